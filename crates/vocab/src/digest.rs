@@ -1,0 +1,175 @@
+//! SHA-256, the one digest of this project.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// A SHA-256; its text is 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    pub fn of(bytes: impl AsRef<[u8]>) -> Self {
+        Self(Sha256::digest(bytes.as_ref()).into())
+    }
+
+    /// Reads to the end. The number of bytes read comes with the digest.
+    pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
+        let mut writer = DigestWriter::new(io::sink());
+        let size = io::copy(&mut reader, &mut writer)?;
+        Ok((writer.finish().1, size))
+    }
+
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The first twelve digits, for people to read.
+    pub fn short(&self) -> String {
+        self.to_string()[..12].to_owned()
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0 {
+            write!(formatter, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Digest({self})")
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a SHA-256: 64 hexadecimal digits are expected")]
+pub struct DigestError {
+    pub text: String,
+}
+
+impl FromStr for Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let malformed = || DigestError { text: text.to_owned() };
+        let digits: Vec<u8> =
+            text.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>().ok_or_else(malformed)?;
+        let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair[0] << 4 | pair.get(1).copied().unwrap_or(0)).collect();
+        if digits.len() != 64 {
+            return Err(malformed());
+        }
+        bytes.try_into().map(Self).map_err(|_| malformed())
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = DigestError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
+/// Hands bytes on to `inner` and digests what `inner` accepted.
+pub struct DigestWriter<W> {
+    inner: W,
+    state: Sha256,
+    size: u64,
+}
+
+impl<W: Write> DigestWriter<W> {
+    pub fn new(inner: W) -> Self {
+        Self { inner, state: Sha256::new(), size: 0 }
+    }
+
+    /// Bytes accepted so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub fn finish(self) -> (W, Digest) {
+        (self.inner, Digest(self.state.finalize().into()))
+    }
+}
+
+impl<W: Write> Write for DigestWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let accepted = self.inner.write(bytes)?;
+        self.state.update(&bytes[..accepted]);
+        self.size += accepted as u64;
+        Ok(accepted)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Digests what is read through it.
+pub struct DigestReader<R> {
+    inner: R,
+    state: Sha256,
+    size: u64,
+}
+
+impl<R: Read> DigestReader<R> {
+    pub fn new(inner: R) -> Self {
+        Self { inner, state: Sha256::new(), size: 0 }
+    }
+
+    /// The digest and number of the bytes read so far.
+    pub fn finish(self) -> (Digest, u64) {
+        (Digest(self.state.finalize().into()), self.size)
+    }
+}
+
+impl<R: Read> Read for DigestReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.state.update(&buffer[..count]);
+        self.size += count as u64;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OF_ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+    #[test]
+    fn readers_and_writers_agree_with_the_published_vector() {
+        assert_eq!(Digest::of("abc").to_string(), OF_ABC);
+        assert_eq!(Digest::of_reader(&b"abc"[..]).unwrap(), (OF_ABC.parse().unwrap(), 3));
+        let mut reader = DigestReader::new(&b"abc"[..]);
+        io::copy(&mut reader, &mut io::sink()).unwrap();
+        assert_eq!(reader.finish(), (OF_ABC.parse().unwrap(), 3));
+    }
+
+    #[test]
+    fn only_64_hexadecimal_digits_are_a_digest() {
+        assert_eq!(OF_ABC.to_uppercase().parse::<Digest>().unwrap().to_string(), OF_ABC);
+        for text in ["", "abc", &OF_ABC[1..], &format!("{OF_ABC}0"), &OF_ABC.replace('b', "g")] {
+            assert!(text.parse::<Digest>().is_err(), "for {text:?}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What is told while work goes on: plain data that a terminal draws, `--json` prints and a test collects.
+
+use serde::Serialize;
+
+/// One thing that happened. Everything is told in the order in which it happened on its own thread.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A new runtime is begun: `3.12.10 for linux-x64`.
+    Begun {
+        title: String,
+    },
+    /// A named stretch of work starts: `resolve`, `fetch`.
+    StepStarted {
+        step: &'static str,
+    },
+    /// `elapsed_ms` is wall time in milliseconds.
+    StepFinished {
+        step: &'static str,
+        elapsed_ms: u64,
+    },
+    /// Bytes begin to move. `total` in bytes, absent when the other side does not say; `already` were there
+    /// from an interrupted attempt.
+    TransferStarted {
+        id: TransferId,
+        name: String,
+        total: Option<u64>,
+        already: u64,
+    },
+    /// `bytes` more have arrived.
+    TransferAdvanced {
+        id: TransferId,
+        bytes: u64,
+    },
+    TransferFinished {
+        id: TransferId,
+    },
+    /// An attempt failed and another follows.
+    Retry {
+        what: String,
+        attempt: u32,
+        of: u32,
+        reason: String,
+    },
+    /// `done` of `total` items of the current step.
+    Progress {
+        step: &'static str,
+        done: usize,
+        total: usize,
+    },
+    /// Something the user should know and need not act on.
+    Note {
+        text: String,
+    },
+    /// Something the user should look at. `place` is a file, package or platform.
+    Warning {
+        code: &'static str,
+        text: String,
+        place: Option<String>,
+        hint: Option<String>,
+    },
+    /// A line of an external program's output, shown with `--verbose`.
+    Output {
+        program: String,
+        line: String,
+    },
+}
+
+/// Tells apart transfers that run at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct TransferId(pub u64);
+
+/// Where events go.
+pub type Tell<'a> = &'a (dyn Fn(Event) + Send + Sync);

@@ -1,0 +1,38 @@
+//! What every error of this project can answer besides its message.
+
+use serde::{Deserialize, Serialize};
+
+/// How a command ended. The number is the process's exit code, the same for every program here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    /// Everything that was asked for was done.
+    Done = 0,
+    /// A build step, a download or the disk failed.
+    Build = 1,
+    /// The command line or a configuration file is at fault.
+    Usage = 2,
+    /// A native module of the finished runtime does not import, or a binary breaks a platform rule.
+    Check = 3,
+    /// A digest or an archive cannot be trusted.
+    Trust = 4,
+}
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// An error that says what happened (its message and sources), how bad that is, and what to do.
+pub trait Fault: std::error::Error + Send + Sync + 'static {
+    /// Stable and searchable: `E_` and capitals.
+    fn code(&self) -> &'static str;
+
+    fn exit(&self) -> Exit;
+
+    /// What the reader can do about it, one sentence without a full stop. `None` when the message says it all.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}

@@ -1,0 +1,36 @@
+//! The words that every crate here shares: platform keys, version strings, distribution names, digests,
+//! paths inside a tree, the manifest, what is told while work goes on, and what every error must answer.
+//!
+//! ```
+//! use vocab::{ArtifactFormat, ArtifactName, PlatformKey, VersionString};
+//!
+//! let version: VersionString = "3.12.10-atls".parse()?;
+//! let name = ArtifactName::new(&version, version.python(), PlatformKey::LinuxX64, ArtifactFormat::TarZst);
+//! assert_eq!(name.to_string(), "pydist-atls-3.12.10-linux-x86_64.tar.zst");
+//! # Ok::<(), vocab::VersionStringError>(())
+//! ```
+//!
+//! Nothing here reads a disk, a clock or the environment.
+
+mod artifact_name;
+mod digest;
+mod distribution_name;
+mod event;
+mod fault;
+mod manifest;
+mod platform_key;
+mod tree_path;
+mod version_string;
+
+pub use artifact_name::{ArtifactFormat, ArtifactName, ArtifactNameError};
+pub use digest::{Digest, DigestError, DigestReader, DigestWriter};
+pub use distribution_name::{DistributionName, DistributionNameError};
+pub use event::{Event, Tell, TransferId};
+pub use fault::{Exit, Fault};
+pub use manifest::{
+    Artifact, BaseRecord, CopiedFile, Distribution, FileClash, MANIFEST_FORMAT, Manifest, NativeSummary, Origin,
+    Outcome, Part, RuleRecord, Tools,
+};
+pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};
+pub use tree_path::{TreePath, TreePathError};
+pub use version_string::{PythonVersion, VersionString, VersionStringError};

@@ -1,0 +1,206 @@
+//! The manifest: what a runtime is made of, written beside its artifact as `<artifact>.json`.
+//!
+//! Goals of the format: every byte of the runtime has a row that says where it came from; whatever was left out
+//! has one too; the same inputs give the same bytes (no times, no paths of the building machine); rows are sorted,
+//! so two manifests can be compared line by line.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ArtifactFormat, Digest, DistributionName, PlatformKey, PythonVersion, TreePath, VersionString};
+
+/// The number in `format`; a reader refuses any other.
+pub const MANIFEST_FORMAT: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    pub format: u32,
+    pub runtime: VersionString,
+    pub platform: PlatformKey,
+    pub base: BaseRecord,
+    /// The configuration was replaced by an empty one because it could not be read (`--lenient-config`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub degraded: bool,
+    /// Digest of everything that determines the runtime's content. Equal keys mean equal bytes.
+    pub build_key: Digest,
+    /// Digest of the merged configuration's canonical text.
+    pub config: Digest,
+    /// Digest of the lock rows that were built.
+    pub lock: Digest,
+    /// Everything installed, by name.
+    pub distributions: Vec<Distribution>,
+    /// Every rule that acted and everything that was left out, by distribution name.
+    pub rules: Vec<RuleRecord>,
+    pub copied_files: Vec<CopiedFile>,
+    /// Paths that two distributions both bring, with different content.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clashes: Vec<FileClash>,
+    pub native: NativeSummary,
+    pub tools: Tools,
+    /// Sum of all regular files, in bytes.
+    pub installed_size: u64,
+    pub files: u64,
+    /// Absent until the prefix has been packed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<Artifact>,
+}
+
+/// The interpreter under the runtime.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaseRecord {
+    /// `python-build-standalone`, `archive`, `go-module` or `system`.
+    pub source: String,
+    pub requested: PythonVersion,
+    pub actual: PythonVersion,
+    /// True when `actual` is another patch release than `requested`; publishing refuses such a runtime.
+    pub stand_in: bool,
+    /// What was taken: a release file's name, a module version. Never a path of the building machine.
+    pub origin: String,
+    /// Of the archive, the module or the finished tree, as the source defines it.
+    pub digest: Digest,
+    /// Parts of a usual CPython that this one lacks: `headers`, `ensurepip`.
+    pub absent: Vec<String>,
+}
+
+/// One installed distribution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Distribution {
+    pub name: DistributionName,
+    pub version: String,
+    /// The wheel's file name.
+    pub file: String,
+    pub sha256: Digest,
+    /// In bytes.
+    pub size: u64,
+    pub origin: Origin,
+    /// Named in the configuration, rather than required by another distribution.
+    pub requested: bool,
+    /// The SPDX expression or licence text line of its metadata. Absent when the metadata has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// The highest glibc (`2.17`) or macOS (`11.0`) version its native files need. Absent for pure Python.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
+}
+
+/// Where a wheel came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Origin {
+    /// Downloaded as it is.
+    Wheel,
+    /// Compiled here from a source distribution.
+    Sdist { file: String, sha256: Digest },
+    /// Compiled here from a repository at `commit` (40 hexadecimal digits).
+    Git { repository: String, commit: String },
+    /// From the repository of the configuration; `sha256` is that of the file or of the folder's content.
+    Path { path: TreePath, sha256: Digest },
+    /// Comes with the base interpreter.
+    Base,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// A `skip` rule.
+    Skipped,
+    /// A marker is false on this platform.
+    NotApplicable,
+    /// A `forceSource` rule or `forceNoBinaryList`.
+    Forced,
+    /// A `buildWheel` rule.
+    BuiltWheel,
+    /// No wheel, so it was built from source.
+    FromSource,
+    /// An `overrides` entry replaced its version.
+    Overridden,
+    /// `noDeps`.
+    WithoutDependencies,
+    /// No wheel, and the policy allows no source.
+    LeftOut,
+    /// Its index could not be reached or does not have it.
+    Missing,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleRecord {
+    pub name: DistributionName,
+    pub outcome: Outcome,
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CopiedFile {
+    /// Below the prefix.
+    pub path: TreePath,
+    pub sha256: Digest,
+    pub size: u64,
+    /// It replaced a file that the interpreter or a distribution had put there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overwrote: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileClash {
+    pub path: TreePath,
+    /// Whose file stands in the prefix.
+    pub kept: DistributionName,
+    pub dropped: DistributionName,
+}
+
+/// What the checks of the finished prefix found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NativeSummary {
+    /// ELF, Mach-O and PE files looked at.
+    pub files: u64,
+    /// Native modules that were imported.
+    pub imported: u64,
+    /// Imports that failed as the whitelist says they may.
+    pub allowed: u64,
+    /// The highest symbol versions or system version needed: `glibc` → `2.17`, `glibcxx` → `3.4.29`, `macos` → `11.0`.
+    pub needs: BTreeMap<String, String>,
+}
+
+/// The programs that shaped the bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tools {
+    /// The builder's own version.
+    pub builder: String,
+    /// The resolver's version.
+    pub uv: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Artifact {
+    pub file: String,
+    pub format: ArtifactFormat,
+    pub sha256: Digest,
+    /// Packed, in bytes.
+    pub size: u64,
+    /// Sizes of the parts add up to `size`, less what the container itself adds.
+    pub parts: Vec<Part>,
+}
+
+/// An independently compressed run of archive entries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// `base`, a wheel's file name, `copied-files` or `metadata`.
+    pub content: String,
+    /// Of its first byte in the artifact.
+    pub offset: u64,
+    pub size: u64,
+    pub uncompressed_size: u64,
+    /// Of the compressed bytes.
+    pub sha256: Digest,
+}
