@@ -1,0 +1,62 @@
+//! Where the base interpreter comes from.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use vocab::{Digest, PlatformKey};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PythonSettings {
+    /// Tried in this order; the first that has the version wins. Never empty, none twice.
+    pub sources: Vec<BaseSource>,
+    /// A release of python-build-standalone, such as `20250529`. `None`: the newest in the table that has the
+    /// version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// A build flavour of python-build-standalone, such as `install_only_stripped`. `None`: the table's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flavor: Option<String>,
+    /// What the `archive` source offers.
+    pub archives: BTreeMap<PlatformKey, ArchiveSource>,
+}
+
+impl Default for PythonSettings {
+    fn default() -> Self {
+        Self { sources: BaseSource::ALL.to_vec(), tag: None, flavor: None, archives: BTreeMap::new() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BaseSource {
+    /// The releases of python-build-standalone, or a mirror of them.
+    PythonBuildStandalone,
+    /// The URLs under `python.archives`.
+    Archive,
+    /// The Go module that carries trimmed trees for all five platforms.
+    GoModule,
+    /// A CPython found on the building machine.
+    System,
+}
+
+impl BaseSource {
+    /// In the default order.
+    pub const ALL: [Self; 4] = [Self::PythonBuildStandalone, Self::Archive, Self::GoModule, Self::System];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PythonBuildStandalone => "python-build-standalone",
+            Self::Archive => "archive",
+            Self::GoModule => "go-module",
+            Self::System => "system",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ArchiveSource {
+    /// An http, https or file URL; or a path relative to the package folder, which starts with `./` or `../`.
+    pub url: String,
+    pub sha256: Digest,
+}

@@ -1,0 +1,182 @@
+//! What a runtime shall be: the merged, checked configuration, as plain data.
+//!
+//! Serialised, it is the canonical form: a document with the keys of `shared-config.json`, defaults written out,
+//! which merged again gives the same bytes. The types here hold no rules of merging.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use vocab::{DistributionName, PlatformKey, VersionString};
+
+use crate::{CopyFile, Policy, PythonSettings, Requirement};
+
+/// Per distribution and platform, why a rule holds there. No reason is empty.
+pub type Reasons = BTreeMap<DistributionName, BTreeMap<PlatformKey, String>>;
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Config {
+    #[serde(skip)]
+    pub version: VersionString,
+    pub registries: Registries,
+    pub packages: Packages,
+    pub build: BuildSettings,
+    pub python: PythonSettings,
+    pub layout: Layout,
+    /// A file could not be read and an empty document stood in for it, as `--lenient-config` allows.
+    #[serde(skip)]
+    pub degraded: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Registries {
+    /// Index URLs (http, https or file) asked beside the default index, in this order; none twice.
+    pub additional: Vec<String>,
+    /// These distributions are taken from this index and no other. Each URL is one of `additional`, in the same
+    /// spelling.
+    pub pinned: BTreeMap<DistributionName, String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Packages {
+    /// In the order of the file that gave them; for every platform.
+    pub dependencies: Vec<Requirement>,
+    pub skip: Reasons,
+    pub force_source: Reasons,
+    pub copy_files: Vec<CopyFile>,
+    /// A platform without an entry has nothing of its own.
+    pub platform_specific: BTreeMap<PlatformKey, PlatformPackages>,
+    /// Installed without what they depend on.
+    pub no_deps: BTreeSet<DistributionName>,
+    pub build_wheel: BTreeMap<DistributionName, BTreeMap<PlatformKey, BuildWheel>>,
+    /// `None` where no file has the key. With none in `platform_specific` either, the first policy holds: a source
+    /// is always tried after a missing wheel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<Resolution>,
+    /// Already applied to every requirement; kept as a record.
+    pub overrides: BTreeMap<DistributionName, String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlatformPackages {
+    /// Added to the general list.
+    pub dependencies: Vec<Requirement>,
+    pub copy_files: Vec<CopyFile>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<Resolution>,
+}
+
+/// When a source may stand in for a missing wheel. An unset switch inherits: the platform's from the general one,
+/// the general one from `false`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resolution {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_source_all: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strict_missing: Option<bool>,
+    pub allow_source_list: BTreeSet<DistributionName>,
+    pub force_no_binary_list: BTreeSet<DistributionName>,
+    pub only_binary_list: BTreeSet<DistributionName>,
+}
+
+/// A wheel that is compiled on the building machine and shipped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildWheel {
+    pub reason: String,
+    /// PEP 508 requirements of the build; empty means the build back end's own.
+    pub build_requires: Vec<String>,
+    /// `KEY=VALUE` for the build back end; `{packageRoot}` stands for the package folder, with `/`.
+    pub config_settings: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildSettings {
+    pub enable_logging: bool,
+    pub parallel_downloads: bool,
+    /// For each external step, in seconds; 0 is no limit.
+    pub timeout: u64,
+}
+
+impl Default for BuildSettings {
+    fn default() -> Self {
+        Self { enable_logging: true, parallel_downloads: false, timeout: 300 }
+    }
+}
+
+/// What the finished folder holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// A ready-to-use `site-packages`.
+    #[default]
+    Installed,
+    /// A flat `packages/` folder of wheels.
+    Wheelhouse,
+    Both,
+}
+
+impl Config {
+    /// The general list and the platform's own, with what is left by the markers there. A distribution named in
+    /// both comes once, with the extras of both.
+    pub fn dependencies_for(&self, platform: PlatformKey) -> Vec<Requirement> {
+        let own = self.packages.platform_specific.get(&platform).map_or(&[][..], |own| &own.dependencies);
+        let mut chosen: Vec<Requirement> = Vec::new();
+        for requirement in self.packages.dependencies.iter().chain(own) {
+            if !requirement.applies_to(platform, self.version.python()) {
+                continue;
+            }
+            match chosen.iter_mut().find(|other| other.name == requirement.name) {
+                Some(first) => first.unite_extras(requirement),
+                None => chosen.push(requirement.clone()),
+            }
+        }
+        chosen
+    }
+
+    /// The general operations, then the platform's own.
+    pub fn copy_files_for(&self, platform: PlatformKey) -> impl Iterator<Item = &CopyFile> {
+        let own = self.packages.platform_specific.get(&platform).map_or(&[][..], |own| &own.copy_files);
+        self.packages.copy_files.iter().chain(own)
+    }
+
+    pub fn skip_reason(&self, name: &DistributionName, platform: PlatformKey) -> Option<&str> {
+        reason(&self.packages.skip, name, platform)
+    }
+
+    /// From `forceSource` alone; a name in `forceNoBinaryList` is in the [`Policy`].
+    pub fn force_source_reason(&self, name: &DistributionName, platform: PlatformKey) -> Option<&str> {
+        reason(&self.packages.force_source, name, platform)
+    }
+
+    pub fn build_wheel_for(&self, name: &DistributionName, platform: PlatformKey) -> Option<&BuildWheel> {
+        self.packages.build_wheel.get(name)?.get(&platform)
+    }
+
+    pub fn policy(&self, platform: PlatformKey) -> Policy {
+        Policy::effective(&self.packages, platform)
+    }
+
+    /// Git requirements of this platform that no rule allows; each is an error before any download.
+    pub fn refused_git(&self, platform: PlatformKey) -> Vec<Requirement> {
+        let policy = self.policy(platform);
+        let mut requirements = self.dependencies_for(platform);
+        requirements.retain(|requirement| {
+            let name = &requirement.name;
+            requirement.is_git()
+                && self.skip_reason(name, platform).is_none()
+                && self.build_wheel_for(name, platform).is_none()
+                && self.force_source_reason(name, platform).is_none()
+                && !policy.forces_source(name)
+                && !policy.allows_source(name)
+        });
+        requirements
+    }
+}
+
+fn reason<'a>(reasons: &'a Reasons, name: &DistributionName, platform: PlatformKey) -> Option<&'a str> {
+    Some(reasons.get(name)?.get(&platform)?.as_str())
+}

@@ -1,0 +1,143 @@
+//! One entry of `copyFiles`: what is copied from the package folder, and where to.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use vocab::{PlatformKey, PythonVersion, TreePath};
+
+use crate::Place;
+
+#[derive(Clone, Debug, Serialize)]
+pub struct CopyFile {
+    /// Below the package folder `python-<version string>`; a file or a folder.
+    pub from: TreePath,
+    pub to: CopyTarget,
+    /// A missing source is a note and no error.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
+    #[serde(skip)]
+    pub place: Place,
+}
+
+impl PartialEq for CopyFile {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.from, &self.to, self.optional) == (&other.from, &other.to, other.optional)
+    }
+}
+
+/// A place below the prefix, in which `{site-packages}`, `{python}` and `{bin}` stand for folders that differ by
+/// platform. Ends with `/` when a file is to be put into it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CopyTarget(String);
+
+impl CopyTarget {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A file that is copied here goes into the folder and keeps its name.
+    pub fn is_folder(&self) -> bool {
+        self.0.is_empty() || self.0.ends_with('/')
+    }
+
+    /// The place below the prefix on `platform`. `bin` is the same everywhere: on Windows too the interpreter lies
+    /// there.
+    pub fn resolve(&self, platform: PlatformKey, python: PythonVersion) -> TreePath {
+        let library = if platform.is_windows() { "Lib".to_owned() } else { format!("lib/python{}", python.series()) };
+        let text = self
+            .0
+            .replace("{site-packages}", &format!("{library}/site-packages"))
+            .replace("{python}", &library)
+            .replace("{bin}", "bin");
+        text.parse().expect(
+            "no placeholder stands for `..`, a drive or a leading slash, so what `from_str` accepted stays a path",
+        )
+    }
+}
+
+impl fmt::Display for CopyTarget {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CopyTargetError {
+    #[error("`{text}` is not a path inside the runtime: {reason}")]
+    Path { text: String, reason: &'static str },
+    #[error("`{placeholder}` is not a placeholder: {{site-packages}}, {{python}} and {{bin}} are")]
+    Placeholder { placeholder: String },
+}
+
+impl FromStr for CopyTarget {
+    type Err = CopyTargetError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // The public repository of these configurations writes `<site-packages>`.
+        let text = text.replace("<site-packages>", "{site-packages}");
+        let plain = text.replace("{site-packages}", "s").replace("{python}", "s").replace("{bin}", "s");
+        if let Some(start) = plain.find(['{', '}', '<', '>']) {
+            let rest: String = plain[start..].chars().take(40).collect();
+            let end = rest.find(['}', '>']).map_or(rest.len(), |end| end + 1);
+            return Err(CopyTargetError::Placeholder { placeholder: rest[..end].to_owned() });
+        }
+        let path: TreePath = plain.parse().map_err(|error: vocab::TreePathError| CopyTargetError::Path {
+            text: text.clone(),
+            reason: error.reason,
+        })?;
+        // Only the spelling is made canonical; the placeholders stay.
+        let mut canonical: Vec<&str> = text.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
+        debug_assert_eq!(canonical.len(), path.segments().count());
+        if text.ends_with('/') && !canonical.is_empty() {
+            canonical.push("");
+        }
+        Ok(Self(canonical.join("/")))
+    }
+}
+
+impl TryFrom<String> for CopyTarget {
+    type Error = CopyTargetError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<CopyTarget> for String {
+    fn from(target: CopyTarget) -> Self {
+        target.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t5_t6_placeholders_are_the_folders_of_the_platform() {
+        let cases = [
+            // (text, platform, place)
+            ("{site-packages}/", PlatformKey::LinuxX64, "lib/python3.10/site-packages"),
+            ("{site-packages}/", PlatformKey::WindowsX64, "Lib/site-packages"),
+            ("<site-packages>/x", PlatformKey::MacosxX64, "lib/python3.10/site-packages/x"),
+            ("{python}/a/{python}", PlatformKey::LinuxX64, "lib/python3.10/a/lib/python3.10"),
+            ("./{bin}//tool", PlatformKey::WindowsX64, "bin/tool"),
+            ("", PlatformKey::LinuxX64, ""),
+        ];
+        for (text, platform, place) in cases {
+            let target: CopyTarget = text.parse().unwrap();
+            let python = "3.10.11".parse().unwrap();
+            assert_eq!(target.resolve(platform, python).as_str(), place, "for {text:?}");
+            assert_eq!(target.to_string().parse(), Ok(target), "for {text:?}");
+        }
+    }
+
+    #[test]
+    fn t8_targets_outside_the_runtime_and_unknown_placeholders_are_refused() {
+        for text in ["../../x", "C:\\x", "/etc", "{site-packages}/../..", "{lib}/x", "<python>/x", "a\0b"] {
+            assert!(text.parse::<CopyTarget>().is_err(), "for {text:?}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What is wrong with a configuration, where, and what to do about it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use vocab::{Exit, Fault};
+
+/// A place in a configuration file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// Relative to the repository, `/`-separated.
+    pub file: Arc<str>,
+    /// Counted from 1.
+    pub line: usize,
+    /// In characters, counted from 1.
+    pub column: usize,
+    /// JSON pointer (RFC 6901), in the spelling of the file. Empty for the whole document.
+    pub pointer: String,
+    /// Where the text of the value begins in the file, in bytes, and how many there are.
+    #[serde(skip)]
+    pub span: (usize, usize),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}:{}", self.file, self.line, self.column)?;
+        if self.pointer.is_empty() { Ok(()) } else { write!(formatter, " {}", self.pointer) }
+    }
+}
+
+/// The kinds of finding; each has a stable text to search for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FindingCode {
+    /// A file is absent, unreadable or too large.
+    File,
+    /// Not JSON, or a key twice.
+    Syntax,
+    /// A string where a list belongs.
+    Type,
+    /// The right type, and not an accepted value.
+    Value,
+    /// Nothing here has a key of that name.
+    UnknownKey,
+    Platform,
+    Requirement,
+    /// Two entries that cannot both hold.
+    Conflict,
+    Override,
+    Patch,
+}
+
+impl FindingCode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "E_CONFIG_FILE",
+            Self::Syntax => "E_CONFIG_SYNTAX",
+            Self::Type => "E_CONFIG_TYPE",
+            Self::Value => "E_CONFIG_VALUE",
+            Self::UnknownKey => "E_CONFIG_UNKNOWN_KEY",
+            Self::Platform => "E_CONFIG_PLATFORM",
+            Self::Requirement => "E_CONFIG_REQUIREMENT",
+            Self::Conflict => "E_CONFIG_CONFLICT",
+            Self::Override => "E_CONFIG_OVERRIDE",
+            Self::Patch => "E_CONFIG_PATCH",
+        }
+    }
+}
+
+/// One fault or one warning. Its text form is `file:line:column pointer: text`, and the hint on a line of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub code: FindingCode,
+    /// `None` only where no file is at fault.
+    pub place: Option<Place>,
+    pub text: String,
+    pub hint: Option<String>,
+}
+
+/// Does not keep the configuration from being used; with `strict` it is a fault.
+pub type Warning = Finding;
+
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(formatter, "{place}: ")?;
+        }
+        write!(formatter, "{}", self.text)?;
+        if let Some(hint) = &self.hint {
+            write!(formatter, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// All that is wrong with the files of one runtime; at least one finding, in the order of file and line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults {
+    pub findings: Vec<Finding>,
+    /// Faults beyond those listed; 0 except for a file that is wrong throughout.
+    pub unlisted: usize,
+    /// File name and content, to show the places in.
+    pub(crate) sources: Vec<(Arc<str>, Arc<str>)>,
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, finding) in self.findings.iter().enumerate() {
+            if index > 0 {
+                writeln!(formatter)?;
+            }
+            write!(formatter, "{finding}")?;
+        }
+        if self.unlisted > 0 {
+            write!(formatter, "\nand {} more", self.unlisted)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+impl Fault for Faults {
+    fn code(&self) -> &'static str {
+        self.findings.first().map_or("E_CONFIG_VALUE", |first| first.code.as_str())
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+}

@@ -1,0 +1,51 @@
+//! Whether a source may stand in for a missing wheel, on one platform.
+
+use std::collections::BTreeSet;
+
+use vocab::{DistributionName, PlatformKey};
+
+use crate::{Packages, Resolution};
+
+/// The general `resolution` and the platform's own in one, nothing left unset.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// No `resolution` key exists anywhere: after a missing wheel the source is always tried, and a second failure
+    /// ends the build. The switches below say the same.
+    pub seed: bool,
+    pub allow_source_all: bool,
+    pub strict_missing: bool,
+    pub allow_source_list: BTreeSet<DistributionName>,
+    pub force_no_binary_list: BTreeSet<DistributionName>,
+    pub only_binary_list: BTreeSet<DistributionName>,
+}
+
+impl Policy {
+    pub(crate) fn effective(packages: &Packages, platform: PlatformKey) -> Self {
+        let nowhere = packages.resolution.is_none()
+            && packages.platform_specific.values().all(|platform| platform.resolution.is_none());
+        if nowhere {
+            return Self { seed: true, allow_source_all: true, strict_missing: true, ..Self::default() };
+        }
+        let none = Resolution::default();
+        let general = packages.resolution.as_ref().unwrap_or(&none);
+        let own = packages.platform_specific.get(&platform).and_then(|own| own.resolution.as_ref()).unwrap_or(&none);
+        Self {
+            seed: false,
+            allow_source_all: own.allow_source_all.or(general.allow_source_all).unwrap_or(false),
+            strict_missing: own.strict_missing.or(general.strict_missing).unwrap_or(false),
+            allow_source_list: &general.allow_source_list | &own.allow_source_list,
+            force_no_binary_list: &general.force_no_binary_list | &own.force_no_binary_list,
+            only_binary_list: &general.only_binary_list | &own.only_binary_list,
+        }
+    }
+
+    /// A wheel of it is never asked for.
+    pub fn forces_source(&self, name: &DistributionName) -> bool {
+        self.force_no_binary_list.contains(name)
+    }
+
+    /// Its source may be built where no wheel fits. `onlyBinaryList` wins over what allows it.
+    pub fn allows_source(&self, name: &DistributionName) -> bool {
+        !self.only_binary_list.contains(name) && (self.allow_source_all || self.allow_source_list.contains(name))
+    }
+}

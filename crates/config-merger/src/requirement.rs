@@ -1,0 +1,171 @@
+//! One thing to install: a requirement (PEP 508), a git URL, a URL or a path in the repository.
+//!
+//! How the text of one is read stands in `requirement_text.rs`.
+
+use std::path::Path;
+
+use pep440_rs::VersionSpecifiers;
+use pep508_rs::{ExtraName, MarkerEnvironment, MarkerEnvironmentBuilder, MarkerTree};
+use serde::{Serialize, Serializer};
+use vocab::{Arch, DistributionName, Os, PlatformKey, PythonVersion, TreePath};
+
+use crate::Place;
+
+/// Serialised as its canonical text. Two are equal when their texts are.
+#[derive(Clone, Debug)]
+pub struct Requirement {
+    pub name: DistributionName,
+    /// Sorted, none twice.
+    pub extras: Vec<ExtraName>,
+    pub source: RequirementSource,
+    pub marker: MarkerTree,
+    /// The whole in canonical form; a path in it is relative to the package folder.
+    pub text: String,
+    /// Where it was asked for. No part of the canonical output.
+    pub place: Place,
+    /// The specifier before `packages.overrides` replaced it, perhaps empty. No part of the canonical output.
+    pub overridden: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequirementSource {
+    Index {
+        /// Empty: any version.
+        specifier: VersionSpecifiers,
+    },
+    Git {
+        /// Without the `git+` in front and without the reference: `https://git.example.org/group/project.git`.
+        url: String,
+        /// A branch, tag or commit.
+        reference: Option<String>,
+        /// Of the repository, where the project does not lie at its top.
+        subdirectory: Option<String>,
+    },
+    Path {
+        /// Below the repository's root.
+        path: TreePath,
+        kind: PathKind,
+    },
+    Url {
+        url: String,
+    },
+}
+
+/// Told by the name alone, so that merging needs no disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathKind {
+    /// A wheel or a source archive.
+    File,
+    Folder,
+}
+
+impl PartialEq for Requirement {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Requirement {}
+
+impl Serialize for Requirement {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+impl Requirement {
+    pub fn is_git(&self) -> bool {
+        matches!(self.source, RequirementSource::Git { .. })
+    }
+
+    /// Whether the marker holds on the target; the machine this runs on has no say.
+    pub fn applies_to(&self, platform: PlatformKey, python: PythonVersion) -> bool {
+        // No extra is asked for when a runtime's own list is read.
+        self.marker.is_true() || target(platform, python).is_none_or(|target| self.marker.evaluate(&target, &[]))
+    }
+
+    /// The line for a resolver. `repository` is the absolute path of the repository's root; it appears only for a
+    /// path source. The marker is left out: what does not apply is not handed on.
+    pub fn for_resolver(&self, repository: &Path) -> String {
+        let head = self.head();
+        match &self.source {
+            RequirementSource::Index { specifier } => format!("{head}{}", compact(specifier)),
+            RequirementSource::Path { path, .. } => {
+                let place = path.below(repository);
+                match url::Url::from_file_path(&place) {
+                    Ok(url) => format!("{head} @ {url}"),
+                    // Only for a `repository` that is not absolute.
+                    Err(()) => format!("{head} @ {}", place.display()),
+                }
+            }
+            RequirementSource::Git { .. } | RequirementSource::Url { .. } => {
+                format!("{head} @ {}", self.source.reference_text().unwrap_or_default())
+            }
+        }
+    }
+
+    pub(crate) fn unite_extras(&mut self, other: &Self) {
+        self.extras.extend(other.extras.iter().cloned());
+        self.extras.sort();
+        self.extras.dedup();
+    }
+
+    /// Name and extras.
+    pub(crate) fn head(&self) -> String {
+        if self.extras.is_empty() {
+            return self.name.to_string();
+        }
+        let extras: Vec<&str> = self.extras.iter().map(AsRef::as_ref).collect();
+        format!("{}[{}]", self.name, extras.join(","))
+    }
+}
+
+impl RequirementSource {
+    /// What stands behind the `@`; `None` for one from an index, and for a path, which depends on where it is read.
+    pub(crate) fn reference_text(&self) -> Option<String> {
+        match self {
+            Self::Index { .. } | Self::Path { .. } => None,
+            Self::Url { url } => Some(url.clone()),
+            Self::Git { url, reference, subdirectory } => {
+                let reference = reference.as_ref().map(|reference| format!("@{reference}")).unwrap_or_default();
+                let fragment = subdirectory.as_ref().map(|path| format!("#subdirectory={path}")).unwrap_or_default();
+                Some(format!("git+{url}{reference}{fragment}"))
+            }
+        }
+    }
+}
+
+/// `>=2,<3`: without the blanks of PEP 440's own display, as requirement files are written.
+pub(crate) fn compact(specifier: &VersionSpecifiers) -> String {
+    specifier.to_string().replace(' ', "")
+}
+
+fn target(platform: PlatformKey, python: PythonVersion) -> Option<MarkerEnvironment> {
+    let (sys_platform, platform_system, os_name) = match platform.os() {
+        Os::Linux => ("linux", "Linux", "posix"),
+        Os::Macos => ("darwin", "Darwin", "posix"),
+        Os::Windows => ("win32", "Windows", "nt"),
+    };
+    let platform_machine = match (platform.os(), platform.arch()) {
+        (Os::Windows, Arch::X64) => "AMD64",
+        (_, Arch::X64) => "x86_64",
+        (Os::Macos, Arch::Aarch64) => "arm64",
+        (Os::Windows, Arch::Aarch64) => "ARM64",
+        (Os::Linux, Arch::Aarch64) => "aarch64",
+    };
+    MarkerEnvironment::try_from(MarkerEnvironmentBuilder {
+        implementation_name: "cpython",
+        implementation_version: &python.to_string(),
+        os_name,
+        platform_machine,
+        platform_python_implementation: "CPython",
+        // The release of the kernel is not known before the runtime is used.
+        platform_release: "",
+        platform_system,
+        platform_version: "",
+        python_full_version: &python.to_string(),
+        python_version: &python.series(),
+        sys_platform,
+    })
+    .ok()
+}
