@@ -1,1 +1,470 @@
-//! Skeleton.
+//! From a request to locked rows: one joint resolution for a platform, wheels first, sources where the policy lets
+//! them, and a row for everything that is left out.
+//!
+//! The resolving itself is uv's; what stands here is the order of the questions and the policy between them.
+
+mod lock;
+mod pylock;
+mod request;
+mod uv;
+mod wheel_tags;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use config_merger::{Requirement, RequirementSource};
+use vocab::{Digest, DistributionName, Exit, Fault, Outcome, PlatformKey, RuleRecord, TreePath};
+
+pub use lock::{
+    LOCK_FILE, LOCK_FORMAT, Lock, LockError, LockErrorKind, LockedDistribution, LockedSource, PlatformLock,
+};
+pub use pylock::PylockError;
+pub use request::Request;
+pub use uv::{Question, SetUpError, UV_VERSION, Uv, UvError};
+pub use wheel_tags::{Rank, Target};
+
+use crate::Context;
+use pylock::{Answer, AnswerSource};
+
+/// Each round either ends or moves at least one distribution to "from source" or "left out".
+const MOST_ROUNDS: usize = 12;
+
+/// What a resolution found: rows for the lock, and where the files are today.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    pub rows: PlatformLock,
+    /// By digest of the file. May carry credentials; never written into the repository.
+    pub urls: BTreeMap<Digest, String>,
+}
+
+/// An additional registry that did not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreachableRegistry {
+    /// Without credentials.
+    pub url: String,
+    pub reason: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot resolve {runtime} for {platform}")]
+pub struct ResolveError {
+    pub runtime: vocab::VersionString,
+    pub platform: PlatformKey,
+    #[source]
+    pub kind: ResolveErrorKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveErrorKind {
+    #[error(transparent)]
+    Uv(#[from] UvError),
+    #[error(transparent)]
+    Answer(#[from] PylockError),
+    #[error("the store cannot be written")]
+    Store(#[source] io::Error),
+    /// `strictMissing`, or `--fail-on-missing`.
+    #[error("no wheel of `{name}` fits, and {why}")]
+    StrictMissing { name: DistributionName, why: String },
+    #[error("the index gives no SHA-256 for `{file}`")]
+    NoDigest { file: String },
+    #[error("`{name}` has no local source at `{path}`")]
+    NoPath { name: DistributionName, path: TreePath },
+    #[error("the resolver still finds distributions without a wheel after {MOST_ROUNDS} rounds: {names}")]
+    Rounds { names: String },
+}
+
+impl Fault for ResolveError {
+    fn code(&self) -> &'static str {
+        match &self.kind {
+            ResolveErrorKind::Uv(error) => error.code(),
+            ResolveErrorKind::Answer(_) | ResolveErrorKind::Rounds { .. } => "E_RESOLVE",
+            ResolveErrorKind::Store(_) => "E_STORE",
+            ResolveErrorKind::StrictMissing { .. } => "E_NO_WHEEL",
+            ResolveErrorKind::NoDigest { .. } => "E_NO_DIGEST",
+            ResolveErrorKind::NoPath { .. } => "E_LOCAL_SOURCE",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match &self.kind {
+            ResolveErrorKind::NoPath { .. } => Exit::Usage,
+            ResolveErrorKind::NoDigest { .. } => Exit::Trust,
+            _ => Exit::Build,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match &self.kind {
+            ResolveErrorKind::Uv(error) => error.hint(),
+            ResolveErrorKind::StrictMissing { name, .. } => {
+                Some(format!("allow its source with `packages.resolution.allowSourceList`, or skip `{name}` here"))
+            }
+            ResolveErrorKind::NoDigest { .. } => Some("pydist installs nothing that it cannot check".into()),
+            _ => None,
+        }
+    }
+}
+
+/// How one resolution is done.
+pub struct Settings<'a> {
+    pub uv: &'a Uv,
+    /// Local sources are relative to it.
+    pub repository: &'a Path,
+    /// Everything without a file that fits is an error, whatever the policy says.
+    pub fail_on_missing: bool,
+    /// Ask the indexes again rather than the resolver's cache.
+    pub refresh: bool,
+    pub unreachable: &'a [UnreachableRegistry],
+}
+
+pub fn resolve(context: &Context, request: &Request, settings: &Settings<'_>) -> Result<Resolved, ResolveError> {
+    let failed = |kind| ResolveError { runtime: request.runtime.clone(), platform: request.target.platform, kind };
+    Search::new(context, request, settings).and_then(Search::run).map_err(failed)
+}
+
+/// The state that the rounds work on.
+struct Search<'a> {
+    context: &'a Context,
+    request: &'a Request,
+    settings: &'a Settings<'a>,
+    scratch: tempfile::TempDir,
+    /// Not asked for any more, with the row that says so.
+    left_out: BTreeMap<DistributionName, RuleRecord>,
+    /// Built because no wheel fits and the policy lets it.
+    from_source: BTreeSet<DistributionName>,
+}
+
+impl<'a> Search<'a> {
+    fn new(context: &'a Context, request: &'a Request, settings: &'a Settings<'a>) -> Result<Self, ResolveErrorKind> {
+        let scratch = tempfile::Builder::new()
+            .prefix("resolve-")
+            .tempdir_in(context.store.root().join("tmp"))
+            .map_err(ResolveErrorKind::Store)?;
+        let mut search =
+            Self { context, request, settings, scratch, left_out: BTreeMap::new(), from_source: BTreeSet::new() };
+        for (name, url) in &request.registries.pinned {
+            if let Some(registry) = search.unreachable(url)
+                && request.is_requested(name)
+            {
+                let reason = format!("its registry {} cannot be reached: {}", registry.url, registry.reason);
+                search.leave_out(name, Outcome::Missing, reason)?;
+            }
+        }
+        Ok(search)
+    }
+
+    fn run(mut self) -> Result<Resolved, ResolveErrorKind> {
+        for _ in 0..MOST_ROUNDS {
+            let wheels_only = self.ask(false)?;
+            let refused = match wheels_only {
+                Ok(answers) => return self.finish(answers),
+                Err(reason) => reason,
+            };
+            // Without a wheel for something: let sources answer and see for what.
+            let without_wheel = match self.ask(true)? {
+                Ok(answers) => {
+                    let without: Vec<_> = answers.iter().filter(|answer| self.lacks_wheel(answer)).cloned().collect();
+                    if without.is_empty() {
+                        return self.finish(answers);
+                    }
+                    without.into_iter().map(|answer| answer.name).collect()
+                }
+                Err(reason) => {
+                    self.leave_out_unknown(&reason)?;
+                    continue;
+                }
+            };
+            self.decide(without_wheel, &refused)?;
+        }
+        let names: Vec<_> = self.from_source.iter().map(ToString::to_string).collect();
+        Err(ResolveErrorKind::Rounds { names: names.join(", ") })
+    }
+
+    /// The outer error ends the resolution; the inner one is uv's reason for finding none.
+    fn ask(&self, sources_allowed: bool) -> Result<Result<Vec<Answer>, String>, ResolveErrorKind> {
+        let question = self.question(sources_allowed);
+        let target = &self.request.target;
+        match self.settings.uv.compile(self.context, self.scratch.path(), target, &question) {
+            Ok(text) => {
+                let built = |name: &DistributionName| self.is_built(name);
+                Ok(Ok(pylock::read(&text, target, &built)?))
+            }
+            Err(UvError::Refused { reason }) => Ok(Err(reason)),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn question(&self, sources_allowed: bool) -> Question {
+        let request = self.request;
+        let asked = request.requirements.iter().filter(|requirement| !self.left_out.contains_key(&requirement.name));
+        let requirements: Vec<_> = asked.map(|it| it.for_resolver(self.settings.repository)).collect();
+        let excluded = request.excluded.iter().chain(self.left_out.keys()).cloned().collect();
+        let from_source: BTreeSet<_> = request
+            .requirements
+            .iter()
+            .map(|requirement| &requirement.name)
+            .chain(request.forced.keys())
+            .chain(request.build_wheel.keys())
+            .filter(|name| self.is_built(name))
+            .chain(&self.from_source)
+            .cloned()
+            .collect();
+        let mut registries = request.registries.clone();
+        registries.additional.retain(|url| self.unreachable(url).is_none());
+        Question {
+            requirements,
+            excluded,
+            no_deps: request.no_deps.iter().cloned().collect(),
+            from_source: from_source.into_iter().collect(),
+            sources_allowed,
+            without_dependencies: false,
+            registries,
+            refresh: self.settings.refresh,
+        }
+    }
+
+    fn unreachable(&self, url: &str) -> Option<&UnreachableRegistry> {
+        let url = without_credentials(url);
+        self.settings.unreachable.iter().find(|registry| registry.url == url)
+    }
+
+    fn is_built(&self, name: &DistributionName) -> bool {
+        self.request.is_built(name) || self.from_source.contains(name)
+    }
+
+    fn lacks_wheel(&self, answer: &Answer) -> bool {
+        matches!(answer.source, AnswerSource::Sdist(_)) && !self.is_built(&answer.name)
+    }
+
+    /// Steps 5 to 7 of the policy, for what has no wheel. What a rule of the configuration names comes first: a
+    /// required distribution may still have an older wheel once that is settled.
+    fn decide(&mut self, without_wheel: Vec<DistributionName>, refused: &str) -> Result<(), ResolveErrorKind> {
+        let named: Vec<_> = without_wheel.iter().filter(|name| self.request.is_requested(name)).cloned().collect();
+        let batch = if named.is_empty() { without_wheel } else { named };
+        let policy = &self.request.policy;
+        for name in batch {
+            let only_binary = policy.only_binary_list.contains(&name);
+            if policy.allows_source(&name) {
+                self.from_source.insert(name);
+                continue;
+            }
+            let why = if only_binary { "it is in onlyBinaryList" } else { "its source is not allowed by the policy" };
+            if policy.strict_missing || self.settings.fail_on_missing {
+                return Err(ResolveErrorKind::StrictMissing { name, why: why.to_owned() });
+            }
+            self.leave_out(&name, Outcome::LeftOut, format!("no wheel fits, and {why}"))?;
+            tracing_reason(self.context, refused);
+        }
+        Ok(())
+    }
+
+    /// uv found no solution even with sources: each requirement is asked for alone, to learn which are to blame.
+    fn leave_out_unknown(&mut self, reason: &str) -> Result<(), ResolveErrorKind> {
+        let refused = |reason: &str| ResolveErrorKind::Uv(UvError::Refused { reason: reason.to_owned() });
+        let policy = &self.request.policy;
+        let may_leave_out = !policy.strict_missing && !self.settings.fail_on_missing;
+        if self.settings.unreachable.is_empty() && !may_leave_out {
+            return Err(refused(reason));
+        }
+        let blamed = self.unknown_alone()?;
+        if blamed.is_empty() {
+            return Err(refused(reason));
+        }
+        for (name, own_reason) in blamed {
+            if let Some(registry) = self.settings.unreachable.first() {
+                let text =
+                    format!("no other index has it, and {} cannot be reached: {}", registry.url, registry.reason);
+                self.leave_out(&name, Outcome::Missing, text)?;
+            } else {
+                let line = own_reason.lines().next().unwrap_or_default().to_owned();
+                self.leave_out(&name, Outcome::LeftOut, format!("no wheel and no source: {line}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The requirements that cannot be had even by themselves, with uv's reason.
+    fn unknown_alone(&self) -> Result<Vec<(DistributionName, String)>, ResolveErrorKind> {
+        let whole = self.question(true);
+        let asked: Vec<&Requirement> = self
+            .request
+            .requirements
+            .iter()
+            .filter(|requirement| !self.left_out.contains_key(&requirement.name))
+            .filter(|requirement| matches!(requirement.source, RequirementSource::Index { .. }))
+            .collect();
+        let next = AtomicUsize::new(0);
+        let found = Mutex::new(Vec::new());
+        let ask_all = || -> Result<(), ResolveErrorKind> {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(requirement) = asked.get(index) else { return Ok(()) };
+                let folder = self.scratch.path().join(format!("alone-{index}"));
+                std::fs::create_dir_all(&folder).map_err(ResolveErrorKind::Store)?;
+                let mut question = whole.clone();
+                question.requirements = vec![requirement.for_resolver(self.settings.repository)];
+                question.without_dependencies = true;
+                match self.settings.uv.compile(self.context, &folder, &self.request.target, &question) {
+                    Ok(_) => {}
+                    Err(UvError::Refused { reason }) => {
+                        found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, reason));
+                    }
+                    Err(other) => return Err(other.into()),
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.context.jobs.clamp(1, 8)).map(|_| scope.spawn(ask_all)).collect();
+            workers.into_iter().try_for_each(|worker| worker.join().unwrap_or(Ok(())))
+        })?;
+        let mut found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        found.sort();
+        Ok(found.into_iter().map(|(index, reason)| (asked[index].name.clone(), reason)).collect())
+    }
+
+    fn leave_out(&mut self, name: &DistributionName, outcome: Outcome, reason: String) -> Result<(), ResolveErrorKind> {
+        if self.settings.fail_on_missing {
+            return Err(ResolveErrorKind::StrictMissing { name: name.clone(), why: reason });
+        }
+        self.left_out.insert(name.clone(), RuleRecord { name: name.clone(), outcome, reason });
+        Ok(())
+    }
+
+    fn finish(self, answers: Vec<Answer>) -> Result<Resolved, ResolveErrorKind> {
+        let mut urls = BTreeMap::new();
+        let mut distributions = Vec::with_capacity(answers.len());
+        for answer in answers {
+            let source = match answer.source {
+                AnswerSource::Wheel(file) | AnswerSource::Sdist(file) if file.sha256.is_none() => {
+                    return Err(ResolveErrorKind::NoDigest { file: file.file_name });
+                }
+                AnswerSource::Wheel(file) => {
+                    let sha256 = file.sha256.expect("asked just above");
+                    urls.insert(sha256, file.url);
+                    LockedSource::Wheel { file: file.file_name, sha256, size: file.size }
+                }
+                AnswerSource::Sdist(file) => {
+                    let sha256 = file.sha256.expect("asked just above");
+                    urls.insert(sha256, file.url);
+                    LockedSource::Sdist { file: file.file_name, sha256, size: file.size }
+                }
+                AnswerSource::Git { repository, commit, subdirectory } => {
+                    LockedSource::Git { repository: without_credentials(&repository), commit, subdirectory }
+                }
+                AnswerSource::Local => self.local(&answer.name)?,
+            };
+            distributions.push(LockedDistribution { name: answer.name, version: answer.version, source });
+        }
+        let rows = PlatformLock {
+            inputs: self.request.inputs(&path_digests(self.request, self.settings.repository)?),
+            uv: UV_VERSION.to_owned(),
+            distributions,
+            left_out: self.left_out.into_values().collect(),
+        };
+        Ok(Resolved { rows, urls })
+    }
+
+    fn local(&self, name: &DistributionName) -> Result<LockedSource, ResolveErrorKind> {
+        let requirement = self.request.requirements.iter().find(|requirement| requirement.name == *name);
+        let Some(RequirementSource::Path { path, .. }) = requirement.map(|requirement| &requirement.source) else {
+            return Err(PylockError::NoFile { name: name.clone() }.into());
+        };
+        let sha256 = path_digest(name, path, self.settings.repository)?;
+        Ok(LockedSource::Path { path: path.clone(), sha256 })
+    }
+}
+
+/// The question's local sources, by requirement text.
+pub fn path_digests(request: &Request, repository: &Path) -> Result<BTreeMap<String, Digest>, ResolveErrorKind> {
+    let mut digests = BTreeMap::new();
+    for requirement in &request.requirements {
+        if let RequirementSource::Path { path, .. } = &requirement.source {
+            digests.insert(requirement.text.clone(), path_digest(&requirement.name, path, repository)?);
+        }
+    }
+    Ok(digests)
+}
+
+/// Of a file's bytes; of a folder, the digest of its sorted file paths and their digests.
+fn path_digest(name: &DistributionName, path: &TreePath, repository: &Path) -> Result<Digest, ResolveErrorKind> {
+    let place = path.below(repository);
+    let missing = || ResolveErrorKind::NoPath { name: name.clone(), path: path.clone() };
+    let of_file = |place: &Path| -> io::Result<Digest> { Ok(Digest::of_reader(std::fs::File::open(place)?)?.0) };
+    if place.is_file() {
+        return of_file(&place).map_err(ResolveErrorKind::Store);
+    }
+    if !place.is_dir() {
+        return Err(missing());
+    }
+    let mut lines = String::new();
+    let walk = walkdir::WalkDir::new(&place)
+        .sort_by_file_name()
+        .into_iter()
+        .filter_entry(|entry| entry.file_name() != "__pycache__" && entry.file_name() != ".git");
+    for entry in walk {
+        let entry = entry.map_err(|error| ResolveErrorKind::Store(error.into()))?;
+        if entry.file_type().is_file() {
+            let inner = TreePath::relative(entry.path(), &place).ok_or_else(missing)?;
+            let digest = of_file(entry.path()).map_err(ResolveErrorKind::Store)?;
+            lines.push_str(&format!("{digest} {inner}\n"));
+        }
+    }
+    Ok(Digest::of(lines))
+}
+
+/// Where the files of locked rows are today: asked for by exact version, without dependencies. The caller checks
+/// the digests when they arrive.
+pub fn locate(
+    context: &Context,
+    uv: &Uv,
+    request: &Request,
+    rows: &[&LockedDistribution],
+    unreachable: &[UnreachableRegistry],
+) -> Result<BTreeMap<Digest, String>, ResolveError> {
+    let failed = |kind| ResolveError { runtime: request.runtime.clone(), platform: request.target.platform, kind };
+    let scratch = tempfile::Builder::new()
+        .prefix("locate-")
+        .tempdir_in(context.store.root().join("tmp"))
+        .map_err(|error| failed(ResolveErrorKind::Store(error)))?;
+    let mut question = Question { without_dependencies: true, ..Question::default() };
+    question.registries = request.registries.clone();
+    question.registries.additional.retain(|url| !unreachable.iter().any(|it| it.url == without_credentials(url)));
+    let mut expected: BTreeSet<Digest> = BTreeSet::new();
+    for row in rows {
+        let Some(version) = &row.version else { continue };
+        match &row.source {
+            LockedSource::Wheel { sha256, .. } => expected.insert(*sha256),
+            LockedSource::Sdist { sha256, .. } => {
+                question.from_source.push(row.name.clone());
+                expected.insert(*sha256)
+            }
+            LockedSource::Git { .. } | LockedSource::Path { .. } => continue,
+        };
+        question.requirements.push(format!("{}=={version}", row.name));
+    }
+    let text = uv.compile(context, scratch.path(), &request.target, &question).map_err(|error| failed(error.into()))?;
+    let urls = pylock::all_files(&text).map_err(|error| failed(error.into()))?;
+    Ok(urls.into_iter().filter(|(digest, _)| expected.contains(digest)).collect())
+}
+
+/// A URL that may be shown and compared: user and password are left out.
+pub fn without_credentials(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if !parsed.username().is_empty() || parsed.password().is_some() => {
+            // Both fail only for URLs that cannot have credentials.
+            let _ = parsed.set_username("");
+            let _ = parsed.set_password(None);
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
+    }
+}
+
+fn tracing_reason(context: &Context, reason: &str) {
+    for line in reason.lines() {
+        context.tell(vocab::Event::Output { program: "uv".into(), line: line.to_owned() });
+    }
+}

@@ -1,0 +1,257 @@
+//! `python-<version string>/lock.json`: exactly what a runtime is made of, for each platform.
+//!
+//! Goals of the format: names, versions and digests, never a URL, so it holds whatever index or mirror serves the
+//! files; one platform's rows change without touching another's; rows are sorted by name, one file per line group,
+//! so that a changed pin is a small diff. Written by `builder`, never by hand.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use vocab::{Digest, DistributionName, Exit, Fault, PlatformKey, RuleRecord, TreePath, VersionString};
+
+/// The number in `format`; a reader refuses any other.
+pub const LOCK_FORMAT: u32 = 1;
+
+pub const LOCK_FILE: &str = "lock.json";
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    pub format: u32,
+    pub runtime: VersionString,
+    pub platforms: BTreeMap<PlatformKey, PlatformLock>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlatformLock {
+    /// Of the request that this answers; another digest means that the configuration has changed since.
+    pub inputs: Digest,
+    /// The resolver's version.
+    pub uv: String,
+    /// By name, none twice.
+    pub distributions: Vec<LockedDistribution>,
+    /// Asked for and not among `distributions` because no index gave it, by name. A row whose outcome is `missing`
+    /// makes the lock incomplete: it is resolved again as soon as the index can be reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<RuleRecord>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockedDistribution {
+    pub name: DistributionName,
+    /// Absent for a local folder whose version only its build tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    pub source: LockedSource,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum LockedSource {
+    /// `size` in bytes, absent where the index does not say.
+    Wheel {
+        file: String,
+        sha256: Digest,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
+    },
+    Sdist {
+        file: String,
+        sha256: Digest,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
+    },
+    /// `commit` has 40 hexadecimal digits.
+    Git {
+        repository: String,
+        commit: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subdirectory: Option<String>,
+    },
+    /// Below the repository's root; the digest is of the file, or of the folder's content.
+    Path { path: TreePath, sha256: Digest },
+}
+
+impl PlatformLock {
+    /// Of the rows alone: equal digests build equal runtimes.
+    pub fn digest(&self) -> Digest {
+        Digest::of(serde_json::to_string(&self.distributions).expect("plain data with text keys"))
+    }
+
+    pub fn is_complete(&self) -> bool {
+        !self.left_out.iter().any(|row| row.outcome == vocab::Outcome::Missing)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the lock `{}`", path.display())]
+pub struct LockError {
+    pub path: PathBuf,
+    #[source]
+    pub kind: LockErrorKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LockErrorKind {
+    #[error("it cannot be read")]
+    Read(#[source] io::Error),
+    #[error("it cannot be written")]
+    Write(#[source] io::Error),
+    #[error("it is not a lock")]
+    Malformed(#[source] serde_json::Error),
+    #[error("its format is {actual}, this builder reads {LOCK_FORMAT}")]
+    Format { actual: u64 },
+    #[error("it is the lock of {actual}, not of {expected}")]
+    Runtime { expected: VersionString, actual: VersionString },
+    #[error("--locked was asked for and there are no rows for {platform}")]
+    Absent { platform: PlatformKey },
+    #[error("--locked was asked for and the configuration has changed since the rows for {platform} were written")]
+    Stale { platform: PlatformKey },
+}
+
+impl Fault for LockError {
+    fn code(&self) -> &'static str {
+        match self.kind {
+            LockErrorKind::Read(_) | LockErrorKind::Write(_) => "E_LOCK_FILE",
+            LockErrorKind::Malformed(_) | LockErrorKind::Runtime { .. } => "E_LOCK_MALFORMED",
+            LockErrorKind::Format { .. } => "E_LOCK_FORMAT",
+            LockErrorKind::Absent { .. } | LockErrorKind::Stale { .. } => "E_LOCK_STALE",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self.kind {
+            LockErrorKind::Read(_) | LockErrorKind::Write(_) => Exit::Build,
+            _ => Exit::Usage,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match &self.kind {
+            LockErrorKind::Read(_) | LockErrorKind::Write(_) => None,
+            LockErrorKind::Malformed(_) | LockErrorKind::Runtime { .. } => {
+                Some("restore it from version control, or delete it and run `builder lock`".into())
+            }
+            LockErrorKind::Format { .. } => Some("use the builder that wrote it, or run `builder lock` anew".into()),
+            LockErrorKind::Absent { .. } | LockErrorKind::Stale { .. } => {
+                Some("run `builder lock` for this version, look at the change and commit it".into())
+            }
+        }
+    }
+}
+
+impl Lock {
+    pub fn new(runtime: VersionString) -> Self {
+        Self { format: LOCK_FORMAT, runtime, platforms: BTreeMap::new() }
+    }
+
+    /// `None` where `folder` has no lock yet.
+    pub fn read(folder: &Path, runtime: &VersionString) -> Result<Option<Self>, LockError> {
+        let path = folder.join(LOCK_FILE);
+        let failed = |kind| LockError { path: path.clone(), kind };
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(LockErrorKind::Read(error))),
+        };
+        #[derive(Deserialize)]
+        struct Head {
+            format: u64,
+        }
+        let malformed = |error| failed(LockErrorKind::Malformed(error));
+        let head: Head = serde_json::from_slice(&text).map_err(malformed)?;
+        if head.format != u64::from(LOCK_FORMAT) {
+            return Err(failed(LockErrorKind::Format { actual: head.format }));
+        }
+        let lock: Self = serde_json::from_slice(&text).map_err(malformed)?;
+        if lock.runtime != *runtime {
+            return Err(failed(LockErrorKind::Runtime { expected: runtime.clone(), actual: lock.runtime }));
+        }
+        Ok(Some(lock))
+    }
+
+    /// Beside the old one, then renamed. A lock with the same text is left alone, its time included.
+    pub fn write(&self, folder: &Path) -> Result<(), LockError> {
+        let path = folder.join(LOCK_FILE);
+        let text = self.to_text();
+        if fs::read(&path).is_ok_and(|former| former == text.as_bytes()) {
+            return Ok(());
+        }
+        let write = || -> io::Result<()> {
+            let mut beside = tempfile::Builder::new().prefix(".lock").tempfile_in(folder)?;
+            beside.write_all(text.as_bytes())?;
+            beside.persist(&path).map_err(|error| error.error)?;
+            Ok(())
+        };
+        write().map_err(|error| LockError { path: path.clone(), kind: LockErrorKind::Write(error) })
+    }
+
+    pub fn to_text(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("plain data with text keys");
+        text.push('\n');
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Lock {
+        let numpy = LockedDistribution {
+            name: "numpy".parse().unwrap(),
+            version: Some("2.2.6".into()),
+            source: LockedSource::Wheel {
+                file: "numpy-2.2.6-cp312-cp312-manylinux_2_17_x86_64.whl".into(),
+                sha256: Digest::of("numpy"),
+                size: Some(16),
+            },
+        };
+        let mut lock = Lock::new("3.12.10".parse().unwrap());
+        let rows = PlatformLock {
+            inputs: Digest::of("inputs"),
+            uv: "0.13.9".into(),
+            distributions: vec![numpy],
+            left_out: vec![],
+        };
+        lock.platforms.insert(PlatformKey::LinuxX64, rows);
+        lock
+    }
+
+    #[test]
+    fn a_lock_reads_back_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = sample();
+        assert_eq!(Lock::read(folder.path(), &lock.runtime).unwrap(), None);
+        lock.write(folder.path()).unwrap();
+        assert_eq!(Lock::read(folder.path(), &lock.runtime).unwrap(), Some(lock.clone()));
+        assert!(!lock.to_text().contains("://"), "a lock holds no URL");
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, [LOCK_FILE], "nothing else is left in the folder");
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_used_says_why() {
+        let lock = sample();
+        let cases = [
+            // (text, code)
+            (lock.to_text().replace("\"format\": 1", "\"format\": 2"), "E_LOCK_FORMAT"),
+            (lock.to_text().replace("\"3.12.10\"", "\"3.12.11\""), "E_LOCK_MALFORMED"),
+            (lock.to_text().replace("\"wheel\"", "\"egg\""), "E_LOCK_MALFORMED"),
+            ("{".to_owned(), "E_LOCK_MALFORMED"),
+            ("[]".to_owned(), "E_LOCK_MALFORMED"),
+            (String::new(), "E_LOCK_MALFORMED"),
+        ];
+        for (text, code) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(LOCK_FILE), &text).unwrap();
+            let error = Lock::read(folder.path(), &lock.runtime).unwrap_err();
+            assert_eq!((error.code(), error.exit()), (code, Exit::Usage), "for {text:?}");
+        }
+    }
+}

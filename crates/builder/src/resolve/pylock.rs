@@ -1,0 +1,203 @@
+//! The resolver's answer: a PEP 751 lock, read into what this crate needs of it.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use vocab::{Digest, DistributionName};
+
+use super::Target;
+
+/// One distribution of the answer with its one chosen file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub name: DistributionName,
+    /// Absent for a folder with a dynamic version.
+    pub version: Option<String>,
+    pub source: AnswerSource,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnswerSource {
+    Wheel(File),
+    Sdist(File),
+    Git {
+        repository: String,
+        commit: String,
+        subdirectory: Option<String>,
+    },
+    /// A local file or folder; the caller knows which from its own requirement.
+    Local,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    pub file_name: String,
+    /// May carry credentials: not for messages.
+    pub url: String,
+    pub size: Option<u64>,
+    /// Absent when the index gives none.
+    pub sha256: Option<Digest>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PylockError {
+    #[error("the resolver's lock is not TOML of the expected shape")]
+    Toml(#[from] toml::de::Error),
+    #[error("the resolver named `{name}`, which is not a distribution name")]
+    Name { name: String },
+    #[error("the resolver gave no file for `{name}` that fits")]
+    NoFile { name: DistributionName },
+}
+
+#[derive(Deserialize)]
+struct Document {
+    #[serde(default)]
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    version: Option<String>,
+    sdist: Option<RawFile>,
+    #[serde(default)]
+    wheels: Vec<RawFile>,
+    archive: Option<RawFile>,
+    vcs: Option<Vcs>,
+    directory: Option<toml::Value>,
+}
+
+#[derive(Deserialize)]
+struct RawFile {
+    name: Option<String>,
+    url: Option<String>,
+    path: Option<String>,
+    size: Option<u64>,
+    #[serde(default)]
+    hashes: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Vcs {
+    url: Option<String>,
+    path: Option<String>,
+    commit_id: String,
+    subdirectory: Option<String>,
+}
+
+/// `built` says which distributions are to come from source; of all others the wheel that fits best is taken, and
+/// the source only where none does.
+pub fn read(
+    text: &str,
+    target: &Target,
+    built: &dyn Fn(&DistributionName) -> bool,
+) -> Result<Vec<Answer>, PylockError> {
+    let document: Document = toml::from_str(text)?;
+    let mut answers: Vec<Answer> = Vec::with_capacity(document.packages.len());
+    for package in document.packages {
+        let name: DistributionName =
+            package.name.parse().map_err(|_| PylockError::Name { name: package.name.clone() })?;
+        let best = package
+            .wheels
+            .iter()
+            .filter_map(|wheel| {
+                let file = wheel.file()?;
+                Some((target.rank(&file.file_name)?, file))
+            })
+            .min_by(|one, other| (one.0, &one.1.file_name).cmp(&(other.0, &other.1.file_name)));
+        let wheel = best.map(|(_, file)| AnswerSource::Wheel(file)).filter(|_| !built(&name));
+        let sdist = || package.sdist.as_ref().and_then(RawFile::file).map(AnswerSource::Sdist);
+        let vcs = || {
+            package.vcs.as_ref().and_then(|vcs| {
+                Some(AnswerSource::Git {
+                    repository: vcs.url.clone().or_else(|| vcs.path.clone())?,
+                    commit: vcs.commit_id.clone(),
+                    subdirectory: vcs.subdirectory.clone(),
+                })
+            })
+        };
+        let archive = || {
+            package.archive.as_ref().and_then(|archive| match (&archive.url, archive.file()) {
+                (None, _) => Some(AnswerSource::Local),
+                (Some(_), Some(file)) if file.file_name.ends_with(".whl") => Some(AnswerSource::Wheel(file)),
+                (Some(_), file) => file.map(AnswerSource::Sdist),
+            })
+        };
+        let folder = || package.directory.as_ref().map(|_| AnswerSource::Local);
+        let source = wheel.or_else(vcs).or_else(folder).or_else(archive).or_else(sdist);
+        let source = source.ok_or_else(|| PylockError::NoFile { name: name.clone() })?;
+        answers.push(Answer { name, version: package.version, source });
+    }
+    answers.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(answers)
+}
+
+/// Every file of the answer that has a digest, with its URL, fitting or not.
+pub fn all_files(text: &str) -> Result<Vec<(Digest, String)>, PylockError> {
+    let document: Document = toml::from_str(text)?;
+    let files = document.packages.iter().flat_map(|package| package.wheels.iter().chain(&package.sdist));
+    Ok(files.filter_map(RawFile::file).filter_map(|file| Some((file.sha256?, file.url))).collect())
+}
+
+impl RawFile {
+    fn file(&self) -> Option<File> {
+        let url = self.url.clone().or_else(|| self.path.clone())?;
+        let last = url.split(['?', '#']).next()?.rsplit('/').next()?;
+        // A `+` of a local version is written as `%2B`.
+        let decoded = url::form_urlencoded::parse(last.replace('+', "%2B").as_bytes()).next()?.0.into_owned();
+        let file_name = self.name.clone().unwrap_or(decoded);
+        let sha256 = self.hashes.get("sha256").and_then(|digest| digest.parse().ok());
+        Some(File { file_name, url, size: self.size, sha256 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+lock-version = "1.0"
+created-by = "uv"
+[[packages]]
+name = "torch"
+version = "2.7.0+cu126"
+wheels = [
+  { url = "https://index.example.org/whl/torch-2.7.0%2Bcu126-cp312-cp312-manylinux_2_17_x86_64.whl", hashes = { sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" } },
+  { url = "https://index.example.org/whl/torch-2.7.0%2Bcu126-cp312-cp312-manylinux_2_28_x86_64.whl", size = 7, hashes = { sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" } },
+]
+[[packages]]
+name = "pycosat"
+version = "0.6.6"
+sdist = { url = "https://index.example.org/pycosat-0.6.6.tar.gz", size = 3, hashes = { sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" } }
+[[packages]]
+name = "tool"
+version = "1.0"
+vcs = { type = "git", url = "https://git.example.org/tool", commit-id = "69213b1ba1e485ecd2914169abfc0609cdea723e" }
+[[packages]]
+name = "here"
+directory = { path = "here" }
+"#;
+
+    #[test]
+    fn one_file_is_chosen_for_each_distribution() {
+        let target = Target::new(vocab::PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
+        let answers = read(TEXT, &target, &|_| false).unwrap();
+        let names: Vec<_> = answers.iter().map(|answer| answer.name.as_str()).collect();
+        assert_eq!(names, ["here", "pycosat", "tool", "torch"]);
+        let AnswerSource::Wheel(torch) = &answers[3].source else { panic!("{:?}", answers[3]) };
+        assert_eq!(torch.file_name, "torch-2.7.0+cu126-cp312-cp312-manylinux_2_28_x86_64.whl");
+        assert_eq!(torch.size, Some(7));
+        assert!(matches!(&answers[1].source, AnswerSource::Sdist(file) if file.file_name == "pycosat-0.6.6.tar.gz"));
+        assert!(matches!(&answers[2].source, AnswerSource::Git { commit, .. } if commit.len() == 40));
+        assert_eq!(answers[0].source, AnswerSource::Local);
+    }
+
+    #[test]
+    fn a_distribution_without_a_file_is_named() {
+        let target = Target::new(vocab::PlatformKey::WindowsX64, "3.12.10".parse().unwrap());
+        let error = read(TEXT, &target, &|_| false).unwrap_err();
+        assert_eq!(error.to_string(), "the resolver gave no file for `torch` that fits");
+        assert!(matches!(read("packages = 3", &target, &|_| false), Err(PylockError::Toml(_))));
+    }
+}

@@ -1,0 +1,176 @@
+//! What the resolver is asked for one platform: the configuration with every rule that needs no index applied.
+//! Pure; the same configuration gives the same request on every machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use config_merger::{BuildWheel, Config, Policy, Registries, Requirement, RequirementSource};
+use serde::Serialize;
+use vocab::{Digest, DistributionName, Outcome, PlatformKey, RuleRecord, VersionString};
+
+use super::Target;
+
+/// The number in every inputs digest: raised when this crate starts to resolve differently.
+const RESOLVER_FORMAT: u32 = 1;
+
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub runtime: VersionString,
+    pub target: Target,
+    /// In the order of the configuration; none of them is in `excluded`.
+    pub requirements: Vec<Requirement>,
+    /// Not installed even when another distribution requires it.
+    pub excluded: BTreeSet<DistributionName>,
+    /// Built from source though a wheel may exist, and why.
+    pub forced: BTreeMap<DistributionName, String>,
+    pub build_wheel: BTreeMap<DistributionName, BuildWheel>,
+    /// Taken without what they require.
+    pub no_deps: BTreeSet<DistributionName>,
+    pub policy: Policy,
+    pub registries: Registries,
+    /// What the rules above have already decided, by name.
+    pub decided: Vec<RuleRecord>,
+}
+
+impl Request {
+    pub fn new(config: &Config, platform: PlatformKey) -> Self {
+        let packages = &config.packages;
+        let mut decided = Vec::new();
+        let on_platform = |reasons: &config_merger::Reasons| -> BTreeMap<DistributionName, String> {
+            let here = |(name, by_platform): (&DistributionName, &BTreeMap<PlatformKey, String>)| {
+                by_platform.get(&platform).map(|reason| (name.clone(), reason.clone()))
+            };
+            reasons.iter().filter_map(here).collect()
+        };
+        let skipped = on_platform(&packages.skip);
+        let policy = config.policy(platform);
+        let mut forced = on_platform(&packages.force_source);
+        for name in &policy.force_no_binary_list {
+            forced.entry(name.clone()).or_insert_with(|| "it is in forceNoBinaryList".to_owned());
+        }
+        forced.retain(|name, _| !skipped.contains_key(name));
+        let build_wheel: BTreeMap<_, _> = packages
+            .build_wheel
+            .iter()
+            .filter_map(|(name, by_platform)| Some((name.clone(), by_platform.get(&platform)?.clone())))
+            .filter(|(name, _)| !skipped.contains_key(name))
+            .collect();
+
+        let own = packages.platform_specific.get(&platform).map_or(&[][..], |own| &own.dependencies);
+        let applicable = config.dependencies_for(platform);
+        for requirement in packages.dependencies.iter().chain(own) {
+            let applies = applicable.iter().any(|kept| kept.name == requirement.name);
+            if !applies && !decided.iter().any(|row: &RuleRecord| row.name == requirement.name) {
+                decided.push(RuleRecord {
+                    name: requirement.name.clone(),
+                    outcome: Outcome::NotApplicable,
+                    reason: format!("the marker of `{}` is false on {platform}", requirement.text),
+                });
+            }
+        }
+        let mut requirements = Vec::new();
+        for requirement in applicable {
+            if let Some(reason) = skipped.get(&requirement.name) {
+                decided.push(RuleRecord { name: requirement.name, outcome: Outcome::Skipped, reason: reason.clone() });
+                continue;
+            }
+            if let Some(former) = &requirement.overridden {
+                let now = match &requirement.source {
+                    RequirementSource::Index { specifier } => specifier.to_string(),
+                    _ => requirement.text.clone(),
+                };
+                let reason = format!("`{}` became `{now}`", if former.is_empty() { "any version" } else { former });
+                decided.push(RuleRecord { name: requirement.name.clone(), outcome: Outcome::Overridden, reason });
+            }
+            if packages.no_deps.contains(&requirement.name) {
+                let reason = "it is in noDeps".to_owned();
+                decided.push(RuleRecord {
+                    name: requirement.name.clone(),
+                    outcome: Outcome::WithoutDependencies,
+                    reason,
+                });
+            }
+            requirements.push(requirement);
+        }
+        decided.sort();
+        Self {
+            runtime: config.version.clone(),
+            target: Target::new(platform, config.version.python()),
+            requirements,
+            excluded: skipped.into_keys().collect(),
+            forced,
+            build_wheel,
+            no_deps: packages.no_deps.clone(),
+            policy,
+            registries: config.registries.clone(),
+            decided,
+        }
+    }
+
+    /// Whether this distribution is built here whatever the index has: a rule says so, or it is no index entry.
+    pub fn is_built(&self, name: &DistributionName) -> bool {
+        self.forced.contains_key(name)
+            || self.build_wheel.contains_key(name)
+            || self.requirements.iter().any(|requirement| requirement.name == *name && builds(&requirement.source))
+    }
+
+    pub fn is_requested(&self, name: &DistributionName) -> bool {
+        self.requirements.iter().any(|requirement| requirement.name == *name)
+    }
+
+    /// Of everything that decides what a resolution finds, but the indexes themselves. A lock with the same digest
+    /// is fresh. `paths` are the digests of local sources, by requirement text. Reasons do not count.
+    pub fn inputs(&self, paths: &BTreeMap<String, Digest>) -> Digest {
+        #[derive(Serialize)]
+        struct Inputs<'a> {
+            format: u32,
+            python: String,
+            platform: PlatformKey,
+            system: (u16, u16),
+            requirements: Vec<&'a str>,
+            excluded: &'a BTreeSet<DistributionName>,
+            forced: Vec<&'a DistributionName>,
+            build_wheel: BTreeMap<&'a DistributionName, (&'a [String], &'a [String])>,
+            no_deps: &'a BTreeSet<DistributionName>,
+            policy: (bool, bool, bool, [&'a BTreeSet<DistributionName>; 2]),
+            additional: &'a [String],
+            pinned: &'a BTreeMap<DistributionName, String>,
+            paths: &'a BTreeMap<String, Digest>,
+        }
+        let inputs = Inputs {
+            format: RESOLVER_FORMAT,
+            // The patch release counts: `python_full_version` may stand in a marker.
+            python: self.target.python.to_string(),
+            platform: self.target.platform,
+            system: self.target.system,
+            requirements: self.requirements.iter().map(|requirement| requirement.text.as_str()).collect(),
+            excluded: &self.excluded,
+            forced: self.forced.keys().collect(),
+            build_wheel: self
+                .build_wheel
+                .iter()
+                .map(|(name, rule)| (name, (&rule.build_requires[..], &rule.config_settings[..])))
+                .collect(),
+            no_deps: &self.no_deps,
+            policy: (
+                self.policy.seed,
+                self.policy.allow_source_all,
+                self.policy.strict_missing,
+                [&self.policy.allow_source_list, &self.policy.only_binary_list],
+            ),
+            additional: &self.registries.additional,
+            pinned: &self.registries.pinned,
+            paths,
+        };
+        let text = serde_json::to_string(&inputs).expect("plain data with text keys");
+        Digest::of(text)
+    }
+}
+
+fn builds(source: &RequirementSource) -> bool {
+    match source {
+        RequirementSource::Index { .. } => false,
+        RequirementSource::Git { .. } => true,
+        RequirementSource::Path { path, .. } => !path.as_str().ends_with(".whl"),
+        RequirementSource::Url { url } => !url.split(['?', '#']).next().unwrap_or_default().ends_with(".whl"),
+    }
+}

@@ -1,0 +1,333 @@
+//! The resolver program: which one, how it is set up, how it is asked.
+//!
+//! uv brings the default index, credentials, proxies and its cache with it, from its own configuration and the
+//! user's environment; nothing here names an index.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use config_merger::Registries;
+use serde_json::json;
+use vocab::{DistributionName, Exit, Fault, PlatformKey};
+
+use super::Target;
+use crate::Context;
+use crate::process::{self, Invocation, ProcessError};
+
+/// The pinned version: another one may resolve differently.
+pub const UV_VERSION: &str = "0.13.9";
+
+/// The resolver's wheel for each platform it can be set up on, by digest.
+const UV_WHEELS: &str = include_str!("../../data/uv.json");
+
+#[derive(Clone, Debug)]
+pub struct Uv {
+    program: PathBuf,
+    /// What it builds metadata with and takes its markers' defaults from; of the runtime's own series.
+    python: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum UvError {
+    #[error("uv {UV_VERSION} is not on PATH and cannot be set up")]
+    SetUp {
+        #[source]
+        kind: SetUpError,
+    },
+    #[error("uv could not resolve: {reason}")]
+    Refused {
+        /// uv's own words.
+        reason: String,
+    },
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    #[error("cannot write `{}`", path.display())]
+    Write { path: PathBuf, source: io::Error },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SetUpError {
+    #[error("the build is offline")]
+    Offline,
+    #[error("there is no pinned uv for this machine")]
+    NoWheel,
+    #[error("the interpreter's pip failed: {output}")]
+    Pip { output: String },
+    #[error(transparent)]
+    Process(ProcessError),
+    #[error("the store cannot be written")]
+    Store(#[source] io::Error),
+}
+
+impl Fault for UvError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::SetUp { .. } => "E_RESOLVER_SET_UP",
+            Self::Refused { .. } => "E_RESOLVE",
+            Self::Process(error) => error.code(),
+            Self::Write { .. } => "E_STORE",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Build
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::SetUp { .. } => Some(format!("install uv {UV_VERSION} and put it on PATH")),
+            Self::Refused { .. } => {
+                Some("look at the requirements it names; `builder plan -v` shows the question".into())
+            }
+            Self::Process(error) => error.hint(),
+            Self::Write { .. } => None,
+        }
+    }
+}
+
+/// One question to the resolver.
+#[derive(Clone, Debug, Default)]
+pub struct Question {
+    /// PEP 508 lines.
+    pub requirements: Vec<String>,
+    pub excluded: Vec<DistributionName>,
+    pub no_deps: Vec<DistributionName>,
+    /// Built from source.
+    pub from_source: Vec<DistributionName>,
+    /// Sources of any distribution may answer where no wheel fits.
+    pub sources_allowed: bool,
+    /// Only the requirements themselves, nothing that they require.
+    pub without_dependencies: bool,
+    pub registries: Registries,
+    /// Look again at the indexes rather than into the resolver's cache.
+    pub refresh: bool,
+}
+
+impl Uv {
+    /// On PATH at the pinned version, or else set up once into the store with `python`'s own pip, by digest.
+    pub fn find(context: &Context, python: &Path) -> Result<Self, UvError> {
+        let found = |program: PathBuf| Self { program, python: python.to_owned() };
+        if let Some(program) = on_path(context)
+            && version_of(context, &program)? == UV_VERSION
+        {
+            return Ok(found(program));
+        }
+        let set_up = |kind| UvError::SetUp { kind };
+        let host = PlatformKey::host().ok_or_else(|| set_up(SetUpError::NoWheel))?;
+        let folder = context.store.root().join("tools").join(format!("uv-{UV_VERSION}-{host}"));
+        let program = folder.join("bin").join(if host.is_windows() { "uv.exe" } else { "uv" });
+        if !program.is_file() {
+            install(context, python, host, &folder).map_err(set_up)?;
+        }
+        Ok(found(program))
+    }
+
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    pub fn python(&self) -> &Path {
+        &self.python
+    }
+
+    /// The PEP 751 lock for one target. `folder` is a scratch folder.
+    pub fn compile(
+        &self,
+        context: &Context,
+        folder: &Path,
+        target: &Target,
+        question: &Question,
+    ) -> Result<String, UvError> {
+        let write = |name: &str, text: &str| {
+            let path = folder.join(name);
+            fs::write(&path, text).map_err(|source| UvError::Write { path: path.clone(), source })
+        };
+        write("pyproject.toml", &question.project(target))?;
+        let lines: String = question.excluded.iter().map(|name| format!("{name}\n")).collect();
+        write("excluded.txt", &lines)?;
+
+        let mut arguments: Vec<OsString> = Vec::new();
+        let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
+        add(&["pip", "compile", "pyproject.toml", "--format", "pylock.toml", "--output-file", "pylock.toml"]);
+        add(&["--no-header", "--no-progress", "--no-python-downloads"]);
+        add(&["--python-platform", &target.uv_platform(), "--python-version", &target.python.to_string()]);
+        add(&["--excludes", "excluded.txt"]);
+        if !question.sources_allowed {
+            add(&["--only-binary", ":all:"]);
+        }
+        for name in &question.from_source {
+            add(&["--no-binary", name.as_str()]);
+        }
+        if question.without_dependencies {
+            add(&["--no-deps"]);
+        }
+        if question.refresh {
+            add(&["--refresh"]);
+        }
+        if context.offline {
+            add(&["--offline"]);
+        }
+        add(&["--python"]);
+        arguments.push(self.python.clone().into());
+
+        // What a former answer left would be taken as preferences.
+        let _ = fs::remove_file(folder.join("pylock.toml"));
+        let invocation = Invocation::new(&self.program, folder)
+            .args(arguments)
+            .timeout(context.timeout)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("PYTHONHOME", "")
+            .env("PYTHONPATH", "");
+        let finished = process::run(context, &invocation)?;
+        tell_warnings(context, &finished.stderr_text());
+        if !finished.succeeded() {
+            return Err(UvError::Refused { reason: words_of(&finished.stderr_text()) });
+        }
+        let path = folder.join("pylock.toml");
+        fs::read_to_string(&path).map_err(|source| UvError::Write { path, source })
+    }
+}
+
+impl Question {
+    /// A `pyproject.toml`: the one form in which uv takes indexes for single distributions and `noDeps`.
+    fn project(&self, target: &Target) -> String {
+        // TOML's strings and arrays of strings are written as JSON's are.
+        let mut text = format!(
+            "[project]\nname = \"pydist-runtime\"\nversion = \"0\"\nrequires-python = \">={}\"\ndependencies = {}\n\n[tool.uv]\n",
+            target.python.series(),
+            json!(self.requirements),
+        );
+        if !self.no_deps.is_empty() {
+            text.push_str("dependency-metadata = [\n");
+            for name in &self.no_deps {
+                text.push_str(&format!("  {{ name = {}, requires-dist = [] }},\n", json!(name)));
+            }
+            text.push_str("]\n");
+        }
+        for (index, url) in self.registries.additional.iter().enumerate() {
+            text.push_str(&format!("\n[[tool.uv.index]]\nname = \"registry-{index}\"\nurl = {}\n", json!(url)));
+        }
+        let pins = self.registries.pinned.iter().filter_map(|(name, url)| {
+            let index = self.registries.additional.iter().position(|additional| additional == url)?;
+            Some(format!("{} = {{ index = \"registry-{index}\" }}\n", json!(name)))
+        });
+        let pins: String = pins.collect();
+        if !pins.is_empty() {
+            text.push_str("\n[tool.uv.sources]\n");
+            text.push_str(&pins);
+        }
+        text
+    }
+}
+
+fn on_path(context: &Context) -> Option<PathBuf> {
+    let paths = context.environment.path("PATH")?;
+    which::which_in("uv", Some(paths), context.store.root()).ok()
+}
+
+/// `0.13.9` of `uv 0.13.9 (…)`. Empty when it says something else.
+fn version_of(context: &Context, program: &Path) -> Result<String, ProcessError> {
+    let finished = process::run(context, &Invocation::new(program, context.store.root()).arg("--version"))?;
+    Ok(finished.stdout_text().split_whitespace().nth(1).unwrap_or_default().to_owned())
+}
+
+fn install(context: &Context, python: &Path, host: PlatformKey, folder: &Path) -> Result<(), SetUpError> {
+    if context.offline {
+        return Err(SetUpError::Offline);
+    }
+    let wheels: serde_json::Value = serde_json::from_str(UV_WHEELS).expect("checked by a test");
+    let digests = wheels[UV_VERSION][host.as_str()].as_array().ok_or(SetUpError::NoWheel)?;
+    let hashes: String =
+        digests.iter().filter_map(|digest| Some(format!(" --hash=sha256:{}", digest.as_str()?))).collect();
+    context.note(format!("setting up uv {UV_VERSION} in the store"));
+    let staged = tempfile::Builder::new()
+        .prefix("uv-")
+        .tempdir_in(context.store.root().join("tmp"))
+        .map_err(SetUpError::Store)?;
+    let requirements = staged.path().join("requirements.txt");
+    fs::write(&requirements, format!("uv=={UV_VERSION}{hashes}\n")).map_err(SetUpError::Store)?;
+    let tree = staged.path().join("tree");
+    let invocation = Invocation::new(python, staged.path())
+        .args([
+            "-I",
+            "-B",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-warn-script-location",
+        ])
+        .args(["--no-deps", "--require-hashes", "--only-binary", ":all:", "--target"])
+        .arg(&tree)
+        .arg("--requirement")
+        .arg(&requirements)
+        .timeout(context.timeout);
+    let finished = process::run(context, &invocation).map_err(SetUpError::Process)?;
+    if !finished.succeeded() {
+        return Err(SetUpError::Pip { output: words_of(&finished.stderr_text()) });
+    }
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent).map_err(SetUpError::Store)?;
+    }
+    match fs::rename(&tree, folder) {
+        // Another builder was faster; its tree came through the same digest.
+        Err(_) if folder.is_dir() => Ok(()),
+        other => other.map_err(SetUpError::Store),
+    }
+}
+
+/// uv's words without its own `error:`, blank lines dropped, at most 40 lines.
+fn words_of(stderr: &str) -> String {
+    let lines = stderr.lines().map(str::trim_end).filter(|line| !line.is_empty()).take(40);
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let text = text.trim_start_matches("error: ").trim_start_matches("  × ").to_owned();
+    if text.is_empty() { "it gave no reason".to_owned() } else { text }
+}
+
+/// A yanked file, for example (P19).
+fn tell_warnings(context: &Context, stderr: &str) {
+    for line in stderr.lines() {
+        if let Some(text) = line.strip_prefix("warning: ") {
+            context.warn("W_RESOLVER", text, None, None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pinned_resolver_has_a_digest_for_every_platform() {
+        let wheels: serde_json::Value = serde_json::from_str(UV_WHEELS).unwrap();
+        for platform in PlatformKey::ALL {
+            let digests = wheels[UV_VERSION][platform.as_str()].as_array().expect(platform.as_str());
+            let all_parse =
+                digests.iter().all(|digest| digest.as_str().is_some_and(|text| text.parse::<vocab::Digest>().is_ok()));
+            assert!(all_parse && !digests.is_empty(), "for {platform}");
+        }
+    }
+
+    #[test]
+    fn a_pinned_distribution_names_its_registry_in_the_question() {
+        let url = "https://pypi.nvidia.com".to_owned();
+        let question = Question {
+            requirements: vec!["cudf-cu12==25.6.0".into()],
+            no_deps: vec!["parapred".parse().unwrap()],
+            registries: Registries {
+                additional: vec![url.clone()],
+                pinned: [("cudf-cu12".parse().unwrap(), url)].into(),
+            },
+            ..Question::default()
+        };
+        let target = Target::new(PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
+        let project: toml::Value = toml::from_str(&question.project(&target)).unwrap();
+        let uv = &project["tool"]["uv"];
+        assert_eq!(uv["sources"]["cudf-cu12"]["index"], uv["index"][0]["name"]);
+        assert_eq!(uv["dependency-metadata"][0]["name"].as_str(), Some("parapred"));
+        assert_eq!(project["project"]["dependencies"][0].as_str(), Some("cudf-cu12==25.6.0"));
+    }
+}

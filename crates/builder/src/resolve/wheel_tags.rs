@@ -1,0 +1,217 @@
+//! Which wheels fit a target, and which of several fits best (PEP 425, PEP 600).
+//!
+//! The order is that of the installers' tag lists: the most specific interpreter first, then the stable ABI, then
+//! generic tags; within those the newest platform that is still allowed. A wheel above the ceiling never fits.
+
+use vocab::{Arch, Os, PlatformKey, PythonVersion};
+
+/// A platform with the oldest system that the runtime must still run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub platform: PlatformKey,
+    pub python: PythonVersion,
+    /// Highest glibc (`(2, 28)`) or lowest macOS (`(13, 0)`) that may be asked for. Without meaning on Windows.
+    pub system: (u16, u16),
+}
+
+/// Smaller is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank(u32, u32);
+
+impl Target {
+    /// With the default ceilings: glibc 2.28, macOS 13.0.
+    pub fn new(platform: PlatformKey, python: PythonVersion) -> Self {
+        let system = match platform.os() {
+            Os::Linux => (2, 28),
+            Os::Macos => (13, 0),
+            Os::Windows => (0, 0),
+        };
+        Self { platform, python, system }
+    }
+
+    /// How uv names this target in `--python-platform`.
+    pub fn uv_platform(&self) -> String {
+        match self.platform {
+            PlatformKey::LinuxX64 => format!("x86_64-manylinux_{}_{}", self.system.0, self.system.1),
+            PlatformKey::LinuxAarch64 => format!("aarch64-manylinux_{}_{}", self.system.0, self.system.1),
+            PlatformKey::MacosxX64 | PlatformKey::MacosxAarch64 | PlatformKey::WindowsX64 => {
+                self.platform.triple().to_owned()
+            }
+        }
+    }
+
+    /// Of a wheel's file name. `None` when the wheel does not fit, or the name is no wheel's.
+    pub fn rank(&self, file_name: &str) -> Option<Rank> {
+        let stem = file_name.strip_suffix(".whl")?;
+        let mut parts = stem.rsplitn(4, '-');
+        let (platforms, abis, pythons) = (parts.next()?, parts.next()?, parts.next()?);
+        parts.next()?;
+        let mut best: Option<Rank> = None;
+        for python in pythons.split('.') {
+            for abi in abis.split('.') {
+                for platform in platforms.split('.') {
+                    let rank = self.interpreter_rank(python, abi, platform == "any").zip(self.platform_rank(platform));
+                    if let Some((interpreter, platform)) = rank {
+                        let rank = Rank(interpreter, platform);
+                        best = Some(best.map_or(rank, |best| best.min(rank)));
+                    }
+                }
+            }
+        }
+        best
+    }
+
+    fn interpreter_rank(&self, python: &str, abi: &str, any: bool) -> Option<u32> {
+        let minor = u32::from(self.python.minor);
+        let major = u32::from(self.python.major);
+        let (kind, number) = python.split_at(python.find(|c: char| c.is_ascii_digit())?);
+        let (tag_major, tag_minor) = number.split_at(1);
+        let tag_major: u32 = tag_major.parse().ok()?;
+        let tag_minor: Option<u32> = if tag_minor.is_empty() { None } else { Some(tag_minor.parse().ok()?) };
+        if tag_major != major || tag_minor.is_some_and(|tag_minor| tag_minor > minor) {
+            return None;
+        }
+        let age = tag_minor.map(|tag_minor| minor - tag_minor);
+        let exact = format!("cp{major}{minor}");
+        match (kind, abi) {
+            ("cp", abi) if age == Some(0) && abi == exact => Some(0),
+            ("cp", "abi3") => age.map(|age| 1 + age),
+            ("cp", "none") if age == Some(0) => Some(if any { 300 } else { 100 }),
+            ("py", "none") => {
+                // py312, then py3, then py311 and older.
+                let order = match age {
+                    Some(0) => 1,
+                    None => 2,
+                    Some(age) => 2 + age,
+                };
+                Some(if any { 300 } else { 100 } + order)
+            }
+            _ => None,
+        }
+    }
+
+    fn platform_rank(&self, tag: &str) -> Option<u32> {
+        if tag == "any" {
+            return Some(0);
+        }
+        match self.platform.os() {
+            Os::Windows => (tag == "win_amd64").then_some(0),
+            Os::Linux => {
+                let arch = match self.platform.arch() {
+                    Arch::X64 => "x86_64",
+                    Arch::Aarch64 => "aarch64",
+                };
+                let head = tag.strip_suffix(arch)?.strip_suffix('_')?;
+                let glibc = match head {
+                    "linux" => return Some(10_000),
+                    "manylinux1" => (2, 5),
+                    "manylinux2010" => (2, 12),
+                    "manylinux2014" => (2, 17),
+                    other => pair(other.strip_prefix("manylinux_")?)?,
+                };
+                below(glibc, self.system)
+            }
+            Os::Macos => {
+                let rest = tag.strip_prefix("macosx_")?;
+                let (version, arch) = rest.match_indices('_').nth(1).map(|(at, _)| (&rest[..at], &rest[at + 1..]))?;
+                let place = match (self.platform.arch(), arch) {
+                    (Arch::Aarch64, "arm64") | (Arch::X64, "x86_64") => 0,
+                    (_, "universal2") | (Arch::X64, "intel" | "fat64" | "fat3" | "universal") => 1,
+                    _ => return None,
+                };
+                Some(below(pair(version)?, self.system)? * 2 + place)
+            }
+        }
+    }
+}
+
+fn pair(text: &str) -> Option<(u16, u16)> {
+    let (major, minor) = text.split_once('_')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// How far `version` lies below the ceiling; `None` above it.
+fn below(version: (u16, u16), ceiling: (u16, u16)) -> Option<u32> {
+    let number = |(major, minor): (u16, u16)| u32::from(major) * 100 + u32::from(minor.min(99));
+    number(ceiling).checked_sub(number(version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn best<'a>(platform: PlatformKey, wheels: &[&'a str]) -> Option<&'a str> {
+        let target = Target::new(platform, "3.12.10".parse().unwrap());
+        let ranked = wheels.iter().filter_map(|wheel| Some((target.rank(wheel)?, *wheel)));
+        ranked.min().map(|(_, wheel)| wheel)
+    }
+
+    #[test]
+    fn p20_of_two_wheels_that_fit_the_more_specific_one_is_taken() {
+        let cases: [(PlatformKey, &[&str], Option<&str>); 9] = [
+            (
+                PlatformKey::LinuxX64,
+                &[
+                    "a-1-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+                    "a-1-cp312-cp312-manylinux_2_28_x86_64.whl",
+                ],
+                Some("a-1-cp312-cp312-manylinux_2_28_x86_64.whl"),
+            ),
+            (
+                PlatformKey::LinuxX64,
+                &[
+                    "a-1-cp39-abi3-manylinux_2_17_x86_64.whl",
+                    "a-1-cp311-abi3-manylinux_2_17_x86_64.whl",
+                    "a-1-py3-none-any.whl",
+                ],
+                Some("a-1-cp311-abi3-manylinux_2_17_x86_64.whl"),
+            ),
+            (PlatformKey::LinuxX64, &["a-1-py2.py3-none-any.whl"], Some("a-1-py2.py3-none-any.whl")),
+            (
+                PlatformKey::LinuxX64,
+                &["a-1-cp313-cp313-manylinux_2_17_x86_64.whl", "a-1-cp312-cp312t-manylinux_2_17_x86_64.whl"],
+                None,
+            ),
+            // Above the ceiling of glibc 2.28, for musl, for another processor.
+            (PlatformKey::LinuxX64, &["a-1-cp312-cp312-manylinux_2_34_x86_64.whl"], None),
+            (
+                PlatformKey::LinuxX64,
+                &["a-1-cp312-cp312-musllinux_1_2_x86_64.whl", "a-1-cp312-cp312-manylinux_2_17_aarch64.whl"],
+                None,
+            ),
+            (
+                PlatformKey::MacosxAarch64,
+                &[
+                    "a-1-cp312-cp312-macosx_11_0_arm64.whl",
+                    "a-1-cp312-cp312-macosx_10_9_universal2.whl",
+                    "a-1-cp312-cp312-macosx_14_0_arm64.whl",
+                ],
+                Some("a-1-cp312-cp312-macosx_11_0_arm64.whl"),
+            ),
+            (
+                PlatformKey::MacosxX64,
+                &["a-1-cp312-cp312-macosx_11_0_arm64.whl", "a-1-cp312-abi3-macosx_10_12_x86_64.whl"],
+                Some("a-1-cp312-abi3-macosx_10_12_x86_64.whl"),
+            ),
+            (
+                PlatformKey::WindowsX64,
+                &["a-1-cp312-cp312-win32.whl", "a-1-1local-cp312-cp312-win_amd64.whl"],
+                Some("a-1-1local-cp312-cp312-win_amd64.whl"),
+            ),
+        ];
+        for (platform, wheels, expected) in cases {
+            assert_eq!(best(platform, wheels), expected, "of {wheels:?} on {platform}");
+            let mut reversed = wheels.to_vec();
+            reversed.reverse();
+            assert_eq!(best(platform, &reversed), expected, "of {reversed:?} on {platform}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_no_wheels_do_not_fit() {
+        let target = Target::new(PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
+        for name in ["", "a.whl", "a-1.tar.gz", "a-1-cp-none-any.whl", "a-1-é-none-any.whl", "cp312-cp312-any.whl"] {
+            assert_eq!(target.rank(name), None, "for {name:?}");
+        }
+    }
+}
