@@ -1,32 +1,49 @@
 //! External programs: started here and nowhere else, with an explicit folder, a time limit that ends the whole
 //! process tree, and output that is kept.
 //!
-//! Skeleton: the signatures are fixed, the time limit and the process group come next.
+//! Each program gets a session of its own (Windows: a job object). So it has no terminal to ask questions on, and
+//! everything it starts ends with it: at the time limit, when the user interrupts, when it has ended itself, and
+//! when the builder is killed (`keeper`).
+
+mod capture;
+mod keeper;
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use vocab::{Exit, Fault};
+use process_wrap::std::{ChildWrapper, CommandWrap};
+use vocab::{Event, Exit, Fault};
 
 use crate::Context;
+use capture::{Capture, Said, Stream, listen};
+
+/// How often a silent program is looked at; output and its end are noticed at once.
+const GLANCE: Duration = Duration::from_millis(20);
+/// What a stray process that holds a pipe open may delay us.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// One program to run to its end.
 #[derive(Clone, Debug)]
 pub struct Invocation {
+    /// An absolute path, or a bare name that is looked up on the program's own `PATH`.
     pub program: PathBuf,
     pub arguments: Vec<OsString>,
     /// The working directory.
     pub folder: PathBuf,
-    /// Set on top of what is inherited.
+    /// Set on top of the environment in the context.
     pub environment: Vec<(OsString, OsString)>,
-    /// Start from an empty environment instead of the one in the context.
+    /// Start from an empty environment instead of the one in the context (on Windows `SystemRoot` stays, without
+    /// which programs cannot load system libraries).
     pub clear_environment: bool,
     /// `None` is without limit.
     pub timeout: Option<Duration>,
     pub stdin: Vec<u8>,
-    /// Output and errors, as they come, are also written here.
+    /// Output and errors, as they come, are also appended here, whole.
     pub log: Option<PathBuf>,
 }
 
@@ -74,8 +91,12 @@ impl Invocation {
 pub struct Finished {
     /// `None` when a signal ended it.
     pub code: Option<i32>,
+    /// At most the last 8 MiB; the log has everything.
     pub stdout: Vec<u8>,
+    /// At most the last 8 MiB.
     pub stderr: Vec<u8>,
+    /// Bytes of both that were said and are not kept here.
+    pub left_out: u64,
 }
 
 impl Finished {
@@ -102,6 +123,12 @@ pub struct ProcessError {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessErrorKind {
+    #[error("there is no such program")]
+    Missing,
+    #[error("its working folder `{}` is missing", folder.display())]
+    NoFolder { folder: PathBuf },
+    #[error("the file is there, but the interpreter or loader it asks for is not")]
+    NoLoader,
     #[error("it cannot be started")]
     Start(#[source] io::Error),
     #[error("it did not end within {} s and was stopped with all of its children", limit.as_secs())]
@@ -115,7 +142,10 @@ pub enum ProcessErrorKind {
 impl Fault for ProcessError {
     fn code(&self) -> &'static str {
         match self.kind {
-            ProcessErrorKind::Start(_) => "E_PROGRAM_START",
+            ProcessErrorKind::Missing => "E_PROGRAM_MISSING",
+            ProcessErrorKind::NoFolder { .. } | ProcessErrorKind::NoLoader | ProcessErrorKind::Start(_) => {
+                "E_PROGRAM_START"
+            }
             ProcessErrorKind::TimedOut { .. } => "E_PROGRAM_TIMEOUT",
             ProcessErrorKind::Cancelled => "E_INTERRUPTED",
             ProcessErrorKind::Output(_) => "E_PROGRAM_OUTPUT",
@@ -131,6 +161,12 @@ impl Fault for ProcessError {
             ProcessErrorKind::TimedOut { .. } => {
                 Some("raise `build.timeout` in the configuration; 0 is no limit".into())
             }
+            ProcessErrorKind::Missing => {
+                Some(format!("install `{}` or put its folder on PATH", self.program.display()))
+            }
+            ProcessErrorKind::NoLoader => {
+                Some("it was made for another system: look at its first line, or at `file` and `ldd`".into())
+            }
             _ => None,
         }
     }
@@ -138,11 +174,193 @@ impl Fault for ProcessError {
 
 /// Runs it to its end. A program that ends with another code than 0 is no error here.
 pub fn run(context: &Context, invocation: &Invocation) -> Result<Finished, ProcessError> {
+    run_watched(context, invocation, None)
+}
+
+/// As [`run`], and hands each line of output or errors on as it comes, in the order of each stream. Bytes that
+/// are not UTF-8 are replaced; blank lines are left out.
+pub fn run_streaming(
+    context: &Context,
+    invocation: &Invocation,
+    on_line: &mut dyn FnMut(&str),
+) -> Result<Finished, ProcessError> {
+    run_watched(context, invocation, Some(on_line))
+}
+
+/// As [`run`], and tells each line as [`Event::Output`] of `program`.
+pub fn run_telling(context: &Context, invocation: &Invocation, program: &str) -> Result<Finished, ProcessError> {
+    let mut tell = |line: &str| context.tell(Event::Output { program: program.to_owned(), line: line.to_owned() });
+    run_watched(context, invocation, Some(&mut tell))
+}
+
+fn run_watched(
+    context: &Context,
+    invocation: &Invocation,
+    on_line: Option<&mut dyn FnMut(&str)>,
+) -> Result<Finished, ProcessError> {
     let failed = |kind| ProcessError { program: invocation.program.clone(), kind };
-    let _ = context;
-    let mut command = std::process::Command::new(&invocation.program);
-    command.args(&invocation.arguments).current_dir(&invocation.folder);
+    let output_failed = |error| failed(ProcessErrorKind::Output(error));
+
+    let mut capture = Capture::new(invocation.log.as_deref(), on_line).map_err(output_failed)?;
+    if context.is_cancelled() {
+        return Err(failed(ProcessErrorKind::Cancelled));
+    }
+    let (mut tree, said) = start(context, invocation).map_err(failed)?;
+    let mut open_streams = 2;
+    let ended =
+        attend(context, invocation.timeout, &mut tree, &said, &mut |said| hear(said, &mut capture, &mut open_streams));
+
+    // Whatever is left of it ends here, in the background or over its time; this also closes the pipes.
+    tree.kill();
+    while open_streams > 0 {
+        let Ok(last_words) = said.recv_timeout(PATIENCE) else { break };
+        hear(last_words, &mut capture, &mut open_streams).map_err(output_failed)?;
+    }
+    let (stdout, stderr, left_out) = capture.finish();
+    Ok(Finished { code: ended.map_err(failed)?.code(), stdout, stderr, left_out })
+}
+
+/// Waits for the program itself, hearing it all the while.
+fn attend(
+    context: &Context,
+    timeout: Option<Duration>,
+    tree: &mut Tree,
+    said: &Receiver<Said>,
+    hear: &mut dyn FnMut(Said) -> io::Result<()>,
+) -> Result<ExitStatus, ProcessErrorKind> {
+    let started = Instant::now();
+    let mut nap = Duration::from_millis(1);
+    loop {
+        match said.recv_timeout(GLANCE) {
+            Ok(said) => hear(said).map_err(ProcessErrorKind::Output)?,
+            Err(RecvTimeoutError::Timeout) => {}
+            // Both streams have ended. Most programs end with them; one that closed them on purpose may not.
+            Err(RecvTimeoutError::Disconnected) => {
+                thread::sleep(nap);
+                nap = (nap * 2).min(GLANCE);
+            }
+        }
+        if let Some(status) = tree.try_wait().map_err(ProcessErrorKind::Output)? {
+            return Ok(status);
+        }
+        if context.is_cancelled() {
+            return Err(ProcessErrorKind::Cancelled);
+        }
+        if let Some(limit) = timeout
+            && started.elapsed() >= limit
+        {
+            return Err(ProcessErrorKind::TimedOut { limit });
+        }
+    }
+}
+
+fn hear(said: Said, capture: &mut Capture<'_>, open_streams: &mut usize) -> io::Result<()> {
+    match said {
+        Said::Bytes(stream, bytes) => capture.take(stream, &bytes),
+        Said::End => {
+            *open_streams -= 1;
+            Ok(())
+        }
+        Said::Failed(error) => Err(error),
+    }
+}
+
+/// A started program and all it starts. Dropped before its end, it is killed whole.
+struct Tree {
+    child: Box<dyn ChildWrapper>,
+    ended: bool,
+    _watched: keeper::Watched,
+}
+
+impl Tree {
+    fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        let status = self.child.try_wait()?;
+        self.ended |= status.is_some();
+        Ok(status)
+    }
+
+    fn kill(&mut self) {
+        // It fails when nothing is left to kill.
+        let _ = self.child.start_kill();
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.kill();
+        // Waited for, so that its files can be deleted when this returns; not for ever, because a process may
+        // hang in the kernel.
+        let killed = Instant::now();
+        while killed.elapsed() < PATIENCE && !matches!(self.try_wait(), Ok(Some(_)) | Err(_)) {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+fn start(context: &Context, invocation: &Invocation) -> Result<(Tree, Receiver<Said>), ProcessErrorKind> {
+    let mut command = CommandWrap::from(command(context, invocation));
+    #[cfg(unix)]
+    command.wrap(process_wrap::std::ProcessSession);
+    #[cfg(windows)]
+    command.wrap(process_wrap::std::JobObject);
+
+    let mut child = spawn(&mut command).map_err(|error| why_not_started(invocation, error))?;
+    let watched = keeper::watch(child.id());
+    let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
+    let tree = Tree { child, ended: false, _watched: watched };
+
+    // Small, so that a program cannot run ahead of us in memory; it waits in its own pipe instead.
+    let (sender, said) = mpsc::sync_channel(16);
+    if let (Some(stdout), Some(stderr)) = (stdout, stderr) {
+        listen(stdout, Stream::Stdout, sender.clone());
+        listen(stderr, Stream::Stderr, sender);
+    }
+    if let Some(mut stdin) = stdin {
+        let bytes = invocation.stdin.clone();
+        // A program may end without reading all of it; that is its own affair.
+        thread::spawn(move || stdin.write_all(&bytes));
+    }
+    Ok((tree, said))
+}
+
+fn command(context: &Context, invocation: &Invocation) -> Command {
+    let mut command = Command::new(&invocation.program);
+    command.args(&invocation.arguments).current_dir(&invocation.folder).env_clear();
+    for (name, value) in context.environment.iter() {
+        let kept = !invocation.clear_environment || (cfg!(windows) && name.eq_ignore_ascii_case("SystemRoot"));
+        if kept {
+            command.env(name, value);
+        }
+    }
     command.envs(invocation.environment.iter().map(|(name, value)| (name, value)));
-    let output = command.output().map_err(|error| failed(ProcessErrorKind::Start(error)))?;
-    Ok(Finished { code: output.status.code(), stdout: output.stdout, stderr: output.stderr })
+    command.stdin(if invocation.stdin.is_empty() { Stdio::null() } else { Stdio::piped() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A program written a moment ago cannot be started while another thread's fork still holds it open for writing
+/// (ETXTBSY); that passes by itself within moments.
+fn spawn(command: &mut CommandWrap) -> io::Result<Box<dyn ChildWrapper>> {
+    for _ in 0..50 {
+        match command.spawn() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => thread::sleep(GLANCE),
+            other => return other,
+        }
+    }
+    command.spawn()
+}
+
+/// The operating system says "not found" for a missing program, folder and loader alike.
+fn why_not_started(invocation: &Invocation, error: io::Error) -> ProcessErrorKind {
+    if !invocation.folder.is_dir() {
+        return ProcessErrorKind::NoFolder { folder: invocation.folder.clone() };
+    }
+    match error.kind() {
+        ErrorKind::NotFound if invocation.program.is_file() => ProcessErrorKind::NoLoader,
+        ErrorKind::NotFound => ProcessErrorKind::Missing,
+        _ => ProcessErrorKind::Start(error),
+    }
 }

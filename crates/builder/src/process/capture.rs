@@ -1,0 +1,184 @@
+//! What a running program says: read from both pipes at once, written to the log whole, kept in memory up to a
+//! limit, and cut into lines for whoever watches.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::mpsc::SyncSender;
+use std::thread;
+
+/// What is kept in memory of each stream, in bytes; of longer output the end is kept.
+pub(super) const KEPT: usize = 8 << 20;
+/// A line is handed on when it reaches this length, whether or not it has ended.
+const LONGEST_LINE: usize = 64 << 10;
+const CHUNK: usize = 32 << 10;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+pub(super) enum Said {
+    Bytes(Stream, Vec<u8>),
+    /// The stream ended; nothing follows on it.
+    End,
+    Failed(io::Error),
+}
+
+/// Reads `pipe` to its end on a thread of its own. The thread also ends when nobody listens any more, so a pipe
+/// that a stray process holds open costs nothing but the thread.
+pub(super) fn listen(mut pipe: impl Read + Send + 'static, stream: Stream, said: SyncSender<Said>) {
+    thread::spawn(move || {
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let message = match pipe.read(&mut buffer) {
+                Ok(0) => Said::End,
+                Ok(length) => Said::Bytes(stream, buffer[..length].to_vec()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => Said::Failed(error),
+            };
+            let last = !matches!(message, Said::Bytes(..));
+            if said.send(message).is_err() || last {
+                return;
+            }
+        }
+    });
+}
+
+/// Collects both streams of one program.
+pub(super) struct Capture<'a> {
+    stdout: Tail,
+    stderr: Tail,
+    log: Option<File>,
+    lines: Option<LineCutter<'a>>,
+}
+
+struct LineCutter<'a> {
+    on_line: &'a mut dyn FnMut(&str),
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl<'a> Capture<'a> {
+    /// Appends to `log`, whose parent folders are made.
+    pub(super) fn new(log: Option<&Path>, on_line: Option<&'a mut dyn FnMut(&str)>) -> io::Result<Self> {
+        let log = match log {
+            Some(path) => {
+                if let Some(parent) = path.parent() {
+                    fs::create_dir_all(parent)?;
+                }
+                Some(OpenOptions::new().create(true).append(true).open(path)?)
+            }
+            None => None,
+        };
+        let lines = on_line.map(|on_line| LineCutter { on_line, stdout: Vec::new(), stderr: Vec::new() });
+        Ok(Self { stdout: Tail::default(), stderr: Tail::default(), log, lines })
+    }
+
+    pub(super) fn take(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        if let Some(log) = &mut self.log {
+            log.write_all(bytes)?;
+        }
+        if let Some(lines) = &mut self.lines {
+            lines.take(stream, bytes);
+        }
+        match stream {
+            Stream::Stdout => self.stdout.take(bytes),
+            Stream::Stderr => self.stderr.take(bytes),
+        }
+        Ok(())
+    }
+
+    /// Both streams and the number of bytes that are only in the log.
+    pub(super) fn finish(mut self) -> (Vec<u8>, Vec<u8>, u64) {
+        if let Some(lines) = &mut self.lines {
+            lines.flush();
+        }
+        self.stdout.cut();
+        self.stderr.cut();
+        (self.stdout.bytes, self.stderr.bytes, self.stdout.left_out + self.stderr.left_out)
+    }
+}
+
+impl LineCutter<'_> {
+    fn take(&mut self, stream: Stream, bytes: &[u8]) {
+        let pending = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        for &byte in bytes {
+            // A carriage return ends a line as well: programs draw progress with it.
+            let ends = byte == b'\n' || byte == b'\r';
+            if !ends {
+                pending.push(byte);
+            }
+            if (ends && !pending.is_empty()) || pending.len() >= LONGEST_LINE {
+                (self.on_line)(&String::from_utf8_lossy(pending));
+                pending.clear();
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        for pending in [&mut self.stdout, &mut self.stderr] {
+            if !pending.is_empty() {
+                (self.on_line)(&String::from_utf8_lossy(pending));
+                pending.clear();
+            }
+        }
+    }
+}
+
+/// The last bytes of a stream: between [`KEPT`] and twice that while it runs, at most [`KEPT`] at the end.
+#[derive(Default)]
+struct Tail {
+    bytes: Vec<u8>,
+    left_out: u64,
+}
+
+impl Tail {
+    fn take(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        // Cutting only when the buffer is twice too long moves each byte at most once.
+        if self.bytes.len() >= 2 * KEPT {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        let surplus = self.bytes.len().saturating_sub(KEPT);
+        self.bytes.drain(..surplus);
+        self.left_out += surplus as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_at_either_kind_of_break_and_blank_ones_are_dropped() {
+        let mut seen = Vec::new();
+        let mut on_line = |line: &str| seen.push(line.to_owned());
+        let mut capture = Capture::new(None, Some(&mut on_line)).unwrap();
+        for part in [b"one\ntw".as_slice(), b"o\r\n\n50%\r100%\r", b"\xff end"] {
+            capture.take(Stream::Stdout, part).unwrap();
+        }
+        capture.finish();
+        assert_eq!(seen, ["one", "two", "50%", "100%", "\u{fffd} end"]);
+    }
+
+    #[test]
+    fn of_long_output_the_end_is_kept_and_the_rest_counted() {
+        let mut capture = Capture::new(None, None).unwrap();
+        for _ in 0..(3 * KEPT / 1024) {
+            capture.take(Stream::Stderr, &[b'x'; 1024]).unwrap();
+        }
+        capture.take(Stream::Stderr, b"end").unwrap();
+        let (stdout, stderr, left_out) = capture.finish();
+        assert_eq!((stdout.len(), stderr.len()), (0, KEPT));
+        assert_eq!(left_out, 2 * KEPT as u64 + 3);
+        assert!(stderr.ends_with(b"xend"));
+    }
+}

@@ -1,0 +1,82 @@
+//! Ends what the builder started when the builder itself is killed.
+//!
+//! A killed process runs no code, so the work is given to one small helper: a shell that reads the groups now
+//! running from a pipe. The operating system closes that pipe when the builder dies, however it dies, and the
+//! helper then kills every group it still knows. Linux's `PR_SET_PDEATHSIG` was the alternative; it reaches only
+//! the direct child, follows the thread rather than the process, and needs unsafe code.
+//!
+//! Limits: without a `sh`, and on Windows, a killed builder leaves its programs running (an interrupted or
+//! failing one does not). A program that moves itself to another session is out of reach.
+
+#[cfg(unix)]
+pub(super) use unix::{Watched, watch};
+
+#[cfg(not(unix))]
+pub(super) use elsewhere::{Watched, watch};
+
+#[cfg(unix)]
+mod unix {
+    use std::io::Write;
+    use std::os::unix::process::CommandExt;
+    use std::process::{ChildStdin, Command, Stdio};
+    use std::sync::{Mutex, OnceLock};
+
+    /// `+ group` and `- group` come in, one a line; at the end of the input what is left is killed.
+    const SCRIPT: &str = r#"
+groups=
+while read -r sign group; do
+    rest=
+    for known in $groups; do [ "$known" = "$group" ] || rest="$rest $known"; done
+    groups=$rest
+    if [ "$sign" = + ]; then groups="$groups $group"; fi
+done
+for group in $groups; do kill -s KILL -- "-$group"; done
+"#;
+
+    // One per process rather than per context: it stands for the life of this process.
+    static KEEPER: OnceLock<Option<Mutex<ChildStdin>>> = OnceLock::new();
+
+    /// The group is watched until this is dropped.
+    pub(in super::super) struct Watched {
+        group: u32,
+    }
+
+    pub(in super::super) fn watch(group: u32) -> Watched {
+        say('+', group);
+        Watched { group }
+    }
+
+    impl Drop for Watched {
+        fn drop(&mut self) {
+            say('-', self.group);
+        }
+    }
+
+    fn say(sign: char, group: u32) {
+        if let Some(keeper) = KEEPER.get_or_init(start)
+            && let Ok(mut pipe) = keeper.lock()
+        {
+            // A helper that somebody killed is a helper less; the build itself is not at fault.
+            let _ = pipe.write_all(format!("{sign} {group}\n").as_bytes());
+        }
+    }
+
+    fn start() -> Option<Mutex<ChildStdin>> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", SCRIPT]).current_dir("/").env_clear();
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        // A group of its own: Ctrl-C in a terminal must not end it before it has done its work.
+        command.process_group(0);
+        // It ends by itself with its input and is not waited for.
+        command.spawn().ok()?.stdin.take().map(Mutex::new)
+    }
+}
+
+#[cfg(not(unix))]
+mod elsewhere {
+    pub(in super::super) struct Watched;
+
+    pub(in super::super) fn watch(_process: u32) -> Watched {
+        Watched
+    }
+}

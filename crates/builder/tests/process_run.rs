@@ -1,0 +1,229 @@
+//! Programs are run to their end, heard whole, and ended with everything they started.
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use builder::Context;
+use builder::context::Environment;
+use builder::download::Downloader;
+use builder::process::{self, Invocation, ProcessErrorKind};
+use builder::store::Store;
+use vocab::{Event, Fault};
+
+fn context(folder: &Path) -> Context {
+    let path = std::env::var_os("PATH").expect("tests need a PATH");
+    Context {
+        store: Store::at(folder.join("store")),
+        downloader: Downloader::default(),
+        environment: Environment::new([("PATH".into(), path), ("FROM_CONTEXT".into(), "kept".into())]),
+        jobs: 1,
+        offline: true,
+        timeout: None,
+        cancelled: Arc::new(AtomicBool::new(false)),
+        listener: Box::new(|_| {}),
+    }
+}
+
+fn shell(folder: &Path, script: &str) -> Invocation {
+    Invocation::new("/bin/sh", folder).arg("-c").arg(script)
+}
+
+/// Waits until `condition` holds; the failure says what was waited for.
+fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < Duration::from_secs(20), "waited in vain for: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn is_alive(process: &str) -> bool {
+    // A zombie still answers `kill -0`; its state tells.
+    let listed = Command::new("ps").args(["-o", "stat=", "-p", process]).output().expect("`ps` runs");
+    let state = String::from_utf8_lossy(&listed.stdout).trim().to_owned();
+    !state.is_empty() && !state.starts_with('Z')
+}
+
+/// A shell with a child and a grandchild, whose process numbers go to `folder/pids`, one a line.
+fn family(folder: &Path) -> Invocation {
+    shell(folder, "sh -c 'sleep 1000 & echo $! >> pids; wait' & echo $! >> pids; sleep 1000 & echo $! >> pids; wait")
+}
+
+fn family_members(folder: &Path) -> Vec<String> {
+    let mut members = Vec::new();
+    eventually("three process numbers", || {
+        let text = fs::read_to_string(folder.join("pids")).unwrap_or_default();
+        members = text.lines().map(str::to_owned).collect();
+        members.len() == 3
+    });
+    members
+}
+
+#[test]
+fn p13_at_the_time_limit_children_and_grandchildren_are_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let started = Instant::now();
+    let invocation = family(folder.path()).timeout(Some(Duration::from_secs(1)));
+    let error = process::run(&context(folder.path()), &invocation).unwrap_err();
+    assert!(matches!(error.kind, ProcessErrorKind::TimedOut { .. }), "{error:?}");
+    assert_eq!(error.code(), "E_PROGRAM_TIMEOUT");
+    assert!(started.elapsed() < Duration::from_secs(5));
+    for process in family_members(folder.path()) {
+        eventually("the end of the family", || !is_alive(&process));
+    }
+}
+
+#[test]
+fn an_interrupted_build_ends_its_programs_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let context = context(folder.path());
+    let cancelled = Arc::clone(&context.cancelled);
+    let outcome = thread::scope(|scope| {
+        let run = scope.spawn(|| process::run(&context, &family(folder.path())));
+        let members = family_members(folder.path());
+        cancelled.store(true, Ordering::Relaxed);
+        let outcome = run.join().unwrap();
+        for process in members {
+            eventually("the end of the family", || !is_alive(&process));
+        }
+        outcome
+    });
+    assert!(matches!(outcome.unwrap_err().kind, ProcessErrorKind::Cancelled));
+}
+
+#[test]
+fn a_program_leaves_nothing_running_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    // The background child holds the output pipe open; it must not be waited for.
+    let started = Instant::now();
+    let finished = process::run(&context(folder.path()), &shell(folder.path(), "sleep 1000 & echo $!")).unwrap();
+    assert!(finished.succeeded());
+    assert!(started.elapsed() < Duration::from_secs(5));
+    let process = finished.stdout_text().trim().to_owned();
+    eventually("the end of the background child", || !is_alive(&process));
+}
+
+/// This test starts itself a second time as the builder that is killed.
+#[test]
+fn a_killed_builder_takes_its_programs_with_it() {
+    if let Some(folder) = std::env::var_os("PYDIST_TEST_KILLED_BUILDER").map(PathBuf::from) {
+        let outcome = process::run(&context(&folder), &family(&folder));
+        panic!("the program should never end: {outcome:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut builder = Command::new(std::env::current_exe().unwrap())
+        .args(["a_killed_builder_takes_its_programs_with_it", "--exact"])
+        .env("PYDIST_TEST_KILLED_BUILDER", folder.path())
+        .spawn()
+        .unwrap();
+    let members = family_members(folder.path());
+    assert!(members.iter().all(|process| is_alive(process)));
+    builder.kill().unwrap();
+    builder.wait().unwrap();
+    for process in members {
+        eventually("the end of the family", || !is_alive(&process));
+    }
+}
+
+#[test]
+fn both_streams_are_read_at_once_however_much_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    // Far more than a pipe holds, on one stream first and then on the other.
+    let script = "head -c 20000000 /dev/zero >&2; head -c 3000000 /dev/zero; echo end >&2";
+    let mut invocation = shell(folder.path(), script);
+    invocation.log = Some(folder.path().join("logs/deep/build.log"));
+    let finished = process::run(&context(folder.path()), &invocation).unwrap();
+    assert_eq!(finished.stdout.len(), 3_000_000);
+    assert_eq!((finished.stderr.len(), finished.left_out), (8 << 20, 20_000_004 - (8 << 20)));
+    assert!(finished.stderr.ends_with(b"end\n"));
+    assert_eq!(fs::metadata(folder.path().join("logs/deep/build.log")).unwrap().len(), 23_000_004);
+}
+
+#[test]
+fn output_that_is_not_utf_8_arrives_unchanged() {
+    let folder = tempfile::tempdir().unwrap();
+    let finished = process::run(&context(folder.path()), &shell(folder.path(), r"printf 'a\377b'")).unwrap();
+    assert_eq!(finished.stdout, b"a\xffb");
+    assert_eq!(finished.stdout_text(), "a\u{fffd}b");
+}
+
+#[test]
+fn input_is_written_and_a_program_may_ignore_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut invocation = shell(folder.path(), "wc -c");
+    invocation.stdin = vec![b'x'; 1_000_000];
+    let finished = process::run(&context(folder.path()), &invocation).unwrap();
+    assert_eq!(finished.stdout_text().trim(), "1000000");
+
+    invocation.arguments[1] = "exit 7".into();
+    assert_eq!(process::run(&context(folder.path()), &invocation).unwrap().code, Some(7));
+}
+
+#[test]
+fn the_environment_is_the_contexts_and_not_this_processs() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"echo "${FROM_CONTEXT-none} ${OWN-none} ${CARGO_MANIFEST_DIR-none}""#;
+    let mut invocation = shell(folder.path(), script).env("OWN", "set");
+    let said = |invocation: &Invocation| process::run(&context(folder.path()), invocation).unwrap().stdout_text();
+    assert_eq!(said(&invocation), "kept set none\n");
+    invocation.clear_environment = true;
+    assert_eq!(said(&invocation), "none set none\n");
+}
+
+#[test]
+fn a_program_cannot_ask_questions_on_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "if (: < /dev/tty) 2>/dev/null; then echo terminal; else echo none; fi";
+    let finished = process::run(&context(folder.path()), &shell(folder.path(), script)).unwrap();
+    assert_eq!(finished.stdout_text(), "none\n");
+}
+
+#[test]
+fn what_cannot_be_started_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str, mode: u32| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    };
+    let cases: [(PathBuf, PathBuf, &str); 5] = [
+        // (program, folder, cause)
+        ("no-such-program-of-ours".into(), folder.path().into(), "there is no such program"),
+        ("/no/such/program".into(), folder.path().into(), "there is no such program"),
+        ("/bin/sh".into(), folder.path().join("gone"), "its working folder"),
+        (file("script", "#!/no/such/interpreter\n", 0o755), folder.path().into(), "the interpreter or loader"),
+        (file("plain", "text", 0o644), folder.path().into(), "it cannot be started"),
+    ];
+    for (program, working_folder, cause) in cases {
+        let invocation = Invocation::new(&program, working_folder);
+        let error = process::run(&context(folder.path()), &invocation).unwrap_err();
+        assert!(error.kind.to_string().contains(cause), "for {program:?}: {}", error.kind);
+    }
+}
+
+#[test]
+fn lines_are_told_while_the_program_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let mut context = context(folder.path());
+    let listener_told = Arc::clone(&told);
+    context.listener = Box::new(move |event| listener_told.lock().unwrap().push(event));
+    // The program waits for what only its first line, once told, brings about.
+    let script = "echo first; while [ ! -e go ]; do sleep 0.01; done; printf last";
+    let go = folder.path().join("go");
+    thread::scope(|scope| {
+        scope.spawn(|| process::run_telling(&context, &shell(folder.path(), script), "demo").unwrap());
+        eventually("the first line", || told.lock().unwrap().len() == 1);
+        fs::write(&go, "").unwrap();
+    });
+    let line = |line: &str| Event::Output { program: "demo".into(), line: line.into() };
+    assert_eq!(*told.lock().unwrap(), [line("first"), line("last")]);
+}
