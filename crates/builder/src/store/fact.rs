@@ -1,0 +1,63 @@
+//! Small dated facts: which index answered, which tag a version has. All of them may be forgotten at any time.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use vocab::Digest;
+
+use super::{Store, StoreError, create_dir_all};
+
+#[derive(Serialize, Deserialize)]
+struct Fact {
+    format: u32,
+    key: String,
+    /// Seconds since 1970.
+    at: u64,
+    value: serde_json::Value,
+}
+
+const FORMAT: u32 = 1;
+
+impl Store {
+    /// `kind` is a plain word, `key` any text; both together name the fact. A later value replaces an earlier one.
+    pub fn remember(
+        &self,
+        kind: &str,
+        key: &str,
+        value: &serde_json::Value,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        let fact = Fact { format: FORMAT, key: key.to_owned(), at: seconds(now), value: value.clone() };
+        let path = self.fact_path(kind, key);
+        let text = serde_json::to_vec(&fact).expect("a fact is plain JSON");
+        let staged = self.stage_file()?;
+        fs::write(staged.path(), text).map_err(|source| StoreError::new("write", staged.path(), source))?;
+        if let Some(parent) = path.parent() {
+            create_dir_all(parent)?;
+        }
+        super::publish::rename(staged.path(), &path).map_err(|source| StoreError::new("write", &path, source))
+    }
+
+    /// `None` when nothing is known, when it is older than `max_age`, or dated in the future.
+    pub fn recall(&self, kind: &str, key: &str, max_age: Duration, now: SystemTime) -> Option<serde_json::Value> {
+        let bytes = fs::read(self.fact_path(kind, key)).ok()?;
+        let fact: Fact = serde_json::from_slice(&bytes).ok()?;
+        let age = seconds(now).checked_sub(fact.at)?;
+        (fact.format == FORMAT && fact.key == key && age <= max_age.as_secs()).then_some(fact.value)
+    }
+
+    pub fn forget(&self, kind: &str, key: &str) {
+        let _ = fs::remove_file(self.fact_path(kind, key));
+    }
+
+    /// Keys are URLs and the like; their digest is a name that every file system takes.
+    fn fact_path(&self, kind: &str, key: &str) -> PathBuf {
+        self.root().join("memory").join(kind).join(format!("{}.json", Digest::of(key)))
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,138 @@
+//! The content-addressed cache on the building machine.
+//!
+//! Layout below the root: `blobs/<2 digits>/<sha256>` downloaded files; `wheels/<sha256>/` unpacked wheels;
+//! `bases/<digest>/` finished base interpreters; `built/<key>/` wheels compiled here; `tools/`, `memory/` small
+//! dated facts; `locks/` who is at work on what; `tmp/` work in progress, on the same file system, so that
+//! everything arrives by rename.
+//!
+//! Many builders, in many processes, share one store without knowing each other. Two habits make that safe, also
+//! when one of them is killed: an entry is made in `tmp/` and renamed to its place when it is whole, so an entry
+//! that exists is complete; and what a dead process left in `tmp/` is recognised by a lock that the system
+//! released with it. Nothing here waits for the disk to be written through: after a power failure an entry may be
+//! damaged, which [`Store::verify_blob`] and the size checks of its readers find.
+
+mod fact;
+mod lock;
+mod publish;
+mod root;
+mod session;
+mod verify;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use vocab::{Digest, Exit, Fault};
+
+pub use lock::{LockOutcome, StoreLock};
+pub use publish::Published;
+pub use root::{choose_root, default_root};
+pub use session::{StagedDir, StagedFile};
+pub use verify::BlobState;
+
+use session::Session;
+
+/// Cheap to clone; clones share their place in `tmp/`.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+    session: Arc<Mutex<Option<Session>>>,
+}
+
+impl Store {
+    /// The store in this folder, which need not exist yet. Touches no disk.
+    pub fn at(root: PathBuf) -> Self {
+        Self { root, session: Arc::default() }
+    }
+
+    /// Makes the folder when it is new and clears away what dead processes left behind.
+    pub fn open(root: PathBuf) -> Result<Self, StoreError> {
+        let store = Self::at(root);
+        create_dir_all(store.root())?;
+        // Backup programs leave folders with this file alone (https://bford.info/cachedir/).
+        let tag = store.root.join("CACHEDIR.TAG");
+        if !tag.exists() {
+            let text = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of pydist; safe to delete.\n";
+            std::fs::write(&tag, text).map_err(|source| StoreError::new("write", &tag, source))?;
+        }
+        session::sweep(&store)?;
+        Ok(store)
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the downloaded file with this digest is, or would be.
+    pub fn blob(&self, digest: &Digest) -> PathBuf {
+        let text = digest.to_string();
+        self.root.join("blobs").join(&text[..2]).join(text)
+    }
+
+    /// What has arrived so far of a blob that is being fetched. Written only under the lock `blob-<digest>`.
+    pub fn partial_blob(&self, digest: &Digest) -> PathBuf {
+        let mut path = self.blob(digest).into_os_string();
+        path.push(".partial");
+        path.into()
+    }
+
+    /// The folder of the unpacked wheel whose file has this digest.
+    pub fn wheel(&self, digest: &Digest) -> PathBuf {
+        self.root.join("wheels").join(digest.to_string())
+    }
+
+    pub fn base(&self, digest: &Digest) -> PathBuf {
+        self.root.join("bases").join(digest.to_string())
+    }
+
+    pub fn built(&self, key: &Digest) -> PathBuf {
+        self.root.join("built").join(key.to_string())
+    }
+
+    /// `name` is a plain file name with a version in it: `uv-0.13.9`.
+    pub fn tool(&self, name: &str) -> PathBuf {
+        self.root.join("tools").join(name)
+    }
+}
+
+/// A folder or file of the store cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} `{}` in the store", path.display())]
+pub struct StoreError {
+    /// A verb: `create`, `write`, `rename`.
+    pub action: &'static str,
+    pub path: PathBuf,
+    pub source: io::Error,
+}
+
+impl StoreError {
+    pub(crate) fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self { action, path: path.to_owned(), source }
+    }
+}
+
+impl Fault for StoreError {
+    fn code(&self) -> &'static str {
+        "E_STORE"
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Build
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self.source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Some("free some space, or put the store elsewhere with `--store` or PYDIST_STORE".into())
+            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Some("choose a folder that can be written with `--store` or PYDIST_STORE".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn create_dir_all(path: &Path) -> Result<(), StoreError> {
+    std::fs::create_dir_all(path).map_err(|source| StoreError::new("create", path, source))
+}

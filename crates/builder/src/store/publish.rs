@@ -1,0 +1,73 @@
+//! From `tmp/` to its place, in one rename.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use super::{StagedDir, StagedFile, Store, StoreError, create_dir_all};
+
+/// Whose work stands in the store now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    Ours,
+    /// Somebody else was faster; what was staged is dropped.
+    Theirs,
+}
+
+impl Store {
+    /// Moves a finished folder to `target`, whose parent folders are made.
+    pub fn publish_dir(&self, staged: StagedDir, target: &Path) -> Result<Published, StoreError> {
+        move_into_place(staged.path(), target)
+    }
+
+    /// Moves a finished file to `target`. On Unix the staged one replaces another that came first, which is the same
+    /// by the rule of a content-addressed store.
+    pub fn publish_file(&self, staged: StagedFile, target: &Path) -> Result<Published, StoreError> {
+        move_into_place(staged.path(), target)
+    }
+
+    /// Takes a damaged entry, file or folder, out of the way. Nobody sees it half removed.
+    pub fn discard(&self, entry: &Path) -> Result<(), StoreError> {
+        let grave = self.fresh_name()?;
+        match rename(entry, &grave) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => return Err(StoreError::new("remove", entry, source)),
+        }
+        // Out of sight already; if this fails the next sweep of `tmp/` does it.
+        let _ = if grave.is_dir() { fs::remove_dir_all(&grave) } else { fs::remove_file(&grave) };
+        Ok(())
+    }
+}
+
+fn move_into_place(staged: &Path, target: &Path) -> Result<Published, StoreError> {
+    if let Some(parent) = target.parent() {
+        create_dir_all(parent)?;
+    }
+    if target.exists() {
+        return Ok(Published::Theirs);
+    }
+    match rename(staged, target) {
+        Ok(()) => Ok(Published::Ours),
+        // The kind differs by system (not empty, already exists, permission denied); that it is there decides.
+        Err(_) if target.exists() => Ok(Published::Theirs),
+        Err(source) => Err(StoreError::new("rename a finished entry to", target, source)),
+    }
+}
+
+/// On Windows a virus scanner that looks at the new files makes a rename fail for some milliseconds.
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    let mut pause = Duration::from_millis(10);
+    for _ in 0..if cfg!(windows) { 7 } else { 0 } {
+        match fs::rename(from, to) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !to.exists() => {
+                thread::sleep(pause);
+                pause *= 2;
+            }
+            other => return other,
+        }
+    }
+    fs::rename(from, to)
+}

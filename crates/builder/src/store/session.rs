@@ -1,0 +1,169 @@
+//! One process's share of `tmp/`: unique names while it lives, swept away after it.
+//!
+//! A session is a folder `tmp/<name>/` with an empty file `tmp/<name>.lock` beside it that its process keeps
+//! locked. Process ids would not do: they are reused, and mean nothing across containers that share a store.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Store, StoreError, create_dir_all};
+
+#[derive(Debug)]
+pub(super) struct Session {
+    folder: PathBuf,
+    lock_path: PathBuf,
+    /// Held for its lock only.
+    _lock: File,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Best effort: whatever stays is swept by the next process that opens the store.
+        let _ = fs::remove_dir_all(&self.folder);
+        let _ = fs::remove_file(&self.lock_path);
+    }
+}
+
+/// A folder in `tmp/`, removed when dropped unless it was published.
+#[derive(Debug)]
+pub struct StagedDir {
+    path: PathBuf,
+    /// Keeps the session, and with it the lock that says somebody is at work here, for as long as this lives.
+    _store: Store,
+}
+
+/// A file name in `tmp/`; the file itself is for the caller to create. Removed when dropped unless published.
+#[derive(Debug)]
+pub struct StagedFile {
+    path: PathBuf,
+    _store: Store,
+}
+
+impl StagedDir {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl StagedFile {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for StagedDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+impl Drop for StagedFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Store {
+    /// A new empty folder on the store's file system.
+    pub fn stage_dir(&self) -> Result<StagedDir, StoreError> {
+        let path = self.fresh_name()?;
+        fs::create_dir(&path).map_err(|source| StoreError::new("create", &path, source))?;
+        Ok(StagedDir { path, _store: self.clone() })
+    }
+
+    pub fn stage_file(&self) -> Result<StagedFile, StoreError> {
+        Ok(StagedFile { path: self.fresh_name()?, _store: self.clone() })
+    }
+
+    /// A path below this process's folder in `tmp/` that nothing else uses.
+    pub(super) fn fresh_name(&self) -> Result<PathBuf, StoreError> {
+        static COUNTER: AtomicU64 = AtomicU64::new(0);
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = match &*session {
+            Some(session) => session.folder.clone(),
+            None => session.insert(begin(self)?).folder.clone(),
+        };
+        Ok(folder.join(COUNTER.fetch_add(1, Ordering::Relaxed).to_string()))
+    }
+}
+
+fn begin(store: &Store) -> Result<Session, StoreError> {
+    let tmp = store.root().join("tmp");
+    create_dir_all(&tmp)?;
+    // While it is shared no sweep runs, so none can come between making the lock file and locking it.
+    let guard = open_lock_file(&store.root().join("tmp.lock"))?;
+    let _ = guard.lock_shared();
+    let folder = tempfile::Builder::new()
+        .prefix("session-")
+        .tempdir_in(&tmp)
+        .map_err(|source| StoreError::new("create a folder below", &tmp, source))?
+        .keep();
+    let lock_path = folder.with_extension("lock");
+    let lock = open_lock_file(&lock_path)?;
+    // A file system without locks: the sweep meets the same refusal and then leaves everything alone.
+    let _ = lock.try_lock();
+    Ok(Session { folder, lock_path, _lock: lock })
+}
+
+/// Removes the sessions of processes that have ended.
+pub(super) fn sweep(store: &Store) -> Result<(), StoreError> {
+    let tmp = store.root().join("tmp");
+    create_dir_all(&tmp)?;
+    let guard = open_lock_file(&store.root().join("tmp.lock"))?;
+    if guard.try_lock().is_err() {
+        // Somebody else sweeps or begins a session right now; there is always a next time.
+        return Ok(());
+    }
+    let names = fs::read_dir(&tmp).map_err(|source| StoreError::new("list", &tmp, source))?;
+    for entry in names.filter_map(Result::ok) {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "lock") {
+            continue;
+        }
+        let lock_path = path.with_extension("lock");
+        if is_in_use(&lock_path) {
+            continue;
+        }
+        // A folder that cannot be removed (another user's) is no reason to fail a build.
+        let removed = if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        };
+        if removed.is_ok() {
+            let _ = fs::remove_file(&lock_path);
+        }
+    }
+    Ok(())
+}
+
+/// No lock file: its process died before it made one.
+fn is_in_use(lock_path: &Path) -> bool {
+    match File::options().read(true).write(true).open(lock_path) {
+        Ok(file) => file.try_lock().is_err(),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
+pub(super) fn open_lock_file(path: &Path) -> Result<File, StoreError> {
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(|source| StoreError::new("open", path, source))
+}
+
+/// True when the lock was got, false when another holder has it. A file system that has no locks counts as got.
+pub(super) fn try_exclusive(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
