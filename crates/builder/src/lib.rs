@@ -9,11 +9,13 @@ pub mod checks;
 pub mod context;
 pub mod copy_files;
 pub mod download;
+pub mod plan;
 pub mod process;
 pub mod resolve;
 pub mod source_build;
 pub mod store;
 pub mod tree_layout;
+pub mod version_check;
 pub mod wheel;
 
 pub use context::Context;

@@ -1,0 +1,171 @@
+//! Everything that is decided before the first download: one row for each distribution, with its reason. Plain
+//! data, made without disk or network, printed by `builder plan` and `--dry-run`.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use vocab::{Digest, DistributionName, Outcome, PlatformKey, PythonVersion, VersionString};
+
+use crate::resolve::{LockedSource, PlatformLock, Request};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    pub runtime: VersionString,
+    pub platform: PlatformKey,
+    pub base: PlannedBase,
+    /// By name.
+    pub rows: Vec<PlanRow>,
+}
+
+/// The interpreter that the runtime will stand on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedBase {
+    pub source: String,
+    pub requested: PythonVersion,
+    pub actual: PythonVersion,
+    pub stand_in: bool,
+    pub origin: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlanRow {
+    pub name: DistributionName,
+    /// Absent for what is not installed, and for a local folder whose version only its build tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    pub action: Action,
+    /// Named in the configuration, rather than required by another distribution.
+    pub requested: bool,
+    /// Why this and not the usual wheel; empty for the usual wheel.
+    pub reason: String,
+    /// To be downloaded, in bytes; absent where the index does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// The store has the file already.
+    pub in_store: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// A wheel from an index.
+    Wheel,
+    /// Built here: no wheel fits.
+    Source,
+    /// Built here though a wheel may exist.
+    Forced,
+    /// Built here by a `buildWheel` rule.
+    BuildWheel,
+    /// Built here from a repository.
+    Git,
+    /// From a file or folder of the configuration's own repository.
+    Path,
+    Skipped,
+    NotApplicable,
+    LeftOut,
+    Missing,
+}
+
+impl Action {
+    /// As the table shows it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Wheel => "wheel",
+            Self::Source => "source",
+            Self::Forced => "source, forced",
+            Self::BuildWheel => "build wheel",
+            Self::Git => "git",
+            Self::Path => "path",
+            Self::Skipped => "skipped",
+            Self::NotApplicable => "not applicable",
+            Self::LeftOut => "left out",
+            Self::Missing => "missing",
+        }
+    }
+
+    pub fn installs(self) -> bool {
+        !matches!(self, Self::Skipped | Self::NotApplicable | Self::LeftOut | Self::Missing)
+    }
+}
+
+impl Plan {
+    /// `in_store` tells whether the store has the file with a digest.
+    pub fn new(request: &Request, rows: &PlatformLock, base: PlannedBase, in_store: &dyn Fn(&Digest) -> bool) -> Self {
+        let mut planned: Vec<PlanRow> = rows
+            .distributions
+            .iter()
+            .map(|row| {
+                let (action, reason) = how(request, &row.name, &row.source);
+                let (size, in_store) = match &row.source {
+                    LockedSource::Wheel { sha256, size, .. } | LockedSource::Sdist { sha256, size, .. } => {
+                        (*size, in_store(sha256))
+                    }
+                    LockedSource::Git { .. } | LockedSource::Path { .. } => (None, false),
+                };
+                PlanRow {
+                    name: row.name.clone(),
+                    version: row.version.clone(),
+                    action,
+                    requested: request.is_requested(&row.name),
+                    reason,
+                    size,
+                    in_store,
+                }
+            })
+            .collect();
+        let installed: BTreeSet<&DistributionName> = rows.distributions.iter().map(|row| &row.name).collect();
+        for row in request.decided.iter().chain(&rows.left_out) {
+            let action = match row.outcome {
+                Outcome::Skipped => Action::Skipped,
+                Outcome::NotApplicable => Action::NotApplicable,
+                Outcome::LeftOut => Action::LeftOut,
+                Outcome::Missing => Action::Missing,
+                // These say something of a row that is installed.
+                _ => continue,
+            };
+            if !installed.contains(&row.name) {
+                planned.push(PlanRow {
+                    name: row.name.clone(),
+                    version: None,
+                    action,
+                    requested: true,
+                    reason: row.reason.clone(),
+                    size: None,
+                    in_store: false,
+                });
+            }
+        }
+        planned.sort_by(|one, other| one.name.cmp(&other.name));
+        Self { runtime: request.runtime.clone(), platform: request.target.platform, base, rows: planned }
+    }
+
+    /// Bytes that have to be downloaded, as far as the indexes tell.
+    pub fn download_size(&self) -> u64 {
+        self.rows.iter().filter(|row| !row.in_store).filter_map(|row| row.size).sum()
+    }
+
+    pub fn count(&self, chosen: impl Fn(Action) -> bool) -> usize {
+        self.rows.iter().filter(|row| chosen(row.action)).count()
+    }
+}
+
+fn how(request: &Request, name: &DistributionName, source: &LockedSource) -> (Action, String) {
+    if let Some(rule) = request.build_wheel.get(name) {
+        return (Action::BuildWheel, rule.reason.clone());
+    }
+    match source {
+        LockedSource::Git { repository, commit, .. } => {
+            (Action::Git, format!("{repository} at {}", commit.get(..12).unwrap_or(commit)))
+        }
+        LockedSource::Path { path, .. } => (Action::Path, path.to_string()),
+        LockedSource::Sdist { .. } => match request.forced.get(name) {
+            Some(reason) => (Action::Forced, reason.clone()),
+            None => (Action::Source, "no wheel fits".to_owned()),
+        },
+        LockedSource::Wheel { .. } => {
+            let said = request.decided.iter().filter(|row| row.name == *name);
+            let notes: Vec<&str> = said.map(|row| row.reason.as_str()).collect();
+            (Action::Wheel, notes.join("; "))
+        }
+    }
+}
