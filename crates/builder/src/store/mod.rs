@@ -26,6 +26,7 @@ use vocab::{Digest, Exit, Fault};
 
 pub use lock::{LockOutcome, StoreLock};
 pub use publish::Published;
+pub(crate) use publish::rename;
 pub use root::{choose_root, default_root};
 pub use session::{StagedDir, StagedFile};
 pub use verify::BlobState;

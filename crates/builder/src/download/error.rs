@@ -1,0 +1,115 @@
+//! Why a file could not be had.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use vocab::{Digest, Exit, Fault};
+
+use super::{FetchRequest, place};
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot fetch `{file_name}` from `{place}`{}", after(*attempts))]
+pub struct DownloadError {
+    pub file_name: String,
+    /// The URL without user, password and query.
+    pub place: String,
+    /// How often it was tried over the network; 0 when it was not.
+    pub attempts: u32,
+    #[source]
+    pub kind: DownloadErrorKind,
+}
+
+impl DownloadError {
+    pub(super) fn new(request: &FetchRequest, attempts: u32, kind: DownloadErrorKind) -> Self {
+        Self { file_name: request.file_name.clone(), place: place::without_secrets(&request.url), attempts, kind }
+    }
+
+    /// For a text that has no name but its URL.
+    pub(super) fn unnamed(url: &str, attempts: u32, kind: DownloadErrorKind) -> Self {
+        let place = place::without_secrets(url);
+        let file_name = place.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+        Self { file_name, place, attempts, kind }
+    }
+}
+
+fn after(attempts: u32) -> String {
+    match attempts {
+        0 => String::new(),
+        1 => " after 1 attempt".into(),
+        many => format!(" after {many} attempts"),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadErrorKind {
+    #[error("the build is offline and the store does not have it")]
+    Offline,
+    /// The last attempt's reason.
+    #[error("{reason}")]
+    Unreachable { reason: String },
+    #[error("the server answered {status}")]
+    Status { status: u16 },
+    #[error("its SHA-256 is {actual}, {expected} is expected")]
+    DigestMismatch { expected: Digest, actual: Digest },
+    #[error("it has {actual} bytes, {expected} are expected")]
+    SizeMismatch { expected: u64, actual: u64 },
+    #[error("it has more than {limit} bytes")]
+    TooLarge { limit: u64 },
+    #[error("it was not complete within {} s", limit.as_secs())]
+    TimedOut { limit: Duration },
+    #[error("the build was interrupted")]
+    Cancelled,
+    #[error("the URL cannot be used: {reason}")]
+    Url { reason: String },
+    #[error("`{}` cannot be read", path.display())]
+    Local { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Fault for DownloadError {
+    fn code(&self) -> &'static str {
+        match self.kind {
+            DownloadErrorKind::Offline => "E_OFFLINE",
+            DownloadErrorKind::DigestMismatch { .. } | DownloadErrorKind::SizeMismatch { .. } => "E_DIGEST",
+            DownloadErrorKind::Cancelled => "E_INTERRUPTED",
+            DownloadErrorKind::TimedOut { .. } => "E_DOWNLOAD_TIMEOUT",
+            _ => "E_DOWNLOAD",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self.kind {
+            DownloadErrorKind::DigestMismatch { .. } | DownloadErrorKind::SizeMismatch { .. } => Exit::Trust,
+            _ => Exit::Build,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match &self.kind {
+            DownloadErrorKind::Offline => Some("run once without `--offline`".into()),
+            DownloadErrorKind::Status { status: 401 | 403 } => {
+                Some("give user and password in the index's URL or in ~/.netrc".into())
+            }
+            DownloadErrorKind::Status { status: 407 } => {
+                Some("give the proxy's user and password in its variable: `http://user:password@host:port`".into())
+            }
+            DownloadErrorKind::Status { status: 404 | 410 } => {
+                Some("the file is gone; refresh the lock with `builder lock`".into())
+            }
+            DownloadErrorKind::DigestMismatch { .. } | DownloadErrorKind::SizeMismatch { .. } => Some(
+                "the file was changed on the way or at its source; do not use it before you know why it differs".into(),
+            ),
+            DownloadErrorKind::TimedOut { .. } => {
+                Some("raise `build.timeout` in the configuration; 0 is no limit. What has arrived is kept".into())
+            }
+            DownloadErrorKind::Unreachable { .. } => {
+                Some("check the network and the proxy variables, then run it again; what has arrived is kept".into())
+            }
+            DownloadErrorKind::Store(error) => error.hint(),
+            _ => None,
+        }
+    }
+}

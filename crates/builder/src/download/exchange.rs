@@ -1,0 +1,239 @@
+//! One request and its answer, read on a thread of its own.
+//!
+//! A blocking read cannot be interrupted. Here the thread that reads hands pieces to the one that waits, and the
+//! one that waits can leave at any moment: the reader notices when it hands over the next piece, or ends with the
+//! stall limit at the latest. It touches no file.
+
+use std::io::Read as _;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ureq::http::{Method, Request, Response, header};
+use url::Url;
+
+use super::retry::Setback;
+use super::{DownloadErrorKind, Downloader, Watch, place};
+
+/// What to ask for.
+#[derive(Clone, Debug)]
+pub(super) struct Ask {
+    pub url: Url,
+    pub method: Method,
+    /// Only the bytes from here on.
+    pub from: Option<u64>,
+    /// A strong entity tag: the rest only if the file is still this one.
+    pub if_range: Option<String>,
+}
+
+impl Ask {
+    pub(super) fn whole(url: Url) -> Self {
+        Self { url, method: Method::GET, from: None, if_range: None }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Head {
+    pub status: u16,
+    /// Of this answer's body.
+    pub length: Option<u64>,
+    /// The first byte of a partial answer.
+    pub range_start: Option<u64>,
+    pub strong_etag: Option<String>,
+    pub retry_after: Option<Duration>,
+}
+
+pub(super) enum Piece {
+    Head(Head),
+    Body(Vec<u8>),
+    End,
+    Failed(Failure),
+}
+
+/// Why there was no whole answer.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub reason: String,
+    /// Another attempt may go better.
+    pub passing: bool,
+}
+
+impl Failure {
+    pub(super) fn no_answer() -> Self {
+        Self { reason: "there is no answer".into(), passing: true }
+    }
+}
+
+const PIECE: usize = 64 * 1024;
+const MAX_REDIRECTS: u32 = 10;
+
+pub(super) struct Exchange {
+    pieces: Receiver<Piece>,
+    /// Silence after which the reading thread is given up, whatever it is doing.
+    patience: Duration,
+}
+
+impl Exchange {
+    pub(super) fn start(downloader: &Downloader, ask: Ask) -> Self {
+        let (sender, pieces) = sync_channel(8);
+        let settings = downloader.settings();
+        let patience = settings.connect_limit * 2 + settings.stall_limit + Duration::from_secs(1);
+        let downloader = downloader.clone();
+        let spawned = thread::Builder::new().name("download".into()).spawn(move || {
+            if let Err(failure) = answer(&downloader, ask, &sender) {
+                let _ = sender.send(Piece::Failed(failure));
+            }
+        });
+        // Without a thread the sender is gone, and `next` says that there is no answer.
+        drop(spawned);
+        Self { pieces, patience }
+    }
+
+    /// The next piece, or why the wait ended before it came.
+    pub(super) fn next(&self, watch: &Watch<'_>) -> Result<Piece, DownloadErrorKind> {
+        let begun = Instant::now();
+        loop {
+            watch.check()?;
+            match self.pieces.recv_timeout(Duration::from_millis(50)) {
+                Ok(piece) => return Ok(piece),
+                Err(RecvTimeoutError::Timeout) if begun.elapsed() < self.patience => {}
+                Err(_) => return Ok(Piece::Failed(Failure::no_answer())),
+            }
+        }
+    }
+
+    /// The first piece.
+    pub(super) fn head(&self, watch: &Watch<'_>) -> Result<Head, Setback> {
+        match self.next(watch)? {
+            Piece::Head(head) => Ok(head),
+            Piece::Failed(failure) => Err(failure.into()),
+            Piece::Body(_) | Piece::End => Err(Failure::no_answer().into()),
+        }
+    }
+}
+
+fn answer(downloader: &Downloader, ask: Ask, sender: &SyncSender<Piece>) -> Result<(), Failure> {
+    let is_head = ask.method == Method::HEAD;
+    let mut response = follow(downloader, ask)?;
+    let head = head_of(&response);
+    let length = head.length;
+    if sender.send(Piece::Head(head)).is_err() {
+        return Ok(());
+    }
+    let mut body = response.body_mut().with_config().limit(u64::MAX).reader();
+    let mut received = 0;
+    let mut buffer = vec![0; PIECE];
+    loop {
+        match body.read(&mut buffer) {
+            Ok(0) => break,
+            // Handed over at once, however little: on a slow line every piece is a sign of life.
+            Ok(count) => {
+                received += count as u64;
+                if sender.send(Piece::Body(buffer[..count].to_vec())).is_err() {
+                    return Ok(());
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Failure { reason: format!("the connection broke: {error}"), passing: true }),
+        }
+    }
+    if let Some(length) = length.filter(|length| !is_head && received < *length) {
+        let reason = format!("the connection ended after {received} of {length} bytes");
+        return Err(Failure { reason, passing: true });
+    }
+    let _ = sender.send(Piece::End);
+    Ok(())
+}
+
+fn follow(downloader: &Downloader, mut ask: Ask) -> Result<Response<ureq::Body>, Failure> {
+    for _ in 0..=MAX_REDIRECTS {
+        let response = send(downloader, &ask)?;
+        if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+            return Ok(response);
+        }
+        let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+        let refuse = |reason| Failure { reason, passing: false };
+        let target = location
+            .and_then(|text| ask.url.join(text).ok())
+            .filter(|url| matches!(url.scheme(), "http" | "https"))
+            .ok_or_else(|| refuse("it redirects to no usable URL".into()))?;
+        if ask.url.scheme() == "https" && target.scheme() == "http" {
+            let to = place::without_secrets(target.as_str());
+            return Err(refuse(format!("it redirects from https to unencrypted `{to}`")));
+        }
+        ask.url = target;
+    }
+    Err(Failure { reason: format!("it redirects more than {MAX_REDIRECTS} times"), passing: false })
+}
+
+fn send(downloader: &Downloader, ask: &Ask) -> Result<Response<ureq::Body>, Failure> {
+    let mut bare = ask.url.clone();
+    // The user information travels as a header, never in a URL that could turn up in a message.
+    let _ = bare.set_username("");
+    let _ = bare.set_password(None);
+    bare.set_fragment(None);
+    let agent = downloader.agent(&bare).map_err(|_| Failure {
+        reason: "the proxy variable for this URL holds no usable URL".into(),
+        passing: false,
+    })?;
+    let mut request = Request::builder().method(ask.method.clone()).uri(bare.as_str());
+    if let Some(credentials) = downloader.keyring().for_url(&ask.url) {
+        request = request.header(header::AUTHORIZATION, credentials.basic().reveal());
+    }
+    if let Some(from) = ask.from {
+        request = request.header(header::RANGE, format!("bytes={from}-"));
+        if let Some(tag) = &ask.if_range {
+            request = request.header(header::IF_RANGE, tag);
+        }
+    }
+    let request = request.body(()).map_err(|error| Failure { reason: error.to_string(), passing: false })?;
+    agent.run(request).map_err(|error| failure_of(&error))
+}
+
+fn failure_of(error: &ureq::Error) -> Failure {
+    let passing = match error {
+        ureq::Error::Io(error) => error.kind() != std::io::ErrorKind::InvalidData,
+        ureq::Error::Timeout(_)
+        | ureq::Error::HostNotFound
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::Protocol(_) => true,
+        _ => false,
+    };
+    let reason = match error {
+        ureq::Error::HostNotFound => "the host's name does not resolve".into(),
+        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
+            "the host cannot be connected within the limit".into()
+        }
+        ureq::Error::Timeout(_) => "the server went silent".into(),
+        ureq::Error::Io(error) => format!("the connection failed: {error}"),
+        other => other.to_string(),
+    };
+    Failure { reason, passing }
+}
+
+fn head_of(response: &Response<ureq::Body>) -> Head {
+    let text = |name: header::HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
+    // `bytes 100-199/200`
+    let range_start = text(header::CONTENT_RANGE)
+        .and_then(|range| range.trim().strip_prefix("bytes"))
+        .and_then(|range| range.trim_start().split_once('-'))
+        .and_then(|(start, _)| start.parse().ok());
+    Head {
+        status: response.status().as_u16(),
+        length: text(header::CONTENT_LENGTH).and_then(|length| length.trim().parse().ok()),
+        range_start,
+        strong_etag: text(header::ETAG).filter(|tag| tag.starts_with('"')).map(str::to_owned),
+        retry_after: text(header::RETRY_AFTER).and_then(retry_after),
+    }
+}
+
+/// Seconds, or a date (RFC 9110, 10.2.3); a date is measured against this machine's clock.
+fn retry_after(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?;
+    let seconds = date.timestamp().as_second() - jiff::Timestamp::now().as_second();
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}

@@ -1,0 +1,126 @@
+//! Files by URL and digest, into the store.
+//!
+//! A file arrives in `<blob>.partial`, is digested on the way, and takes its place by rename when the digest is
+//! right. What an interrupted download left there, also one of a killed process, is continued with an HTTP range;
+//! its bytes are digested again first, and if the sum is wrong in the end the whole file is fetched once more. A
+//! lock lets one thread of one process at a time write to a partial file; the others wait and then find the blob.
+//!
+//! `context.timeout` limits the whole download of one file, retries and pauses included. Beside it there are the
+//! limits of [`DownloadSettings`] for connecting and for silence, which always hold.
+
+mod credentials;
+mod error;
+mod exchange;
+mod local;
+mod many;
+mod partial;
+mod place;
+mod proxies;
+mod retry;
+mod settings;
+mod small;
+mod transfer;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use vocab::Digest;
+
+use crate::Context;
+use crate::store::{BlobState, LockOutcome};
+
+pub use credentials::{Credentials, HostCredentials, Secret};
+pub use error::{DownloadError, DownloadErrorKind};
+pub use many::fetch_all;
+pub use place::without_secrets;
+pub use proxies::Proxies;
+pub use settings::{DownloadSettings, Downloader};
+pub use small::{Unreachable, fetch_bytes, probe};
+
+/// One file to have in the store.
+#[derive(Clone, Debug)]
+pub struct FetchRequest {
+    /// `http`, `https` or `file`, or a plain path. User and password in it are used and never shown.
+    pub url: String,
+    /// For progress and messages.
+    pub file_name: String,
+    pub sha256: Digest,
+    /// In bytes, where known in advance.
+    pub size: Option<u64>,
+}
+
+/// The blob's path in the store; it is there and its digest was checked when it arrived.
+pub fn fetch(context: &Context, request: &FetchRequest) -> Result<PathBuf, DownloadError> {
+    fetch_unless(context, request, &AtomicBool::new(false))
+}
+
+/// What a running download looks at to know whether to go on.
+struct Watch<'a> {
+    context: &'a Context,
+    /// Another download of the same call failed.
+    stopped: &'a AtomicBool,
+    /// With the limit that led to it.
+    deadline: Option<(Instant, Duration)>,
+}
+
+impl<'a> Watch<'a> {
+    fn start(context: &'a Context, stopped: &'a AtomicBool) -> Self {
+        Self { context, stopped, deadline: context.timeout.map(|limit| (Instant::now() + limit, limit)) }
+    }
+
+    fn check(&self) -> Result<(), DownloadErrorKind> {
+        if self.context.is_cancelled() || self.stopped.load(Ordering::Relaxed) {
+            return Err(DownloadErrorKind::Cancelled);
+        }
+        match self.deadline {
+            Some((deadline, limit)) if Instant::now() >= deadline => Err(DownloadErrorKind::TimedOut { limit }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool) -> Result<PathBuf, DownloadError> {
+    let failed = |kind| DownloadError::new(request, 0, kind);
+    let watch = Watch::start(context, stopped);
+    let blob = context.store.blob(&request.sha256);
+    if have(context, request).map_err(failed)? {
+        return Ok(blob);
+    }
+    if let Some(source) = local::path_of(&request.url) {
+        local::take_in(&watch, request, &source).map_err(failed)?;
+        return Ok(blob);
+    }
+    if context.offline {
+        return Err(failed(DownloadErrorKind::Offline));
+    }
+    let give_up = || watch.check().is_err();
+    let lock = context.store.lock("blob", &request.sha256, give_up).map_err(|error| failed(error.into()))?;
+    let LockOutcome::Held(_lock) = lock else {
+        watch.check().map_err(failed)?;
+        return Err(failed(DownloadErrorKind::Cancelled));
+    };
+    // Whoever held the lock before may have brought it.
+    if !have(context, request).map_err(failed)? {
+        transfer::transfer(&watch, request)?;
+    }
+    Ok(blob)
+}
+
+/// Looks at the size only, which is where an interrupted disk shows; the digest is read when the size is wrong.
+fn have(context: &Context, request: &FetchRequest) -> Result<bool, DownloadErrorKind> {
+    let Ok(metadata) = std::fs::metadata(context.store.blob(&request.sha256)) else {
+        return Ok(false);
+    };
+    if request.size.is_none_or(|size| size == metadata.len()) && metadata.len() > 0 {
+        return Ok(true);
+    }
+    match context.store.verify_blob(&request.sha256)? {
+        BlobState::Sound { .. } => Ok(true),
+        BlobState::Absent => Ok(false),
+        BlobState::Removed { .. } => {
+            context.note(format!("`{}` was damaged in the store and is fetched again", request.file_name));
+            Ok(false)
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Small texts, and whether a server is there at all.
+
+use std::io::Read as _;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use ureq::http::Method;
+use url::Url;
+
+use super::exchange::{Ask, Exchange, Piece};
+use super::retry::{Setback, repeat};
+use super::transfer::web_url;
+use super::{DownloadError, DownloadErrorKind, Watch, local};
+use crate::Context;
+
+/// A server did not answer, or only with an error of its own.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unreachable {
+    pub reason: String,
+}
+
+/// The whole content of a small file, which must not be larger than `limit` bytes. Nothing is kept. A `file:` URL
+/// and a plain path work offline too.
+pub fn fetch_bytes(context: &Context, url: &str, limit: u64) -> Result<Vec<u8>, DownloadError> {
+    let stopped = AtomicBool::new(false);
+    let watch = Watch::start(context, &stopped);
+    let failed = |attempts, kind| DownloadError::unnamed(url, attempts, kind);
+    if let Some(path) = local::path_of(url) {
+        return read_local(&path, limit).map_err(|kind| failed(0, kind));
+    }
+    if context.offline {
+        return Err(failed(0, DownloadErrorKind::Offline));
+    }
+    let web = web_url(url).map_err(|kind| failed(0, kind))?;
+    let name = web.path().rsplit('/').next().unwrap_or_default().to_owned();
+    repeat(&watch, &name, || receive(&watch, &web, limit)).map_err(|(attempts, kind)| failed(attempts, kind))
+}
+
+fn receive(watch: &Watch<'_>, url: &Url, limit: u64) -> Result<Vec<u8>, Setback> {
+    let exchange = Exchange::start(&watch.context.downloader, Ask::whole(url.clone()));
+    let head = exchange.head(watch)?;
+    if head.status != 200 {
+        return Err(Setback::of_status(head.status, head.retry_after));
+    }
+    let mut bytes = Vec::new();
+    loop {
+        match exchange.next(watch)? {
+            Piece::Body(piece) if (bytes.len() + piece.len()) as u64 > limit => {
+                return Err(DownloadErrorKind::TooLarge { limit }.into());
+            }
+            Piece::Body(piece) => bytes.extend_from_slice(&piece),
+            Piece::Failed(failure) => return Err(failure.into()),
+            Piece::End | Piece::Head(_) => return Ok(bytes),
+        }
+    }
+}
+
+/// Asks once whether the server behind `url` answers, within the connect limit. Any answer will do, also that there
+/// is nothing at this path, but none that refuses the user or reports a fault of the server.
+pub fn probe(context: &Context, url: &str) -> Result<(), Unreachable> {
+    let unreachable = |reason: String| Unreachable { reason };
+    if let Some(path) = local::path_of(url) {
+        return std::fs::metadata(&path).map(drop).map_err(|error| unreachable(error.to_string()));
+    }
+    if context.offline {
+        return Err(unreachable("the build is offline".into()));
+    }
+    let web = web_url(url).map_err(|kind| unreachable(kind.to_string()))?;
+    let limit = context.downloader.settings().connect_limit;
+    let stopped = AtomicBool::new(false);
+    let watch = Watch { context, stopped: &stopped, deadline: Some((Instant::now() + limit, limit)) };
+    let mut status = ask_head(&watch, Method::HEAD, &web).map_err(unreachable)?;
+    if matches!(status, 405 | 501) {
+        status = ask_head(&watch, Method::GET, &web).map_err(unreachable)?;
+    }
+    match status {
+        401 | 407 | 500.. => Err(unreachable(DownloadErrorKind::Status { status }.to_string())),
+        _ => Ok(()),
+    }
+}
+
+fn ask_head(watch: &Watch<'_>, method: Method, url: &Url) -> Result<u16, String> {
+    let exchange = Exchange::start(&watch.context.downloader, Ask { method, ..Ask::whole(url.clone()) });
+    match exchange.head(watch) {
+        Ok(head) => Ok(head.status),
+        Err(Setback::Final(DownloadErrorKind::TimedOut { limit })) => {
+            Err(format!("there is no answer within {} s", limit.as_secs_f32()))
+        }
+        Err(Setback::Final(kind) | Setback::Passing { kind, .. }) => Err(kind.to_string()),
+    }
+}
+
+fn read_local(path: &std::path::Path, limit: u64) -> Result<Vec<u8>, DownloadErrorKind> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes))
+        .map_err(|source| DownloadErrorKind::Local { path: path.to_owned(), source })?;
+    if bytes.len() as u64 > limit {
+        return Err(DownloadErrorKind::TooLarge { limit });
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,139 @@
+//! One file over the network, as often as it takes.
+
+use url::Url;
+use vocab::Event;
+
+use super::exchange::{Ask, Exchange, Failure, Head, Piece};
+use super::partial::Partial;
+use super::retry::{Setback, repeat};
+use super::{DownloadError, DownloadErrorKind, FetchRequest, Watch};
+
+/// Brings the blob. The caller holds its lock.
+pub(super) fn transfer(watch: &Watch<'_>, request: &FetchRequest) -> Result<(), DownloadError> {
+    let store = &watch.context.store;
+    let failed = |attempts, kind| DownloadError::new(request, attempts, kind);
+    let url = web_url(&request.url).map_err(|kind| failed(0, kind))?;
+    let mut partial = Partial::open(store, &request.sha256).map_err(|error| failed(0, error.into()))?;
+    let mut tag = None;
+    let outcome = repeat(watch, &request.file_name, || {
+        receive_rest(watch, request, &url, &mut partial, &mut tag)?;
+        check(request, &mut partial)
+    });
+    match outcome {
+        Ok(()) => partial.become_blob(store, &request.sha256).map_err(|error| failed(0, error.into())),
+        Err((attempts, kind)) => {
+            if matches!(kind, DownloadErrorKind::DigestMismatch { .. } | DownloadErrorKind::SizeMismatch { .. }) {
+                partial.remove().map_err(|error| failed(attempts, error.into()))?;
+            }
+            Err(failed(attempts, kind))
+        }
+    }
+}
+
+pub(super) fn web_url(text: &str) -> Result<Url, DownloadErrorKind> {
+    let refuse = |reason: String| DownloadErrorKind::Url { reason };
+    let url = Url::parse(text).map_err(|error| refuse(error.to_string()))?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        other => Err(refuse(format!("`{other}` is not http, https or file"))),
+    }
+}
+
+fn receive_rest(
+    watch: &Watch<'_>,
+    request: &FetchRequest,
+    url: &Url,
+    partial: &mut Partial,
+    tag: &mut Option<String>,
+) -> Result<(), Setback> {
+    if partial.length() > 0 && request.size == Some(partial.length()) {
+        // Everything had arrived; only the last rename was missing.
+        return Ok(());
+    }
+    if request.size.is_some_and(|size| size < partial.length()) {
+        partial.restart()?;
+    }
+    let from = (partial.length() > 0).then(|| partial.length());
+    let ask = Ask { from, if_range: from.and(tag.clone()), ..Ask::whole(url.clone()) };
+    let exchange = Exchange::start(&watch.context.downloader, ask);
+    let head = exchange.head(watch)?;
+    accept(&head, partial)?;
+    tag.clone_from(&head.strong_etag);
+    let total = head.length.map(|length| length + partial.length());
+    if let (Some(expected), Some(actual)) = (request.size, total)
+        && expected != actual
+    {
+        return Err(DownloadErrorKind::SizeMismatch { expected, actual }.into());
+    }
+    let id = watch.context.downloader.next_transfer();
+    watch.context.tell(Event::TransferStarted {
+        id,
+        name: request.file_name.clone(),
+        total: request.size.or(total),
+        already: partial.length(),
+    });
+    let received = receive(watch, &exchange, partial, request.size, &mut |bytes| {
+        watch.context.tell(Event::TransferAdvanced { id, bytes });
+    });
+    watch.context.tell(Event::TransferFinished { id });
+    received
+}
+
+/// Decides by the answer's head whether its body continues the partial file or begins it anew.
+fn accept(head: &Head, partial: &mut Partial) -> Result<(), Setback> {
+    match head.status {
+        206 if head.range_start == Some(partial.length()) => Ok(()),
+        206 => {
+            partial.restart()?;
+            Err(Setback::at_once("it sent another range than the one that was asked for"))
+        }
+        // No ranges here, or the file has changed: this is the whole of it.
+        200 => Ok(partial.restart()?),
+        // There is no such range: the partial file is as long as the whole, or longer.
+        416 if partial.length() > 0 => {
+            partial.restart()?;
+            Err(Setback::at_once("it does not have the rest of what was received before"))
+        }
+        status => Err(Setback::of_status(status, head.retry_after)),
+    }
+}
+
+fn receive(
+    watch: &Watch<'_>,
+    exchange: &Exchange,
+    partial: &mut Partial,
+    size: Option<u64>,
+    advanced: &mut dyn FnMut(u64),
+) -> Result<(), Setback> {
+    loop {
+        match exchange.next(watch)? {
+            Piece::Body(bytes) => {
+                partial.append(&bytes)?;
+                advanced(bytes.len() as u64);
+                if let Some(expected) = size.filter(|size| partial.length() > *size) {
+                    return Err(DownloadErrorKind::SizeMismatch { expected, actual: partial.length() }.into());
+                }
+            }
+            Piece::End => return Ok(()),
+            Piece::Failed(failure) => return Err(failure.into()),
+            Piece::Head(_) => return Err(Failure::no_answer().into()),
+        }
+    }
+}
+
+fn check(request: &FetchRequest, partial: &mut Partial) -> Result<(), Setback> {
+    let (expected, actual) = (request.sha256, partial.digest());
+    if expected == actual {
+        return Ok(());
+    }
+    if partial.is_inherited() {
+        // Its beginning is from an earlier process, perhaps from another server: begin anew before judging.
+        partial.restart()?;
+        return Err(Setback::at_once("what was left of an interrupted download does not fit"));
+    }
+    if let Some(expected) = request.size.filter(|size| *size > partial.length()) {
+        let reason = format!("it ended after {} of {expected} bytes", partial.length());
+        return Err(Failure { reason, passing: true }.into());
+    }
+    Err(DownloadErrorKind::DigestMismatch { expected, actual }.into())
+}
