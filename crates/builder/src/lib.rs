@@ -10,10 +10,13 @@ pub mod context;
 pub mod copy_files;
 pub mod download;
 pub mod plan;
+pub mod prefix_folder;
 pub mod process;
 pub mod resolve;
 pub mod source_build;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod tree_layout;
 pub mod version_check;
 pub mod wheel;

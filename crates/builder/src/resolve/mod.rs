@@ -11,7 +11,7 @@ mod wheel_tags;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -421,6 +421,7 @@ pub fn locate(
     context: &Context,
     uv: &Uv,
     request: &Request,
+    repository: &Path,
     rows: &[&LockedDistribution],
     unreachable: &[UnreachableRegistry],
 ) -> Result<BTreeMap<Digest, String>, ResolveError> {
@@ -443,7 +444,13 @@ pub fn locate(
             }
             LockedSource::Git { .. } | LockedSource::Path { .. } => continue,
         };
-        question.requirements.push(format!("{}=={version}", row.name));
+        let direct = request.requirements.iter().find(|requirement| {
+            requirement.name == row.name && matches!(requirement.source, RequirementSource::Url { .. })
+        });
+        question.requirements.push(match direct {
+            Some(requirement) => requirement.for_resolver(repository),
+            None => format!("{}=={version}", row.name),
+        });
     }
     let text = uv.compile(context, scratch.path(), &request.target, &question).map_err(|error| failed(error.into()))?;
     let urls = pylock::all_files(&text).map_err(|error| failed(error.into()))?;

@@ -1,0 +1,259 @@
+//! `python-<version string>/pydist/<platform key>`, the place of a finished prefix: one builder at a time, and the
+//! former prefix stays until the new one is whole.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use vocab::{Exit, Fault, PlatformKey};
+
+use crate::Context;
+
+/// The right to replace one prefix. Given back when dropped, or when the process dies.
+#[derive(Debug)]
+pub struct PrefixFolder {
+    target: PathBuf,
+    staging: PathBuf,
+    former: PathBuf,
+    _lock: File,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot replace the prefix `{}`", target.display())]
+pub struct PrefixError {
+    pub target: PathBuf,
+    #[source]
+    pub kind: PrefixErrorKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PrefixErrorKind {
+    #[error("cannot {action} `{}`", path.display())]
+    Disk { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("the build was interrupted while another one held it")]
+    Cancelled,
+}
+
+impl Fault for PrefixError {
+    fn code(&self) -> &'static str {
+        match self.kind {
+            PrefixErrorKind::Disk { .. } => "E_PREFIX",
+            PrefixErrorKind::Cancelled => "E_INTERRUPTED",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Build
+    }
+
+    fn hint(&self) -> Option<String> {
+        match &self.kind {
+            PrefixErrorKind::Disk { .. } => {
+                Some("close the programs that run from it, and look at its permissions and the free space".into())
+            }
+            PrefixErrorKind::Cancelled => None,
+        }
+    }
+}
+
+impl PrefixFolder {
+    /// Waits for another builder of the same prefix. `folder` is `python-<version string>/pydist`. What an
+    /// interrupted build left there is put right: a half-made tree goes, a former prefix that lost its place comes
+    /// back.
+    pub fn hold(context: &Context, folder: &Path, platform: PlatformKey) -> Result<Self, PrefixError> {
+        let target = folder.join(platform.as_str());
+        let failed = |action, path: &Path, source| PrefixError {
+            target: target.clone(),
+            kind: PrefixErrorKind::Disk { action, path: path.to_owned(), source },
+        };
+        fs::create_dir_all(folder).map_err(|error| failed("create", folder, error))?;
+        let lock_path = folder.join(format!(".{platform}.lock"));
+        let lock = File::options()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .open(&lock_path)
+            .map_err(|error| failed("open", &lock_path, error))?;
+        let mut told = false;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(failed("lock", &lock_path, error)),
+            }
+            if context.is_cancelled() {
+                return Err(PrefixError { target, kind: PrefixErrorKind::Cancelled });
+            }
+            if !told {
+                context.note(format!("waiting for another builder of `{}`", target.display()));
+                told = true;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        let this = Self {
+            staging: folder.join(format!(".{platform}.staging")),
+            former: folder.join(format!(".{platform}.former")),
+            target: target.clone(),
+            _lock: lock,
+        };
+        if this.former.exists() && !this.target.exists() {
+            fs::rename(&this.former, &this.target).map_err(|error| failed("restore", &this.former, error))?;
+        }
+        for left in [&this.staging, &this.former] {
+            remove_tree(left).map_err(|error| failed("remove", left, error))?;
+        }
+        Ok(this)
+    }
+
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    /// An empty folder on the file system of the target.
+    pub fn stage(&self) -> Result<&Path, PrefixError> {
+        let failed = |source| self.disk("create", &self.staging, source);
+        remove_tree(&self.staging).map_err(failed)?;
+        fs::create_dir(&self.staging).map_err(failed)?;
+        Ok(&self.staging)
+    }
+
+    /// The staged tree takes the target's place; at every moment one of the two stands there, as far as the
+    /// system can exchange folders, and else the former one is restored at the next start.
+    pub fn publish(&self) -> Result<(), PrefixError> {
+        if !self.target.exists() {
+            return fs::rename(&self.staging, &self.target)
+                .map_err(|error| self.disk("move into place", &self.staging, error));
+        }
+        match exchange(&self.staging, &self.target) {
+            // Now the former prefix has the staging's name.
+            Ok(()) => {}
+            Err(_) => {
+                fs::rename(&self.target, &self.former).map_err(|error| self.disk("move aside", &self.target, error))?;
+                if let Err(error) = fs::rename(&self.staging, &self.target) {
+                    let _ = fs::rename(&self.former, &self.target);
+                    return Err(self.disk("move into place", &self.staging, error));
+                }
+            }
+        }
+        // What cannot be removed now (a file that a running program holds open on Windows) is removed by the next
+        // build.
+        let _ = remove_tree(&self.staging);
+        let _ = remove_tree(&self.former);
+        Ok(())
+    }
+
+    fn disk(&self, action: &'static str, path: &Path, source: io::Error) -> PrefixError {
+        PrefixError {
+            target: self.target.clone(),
+            kind: PrefixErrorKind::Disk { action, path: path.to_owned(), source },
+        }
+    }
+}
+
+impl Drop for PrefixFolder {
+    /// A build that failed leaves nothing half-made behind.
+    fn drop(&mut self) {
+        let _ = remove_tree(&self.staging);
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).map_err(io::Error::from)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Read-only files and folders included. Absent is fine.
+pub fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(_) if path.is_dir() => {
+            make_writable(path);
+            fs::remove_dir_all(path)
+        }
+        other => other,
+    }
+}
+
+/// On Unix the folders must be writable; on Windows the files must be, too, which takes the read-only mark off
+/// every hard link of the file: they are all set again when the store next links them.
+fn make_writable(root: &Path) {
+    for entry in walkdir::WalkDir::new(root).into_iter().flatten() {
+        let Ok(metadata) = entry.metadata() else { continue };
+        if metadata.is_symlink() || (cfg!(unix) && !metadata.is_dir()) {
+            continue;
+        }
+        let mut permissions = metadata.permissions();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            permissions.set_mode(permissions.mode() | 0o700);
+        }
+        #[cfg(not(unix))]
+        permissions.set_readonly(false);
+        let _ = fs::set_permissions(entry.path(), permissions);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::context;
+
+    fn text_in(folder: &Path) -> String {
+        fs::read_to_string(folder.join("which")).unwrap_or_default()
+    }
+
+    fn staged(prefix: &PrefixFolder, text: &str) {
+        let staging = prefix.stage().unwrap();
+        fs::write(staging.join("which"), text).unwrap();
+    }
+
+    #[test]
+    fn t11_a_build_that_fails_leaves_the_former_prefix() {
+        let place = tempfile::tempdir().unwrap();
+        let context = context(place.path());
+        let folder = place.path().join("pydist");
+        let prefix = PrefixFolder::hold(&context, &folder, PlatformKey::LinuxX64).unwrap();
+        staged(&prefix, "first");
+        prefix.publish().unwrap();
+        staged(&prefix, "second");
+        drop(prefix);
+        assert_eq!(text_in(&folder.join("linux-x64")), "first");
+        let names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 2, "the prefix and its lock, but {names:?}");
+    }
+
+    #[test]
+    fn a_second_prefix_takes_the_place_of_the_first() {
+        let place = tempfile::tempdir().unwrap();
+        let context = context(place.path());
+        let folder = place.path().join("pydist");
+        let prefix = PrefixFolder::hold(&context, &folder, PlatformKey::LinuxX64).unwrap();
+        for text in ["first", "second"] {
+            staged(&prefix, text);
+            prefix.publish().unwrap();
+            assert_eq!(text_in(prefix.target()), text);
+        }
+    }
+
+    #[test]
+    fn what_a_killed_build_left_is_put_right() {
+        let place = tempfile::tempdir().unwrap();
+        let context = context(place.path());
+        let folder = place.path().join("pydist");
+        // Killed between the two renames of a system without exchange, with a half-made tree beside.
+        for (name, text) in [(".linux-x64.former", "good"), (".linux-x64.staging", "half")] {
+            fs::create_dir_all(folder.join(name)).unwrap();
+            fs::write(folder.join(name).join("which"), text).unwrap();
+        }
+        let prefix = PrefixFolder::hold(&context, &folder, PlatformKey::LinuxX64).unwrap();
+        assert_eq!(text_in(prefix.target()), "good");
+        assert!(!folder.join(".linux-x64.staging").exists());
+    }
+}

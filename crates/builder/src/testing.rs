@@ -1,0 +1,24 @@
+//! What unit tests of this crate share.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crate::Context;
+use crate::context::Environment;
+use crate::download::{DownloadSettings, Downloader};
+use crate::store::Store;
+
+/// Offline, with a store below `folder`, hearing nothing.
+pub fn context(folder: &Path) -> Context {
+    Context {
+        store: Store::open(folder.join("store")).expect("the folder is there and writable"),
+        downloader: Downloader::new(DownloadSettings::of(&Environment::default())),
+        environment: Environment::default(),
+        jobs: 2,
+        offline: true,
+        timeout: None,
+        cancelled: Arc::new(AtomicBool::new(false)),
+        listener: Box::new(|_| {}),
+    }
+}
