@@ -1,1 +1,30 @@
-//! Skeleton.
+//! What tests of the other crates are made of: small wheels and sdists, a package index, an HTTP server with
+//! scripted faults, a git repository, a pydist repository. Everything is made on the spot, equal each time, and
+//! works without a network.
+//!
+//! ```
+//! use testkit::{FixtureIndex, WheelBuilder};
+//!
+//! let mut index = FixtureIndex::new();
+//! index.add(WheelBuilder::new("demo", "1.0").requires("other>=2").build());
+//! let served = index.serve();
+//! assert!(served.simple_url().starts_with("http://127.0.0.1:"));
+//! ```
+//!
+//! A helper that cannot do its work panics: in a test that is the failure it should be.
+
+mod fixture_file;
+mod fixture_index;
+mod git_repository;
+mod http_server;
+mod sdist_builder;
+mod test_repository;
+mod wheel_builder;
+
+pub use fixture_file::FixtureFile;
+pub use fixture_index::{FixtureIndex, ServedIndex};
+pub use git_repository::GitRepository;
+pub use http_server::{HttpServer, Mishap, Request};
+pub use sdist_builder::{SdistBuilder, Stumble};
+pub use test_repository::TestRepository;
+pub use wheel_builder::{RecordFault, WheelBuilder};

@@ -1,0 +1,37 @@
+//! A named file in memory: a wheel, an sdist, an archive.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use vocab::Digest;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FixtureFile {
+    pub file_name: String,
+    pub bytes: Vec<u8>,
+    /// As in the metadata, for the index to repeat.
+    pub requires_python: Option<String>,
+}
+
+impl FixtureFile {
+    pub fn new(file_name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { file_name: file_name.into(), bytes: bytes.into(), requires_python: None }
+    }
+
+    pub fn sha256(&self) -> Digest {
+        Digest::of(&self.bytes)
+    }
+
+    /// In bytes.
+    pub fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// Makes `folder` where it is missing.
+    pub fn write_to(&self, folder: &Path) -> PathBuf {
+        fs::create_dir_all(folder).expect("the fixture's folder can be made");
+        let path = folder.join(&self.file_name);
+        fs::write(&path, &self.bytes).expect("the fixture can be written");
+        path
+    }
+}
