@@ -36,3 +36,9 @@ pub trait Fault: std::error::Error + Send + Sync + 'static {
         None
     }
 }
+
+impl<E: Fault> From<E> for Box<dyn Fault> {
+    fn from(fault: E) -> Self {
+        Box::new(fault)
+    }
+}

@@ -1,0 +1,152 @@
+//! The command line, and nothing but its shape.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Build portable Python runtimes from this repository's configuration.
+#[derive(Debug, Parser)]
+#[command(
+    name = "builder",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 1 build failure, 2 usage or configuration, 3 a check of the finished runtime \
+                  failed, 4 a digest or archive cannot be trusted."
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub build: BuildArguments,
+    #[command(flatten)]
+    pub global: GlobalArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what a build would do, and stop before any package is downloaded.
+    Plan(BuildArguments),
+    /// Resolve anew and write lock.json.
+    Lock(BuildArguments),
+    /// Look at every configuration, lock and whitelist without building.
+    Check {
+        /// Version strings, or `all`; all when none is given.
+        #[arg(value_name = "VERSION")]
+        versions: Vec<String>,
+    },
+    /// Begin a new version or variant.
+    New {
+        /// `X.Y.Z` or `X.Y.Z-variant`.
+        version: String,
+        /// Take this version's configuration and files over.
+        #[arg(long, value_name = "VERSION")]
+        from: Option<String>,
+    },
+    /// Remove what builds made: pydist/, logs/ and the artifacts in dist/.
+    Clean {
+        /// Version strings, or `all`; all when none is given.
+        #[arg(value_name = "VERSION")]
+        versions: Vec<String>,
+        /// The store, too: downloads, unpacked wheels, base interpreters, built wheels.
+        #[arg(long)]
+        store: bool,
+    },
+}
+
+#[derive(Args, Debug, Clone, Default)]
+pub struct BuildArguments {
+    /// Version strings such as 3.12.10 or 3.12.10-atls, or `all`.
+    #[arg(value_name = "VERSION", required = true)]
+    pub versions: Vec<String>,
+    /// Platform to build for; the host when not given.
+    #[arg(long, value_name = "KEY")]
+    pub platform: Vec<String>,
+    /// Show the plan and stop.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Build exactly what lock.json says, or fail.
+    #[arg(long)]
+    pub locked: bool,
+    /// Use no network: everything must be in the store.
+    #[arg(long)]
+    pub offline: bool,
+    /// Refuse another patch release of Python than the one asked for (implied by --locked and by CI=true).
+    #[arg(long)]
+    pub exact: bool,
+    /// Take the nearest patch release where the one asked for cannot be had, also with --locked or CI=true.
+    #[arg(long, conflicts_with = "exact")]
+    pub allow_stand_in: bool,
+    /// Turn warnings about the configuration and unreachable registries into errors.
+    #[arg(long)]
+    pub strict: bool,
+    /// Fail when any package would be left out.
+    #[arg(long)]
+    pub fail_on_missing: bool,
+    /// Go on with an empty document where a configuration file is missing or broken.
+    #[arg(long)]
+    pub lenient_config: bool,
+    /// Folder for artifacts and manifests; `dist` in the repository when not given.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Compression level of the artifact, 1 to 22.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=22))]
+    pub level: Option<i32>,
+    /// Base URL or folder with python-build-standalone's releases [env: PYDIST_PYTHON_MIRROR].
+    #[arg(long, value_name = "URL|DIR")]
+    pub python_mirror: Option<String>,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct GlobalArguments {
+    /// The repository; found upwards from the working directory when not given.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub repository: Option<PathBuf>,
+    /// The store [env: PYDIST_STORE]; the user's cache folder when not given.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub store_dir: Option<PathBuf>,
+    /// How many things to do at once; the number of processors when not given.
+    #[arg(long, short, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// Print events and results as JSON lines on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more; twice for the output of external programs.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only what went wrong.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn versions_and_subcommands_do_not_mix_up() {
+        let parse = |words: &[&str]| Arguments::try_parse_from(std::iter::once(&"builder").chain(words));
+        assert_eq!(parse(&["3.12.10", "3.10.11"]).unwrap().build.versions, ["3.12.10", "3.10.11"]);
+        let Some(Command::Plan(plan)) = parse(&["plan", "all", "--json"]).unwrap().command else { panic!("not a plan") };
+        assert_eq!(plan.versions, ["all"]);
+        assert!(parse(&[]).is_err());
+        assert!(parse(&["3.12.10", "--exact", "--allow-stand-in"]).is_err());
+    }
+}

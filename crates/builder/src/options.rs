@@ -1,0 +1,31 @@
+//! What a build is asked to do, as plain data: the command line and the environment, read once.
+
+use std::path::PathBuf;
+
+use vocab::PlatformKey;
+
+#[derive(Clone, Debug)]
+pub struct BuildOptions {
+    pub platform: PlatformKey,
+    /// Stop after the plan.
+    pub dry_run: bool,
+    /// Build the lock's rows or fail.
+    pub locked: bool,
+    /// Resolve even when the lock is fresh.
+    pub refresh: bool,
+    /// Another patch release of Python may take the place of the one asked for.
+    pub allow_stand_in: bool,
+    /// Configuration warnings, unreachable registries and unused whitelist entries are errors.
+    pub strict: bool,
+    pub fail_on_missing: bool,
+    pub lenient_config: bool,
+    /// Artifacts and manifests go here.
+    pub out: PathBuf,
+    /// zstd's, 1 to 22.
+    pub level: i32,
+    /// Seconds since 1970, for every entry of the artifact.
+    pub source_date_epoch: u64,
+    pub python_mirror: Option<String>,
+    /// `TEST_RUN=true`: neither network nor Python; an empty prefix with a stub goes through the last steps.
+    pub test_run: bool,
+}

@@ -1,0 +1,295 @@
+//! From a version string to a plan: configuration, base interpreter, lock. Downloads no package; a resolution, when
+//! one is needed, asks the indexes for names and digests only.
+
+use std::path::{Path, PathBuf};
+
+use config_merger::{Config, LoadOptions, Loaded, Repository};
+use vocab::{Digest, Exit, Fault, Outcome, PlatformKey, VersionString};
+
+use crate::base::{self, BaseChoice, BaseRequest, BaseTree};
+use crate::options::BuildOptions;
+use crate::plan::{Plan, PlannedBase};
+use crate::resolve::{
+    self, Lock, LockError, LockErrorKind, PlatformLock, Request, ResolveError, Resolved, UnreachableRegistry, Uv,
+};
+use crate::steps::Steps;
+use crate::{Context, registries, version_check};
+
+/// All that is decided before anything is downloaded.
+pub struct Prepared {
+    pub config: Config,
+    /// Of the configuration's canonical text.
+    pub config_digest: Digest,
+    /// `python-<version string>`.
+    pub folder: PathBuf,
+    pub request: Request,
+    pub rows: PlatformLock,
+    pub base: BaseChoice,
+    pub plan: Plan,
+    pub unreachable: Vec<UnreachableRegistry>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    #[error("`{package}` may not be installed from git: `{requirement}` at {place}")]
+    GitRefused { package: String, requirement: String, place: String },
+    #[error("--strict: {registry} cannot be reached ({reason}), so {packages} would be left out on {platform}")]
+    Registry { registry: String, reason: String, packages: String, platform: PlatformKey },
+    #[error("--strict: `{package}` is installed from git at {reference}, which is no commit")]
+    LooseGit { package: String, reference: String },
+}
+
+impl Fault for PrepareError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::GitRefused { .. } | Self::LooseGit { .. } => "E_GIT_SOURCE",
+            Self::Registry { .. } => "E_REGISTRY_UNREACHABLE",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::GitRefused { .. } | Self::LooseGit { .. } => Exit::Usage,
+            Self::Registry { .. } => Exit::Build,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::GitRefused { .. } => {
+                "allow it with `forceSource`, or with `allowSourceList` in `packages.resolution`".into()
+            }
+            Self::Registry { .. } => "make the registry reachable, or build without --strict".into(),
+            Self::LooseGit { .. } => "write the 40 digits of the commit after the `@`".into(),
+        })
+    }
+}
+
+/// The configuration with its warnings told.
+pub fn load(
+    context: &Context,
+    repository: &Repository,
+    version: &VersionString,
+    options: &BuildOptions,
+) -> Result<Loaded, Box<dyn Fault>> {
+    let loaded = config_merger::load(
+        repository,
+        version,
+        &LoadOptions { strict: options.strict, lenient: options.lenient_config },
+    )?;
+    for warning in &loaded.warnings {
+        context.warn(warning.code.as_str(), &warning.text, Some(warning.place.to_string()), warning.hint.clone());
+    }
+    for note in &loaded.notes {
+        context.note(note);
+    }
+    if let Some(text) = version_check::check(version.python()) {
+        context.warn("W_PYTHON_SERIES", text, Some(version.folder_name()), None);
+    }
+    Ok(loaded)
+}
+
+pub fn prepare(
+    context: &Context,
+    repository: &Repository,
+    loaded: Loaded,
+    options: &BuildOptions,
+    steps: &mut Steps,
+) -> Result<Prepared, Box<dyn Fault>> {
+    let config = loaded.config;
+    let version = config.version.clone();
+    let platform = options.platform;
+    let folder = repository.root().join(version.folder_name());
+    let request = Request::new(&config, platform);
+    refuse_git(&config, platform, options)?;
+
+    let base = steps.run(context, "choose the interpreter", || {
+        base::choose(context, &base_request(context, &config, &folder, options))
+    })?;
+    tell_stand_in(context, &base);
+
+    let (rows, unreachable) = lock_rows(context, repository, &folder, &request, &base, options, steps)?;
+    tell_missing(context, &request, &rows, &unreachable, options)?;
+    let planned = PlannedBase {
+        source: base.source.as_str().to_owned(),
+        requested: base.requested,
+        actual: base.actual,
+        stand_in: base.stand_in,
+        origin: base.origin.clone(),
+    };
+    let plan = Plan::new(&request, &rows, planned, &|digest| context.store.blob(digest).is_file());
+    Ok(Prepared { config_digest: loaded.digest, config, folder, request, rows, base, plan, unreachable })
+}
+
+fn base_request(context: &Context, config: &Config, folder: &Path, options: &BuildOptions) -> BaseRequest {
+    let absolute = |url: &str| {
+        if url.starts_with("./") || url.starts_with("../") { folder.join(url).display().to_string() } else { url.into() }
+    };
+    let archives = config.python.archives.iter().map(|(platform, archive)| {
+        let mut archive = archive.clone();
+        archive.url = absolute(&archive.url);
+        (*platform, archive)
+    });
+    BaseRequest {
+        python: config.version.python(),
+        platform: options.platform,
+        sources: config.python.sources.clone(),
+        tag: config.python.tag.clone(),
+        archives: archives.collect(),
+        mirror: BaseRequest::mirror_of(options.python_mirror.clone(), &context.environment),
+        table: None,
+        allow_stand_in: options.allow_stand_in,
+    }
+}
+
+/// A loud line: nobody should take one for the other by accident.
+fn tell_stand_in(context: &Context, base: &BaseChoice) {
+    if base.stand_in {
+        let (requested, actual) = (base.requested, base.actual);
+        context.warn(
+            "W_STAND_IN",
+            format!("STAND-IN: Python {actual} ({}) takes the place of {requested}, which no source has", base.origin),
+            Some(base.platform.to_string()),
+            Some("publishing refuses this runtime; --exact turns this into an error".to_owned()),
+        );
+    }
+}
+
+/// P10: before any download.
+fn refuse_git(config: &Config, platform: PlatformKey, options: &BuildOptions) -> Result<(), PrepareError> {
+    if let Some(requirement) = config.refused_git(platform).into_iter().next() {
+        return Err(PrepareError::GitRefused {
+            package: requirement.name.to_string(),
+            place: requirement.place.to_string(),
+            requirement: requirement.text,
+        });
+    }
+    if options.strict {
+        for requirement in config.dependencies_for(platform) {
+            if let config_merger::RequirementSource::Git { reference, .. } = &requirement.source {
+                let commit = |text: &String| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+                if !reference.as_ref().is_some_and(commit) {
+                    let reference = reference.clone().unwrap_or_else(|| "its default branch".to_owned());
+                    return Err(PrepareError::LooseGit { package: requirement.name.to_string(), reference });
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// From the lock where it is fresh, else resolved now and written into it.
+fn lock_rows(
+    context: &Context,
+    repository: &Repository,
+    folder: &Path,
+    request: &Request,
+    base: &BaseChoice,
+    options: &BuildOptions,
+    steps: &mut Steps,
+) -> Result<(PlatformLock, Vec<UnreachableRegistry>), Box<dyn Fault>> {
+    let platform = request.target.platform;
+    let lock = Lock::read(folder, &request.runtime)?;
+    let failed = |kind| ResolveError { runtime: request.runtime.clone(), platform, kind };
+    let paths = resolve::path_digests(request, repository.root()).map_err(failed)?;
+    let former = lock.as_ref().and_then(|lock| lock.platforms.get(&platform));
+    let fresh = former.filter(|rows| rows.inputs == request.inputs(&paths));
+    if options.locked {
+        let kind = match (former, fresh) {
+            (_, Some(rows)) => return Ok((rows.clone(), Vec::new())),
+            (Some(_), None) => LockErrorKind::Stale { platform },
+            (None, None) => LockErrorKind::Absent { platform },
+        };
+        return Err(LockError { path: folder.join(resolve::LOCK_FILE), kind }.into());
+    }
+    if let Some(rows) = fresh.filter(|rows| rows.is_complete() && !options.refresh) {
+        return Ok((rows.clone(), Vec::new()));
+    }
+    let unreachable =
+        steps.run(context, "ask the registries", || registries::unreachable(context, &request.registries));
+    // An incomplete lock is resolved again once what it lacked can be reached.
+    if let Some(rows) = fresh.filter(|_| !options.refresh && (context.offline || !unreachable.is_empty())) {
+        return Ok((rows.clone(), unreachable));
+    }
+    let tree = steps.run(context, "prepare the interpreter", || base::provide(context, base))?;
+    let resolved = steps.run(context, "resolve", || resolve_now(context, repository, request, &tree, options, &unreachable))?;
+    for (digest, url) in &resolved.urls {
+        // Only a shortcut: without it the resolver is asked again.
+        let _ = context.store.remember(URL_FACT, &digest.to_string(), &url.as_str().into(), std::time::SystemTime::now());
+    }
+    let mut lock = lock.unwrap_or_else(|| Lock::new(request.runtime.clone()));
+    lock.platforms.insert(platform, resolved.rows.clone());
+    lock.write(folder)?;
+    Ok((resolved.rows, unreachable))
+}
+
+/// Where a file was when it was last resolved.
+pub const URL_FACT: &str = "url";
+
+fn resolve_now(
+    context: &Context,
+    repository: &Repository,
+    request: &Request,
+    tree: &BaseTree,
+    options: &BuildOptions,
+    unreachable: &[UnreachableRegistry],
+) -> Result<Resolved, Box<dyn Fault>> {
+    let uv = Uv::find(context, &tree.layout.interpreter().below(&tree.root))?;
+    let settings = resolve::Settings {
+        uv: &uv,
+        repository: repository.root(),
+        fail_on_missing: options.fail_on_missing,
+        refresh: options.refresh,
+        unreachable,
+    };
+    Ok(resolve::resolve(context, request, &settings)?)
+}
+
+/// One warning for each registry that did not answer, with what is left out because of it.
+fn tell_missing(
+    context: &Context,
+    request: &Request,
+    rows: &PlatformLock,
+    unreachable: &[UnreachableRegistry],
+    options: &BuildOptions,
+) -> Result<(), PrepareError> {
+    let platform = request.target.platform;
+    let missing: Vec<_> = rows.left_out.iter().filter(|row| row.outcome == Outcome::Missing).collect();
+    for registry in unreachable {
+        let names: Vec<_> = missing
+            .iter()
+            .filter(|row| row.reason.contains(&registry.url))
+            .map(|row| format!("`{}`", row.name))
+            .collect();
+        if options.strict {
+            return Err(PrepareError::Registry {
+                registry: registry.url.clone(),
+                reason: registry.reason.clone(),
+                packages: if names.is_empty() { "nothing".to_owned() } else { names.join(", ") },
+                platform,
+            });
+        }
+        let lacking = if names.is_empty() {
+            "no configured package comes only from it".to_owned()
+        } else {
+            format!("{} comes only from it and is left out", names.join(", "))
+        };
+        context.warn(
+            "W_REGISTRY_UNREACHABLE",
+            format!("the registry {} cannot be reached ({}); {lacking}", registry.url, registry.reason),
+            Some(platform.to_string()),
+            Some("it is asked again after ten minutes; --strict makes this an error".to_owned()),
+        );
+    }
+    for row in rows.left_out.iter().filter(|row| {
+        row.outcome != Outcome::Missing || !unreachable.iter().any(|registry| row.reason.contains(&registry.url))
+    }) {
+        context.warn(
+            "W_LEFT_OUT",
+            format!("`{}` is left out: {}", row.name, row.reason),
+            Some(platform.to_string()),
+            Some("--fail-on-missing makes this an error".to_owned()),
+        );
+    }
+    Ok(())
+}
