@@ -1,0 +1,97 @@
+//! Whether everything that an installed distribution requires is there. A rule that leaves a distribution out can
+//! break another one; the reader is told which.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pep508_rs::{Requirement, VerbatimUrl, VersionOrUrl};
+use vocab::{DistributionName, PlatformKey, PythonVersion};
+
+/// One installed distribution with the requirements of its metadata.
+#[derive(Clone, Debug)]
+pub struct Member<'a> {
+    pub name: &'a DistributionName,
+    pub version: &'a str,
+    /// PEP 508 lines.
+    pub requires: &'a [String],
+}
+
+/// A requirement that the prefix does not meet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unmet {
+    pub parent: DistributionName,
+    pub required: DistributionName,
+    /// Without its marker.
+    pub requirement: String,
+    /// The version that is installed instead. `None` when none is.
+    pub installed: Option<String>,
+}
+
+/// Sorted. Requirements of extras are not looked at, nor lines that are not PEP 508: old metadata holds such.
+/// `exempt` are those whose requirements were left out on purpose.
+pub fn unmet(
+    members: &[Member<'_>],
+    exempt: &BTreeSet<DistributionName>,
+    platform: PlatformKey,
+    python: PythonVersion,
+) -> Vec<Unmet> {
+    let installed: BTreeMap<&DistributionName, &str> = members.iter().map(|it| (it.name, it.version)).collect();
+    let Some(environment) = config_merger::marker_environment(platform, python) else { return Vec::new() };
+    let mut unmet = BTreeSet::new();
+    for member in members.iter().filter(|member| !exempt.contains(member.name)) {
+        for line in member.requires {
+            let Ok(requirement) = line.parse::<Requirement<VerbatimUrl>>() else { continue };
+            let Ok(required) = requirement.name.to_string().parse::<DistributionName>() else { continue };
+            if !requirement.marker.evaluate(&environment, &[]) {
+                continue;
+            }
+            let version = installed.get(&required).copied();
+            let met = version.is_some_and(|version| is_met(&requirement, version));
+            if !met {
+                unmet.insert(Unmet {
+                    parent: member.name.clone(),
+                    required,
+                    requirement: line.split(';').next().unwrap_or(line).trim().to_owned(),
+                    installed: version.map(str::to_owned),
+                });
+            }
+        }
+    }
+    unmet.into_iter().collect()
+}
+
+fn is_met(requirement: &Requirement<VerbatimUrl>, version: &str) -> bool {
+    match &requirement.version_or_url {
+        None | Some(VersionOrUrl::Url(_)) => true,
+        // An unreadable version is not for this check to judge.
+        Some(VersionOrUrl::VersionSpecifier(specifiers)) => {
+            version.parse::<pep440_rs::Version>().map_or(true, |version| specifiers.contains(&version))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parent_is_named_with_what_it_lacks() {
+        let names: Vec<DistributionName> = ["polars-ds", "pandas", "numpy"].map(|name| name.parse().unwrap()).to_vec();
+        let polars = ["polars>=1.4 ; python_version >= '3.9'".to_owned(), "graphviz ; extra == 'plot'".to_owned()];
+        let pandas = ["numpy>=2.3".to_owned(), "colorama; sys_platform == 'win32'".to_owned(), "not a line!".to_owned()];
+        let members = [
+            Member { name: &names[0], version: "0.9.0", requires: &polars },
+            Member { name: &names[1], version: "2.2.3", requires: &pandas },
+            Member { name: &names[2], version: "2.2.6", requires: &[] },
+        ];
+        let python = "3.12.10".parse().unwrap();
+        let found = unmet(&members, &BTreeSet::new(), PlatformKey::LinuxX64, python);
+        let said: Vec<_> = found
+            .iter()
+            .map(|it| format!("{} {} {:?}", it.parent, it.requirement, it.installed.as_deref()))
+            .collect();
+        assert_eq!(said, ["pandas numpy>=2.3 Some(\"2.2.6\")", "polars-ds polars>=1.4 None"]);
+        let exempt = BTreeSet::from([names[0].clone(), names[1].clone()]);
+        assert_eq!(unmet(&members, &exempt, PlatformKey::LinuxX64, python), []);
+        assert_eq!(unmet(&members, &BTreeSet::new(), PlatformKey::WindowsX64, python).len(), 3);
+    }
+}
