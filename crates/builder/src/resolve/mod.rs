@@ -389,7 +389,7 @@ pub fn path_digests(request: &Request, repository: &Path) -> Result<BTreeMap<Str
 }
 
 /// Of a file's bytes; of a folder, the digest of its sorted file paths and their digests.
-fn path_digest(name: &DistributionName, path: &TreePath, repository: &Path) -> Result<Digest, ResolveErrorKind> {
+pub fn path_digest(name: &DistributionName, path: &TreePath, repository: &Path) -> Result<Digest, ResolveErrorKind> {
     let place = path.below(repository);
     let missing = || ResolveErrorKind::NoPath { name: name.clone(), path: path.clone() };
     let of_file = |place: &Path| -> io::Result<Digest> { Ok(Digest::of_reader(std::fs::File::open(place)?)?.0) };

@@ -1,0 +1,235 @@
+//! A prefix from its pieces: the base interpreter, the wheels, the files of the package folder. And who owns what
+//! in it, from which the artifact's parts are made.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use config_merger::Layout;
+use rayon::prelude::*;
+use serde_json::json;
+use vocab::{CopiedFile, Digest, Exit, Fault, Origin, TreePath};
+
+use crate::Context;
+use crate::base::BaseTree;
+use crate::copy_files::{self, CopyOperation};
+use crate::gather::Gathered;
+use crate::steps::Steps;
+use crate::wheel::{self, InstallRequest, InstalledAll, LinkMethod, WheelToInstall};
+
+/// The folder of wheels in a `wheelhouse` layout.
+pub const WHEELHOUSE: &str = "packages";
+
+/// A staged prefix and where its files came from.
+pub struct Assembled {
+    /// Paths of the base tree that still stand, links included.
+    pub base_files: BTreeSet<TreePath>,
+    /// Absent for a mere wheelhouse.
+    pub installed: Option<InstalledAll>,
+    /// Wheel files in `packages/`, by path.
+    pub wheelhouse: BTreeMap<TreePath, Digest>,
+    pub copied: Vec<CopiedFile>,
+    /// How files came from the store.
+    pub method: LinkMethod,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} `{}`", path.display())]
+pub struct AssembleError {
+    pub action: &'static str,
+    pub path: PathBuf,
+    pub source: io::Error,
+}
+
+impl Fault for AssembleError {
+    fn code(&self) -> &'static str {
+        "E_ASSEMBLE"
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Build
+    }
+
+    fn hint(&self) -> Option<String> {
+        (self.source.kind() == io::ErrorKind::StorageFull).then(|| "free some space, or point --store-dir and the repository at a larger disk".into())
+    }
+}
+
+/// What is put together, and how.
+pub struct Pieces<'a> {
+    pub tree: &'a BaseTree,
+    pub wheels: &'a [Gathered],
+    pub copies: &'a [CopyOperation],
+    pub package_folder: &'a Path,
+    pub layout: Layout,
+}
+
+/// Into `staging`, an empty folder.
+pub fn assemble(
+    context: &Context,
+    pieces: &Pieces<'_>,
+    staging: &Path,
+    steps: &mut Steps,
+) -> Result<Assembled, Box<dyn Fault>> {
+    let (mut base_files, method) =
+        steps.run(context, "lay out the interpreter", || lay_out_base(context, pieces.tree, staging))?;
+    let mut installed = None;
+    if pieces.layout != Layout::Wheelhouse {
+        let all = steps.run(context, "install", || install(context, pieces, staging))?;
+        installed = Some(all);
+    }
+    let mut wheelhouse = BTreeMap::new();
+    if pieces.layout != Layout::Installed {
+        wheelhouse = steps.run(context, "fill the wheelhouse", || fill_wheelhouse(pieces.wheels, staging, method))?;
+    }
+    let mut copied = Vec::new();
+    if !pieces.copies.is_empty() {
+        copied = steps.run(context, "copy files", || {
+            copy_files::copy_files(context, pieces.copies, pieces.package_folder, staging, pieces.tree.layout)
+        })?;
+        for file in copied.iter().filter(|file| file.overwrote) {
+            context.note(format!("copyFiles replaced `{}`", file.path));
+        }
+    }
+    let taken = |path: &TreePath| copied.iter().any(|file| file.path == *path);
+    base_files.retain(|path| !taken(path) && fs::symlink_metadata(path.below(staging)).is_ok());
+    if let Some(all) = &installed {
+        for path in all.distributions.iter().flat_map(|it| &it.files).map(|file| &file.path) {
+            base_files.remove(path);
+        }
+    }
+    Ok(Assembled { base_files, installed, wheelhouse, copied, method })
+}
+
+/// Files by the cheapest way, links as links. Gives what was laid out.
+fn lay_out_base(
+    context: &Context,
+    tree: &BaseTree,
+    staging: &Path,
+) -> Result<(BTreeSet<TreePath>, LinkMethod), AssembleError> {
+    let failed = |action, path: &Path| {
+        let path = path.to_owned();
+        move |source| AssembleError { action, path, source }
+    };
+    let mut files = Vec::new();
+    let mut method = None;
+    for entry in walkdir::WalkDir::new(&tree.root).min_depth(1).sort_by_file_name() {
+        let entry = entry.map_err(|error| AssembleError {
+            action: "read",
+            path: tree.root.clone(),
+            source: error.into(),
+        })?;
+        let path = TreePath::relative(entry.path(), &tree.root)
+            .ok_or_else(|| failed("name", entry.path())(io::ErrorKind::InvalidFilename.into()))?;
+        let target = path.below(staging);
+        if entry.file_type().is_dir() {
+            fs::create_dir(&target).map_err(failed("create", &target))?;
+        } else {
+            if method.is_none() && entry.file_type().is_file() {
+                let probed = LinkMethod::probe(entry.path(), staging);
+                method = Some(probed.map_err(|error| failed("probe", staging)(io::Error::other(error)))?);
+            }
+            files.push((path, entry.into_path(), target));
+        }
+    }
+    let method = method.unwrap_or(LinkMethod::Copy);
+    let place = |(_, source, target): &(TreePath, PathBuf, PathBuf)| -> Result<(), AssembleError> {
+        let metadata = fs::symlink_metadata(source).map_err(failed("read", source))?;
+        if metadata.is_symlink() {
+            return copy_link(source, target).map_err(failed("link", target));
+        }
+        wheel::place(method, source, target, executable(&metadata)).map_err(failed("write", target))
+    };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(context.jobs)
+        .build()
+        .map_err(|error| failed("start threads for", staging)(io::Error::other(error)))?;
+    pool.install(|| files.par_iter().with_min_len(32).try_for_each(place))?;
+    Ok((files.into_iter().map(|(path, _, _)| path).collect(), method))
+}
+
+#[cfg(unix)]
+fn copy_link(source: &Path, target: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(fs::read_link(source)?, target)
+}
+
+/// Trees for Windows hold no links; one that got there stands for its content.
+#[cfg(not(unix))]
+fn copy_link(source: &Path, target: &Path) -> io::Result<()> {
+    fs::copy(source, target).map(drop)
+}
+
+#[cfg(unix)]
+fn executable(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    metadata.permissions().mode() & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn executable(_metadata: &fs::Metadata) -> bool {
+    false
+}
+
+fn install(context: &Context, pieces: &Pieces<'_>, staging: &Path) -> Result<InstalledAll, Box<dyn Fault>> {
+    let wheels: Vec<WheelToInstall<'_>> = pieces
+        .wheels
+        .iter()
+        .map(|gathered| WheelToInstall {
+            wheel: &gathered.wheel,
+            request: InstallRequest {
+                direct_url: direct_url(&gathered.origin),
+                ..InstallRequest::new(gathered.requested)
+            },
+        })
+        .collect();
+    let all = wheel::install_all(context, &wheels, staging, pieces.tree.layout)?;
+    for clash in &all.clashes {
+        context.warn(
+            "W_FILE_CLASH",
+            format!("`{}` and `{}` both bring `{}`; the former's stands", clash.kept, clash.dropped, clash.path),
+            Some(clash.dropped.to_string()),
+            Some("skip one of the two".to_owned()),
+        );
+    }
+    for name in &all.removed {
+        context.note(format!("the interpreter's own `{name}` made room for the configured one"));
+    }
+    Ok(all)
+}
+
+/// PEP 610, without what only this machine knows: a local path is not told.
+fn direct_url(origin: &Origin) -> Option<serde_json::Value> {
+    match origin {
+        Origin::Git { repository, commit } => {
+            Some(json!({ "url": repository, "vcs_info": { "vcs": "git", "commit_id": commit } }))
+        }
+        Origin::Path { path, sha256 } => Some(json!({
+            "url": format!("file:///{path}"),
+            "archive_info": { "hashes": { "sha256": sha256.to_string() } },
+        })),
+        Origin::Wheel | Origin::Sdist { .. } | Origin::Base => None,
+    }
+}
+
+fn fill_wheelhouse(
+    wheels: &[Gathered],
+    staging: &Path,
+    method: LinkMethod,
+) -> Result<BTreeMap<TreePath, Digest>, AssembleError> {
+    let folder: TreePath = WHEELHOUSE.parse().expect("a literal path inside the tree");
+    let place = folder.below(staging);
+    fs::create_dir_all(&place).map_err(|source| AssembleError { action: "create", path: place.clone(), source })?;
+    let mut files = BTreeMap::new();
+    for gathered in wheels {
+        let name = gathered.wheel.contents.file_name.to_string();
+        let target = place.join(&name);
+        // A blob in the store may be writable, so a hard link to it would not be safe.
+        let method = if method == LinkMethod::HardLink { LinkMethod::Copy } else { method };
+        wheel::place(method, &gathered.blob, &target, false)
+            .map_err(|source| AssembleError { action: "write", path: target.clone(), source })?;
+        let name: TreePath = name.parse().expect("a wheel's file name has no separators");
+        files.insert(folder.join(&name), gathered.wheel.contents.sha256);
+    }
+    Ok(files)
+}

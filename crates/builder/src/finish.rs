@@ -1,0 +1,251 @@
+//! The last steps: manifest, parts, artifact.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use archive::{Entry, EntryKind, PackOptions, PartSource};
+use vocab::{
+    Artifact, ArtifactFormat, ArtifactName, BaseRecord, Digest, Distribution, Exit, Fault, MANIFEST_FORMAT, Manifest,
+    NativeSummary, Outcome, RuleRecord, Tools, TreePath,
+};
+
+use crate::Context;
+use crate::assemble::Assembled;
+use crate::base::BaseTree;
+use crate::gather::Gathered;
+use crate::part_store::PartStore;
+use crate::plan::Action;
+use crate::prepare::Prepared;
+use crate::resolve::UV_VERSION;
+
+/// The manifest inside the prefix, at its root.
+pub const INNER_MANIFEST: &str = "pydist.json";
+
+/// What the checks found out about the finished tree.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    pub native: NativeSummary,
+    /// The highest system version that each distribution's native files need.
+    pub needs: BTreeMap<vocab::DistributionName, String>,
+}
+
+/// All that the manifest tells, but the artifact.
+pub fn manifest(
+    prepared: &Prepared,
+    tree: &BaseTree,
+    gathered: &[Gathered],
+    left_out: &[RuleRecord],
+    assembled: &Assembled,
+    findings: &Findings,
+    build_key: Digest,
+) -> Manifest {
+    let distributions = gathered
+        .iter()
+        .map(|gathered| {
+            let contents = &gathered.wheel.contents;
+            Distribution {
+                name: gathered.name.clone(),
+                version: contents.metadata.version.clone(),
+                file: contents.file_name.to_string(),
+                sha256: contents.sha256,
+                size: contents.size,
+                origin: gathered.origin.clone(),
+                requested: gathered.requested,
+                licence: contents.metadata.licence.clone(),
+                needs: findings.needs.get(&gathered.name).cloned(),
+            }
+        })
+        .collect();
+    Manifest {
+        format: MANIFEST_FORMAT,
+        runtime: prepared.config.version.clone(),
+        platform: prepared.request.target.platform,
+        base: BaseRecord { ..tree.record.clone() },
+        degraded: prepared.config.degraded,
+        build_key,
+        config: prepared.config_digest,
+        lock: prepared.rows.digest(),
+        distributions,
+        rules: rules(prepared, left_out),
+        copied_files: assembled.copied.clone(),
+        clashes: assembled.installed.as_ref().map(|all| all.clashes.clone()).unwrap_or_default(),
+        native: findings.native.clone(),
+        tools: Tools { builder: env!("CARGO_PKG_VERSION").to_owned(), uv: UV_VERSION.to_owned() },
+        installed_size: 0,
+        files: 0,
+        artifact: None,
+    }
+}
+
+/// Every rule that acted and everything that is not there, by name.
+fn rules(prepared: &Prepared, left_out: &[RuleRecord]) -> Vec<RuleRecord> {
+    let mut rules: BTreeSet<RuleRecord> = prepared.request.decided.iter().cloned().collect();
+    rules.extend(prepared.rows.left_out.iter().cloned());
+    rules.extend(left_out.iter().cloned());
+    for row in &prepared.plan.rows {
+        let outcome = match row.action {
+            Action::Forced => Outcome::Forced,
+            Action::BuildWheel => Outcome::BuiltWheel,
+            Action::Source => Outcome::FromSource,
+            _ => continue,
+        };
+        if !left_out.iter().any(|left| left.name == row.name) {
+            rules.insert(RuleRecord { name: row.name.clone(), outcome, reason: row.reason.clone() });
+        }
+    }
+    // Transitive skips: the rule acted if it kept something out that would have come, which only the resolver knows;
+    // so every skip of this platform is told.
+    for name in &prepared.request.excluded {
+        if !rules.iter().any(|row| row.name == *name && row.outcome == Outcome::Skipped)
+            && let Some(reason) = prepared.config.skip_reason(name, prepared.request.target.platform)
+        {
+            let reason = format!("{reason} (should anything require it)");
+            rules.insert(RuleRecord { name: name.clone(), outcome: Outcome::Skipped, reason });
+        }
+    }
+    rules.into_iter().collect()
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` in the finished prefix belongs to nothing that was put there")]
+pub struct StrayFile {
+    pub path: TreePath,
+}
+
+impl Fault for StrayFile {
+    fn code(&self) -> &'static str {
+        "E_STRAY_FILE"
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Check
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("a program that was run during the build wrote into the prefix; please report it".into())
+    }
+}
+
+/// The staged tree as parts: the interpreter, a part for each wheel, the copied files, the manifest. Every file has
+/// an owner; one without is an error. Sizes are filled into the manifest, which becomes the last part.
+pub fn parts(
+    staging: &Path,
+    tree: &BaseTree,
+    gathered: &[Gathered],
+    assembled: &Assembled,
+    manifest: &mut Manifest,
+) -> Result<Vec<PartSource>, Box<dyn Fault>> {
+    let mut by_path: BTreeMap<TreePath, Entry> = BTreeMap::new();
+    let mut empty_folders: BTreeSet<TreePath> = BTreeSet::new();
+    for entry in archive::scan(staging)? {
+        if let Some(parent) = entry.path.parent() {
+            empty_folders.remove(&parent);
+        }
+        if matches!(entry.kind, EntryKind::Directory) {
+            empty_folders.insert(entry.path.clone());
+        }
+        by_path.insert(entry.path.clone(), entry);
+    }
+    let folders: BTreeSet<TreePath> = by_path
+        .values()
+        .filter(|entry| matches!(entry.kind, EntryKind::Directory) && !empty_folders.contains(&entry.path))
+        .map(|entry| entry.path.clone())
+        .collect();
+    by_path.retain(|path, _| !folders.contains(path));
+    manifest.files = by_path.values().filter(|entry| !matches!(entry.kind, EntryKind::Directory)).count() as u64;
+    manifest.installed_size = by_path.values().map(|entry| size_of(entry)).sum();
+
+    let mut parts = Vec::new();
+    let mut take = |paths: &mut dyn Iterator<Item = &TreePath>| -> Vec<Entry> {
+        paths.filter_map(|path| by_path.remove(path)).collect()
+    };
+    // The order of the parts is fixed; what changes least comes first.
+    let base = take(&mut assembled.base_files.iter().chain(&empty_folders));
+    let mut base = PartSource::new("base", base);
+    base.identity = Some(identity(
+        "base",
+        base.entries.iter().map(|entry| (entry.path.as_str(), tree.identity, false)),
+    ));
+    parts.push(base);
+    for (index, gathered) in gathered.iter().enumerate() {
+        let file = gathered.wheel.contents.file_name.to_string();
+        let mut rows: BTreeMap<&TreePath, (Digest, bool)> = BTreeMap::new();
+        if let Some(all) = &assembled.installed {
+            rows.extend(all.distributions[index].files.iter().map(|it| (&it.path, (it.sha256, it.executable))));
+        }
+        let house = assembled.wheelhouse.iter().filter(|(path, _)| path.file_name() == file);
+        rows.extend(house.map(|(path, digest)| (path, (*digest, false))));
+        let entries = take(&mut rows.keys().copied());
+        let kept: BTreeSet<&TreePath> = entries.iter().map(|entry| &entry.path).collect();
+        let owned = rows.iter().filter(|(path, _)| kept.contains(*path));
+        let identity = identity(&file, owned.map(|(path, (digest, bit))| (path.as_str(), *digest, *bit)));
+        parts.push(PartSource { identity: Some(identity), ..PartSource::new(file, entries) });
+    }
+    let copied = take(&mut assembled.copied.iter().map(|file| &file.path));
+    if !copied.is_empty() {
+        parts.push(PartSource::new("copied-files", copied));
+    }
+    if let Some(path) = by_path.into_keys().next() {
+        return Err(StrayFile { path }.into());
+    }
+    let inner = archive::write_manifest(manifest);
+    let path: TreePath = INNER_MANIFEST.parse().expect("a literal path inside the tree");
+    parts.push(PartSource::new("metadata", vec![Entry::bytes(path, Arc::from(inner.into_bytes()))]));
+    Ok(parts)
+}
+
+fn size_of(entry: &Entry) -> u64 {
+    match &entry.kind {
+        EntryKind::File { content: archive::Content::Disk(path), .. } => {
+            std::fs::metadata(path).map_or(0, |metadata| metadata.len())
+        }
+        EntryKind::File { content: archive::Content::Bytes(bytes), .. } => bytes.len() as u64,
+        EntryKind::Directory | EntryKind::Symlink { .. } => 0,
+    }
+}
+
+/// Equal digests mean equal entries: everything that a part's bytes come from.
+fn identity<'a>(name: &str, rows: impl Iterator<Item = (&'a str, Digest, bool)>) -> Digest {
+    let mut text = format!("{name}\n");
+    for (path, digest, executable) in rows {
+        text.push_str(&format!("{digest} {} {path}\n", u8::from(executable)));
+    }
+    Digest::of(text)
+}
+
+/// How and where the artifact is written.
+pub struct Packing<'a> {
+    pub out: &'a Path,
+    pub level: i32,
+    pub mtime: u64,
+}
+
+/// Packs, and writes the manifest beside the artifact. Both replace former ones as a whole.
+pub fn pack(
+    context: &Context,
+    parts: &[PartSource],
+    manifest: &mut Manifest,
+    packing: &Packing<'_>,
+) -> Result<PathBuf, Box<dyn Fault>> {
+    let name =
+        ArtifactName::new(&manifest.runtime, manifest.base.actual, manifest.platform, ArtifactFormat::TarZst);
+    let target = packing.out.join(name.to_string());
+    let options = PackOptions {
+        level: packing.level,
+        mtime: packing.mtime,
+        threads: context.jobs,
+        names: archive::NameRules::for_platform(manifest.platform),
+        ..PackOptions::default()
+    };
+    let packed = archive::pack(&target, parts, &options, &PartStore::new(&context.store))?;
+    manifest.artifact = Some(Artifact {
+        file: name.to_string(),
+        format: name.format,
+        sha256: packed.sha256,
+        size: packed.size,
+        parts: packed.parts,
+    });
+    archive::save_manifest(&packing.out.join(name.manifest_name()), manifest)?;
+    Ok(target)
+}

@@ -1,0 +1,359 @@
+//! From locked rows to unpacked wheels in the store: fetched by digest, built where the plan says so.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use vocab::{Digest, DistributionName, Exit, Fault, Origin, Outcome, RuleRecord, TreePath};
+
+use crate::Context;
+use crate::base::BaseTree;
+use crate::download::{self, FetchRequest};
+use crate::prepare::{Prepared, URL_FACT};
+use crate::resolve::{self, LockedDistribution, LockedSource, Uv};
+use crate::source_build::{self, BuiltWheel, SourceBuild, SourceInput};
+use crate::steps::Steps;
+use crate::wheel::{self, UnpackedWheel, WheelBlob, WheelFileName};
+
+/// With `parallelDownloads`. More than a handful gains nothing and annoys servers.
+const DOWNLOADS_AT_ONCE: usize = 6;
+
+/// A remembered URL is a shortcut of this machine; an old one is asked for again.
+const URL_REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// One distribution, ready to be installed.
+#[derive(Clone, Debug)]
+pub struct Gathered {
+    pub name: DistributionName,
+    pub requested: bool,
+    pub origin: Origin,
+    /// The wheel file itself.
+    pub blob: PathBuf,
+    pub wheel: UnpackedWheel,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum GatherError {
+    #[error("no index has `{file}` of {name} {version} any more, or it has another content there")]
+    Unlocated { name: DistributionName, version: String, file: String },
+    #[error("`{name}` has changed since it was locked: the lock says {expected}, `{path}` is {actual}")]
+    PathChanged { name: DistributionName, path: TreePath, expected: Digest, actual: Digest },
+    #[error("`{file}` is not a wheel's file name")]
+    FileName { file: String },
+    #[error("cannot read `{}`", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+}
+
+impl Fault for GatherError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unlocated { .. } => "E_FILE_GONE",
+            Self::PathChanged { .. } => "E_LOCAL_SOURCE",
+            Self::FileName { .. } => "E_WHEEL_NAME",
+            Self::Read { .. } => "E_READ",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::PathChanged { .. } => Exit::Trust,
+            _ => Exit::Build,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unlocated { .. } => "run `builder lock` to resolve anew, or bring a store that has the file".into(),
+            Self::PathChanged { .. } => "run `builder lock`, look at the change and commit it".into(),
+            Self::FileName { .. } => "a local wheel keeps the name that its build gave it".into(),
+            Self::Read { .. } => return None,
+        })
+    }
+}
+
+/// What was gathered, and what was left out on the way because its source did not build and the policy lets it.
+pub struct Gathering {
+    /// By name.
+    pub wheels: Vec<Gathered>,
+    pub left_out: Vec<RuleRecord>,
+}
+
+pub fn gather(
+    context: &Context,
+    repository: &Path,
+    prepared: &Prepared,
+    tree: &BaseTree,
+    fail_on_missing: bool,
+    steps: &mut Steps,
+) -> Result<Gathering, Box<dyn Fault>> {
+    let rows = &prepared.rows.distributions;
+    steps.run(context, "fetch", || fetch(context, repository, prepared, tree))?;
+
+    let built: Vec<&LockedDistribution> = rows.iter().filter(|row| is_built(row)).collect();
+    let mut builds: BTreeMap<DistributionName, BuiltWheel> = BTreeMap::new();
+    let mut left_out = Vec::new();
+    if !built.is_empty() {
+        steps.run(context, "build from source", || -> Result<(), Box<dyn Fault>> {
+            let uv = Uv::find(context, &tree.layout.interpreter().below(&tree.root))?;
+            for row in built {
+                match build(context, repository, prepared, tree, &uv, row) {
+                    Ok(wheel) => drop(builds.insert(row.name.clone(), wheel)),
+                    Err(fault) => left_out.push(tolerate(context, prepared, row, fault, fail_on_missing)?),
+                }
+            }
+            Ok(())
+        })?;
+    }
+    let wheels = steps.run(context, "unpack", || unpack(context, repository, prepared, &builds, &left_out))?;
+    Ok(Gathering { wheels, left_out })
+}
+
+fn is_built(row: &LockedDistribution) -> bool {
+    match &row.source {
+        LockedSource::Wheel { .. } => false,
+        LockedSource::Sdist { .. } | LockedSource::Git { .. } => true,
+        LockedSource::Path { path, .. } => !path.as_str().ends_with(".whl"),
+    }
+}
+
+/// Every locked file that the store lacks.
+fn fetch(
+    context: &Context,
+    repository: &Path,
+    prepared: &Prepared,
+    tree: &BaseTree,
+) -> Result<(), Box<dyn Fault>> {
+    let rows = &prepared.rows.distributions;
+    let lacking: Vec<&LockedDistribution> = rows
+        .iter()
+        .filter(|row| file_of(row).is_some_and(|(_, digest, _)| !context.store.blob(&digest).is_file()))
+        .collect();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let mut urls = BTreeMap::new();
+    for row in &lacking {
+        if let Some((_, digest, _)) = file_of(row)
+            && let Some(url) = context.store.recall(URL_FACT, &digest.to_string(), URL_REMEMBERED, SystemTime::now())
+            && let Some(url) = url.as_str()
+        {
+            urls.insert(digest, url.to_owned());
+        }
+    }
+    let remembered = !urls.is_empty();
+    complete_urls(context, repository, prepared, tree, &lacking, &mut urls)?;
+    let at_once = if prepared.config.build.parallel_downloads { DOWNLOADS_AT_ONCE } else { 1 };
+    let requests = requests_of(&lacking, &urls)?;
+    match download::fetch_all(context, &requests, at_once) {
+        Ok(_) => Ok(()),
+        // Files move; the index knows where to.
+        Err(error) if remembered && error.is_gone() => {
+            for (digest, _) in std::mem::take(&mut urls) {
+                context.store.forget(URL_FACT, &digest.to_string());
+            }
+            complete_urls(context, repository, prepared, tree, &lacking, &mut urls)?;
+            download::fetch_all(context, &requests_of(&lacking, &urls)?, at_once)?;
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Asks the resolver where the rest is.
+fn complete_urls(
+    context: &Context,
+    repository: &Path,
+    prepared: &Prepared,
+    tree: &BaseTree,
+    lacking: &[&LockedDistribution],
+    urls: &mut BTreeMap<Digest, String>,
+) -> Result<(), Box<dyn Fault>> {
+    let unknown: Vec<&LockedDistribution> = lacking
+        .iter()
+        .copied()
+        .filter(|row| file_of(row).is_some_and(|(_, digest, _)| !urls.contains_key(&digest)))
+        .collect();
+    if unknown.is_empty() || context.offline {
+        return Ok(());
+    }
+    let uv = Uv::find(context, &tree.layout.interpreter().below(&tree.root))?;
+    let silent = crate::registries::unreachable(context, &prepared.request.registries);
+    let found = resolve::locate(context, &uv, &prepared.request, repository, &unknown, &silent)?;
+    for (digest, url) in &found {
+        let _ = context.store.remember(URL_FACT, &digest.to_string(), &url.as_str().into(), SystemTime::now());
+    }
+    urls.extend(found);
+    Ok(())
+}
+
+fn requests_of(
+    lacking: &[&LockedDistribution],
+    urls: &BTreeMap<Digest, String>,
+) -> Result<Vec<FetchRequest>, GatherError> {
+    let mut requests = Vec::with_capacity(lacking.len());
+    for row in lacking {
+        let Some((file, sha256, size)) = file_of(row) else { continue };
+        let unlocated = || GatherError::Unlocated {
+            name: row.name.clone(),
+            version: row.version.clone().unwrap_or_default(),
+            file: file.to_owned(),
+        };
+        let url = urls.get(&sha256).ok_or_else(unlocated)?;
+        requests.push(FetchRequest { url: url.clone(), file_name: file.to_owned(), sha256, size });
+    }
+    Ok(requests)
+}
+
+fn file_of(row: &LockedDistribution) -> Option<(&str, Digest, Option<u64>)> {
+    match &row.source {
+        LockedSource::Wheel { file, sha256, size } | LockedSource::Sdist { file, sha256, size } => {
+            Some((file, *sha256, *size))
+        }
+        LockedSource::Git { .. } | LockedSource::Path { .. } => None,
+    }
+}
+
+fn build(
+    context: &Context,
+    repository: &Path,
+    prepared: &Prepared,
+    tree: &BaseTree,
+    uv: &Uv,
+    row: &LockedDistribution,
+) -> Result<BuiltWheel, Box<dyn Fault>> {
+    let source = match &row.source {
+        LockedSource::Wheel { .. } => unreachable!("only rows that `is_built` takes come here"),
+        LockedSource::Sdist { file, sha256, .. } => {
+            SourceInput::Sdist { path: context.store.blob(sha256), file_name: file.clone(), sha256: *sha256 }
+        }
+        LockedSource::Git { repository, commit, subdirectory } => SourceInput::Git {
+            url: repository.clone(),
+            reference: Some(commit.clone()),
+            commit: Some(commit.clone()),
+            subdirectory: subdirectory.clone(),
+        },
+        LockedSource::Path { path, sha256 } => {
+            unchanged(&row.name, path, sha256, repository)?;
+            let place = path.below(repository);
+            if place.is_dir() {
+                SourceInput::Folder { path: place, sha256: *sha256 }
+            } else {
+                SourceInput::Sdist { path: place, file_name: path.file_name().to_owned(), sha256: *sha256 }
+            }
+        }
+    };
+    let rule = prepared.request.build_wheel.get(&row.name);
+    let request = SourceBuild {
+        name: row.name.clone(),
+        version: row.version.clone(),
+        source,
+        target: prepared.request.target,
+        python: tree.layout.interpreter().below(&tree.root),
+        base_identity: tree.identity,
+        base_has_headers: tree.has_headers(),
+        uv: uv.program().to_owned(),
+        build_requires: rule.map(|rule| rule.build_requires.clone()).filter(|requires| !requires.is_empty()),
+        config_settings: rule.map(|rule| rule.config_settings.clone()).unwrap_or_default(),
+        package_folder: prepared.folder.clone(),
+        registries: prepared
+            .request
+            .registries
+            .additional
+            .iter()
+            .filter(|url| !prepared.unreachable.iter().any(|silent| silent.url == resolve::without_credentials(url)))
+            .cloned()
+            .collect(),
+        timeout: context.timeout,
+        log_folder: prepared.folder.join("logs"),
+    };
+    Ok(source_build::build_wheel(context, &request)?)
+}
+
+/// Step 7 of the policy: a source that does not build is left out where the policy lets it, and never where a rule
+/// asked for it.
+fn tolerate(
+    context: &Context,
+    prepared: &Prepared,
+    row: &LockedDistribution,
+    fault: Box<dyn Fault>,
+    fail_on_missing: bool,
+) -> Result<RuleRecord, Box<dyn Fault>> {
+    let request = &prepared.request;
+    let ruled = request.is_built(&row.name);
+    if ruled || request.policy.seed || request.policy.strict_missing || fail_on_missing || context.is_cancelled() {
+        return Err(fault);
+    }
+    let reason = format!("no wheel fits, and its source did not build: {fault}");
+    context.warn(
+        "W_LEFT_OUT",
+        format!("`{}` is left out: {reason}", row.name),
+        Some(request.target.platform.to_string()),
+        Some("--fail-on-missing makes this an error".to_owned()),
+    );
+    Ok(RuleRecord { name: row.name.clone(), outcome: Outcome::LeftOut, reason })
+}
+
+fn unpack(
+    context: &Context,
+    repository: &Path,
+    prepared: &Prepared,
+    builds: &BTreeMap<DistributionName, BuiltWheel>,
+    left_out: &[RuleRecord],
+) -> Result<Vec<Gathered>, Box<dyn Fault>> {
+    let mut blobs = Vec::new();
+    let mut origins = Vec::new();
+    for row in &prepared.rows.distributions {
+        if left_out.iter().any(|left| left.name == row.name) {
+            continue;
+        }
+        let (blob, origin) = match (&row.source, builds.get(&row.name)) {
+            (LockedSource::Sdist { file, sha256, .. }, Some(built)) => {
+                (built.blob(), Origin::Sdist { file: file.clone(), sha256: *sha256 })
+            }
+            (LockedSource::Git { repository, commit, .. }, Some(built)) => {
+                (built.blob(), Origin::Git { repository: repository.clone(), commit: commit.clone() })
+            }
+            (LockedSource::Path { path, sha256 }, Some(built)) => {
+                (built.blob(), Origin::Path { path: path.clone(), sha256: *sha256 })
+            }
+            (LockedSource::Path { path, sha256 }, None) => {
+                unchanged(&row.name, path, sha256, repository)?;
+                let blob = blob(path.below(repository), path.file_name(), *sha256)?;
+                (blob, Origin::Path { path: path.clone(), sha256: *sha256 })
+            }
+            (LockedSource::Wheel { file, sha256, .. }, _) => {
+                (blob(context.store.blob(sha256), file, *sha256)?, Origin::Wheel)
+            }
+            (LockedSource::Sdist { .. } | LockedSource::Git { .. }, None) => {
+                unreachable!("a build that failed without being left out has ended the command")
+            }
+        };
+        blobs.push(blob);
+        origins.push((row.name.clone(), origin));
+    }
+    let wheels = wheel::unpack_all(context, &blobs)?;
+    let gathered = origins.into_iter().zip(blobs).zip(wheels).map(|(((name, origin), blob), wheel)| Gathered {
+        requested: prepared.request.is_requested(&name),
+        name,
+        origin,
+        blob: blob.path,
+        wheel,
+    });
+    Ok(gathered.collect())
+}
+
+fn blob(path: PathBuf, file: &str, sha256: Digest) -> Result<WheelBlob, GatherError> {
+    let file_name: WheelFileName = file.parse().map_err(|_| GatherError::FileName { file: file.to_owned() })?;
+    Ok(WheelBlob { path, sha256, file_name })
+}
+
+/// The local source is the one that was locked.
+fn unchanged(name: &DistributionName, path: &TreePath, expected: &Digest, repository: &Path) -> Result<(), Box<dyn Fault>> {
+    let actual = resolve::path_digest(name, path, repository)
+        .map_err(|_| GatherError::Read { path: path.below(repository), source: std::io::ErrorKind::NotFound.into() })?;
+    if actual != *expected {
+        return Err(GatherError::PathChanged { name: name.clone(), path: path.clone(), expected: *expected, actual }
+            .into());
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! The repository keeps its own rules: which crate may depend on which, and what no source file may hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the crate lies in the repository")
+}
+
+#[test]
+fn crates_depend_only_as_the_architecture_says() {
+    // Normal and build dependencies, among the crates of this workspace.
+    let allowed: BTreeMap<&str, &[&str]> = [
+        ("vocab", &[][..]),
+        ("config-merger", &["vocab"]),
+        ("archive", &["vocab"]),
+        ("cli", &["vocab"]),
+        ("builder", &["archive", "cli", "config-merger", "vocab"]),
+        ("testkit", &["vocab"]),
+    ]
+    .into();
+    let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().expect("cargo metadata runs");
+    let members: BTreeSet<String> = metadata.packages.iter().map(|package| package.name.to_string()).collect();
+    assert_eq!(members, allowed.keys().map(ToString::to_string).collect(), "a crate without a row here");
+    for package in &metadata.packages {
+        let allowed = allowed[package.name.as_str()];
+        for dependency in package.dependencies.iter().filter(|it| members.contains(&it.name)) {
+            let name = dependency.name.as_str();
+            if dependency.kind == DependencyKind::Development {
+                assert!(name == "testkit" || allowed.contains(&name), "{} tests with {name}", package.name);
+            } else {
+                assert!(allowed.contains(&name), "{} depends on {name}", package.name);
+            }
+        }
+    }
+}
+
+/// Rust sources of all crates, without tests' own folders.
+fn sources() -> Vec<(String, String)> {
+    let crates = root().join("crates");
+    let walk = walkdir::WalkDir::new(&crates).sort_by_file_name();
+    walk.into_iter()
+        .map(|entry| entry.expect("the repository can be read"))
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "rs"))
+        .filter(|entry| !entry.path().components().any(|part| part.as_os_str() == "tests"))
+        .map(|entry| {
+            let name = entry.path().strip_prefix(&crates).expect("found below it").to_string_lossy().replace('\\', "/");
+            (name, fs::read_to_string(entry.path()).expect("a text file"))
+        })
+        .collect()
+}
+
+#[test]
+fn side_effects_stay_where_the_architecture_puts_them() {
+    let rules: [(&str, &[&str]); 4] = [
+        // (what is looked for, where it may stand)
+        ("Command::new(", &["builder/src/process.rs", "builder/src/process/", "testkit/"]),
+        ("std::env::var", &["testkit/"]),
+        ("env::vars_os", &["builder/src/main.rs", "testkit/"]),
+        ("tar::Archive", &["archive/", "testkit/"]),
+    ];
+    for (name, text) in sources() {
+        // Unit tests may look at anything.
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (needle, places) in rules {
+            let allowed = places.iter().any(|place| name.starts_with(place));
+            assert!(allowed || !code.contains(needle), "{name} holds `{needle}`");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_switched_off_or_left_for_later() {
+    for (name, text) in sources() {
+        for needle in [concat!("to", "do!("), concat!("unimpl", "emented!("), concat!("#[ig", "nore")] {
+            assert!(!text.contains(needle), "{name} holds `{needle}`");
+        }
+    }
+}
