@@ -109,8 +109,7 @@ fn check_tree(parts: &[PartSource], names: NameRules) -> Result<(), PackErrorKin
     let mut record = TreeRecord::new(names);
     for part in parts {
         for entry in &part.entries {
-            let failed =
-                |fault| PackErrorKind::Entry { part: part.name.clone(), path: entry.path.clone(), fault };
+            let failed = |fault| PackErrorKind::Entry { part: part.name.clone(), path: entry.path.clone(), fault };
             checked_path(entry.path.as_str().as_bytes(), names).map_err(failed)?;
             let ignore = &mut |_: &str| {};
             match &entry.kind {
@@ -163,7 +162,11 @@ fn jobs_of<'a>(sources: &'a [Source<'a>]) -> Vec<Job<'a>> {
     jobs
 }
 
-fn run<'a>(jobs: Vec<Job<'_>>, output: ArtifactWriter<'a>, options: &PackOptions<'_>) -> Result<ArtifactWriter<'a>, PackErrorKind> {
+fn run<'a>(
+    jobs: Vec<Job<'_>>,
+    output: ArtifactWriter<'a>,
+    options: &PackOptions<'_>,
+) -> Result<ArtifactWriter<'a>, PackErrorKind> {
     // One more than there are processors, so that none is idle while a worker waits for its turn.
     let workers = (thread_count(options.threads) + 1).min(jobs.len());
     let (turnstile, next) = (Turnstile::new(output), AtomicU64::new(0));

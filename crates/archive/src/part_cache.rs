@@ -87,8 +87,10 @@ impl CachedPart {
         file.seek(SeekFrom::Start(size))?;
         file.read_exact(&mut rows)?;
         let number = |row: &[u8]| u32::from_le_bytes([row[0], row[1], row[2], row[3]]);
-        let frames: Vec<_> =
-            rows.chunks_exact(8).map(|row| FrameSize { packed: number(&row[..4]), unpacked: number(&row[4..]) }).collect();
+        let frames: Vec<_> = rows
+            .chunks_exact(8)
+            .map(|row| FrameSize { packed: number(&row[..4]), unpacked: number(&row[4..]) })
+            .collect();
         file.seek(SeekFrom::Start(0))?;
         let (sha256, _) = Digest::of_reader((&mut file).take(size))?;
         file.seek(SeekFrom::Start(0))?;

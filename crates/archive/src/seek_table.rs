@@ -64,8 +64,7 @@ pub fn read_seek_table(file: &mut File) -> io::Result<Option<Vec<FrameSize>>> {
         return Ok(None);
     }
     let rows = table[8..table.len() - FOOTER].chunks_exact(row);
-    let frames: Vec<_> =
-        rows.map(|row| FrameSize { packed: number(row, 0), unpacked: number(row, 4) }).collect();
+    let frames: Vec<_> = rows.map(|row| FrameSize { packed: number(row, 0), unpacked: number(row, 4) }).collect();
     let packed: u64 = frames.iter().map(|frame| u64::from(frame.packed)).sum();
     Ok((packed == start).then_some(frames))
 }

@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,7 +34,7 @@ pub(crate) fn detect(file: &mut File) -> io::Result<Option<ArtifactFormat>> {
 }
 
 pub(crate) enum Source {
-    Frames { path: PathBuf, frames: Vec<(u64, FrameSize)>, next: AtomicU64 },
+    Frames { file: File, frames: Vec<(u64, FrameSize)>, next: AtomicU64 },
     Stream(Mutex<Stream>),
 }
 
@@ -60,18 +59,17 @@ pub(crate) struct Chunk {
 /// What one worker keeps from chunk to chunk.
 #[derive(Default)]
 pub(crate) struct Decoder {
-    file: Option<File>,
     packed: Vec<u8>,
     zstd: Option<zstd::bulk::Decompressor<'static>>,
 }
 
 impl Source {
     /// `file` is at its start. `None` for a zip.
-    pub(crate) fn open(path: &Path, mut file: File, format: ArtifactFormat) -> io::Result<Option<Self>> {
+    pub(crate) fn open(mut file: File, format: ArtifactFormat) -> io::Result<Option<Self>> {
         if format == ArtifactFormat::TarZst
             && let Some(frames) = frames_of(&mut file)?
         {
-            return Ok(Some(Self::Frames { path: path.to_owned(), frames, next: AtomicU64::new(0) }));
+            return Ok(Some(Self::Frames { file, frames, next: AtomicU64::new(0) }));
         }
         file.seek(SeekFrom::Start(0))?;
         let taken = Arc::new(AtomicU64::new(0));
@@ -85,19 +83,14 @@ impl Source {
         Ok(Some(Self::Stream(Mutex::new(Stream { reader, taken, told: 0, next: 0, ended: false }))))
     }
 
-    /// Whether chunks come independently, so that more than a few workers are of use.
-    pub(crate) fn is_parallel(&self) -> bool {
-        matches!(self, Self::Frames { .. })
-    }
-
     /// The next chunk that no other worker has, its bytes in `buffer`; `None` after the last.
     pub(crate) fn next(&self, decoder: &mut Decoder, buffer: &mut Vec<u8>) -> Option<Chunk> {
         buffer.clear();
         match self {
-            Self::Frames { path, frames, next } => {
+            Self::Frames { file, frames, next } => {
                 let ticket = next.fetch_add(1, Ordering::Relaxed);
                 let (offset, size) = frames.get(ticket as usize)?;
-                let result = decoder.frame(path, *offset, *size, buffer);
+                let result = decoder.frame(file, *offset, *size, buffer);
                 Some(Chunk { ticket, packed: u64::from(size.packed), result })
             }
             Self::Stream(stream) => stream.lock().unwrap_or_else(PoisonError::into_inner).next(buffer),
@@ -121,17 +114,9 @@ impl Stream {
 }
 
 impl Decoder {
-    fn frame(&mut self, path: &Path, offset: u64, size: FrameSize, buffer: &mut Vec<u8>) -> io::Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => self.file.insert(File::open(path)?),
-        };
-        file.seek(SeekFrom::Start(offset))?;
-        self.packed.clear();
-        let read = file.take(u64::from(size.packed)).read_to_end(&mut self.packed)?;
-        if read != size.packed as usize {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
+    fn frame(&mut self, file: &File, offset: u64, size: FrameSize, buffer: &mut Vec<u8>) -> io::Result<()> {
+        self.packed.resize(size.packed as usize, 0);
+        read_exact_at(file, &mut self.packed, offset)?;
         let zstd = match &mut self.zstd {
             Some(zstd) => zstd,
             None => self.zstd.insert(zstd::bulk::Decompressor::new()?),
@@ -160,6 +145,26 @@ fn frames_of(file: &mut File) -> io::Result<Option<Vec<(u64, FrameSize)>>> {
         (at, size)
     };
     Ok(Some(sizes.into_iter().map(place).collect()))
+}
+
+/// Leaves the file's own position alone, so that threads can share the file.
+#[cfg(unix)]
+pub(crate) fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+/// Moves the file's position, which nobody relies on.
+#[cfg(windows)]
+pub(crate) fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        let count = std::os::windows::fs::FileExt::seek_read(file, buffer, offset)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer = &mut buffer[count..];
+        offset += count as u64;
+    }
+    Ok(())
 }
 
 struct Counted<R> {

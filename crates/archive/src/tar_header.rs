@@ -43,7 +43,15 @@ pub(crate) fn header_of(entry: &Entry, size: u64, mtime: u64) -> Vec<u8> {
     if !records.is_empty() {
         let name = format!("PaxHeaders/{}", entry.path.file_name());
         let length = records.len() as u64;
-        bytes.extend(block(&Fields { prefix: "", name: cut(&name), link: "", kind: b'x', mode: 0o644, size: length, mtime }));
+        bytes.extend(block(&Fields {
+            prefix: "",
+            name: cut(&name),
+            link: "",
+            kind: b'x',
+            mode: 0o644,
+            size: length,
+            mtime,
+        }));
         bytes.extend(records);
         bytes.resize(padded(bytes.len() as u64) as usize, 0);
     }

@@ -62,9 +62,18 @@ pub(crate) struct TarStream {
 #[derive(Clone, Copy, PartialEq)]
 enum State {
     Header,
-    Content { left: u64, padding: u64 },
-    Extension { kind: u8, left: u64, padding: u64 },
-    Padding { left: u64 },
+    Content {
+        left: u64,
+        padding: u64,
+    },
+    Extension {
+        kind: u8,
+        left: u64,
+        padding: u64,
+    },
+    Padding {
+        left: u64,
+    },
     /// After the first zero block, whatever follows.
     End,
 }
