@@ -1,1 +1,67 @@
-//! Skeleton.
+//! Trees ↔ archives: the artifact's format, and every rule of extraction, once.
+//!
+//! An archive is a row of parts; a part is compressed on its own and is the same bytes whenever its entries are. See
+//! `docs/formats/artifact.md` for the format and `docs/formats/manifest.md` for what lies beside it.
+//!
+//! ```
+//! use archive::{Entry, ExtractOptions, NoCache, PackOptions, PartSource};
+//!
+//! let folder = tempfile::tempdir()?;
+//! let archive = folder.path().join("greeting.tar.zst");
+//! let part = PartSource::new("greetings", vec![Entry::bytes("share/hello.txt".parse()?, *b"hello")]);
+//! let packed = archive::pack(&archive, &[part], &PackOptions::default(), &NoCache)?;
+//!
+//! let options = ExtractOptions { expected: Some(packed.sha256), ..ExtractOptions::default() };
+//! let extracted = archive::extract(&archive, &folder.path().join("tree"), &options)?;
+//! assert_eq!((extracted.files, extracted.bytes), (1, 5));
+//! assert_eq!(std::fs::read(folder.path().join("tree/share/hello.txt"))?, b"hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Nothing here prints, reads the environment or asks the time.
+
+// What is packed.
+mod entry;
+mod scan;
+
+// Names, and entries together.
+mod name_rules;
+mod tree_record;
+
+// Packing, from the inside out.
+mod artifact_writer;
+mod codec;
+mod layout;
+mod pack;
+mod pack_error;
+mod part_cache;
+mod seek_table;
+mod tar_header;
+
+// Extracting, from the outside in.
+mod copied_links;
+mod extract;
+mod extract_error;
+mod judge;
+mod place;
+mod source;
+mod tar_stream;
+
+// The manifest, and an archive against it.
+mod manifest;
+mod verify;
+
+// Shared by packing and extracting.
+mod turnstile;
+
+pub use entry::{Content, Entry, EntryKind, PartSource};
+pub use extract::{ExtractOptions, Extracted, Limits, Links, TopFolder, extract};
+pub use extract_error::{ExtractError, ExtractErrorKind};
+pub use manifest::{ManifestError, read_manifest, write_manifest};
+pub use name_rules::{EntryFault, NameRules};
+pub use pack::{DEFAULT_MTIME, PackOptions, Packed, pack};
+pub use pack_error::{PackError, PackErrorKind};
+pub use part_cache::{NoCache, PART_FORMAT, PartCache, part_key};
+pub use scan::{ScanError, ScanErrorKind, scan};
+pub use seek_table::{FrameSize, read_seek_table};
+pub use verify::{VerifyError, VerifyErrorKind, verify};

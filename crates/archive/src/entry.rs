@@ -1,0 +1,70 @@
+//! What goes into an archive: entries, and the parts they are grouped in.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use vocab::{Digest, TreePath};
+
+/// One directory, file or link of a tree. Owner, group and times are not here because they are never packed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub path: TreePath,
+    pub kind: EntryKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    Directory,
+    File {
+        content: Content,
+        executable: bool,
+    },
+    /// `target` is relative to the link's own folder, `/`-separated, and stays inside the tree.
+    Symlink {
+        target: String,
+    },
+}
+
+/// Where a file's bytes are while it is packed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Must not change while packing; a change of its size is noticed and refused.
+    Disk(PathBuf),
+    Bytes(Arc<[u8]>),
+}
+
+impl Entry {
+    pub fn directory(path: TreePath) -> Self {
+        Self { path, kind: EntryKind::Directory }
+    }
+
+    pub fn file(path: TreePath, content: Content, executable: bool) -> Self {
+        Self { path, kind: EntryKind::File { content, executable } }
+    }
+
+    pub fn bytes(path: TreePath, bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self::file(path, Content::Bytes(bytes.into()), false)
+    }
+
+    pub fn symlink(path: TreePath, target: impl Into<String>) -> Self {
+        Self { path, kind: EntryKind::Symlink { target: target.into() } }
+    }
+}
+
+/// A named group of entries, compressed on its own. Its bytes depend on nothing but its entries and the options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartSource {
+    /// Becomes [`vocab::Part::content`]: `base`, a wheel's file name, `copied-files` or `metadata`.
+    pub name: String,
+    /// Determines the entries and their content completely, for example the digest of a wheel file and of the layout
+    /// it is installed in. Absent when there is no such digest: the part is then made anew each time.
+    pub identity: Option<Digest>,
+    /// In any order; they are sorted when packed.
+    pub entries: Vec<Entry>,
+}
+
+impl PartSource {
+    pub fn new(name: impl Into<String>, entries: Vec<Entry>) -> Self {
+        Self { name: name.into(), identity: None, entries }
+    }
+}

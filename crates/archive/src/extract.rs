@@ -1,0 +1,218 @@
+//! Archive → tree, under the extraction rules, by way of a staging folder.
+//!
+//! Chunks are decoded side by side, judged one after the other in their order, and written side by side again. Until
+//! every file is written there is no link in the staging folder, whose name nobody knows: so no path below it can lead
+//! anywhere else, and plain paths are as safe as directory handles.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use vocab::{Digest, DigestWriter};
+
+use crate::extract_error::{ExtractError, ExtractErrorKind};
+use crate::judge::{Judge, Judged};
+use crate::name_rules::NameRules;
+use crate::place::Place;
+use crate::source::{Decoder, Source, detect, read_exact_at};
+use crate::turnstile::{Turnstile, run_workers, thread_count};
+
+#[derive(Clone, Copy)]
+pub struct ExtractOptions<'a> {
+    pub top_folder: TopFolder,
+    /// Compared with the whole file while it is extracted.
+    pub expected: Option<Digest>,
+    pub names: NameRules,
+    pub links: Links,
+    pub limits: Limits,
+    /// 0 for as many as the machine has.
+    pub threads: usize,
+    /// Told the bytes of the archive that each finished chunk took; their sum is at most the archive's size.
+    pub progress: &'a (dyn Fn(u64) + Sync),
+}
+
+impl Default for ExtractOptions<'_> {
+    fn default() -> Self {
+        Self {
+            top_folder: TopFolder::Keep,
+            expected: None,
+            names: NameRules::of_host(),
+            links: if cfg!(windows) { Links::Copy } else { Links::Keep },
+            limits: Limits::default(),
+            threads: 0,
+            progress: &|_| {},
+        }
+    }
+}
+
+/// What becomes of the folder at the archive's top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopFolder {
+    Keep,
+    /// Its content becomes the destination's. None or several is an error that lists what is there.
+    StripSingle,
+}
+
+/// What becomes of symbolic links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// On Windows, where links need a privilege, this is [`Links::Copy`].
+    Keep,
+    /// Each becomes a copy of what it leads to, which must be in the archive.
+    Copy,
+}
+
+/// Against archives made to fill a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// All files together, in bytes.
+    pub bytes: u64,
+    pub entries: u64,
+    /// How many times larger than the archive its tar may be, once that is over 10 MiB.
+    pub ratio: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 20 << 30, entries: 500_000, ratio: 1000 }
+    }
+}
+
+/// What was extracted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extracted {
+    pub files: u64,
+    /// Those that are named in the archive, and those that are only on the way to others.
+    pub directories: u64,
+    pub links: u64,
+    /// All files together.
+    pub bytes: u64,
+    /// The folder that was stripped.
+    pub top_folder: Option<String>,
+}
+
+/// Extracts `archive` (tar.zst, tar.gz or tar, by its first bytes) to `destination`, which must be absent or an empty
+/// folder, and appears only when everything is there.
+pub fn extract(archive: &Path, destination: &Path, options: &ExtractOptions<'_>) -> Result<Extracted, ExtractError> {
+    extract_inner(archive, destination, options).map_err(|kind| ExtractError { archive: archive.to_owned(), kind })
+}
+
+fn extract_inner(
+    archive: &Path,
+    destination: &Path,
+    options: &ExtractOptions<'_>,
+) -> Result<Extracted, ExtractErrorKind> {
+    let read = |source| ExtractErrorKind::Read { source };
+    let mut file = File::open(archive).map_err(read)?;
+    let size = file.metadata().map_err(read)?.len();
+    let whole = file.try_clone().map_err(read)?;
+    check_destination(destination)?;
+    let staging = staging_beside(destination)?;
+
+    let (digest, extracted) = std::thread::scope(|scope| {
+        let digest = options.expected.map(|_| scope.spawn(|| digest_of(&whole, size)));
+        let extracted = match detect(&mut file).map_err(read) {
+            Ok(Some(format)) => match Source::open(file, format).map_err(ExtractErrorKind::of_read) {
+                Ok(Some(source)) => stage(&source, size, staging.path(), options),
+                Ok(None) => Err(ExtractErrorKind::Format),
+                Err(error) => Err(error),
+            },
+            Ok(None) => Err(ExtractErrorKind::Format),
+            Err(error) => Err(error),
+        };
+        (digest.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))), extracted)
+    });
+    // A wrong digest explains every other fault, so it is told first.
+    if let (Some(actual), Some(expected)) = (digest.transpose().map_err(read)?, options.expected)
+        && actual != expected
+    {
+        return Err(ExtractErrorKind::Digest { expected, actual });
+    }
+    let extracted = extracted?;
+    settle(staging, destination)?;
+    Ok(extracted)
+}
+
+fn stage(
+    source: &Source,
+    archive_size: u64,
+    staging: &Path,
+    options: &ExtractOptions<'_>,
+) -> Result<Extracted, ExtractErrorKind> {
+    let place = Place::new(staging)?;
+    let turnstile = Turnstile::new(Judge::new(&place, archive_size, options));
+    let workers = thread_count(options.threads) + 1;
+    run_workers(workers, &turnstile, || -> Result<(), ExtractErrorKind> {
+        let (mut decoder, mut buffer) = (Decoder::default(), Vec::new());
+        while let Some(chunk) = source.next(&mut decoder, &mut buffer) {
+            let judged = turnstile.pass(chunk.ticket, |judge| {
+                chunk.result.map_err(ExtractErrorKind::of_read)?;
+                judge.chunk(&buffer)
+            })?;
+            let Some(writes) = judged else { return Ok(()) };
+            for write in &writes {
+                place.write(write, &buffer[write.range.clone()])?;
+            }
+            (options.progress)(chunk.packed);
+        }
+        Ok(())
+    })?;
+    let Judged { record, late, hard_links, extracted } = turnstile.into_inner().finish()?;
+    place.finish_files(&late)?;
+    place.hard_links(&hard_links)?;
+    let links =
+        record.resolved_links().map_err(|(path, fault)| ExtractErrorKind::Entry { entry: path.to_string(), fault })?;
+    match options.links {
+        Links::Keep if cfg!(unix) => place.links(&links)?,
+        _ => crate::copied_links::copy_links(&place, &record, links, options.limits.bytes - extracted.bytes)?,
+    }
+    place.finish_directories()?;
+    Ok(extracted)
+}
+
+fn digest_of(file: &File, size: u64) -> io::Result<Digest> {
+    let mut writer = DigestWriter::new(io::sink());
+    let mut buffer = vec![0; 1 << 18];
+    let mut at = 0;
+    while at < size {
+        let length = buffer.len().min(usize::try_from(size - at).unwrap_or(usize::MAX));
+        read_exact_at(file, &mut buffer[..length], at)?;
+        io::Write::write_all(&mut writer, &buffer[..length])?;
+        at += length as u64;
+    }
+    Ok(writer.finish().1)
+}
+
+fn check_destination(destination: &Path) -> Result<(), ExtractErrorKind> {
+    let exists = || ExtractErrorKind::DestinationExists { path: destination.to_owned() };
+    match fs::symlink_metadata(destination) {
+        Err(_) => Ok(()),
+        Ok(metadata) if !metadata.is_dir() => Err(exists()),
+        Ok(_) => {
+            let is_empty = fs::read_dir(destination).is_ok_and(|mut items| items.next().is_none());
+            if is_empty { Ok(()) } else { Err(exists()) }
+        }
+    }
+}
+
+fn staging_beside(destination: &Path) -> Result<tempfile::TempDir, ExtractErrorKind> {
+    let folder = match destination.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let failed = |source| ExtractErrorKind::Write { path: folder.to_owned(), source };
+    fs::create_dir_all(folder).map_err(failed)?;
+    tempfile::Builder::new().prefix(".stage-").tempdir_in(folder).map_err(failed)
+}
+
+fn settle(staging: tempfile::TempDir, destination: &Path) -> Result<(), ExtractErrorKind> {
+    let failed = |source| ExtractErrorKind::Write { path: destination.to_owned(), source };
+    if destination.is_dir() {
+        // Only ever an empty one; if it has filled meanwhile, this fails and nothing is lost.
+        fs::remove_dir(destination).map_err(failed)?;
+    }
+    fs::rename(staging.path(), destination).map_err(failed)?;
+    // Nothing is left under this name; forgetting it spares a futile removal.
+    let _: PathBuf = staging.keep();
+    Ok(())
+}

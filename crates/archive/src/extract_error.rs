@@ -1,0 +1,109 @@
+//! Why an archive was not extracted.
+
+use std::io;
+use std::path::PathBuf;
+
+use vocab::{Digest, Exit, Fault};
+
+use crate::name_rules::EntryFault;
+use crate::tar_stream::TarFault;
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot extract `{}`", archive.display())]
+pub struct ExtractError {
+    pub archive: PathBuf,
+    #[source]
+    pub kind: ExtractErrorKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ExtractErrorKind {
+    #[error("it cannot be read: {source}")]
+    Read { source: io::Error },
+    #[error("its SHA-256 is {actual}, expected is {expected}")]
+    Digest { expected: Digest, actual: Digest },
+    #[error("it is no archive that is known here: tar.zst, tar.gz and tar are")]
+    Format,
+    #[error("it is truncated or damaged: {reason}")]
+    Corrupt { reason: String },
+    #[error("its entry `{entry}` is refused: {fault}")]
+    Entry { entry: String, fault: EntryFault },
+    #[error("it holds more than {limit} {what}")]
+    Limit { what: &'static str, limit: u64 },
+    /// `found` are the names at the top, sorted; at most twenty, `…` stands for the rest.
+    #[error("exactly one folder is expected at its top, it has {}", listed(found))]
+    TopFolder { found: Vec<String> },
+    #[error("`{}` is there already", path.display())]
+    DestinationExists { path: PathBuf },
+    #[error("cannot write `{}`: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+}
+
+fn listed(found: &[String]) -> String {
+    if found.is_empty() { "nothing".to_owned() } else { format!("`{}`", found.join("`, `")) }
+}
+
+impl From<TarFault> for ExtractErrorKind {
+    fn from(fault: TarFault) -> Self {
+        Self::Corrupt { reason: fault.to_string() }
+    }
+}
+
+impl ExtractErrorKind {
+    /// A failure of the system is told from one of the decoder by its system error number.
+    pub(crate) fn of_read(source: io::Error) -> Self {
+        if source.raw_os_error().is_some() {
+            Self::Read { source }
+        } else {
+            Self::Corrupt { reason: source.to_string() }
+        }
+    }
+}
+
+impl Fault for ExtractError {
+    fn code(&self) -> &'static str {
+        match self.kind {
+            ExtractErrorKind::Read { .. } => "E_ARCHIVE_READ",
+            ExtractErrorKind::Digest { .. } => "E_ARCHIVE_CHECKSUM",
+            ExtractErrorKind::Format => "E_ARCHIVE_FORMAT",
+            ExtractErrorKind::Corrupt { .. } => "E_ARCHIVE_CORRUPT",
+            ExtractErrorKind::Entry { .. } => "E_ARCHIVE_UNSAFE",
+            ExtractErrorKind::Limit { .. } => "E_ARCHIVE_LIMIT",
+            ExtractErrorKind::TopFolder { .. } => "E_ARCHIVE_LAYOUT",
+            ExtractErrorKind::DestinationExists { .. } | ExtractErrorKind::Write { .. } => "E_ARCHIVE_WRITE",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self.kind {
+            ExtractErrorKind::Digest { .. }
+            | ExtractErrorKind::Format
+            | ExtractErrorKind::Corrupt { .. }
+            | ExtractErrorKind::Entry { .. }
+            | ExtractErrorKind::Limit { .. } => Exit::Trust,
+            ExtractErrorKind::Read { .. }
+            | ExtractErrorKind::TopFolder { .. }
+            | ExtractErrorKind::DestinationExists { .. }
+            | ExtractErrorKind::Write { .. } => Exit::Build,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match &self.kind {
+            ExtractErrorKind::Digest { .. } | ExtractErrorKind::Corrupt { .. } => {
+                "delete the archive and fetch it again"
+            }
+            ExtractErrorKind::Format => "check that the download is not an error page",
+            ExtractErrorKind::Entry { fault: EntryFault::Clash { .. } | EntryFault::NotOnWindows { .. }, .. } => {
+                "extract it on the platform that it was made for"
+            }
+            ExtractErrorKind::Entry { .. } => "do not use this archive; it could write outside its folder",
+            ExtractErrorKind::Limit { .. } => "if you trust its origin, raise the limit",
+            ExtractErrorKind::DestinationExists { .. } => "remove it, or extract to another place",
+            ExtractErrorKind::TopFolder { .. } | ExtractErrorKind::Read { .. } | ExtractErrorKind::Write { .. } => {
+                return None;
+            }
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,298 @@
+//! The one place where entries of a foreign archive are judged, in their order. What passes is to be written.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use vocab::TreePath;
+
+use crate::extract::{ExtractOptions, Extracted, TopFolder};
+use crate::extract_error::ExtractErrorKind;
+use crate::name_rules::{EntryFault, checked_path};
+use crate::place::Place;
+use crate::tar_stream::{Item, Member, MemberKind, TarStream};
+use crate::tree_record::{NodeKind, TreeRecord};
+
+/// Below this size no ratio is suspicious.
+const RATIO_FLOOR: u64 = 10 << 20;
+const LISTED: usize = 20;
+
+/// Bytes of a chunk that belong into a file.
+pub(crate) struct Write {
+    pub path: TreePath,
+    pub range: Range<usize>,
+    pub target: WriteTarget,
+}
+
+pub(crate) enum WriteTarget {
+    /// The bytes are all that the file has.
+    Whole { executable: bool, mtime: u64 },
+    /// They go to this offset of a file that is there already.
+    Piece { offset: u64 },
+}
+
+/// A file that was written in pieces, and gets its mode and time when all are there.
+pub(crate) struct LateFile {
+    pub path: TreePath,
+    pub executable: bool,
+    pub mtime: u64,
+}
+
+pub(crate) struct Judge<'a> {
+    tar: TarStream,
+    tar_bytes: u64,
+    tar_limit: u64,
+    members: Members<'a>,
+}
+
+/// Apart from the tar stream, which hands out its members while it is itself borrowed.
+struct Members<'a> {
+    place: &'a Place,
+    options: &'a ExtractOptions<'a>,
+    record: TreeRecord,
+    /// The file whose content comes next; none while content is passed over.
+    open: Option<Open>,
+    writes: Vec<Write>,
+    late: Vec<LateFile>,
+    hard_links: Vec<(TreePath, TreePath)>,
+    extracted: Extracted,
+    entries: u64,
+    tops: BTreeSet<String>,
+    /// The top is not what was asked for: what follows is only listed.
+    listing: bool,
+}
+
+struct Open {
+    file: LateFile,
+    size: u64,
+    done: u64,
+}
+
+/// What is to be done when all files are written.
+pub(crate) struct Judged {
+    pub record: TreeRecord,
+    pub late: Vec<LateFile>,
+    /// Name of the link, and of the file it is another name of.
+    pub hard_links: Vec<(TreePath, TreePath)>,
+    pub extracted: Extracted,
+}
+
+impl<'a> Judge<'a> {
+    pub(crate) fn new(place: &'a Place, archive_size: u64, options: &'a ExtractOptions<'a>) -> Self {
+        let members = Members {
+            place,
+            options,
+            record: TreeRecord::new(options.names),
+            open: None,
+            writes: Vec::new(),
+            late: Vec::new(),
+            hard_links: Vec::new(),
+            extracted: Extracted::default(),
+            entries: 0,
+            tops: BTreeSet::new(),
+            listing: false,
+        };
+        let tar_limit = archive_size.saturating_mul(options.limits.ratio).max(RATIO_FLOOR);
+        Self { tar: TarStream::new(), tar_bytes: 0, tar_limit, members }
+    }
+
+    /// Takes in the next bytes of tar. Directories are there when this returns, files when the result is written.
+    pub(crate) fn chunk(&mut self, chunk: &[u8]) -> Result<Vec<Write>, ExtractErrorKind> {
+        self.tar_bytes += chunk.len() as u64;
+        if self.tar_bytes > self.tar_limit {
+            return Err(ExtractErrorKind::Limit { what: "bytes for an archive of its size", limit: self.tar_limit });
+        }
+        let members = &mut self.members;
+        self.tar.feed(chunk, &mut |item| match item {
+            Item::Member(member) => members.member(member),
+            Item::Content(range) => members.content(range),
+        })?;
+        Ok(std::mem::take(&mut members.writes))
+    }
+
+    pub(crate) fn finish(self) -> Result<Judged, ExtractErrorKind> {
+        self.tar.finish()?;
+        let mut members = self.members;
+        if members.options.top_folder == TopFolder::StripSingle {
+            if members.listing || members.tops.len() != 1 {
+                let mut found: Vec<_> = members.tops.into_iter().collect();
+                if found.len() > LISTED {
+                    found.truncate(LISTED);
+                    found.push("…".to_owned());
+                }
+                return Err(ExtractErrorKind::TopFolder { found });
+            }
+            members.extracted.top_folder = members.tops.pop_first();
+        }
+        let Members { record, late, hard_links, extracted, .. } = members;
+        Ok(Judged { record, late, hard_links, extracted })
+    }
+}
+
+impl Members<'_> {
+    fn member(&mut self, member: Member) -> Result<(), ExtractErrorKind> {
+        self.open = None;
+        self.entries += 1;
+        if self.entries > self.options.limits.entries {
+            return Err(ExtractErrorKind::Limit { what: "entries", limit: self.options.limits.entries });
+        }
+        let name = String::from_utf8_lossy(&member.name).into_owned();
+        self.judge(member).map_err(|fault| match fault {
+            Refusal::Entry(fault) => ExtractErrorKind::Entry { entry: name, fault },
+            Refusal::Other(kind) => kind,
+        })
+    }
+
+    fn judge(&mut self, member: Member) -> Result<(), Refusal> {
+        let path = checked_path(&member.name, self.options.names)?;
+        if let MemberKind::Special(kind) = member.kind {
+            return Err(EntryFault::Special { kind }.into());
+        }
+        let is_directory = member.kind == MemberKind::Directory;
+        let path = self.stripped(path, is_directory);
+        if self.listing {
+            return Ok(());
+        }
+        if path.is_root() {
+            // The tree itself is a directory, whatever the archive says.
+            return if is_directory { Ok(()) } else { Err(EntryFault::Unnamed.into()) };
+        }
+        match member.kind {
+            MemberKind::Directory => {
+                self.add(&path, NodeKind::Directory)?;
+                self.place.remember_time(&path, member.mtime);
+            }
+            MemberKind::File => self.file(path, member.executable, member.mtime, member.size)?,
+            MemberKind::Symlink(target) => {
+                let target = String::from_utf8(target).map_err(|_| EntryFault::NotUtf8)?;
+                let (made, extracted) = (&mut Made::new(self.place), &mut self.extracted);
+                self.record.add_link(&path, target, &mut |folder| made.directory(folder))?;
+                extracted.directories += made.count;
+                extracted.links += 1;
+                made.finish()?;
+            }
+            MemberKind::HardLink(target) => self.hard_link(path, &target)?,
+            MemberKind::Special(_) => {}
+        }
+        Ok(())
+    }
+
+    /// `path` without its first component, where that is to go.
+    fn stripped(&mut self, path: TreePath, is_directory: bool) -> TreePath {
+        if self.options.top_folder == TopFolder::Keep || path.is_root() {
+            return path;
+        }
+        let (top, below) = path.as_str().split_once('/').unwrap_or((path.as_str(), ""));
+        if self.tops.len() <= LISTED {
+            self.tops.insert(top.to_owned());
+        }
+        self.listing |= self.tops.len() > 1 || (below.is_empty() && !is_directory);
+        below.parse().unwrap_or_default()
+    }
+
+    fn add(&mut self, path: &TreePath, kind: NodeKind) -> Result<(), Refusal> {
+        let mut made = Made::new(self.place);
+        self.record.add(path, kind, &mut |folder| made.directory(folder))?;
+        self.extracted.directories += made.count;
+        made.finish()?;
+        Ok(())
+    }
+
+    fn file(&mut self, path: TreePath, executable: bool, mtime: u64, size: u64) -> Result<(), Refusal> {
+        self.add(&path, NodeKind::File)?;
+        self.extracted.files += 1;
+        self.extracted.bytes = self.extracted.bytes.saturating_add(size);
+        let limit = self.options.limits.bytes;
+        if self.extracted.bytes > limit {
+            return Err(Refusal::Other(ExtractErrorKind::Limit { what: "bytes", limit }));
+        }
+        let file = LateFile { path, executable, mtime };
+        if size == 0 {
+            self.writes.push(Write::whole(file, 0..0));
+        } else {
+            self.open = Some(Open { file, size, done: 0 });
+        }
+        Ok(())
+    }
+
+    fn hard_link(&mut self, path: TreePath, target: &[u8]) -> Result<(), Refusal> {
+        let refuse = || EntryFault::HardLink { target: String::from_utf8_lossy(target).into_owned() };
+        let mut file = checked_path(target, self.options.names).map_err(|_| refuse())?;
+        if self.options.top_folder == TopFolder::StripSingle {
+            let (top, below) = file.as_str().split_once('/').ok_or_else(refuse)?;
+            file = if self.tops.contains(top) {
+                below.parse().map_err(|_| refuse())?
+            } else {
+                return Err(refuse().into());
+            };
+        }
+        if self.record.kind_of(&file) != Some(NodeKind::File) {
+            return Err(refuse().into());
+        }
+        self.add(&path, NodeKind::File)?;
+        self.extracted.files += 1;
+        self.hard_links.push((path, file));
+        Ok(())
+    }
+
+    fn content(&mut self, range: Range<usize>) -> Result<(), ExtractErrorKind> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let (offset, length) = (open.done, range.len() as u64);
+        open.done += length;
+        if length == open.size {
+            self.writes.extend(self.open.take().map(|open| Write::whole(open.file, range)));
+            return Ok(());
+        }
+        let path = open.file.path.clone();
+        if offset == 0 {
+            // Created in its turn, so that whoever writes the other pieces finds it.
+            self.place.create(&path)?;
+        }
+        if open.done == open.size {
+            self.late.extend(self.open.take().map(|open| open.file));
+        }
+        self.writes.push(Write { path, range, target: WriteTarget::Piece { offset } });
+        Ok(())
+    }
+}
+
+impl Write {
+    fn whole(file: LateFile, range: Range<usize>) -> Self {
+        let LateFile { path, executable, mtime } = file;
+        Self { path, range, target: WriteTarget::Whole { executable, mtime } }
+    }
+}
+
+/// Makes directories on the way; the first failure is kept until it can be told.
+struct Made<'a> {
+    place: &'a Place,
+    count: u64,
+    result: Result<(), ExtractErrorKind>,
+}
+
+impl<'a> Made<'a> {
+    fn new(place: &'a Place) -> Self {
+        Self { place, count: 0, result: Ok(()) }
+    }
+
+    fn directory(&mut self, folder: &str) {
+        self.count += 1;
+        if self.result.is_ok() {
+            self.result = self.place.directory(folder);
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), Refusal> {
+        std::mem::replace(&mut self.result, Ok(())).map_err(Refusal::Other)
+    }
+}
+
+enum Refusal {
+    Entry(EntryFault),
+    Other(ExtractErrorKind),
+}
+
+impl From<EntryFault> for Refusal {
+    fn from(fault: EntryFault) -> Self {
+        Self::Entry(fault)
+    }
+}

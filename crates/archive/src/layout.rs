@@ -1,0 +1,194 @@
+//! Where a part's tar bytes are cut into frames, and the bytes of one frame.
+//!
+//! The cut depends on the entries alone: a frame holds whole entries up to [`FRAME`] bytes; an entry that is longer
+//! than that has frames of its own, cut every [`FRAME`] bytes. So frames can be made and read side by side, none
+//! needs more memory than two buffers of that size, and a change in one file moves few others.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use crate::tar_header::{header_of, padded};
+use crate::{Content, Entry, EntryKind};
+
+/// In bytes of tar. Half of the memory that one worker needs, and long enough that level 19 loses little.
+pub(crate) const FRAME: u64 = 8 << 20;
+
+/// A part ready to be compressed: its entries sorted, their sizes known.
+pub(crate) struct Layout<'a> {
+    rows: Vec<Row<'a>>,
+    pub frames: Vec<Frame>,
+    mtime: u64,
+}
+
+struct Row<'a> {
+    entry: &'a Entry,
+    /// Of the content, in bytes.
+    size: u64,
+}
+
+/// `length` bytes of tar, `skip` bytes into the entries from `first` on.
+pub(crate) struct Frame {
+    first: usize,
+    end: usize,
+    skip: u64,
+    pub length: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LayoutError {
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("`{}` had {expected} bytes when packing began and has {actual} now", path.display())]
+    Changed { path: PathBuf, expected: u64, actual: u64 },
+}
+
+impl<'a> Layout<'a> {
+    /// Asks the disk for the sizes of files, nothing else.
+    pub(crate) fn new(entries: &'a [Entry], mtime: u64) -> Result<Self, LayoutError> {
+        let mut rows = Vec::with_capacity(entries.len());
+        for entry in entries {
+            rows.push(Row { entry, size: content_size(entry)? });
+        }
+        rows.sort_by(|left, right| left.entry.path.cmp(&right.entry.path));
+        let frames = cut(&rows, mtime);
+        Ok(Self { rows, frames, mtime })
+    }
+
+    /// The tar bytes of `frame`, appended to `buffer`.
+    pub(crate) fn render(&self, frame: &Frame, buffer: &mut Vec<u8>) -> Result<(), LayoutError> {
+        let mut window = Window { skip: frame.skip, left: frame.length, buffer };
+        for row in &self.rows[frame.first..frame.end] {
+            window.bytes(&header_of(row.entry, row.size, self.mtime));
+            window.content(row)?;
+            window.bytes(&[0; 512][..(padded(row.size) - row.size) as usize]);
+        }
+        Ok(())
+    }
+}
+
+fn content_size(entry: &Entry) -> Result<u64, LayoutError> {
+    match &entry.kind {
+        EntryKind::File { content: Content::Bytes(bytes), .. } => Ok(bytes.len() as u64),
+        EntryKind::File { content: Content::Disk(path), .. } => match fs::metadata(path) {
+            Ok(metadata) => Ok(metadata.len()),
+            Err(source) => Err(LayoutError::Read { path: path.clone(), source }),
+        },
+        EntryKind::Directory | EntryKind::Symlink { .. } => Ok(0),
+    }
+}
+
+fn cut(rows: &[Row<'_>], mtime: u64) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    let mut open = Frame { first: 0, end: 0, skip: 0, length: 0 };
+    for (index, row) in rows.iter().enumerate() {
+        let length = header_of(row.entry, row.size, mtime).len() as u64 + padded(row.size);
+        if open.length + length > FRAME && open.length > 0 {
+            frames.push(std::mem::replace(&mut open, Frame { first: index, end: index, skip: 0, length: 0 }));
+        }
+        if length > FRAME {
+            for skip in (0..length).step_by(FRAME as usize) {
+                frames.push(Frame { first: index, end: index + 1, skip, length: FRAME.min(length - skip) });
+            }
+            open = Frame { first: index + 1, end: index + 1, skip: 0, length: 0 };
+        } else {
+            open.end = index + 1;
+            open.length += length;
+        }
+    }
+    if open.length > 0 {
+        frames.push(open);
+    }
+    frames
+}
+
+/// Lets `left` bytes through to `buffer` after `skip` bytes have gone by.
+struct Window<'a> {
+    skip: u64,
+    left: u64,
+    buffer: &'a mut Vec<u8>,
+}
+
+impl Window<'_> {
+    /// What of the next `size` bytes is wanted: where it begins and how long it is.
+    fn advance(&mut self, size: u64) -> (u64, u64) {
+        let start = self.skip.min(size);
+        let length = self.left.min(size - start);
+        self.skip -= start;
+        self.left -= length;
+        (start, length)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        let (start, length) = self.advance(bytes.len() as u64);
+        self.buffer.extend_from_slice(&bytes[start as usize..(start + length) as usize]);
+    }
+
+    fn content(&mut self, row: &Row<'_>) -> Result<(), LayoutError> {
+        match &row.entry.kind {
+            EntryKind::File { content: Content::Bytes(bytes), .. } => self.bytes(bytes),
+            EntryKind::File { content: Content::Disk(path), .. } => {
+                let (start, length) = self.advance(row.size);
+                if length > 0 {
+                    self.disk(path, row.size, start, length)?;
+                }
+            }
+            EntryKind::Directory | EntryKind::Symlink { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn disk(&mut self, path: &Path, size: u64, start: u64, length: u64) -> Result<(), LayoutError> {
+        let failed = |source| LayoutError::Read { path: path.to_owned(), source };
+        let changed = |actual| LayoutError::Changed { path: path.to_owned(), expected: size, actual };
+        let mut file = File::open(path).map_err(failed)?;
+        if start > 0 {
+            file.seek(SeekFrom::Start(start)).map_err(failed)?;
+        }
+        // One byte more than wanted, at the end of the file, so that growth is noticed without asking for the size.
+        let at_end = start + length == size;
+        let read = (&mut file).take(length + u64::from(at_end)).read_to_end(self.buffer).map_err(failed)? as u64;
+        if read == length { Ok(()) } else { Err(changed(file.metadata().map_err(failed)?.len())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tar_header::BLOCK;
+
+    fn file(path: &str, size: u64) -> Entry {
+        Entry::bytes(path.parse().unwrap(), vec![7; size as usize])
+    }
+
+    #[test]
+    fn a_long_entry_has_frames_of_its_own() {
+        let entries = [file("a", 10), file("b", 2 * FRAME), file("c", 10), file("d", FRAME - 2048)];
+        let layout = Layout::new(&entries, 0).unwrap();
+        let lengths: Vec<_> = layout.frames.iter().map(|frame| frame.length).collect();
+        assert_eq!(lengths, [1024, FRAME, FRAME, 512, 1024 + FRAME - 2048 + 512]);
+
+        let mut whole = Vec::new();
+        for frame in &layout.frames {
+            let before = whole.len();
+            layout.render(frame, &mut whole).unwrap();
+            assert_eq!((whole.len() - before) as u64, frame.length);
+        }
+        assert_eq!(whole.len() % BLOCK, 0);
+        assert_eq!(whole.iter().filter(|byte| **byte == 7).count() as u64, 20 + 3 * FRAME - 2048);
+    }
+
+    #[test]
+    fn a_file_that_grows_or_shrinks_meanwhile_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "1234").unwrap();
+        let entries = [Entry::file("file".parse().unwrap(), Content::Disk(path.clone()), false)];
+        let layout = Layout::new(&entries, 0).unwrap();
+        for text in ["123", "12345"] {
+            fs::write(&path, text).unwrap();
+            let error = layout.render(&layout.frames[0], &mut Vec::new()).unwrap_err();
+            assert!(matches!(error, LayoutError::Changed { expected: 4, actual, .. } if actual == text.len() as u64));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The manifest as text. What is in it belongs to [`vocab::Manifest`].
+
+use serde::Deserialize;
+use vocab::{Exit, Fault, MANIFEST_FORMAT, Manifest};
+
+/// Reads what [`write_manifest`] wrote. Another format number is refused before anything else is looked at, since
+/// nothing else can be relied on then.
+pub fn read_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+    #[derive(Deserialize)]
+    struct Numbered {
+        format: u64,
+    }
+    let numbered: Numbered = serde_json::from_slice(bytes).map_err(|source| ManifestError::Shape { source })?;
+    if numbered.format != u64::from(MANIFEST_FORMAT) {
+        return Err(ManifestError::Format { found: numbered.format, known: MANIFEST_FORMAT });
+    }
+    let manifest: Manifest = serde_json::from_slice(bytes).map_err(|source| ManifestError::Shape { source })?;
+    if let Some(artifact) = &manifest.artifact {
+        // Readers look for the artifact beside the manifest, and must not be led elsewhere.
+        let plain = !artifact.file.is_empty()
+            && !artifact.file.starts_with('.')
+            && !artifact.file.contains(|c: char| matches!(c, '/' | '\\' | ':') || c.is_control());
+        if !plain {
+            return Err(ManifestError::FileName { file: artifact.file.clone() });
+        }
+    }
+    Ok(manifest)
+}
+
+/// Canonical: fields in the order of the type, two spaces for each level, one newline at the end.
+pub fn write_manifest(manifest: &Manifest) -> String {
+    let mut text = serde_json::to_string_pretty(manifest).expect("all keys are strings, and nothing here can fail");
+    text.push('\n');
+    text
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    #[error("the manifest has format {found}, this program reads format {known}")]
+    Format { found: u64, known: u32 },
+    /// The message holds line and column.
+    #[error("the manifest is malformed: {source}")]
+    Shape { source: serde_json::Error },
+    #[error("the manifest's artifact is named `{file}`, which is not a plain file name")]
+    FileName { file: String },
+}
+
+impl Fault for ManifestError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Format { .. } => "E_MANIFEST_FORMAT",
+            Self::Shape { .. } | Self::FileName { .. } => "E_MANIFEST_MALFORMED",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Trust
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Format { found, known } if *found > u64::from(*known) => {
+                Some("it was written by a newer version; update this program".to_owned())
+            }
+            Self::Format { .. } => Some("build the runtime again with this version".to_owned()),
+            _ => None,
+        }
+    }
+}

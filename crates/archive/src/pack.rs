@@ -1,0 +1,208 @@
+//! Parts → one archive, the same bytes on every machine.
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use vocab::{ArtifactFormat, Digest, Part};
+
+use crate::artifact_writer::ArtifactWriter;
+use crate::codec::Encoder;
+use crate::layout::Layout;
+use crate::name_rules::{NameRules, checked_path};
+use crate::pack_error::{PackError, PackErrorKind};
+use crate::part_cache::{CachedPart, PartCache, part_key, trailer};
+use crate::tree_record::{NodeKind, TreeRecord};
+use crate::turnstile::{Turnstile, run_workers, thread_count};
+use crate::{EntryKind, PartSource};
+
+/// 1980-01-01T00:00:00Z, the first time that zip can write too.
+pub const DEFAULT_MTIME: u64 = 315_532_800;
+
+/// How to pack. Of these, `threads` and `progress` do not change the bytes.
+#[derive(Clone, Copy)]
+pub struct PackOptions<'a> {
+    pub format: ArtifactFormat,
+    /// Of the format's own compressor: 1 to 22 for zstd, 0 to 9 for gzip.
+    pub level: i32,
+    /// The time of every entry, in seconds since 1970: `SOURCE_DATE_EPOCH` where that is set.
+    pub mtime: u64,
+    /// Two names that the target would take for one are refused.
+    pub names: NameRules,
+    /// 0 for as many as the machine has. Each needs about 20 MB at level 3 and 100 MB at level 19.
+    pub threads: usize,
+    /// Told the bytes of tar that each frame held, as frames are finished.
+    pub progress: &'a (dyn Fn(u64) + Sync),
+}
+
+impl Default for PackOptions<'_> {
+    fn default() -> Self {
+        Self {
+            format: ArtifactFormat::TarZst,
+            level: 3,
+            mtime: DEFAULT_MTIME,
+            names: NameRules::CaseSensitive,
+            threads: 0,
+            progress: &|_| {},
+        }
+    }
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed {
+    pub sha256: Digest,
+    /// In bytes.
+    pub size: u64,
+    pub parts: Vec<Part>,
+    /// How many of the parts came from the cache.
+    pub reused: usize,
+}
+
+/// Writes `parts`, in the order given, to a new file beside `target` and puts it in `target`'s place.
+pub fn pack(
+    target: &Path,
+    parts: &[PartSource],
+    options: &PackOptions<'_>,
+    cache: &dyn PartCache,
+) -> Result<Packed, PackError> {
+    pack_inner(target, parts, options, cache).map_err(|kind| PackError { target: target.to_owned(), kind })
+}
+
+fn pack_inner(
+    target: &Path,
+    parts: &[PartSource],
+    options: &PackOptions<'_>,
+    cache: &dyn PartCache,
+) -> Result<Packed, PackErrorKind> {
+    new_encoder(options)?;
+    check_tree(parts, options.names)?;
+    let sources: Vec<_> = parts.iter().map(|part| source_of(part, options, cache)).collect::<Result<_, _>>()?;
+    let jobs = jobs_of(&sources);
+
+    let write = |source| PackErrorKind::Write { source };
+    let file = temporary_beside(target).map_err(write)?;
+    let output = ArtifactWriter::new(file.reopen().map_err(write)?, parts, options.progress);
+    let output = run(jobs, output, options)?;
+    let (packed, tables) = output.finish(options).map_err(write)?;
+
+    for ((part, source), (row, frames)) in parts.iter().zip(&sources).zip(packed.parts.iter().zip(&tables)) {
+        if let (Some(identity), Source::Fresh(_)) = (&part.identity, source) {
+            let mut bytes = file.reopen().map_err(write)?;
+            bytes.seek(SeekFrom::Start(row.offset)).map_err(write)?;
+            let trailer = trailer(frames, &row.sha256);
+            cache.put(&part_key(identity, options), &mut bytes.take(row.size).chain(&trailer[..]));
+        }
+    }
+    file.persist(target).map_err(|error| write(error.error))?;
+    let reused = sources.iter().filter(|source| matches!(source, Source::Cached(_))).count();
+    Ok(Packed { reused, ..packed })
+}
+
+fn new_encoder(options: &PackOptions<'_>) -> Result<Encoder, PackErrorKind> {
+    let encoder = Encoder::new(options.format, options.level).map_err(|source| PackErrorKind::Compress { source })?;
+    encoder.ok_or(PackErrorKind::Format { format: options.format })
+}
+
+/// What [`crate::extract`] would refuse is not packed.
+fn check_tree(parts: &[PartSource], names: NameRules) -> Result<(), PackErrorKind> {
+    let mut record = TreeRecord::new(names);
+    for part in parts {
+        for entry in &part.entries {
+            let failed = |fault| PackErrorKind::Entry { part: part.name.clone(), path: entry.path.clone(), fault };
+            checked_path(entry.path.as_str().as_bytes(), names).map_err(failed)?;
+            let ignore = &mut |_: &str| {};
+            match &entry.kind {
+                EntryKind::Directory => record.add(&entry.path, NodeKind::Directory, ignore),
+                EntryKind::File { .. } => record.add(&entry.path, NodeKind::File, ignore),
+                EntryKind::Symlink { target } => record.add_link(&entry.path, target.clone(), ignore),
+            }
+            .map_err(failed)?;
+        }
+    }
+    let Err((path, fault)) = record.resolved_links() else { return Ok(()) };
+    let holds_it = |part: &&PartSource| part.entries.iter().any(|entry| entry.path == path);
+    let part = parts.iter().find(holds_it).map_or(String::new(), |part| part.name.clone());
+    Err(PackErrorKind::Entry { part, path, fault })
+}
+
+enum Source<'a> {
+    Fresh(Layout<'a>),
+    Cached(CachedPart),
+}
+
+fn source_of<'a>(
+    part: &'a PartSource,
+    options: &PackOptions<'_>,
+    cache: &dyn PartCache,
+) -> Result<Source<'a>, PackErrorKind> {
+    let cached = part.identity.and_then(|identity| cache.get(&part_key(&identity, options)));
+    match cached.and_then(CachedPart::open) {
+        Some(cached) => Ok(Source::Cached(cached)),
+        None => Ok(Source::Fresh(Layout::new(&part.entries, options.mtime)?)),
+    }
+}
+
+/// A piece of work for one worker; its index among all is its ticket.
+enum Job<'a> {
+    Frame { part: usize, layout: &'a Layout<'a>, frame: usize },
+    Copy { part: usize, cached: &'a CachedPart },
+}
+
+fn jobs_of<'a>(sources: &'a [Source<'a>]) -> Vec<Job<'a>> {
+    let mut jobs = Vec::new();
+    for (part, source) in sources.iter().enumerate() {
+        match source {
+            Source::Fresh(layout) => {
+                jobs.extend((0..layout.frames.len()).map(|frame| Job::Frame { part, layout, frame }));
+            }
+            Source::Cached(cached) => jobs.push(Job::Copy { part, cached }),
+        }
+    }
+    jobs
+}
+
+fn run<'a>(
+    jobs: Vec<Job<'_>>,
+    output: ArtifactWriter<'a>,
+    options: &PackOptions<'_>,
+) -> Result<ArtifactWriter<'a>, PackErrorKind> {
+    // One more than there are processors, so that none is idle while a worker waits for its turn.
+    let workers = (thread_count(options.threads) + 1).min(jobs.len());
+    let (turnstile, next) = (Turnstile::new(output), AtomicU64::new(0));
+    run_workers(workers, &turnstile, || -> Result<(), PackErrorKind> {
+        let mut encoder = new_encoder(options)?;
+        let (mut plain, mut packed) = (Vec::new(), Vec::new());
+        loop {
+            let ticket = next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = jobs.get(ticket as usize) else { return Ok(()) };
+            let passed = match job {
+                Job::Frame { part, layout, frame } => {
+                    plain.clear();
+                    layout.render(&layout.frames[*frame], &mut plain)?;
+                    encoder.encode(&plain, &mut packed).map_err(|source| PackErrorKind::Compress { source })?;
+                    turnstile.pass(ticket, |output| output.frame(Some(*part), &packed, plain.len()))
+                }
+                Job::Copy { part, cached } => turnstile.pass(ticket, |output| output.copy(*part, cached)),
+            };
+            if passed.map_err(|source| PackErrorKind::Write { source })?.is_none() {
+                return Ok(());
+            }
+        }
+    })?;
+    Ok(turnstile.into_inner())
+}
+
+fn temporary_beside(target: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let folder = match target.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".pack-");
+    // Temporary files are private; what takes the target's place is not.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    builder.tempfile_in(folder)
+}

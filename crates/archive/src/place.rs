@@ -1,0 +1,176 @@
+//! The staging folder, as it is filled. Knows no rules: what comes here has been judged.
+
+use std::fs::{self, File, FileTimes, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use vocab::TreePath;
+
+use crate::extract_error::ExtractErrorKind;
+use crate::judge::{LateFile, Write, WriteTarget};
+use crate::tree_record::ResolvedLink;
+
+/// The end of the year 9999; later times are taken for this one.
+const LAST_TIME: u64 = 253_402_300_799;
+
+pub(crate) struct Place {
+    root: PathBuf,
+    /// The umask takes bits away from 0755, so modes must be set once more.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has modes"))]
+    masked: bool,
+    /// Directories with the times that they get when nothing is written to them any more.
+    times: Mutex<Vec<(TreePath, u64)>>,
+}
+
+impl Place {
+    /// `root` is there and empty.
+    pub(crate) fn new(root: &Path) -> Result<Self, ExtractErrorKind> {
+        let place = Self { root: root.to_owned(), masked: is_masked(root)?, times: Mutex::new(Vec::new()) };
+        // A staging folder is private while it is filled elsewhere; what it becomes is not.
+        #[cfg(unix)]
+        set_mode(root, 0o755).map_err(|source| ExtractErrorKind::Write { path: root.to_owned(), source })?;
+        Ok(place)
+    }
+
+    pub(crate) fn path(&self, path: &TreePath) -> PathBuf {
+        path.below(&self.root)
+    }
+
+    /// Below a directory that is there already.
+    pub(crate) fn directory(&self, folder: &str) -> Result<(), ExtractErrorKind> {
+        let path = self.root.join(folder);
+        let made = fs::create_dir(&path);
+        #[cfg(unix)]
+        let made = made.and_then(|()| if self.masked { set_mode(&path, 0o755) } else { Ok(()) });
+        made.map_err(|source| ExtractErrorKind::Write { path, source })
+    }
+
+    pub(crate) fn remember_time(&self, folder: &TreePath, mtime: u64) {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).push((folder.clone(), mtime));
+    }
+
+    /// An empty file, to be filled in pieces.
+    pub(crate) fn create(&self, path: &TreePath) -> Result<(), ExtractErrorKind> {
+        self.at(path, |path| exclusive(path, false).map(|_| ()))
+    }
+
+    pub(crate) fn write(&self, write: &Write, bytes: &[u8]) -> Result<(), ExtractErrorKind> {
+        self.at(&write.path, |path| match write.target {
+            WriteTarget::Whole { executable, mtime } => {
+                let mut file = exclusive(path, executable)?;
+                file.write_all(bytes)?;
+                self.finish_file(&file, executable, mtime, self.is_masked())
+            }
+            WriteTarget::Piece { offset } => {
+                let mut file = OpenOptions::new().write(true).open(path)?;
+                file.seek(SeekFrom::Start(offset))?;
+                file.write_all(bytes)
+            }
+        })
+    }
+
+    pub(crate) fn finish_files(&self, late: &[LateFile]) -> Result<(), ExtractErrorKind> {
+        for file in late {
+            self.at(&file.path, |path| {
+                let open = OpenOptions::new().write(true).open(path)?;
+                self.finish_file(&open, file.executable, file.mtime, true)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Each pair is a new name and the file that it names. A file system without hard links gets copies.
+    pub(crate) fn hard_links(&self, pairs: &[(TreePath, TreePath)]) -> Result<(), ExtractErrorKind> {
+        for (link, file) in pairs {
+            let file = self.path(file);
+            self.at(link, |path| fs::hard_link(&file, path).or_else(|_| fs::copy(&file, path).map(|_| ())))?;
+        }
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn links(&self, links: &[ResolvedLink]) -> Result<(), ExtractErrorKind> {
+        for link in links {
+            self.at(&link.path, |path| std::os::unix::fs::symlink(&link.target, path))?;
+        }
+        Ok(())
+    }
+
+    /// Never called: links are copied here.
+    #[cfg(not(unix))]
+    pub(crate) fn links(&self, _: &[ResolvedLink]) -> Result<(), ExtractErrorKind> {
+        Ok(())
+    }
+
+    /// Gives directories their times, where the system lets a directory be opened for that.
+    pub(crate) fn finish_directories(&self) -> Result<(), ExtractErrorKind> {
+        let times = std::mem::take(&mut *self.times.lock().unwrap_or_else(PoisonError::into_inner));
+        if cfg!(unix) {
+            for (folder, mtime) in times {
+                self.at(&folder, |path| File::open(path)?.set_times(times_of(mtime)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn at<R>(&self, path: &TreePath, act: impl FnOnce(&Path) -> io::Result<R>) -> Result<R, ExtractErrorKind> {
+        let path = self.path(path);
+        act(&path).map_err(|source| ExtractErrorKind::Write { path, source })
+    }
+
+    fn is_masked(&self) -> bool {
+        cfg!(unix) && self.masked
+    }
+
+    fn finish_file(&self, file: &File, executable: bool, mtime: u64, set_mode: bool) -> io::Result<()> {
+        #[cfg(unix)]
+        if set_mode {
+            use std::os::unix::fs::PermissionsExt;
+            file.set_permissions(fs::Permissions::from_mode(if executable { 0o755 } else { 0o644 }))?;
+        }
+        #[cfg(not(unix))]
+        let _ = (executable, set_mode);
+        file.set_times(times_of(mtime))
+    }
+}
+
+fn times_of(mtime: u64) -> FileTimes {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(mtime.min(LAST_TIME));
+    FileTimes::new().set_modified(time)
+}
+
+/// Fails if there is anything at `path`.
+fn exclusive(path: &Path, executable: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, if executable { 0o755 } else { 0o644 });
+    #[cfg(not(unix))]
+    let _ = executable;
+    options.open(path)
+}
+
+/// One try tells for all files, and saves a call for each where nothing is masked.
+#[cfg(unix)]
+fn is_masked(root: &Path) -> Result<bool, ExtractErrorKind> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = root.join(".mode");
+    let try_it = || {
+        let mode = exclusive(&path, true)?.metadata()?.permissions().mode();
+        fs::remove_file(&path)?;
+        Ok(mode & 0o777 != 0o755)
+    };
+    try_it().map_err(|source| ExtractErrorKind::Write { path: path.clone(), source })
+}
+
+#[cfg(not(unix))]
+fn is_masked(_: &Path) -> Result<bool, ExtractErrorKind> {
+    Ok(false)
+}
+
+#[cfg(unix)]
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
+}

@@ -1,0 +1,89 @@
+//! A folder on disk as entries.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use vocab::{Exit, Fault, TreePath};
+
+use crate::{Content, Entry};
+
+/// Everything below `folder`, sorted by path; the folder itself is not among it. Links are not followed.
+///
+/// On Windows, where files have no executable bit, none is executable.
+pub fn scan(folder: &Path) -> Result<Vec<Entry>, ScanError> {
+    let mut entries = Vec::new();
+    let mut pending = vec![(folder.to_owned(), TreePath::default())];
+    while let Some((place, at)) = pending.pop() {
+        let failed = |kind| ScanError { path: place.clone(), kind };
+        for item in fs::read_dir(&place).map_err(|source| failed(ScanErrorKind::Read { source }))? {
+            let item = item.map_err(|source| failed(ScanErrorKind::Read { source }))?;
+            let entry = entry_at(item.path(), &at).map_err(|kind| ScanError { path: item.path(), kind })?;
+            if entry.kind == crate::EntryKind::Directory {
+                pending.push((item.path(), entry.path.clone()));
+            }
+            entries.push(entry);
+        }
+    }
+    entries.sort_by(|left, right| left.path.cmp(&right.path));
+    Ok(entries)
+}
+
+fn entry_at(place: PathBuf, folder: &TreePath) -> Result<Entry, ScanErrorKind> {
+    let name = place.file_name().and_then(|name| name.to_str()).ok_or(ScanErrorKind::Name)?;
+    let name: TreePath = name.parse().map_err(|_| ScanErrorKind::Name)?;
+    let path = folder.join(&name);
+    let metadata = fs::symlink_metadata(&place).map_err(|source| ScanErrorKind::Read { source })?;
+    let kind = metadata.file_type();
+    if kind.is_dir() {
+        Ok(Entry::directory(path))
+    } else if kind.is_file() {
+        Ok(Entry::file(path, Content::Disk(place), is_executable(&metadata)))
+    } else if kind.is_symlink() {
+        let target = fs::read_link(&place).map_err(|source| ScanErrorKind::Read { source })?;
+        let target = target.to_str().ok_or(ScanErrorKind::Name)?;
+        Ok(Entry::symlink(path, if cfg!(windows) { target.replace('\\', "/") } else { target.to_owned() }))
+    } else {
+        Err(ScanErrorKind::Special)
+    }
+}
+
+/// By the owner's bit alone, so that the umask of whoever wrote the tree does not show.
+#[cfg(unix)]
+fn is_executable(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &fs::Metadata) -> bool {
+    false
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot list `{}`", path.display())]
+pub struct ScanError {
+    pub path: PathBuf,
+    #[source]
+    pub kind: ScanErrorKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ScanErrorKind {
+    #[error("it cannot be read: {source}")]
+    Read { source: io::Error },
+    #[error("its name is not UTF-8 or holds a backslash, so no archive could carry it to every platform")]
+    Name,
+    #[error("it is neither a directory, a file nor a symbolic link")]
+    Special,
+}
+
+impl Fault for ScanError {
+    fn code(&self) -> &'static str {
+        "E_ARCHIVE_SCAN"
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Build
+    }
+}

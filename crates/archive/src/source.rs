@@ -1,0 +1,181 @@
+//! An archive file as a row of decoded chunks: frame by frame on several threads where there is a seek table, else
+//! from front to back.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use vocab::ArtifactFormat;
+
+use crate::seek_table::{FrameSize, read_seek_table};
+
+/// Decoded bytes held by one worker when there is no table.
+const CHUNK: usize = 4 << 20;
+/// Frames longer than this are not decoded at once; archives of ours have none.
+const MAX_FRAME: u32 = 32 << 20;
+
+/// What the file's first bytes say. `None` for something else.
+pub(crate) fn detect(file: &mut File) -> io::Result<Option<ArtifactFormat>> {
+    let mut start = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(512).read_to_end(&mut start)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(match start.as_slice() {
+        [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Some(ArtifactFormat::TarZst),
+        [0x1F, 0x8B, ..] => Some(ArtifactFormat::TarGz),
+        [b'P', b'K', 3 | 5, 4 | 6, ..] => Some(ArtifactFormat::Zip),
+        // An empty tar has no header, only the zeros of its end.
+        tar if tar.len() == 512 && (&tar[257..262] == b"ustar" || tar.iter().all(|byte| *byte == 0)) => {
+            Some(ArtifactFormat::Tar)
+        }
+        _ => None,
+    })
+}
+
+pub(crate) enum Source {
+    Frames { file: File, frames: Vec<(u64, FrameSize)>, next: AtomicU64 },
+    Stream(Mutex<Stream>),
+}
+
+pub(crate) struct Stream {
+    reader: Box<dyn Read + Send>,
+    /// Bytes of the file taken in so far.
+    taken: Arc<AtomicU64>,
+    told: u64,
+    next: u64,
+    ended: bool,
+}
+
+/// Bytes of tar, at a place in the row.
+pub(crate) struct Chunk {
+    pub ticket: u64,
+    /// How many bytes of the file it took. A stream reads ahead, so this is right only on the whole.
+    pub packed: u64,
+    /// The decoder's failure comes as a chunk, so that it is told in its place and not before what precedes it.
+    pub result: io::Result<()>,
+}
+
+/// What one worker keeps from chunk to chunk.
+#[derive(Default)]
+pub(crate) struct Decoder {
+    packed: Vec<u8>,
+    zstd: Option<zstd::bulk::Decompressor<'static>>,
+}
+
+impl Source {
+    /// `file` is at its start. `None` for a zip.
+    pub(crate) fn open(mut file: File, format: ArtifactFormat) -> io::Result<Option<Self>> {
+        if format == ArtifactFormat::TarZst
+            && let Some(frames) = frames_of(&mut file)?
+        {
+            return Ok(Some(Self::Frames { file, frames, next: AtomicU64::new(0) }));
+        }
+        file.seek(SeekFrom::Start(0))?;
+        let taken = Arc::new(AtomicU64::new(0));
+        let counted = BufReader::with_capacity(1 << 18, Counted { inner: file, taken: Arc::clone(&taken) });
+        let reader: Box<dyn Read + Send> = match format {
+            ArtifactFormat::TarZst => Box::new(zstd::Decoder::with_buffer(counted)?),
+            ArtifactFormat::TarGz => Box::new(flate2::bufread::MultiGzDecoder::new(counted)),
+            ArtifactFormat::Tar => Box::new(counted),
+            ArtifactFormat::Zip => return Ok(None),
+        };
+        Ok(Some(Self::Stream(Mutex::new(Stream { reader, taken, told: 0, next: 0, ended: false }))))
+    }
+
+    /// The next chunk that no other worker has, its bytes in `buffer`; `None` after the last.
+    pub(crate) fn next(&self, decoder: &mut Decoder, buffer: &mut Vec<u8>) -> Option<Chunk> {
+        buffer.clear();
+        match self {
+            Self::Frames { file, frames, next } => {
+                let ticket = next.fetch_add(1, Ordering::Relaxed);
+                let (offset, size) = frames.get(ticket as usize)?;
+                let result = decoder.frame(file, *offset, *size, buffer);
+                Some(Chunk { ticket, packed: u64::from(size.packed), result })
+            }
+            Self::Stream(stream) => stream.lock().unwrap_or_else(PoisonError::into_inner).next(buffer),
+        }
+    }
+}
+
+impl Stream {
+    fn next(&mut self, buffer: &mut Vec<u8>) -> Option<Chunk> {
+        if self.ended {
+            return None;
+        }
+        let result = (&mut self.reader).take(CHUNK as u64).read_to_end(buffer);
+        self.ended = result.as_ref().map_or(true, |read| *read == 0);
+        let taken = self.taken.load(Ordering::Relaxed);
+        let chunk = Chunk { ticket: self.next, packed: taken - self.told, result: result.map(|_| ()) };
+        self.told = taken;
+        self.next += 1;
+        Some(chunk)
+    }
+}
+
+impl Decoder {
+    fn frame(&mut self, file: &File, offset: u64, size: FrameSize, buffer: &mut Vec<u8>) -> io::Result<()> {
+        self.packed.resize(size.packed as usize, 0);
+        read_exact_at(file, &mut self.packed, offset)?;
+        let zstd = match &mut self.zstd {
+            Some(zstd) => zstd,
+            None => self.zstd.insert(zstd::bulk::Decompressor::new()?),
+        };
+        buffer.reserve(size.unpacked as usize);
+        let written = zstd.decompress_to_buffer(&self.packed, buffer)?;
+        // All frames of this length, one after the other, are then exactly what a plain decoder makes of the file.
+        if written != size.unpacked as usize {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame is not as long as the seek table says"));
+        }
+        Ok(())
+    }
+}
+
+/// Where each frame begins. `None` without a table, or with one that asks for too much memory.
+fn frames_of(file: &mut File) -> io::Result<Option<Vec<(u64, FrameSize)>>> {
+    let Some(sizes) = read_seek_table(file)? else { return Ok(None) };
+    let bounded = |size: &FrameSize| size.unpacked <= MAX_FRAME && size.packed <= MAX_FRAME + (MAX_FRAME >> 6);
+    if !sizes.iter().all(bounded) {
+        return Ok(None);
+    }
+    let mut offset = 0;
+    let place = |size: FrameSize| {
+        let at = offset;
+        offset += u64::from(size.packed);
+        (at, size)
+    };
+    Ok(Some(sizes.into_iter().map(place).collect()))
+}
+
+/// Leaves the file's own position alone, so that threads can share the file.
+#[cfg(unix)]
+pub(crate) fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+/// Moves the file's position, which nobody relies on.
+#[cfg(windows)]
+pub(crate) fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        let count = std::os::windows::fs::FileExt::seek_read(file, buffer, offset)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer = &mut buffer[count..];
+        offset += count as u64;
+    }
+    Ok(())
+}
+
+struct Counted<R> {
+    inner: R,
+    taken: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.taken.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}

@@ -1,0 +1,106 @@
+//! Whether an archive is the one that its manifest describes. Decodes nothing.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use vocab::{Artifact, Digest, Exit, Fault, Manifest};
+
+/// Compares the sizes and digests of the whole and of each part. Parts are read beside the whole, on a second thread.
+pub fn verify(archive: &Path, manifest: &Manifest) -> Result<(), VerifyError> {
+    verify_inner(archive, manifest).map_err(|kind| VerifyError { archive: archive.to_owned(), kind })
+}
+
+fn verify_inner(archive: &Path, manifest: &Manifest) -> Result<(), VerifyErrorKind> {
+    let artifact = manifest.artifact.as_ref().ok_or(VerifyErrorKind::NotPacked)?;
+    check_places(artifact)?;
+    let open = || File::open(archive).map_err(|source| VerifyErrorKind::Read { source });
+    let (whole, parts) = (open()?, open()?);
+    let size = whole.metadata().map_err(|source| VerifyErrorKind::Read { source })?.len();
+    if size != artifact.size {
+        return Err(VerifyErrorKind::Size { expected: artifact.size, actual: size });
+    }
+    std::thread::scope(|scope| {
+        let parts = scope.spawn(|| check_parts(parts, artifact));
+        let whole = check_whole(whole, artifact);
+        // A part says more than the whole about where the damage is.
+        parts.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(whole)
+    })
+}
+
+/// One after the other, and inside the file.
+fn check_places(artifact: &Artifact) -> Result<(), VerifyErrorKind> {
+    let mut end = 0;
+    for part in &artifact.parts {
+        let next = part.offset.checked_add(part.size).filter(|next| *next <= artifact.size && part.offset >= end);
+        end = next.ok_or_else(|| VerifyErrorKind::Place { part: part.content.clone() })?;
+    }
+    Ok(())
+}
+
+fn check_whole(file: File, artifact: &Artifact) -> Result<(), VerifyErrorKind> {
+    let (actual, _) = Digest::of_reader(file).map_err(|source| VerifyErrorKind::Read { source })?;
+    if actual == artifact.sha256 {
+        return Ok(());
+    }
+    Err(VerifyErrorKind::Digest { expected: artifact.sha256, actual })
+}
+
+fn check_parts(mut file: File, artifact: &Artifact) -> Result<(), VerifyErrorKind> {
+    for part in &artifact.parts {
+        let mut digest = || -> io::Result<Digest> {
+            file.seek(SeekFrom::Start(part.offset))?;
+            Ok(Digest::of_reader(io::Read::take(&file, part.size))?.0)
+        };
+        let actual = digest().map_err(|source| VerifyErrorKind::Read { source })?;
+        if actual != part.sha256 {
+            let part_name = part.content.clone();
+            return Err(VerifyErrorKind::PartDigest { part: part_name, expected: part.sha256, actual });
+        }
+    }
+    Ok(())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` is not what its manifest says", archive.display())]
+pub struct VerifyError {
+    pub archive: PathBuf,
+    #[source]
+    pub kind: VerifyErrorKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyErrorKind {
+    #[error("the manifest describes no artifact: the runtime had not been packed")]
+    NotPacked,
+    #[error("it cannot be read: {source}")]
+    Read { source: io::Error },
+    #[error("it has {actual} bytes, the manifest says {expected}")]
+    Size { expected: u64, actual: u64 },
+    #[error("its SHA-256 is {actual}, the manifest says {expected}")]
+    Digest { expected: Digest, actual: Digest },
+    #[error("the SHA-256 of its part `{part}` is {actual}, the manifest says {expected}")]
+    PartDigest { part: String, expected: Digest, actual: Digest },
+    #[error("the manifest puts part `{part}` outside the archive or into another part")]
+    Place { part: String },
+}
+
+impl Fault for VerifyError {
+    fn code(&self) -> &'static str {
+        match self.kind {
+            VerifyErrorKind::Read { .. } => "E_ARCHIVE_READ",
+            VerifyErrorKind::NotPacked | VerifyErrorKind::Place { .. } => "E_MANIFEST_MALFORMED",
+            VerifyErrorKind::Size { .. } | VerifyErrorKind::Digest { .. } | VerifyErrorKind::PartDigest { .. } => {
+                "E_ARCHIVE_CHECKSUM"
+            }
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        if matches!(self.kind, VerifyErrorKind::Read { .. }) { Exit::Build } else { Exit::Trust }
+    }
+
+    fn hint(&self) -> Option<String> {
+        (self.code() == "E_ARCHIVE_CHECKSUM").then(|| "delete the archive and fetch it again".to_owned())
+    }
+}
