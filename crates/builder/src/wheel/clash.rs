@@ -1,0 +1,171 @@
+//! Who wins a path that several wheels bring. Pure.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use vocab::{Digest, DistributionName, FileClash, TreePath};
+
+use super::install_error::InstallErrorKind;
+use super::name_rules::case_key;
+
+/// What a wheel brings, for deciding.
+pub(super) struct Claim<'a> {
+    pub name: &'a DistributionName,
+    /// Named in the configuration, rather than required by another.
+    pub requested: bool,
+    pub files: BTreeMap<&'a TreePath, Digest>,
+}
+
+/// Per claim, by its place in the input.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// Sorted by path.
+    pub clashes: Vec<FileClash>,
+    /// Paths that are not made for this claim, because another's file stands there.
+    pub not_made: Vec<HashSet<TreePath>>,
+    /// Those of them whose content is not this claim's own, and which its RECORD must not list.
+    pub not_owned: Vec<HashSet<TreePath>>,
+}
+
+/// The index of the claim at fault comes with the error.
+pub(super) type Refusal = (usize, InstallErrorKind);
+
+/// A requested distribution beats a required one; among equals the first in the alphabet wins. Equal content is no
+/// clash. `fold_case` is for platforms whose file systems ignore case.
+pub(super) fn settle(claims: &[Claim<'_>], fold_case: bool) -> Result<Verdict, Refusal> {
+    let mut order: Vec<usize> = (0..claims.len()).collect();
+    order.sort_by_key(|index| (!claims[*index].requested, claims[*index].name));
+    let mut verdict = Verdict {
+        not_made: vec![HashSet::new(); claims.len()],
+        not_owned: vec![HashSet::new(); claims.len()],
+        ..Verdict::default()
+    };
+    let mut taken: HashMap<String, (usize, &TreePath, Digest)> = HashMap::new();
+    for index in order {
+        for (path, digest) in &claims[index].files {
+            let key = if fold_case { case_key(path) } else { path.as_str().to_owned() };
+            match taken.get(&key) {
+                None => {
+                    taken.insert(key, (index, path, *digest));
+                }
+                Some((holder, other, _)) if *holder == index => {
+                    let (path, other) = ((*path).clone(), (*other).clone());
+                    return Err((index, InstallErrorKind::CaseClash { path, other }));
+                }
+                Some((_, other, held)) if held == digest && other == path => {
+                    verdict.not_made[index].insert((*path).clone());
+                }
+                Some((holder, _, _)) => {
+                    verdict.not_made[index].insert((*path).clone());
+                    verdict.not_owned[index].insert((*path).clone());
+                    let (kept, dropped) = (claims[*holder].name.clone(), claims[index].name.clone());
+                    verdict.clashes.push(FileClash { path: (*path).clone(), kept, dropped });
+                }
+            }
+        }
+    }
+    files_and_folders(claims, &taken, fold_case)?;
+    verdict.clashes.sort_by(|one, other| (&one.path, &one.dropped).cmp(&(&other.path, &other.dropped)));
+    Ok(verdict)
+}
+
+/// No file may lie where another one needs a folder.
+fn files_and_folders(
+    claims: &[Claim<'_>],
+    taken: &HashMap<String, (usize, &TreePath, Digest)>,
+    fold_case: bool,
+) -> Result<(), Refusal> {
+    let mut seen: HashSet<TreePath> = HashSet::new();
+    let mut faults: Vec<(TreePath, usize, usize)> = Vec::new();
+    let mut placed: Vec<_> = taken.values().map(|(index, path, _)| (*path, *index)).collect();
+    placed.sort();
+    for (path, index) in placed {
+        let mut parent = path.parent();
+        while let Some(folder) = parent.filter(|folder| !folder.is_root()) {
+            let key = if fold_case { case_key(&folder) } else { folder.as_str().to_owned() };
+            parent = folder.parent();
+            if let Some((holder, file, _)) = taken.get(&key) {
+                faults.push(((*file).clone(), *holder, index));
+            }
+            if !seen.insert(folder) {
+                break;
+            }
+        }
+    }
+    match faults.into_iter().min_by(|one, other| (&one.0, claims[one.2].name).cmp(&(&other.0, claims[other.2].name))) {
+        Some((path, holder, index)) => {
+            Err((holder, InstallErrorKind::FileAndFolder { path, other: claims[index].name.clone() }))
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `name! path=content …`, with `!` for requested.
+    fn settled(wheels: &[&str], fold_case: bool) -> Result<Verdict, String> {
+        type Parsed = (DistributionName, bool, Vec<(TreePath, Digest)>);
+        let parsed: Vec<Parsed> = wheels
+            .iter()
+            .map(|wheel| {
+                let mut words = wheel.split(' ');
+                let name = words.next().unwrap();
+                let files = words.map(|word| word.split_once('=').unwrap());
+                let files = files.map(|(path, content)| (path.parse().unwrap(), Digest::of(content))).collect();
+                (name.trim_end_matches('!').parse().unwrap(), name.ends_with('!'), files)
+            })
+            .collect();
+        let claims: Vec<Claim<'_>> = parsed
+            .iter()
+            .map(|(name, requested, files)| Claim {
+                name,
+                requested: *requested,
+                files: files.iter().map(|(path, digest)| (path, *digest)).collect(),
+            })
+            .collect();
+        settle(&claims, fold_case).map_err(|(index, kind)| format!("{}: {kind}", claims[index].name))
+    }
+
+    fn shown(wheels: &[&str], fold_case: bool) -> Vec<String> {
+        let verdict = settled(wheels, fold_case).unwrap();
+        verdict.clashes.iter().map(|clash| format!("{} {}>{}", clash.path, clash.kept, clash.dropped)).collect()
+    }
+
+    #[test]
+    fn a_requested_wheel_beats_a_required_one_then_the_alphabet_decides() {
+        let cases: [(&[&str], &[&str]); 5] = [
+            (&["b x=1", "a x=2"], &["x a>b"]),
+            (&["b! x=1", "a x=2"], &["x b>a"]),
+            (&["b! x=1", "a! x=2"], &["x a>b"]),
+            (&["b x=1", "a x=1"], &[]),
+            (&["c x=1", "b x=2", "a! y=1"], &["x b>c"]),
+        ];
+        for (wheels, expected) in cases {
+            assert_eq!(shown(wheels, false), expected, "for {wheels:?}");
+            let reversed: Vec<&str> = wheels.iter().rev().copied().collect();
+            assert_eq!(shown(&reversed, false), expected, "for {reversed:?}");
+        }
+    }
+
+    #[test]
+    fn equal_content_is_made_once_and_owned_by_both() {
+        let verdict = settled(&["b x=1", "a x=1"], false).unwrap();
+        assert_eq!((verdict.not_made[0].len(), verdict.not_made[1].len()), (1, 0));
+        assert!(verdict.not_owned.iter().all(HashSet::is_empty));
+    }
+
+    #[test]
+    fn where_case_is_ignored_names_that_differ_in_case_clash() {
+        assert!(shown(&["a X=1", "b x=2"], false).is_empty());
+        assert_eq!(shown(&["a X=1", "b x=2"], true), ["x a>b"]);
+        let own = settled(&["a X=1 x=2"], true).unwrap_err();
+        assert_eq!(own, "a: its files `x` and `X` would be one file on this platform");
+    }
+
+    #[test]
+    fn a_file_cannot_be_where_another_wheel_needs_a_folder() {
+        let fault = settled(&["a x/y/z=1", "b x=2"], false).unwrap_err();
+        assert_eq!(fault, "b: it has a file where `a` needs a folder: `x`");
+    }
+}

@@ -1,0 +1,336 @@
+//! Unpacked wheels laid out in a prefix.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use rayon::prelude::*;
+use vocab::{Digest, DistributionName, FileClash, Os, TreePath};
+
+use super::clash::{self, Claim, Verdict};
+use super::install_error::{InstallError, InstallErrorKind};
+use super::layout::{self, Content, PlannedFile};
+use super::link::{self, LinkMethod};
+use super::record::{self, Row};
+use super::{UnpackedWheel, former, thread_pool};
+use crate::Context;
+use crate::tree_layout::TreeLayout;
+
+/// How a wheel came to be installed; written into its `.dist-info` folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstallRequest {
+    /// Named in the configuration, rather than required by another distribution.
+    pub requested: bool,
+    /// For what came from a repository or a path. Source: the direct URL specification (PEP 610).
+    pub direct_url: Option<serde_json::Value>,
+    pub installer: &'static str,
+}
+
+impl InstallRequest {
+    pub fn new(requested: bool) -> Self {
+        Self { requested, direct_url: None, installer: "pydist" }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct WheelToInstall<'a> {
+    pub wheel: &'a UnpackedWheel,
+    pub request: InstallRequest,
+}
+
+/// One distribution as it stands in the prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    pub name: DistributionName,
+    pub version: String,
+    pub licence: Option<String>,
+    /// Its `.dist-info` folder.
+    pub dist_info: TreePath,
+    /// Sorted by path, RECORD included: the files that are its own, also those it shares with another.
+    pub files: Vec<InstalledFile>,
+    /// Those of the files that lie in the scripts folder.
+    pub scripts: Vec<TreePath>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstalledFile {
+    /// Below the prefix.
+    pub path: TreePath,
+    pub sha256: Digest,
+    /// In bytes.
+    pub size: u64,
+    pub executable: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstalledAll {
+    /// In the order of the input.
+    pub distributions: Vec<Installed>,
+    /// Sorted by path.
+    pub clashes: Vec<FileClash>,
+    /// Distributions that were there before, and were taken out for another version.
+    pub removed: Vec<DistributionName>,
+    /// Other files that stood in the prefix before, and were replaced. Sorted.
+    pub replaced: Vec<TreePath>,
+    pub method: LinkMethod,
+}
+
+/// Lays out a single wheel.
+pub fn install(
+    context: &Context,
+    wheel: &UnpackedWheel,
+    prefix: &Path,
+    layout: TreeLayout,
+    request: InstallRequest,
+) -> Result<Installed, InstallError> {
+    let mut all = install_all(context, &[WheelToInstall { wheel, request }], prefix, layout)?;
+    Ok(all.distributions.pop().expect("one wheel goes in and one distribution comes out"))
+}
+
+/// Lays out wheels that belong together. What is decided (places, clashes, RECORDs) is decided before anything is
+/// written, so the result is the same for every number and timing of threads. An error leaves the prefix half done:
+/// it is a staging folder of the caller.
+pub fn install_all(
+    context: &Context,
+    wheels: &[WheelToInstall<'_>],
+    prefix: &Path,
+    layout: TreeLayout,
+) -> Result<InstalledAll, InstallError> {
+    let everything = || wheels.iter().map(shown).collect::<Vec<_>>().join("`, `");
+    let failed = |kind| InstallError { wheel: everything(), kind };
+    let pool = thread_pool(context).map_err(|error| failed(InstallErrorKind::Threads(error)))?;
+    pool.install(|| Installation { context, wheels, prefix, layout }.run())
+}
+
+fn shown(wheel: &WheelToInstall<'_>) -> String {
+    wheel.wheel.contents.file_name.to_string()
+}
+
+type Planned = BTreeMap<TreePath, PlannedFile>;
+
+struct Installation<'a> {
+    context: &'a Context,
+    wheels: &'a [WheelToInstall<'a>],
+    prefix: &'a Path,
+    layout: TreeLayout,
+}
+
+impl Installation<'_> {
+    fn failed(&self, index: usize, kind: InstallErrorKind) -> InstallError {
+        InstallError { wheel: self.wheels.get(index).map(shown).unwrap_or_default(), kind }
+    }
+
+    fn run(&self) -> Result<InstalledAll, InstallError> {
+        let names = self.names()?;
+        let planned = self.plan()?;
+        let verdict = self.settle(&names, &planned)?;
+        let removed = self.remove_former(&names)?;
+        let method = self.make_folders_and_probe(&planned)?;
+        let replaced = self.write(&planned, &verdict, method)?;
+        let distributions = self.finish(&names, planned, &verdict)?;
+        Ok(InstalledAll { distributions, clashes: verdict.clashes, removed, replaced, method })
+    }
+
+    fn names(&self) -> Result<Vec<DistributionName>, InstallError> {
+        let names: Vec<_> = self.wheels.iter().map(|wheel| wheel.wheel.contents.file_name.name.clone()).collect();
+        let mut seen = HashSet::new();
+        match names.iter().position(|name| !seen.insert(name)) {
+            Some(index) => Err(self.failed(index, InstallErrorKind::SameDistribution)),
+            None => Ok(names),
+        }
+    }
+
+    fn plan(&self) -> Result<Vec<Planned>, InstallError> {
+        let planned: Vec<Result<Planned, InstallError>> = (0..self.wheels.len())
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|index| {
+                let WheelToInstall { wheel, request } = &self.wheels[index];
+                layout::files_of(wheel, self.layout, request).map_err(|kind| self.failed(index, kind))
+            })
+            .collect();
+        planned.into_iter().collect()
+    }
+
+    fn settle(&self, names: &[DistributionName], planned: &[Planned]) -> Result<Verdict, InstallError> {
+        let claims: Vec<Claim<'_>> = (0..names.len())
+            .map(|index| Claim {
+                name: &names[index],
+                requested: self.wheels[index].request.requested,
+                files: planned[index].iter().map(|(path, file)| (path, file.sha256)).collect(),
+            })
+            .collect();
+        let fold_case = matches!(self.layout.platform.os(), Os::Windows | Os::Macos);
+        clash::settle(&claims, fold_case).map_err(|(index, kind)| self.failed(index, kind))
+    }
+
+    fn remove_former(&self, names: &[DistributionName]) -> Result<Vec<DistributionName>, InstallError> {
+        let of = |name: &DistributionName| names.iter().position(|other| other == name).unwrap_or_default();
+        let found = former::find(self.prefix, self.layout, &names.iter().collect::<BTreeSet<_>>());
+        let found = found.map_err(|kind| self.failed(0, kind))?;
+        for (name, dist_info) in &found {
+            former::remove(self.prefix, self.layout, dist_info).map_err(|kind| self.failed(of(name), kind))?;
+        }
+        Ok(found.into_iter().map(|(name, _)| name).collect())
+    }
+
+    fn make_folders_and_probe(&self, planned: &[Planned]) -> Result<LinkMethod, InstallError> {
+        fs::create_dir_all(self.prefix).map_err(|error| self.failed(0, io_error("create", self.prefix, error)))?;
+        let mut folders: BTreeSet<TreePath> = BTreeSet::new();
+        for path in planned.iter().flat_map(BTreeMap::keys) {
+            let mut parent = path.parent();
+            while let Some(folder) = parent.filter(|folder| !folder.is_root()) {
+                parent = folder.parent();
+                if !folders.insert(folder) {
+                    break;
+                }
+            }
+        }
+        // Sorted, so every folder comes after the one it lies in.
+        for folder in &folders {
+            let path = folder.below(self.prefix);
+            match fs::create_dir(&path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !path.is_dir() => {
+                    return Err(self.failed(0, io_error("create", &path, error)));
+                }
+                _ => {}
+            }
+        }
+        let sample =
+            self.wheels.iter().find_map(|wheel| Some(wheel.wheel.path_of(wheel.wheel.contents.entries.first()?)));
+        match sample {
+            Some(sample) => {
+                LinkMethod::probe(&sample, self.prefix).map_err(|error| self.failed(0, InstallErrorKind::Store(error)))
+            }
+            None => Ok(LinkMethod::Copy),
+        }
+    }
+
+    /// Everything but the RECORDs. Gives the paths where something stood before.
+    fn write(&self, planned: &[Planned], verdict: &Verdict, method: LinkMethod) -> Result<Vec<TreePath>, InstallError> {
+        let mut tasks: Vec<(usize, &TreePath, &PlannedFile)> = Vec::new();
+        for (index, files) in planned.iter().enumerate() {
+            let made = files.iter().filter(|(path, _)| !verdict.not_made[index].contains(*path));
+            tasks.extend(made.map(|(path, file)| (index, path, file)));
+        }
+        // Neighbours share a folder, and a folder is best filled by one thread: so pieces of some length.
+        let results: Vec<Result<bool, InstallError>> = tasks
+            .par_iter()
+            .with_min_len(32)
+            .map(|(index, path, file)| {
+                if self.context.is_cancelled() {
+                    return Err(self.failed(*index, InstallErrorKind::Cancelled));
+                }
+                self.write_one(*index, path, file, method).map_err(|kind| self.failed(*index, kind))
+            })
+            .collect();
+        let mut replaced = Vec::new();
+        for (result, (_, path, _)) in results.into_iter().zip(&tasks) {
+            if result? {
+                replaced.push((*path).clone());
+            }
+        }
+        replaced.sort();
+        Ok(replaced)
+    }
+
+    /// True when another file stood there.
+    fn write_one(
+        &self,
+        index: usize,
+        path: &TreePath,
+        file: &PlannedFile,
+        method: LinkMethod,
+    ) -> Result<bool, InstallErrorKind> {
+        let target = path.below(self.prefix);
+        let tree = &self.wheels[index].wheel.tree;
+        let place = || match &file.content {
+            Content::Linked(source) => link::place(method, &source.below(tree), &target, file.executable),
+            Content::Copied(source) if method == LinkMethod::HardLink => {
+                link::copy(&source.below(tree), &target, file.executable)
+            }
+            Content::Copied(source) => link::place(method, &source.below(tree), &target, file.executable),
+            Content::Made(bytes) => create(&target, bytes, file.executable),
+        };
+        let failed = |error| io_error("write", &target, error);
+        match place() {
+            Ok(()) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs::remove_file(&target).map_err(failed)?;
+                place().map_err(failed)?;
+                Ok(true)
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Writes the RECORDs and sums up.
+    fn finish(
+        &self,
+        names: &[DistributionName],
+        planned: Vec<Planned>,
+        verdict: &Verdict,
+    ) -> Result<Vec<Installed>, InstallError> {
+        let results: Vec<Result<Installed, InstallError>> = planned
+            .into_par_iter()
+            .enumerate()
+            .with_max_len(1)
+            .map(|(index, files)| {
+                let finished = self.finish_one(index, &names[index], files, &verdict.not_owned[index]);
+                finished.map_err(|kind| self.failed(index, kind))
+            })
+            .collect();
+        results.into_iter().collect()
+    }
+
+    fn finish_one(
+        &self,
+        index: usize,
+        name: &DistributionName,
+        files: Planned,
+        not_owned: &HashSet<TreePath>,
+    ) -> Result<Installed, InstallErrorKind> {
+        let contents = &self.wheels[index].wheel.contents;
+        let site = self.layout.site_packages();
+        let dist_info = layout::dist_info(self.wheels[index].wheel, self.layout)?;
+        let record = dist_info.join(&"RECORD".parse().expect("a literal path inside the tree"));
+        let mut rows = vec![Row { path: record::relative_to(&record, &site), content: None }];
+        let mut installed = Vec::with_capacity(files.len() + 1);
+        let mut scripts = Vec::new();
+        for (path, file) in files {
+            if not_owned.contains(&path) {
+                continue;
+            }
+            rows.push(Row { path: record::relative_to(&path, &site), content: Some((file.sha256, file.size)) });
+            if file.script {
+                scripts.push(path.clone());
+            }
+            let PlannedFile { sha256, size, executable, .. } = file;
+            installed.push(InstalledFile { path, sha256, size, executable });
+        }
+        let text = record::write(rows);
+        let target = record.below(self.prefix);
+        create(&target, &text, false).map_err(|error| io_error("write", &target, error))?;
+        let (sha256, size) = (Digest::of(&text), text.len() as u64);
+        installed.push(InstalledFile { path: record, sha256, size, executable: false });
+        installed.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(Installed {
+            name: name.clone(),
+            version: contents.metadata.version.clone(),
+            licence: contents.metadata.licence.clone(),
+            dist_info,
+            files: installed,
+            scripts,
+        })
+    }
+}
+
+fn create(path: &Path, bytes: &[u8], executable: bool) -> io::Result<()> {
+    io::Write::write_all(&mut fs::File::create_new(path)?, bytes)?;
+    link::make_own(path, executable)
+}
+
+fn io_error(action: &'static str, path: &Path, source: io::Error) -> InstallErrorKind {
+    InstallErrorKind::Io { action, path: path.to_owned(), source }
+}

@@ -1,0 +1,66 @@
+//! Why wheels cannot be laid out in a prefix.
+
+use std::io;
+use std::path::PathBuf;
+
+use vocab::{DistributionName, Exit, Fault, TreePath};
+
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot install `{wheel}`")]
+pub struct InstallError {
+    /// The wheel's file name; several of them where a fault has several causes.
+    pub wheel: String,
+    #[source]
+    pub kind: InstallErrorKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum InstallErrorKind {
+    #[error("its file `{path}` is refused: {reason}")]
+    Refused { path: String, reason: String },
+    #[error("it brings `{path}` twice, with different content")]
+    Twice { path: TreePath },
+    #[error("its files `{path}` and `{other}` would be one file on this platform")]
+    CaseClash { path: TreePath, other: TreePath },
+    #[error("it has a file where `{other}` needs a folder: `{path}`")]
+    FileAndFolder { path: TreePath, other: DistributionName },
+    #[error("it is given twice")]
+    SameDistribution,
+    #[error("cannot {action} `{}`", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("the build was interrupted")]
+    Cancelled,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("no threads can be started")]
+    Threads(#[source] io::Error),
+}
+
+impl Fault for InstallError {
+    fn code(&self) -> &'static str {
+        match self.kind {
+            InstallErrorKind::Cancelled => "E_INTERRUPTED",
+            InstallErrorKind::Store(_) => "E_STORE",
+            _ => "E_INSTALL",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self.kind {
+            InstallErrorKind::Refused { .. } => Exit::Trust,
+            _ => Exit::Build,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match &self.kind {
+            InstallErrorKind::Store(error) => error.hint(),
+            InstallErrorKind::FileAndFolder { .. } | InstallErrorKind::CaseClash { .. } => {
+                Some("leave one of the two out with `skip`, or take another version".into())
+            }
+            _ => None,
+        }
+    }
+}

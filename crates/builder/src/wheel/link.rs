@@ -1,0 +1,83 @@
+//! A file of the store into a prefix, the cheapest way the two folders allow.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::unpacked::stamp;
+use crate::store::StoreError;
+
+/// In order of preference. A reflink shares the bytes and nothing else; a hard link is the store's own file and so
+/// read-only; a copy always works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkMethod {
+    Reflink,
+    HardLink,
+    Copy,
+}
+
+impl LinkMethod {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reflink => "reflink",
+            Self::HardLink => "hard link",
+            Self::Copy => "copy",
+        }
+    }
+
+    /// Tries them with `sample`, a file of the store, in a folder of its own in `prefix`.
+    pub(super) fn probe(sample: &Path, prefix: &Path) -> Result<Self, StoreError> {
+        let folder = tempfile::Builder::new()
+            .prefix(".pydist-probe-")
+            .tempdir_in(prefix)
+            .map_err(|source| StoreError::new("create a folder below", prefix, source))?;
+        if reflink_copy::reflink(sample, folder.path().join("reflink")).is_ok() {
+            return Ok(Self::Reflink);
+        }
+        if fs::hard_link(sample, folder.path().join("link")).is_ok() {
+            return Ok(Self::HardLink);
+        }
+        Ok(Self::Copy)
+    }
+}
+
+/// Makes `to`, which must not exist.
+pub(super) fn place(method: LinkMethod, from: &Path, to: &Path, executable: bool) -> io::Result<()> {
+    match method {
+        LinkMethod::Reflink => {
+            reflink_copy::reflink(from, to)?;
+            make_own(to, executable)
+        }
+        LinkMethod::HardLink => match fs::hard_link(from, to) {
+            // A file can have only so many links (65,000 on ext4, 1,024 on NTFS).
+            Err(error) if error.kind() == io::ErrorKind::TooManyLinks => copy(from, to, executable),
+            other => other,
+        },
+        LinkMethod::Copy => copy(from, to, executable),
+    }
+}
+
+/// A file that shares nothing with the store and may be written.
+pub(super) fn copy(from: &Path, to: &Path, executable: bool) -> io::Result<()> {
+    let mut source = fs::File::open(from)?;
+    let mut target = fs::File::create_new(to)?;
+    io::copy(&mut source, &mut target)?;
+    drop(target);
+    make_own(to, executable)
+}
+
+/// 0755 or 0644, whatever the process's mask, and the time stamp that the store's file has.
+pub(super) fn make_own(path: &Path, executable: bool) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(path, fs::Permissions::from_mode(if executable { 0o755 } else { 0o644 }))?;
+    }
+    #[cfg(not(unix))]
+    let _ = executable;
+    // To be set, the time needs a handle that may write; on POSIX any handle of the owner does.
+    fs::File::options().write(true).open(path)?.set_modified(stamp())
+}

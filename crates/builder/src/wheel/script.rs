@@ -1,0 +1,106 @@
+//! Scripts that find the interpreter beside themselves, wherever the prefix was moved to.
+//!
+//! A script's first line can name its interpreter only by an absolute path. So on POSIX the script is first a shell
+//! script, a few lines that Python takes for its first string, and those start the interpreter of their own folder
+//! with the same file. The shell follows symbolic links to the script itself, in plain POSIX words: `realpath` and
+//! `readlink -f` are not everywhere. Windows starts programs only, see [`super::launcher`].
+
+use super::EntryPoint;
+
+/// The lines that start `interpreter` (a file name) from the script's own folder. For Python they are a string.
+fn posix_header(interpreter: &str) -> String {
+    // A path without a slash comes from `sh script`; `${self%/*}` needs one.
+    format!(
+        "#!/bin/sh\n\
+         ''':'\n\
+         case $0 in */*) self=$0 ;; *) self=./$0 ;; esac\n\
+         while [ -h \"$self\" ]; do\n\
+         link=$(readlink -- \"$self\") || exit 126\n\
+         case $link in /*) self=$link ;; *) self=${{self%/*}}/$link ;; esac\n\
+         done\n\
+         exec \"${{self%/*}}/{interpreter}\" \"$0\" \"$@\"\n\
+         '''\n"
+    )
+}
+
+/// The whole script of an entry point, without any first line for the system.
+pub(super) fn entry_point_body(point: &EntryPoint) -> String {
+    let EntryPoint { module, attribute, .. } = point;
+    // What is imported is the first part: `Class` of `Class.method`.
+    let imported = attribute.split('.').next().unwrap_or(attribute);
+    format!(
+        "import sys\n\
+         from {module} import {imported}\n\
+         if __name__ == \"__main__\":\n    \
+         for ending in (\"-script.py\", \"-script.pyw\", \".exe\"):\n        \
+         sys.argv[0] = sys.argv[0].removesuffix(ending)\n    \
+         sys.exit({attribute}())\n"
+    )
+}
+
+/// `body`, made to start by itself on POSIX.
+pub(super) fn posix_script(interpreter: &str, body: &str) -> Vec<u8> {
+    format!("{}{body}", posix_header(interpreter)).into_bytes()
+}
+
+/// What follows the first line of a script from a wheel's `.data/scripts`, if that line is `#!python` or `#!pythonw`,
+/// by which its author asks for the installation's own interpreter (PEP 427). The flag is true for `pythonw`.
+pub(super) fn python_body(content: &[u8]) -> Option<(&[u8], bool)> {
+    let rest = content.strip_prefix(b"#!python")?;
+    let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+    let gui = rest[..end].starts_with(b"w");
+    let options = &rest[usize::from(gui)..end];
+    // `#!python3` and `#!/usr/bin/env python` are left as they are; arguments such as `-E` cannot be kept.
+    if !options.first().is_none_or(u8::is_ascii_whitespace) {
+        return None;
+    }
+    Some((rest.get(end + 1..).unwrap_or_default(), gui))
+}
+
+/// [`posix_script`] for a script whose text may have any encoding. Its declaration (PEP 263) counts only within the
+/// first two lines, so it moves up.
+pub(super) fn rewritten_posix(interpreter: &str, body: &[u8]) -> Vec<u8> {
+    let header = posix_header(interpreter);
+    let (first, rest) = header.split_at(header.find('\n').map_or(0, |end| end + 1));
+    let end = body.iter().position(|byte| *byte == b'\n').map_or(body.len(), |end| end + 1);
+    let line = &body[..end];
+    let declares = line.trim_ascii_start().starts_with(b"#") && line.windows(6).any(|part| part == b"coding");
+    let mut script = first.as_bytes().to_vec();
+    if declares {
+        script.extend_from_slice(line);
+    }
+    script.extend_from_slice(rest.as_bytes());
+    script.extend_from_slice(body);
+    script
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_python_line_asks_for_the_own_interpreter() {
+        let cases: [(&[u8], Option<(&[u8], bool)>); 8] = [
+            (b"#!python\nx", Some((b"x", false))),
+            (b"#!python -E\r\nx", Some((b"x", false))),
+            (b"#!pythonw\nx", Some((b"x", true))),
+            (b"#!python", Some((b"", false))),
+            (b"#!python3\nx", None),
+            (b"#!/usr/bin/env python\nx", None),
+            (b"#!/bin/sh\nx", None),
+            (b"\x7fELF", None),
+        ];
+        for (content, expected) in cases {
+            assert_eq!(python_body(content), expected, "for {:?}", String::from_utf8_lossy(content));
+        }
+    }
+
+    #[test]
+    fn an_encoding_declaration_stays_within_the_first_two_lines() {
+        let script = rewritten_posix("python3.12", b"# -*- coding: latin-1 -*-\nprint('\xe9')\n");
+        let second = script.split(|byte| *byte == b'\n').nth(1).unwrap();
+        assert_eq!(second, b"# -*- coding: latin-1 -*-");
+        let plain = rewritten_posix("python3.12", b"print(1)\n");
+        assert_eq!(plain, posix_script("python3.12", "print(1)\n"));
+    }
+}

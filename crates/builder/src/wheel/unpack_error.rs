@@ -1,0 +1,99 @@
+//! Why a wheel cannot be unpacked.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use vocab::{Digest, Exit, Fault};
+
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot unpack the wheel `{wheel}`")]
+pub struct UnpackError {
+    /// The file name.
+    pub wheel: String,
+    #[source]
+    pub kind: UnpackErrorKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum UnpackErrorKind {
+    /// The store had it damaged and no longer has it.
+    #[error("its SHA-256 is {actual}, {expected} is expected; the damaged file has been removed from the store")]
+    Damaged { expected: Digest, actual: Digest },
+    #[error("it is no zip archive that can be read: {reason}")]
+    Zip { reason: String },
+    #[error("its entry `{path}` is refused: {reason}")]
+    Entry { path: String, reason: String },
+    #[error("{reason}")]
+    TooLarge { reason: String },
+    #[error("its RECORD cannot be used: {reason}")]
+    Record { reason: String },
+    #[error("its file `{path}` is not listed in its RECORD with a digest")]
+    NotInRecord { path: String },
+    #[error("its RECORD lists `{path}`, which it does not have")]
+    Missing { path: String },
+    #[error("its file `{path}` has another {what} than its RECORD says")]
+    Mismatch {
+        path: String,
+        /// `digest` or `size`.
+        what: &'static str,
+    },
+    #[error("its `{path}` is not as wheels have it: {reason}")]
+    Malformed { path: String, reason: String },
+    #[error("the build was interrupted")]
+    Cancelled,
+    #[error("`{}` cannot be read", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("no threads can be started")]
+    Threads(#[source] io::Error),
+}
+
+impl UnpackErrorKind {
+    pub(super) fn write(path: &Path, source: io::Error) -> Self {
+        Self::Store(StoreError::new("write", path, source))
+    }
+}
+
+impl Fault for UnpackError {
+    fn code(&self) -> &'static str {
+        match self.kind {
+            UnpackErrorKind::Damaged { .. } => "E_DIGEST",
+            UnpackErrorKind::Record { .. }
+            | UnpackErrorKind::NotInRecord { .. }
+            | UnpackErrorKind::Missing { .. }
+            | UnpackErrorKind::Mismatch { .. } => "E_WHEEL_RECORD",
+            UnpackErrorKind::Cancelled => "E_INTERRUPTED",
+            UnpackErrorKind::Store(_) => "E_STORE",
+            _ => "E_WHEEL",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self.kind {
+            UnpackErrorKind::Cancelled
+            | UnpackErrorKind::Read { .. }
+            | UnpackErrorKind::Store(_)
+            | UnpackErrorKind::Threads(_) => Exit::Build,
+            _ => Exit::Trust,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match &self.kind {
+            UnpackErrorKind::Damaged { .. } => Some("run it again: the file is then fetched anew".into()),
+            UnpackErrorKind::NotInRecord { .. }
+            | UnpackErrorKind::Missing { .. }
+            | UnpackErrorKind::Mismatch { .. }
+            | UnpackErrorKind::Record { .. } => Some(
+                "the wheel was changed after it was built, or built badly: take another version, or build it from \
+                 source with `forceSource`"
+                    .into(),
+            ),
+            UnpackErrorKind::Store(error) => error.hint(),
+            _ => None,
+        }
+    }
+}

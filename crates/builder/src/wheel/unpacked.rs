@@ -1,0 +1,109 @@
+//! An unpacked wheel in the store: `wheels/<sha256>/tree/…` and its table `wheels/<sha256>/entries.json`.
+//!
+//! Files there are read-only, because prefixes hard-link them, and all carry the same time stamp: whoever writes into
+//! one nevertheless, through a link in some prefix, gives it another, and that is found by looking, without reading.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use vocab::{Digest, TreePath};
+
+use super::{EntryPoint, WheelFileName, WheelMetadata};
+
+/// A wheel whose files are in the store and were checked against its RECORD.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnpackedWheel {
+    /// Holds the files at their paths in the wheel.
+    pub tree: PathBuf,
+    pub contents: Contents,
+}
+
+/// The table of an unpacked wheel, `entries.json`. `format` is 1; another one is unpacked anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contents {
+    pub(super) format: u32,
+    /// Of the wheel file.
+    pub sha256: Digest,
+    /// In bytes, of the wheel file.
+    pub size: u64,
+    pub file_name: WheelFileName,
+    /// `numpy-2.2.6`, the name of the `.dist-info` and `.data` folders without their endings.
+    pub stem: String,
+    pub metadata: WheelMetadata,
+    pub entry_points: Vec<EntryPoint>,
+    /// Sorted by path. Without RECORD and its signatures, which installing replaces.
+    pub entries: Vec<Entry>,
+}
+
+/// One file of a wheel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Below the wheel's root, `.data` folders included.
+    pub path: TreePath,
+    pub sha256: Digest,
+    /// In bytes, uncompressed.
+    pub size: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub executable: bool,
+}
+
+pub(super) const FORMAT: u32 = 1;
+pub(super) const TABLE: &str = "entries.json";
+pub(super) const TREE: &str = "tree";
+
+impl UnpackedWheel {
+    /// The file of `entry` on this machine's disk.
+    pub fn path_of(&self, entry: &Entry) -> PathBuf {
+        entry.path.below(&self.tree)
+    }
+
+    /// The same bytes under another name carry other tags, never other files.
+    pub(super) fn named(mut self, file_name: &WheelFileName) -> Self {
+        self.contents.file_name = file_name.clone();
+        self
+    }
+
+    /// `Ok(None)` when there is none, the error's text when there is one that must not be used.
+    pub(super) fn open(folder: &Path) -> Result<Option<Self>, String> {
+        let bytes = match fs::read(folder.join(TABLE)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !folder.exists() => return Ok(None),
+            Err(error) => return Err(format!("its table cannot be read: {error}")),
+        };
+        let contents: Contents =
+            serde_json::from_slice(&bytes).map_err(|error| format!("its table is damaged: {error}"))?;
+        if contents.format != FORMAT {
+            return Err(format!("its table has format {}, not {FORMAT}", contents.format));
+        }
+        let wheel = Self { tree: folder.join(TREE), contents };
+        match wheel.contents.entries.par_iter().find_map_first(|entry| wheel.damage(entry)) {
+            None => Ok(Some(wheel)),
+            Some(damage) => Err(damage),
+        }
+    }
+
+    /// Reads a file only if its time stamp says that something touched it (a copied store, for one).
+    fn damage(&self, entry: &Entry) -> Option<String> {
+        let path = self.path_of(entry);
+        let Ok(metadata) = fs::symlink_metadata(&path) else {
+            return Some(format!("its file `{}` is gone", entry.path));
+        };
+        if !metadata.is_file() || metadata.len() != entry.size {
+            return Some(format!("its file `{}` has another size", entry.path));
+        }
+        if metadata.modified().is_ok_and(|time| time == stamp()) {
+            return None;
+        }
+        let sound = fs::File::open(&path).and_then(Digest::of_reader).is_ok_and(|(digest, _)| digest == entry.sha256);
+        (!sound).then(|| format!("its file `{}` has another content", entry.path))
+    }
+}
+
+/// 1980-01-01, the earliest time that a zip archive can hold, and the time stamp of files in artifacts.
+pub(super) fn stamp() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(315_532_800)
+}

@@ -1,0 +1,171 @@
+//! The table of contents of a wheel's zip archive, with every rule that can be checked before inflating anything.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+
+use vocab::TreePath;
+use zip::ZipArchive;
+
+use super::name_rules::{case_key, refused_by_windows};
+use super::unpack_error::UnpackErrorKind;
+
+/// A regular file in the archive.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    /// In the archive's table.
+    pub index: usize,
+    pub path: TreePath,
+    /// Uncompressed, as the table claims; the reader holds it to that.
+    pub size: u64,
+    pub executable: bool,
+}
+
+/// More members than this no wheel has; each costs memory.
+const MOST_MEMBERS: usize = 500_000;
+/// A wheel may inflate to this in any case, and beyond it to `HIGHEST_RATIO` times its own size.
+const ALWAYS_FINE: u64 = 512 << 20;
+const HIGHEST_RATIO: u64 = 200;
+
+/// Opens the archive and lists its files; folders are left out, they follow from the files.
+pub(super) fn open(path: &Path) -> Result<(ZipArchive<SharedFile>, Vec<Member>), UnpackErrorKind> {
+    let unreadable = |source| UnpackErrorKind::Read { path: path.to_owned(), source };
+    let file = SharedFile::open(path).map_err(unreadable)?;
+    let packed = file.length;
+    let archive = ZipArchive::new(file).map_err(|error| UnpackErrorKind::Zip { reason: error.to_string() })?;
+    if archive.has_duplicate_names() {
+        return Err(UnpackErrorKind::Zip { reason: "two of its entries have the same name".into() });
+    }
+    if archive.len() > MOST_MEMBERS {
+        return Err(UnpackErrorKind::TooLarge { reason: format!("it has more than {MOST_MEMBERS} entries") });
+    }
+    let mut members = Vec::with_capacity(archive.len());
+    for index in 0..archive.len() {
+        members.extend(member(&archive, index)?);
+    }
+    check_size(&members, packed)?;
+    check_names(&members)?;
+    Ok((archive, members))
+}
+
+/// `None` for a folder.
+fn member(archive: &ZipArchive<SharedFile>, index: usize) -> Result<Option<Member>, UnpackErrorKind> {
+    let entry = archive.by_index_data(index).map_err(|error| UnpackErrorKind::Zip { reason: error.to_string() })?;
+    let shown = String::from_utf8_lossy(entry.name_raw()).into_owned();
+    let refuse = |reason: &str| Err(UnpackErrorKind::Entry { path: shown.clone(), reason: reason.to_owned() });
+    let Ok(name) = std::str::from_utf8(entry.name_raw()) else {
+        return refuse("its name is not UTF-8");
+    };
+    let path: TreePath = match name.parse() {
+        Ok(path) => path,
+        Err(vocab::TreePathError { reason, .. }) => return refuse(reason),
+    };
+    if name.chars().any(char::is_control) {
+        return refuse("its name holds a control character");
+    }
+    let mode = entry.unix_mode().unwrap_or(0);
+    // The file type bits; archives made on Windows leave them empty.
+    let kind = mode & 0o170_000;
+    if entry.is_symlink() || kind == 0o120_000 {
+        return refuse("it is a symbolic link, which wheels do not have");
+    }
+    if name.ends_with('/') || kind == 0o040_000 {
+        return if entry.size() == 0 { Ok(None) } else { refuse("it is a folder with content") };
+    }
+    if !matches!(kind, 0 | 0o100_000) {
+        return refuse("it is neither a file nor a folder");
+    }
+    if entry.encrypted() {
+        return refuse("it is encrypted");
+    }
+    if path.is_root() {
+        return refuse("it has no name");
+    }
+    Ok(Some(Member { index, path, size: entry.size(), executable: mode & 0o111 != 0 }))
+}
+
+fn check_size(members: &[Member], packed: u64) -> Result<(), UnpackErrorKind> {
+    let total = members.iter().fold(0_u64, |sum, member| sum.saturating_add(member.size));
+    if total > ALWAYS_FINE.max(packed.saturating_mul(HIGHEST_RATIO)) {
+        let reason = format!("its {packed} bytes claim to hold {total}, more than {HIGHEST_RATIO} times as many");
+        return Err(UnpackErrorKind::TooLarge { reason });
+    }
+    Ok(())
+}
+
+fn check_names(members: &[Member]) -> Result<(), UnpackErrorKind> {
+    let refuse = |path: &TreePath, reason: &str| {
+        Err(UnpackErrorKind::Entry { path: path.to_string(), reason: reason.to_owned() })
+    };
+    let mut files = HashSet::new();
+    let mut folders = HashSet::new();
+    for member in members {
+        if !files.insert(&member.path) {
+            return refuse(&member.path, "another entry has the same path");
+        }
+        let mut parent = member.path.parent();
+        while let Some(folder) = parent.filter(|folder| !folder.is_root()) {
+            parent = folder.parent();
+            if !folders.insert(folder) {
+                break;
+            }
+        }
+    }
+    if let Some(path) = files.iter().find(|path| folders.contains(**path)) {
+        return refuse(path, "it is a file and a folder at once");
+    }
+    // What the disk of this machine cannot hold would otherwise be lost while it is written.
+    if cfg!(any(windows, target_os = "macos")) {
+        let mut keys = HashSet::new();
+        for member in members {
+            if !keys.insert(case_key(&member.path)) {
+                return refuse(&member.path, "another entry differs from it only in upper and lower case");
+            }
+            if let Some(reason) = refused_by_windows(&member.path).filter(|_| cfg!(windows)) {
+                return refuse(&member.path, reason);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One open file that many threads read at their own positions.
+#[derive(Clone, Debug)]
+pub(super) struct SharedFile {
+    file: Arc<File>,
+    position: u64,
+    length: u64,
+}
+
+impl SharedFile {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        Ok(Self { file: Arc::new(file), position: 0, length })
+    }
+}
+
+impl Read for SharedFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        #[cfg(unix)]
+        let count = std::os::unix::fs::FileExt::read_at(&*self.file, buffer, self.position)?;
+        #[cfg(windows)]
+        let count = std::os::windows::fs::FileExt::seek_read(&*self.file, buffer, self.position)?;
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for SharedFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::End(offset) => self.length.checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+        };
+        self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}
