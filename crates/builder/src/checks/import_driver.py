@@ -1,0 +1,286 @@
+"""Imports modules, each in a process of its own. Run by the builder with the interpreter of a finished prefix.
+
+usage: python -I -X pycache_prefix=FOLDER import_driver.py JOB.json
+
+The job: {"mode": "fork" or "spawn", "modules": [...], "jobs": 2, "limit": seconds, "results": FILE,
+"scratch": FOLDER}. One JSON line per module is appended to the results file as it becomes known.
+
+"fork" is the fast way and tells successes only: a process that has imported `a` is forked for `a.b` and `a.c`, so
+what packages share is imported once. The order of imports in each process is that of a fresh interpreter. A module
+without a line has to be tried again by "spawn": a fresh interpreter for each, which tells failures too:
+{"module", "ended": "error" | "crash" | "timeout", "error", "missing": name of the module that was not found}.
+"""
+
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+
+MAX_ERROR = 1500
+
+
+def attempt(module):
+    try:
+        importlib.import_module(module)
+    except BaseException as error:  # an import may well call sys.exit
+        import traceback
+
+        text = "".join(traceback.format_exception_only(type(error), error)).strip()
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        return {"module": module, "ended": "error", "error": text[:MAX_ERROR], "missing": missing}
+    return {"module": module, "ended": "imported"}
+
+
+def append(path, row):
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(descriptor, json.dumps(row).encode("ascii") + b"\n")
+    finally:
+        os.close(descriptor)
+
+
+# --- fork: one process per module, forked from the process of its package
+
+
+class Package:
+    def __init__(self, name):
+        self.name = name
+        self.wanted = False
+        self.children = {}
+
+
+def tree_of(modules):
+    root = Package("")
+    for module in modules:
+        package = root
+        for part in module.split("."):
+            name = part if not package.name else package.name + "." + part
+            package = package.children.setdefault(name, Package(name))
+        package.wanted = True
+    return root
+
+
+class Forker:
+    def __init__(self, job):
+        self.job = job
+        # As many tokens as imports may run at once, shared by all processes of the tree.
+        self.token_source, self.token_sink = os.pipe()
+        os.set_blocking(self.token_source, False)
+        os.write(self.token_sink, b"x" * job["jobs"])
+
+    def take_token(self):
+        try:
+            return len(os.read(self.token_source, 1)) == 1
+        except BlockingIOError:
+            return False
+
+    def return_token(self):
+        os.write(self.token_sink, b"x")
+
+    def explore(self, package):
+        """Runs in the process that has imported `package`."""
+        import select
+
+        parent = os.getppid()
+        waiting = list(package.children.values())
+        running = {}
+        while waiting or running:
+            if os.getppid() != parent:
+                self.abandon(running)
+            may_start = bool(waiting) and len(running) < self.job["jobs"]
+            if may_start and self.take_token():
+                child = Child(self, waiting.pop(0))
+                running[child.pipe] = child
+                continue
+            sources = list(running) + ([self.token_source] if may_start else [])
+            ready, _, _ = select.select(sources, [], [], 0.5)
+            for child in list(running.values()):
+                if child.is_over(child.pipe in ready):
+                    del running[child.pipe]
+
+    def abandon(self, running):
+        for child in running.values():
+            child.kill()
+        os._exit(1)
+
+
+class Child:
+    def __init__(self, forker, package):
+        self.forker = forker
+        self.importing = True
+        self.deadline = time.monotonic() + forker.job["limit"]
+        self.pipe, sink = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                os.close(self.pipe)
+                run_child(forker, package, sink)
+            finally:
+                os._exit(0)
+        os.close(sink)
+
+    def is_over(self, readable):
+        message = os.read(self.pipe, 1) if readable else None
+        if message:
+            # The import is done; what follows are imports below it, which take tokens of their own.
+            self.importing = False
+            self.forker.return_token()
+            return False
+        if self.importing and time.monotonic() > self.deadline:
+            self.kill()
+        elif message is None and os.waitpid(self.pid, os.WNOHANG) == (0, 0):
+            return False
+        elif message is not None:
+            self.kill()
+        self.close()
+        return True
+
+    def close(self):
+        if self.importing:
+            self.forker.return_token()
+        self.kill()
+        os.close(self.pipe)
+
+    def kill(self):
+        """With everything that the import has started."""
+        for kill in (os.killpg, os.kill):
+            try:
+                kill(self.pid, signal.SIGKILL)
+            except OSError:
+                pass
+        try:
+            os.waitpid(self.pid, 0)
+        except ChildProcessError:
+            pass
+
+
+def run_child(forker, package, sink):
+    os.setpgid(0, 0)
+    silence()
+    # Ends this process even when the one that watches it has been killed.
+    signal.alarm(int(forker.job["limit"]) + 5)
+    result = attempt(package.name)
+    signal.alarm(0)
+    imported = result["ended"] == "imported"
+    if imported and package.wanted:
+        append(forker.job["results"], result)
+    os.write(sink, b"x")
+    if imported and package.children:
+        forker.explore(package)
+
+
+def silence():
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+
+
+# --- spawn: one fresh interpreter per module
+
+
+def spawn_all(job):
+    import queue
+    import threading
+
+    waiting = queue.SimpleQueue()
+    for number, module in enumerate(job["modules"]):
+        waiting.put((number, module))
+
+    def work():
+        while True:
+            try:
+                number, module = waiting.get_nowait()
+            except queue.Empty:
+                return
+            append(job["results"], spawn(job, number, module))
+
+    threads = [threading.Thread(target=work) for _ in range(job["jobs"])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def spawn(job, number, module):
+    import subprocess
+
+    answer = os.path.join(job["scratch"], "%d.answer" % number)
+    log = os.path.join(job["scratch"], "%d.log" % number)
+    command = [sys.executable, "-I", "-X", "pycache_prefix=" + sys.pycache_prefix, __file__]
+    command += ["--one", module, answer, str(job["limit"])]
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=os.name == "posix"
+        )
+        try:
+            code = process.wait(job["limit"])
+        except subprocess.TimeoutExpired:
+            code = None
+        kill_tree(process)
+    if code is None:
+        text = "did not end within %g s" % job["limit"]
+        return {"module": module, "ended": "timeout", "error": text, "missing": None}
+    try:
+        with open(answer, encoding="ascii") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        text = "%s before the import was done" % how_it_ended(code)
+        last = last_line(log)
+        return {"module": module, "ended": "crash", "error": text + (": " + last if last else ""), "missing": None}
+
+
+def kill_tree(process):
+    if os.name == "posix":
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except OSError:
+            pass
+    elif process.poll() is None:
+        import subprocess
+
+        subprocess.run(
+            ["taskkill", "/F", "/T", "/PID", str(process.pid)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+    process.wait()
+
+
+def how_it_ended(code):
+    if code >= 0:
+        return "ended with code %d" % code
+    try:
+        return "killed by %s" % signal.Signals(-code).name
+    except ValueError:
+        return "killed by signal %d" % -code
+
+
+def last_line(path):
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - 4096))
+        lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines()]
+    return next((line for line in reversed(lines) if line), "")[:MAX_ERROR]
+
+
+def one(module, answer, limit):
+    if os.name == "posix":
+        signal.alarm(int(float(limit)) + 5)
+    result = attempt(module)
+    with open(answer, "w", encoding="ascii") as file:
+        json.dump(result, file)
+    # Threads and exit handlers of what was imported are not what is checked here.
+    os._exit(0)
+
+
+def main(arguments):
+    if arguments[0] == "--one":
+        one(*arguments[1:])
+    with open(arguments[0], encoding="utf-8") as file:
+        job = json.load(file)
+    if job["mode"] == "fork":
+        Forker(job).explore(tree_of(job["modules"]))
+    else:
+        spawn_all(job)
+
+
+main(sys.argv[1:])

@@ -1,0 +1,122 @@
+//! From attempts to a report: what counts as a failure, and what the whitelist says about it. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::report::{Allowed, ImportFailure, ImportFailureKind, ImportReport, UnusedEntry};
+use super::run::{Attempt, Ended};
+use super::{CheckedDistribution, ImportCheck};
+use crate::checks::whitelist::Entry;
+
+/// `wanted` are the modules by index of the distribution; `known` imported before; `attempts` are new.
+pub fn judge(
+    check: &ImportCheck<'_>,
+    wanted: &BTreeMap<usize, BTreeSet<String>>,
+    known: &BTreeSet<String>,
+    attempts: BTreeMap<String, Attempt>,
+) -> ImportReport {
+    let mut report = ImportReport { strict: check.strict_whitelist, ..ImportReport::default() };
+    let mut unused = BTreeSet::new();
+    for (index, distribution) in check.distributions.iter().enumerate() {
+        let entries: Vec<Entry<'_>> = check.whitelist.entries(&distribution.file).collect();
+        let mut used: BTreeSet<&str> = BTreeSet::new();
+        for module in wanted.get(&index).into_iter().flatten() {
+            if known.contains(module) {
+                report.imported += 1;
+                report.cached += 1;
+                report.imported_modules.insert(module.clone());
+                continue;
+            }
+            match attempts.get(module) {
+                Some(attempt) if attempt.ended == Ended::Imported => {
+                    report.imported += 1;
+                    report.imported_modules.insert(module.clone());
+                }
+                Some(attempt) if attempt.is_no_module() => report.not_modules += 1,
+                attempt => {
+                    let attempt = attempt.cloned().unwrap_or_else(Attempt::lost);
+                    let failure = failure_of(check, distribution, module, &attempt);
+                    let entry =
+                        entries.iter().find(|entry| entry.module == module && entry.expected.matches(&failure.error));
+                    if let Some(entry) = entry {
+                        used.insert(entry.module);
+                    }
+                    excuse(check, failure, entry, &mut report);
+                }
+            }
+        }
+        // Keys with a slash name files for the static check, which alone knows whether they are needed.
+        let rest = entries.iter().filter(|entry| !used.contains(entry.module) && !entry.module.contains('/'));
+        unused.extend(rest.map(|entry| UnusedEntry { wheel: entry.wheel.to_owned(), module: entry.module.to_owned() }));
+    }
+    judge_sources(check, &mut report);
+    report.unused = unused.into_iter().collect();
+    report
+}
+
+fn excuse(check: &ImportCheck<'_>, failure: ImportFailure, entry: Option<&Entry<'_>>, report: &mut ImportReport) {
+    match entry {
+        None => report.failures.push(failure),
+        Some(entry) => match entry.expected.expires {
+            Some(date) if date < check.today => {
+                let kind = ImportFailureKind::Expired { date: date.to_string() };
+                report.failures.push(ImportFailure { kind, ..failure });
+            }
+            _ => report.allowed.push(Allowed {
+                distribution: failure.distribution,
+                module: failure.module,
+                error: failure.error,
+                reason: entry.expected.reason.clone(),
+            }),
+        },
+    }
+}
+
+fn failure_of(
+    check: &ImportCheck<'_>,
+    distribution: &CheckedDistribution,
+    module: &str,
+    attempt: &Attempt,
+) -> ImportFailure {
+    let kind = match (attempt.ended, &attempt.missing) {
+        (Ended::Timeout, _) => ImportFailureKind::TimedOut,
+        (Ended::Crash, _) => ImportFailureKind::Crash,
+        (_, Some(missing)) if !is_in_runtime(check, missing) => {
+            ImportFailureKind::MissingDependency { name: missing.clone() }
+        }
+        _ => ImportFailureKind::Error,
+    };
+    ImportFailure {
+        distribution: distribution.name.clone(),
+        wheel: distribution.file.clone(),
+        module: module.to_owned(),
+        kind,
+        error: attempt.error.clone(),
+    }
+}
+
+/// Whether any distribution, the standard library or a copied file has the first part of the name. What is missing
+/// below a package that is there is that package's own fault.
+fn is_in_runtime(check: &ImportCheck<'_>, module: &str) -> bool {
+    let name = module.split('.').next().unwrap_or(module);
+    [check.layout.site_packages(), check.layout.stdlib()].iter().any(|folder| {
+        let folder = folder.below(check.prefix);
+        folder.join(name).is_dir() || folder.join(format!("{name}.py")).is_file()
+    })
+}
+
+/// Source distributions among wheels (`--allow-sdist`) are the user's wish; nothing but them is an empty check that
+/// must not pass.
+fn judge_sources(check: &ImportCheck<'_>, report: &mut ImportReport) {
+    let sources = || check.distributions.iter().filter(|distribution| !distribution.is_wheel());
+    if sources().count() < check.distributions.len() {
+        report.unchecked = sources().map(|distribution| distribution.file.clone()).collect();
+        return;
+    }
+    report.failures.extend(sources().map(|distribution| ImportFailure {
+        distribution: distribution.name.clone(),
+        wheel: distribution.file.clone(),
+        module: String::new(),
+        kind: ImportFailureKind::SourceOnly,
+        error: String::new(),
+    }));
+}

@@ -1,0 +1,121 @@
+//! The import check: every native module of a finished prefix is imported by the prefix's own interpreter.
+//!
+//! Only for prefixes of the machine's own platform. Each module is imported in a process of its own, nothing is
+//! written into the prefix, and neither the user's settings nor their site-packages can be seen. Modules that were
+//! imported once are remembered in the store under everything that their success depends on.
+
+mod judge;
+mod memory;
+mod module_names;
+mod report;
+mod run;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::civil::Date;
+use vocab::{Digest, DistributionName, Exit, Fault, TreePath};
+
+use crate::Context;
+use crate::checks::whitelist::Whitelist;
+use crate::process::ProcessError;
+use crate::tree_layout::TreeLayout;
+
+pub use module_names::module_name_of;
+pub use report::{Allowed, ImportFailure, ImportFailureKind, ImportFailures, ImportReport, UnusedEntry};
+
+/// What to check.
+pub struct ImportCheck<'a> {
+    pub prefix: &'a Path,
+    pub layout: TreeLayout,
+    pub distributions: &'a [CheckedDistribution],
+    pub whitelist: &'a Whitelist,
+    /// Whitelist entries that were not needed are failures.
+    pub strict_whitelist: bool,
+    /// Stands for everything in the prefix besides the wheels: the base interpreter and copied files.
+    pub python_identity: Digest,
+    /// Whitelist entries may expire.
+    pub today: Date,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedDistribution {
+    pub name: DistributionName,
+    /// The wheel's file name; that of a source distribution when that is all there is.
+    pub file: String,
+    pub sha256: Digest,
+    /// What its `RECORD` lists, below the prefix.
+    pub files: Vec<TreePath>,
+}
+
+impl CheckedDistribution {
+    fn is_wheel(&self) -> bool {
+        self.file.ends_with(".whl")
+    }
+}
+
+/// For one import, unless the configuration's limit for external steps is shorter.
+const IMPORT_LIMIT: Duration = Duration::from_secs(120);
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot check the imports of `{}`", prefix.display())]
+pub struct ImportCheckError {
+    pub prefix: PathBuf,
+    #[source]
+    pub kind: ImportCheckErrorKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ImportCheckErrorKind {
+    #[error("its interpreter does not run")]
+    Process(#[source] ProcessError),
+    #[error("its interpreter ended with {code} before all imports were tried: {stderr}")]
+    Driver { code: String, stderr: String },
+    #[error("cannot use `{}`", path.display())]
+    Disk { path: PathBuf, source: io::Error },
+}
+
+impl Fault for ImportCheckError {
+    fn code(&self) -> &'static str {
+        match &self.kind {
+            ImportCheckErrorKind::Process(error) => error.code(),
+            ImportCheckErrorKind::Driver { .. } => "E_IMPORT_CHECK",
+            ImportCheckErrorKind::Disk { .. } => "E_CHECK_DISK",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self.kind {
+            ImportCheckErrorKind::Driver { .. } => Exit::Check,
+            _ => Exit::Build,
+        }
+    }
+}
+
+/// Imports what is not yet known to import. Failures are in the report: see [`ImportReport::verdict`].
+///
+/// # Errors
+/// The interpreter cannot be run, or the store's folders cannot be used.
+pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<ImportReport, ImportCheckError> {
+    let failed = |kind| ImportCheckError { prefix: check.prefix.to_owned(), kind };
+    let wanted: BTreeMap<usize, BTreeSet<String>> = check
+        .distributions
+        .iter()
+        .enumerate()
+        .filter(|(_, distribution)| distribution.is_wheel())
+        .map(|(index, distribution)| (index, module_names::modules_of(check.prefix, check.layout, &distribution.files)))
+        .collect();
+    let all: BTreeSet<&str> = wanted.values().flatten().map(String::as_str).collect();
+    let memory = memory::Memory::of(context, check);
+    let known = memory.recall();
+    let unknown: Vec<&str> = all.iter().copied().filter(|module| !known.contains(*module)).collect();
+    let attempts =
+        if unknown.is_empty() { BTreeMap::new() } else { run::import(context, check, &unknown).map_err(failed)? };
+    let report = judge::judge(check, &wanted, &known, attempts);
+    if !unknown.is_empty() {
+        memory.remember(&report.imported_modules);
+    }
+    Ok(report)
+}

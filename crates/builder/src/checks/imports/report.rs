@@ -1,0 +1,208 @@
+//! What the import check found, as plain data.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+use vocab::{DistributionName, Exit, Fault, NativeSummary};
+
+/// Rows are in the order of distributions, then modules.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ImportReport {
+    /// Modules that import.
+    pub imported: u64,
+    /// How many of them were remembered from an earlier check.
+    pub cached: u64,
+    /// Native files that are no modules, though their names look like one.
+    pub not_modules: u64,
+    pub allowed: Vec<Allowed>,
+    pub failures: Vec<ImportFailure>,
+    /// Whitelist entries for wheels of this runtime that were not needed.
+    pub unused: Vec<UnusedEntry>,
+    /// Source distributions beside wheels: nothing of them is installed, so nothing was checked.
+    pub unchecked: Vec<String>,
+    /// Unused entries are failures.
+    pub strict: bool,
+    #[serde(skip)]
+    pub(super) imported_modules: BTreeSet<String>,
+}
+
+/// A failure that the whitelist lets pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Allowed {
+    pub distribution: DistributionName,
+    pub module: String,
+    pub error: String,
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ImportFailure {
+    pub distribution: DistributionName,
+    pub wheel: String,
+    /// Empty when the whole distribution could not be checked.
+    pub module: String,
+    #[serde(flatten)]
+    pub kind: ImportFailureKind,
+    /// The error's own text, several lines perhaps.
+    pub error: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "failure", rename_all = "kebab-case")]
+pub enum ImportFailureKind {
+    #[error("does not import")]
+    Error,
+    /// `name` is a module that nothing in the runtime brings.
+    #[error("missing dependency: {name}")]
+    MissingDependency { name: String },
+    #[error("crashes while it is imported")]
+    Crash,
+    #[error("takes too long to import")]
+    TimedOut,
+    #[error("is only there as source, so nothing of it is installed")]
+    SourceOnly,
+    #[error("its whitelist entry counted until {date}")]
+    Expired { date: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct UnusedEntry {
+    /// The wheel file name or glob, as the whitelist has it.
+    pub wheel: String,
+    pub module: String,
+}
+
+impl ImportReport {
+    /// # Errors
+    /// When there are failures, or, in strict mode, unused whitelist entries.
+    pub fn verdict(&self) -> Result<(), ImportFailures> {
+        let unused = if self.strict { self.unused.clone() } else { Vec::new() };
+        if self.failures.is_empty() && unused.is_empty() {
+            return Ok(());
+        }
+        Err(ImportFailures { failures: self.failures.clone(), unused, snippet: self.snippet() })
+    }
+
+    /// The counts of the import check, put into the static check's summary.
+    pub fn add_to(&self, summary: &mut NativeSummary) {
+        summary.imported = self.imported;
+        summary.allowed = self.allowed.len() as u64;
+    }
+
+    /// Whitelist entries for all failures, to be pasted into the file. Empty when there is nothing to paste.
+    pub fn snippet(&self) -> String {
+        let mut wheels = serde_json::Map::new();
+        for failure in &self.failures {
+            if failure.kind == ImportFailureKind::SourceOnly || failure.module.is_empty() {
+                continue;
+            }
+            let modules = wheels.entry(failure.wheel.clone()).or_insert_with(|| serde_json::json!({}));
+            modules[&failure.module] = serde_json::json!({ "error": core_of(&failure.error), "reason": "" });
+        }
+        if wheels.is_empty() {
+            return String::new();
+        }
+        serde_json::to_string_pretty(&wheels).unwrap_or_default()
+    }
+}
+
+/// The last line without the exception's type, 100 characters at most: the part that stays the same elsewhere.
+fn core_of(error: &str) -> String {
+    let line = last_line(error);
+    let is_type = |word: &str| word.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+    let text = match line.split_once(": ") {
+        Some((word, rest)) if is_type(word) && !rest.trim().is_empty() => rest,
+        _ => line,
+    };
+    text.trim().chars().take(100).collect()
+}
+
+fn last_line(error: &str) -> &str {
+    error.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default()
+}
+
+impl fmt::Display for ImportFailure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.module.as_str() {
+            "" => write!(formatter, "{}: {} {}", self.distribution, self.wheel, self.kind)?,
+            module => write!(formatter, "{}: `{module}` {}", self.distribution, self.kind)?,
+        }
+        match last_line(&self.error) {
+            "" => Ok(()),
+            line => write!(formatter, ": {line}"),
+        }
+    }
+}
+
+/// Native modules of the runtime do not import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportFailures {
+    pub failures: Vec<ImportFailure>,
+    /// Only in strict mode.
+    pub unused: Vec<UnusedEntry>,
+    snippet: String,
+}
+
+impl std::error::Error for ImportFailures {}
+
+impl fmt::Display for ImportFailures {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.failures.len() + self.unused.len();
+        write!(formatter, "{count} failure{} in the import check", if count == 1 { "" } else { "s" })?;
+        for failure in &self.failures {
+            write!(formatter, "\n  {failure}")?;
+        }
+        for entry in &self.unused {
+            write!(formatter, "\n  the whitelist entry `{}` → `{}` is not needed", entry.wheel, entry.module)?;
+        }
+        Ok(())
+    }
+}
+
+impl Fault for ImportFailures {
+    fn code(&self) -> &'static str {
+        "E_IMPORTS"
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Check
+    }
+
+    fn hint(&self) -> Option<String> {
+        if self.failures.is_empty() {
+            return Some("remove the entries from `checker/whitelists/<platform>.json`".to_owned());
+        }
+        if self.snippet.is_empty() {
+            return Some("build a wheel of it, or pin a version that has one".to_owned());
+        }
+        Some(format!(
+            "if these failures are expected, put this into `checker/whitelists/<platform>.json` and fill in the \
+             reasons:\n{}",
+            self.snippet
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_snippet_keeps_what_is_the_same_on_other_machines() {
+        let cases = [
+            (
+                "ImportError: libtbb.so.12: cannot open shared object file",
+                "libtbb.so.12: cannot open shared object file",
+            ),
+            ("numba.core.errors.Unsupported: no\n\n", "no"),
+            ("first line\nRuntimeError: CUDA driver version is insufficient", "CUDA driver version is insufficient"),
+            ("killed by SIGSEGV before the import was done", "killed by SIGSEGV before the import was done"),
+            ("SystemExit: ", "SystemExit:"),
+        ];
+        for (error, core) in cases {
+            assert_eq!(core_of(error), core, "for {error:?}");
+        }
+        assert_eq!(core_of(&format!("ImportError: {}", "é".repeat(300))).chars().count(), 100);
+    }
+}

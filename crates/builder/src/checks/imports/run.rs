@@ -1,0 +1,243 @@
+//! Running `import_driver.py` with the prefix's interpreter.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use vocab::Event;
+
+use super::{IMPORT_LIMIT, ImportCheck, ImportCheckErrorKind};
+use crate::Context;
+use crate::process::{self, Invocation};
+
+pub const DRIVER: &str = include_str!("../import_driver.py");
+
+/// How one import went.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Attempt {
+    pub ended: Ended,
+    #[serde(default)]
+    pub error: String,
+    /// The name of the module that was not found, when that was the error.
+    #[serde(default)]
+    pub missing: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    Imported,
+    Error,
+    Crash,
+    Timeout,
+}
+
+impl Attempt {
+    /// A library that only looks like a module: it was loaded, which is all that can be asked of it.
+    pub fn is_no_module(&self) -> bool {
+        self.error.contains("does not define module export function")
+    }
+
+    pub fn lost() -> Self {
+        Self { ended: Ended::Crash, error: "the check ended before it was tried".to_owned(), missing: None }
+    }
+}
+
+#[derive(Serialize)]
+struct Job<'a> {
+    mode: &'static str,
+    modules: &'a [&'a str],
+    jobs: usize,
+    /// In seconds.
+    limit: f64,
+    results: &'a Path,
+    scratch: &'a Path,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    module: String,
+    #[serde(flatten)]
+    attempt: Attempt,
+}
+
+/// Imports every module; each has a row in the result, unless the driver was killed.
+///
+/// First the fast way, where there is `fork`; whatever does not succeed there is tried in a fresh interpreter, and
+/// that result counts.
+pub fn import(
+    context: &Context,
+    check: &ImportCheck<'_>,
+    modules: &[&str],
+) -> Result<BTreeMap<String, Attempt>, ImportCheckErrorKind> {
+    let work = context.store.root().join("tmp");
+    let disk = |source| ImportCheckErrorKind::Disk { path: work.clone(), source };
+    fs::create_dir_all(&work).map_err(disk)?;
+    let scratch = tempfile::Builder::new().prefix("import-check-").tempdir_in(&work).map_err(disk)?;
+    let session = Session { context, check, scratch: scratch.path(), total: modules.len() };
+    session.set_up()?;
+    let mut attempts = BTreeMap::new();
+    if cfg!(unix) {
+        attempts = session.run("fork", modules, 0)?;
+    }
+    let lacking = |attempts: &BTreeMap<String, Attempt>| -> Vec<&str> {
+        modules.iter().copied().filter(|module| !attempts.contains_key(*module)).collect()
+    };
+    // Where a package itself fails, all of its modules do, with the same error: one attempt answers for them.
+    let packages = failing_packages(&lacking(&attempts), &attempts);
+    let by_package = session.run("spawn", &packages, attempts.len())?;
+    for module in lacking(&attempts) {
+        let package = module.split('.').next().unwrap_or(module);
+        if let Some(attempt) =
+            by_package.get(package).filter(|attempt| attempt.ended == Ended::Error || module == package)
+        {
+            attempts.insert(module.to_owned(), attempt.clone());
+        }
+    }
+    let fresh = session.run("spawn", &lacking(&attempts), attempts.len())?;
+    attempts.extend(fresh);
+    Ok(attempts)
+}
+
+/// Top-level packages of which nothing has been imported so far and several modules wait.
+fn failing_packages<'a>(lacking: &[&'a str], attempts: &BTreeMap<String, Attempt>) -> Vec<&'a str> {
+    let package_of = |module: &'a str| module.split('.').next().unwrap_or(module);
+    let working: BTreeSet<&str> = attempts.keys().map(|module| module.split('.').next().unwrap_or(module)).collect();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for module in lacking {
+        *counts.entry(package_of(module)).or_default() += 1;
+    }
+    counts
+        .into_iter()
+        .filter(|(package, count)| *count > 1 && !working.contains(package))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+struct Session<'a> {
+    context: &'a Context,
+    check: &'a ImportCheck<'a>,
+    /// Removed at the end, with everything that modules write into what they take for their home.
+    scratch: &'a Path,
+    /// Modules in all, for progress.
+    total: usize,
+}
+
+/// What a program needs to start; nothing else of the user's environment is seen by the imports.
+const KEPT_VARIABLES: [&str; 6] = ["PATH", "SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS"];
+
+/// Each import is one process of many, and a thread pool that is only created costs time and memory.
+const ONE_THREAD: [&str; 6] = [
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "POLARS_MAX_THREADS",
+];
+
+impl Session<'_> {
+    fn set_up(&self) -> Result<(), ImportCheckErrorKind> {
+        for name in ["home", "cache", "temporary"] {
+            self.make(name, |path| fs::create_dir(path))?;
+        }
+        self.make("import_driver.py", |path| fs::write(path, DRIVER))
+    }
+
+    fn make(&self, name: &str, act: impl Fn(&Path) -> std::io::Result<()>) -> Result<(), ImportCheckErrorKind> {
+        let path = self.scratch.join(name);
+        act(&path).map_err(|source| ImportCheckErrorKind::Disk { path, source })
+    }
+
+    fn run(
+        &self,
+        mode: &'static str,
+        modules: &[&str],
+        done: usize,
+    ) -> Result<BTreeMap<String, Attempt>, ImportCheckErrorKind> {
+        if modules.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let limit = self.context.timeout.map_or(IMPORT_LIMIT, |timeout| timeout.min(IMPORT_LIMIT));
+        let results = self.scratch.join("results.jsonl");
+        self.make("results.jsonl", |path| fs::write(path, ""))?;
+        let jobs = self.context.jobs.max(1);
+        let job = Job { mode, modules, jobs, limit: limit.as_secs_f64(), results: &results, scratch: self.scratch };
+        self.make("job.json", |path| fs::write(path, serde_json::to_vec(&job)?))?;
+        // The driver keeps the limit of each import; this one is only for a driver that hangs itself.
+        let rounds = u32::try_from(modules.len() / jobs + 2).unwrap_or(u32::MAX);
+        let invocation = self.invocation().timeout(limit.checked_mul(rounds));
+        let finished = self.watched(&results, done, || process::run(self.context, &invocation));
+        let finished = finished.map_err(ImportCheckErrorKind::Process)?;
+        if !finished.succeeded() {
+            let code = finished.code.map_or("a signal".to_owned(), |code| format!("code {code}"));
+            let stderr = finished.stderr_text().trim().to_owned();
+            return Err(ImportCheckErrorKind::Driver { code, stderr });
+        }
+        let text = fs::read_to_string(&results)
+            .map_err(|source| ImportCheckErrorKind::Disk { path: results.clone(), source })?;
+        let rows = text.lines().filter_map(|line| serde_json::from_str::<Row>(line).ok());
+        Ok(rows.map(|row| (row.module, row.attempt)).collect())
+    }
+
+    fn invocation(&self) -> Invocation {
+        let interpreter = self.check.layout.interpreter().below(self.check.prefix);
+        let mut pycache = OsString::from("pycache_prefix=");
+        pycache.push(self.scratch.join("pycache"));
+        let mut invocation = Invocation::new(interpreter, self.scratch)
+            // Isolated: no PYTHON* variables, no user site-packages, no working directory on the path.
+            .args(["-I", "-X"])
+            // Byte code goes there instead of beside the sources, so the prefix stays as it is.
+            .arg(pycache)
+            .arg(self.scratch.join("import_driver.py"))
+            .arg(self.scratch.join("job.json"));
+        invocation.clear_environment = true;
+        for name in KEPT_VARIABLES {
+            if let Some(value) = self.context.environment.path(name) {
+                invocation = invocation.env(name, value.as_os_str());
+            }
+        }
+        for name in ["HOME", "USERPROFILE"] {
+            invocation = invocation.env(name, self.scratch.join("home"));
+        }
+        for name in ["XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR"] {
+            invocation = invocation.env(name, self.scratch.join("cache"));
+        }
+        for name in ["TMPDIR", "TEMP", "TMP"] {
+            invocation = invocation.env(name, self.scratch.join("temporary"));
+        }
+        for name in ONE_THREAD {
+            invocation = invocation.env(name, "1");
+        }
+        // Without it macOS stops forked processes that touch its frameworks.
+        invocation.env("OBJC_DISABLE_INITIALIZE_FORK_SAFETY", "YES").env("LC_ALL", "C.UTF-8")
+    }
+
+    /// Tells progress from the growing results file while `work` runs.
+    fn watched<T>(&self, results: &Path, done: usize, work: impl FnOnce() -> T) -> T {
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let watcher = scope.spawn(|| {
+                let mut told = None;
+                while !over.load(Ordering::Relaxed) {
+                    thread::park_timeout(Duration::from_millis(250));
+                    let lines =
+                        fs::read(results).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count());
+                    let now = (done + lines).min(self.total);
+                    if told.replace(now) != Some(now) {
+                        self.context.tell(Event::Progress { step: "check", done: now, total: self.total });
+                    }
+                }
+            });
+            let result = work();
+            over.store(true, Ordering::Relaxed);
+            watcher.thread().unpark();
+            result
+        })
+    }
+}

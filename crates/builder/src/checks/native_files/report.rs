@@ -1,0 +1,192 @@
+//! What the static check found, as plain data.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+use vocab::{DistributionName, Exit, Fault, NativeSummary, TreePath};
+
+use super::symbol_version::SymbolVersion;
+use crate::checks::imports::module_name_of;
+use crate::checks::whitelist::Whitelist;
+use crate::tree_layout::TreeLayout;
+
+/// Rows are sorted by path, so two reports can be compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NativeReport {
+    /// ELF, Mach-O and PE files looked at.
+    pub files: u64,
+    /// The highest versions that anything in the prefix needs of its system.
+    pub needs: Needs,
+    /// The same by distribution; without those that need nothing.
+    pub distributions: BTreeMap<DistributionName, Needs>,
+    /// What belongs to no distribution: the base interpreter and copied files.
+    pub base: Needs,
+    pub faults: Vec<NativeFault>,
+    /// Does not make the runtime unusable, or was excused by the policy.
+    pub warnings: Vec<NativeFault>,
+    /// Faults that a whitelist entry allows.
+    pub allowed: Vec<NativeFault>,
+    /// Binaries of other systems, such as the Windows launchers inside an installer: data, not code, here.
+    pub foreign: u64,
+}
+
+/// The highest versions needed of what the system provides; absent when nothing of the kind is needed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Needs {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub glibc: Option<SymbolVersion>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub glibcxx: Option<SymbolVersion>,
+}
+
+impl Needs {
+    pub fn is_empty(&self) -> bool {
+        self.glibc.is_none() && self.glibcxx.is_none()
+    }
+
+    pub(super) fn raise_to(&mut self, other: &Self) {
+        self.glibc = self.glibc.take().max(other.glibc.clone());
+        self.glibcxx = self.glibcxx.take().max(other.glibcxx.clone());
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct NativeFault {
+    pub file: TreePath,
+    /// Absent for files of the base interpreter and copied ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distribution: Option<DistributionName>,
+    #[serde(flatten)]
+    pub kind: NativeFaultKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, thiserror::Error)]
+#[serde(tag = "fault", rename_all = "kebab-case")]
+pub enum NativeFaultKind {
+    /// `found` holds what it is for instead; empty when no platform key names it.
+    #[error("is for {}, not for {expected}", if found.is_empty() { "another machine" } else { found.as_str() })]
+    Architecture { expected: String, found: String },
+    #[error("needs {library}, which is nowhere")]
+    MissingLibrary { library: String },
+    #[error("needs {symbols} {needed}, above the ceiling {ceiling}")]
+    AboveCeiling { symbols: &'static str, needed: SymbolVersion, ceiling: SymbolVersion },
+    #[error("searches libraries in `{entry}`, which is this runtime's place on the building machine")]
+    BuildMachinePath { entry: String },
+    #[error("searches libraries in `{entry}`, outside the runtime")]
+    SearchesOutside { entry: String },
+    #[error("cannot be read: {reason}")]
+    Damaged { reason: String },
+}
+
+impl fmt::Display for NativeFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.distribution {
+            Some(name) => write!(formatter, "{name}: `{}` {}", self.file, self.kind),
+            None => write!(formatter, "`{}` {}", self.file, self.kind),
+        }
+    }
+}
+
+impl NativeReport {
+    /// Moves faults that the whitelist expects to `allowed`: an entry of the distribution's wheel for the file's
+    /// module name, or for its path below the prefix, whose text occurs in the fault. The same entry so covers the
+    /// import that fails for the same reason. `wheel_of` gives the file name of a distribution's wheel.
+    pub fn allow(
+        &mut self,
+        whitelist: &Whitelist,
+        layout: TreeLayout,
+        wheel_of: &dyn Fn(&DistributionName) -> Option<String>,
+    ) {
+        let expected = |fault: &NativeFault| {
+            let Some(wheel) = fault.distribution.as_ref().and_then(wheel_of) else { return false };
+            let text = fault.kind.to_string();
+            let module = module_name_of(&fault.file, layout);
+            let keys = module.iter().map(String::as_str).chain([fault.file.as_str()]);
+            keys.into_iter().any(|key| whitelist.expects(&wheel, key, &text))
+        };
+        let (allowed, faults) = std::mem::take(&mut self.faults).into_iter().partition(expected);
+        self.faults = faults;
+        self.allowed.extend::<Vec<_>>(allowed);
+    }
+
+    /// # Errors
+    /// When there are faults.
+    pub fn verdict(&self) -> Result<(), NativeFaults> {
+        if self.faults.is_empty() { Ok(()) } else { Err(NativeFaults { faults: self.faults.clone() }) }
+    }
+
+    /// The highest glibc version that the distribution's files need, for its row of the manifest.
+    pub fn needs_of(&self, name: &DistributionName) -> Option<String> {
+        self.distributions.get(name)?.glibc.as_ref().map(SymbolVersion::to_string)
+    }
+
+    /// The static part of the manifest's summary; imports are counted elsewhere.
+    pub fn summary(&self) -> NativeSummary {
+        let mut needs = BTreeMap::new();
+        for (name, version) in [("glibc", &self.needs.glibc), ("glibcxx", &self.needs.glibcxx)] {
+            if let Some(version) = version {
+                needs.insert(name.to_owned(), version.to_string());
+            }
+        }
+        NativeSummary { files: self.files, needs, ..NativeSummary::default() }
+    }
+}
+
+/// The runtime would not work on every machine it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NativeFaults {
+    /// Never empty.
+    pub faults: Vec<NativeFault>,
+}
+
+impl std::error::Error for NativeFaults {}
+
+impl fmt::Display for NativeFaults {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.faults.len();
+        write!(formatter, "{count} fault{} in native files", if count == 1 { "" } else { "s" })?;
+        for fault in self.faults.iter().take(20) {
+            write!(formatter, "\n  {fault}")?;
+        }
+        if count > 20 {
+            write!(formatter, "\n  and {} more", count - 20)?;
+        }
+        Ok(())
+    }
+}
+
+impl NativeFaults {
+    fn any(&self, wanted: fn(&NativeFaultKind) -> bool) -> bool {
+        self.faults.iter().any(|fault| wanted(&fault.kind))
+    }
+
+    fn lacks_a_library(&self) -> bool {
+        self.any(|kind| matches!(kind, NativeFaultKind::MissingLibrary { .. }))
+    }
+}
+
+impl Fault for NativeFaults {
+    fn code(&self) -> &'static str {
+        "E_NATIVE_FILES"
+    }
+
+    /// A library that is nowhere means that the prefix was put together wrongly.
+    fn exit(&self) -> Exit {
+        if self.lacks_a_library() { Exit::Build } else { Exit::Check }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = if self.lacks_a_library() {
+            "add the distribution that brings the library, copy it into the runtime with `copyFiles`, or, when the \
+             file is never loaded, list it in `checker/whitelists/<platform>.json` with its reason"
+        } else if self.any(|kind| matches!(kind, NativeFaultKind::AboveCeiling { .. })) {
+            "pin a version that has a wheel for older systems, or raise the ceiling of the platform"
+        } else if self.any(|kind| matches!(kind, NativeFaultKind::Architecture { .. })) {
+            "the wheel does not keep what its tags promise; pin another version of it"
+        } else {
+            return None;
+        };
+        Some(hint.to_owned())
+    }
+}
