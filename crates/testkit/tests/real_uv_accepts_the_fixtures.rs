@@ -9,7 +9,7 @@ use testkit::{FixtureIndex, WheelBuilder};
 fn uv(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("uv")
         .args(arguments)
-        .args(["--no-config", "--cache-dir", "cache", "--color", "never"])
+        .args(["--no-config", "--no-python-downloads", "--cache-dir", "cache", "--color", "never"])
         .current_dir(folder)
         .output()
         .expect("`uv` is on PATH; put the pinned version there before running the tests");
