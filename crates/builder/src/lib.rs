@@ -4,21 +4,35 @@
 //! Reading order: [`plan`] decides everything before the first download and can be printed; [`build`] acts.
 //! What acts gets a [`Context`]: the store, the downloader, where events go, and the limits to keep.
 
+pub mod assemble;
 pub mod base;
+pub mod build;
 pub mod checks;
+pub mod clean;
+pub mod consistency;
 pub mod context;
 pub mod copy_files;
 pub mod download;
+pub mod finish;
+pub mod gather;
+pub mod new_version;
+pub mod options;
+pub mod part_store;
 pub mod plan;
 pub mod prefix_folder;
+pub mod prepare;
 pub mod process;
+pub mod registries;
 pub mod resolve;
 pub mod source_build;
+pub mod steps;
 pub mod store;
-#[cfg(test)]
-mod testing;
+pub mod test_run;
 pub mod tree_layout;
+pub mod verify;
 pub mod version_check;
 pub mod wheel;
+#[cfg(test)]
+mod testing;
 
 pub use context::Context;

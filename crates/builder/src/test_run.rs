@@ -1,0 +1,55 @@
+//! `TEST_RUN=true`: the last steps of a build without its costs, for trying out a pipeline. No network, no Python.
+
+use std::fs;
+use std::path::PathBuf;
+
+use archive::{Entry, PackOptions, PartSource};
+use config_merger::Repository;
+use vocab::{ArtifactFormat, ArtifactName, Exit, Fault, VersionString};
+
+use crate::Context;
+use crate::options::BuildOptions;
+use crate::part_store::PartStore;
+use crate::prefix_folder::PrefixFolder;
+
+const STUB: &str = "This is no runtime: it was made with TEST_RUN=true, to try out the steps around the build.\n";
+
+const STUB_FILE: &str = "README.txt";
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the stub `{}`", path.display())]
+pub struct StubError {
+    pub path: PathBuf,
+    pub source: std::io::Error,
+}
+
+impl Fault for StubError {
+    fn code(&self) -> &'static str {
+        "E_WRITE"
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Build
+    }
+}
+
+/// The prefix, with nothing but a stub in it, and its artifact.
+pub fn run(
+    context: &Context,
+    repository: &Repository,
+    version: &VersionString,
+    options: &BuildOptions,
+) -> Result<(PathBuf, PathBuf), Box<dyn Fault>> {
+    context.note("TEST_RUN=true: a stub is made, not a runtime");
+    let folder = repository.root().join(version.folder_name()).join("pydist");
+    let prefix = PrefixFolder::hold(context, &folder, options.platform)?;
+    let path = prefix.stage()?.join(STUB_FILE);
+    fs::write(&path, STUB).map_err(|source| StubError { path, source })?;
+    let name = ArtifactName::new(version, version.python(), options.platform, ArtifactFormat::TarZst);
+    let target = options.out.join(name.to_string());
+    let stub = Entry::bytes(STUB_FILE.parse().expect("a literal path inside the tree"), STUB.as_bytes());
+    let packing = PackOptions { level: options.level, mtime: options.source_date_epoch, ..PackOptions::default() };
+    archive::pack(&target, &[PartSource::new("metadata", vec![stub])], &packing, &PartStore::new(&context.store))?;
+    prefix.publish()?;
+    Ok((prefix.target().to_owned(), target))
+}

@@ -1,0 +1,192 @@
+//! The checks of a staged prefix, in order: paths of this machine, binaries, requirements, imports.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use config_merger::BaseSource;
+use jiff::civil::Date;
+use vocab::{DistributionName, Exit, Fault, PlatformKey, TreePath};
+
+use crate::Context;
+use crate::assemble::Assembled;
+use crate::base::BaseTree;
+use crate::checks::native_files::{NativePolicy, check_native_files};
+use crate::checks::paths::{LeakedPath, leaked_paths};
+use crate::checks::{CheckedDistribution, ImportCheck, Whitelist, check_imports};
+use crate::consistency::{self, Member, Unmet};
+use crate::finish::Findings;
+use crate::gather::Gathered;
+use crate::prepare::Prepared;
+use crate::steps::Steps;
+
+/// What is checked, and how strictly.
+pub struct Verification<'a> {
+    pub prepared: &'a Prepared,
+    pub tree: &'a BaseTree,
+    pub gathered: &'a [Gathered],
+    pub assembled: &'a Assembled,
+    pub staging: &'a Path,
+    /// `checker/whitelists/<platform key>.json` of the repository.
+    pub whitelist: &'a Whitelist,
+    /// Folders of this machine that nothing in the prefix may name.
+    pub machine: &'a [PathBuf],
+    pub strict: bool,
+    pub today: Date,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    #[error("the prefix names paths of this machine: {}", shown(leaks))]
+    Leaked { leaks: Vec<LeakedPath> },
+    #[error("--strict: {}", told(unmet))]
+    Unmet { unmet: Vec<Unmet> },
+}
+
+impl Fault for VerifyError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Leaked { .. } => "E_LEAKED_PATH",
+            Self::Unmet { .. } => "E_UNMET_REQUIREMENT",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Check
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Leaked { .. } => "a runtime with such a path works only here; look at how those files are made".into(),
+            Self::Unmet { .. } => "bring the missing distribution, or build without --strict".into(),
+        })
+    }
+}
+
+fn shown(leaks: &[LeakedPath]) -> String {
+    let first: Vec<String> = leaks.iter().take(5).map(ToString::to_string).collect();
+    let more = if leaks.len() > 5 { format!(" and {} more", leaks.len() - 5) } else { String::new() };
+    format!("{}{more}", first.join("; "))
+}
+
+fn told(unmet: &[Unmet]) -> String {
+    unmet.iter().map(sentence).collect::<Vec<_>>().join("; ")
+}
+
+fn sentence(unmet: &Unmet) -> String {
+    let Unmet { parent, requirement, installed, required } = unmet;
+    match installed {
+        None => format!("`{parent}` requires `{requirement}`, which is not in the runtime"),
+        Some(version) => format!("`{parent}` requires `{requirement}`, and {required} {version} is in the runtime"),
+    }
+}
+
+pub fn verify(context: &Context, it: &Verification<'_>, steps: &mut Steps) -> Result<Findings, Box<dyn Fault>> {
+    steps.run(context, "check paths and binaries", || verify_static(context, it)).and_then(|mut findings| {
+        if PlatformKey::host() == Some(it.tree.layout.platform) && it.assembled.installed.is_some() {
+            steps.run(context, "check imports", || verify_imports(context, it, &mut findings))?;
+        }
+        Ok(findings)
+    })
+}
+
+fn verify_static(context: &Context, it: &Verification<'_>) -> Result<Findings, Box<dyn Fault>> {
+    let machine: Vec<&Path> = it.machine.iter().map(PathBuf::as_path).collect();
+    let leaks = leaked_paths(it.staging, &machine)?;
+    if !leaks.is_empty() {
+        return Err(VerifyError::Leaked { leaks }.into());
+    }
+    verify_requirements(context, it)?;
+
+    let mut owners: BTreeMap<&TreePath, &DistributionName> = BTreeMap::new();
+    if let Some(all) = &it.assembled.installed {
+        for distribution in &all.distributions {
+            owners.extend(distribution.files.iter().map(|file| (&file.path, &distribution.name)));
+        }
+    }
+    let system_base = it.prepared.base.source == BaseSource::System;
+    let excused = |_: &TreePath, owner: Option<&DistributionName>| system_base && owner.is_none();
+    let policy = NativePolicy { excused: &excused, ..NativePolicy::default() };
+    let owner = |path: &TreePath| owners.get(path).map(|name| (*name).clone());
+    let mut report = check_native_files(it.staging, it.tree.layout, &policy, &owner)?;
+    let wheel_of = |name: &DistributionName| {
+        it.gathered.iter().find(|gathered| gathered.name == *name).map(|it| it.wheel.contents.file_name.to_string())
+    };
+    report.allow(it.whitelist, it.tree.layout, &wheel_of);
+    if let Some(first) = report.warnings.first() {
+        let count = report.warnings.len();
+        let more = if count > 1 { format!(", and {} more like it", count - 1) } else { String::new() };
+        context.warn(
+            "W_NATIVE",
+            format!("`{}` {}{more}", first.file, first.kind),
+            Some(it.tree.layout.platform.to_string()),
+            system_base.then(|| {
+                "the interpreter is this machine's own: the runtime runs only on systems at least as new".to_owned()
+            }),
+        );
+    }
+    report.verdict()?;
+    let needs = it.gathered.iter().filter_map(|it| Some((it.name.clone(), report.needs_of(&it.name)?))).collect();
+    Ok(Findings { native: report.summary(), needs })
+}
+
+/// A rule that leaves something out names what it breaks.
+fn verify_requirements(context: &Context, it: &Verification<'_>) -> Result<(), Box<dyn Fault>> {
+    let members: Vec<Member<'_>> = it
+        .gathered
+        .iter()
+        .map(|gathered| Member {
+            name: &gathered.name,
+            version: &gathered.wheel.contents.metadata.version,
+            requires: &gathered.wheel.contents.metadata.requires,
+        })
+        .collect();
+    let target = it.prepared.request.target;
+    let exempt: BTreeSet<DistributionName> = it.prepared.request.no_deps.clone();
+    let unmet = consistency::unmet(&members, &exempt, target.platform, target.python);
+    if it.strict && !unmet.is_empty() {
+        return Err(VerifyError::Unmet { unmet }.into());
+    }
+    for unmet in &unmet {
+        let why = it.prepared.config.skip_reason(&unmet.required, target.platform);
+        let why = why.map(|reason| format!(" (skipped: {reason})")).unwrap_or_default();
+        context.warn(
+            "W_UNMET_REQUIREMENT",
+            format!("{}{why}", sentence(unmet)),
+            Some(unmet.parent.to_string()),
+            None,
+        );
+    }
+    Ok(())
+}
+
+fn verify_imports(context: &Context, it: &Verification<'_>, findings: &mut Findings) -> Result<(), Box<dyn Fault>> {
+    let Some(all) = &it.assembled.installed else { return Ok(()) };
+    let distributions: Vec<CheckedDistribution> = all
+        .distributions
+        .iter()
+        .zip(it.gathered)
+        .map(|(installed, gathered)| CheckedDistribution {
+            name: installed.name.clone(),
+            file: gathered.wheel.contents.file_name.to_string(),
+            sha256: gathered.wheel.contents.sha256,
+            files: installed.files.iter().map(|file| file.path.clone()).collect(),
+        })
+        .collect();
+    let copied: String = it.assembled.copied.iter().map(|file| format!("{} {}\n", file.sha256, file.path)).collect();
+    let check = ImportCheck {
+        prefix: it.staging,
+        layout: it.tree.layout,
+        distributions: &distributions,
+        whitelist: it.whitelist,
+        strict_whitelist: it.strict,
+        python_identity: vocab::Digest::of(format!("{}\n{copied}", it.tree.identity)),
+        today: it.today,
+    };
+    let report = check_imports(context, &check)?;
+    for unused in report.unused.iter().filter(|_| !it.strict) {
+        context.note(format!("the whitelist entry for `{}` in `{}` was not needed", unused.module, unused.wheel));
+    }
+    report.verdict()?;
+    report.add_to(&mut findings.native);
+    Ok(())
+}
