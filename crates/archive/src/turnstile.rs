@@ -101,10 +101,7 @@ mod tests {
             let result: Result<(), ()> = run_workers(threads, &turnstile, || {
                 loop {
                     let ticket = next.fetch_add(1, Ordering::Relaxed);
-                    if ticket == 200 {
-                        return Ok(());
-                    }
-                    if ticket > 200 {
+                    if ticket >= 200 {
                         return Ok(());
                     }
                     turnstile.pass(ticket, |seen: &mut Vec<u64>| Ok(seen.push(ticket)))?;
@@ -117,7 +114,7 @@ mod tests {
     #[test]
     fn the_first_failure_stops_everyone() {
         let (turnstile, next) = (Turnstile::new(0), AtomicU64::new(0));
-        let result = run_workers(4, &turnstile, || {
+        let result = run_workers(4, &turnstile, || -> Result<(), u64> {
             loop {
                 let ticket = next.fetch_add(1, Ordering::Relaxed);
                 let passed = turnstile.pass(ticket, |count| {

@@ -1,0 +1,113 @@
+//! Trees to pack, and what came out of them.
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use archive::{Entry, EntryKind, PackOptions, scan};
+
+/// Path → what is there: a directory, `x` or `-` with the content of a file, a link's target.
+pub type Tree = BTreeMap<String, Node>;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Node {
+    Directory,
+    File { executable: bool, content: Vec<u8> },
+    Symlink(String),
+}
+
+pub fn file(content: impl AsRef<[u8]>) -> Node {
+    Node::File { executable: false, content: content.as_ref().to_vec() }
+}
+
+pub fn program(content: impl AsRef<[u8]>) -> Node {
+    Node::File { executable: true, content: content.as_ref().to_vec() }
+}
+
+/// What a small runtime has: programs, links, empty files, long and foreign names, a file longer than a frame.
+pub fn sample() -> Tree {
+    let long = format!("lib/{}/{}.py", "long".repeat(40), "name".repeat(30));
+    let deep = format!("lib/{}/x", vec!["deep"; 28].join("/"));
+    let mut tree = Tree::from([
+        ("bin".to_owned(), Node::Directory),
+        ("bin/python3".to_owned(), program("#!/bin/sh\nexit 0\n")),
+        ("bin/python".to_owned(), Node::Symlink("python3".to_owned())),
+        ("lib/empty.py".to_owned(), file("")),
+        ("lib/Fänger ünd Söhne/日本語.txt".to_owned(), file("ok")),
+        ("lib/up".to_owned(), Node::Symlink("../bin".to_owned())),
+        ("lib/nothing".to_owned(), Node::Directory),
+        ("lib/large.bin".to_owned(), file(noise(20 << 20))),
+        (long, file("long")),
+        (deep, file("deep")),
+    ]);
+    let folders: Vec<_> = tree.keys().flat_map(|path| parents(path)).collect();
+    for folder in folders {
+        tree.entry(folder).or_insert(Node::Directory);
+    }
+    tree
+}
+
+fn parents(path: &str) -> Vec<String> {
+    path.match_indices('/').map(|(at, _)| path[..at].to_owned()).collect()
+}
+
+/// Bytes that do not compress, the same each time.
+pub fn noise(size: usize) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    std::iter::repeat_with(next).take(size).collect()
+}
+
+#[cfg(unix)]
+pub fn write_tree(tree: &Tree, root: &Path) {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    fs::create_dir_all(root).unwrap();
+    for (path, node) in tree {
+        let place = root.join(path);
+        match node {
+            Node::Directory => fs::create_dir_all(&place).unwrap(),
+            Node::Symlink(target) => symlink(target, &place).unwrap(),
+            Node::File { executable, content } => {
+                fs::write(&place, content).unwrap();
+                let mode = if *executable { 0o755 } else { 0o644 };
+                fs::set_permissions(&place, fs::Permissions::from_mode(mode)).unwrap();
+            }
+        }
+    }
+}
+
+pub fn read_tree(root: &Path) -> Tree {
+    let node = |entry: &Entry| match &entry.kind {
+        EntryKind::Directory => Node::Directory,
+        EntryKind::Symlink { target } => Node::Symlink(target.clone()),
+        EntryKind::File { executable, .. } => {
+            Node::File { executable: *executable, content: fs::read(entry.path.below(root)).unwrap() }
+        }
+    };
+    scan(root).unwrap().iter().map(|entry| (entry.path.to_string(), node(entry))).collect()
+}
+
+/// The tree as entries that need no disk.
+pub fn entries(tree: &Tree) -> Vec<Entry> {
+    let entry = |(path, node): (&String, &Node)| {
+        let path = path.parse().unwrap();
+        match node {
+            Node::Directory => Entry::directory(path),
+            Node::Symlink(target) => Entry::symlink(path, target.as_str()),
+            Node::File { executable, content } => {
+                Entry::file(path, archive::Content::Bytes(content.as_slice().into()), *executable)
+            }
+        }
+    };
+    tree.iter().map(entry).collect()
+}
+
+pub fn options(format: vocab::ArtifactFormat) -> PackOptions<'static> {
+    PackOptions { format, level: 1, ..PackOptions::default() }
+}
