@@ -1,0 +1,235 @@
+//! The build itself: uv, a PEP 517 front end, in an environment of its own.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use vocab::DistributionName;
+
+use super::{SourceBuild, SourceBuildErrorKind, error};
+use crate::Context;
+use crate::process::{self, Invocation, ProcessErrorKind};
+
+/// 1980-01-01, the earliest time a zip can hold.
+const EPOCH: &str = "315532800";
+
+/// The wheel, in a folder below `work`.
+pub(super) fn compile(
+    context: &Context,
+    build: &SourceBuild<'_>,
+    work: &Path,
+    source: &Path,
+    log: &Path,
+) -> Result<PathBuf, SourceBuildErrorKind> {
+    let output = work.join("dist");
+    let temporary = work.join("temporary");
+    for folder in [&output, &temporary] {
+        fs::create_dir(folder).map_err(|error| SourceBuildErrorKind::disk("create", folder, error))?;
+    }
+    let environment = environment(context, work, &temporary);
+    let mut uv = Uv { context, build, work, environment, log };
+    let mut arguments = words(["build", "--wheel", "--no-sources", "--no-create-gitignore", "--out-dir"]);
+    arguments.push(output.clone().into());
+    if build.build_requires.is_empty() {
+        arguments.extend([OsString::from("--python"), build.python.into()]);
+    } else {
+        let python = uv.install_requirements()?;
+        arguments.extend(words(["--no-build-isolation", "--python"]));
+        arguments.push(python.into());
+    }
+    if !build.build_constraints.is_empty() {
+        let path = work.join("constraints.txt");
+        let text = build.build_constraints.join("\n") + "\n";
+        fs::write(&path, text).map_err(|error| SourceBuildErrorKind::disk("write", &path, error))?;
+        arguments.extend([OsString::from("--build-constraints"), path.into()]);
+    }
+    for setting in &build.config_settings {
+        // In one word: settings such as `--global-option=…` look like options themselves.
+        let setting = with_package_root(setting, build.package_root, cfg!(windows));
+        arguments.push(format!("--config-setting={setting}").into());
+    }
+    arguments.extend(build.index_arguments.iter().cloned());
+    arguments.push(source.into());
+    uv.run("the build", arguments)?;
+    only_wheel(&output)
+}
+
+/// The wheel is of the distribution, and the version, that was to be built.
+pub(super) fn check_name(build: &SourceBuild<'_>, wheel: &Path) -> Result<(), SourceBuildErrorKind> {
+    let file_name = wheel.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut parts = file_name.split('-');
+    let name = parts.next().and_then(|part| part.parse::<DistributionName>().ok());
+    let version = parts.next().unwrap_or_default();
+    let same_version = build.version.as_ref().is_none_or(|expected| {
+        // Compared as PEP 440 does: `1.0` and `1.0.0` are one version.
+        let parse = |text: &str| pep440_rs::Version::from_str(text).ok();
+        expected == version || parse(expected).is_some_and(|expected| parse(version) == Some(expected))
+    });
+    if name.as_ref() == Some(&build.name) && same_version {
+        return Ok(());
+    }
+    let expected = match &build.version {
+        Some(version) => format!("{} {version}", build.name),
+        None => build.name.to_string(),
+    };
+    Err(SourceBuildErrorKind::OtherDistribution { file_name, expected })
+}
+
+pub(super) fn only_wheel(folder: &Path) -> Result<PathBuf, SourceBuildErrorKind> {
+    let entries = fs::read_dir(folder).map_err(|error| SourceBuildErrorKind::disk("list", folder, error))?;
+    let is_wheel = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "whl");
+    let mut wheels: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(is_wheel).collect();
+    match (wheels.pop(), wheels.len()) {
+        (Some(wheel), 0) => Ok(wheel),
+        (wheel, others) => Err(SourceBuildErrorKind::NotOneWheel { found: others + usize::from(wheel.is_some()) }),
+    }
+}
+
+/// `{packageRoot}` with forward slashes: settings pass through shells and back ends that eat backslashes.
+fn with_package_root(setting: &str, package_root: &Path, windows: bool) -> String {
+    let root = package_root.to_string_lossy();
+    let root = if windows { root.trim_start_matches(r"\\?\").replace('\\', "/") } else { root.into_owned() };
+    setting.replace("{packageRoot}", &root)
+}
+
+/// Runs uv for one build.
+pub(super) struct Uv<'a> {
+    pub(super) context: &'a Context,
+    pub(super) build: &'a SourceBuild<'a>,
+    pub(super) work: &'a Path,
+    pub(super) environment: Vec<(OsString, OsString)>,
+    pub(super) log: &'a Path,
+}
+
+impl Uv<'_> {
+    /// Makes the environment of a build without isolation. The result is its interpreter.
+    fn install_requirements(&mut self) -> Result<PathBuf, SourceBuildErrorKind> {
+        let folder = self.work.join("environment");
+        let mut make = words(["venv", "--no-project", "--python"]);
+        make.extend([self.build.python.into(), folder.clone().into()]);
+        self.run("making its environment", make)?;
+
+        let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
+        let python = programs.join(if cfg!(windows) { "python.exe" } else { "python" });
+        let mut install = words(["pip", "install", "--python"]);
+        install.push(python.clone().into());
+        install.extend(self.build.index_arguments.iter().cloned());
+        install.push("--".into());
+        install.extend(self.build.build_requires.iter().map(OsString::from));
+        self.run("installing its build requirements", install)?;
+
+        // Requirements such as cmake and ninja are programs.
+        let path = self.context.environment.path("PATH").map(Path::as_os_str).unwrap_or_default();
+        let folders = std::iter::once(programs.clone()).chain(std::env::split_paths(path));
+        if let Ok(joined) = std::env::join_paths(folders) {
+            self.environment.push(("PATH".into(), joined));
+        }
+        self.environment.push(("VIRTUAL_ENV".into(), folder.into()));
+        Ok(python)
+    }
+
+    /// A failure carries the end of the log.
+    pub(super) fn run(&self, step: &'static str, arguments: Vec<OsString>) -> Result<(), SourceBuildErrorKind> {
+        let mut invocation = with_fixed_umask(self.build.uv, self.work)
+            .args(with_common_options(arguments, self.context.offline))
+            .timeout(self.build.timeout);
+        invocation.environment.clone_from(&self.environment);
+        invocation.log = Some(self.log.to_owned());
+        let program = format!("{} {step}", self.build.name);
+        let finished =
+            process::run_telling(self.context, &invocation, &program).map_err(|program| match program.kind {
+                ProcessErrorKind::TimedOut { .. } => {
+                    SourceBuildErrorKind::Stopped { program, tail: error::tail(self.log) }
+                }
+                _ => program.into(),
+            })?;
+        if finished.succeeded() {
+            return Ok(());
+        }
+        Err(SourceBuildErrorKind::Failed { step, code: finished.code, tail: error::tail(self.log) })
+    }
+}
+
+/// What every call of uv gets stands before its command.
+fn with_common_options(mut arguments: Vec<OsString>, offline: bool) -> Vec<OsString> {
+    let mut common = words(["--no-python-downloads", "--no-progress", "--color", "never"]);
+    if offline {
+        common.push("--offline".into());
+    }
+    common.append(&mut arguments);
+    common
+}
+
+pub(super) fn words<const N: usize>(words: [&str; N]) -> Vec<OsString> {
+    words.iter().map(OsString::from).collect()
+}
+
+/// Files in a wheel carry the modes they have on disk, and those must not depend on who builds.
+#[cfg(unix)]
+fn with_fixed_umask(program: &Path, folder: &Path) -> Invocation {
+    Invocation::new("/bin/sh", folder).args(["-c", "umask 022 && exec \"$@\"", "sh"]).arg(program)
+}
+
+#[cfg(not(unix))]
+fn with_fixed_umask(program: &Path, folder: &Path) -> Invocation {
+    Invocation::new(program, folder)
+}
+
+/// On top of the user's own, which may choose compilers and flags.
+pub(super) fn environment(context: &Context, work: &Path, temporary: &Path) -> Vec<(OsString, OsString)> {
+    let mut variables: Vec<(OsString, OsString)> = Vec::new();
+    let mut set = |name: &str, value: &str| variables.push((name.into(), value.into()));
+    set("PYTHONDONTWRITEBYTECODE", "1");
+    set("PYTHONHASHSEED", "0");
+    set("PYTHONHOME", "");
+    set("PYTHONPATH", "");
+    set("PYTHONNOUSERSITE", "1");
+    set("SOURCE_DATE_EPOCH", context.environment.text("SOURCE_DATE_EPOCH").unwrap_or(EPOCH));
+    if cfg!(target_os = "linux") {
+        set("LC_ALL", "C.UTF-8");
+    }
+    if cfg!(target_os = "macos") {
+        set("MACOSX_DEPLOYMENT_TARGET", context.environment.text("MACOSX_DEPLOYMENT_TARGET").unwrap_or("13.0"));
+    }
+    if cfg!(unix) {
+        for name in ["CFLAGS", "CXXFLAGS"] {
+            set(name, &compiler_flags(context.environment.text(name), work));
+        }
+    }
+    for name in ["TMPDIR", "TMP", "TEMP"] {
+        variables.push((name.into(), temporary.into()));
+    }
+    variables
+}
+
+/// Neither debug data nor this machine's paths get into the binaries. A build back end may take the variable in
+/// place of the interpreter's own flags rather than beside them, so the ones that matter are said again.
+fn compiler_flags(users: Option<&str>, work: &Path) -> String {
+    let mut flags = format!("{} -g0", users.unwrap_or("-O3 -DNDEBUG -fwrapv"));
+    let work = work.to_string_lossy();
+    // The variable has no quoting that every back end understands.
+    if !work.contains(char::is_whitespace) {
+        flags.push_str(&format!(" -ffile-prefix-map={work}=/pydist-build"));
+    }
+    flags
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p12_the_package_root_is_written_with_forward_slashes() {
+        let cases = [
+            // (package root, on Windows, the setting)
+            (r"C:\repo\python-3.12.10", true, "--flags=-IC:/repo/python-3.12.10/include"),
+            (r"\\?\C:\repo", true, "--flags=-IC:/repo/include"),
+            ("/repo/python-3.12.10", false, "--flags=-I/repo/python-3.12.10/include"),
+        ];
+        for (root, windows, setting) in cases {
+            let given = "--flags=-I{packageRoot}/include";
+            assert_eq!(with_package_root(given, Path::new(root), windows), setting);
+        }
+    }
+}

