@@ -110,7 +110,8 @@ impl Arena {
         let error = extract(&self.archive(), &self.target(), options).expect_err("it must be refused");
         let rest = fs::read_dir(self.target().parent().unwrap()).map_or(0, Iterator::count);
         assert_eq!(rest, 0, "nothing is left where it was to go");
-        let mut names: Vec<_> = fs::read_dir(self.folder.path()).unwrap().map(|item| item.unwrap().file_name()).collect();
+        let mut names: Vec<_> =
+            fs::read_dir(self.folder.path()).unwrap().map(|item| item.unwrap().file_name()).collect();
         names.retain(|name| name != "archive" && name != "a");
         assert!(names.is_empty(), "nothing is left elsewhere: {names:?}");
         error

@@ -53,8 +53,7 @@ fn k1_the_bytes_depend_on_nothing_but_the_tree() {
                 all.reverse();
             }
             let target = folder.path().join("target");
-            let packed =
-                pack(&target, &parts(all), &PackOptions { threads, ..options(format) }, &NoCache).unwrap();
+            let packed = pack(&target, &parts(all), &PackOptions { threads, ..options(format) }, &NoCache).unwrap();
             assert_eq!(Digest::of(fs::read(&target).unwrap()), packed.sha256);
             assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o644);
             digests.push((packed.sha256, packed.parts));
@@ -186,12 +185,17 @@ fn archives_of_gnu_tar_are_read() {
     let root = folder.path().join("top");
     write_tree(&tree, &root);
     fs::hard_link(root.join("bin/python3"), root.join("bin/python3.12")).unwrap();
-    for (index, arguments) in ["-c --format=gnu", "-cz --format=pax", "-c --zstd --format=posix", "-cz --format=gnu"]
-        .iter()
-        .enumerate()
+    for (index, arguments) in
+        ["-c --format=gnu", "-cz --format=pax", "-c --zstd --format=posix", "-cz --format=gnu"].iter().enumerate()
     {
         let target = folder.path().join(format!("{index}.archive"));
-        run(Command::new("tar").args(arguments.split(' ')).arg("-f").arg(&target).arg("-C").arg(folder.path()).arg("top"));
+        run(Command::new("tar")
+            .args(arguments.split(' '))
+            .arg("-f")
+            .arg(&target)
+            .arg("-C")
+            .arg(folder.path())
+            .arg("top"));
         let options = ExtractOptions { top_folder: archive::TopFolder::StripSingle, ..ExtractOptions::default() };
         let place = folder.path().join(format!("{index}"));
         let extracted = extract(&target, &place, &options).unwrap();
@@ -215,7 +219,8 @@ fn t9_executables_are_0755_in_the_archive_and_in_the_tree() {
     }
     let place = folder.path().join("tree");
     extract(&target, &place, &ExtractOptions::default()).unwrap();
-    let modes = [("bin/python3", 0o755), ("lib/empty.py", 0o644), ("lib/large.bin", 0o644), ("bin", 0o755), (".", 0o755)];
+    let modes =
+        [("bin/python3", 0o755), ("lib/empty.py", 0o644), ("lib/large.bin", 0o644), ("bin", 0o755), (".", 0o755)];
     for (path, mode) in modes {
         let metadata = fs::metadata(place.join(path)).unwrap();
         assert_eq!(metadata.permissions().mode() & 0o7777, mode, "{path}");
@@ -249,11 +254,8 @@ impl PartCache for FolderCache {
 #[test]
 fn a_cached_part_is_used_again_and_a_damaged_one_is_made_anew() {
     let folder = tempfile::tempdir().unwrap();
-    let cache = FolderCache {
-        folder: folder.path().join("cache"),
-        asked: Mutex::default(),
-        stored: AtomicUsize::new(0),
-    };
+    let cache =
+        FolderCache { folder: folder.path().join("cache"), asked: Mutex::default(), stored: AtomicUsize::new(0) };
     fs::create_dir(&cache.folder).unwrap();
     for format in FORMATS {
         cache.stored.store(0, Ordering::Relaxed);
@@ -346,7 +348,8 @@ fn a_file_of_600_megabytes_needs_memory_for_a_few_frames() {
     let mut large = File::create(&path).unwrap();
     large.set_len(600 << 20).unwrap();
     std::io::Write::write_all(&mut large, &common::noise(6 << 20)).unwrap();
-    let part = PartSource::new("large", vec![Entry::file("large".parse().unwrap(), archive::Content::Disk(path), false)]);
+    let part =
+        PartSource::new("large", vec![Entry::file("large".parse().unwrap(), archive::Content::Disk(path), false)]);
     let target = folder.path().join("a.tar.zst");
     let packed = pack(&target, &[part], &options(ArtifactFormat::TarZst), &NoCache).unwrap();
     assert!(packed.parts[0].uncompressed_size > 600 << 20);

@@ -45,7 +45,10 @@ pub enum Ending {
     UpToDate(Box<Product>),
     Built(Box<Product>),
     /// `TEST_RUN=true`.
-    TestRun { prefix: PathBuf, artifact: PathBuf },
+    TestRun {
+        prefix: PathBuf,
+        artifact: PathBuf,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -65,13 +68,10 @@ pub fn build(
 ) -> Result<Report, Box<dyn Fault>> {
     context.tell(Event::Begun { title: format!("{version} for {}", options.platform) });
     let mut steps = Steps::default();
-    let loaded = steps.run(context, "read the configuration", || prepare::load(context, repository, version, options))?;
-    let finished = |plan, ending, steps: &Steps| Report {
-        runtime: version.clone(),
-        plan,
-        ending,
-        steps: steps.taken().to_vec(),
-    };
+    let loaded =
+        steps.run(context, "read the configuration", || prepare::load(context, repository, version, options))?;
+    let finished =
+        |plan, ending, steps: &Steps| Report { runtime: version.clone(), plan, ending, steps: steps.taken().to_vec() };
     if options.test_run {
         let (prefix, artifact) = test_run::run(context, repository, version, options)?;
         return Ok(finished(None, Ending::TestRun { prefix, artifact }, &steps));
@@ -92,8 +92,7 @@ pub fn build(
         return Ok(finished(Some(prepared.plan), Ending::UpToDate(Box::new(product)), &steps));
     }
 
-    let gathering =
-        gather::gather(context, repository.root(), &prepared, &tree, options.fail_on_missing, &mut steps)?;
+    let gathering = gather::gather(context, repository.root(), &prepared, &tree, options.fail_on_missing, &mut steps)?;
     let staging = prefix.stage()?;
     let pieces = Pieces {
         tree: &tree,
@@ -117,15 +116,8 @@ pub fn build(
     };
     let findings = verify::verify(context, &verification, &mut steps)?;
 
-    let mut manifest = finish::manifest(
-        &prepared,
-        &tree,
-        &gathering.wheels,
-        &gathering.left_out,
-        &assembled,
-        &findings,
-        key,
-    );
+    let mut manifest =
+        finish::manifest(&prepared, &tree, &gathering.wheels, &gathering.left_out, &assembled, &findings, key);
     let artifact = steps.run(context, "pack", || -> Result<PathBuf, Box<dyn Fault>> {
         let parts = finish::parts(staging, &tree, &gathering.wheels, &assembled, &mut manifest)?;
         archive::save_manifest(&staging.join(INNER_MANIFEST), &manifest)?;
@@ -196,12 +188,8 @@ fn build_key(
 /// the prefix is not noticed here; `builder clean` and a new build make it anew.
 fn up_to_date(prefix: &PrefixFolder, prepared: &Prepared, options: &BuildOptions, key: Digest) -> Option<Product> {
     let inner = archive::read_manifest(&fs::read(prefix.target().join(INNER_MANIFEST)).ok()?).ok()?;
-    let name = ArtifactName::new(
-        &prepared.config.version,
-        prepared.base.actual,
-        options.platform,
-        ArtifactFormat::TarZst,
-    );
+    let name =
+        ArtifactName::new(&prepared.config.version, prepared.base.actual, options.platform, ArtifactFormat::TarZst);
     let artifact = options.out.join(name.to_string());
     let manifest = archive::read_manifest(&fs::read(options.out.join(name.manifest_name())).ok()?).ok()?;
     let packed = manifest.artifact.as_ref()?;

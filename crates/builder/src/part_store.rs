@@ -31,7 +31,7 @@ impl PartCache for PartStore<'_> {
 
     /// A part that cannot be kept is made again next time.
     fn put(&self, key: &Digest, part: &mut dyn Read) {
-        let keep = || -> io::Result<()> {
+        let mut keep = || -> io::Result<()> {
             let staged = self.store.stage_file().map_err(io::Error::other)?;
             let mut file = File::create(staged.path())?;
             io::copy(part, &mut file)?;

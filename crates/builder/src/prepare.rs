@@ -78,7 +78,12 @@ pub fn load(
         &LoadOptions { strict: options.strict, lenient: options.lenient_config },
     )?;
     for warning in &loaded.warnings {
-        context.warn(warning.code.as_str(), &warning.text, Some(warning.place.to_string()), warning.hint.clone());
+        context.warn(
+            warning.code.as_str(),
+            &warning.text,
+            warning.place.as_ref().map(ToString::to_string),
+            warning.hint.clone(),
+        );
     }
     for note in &loaded.notes {
         context.note(note);
@@ -123,7 +128,11 @@ pub fn prepare(
 
 fn base_request(context: &Context, config: &Config, folder: &Path, options: &BuildOptions) -> BaseRequest {
     let absolute = |url: &str| {
-        if url.starts_with("./") || url.starts_with("../") { folder.join(url).display().to_string() } else { url.into() }
+        if url.starts_with("./") || url.starts_with("../") {
+            folder.join(url).display().to_string()
+        } else {
+            url.into()
+        }
     };
     let archives = config.python.archives.iter().map(|(platform, archive)| {
         let mut archive = archive.clone();
@@ -212,10 +221,12 @@ fn lock_rows(
         return Ok((rows.clone(), unreachable));
     }
     let tree = steps.run(context, "prepare the interpreter", || base::provide(context, base))?;
-    let resolved = steps.run(context, "resolve", || resolve_now(context, repository, request, &tree, options, &unreachable))?;
+    let resolved =
+        steps.run(context, "resolve", || resolve_now(context, repository, request, &tree, options, &unreachable))?;
     for (digest, url) in &resolved.urls {
         // Only a shortcut: without it the resolver is asked again.
-        let _ = context.store.remember(URL_FACT, &digest.to_string(), &url.as_str().into(), std::time::SystemTime::now());
+        let _ =
+            context.store.remember(URL_FACT, &digest.to_string(), &url.as_str().into(), std::time::SystemTime::now());
     }
     let mut lock = lock.unwrap_or_else(|| Lock::new(request.runtime.clone()));
     lock.platforms.insert(platform, resolved.rows.clone());

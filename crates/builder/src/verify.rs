@@ -56,7 +56,9 @@ impl Fault for VerifyError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Leaked { .. } => "a runtime with such a path works only here; look at how those files are made".into(),
+            Self::Leaked { .. } => {
+                "a runtime with such a path works only here; look at how those files are made".into()
+            }
             Self::Unmet { .. } => "bring the missing distribution, or build without --strict".into(),
         })
     }
@@ -149,12 +151,7 @@ fn verify_requirements(context: &Context, it: &Verification<'_>) -> Result<(), B
     for unmet in &unmet {
         let why = it.prepared.config.skip_reason(&unmet.required, target.platform);
         let why = why.map(|reason| format!(" (skipped: {reason})")).unwrap_or_default();
-        context.warn(
-            "W_UNMET_REQUIREMENT",
-            format!("{}{why}", sentence(unmet)),
-            Some(unmet.parent.to_string()),
-            None,
-        );
+        context.warn("W_UNMET_REQUIREMENT", format!("{}{why}", sentence(unmet)), Some(unmet.parent.to_string()), None);
     }
     Ok(())
 }

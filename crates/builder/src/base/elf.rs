@@ -54,7 +54,9 @@ pub(super) enum NoRoom {
     /// There is no entry to rewrite.
     NoEntry,
     /// The present path is too short, or something else uses a part of its text.
-    Occupied { present: String },
+    Occupied {
+        present: String,
+    },
     Unreadable(String),
 }
 

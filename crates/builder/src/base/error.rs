@@ -83,9 +83,9 @@ impl Fault for BaseError {
             BaseErrorKind::Download(error) => error.exit(),
             BaseErrorKind::Process(error) => error.exit(),
             BaseErrorKind::Extract(error) => error.exit(),
-            BaseErrorKind::ModuleSum { .. }
-            | BaseErrorKind::ModuleFile { .. }
-            | BaseErrorKind::Pip { .. } => Exit::Trust,
+            BaseErrorKind::ModuleSum { .. } | BaseErrorKind::ModuleFile { .. } | BaseErrorKind::Pip { .. } => {
+                Exit::Trust
+            }
             _ => Exit::Build,
         }
     }

@@ -19,11 +19,7 @@ use crate::tree_layout::TreeLayout;
 ///
 /// Fails with exit 4 when a digest or an archive cannot be trusted; whatever fails, the store has no half tree.
 pub fn provide(context: &Context, choice: &BaseChoice) -> std::result::Result<BaseTree, BaseError> {
-    provided(context, choice).map_err(|kind| BaseError {
-        python: choice.requested,
-        platform: choice.platform,
-        kind,
-    })
+    provided(context, choice).map_err(|kind| BaseError { python: choice.requested, platform: choice.platform, kind })
 }
 
 pub(super) fn is_present(context: &Context, identity: &Digest) -> bool {

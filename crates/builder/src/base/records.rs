@@ -34,7 +34,8 @@ fn settle(site_packages: &Path, record: &Path, own_name: &str) -> Result<()> {
         if name == own_name || !place.is_file() {
             continue;
         }
-        let quoted = if name.contains([',', '"']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_owned() };
+        let quoted =
+            if name.contains([',', '"']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_owned() };
         lines.insert(format!("{quoted},{}\n", row(&read(&place)?)));
     }
     let text: String = lines.into_iter().chain([format!("{own_name},,\n")]).collect();

@@ -61,9 +61,16 @@ pub struct BaseChoice {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Supply {
     /// A `.tar.gz` or `.tar.zst` with one top folder.
-    Archive { url: String, file_name: String, sha256: Digest },
+    Archive {
+        url: String,
+        file_name: String,
+        sha256: Digest,
+    },
     /// `sum` is what the Go checksum `h1:…` of the module spells in base64.
-    GoModule { version: String, sum: Digest },
+    GoModule {
+        version: String,
+        sum: Digest,
+    },
     System(SystemPython),
 }
 

@@ -69,6 +69,13 @@ pub enum DownloadErrorKind {
     Store(#[from] StoreError),
 }
 
+impl DownloadError {
+    /// The server has no such file (any more): the index may know another place.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.kind, DownloadErrorKind::Status { status: 403 | 404 | 410 })
+    }
+}
+
 impl Fault for DownloadError {
     fn code(&self) -> &'static str {
         match self.kind {

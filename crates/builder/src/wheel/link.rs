@@ -29,7 +29,7 @@ impl LinkMethod {
     }
 
     /// Tries them with `sample`, a file of the store, in a folder of its own in `prefix`.
-    pub(super) fn probe(sample: &Path, prefix: &Path) -> Result<Self, StoreError> {
+    pub fn probe(sample: &Path, prefix: &Path) -> Result<Self, StoreError> {
         let folder = tempfile::Builder::new()
             .prefix(".pydist-probe-")
             .tempdir_in(prefix)
@@ -45,7 +45,7 @@ impl LinkMethod {
 }
 
 /// Makes `to`, which must not exist.
-pub(super) fn place(method: LinkMethod, from: &Path, to: &Path, executable: bool) -> io::Result<()> {
+pub(crate) fn place(method: LinkMethod, from: &Path, to: &Path, executable: bool) -> io::Result<()> {
     match method {
         LinkMethod::Reflink => {
             reflink_copy::reflink(from, to)?;
