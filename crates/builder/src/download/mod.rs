@@ -36,7 +36,7 @@ pub use many::fetch_all;
 pub use place::without_secrets;
 pub use proxies::Proxies;
 pub use settings::{DownloadSettings, Downloader};
-pub use small::{Unreachable, fetch_bytes, probe};
+pub use small::{Unreachable, fetch_bytes, head_status, probe};
 
 /// One file to have in the store.
 #[derive(Clone, Debug)]

@@ -66,18 +66,25 @@ pub fn probe(context: &Context, url: &str) -> Result<(), Unreachable> {
     if context.offline {
         return Err(unreachable("the build is offline".into()));
     }
+    match head_status(context, url)? {
+        status @ (401 | 407 | 500..) => Err(unreachable(DownloadErrorKind::Status { status }.to_string())),
+        _ => Ok(()),
+    }
+}
+
+/// The status with which a server answers a `HEAD` request (a `GET` whose body is not read, where it knows no
+/// `HEAD`), asked once and within the connect limit. The build must not be offline.
+pub fn head_status(context: &Context, url: &str) -> Result<u16, Unreachable> {
+    let unreachable = |reason: String| Unreachable { reason };
     let web = web_url(url).map_err(|kind| unreachable(kind.to_string()))?;
     let limit = context.downloader.settings().connect_limit;
     let stopped = AtomicBool::new(false);
     let watch = Watch { context, stopped: &stopped, deadline: Some((Instant::now() + limit, limit)) };
-    let mut status = ask_head(&watch, Method::HEAD, &web).map_err(unreachable)?;
+    let status = ask_head(&watch, Method::HEAD, &web).map_err(unreachable)?;
     if matches!(status, 405 | 501) {
-        status = ask_head(&watch, Method::GET, &web).map_err(unreachable)?;
+        return ask_head(&watch, Method::GET, &web).map_err(unreachable);
     }
-    match status {
-        401 | 407 | 500.. => Err(unreachable(DownloadErrorKind::Status { status }.to_string())),
-        _ => Ok(()),
-    }
+    Ok(status)
 }
 
 fn ask_head(watch: &Watch<'_>, method: Method, url: &Url) -> Result<u16, String> {

@@ -1,0 +1,205 @@
+//! pip as the one distribution of a base interpreter.
+//!
+//! Sources bring pip as the content of a wheel: the go module has it unpacked, a system CPython has the wheel inside
+//! its ensurepip. Every file is compared with pip's own RECORD and installed with scripts that move with the tree.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read as _};
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use vocab::{Digest, TreePath};
+
+use super::disk::{Result, create_folder, entries, name_of, read, set_executable, write};
+use super::error::BaseErrorKind;
+use super::scripts::launcher;
+use crate::tree_layout::TreeLayout;
+
+/// What a wheel holds, or an installed distribution: `pip/…` and `pip-<version>.dist-info/…`.
+pub(super) type Files = BTreeMap<TreePath, Vec<u8>>;
+
+/// Files of `.dist-info` that an earlier installation wrote, or that are written here.
+const OF_INSTALLATION: [&str; 4] = ["RECORD", "INSTALLER", "REQUESTED", "direct_url.json"];
+
+const SCRIPT: &str =
+    "import sys\nfrom pip._internal.cli.main import main\nif __name__ == '__main__':\n    sys.exit(main())\n";
+
+/// Installs pip into the tree, with the scripts `pip`, `pip3` and `pip3.X` (none on Windows, where `python -m pip`
+/// is at hand and a script would have to be a program).
+pub(super) fn install(tree: &Path, layout: TreeLayout, files: Files) -> Result<()> {
+    let info = dist_info(&files)?;
+    let files = checked(files, &info)?;
+    let site_packages = layout.site_packages();
+    let mut rows: BTreeMap<String, String> = BTreeMap::new();
+    for (path, bytes) in &files {
+        let place = site_packages.join(path).below(tree);
+        put(&place, bytes, false)?;
+        rows.insert(path.to_string(), row(bytes));
+    }
+    if !layout.platform.is_windows() {
+        let series = layout.python.series();
+        let script = format!("{}{SCRIPT}", launcher(&format!("python{series}")));
+        let up = "../".repeat(site_packages.segments().count());
+        for name in ["pip".to_owned(), "pip3".to_owned(), format!("pip{series}")] {
+            put(&tree.join("bin").join(&name), script.as_bytes(), true)?;
+            rows.insert(format!("{up}bin/{name}"), row(script.as_bytes()));
+        }
+    }
+    for (name, content) in [("INSTALLER", "pip\n"), ("REQUESTED", "")] {
+        put(&site_packages.join(&info).below(tree).join(name), content.as_bytes(), false)?;
+        rows.insert(format!("{info}/{name}"), row(content.as_bytes()));
+    }
+    let mut record: String = rows.iter().map(|(path, row)| format!("{path},{row}\n")).collect();
+    record.push_str(&format!("{info}/RECORD,,\n"));
+    put(&site_packages.join(&info).below(tree).join("RECORD"), record.as_bytes(), false)
+}
+
+/// A small ensurepip of ours, for a tree that has pip and no ensurepip: with it `python -m venv` works.
+pub(super) fn install_ensurepip(tree: &Path, layout: TreeLayout) -> Result<()> {
+    let folder = layout.stdlib().below(tree).join("ensurepip");
+    put(&folder.join("__init__.py"), include_bytes!("ensurepip/__init__.py"), false)?;
+    put(&folder.join("__main__.py"), include_bytes!("ensurepip/__main__.py"), false)
+}
+
+/// The pip inside a CPython's own ensurepip. `None` when that has none (`--with-ensurepip=no`, distributions).
+pub(super) fn bundled_wheel(stdlib: &Path) -> Result<Option<Files>> {
+    let bundled = entries(&stdlib.join("ensurepip").join("_bundled"))?;
+    let is_pip = |path: &&std::path::PathBuf| {
+        let name = name_of(path);
+        name.starts_with("pip-") && name.ends_with(".whl")
+    };
+    bundled.iter().find(is_pip).map(|wheel| unzip(&name_of(wheel), read(wheel)?)).transpose()
+}
+
+fn unzip(name: &str, bytes: Vec<u8>) -> Result<Files> {
+    let damaged =
+        |error: &dyn std::error::Error| BaseErrorKind::Pip { file: name.to_owned(), reason: error.to_string() };
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(&error))?;
+    let mut files = Files::new();
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).map_err(|error| damaged(&error))?;
+        if entry.is_dir() {
+            continue;
+        }
+        let name = entry.name().map_err(|error| damaged(&error))?.into_owned();
+        let path: TreePath = name.parse().map_err(|error| damaged(&error))?;
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).map_err(|error| damaged(&error))?;
+        files.insert(path, content);
+    }
+    Ok(files)
+}
+
+/// `pip-26.1.2.dist-info`.
+fn dist_info(files: &Files) -> Result<TreePath> {
+    files
+        .keys()
+        .filter_map(|path| path.segments().next())
+        .find(|top| top.starts_with("pip-") && top.ends_with(".dist-info"))
+        .and_then(|top| top.parse().ok())
+        .ok_or_else(|| refused("RECORD", "is not there"))
+}
+
+/// The files of pip itself: those of its RECORD, each as it says, and none beside.
+fn checked(mut files: Files, info: &TreePath) -> Result<Files> {
+    let record = files.get(&join(info, "RECORD")).ok_or_else(|| refused("RECORD", "is not there"))?.clone();
+    let mut kept = Files::new();
+    for fields in csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&record[..]).records() {
+        let fields = fields.map_err(|error| refused("RECORD", &error.to_string()))?;
+        let name = fields.get(0).unwrap_or_default();
+        // Scripts and bytecode belong to the installation that this came from.
+        if name.starts_with("..") || name.ends_with(".pyc") {
+            continue;
+        }
+        let path: TreePath = name.parse().map_err(|_| refused(name, "has no place in a wheel"))?;
+        if path.parent().as_ref() == Some(info) && OF_INSTALLATION.contains(&path.file_name()) {
+            continue;
+        }
+        let bytes = files.remove(&path).ok_or_else(|| refused(name, "is missing"))?;
+        if fields.get(1) != Some(&digest(&bytes)) {
+            return Err(refused(name, "has another digest than its RECORD says"));
+        }
+        kept.insert(path, bytes);
+    }
+    Ok(kept)
+}
+
+fn refused(file: &str, reason: &str) -> BaseErrorKind {
+    BaseErrorKind::Pip { file: file.to_owned(), reason: reason.to_owned() }
+}
+
+fn join(folder: &TreePath, name: &str) -> TreePath {
+    folder.join(&name.parse().expect("a plain file name"))
+}
+
+/// The second and third field of a RECORD row.
+pub(super) fn row(bytes: &[u8]) -> String {
+    format!("{},{}", digest(bytes), bytes.len())
+}
+
+fn digest(bytes: &[u8]) -> String {
+    format!("sha256={}", URL_SAFE_NO_PAD.encode(Digest::of(bytes).as_bytes()))
+}
+
+fn put(place: &Path, bytes: &[u8], executable: bool) -> Result<()> {
+    if let Some(parent) = place.parent() {
+        create_folder(parent)?;
+    }
+    write(place, bytes)?;
+    set_executable(place, executable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wheel(content: &str, recorded: &str) -> Files {
+        let record = format!(
+            "../../bin/pip,sha256=x,1\npip/__pycache__/a.pyc,,\npip/a.py,{}\npip-1.dist-info/INSTALLER,sha256=x,4\n\
+             pip-1.dist-info/RECORD,,\n",
+            row(recorded.as_bytes())
+        );
+        [("pip/a.py", content), ("pip/extra.py", ""), ("pip-1.dist-info/RECORD", record.as_str())]
+            .into_iter()
+            .map(|(path, text)| (path.parse().unwrap(), text.as_bytes().to_vec()))
+            .collect()
+    }
+
+    fn layout() -> TreeLayout {
+        TreeLayout { platform: vocab::PlatformKey::LinuxX64, python: "3.12.1".parse().unwrap() }
+    }
+
+    #[test]
+    fn pip_is_installed_with_scripts_and_a_record_of_exactly_what_is_there() {
+        let tree = tempfile::tempdir().unwrap();
+        install(tree.path(), layout(), wheel("x = 1\n", "x = 1\n")).unwrap();
+        let site_packages = layout().site_packages().below(tree.path());
+        let record = std::fs::read_to_string(site_packages.join("pip-1.dist-info/RECORD")).unwrap();
+        let names: Vec<&str> = record.lines().map(|line| line.split(',').next().unwrap()).collect();
+        let expected = [
+            "../../../bin/pip",
+            "../../../bin/pip3",
+            "../../../bin/pip3.12",
+            "pip-1.dist-info/INSTALLER",
+            "pip-1.dist-info/REQUESTED",
+            "pip/a.py",
+            "pip-1.dist-info/RECORD",
+        ];
+        assert_eq!(names, expected);
+        for name in names {
+            assert!(site_packages.join(name).is_file(), "for {name}");
+        }
+        assert!(!site_packages.join("pip/extra.py").exists());
+    }
+
+    #[test]
+    fn a_file_that_differs_from_its_record_is_refused() {
+        let tree = tempfile::tempdir().unwrap();
+        let error = install(tree.path(), layout(), wheel("x = 2\n", "x = 1\n")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the pip that comes with it is damaged: `pip/a.py` has another digest than its RECORD says"
+        );
+    }
+}

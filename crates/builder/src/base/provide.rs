@@ -1,0 +1,124 @@
+//! The chosen base interpreter as a finished tree in the store.
+
+use std::path::Path;
+
+use config_merger::BaseSource;
+use vocab::{BaseRecord, Digest, PlatformKey, TreePath};
+
+use super::disk::Result;
+use super::error::{BaseError, BaseErrorKind};
+use super::normalise::{BuildPaths, normalise};
+use super::request::{BaseChoice, BaseTree, Supply};
+use super::{content, go_module, system, unpack};
+use crate::Context;
+use crate::download::{FetchRequest, fetch};
+use crate::store::LockOutcome;
+use crate::tree_layout::TreeLayout;
+
+/// Gets the tree, or finds it in the store, in which case nothing is downloaded or started.
+///
+/// Fails with exit 4 when a digest or an archive cannot be trusted; whatever fails, the store has no half tree.
+pub fn provide(context: &Context, choice: &BaseChoice) -> std::result::Result<BaseTree, BaseError> {
+    provided(context, choice).map_err(|kind| BaseError { python: choice.requested, platform: choice.platform, kind })
+}
+
+pub(super) fn is_present(context: &Context, identity: &Digest) -> bool {
+    context.store.base(identity).is_dir()
+}
+
+fn provided(context: &Context, choice: &BaseChoice) -> Result<BaseTree> {
+    let source = source_digest(context, choice)?;
+    let identity = identity(choice.source, &source, choice.platform);
+    let place = context.store.base(&identity);
+    if !place.is_dir() {
+        let held = match context.store.lock("base", &identity, || context.is_cancelled())? {
+            LockOutcome::Held(lock) => lock,
+            LockOutcome::GivenUp => return Err(BaseErrorKind::Cancelled),
+        };
+        // Another process may have made it while this one waited.
+        if !place.is_dir() {
+            make(context, choice, &place)?;
+        }
+        drop(held);
+    }
+    let layout = TreeLayout { platform: choice.platform, python: choice.actual };
+    let record = BaseRecord {
+        source: choice.source.as_str().to_owned(),
+        requested: choice.requested,
+        actual: choice.actual,
+        stand_in: choice.stand_in,
+        origin: choice.origin.clone(),
+        digest: source,
+        absent: content::absent_parts(&place, layout),
+    };
+    Ok(BaseTree { root: place, layout, identity, record })
+}
+
+/// Of the archive or the module as published; of the files taken, for an interpreter of this machine.
+fn source_digest(context: &Context, choice: &BaseChoice) -> Result<Digest> {
+    match &choice.supply {
+        Supply::Archive { sha256, .. } => Ok(*sha256),
+        Supply::GoModule { sum, .. } => Ok(*sum),
+        Supply::System(python) => system::content_digest(context, python),
+    }
+}
+
+/// Part of every identity: to be raised whenever the same source would give other bytes than before.
+const BASE_FORMAT: u32 = 1;
+
+/// Of the finished tree: equal for equal bytes.
+pub(super) fn identity(source: BaseSource, digest: &Digest, platform: PlatformKey) -> Digest {
+    // Both kinds of archive are treated alike.
+    let kind = match source {
+        BaseSource::PythonBuildStandalone | BaseSource::Archive => "archive",
+        BaseSource::GoModule => "go-module",
+        BaseSource::System => "system",
+    };
+    Digest::of(format!("pydist base {BASE_FORMAT}\n{platform}\n{kind} {digest}\n"))
+}
+
+fn make(context: &Context, choice: &BaseChoice, place: &Path) -> Result<()> {
+    let layout = TreeLayout { platform: choice.platform, python: choice.actual };
+    let staged = context.store.stage_dir()?;
+    let tree = staged.path();
+    let paths = match &choice.supply {
+        Supply::Archive { url, file_name, sha256 } => {
+            let request = FetchRequest { url: url.clone(), file_name: file_name.clone(), sha256: *sha256, size: None };
+            let archive = fetch(context, &request).map_err(BaseErrorKind::Download)?;
+            unpack::unpack(context, &archive, tree)?;
+            BuildPaths::standalone()
+        }
+        Supply::GoModule { version, sum } => {
+            go_module::unpack(context, version, sum, layout, tree)?;
+            BuildPaths::standalone()
+        }
+        Supply::System(python) => {
+            system::copy(context, python, layout, tree)?;
+            BuildPaths::of(python)
+        }
+    };
+    if context.is_cancelled() {
+        return Err(BaseErrorKind::Cancelled);
+    }
+    normalise(tree, layout, &paths)?;
+    check_content(choice, tree, layout)?;
+    context.store.publish_dir(staged, place)?;
+    Ok(())
+}
+
+/// An archive is taken at its word only as far as this cannot be looked up in it.
+fn check_content(choice: &BaseChoice, tree: &Path, layout: TreeLayout) -> Result<()> {
+    let lacks = |path: TreePath| BaseErrorKind::NotCPython { origin: choice.origin.clone(), path: path.to_string() };
+    match content::version_in(tree, layout)? {
+        Some(found) if found != choice.actual.to_string() => {
+            return Err(BaseErrorKind::OtherVersion { origin: choice.origin.clone(), found });
+        }
+        _ => {}
+    }
+    for needed in [layout.interpreter(), content::landmark(layout)] {
+        if !needed.below(tree).is_file() {
+            return Err(lacks(needed));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! What is asked for, and what was found.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use config_merger::{ArchiveSource, BaseSource};
+use vocab::{BaseRecord, Digest, PlatformKey, PythonVersion};
+
+use super::standalone::ReleaseTable;
+use crate::context::Environment;
+use crate::tree_layout::TreeLayout;
+
+/// One base interpreter to find.
+#[derive(Clone, Debug)]
+pub struct BaseRequest {
+    pub python: PythonVersion,
+    pub platform: PlatformKey,
+    /// Tried in this order.
+    pub sources: Vec<BaseSource>,
+    /// A release of python-build-standalone, such as `20250529`. `None`: the table's.
+    pub tag: Option<String>,
+    /// Paths in them are absolute here.
+    pub archives: BTreeMap<PlatformKey, ArchiveSource>,
+    /// In place of python-build-standalone's releases: a folder, a `file:` URL, or an http(s) URL, laid out as
+    /// upstream is (`<tag>/<asset>`). See [`BaseRequest::mirror_of`].
+    pub mirror: Option<String>,
+    /// The releases of python-build-standalone. `None`: the table in this repository.
+    pub table: Option<ReleaseTable>,
+    /// Whether another patch release of the same minor version may take the place of an unavailable one.
+    pub allow_stand_in: bool,
+}
+
+impl BaseRequest {
+    /// The mirror by precedence: the command line, then `PYDIST_PYTHON_MIRROR`, then `UV_PYTHON_INSTALL_MIRROR`.
+    pub fn mirror_of(option: Option<String>, environment: &Environment) -> Option<String> {
+        let from_environment = |name| environment.text(name).map(str::to_owned);
+        option
+            .filter(|text| !text.is_empty())
+            .or_else(|| from_environment("PYDIST_PYTHON_MIRROR"))
+            .or_else(|| from_environment("UV_PYTHON_INSTALL_MIRROR"))
+    }
+}
+
+/// The source that will be used. Nothing big has been downloaded for it yet.
+#[derive(Clone, Debug)]
+pub struct BaseChoice {
+    pub platform: PlatformKey,
+    pub source: BaseSource,
+    pub requested: PythonVersion,
+    pub actual: PythonVersion,
+    /// `actual` is another patch release than `requested`.
+    pub stand_in: bool,
+    /// For people: a release file's name, a module version, or `CPython 3.12.1 of this machine`.
+    pub origin: String,
+    /// What each source that was asked had to say, in the order of asking.
+    pub asked: Vec<(BaseSource, String)>,
+    pub supply: Supply,
+}
+
+/// How to get it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Supply {
+    /// A `.tar.gz` or `.tar.zst` with one top folder.
+    Archive {
+        url: String,
+        file_name: String,
+        sha256: Digest,
+    },
+    /// `sum` is what the Go checksum `h1:…` of the module spells in base64.
+    GoModule {
+        version: String,
+        sum: Digest,
+    },
+    System(SystemPython),
+}
+
+/// A self-contained CPython of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemPython {
+    pub version: PythonVersion,
+    /// Its `sys.base_prefix`, without symbolic links.
+    pub prefix: PathBuf,
+    /// `--prefix` it was configured with; differs from `prefix` when it was moved.
+    pub built_for: String,
+    /// Folders it was compiled in, which are noted in its build settings.
+    pub built_in: Vec<String>,
+}
+
+/// A finished relocatable interpreter in the store. Not to be changed: prefixes are made from copies.
+#[derive(Clone, Debug)]
+pub struct BaseTree {
+    pub root: PathBuf,
+    pub layout: TreeLayout,
+    /// Equal identities mean equal bytes: made from the source's digest (for `system`, from the content of the
+    /// files taken) and the number of our base format.
+    pub identity: Digest,
+    pub record: BaseRecord,
+}
+
+impl BaseTree {
+    /// C sources can be compiled against it.
+    pub fn has_headers(&self) -> bool {
+        !self.record.absent.iter().any(|part| part == "headers")
+    }
+}
