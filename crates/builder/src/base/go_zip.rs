@@ -44,11 +44,6 @@ impl ModuleZip {
         Ok(module)
     }
 
-    /// Names below `folder` (with `/` at its end), without it.
-    pub(super) fn names_below<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = &'a str> {
-        self.names.iter().filter_map(move |name| name.strip_prefix(&self.top)?.strip_prefix(folder))
-    }
-
     /// Go's checksum over all files. Source: `golang.org/x/mod/sumdb/dirhash`, `Hash1`.
     pub(super) fn sum(&self, context: &Context) -> Result<Digest> {
         let mut names: Vec<&String> = self.names.iter().collect();
