@@ -144,7 +144,9 @@ mod tests {
     fn versions_and_subcommands_do_not_mix_up() {
         let parse = |words: &[&str]| Arguments::try_parse_from(std::iter::once(&"builder").chain(words));
         assert_eq!(parse(&["3.12.10", "3.10.11"]).unwrap().build.versions, ["3.12.10", "3.10.11"]);
-        let Some(Command::Plan(plan)) = parse(&["plan", "all", "--json"]).unwrap().command else { panic!("not a plan") };
+        let Some(Command::Plan(plan)) = parse(&["plan", "all", "--json"]).unwrap().command else {
+            panic!("not a plan")
+        };
         assert_eq!(plan.versions, ["all"]);
         assert!(parse(&[]).is_err());
         assert!(parse(&["3.12.10", "--exact", "--allow-stand-in"]).is_err());

@@ -36,6 +36,8 @@ impl PartCache for PartStore<'_> {
             let mut file = File::create(staged.path())?;
             io::copy(part, &mut file)?;
             drop(file);
+            // What stands there was found damaged, or this would not be asked for.
+            self.store.discard(&self.path(key)).map_err(io::Error::other)?;
             self.store.publish_file(staged, &self.path(key)).map_err(io::Error::other)?;
             Ok(())
         };

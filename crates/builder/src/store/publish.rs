@@ -16,6 +16,9 @@ pub enum Published {
     Theirs,
 }
 
+/// The folders of a store.
+const ENTRIES: [&str; 9] = ["blobs", "wheels", "bases", "built", "parts", "tools", "memory", "locks", "tmp"];
+
 impl Store {
     /// Moves a finished folder to `target`, whose parent folders are made.
     pub fn publish_dir(&self, staged: StagedDir, target: &Path) -> Result<Published, StoreError> {
@@ -26,6 +29,19 @@ impl Store {
     /// by the rule of a content-addressed store.
     pub fn publish_file(&self, staged: StagedFile, target: &Path) -> Result<Published, StoreError> {
         move_into_place(staged.path(), target)
+    }
+
+    /// Removes every entry of the store at `root`, and nothing else that may lie there. True when there was something.
+    pub fn empty(root: &Path) -> Result<bool, StoreError> {
+        let mut found = false;
+        for kind in ENTRIES {
+            let path = root.join(kind);
+            found |= path.exists();
+            crate::prefix_folder::remove_tree(&path).map_err(|source| StoreError::new("remove", &path, source))?;
+        }
+        // Left alone when somebody put something of their own into it.
+        let _ = fs::remove_dir(root);
+        Ok(found)
     }
 
     /// Takes a damaged entry, file or folder, out of the way. Nobody sees it half removed.
