@@ -1,5 +1,7 @@
 //! `copyFiles`, spec 2.7, cases T5 to T9.
 
+#[path = "check_support/context.rs"]
+mod context_support;
 #[path = "check_support/mod.rs"]
 mod support;
 
@@ -8,7 +10,8 @@ use std::path::Path;
 
 use builder::copy_files::{CopyError, CopyOperation, copy_files, digest_of, preview};
 use builder::tree_layout::TreeLayout;
-use support::{context, write};
+use context_support::context;
+use support::write;
 use vocab::{CopiedFile, Event, Exit, Fault};
 
 /// A package folder and a prefix, side by side.
