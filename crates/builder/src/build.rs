@@ -80,7 +80,10 @@ pub fn build(
     if options.dry_run {
         return Ok(finished(Some(prepared.plan), Ending::Planned, &steps));
     }
-    let tree = steps.run(context, "prepare the interpreter", || base::provide(context, &prepared.base))?;
+    let tree = match &prepared.tree {
+        Some(tree) => tree.clone(),
+        None => steps.run(context, "prepare the interpreter", || base::provide(context, &prepared.base))?,
+    };
     let whitelist_path =
         repository.root().join("checker").join("whitelists").join(format!("{}.json", options.platform));
     let whitelist = Whitelist::read(&whitelist_path)?;

@@ -25,6 +25,8 @@ pub struct Prepared {
     pub request: Request,
     pub rows: PlatformLock,
     pub base: BaseChoice,
+    /// Where a resolution needed it already.
+    pub tree: Option<BaseTree>,
     pub plan: Plan,
     pub unreachable: Vec<UnreachableRegistry>,
 }
@@ -113,7 +115,7 @@ pub fn prepare(
     })?;
     tell_stand_in(context, &base);
 
-    let (rows, unreachable) = lock_rows(context, repository, &folder, &request, &base, options, steps)?;
+    let Rows { rows, unreachable, tree } = lock_rows(context, repository, &folder, &request, &base, options, steps)?;
     tell_missing(context, &request, &rows, &unreachable, options)?;
     let planned = PlannedBase {
         source: base.source.as_str().to_owned(),
@@ -123,7 +125,7 @@ pub fn prepare(
         origin: base.origin.clone(),
     };
     let plan = Plan::new(&request, &rows, planned, &|digest| context.store.blob(digest).is_file());
-    Ok(Prepared { config_digest: loaded.digest, config, folder, request, rows, base, plan, unreachable })
+    Ok(Prepared { config_digest: loaded.digest, config, folder, request, rows, base, tree, plan, unreachable })
 }
 
 fn base_request(context: &Context, config: &Config, folder: &Path, options: &BuildOptions) -> BaseRequest {
@@ -187,6 +189,18 @@ fn refuse_git(config: &Config, platform: PlatformKey, options: &BuildOptions) ->
     Ok(())
 }
 
+struct Rows {
+    rows: PlatformLock,
+    unreachable: Vec<UnreachableRegistry>,
+    tree: Option<BaseTree>,
+}
+
+impl Rows {
+    fn locked(rows: &PlatformLock) -> Self {
+        Self { rows: rows.clone(), unreachable: Vec::new(), tree: None }
+    }
+}
+
 /// From the lock where it is fresh, else resolved now and written into it.
 fn lock_rows(
     context: &Context,
@@ -196,7 +210,7 @@ fn lock_rows(
     base: &BaseChoice,
     options: &BuildOptions,
     steps: &mut Steps,
-) -> Result<(PlatformLock, Vec<UnreachableRegistry>), Box<dyn Fault>> {
+) -> Result<Rows, Box<dyn Fault>> {
     let platform = request.target.platform;
     let lock = Lock::read(folder, &request.runtime)?;
     let failed = |kind| ResolveError { runtime: request.runtime.clone(), platform, kind };
@@ -205,20 +219,20 @@ fn lock_rows(
     let fresh = former.filter(|rows| rows.inputs == request.inputs(&paths));
     if options.locked {
         let kind = match (former, fresh) {
-            (_, Some(rows)) => return Ok((rows.clone(), Vec::new())),
+            (_, Some(rows)) => return Ok(Rows::locked(rows)),
             (Some(_), None) => LockErrorKind::Stale { platform },
             (None, None) => LockErrorKind::Absent { platform },
         };
         return Err(LockError { path: folder.join(resolve::LOCK_FILE), kind }.into());
     }
     if let Some(rows) = fresh.filter(|rows| rows.is_complete() && !options.refresh) {
-        return Ok((rows.clone(), Vec::new()));
+        return Ok(Rows::locked(rows));
     }
     let unreachable =
         steps.run(context, "ask the registries", || registries::unreachable(context, &request.registries));
     // An incomplete lock is resolved again once what it lacked can be reached.
     if let Some(rows) = fresh.filter(|_| !options.refresh && (context.offline || !unreachable.is_empty())) {
-        return Ok((rows.clone(), unreachable));
+        return Ok(Rows { unreachable, ..Rows::locked(rows) });
     }
     let tree = steps.run(context, "prepare the interpreter", || base::provide(context, base))?;
     let resolved =
@@ -231,7 +245,7 @@ fn lock_rows(
     let mut lock = lock.unwrap_or_else(|| Lock::new(request.runtime.clone()));
     lock.platforms.insert(platform, resolved.rows.clone());
     lock.write(folder)?;
-    Ok((resolved.rows, unreachable))
+    Ok(Rows { rows: resolved.rows, unreachable, tree: Some(tree) })
 }
 
 /// Where a file was when it was last resolved.

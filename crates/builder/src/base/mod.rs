@@ -36,6 +36,7 @@ mod system;
 mod system_copy;
 mod system_files;
 mod unpack;
+mod upstream_libraries;
 
 pub use choose::choose;
 pub use error::{BaseError, BaseErrorKind};

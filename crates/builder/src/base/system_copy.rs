@@ -231,7 +231,7 @@ fn settle_native(
 }
 
 /// `lib/` as seen from the folder of `path`.
-fn relative_search_path(path: &TreePath) -> String {
+pub(super) fn relative_search_path(path: &TreePath) -> String {
     let depth = path.segments().count().saturating_sub(1);
     if path.segments().next() == Some("lib") {
         let ups = vec![".."; depth.saturating_sub(1)];

@@ -145,15 +145,19 @@ impl Uv {
             fs::write(&path, text).map_err(|source| UvError::Write { path: path.clone(), source })
         };
         write("pyproject.toml", &question.project(target))?;
-        let lines: String = question.excluded.iter().map(|name| format!("{name}\n")).collect();
-        write("excluded.txt", &lines)?;
+        if !question.excluded.is_empty() {
+            let lines: String = question.excluded.iter().map(|name| format!("{name}\n")).collect();
+            write("excluded.txt", &lines)?;
+        }
 
         let mut arguments: Vec<OsString> = Vec::new();
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
         add(&["pip", "compile", "pyproject.toml", "--format", "pylock.toml", "--output-file", "pylock.toml"]);
         add(&["--no-header", "--no-progress", "--no-python-downloads"]);
         add(&["--python-platform", &target.uv_platform(), "--python-version", &target.python.to_string()]);
-        add(&["--excludes", "excluded.txt"]);
+        if !question.excluded.is_empty() {
+            add(&["--excludes", "excluded.txt"]);
+        }
         if !question.sources_allowed {
             add(&["--only-binary", ":all:"]);
         }
