@@ -1,5 +1,6 @@
 //! Choosing between sources, mirrors, and what an archive must be to become a base interpreter.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
 mod base_support;
 
@@ -9,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use base_support::{Bench, folder, output, request, small_python, snapshot, table, tar_gz, told};
 use builder::base::{BaseRequest, absolute_paths_left, choose, provide};
+use builder::context::Environment;
 use config_merger::{ArchiveSource, BaseSource};
 use testkit::{HttpServer, Mishap};
 use vocab::{Digest, Exit, Fault as _, PlatformKey};
@@ -252,4 +254,52 @@ fn the_error_lists_what_every_source_answered() {
          go-module: has no 3.12, only 3.10.16, 3.11.11, 3.14.6\n  \
          system: this machine is HOST, not windows-x64"
     );
+}
+
+/// A `go` that lists the module and names a zip file of ours with the given checksum, and notes each call.
+fn with_go(at: &Path, sum: &str, list_fails: bool) -> Bench {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bin = at.join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    fs::write(at.join("module.zip"), b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0").unwrap();
+    let listing = if list_fails {
+        "echo 'go: dial tcp: lookup proxy.invalid: no such host' >&2; exit 1"
+    } else {
+        "echo github.com/kluctl/go-embed-python v0.0.0-3.14.6-20260610-1"
+    };
+    let folder = at.display();
+    let script = format!(
+        "#!/bin/sh\necho \"$1\" >>'{folder}/calls'\ncase $1 in\nlist) {listing} ;;\nmod) echo '{{\"Zip\": \"{folder}/module.zip\", \
+         \"Sum\": \"{sum}\"}}' ;;\nesac\n"
+    );
+    fs::write(bin.join("go"), script).unwrap();
+    fs::set_permissions(bin.join("go"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    Bench::with_environment(at, Environment::new([("PATH".into(), path.into())]))
+}
+
+#[test]
+fn a_module_with_another_checksum_is_exit_4_whether_go_says_so_or_its_file_shows_it() {
+    let pinned = "h1:oGUS7++Wm3LgxUfD6AmJgKbKQD2wdQFO9PzyJv6T+E4=";
+    let other = "h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    for (name, said) in [("go-says-other", other), ("go-file-is-other", pinned)] {
+        let at = folder(name);
+        let bench = with_go(&at, said, false);
+        let choice = choose(&bench.context, &request("3.14.6", &[BaseSource::GoModule])).unwrap();
+        let error = provide(&bench.context, &choice).unwrap_err();
+        assert_eq!((error.exit(), error.code()), (Exit::Trust, "E_BASE_MODULE"), "for {name}");
+        assert!(told(&error).contains(&format!("the module's checksum is {other}, the table says {pinned}")));
+        assert_eq!(bench.stored(), Vec::<String>::new(), "for {name}");
+    }
+}
+
+#[test]
+fn a_module_proxy_that_cannot_be_reached_is_asked_once_in_ten_minutes() {
+    let at = folder("go-unreachable");
+    let bench = with_go(&at, "", true);
+    for _ in 0..3 {
+        let error = choose(&bench.context, &request("3.14.6", &[BaseSource::GoModule])).unwrap_err();
+        assert!(told(&error).contains("no such host"), "{}", told(&error));
+    }
+    assert_eq!(fs::read_to_string(at.join("calls")).unwrap(), "list\n");
 }

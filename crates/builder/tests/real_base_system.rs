@@ -1,6 +1,7 @@
 //! A CPython of this machine, made portable for real. Needs one that is not the distribution's (pyenv, uv), a C
 //! compiler, and `unshare` to hide the original from what is tried; fails where any of these is missing.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
 mod base_support;
 
@@ -185,31 +186,32 @@ print(demo.__file__)";
     }
 }
 
-/// An installation whose `_lzma` needs `libfoo.so.1`; `optional` names the extension otherwise.
-fn installation_with_a_missing_library(at: &Path, extension: &str) -> Environment {
+/// A copy of the installation in which this extension module is another one, linked with these flags to a library
+/// that is no longer there, or to none.
+fn installation_with(at: &Path, extension: &str, flags: &[&str]) -> Environment {
     let original = provided().original.clone();
     let versions = at.join("pyenv/versions");
     fs::create_dir_all(&versions).unwrap();
     copy_tree(&original, &versions.join("3.12.1"));
     fs::write(at.join("foo.c"), "int foo(void) { return 1; }\n").unwrap();
-    fs::write(at.join("bar.c"), "int foo(void);\nint bar(void) { return foo(); }\n").unwrap();
+    fs::write(at.join("bar.c"), "int bar(void) { return 1; }\n").unwrap();
     let gcc =
         |arguments: &[&str]| assert!(Command::new("gcc").args(arguments).current_dir(at).status().unwrap().success());
     gcc(&["-shared", "-fPIC", "-Wl,-soname,libfoo.so.1", "-o", "libfoo.so", "foo.c"]);
-    let suffix = if PlatformKey::host() == Some(PlatformKey::LinuxX64) { "x86_64" } else { "aarch64" };
+    let arch = std::env::consts::ARCH;
     let target =
-        versions.join(format!("3.12.1/lib/python3.12/lib-dynload/{extension}.cpython-312-{suffix}-linux-gnu.so"));
+        versions.join(format!("3.12.1/lib/python3.12/lib-dynload/{extension}.cpython-312-{arch}-linux-gnu.so"));
     if target.exists() {
         fs::remove_file(&target).unwrap();
     }
-    gcc(&["-shared", "-fPIC", "-o", target.to_str().unwrap(), "bar.c", "-L.", "-lfoo"]);
-    Environment::new([("PATH".into(), "/usr/bin:/bin".into()), ("PYENV_ROOT".into(), at.join("pyenv").into())])
+    gcc(&[&["-shared", "-fPIC", "-Wl,--no-as-needed", "-o", target.to_str().unwrap(), "bar.c", "-L."], flags].concat());
+    Environment::new([("PATH".into(), at.join("no-programs").into()), ("PYENV_ROOT".into(), at.join("pyenv").into())])
 }
 
 #[test]
 fn t13_a_library_that_is_nowhere_is_exit_1_and_named() {
     let at = folder("system-missing");
-    let bench = Bench::with_environment(&at, installation_with_a_missing_library(&at, "_lzma"));
+    let bench = Bench::with_environment(&at, installation_with(&at, "_lzma", &["-lfoo"]));
     let request = BaseRequest { platform: PlatformKey::host().unwrap(), ..request("3.12.10", &[BaseSource::System]) };
     let error = provide(&bench.context, &choose(&bench.context, &request).unwrap()).unwrap_err();
     assert_eq!((error.exit(), error.code()), (Exit::Build, "E_BASE_LIBRARY"));
@@ -221,7 +223,7 @@ fn t13_a_library_that_is_nowhere_is_exit_1_and_named() {
 #[test]
 fn an_extension_that_programs_do_without_is_left_out_when_its_library_is_nowhere() {
     let at = folder("system-optional");
-    let bench = Bench::with_environment(&at, installation_with_a_missing_library(&at, "_gdbm"));
+    let bench = Bench::with_environment(&at, installation_with(&at, "_gdbm", &["-lfoo"]));
     let request = BaseRequest { platform: PlatformKey::host().unwrap(), ..request("3.12.10", &[BaseSource::System]) };
     let tree = provide(&bench.context, &choose(&bench.context, &request).unwrap()).unwrap();
     let extensions = fs::read_dir(tree.root.join("lib/python3.12/lib-dynload")).unwrap();
@@ -240,4 +242,15 @@ fn interpreters_of_the_distribution_and_environments_are_passed_over_with_the_re
     let request = BaseRequest { platform: PlatformKey::host().unwrap(), ..request("3.12.10", &[BaseSource::System]) };
     let error = choose(&bench.context, &request).unwrap_err();
     assert!(told(&error).contains("it is a virtual environment"), "{}", told(&error));
+}
+
+#[test]
+fn a_search_path_without_room_is_told_with_the_program_that_makes_room() {
+    let at = folder("system-no-room");
+    let bench = Bench::with_environment(&at, installation_with(&at, "_lzma", &["-Wl,-rpath,/x"]));
+    let request = BaseRequest { platform: PlatformKey::host().unwrap(), ..request("3.12.10", &[BaseSource::System]) };
+    let error = provide(&bench.context, &choose(&bench.context, &request).unwrap()).unwrap_err();
+    assert_eq!((error.exit(), error.code()), (Exit::Build, "E_BASE_ELF"));
+    assert!(told(&error).contains("by `/x`, and there is no room to write `$ORIGIN/../..`"), "{}", told(&error));
+    assert!(error.hint().unwrap().contains("patchelf"));
 }

@@ -28,7 +28,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Elf, String> {
     let table = file.elf_dynamic_table().map_err(|error| error.to_string())?;
     let mut elf = Elf { machine: file.elf_header().e_machine(file.endian()).0, ..Elf::default() };
     let (mut rpath, mut runpath) = (None, None);
-    for entry in table.iter() {
+    for entry in &table {
         if ![DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_SONAME].contains(&entry.tag) {
             continue;
         }

@@ -105,6 +105,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_sum_is_that_of_sorted_lines_of_digest_and_name() {
+        use std::io::Write as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.zip");
+        let mut writer = zip::ZipWriter::new(File::create(&path).unwrap());
+        for (name, content) in [("m@v1/b", "two"), ("m@v1/a", "one")] {
+            writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            writer.write_all(content.as_bytes()).unwrap();
+        }
+        writer.finish().unwrap();
+        let module = ModuleZip::open(&path, "m@v1/").unwrap();
+        let context = crate::testing::context(folder.path());
+        let lines = format!("{}  m@v1/a\n{}  m@v1/b\n", Digest::of("one"), Digest::of("two"));
+        assert_eq!(module.sum(&context).unwrap(), Digest::of(lines));
+        assert_eq!(module.reader().unwrap().read("a").unwrap(), b"one");
+    }
+
+    #[test]
     fn a_go_checksum_survives_parse_and_show() {
         let text = "h1:oGUS7++Wm3LgxUfD6AmJgKbKQD2wdQFO9PzyJv6T+E4=";
         assert_eq!(show_sum(&parse_sum(text).unwrap()), text);

@@ -5,11 +5,11 @@ use std::path::Path;
 use config_merger::BaseSource;
 use vocab::{BaseRecord, Digest, PlatformKey, TreePath};
 
-use super::disk::Result;
+use super::disk::{Result, read};
 use super::error::{BaseError, BaseErrorKind};
 use super::normalise::{BuildPaths, normalise};
 use super::request::{BaseChoice, BaseTree, Supply};
-use super::{content, go_module, system, unpack};
+use super::{content, elf, go_module, system, unpack};
 use crate::Context;
 use crate::download::{FetchRequest, fetch};
 use crate::store::LockOutcome;
@@ -84,7 +84,7 @@ fn make(context: &Context, choice: &BaseChoice, place: &Path) -> Result<()> {
     let paths = match &choice.supply {
         Supply::Archive { url, file_name, sha256 } => {
             let request = FetchRequest { url: url.clone(), file_name: file_name.clone(), sha256: *sha256, size: None };
-            let archive = fetch(context, &request).map_err(BaseErrorKind::Download)?;
+            let archive = fetch(context, &request).map_err(|error| BaseErrorKind::Download(Box::new(error)))?;
             unpack::unpack(context, &archive, tree)?;
             BuildPaths::standalone()
         }
@@ -102,6 +102,7 @@ fn make(context: &Context, choice: &BaseChoice, place: &Path) -> Result<()> {
     }
     normalise(tree, layout, &paths)?;
     check_content(choice, tree, layout)?;
+    tell_of_libcrypt(context, choice, tree, layout)?;
     context.store.publish_dir(staged, place)?;
     Ok(())
 }
@@ -119,6 +120,22 @@ fn check_content(choice: &BaseChoice, tree: &Path, layout: TreeLayout) -> Result
         if !needed.below(tree).is_file() {
             return Err(lacks(needed));
         }
+    }
+    Ok(())
+}
+
+/// Up to release 20230507 python-build-standalone's Linux interpreters need a library that newer distributions do not
+/// install by themselves. It is the system's to provide, like the C library.
+fn tell_of_libcrypt(context: &Context, choice: &BaseChoice, tree: &Path, layout: TreeLayout) -> Result<()> {
+    const LIBRARY: &str = "libcrypt.so.1";
+    let bytes = read(&layout.interpreter().below(tree))?;
+    if elf::parse(&bytes).is_ok_and(|elf| elf.needed.iter().any(|name| name == LIBRARY)) {
+        context.warn(
+            "W_BASE_LIBCRYPT",
+            format!("this interpreter runs only where `{LIBRARY}` is installed"),
+            Some(choice.origin.clone()),
+            Some("on distributions without it install libxcrypt-compat, or take a newer patch release".to_owned()),
+        );
     }
     Ok(())
 }

@@ -13,5 +13,5 @@ use crate::Context;
 pub(super) fn unpack(context: &Context, archive: &Path, tree: &Path) -> Result<()> {
     let options =
         ExtractOptions { top_folder: TopFolder::StripSingle, threads: context.jobs, ..ExtractOptions::default() };
-    archive::extract(archive, tree, &options).map(drop).map_err(BaseErrorKind::Extract)
+    archive::extract(archive, tree, &options).map(drop).map_err(|error| BaseErrorKind::Extract(Box::new(error)))
 }
