@@ -12,6 +12,7 @@ use vocab::{
 use crate::Context;
 use crate::assemble::Assembled;
 use crate::base::BaseTree;
+use crate::checks::native_files::NativeFault;
 use crate::gather::Gathered;
 use crate::part_store::PartStore;
 use crate::plan::Action;
@@ -25,6 +26,8 @@ pub const INNER_MANIFEST: &str = "pydist.json";
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     pub native: NativeSummary,
+    /// What a whitelist entry let pass.
+    pub allowed_files: Vec<NativeFault>,
     /// The highest system version that each distribution's native files need.
     pub needs: BTreeMap<vocab::DistributionName, String>,
 }

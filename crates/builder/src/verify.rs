@@ -128,7 +128,7 @@ fn verify_static(context: &Context, it: &Verification<'_>) -> Result<Findings, B
     }
     report.verdict()?;
     let needs = it.gathered.iter().filter_map(|it| Some((it.name.clone(), report.needs_of(&it.name)?))).collect();
-    Ok(Findings { native: report.summary(), needs })
+    Ok(Findings { native: report.summary(), allowed_files: report.allowed, needs })
 }
 
 /// A rule that leaves something out names what it breaks.
@@ -175,6 +175,7 @@ fn verify_imports(context: &Context, it: &Verification<'_>, findings: &mut Findi
         layout: it.tree.layout,
         distributions: &distributions,
         whitelist: it.whitelist,
+        allowed_files: &findings.allowed_files,
         strict_whitelist: it.strict,
         python_identity: vocab::Digest::of(format!("{}\n{copied}", it.tree.identity)),
         today: it.today,
