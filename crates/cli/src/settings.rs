@@ -1,5 +1,7 @@
-//! How a program shows things, from its options, its environment and where it runs. Pure.
+//! How a program shows things, from its options, its environment and where it runs. Pure, except for
+//! [`Terminal::here`].
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 /// How events are shown.
@@ -40,6 +42,15 @@ pub struct Terminal {
     pub stderr: bool,
     /// In columns, where known.
     pub width: Option<usize>,
+}
+
+impl Terminal {
+    /// Of this process.
+    pub fn here() -> Self {
+        let stderr = std::io::stderr().is_terminal();
+        let size = terminal_size::terminal_size_of(std::io::stderr()).filter(|_| stderr);
+        Self { stderr, width: size.map(|(width, _)| width.0.into()) }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
