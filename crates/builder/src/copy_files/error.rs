@@ -15,12 +15,17 @@ pub struct CopyError {
     pub from: TreePath,
     pub to: String,
     #[source]
-    pub kind: CopyErrorKind,
+    pub kind: Box<CopyErrorKind>,
 }
 
 impl CopyError {
     pub(super) fn new(operation: &CopyOperation, kind: CopyErrorKind) -> Self {
-        Self { place: operation.place.clone(), from: operation.from.clone(), to: operation.to.clone(), kind }
+        Self {
+            place: operation.place.clone(),
+            from: operation.from.clone(),
+            to: operation.to.clone(),
+            kind: Box::new(kind),
+        }
     }
 }
 
@@ -60,7 +65,7 @@ pub enum CopyErrorKind {
 
 impl Fault for CopyError {
     fn code(&self) -> &'static str {
-        match self.kind {
+        match *self.kind {
             CopyErrorKind::SourceMissing { .. } => "E_COPY_SOURCE_MISSING",
             CopyErrorKind::SourceOutside { .. }
             | CopyErrorKind::LinkLeaves { .. }
@@ -79,7 +84,7 @@ impl Fault for CopyError {
     }
 
     fn exit(&self) -> Exit {
-        match self.kind {
+        match *self.kind {
             CopyErrorKind::SourceMissing { .. }
             | CopyErrorKind::Read { .. }
             | CopyErrorKind::Write { .. }
@@ -89,7 +94,7 @@ impl Fault for CopyError {
     }
 
     fn hint(&self) -> Option<String> {
-        let hint = match &self.kind {
+        let hint = match &*self.kind {
             CopyErrorKind::SourceMissing { .. } => {
                 "create it, correct `from`, or write `\"optional\": true` if the runtime can do without it"
             }
