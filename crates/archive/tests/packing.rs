@@ -94,6 +94,7 @@ fn every_part_can_be_cut_out_and_read_alone() {
             assert_eq!(Digest::of(cut), part.sha256);
             let mut plain = Vec::new();
             match format {
+                _ if cut.is_empty() => 0,
                 ArtifactFormat::TarZst => zstd::Decoder::new(cut).unwrap().read_to_end(&mut plain).unwrap(),
                 ArtifactFormat::TarGz => flate2::read::MultiGzDecoder::new(cut).read_to_end(&mut plain).unwrap(),
                 _ => (&mut &*cut).read_to_end(&mut plain).unwrap(),
