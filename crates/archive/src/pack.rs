@@ -29,7 +29,7 @@ pub struct PackOptions<'a> {
     pub mtime: u64,
     /// Two names that the target would take for one are refused.
     pub names: NameRules,
-    /// 0 for as many as the machine has. Each needs about 20 MB at level 3 and 100 MB at level 19.
+    /// 0 for as many as the machine has. Each needs about 30 MB at level 3 and 100 MB at level 19.
     pub threads: usize,
     /// Told the bytes of tar that each frame held, as frames are finished.
     pub progress: &'a (dyn Fn(u64) + Sync),

@@ -1,5 +1,7 @@
 //! The manifest: read, written, refused; and an archive compared with it.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 use std::fs;
 use std::path::PathBuf;
 
