@@ -197,7 +197,8 @@ mod tests {
     #[test]
     fn entries_are_judged_together() {
         use NameRules::{CaseInsensitive, CaseSensitive};
-        let cases: &[(NameRules, &[(&str, &str)], &str)] = &[
+        type Rows = &'static [(&'static str, &'static str)];
+        let cases: &[(NameRules, Rows, &str)] = &[
             // (rules, entries; what is wrong with the last, "" for nothing)
             (CaseSensitive, &[("a", "file"), ("a", "file")], "it is there twice"),
             (CaseSensitive, &[("a/b", "file"), ("a", "file")], "it is there twice"),

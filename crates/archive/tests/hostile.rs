@@ -1,5 +1,7 @@
 //! Archives made to do harm, written block by block, and what each is refused for.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 mod common;
 
 use std::fs;
