@@ -1,5 +1,6 @@
 //! What the tests of store, download and wheel share: a context on a throw-away store, and its events.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
+#![allow(clippy::unwrap_used, reason = "a helper that cannot do its work is a failed test")]
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
