@@ -22,13 +22,17 @@ const ENTRIES: [&str; 9] = ["blobs", "wheels", "bases", "built", "parts", "tools
 impl Store {
     /// Moves a finished folder to `target`, whose parent folders are made.
     pub fn publish_dir(&self, staged: StagedDir, target: &Path) -> Result<Published, StoreError> {
-        move_into_place(staged.path(), target)
+        let published = move_into_place(staged.path(), target);
+        // Removes what was not moved.
+        drop(staged);
+        published
     }
 
-    /// Moves a finished file to `target`. On Unix the staged one replaces another that came first, which is the same
-    /// by the rule of a content-addressed store.
+    /// Moves a finished file to `target`.
     pub fn publish_file(&self, staged: StagedFile, target: &Path) -> Result<Published, StoreError> {
-        move_into_place(staged.path(), target)
+        let published = move_into_place(staged.path(), target);
+        drop(staged);
+        published
     }
 
     /// Removes every entry of the store at `root`, and nothing else that may lie there. True when there was something.
@@ -76,7 +80,8 @@ fn move_into_place(staged: &Path, target: &Path) -> Result<Published, StoreError
 /// On Windows a virus scanner that looks at the new files makes a rename fail for some milliseconds.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let mut pause = Duration::from_millis(10);
-    for _ in 0..if cfg!(windows) { 7 } else { 0 } {
+    let patience = if cfg!(windows) { 7 } else { 0 };
+    for _ in 0..patience {
         match fs::rename(from, to) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !to.exists() => {
                 thread::sleep(pause);

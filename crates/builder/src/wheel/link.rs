@@ -28,7 +28,7 @@ impl LinkMethod {
         }
     }
 
-    /// Tries them with `sample`, a file of the store, in a folder of its own in `prefix`.
+    /// Tries them with `sample`, a file of the store, in a passing folder below `prefix`.
     pub fn probe(sample: &Path, prefix: &Path) -> Result<Self, StoreError> {
         let folder = tempfile::Builder::new()
             .prefix(".pydist-probe-")
@@ -44,7 +44,7 @@ impl LinkMethod {
     }
 }
 
-/// Makes `to`, which must not exist.
+/// Makes `to`, which must not exist. The executable bit of a hard link is the store's file's own.
 pub(crate) fn place(method: LinkMethod, from: &Path, to: &Path, executable: bool) -> io::Result<()> {
     match method {
         LinkMethod::Reflink => {
