@@ -105,6 +105,33 @@ fn t12_a_moved_system_interpreter_runs_pip_scripts_and_environments() {
     makes_an_environment(&python, &at);
 }
 
+/// What a copy must say as the original does: texts that are compiled in, and which modules import.
+const DESCRIBE: &str = "import importlib, io, platform, sys, sysconfig
+print(sys.version, sys.copyright, platform.python_version(), platform.python_build(), platform.python_compiler())
+print(sys.implementation, sys.hexversion, sys.api_version, sysconfig.get_config_var('EXT_SUFFIX'))
+print(sysconfig.get_platform(), sysconfig.get_config_var('CC'), sorted(sys.builtin_module_names))
+import ssl, sqlite3, zlib, curses, locale, pyexpat
+print(ssl.OPENSSL_VERSION, sqlite3.sqlite_version, zlib.ZLIB_VERSION, curses.version, pyexpat.EXPAT_VERSION)
+left = {'antigravity', 'this', 'idlelib', 'nis', 'tkinter', '_tkinter', 'turtle', 'turtledemo'}
+out, sys.stdout = sys.stdout, io.StringIO()
+failing = []
+for name in sorted(sys.stdlib_module_names - left):
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        failing.append(name)
+print(failing, file=out)";
+
+#[test]
+fn a_copy_describes_itself_and_imports_as_the_original_does() {
+    let (_, prefix, _) = moved("system-describe");
+    let original = provided().original.clone();
+    let [one, other] = [prefix, original]
+        .map(|prefix| output(&prefix.join("bin/python3.12"), &["-I", "-W", "ignore", "-c", DESCRIBE]));
+    assert!(one.starts_with(&provided().tree.record.actual.to_string()), "{one}");
+    assert_eq!(one, other);
+}
+
 /// Loads everything that has a shared library behind it, and prints what is mapped.
 const LOAD_ALL: &str = "import ssl, sqlite3, ctypes, lzma, bz2, readline, curses, curses.panel, uuid, zlib, hashlib
 import _uuid, decimal, sys
