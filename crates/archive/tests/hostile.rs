@@ -138,6 +138,7 @@ fn t2_every_hostile_archive_is_refused_and_leaves_nothing() {
         (vec![file("\\\\host\\share\\x")], "\\\\host\\share\\x", F::Absolute),
         (vec![file("C:/x")], "C:/x", F::Drive),
         (vec![file("c:x")], "c:x", F::Drive),
+        (vec![file("./c:x")], "./c:x", F::Drive),
         (vec![file("a\\..\\..\\x")], "a\\..\\..\\x", F::Backslash),
         (vec![file("a//b")], "a//b", F::EmptyComponent),
         (vec![file("")], "", F::Unnamed),
@@ -316,6 +317,9 @@ fn t3_without_exactly_one_top_folder_the_contents_are_listed() {
         (vec![file("only-a-file")], "`only-a-file`"),
         (vec![], "nothing"),
     ];
+    let arena = Arena::new(&tar(&[raw("python/c:", b'5', "")]));
+    let error = arena.refused(&ExtractOptions { top_folder: TopFolder::StripSingle, ..plain() });
+    assert_eq!(error.code(), "E_ARCHIVE_UNSAFE", "what is stripped must not make a drive of the rest");
     for (rows, listed) in cases {
         let arena = Arena::new(&tar(&rows));
         let options = ExtractOptions { top_folder: TopFolder::StripSingle, ..plain() };
