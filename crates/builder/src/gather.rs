@@ -260,7 +260,7 @@ fn build(
         config_settings: rule.map(|rule| rule.config_settings.clone()).unwrap_or_default(),
         package_root: &prepared.folder,
         index_arguments: reachable.flat_map(|url| ["--index".into(), url.into()]).collect(),
-        timeout: context.timeout,
+        timeout: source_build::compile_limit(context.timeout),
         logs: &prepared.folder.join("logs"),
     };
     Ok(source_build::build_wheel(context, &request)?)

@@ -32,7 +32,6 @@ pub mod summary;
 pub mod test_run;
 #[cfg(test)]
 mod testing;
-pub mod tree_layout;
 pub mod verify;
 pub mod version_check;
 pub mod wheel;

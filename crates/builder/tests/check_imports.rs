@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use builder::checks::imports::{CheckedDistribution, ImportCheck, ImportReport, check_imports};
 use builder::checks::native_files::{NativeFault, NativeFaultKind};
 use builder::checks::whitelist::Whitelist;
-use builder::tree_layout::TreeLayout;
 use context_support::context;
 use support::write;
+use vocab::TreeLayout;
 use vocab::{Digest, Exit, Fault, TreePath};
 
 struct Runtime {

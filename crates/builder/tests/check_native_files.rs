@@ -9,8 +9,8 @@ use std::path::Path;
 
 use builder::checks::native_files::{Ceilings, NativeFaultKind, NativePolicy, NativeReport, check_native_files};
 use builder::checks::whitelist::Whitelist;
-use builder::tree_layout::TreeLayout;
 use support::write;
+use vocab::TreeLayout;
 use vocab::{DistributionName, Exit, Fault, TreePath};
 
 const SITE: &str = "lib/python3.12/site-packages";

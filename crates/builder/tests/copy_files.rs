@@ -10,9 +10,9 @@ use std::fs;
 use std::path::Path;
 
 use builder::copy_files::{CopyError, CopyOperation, copy_files, digest_of, preview};
-use builder::tree_layout::TreeLayout;
 use context_support::context;
 use support::write;
+use vocab::TreeLayout;
 use vocab::{CopiedFile, Event, Exit, Fault};
 
 /// A package folder and a prefix, side by side.

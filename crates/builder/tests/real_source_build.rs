@@ -19,8 +19,8 @@ use builder::source_build::{
     BuiltWheel, SourceBuild, SourceBuildError, SourceBuildErrorKind, SourceInput, build_wheel, resolve_commit,
 };
 use builder::store::Store;
-use builder::tree_layout::TreeLayout;
 use testkit::{FixtureFile, FixtureIndex, GitRepository, SdistBuilder, Stumble, WheelBuilder};
+use vocab::TreeLayout;
 use vocab::{Digest, Fault, PlatformKey, PythonVersion};
 
 /// A store, the machine's tools, and folders for one test.

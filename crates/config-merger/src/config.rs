@@ -3,7 +3,7 @@
 //! Serialised, it is the canonical form: a document with the keys of `shared-config.json`, defaults written out,
 //! which merged again gives the same bytes. The types here hold no rules of merging.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use vocab::{DistributionName, PlatformKey, VersionString};
@@ -125,13 +125,17 @@ impl Config {
     pub fn dependencies_for(&self, platform: PlatformKey) -> Vec<Requirement> {
         let own = self.packages.platform_specific.get(&platform).map_or(&[][..], |own| &own.dependencies);
         let mut chosen: Vec<Requirement> = Vec::new();
+        let mut index_of: HashMap<&DistributionName, usize> = HashMap::new();
         for requirement in self.packages.dependencies.iter().chain(own) {
             if !requirement.applies_to(platform, self.version.python()) {
                 continue;
             }
-            match chosen.iter_mut().find(|other| other.name == requirement.name) {
-                Some(first) => first.unite_extras(requirement),
-                None => chosen.push(requirement.clone()),
+            match index_of.get(&requirement.name) {
+                Some(&index) => chosen[index].unite_extras(requirement, &self.version),
+                None => {
+                    index_of.insert(&requirement.name, chosen.len());
+                    chosen.push(requirement.clone());
+                }
             }
         }
         chosen

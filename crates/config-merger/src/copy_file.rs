@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use vocab::{PlatformKey, PythonVersion, TreePath};
+use vocab::{PlatformKey, PythonVersion, TreeLayout, TreePath};
 
 use crate::Place;
 
@@ -45,12 +45,12 @@ impl CopyTarget {
     /// The place below the prefix on `platform`. `bin` is the same everywhere: on Windows too the interpreter lies
     /// there.
     pub fn resolve(&self, platform: PlatformKey, python: PythonVersion) -> TreePath {
-        let library = if platform.is_windows() { "Lib".to_owned() } else { format!("lib/python{}", python.series()) };
+        let layout = TreeLayout { platform, python };
         let text = self
             .0
-            .replace("{site-packages}", &format!("{library}/site-packages"))
-            .replace("{python}", &library)
-            .replace("{bin}", "bin");
+            .replace("{site-packages}", layout.site_packages().as_str())
+            .replace("{python}", layout.stdlib().as_str())
+            .replace("{bin}", layout.scripts().as_str());
         text.parse().expect(
             "no placeholder stands for `..`, a drive or a leading slash, so what `from_str` accepted stays a path",
         )

@@ -11,7 +11,7 @@ use vocab::{Exit, Fault};
 pub struct Place {
     /// Relative to the repository, `/`-separated.
     pub file: Arc<str>,
-    /// Counted from 1.
+    /// Counted from 1. 0 where the file as a whole is meant.
     pub line: usize,
     /// In characters, counted from 1.
     pub column: usize,
@@ -24,7 +24,10 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:{}:{}", self.file, self.line, self.column)?;
+        write!(formatter, "{}", self.file)?;
+        if self.line > 0 {
+            write!(formatter, ":{}:{}", self.line, self.column)?;
+        }
         if self.pointer.is_empty() { Ok(()) } else { write!(formatter, " {}", self.pointer) }
     }
 }
@@ -80,12 +83,19 @@ pub struct Finding {
 /// Does not keep the configuration from being used; with `strict` it is a fault.
 pub type Warning = Finding;
 
+impl Finding {
+    /// `file:line:column pointer: text`.
+    pub fn headline(&self) -> String {
+        match &self.place {
+            Some(place) => format!("{place}: {}", self.text),
+            None => self.text.clone(),
+        }
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(place) = &self.place {
-            write!(formatter, "{place}: ")?;
-        }
-        write!(formatter, "{}", self.text)?;
+        write!(formatter, "{}", self.headline())?;
         if let Some(hint) = &self.hint {
             write!(formatter, "\n  hint: {hint}")?;
         }
@@ -99,6 +109,8 @@ pub struct Faults {
     pub findings: Vec<Finding>,
     /// Faults beyond those listed; 0 except for a file that is wrong throughout.
     pub unlisted: usize,
+    /// What would have been a warning, had there been no fault; often the cause of one. No part of the text form.
+    pub warnings: Vec<Warning>,
     /// File name and content, to show the places in.
     pub(crate) sources: Vec<(Arc<str>, Arc<str>)>,
 }

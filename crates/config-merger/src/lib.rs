@@ -1,12 +1,48 @@
 //! `shared-config.json` and `python-<version string>/config.json` in, one checked [`Config`] out, or every fault
 //! of both files at once, each with its place.
+//!
+//! ```
+//! use config_merger::{LoadOptions, Repository, RepositoryError};
+//!
+//! let repository = Repository::at("no/such/folder");
+//! assert!(matches!(repository.version("3.12"), Err(RepositoryError::Malformed { .. })));
+//! let faults = config_merger::load(&repository, &"3.12.10".parse()?, &LoadOptions::default()).unwrap_err();
+//! assert_eq!(faults.findings[0].text, "the file is missing in `no/such/folder`");
+//! # Ok::<(), vocab::VersionStringError>(())
+//! ```
+//!
+//! [`load`] reads the two files and nothing else; it asks neither the network nor the environment.
+
+mod load;
+mod repository;
+
+mod document;
+mod layer;
+mod read_layer;
+mod read_patch;
+mod reader;
+mod requirement_text;
+mod source_file;
+
+mod complete;
+mod conflicts;
+mod merge;
+mod overrides;
+mod patch;
 
 mod base_source;
 mod config;
 mod copy_file;
-mod finding;
+mod marker_environment;
 mod policy;
 mod requirement;
+
+mod finding;
+mod places;
+mod render;
+mod report;
+
+mod schema;
 
 pub use base_source::{ArchiveSource, BaseSource, PythonSettings};
 pub use config::{
@@ -14,5 +50,9 @@ pub use config::{
 };
 pub use copy_file::{CopyFile, CopyTarget, CopyTargetError};
 pub use finding::{Faults, Finding, FindingCode, Place, Warning};
+pub use load::{LoadOptions, Loaded, load};
+pub use marker_environment::marker_environment;
 pub use policy::Policy;
+pub use repository::{Repository, RepositoryError};
 pub use requirement::{PathKind, Requirement, RequirementSource};
+pub use schema::{SchemaKind, schema};

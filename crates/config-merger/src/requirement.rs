@@ -5,11 +5,12 @@
 use std::path::Path;
 
 use pep440_rs::VersionSpecifiers;
-use pep508_rs::{ExtraName, MarkerEnvironment, MarkerEnvironmentBuilder, MarkerTree};
+use pep508_rs::{ExtraName, MarkerTree};
 use serde::{Serialize, Serializer};
-use vocab::{Arch, DistributionName, Os, PlatformKey, PythonVersion, TreePath};
+use vocab::{DistributionName, PlatformKey, PythonVersion, TreePath, VersionString};
 
-use crate::Place;
+use crate::requirement_text::with_text;
+use crate::{Place, marker_environment};
 
 /// Serialised as its canonical text. Two are equal when their texts are.
 #[derive(Clone, Debug)]
@@ -81,7 +82,8 @@ impl Requirement {
     /// Whether the marker holds on the target; the machine this runs on has no say.
     pub fn applies_to(&self, platform: PlatformKey, python: PythonVersion) -> bool {
         // No extra is asked for when a runtime's own list is read.
-        self.marker.is_true() || target(platform, python).is_none_or(|target| self.marker.evaluate(&target, &[]))
+        self.marker.is_true()
+            || marker_environment(platform, python).is_none_or(|target| self.marker.evaluate(&target, &[]))
     }
 
     /// The line for a resolver. `repository` is the absolute path of the repository's root; it appears only for a
@@ -104,10 +106,14 @@ impl Requirement {
         }
     }
 
-    pub(crate) fn unite_extras(&mut self, other: &Self) {
+    pub(crate) fn unite_extras(&mut self, other: &Self, version: &VersionString) {
+        let before = self.extras.len();
         self.extras.extend(other.extras.iter().cloned());
         self.extras.sort();
         self.extras.dedup();
+        if self.extras.len() > before {
+            *self = with_text(self.clone(), version);
+        }
     }
 
     /// Name and extras.
@@ -121,6 +127,13 @@ impl Requirement {
 }
 
 impl RequirementSource {
+    /// A git requirement that names no commit: a branch or a tag can move.
+    pub(crate) fn is_loose_git(&self) -> bool {
+        let Self::Git { reference, .. } = self else { return false };
+        let commit = |text: &String| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        !reference.as_ref().is_some_and(commit)
+    }
+
     /// What stands behind the `@`; `None` for one from an index, and for a path, which depends on where it is read.
     pub(crate) fn reference_text(&self) -> Option<String> {
         match self {
@@ -138,34 +151,4 @@ impl RequirementSource {
 /// `>=2,<3`: without the blanks of PEP 440's own display, as requirement files are written.
 pub(crate) fn compact(specifier: &VersionSpecifiers) -> String {
     specifier.to_string().replace(' ', "")
-}
-
-fn target(platform: PlatformKey, python: PythonVersion) -> Option<MarkerEnvironment> {
-    let (sys_platform, platform_system, os_name) = match platform.os() {
-        Os::Linux => ("linux", "Linux", "posix"),
-        Os::Macos => ("darwin", "Darwin", "posix"),
-        Os::Windows => ("win32", "Windows", "nt"),
-    };
-    let platform_machine = match (platform.os(), platform.arch()) {
-        (Os::Windows, Arch::X64) => "AMD64",
-        (_, Arch::X64) => "x86_64",
-        (Os::Macos, Arch::Aarch64) => "arm64",
-        (Os::Windows, Arch::Aarch64) => "ARM64",
-        (Os::Linux, Arch::Aarch64) => "aarch64",
-    };
-    MarkerEnvironment::try_from(MarkerEnvironmentBuilder {
-        implementation_name: "cpython",
-        implementation_version: &python.to_string(),
-        os_name,
-        platform_machine,
-        platform_python_implementation: "CPython",
-        // The release of the kernel is not known before the runtime is used.
-        platform_release: "",
-        platform_system,
-        platform_version: "",
-        python_full_version: &python.to_string(),
-        python_version: &python.series(),
-        sys_platform,
-    })
-    .ok()
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::disk::{Result, entries, name_of, read, write};
 use super::error::BaseErrorKind;
 use super::normalise::BuildPaths;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// Stands for the prefix in `_sysconfigdata` until the module is imported.
 const PLACEHOLDER: &str = "@PYDIST_PREFIX@";

@@ -5,7 +5,7 @@ use std::path::Path;
 use vocab::TreePath;
 
 use super::disk::{Result, entries, name_of, read};
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// The file by which CPython itself recognises its standard library.
 pub(super) fn landmark(layout: TreeLayout) -> TreePath {

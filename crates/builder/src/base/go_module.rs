@@ -21,7 +21,7 @@ use super::request::{BaseRequest, Supply};
 use super::{go_tree, go_zip, pip};
 use crate::Context;
 use crate::process::{Invocation, run};
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 const MODULE: &str = "github.com/kluctl/go-embed-python";
 

@@ -9,7 +9,7 @@ use super::records::settle_records;
 use super::request::SystemPython;
 use super::scripts::settle_scripts;
 use super::upstream_libraries::settle_upstream_libraries;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// Absolute folders that the tree's text files still name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

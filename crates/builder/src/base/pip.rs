@@ -14,7 +14,7 @@ use vocab::{Digest, TreePath};
 use super::disk::{Result, create_folder, entries, name_of, read, set_executable, write};
 use super::error::BaseErrorKind;
 use super::scripts::launcher;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// What a wheel holds, or an installed distribution: `pip/…` and `pip-<version>.dist-info/…`.
 pub(super) type Files = BTreeMap<TreePath, Vec<u8>>;

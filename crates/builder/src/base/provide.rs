@@ -13,7 +13,7 @@ use super::{content, elf, go_module, system, unpack};
 use crate::Context;
 use crate::download::{FetchRequest, fetch};
 use crate::store::LockOutcome;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// Gets the tree, or finds it in the store, in which case nothing is downloaded or started.
 ///

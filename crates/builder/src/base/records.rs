@@ -6,7 +6,7 @@ use std::path::Path;
 use super::disk::{Result, entries, name_of, read, write};
 use super::error::BaseErrorKind;
 use super::pip::row;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// Rewrites each RECORD to what is there: rows of vanished files go, changed scripts get their new digest.
 pub(super) fn settle_records(tree: &Path, layout: TreeLayout) -> Result<()> {

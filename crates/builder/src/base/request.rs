@@ -8,7 +8,7 @@ use vocab::{BaseRecord, Digest, PlatformKey, PythonVersion};
 
 use super::standalone::ReleaseTable;
 use crate::context::Environment;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// One base interpreter to find.
 #[derive(Clone, Debug)]

@@ -24,7 +24,7 @@ use super::request::SystemPython;
 use super::system_files::{is_optional, taken};
 use crate::Context;
 use crate::process::{Invocation, run};
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// One file or link of the installation.
 #[derive(Clone, Debug)]

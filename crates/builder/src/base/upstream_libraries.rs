@@ -8,7 +8,7 @@ use vocab::{Os, TreePath};
 use super::disk::{Result, at, entries, name_of, read, remove, walk, write};
 use super::elf::{is_elf, parse, set_search_path};
 use super::system_copy::relative_search_path;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// Linux alone: elsewhere library names are settled differently.
 pub(super) fn settle_upstream_libraries(tree: &Path, layout: TreeLayout) -> Result<()> {

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use vocab::{CopiedFile, Digest, TreePath};
 
 use crate::Context;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 pub use error::{CopyError, CopyErrorKind};
 use source::{Links, SourceEntry, SourceKind};

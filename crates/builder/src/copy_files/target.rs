@@ -3,7 +3,7 @@
 use vocab::TreePath;
 
 use super::{CopyErrorKind, CopyOperation};
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// `to` with its placeholders filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use std::time::Duration;
 use builder::Context;
 use builder::download::{DownloadSettings, Downloader, FetchRequest};
 use builder::store::Store;
-use builder::tree_layout::TreeLayout;
 use builder::wheel::{InstallRequest, InstalledAll, UnpackError, UnpackedWheel, WheelBlob, WheelToInstall};
 use testkit::FixtureFile;
+use vocab::TreeLayout;
 use vocab::{Digest, Event, PlatformKey};
 
 pub const LINUX: TreeLayout = layout(PlatformKey::LinuxX64);

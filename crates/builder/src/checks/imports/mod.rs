@@ -22,7 +22,7 @@ use crate::Context;
 use crate::checks::native_files::NativeFault;
 use crate::checks::whitelist::Whitelist;
 use crate::process::ProcessError;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 pub use module_names::module_name_of;
 pub use report::{Allowed, ImportFailure, ImportFailureKind, ImportFailures, ImportReport, UnusedEntry};

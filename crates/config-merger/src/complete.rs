@@ -1,0 +1,206 @@
+//! From a merged layer to the complete configuration: defaults, duplicates, checks across keys.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use vocab::{DistributionName, PlatformKey, VersionString};
+
+use crate::document::shown;
+use crate::layer::{
+    BuildLayer, BuildWheelLayer, ByName, ByPlatform, CopyFileLayer, Layer, Name, PackagesLayer, PlatformLayer,
+    PythonLayer, ReasonsLayer, RegistriesLayer, RequirementText, ResolutionLayer,
+};
+use crate::merge::index_url_key;
+use crate::places::Places;
+use crate::read_layer::copy_key;
+use crate::report::Report;
+use crate::requirement_text::{parse, with_text};
+use crate::{
+    ArchiveSource, BuildSettings, BuildWheel, Config, CopyFile, Finding, FindingCode, Packages, Place,
+    PlatformPackages, PythonSettings, Reasons, Registries, Requirement, Resolution,
+};
+
+/// What is needed beside the layer itself.
+pub(crate) struct Completion<'a> {
+    pub version: &'a VersionString,
+    pub places: &'a Places,
+    /// For what has no place of its own.
+    pub fallback: &'a Place,
+    pub report: &'a mut Report,
+}
+
+impl Completion<'_> {
+    /// The layer comes out of a merge of layers that were read without fault.
+    pub fn config(&mut self, layer: Layer) -> Config {
+        Config {
+            version: self.version.clone(),
+            registries: self.registries(layer.registries.unwrap_or_default()),
+            packages: self.packages(layer.packages.unwrap_or_default()),
+            build: build(&layer.build.unwrap_or_default()),
+            python: python(layer.python.unwrap_or_default()),
+            layout: layer.layout.unwrap_or_default(),
+            degraded: false,
+        }
+    }
+
+    fn place(&self, pointer: &str) -> Place {
+        self.places.get(pointer).unwrap_or(self.fallback).clone()
+    }
+
+    fn item_place(&self, list: &str, text: &str) -> Place {
+        self.places.get_item(list, text).unwrap_or(self.fallback).clone()
+    }
+
+    fn registries(&mut self, layer: RegistriesLayer) -> Registries {
+        let additional: Vec<String> = layer.additional.unwrap_or_default().into_iter().map(|url| url.0).collect();
+        let spelling: HashMap<String, &String> = additional.iter().map(|url| (index_url_key(url), url)).collect();
+        // An index that was refused is not missed a second time.
+        let refused =
+            |finding: &Finding| finding.place.as_ref().is_some_and(|place| place.pointer.starts_with("/registries"));
+        let whole = !self.report.faults.iter().any(refused);
+        let mut pinned = BTreeMap::new();
+        for (name, url) in named(layer.pinned) {
+            match spelling.get(&index_url_key(&url.0)) {
+                Some(spelling) => {
+                    pinned.insert(name, (*spelling).clone());
+                }
+                None if !whole => {}
+                None => self.report.fault(
+                    FindingCode::Conflict,
+                    self.place(&format!("/registries/pinned/{name}")),
+                    format!("{} is not one of `registries.additional`", shown(&url.0)),
+                    Some("add it there, or remove it here".into()),
+                ),
+            }
+        }
+        Registries { additional, pinned }
+    }
+
+    fn packages(&mut self, layer: PackagesLayer) -> Packages {
+        let platform_specific = by_platform(layer.platform_specific)
+            .into_iter()
+            .map(|(platform, layer)| (platform, self.platform_packages(platform, layer)))
+            .filter(|(_, own)| *own != PlatformPackages::default())
+            .collect();
+        Packages {
+            dependencies: self.requirements(layer.dependencies, "/packages/dependencies"),
+            skip: reasons(layer.skip),
+            force_source: reasons(layer.force_source),
+            copy_files: self.copy_files(layer.copy_files, "/packages/copyFiles"),
+            platform_specific,
+            no_deps: names(layer.no_deps),
+            build_wheel: named(layer.build_wheel)
+                .map(|(name, rules)| (name, by_platform(Some(rules))))
+                .filter(|(_, rules)| !rules.is_empty())
+                .map(|(name, rules)| (name, rules.into_iter().map(|(key, rule)| (key, build_wheel(rule))).collect()))
+                .collect(),
+            resolution: layer.resolution.map(resolution),
+            overrides: named(layer.overrides).collect(),
+        }
+    }
+
+    fn platform_packages(&mut self, platform: PlatformKey, layer: PlatformLayer) -> PlatformPackages {
+        let pointer = format!("/packages/platformSpecific/{platform}");
+        PlatformPackages {
+            dependencies: self.requirements(layer.dependencies, &format!("{pointer}/dependencies")),
+            copy_files: self.copy_files(layer.copy_files, &format!("{pointer}/copyFiles")),
+            resolution: layer.resolution.map(resolution),
+        }
+    }
+
+    /// Requirements that differ in nothing but their extras become one.
+    fn requirements(&mut self, texts: Option<Vec<RequirementText>>, list: &str) -> Vec<Requirement> {
+        let mut requirements: Vec<Requirement> = Vec::new();
+        let mut index_of: HashMap<String, usize> = HashMap::new();
+        for text in texts.unwrap_or_default() {
+            let place = self.item_place(list, &text.0);
+            let mut requirement = match parse(&text.0, self.version) {
+                Ok(parsed) => parsed.requirement,
+                Err(complaint) => {
+                    self.report.fault(FindingCode::Requirement, place, complaint.text, complaint.hint);
+                    continue;
+                }
+            };
+            requirement.place = place;
+            let without_extras =
+                with_text(Requirement { extras: Vec::new(), ..requirement.clone() }, self.version).text;
+            match index_of.get(&without_extras) {
+                Some(&index) => requirements[index].unite_extras(&requirement, self.version),
+                None => {
+                    index_of.insert(without_extras, requirements.len());
+                    requirements.push(requirement);
+                }
+            }
+        }
+        requirements
+    }
+
+    fn copy_files(&mut self, layers: Option<Vec<CopyFileLayer>>, list: &str) -> Vec<CopyFile> {
+        let mut files = Vec::new();
+        for layer in layers.unwrap_or_default() {
+            let place = self.item_place(list, &copy_key(&layer.from, &layer.to));
+            match (layer.from.parse(), layer.to.parse()) {
+                (Ok(from), Ok(to)) => files.push(CopyFile { from, to, optional: layer.optional, place }),
+                _ => self.report.fault(FindingCode::Value, place, "no path that can be copied", None),
+            }
+        }
+        files
+    }
+}
+
+/// The entries that were not taken back.
+fn named<T>(entries: Option<ByName<Option<T>>>) -> impl Iterator<Item = (DistributionName, T)> {
+    let entries = entries.map(|entries| entries.0).unwrap_or_default();
+    entries.into_iter().filter_map(|(name, value)| Some((name.parse().ok()?, value?)))
+}
+
+fn by_platform<T>(entries: Option<ByPlatform<Option<T>>>) -> BTreeMap<PlatformKey, T> {
+    let entries = entries.map(|entries| entries.0).unwrap_or_default();
+    entries.into_iter().filter_map(|(platform, value)| Some((platform, value?))).collect()
+}
+
+fn reasons(layer: Option<ReasonsLayer>) -> Reasons {
+    named(layer)
+        .map(|(name, reasons)| (name, by_platform(Some(reasons))))
+        .filter(|(_, reasons)| !reasons.is_empty())
+        .map(|(name, reasons)| (name, reasons.into_iter().map(|(key, reason)| (key, reason.0)).collect()))
+        .collect()
+}
+
+fn names(names: Option<Vec<Name>>) -> BTreeSet<DistributionName> {
+    names.unwrap_or_default().iter().filter_map(|name| name.0.parse().ok()).collect()
+}
+
+fn resolution(layer: ResolutionLayer) -> Resolution {
+    Resolution {
+        allow_source_all: layer.allow_source_all,
+        strict_missing: layer.strict_missing,
+        allow_source_list: names(layer.allow_source_list),
+        force_no_binary_list: names(layer.force_no_binary_list),
+        only_binary_list: names(layer.only_binary_list),
+    }
+}
+
+fn build_wheel(layer: BuildWheelLayer) -> BuildWheel {
+    BuildWheel { reason: layer.reason.0, build_requires: layer.build_requires, config_settings: layer.config_settings }
+}
+
+fn build(layer: &BuildLayer) -> BuildSettings {
+    let default = BuildSettings::default();
+    BuildSettings {
+        enable_logging: layer.enable_logging.unwrap_or(default.enable_logging),
+        parallel_downloads: layer.parallel_downloads.unwrap_or(default.parallel_downloads),
+        timeout: layer.timeout.unwrap_or(default.timeout),
+    }
+}
+
+fn python(layer: PythonLayer) -> PythonSettings {
+    let archive = |(platform, archive): (PlatformKey, crate::layer::ArchiveLayer)| {
+        Some((platform, ArchiveSource { url: archive.url, sha256: archive.sha256.parse().ok()? }))
+    };
+    PythonSettings {
+        sources: layer.sources.unwrap_or_else(|| PythonSettings::default().sources),
+        tag: layer.tag,
+        flavor: layer.flavor,
+        archives: by_platform(layer.archives).into_iter().filter_map(archive).collect(),
+    }
+}

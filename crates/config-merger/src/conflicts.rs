@@ -1,0 +1,158 @@
+//! Entries that are fine one by one and cannot all hold.
+
+use std::collections::{BTreeMap, HashMap};
+
+use vocab::{DistributionName, PlatformKey};
+
+use crate::document::shown;
+use crate::places::Places;
+use crate::report::Report;
+use crate::{Config, FindingCode, Place, Requirement};
+
+pub(crate) fn check(config: &Config, places: &Places, fallback: &Place, report: &mut Report) {
+    let mut check = Check { config, places, fallback, report };
+    check.two_versions();
+    check.only_binary();
+    check.skipped_rules();
+}
+
+/// A branch or a tag can move, so that the same configuration gives another runtime tomorrow.
+pub(crate) fn check_commits(config: &Config, report: &mut Report) {
+    let packages = &config.packages;
+    let own = packages.platform_specific.values().flat_map(|own| &own.dependencies);
+    for requirement in packages.dependencies.iter().chain(own).filter(|one| one.source.is_loose_git()) {
+        report.fault(
+            FindingCode::Requirement,
+            requirement.place.clone(),
+            format!("{} names no commit", shown(&requirement.text)),
+            Some("write the 40 digits of the commit after the `@`".into()),
+        );
+    }
+}
+
+struct Check<'a> {
+    config: &'a Config,
+    places: &'a Places,
+    fallback: &'a Place,
+    report: &'a mut Report,
+}
+
+impl Check<'_> {
+    /// A distribution that is asked for in two ways on one platform.
+    fn two_versions(&mut self) {
+        let packages = &self.config.packages;
+        // Keyed by where the two stand in the lists, so that one pair is reported once.
+        let mut pairs: BTreeMap<(usize, usize), (Vec<PlatformKey>, &Requirement, &Requirement)> = BTreeMap::new();
+        for platform in PlatformKey::ALL {
+            let own = packages.platform_specific.get(&platform).map_or(&[][..], |own| &own.dependencies);
+            let own = own.iter().enumerate().map(|(index, own)| (offset(platform) + index, own));
+            let mut first_of: HashMap<&DistributionName, (usize, &Requirement)> = HashMap::new();
+            for (index, requirement) in packages.dependencies.iter().enumerate().chain(own) {
+                if !requirement.applies_to(platform, self.config.version.python())
+                    || self.config.skip_reason(&requirement.name, platform).is_some()
+                {
+                    continue;
+                }
+                let (first_index, first) = *first_of.entry(&requirement.name).or_insert((index, requirement));
+                if first.source != requirement.source {
+                    let pair = pairs.entry((first_index, index)).or_insert((Vec::new(), first, requirement));
+                    pair.0.push(platform);
+                }
+            }
+        }
+        for (platforms, first, second) in pairs.into_values() {
+            self.report.fault(
+                FindingCode::Conflict,
+                second.place.clone(),
+                format!(
+                    "{} and {} ({}) cannot both hold on {}",
+                    shown(&second.text),
+                    shown(&first.text),
+                    first.place,
+                    listed(&platforms)
+                ),
+                Some("keep one of them, or tell them apart by markers such as `sys_platform == \"linux\"`".into()),
+            );
+        }
+    }
+
+    /// `onlyBinaryList` against everything that wants a source.
+    fn only_binary(&mut self) {
+        let mut forced: BTreeMap<(DistributionName, &'static str), Vec<PlatformKey>> = BTreeMap::new();
+        let mut allowed: BTreeMap<DistributionName, Vec<PlatformKey>> = BTreeMap::new();
+        for platform in PlatformKey::ALL {
+            let policy = self.config.policy(platform);
+            for name in &policy.only_binary_list {
+                if self.config.skip_reason(name, platform).is_some() {
+                    continue;
+                }
+                let rules = [
+                    ("forceSource", self.config.force_source_reason(name, platform).is_some()),
+                    ("forceNoBinaryList", policy.forces_source(name)),
+                    ("buildWheel", self.config.build_wheel_for(name, platform).is_some()),
+                ];
+                for (rule, _) in rules.iter().filter(|(_, holds)| *holds) {
+                    forced.entry((name.clone(), rule)).or_default().push(platform);
+                }
+                if policy.allow_source_list.contains(name) {
+                    allowed.entry(name.clone()).or_default().push(platform);
+                }
+            }
+        }
+        for ((name, rule), platforms) in forced {
+            let text = format!("`{name}` is in `onlyBinaryList` and in `{rule}` on {}", listed(&platforms));
+            let hint = Some("keep one of the two".into());
+            self.report.fault(FindingCode::Conflict, self.list_place("onlyBinaryList", &name), text, hint);
+        }
+        for (name, platforms) in allowed {
+            let text = format!(
+                "`{name}` is in `allowSourceList` and in `onlyBinaryList` on {}; the latter holds",
+                listed(&platforms)
+            );
+            let hint = Some("keep one of the two".into());
+            self.report.warning(FindingCode::Conflict, self.list_place("allowSourceList", &name), text, hint);
+        }
+    }
+
+    /// A skip makes other rules for the same distribution and platform idle.
+    fn skipped_rules(&mut self) {
+        for (name, reasons) in &self.config.packages.skip {
+            for (rule, holds) in [
+                ("forceSource", &|platform| self.config.force_source_reason(name, platform).is_some()),
+                ("buildWheel", &|platform| self.config.build_wheel_for(name, platform).is_some()),
+            ] as [(&str, &dyn Fn(PlatformKey) -> bool); 2]
+            {
+                let platforms: Vec<PlatformKey> = reasons.keys().copied().filter(|platform| holds(*platform)).collect();
+                let Some(first) = platforms.first() else { continue };
+                let place = self.place(&format!("/packages/{rule}/{name}/{first}"));
+                let text = format!("`{name}` is skipped on {}, so this rule has no effect there", listed(&platforms));
+                self.report.warning(FindingCode::Conflict, place, text, Some("remove one of the two".into()));
+            }
+        }
+    }
+
+    fn place(&self, pointer: &str) -> Place {
+        self.places.get(pointer).unwrap_or(self.fallback).clone()
+    }
+
+    /// Of a name in a list of `resolution`, the general one or a platform's.
+    fn list_place(&self, list: &str, name: &DistributionName) -> Place {
+        let general = format!("/packages/resolution/{list}");
+        let own = PlatformKey::ALL.map(|key| format!("/packages/platformSpecific/{key}/resolution/{list}"));
+        let mut lists = std::iter::once(&general).chain(&own);
+        let found = lists.find_map(|list| self.places.get_item(list, name.as_str()));
+        found.unwrap_or(self.fallback).clone()
+    }
+}
+
+/// The platforms' own lists are counted from here, beyond any general list.
+fn offset(platform: PlatformKey) -> usize {
+    (platform as usize + 1) << 24
+}
+
+fn listed(platforms: &[PlatformKey]) -> String {
+    if platforms.len() == PlatformKey::ALL.len() {
+        return "every platform".into();
+    }
+    platforms.iter().map(|platform| platform.as_str()).collect::<Vec<_>>().join(", ")
+}

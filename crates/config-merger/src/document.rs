@@ -1,0 +1,329 @@
+//! A JSON document that knows where in the file each of its values stands.
+//!
+//! `serde_json` decides what is JSON (strictly: no comments, no trailing commas, at most 127 levels); a second
+//! pass over the text, now known to be sound, finds the places and the keys that come twice.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde_json::{Number, Value};
+
+use crate::source_file::SourceFile;
+use crate::{Finding, FindingCode, Place};
+
+/// A file with more repeated keys than this is not a configuration.
+const MAX_REPEATED: usize = 100;
+
+/// Byte offset and length.
+pub(crate) type Span = (usize, usize);
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub span: Span,
+    pub kind: Kind,
+}
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Null,
+    Bool(bool),
+    Number(Number),
+    String(String),
+    Array(Vec<Node>),
+    Object(Vec<Member>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub key: String,
+    pub key_span: Span,
+    pub value: Node,
+}
+
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub root: Node,
+    file: Arc<str>,
+    text: Arc<str>,
+    line_starts: Vec<usize>,
+    /// Start of a line, an offset in it and the column there: where the last place was. Places are mostly asked for
+    /// in order, and counting from here keeps a file that is one long line from costing a count for each.
+    counted: Cell<(usize, usize, usize)>,
+}
+
+impl Document {
+    /// The document, unless it is no JSON, and what is wrong with it. Of a key that comes twice the first counts.
+    pub fn parse(source: &SourceFile) -> (Option<Self>, Vec<Finding>) {
+        if let Err(error) = serde_json::from_str::<Value>(&source.text) {
+            return (None, vec![syntax_fault(source, &error)]);
+        }
+        let mut scanner = Scanner { text: &source.text, at: 0, repeated: Vec::new() };
+        let root = scanner.value(&mut String::new());
+        let repeated = scanner.repeated;
+        let document = Self {
+            root,
+            file: Arc::clone(&source.name),
+            text: Arc::clone(&source.text),
+            line_starts: line_starts(&source.text),
+            counted: Cell::default(),
+        };
+        let findings = repeated.into_iter().map(|(pointer, span)| Finding {
+            code: FindingCode::Syntax,
+            text: "this key stands twice in one object".into(),
+            hint: Some("keep one of them, or join what they hold".into()),
+            place: Some(document.place(&pointer, span)),
+        });
+        let findings = findings.collect();
+        (Some(document), findings)
+    }
+
+    pub fn place(&self, pointer: &str, span: Span) -> Place {
+        let line = self.line_starts.partition_point(|start| *start <= span.0);
+        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let (counted_line, mut from, mut before) = self.counted.get();
+        if counted_line != start || from > span.0 {
+            (from, before) = (start, 0);
+        }
+        before += self.text.get(from..span.0).map_or(0, |text| text.chars().count());
+        self.counted.set((start, span.0, before));
+        let column = before + 1;
+        Place { file: Arc::clone(&self.file), line, column, pointer: pointer.to_owned(), span }
+    }
+}
+
+impl Node {
+    /// A document that stands in no file; every span is empty.
+    pub fn from_value(value: &Value) -> Self {
+        let kind = match value {
+            Value::Null => Kind::Null,
+            Value::Bool(flag) => Kind::Bool(*flag),
+            Value::Number(number) => Kind::Number(number.clone()),
+            Value::String(text) => Kind::String(text.clone()),
+            Value::Array(items) => Kind::Array(items.iter().map(Self::from_value).collect()),
+            Value::Object(members) => Kind::Object(
+                members
+                    .iter()
+                    .map(|(key, value)| Member { key: key.clone(), key_span: (0, 0), value: Self::from_value(value) })
+                    .collect(),
+            ),
+        };
+        Self { span: (0, 0), kind }
+    }
+
+    /// In the words of JSON, with the value where it is short.
+    pub fn describe(&self) -> String {
+        match &self.kind {
+            Kind::Null => "null".into(),
+            Kind::Bool(flag) => flag.to_string(),
+            Kind::Number(number) => format!("the number {number}"),
+            Kind::String(text) => format!("the string {}", shown(text)),
+            Kind::Array(_) => "a list".into(),
+            Kind::Object(_) => "an object".into(),
+        }
+    }
+}
+
+/// Text of a file as a message quotes it: in backticks, on one line, at most 60 characters of it.
+pub(crate) fn shown(text: &str) -> String {
+    let mut short = String::new();
+    for character in text.chars().take(60) {
+        match character {
+            '\\' | '"' | '\'' => short.push(character),
+            other => short.extend(other.escape_debug()),
+        }
+    }
+    if text.chars().nth(60).is_some() {
+        short.push('…');
+    }
+    format!("`{short}`")
+}
+
+/// One more step of a JSON pointer (RFC 6901).
+pub(crate) fn below(pointer: &str, step: impl std::fmt::Display) -> String {
+    format!("{pointer}/{}", step.to_string().replace('~', "~0").replace('/', "~1"))
+}
+
+pub(crate) fn place_at(file: &str, text: &str, offset: usize) -> Place {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    Place {
+        file: file.into(),
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        pointer: String::new(),
+        span: (before.len(), 0),
+    }
+}
+
+fn line_starts(text: &str) -> Vec<usize> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect()
+}
+
+fn syntax_fault(source: &SourceFile, error: &serde_json::Error) -> Finding {
+    let text = &*source.text;
+    let line = line_starts(text).get(error.line().saturating_sub(1)).copied().unwrap_or(0);
+    let mut offset = (line + error.column().saturating_sub(1)).min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    let message = error.to_string();
+    let message = message.split(" at line ").next().unwrap_or(&message);
+    let rest = &text[offset..];
+    let (text, hint) = if text.trim().is_empty() {
+        ("the file is empty".into(), Some("a configuration without settings is `{}`"))
+    } else if message.starts_with("recursion limit") {
+        ("the file is nested more than 127 levels deep".into(), Some("no setting needs more than seven levels"))
+    } else if message == "trailing comma" {
+        ("not JSON: a comma stands before the closing bracket".into(), Some("remove the comma"))
+    } else if rest.starts_with("//") || rest.starts_with("/*") || rest.starts_with('#') {
+        ("not JSON: a comment stands here".into(), Some("JSON has no comments; rules have a `reason` for that"))
+    } else {
+        (format!("not JSON: {message}"), None)
+    };
+    Finding {
+        code: FindingCode::Syntax,
+        place: Some(place_at(&source.name, &source.text, offset)),
+        text,
+        hint: hint.map(str::to_owned),
+    }
+}
+
+/// Reads text that is known to be JSON of bounded depth. On other text it would give nonsense, but still end.
+struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+    /// Keys that stood in their object before.
+    repeated: Vec<(String, Span)>,
+}
+
+impl Scanner<'_> {
+    /// `pointer` is that of the value; it is left as it was.
+    fn value(&mut self, pointer: &mut String) -> Node {
+        self.skip_blanks();
+        let start = self.at;
+        let kind = match self.peek() {
+            b'{' => self.object(pointer),
+            b'[' => self.array(pointer),
+            b'"' => Kind::String(self.string()),
+            _ => self.scalar(),
+        };
+        Node { span: (start, self.at - start), kind }
+    }
+
+    fn object(&mut self, pointer: &mut String) -> Kind {
+        let mut members = Vec::new();
+        let mut seen = HashSet::new();
+        self.at += 1;
+        loop {
+            self.skip_blanks();
+            match self.peek() {
+                b'"' => {}
+                b',' => {
+                    self.at += 1;
+                    continue;
+                }
+                _ => break,
+            }
+            let start = self.at;
+            let key = self.string();
+            let key_span = (start, self.at - start);
+            self.skip_blanks();
+            self.at += 1; // the colon
+            let length = pointer.len();
+            *pointer = below(pointer, &key);
+            if !seen.insert(key.clone()) && self.repeated.len() < MAX_REPEATED {
+                self.repeated.push((pointer.clone(), key_span));
+            }
+            let value = self.value(pointer);
+            pointer.truncate(length);
+            members.push(Member { key, key_span, value });
+        }
+        self.at += 1;
+        Kind::Object(members)
+    }
+
+    fn array(&mut self, pointer: &mut String) -> Kind {
+        let mut items = Vec::new();
+        self.at += 1;
+        loop {
+            self.skip_blanks();
+            match self.peek() {
+                b']' | 0 => break,
+                b',' => self.at += 1,
+                _ => {
+                    let length = pointer.len();
+                    pointer.push_str(&format!("/{}", items.len()));
+                    items.push(self.value(pointer));
+                    pointer.truncate(length);
+                }
+            }
+        }
+        self.at += 1;
+        Kind::Array(items)
+    }
+
+    fn string(&mut self) -> String {
+        let start = self.at;
+        self.at += 1;
+        loop {
+            match self.peek() {
+                b'\\' => self.at += 2,
+                b'"' | 0 => break,
+                _ => self.at += 1,
+            }
+        }
+        self.at += 1;
+        self.text.get(start..self.at).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    fn scalar(&mut self) -> Kind {
+        let start = self.at;
+        while !matches!(self.peek(), b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n' | 0) {
+            self.at += 1;
+        }
+        // Ends the scan of text that is no JSON.
+        if self.at == start {
+            self.at = self.text.len();
+        }
+        match self.text.get(start..self.at) {
+            Some("true") => Kind::Bool(true),
+            Some("false") => Kind::Bool(false),
+            Some(text) => serde_json::from_str(text).map_or(Kind::Null, Kind::Number),
+            None => Kind::Null,
+        }
+    }
+
+    fn skip_blanks(&mut self) {
+        while matches!(self.peek(), b' ' | b'\t' | b'\r' | b'\n') {
+            self.at += 1;
+        }
+    }
+
+    /// 0 at the end: JSON holds no NUL.
+    fn peek(&self) -> u8 {
+        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_has_its_line_and_column() {
+        let source =
+            SourceFile::new("a.json", "\u{feff}{\r\n  \"é\": [1, \"x\\\"y\", {\"k\": null}],\r\n  \"é\": true\r\n}");
+        let (document, findings) = Document::parse(&source);
+        let document = document.unwrap();
+        let Kind::Object(members) = &document.root.kind else { panic!("an object") };
+        let Kind::Array(items) = &members[0].value.kind else { panic!("a list") };
+        let place = |node: &Node| document.place("", node.span).to_string();
+        assert_eq!(place(&items[0]), "a.json:2:9");
+        assert_eq!(place(&items[1]), "a.json:2:12");
+        assert_eq!(place(&members[1].value), "a.json:3:8");
+        let Kind::String(text) = &items[1].kind else { panic!("a string") };
+        assert_eq!(text, "x\"y");
+        assert_eq!(findings[0].to_string().lines().next(), Some("a.json:3:3 /é: this key stands twice in one object"));
+    }
+}

@@ -1,0 +1,285 @@
+//! One configuration file as it may be written: every key optional, `null` accepted wherever a value is.
+//!
+//! These types are what the JSON Schemas are generated from. A layer that `reader.rs` made is normalised: names by
+//! PEP 503, requirements in canonical text, the short forms written out.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use vocab::PlatformKey;
+
+use crate::{BaseSource, Layout, Place};
+
+/// `null` is as good as absent.
+pub(crate) type Field<T> = Option<T>;
+
+/// The reasons of a rule; `null` takes back what the shared file says.
+pub(crate) type ReasonsLayer = ByName<Option<ByPlatform<Option<Reason>>>>;
+
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Layer {
+    /// For editors; it has no effect here.
+    #[serde(rename = "$schema", skip_serializing)]
+    #[expect(dead_code, reason = "it stands here for the JSON Schema")]
+    pub schema: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registries: Field<RegistriesLayer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packages: Field<PackagesLayer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build: Field<BuildLayer>,
+    /// Where the base interpreter comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub python: Field<PythonLayer>,
+    /// What the finished folder holds; `installed` by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Field<Layout>,
+    /// Operations (RFC 6902) on the merged configuration, applied before the overrides.
+    #[serde(skip_serializing)]
+    pub patch: Field<Vec<PatchOperationText>>,
+}
+
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Registries")]
+pub(crate) struct RegistriesLayer {
+    /// Index URLs asked beside the default one, in order. The version's follow the shared ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub additional: Field<Vec<IndexUrl>>,
+    /// Distributions that are taken from one of the additional indexes and no other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Field<ByName<Option<IndexUrl>>>,
+}
+
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Packages")]
+pub(crate) struct PackagesLayer {
+    /// What is installed everywhere. In a version's file it replaces the shared list; absent or `null` keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dependencies: Field<Vec<RequirementText>>,
+    /// The version's list is added to the shared one; a distribution named in both is taken from the version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inherit_dependencies: Field<bool>,
+    /// Other versions for just these distributions: a version, or a specifier such as `>=2,<3`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overrides: Field<ByName<Option<String>>>,
+    /// Left out on these platforms, each with the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip: Field<ReasonsLayer>,
+    /// Built from source on these platforms, each with the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub force_source: Field<ReasonsLayer>,
+    /// Files copied into the runtime on every platform.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy_files: Field<Vec<CopyFileLayer>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform_specific: Field<ByPlatform<Option<PlatformLayer>>>,
+    /// Installed without what they depend on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_deps: Field<Vec<Name>>,
+    /// Wheels that are compiled on the building machine and shipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_wheel: Field<ByName<Option<ByPlatform<Option<BuildWheelLayer>>>>>,
+    /// When a source may stand in for a missing wheel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution: Field<ResolutionLayer>,
+}
+
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "PlatformPackages")]
+pub(crate) struct PlatformLayer {
+    /// Added to the general list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dependencies: Field<Vec<RequirementText>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy_files: Field<Vec<CopyFileLayer>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution: Field<ResolutionLayer>,
+}
+
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Resolution")]
+pub(crate) struct ResolutionLayer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_source_all: Field<bool>,
+    /// A distribution that cannot be had is an error, and not left out with a warning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strict_missing: Field<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_source_list: Field<Vec<Name>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub force_no_binary_list: Field<Vec<Name>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only_binary_list: Field<Vec<Name>>,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "CopyFile")]
+pub(crate) struct CopyFileLayer {
+    /// A file or folder, relative to the package folder.
+    #[schemars(length(min = 1))]
+    pub from: String,
+    /// Relative to the root of the runtime; `{site-packages}`, `{python}` and `{bin}` stand for the folders of the
+    /// platform.
+    pub to: String,
+    /// A missing source is a note and no error.
+    #[serde(default)]
+    pub optional: bool,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "BuildWheel")]
+pub(crate) struct BuildWheelLayer {
+    pub reason: Reason,
+    /// Requirements of the build.
+    #[serde(default)]
+    pub build_requires: Vec<String>,
+    /// `KEY=VALUE` for the build back end; `{packageRoot}` stands for the package folder.
+    #[serde(default)]
+    pub config_settings: Vec<String>,
+}
+
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "BuildSettings")]
+pub(crate) struct BuildLayer {
+    /// A detailed log; true by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enable_logging: Field<bool>,
+    /// More than one download at a time; false by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel_downloads: Field<bool>,
+    /// Limit for each external step in seconds, 0 for none; 300 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Field<u64>,
+}
+
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "PythonSettings")]
+pub(crate) struct PythonLayer {
+    /// Tried in this order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Field<Vec<BaseSource>>,
+    /// Short for a list of one source.
+    #[serde(skip_serializing)]
+    #[expect(dead_code, reason = "it stands here for the JSON Schema; the reader turns it into `sources`")]
+    pub provider: Field<BaseSource>,
+    /// A release of python-build-standalone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Field<String>,
+    /// A build flavour of python-build-standalone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flavor: Field<String>,
+    /// What the source `archive` offers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archives: Field<ByPlatform<Option<ArchiveLayer>>>,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ArchiveSource")]
+pub(crate) struct ArchiveLayer {
+    /// An http, https or file URL, or a path that starts with `./` or `../`, relative to the package folder.
+    pub url: String,
+    #[schemars(regex(pattern = "^[0-9A-Fa-f]{64}$"))]
+    pub sha256: String,
+}
+
+/// The name of a distribution; compared in lower case with each run of `-`, `_` and `.` as one `-`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub(crate) struct Name(#[schemars(regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"))] pub String);
+
+/// The URL of a simple index (PEP 503, PEP 691).
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct IndexUrl(
+    #[schemars(regex(pattern = "^(https?|file)://"))]
+    pub String,
+);
+
+/// Why a rule holds; shown in the summary and kept in the manifest.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Reason(#[schemars(regex(pattern = r"\S"))] pub String);
+
+/// A requirement (PEP 508), a git URL (`git+https://…`), a URL of a wheel or source archive, or a path that starts
+/// with `./` or `../`, relative to the package folder.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct RequirementText(pub String);
+
+/// One operation of RFC 6902.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PatchOperation")]
+pub(crate) struct PatchOperationText {
+    pub op: PatchVerb,
+    #[schemars(regex(pattern = "^(/.*)?$"))]
+    pub path: String,
+    /// For `move` and `copy`.
+    pub from: Option<String>,
+    /// For `add`, `replace` and `test`; there it may be `null`.
+    pub value: Option<Value>,
+    #[serde(skip)]
+    pub place: Place,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum PatchVerb {
+    Add,
+    Remove,
+    Replace,
+    Move,
+    Copy,
+    Test,
+}
+
+/// By distribution.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct ByName<T>(pub BTreeMap<String, T>);
+
+/// By platform key.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct ByPlatform<T>(pub BTreeMap<PlatformKey, T>);
+
+impl<T: JsonSchema> JsonSchema for ByName<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("ByName_{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let value = generator.subschema_for::<T>();
+        let name = generator.subschema_for::<Name>();
+        json_schema!({ "type": "object", "propertyNames": name, "additionalProperties": value })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for ByPlatform<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("ByPlatform_{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let value = generator.subschema_for::<T>();
+        let properties: serde_json::Map<String, Value> =
+            PlatformKey::ALL.iter().map(|key| (key.to_string(), value.clone().to_value())).collect();
+        json_schema!({ "type": "object", "properties": properties, "additionalProperties": false })
+    }
+}

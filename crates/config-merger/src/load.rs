@@ -1,0 +1,214 @@
+//! Reads the files of one runtime and merges them.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+use vocab::{Digest, VersionString};
+
+use crate::complete::Completion;
+use crate::document::{Document, Kind, Node};
+use crate::layer::Layer;
+use crate::patch::{self, Operation};
+use crate::places::Places;
+use crate::read_patch::operations;
+use crate::reader::{Origin, Reader};
+use crate::report::Report;
+use crate::repository::SHARED_CONFIG;
+use crate::source_file::{MAX_CONFIG_BYTES, SourceFile};
+use crate::{Config, Faults, Finding, FindingCode, Place, Repository, Warning, conflicts, merge, overrides};
+
+/// How much is forgiven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// A warning is a fault, and a git requirement names a commit.
+    pub strict: bool,
+    /// Where `shared-config.json` is missing or no JSON object, an empty one stands in for it, with a warning.
+    pub lenient: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    pub config: Config,
+    /// `config` as JSON, with a line break at the end. Equal configurations have equal bytes.
+    pub canonical: String,
+    /// Of `canonical`.
+    pub digest: Digest,
+    pub warnings: Vec<Warning>,
+    /// What a user may want to know and need not act on.
+    pub notes: Vec<String>,
+}
+
+/// The configuration of `version`, or all that is wrong with it.
+pub fn load(repository: &Repository, version: &VersionString, options: &LoadOptions) -> Result<Loaded, Faults> {
+    let mut report = Report::default();
+    let folder = repository.root().join(version.folder_name());
+    let own_name = format!("{}/config.json", version.folder_name());
+    if !folder.is_dir() {
+        report.faults.push(file_fault(&version.folder_name(), "the folder is missing"));
+    }
+    let own = match read(&folder.join("config.json"), &own_name) {
+        Ok(Some(file)) => file,
+        Ok(None) => {
+            report.notes.push(format!("there is no `{own_name}`, so the shared settings hold"));
+            SourceFile::new(&own_name, "{}")
+        }
+        Err(finding) => {
+            report.faults.push(finding);
+            SourceFile::new(&own_name, "{}")
+        }
+    };
+    let shared = match read(&repository.root().join(SHARED_CONFIG), SHARED_CONFIG) {
+        Ok(Some(file)) => Ok(file),
+        Ok(None) => {
+            let text = format!("the file is missing in `{}`", repository.root().display());
+            let hint = Some("write `{}` into it to begin with, or build with --lenient-config".into());
+            Err(Finding { hint, ..file_fault(SHARED_CONFIG, &text) })
+        }
+        Err(finding) => Err(finding),
+    };
+    merge_files(shared, &own, version, options, report)
+}
+
+/// `shared` is the file, or why there is none.
+pub(crate) fn merge_files(
+    shared: Result<SourceFile, Finding>,
+    own: &SourceFile,
+    version: &VersionString,
+    options: &LoadOptions,
+    mut report: Report,
+) -> Result<Loaded, Faults> {
+    let mut shared_report = Report::default();
+    let shared_read = match &shared {
+        Ok(file) => read_file(file, version, &mut shared_report),
+        Err(finding) => {
+            shared_report.faults.push(finding.clone());
+            None
+        }
+    };
+    let degraded = shared_read.is_none() && options.lenient;
+    if degraded {
+        for mut finding in shared_report.faults.drain(..) {
+            finding.text.push_str("; an EMPTY configuration stands in for it");
+            shared_report.warnings.push(finding);
+        }
+    }
+    report.append(shared_report);
+    if let Some((layer, places)) = &shared_read
+        && layer.patch.is_some()
+    {
+        let place = places.get("/patch").cloned().unwrap_or_default();
+        let hint = "move it to the `config.json` of a version, or write the values where they belong";
+        report.fault(FindingCode::Patch, place, "only a version's file can have a `patch`", Some(hint.into()));
+    }
+    let own_read = read_file(own, version, &mut report);
+    let both = shared_read.is_some() == own_read.is_some() || degraded;
+    let (shared_layer, mut places) = shared_read.unwrap_or_default();
+    let (mut own_layer, own_places) = own_read.unwrap_or_default();
+    places.extend(own_places);
+    let operations = operations(own_layer.patch.take().unwrap_or_default());
+
+    let fallback = Place { file: own.name.clone(), line: 1, column: 1, ..Place::default() };
+    let mut config = None;
+    // What two files say together is not known while one of them cannot be read.
+    if both {
+        let merged = merge::merge(&to_value(&shared_layer), to_value(&own_layer), &mut report.notes);
+        let mut stage = Stage { version, operations: &operations, places, fallback: &fallback, report: &mut report };
+        let mut complete = stage.patched(&merged);
+        overrides::apply(&mut complete, &stage.places, &fallback, stage.report);
+        conflicts::check(&complete, &stage.places, &fallback, stage.report);
+        if options.strict {
+            conflicts::check_commits(&complete, stage.report);
+        }
+        complete.degraded = degraded;
+        config = Some(complete);
+    }
+
+    let files: Vec<&SourceFile> = shared.iter().chain([own]).collect();
+    let (warnings, notes) = report.finish(options.strict, &files)?;
+    let config = config.expect("a file that cannot be read is a fault, and `finish` has found none");
+    let canonical = canonical(&config);
+    Ok(Loaded { digest: Digest::of(&canonical), config, canonical, warnings, notes })
+}
+
+/// The steps from the merged document to the complete configuration.
+struct Stage<'a> {
+    version: &'a VersionString,
+    operations: &'a [Operation],
+    places: Places,
+    fallback: &'a Place,
+    report: &'a mut Report,
+}
+
+impl Stage<'_> {
+    fn patched(&mut self, merged: &Value) -> Config {
+        let config = self.complete(merged, &[]);
+        // Operations count on what stands where; with a fault before them, that is not so.
+        if self.operations.is_empty() || !self.report.faults.is_empty() {
+            return config;
+        }
+        let mut document = to_value(&config);
+        patch::apply(&mut document, self.operations, self.report);
+        if self.report.faults.is_empty() { self.complete(&document, self.operations) } else { config }
+    }
+
+    fn complete(&mut self, document: &Value, operations: &[Operation]) -> Config {
+        let origin = Origin::Merged(operations);
+        let mut reader = Reader { version: self.version, origin, report: self.report, places: Places::default() };
+        let layer = reader.layer(&Node::from_value(document));
+        let touched = reader.places;
+        self.places.extend(touched);
+        let mut completion = Completion {
+            version: self.version,
+            places: &self.places,
+            fallback: operations.last().map_or(self.fallback, |operation| &operation.place),
+            report: self.report,
+        };
+        completion.config(layer)
+    }
+}
+
+/// `None` when it holds no JSON object.
+fn read_file(file: &SourceFile, version: &VersionString, report: &mut Report) -> Option<(Layer, Places)> {
+    let (document, findings) = Document::parse(file);
+    report.faults.extend(findings);
+    let document = document?;
+    let mut reader = Reader { version, origin: Origin::File(&document), report, places: Places::default() };
+    let layer = reader.layer(&document.root);
+    let is_object = matches!(document.root.kind, Kind::Object(_));
+    is_object.then_some((layer, reader.places))
+}
+
+fn to_value(data: &impl Serialize) -> Value {
+    serde_json::to_value(data).expect("every map here has text keys")
+}
+
+fn canonical(config: &Config) -> String {
+    let mut text = serde_json::to_string_pretty(config).expect("every map here has text keys");
+    text.push('\n');
+    text
+}
+
+/// `None` when there is no such file.
+fn read(path: &Path, name: &str) -> Result<Option<SourceFile>, Finding> {
+    let unreadable = |error: io::Error| file_fault(name, &format!("the file cannot be read: {error}"));
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+        // A pipe would be waited for without end.
+        Ok(metadata) if !metadata.is_file() => return Err(file_fault(name, "this is no regular file")),
+        Ok(_) => {}
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    // One byte more than is accepted, whatever the size of the file.
+    file.take(MAX_CONFIG_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    SourceFile::from_bytes(name, &bytes).map(Some)
+}
+
+fn file_fault(name: &str, text: &str) -> Finding {
+    let place = Place { file: name.into(), ..Place::default() };
+    Finding { code: FindingCode::File, place: Some(place), text: text.into(), hint: None }
+}

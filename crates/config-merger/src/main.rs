@@ -1,0 +1,140 @@
+//! Prints the merged configuration of a runtime, or a JSON Schema of the files it is merged from.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+use config_merger::{Faults, LoadOptions, Loaded, Repository, SchemaKind};
+use vocab::{Exit, Fault};
+
+/// Merge shared-config.json and python-<VERSION>/config.json, check them, and print the result.
+///
+/// The result goes to standard output, everything else to standard error. Exit codes: 0 done, 1 the result cannot
+/// be written, 2 the command line or a configuration is at fault.
+#[derive(Parser)]
+#[command(name = "config-merger", version)]
+struct Arguments {
+    /// X.Y.Z or X.Y.Z-variant, the name of a folder without `python-`
+    #[arg(value_name = "VERSION", required_unless_present = "schema")]
+    runtime: Option<String>,
+
+    /// Take warnings for errors; git requirements must name a commit
+    #[arg(long)]
+    strict: bool,
+
+    /// Go on with an empty configuration where shared-config.json is missing or no JSON object
+    #[arg(long)]
+    lenient_config: bool,
+
+    /// The folder with shared-config.json; by default the nearest one upwards from here
+    #[arg(long, value_name = "DIR")]
+    repository: Option<PathBuf>,
+
+    /// Print the SHA-256 of the merged configuration instead
+    #[arg(long)]
+    digest: bool,
+
+    /// Print the JSON Schema of a kind of file instead
+    #[arg(long, value_name = "KIND", value_enum, conflicts_with = "runtime")]
+    schema: Option<Schema>,
+
+    /// Colour on standard error
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    color: Color,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Schema {
+    Config,
+    SharedConfig,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    fn wanted(self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let exit = match run(&arguments) {
+        Ok(text) => written(&text),
+        Err(Failure::Config(faults)) => {
+            complain(&faults.render(arguments.color.wanted()));
+            faults.exit()
+        }
+        Err(Failure::Usage(fault)) => {
+            complain(&format!("error[{}]: {fault}\n", fault.code()));
+            if let Some(hint) = fault.hint() {
+                complain(&format!("  hint: {hint}\n"));
+            }
+            fault.exit()
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+enum Failure {
+    Usage(Box<dyn Fault>),
+    Config(Faults),
+}
+
+/// What belongs on standard output.
+fn run(arguments: &Arguments) -> Result<String, Failure> {
+    match arguments.schema {
+        Some(Schema::Config) => return Ok(config_merger::schema(SchemaKind::Config)),
+        Some(Schema::SharedConfig) => return Ok(config_merger::schema(SchemaKind::SharedConfig)),
+        None => {}
+    }
+    let usage = |error: config_merger::RepositoryError| Failure::Usage(error.into());
+    let repository = match &arguments.repository {
+        Some(folder) => Repository::find(folder).map_err(usage)?,
+        None => Repository::find(".".as_ref()).map_err(usage)?,
+    };
+    let version = arguments.runtime.as_deref().unwrap_or_default();
+    let version = repository.version(version).map_err(usage)?;
+    let options = LoadOptions { strict: arguments.strict, lenient: arguments.lenient_config };
+    let loaded = config_merger::load(&repository, &version, &options).map_err(Failure::Config)?;
+    tell(&loaded);
+    Ok(if arguments.digest { format!("{}\n", loaded.digest) } else { loaded.canonical })
+}
+
+fn tell(loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        complain(&format!("warning[{}]: {warning}\n", warning.code.as_str()));
+    }
+    for note in &loaded.notes {
+        complain(&format!("note: {note}\n"));
+    }
+}
+
+fn written(text: &str) -> Exit {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Ok(()) => Exit::Done,
+        // The reader has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        Err(error) => {
+            complain(&format!("error: cannot write to standard output: {error}\n"));
+            Exit::Build
+        }
+    }
+}
+
+/// Where standard error is closed there is nobody to tell.
+fn complain(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}

@@ -1,0 +1,35 @@
+//! What markers (PEP 508) are evaluated against: the platform a runtime is built for, never the building machine.
+
+use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
+use vocab::{Arch, Os, PlatformKey, PythonVersion};
+
+/// `None` only for a version that PEP 440 does not know, which a [`PythonVersion`] cannot hold.
+pub fn marker_environment(platform: PlatformKey, python: PythonVersion) -> Option<MarkerEnvironment> {
+    let (sys_platform, platform_system, os_name) = match platform.os() {
+        Os::Linux => ("linux", "Linux", "posix"),
+        Os::Macos => ("darwin", "Darwin", "posix"),
+        Os::Windows => ("win32", "Windows", "nt"),
+    };
+    let platform_machine = match (platform.os(), platform.arch()) {
+        (Os::Windows, Arch::X64) => "AMD64",
+        (_, Arch::X64) => "x86_64",
+        (Os::Macos, Arch::Aarch64) => "arm64",
+        (Os::Windows, Arch::Aarch64) => "ARM64",
+        (Os::Linux, Arch::Aarch64) => "aarch64",
+    };
+    MarkerEnvironment::try_from(MarkerEnvironmentBuilder {
+        implementation_name: "cpython",
+        implementation_version: &python.to_string(),
+        os_name,
+        platform_machine,
+        platform_python_implementation: "CPython",
+        // The release of the kernel is not known before the runtime is used.
+        platform_release: "",
+        platform_system,
+        platform_version: "",
+        python_full_version: &python.to_string(),
+        python_version: &python.series(),
+        sys_platform,
+    })
+    .ok()
+}

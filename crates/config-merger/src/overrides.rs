@@ -1,0 +1,63 @@
+//! `packages.overrides`: other versions for just these distributions.
+
+use vocab::DistributionName;
+
+use crate::document::shown;
+use crate::places::Places;
+use crate::report::Report;
+use crate::requirement::compact;
+use crate::requirement_text::{parse_override, with_text};
+use crate::{Config, FindingCode, Place, RequirementSource};
+
+/// Name, extras and marker of a requirement stay; the specifier is replaced.
+pub(crate) fn apply(config: &mut Config, places: &Places, fallback: &Place, report: &mut Report) {
+    let version = config.version.clone();
+    // What was refused is not missed a second time.
+    let whole = report.faults.is_empty();
+    let packages = &mut config.packages;
+    for (name, value) in &packages.overrides {
+        let place = places.get(&format!("/packages/overrides/{name}")).unwrap_or(fallback);
+        let specifier = match parse_override(value) {
+            Ok(specifier) => specifier,
+            Err(complaint) => {
+                report.fault(FindingCode::Override, place.clone(), complaint.text, complaint.hint);
+                continue;
+            }
+        };
+        let own = packages.platform_specific.values_mut().flat_map(|own| &mut own.dependencies);
+        let mut matched = false;
+        for requirement in packages.dependencies.iter_mut().chain(own).filter(|other| other.name == *name) {
+            matched = true;
+            let former = match &requirement.source {
+                RequirementSource::Index { specifier } => compact(specifier),
+                _ => {
+                    let text = format!(
+                        "{} cannot be overridden: {} asks for it as {}",
+                        name,
+                        requirement.place,
+                        shown(&requirement.text)
+                    );
+                    let hint = "change the requirement itself; only versions from an index can be overridden";
+                    report.fault(FindingCode::Override, place.clone(), text, Some(hint.into()));
+                    continue;
+                }
+            };
+            let source = RequirementSource::Index { specifier: specifier.clone() };
+            requirement.source = source;
+            *requirement = with_text(requirement.clone(), &version);
+            requirement.overridden = Some(former);
+        }
+        if !matched && whole {
+            report.warning(
+                FindingCode::Override,
+                place.clone(),
+                format!("this override of {} matches no dependency", shown(value)),
+                Some(unmatched_hint(name)),
+            );
+        }
+    }
+}
+
+fn unmatched_hint(name: &DistributionName) -> String {
+    format!("add `{name}` to `dependencies`, or remove the override; in a version's file, `null` takes it back")
+}

@@ -1,0 +1,119 @@
+//! The `patch` key: operations of RFC 6902 on the merged configuration.
+
+use json_patch::PatchOperation;
+use serde_json::Value;
+
+use crate::document::shown;
+use crate::report::Report;
+use crate::{FindingCode, Place};
+
+/// Each of them is followed by a look at the whole document.
+pub(crate) const MAX_OPERATIONS: usize = 500;
+
+/// `copy` can double a document with each operation, and `move` can deepen it.
+const MAX_BYTES: usize = 4 * crate::source_file::MAX_CONFIG_BYTES;
+const MAX_DEPTH: usize = 32;
+
+/// One operation and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Operation {
+    pub index: usize,
+    pub verb: PatchOperation,
+    pub place: Place,
+}
+
+impl Operation {
+    /// Where the last operation stands that had to do with what is at `pointer`; else where the last one stands.
+    pub fn responsible(operations: &[Self], pointer: &str) -> Place {
+        let near = |operation: &&Self| operation.wrote(pointer) || operation.path().starts_with(pointer);
+        let found = operations.iter().rev().find(near).or(operations.last());
+        found.map(|operation| operation.place.clone()).unwrap_or_default()
+    }
+
+    /// Whether the value at `pointer`, or one that holds it, may be this operation's.
+    pub fn wrote(&self, pointer: &str) -> bool {
+        if matches!(self.verb, PatchOperation::Test(_) | PatchOperation::Remove(_)) {
+            return false;
+        }
+        // `-` is the place behind the last item; which index that was is not known any more.
+        let path = self.path();
+        let path = path.strip_suffix("/-").unwrap_or(&path);
+        pointer.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    fn path(&self) -> String {
+        self.verb.path().to_string()
+    }
+
+    fn verb_name(&self) -> &'static str {
+        match self.verb {
+            PatchOperation::Add(_) => "add",
+            PatchOperation::Remove(_) => "remove",
+            PatchOperation::Replace(_) => "replace",
+            PatchOperation::Move(_) => "move",
+            PatchOperation::Copy(_) => "copy",
+            PatchOperation::Test(_) => "test",
+        }
+    }
+}
+
+/// Applies the operations one by one; stops with a fault at the first that fails.
+pub(crate) fn apply(document: &mut Value, operations: &[Operation], report: &mut Report) {
+    for operation in operations {
+        let name =
+            format!("operation {} (`{}` at {})", operation.index, operation.verb_name(), shown(&operation.path()));
+        let failure = match json_patch::patch(document, std::slice::from_ref(&operation.verb)) {
+            Err(error) => Some((format!("{name} failed: {}", reason(&error.kind, &operation.verb, document)), HINT)),
+            Ok(()) if is_too_large(document) => Some((
+                format!("{name} makes the configuration too large"),
+                "a configuration has a few kilobytes and no more than ten levels",
+            )),
+            Ok(()) => None,
+        };
+        if let Some((text, hint)) = failure {
+            report.fault(FindingCode::Patch, operation.place.clone(), text, Some(hint.into()));
+            return;
+        }
+    }
+}
+
+const HINT: &str = "operations see the merged configuration with every default written out, before the overrides; \
+                    without `patch` this program prints it";
+
+fn reason(kind: &json_patch::PatchErrorKind, verb: &PatchOperation, document: &Value) -> String {
+    match verb {
+        PatchOperation::Test(test) => match document.pointer(&test.path.to_string()) {
+            Some(actual) => format!("{} stands there, not {}", short(actual), short(&test.value)),
+            None => "nothing stands there".into(),
+        },
+        _ => kind.to_string(),
+    }
+}
+
+fn short(value: &Value) -> String {
+    shown(&value.to_string())
+}
+
+fn is_too_large(document: &Value) -> bool {
+    depth_exceeds(document, MAX_DEPTH) || size(document) > MAX_BYTES
+}
+
+fn depth_exceeds(value: &Value, limit: usize) -> bool {
+    let deeper = |value: &Value| limit == 0 || depth_exceeds(value, limit - 1);
+    match value {
+        Value::Array(items) => items.iter().any(deeper),
+        Value::Object(members) => members.values().any(deeper),
+        _ => false,
+    }
+}
+
+/// About the length of its text.
+fn size(value: &Value) -> usize {
+    let inside = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(size).sum(),
+        Value::Object(members) => members.iter().map(|(key, value)| key.len() + size(value)).sum(),
+        _ => 0,
+    };
+    inside + 8
+}

@@ -1,0 +1,429 @@
+//! Reads the keys of one configuration file.
+//!
+//! What is wrong is reported and left out, so that one run finds all of it. The layer that comes out is normalised:
+//! names by PEP 503, requirements in canonical text, short forms written out.
+
+use url::Url;
+use vocab::{Digest, DistributionName, TreePath};
+
+use crate::document::{Node, shown};
+use crate::layer::{
+    ArchiveLayer, BuildLayer, BuildWheelLayer, CopyFileLayer, IndexUrl, Layer, Name, PackagesLayer, PlatformLayer,
+    PythonLayer, Reason, ReasonsLayer, RegistriesLayer, RequirementText, ResolutionLayer,
+};
+use crate::reader::{Cursor, Reader};
+use crate::requirement_text::{self, Complaint, refuse_password, repository_path};
+use crate::{BaseSource, CopyTarget, FindingCode, Layout};
+
+impl Reader<'_> {
+    pub fn layer(&mut self, root: &Node) -> Layer {
+        let at = Cursor { node: root, pointer: String::new() };
+        let Some(mut fields) = self.fields(&at) else { return Layer::default() };
+        let layer = Layer {
+            schema: fields.take("$schema").and_then(|at| self.string(&at, "the path of a schema").map(str::to_owned)),
+            registries: fields.take("registries").and_then(|at| self.registries(&at)),
+            packages: fields.take("packages").and_then(|at| self.packages(&at)),
+            build: fields.take("build").and_then(|at| self.build(&at)),
+            python: fields.take("python").and_then(|at| self.python(&at)),
+            layout: fields.take("layout").and_then(|at| self.layout(&at)),
+            patch: fields.take("patch").and_then(|at| self.patch(&at)),
+        };
+        self.finish(&fields);
+        layer
+    }
+
+    fn registries(&mut self, at: &Cursor<'_>) -> Option<RegistriesLayer> {
+        let mut fields = self.fields(at)?;
+        let layer = RegistriesLayer {
+            additional: fields
+                .take("additional")
+                .and_then(|at| self.list(&at, "a list of index URLs", |reader, at| reader.index_url(at))),
+            pinned: fields
+                .take("pinned")
+                .and_then(|at| self.by_name(&at, "/registries/pinned", |reader, at, _| reader.index_url(at))),
+        };
+        self.finish(&fields);
+        Some(layer)
+    }
+
+    fn index_url(&mut self, at: &Cursor<'_>) -> Option<IndexUrl> {
+        let text = self.string(at, "the URL of an index, a string,")?.trim();
+        match check_url(text, "an index") {
+            Ok(()) => Some(IndexUrl(text.to_owned())),
+            Err(complaint) => {
+                self.complaint(at, FindingCode::Value, complaint);
+                None
+            }
+        }
+    }
+
+    fn packages(&mut self, at: &Cursor<'_>) -> Option<PackagesLayer> {
+        let mut fields = self.fields(at)?;
+        let layer = PackagesLayer {
+            dependencies: fields.take("dependencies").and_then(|at| self.requirements(&at, "/packages/dependencies")),
+            inherit_dependencies: fields.take("inheritDependencies").and_then(|at| self.flag(&at)),
+            overrides: fields
+                .take("overrides")
+                .and_then(|at| self.by_name(&at, "/packages/overrides", |reader, at, _| reader.override_value(at))),
+            skip: fields.take("skip").and_then(|at| self.reasons(&at, "/packages/skip")),
+            force_source: fields.take("forceSource").and_then(|at| self.reasons(&at, "/packages/forceSource")),
+            copy_files: fields.take("copyFiles").and_then(|at| self.copy_files(&at, "/packages/copyFiles")),
+            platform_specific: fields.take("platformSpecific").and_then(|at| {
+                self.by_platform(&at, "/packages/platformSpecific", |reader, at, pointer| {
+                    reader.platform_packages(at, pointer)
+                })
+            }),
+            no_deps: fields.take("noDeps").and_then(|at| self.names(&at, "/packages/noDeps")),
+            build_wheel: fields.take("buildWheel").and_then(|at| {
+                self.by_name(&at, "/packages/buildWheel", |reader, at, pointer| {
+                    reader.by_platform(at, pointer, |reader, at, _| reader.build_wheel(at))
+                })
+            }),
+            resolution: fields.take("resolution").and_then(|at| self.resolution(&at, "/packages/resolution")),
+        };
+        self.finish(&fields);
+        Some(layer)
+    }
+
+    fn platform_packages(&mut self, at: &Cursor<'_>, pointer: &str) -> Option<PlatformLayer> {
+        let mut fields = self.fields(at)?;
+        let layer = PlatformLayer {
+            dependencies: fields
+                .take("dependencies")
+                .and_then(|at| self.requirements(&at, &format!("{pointer}/dependencies"))),
+            copy_files: fields.take("copyFiles").and_then(|at| self.copy_files(&at, &format!("{pointer}/copyFiles"))),
+            resolution: fields.take("resolution").and_then(|at| self.resolution(&at, &format!("{pointer}/resolution"))),
+        };
+        self.finish(&fields);
+        Some(layer)
+    }
+
+    fn requirements(&mut self, at: &Cursor<'_>, pointer: &str) -> Option<Vec<RequirementText>> {
+        let expected = "a list of requirements";
+        self.list(at, expected, |reader, at| {
+            let text = reader.string(at, "a requirement, a string,")?;
+            // As the public tools of this format have it.
+            if text.trim().is_empty() {
+                return None;
+            }
+            let text = reader.requirement(at, text)?;
+            reader.remember_item(at, pointer, &text);
+            Some(RequirementText(text))
+        })
+    }
+
+    /// The canonical text.
+    fn requirement(&mut self, at: &Cursor<'_>, text: &str) -> Option<String> {
+        match requirement_text::parse(text, self.version) {
+            Ok(parsed) => {
+                for oddity in parsed.oddities {
+                    self.warning(at, FindingCode::Requirement, oddity, None);
+                }
+                Some(parsed.requirement.text)
+            }
+            Err(complaint) => {
+                self.complaint(at, FindingCode::Requirement, complaint);
+                None
+            }
+        }
+    }
+
+    fn override_value(&mut self, at: &Cursor<'_>) -> Option<String> {
+        let text = self.string(at, "a version, a string,")?.trim();
+        match requirement_text::parse_override(text) {
+            Ok(_) => Some(text.to_owned()),
+            Err(complaint) => {
+                self.complaint(at, FindingCode::Override, complaint);
+                None
+            }
+        }
+    }
+
+    fn reasons(&mut self, at: &Cursor<'_>, pointer: &str) -> Option<ReasonsLayer> {
+        self.by_name(at, pointer, |reader, at, pointer| {
+            reader.by_platform(at, pointer, |reader, at, _| reader.reason(at))
+        })
+    }
+
+    fn reason(&mut self, at: &Cursor<'_>) -> Option<Reason> {
+        let text = self.string(at, "a reason, a string,")?.trim();
+        if text.is_empty() {
+            let hint = "say why in a few words; they stand in the summary and in the manifest";
+            self.fault(at, FindingCode::Value, "the reason is empty", Some(hint.into()));
+            return None;
+        }
+        Some(Reason(text.to_owned()))
+    }
+
+    fn copy_files(&mut self, at: &Cursor<'_>, pointer: &str) -> Option<Vec<CopyFileLayer>> {
+        self.list(at, "a list of objects with `from` and `to`", |reader, at| {
+            let copy = reader.copy_file(at)?;
+            reader.remember_item(at, pointer, &copy_key(&copy.from, &copy.to));
+            Some(copy)
+        })
+    }
+
+    fn copy_file(&mut self, at: &Cursor<'_>) -> Option<CopyFileLayer> {
+        let mut fields = self.fields(at)?;
+        let from = self.required(&mut fields, at, "from").and_then(|at| self.copy_source(&at));
+        let to = self.required(&mut fields, at, "to").and_then(|at| self.copy_target(&at));
+        let optional = fields.take("optional").and_then(|at| self.flag(&at)).unwrap_or(false);
+        self.finish(&fields);
+        Some(CopyFileLayer { from: from?, to: to?, optional })
+    }
+
+    fn copy_source(&mut self, at: &Cursor<'_>) -> Option<String> {
+        let text = self.string(at, "a path below the package folder, a string,")?;
+        let hint = "it is relative to the package folder and stays inside it, written with `/`";
+        match text.parse::<TreePath>() {
+            Ok(path) if path.is_root() => {
+                let text = format!("{} is the package folder itself", shown(text));
+                self.fault(at, FindingCode::Value, text, Some("name a file or a folder in it".into()));
+                None
+            }
+            Ok(path) => Some(path.to_string()),
+            Err(error) => {
+                self.fault(at, FindingCode::Value, format!("{}: {}", shown(text), error.reason), Some(hint.into()));
+                None
+            }
+        }
+    }
+
+    fn copy_target(&mut self, at: &Cursor<'_>) -> Option<String> {
+        let text = self.string(at, "a path in the runtime, a string,")?;
+        match text.parse::<CopyTarget>() {
+            Ok(target) => Some(target.to_string()),
+            Err(crate::CopyTargetError::Path { reason, .. }) => {
+                let hint = "it is relative to the runtime's root and stays inside it, written with `/`";
+                self.fault(at, FindingCode::Value, format!("{}: {reason}", shown(text)), Some(hint.into()));
+                None
+            }
+            Err(error @ crate::CopyTargetError::Placeholder { .. }) => {
+                self.fault(at, FindingCode::Value, error.to_string(), None);
+                None
+            }
+        }
+    }
+
+    fn names(&mut self, at: &Cursor<'_>, pointer: &str) -> Option<Vec<Name>> {
+        self.list(at, "a list of distribution names", |reader, at| {
+            let text = reader.string(at, "a distribution name, a string,")?.trim();
+            if text.is_empty() {
+                return None;
+            }
+            let Ok(name) = text.parse::<DistributionName>() else {
+                let hint = "write the name alone, without extras, version or marker";
+                let text = format!("{} is no name of a distribution", shown(text));
+                reader.fault(at, FindingCode::Value, text, Some(hint.into()));
+                return None;
+            };
+            reader.remember_item(at, pointer, name.as_str());
+            Some(Name(name.to_string()))
+        })
+    }
+
+    fn build_wheel(&mut self, at: &Cursor<'_>) -> Option<BuildWheelLayer> {
+        let mut fields = self.fields(at)?;
+        let reason = self.required(&mut fields, at, "reason").and_then(|at| self.reason(&at));
+        let build_requires = fields.take("buildRequires").and_then(|at| {
+            self.list(&at, "a list of requirements", |reader, at| {
+                let text = reader.string(at, "a requirement, a string,")?;
+                reader.requirement(at, text)
+            })
+        });
+        let config_settings = fields
+            .take("configSettings")
+            .and_then(|at| self.list(&at, "a list of `KEY=VALUE` strings", |reader, at| reader.config_setting(at)));
+        self.finish(&fields);
+        Some(BuildWheelLayer {
+            reason: reason?,
+            build_requires: build_requires.unwrap_or_default(),
+            config_settings: config_settings.unwrap_or_default(),
+        })
+    }
+
+    fn config_setting(&mut self, at: &Cursor<'_>) -> Option<String> {
+        let text = self.string(at, "a `KEY=VALUE` string")?;
+        if text.split_once('=').is_none_or(|(key, _)| key.trim().is_empty()) {
+            let hint = "for example `--build-option=--static` or `cmake.define.ROOT={packageRoot}/root`";
+            self.fault(at, FindingCode::Value, format!("{} is no `KEY=VALUE`", shown(text)), Some(hint.into()));
+            return None;
+        }
+        Some(text.to_owned())
+    }
+
+    fn resolution(&mut self, at: &Cursor<'_>, pointer: &str) -> Option<ResolutionLayer> {
+        let mut fields = self.fields(at)?;
+        let mut list = |reader: &mut Self, key: &'static str| {
+            let at = fields.take(key)?;
+            reader.names(&at, &format!("{pointer}/{key}"))
+        };
+        let allow_source_list = list(self, "allowSourceList");
+        let force_no_binary_list = list(self, "forceNoBinaryList");
+        let only_binary_list = list(self, "onlyBinaryList");
+        let layer = ResolutionLayer {
+            allow_source_all: fields.take("allowSourceAll").and_then(|at| self.flag(&at)),
+            strict_missing: fields.take("strictMissing").and_then(|at| self.flag(&at)),
+            allow_source_list,
+            force_no_binary_list,
+            only_binary_list,
+        };
+        self.finish(&fields);
+        Some(layer)
+    }
+
+    fn build(&mut self, at: &Cursor<'_>) -> Option<BuildLayer> {
+        let mut fields = self.fields(at)?;
+        let layer = BuildLayer {
+            enable_logging: fields.take("enableLogging").and_then(|at| self.flag(&at)),
+            parallel_downloads: fields.take("parallelDownloads").and_then(|at| self.flag(&at)),
+            timeout: fields
+                .take("timeout")
+                .and_then(|at| self.number(&at, "a whole number of seconds, 0 for no limit,")),
+        };
+        self.finish(&fields);
+        Some(layer)
+    }
+
+    fn python(&mut self, at: &Cursor<'_>) -> Option<PythonLayer> {
+        let mut fields = self.fields(at)?;
+        if fields.has("provider") && fields.has("sources") {
+            let text = "`provider` and `sources` cannot both be given";
+            let hint = "`provider` is short for a list of one source";
+            self.fault(at, FindingCode::Conflict, text, Some(hint.into()));
+        }
+        let provider = fields.take("provider").and_then(|at| self.base_source(&at));
+        let sources = fields.take("sources").and_then(|at| self.base_sources(&at));
+        let layer = PythonLayer {
+            sources: sources.or(provider.map(|source| vec![source])),
+            provider: None,
+            tag: fields.take("tag").and_then(|at| self.plain_word(&at, "a release such as `20250529`, a string,")),
+            flavor: fields
+                .take("flavor")
+                .and_then(|at| self.plain_word(&at, "a build flavour such as `install_only`, a string,")),
+            archives: fields
+                .take("archives")
+                .and_then(|at| self.by_platform(&at, "/python/archives", |reader, at, _| reader.archive(at))),
+        };
+        self.finish(&fields);
+        Some(layer)
+    }
+
+    fn base_sources(&mut self, at: &Cursor<'_>) -> Option<Vec<BaseSource>> {
+        let mut sources = self.list(at, "a list of sources", |reader, at| reader.base_source(at))?;
+        let mut seen = Vec::new();
+        sources.retain(|source| {
+            !seen.contains(source) && {
+                seen.push(*source);
+                true
+            }
+        });
+        if let crate::document::Kind::Array(items) = &at.node.kind
+            && items.is_empty()
+        {
+            let hint = "leave the key out for the default order";
+            self.fault(at, FindingCode::Value, "a list without any source", Some(hint.into()));
+        }
+        (!sources.is_empty()).then_some(sources)
+    }
+
+    fn base_source(&mut self, at: &Cursor<'_>) -> Option<BaseSource> {
+        let words = BaseSource::ALL.map(BaseSource::as_str);
+        self.word(at, "a source of base interpreters", &words).map(|index| BaseSource::ALL[index])
+    }
+
+    fn layout(&mut self, at: &Cursor<'_>) -> Option<Layout> {
+        const LAYOUTS: [Layout; 3] = [Layout::Installed, Layout::Wheelhouse, Layout::Both];
+        self.word(at, "a layout", &["installed", "wheelhouse", "both"]).map(|index| LAYOUTS[index])
+    }
+
+    /// The index of one of `words`.
+    fn word(&mut self, at: &Cursor<'_>, what: &str, words: &[&str]) -> Option<usize> {
+        let text = self.string(at, &format!("{what}, a string,"))?;
+        let found = words.iter().position(|word| *word == text);
+        if found.is_none() {
+            let hint = format!("write one of {}", words.join(", "));
+            self.fault(at, FindingCode::Value, format!("{} is not {what}", shown(text)), Some(hint));
+        }
+        found
+    }
+
+    /// What may become part of a URL and of a file name.
+    fn plain_word(&mut self, at: &Cursor<'_>, expected: &str) -> Option<String> {
+        let text = self.string(at, expected)?.trim();
+        let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+'));
+        if text.is_empty() || !plain || text.contains("..") {
+            let hint = "use ASCII letters, digits, `-`, `_`, `.` and `+`";
+            self.fault(at, FindingCode::Value, format!("{} cannot be used here", shown(text)), Some(hint.into()));
+            return None;
+        }
+        Some(text.to_owned())
+    }
+
+    fn archive(&mut self, at: &Cursor<'_>) -> Option<ArchiveLayer> {
+        let mut fields = self.fields(at)?;
+        let url = self.required(&mut fields, at, "url").and_then(|at| self.archive_url(&at));
+        let sha256 = self.required(&mut fields, at, "sha256").and_then(|at| self.digest(&at));
+        self.finish(&fields);
+        Some(ArchiveLayer { url: url?, sha256: sha256? })
+    }
+
+    fn archive_url(&mut self, at: &Cursor<'_>) -> Option<String> {
+        let text = self.string(at, "a URL or a path, a string,")?.trim();
+        let checked = if text.starts_with("./") || text.starts_with("../") {
+            repository_path(text, self.version).map(drop)
+        } else {
+            check_url(text, "an archive")
+        };
+        match checked {
+            Ok(()) => Some(text.to_owned()),
+            Err(complaint) => {
+                self.complaint(at, FindingCode::Value, complaint);
+                None
+            }
+        }
+    }
+
+    fn digest(&mut self, at: &Cursor<'_>) -> Option<String> {
+        let text = self.string(at, "a SHA-256, a string,")?;
+        match text.trim().parse::<Digest>() {
+            Ok(digest) => Some(digest.to_string()),
+            Err(_) => {
+                let text = format!("{} is no SHA-256", shown(text));
+                self.fault(at, FindingCode::Value, text, Some("it has 64 hexadecimal digits".into()));
+                None
+            }
+        }
+    }
+
+    pub fn required<'n>(
+        &mut self,
+        fields: &mut crate::reader::Fields<'n>,
+        at: &Cursor<'n>,
+        key: &'static str,
+    ) -> Option<Cursor<'n>> {
+        let value = fields.take(key);
+        if value.is_none() {
+            self.fault(at, FindingCode::Value, format!("`{key}` is missing"), None);
+        }
+        value
+    }
+}
+
+/// The text under which the place of a `copyFiles` entry is kept, and by which entries are equal.
+pub(crate) fn copy_key(from: &str, to: &str) -> String {
+    format!("{from}\n{to}")
+}
+
+/// `what` is named in the complaint.
+fn check_url(text: &str, what: &str) -> Result<(), Complaint> {
+    let refuse =
+        |text: String| Err(Complaint { text, hint: Some("write `https://…`, `http://…` or `file:///…`".into()) });
+    match Url::parse(text) {
+        Err(error) => refuse(format!("{} is no URL of {what}: {error}", shown(text))),
+        Ok(url) if !matches!(url.scheme(), "https" | "http" | "file") => {
+            refuse(format!("{} has the scheme `{}`", shown(text), url.scheme()))
+        }
+        Ok(url) => refuse_password(&url),
+    }
+}

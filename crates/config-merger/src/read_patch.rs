@@ -1,0 +1,113 @@
+//! Reads the `patch` key.
+
+use json_patch::PatchOperation;
+use serde_json::Value;
+
+use crate::FindingCode;
+use crate::document::{Kind, Node, shown};
+use crate::layer::{PatchOperationText, PatchVerb};
+use crate::patch::{MAX_OPERATIONS, Operation};
+use crate::reader::{Cursor, Reader};
+
+const VERBS: [(&str, PatchVerb); 6] = [
+    ("add", PatchVerb::Add),
+    ("remove", PatchVerb::Remove),
+    ("replace", PatchVerb::Replace),
+    ("move", PatchVerb::Move),
+    ("copy", PatchVerb::Copy),
+    ("test", PatchVerb::Test),
+];
+
+impl Reader<'_> {
+    pub fn patch(&mut self, at: &Cursor<'_>) -> Option<Vec<PatchOperationText>> {
+        self.remember(at, "/patch");
+        let operations = self.list(at, "a list of operations (RFC 6902)", |reader, at| reader.patch_operation(at))?;
+        if operations.len() > MAX_OPERATIONS {
+            let text = format!("more than {MAX_OPERATIONS} operations");
+            self.fault(at, FindingCode::Patch, text, Some("write the values where they belong".into()));
+            return None;
+        }
+        Some(operations)
+    }
+
+    fn patch_operation(&mut self, at: &Cursor<'_>) -> Option<PatchOperationText> {
+        let mut fields = self.fields(at)?;
+        let verb = self.required(&mut fields, at, "op").and_then(|at| self.patch_verb(&at));
+        let path = self.required(&mut fields, at, "path").and_then(|at| self.json_pointer(&at));
+        let (mut from, mut value) = (None, None);
+        let mut complete = true;
+        match verb {
+            Some(PatchVerb::Move | PatchVerb::Copy) => {
+                from = self.required(&mut fields, at, "from").and_then(|at| self.json_pointer(&at));
+                complete = from.is_some();
+            }
+            Some(PatchVerb::Add | PatchVerb::Replace | PatchVerb::Test) => {
+                value = fields.take_even_null("value").map(|at| to_value(at.node));
+                complete = value.is_some();
+                if !complete {
+                    self.fault(at, FindingCode::Value, "`value` is missing", None);
+                }
+            }
+            Some(PatchVerb::Remove) | None => {}
+        }
+        // RFC 6902: what has no meaning for an operation is ignored.
+        let (op, path) = (verb?, path?);
+        complete.then_some(PatchOperationText { op, path, from, value, place: self.place(&at.pointer, at.node.span) })
+    }
+
+    fn patch_verb(&mut self, at: &Cursor<'_>) -> Option<PatchVerb> {
+        let text = self.string(at, "an operation, a string,")?;
+        let found = VERBS.iter().find(|(word, _)| *word == text);
+        if found.is_none() {
+            let words = VERBS.map(|(word, _)| word).join(", ");
+            let text = format!("{} is no operation", shown(text));
+            self.fault(at, FindingCode::Value, text, Some(format!("the operations are {words}")));
+        }
+        found.map(|(_, verb)| *verb)
+    }
+
+    fn json_pointer(&mut self, at: &Cursor<'_>) -> Option<String> {
+        let text = self.string(at, "a JSON pointer, a string,")?;
+        if let Err(error) = json_patch::jsonptr::Pointer::parse(text) {
+            let text = format!("{} is no JSON pointer: {error}", shown(text));
+            self.fault(at, FindingCode::Value, text, Some("for example `/packages/dependencies/0`".into()));
+            return None;
+        }
+        Some(text.to_owned())
+    }
+}
+
+/// What the reader took in, ready to be applied.
+pub(crate) fn operations(texts: Vec<PatchOperationText>) -> Vec<Operation> {
+    let operation = |(index, text): (usize, PatchOperationText)| {
+        let pointer = |text: &str| json_patch::jsonptr::PointerBuf::parse(text).unwrap_or_default();
+        let path = pointer(&text.path);
+        let from = text.from.as_deref().map(pointer).unwrap_or_default();
+        let value = text.value.unwrap_or_default();
+        let verb = match text.op {
+            PatchVerb::Add => PatchOperation::Add(json_patch::AddOperation { path, value }),
+            PatchVerb::Remove => PatchOperation::Remove(json_patch::RemoveOperation { path }),
+            PatchVerb::Replace => PatchOperation::Replace(json_patch::ReplaceOperation { path, value }),
+            PatchVerb::Move => PatchOperation::Move(json_patch::MoveOperation { from, path }),
+            PatchVerb::Copy => PatchOperation::Copy(json_patch::CopyOperation { from, path }),
+            PatchVerb::Test => PatchOperation::Test(json_patch::TestOperation { path, value }),
+        };
+        Operation { index, verb, place: text.place }
+    };
+    texts.into_iter().enumerate().map(operation).collect()
+}
+
+fn to_value(node: &Node) -> Value {
+    match &node.kind {
+        Kind::Null => Value::Null,
+        Kind::Bool(flag) => Value::Bool(*flag),
+        Kind::Number(number) => Value::Number(number.clone()),
+        Kind::String(text) => Value::String(text.clone()),
+        Kind::Array(items) => items.iter().map(to_value).collect(),
+        Kind::Object(members) => {
+            // The first of two equal keys counts, as everywhere.
+            let pairs = members.iter().rev().map(|member| (member.key.clone(), to_value(&member.value)));
+            Value::Object(pairs.collect())
+        }
+    }
+}

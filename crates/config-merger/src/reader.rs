@@ -1,0 +1,324 @@
+//! Takes a document apart, value by value, and reports what is not as expected together with its place.
+//!
+//! What keys there are stands in `read_layer.rs`.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use vocab::{DistributionName, PlatformKey, VersionString};
+
+use crate::document::{Document, Kind, Member, Node, Span, below, shown};
+use crate::layer::{ByName, ByPlatform};
+use crate::patch::Operation;
+use crate::places::Places;
+use crate::report::Report;
+use crate::requirement_text::Complaint;
+use crate::{FindingCode, Place};
+
+/// Beyond these, an unknown key is not compared with the known ones.
+const MAX_SUGGESTIONS: usize = 100;
+
+/// In characters; no name of a distribution comes near it.
+const MAX_KEY: usize = 200;
+
+/// Where the values that are read come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin<'a> {
+    File(&'a Document),
+    /// A merged configuration, to which these operations were applied.
+    Merged(&'a [Operation]),
+}
+
+pub(crate) struct Reader<'a> {
+    pub version: &'a VersionString,
+    pub origin: Origin<'a>,
+    pub report: &'a mut Report,
+    pub places: Places,
+}
+
+/// A value and its JSON pointer.
+#[derive(Clone)]
+pub(crate) struct Cursor<'n> {
+    pub node: &'n Node,
+    /// In the spelling of the file.
+    pub pointer: String,
+}
+
+/// An object whose keys are taken one by one; what is left over is unknown.
+pub(crate) struct Fields<'n> {
+    members: &'n [Member],
+    pub pointer: String,
+    asked: Vec<&'static str>,
+}
+
+impl<'n> Fields<'n> {
+    /// `None` if the key is absent or `null`. Of a key that comes twice the first counts.
+    pub fn take(&mut self, key: &'static str) -> Option<Cursor<'n>> {
+        self.take_even_null(key).filter(|value| !matches!(value.node.kind, Kind::Null))
+    }
+
+    pub fn take_even_null(&mut self, key: &'static str) -> Option<Cursor<'n>> {
+        self.asked.push(key);
+        let member = self.members.iter().find(|member| member.key == key)?;
+        Some(Cursor { node: &member.value, pointer: below(&self.pointer, key) })
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.members.iter().any(|member| member.key == key && !matches!(member.value.kind, Kind::Null))
+    }
+}
+
+impl Reader<'_> {
+    pub fn place(&self, pointer: &str, span: Span) -> Place {
+        match self.origin {
+            Origin::File(document) => document.place(pointer, span),
+            Origin::Merged(operations) => Operation::responsible(operations, pointer),
+        }
+    }
+
+    pub fn fault(&mut self, at: &Cursor<'_>, code: FindingCode, text: impl Into<String>, hint: Option<String>) {
+        self.fault_at(&at.pointer, at.node.span, code, text.into(), hint);
+    }
+
+    pub fn complaint(&mut self, at: &Cursor<'_>, code: FindingCode, complaint: Complaint) {
+        self.fault(at, code, complaint.text, complaint.hint);
+    }
+
+    pub fn warning(&mut self, at: &Cursor<'_>, code: FindingCode, text: impl Into<String>, hint: Option<String>) {
+        // What stands in a file has been warned of when that was read.
+        if self.is_from_here(at) {
+            let place = self.place(&at.pointer, at.node.span);
+            self.report.warning(code, place, text, hint);
+        }
+    }
+
+    fn fault_at(&mut self, pointer: &str, span: Span, code: FindingCode, text: String, hint: Option<String>) {
+        let text = match self.origin {
+            Origin::File(_) => text,
+            Origin::Merged(_) => format!("after this operation, at {}: {text}", shown(pointer)),
+        };
+        let place = self.place(pointer, span);
+        self.report.fault(code, place, text, hint);
+    }
+
+    /// Remembers where a value stands that later steps may complain about. `normalised` is its pointer there.
+    pub fn remember(&mut self, at: &Cursor<'_>, normalised: &str) {
+        if self.is_from_here(at) {
+            let place = self.place(&at.pointer, at.node.span);
+            self.places.set(normalised, place);
+        }
+    }
+
+    pub fn remember_item(&mut self, at: &Cursor<'_>, list: &str, text: &str) {
+        if self.is_from_here(at) {
+            let place = self.place(&at.pointer, at.node.span);
+            self.places.set_item(list, text, place);
+        }
+    }
+
+    /// What no operation touched keeps the place it has in a file.
+    fn is_from_here(&self, at: &Cursor<'_>) -> bool {
+        match self.origin {
+            Origin::File(_) => true,
+            Origin::Merged(operations) => operations.iter().any(|operation| operation.wrote(&at.pointer)),
+        }
+    }
+
+    fn unexpected(&mut self, at: &Cursor<'_>, expected: &str) {
+        self.fault(at, FindingCode::Type, format!("{expected} is expected, not {}", at.node.describe()), None);
+    }
+
+    pub fn fields<'n>(&mut self, at: &Cursor<'n>) -> Option<Fields<'n>> {
+        match &at.node.kind {
+            Kind::Object(members) => Some(Fields { members, pointer: at.pointer.clone(), asked: Vec::new() }),
+            _ => {
+                self.unexpected(at, "an object");
+                None
+            }
+        }
+    }
+
+    /// Warns about the keys that nobody asked for.
+    pub fn finish(&mut self, fields: &Fields<'_>) {
+        for member in fields.members.iter().filter(|member| !fields.asked.contains(&member.key.as_str())) {
+            let place = self.place(&below(&fields.pointer, short(&member.key)), member.key_span);
+            let suggest = self.report.warnings.len() < MAX_SUGGESTIONS;
+            let nearest = (fields.asked.iter().filter(|_| suggest))
+                .map(|key| (strsim::damerau_levenshtein(&key.to_lowercase(), &lower_start(&member.key)), *key))
+                .min()
+                .filter(|(distance, key)| *distance * 3 <= key.len());
+            let hint = match nearest {
+                Some((_, key)) => format!("did you mean `{key}`?"),
+                None => format!("the keys here are {}", fields.asked.join(", ")),
+            };
+            let text = format!("there is no key {} here; it has no effect", shown(&member.key));
+            self.report.warning(FindingCode::UnknownKey, place, text, Some(hint));
+        }
+    }
+
+    pub fn string<'n>(&mut self, at: &Cursor<'n>, expected: &str) -> Option<&'n str> {
+        match &at.node.kind {
+            Kind::String(text) => Some(text),
+            _ => {
+                self.unexpected(at, expected);
+                None
+            }
+        }
+    }
+
+    pub fn flag(&mut self, at: &Cursor<'_>) -> Option<bool> {
+        match &at.node.kind {
+            Kind::Bool(flag) => Some(*flag),
+            _ => {
+                self.unexpected(at, "`true` or `false`");
+                None
+            }
+        }
+    }
+
+    /// A whole number, 0 or more.
+    pub fn number(&mut self, at: &Cursor<'_>, expected: &str) -> Option<u64> {
+        let number = if let Kind::Number(number) = &at.node.kind { number.as_u64() } else { None };
+        if number.is_none() {
+            self.unexpected(at, expected);
+        }
+        number
+    }
+
+    /// The items that are as expected.
+    pub fn list<'n, T>(
+        &mut self,
+        at: &Cursor<'n>,
+        expected: &str,
+        mut item: impl FnMut(&mut Self, &Cursor<'n>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let Kind::Array(nodes) = &at.node.kind else {
+            self.unexpected(at, expected);
+            return None;
+        };
+        let cursors = nodes.iter().enumerate().map(|(index, node)| Cursor { node, pointer: below(&at.pointer, index) });
+        Some(cursors.filter_map(|cursor| item(self, &cursor)).collect())
+    }
+
+    /// `normalised` is the pointer of the object; `value` is given that of the entry too. A `null` stays: it takes
+    /// back what the shared file says.
+    pub fn by_name<'n, T>(
+        &mut self,
+        at: &Cursor<'n>,
+        normalised: &str,
+        mut value: impl FnMut(&mut Self, &Cursor<'n>, &str) -> Option<T>,
+    ) -> Option<ByName<Option<T>>> {
+        let entries = self.entries(at, normalised, |reader, cursor, pointer| value(reader, cursor, pointer))?;
+        Some(ByName(
+            entries.into_iter().map(|(name, value): (DistributionName, _)| (name.to_string(), value)).collect(),
+        ))
+    }
+
+    pub fn by_platform<'n, T>(
+        &mut self,
+        at: &Cursor<'n>,
+        normalised: &str,
+        value: impl FnMut(&mut Self, &Cursor<'n>, &str) -> Option<T>,
+    ) -> Option<ByPlatform<Option<T>>> {
+        self.entries::<PlatformKey, T>(at, normalised, value).map(ByPlatform)
+    }
+
+    fn entries<'n, K: EntryKey, T>(
+        &mut self,
+        at: &Cursor<'n>,
+        normalised: &str,
+        mut value: impl FnMut(&mut Self, &Cursor<'n>, &str) -> Option<T>,
+    ) -> Option<BTreeMap<K, Option<T>>> {
+        let Kind::Object(members) = &at.node.kind else {
+            self.unexpected(at, K::EXPECTED);
+            return None;
+        };
+        let mut entries = BTreeMap::new();
+        let mut spellings: BTreeMap<K, &str> = BTreeMap::new();
+        for member in members {
+            let cursor = Cursor { node: &member.value, pointer: below(&at.pointer, short(&member.key)) };
+            if short(&member.key).len() < member.key.len() {
+                let text = format!("{} goes on for more than {MAX_KEY} characters", shown(&member.key));
+                self.fault_at(&cursor.pointer, member.key_span, K::CODE, text, None);
+                continue;
+            }
+            let key: K = match member.key.parse() {
+                Ok(key) => key,
+                Err(error) => {
+                    let (text, hint) = K::refusal(error);
+                    self.fault_at(&cursor.pointer, member.key_span, K::CODE, text, hint);
+                    // What stands below is still read, for its own faults.
+                    value(self, &cursor, normalised);
+                    continue;
+                }
+            };
+            if let Some(first) = spellings.get(&key) {
+                // The same spelling twice has been reported as no good JSON.
+                if *first != member.key {
+                    let text = format!("{} names the same distribution as {} above", shown(&member.key), shown(first));
+                    self.fault_at(&cursor.pointer, member.key_span, FindingCode::Conflict, text, None);
+                }
+                continue;
+            }
+            let pointer = below(normalised, key.text());
+            self.remember(&cursor, &pointer);
+            let entry = match member.value.kind {
+                Kind::Null => Some(None),
+                _ => value(self, &cursor, &pointer).map(Some),
+            };
+            if let Some(entry) = entry {
+                entries.insert(key.clone(), entry);
+            }
+            spellings.insert(key, &member.key);
+        }
+        Some(entries)
+    }
+}
+
+/// A key of an object whose keys are data.
+trait EntryKey: FromStr + Ord + Clone {
+    const EXPECTED: &str;
+    const CODE: FindingCode;
+    fn text(&self) -> &str;
+    /// Text and hint.
+    fn refusal(error: Self::Err) -> (String, Option<String>);
+}
+
+impl EntryKey for DistributionName {
+    const EXPECTED: &str = "an object by distribution name";
+    const CODE: FindingCode = FindingCode::Value;
+
+    fn text(&self) -> &str {
+        self.as_str()
+    }
+
+    fn refusal(error: Self::Err) -> (String, Option<String>) {
+        let hint = "write the name alone, without extras, version or marker";
+        (format!("{} is no name of a distribution", shown(&error.text)), Some(hint.into()))
+    }
+}
+
+impl EntryKey for PlatformKey {
+    const EXPECTED: &str = "an object by platform key";
+    const CODE: FindingCode = FindingCode::Platform;
+
+    fn text(&self) -> &str {
+        self.as_str()
+    }
+
+    fn refusal(error: Self::Err) -> (String, Option<String>) {
+        let keys = Self::ALL.map(Self::as_str).join(", ");
+        let hint = format!("did you mean `{}`? The keys are {keys}", error.nearest);
+        (format!("{} is no platform key", shown(&error.text)), Some(hint))
+    }
+}
+
+/// A key may be as long as a file; only its start can resemble a real one.
+fn lower_start(key: &str) -> String {
+    key.chars().take(60).collect::<String>().to_lowercase()
+}
+
+/// A pointer is copied into each place below it. What is cut off here is no name anyway.
+fn short(key: &str) -> &str {
+    key.char_indices().nth(MAX_KEY).map_or(key, |(end, _)| &key[..end])
+}

@@ -1,0 +1,57 @@
+//! Findings as a terminal shows them: the line that every tool can read, the place in the file, the hint.
+
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
+
+use crate::{Faults, Finding};
+
+/// In a longer line (a file without line breaks) a picture shows nothing.
+const MAX_LINE: usize = 200;
+
+impl Faults {
+    /// Each finding begins with a line `error[CODE]: file:line:column pointer: text`, in that form with and without
+    /// colour, however narrow the terminal.
+    pub fn render(&self, colour: bool) -> String {
+        let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false).with_context_lines(1);
+        let paint =
+            |kind: &str, code: &str| if colour { format!("\u{1b}[{code}m{kind}\u{1b}[0m") } else { kind.into() };
+        let mut text = String::new();
+        let faults = self.findings.iter().map(|finding| (paint("error", "1;31"), finding));
+        let warnings = self.warnings.iter().map(|finding| (paint("warning", "1;33"), finding));
+        for (kind, finding) in faults.chain(warnings) {
+            text.push_str(&format!("{kind}[{}]: {}\n", finding.code.as_str(), finding.headline()));
+            if let Some(picture) = self.picture(finding, &handler) {
+                text.push_str(&picture);
+            }
+            if let Some(hint) = &finding.hint {
+                text.push_str(&format!("  hint: {hint}\n"));
+            }
+        }
+        if self.unlisted > 0 {
+            text.push_str(&format!("and {} more errors\n", self.unlisted));
+        }
+        text
+    }
+
+    /// `None` where there is no text to point at.
+    fn picture(&self, finding: &Finding, handler: &GraphicalReportHandler) -> Option<String> {
+        let place = finding.place.as_ref().filter(|place| place.line > 0)?;
+        let (name, source) = self.sources.iter().find(|(name, _)| *name == place.file)?;
+        let (start, length) = place.span;
+        let line = source.get(..start)?.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = source[line..].lines().next().unwrap_or_default();
+        if line.len() > MAX_LINE {
+            return None;
+        }
+        // Of a value that goes over many lines the first shows enough.
+        let shown = source.get(start..start + length)?.lines().next().unwrap_or_default().len();
+        let diagnostic = MietteDiagnostic::new("").with_label(LabeledSpan::new(None, start, shown));
+        let source = NamedSource::new(name, source.to_string());
+        let report = Report::new(diagnostic).with_source_code(source);
+        let mut text = String::new();
+        handler.render_report(&mut text, report.as_ref()).ok()?;
+        // The message stands in the headline already.
+        let (_, picture) = text.split_once('\n')?;
+        Some(picture.lines().filter(|line| !line.trim().is_empty()).map(|line| format!("{line}\n")).collect())
+    }
+}

@@ -1,0 +1,128 @@
+//! The folder that holds `shared-config.json` and a folder `python-<version string>` for each runtime.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use vocab::{Exit, Fault, VersionString, VersionStringError};
+
+/// The defaults of every runtime.
+pub(crate) const SHARED_CONFIG: &str = "shared-config.json";
+
+/// More names than this make a message longer, not clearer.
+const MAX_SUGGESTIONS: usize = 8;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    root: PathBuf,
+}
+
+impl Repository {
+    /// The nearest folder, `start` or above it, with a `shared-config.json`. Where there is none: the nearest with a
+    /// `python-<version string>` folder, so that a missing `shared-config.json` can be named as what is missing.
+    pub fn find(start: &Path) -> Result<Self, RepositoryError> {
+        let absolute = std::path::absolute(start);
+        let start = absolute.map_err(|_| RepositoryError::NotFound { start: start.to_owned() })?;
+        let nearest = |holds: &dyn Fn(&Self) -> bool| start.ancestors().map(Self::at).find(holds);
+        nearest(&|folder| folder.root.join(SHARED_CONFIG).is_file())
+            .or_else(|| nearest(&|folder| !folder.versions().is_empty()))
+            .ok_or_else(|| RepositoryError::NotFound { start: start.clone() })
+    }
+
+    /// Nothing is checked.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Of all folders `python-<version string>`, in ascending order. Empty also where the root cannot be read.
+    pub fn versions(&self) -> Vec<VersionString> {
+        let Ok(entries) = fs::read_dir(&self.root) else { return Vec::new() };
+        let mut versions: Vec<VersionString> = entries
+            .flatten()
+            .filter(|entry| entry.path().is_dir())
+            .filter_map(|entry| entry.file_name().to_str()?.strip_prefix("python-")?.parse().ok())
+            .collect();
+        versions.sort();
+        versions
+    }
+
+    /// Reads what a user typed; its folder must be there.
+    pub fn version(&self, text: &str) -> Result<VersionString, RepositoryError> {
+        let known = || self.versions();
+        let version: VersionString = match text.parse() {
+            Ok(version) => version,
+            Err(error) => {
+                return Err(RepositoryError::Malformed { error, nearest: nearest_first(known(), text) });
+            }
+        };
+        let known = known();
+        // The list and not the disk is asked, because some disks take `ATLS` for `atls`.
+        if known.contains(&version) {
+            return Ok(version);
+        }
+        let text = version.to_string();
+        Err(RepositoryError::NoFolder { root: self.root.clone(), version, nearest: nearest_first(known, &text) })
+    }
+}
+
+/// The same Python first, whatever the variant; then by the number of letters that differ.
+fn nearest_first(mut known: Vec<VersionString>, text: &str) -> Vec<VersionString> {
+    let python = text.split('-').next().unwrap_or_default();
+    known.sort_by_cached_key(|version| {
+        let other = version.to_string();
+        (version.python().to_string() != python, strsim::damerau_levenshtein(&other, text), version.clone())
+    });
+    known
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RepositoryError {
+    #[error("no repository here: neither `{}` nor a folder above it holds `shared-config.json`", start.display())]
+    NotFound { start: PathBuf },
+    #[error("{error}")]
+    Malformed { error: VersionStringError, nearest: Vec<VersionString> },
+    #[error("the folder `{}` is missing in `{}`", version.folder_name(), root.display())]
+    NoFolder {
+        root: PathBuf,
+        version: VersionString,
+        /// All there are, the nearest first.
+        nearest: Vec<VersionString>,
+    },
+}
+
+impl Fault for RepositoryError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "E_REPOSITORY",
+            Self::Malformed { .. } => "E_VERSION_MALFORMED",
+            Self::NoFolder { .. } => "E_VERSION_UNKNOWN",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotFound { .. } => Some("go to the repository's folder, or name it with --repository".into()),
+            Self::Malformed { nearest, .. } if nearest.is_empty() => None,
+            Self::Malformed { nearest, .. } => Some(format!("there are {}", listed(nearest))),
+            Self::NoFolder { version, nearest, .. } if nearest.is_empty() => {
+                Some(format!("make the folder `{}`; there is none of its kind yet", version.folder_name()))
+            }
+            Self::NoFolder { nearest, .. } => Some(format!("nearest first, there are {}", listed(nearest))),
+        }
+    }
+}
+
+fn listed(versions: &[VersionString]) -> String {
+    let names: Vec<String> = versions.iter().take(MAX_SUGGESTIONS).map(ToString::to_string).collect();
+    match versions.len().saturating_sub(MAX_SUGGESTIONS) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
