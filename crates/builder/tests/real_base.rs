@@ -25,9 +25,7 @@ fn provided(bench: &Bench, python: &str, platform: PlatformKey) -> BaseTree {
 fn t12_the_exact_3_14_6_runs_wherever_it_is_moved() {
     let at = folder("go-3.14.6");
     let bench = Bench::new(&at);
-    let started = Instant::now();
     let tree = provided(&bench, "3.14.6", PlatformKey::LinuxX64);
-    println!("provided in {:?}", started.elapsed());
     assert_eq!((tree.record.actual, tree.record.stand_in), (version("3.14.6"), false));
     assert_eq!(tree.record.absent, ["ensurepip", "headers", "idlelib", "test"]);
     assert_eq!(absolute_paths_left(&tree.root, &[at.to_str().unwrap(), "/tmp/python-pip"]), []);

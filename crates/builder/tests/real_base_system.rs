@@ -36,13 +36,10 @@ fn provided() -> MutexGuard<'static, Provided> {
         let mut needles = vec![python.prefix.display().to_string(), python.built_for.clone(), at.display().to_string()];
         needles.extend(python.built_in.iter().cloned());
         let original = python.prefix.clone();
-        let started = Instant::now();
         let tree = provide(&bench.context, &choice).unwrap_or_else(|error| panic!("{}", told(&error)));
-        println!("provided in {:?}", started.elapsed());
         let started = Instant::now();
         let again = provide(&bench.context, &choice).unwrap();
         assert_eq!(again.identity, tree.identity);
-        println!("provided again in {:?}", started.elapsed());
         assert!(started.elapsed().as_millis() < 1000, "{:?}", started.elapsed());
         Mutex::new(Provided { tree, original, needles })
     });
