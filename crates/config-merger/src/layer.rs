@@ -17,7 +17,7 @@ use crate::{BaseSource, Layout, Place};
 pub(crate) type Field<T> = Option<T>;
 
 /// The reasons of a rule; `null` takes back what the shared file says.
-pub(crate) type ReasonsLayer = ByName<Option<ByPlatform<Option<Reason>>>>;
+pub(crate) type ReasonsLayer = ByName<Option<ByPlatform<Option<String>>>>;
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -45,7 +45,6 @@ pub(crate) struct Layer {
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "Registries")]
 pub(crate) struct RegistriesLayer {
     /// Index URLs asked beside the default one, in order. The version's follow the shared ones.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +56,6 @@ pub(crate) struct RegistriesLayer {
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "Packages")]
 pub(crate) struct PackagesLayer {
     /// What is installed everywhere. In a version's file it replaces the shared list; absent or `null` keeps it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,7 +90,6 @@ pub(crate) struct PackagesLayer {
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "PlatformPackages")]
 pub(crate) struct PlatformLayer {
     /// Added to the general list.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,7 +102,6 @@ pub(crate) struct PlatformLayer {
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "Resolution")]
 pub(crate) struct ResolutionLayer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_source_all: Field<bool>,
@@ -122,7 +118,6 @@ pub(crate) struct ResolutionLayer {
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "CopyFile")]
 pub(crate) struct CopyFileLayer {
     /// A file or folder, relative to the package folder.
     #[schemars(length(min = 1))]
@@ -137,9 +132,9 @@ pub(crate) struct CopyFileLayer {
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "BuildWheel")]
 pub(crate) struct BuildWheelLayer {
-    pub reason: Reason,
+    #[schemars(length(min = 1))]
+    pub reason: String,
     /// Requirements of the build.
     #[serde(default)]
     pub build_requires: Vec<String>,
@@ -150,7 +145,6 @@ pub(crate) struct BuildWheelLayer {
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(rename = "BuildSettings")]
 pub(crate) struct BuildLayer {
     /// A detailed log; true by default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,7 +159,6 @@ pub(crate) struct BuildLayer {
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "PythonSettings")]
 pub(crate) struct PythonLayer {
     /// Tried in this order.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -187,7 +180,6 @@ pub(crate) struct PythonLayer {
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "ArchiveSource")]
 pub(crate) struct ArchiveLayer {
     /// An http, https or file URL, or a path that starts with `./` or `../`, relative to the package folder.
     pub url: String,
@@ -197,27 +189,25 @@ pub(crate) struct ArchiveLayer {
 
 /// The name of a distribution; compared in lower case with each run of `-`, `_` and `.` as one `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[schemars(transparent)]
 pub(crate) struct Name(#[schemars(regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"))] pub String);
 
 /// The URL of a simple index (PEP 503, PEP 691).
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(transparent)]
 pub(crate) struct IndexUrl(
     #[schemars(regex(pattern = "^(https?|file)://"))]
     pub String,
 );
 
-/// Why a rule holds; shown in the summary and kept in the manifest.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct Reason(#[schemars(regex(pattern = r"\S"))] pub String);
-
 /// A requirement (PEP 508), a git URL (`git+https://…`), a URL of a wheel or source archive, or a path that starts
 /// with `./` or `../`, relative to the package folder.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(transparent)]
 pub(crate) struct RequirementText(pub String);
 
 /// One operation of RFC 6902.
 #[derive(Debug, Serialize, JsonSchema)]
-#[schemars(rename = "PatchOperation")]
 pub(crate) struct PatchOperationText {
     pub op: PatchVerb,
     #[schemars(regex(pattern = "^(/.*)?$"))]

@@ -1,8 +1,6 @@
 //! JSON Schemas of the configuration files, generated from the types of `layer.rs`.
 
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
-use schemars::transform::RecursiveTransform;
 use serde_json::{Value, json};
 
 use crate::layer::Layer;
@@ -18,11 +16,8 @@ pub enum SchemaKind {
 
 /// As it is kept in the repository: indented, with a line break at the end.
 pub fn schema(kind: SchemaKind) -> String {
-    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(|schema: &mut Schema| {
-        // That some keys are never written by this program means nothing to a reader of the schema.
-        schema.remove("writeOnly");
-    }));
-    let mut schema = settings.into_generator().into_root_schema_for::<Layer>().to_value();
+    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Layer>();
+    let mut schema = schema.to_value();
     let (title, description) = match kind {
         SchemaKind::Config => ("config.json", "What one runtime has of its own, beside shared-config.json."),
         SchemaKind::SharedConfig => ("shared-config.json", "What holds for every runtime of the repository."),
