@@ -159,7 +159,11 @@ fn by_platform<T>(entries: Option<ByPlatform<Option<T>>>) -> BTreeMap<PlatformKe
 }
 
 fn reasons(layer: Option<ReasonsLayer>) -> Reasons {
-    named(layer).map(|(name, reasons)| (name, by_platform(Some(reasons)))).filter(|(_, all)| !all.is_empty()).collect()
+    named(layer)
+        .map(|(name, reasons)| (name, by_platform(Some(reasons))))
+        .filter(|(_, reasons)| !reasons.is_empty())
+        .map(|(name, reasons)| (name, reasons.into_iter().map(|(key, reason)| (key, reason.0)).collect()))
+        .collect()
 }
 
 fn names(names: Option<Vec<Name>>) -> BTreeSet<DistributionName> {
@@ -177,7 +181,7 @@ fn resolution(layer: ResolutionLayer) -> Resolution {
 }
 
 fn build_wheel(layer: BuildWheelLayer) -> BuildWheel {
-    BuildWheel { reason: layer.reason, build_requires: layer.build_requires, config_settings: layer.config_settings }
+    BuildWheel { reason: layer.reason.0, build_requires: layer.build_requires, config_settings: layer.config_settings }
 }
 
 fn build(layer: &BuildLayer) -> BuildSettings {

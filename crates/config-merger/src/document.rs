@@ -3,6 +3,7 @@
 //! `serde_json` decides what is JSON (strictly: no comments, no trailing commas, at most 127 levels); a second
 //! pass over the text, now known to be sound, finds the places and the keys that come twice.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -10,6 +11,9 @@ use serde_json::{Number, Value};
 
 use crate::source_file::SourceFile;
 use crate::{Finding, FindingCode, Place};
+
+/// A file with more repeated keys than this is not a configuration.
+const MAX_REPEATED: usize = 100;
 
 /// Byte offset and length.
 pub(crate) type Span = (usize, usize);
@@ -43,6 +47,9 @@ pub(crate) struct Document {
     file: Arc<str>,
     text: Arc<str>,
     line_starts: Vec<usize>,
+    /// Start of a line, an offset in it and the column there: where the last place was. Places are mostly asked for
+    /// in order, and counting from here keeps a file that is one long line from costing a count for each.
+    counted: Cell<(usize, usize, usize)>,
 }
 
 impl Document {
@@ -59,6 +66,7 @@ impl Document {
             file: Arc::clone(&source.name),
             text: Arc::clone(&source.text),
             line_starts: line_starts(&source.text),
+            counted: Cell::default(),
         };
         let findings = repeated.into_iter().map(|(pointer, span)| Finding {
             code: FindingCode::Syntax,
@@ -73,7 +81,13 @@ impl Document {
     pub fn place(&self, pointer: &str, span: Span) -> Place {
         let line = self.line_starts.partition_point(|start| *start <= span.0);
         let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let column = self.text.get(start..span.0).map_or(0, |before| before.chars().count()) + 1;
+        let (counted_line, mut from, mut before) = self.counted.get();
+        if counted_line != start || from > span.0 {
+            (from, before) = (start, 0);
+        }
+        before += self.text.get(from..span.0).map_or(0, |text| text.chars().count());
+        self.counted.set((start, span.0, before));
+        let column = before + 1;
         Place { file: Arc::clone(&self.file), line, column, pointer: pointer.to_owned(), span }
     }
 }
@@ -112,12 +126,17 @@ impl Node {
 
 /// Text of a file as a message quotes it: in backticks, on one line, at most 60 characters of it.
 pub(crate) fn shown(text: &str) -> String {
-    let mut short: String = text.chars().take(60).flat_map(char::escape_debug).collect();
+    let mut short = String::new();
+    for character in text.chars().take(60) {
+        match character {
+            '\\' | '"' | '\'' => short.push(character),
+            other => short.extend(other.escape_debug()),
+        }
+    }
     if text.chars().nth(60).is_some() {
         short.push('…');
     }
-    // The backticks already tell where it ends.
-    format!("`{}`", short.replace("\\\"", "\"").replace("\\'", "'"))
+    format!("`{short}`")
 }
 
 /// One more step of a JSON pointer (RFC 6901).
@@ -213,7 +232,7 @@ impl Scanner<'_> {
             self.at += 1; // the colon
             let length = pointer.len();
             *pointer = below(pointer, &key);
-            if !seen.insert(key.clone()) {
+            if !seen.insert(key.clone()) && self.repeated.len() < MAX_REPEATED {
                 self.repeated.push((pointer.clone(), key_span));
             }
             let value = self.value(pointer);

@@ -109,6 +109,8 @@ pub struct Faults {
     pub findings: Vec<Finding>,
     /// Faults beyond those listed; 0 except for a file that is wrong throughout.
     pub unlisted: usize,
+    /// What would have been a warning, had there been no fault; often the cause of one. No part of the text form.
+    pub warnings: Vec<Warning>,
     /// File name and content, to show the places in.
     pub(crate) sources: Vec<(Arc<str>, Arc<str>)>,
 }

@@ -17,7 +17,7 @@ use crate::{BaseSource, Layout, Place};
 pub(crate) type Field<T> = Option<T>;
 
 /// The reasons of a rule; `null` takes back what the shared file says.
-pub(crate) type ReasonsLayer = ByName<Option<ByPlatform<Option<String>>>>;
+pub(crate) type ReasonsLayer = ByName<Option<ByPlatform<Option<Reason>>>>;
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -26,10 +26,13 @@ pub(crate) struct Layer {
     #[serde(rename = "$schema", skip_serializing)]
     #[expect(dead_code, reason = "it stands here for the JSON Schema")]
     pub schema: Option<String>,
+    /// Package indexes beside the default one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registries: Field<RegistriesLayer>,
+    /// What is installed, and by which rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packages: Field<PackagesLayer>,
+    /// How the build is run; no part of what comes out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Field<BuildLayer>,
     /// Where the base interpreter comes from.
@@ -45,6 +48,7 @@ pub(crate) struct Layer {
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Registries")]
 pub(crate) struct RegistriesLayer {
     /// Index URLs asked beside the default one, in order. The version's follow the shared ones.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -56,6 +60,7 @@ pub(crate) struct RegistriesLayer {
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Packages")]
 pub(crate) struct PackagesLayer {
     /// What is installed everywhere. In a version's file it replaces the shared list; absent or `null` keeps it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,6 +80,7 @@ pub(crate) struct PackagesLayer {
     /// Files copied into the runtime on every platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copy_files: Field<Vec<CopyFileLayer>>,
+    /// What one platform has of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform_specific: Field<ByPlatform<Option<PlatformLayer>>>,
     /// Installed without what they depend on.
@@ -90,34 +96,43 @@ pub(crate) struct PackagesLayer {
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "PlatformPackages")]
 pub(crate) struct PlatformLayer {
     /// Added to the general list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dependencies: Field<Vec<RequirementText>>,
+    /// Copied after the general ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copy_files: Field<Vec<CopyFileLayer>>,
+    /// Switches left out are those of the general `resolution`; the lists are added to its lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolution: Field<ResolutionLayer>,
 }
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Resolution")]
 pub(crate) struct ResolutionLayer {
+    /// Any distribution without a fitting wheel may be built from its source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_source_all: Field<bool>,
     /// A distribution that cannot be had is an error, and not left out with a warning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strict_missing: Field<bool>,
+    /// These may be built from their source where no wheel fits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_source_list: Field<Vec<Name>>,
+    /// These are always built from their source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub force_no_binary_list: Field<Vec<Name>>,
+    /// These are never built from their source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only_binary_list: Field<Vec<Name>>,
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CopyFile")]
 pub(crate) struct CopyFileLayer {
     /// A file or folder, relative to the package folder.
     #[schemars(length(min = 1))]
@@ -132,9 +147,9 @@ pub(crate) struct CopyFileLayer {
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "BuildWheel")]
 pub(crate) struct BuildWheelLayer {
-    #[schemars(length(min = 1))]
-    pub reason: String,
+    pub reason: Reason,
     /// Requirements of the build.
     #[serde(default)]
     pub build_requires: Vec<String>,
@@ -145,6 +160,7 @@ pub(crate) struct BuildWheelLayer {
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "BuildSettings")]
 pub(crate) struct BuildLayer {
     /// A detailed log; true by default.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,6 +175,7 @@ pub(crate) struct BuildLayer {
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PythonSettings")]
 pub(crate) struct PythonLayer {
     /// Tried in this order.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,6 +197,7 @@ pub(crate) struct PythonLayer {
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ArchiveSource")]
 pub(crate) struct ArchiveLayer {
     /// An http, https or file URL, or a path that starts with `./` or `../`, relative to the package folder.
     pub url: String,
@@ -189,25 +207,27 @@ pub(crate) struct ArchiveLayer {
 
 /// The name of a distribution; compared in lower case with each run of `-`, `_` and `.` as one `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[schemars(transparent)]
 pub(crate) struct Name(#[schemars(regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"))] pub String);
 
 /// The URL of a simple index (PEP 503, PEP 691).
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(transparent)]
 pub(crate) struct IndexUrl(
     #[schemars(regex(pattern = "^(https?|file)://"))]
     pub String,
 );
 
+/// Why a rule holds; shown in the summary and kept in the manifest.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct Reason(#[schemars(regex(pattern = r"\S"))] pub String);
+
 /// A requirement (PEP 508), a git URL (`git+https://…`), a URL of a wheel or source archive, or a path that starts
 /// with `./` or `../`, relative to the package folder.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(transparent)]
 pub(crate) struct RequirementText(pub String);
 
 /// One operation of RFC 6902.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PatchOperation")]
 pub(crate) struct PatchOperationText {
     pub op: PatchVerb,
     #[schemars(regex(pattern = "^(/.*)?$"))]
@@ -268,8 +288,20 @@ impl<T: JsonSchema> JsonSchema for ByPlatform<T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let value = generator.subschema_for::<T>();
-        let properties: serde_json::Map<String, Value> =
-            PlatformKey::ALL.iter().map(|key| (key.to_string(), value.clone().to_value())).collect();
-        json_schema!({ "type": "object", "properties": properties, "additionalProperties": false })
+        let key = generator.subschema_for::<PlatformName>();
+        json_schema!({ "type": "object", "propertyNames": key, "additionalProperties": value })
+    }
+}
+
+/// Stands for [`PlatformKey`] in the schemas.
+struct PlatformName;
+
+impl JsonSchema for PlatformName {
+    fn schema_name() -> Cow<'static, str> {
+        "PlatformKey".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": PlatformKey::ALL.map(PlatformKey::as_str) })
     }
 }

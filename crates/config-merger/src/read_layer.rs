@@ -9,7 +9,7 @@ use vocab::{Digest, DistributionName, TreePath};
 use crate::document::{Node, shown};
 use crate::layer::{
     ArchiveLayer, BuildLayer, BuildWheelLayer, CopyFileLayer, IndexUrl, Layer, Name, PackagesLayer, PlatformLayer,
-    PythonLayer, ReasonsLayer, RegistriesLayer, RequirementText, ResolutionLayer,
+    PythonLayer, Reason, ReasonsLayer, RegistriesLayer, RequirementText, ResolutionLayer,
 };
 use crate::reader::{Cursor, Reader};
 use crate::requirement_text::{self, Complaint, refuse_password, repository_path};
@@ -145,14 +145,14 @@ impl Reader<'_> {
         })
     }
 
-    fn reason(&mut self, at: &Cursor<'_>) -> Option<String> {
+    fn reason(&mut self, at: &Cursor<'_>) -> Option<Reason> {
         let text = self.string(at, "a reason, a string,")?.trim();
         if text.is_empty() {
             let hint = "say why in a few words; they stand in the summary and in the manifest";
             self.fault(at, FindingCode::Value, "the reason is empty", Some(hint.into()));
             return None;
         }
-        Some(text.to_owned())
+        Some(Reason(text.to_owned()))
     }
 
     fn copy_files(&mut self, at: &Cursor<'_>, pointer: &str) -> Option<Vec<CopyFileLayer>> {

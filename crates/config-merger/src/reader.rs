@@ -15,6 +15,12 @@ use crate::report::Report;
 use crate::requirement_text::Complaint;
 use crate::{FindingCode, Place};
 
+/// Beyond these, an unknown key is not compared with the known ones.
+const MAX_SUGGESTIONS: usize = 100;
+
+/// In characters; no name of a distribution comes near it.
+const MAX_KEY: usize = 200;
+
 /// Where the values that are read come from.
 #[derive(Clone, Copy)]
 pub(crate) enum Origin<'a> {
@@ -135,10 +141,9 @@ impl Reader<'_> {
     /// Warns about the keys that nobody asked for.
     pub fn finish(&mut self, fields: &Fields<'_>) {
         for member in fields.members.iter().filter(|member| !fields.asked.contains(&member.key.as_str())) {
-            let place = self.place(&below(&fields.pointer, &member.key), member.key_span);
-            let nearest = fields
-                .asked
-                .iter()
+            let place = self.place(&below(&fields.pointer, short(&member.key)), member.key_span);
+            let suggest = self.report.warnings.len() < MAX_SUGGESTIONS;
+            let nearest = (fields.asked.iter().filter(|_| suggest))
                 .map(|key| (strsim::damerau_levenshtein(&key.to_lowercase(), &lower_start(&member.key)), *key))
                 .min()
                 .filter(|(distance, key)| *distance * 3 <= key.len());
@@ -231,7 +236,12 @@ impl Reader<'_> {
         let mut entries = BTreeMap::new();
         let mut spellings: BTreeMap<K, &str> = BTreeMap::new();
         for member in members {
-            let cursor = Cursor { node: &member.value, pointer: below(&at.pointer, &member.key) };
+            let cursor = Cursor { node: &member.value, pointer: below(&at.pointer, short(&member.key)) };
+            if short(&member.key).len() < member.key.len() {
+                let text = format!("{} goes on for more than {MAX_KEY} characters", shown(&member.key));
+                self.fault_at(&cursor.pointer, member.key_span, K::CODE, text, None);
+                continue;
+            }
             let key: K = match member.key.parse() {
                 Ok(key) => key,
                 Err(error) => {
@@ -306,4 +316,9 @@ impl EntryKey for PlatformKey {
 /// A key may be as long as a file; only its start can resemble a real one.
 fn lower_start(key: &str) -> String {
     key.chars().take(60).collect::<String>().to_lowercase()
+}
+
+/// A pointer is copied into each place below it. What is cut off here is no name anyway.
+fn short(key: &str) -> &str {
+    key.char_indices().nth(MAX_KEY).map_or(key, |(end, _)| &key[..end])
 }

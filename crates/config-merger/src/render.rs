@@ -13,11 +13,13 @@ impl Faults {
     pub fn render(&self, colour: bool) -> String {
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false).with_context_lines(1);
-        let (red, plain) = if colour { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+        let paint =
+            |kind: &str, code: &str| if colour { format!("\u{1b}[{code}m{kind}\u{1b}[0m") } else { kind.into() };
         let mut text = String::new();
-        for finding in &self.findings {
-            let code = finding.code.as_str();
-            text.push_str(&format!("{red}error[{code}]{plain}: {}\n", finding.headline()));
+        let faults = self.findings.iter().map(|finding| (paint("error", "1;31"), finding));
+        let warnings = self.warnings.iter().map(|finding| (paint("warning", "1;33"), finding));
+        for (kind, finding) in faults.chain(warnings) {
+            text.push_str(&format!("{kind}[{}]: {}\n", finding.code.as_str(), finding.headline()));
             if let Some(picture) = self.picture(finding, &handler) {
                 text.push_str(&picture);
             }
@@ -26,7 +28,7 @@ impl Faults {
             }
         }
         if self.unlisted > 0 {
-            text.push_str(&format!("and {} more\n", self.unlisted));
+            text.push_str(&format!("and {} more errors\n", self.unlisted));
         }
         text
     }

@@ -6,28 +6,40 @@ use crate::source_file::SourceFile;
 use crate::{Faults, Finding, FindingCode, Place};
 
 /// A file that is wrong throughout is not listed throughout.
-const MAX_FAULTS: usize = 500;
+const MAX_LISTED: usize = 500;
+
+/// Nor is all of it kept until the end.
+const MAX_KEPT: usize = 20_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub faults: Vec<Finding>,
     pub warnings: Vec<Finding>,
     pub notes: Vec<String>,
+    /// Findings beyond those kept.
+    dropped: usize,
 }
 
 impl Report {
     pub fn fault(&mut self, code: FindingCode, place: Place, text: impl Into<String>, hint: Option<String>) {
-        self.faults.push(Finding { code, place: Some(place), text: text.into(), hint });
+        if self.faults.len() < MAX_KEPT {
+            self.faults.push(Finding { code, place: Some(place), text: text.into(), hint });
+        } else {
+            self.dropped += 1;
+        }
     }
 
     pub fn warning(&mut self, code: FindingCode, place: Place, text: impl Into<String>, hint: Option<String>) {
-        self.warnings.push(Finding { code, place: Some(place), text: text.into(), hint });
+        if self.warnings.len() < MAX_KEPT {
+            self.warnings.push(Finding { code, place: Some(place), text: text.into(), hint });
+        }
     }
 
     pub fn append(&mut self, other: Self) {
         self.faults.extend(other.faults);
         self.warnings.extend(other.warnings);
         self.notes.extend(other.notes);
+        self.dropped += other.dropped;
     }
 
     /// The warnings and notes; or, where there is a fault (with `strict`: or a warning), all of these.
@@ -47,12 +59,17 @@ impl Report {
         };
         order(&mut self.faults);
         order(&mut self.warnings);
+        if let Some(more @ 1..) = self.warnings.len().checked_sub(MAX_LISTED) {
+            self.warnings.truncate(MAX_LISTED);
+            self.notes.push(format!("there are {more} more warnings"));
+        }
         if self.faults.is_empty() {
             return Ok((self.warnings, self.notes));
         }
-        let unlisted = self.faults.len().saturating_sub(MAX_FAULTS);
-        self.faults.truncate(MAX_FAULTS);
+        let unlisted = self.faults.len().saturating_sub(MAX_LISTED) + self.dropped;
+        self.faults.truncate(MAX_LISTED);
         let sources = sources.iter().map(|source| (Arc::clone(&source.name), Arc::clone(&source.text)));
-        Err(Faults { findings: self.faults, unlisted, sources: sources.collect() })
+        let sources = sources.collect();
+        Err(Faults { findings: self.faults, unlisted, warnings: self.warnings, sources })
     }
 }

@@ -20,12 +20,12 @@ impl Repository {
     /// The nearest folder, `start` or above it, with a `shared-config.json`. Where there is none: the nearest with a
     /// `python-<version string>` folder, so that a missing `shared-config.json` can be named as what is missing.
     pub fn find(start: &Path) -> Result<Self, RepositoryError> {
-        let not_found = || RepositoryError::NotFound { start: start.to_owned() };
-        let start = std::path::absolute(start).map_err(|_| not_found())?;
+        let absolute = std::path::absolute(start);
+        let start = absolute.map_err(|_| RepositoryError::NotFound { start: start.to_owned() })?;
         let nearest = |holds: &dyn Fn(&Self) -> bool| start.ancestors().map(Self::at).find(holds);
         nearest(&|folder| folder.root.join(SHARED_CONFIG).is_file())
             .or_else(|| nearest(&|folder| !folder.versions().is_empty()))
-            .ok_or_else(not_found)
+            .ok_or_else(|| RepositoryError::NotFound { start: start.clone() })
     }
 
     /// Nothing is checked.

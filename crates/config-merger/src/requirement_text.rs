@@ -63,6 +63,9 @@ pub(crate) fn parse_override(value: &str) -> Result<VersionSpecifiers, Complaint
     })
 }
 
+/// In a marker. One that a person writes has two or three.
+const MAX_COMPARISONS: usize = 24;
+
 /// Brings the canonical text up to date with the other fields.
 pub(crate) fn with_text(mut requirement: Requirement, version: &VersionString) -> Requirement {
     let head = requirement.head();
@@ -115,8 +118,10 @@ fn check_size(text: &str) -> Result<(), Complaint> {
     if text.len() > 2000 {
         return complain("a requirement of more than 2000 characters", "shorten its marker or its URL");
     }
-    if text.matches('(').count() > 50 {
-        return complain("a marker with more than 50 parentheses", "simplify the marker");
+    // Comparisons multiply: each that is joined by another can double what a marker amounts to.
+    let words = |word: &str| text.split([' ', '(', ')', '\'', '"']).filter(|part| *part == word).count();
+    if text.matches('(').count() > 50 || words("and") + words("or") > MAX_COMPARISONS {
+        return complain("a marker with too many comparisons", "simplify the marker");
     }
     if text.chars().any(char::is_control) {
         return complain(format!("{} holds a control character", shown(text)), "remove it");

@@ -1,6 +1,8 @@
 //! JSON Schemas of the configuration files, generated from the types of `layer.rs`.
 
+use schemars::Schema;
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
 use serde_json::{Value, json};
 
 use crate::layer::Layer;
@@ -16,18 +18,28 @@ pub enum SchemaKind {
 
 /// As it is kept in the repository: indented, with a line break at the end.
 pub fn schema(kind: SchemaKind) -> String {
-    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Layer>();
-    let mut schema = schema.to_value();
+    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(|schema: &mut Schema| {
+        // That some keys are never written by this program means nothing to a reader of the schema.
+        schema.remove("writeOnly");
+        if let Some(Value::String(text)) = schema.get_mut("description") {
+            *text = text.replace('\n', " ");
+        }
+    }));
+    let mut schema = settings.into_generator().into_root_schema_for::<Layer>().to_value();
     let (title, description) = match kind {
         SchemaKind::Config => ("config.json", "What one runtime has of its own, beside shared-config.json."),
         SchemaKind::SharedConfig => ("shared-config.json", "What holds for every runtime of the repository."),
     };
-    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut)
-        && kind == SchemaKind::SharedConfig
-    {
-        properties.shift_remove("patch");
+    if kind == SchemaKind::SharedConfig {
+        for (object, key) in [("properties", "patch"), ("$defs", "PatchOperation"), ("$defs", "PatchVerb")] {
+            schema.get_mut(object).and_then(Value::as_object_mut).and_then(|object| object.shift_remove(key));
+        }
     }
-    schema["title"] = json!(title);
-    schema["description"] = json!(description);
-    format!("{schema:#}\n")
+    let mut head = json!({ "$schema": schema["$schema"], "title": title, "description": description });
+    if let (Some(head), Value::Object(rest)) = (head.as_object_mut(), schema) {
+        for (key, value) in rest {
+            head.entry(key).or_insert(value);
+        }
+    }
+    format!("{head:#}\n")
 }
