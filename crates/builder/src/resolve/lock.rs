@@ -240,6 +240,16 @@ mod tests {
     }
 
     #[test]
+    fn locks_of_every_format_number_are_read() {
+        let text = include_str!("../../../../fixtures/lock/format-1.json");
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(LOCK_FILE), text).unwrap();
+        let lock = Lock::read(folder.path(), &"3.12.10-slim".parse().unwrap()).unwrap().unwrap();
+        assert_eq!(lock.platforms[&PlatformKey::LinuxX64].distributions.len(), 3);
+        assert_eq!(lock.to_text(), text);
+    }
+
+    #[test]
     fn a_lock_that_cannot_be_used_says_why() {
         let lock = sample();
         let cases = [
