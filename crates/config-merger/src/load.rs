@@ -159,7 +159,7 @@ impl Stage<'_> {
         let mut reader = Reader { version: self.version, origin, report: self.report, places: Places::default() };
         let layer = reader.layer(&Node::from_value(document));
         let touched = reader.places;
-        self.places.extend(touched);
+        self.places.extend_patched(touched);
         let mut completion = Completion {
             version: self.version,
             places: &self.places,

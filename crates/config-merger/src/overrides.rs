@@ -32,7 +32,7 @@ pub(crate) fn apply(config: &mut Config, places: &Places, fallback: &Place, repo
                 RequirementSource::Index { specifier } => compact(specifier),
                 _ => {
                     let text = format!(
-                        "{} cannot be overridden: {} asks for it as {}",
+                        "`{}` cannot be overridden: {} asks for it as {}",
                         name,
                         requirement.place,
                         shown(&requirement.text)

@@ -23,10 +23,13 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
-    /// Where the last operation stands that had to do with what is at `pointer`; else where the last one stands.
+    /// Where the operation stands that wrote what is at `pointer`, or else changed what is below it; of several the
+    /// last. Where none did, the last of all.
     pub fn responsible(operations: &[Self], pointer: &str) -> Place {
-        let near = |operation: &&Self| operation.wrote(pointer) || operation.path().starts_with(pointer);
-        let found = operations.iter().rev().find(near).or(operations.last());
+        let last = |near: &dyn Fn(&Self) -> bool| operations.iter().rev().find(|operation| near(operation));
+        let found = last(&|operation| operation.wrote(pointer))
+            .or_else(|| last(&|operation| operation.path().starts_with(pointer)))
+            .or(operations.last());
         found.map(|operation| operation.place.clone()).unwrap_or_default()
     }
 

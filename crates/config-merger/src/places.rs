@@ -27,6 +27,16 @@ impl Places {
         self.0.get(&item_key(list, text))
     }
 
+    /// What `patched` knows wins, except for items that were in the same list before: which of them an operation
+    /// has written cannot be told from their index.
+    pub fn extend_patched(&mut self, patched: Self) {
+        for (key, place) in patched.0 {
+            if !key.contains('\n') || !self.0.contains_key(&key) {
+                self.0.insert(key, place);
+            }
+        }
+    }
+
     /// What `later` knows wins.
     pub fn extend(&mut self, later: Self) {
         self.0.extend(later.0);

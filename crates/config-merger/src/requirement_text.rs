@@ -47,7 +47,10 @@ pub(crate) fn parse(text: &str, version: &VersionString) -> Result<Parsed, Compl
         }
         None => from_index(text, &mut oddities)?,
     };
-    Ok(Parsed { requirement: with_text(requirement, version), oddities })
+    let requirement = with_text(requirement, version);
+    // The canonical text is read again; alternatives of alternatives may have been written out in it.
+    check_size(&requirement.text)?;
+    Ok(Parsed { requirement, oddities })
 }
 
 /// The specifier of an override: a bare version means exactly that version.
@@ -63,8 +66,8 @@ pub(crate) fn parse_override(value: &str) -> Result<VersionSpecifiers, Complaint
     })
 }
 
-/// In a marker. One that a person writes has two or three.
-const MAX_COMPARISONS: usize = 24;
+/// `and` and `or` in a marker. One that a person writes has two or three; one that a tool wrote has been seen with 13.
+const MAX_JOINTS: usize = 16;
 
 /// Brings the canonical text up to date with the other fields.
 pub(crate) fn with_text(mut requirement: Requirement, version: &VersionString) -> Requirement {
@@ -118,9 +121,9 @@ fn check_size(text: &str) -> Result<(), Complaint> {
     if text.len() > 2000 {
         return complain("a requirement of more than 2000 characters", "shorten its marker or its URL");
     }
-    // Comparisons multiply: each that is joined by another can double what a marker amounts to.
+    // Each can double what a marker amounts to when it is written out canonically: 16 take half a second at worst.
     let words = |word: &str| text.split([' ', '(', ')', '\'', '"']).filter(|part| *part == word).count();
-    if text.matches('(').count() > 50 || words("and") + words("or") > MAX_COMPARISONS {
+    if text.matches('(').count() > 50 || words("and") + words("or") > MAX_JOINTS {
         return complain("a marker with too many comparisons", "simplify the marker");
     }
     if text.chars().any(char::is_control) {
@@ -330,9 +333,13 @@ fn archive_stem(file_name: &str) -> Option<&str> {
 /// The name in `name-version-….whl` and `name-version.tar.gz`.
 fn archive_distribution(file_name: &str) -> Option<String> {
     let stem = archive_stem(file_name)?;
-    let name =
-        if file_name.ends_with(".whl") { stem.split('-').next() } else { stem.rsplit_once('-').map(|(name, _)| name) };
-    name.map(str::to_owned)
+    let parts = stem.split('-').count();
+    match stem.rsplit_once('-') {
+        // Name, version, perhaps a build number, and three tags (PEP 427).
+        _ if file_name.ends_with(".whl") && (5..=6).contains(&parts) => stem.split('-').next().map(str::to_owned),
+        Some((name, _)) if !file_name.ends_with(".whl") => Some(name.to_owned()),
+        _ => None,
+    }
 }
 
 /// A password in a configuration would end up in locks, logs and manifests.
