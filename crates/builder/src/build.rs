@@ -158,6 +158,8 @@ fn build_key(
         format: u32,
         builder: &'a str,
         runtime: &'a VersionString,
+        /// It stands in the manifest inside the artifact, so equal keys need equal ones.
+        config: Digest,
         base: Digest,
         lock: Digest,
         requested: Vec<&'a str>,
@@ -173,6 +175,7 @@ fn build_key(
         format: BUILD_FORMAT,
         builder: env!("CARGO_PKG_VERSION"),
         runtime: &prepared.config.version,
+        config: prepared.config_digest,
         base: tree.identity,
         lock: prepared.rows.digest(),
         requested: prepared.request.requirements.iter().map(|it| it.name.as_str()).collect(),

@@ -46,7 +46,8 @@ impl Fault for UsageError {
             Self::ForeignPlatform { .. } | Self::NoPlatform => "E_PLATFORM_HOST",
             Self::NoStore => "E_STORE",
             Self::Epoch { .. } => "E_ENVIRONMENT",
-            Self::NoVersions | Self::Version(_) => "E_VERSION_UNKNOWN",
+            Self::NoVersions => "E_VERSION_UNKNOWN",
+            Self::Version(_) => "E_VERSION_MALFORMED",
         }
     }
 
@@ -219,7 +220,7 @@ impl Session<'_> {
         let from = from.map(|from| self.repository.version(from)).transpose()?;
         let folder = builder::new_version::new_version(&self.repository, &version, from.as_ref())?;
         self.printer.say(&format!("next: edit config.json there, then `builder plan {version}`"));
-        self.printer.data(&folder.display().to_string());
+        self.tell_path("created", &folder);
         Ok(Exit::Done)
     }
 
@@ -233,9 +234,18 @@ impl Session<'_> {
             }
         }
         for path in &removed {
-            self.printer.data(&path.display().to_string());
+            self.tell_path("removed", path);
         }
         Ok(Exit::Done)
+    }
+
+    /// One path as the result of a command.
+    fn tell_path(&self, kind: &str, path: &Path) {
+        if self.global.json {
+            self.printer.json(kind, &json!({ "path": path }));
+        } else {
+            self.printer.data(&path.display().to_string());
+        }
     }
 
     /// Every one for none and for `all`, else each text checked against the folders that are there.

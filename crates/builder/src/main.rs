@@ -9,14 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use builder::context::Environment;
-use clap::Parser as _;
 use cli::{Flags, Printer, Terminal};
 use vocab::{Exit, Fault};
 
 use arguments::{Arguments, ColorChoice};
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(message) => {
             let exit = if message.use_stderr() { Exit::Usage } else { Exit::Done };
