@@ -138,7 +138,7 @@ fn copy_operations(prepared: &Prepared) -> Vec<CopyOperation> {
         .copy_files_for(prepared.request.target.platform)
         .map(|copy| CopyOperation {
             from: copy.from.clone(),
-            to: copy.to.to_string(),
+            to: copy.to.clone(),
             optional: copy.optional,
             place: copy.place.to_string(),
         })

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use vocab::{Exit, Fault, TreePath, TreePathError};
+use vocab::{Exit, Fault, TreePath};
 
 use super::CopyOperation;
 
@@ -23,7 +23,7 @@ impl CopyError {
         Self {
             place: operation.place.clone(),
             from: operation.from.clone(),
-            to: operation.to.clone(),
+            to: operation.to.to_string(),
             kind: Box::new(kind),
         }
     }
@@ -45,10 +45,6 @@ pub enum CopyErrorKind {
     NotAFile { path: PathBuf },
     #[error("the name of `{}` cannot be written on every platform", path.display())]
     Name { path: PathBuf },
-    #[error("the target is not inside the runtime")]
-    Target(#[source] TreePathError),
-    #[error("`{placeholder}` is no placeholder")]
-    Placeholder { placeholder: String },
     #[error("`{target}` is a folder in the runtime and cannot be replaced by a file")]
     TargetIsFolder { target: TreePath },
     #[error("`{folder}` is a file in the runtime, so nothing can lie below it")]
@@ -73,9 +69,7 @@ impl Fault for CopyError {
             | CopyErrorKind::LinkLoops { .. }
             | CopyErrorKind::NotAFile { .. }
             | CopyErrorKind::Name { .. } => "E_COPY_SOURCE",
-            CopyErrorKind::Target(_)
-            | CopyErrorKind::Placeholder { .. }
-            | CopyErrorKind::TargetIsFolder { .. }
+            CopyErrorKind::TargetIsFolder { .. }
             | CopyErrorKind::ParentIsFile { .. }
             | CopyErrorKind::ParentIsLink { .. } => "E_COPY_TARGET",
             CopyErrorKind::Read { .. } | CopyErrorKind::Write { .. } => "E_COPY_DISK",
@@ -101,10 +95,6 @@ impl Fault for CopyError {
             CopyErrorKind::SourceOutside { .. } => "`from` is relative to the package folder and stays inside it",
             CopyErrorKind::LinkLeaves { .. } => "replace the link by the file it leads to",
             CopyErrorKind::LinkDangles { .. } | CopyErrorKind::LinkLoops { .. } => "remove or correct the link",
-            CopyErrorKind::Target(_) => "`to` is relative to the runtime's root, with `/` between names",
-            CopyErrorKind::Placeholder { .. } => {
-                "the placeholders are {site-packages} (or <site-packages>), {bin} and {python}"
-            }
             CopyErrorKind::TargetIsFolder { .. } => "end `to` with `/` to copy the file into the folder",
             CopyErrorKind::ParentIsLink { .. } => "name the folder that the link leads to",
             _ => return None,
