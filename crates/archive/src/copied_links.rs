@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use vocab::TreePath;
 
 use crate::extract_error::ExtractErrorKind;
-use crate::name_rules::EntryFault;
+use crate::name_rules::{EntryFault, child};
 use crate::place::Place;
 use crate::tree_record::{NodeKind, ResolvedLink, TreeRecord};
 
@@ -81,11 +81,17 @@ fn copy_folder(place: &Place, from: &TreePath, to: &TreePath, budget: &mut u64) 
         for item in fs::read_dir(place.path(&from)).map_err(failed)? {
             let item = item.map_err(failed)?;
             let name = item.file_name();
-            let Some(name) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+            let below = |folder: &TreePath| name.to_str().and_then(|name| child(folder, name));
+            let (Some(inner), Some(copy)) = (below(&from), below(&to)) else {
+                return Err(failed(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "something else was put into the folder",
+                )));
+            };
             if item.file_type().map_err(failed)?.is_dir() {
-                pending.push((from.join(&name), to.join(&name)));
+                pending.push((inner, copy));
             } else {
-                copy_file(&item.path(), place.path(&to.join(&name)), budget)?;
+                copy_file(&item.path(), place.path(&copy), budget)?;
             }
         }
     }

@@ -148,7 +148,7 @@ impl Members<'_> {
             return Err(EntryFault::Special { kind }.into());
         }
         let is_directory = member.kind == MemberKind::Directory;
-        let path = self.stripped(path, is_directory);
+        let path = self.stripped(path, is_directory)?;
         if self.listing {
             return Ok(());
         }
@@ -177,16 +177,17 @@ impl Members<'_> {
     }
 
     /// `path` without its first component, where that is to go.
-    fn stripped(&mut self, path: TreePath, is_directory: bool) -> TreePath {
+    fn stripped(&mut self, path: TreePath, is_directory: bool) -> Result<TreePath, EntryFault> {
         if self.options.top_folder == TopFolder::Keep || path.is_root() {
-            return path;
+            return Ok(path);
         }
         let (top, below) = path.as_str().split_once('/').unwrap_or((path.as_str(), ""));
         if self.tops.len() <= LISTED {
             self.tops.insert(top.to_owned());
         }
         self.listing |= self.tops.len() > 1 || (below.is_empty() && !is_directory);
-        below.parse().unwrap_or_default()
+        // Without what came before, a name may begin with a drive.
+        below.parse().map_err(|_| EntryFault::Drive)
     }
 
     fn add(&mut self, path: &TreePath, kind: NodeKind) -> Result<(), Refusal> {

@@ -57,7 +57,7 @@ mod turnstile;
 pub use entry::{Content, Entry, EntryKind, PartSource};
 pub use extract::{ExtractOptions, Extracted, Limits, Links, TopFolder, extract};
 pub use extract_error::{ExtractError, ExtractErrorKind};
-pub use manifest::{ManifestError, read_manifest, write_manifest};
+pub use manifest::{ManifestError, read_manifest, save_manifest, write_manifest};
 pub use name_rules::{EntryFault, NameRules};
 pub use pack::{DEFAULT_MTIME, PackOptions, Packed, pack};
 pub use pack_error::{PackError, PackErrorKind};

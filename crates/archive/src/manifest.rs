@@ -1,5 +1,9 @@
 //! The manifest as text. What is in it belongs to [`vocab::Manifest`].
 
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
 use serde::Deserialize;
 use vocab::{Exit, Fault, MANIFEST_FORMAT, Manifest};
 
@@ -34,8 +38,28 @@ pub fn write_manifest(manifest: &Manifest) -> String {
     text
 }
 
+/// Beside `path`, then renamed to it.
+pub fn save_manifest(path: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
+    let write = || -> io::Result<()> {
+        let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".manifest-");
+        // Temporary files are private; what takes the target's place is not.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+        let mut beside = builder.tempfile_in(folder)?;
+        beside.write_all(write_manifest(manifest).as_bytes())?;
+        beside.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(|source| ManifestError::Write { path: path.to_owned(), source })
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
+    #[error("cannot write the manifest `{}`", path.display())]
+    Write { path: PathBuf, source: io::Error },
     #[error("the manifest has format {found}, this program reads format {known}")]
     Format { found: u64, known: u32 },
     /// The message holds line and column.
@@ -48,13 +72,17 @@ pub enum ManifestError {
 impl Fault for ManifestError {
     fn code(&self) -> &'static str {
         match self {
+            Self::Write { .. } => "E_MANIFEST_WRITE",
             Self::Format { .. } => "E_MANIFEST_FORMAT",
             Self::Shape { .. } | Self::FileName { .. } => "E_MANIFEST_MALFORMED",
         }
     }
 
     fn exit(&self) -> Exit {
-        Exit::Trust
+        match self {
+            Self::Write { .. } => Exit::Build,
+            _ => Exit::Trust,
+        }
     }
 
     fn hint(&self) -> Option<String> {

@@ -120,10 +120,19 @@ pub(crate) fn checked_path(raw: &[u8], rules: NameRules) -> Result<TreePath, Ent
         }
     }
     let path: TreePath = trimmed.parse().map_err(|_| EntryFault::Drive)?;
+    // What was after `./` is at the beginning now.
+    check_text(path.as_str())?;
     if path.segments().count() > MAX_DEPTH {
         return Err(EntryFault::TooDeep);
     }
     Ok(path)
+}
+
+/// The path of `name` in `folder`. A component like `a:` is a path below a folder, but none of its own; so a name is
+/// never parsed alone. `None` if it has no place there.
+pub(crate) fn child(folder: &TreePath, name: &str) -> Option<TreePath> {
+    let path: TreePath = if folder.is_root() { name.parse() } else { format!("{folder}/{name}").parse() }.ok()?;
+    (path.parent().as_ref() == Some(folder)).then_some(path)
 }
 
 /// The rules that hold for the names of entries and for the targets of links alike.
@@ -169,7 +178,7 @@ mod tests {
         use NameRules::{CaseSensitive, Windows};
         let deep = vec!["d"; MAX_DEPTH + 1].join("/");
         let long = "n".repeat(MAX_COMPONENT + 1);
-        let cases: [(&str, NameRules, Result<&str, EntryFault>); 22] = [
+        let cases: [(&str, NameRules, Result<&str, EntryFault>); 23] = [
             ("./bin/", CaseSensitive, Ok("bin")),
             ("./", CaseSensitive, Ok("")),
             ("man3/X::Y.3", CaseSensitive, Ok("man3/X::Y.3")),
@@ -183,8 +192,9 @@ mod tests {
             ("a\nb", CaseSensitive, Err(EntryFault::Control)),
             ("a\0b", CaseSensitive, Err(EntryFault::Control)),
             ("C:/x", CaseSensitive, Err(EntryFault::Drive)),
-            ("./C:/x", CaseSensitive, Ok("C:/x")), // only a name on Linux
-            ("./C:/x", Windows, Err(EntryFault::NotOnWindows { component: "C:".into() })),
+            ("./C:/x", CaseSensitive, Err(EntryFault::Drive)),
+            ("a/C:/x", CaseSensitive, Ok("a/C:/x")), // only a name on Linux
+            ("a/C:/x", Windows, Err(EntryFault::NotOnWindows { component: "C:".into() })),
             ("..\\x", CaseSensitive, Err(EntryFault::Backslash)),
             (&deep, CaseSensitive, Err(EntryFault::TooDeep)),
             (&long, CaseSensitive, Err(EntryFault::LongComponent)),

@@ -29,7 +29,7 @@ pub struct PackOptions<'a> {
     pub mtime: u64,
     /// Two names that the target would take for one are refused.
     pub names: NameRules,
-    /// 0 for as many as the machine has. Each needs about 20 MB at level 3 and 100 MB at level 19.
+    /// 0 for as many as the machine has. Each needs about 30 MB at level 3 and 100 MB at level 19.
     pub threads: usize,
     /// Told the bytes of tar that each frame held, as frames are finished.
     pub progress: &'a (dyn Fn(u64) + Sync),
@@ -83,7 +83,7 @@ fn pack_inner(
     let write = |source| PackErrorKind::Write { source };
     let file = temporary_beside(target).map_err(write)?;
     let output = ArtifactWriter::new(file.reopen().map_err(write)?, parts, options.progress);
-    let output = run(jobs, output, options)?;
+    let output = run(&jobs, output, options)?;
     let (packed, tables) = output.finish(options).map_err(write)?;
 
     for ((part, source), (row, frames)) in parts.iter().zip(&sources).zip(packed.parts.iter().zip(&tables)) {
@@ -162,13 +162,21 @@ fn jobs_of<'a>(sources: &'a [Source<'a>]) -> Vec<Job<'a>> {
     jobs
 }
 
+/// More than there are processors, so that none is idle while workers wait for their turns; but no more where each
+/// needs much memory.
+fn worker_count(options: &PackOptions<'_>) -> usize {
+    const FRUGAL_LEVEL: i32 = 12;
+    const MANY: usize = 10;
+    let threads = thread_count(options.threads);
+    if options.level > FRUGAL_LEVEL { threads } else { (threads * 2).min(MANY).max(threads) }
+}
+
 fn run<'a>(
-    jobs: Vec<Job<'_>>,
+    jobs: &[Job<'_>],
     output: ArtifactWriter<'a>,
     options: &PackOptions<'_>,
 ) -> Result<ArtifactWriter<'a>, PackErrorKind> {
-    // One more than there are processors, so that none is idle while a worker waits for its turn.
-    let workers = (thread_count(options.threads) + 1).min(jobs.len());
+    let workers = worker_count(options).min(jobs.len());
     let (turnstile, next) = (Turnstile::new(output), AtomicU64::new(0));
     run_workers(workers, &turnstile, || -> Result<(), PackErrorKind> {
         let mut encoder = new_encoder(options)?;

@@ -18,7 +18,6 @@ const LAST_TIME: u64 = 253_402_300_799;
 pub(crate) struct Place {
     root: PathBuf,
     /// The umask takes bits away from 0755, so modes must be set once more.
-    #[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has modes"))]
     masked: bool,
     /// Directories with the times that they get when nothing is written to them any more.
     times: Mutex<Vec<(TreePath, u64)>>,

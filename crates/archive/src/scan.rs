@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use vocab::{Exit, Fault, TreePath};
 
+use crate::name_rules::child;
 use crate::{Content, Entry};
 
 /// Everything below `folder`, sorted by path; the folder itself is not among it. Links are not followed.
@@ -31,8 +32,7 @@ pub fn scan(folder: &Path) -> Result<Vec<Entry>, ScanError> {
 
 fn entry_at(place: PathBuf, folder: &TreePath) -> Result<Entry, ScanErrorKind> {
     let name = place.file_name().and_then(|name| name.to_str()).ok_or(ScanErrorKind::Name)?;
-    let name: TreePath = name.parse().map_err(|_| ScanErrorKind::Name)?;
-    let path = folder.join(&name);
+    let path = child(folder, name).ok_or(ScanErrorKind::Name)?;
     let metadata = fs::symlink_metadata(&place).map_err(|source| ScanErrorKind::Read { source })?;
     let kind = metadata.file_type();
     if kind.is_dir() {
@@ -72,7 +72,9 @@ pub struct ScanError {
 pub enum ScanErrorKind {
     #[error("it cannot be read: {source}")]
     Read { source: io::Error },
-    #[error("its name is not UTF-8 or holds a backslash, so no archive could carry it to every platform")]
+    #[error(
+        "its name is not UTF-8, holds a backslash or looks like a drive, so no archive could carry it to every platform"
+    )]
     Name,
     #[error("it is neither a directory, a file nor a symbolic link")]
     Special,

@@ -12,6 +12,8 @@ const SKIPPABLE: u32 = 0x184D_2A5E;
 const SEEKABLE: u32 = 0x8F92_EAB1;
 const FOOTER: usize = 9;
 const ROW: usize = 8;
+/// A table is held in memory; one with more rows than this, 8 TiB in frames of 8 MiB, is not believed.
+const MAX_ROWS: u32 = 1 << 20;
 /// The descriptor's bit for a checksum of four more bytes in each row.
 const CHECKSUMS: u8 = 0x80;
 
@@ -53,10 +55,12 @@ pub fn read_seek_table(file: &mut File) -> io::Result<Option<Vec<FrameSize>>> {
         return Ok(None);
     }
     let row = if descriptor & CHECKSUMS == 0 { ROW } else { ROW + 4 };
-    let length = u64::from(number(&footer, 0)) * row as u64 + FOOTER as u64;
+    let rows = number(&footer, 0);
+    if rows > MAX_ROWS {
+        return Ok(None);
+    }
+    let length = u64::from(rows) * row as u64 + FOOTER as u64;
     let Some(start) = size.checked_sub(length + 8) else { return Ok(None) };
-    // A table is only believed when each of its frames has at least one byte in the file, so what is read here is
-    // never more than a few times the file's size.
     let mut table = vec![0; (length + 8) as usize];
     file.seek(SeekFrom::Start(start))?;
     file.read_exact(&mut table)?;

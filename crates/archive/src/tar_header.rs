@@ -110,7 +110,7 @@ fn split(path: &str) -> Option<(&str, &str)> {
         return Some(("", path));
     }
     let fits = |at: &usize| *at <= PREFIX && path.len() - at - 1 <= NAME && at + 1 < path.len();
-    let at = path.match_indices('/').map(|(at, _)| at).filter(fits).last()?;
+    let at = path.rmatch_indices('/').map(|(at, _)| at).find(fits)?;
     Some((&path[..at], &path[at + 1..]))
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use vocab::TreePath;
 
-use crate::name_rules::{EntryFault, NameRules, check_text};
+use crate::name_rules::{EntryFault, NameRules, check_text, child};
 
 /// Grows entry by entry, while packing and while extracting alike, so that nothing is packed that would be refused.
 pub(crate) struct TreeRecord {
@@ -152,7 +152,7 @@ fn follow(path: &TreePath, target: &str, links: &BTreeMap<TreePath, String>) -> 
             "" | "." => {}
             ".." => at = at.parent().ok_or_else(|| EntryFault::LinkOut { target: target.to_owned() })?,
             name => {
-                let next = at.join(&tree_path(name));
+                let next = child(&at, name).ok_or_else(|| EntryFault::LinkOut { target: target.to_owned() })?;
                 let Some(onward) = links.get(&next) else {
                     at = next;
                     continue;
@@ -197,7 +197,8 @@ mod tests {
     #[test]
     fn entries_are_judged_together() {
         use NameRules::{CaseInsensitive, CaseSensitive};
-        let cases: &[(NameRules, &[(&str, &str)], &str)] = &[
+        type Rows = &'static [(&'static str, &'static str)];
+        let cases: &[(NameRules, Rows, &str)] = &[
             // (rules, entries; what is wrong with the last, "" for nothing)
             (CaseSensitive, &[("a", "file"), ("a", "file")], "it is there twice"),
             (CaseSensitive, &[("a/b", "file"), ("a", "file")], "it is there twice"),
@@ -219,6 +220,8 @@ mod tests {
             (CaseSensitive, &[("a", "b"), ("b", "a")], "back to itself"),
             (CaseSensitive, &[("x/up", ".."), ("y", "x/up/..")], "not a path inside"),
             (CaseSensitive, &[("x/up", ".."), ("y", "x/up/x")], ""),
+            (CaseSensitive, &[("x/u:", ".."), ("y", "x/u:/..")], "not a path inside"),
+            (CaseSensitive, &[("x/u:", "v:w"), ("x/v:w", "file")], "not a path inside"),
         ];
         for (rules, rows, expected) in cases {
             let message = record(*rules, rows).err().map_or(String::new(), |fault| fault.to_string());

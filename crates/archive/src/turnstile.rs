@@ -104,7 +104,10 @@ mod tests {
                     if ticket >= 200 {
                         return Ok(());
                     }
-                    turnstile.pass(ticket, |seen: &mut Vec<u64>| Ok(seen.push(ticket)))?;
+                    turnstile.pass(ticket, |seen: &mut Vec<u64>| {
+                        seen.push(ticket);
+                        Ok(())
+                    })?;
                 }
             });
             assert_eq!((result, turnstile.into_inner()), (Ok(()), (0..200).collect()));

@@ -1,5 +1,7 @@
 //! Archives made to do harm, written block by block, and what each is refused for.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 mod common;
 
 use std::fs;
@@ -110,7 +112,8 @@ impl Arena {
         let error = extract(&self.archive(), &self.target(), options).expect_err("it must be refused");
         let rest = fs::read_dir(self.target().parent().unwrap()).map_or(0, Iterator::count);
         assert_eq!(rest, 0, "nothing is left where it was to go");
-        let mut names: Vec<_> = fs::read_dir(self.folder.path()).unwrap().map(|item| item.unwrap().file_name()).collect();
+        let mut names: Vec<_> =
+            fs::read_dir(self.folder.path()).unwrap().map(|item| item.unwrap().file_name()).collect();
         names.retain(|name| name != "archive" && name != "a");
         assert!(names.is_empty(), "nothing is left elsewhere: {names:?}");
         error
@@ -135,6 +138,7 @@ fn t2_every_hostile_archive_is_refused_and_leaves_nothing() {
         (vec![file("\\\\host\\share\\x")], "\\\\host\\share\\x", F::Absolute),
         (vec![file("C:/x")], "C:/x", F::Drive),
         (vec![file("c:x")], "c:x", F::Drive),
+        (vec![file("./c:x")], "./c:x", F::Drive),
         (vec![file("a\\..\\..\\x")], "a\\..\\..\\x", F::Backslash),
         (vec![file("a//b")], "a//b", F::EmptyComponent),
         (vec![file("")], "", F::Unnamed),
@@ -313,6 +317,9 @@ fn t3_without_exactly_one_top_folder_the_contents_are_listed() {
         (vec![file("only-a-file")], "`only-a-file`"),
         (vec![], "nothing"),
     ];
+    let arena = Arena::new(&tar(&[raw("python/c:", b'5', "")]));
+    let error = arena.refused(&ExtractOptions { top_folder: TopFolder::StripSingle, ..plain() });
+    assert_eq!(error.code(), "E_ARCHIVE_UNSAFE", "what is stripped must not make a drive of the rest");
     for (rows, listed) in cases {
         let arena = Arena::new(&tar(&rows));
         let options = ExtractOptions { top_folder: TopFolder::StripSingle, ..plain() };

@@ -36,7 +36,9 @@ fn tree() -> impl Strategy<Value = Tree> {
         let mut tree = Tree::new();
         for (path, node) in rows {
             let parents: Vec<_> = path.match_indices('/').map(|(at, _)| path[..at].to_owned()).collect();
-            if parents.iter().all(|parent| matches!(tree.get(parent), None | Some(Node::Directory))) {
+            // `a:` is a name in a folder and a drive at the top.
+            let is_path = path.parse::<vocab::TreePath>().is_ok();
+            if is_path && parents.iter().all(|parent| matches!(tree.get(parent), None | Some(Node::Directory))) {
                 for parent in parents {
                     tree.insert(parent, Node::Directory);
                 }

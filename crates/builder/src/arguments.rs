@@ -1,8 +1,10 @@
 //! The command line, and nothing but its shape.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 /// Build portable Python runtimes from this repository's configuration.
 #[derive(Debug, Parser)]
@@ -10,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     name = "builder",
     version,
     max_term_width = 100,
-    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     arg_required_else_help = true,
     after_help = "Exit codes: 0 done, 1 build failure, 2 usage or configuration, 3 a check of the finished runtime \
                   failed, 4 a digest or archive cannot be trusted."
@@ -22,6 +24,19 @@ pub struct Arguments {
     pub build: BuildArguments,
     #[command(flatten)]
     pub global: GlobalArguments,
+}
+
+impl Arguments {
+    /// Options such as `--json` may stand before a subcommand or behind it; those of a build belong behind it, since
+    /// before it they would have no effect.
+    pub fn read(words: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
+        let arguments = Self::try_parse_from(words)?;
+        if arguments.command.is_some() && arguments.build != BuildArguments::default() {
+            let text = "versions and options of a build stand behind the subcommand: `builder plan 3.12.10 --locked`";
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, text));
+        }
+        Ok(arguments)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,7 +70,7 @@ pub enum Command {
     },
 }
 
-#[derive(Args, Debug, Clone, Default)]
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub struct BuildArguments {
     /// Version strings such as 3.12.10 or 3.12.10-atls, or `all`.
     #[arg(value_name = "VERSION", required = true)]
@@ -131,8 +146,6 @@ pub enum ColorChoice {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -142,11 +155,17 @@ mod tests {
 
     #[test]
     fn versions_and_subcommands_do_not_mix_up() {
-        let parse = |words: &[&str]| Arguments::try_parse_from(std::iter::once(&"builder").chain(words));
+        let parse = |words: &[&str]| Arguments::read(std::iter::once(&"builder").chain(words));
         assert_eq!(parse(&["3.12.10", "3.10.11"]).unwrap().build.versions, ["3.12.10", "3.10.11"]);
-        let Some(Command::Plan(plan)) = parse(&["plan", "all", "--json"]).unwrap().command else { panic!("not a plan") };
+        let Some(Command::Plan(plan)) = parse(&["plan", "all", "--json"]).unwrap().command else {
+            panic!("not a plan")
+        };
         assert_eq!(plan.versions, ["all"]);
-        assert!(parse(&[]).is_err());
+        let before = parse(&["--json", "-j", "3", "clean", "3.12.10"]).unwrap();
+        assert!(before.global.json && before.global.jobs == Some(3));
+        for mixed in [&["--locked", "plan", "3.12.10"][..], &["plan"], &[]] {
+            assert!(parse(mixed).is_err(), "for {mixed:?}");
+        }
         assert!(parse(&["3.12.10", "--exact", "--allow-stand-in"]).is_err());
     }
 }

@@ -52,7 +52,8 @@ impl Fault for AssembleError {
     }
 
     fn hint(&self) -> Option<String> {
-        (self.source.kind() == io::ErrorKind::StorageFull).then(|| "free some space, or point --store-dir and the repository at a larger disk".into())
+        (self.source.kind() == io::ErrorKind::StorageFull)
+            .then(|| "free some space, or point --store-dir and the repository at a larger disk".into())
     }
 }
 
@@ -115,11 +116,8 @@ fn lay_out_base(
     let mut files = Vec::new();
     let mut method = None;
     for entry in walkdir::WalkDir::new(&tree.root).min_depth(1).sort_by_file_name() {
-        let entry = entry.map_err(|error| AssembleError {
-            action: "read",
-            path: tree.root.clone(),
-            source: error.into(),
-        })?;
+        let entry =
+            entry.map_err(|error| AssembleError { action: "read", path: tree.root.clone(), source: error.into() })?;
         let path = TreePath::relative(entry.path(), &tree.root)
             .ok_or_else(|| failed("name", entry.path())(io::ErrorKind::InvalidFilename.into()))?;
         let target = path.below(staging);
@@ -226,8 +224,11 @@ fn fill_wheelhouse(
         let target = place.join(&name);
         // A blob in the store may be writable, so a hard link to it would not be safe.
         let method = if method == LinkMethod::HardLink { LinkMethod::Copy } else { method };
-        wheel::place(method, &gathered.blob, &target, false)
-            .map_err(|source| AssembleError { action: "write", path: target.clone(), source })?;
+        wheel::place(method, &gathered.blob, &target, false).map_err(|source| AssembleError {
+            action: "write",
+            path: target.clone(),
+            source,
+        })?;
         let name: TreePath = name.parse().expect("a wheel's file name has no separators");
         files.insert(folder.join(&name), gathered.wheel.contents.sha256);
     }

@@ -45,7 +45,10 @@ pub enum Ending {
     UpToDate(Box<Product>),
     Built(Box<Product>),
     /// `TEST_RUN=true`.
-    TestRun { prefix: PathBuf, artifact: PathBuf },
+    TestRun {
+        prefix: PathBuf,
+        artifact: PathBuf,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -65,13 +68,10 @@ pub fn build(
 ) -> Result<Report, Box<dyn Fault>> {
     context.tell(Event::Begun { title: format!("{version} for {}", options.platform) });
     let mut steps = Steps::default();
-    let loaded = steps.run(context, "read the configuration", || prepare::load(context, repository, version, options))?;
-    let finished = |plan, ending, steps: &Steps| Report {
-        runtime: version.clone(),
-        plan,
-        ending,
-        steps: steps.taken().to_vec(),
-    };
+    let loaded =
+        steps.run(context, "read the configuration", || prepare::load(context, repository, version, options))?;
+    let finished =
+        |plan, ending, steps: &Steps| Report { runtime: version.clone(), plan, ending, steps: steps.taken().to_vec() };
     if options.test_run {
         let (prefix, artifact) = test_run::run(context, repository, version, options)?;
         return Ok(finished(None, Ending::TestRun { prefix, artifact }, &steps));
@@ -80,7 +80,10 @@ pub fn build(
     if options.dry_run {
         return Ok(finished(Some(prepared.plan), Ending::Planned, &steps));
     }
-    let tree = steps.run(context, "prepare the interpreter", || base::provide(context, &prepared.base))?;
+    let tree = match &prepared.tree {
+        Some(tree) => tree.clone(),
+        None => steps.run(context, "prepare the interpreter", || base::provide(context, &prepared.base))?,
+    };
     let whitelist_path =
         repository.root().join("checker").join("whitelists").join(format!("{}.json", options.platform));
     let whitelist = Whitelist::read(&whitelist_path)?;
@@ -92,8 +95,7 @@ pub fn build(
         return Ok(finished(Some(prepared.plan), Ending::UpToDate(Box::new(product)), &steps));
     }
 
-    let gathering =
-        gather::gather(context, repository.root(), &prepared, &tree, options.fail_on_missing, &mut steps)?;
+    let gathering = gather::gather(context, repository.root(), &prepared, &tree, options.fail_on_missing, &mut steps)?;
     let staging = prefix.stage()?;
     let pieces = Pieces {
         tree: &tree,
@@ -117,15 +119,8 @@ pub fn build(
     };
     let findings = verify::verify(context, &verification, &mut steps)?;
 
-    let mut manifest = finish::manifest(
-        &prepared,
-        &tree,
-        &gathering.wheels,
-        &gathering.left_out,
-        &assembled,
-        &findings,
-        key,
-    );
+    let mut manifest =
+        finish::manifest(&prepared, &tree, &gathering.wheels, &gathering.left_out, &assembled, &findings, key);
     let artifact = steps.run(context, "pack", || -> Result<PathBuf, Box<dyn Fault>> {
         let parts = finish::parts(staging, &tree, &gathering.wheels, &assembled, &mut manifest)?;
         archive::save_manifest(&staging.join(INNER_MANIFEST), &manifest)?;
@@ -143,7 +138,7 @@ fn copy_operations(prepared: &Prepared) -> Vec<CopyOperation> {
         .copy_files_for(prepared.request.target.platform)
         .map(|copy| CopyOperation {
             from: copy.from.clone(),
-            to: copy.to.to_string(),
+            to: copy.to.clone(),
             optional: copy.optional,
             place: copy.place.to_string(),
         })
@@ -163,6 +158,8 @@ fn build_key(
         format: u32,
         builder: &'a str,
         runtime: &'a VersionString,
+        /// It stands in the manifest inside the artifact, so equal keys need equal ones.
+        config: Digest,
         base: Digest,
         lock: Digest,
         requested: Vec<&'a str>,
@@ -178,6 +175,7 @@ fn build_key(
         format: BUILD_FORMAT,
         builder: env!("CARGO_PKG_VERSION"),
         runtime: &prepared.config.version,
+        config: prepared.config_digest,
         base: tree.identity,
         lock: prepared.rows.digest(),
         requested: prepared.request.requirements.iter().map(|it| it.name.as_str()).collect(),
@@ -196,12 +194,8 @@ fn build_key(
 /// the prefix is not noticed here; `builder clean` and a new build make it anew.
 fn up_to_date(prefix: &PrefixFolder, prepared: &Prepared, options: &BuildOptions, key: Digest) -> Option<Product> {
     let inner = archive::read_manifest(&fs::read(prefix.target().join(INNER_MANIFEST)).ok()?).ok()?;
-    let name = ArtifactName::new(
-        &prepared.config.version,
-        prepared.base.actual,
-        options.platform,
-        ArtifactFormat::TarZst,
-    );
+    let name =
+        ArtifactName::new(&prepared.config.version, prepared.base.actual, options.platform, ArtifactFormat::TarZst);
     let artifact = options.out.join(name.to_string());
     let manifest = archive::read_manifest(&fs::read(options.out.join(name.manifest_name())).ok()?).ok()?;
     let packed = manifest.artifact.as_ref()?;

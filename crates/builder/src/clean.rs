@@ -44,9 +44,7 @@ pub fn clean(repository: &Repository, versions: &[VersionString], out: &Path) ->
         let artifact = name.strip_suffix(".json").unwrap_or(&name).parse::<ArtifactName>();
         // The name carries the Python that is inside, which for a stand-in is not the version's own.
         let of_version = |artifact: &ArtifactName| {
-            versions
-                .iter()
-                .any(|it| it.artifact_key() == artifact.key && it.python().same_series(artifact.python))
+            versions.iter().any(|it| it.artifact_key() == artifact.key && it.python().same_series(artifact.python))
         };
         if artifact.is_ok_and(|artifact| of_version(&artifact)) {
             fs::remove_file(entry.path()).map_err(|source| CleanError { path: entry.path(), source })?;

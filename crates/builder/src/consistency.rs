@@ -77,7 +77,8 @@ mod tests {
     fn a_parent_is_named_with_what_it_lacks() {
         let names: Vec<DistributionName> = ["polars-ds", "pandas", "numpy"].map(|name| name.parse().unwrap()).to_vec();
         let polars = ["polars>=1.4 ; python_version >= '3.9'".to_owned(), "graphviz ; extra == 'plot'".to_owned()];
-        let pandas = ["numpy>=2.3".to_owned(), "colorama; sys_platform == 'win32'".to_owned(), "not a line!".to_owned()];
+        let pandas =
+            ["numpy>=2.3".to_owned(), "colorama; sys_platform == 'win32'".to_owned(), "not a line!".to_owned()];
         let members = [
             Member { name: &names[0], version: "0.9.0", requires: &polars },
             Member { name: &names[1], version: "2.2.3", requires: &pandas },
@@ -85,10 +86,8 @@ mod tests {
         ];
         let python = "3.12.10".parse().unwrap();
         let found = unmet(&members, &BTreeSet::new(), PlatformKey::LinuxX64, python);
-        let said: Vec<_> = found
-            .iter()
-            .map(|it| format!("{} {} {:?}", it.parent, it.requirement, it.installed.as_deref()))
-            .collect();
+        let said: Vec<_> =
+            found.iter().map(|it| format!("{} {} {:?}", it.parent, it.requirement, it.installed.as_deref())).collect();
         assert_eq!(said, ["pandas numpy>=2.3 Some(\"2.2.6\")", "polars-ds polars>=1.4 None"]);
         let exempt = BTreeSet::from([names[0].clone(), names[1].clone()]);
         assert_eq!(unmet(&members, &exempt, PlatformKey::LinuxX64, python), []);

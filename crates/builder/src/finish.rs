@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use archive::{Entry, EntryKind, PackOptions, PartSource};
 use vocab::{
@@ -13,6 +12,7 @@ use vocab::{
 use crate::Context;
 use crate::assemble::Assembled;
 use crate::base::BaseTree;
+use crate::checks::native_files::NativeFault;
 use crate::gather::Gathered;
 use crate::part_store::PartStore;
 use crate::plan::Action;
@@ -26,6 +26,8 @@ pub const INNER_MANIFEST: &str = "pydist.json";
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     pub native: NativeSummary,
+    /// What a whitelist entry let pass.
+    pub allowed_files: Vec<NativeFault>,
     /// The highest system version that each distribution's native files need.
     pub needs: BTreeMap<vocab::DistributionName, String>,
 }
@@ -163,10 +165,8 @@ pub fn parts(
     // The order of the parts is fixed; what changes least comes first.
     let base = take(&mut assembled.base_files.iter().chain(&empty_folders));
     let mut base = PartSource::new("base", base);
-    base.identity = Some(identity(
-        "base",
-        base.entries.iter().map(|entry| (entry.path.as_str(), tree.identity, false)),
-    ));
+    base.identity =
+        Some(identity("base", base.entries.iter().map(|entry| (entry.path.as_str(), tree.identity, false))));
     parts.push(base);
     for (index, gathered) in gathered.iter().enumerate() {
         let file = gathered.wheel.contents.file_name.to_string();
@@ -191,7 +191,7 @@ pub fn parts(
     }
     let inner = archive::write_manifest(manifest);
     let path: TreePath = INNER_MANIFEST.parse().expect("a literal path inside the tree");
-    parts.push(PartSource::new("metadata", vec![Entry::bytes(path, Arc::from(inner.into_bytes()))]));
+    parts.push(PartSource::new("metadata", vec![Entry::bytes(path, inner.into_bytes())]));
     Ok(parts)
 }
 
@@ -228,14 +228,13 @@ pub fn pack(
     manifest: &mut Manifest,
     packing: &Packing<'_>,
 ) -> Result<PathBuf, Box<dyn Fault>> {
-    let name =
-        ArtifactName::new(&manifest.runtime, manifest.base.actual, manifest.platform, ArtifactFormat::TarZst);
+    let name = ArtifactName::new(&manifest.runtime, manifest.base.actual, manifest.platform, ArtifactFormat::TarZst);
     let target = packing.out.join(name.to_string());
     let options = PackOptions {
         level: packing.level,
         mtime: packing.mtime,
         threads: context.jobs,
-        names: archive::NameRules::for_platform(manifest.platform),
+        names: archive::NameRules::of_platform(manifest.platform),
         ..PackOptions::default()
     };
     let packed = archive::pack(&target, parts, &options, &PartStore::new(&context.store))?;

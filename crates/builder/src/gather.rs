@@ -117,12 +117,7 @@ fn is_built(row: &LockedDistribution) -> bool {
 }
 
 /// Every locked file that the store lacks.
-fn fetch(
-    context: &Context,
-    repository: &Path,
-    prepared: &Prepared,
-    tree: &BaseTree,
-) -> Result<(), Box<dyn Fault>> {
+fn fetch(context: &Context, repository: &Path, prepared: &Prepared, tree: &BaseTree) -> Result<(), Box<dyn Fault>> {
     let rows = &prepared.rows.distributions;
     let lacking: Vec<&LockedDistribution> = rows
         .iter()
@@ -221,50 +216,52 @@ fn build(
     uv: &Uv,
     row: &LockedDistribution,
 ) -> Result<BuiltWheel, Box<dyn Fault>> {
+    let (blob, place);
     let source = match &row.source {
         LockedSource::Wheel { .. } => unreachable!("only rows that `is_built` takes come here"),
         LockedSource::Sdist { file, sha256, .. } => {
-            SourceInput::Sdist { path: context.store.blob(sha256), file_name: file.clone(), sha256: *sha256 }
+            blob = context.store.blob(sha256);
+            SourceInput::Sdist { path: &blob, file_name: file, sha256: *sha256 }
         }
         LockedSource::Git { repository, commit, subdirectory } => SourceInput::Git {
-            url: repository.clone(),
-            reference: Some(commit.clone()),
-            commit: Some(commit.clone()),
-            subdirectory: subdirectory.clone(),
+            url: repository,
+            reference: None,
+            commit: Some(commit),
+            subdirectory: subdirectory.as_deref(),
         },
         LockedSource::Path { path, sha256 } => {
             unchanged(&row.name, path, sha256, repository)?;
-            let place = path.below(repository);
+            place = path.below(repository);
             if place.is_dir() {
-                SourceInput::Folder { path: place, sha256: *sha256 }
+                SourceInput::Folder { path: &place }
             } else {
-                SourceInput::Sdist { path: place, file_name: path.file_name().to_owned(), sha256: *sha256 }
+                SourceInput::Sdist { path: &place, file_name: path.file_name(), sha256: *sha256 }
             }
         }
     };
     let rule = prepared.request.build_wheel.get(&row.name);
+    let reachable = prepared
+        .request
+        .registries
+        .additional
+        .iter()
+        .filter(|url| !prepared.unreachable.iter().any(|silent| silent.url == resolve::without_credentials(url)));
     let request = SourceBuild {
         name: row.name.clone(),
         version: row.version.clone(),
         source,
-        target: prepared.request.target,
-        python: tree.layout.interpreter().below(&tree.root),
+        python: uv.python(),
+        layout: tree.layout,
         base_identity: tree.identity,
         base_has_headers: tree.has_headers(),
-        uv: uv.program().to_owned(),
-        build_requires: rule.map(|rule| rule.build_requires.clone()).filter(|requires| !requires.is_empty()),
+        uv: uv.program(),
+        build_requires: rule.map(|rule| rule.build_requires.clone()).unwrap_or_default(),
+        build_constraints: Vec::new(),
         config_settings: rule.map(|rule| rule.config_settings.clone()).unwrap_or_default(),
-        package_folder: prepared.folder.clone(),
-        registries: prepared
-            .request
-            .registries
-            .additional
-            .iter()
-            .filter(|url| !prepared.unreachable.iter().any(|silent| silent.url == resolve::without_credentials(url)))
-            .cloned()
-            .collect(),
-        timeout: context.timeout,
-        log_folder: prepared.folder.join("logs"),
+        package_root: &prepared.folder,
+        index_arguments: reachable.flat_map(|url| ["--index".into(), url.into()]).collect(),
+        timeout: source_build::compile_limit(context.timeout),
+        logs: &prepared.folder.join("logs"),
     };
     Ok(source_build::build_wheel(context, &request)?)
 }
@@ -307,15 +304,18 @@ fn unpack(
             continue;
         }
         let (blob, origin) = match (&row.source, builds.get(&row.name)) {
-            (LockedSource::Sdist { file, sha256, .. }, Some(built)) => {
-                (built.blob(), Origin::Sdist { file: file.clone(), sha256: *sha256 })
-            }
-            (LockedSource::Git { repository, commit, .. }, Some(built)) => {
-                (built.blob(), Origin::Git { repository: repository.clone(), commit: commit.clone() })
-            }
-            (LockedSource::Path { path, sha256 }, Some(built)) => {
-                (built.blob(), Origin::Path { path: path.clone(), sha256: *sha256 })
-            }
+            (LockedSource::Sdist { file, sha256, .. }, Some(built)) => (
+                blob(built.path.clone(), &built.file_name, built.sha256)?,
+                Origin::Sdist { file: file.clone(), sha256: *sha256 },
+            ),
+            (LockedSource::Git { repository, commit, .. }, Some(built)) => (
+                blob(built.path.clone(), &built.file_name, built.sha256)?,
+                Origin::Git { repository: repository.clone(), commit: commit.clone() },
+            ),
+            (LockedSource::Path { path, sha256 }, Some(built)) => (
+                blob(built.path.clone(), &built.file_name, built.sha256)?,
+                Origin::Path { path: path.clone(), sha256: *sha256 },
+            ),
             (LockedSource::Path { path, sha256 }, None) => {
                 unchanged(&row.name, path, sha256, repository)?;
                 let blob = blob(path.below(repository), path.file_name(), *sha256)?;
@@ -348,12 +348,18 @@ fn blob(path: PathBuf, file: &str, sha256: Digest) -> Result<WheelBlob, GatherEr
 }
 
 /// The local source is the one that was locked.
-fn unchanged(name: &DistributionName, path: &TreePath, expected: &Digest, repository: &Path) -> Result<(), Box<dyn Fault>> {
+fn unchanged(
+    name: &DistributionName,
+    path: &TreePath,
+    expected: &Digest,
+    repository: &Path,
+) -> Result<(), Box<dyn Fault>> {
     let actual = resolve::path_digest(name, path, repository)
         .map_err(|_| GatherError::Read { path: path.below(repository), source: std::io::ErrorKind::NotFound.into() })?;
     if actual != *expected {
-        return Err(GatherError::PathChanged { name: name.clone(), path: path.clone(), expected: *expected, actual }
-            .into());
+        return Err(
+            GatherError::PathChanged { name: name.clone(), path: path.clone(), expected: *expected, actual }.into()
+        );
     }
     Ok(())
 }

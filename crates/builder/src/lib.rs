@@ -7,6 +7,7 @@
 pub mod assemble;
 pub mod base;
 pub mod build;
+pub mod check_all;
 pub mod checks;
 pub mod clean;
 pub mod consistency;
@@ -27,12 +28,12 @@ pub mod resolve;
 pub mod source_build;
 pub mod steps;
 pub mod store;
+pub mod summary;
 pub mod test_run;
-pub mod tree_layout;
+#[cfg(test)]
+mod testing;
 pub mod verify;
 pub mod version_check;
 pub mod wheel;
-#[cfg(test)]
-mod testing;
 
 pub use context::Context;

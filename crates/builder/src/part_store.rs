@@ -31,11 +31,13 @@ impl PartCache for PartStore<'_> {
 
     /// A part that cannot be kept is made again next time.
     fn put(&self, key: &Digest, part: &mut dyn Read) {
-        let keep = || -> io::Result<()> {
+        let mut keep = || -> io::Result<()> {
             let staged = self.store.stage_file().map_err(io::Error::other)?;
             let mut file = File::create(staged.path())?;
             io::copy(part, &mut file)?;
             drop(file);
+            // What stands there was found damaged, or this would not be asked for.
+            self.store.discard(&self.path(key)).map_err(io::Error::other)?;
             self.store.publish_file(staged, &self.path(key)).map_err(io::Error::other)?;
             Ok(())
         };

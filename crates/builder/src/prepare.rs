@@ -18,13 +18,15 @@ use crate::{Context, registries, version_check};
 /// All that is decided before anything is downloaded.
 pub struct Prepared {
     pub config: Config,
-    /// Of the configuration's canonical text.
+    /// Of what the configuration says about the runtime; see [`digest_of`].
     pub config_digest: Digest,
     /// `python-<version string>`.
     pub folder: PathBuf,
     pub request: Request,
     pub rows: PlatformLock,
     pub base: BaseChoice,
+    /// Where a resolution needed it already.
+    pub tree: Option<BaseTree>,
     pub plan: Plan,
     pub unreachable: Vec<UnreachableRegistry>,
 }
@@ -35,6 +37,10 @@ pub enum PrepareError {
     GitRefused { package: String, requirement: String, place: String },
     #[error("--strict: {registry} cannot be reached ({reason}), so {packages} would be left out on {platform}")]
     Registry { registry: String, reason: String, packages: String, platform: PlatformKey },
+    #[error("--strict: `{package}` would be left out on {platform}: {reason}")]
+    Missing { package: String, reason: String, platform: PlatformKey },
+    #[error("--fail-on-missing: `{package}` would be left out on {platform}: {reason}")]
+    LeftOut { package: String, reason: String, platform: PlatformKey },
     #[error("--strict: `{package}` is installed from git at {reference}, which is no commit")]
     LooseGit { package: String, reference: String },
 }
@@ -43,14 +49,15 @@ impl Fault for PrepareError {
     fn code(&self) -> &'static str {
         match self {
             Self::GitRefused { .. } | Self::LooseGit { .. } => "E_GIT_SOURCE",
-            Self::Registry { .. } => "E_REGISTRY_UNREACHABLE",
+            Self::Registry { .. } | Self::Missing { .. } => "E_REGISTRY_UNREACHABLE",
+            Self::LeftOut { .. } => "E_NO_WHEEL",
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
             Self::GitRefused { .. } | Self::LooseGit { .. } => Exit::Usage,
-            Self::Registry { .. } => Exit::Build,
+            Self::Registry { .. } | Self::Missing { .. } | Self::LeftOut { .. } => Exit::Build,
         }
     }
 
@@ -60,6 +67,10 @@ impl Fault for PrepareError {
                 "allow it with `forceSource`, or with `allowSourceList` in `packages.resolution`".into()
             }
             Self::Registry { .. } => "make the registry reachable, or build without --strict".into(),
+            Self::Missing { .. } => "run `builder lock` where its registry can be reached".into(),
+            Self::LeftOut { package, .. } => {
+                format!("allow its source with `packages.resolution.allowSourceList`, or skip `{package}` here")
+            }
             Self::LooseGit { .. } => "write the 40 digits of the commit after the `@`".into(),
         })
     }
@@ -78,7 +89,12 @@ pub fn load(
         &LoadOptions { strict: options.strict, lenient: options.lenient_config },
     )?;
     for warning in &loaded.warnings {
-        context.warn(warning.code.as_str(), &warning.text, Some(warning.place.to_string()), warning.hint.clone());
+        context.warn(
+            warning.code.as_str(),
+            &warning.text,
+            warning.place.as_ref().map(ToString::to_string),
+            warning.hint.clone(),
+        );
     }
     for note in &loaded.notes {
         context.note(note);
@@ -102,13 +118,19 @@ pub fn prepare(
     let folder = repository.root().join(version.folder_name());
     let request = Request::new(&config, platform);
     refuse_git(&config, platform, options)?;
+    let locked = Locked::read(repository, &folder, &request)?;
+    if options.locked {
+        // Before anybody is asked for an interpreter.
+        locked.require(&folder, platform)?;
+    }
 
     let base = steps.run(context, "choose the interpreter", || {
         base::choose(context, &base_request(context, &config, &folder, options))
     })?;
     tell_stand_in(context, &base);
 
-    let (rows, unreachable) = lock_rows(context, repository, &folder, &request, &base, options, steps)?;
+    let Rows { rows, unreachable, tree } =
+        lock_rows(context, repository, &folder, &request, locked, &base, options, steps)?;
     tell_missing(context, &request, &rows, &unreachable, options)?;
     let planned = PlannedBase {
         source: base.source.as_str().to_owned(),
@@ -118,12 +140,26 @@ pub fn prepare(
         origin: base.origin.clone(),
     };
     let plan = Plan::new(&request, &rows, planned, &|digest| context.store.blob(digest).is_file());
-    Ok(Prepared { config_digest: loaded.digest, config, folder, request, rows, base, plan, unreachable })
+    Ok(Prepared { config_digest: digest_of(&config), config, folder, request, rows, base, tree, plan, unreachable })
+}
+
+/// Of the canonical configuration without `build`, which says how to work and not what comes out: parallel downloads
+/// or another time limit give the same runtime (P14).
+fn digest_of(config: &Config) -> Digest {
+    let mut canonical = serde_json::to_value(config).expect("plain data with text keys");
+    if let Some(document) = canonical.as_object_mut() {
+        document.remove("build");
+    }
+    Digest::of(canonical.to_string())
 }
 
 fn base_request(context: &Context, config: &Config, folder: &Path, options: &BuildOptions) -> BaseRequest {
     let absolute = |url: &str| {
-        if url.starts_with("./") || url.starts_with("../") { folder.join(url).display().to_string() } else { url.into() }
+        if url.starts_with("./") || url.starts_with("../") {
+            folder.join(url).display().to_string()
+        } else {
+            url.into()
+        }
     };
     let archives = config.python.archives.iter().map(|(platform, archive)| {
         let mut archive = archive.clone();
@@ -178,49 +214,78 @@ fn refuse_git(config: &Config, platform: PlatformKey, options: &BuildOptions) ->
     Ok(())
 }
 
+/// What the lock has for the platform.
+struct Locked {
+    lock: Option<Lock>,
+    rows: Option<PlatformLock>,
+    /// The rows answer this very request.
+    fresh: bool,
+}
+
+impl Locked {
+    fn read(repository: &Repository, folder: &Path, request: &Request) -> Result<Self, Box<dyn Fault>> {
+        let platform = request.target.platform;
+        let lock = Lock::read(folder, &request.runtime)?;
+        let failed = |kind| ResolveError { runtime: request.runtime.clone(), platform, kind };
+        let paths = resolve::path_digests(request, repository.root()).map_err(failed)?;
+        let rows = lock.as_ref().and_then(|lock| lock.platforms.get(&platform)).cloned();
+        let fresh = rows.as_ref().is_some_and(|rows| rows.inputs == request.inputs(&paths));
+        Ok(Self { lock, rows, fresh })
+    }
+
+    fn require(&self, folder: &Path, platform: PlatformKey) -> Result<(), LockError> {
+        let kind = match &self.rows {
+            Some(_) if self.fresh => return Ok(()),
+            Some(_) => LockErrorKind::Stale { platform },
+            None => LockErrorKind::Absent { platform },
+        };
+        Err(LockError { path: folder.join(resolve::LOCK_FILE), kind })
+    }
+}
+
+struct Rows {
+    rows: PlatformLock,
+    unreachable: Vec<UnreachableRegistry>,
+    tree: Option<BaseTree>,
+}
+
 /// From the lock where it is fresh, else resolved now and written into it.
+#[expect(clippy::too_many_arguments, reason = "each is another part of what a resolution comes from")]
 fn lock_rows(
     context: &Context,
     repository: &Repository,
     folder: &Path,
     request: &Request,
+    locked: Locked,
     base: &BaseChoice,
     options: &BuildOptions,
     steps: &mut Steps,
-) -> Result<(PlatformLock, Vec<UnreachableRegistry>), Box<dyn Fault>> {
+) -> Result<Rows, Box<dyn Fault>> {
     let platform = request.target.platform;
-    let lock = Lock::read(folder, &request.runtime)?;
-    let failed = |kind| ResolveError { runtime: request.runtime.clone(), platform, kind };
-    let paths = resolve::path_digests(request, repository.root()).map_err(failed)?;
-    let former = lock.as_ref().and_then(|lock| lock.platforms.get(&platform));
-    let fresh = former.filter(|rows| rows.inputs == request.inputs(&paths));
-    if options.locked {
-        let kind = match (former, fresh) {
-            (_, Some(rows)) => return Ok((rows.clone(), Vec::new())),
-            (Some(_), None) => LockErrorKind::Stale { platform },
-            (None, None) => LockErrorKind::Absent { platform },
-        };
-        return Err(LockError { path: folder.join(resolve::LOCK_FILE), kind }.into());
-    }
-    if let Some(rows) = fresh.filter(|rows| rows.is_complete() && !options.refresh) {
-        return Ok((rows.clone(), Vec::new()));
-    }
+    let fresh = locked.rows.filter(|_| locked.fresh);
+    let as_locked = |rows, unreachable| Ok(Rows { rows, unreachable, tree: None });
+    let fresh = match fresh {
+        Some(rows) if options.locked || (rows.is_complete() && !options.refresh) => return as_locked(rows, Vec::new()),
+        fresh => fresh.filter(|_| !options.refresh),
+    };
     let unreachable =
         steps.run(context, "ask the registries", || registries::unreachable(context, &request.registries));
     // An incomplete lock is resolved again once what it lacked can be reached.
-    if let Some(rows) = fresh.filter(|_| !options.refresh && (context.offline || !unreachable.is_empty())) {
-        return Ok((rows.clone(), unreachable));
+    if let Some(rows) = fresh.filter(|_| context.offline || !unreachable.is_empty()) {
+        return as_locked(rows, unreachable);
     }
     let tree = steps.run(context, "prepare the interpreter", || base::provide(context, base))?;
-    let resolved = steps.run(context, "resolve", || resolve_now(context, repository, request, &tree, options, &unreachable))?;
+    let resolved =
+        steps.run(context, "resolve", || resolve_now(context, repository, request, &tree, options, &unreachable))?;
     for (digest, url) in &resolved.urls {
         // Only a shortcut: without it the resolver is asked again.
-        let _ = context.store.remember(URL_FACT, &digest.to_string(), &url.as_str().into(), std::time::SystemTime::now());
+        let _ =
+            context.store.remember(URL_FACT, &digest.to_string(), &url.as_str().into(), std::time::SystemTime::now());
     }
-    let mut lock = lock.unwrap_or_else(|| Lock::new(request.runtime.clone()));
+    let mut lock = locked.lock.unwrap_or_else(|| Lock::new(request.runtime.clone()));
     lock.platforms.insert(platform, resolved.rows.clone());
     lock.write(folder)?;
-    Ok((resolved.rows, unreachable))
+    Ok(Rows { rows: resolved.rows, unreachable, tree: Some(tree) })
 }
 
 /// Where a file was when it was last resolved.
@@ -254,6 +319,11 @@ fn tell_missing(
     options: &BuildOptions,
 ) -> Result<(), PrepareError> {
     let platform = request.target.platform;
+    // A lock that was written without the switch has such rows, too.
+    if let Some(row) = rows.left_out.first().filter(|_| options.fail_on_missing) {
+        let (package, reason) = (row.name.to_string(), row.reason.clone());
+        return Err(PrepareError::LeftOut { package, reason, platform });
+    }
     let missing: Vec<_> = rows.left_out.iter().filter(|row| row.outcome == Outcome::Missing).collect();
     for registry in unreachable {
         let names: Vec<_> = missing
@@ -280,6 +350,10 @@ fn tell_missing(
             Some(platform.to_string()),
             Some("it is asked again after ten minutes; --strict makes this an error".to_owned()),
         );
+    }
+    if let Some(row) = missing.first().filter(|_| options.strict) {
+        let (package, reason) = (row.name.to_string(), row.reason.clone());
+        return Err(PrepareError::Missing { package, reason, platform });
     }
     for row in rows.left_out.iter().filter(|row| {
         row.outcome != Outcome::Missing || !unreachable.iter().any(|registry| row.reason.contains(&registry.url))

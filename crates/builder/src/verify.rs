@@ -56,7 +56,9 @@ impl Fault for VerifyError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Leaked { .. } => "a runtime with such a path works only here; look at how those files are made".into(),
+            Self::Leaked { .. } => {
+                "a runtime with such a path works only here; look at how those files are made".into()
+            }
             Self::Unmet { .. } => "bring the missing distribution, or build without --strict".into(),
         })
     }
@@ -126,7 +128,7 @@ fn verify_static(context: &Context, it: &Verification<'_>) -> Result<Findings, B
     }
     report.verdict()?;
     let needs = it.gathered.iter().filter_map(|it| Some((it.name.clone(), report.needs_of(&it.name)?))).collect();
-    Ok(Findings { native: report.summary(), needs })
+    Ok(Findings { native: report.summary(), allowed_files: report.allowed, needs })
 }
 
 /// A rule that leaves something out names what it breaks.
@@ -149,12 +151,7 @@ fn verify_requirements(context: &Context, it: &Verification<'_>) -> Result<(), B
     for unmet in &unmet {
         let why = it.prepared.config.skip_reason(&unmet.required, target.platform);
         let why = why.map(|reason| format!(" (skipped: {reason})")).unwrap_or_default();
-        context.warn(
-            "W_UNMET_REQUIREMENT",
-            format!("{}{why}", sentence(unmet)),
-            Some(unmet.parent.to_string()),
-            None,
-        );
+        context.warn("W_UNMET_REQUIREMENT", format!("{}{why}", sentence(unmet)), Some(unmet.parent.to_string()), None);
     }
     Ok(())
 }
@@ -178,6 +175,7 @@ fn verify_imports(context: &Context, it: &Verification<'_>, findings: &mut Findi
         layout: it.tree.layout,
         distributions: &distributions,
         whitelist: it.whitelist,
+        allowed_files: &findings.allowed_files,
         strict_whitelist: it.strict,
         python_identity: vocab::Digest::of(format!("{}\n{copied}", it.tree.identity)),
         today: it.today,

@@ -19,8 +19,8 @@ use builder::source_build::{
     BuiltWheel, SourceBuild, SourceBuildError, SourceBuildErrorKind, SourceInput, build_wheel, resolve_commit,
 };
 use builder::store::Store;
-use builder::tree_layout::TreeLayout;
 use testkit::{FixtureFile, FixtureIndex, GitRepository, SdistBuilder, Stumble, WheelBuilder};
+use vocab::TreeLayout;
 use vocab::{Digest, Fault, PlatformKey, PythonVersion};
 
 /// A store, the machine's tools, and folders for one test.
@@ -188,6 +188,7 @@ fn p13_a_hanging_build_is_killed_with_its_children_at_the_limit() {
     let started = Instant::now();
     let error = build_wheel(&bench.context, &build).unwrap_err();
     assert_eq!((error.code(), error.exit().code()), ("E_PROGRAM_TIMEOUT", 1));
+    assert!(error.kind.to_string().starts_with("the build was stopped"), "{}", error.kind);
     assert!(started.elapsed() < Duration::from_secs(15));
     let members = fs::read_to_string(&pids).expect("the fixture got as far as hanging");
     assert_eq!(members.lines().count(), 2);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use vocab::{PlatformKey, PythonVersion, TreeLayout, TreePath};
+use vocab::{TreeLayout, TreePath};
 
 use crate::Place;
 
@@ -37,15 +37,15 @@ impl CopyTarget {
         &self.0
     }
 
-    /// A file that is copied here goes into the folder and keeps its name.
+    /// A file that is copied here goes into the folder and keeps its name: the root, what ends with a slash, and
+    /// what ends with a placeholder, since each of these stands for a folder.
     pub fn is_folder(&self) -> bool {
-        self.0.is_empty() || self.0.ends_with('/')
+        self.0.is_empty() || self.0.ends_with(['/', '}'])
     }
 
-    /// The place below the prefix on `platform`. `bin` is the same everywhere: on Windows too the interpreter lies
+    /// The place below the prefix. `bin` is the same everywhere: on Windows too the interpreter lies
     /// there.
-    pub fn resolve(&self, platform: PlatformKey, python: PythonVersion) -> TreePath {
-        let layout = TreeLayout { platform, python };
+    pub fn resolve(&self, layout: TreeLayout) -> TreePath {
         let text = self
             .0
             .replace("{site-packages}", layout.site_packages().as_str())
@@ -113,6 +113,8 @@ impl From<CopyTarget> for String {
 
 #[cfg(test)]
 mod tests {
+    use vocab::PlatformKey;
+
     use super::*;
 
     #[test]
@@ -128,8 +130,8 @@ mod tests {
         ];
         for (text, platform, place) in cases {
             let target: CopyTarget = text.parse().unwrap();
-            let python = "3.10.11".parse().unwrap();
-            assert_eq!(target.resolve(platform, python).as_str(), place, "for {text:?}");
+            let layout = TreeLayout { platform, python: "3.10.11".parse().unwrap() };
+            assert_eq!(target.resolve(layout).as_str(), place, "for {text:?}");
             assert_eq!(target.to_string().parse(), Ok(target), "for {text:?}");
         }
     }

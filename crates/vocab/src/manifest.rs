@@ -25,7 +25,7 @@ pub struct Manifest {
     pub degraded: bool,
     /// Digest of everything that determines the runtime's content. Equal keys mean equal bytes.
     pub build_key: Digest,
-    /// Digest of the merged configuration's canonical text.
+    /// Digest of the merged configuration without `build`, which does not shape the runtime.
     pub config: Digest,
     /// Digest of the lock rows that were built.
     pub lock: Digest,

@@ -24,7 +24,8 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
         Some(url) => url.into(),
         None => archive.url.clone(),
     };
-    let file_name = url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next()).unwrap_or_default().to_owned();
+    let file_name =
+        url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next()).unwrap_or_default().to_owned();
     Answer::Has {
         // Taken at its word here; what is unpacked is looked at.
         version: request.python,

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::disk::{Result, entries, name_of, read, write};
 use super::error::BaseErrorKind;
 use super::normalise::BuildPaths;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// Stands for the prefix in `_sysconfigdata` until the module is imported.
 const PLACEHOLDER: &str = "@PYDIST_PREFIX@";
@@ -86,9 +86,8 @@ fn settle_data(text: &str, paths: &BuildPaths) -> String {
 }
 
 /// Variables that name a program to compile or link with.
-const PROGRAMS: [&str; 12] = [
-    "AR", "BLDSHARED", "CC", "CPP", "CXX", "LDCXXSHARED", "LDSHARED", "LINKCC", "MAINCC", "NM", "RANLIB", "READELF",
-];
+const PROGRAMS: [&str; 12] =
+    ["AR", "BLDSHARED", "CC", "CPP", "CXX", "LDCXXSHARED", "LDSHARED", "LINKCC", "MAINCC", "NM", "RANLIB", "READELF"];
 
 /// Programs of the build environment become those that every machine with a compiler has: `clang` becomes `cc`,
 /// `/tools/llvm/bin/llvm-ar` becomes `ar`; a macOS SDK of the building machine is not asked for. uv does the same to
@@ -118,7 +117,8 @@ fn portable_line(line: &str) -> String {
     let words = value.split(' ').map(|word| {
         let core = word.trim_matches(|c: char| matches!(c, '"' | '\'' | ',' | '\n'));
         let program = core.rsplit('/').next().unwrap_or(core);
-        let program = if core.starts_with("/tools/") { program.strip_prefix("llvm-").unwrap_or(program) } else { program };
+        let program =
+            if core.starts_with("/tools/") { program.strip_prefix("llvm-").unwrap_or(program) } else { program };
         let portable = match program {
             "clang" => "cc",
             "clang++" => "c++",
@@ -135,7 +135,8 @@ fn drop_sysroot(text: &str) -> String {
     while let Some(at) = text.find("-isysroot") {
         let rest = &text[at + "-isysroot".len()..];
         let blanks = rest.len() - rest.trim_start_matches(' ').len();
-        let path = rest[blanks..].find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')).unwrap_or(rest.len() - blanks);
+        let path =
+            rest[blanks..].find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')).unwrap_or(rest.len() - blanks);
         let mut end = at + "-isysroot".len() + blanks + path;
         if text[end..].starts_with(' ') {
             end += 1;
@@ -227,7 +228,10 @@ mod tests {
     use super::*;
 
     fn paths() -> BuildPaths {
-        BuildPaths { prefixes: vec![OldPrefix::new("/home/x/py")], compiled_in: vec![OldPrefix::new("/tmp/b/Python-3")] }
+        BuildPaths {
+            prefixes: vec![OldPrefix::new("/home/x/py")],
+            compiled_in: vec![OldPrefix::new("/tmp/b/Python-3")],
+        }
     }
 
     #[test]
@@ -253,9 +257,13 @@ mod tests {
 
     #[test]
     fn pkg_config_and_make_find_the_prefix_from_their_own_place() {
-        let settled = settle_pkg_config("prefix=/home/x/py\nlibdir=/home/x/py/lib\nLibs.private: -ldl -L/home/x/py/lib\n", &paths());
+        let settled = settle_pkg_config(
+            "prefix=/home/x/py\nlibdir=/home/x/py/lib\nLibs.private: -ldl -L/home/x/py/lib\n",
+            &paths(),
+        );
         assert_eq!(settled, "prefix=${pcfiledir}/../..\nlibdir=${prefix}/lib\nLibs.private: -ldl \n");
-        let settled = settle_makefile("CC=\t\tclang -pthread\nprefix=\t\t/home/x/py\nLIBDIR=\t\t/home/x/py/lib\n", &paths());
+        let settled =
+            settle_makefile("CC=\t\tclang -pthread\nprefix=\t\t/home/x/py\nLIBDIR=\t\t/home/x/py/lib\n", &paths());
         assert_eq!(
             settled,
             "CC=  cc -pthread\nprefix:=\t$(abspath $(dir $(lastword $(MAKEFILE_LIST)))/../../..)\nLIBDIR=\t\t$(prefix)/lib\n"
@@ -266,6 +274,9 @@ mod tests {
     fn build_details_are_relative() {
         let text = r#"{"base_prefix": "/home/x/py", "libpython": {"dynamic": "/home/x/py/lib/libpython3.14.so"}}"#;
         let details: serde_json::Value = serde_json::from_str(&settle_details(text, &paths())).unwrap();
-        assert_eq!(details, serde_json::json!({"base_prefix": "../..", "libpython": {"dynamic": "./lib/libpython3.14.so"}}));
+        assert_eq!(
+            details,
+            serde_json::json!({"base_prefix": "../..", "libpython": {"dynamic": "./lib/libpython3.14.so"}})
+        );
     }
 }

@@ -16,7 +16,11 @@ use crate::Context;
 
 /// What a source has to say.
 pub(super) enum Answer {
-    Has { version: PythonVersion, origin: String, supply: Supply },
+    Has {
+        version: PythonVersion,
+        origin: String,
+        supply: Supply,
+    },
     /// In words, for the message.
     Lacks(String),
 }

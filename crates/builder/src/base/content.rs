@@ -5,11 +5,11 @@ use std::path::Path;
 use vocab::TreePath;
 
 use super::disk::{Result, entries, name_of, read};
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// The file by which CPython itself recognises its standard library.
 pub(super) fn landmark(layout: TreeLayout) -> TreePath {
-    below(layout.stdlib(), "os.py")
+    below(&layout.stdlib(), "os.py")
 }
 
 /// The release noted in the tree's headers or build details, as text. `None` when it has neither.
@@ -26,7 +26,7 @@ pub(super) fn version_in(tree: &Path, layout: TreeLayout) -> Result<Option<Strin
             return Ok(defined_version(&String::from_utf8_lossy(&read(&header)?)));
         }
     }
-    let details = below(layout.stdlib(), "build-details.json").below(tree);
+    let details = below(&layout.stdlib(), "build-details.json").below(tree);
     if details.is_file() {
         let details: Option<serde_json::Value> = serde_json::from_slice(&read(&details)?).ok();
         return Ok(details.as_ref().and_then(detailed_version));
@@ -69,13 +69,13 @@ pub(super) fn absent_parts(tree: &Path, layout: TreeLayout) -> Vec<String> {
     let extensions = if layout.platform.is_windows() { tree.join("DLLs") } else { stdlib.join("lib-dynload") };
     let tkinter = entries(&extensions)
         .is_ok_and(|found| found.iter().any(|path| path.is_file() && name_of(path).starts_with("_tkinter.")));
-    // Some builds link it into the interpreter; then the extension is not in a file of its own, but Tcl is there.
-    let built_in = tree.join("lib").join(format!("tcl{}", "8.6")).is_dir();
+    // python-build-standalone links it into the interpreter in some releases; its Tcl is there all the same.
+    let built_in = tree.join("lib").join("tcl8.6").is_dir();
     expect("tkinter", stdlib.join("tkinter").is_dir() && (tkinter || built_in));
     absent
 }
 
-fn below(folder: TreePath, name: &str) -> TreePath {
+fn below(folder: &TreePath, name: &str) -> TreePath {
     folder.join(&name.parse().expect("a plain file name"))
 }
 

@@ -28,7 +28,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Elf, String> {
     let table = file.elf_dynamic_table().map_err(|error| error.to_string())?;
     let mut elf = Elf { machine: file.elf_header().e_machine(file.endian()).0, ..Elf::default() };
     let (mut rpath, mut runpath) = (None, None);
-    for entry in table.iter() {
+    for entry in &table {
         if ![DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_SONAME].contains(&entry.tag) {
             continue;
         }
@@ -54,7 +54,9 @@ pub(super) enum NoRoom {
     /// There is no entry to rewrite.
     NoEntry,
     /// The present path is too short, or something else uses a part of its text.
-    Occupied { present: String },
+    Occupied {
+        present: String,
+    },
     Unreadable(String),
 }
 
@@ -131,24 +133,25 @@ fn writes(bytes: &[u8], wanted: &str) -> Result<Vec<Write>, NoRoom> {
 
 /// Overwrites every mention of `folder` by a text of the same length that names nothing, so that no program falls
 /// back on it: CPython has its configured prefix compiled in, debug information the folder of the sources.
+///
+/// The last part of the name stays, with the `/` before it. A linker keeps one text for two that end alike, and the
+/// prefix `…/3.12.1` is where CPython then finds its own version number.
 pub(super) fn blank_folder(bytes: &mut [u8], folder: &str) {
     let needle = folder.as_bytes();
-    if needle.len() < 2 {
+    let parent_length = folder.rfind('/').unwrap_or(0);
+    if parent_length < 2 {
         return;
     }
-    let distinct = folder.matches('/').count() > 1;
     let mut blank = b"/pydist".to_vec();
-    blank.truncate(needle.len());
-    blank.resize(needle.len(), b'_');
+    blank.truncate(parent_length);
+    blank.resize(parent_length, b'_');
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'+');
     let mut at = 0;
     while let Some(found) = bytes[at..].windows(needle.len()).position(|window| window == needle) {
         let start = at + found;
         let end = start + needle.len();
-        let other_before = start > 0 && (is_name(&bytes[start - 1]) || bytes[start - 1] == b'/');
-        let other_after = bytes.get(end).is_some_and(is_name);
-        if !other_after && (distinct || !other_before) {
-            bytes[start..end].copy_from_slice(&blank);
+        if !bytes.get(end).is_some_and(is_name) {
+            bytes[start..start + parent_length].copy_from_slice(&blank);
         }
         at = end;
     }
@@ -159,13 +162,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_blanked_in_its_own_length_and_longer_names_are_let_be() {
-        let mut bytes = b"\0/home/x/3.12.1/lib\0/home/x/3.12.10\0".to_vec();
+    fn a_folder_is_blanked_but_for_its_own_name_and_longer_names_are_let_be() {
+        let mut bytes = b"\0/home/x/3.12.1/lib\0/home/x/3.12.1\0/home/x/3.12.10\0".to_vec();
         blank_folder(&mut bytes, "/home/x/3.12.1");
-        assert_eq!(bytes, b"\0/pydist_______/lib\0/home/x/3.12.10\0");
-        let mut bytes = b"/opt/lib\0x/opt\0".to_vec();
+        assert_eq!(bytes, b"\0/pydist/3.12.1/lib\0/pydist/3.12.1\0/home/x/3.12.10\0");
+        let mut bytes = b"/opt/lib\0/opt\0".to_vec();
         blank_folder(&mut bytes, "/opt");
-        assert_eq!(bytes, b"/pyd/lib\0x/opt\0");
+        assert_eq!(bytes, b"/opt/lib\0/opt\0");
     }
 
     #[test]

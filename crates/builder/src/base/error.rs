@@ -27,9 +27,9 @@ pub enum BaseErrorKind {
     #[error("only a stand-in can be had, {offered} from `{}`, and the build asks for the exact release{}", source_name.as_str(), listed(asked))]
     OnlyStandIn { offered: PythonVersion, source_name: BaseSource, asked: Vec<(BaseSource, String)> },
     #[error(transparent)]
-    Download(DownloadError),
+    Download(Box<DownloadError>),
     #[error(transparent)]
-    Extract(ExtractError),
+    Extract(Box<ExtractError>),
     #[error("`{origin}` holds Python {found}")]
     OtherVersion { origin: String, found: String },
     #[error("`{origin}` lacks `{path}`, so it is no CPython for this platform")]
@@ -83,9 +83,9 @@ impl Fault for BaseError {
             BaseErrorKind::Download(error) => error.exit(),
             BaseErrorKind::Process(error) => error.exit(),
             BaseErrorKind::Extract(error) => error.exit(),
-            BaseErrorKind::ModuleSum { .. }
-            | BaseErrorKind::ModuleFile { .. }
-            | BaseErrorKind::Pip { .. } => Exit::Trust,
+            BaseErrorKind::ModuleSum { .. } | BaseErrorKind::ModuleFile { .. } | BaseErrorKind::Pip { .. } => {
+                Exit::Trust
+            }
             _ => Exit::Build,
         }
     }

@@ -21,7 +21,7 @@ use super::request::{BaseRequest, Supply};
 use super::{go_tree, go_zip, pip};
 use crate::Context;
 use crate::process::{Invocation, run};
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 const MODULE: &str = "github.com/kluctl/go-embed-python";
 
@@ -145,8 +145,7 @@ fn go(context: &Context, arguments: &[&str], limit: Option<Duration>) -> Result<
     if context.offline {
         invocation = invocation.env("GOPROXY", "off");
     }
-    let finished =
-        run(context, &invocation.timeout(limit)).map_err(|error| failed(whole_message(&error), true))?;
+    let finished = run(context, &invocation.timeout(limit)).map_err(|error| failed(whole_message(&error), true))?;
     let stdout = finished.stdout_text();
     if finished.succeeded() || (arguments.contains(&"-json") && stdout.trim_start().starts_with('{')) {
         return Ok(stdout);

@@ -84,7 +84,7 @@ fn link(item: &Item, tree: &Path) -> Result<()> {
     target.parse::<TreePath>().map_err(|error| refused(&format!("its target leaves its folder ({error})")))?;
     let place = item.name.below(tree);
     match fs::remove_file(&place) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(at("replace", &place)(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(at("replace", &place)(error)),
         _ => symlink(target, &place),
     }
 }

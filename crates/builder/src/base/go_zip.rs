@@ -44,11 +44,6 @@ impl ModuleZip {
         Ok(module)
     }
 
-    /// Names below `folder` (with `/` at its end), without it.
-    pub(super) fn names_below<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = &'a str> {
-        self.names.iter().filter_map(move |name| name.strip_prefix(&self.top)?.strip_prefix(folder))
-    }
-
     /// Go's checksum over all files. Source: `golang.org/x/mod/sumdb/dirhash`, `Hash1`.
     pub(super) fn sum(&self, context: &Context) -> Result<Digest> {
         let mut names: Vec<&String> = self.names.iter().collect();
@@ -108,6 +103,24 @@ impl ModuleReader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_sum_is_that_of_sorted_lines_of_digest_and_name() {
+        use std::io::Write as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.zip");
+        let mut writer = zip::ZipWriter::new(File::create(&path).unwrap());
+        for (name, content) in [("m@v1/b", "two"), ("m@v1/a", "one")] {
+            writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            writer.write_all(content.as_bytes()).unwrap();
+        }
+        writer.finish().unwrap();
+        let module = ModuleZip::open(&path, "m@v1/").unwrap();
+        let context = crate::testing::context(folder.path());
+        let lines = format!("{}  m@v1/a\n{}  m@v1/b\n", Digest::of("one"), Digest::of("two"));
+        assert_eq!(module.sum(&context).unwrap(), Digest::of(lines));
+        assert_eq!(module.reader().unwrap().read("a").unwrap(), b"one");
+    }
 
     #[test]
     fn a_go_checksum_survives_parse_and_show() {

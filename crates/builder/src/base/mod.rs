@@ -7,7 +7,7 @@
 //! this machine, copied and made portable).
 //!
 //! What a finished tree looks like: the interpreter and the scripts in `bin/`, the standard library in the place
-//! that [`TreeLayout`](crate::tree_layout::TreeLayout) names, pip as the only distribution, no bytecode, no static
+//! that [`TreeLayout`](vocab::TreeLayout) names, pip as the only distribution, no bytecode, no static
 //! libraries, and no absolute path of the building machine ([`absolute_paths_left`]).
 
 mod archive_source;
@@ -36,6 +36,7 @@ mod system;
 mod system_copy;
 mod system_files;
 mod unpack;
+mod upstream_libraries;
 
 pub use choose::choose;
 pub use error::{BaseError, BaseErrorKind};

@@ -8,7 +8,8 @@ use super::paths_in_text::OldPrefix;
 use super::records::settle_records;
 use super::request::SystemPython;
 use super::scripts::settle_scripts;
-use crate::tree_layout::TreeLayout;
+use super::upstream_libraries::settle_upstream_libraries;
+use vocab::TreeLayout;
 
 /// Absolute folders that the tree's text files still name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,12 +37,13 @@ impl BuildPaths {
     }
 }
 
-/// Works on the tree in place. What it does not touch: native binaries, which need what is known only to the source.
+/// Works on the tree in place.
 pub(super) fn normalise(tree: &Path, layout: TreeLayout, paths: &BuildPaths) -> Result<()> {
     if layout.platform.is_windows() {
         settle_windows(tree)?;
     }
     drop_useless(tree, layout)?;
+    settle_upstream_libraries(tree, layout)?;
     if !layout.platform.is_windows() {
         settle_build_settings(tree, layout, paths)?;
         settle_scripts(tree, layout, &paths.prefixes)?;

@@ -15,10 +15,6 @@ impl OldPrefix {
         Self { text, distinct }
     }
 
-    pub(super) fn as_str(&self) -> &str {
-        &self.text
-    }
-
     /// Writes `new` wherever the prefix stands, alone or with a path below it.
     pub(super) fn replace_in(&self, text: &str, new: &str) -> String {
         let mut out = String::with_capacity(text.len());

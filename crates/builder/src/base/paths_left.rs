@@ -13,8 +13,8 @@ use super::disk::walk;
 ///
 /// Nothing is excused: a base interpreter's binaries are cleared too, debug information included. What remains in
 /// them is no folder of the building machine: `/install` and `/build` of python-build-standalone's own build,
-/// `/usr/…` folders of the operating system where its libraries look for their settings, and `/pydist___…`, which
-/// stands where the prefix was.
+/// `/usr/…` folders of the operating system where its libraries look for their settings, and `/pydist___/<name>`,
+/// which stands where the prefix was.
 pub fn absolute_paths_left(root: &Path, needles: &[impl AsRef<str> + Sync]) -> Vec<TreePath> {
     let entries = walk(root).unwrap_or_default();
     let mut left: Vec<TreePath> = entries

@@ -14,7 +14,7 @@ use vocab::{Digest, TreePath};
 use super::disk::{Result, create_folder, entries, name_of, read, set_executable, write};
 use super::error::BaseErrorKind;
 use super::scripts::launcher;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// What a wheel holds, or an installed distribution: `pip/…` and `pip-<version>.dist-info/…`.
 pub(super) type Files = BTreeMap<TreePath, Vec<u8>>;
@@ -22,7 +22,8 @@ pub(super) type Files = BTreeMap<TreePath, Vec<u8>>;
 /// Files of `.dist-info` that an earlier installation wrote, or that are written here.
 const OF_INSTALLATION: [&str; 4] = ["RECORD", "INSTALLER", "REQUESTED", "direct_url.json"];
 
-const SCRIPT: &str = "import sys\nfrom pip._internal.cli.main import main\nif __name__ == '__main__':\n    sys.exit(main())\n";
+const SCRIPT: &str =
+    "import sys\nfrom pip._internal.cli.main import main\nif __name__ == '__main__':\n    sys.exit(main())\n";
 
 /// Installs pip into the tree, with the scripts `pip`, `pip3` and `pip3.X` (none on Windows, where `python -m pip`
 /// is at hand and a script would have to be a program).
@@ -72,7 +73,8 @@ pub(super) fn bundled_wheel(stdlib: &Path) -> Result<Option<Files>> {
 }
 
 fn unzip(name: &str, bytes: Vec<u8>) -> Result<Files> {
-    let damaged = |error: &dyn std::error::Error| BaseErrorKind::Pip { file: name.to_owned(), reason: error.to_string() };
+    let damaged =
+        |error: &dyn std::error::Error| BaseErrorKind::Pip { file: name.to_owned(), reason: error.to_string() };
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(&error))?;
     let mut files = Files::new();
     for index in 0..archive.len() {
@@ -195,6 +197,9 @@ mod tests {
     fn a_file_that_differs_from_its_record_is_refused() {
         let tree = tempfile::tempdir().unwrap();
         let error = install(tree.path(), layout(), wheel("x = 2\n", "x = 1\n")).unwrap_err();
-        assert_eq!(error.to_string(), "the pip that comes with it is damaged: `pip/a.py` has another digest than its RECORD says");
+        assert_eq!(
+            error.to_string(),
+            "the pip that comes with it is damaged: `pip/a.py` has another digest than its RECORD says"
+        );
     }
 }

@@ -5,25 +5,21 @@ use std::path::Path;
 use config_merger::BaseSource;
 use vocab::{BaseRecord, Digest, PlatformKey, TreePath};
 
-use super::disk::Result;
+use super::disk::{Result, read};
 use super::error::{BaseError, BaseErrorKind};
 use super::normalise::{BuildPaths, normalise};
 use super::request::{BaseChoice, BaseTree, Supply};
-use super::{content, go_module, system, unpack};
+use super::{content, elf, go_module, system, unpack};
 use crate::Context;
 use crate::download::{FetchRequest, fetch};
 use crate::store::LockOutcome;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// Gets the tree, or finds it in the store, in which case nothing is downloaded or started.
 ///
 /// Fails with exit 4 when a digest or an archive cannot be trusted; whatever fails, the store has no half tree.
 pub fn provide(context: &Context, choice: &BaseChoice) -> std::result::Result<BaseTree, BaseError> {
-    provided(context, choice).map_err(|kind| BaseError {
-        python: choice.requested,
-        platform: choice.platform,
-        kind,
-    })
+    provided(context, choice).map_err(|kind| BaseError { python: choice.requested, platform: choice.platform, kind })
 }
 
 pub(super) fn is_present(context: &Context, identity: &Digest) -> bool {
@@ -68,7 +64,7 @@ fn source_digest(context: &Context, choice: &BaseChoice) -> Result<Digest> {
 }
 
 /// Part of every identity: to be raised whenever the same source would give other bytes than before.
-const BASE_FORMAT: u32 = 1;
+const BASE_FORMAT: u32 = 2;
 
 /// Of the finished tree: equal for equal bytes.
 pub(super) fn identity(source: BaseSource, digest: &Digest, platform: PlatformKey) -> Digest {
@@ -88,7 +84,7 @@ fn make(context: &Context, choice: &BaseChoice, place: &Path) -> Result<()> {
     let paths = match &choice.supply {
         Supply::Archive { url, file_name, sha256 } => {
             let request = FetchRequest { url: url.clone(), file_name: file_name.clone(), sha256: *sha256, size: None };
-            let archive = fetch(context, &request).map_err(BaseErrorKind::Download)?;
+            let archive = fetch(context, &request).map_err(|error| BaseErrorKind::Download(Box::new(error)))?;
             unpack::unpack(context, &archive, tree)?;
             BuildPaths::standalone()
         }
@@ -106,6 +102,7 @@ fn make(context: &Context, choice: &BaseChoice, place: &Path) -> Result<()> {
     }
     normalise(tree, layout, &paths)?;
     check_content(choice, tree, layout)?;
+    tell_of_libcrypt(context, choice, tree, layout)?;
     context.store.publish_dir(staged, place)?;
     Ok(())
 }
@@ -123,6 +120,22 @@ fn check_content(choice: &BaseChoice, tree: &Path, layout: TreeLayout) -> Result
         if !needed.below(tree).is_file() {
             return Err(lacks(needed));
         }
+    }
+    Ok(())
+}
+
+/// Up to release 20230507 python-build-standalone's Linux interpreters need a library that newer distributions do not
+/// install by themselves. It is the system's to provide, like the C library.
+fn tell_of_libcrypt(context: &Context, choice: &BaseChoice, tree: &Path, layout: TreeLayout) -> Result<()> {
+    const LIBRARY: &str = "libcrypt.so.1";
+    let bytes = read(&layout.interpreter().below(tree))?;
+    if elf::parse(&bytes).is_ok_and(|elf| elf.needed.iter().any(|name| name == LIBRARY)) {
+        context.warn(
+            "W_BASE_LIBCRYPT",
+            format!("this interpreter runs only where `{LIBRARY}` is installed"),
+            Some(choice.origin.clone()),
+            Some("on distributions without it install libxcrypt-compat, or take a newer patch release".to_owned()),
+        );
     }
     Ok(())
 }

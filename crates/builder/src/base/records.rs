@@ -6,7 +6,7 @@ use std::path::Path;
 use super::disk::{Result, entries, name_of, read, write};
 use super::error::BaseErrorKind;
 use super::pip::row;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// Rewrites each RECORD to what is there: rows of vanished files go, changed scripts get their new digest.
 pub(super) fn settle_records(tree: &Path, layout: TreeLayout) -> Result<()> {
@@ -34,7 +34,8 @@ fn settle(site_packages: &Path, record: &Path, own_name: &str) -> Result<()> {
         if name == own_name || !place.is_file() {
             continue;
         }
-        let quoted = if name.contains([',', '"']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_owned() };
+        let quoted =
+            if name.contains([',', '"']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_owned() };
         lines.insert(format!("{quoted},{}\n", row(&read(&place)?)));
     }
     let text: String = lines.into_iter().chain([format!("{own_name},,\n")]).collect();

@@ -8,7 +8,7 @@ use vocab::{BaseRecord, Digest, PlatformKey, PythonVersion};
 
 use super::standalone::ReleaseTable;
 use crate::context::Environment;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// One base interpreter to find.
 #[derive(Clone, Debug)]
@@ -61,9 +61,16 @@ pub struct BaseChoice {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Supply {
     /// A `.tar.gz` or `.tar.zst` with one top folder.
-    Archive { url: String, file_name: String, sha256: Digest },
+    Archive {
+        url: String,
+        file_name: String,
+        sha256: Digest,
+    },
     /// `sum` is what the Go checksum `h1:…` of the module spells in base64.
-    GoModule { version: String, sum: Digest },
+    GoModule {
+        version: String,
+        sum: Digest,
+    },
     System(SystemPython),
 }
 
@@ -79,7 +86,8 @@ pub struct SystemPython {
     pub built_in: Vec<String>,
 }
 
-/// A finished relocatable interpreter in the store. Not to be changed: prefixes are made from copies.
+/// A finished relocatable interpreter in the store. Not to be changed: prefixes are made from copies, and who runs it
+/// in place must keep it from writing bytecode (`-B` or `PYTHONDONTWRITEBYTECODE`).
 #[derive(Clone, Debug)]
 pub struct BaseTree {
     pub root: PathBuf,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::disk::{Result, at, entries, name_of, read, remove, symlink, write};
 use super::paths_in_text::OldPrefix;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// The first lines of a Python script that runs the interpreter lying beside it, also when it is called through a
 /// symbolic link. For `sh` they are a command, for Python a string. `realpath` is in coreutils, busybox and macOS 13.

@@ -24,7 +24,7 @@ use super::request::SystemPython;
 use super::system_files::{is_optional, taken};
 use crate::Context;
 use crate::process::{Invocation, run};
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// One file or link of the installation.
 #[derive(Clone, Debug)]
@@ -179,10 +179,9 @@ fn make_portable(
     rest.par_iter()
         .try_for_each(|path| settle_native(context, tree, path, &own, &in_lib, program_passes_on).map(drop))?;
     for name in collected.libraries.keys() {
-        let path = format!("lib/{name}").parse().map_err(|_| BaseErrorKind::Elf {
-            file: name.clone(),
-            reason: "its name is no file name".to_owned(),
-        })?;
+        let path = format!("lib/{name}")
+            .parse()
+            .map_err(|_| BaseErrorKind::Elf { file: name.clone(), reason: "its name is no file name".to_owned() })?;
         // Loaded by a file that passes its own search path on, as long as they have none themselves.
         settle_native(context, tree, &path, &[], &in_lib, true)?;
     }
@@ -232,7 +231,7 @@ fn settle_native(
 }
 
 /// `lib/` as seen from the folder of `path`.
-fn relative_search_path(path: &TreePath) -> String {
+pub(super) fn relative_search_path(path: &TreePath) -> String {
     let depth = path.segments().count().saturating_sub(1);
     if path.segments().next() == Some("lib") {
         let ups = vec![".."; depth.saturating_sub(1)];
@@ -244,11 +243,8 @@ fn relative_search_path(path: &TreePath) -> String {
 
 /// By `patchelf`, which moves tables about to make room.
 fn patch(context: &Context, place: &Path, path: &TreePath, found: &str, wanted: &str) -> Result<()> {
-    let no_room = || BaseErrorKind::NoRoomForRpath {
-        file: path.to_string(),
-        found: found.to_owned(),
-        wanted: wanted.to_owned(),
-    };
+    let no_room =
+        || BaseErrorKind::NoRoomForRpath { file: path.to_string(), found: found.to_owned(), wanted: wanted.to_owned() };
     let program = which::which_in("patchelf", context.environment.path("PATH").map(Path::as_os_str), "/")
         .map_err(|_| no_room())?;
     let folder = place.parent().unwrap_or(place);

@@ -144,20 +144,15 @@ class Child:
         os.close(self.pipe)
 
     def kill(self):
-        """With everything that the import has started."""
-        for kill in (os.killpg, os.kill):
-            try:
-                kill(self.pid, signal.SIGKILL)
-            except OSError:
-                pass
+        """Processes that the import has started are in our group, which the builder ends when we are done."""
         try:
+            os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        except ChildProcessError:
+        except OSError:
             pass
 
 
 def run_child(forker, package, sink):
-    os.setpgid(0, 0)
     silence()
     # Ends this process even when the one that watches it has been killed.
     signal.alarm(int(forker.job["limit"]) + 5)
@@ -211,14 +206,12 @@ def spawn(job, number, module):
     command = [sys.executable, "-I", "-X", "pycache_prefix=" + sys.pycache_prefix, __file__]
     command += ["--one", module, answer, str(job["limit"])]
     with open(log, "wb") as output:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=os.name == "posix"
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
             code = process.wait(job["limit"])
         except subprocess.TimeoutExpired:
             code = None
-        kill_tree(process)
+            kill(process)
     if code is None:
         text = "did not end within %g s" % job["limit"]
         return {"module": module, "ended": "timeout", "error": text, "missing": None}
@@ -231,18 +224,14 @@ def spawn(job, number, module):
         return {"module": module, "ended": "crash", "error": text + (": " + last if last else ""), "missing": None}
 
 
-def kill_tree(process):
-    if os.name == "posix":
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except OSError:
-            pass
-    elif process.poll() is None:
+def kill(process):
+    if os.name == "nt":
         import subprocess
 
-        subprocess.run(
-            ["taskkill", "/F", "/T", "/PID", str(process.pid)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        # Before its children lose their parent, by which alone they are found.
+        command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process.kill()
     process.wait()
 
 

@@ -150,38 +150,6 @@ impl<'a> Needle<'a> {
     }
 }
 
-/// The runtime names folders of the building machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeakedPaths {
-    /// Never empty.
-    pub leaks: Vec<LeakedPath>,
-}
-
-impl std::error::Error for LeakedPaths {}
-
-impl fmt::Display for LeakedPaths {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.leaks.len();
-        write!(
-            formatter,
-            "{count} file{} of the runtime name this machine's folders",
-            if count == 1 { "" } else { "s" }
-        )?;
-        self.leaks.iter().take(20).try_for_each(|leak| write!(formatter, "\n  {leak}"))?;
-        if count > 20 { write!(formatter, "\n  and {} more", count - 20) } else { Ok(()) }
-    }
-}
-
-impl Fault for LeakedPaths {
-    fn code(&self) -> &'static str {
-        "E_LEAKED_PATH"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Build
-    }
-}
-
 #[cfg(all(test, unix))]
 mod tests {
     use std::fs;

@@ -55,6 +55,13 @@ impl Expected {
     }
 }
 
+impl WheelEntries {
+    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let wheel = self.pattern.as_str();
+        self.modules.iter().map(move |(module, expected)| Entry { wheel, module, expected })
+    }
+}
+
 impl Whitelist {
     /// A file that does not exist is an empty whitelist.
     ///
@@ -99,10 +106,12 @@ impl Whitelist {
     pub fn entries<'a>(&'a self, wheel: &str) -> impl Iterator<Item = Entry<'a>> + use<'a> {
         let exact = self.wheels.iter().find(|entries| entries.pattern == wheel);
         let found = exact.or_else(|| self.wheels.iter().find(|entries| entries.glob.is_match(wheel)));
-        found.into_iter().flat_map(|entries| {
-            let wheel = entries.pattern.as_str();
-            entries.modules.iter().map(move |(module, expected)| Entry { wheel, module, expected })
-        })
+        found.into_iter().flat_map(WheelEntries::entries)
+    }
+
+    /// In the order of the file.
+    pub fn all(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.wheels.iter().flat_map(WheelEntries::entries)
     }
 
     /// True when an entry for exactly this module (or file) lets `error` pass.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use vocab::{Exit, Fault, TreePath, TreePathError};
+use vocab::{Exit, Fault, TreePath};
 
 use super::CopyOperation;
 
@@ -15,12 +15,17 @@ pub struct CopyError {
     pub from: TreePath,
     pub to: String,
     #[source]
-    pub kind: CopyErrorKind,
+    pub kind: Box<CopyErrorKind>,
 }
 
 impl CopyError {
     pub(super) fn new(operation: &CopyOperation, kind: CopyErrorKind) -> Self {
-        Self { place: operation.place.clone(), from: operation.from.clone(), to: operation.to.clone(), kind }
+        Self {
+            place: operation.place.clone(),
+            from: operation.from.clone(),
+            to: operation.to.to_string(),
+            kind: Box::new(kind),
+        }
     }
 }
 
@@ -40,10 +45,6 @@ pub enum CopyErrorKind {
     NotAFile { path: PathBuf },
     #[error("the name of `{}` cannot be written on every platform", path.display())]
     Name { path: PathBuf },
-    #[error("the target is not inside the runtime")]
-    Target(#[source] TreePathError),
-    #[error("`{placeholder}` is no placeholder")]
-    Placeholder { placeholder: String },
     #[error("`{target}` is a folder in the runtime and cannot be replaced by a file")]
     TargetIsFolder { target: TreePath },
     #[error("`{folder}` is a file in the runtime, so nothing can lie below it")]
@@ -60,7 +61,7 @@ pub enum CopyErrorKind {
 
 impl Fault for CopyError {
     fn code(&self) -> &'static str {
-        match self.kind {
+        match *self.kind {
             CopyErrorKind::SourceMissing { .. } => "E_COPY_SOURCE_MISSING",
             CopyErrorKind::SourceOutside { .. }
             | CopyErrorKind::LinkLeaves { .. }
@@ -68,9 +69,7 @@ impl Fault for CopyError {
             | CopyErrorKind::LinkLoops { .. }
             | CopyErrorKind::NotAFile { .. }
             | CopyErrorKind::Name { .. } => "E_COPY_SOURCE",
-            CopyErrorKind::Target(_)
-            | CopyErrorKind::Placeholder { .. }
-            | CopyErrorKind::TargetIsFolder { .. }
+            CopyErrorKind::TargetIsFolder { .. }
             | CopyErrorKind::ParentIsFile { .. }
             | CopyErrorKind::ParentIsLink { .. } => "E_COPY_TARGET",
             CopyErrorKind::Read { .. } | CopyErrorKind::Write { .. } => "E_COPY_DISK",
@@ -79,7 +78,7 @@ impl Fault for CopyError {
     }
 
     fn exit(&self) -> Exit {
-        match self.kind {
+        match *self.kind {
             CopyErrorKind::SourceMissing { .. }
             | CopyErrorKind::Read { .. }
             | CopyErrorKind::Write { .. }
@@ -89,17 +88,13 @@ impl Fault for CopyError {
     }
 
     fn hint(&self) -> Option<String> {
-        let hint = match &self.kind {
+        let hint = match &*self.kind {
             CopyErrorKind::SourceMissing { .. } => {
                 "create it, correct `from`, or write `\"optional\": true` if the runtime can do without it"
             }
             CopyErrorKind::SourceOutside { .. } => "`from` is relative to the package folder and stays inside it",
             CopyErrorKind::LinkLeaves { .. } => "replace the link by the file it leads to",
             CopyErrorKind::LinkDangles { .. } | CopyErrorKind::LinkLoops { .. } => "remove or correct the link",
-            CopyErrorKind::Target(_) => "`to` is relative to the runtime's root, with `/` between names",
-            CopyErrorKind::Placeholder { .. } => {
-                "the placeholders are {site-packages} (or <site-packages>), {bin} and {python}"
-            }
             CopyErrorKind::TargetIsFolder { .. } => "end `to` with `/` to copy the file into the folder",
             CopyErrorKind::ParentIsLink { .. } => "name the folder that the link leads to",
             _ => return None,

@@ -14,27 +14,24 @@ mod target;
 
 use std::path::{Path, PathBuf};
 
+use config_merger::CopyTarget;
 use rayon::prelude::*;
-use vocab::{CopiedFile, Digest, TreePath};
+use vocab::{CopiedFile, Digest, TreeLayout, TreePath};
 
 use crate::Context;
-use crate::tree_layout::TreeLayout;
 
 pub use error::{CopyError, CopyErrorKind};
 use source::{Links, SourceEntry, SourceKind};
+use target::Target;
 
 /// One entry of a `copyFiles` list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyOperation {
     /// A file or a folder, below the package folder.
     pub from: TreePath,
-    /// Below the prefix, with placeholders `{site-packages}`, `<site-packages>`, `{bin}` and `{python}`, each
-    /// as often as it is written.
-    ///
     /// The content of a folder is merged into it, with or without a trailing slash. A file goes into it, under its
-    /// own name, when `to` is empty, ends with a slash or ends with a placeholder; otherwise `to` is the file's
-    /// new path.
-    pub to: String,
+    /// own name, when it [is a folder](CopyTarget::is_folder); otherwise it is the file's new path.
+    pub to: CopyTarget,
     /// A missing source is a note and no error.
     pub optional: bool,
     /// Where the entry is written, for messages: a file and a JSON pointer.
@@ -85,13 +82,13 @@ pub fn preview(
     let mut result = CopyPreview::default();
     for (index, operation) in operations.iter().enumerate() {
         let failed = |kind| CopyError::new(operation, kind);
-        let target = target::resolve(operation, layout).map_err(failed)?;
+        let target = Target::new(operation, layout);
         let Some(entries) = source::list(operation, package_folder, links).map_err(failed)? else {
             result.absent.push(index);
             continue;
         };
         for entry in entries {
-            let target = target.of(operation, &entry.path).map_err(failed)?;
+            let target = target.of(operation, &entry.path);
             let kind = planned_kind(&entry, &target, layout).map_err(failed)?;
             result.copies.push(PlannedCopy { operation: index, source: entry.source, target, kind });
         }

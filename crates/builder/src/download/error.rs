@@ -14,7 +14,7 @@ use crate::store::StoreError;
 pub struct DownloadError {
     pub file_name: String,
     /// The URL without user, password and query.
-    pub place: String,
+    pub place: Box<str>,
     /// How often it was tried over the network; 0 when it was not.
     pub attempts: u32,
     #[source]
@@ -23,14 +23,19 @@ pub struct DownloadError {
 
 impl DownloadError {
     pub(super) fn new(request: &FetchRequest, attempts: u32, kind: DownloadErrorKind) -> Self {
-        Self { file_name: request.file_name.clone(), place: place::without_secrets(&request.url), attempts, kind }
+        Self {
+            file_name: request.file_name.clone(),
+            place: place::without_secrets(&request.url).into(),
+            attempts,
+            kind,
+        }
     }
 
     /// For a text that has no name but its URL.
     pub(super) fn unnamed(url: &str, attempts: u32, kind: DownloadErrorKind) -> Self {
         let place = place::without_secrets(url);
         let file_name = place.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
-        Self { file_name, place, attempts, kind }
+        Self { file_name, place: place.into(), attempts, kind }
     }
 }
 
@@ -67,6 +72,13 @@ pub enum DownloadErrorKind {
     Local { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl DownloadError {
+    /// The server has no such file (any more): the index may know another place.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.kind, DownloadErrorKind::Status { status: 403 | 404 | 410 })
+    }
 }
 
 impl Fault for DownloadError {

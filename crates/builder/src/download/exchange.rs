@@ -153,13 +153,19 @@ fn follow(downloader: &Downloader, mut ask: Ask) -> Result<Response<ureq::Body>,
         }
         let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
         let refuse = |reason| Failure { reason, passing: false };
-        let target = location
+        let mut target = location
             .and_then(|text| ask.url.join(text).ok())
             .filter(|url| matches!(url.scheme(), "http" | "https"))
             .ok_or_else(|| refuse("it redirects to no usable URL".into()))?;
         if ask.url.scheme() == "https" && target.scheme() == "http" {
             let to = place::without_secrets(target.as_str());
             return Err(refuse(format!("it redirects from https to unencrypted `{to}`")));
+        }
+        // Credentials in the URL stay with their server, which may name itself in full.
+        let own = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
+        if own(&target) == own(&ask.url) && target.username().is_empty() && target.password().is_none() {
+            let _ = target.set_username(ask.url.username());
+            let _ = target.set_password(ask.url.password());
         }
         ask.url = target;
     }

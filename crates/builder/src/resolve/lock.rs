@@ -112,6 +112,8 @@ pub enum LockErrorKind {
     Absent { platform: PlatformKey },
     #[error("--locked was asked for and the configuration has changed since the rows for {platform} were written")]
     Stale { platform: PlatformKey },
+    #[error("the configuration has changed since the rows for {platform} were written")]
+    Outdated { platform: PlatformKey },
 }
 
 impl Fault for LockError {
@@ -120,7 +122,9 @@ impl Fault for LockError {
             LockErrorKind::Read(_) | LockErrorKind::Write(_) => "E_LOCK_FILE",
             LockErrorKind::Malformed(_) | LockErrorKind::Runtime { .. } => "E_LOCK_MALFORMED",
             LockErrorKind::Format { .. } => "E_LOCK_FORMAT",
-            LockErrorKind::Absent { .. } | LockErrorKind::Stale { .. } => "E_LOCK_STALE",
+            LockErrorKind::Absent { .. } | LockErrorKind::Stale { .. } | LockErrorKind::Outdated { .. } => {
+                "E_LOCK_STALE"
+            }
         }
     }
 
@@ -138,7 +142,7 @@ impl Fault for LockError {
                 Some("restore it from version control, or delete it and run `builder lock`".into())
             }
             LockErrorKind::Format { .. } => Some("use the builder that wrote it, or run `builder lock` anew".into()),
-            LockErrorKind::Absent { .. } | LockErrorKind::Stale { .. } => {
+            LockErrorKind::Absent { .. } | LockErrorKind::Stale { .. } | LockErrorKind::Outdated { .. } => {
                 Some("run `builder lock` for this version, look at the change and commit it".into())
             }
         }
@@ -233,6 +237,16 @@ mod tests {
         assert!(!lock.to_text().contains("://"), "a lock holds no URL");
         let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, [LOCK_FILE], "nothing else is left in the folder");
+    }
+
+    #[test]
+    fn locks_of_every_format_number_are_read() {
+        let text = include_str!("../../../../fixtures/lock/format-1.json");
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(LOCK_FILE), text).unwrap();
+        let lock = Lock::read(folder.path(), &"3.12.10-slim".parse().unwrap()).unwrap().unwrap();
+        assert_eq!(lock.platforms[&PlatformKey::LinuxX64].distributions.len(), 3);
+        assert_eq!(lock.to_text(), text);
     }
 
     #[test]

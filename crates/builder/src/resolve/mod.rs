@@ -265,7 +265,8 @@ impl<'a> Search<'a> {
     fn leave_out_unknown(&mut self, reason: &str) -> Result<(), ResolveErrorKind> {
         let refused = |reason: &str| ResolveErrorKind::Uv(UvError::Refused { reason: reason.to_owned() });
         let policy = &self.request.policy;
-        let may_leave_out = !policy.strict_missing && !self.settings.fail_on_missing;
+        // Offline uv finds nothing that its cache lacks, which says nothing about the index.
+        let may_leave_out = !policy.strict_missing && !self.settings.fail_on_missing && !self.context.offline;
         if self.settings.unreachable.is_empty() && !may_leave_out {
             return Err(refused(reason));
         }

@@ -41,6 +41,12 @@ pub enum UvError {
         /// uv's own words.
         reason: String,
     },
+    /// Nothing is known about the distributions themselves, so no policy may take it for their absence.
+    #[error("an index or a file could not be fetched: {reason}")]
+    Unreachable {
+        /// uv's own words, with the URL and the number of attempts.
+        reason: String,
+    },
     #[error(transparent)]
     Process(#[from] ProcessError),
     #[error("cannot write `{}`", path.display())]
@@ -66,6 +72,7 @@ impl Fault for UvError {
         match self {
             Self::SetUp { .. } => "E_RESOLVER_SET_UP",
             Self::Refused { .. } => "E_RESOLVE",
+            Self::Unreachable { .. } => "E_INDEX_UNREACHABLE",
             Self::Process(error) => error.code(),
             Self::Write { .. } => "E_STORE",
         }
@@ -80,6 +87,9 @@ impl Fault for UvError {
             Self::SetUp { .. } => Some(format!("install uv {UV_VERSION} and put it on PATH")),
             Self::Refused { .. } => {
                 Some("look at the requirements it names; `builder plan -v` shows the question".into())
+            }
+            Self::Unreachable { .. } => {
+                Some("look at the network, the proxy, and at which index uv is told to use (UV_DEFAULT_INDEX)".into())
             }
             Self::Process(error) => error.hint(),
             Self::Write { .. } => None,
@@ -145,15 +155,19 @@ impl Uv {
             fs::write(&path, text).map_err(|source| UvError::Write { path: path.clone(), source })
         };
         write("pyproject.toml", &question.project(target))?;
-        let lines: String = question.excluded.iter().map(|name| format!("{name}\n")).collect();
-        write("excluded.txt", &lines)?;
+        if !question.excluded.is_empty() {
+            let lines: String = question.excluded.iter().map(|name| format!("{name}\n")).collect();
+            write("excluded.txt", &lines)?;
+        }
 
         let mut arguments: Vec<OsString> = Vec::new();
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
         add(&["pip", "compile", "pyproject.toml", "--format", "pylock.toml", "--output-file", "pylock.toml"]);
         add(&["--no-header", "--no-progress", "--no-python-downloads"]);
         add(&["--python-platform", &target.uv_platform(), "--python-version", &target.python.to_string()]);
-        add(&["--excludes", "excluded.txt"]);
+        if !question.excluded.is_empty() {
+            add(&["--excludes", "excluded.txt"]);
+        }
         if !question.sources_allowed {
             add(&["--only-binary", ":all:"]);
         }
@@ -183,7 +197,12 @@ impl Uv {
         let finished = process::run(context, &invocation)?;
         tell_warnings(context, &finished.stderr_text());
         if !finished.succeeded() {
-            return Err(UvError::Refused { reason: words_of(&finished.stderr_text()) });
+            let reason = words_of(&finished.stderr_text());
+            return Err(if is_unreachable(&reason) {
+                UvError::Unreachable { reason }
+            } else {
+                UvError::Refused { reason }
+            });
         }
         let path = folder.join("pylock.toml");
         fs::read_to_string(&path).map_err(|source| UvError::Write { path, source })
@@ -285,6 +304,11 @@ fn words_of(stderr: &str) -> String {
     let text = lines.collect::<Vec<_>>().join("\n");
     let text = text.trim_start_matches("error: ").trim_start_matches("  × ").to_owned();
     if text.is_empty() { "it gave no reason".to_owned() } else { text }
+}
+
+/// A failed transfer, told apart from an index that answered and does not have what was asked for.
+fn is_unreachable(reason: &str) -> bool {
+    ["Failed to fetch", "error sending request", "Request failed after"].iter().any(|sign| reason.contains(sign))
 }
 
 /// A yanked file, for example (P19).

@@ -140,7 +140,7 @@ impl Uv<'_> {
         let finished =
             process::run_telling(self.context, &invocation, &program).map_err(|program| match program.kind {
                 ProcessErrorKind::TimedOut { .. } => {
-                    SourceBuildErrorKind::Stopped { program, tail: error::tail(self.log) }
+                    SourceBuildErrorKind::Stopped { step, program, tail: error::tail(self.log) }
                 }
                 _ => program.into(),
             })?;

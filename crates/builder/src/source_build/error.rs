@@ -44,8 +44,9 @@ pub enum SourceBuildErrorKind {
         code: Option<i32>,
         tail: String,
     },
-    #[error("{program}{tail}")]
+    #[error("{step} was stopped; the end of its log:{tail}")]
     Stopped {
+        step: &'static str,
         #[source]
         program: ProcessError,
         tail: String,

@@ -25,7 +25,7 @@ pub use git::{GitError, GitErrorKind, resolve_commit};
 
 use crate::Context;
 use crate::store::LockOutcome;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// One wheel to build.
 #[derive(Clone, Debug)]

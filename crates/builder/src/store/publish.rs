@@ -16,16 +16,36 @@ pub enum Published {
     Theirs,
 }
 
+/// The folders of a store.
+const ENTRIES: [&str; 9] = ["blobs", "wheels", "bases", "built", "parts", "tools", "memory", "locks", "tmp"];
+
 impl Store {
     /// Moves a finished folder to `target`, whose parent folders are made.
     pub fn publish_dir(&self, staged: StagedDir, target: &Path) -> Result<Published, StoreError> {
-        move_into_place(staged.path(), target)
+        let published = move_into_place(staged.path(), target);
+        // Removes what was not moved.
+        drop(staged);
+        published
     }
 
-    /// Moves a finished file to `target`. On Unix the staged one replaces another that came first, which is the same
-    /// by the rule of a content-addressed store.
+    /// Moves a finished file to `target`.
     pub fn publish_file(&self, staged: StagedFile, target: &Path) -> Result<Published, StoreError> {
-        move_into_place(staged.path(), target)
+        let published = move_into_place(staged.path(), target);
+        drop(staged);
+        published
+    }
+
+    /// Removes every entry of the store at `root`, and nothing else that may lie there. True when there was something.
+    pub fn empty(root: &Path) -> Result<bool, StoreError> {
+        let mut found = false;
+        for kind in ENTRIES {
+            let path = root.join(kind);
+            found |= path.exists();
+            crate::prefix_folder::remove_tree(&path).map_err(|source| StoreError::new("remove", &path, source))?;
+        }
+        // Left alone when somebody put something of their own into it.
+        let _ = fs::remove_dir(root);
+        Ok(found)
     }
 
     /// Takes a damaged entry, file or folder, out of the way. Nobody sees it half removed.
@@ -60,7 +80,8 @@ fn move_into_place(staged: &Path, target: &Path) -> Result<Published, StoreError
 /// On Windows a virus scanner that looks at the new files makes a rename fail for some milliseconds.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     let mut pause = Duration::from_millis(10);
-    for _ in 0..if cfg!(windows) { 7 } else { 0 } {
+    let patience = if cfg!(windows) { 7 } else { 0 };
+    for _ in 0..patience {
         match fs::rename(from, to) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !to.exists() => {
                 thread::sleep(pause);

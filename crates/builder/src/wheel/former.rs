@@ -8,7 +8,7 @@ use std::path::Path;
 use vocab::{DistributionName, TreePath};
 
 use super::install_error::InstallErrorKind;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// The installed distributions below `prefix` whose names are among `names`: their name and `.dist-info` folder.
 pub(super) fn find(

@@ -15,7 +15,7 @@ use super::link::{self, LinkMethod};
 use super::record::{self, Row};
 use super::{UnpackedWheel, former, thread_pool};
 use crate::Context;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// How a wheel came to be installed; written into its `.dist-info` folder.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,7 +5,7 @@
 //! program and the script. Until then Windows scripts are started as `python bin\NAME-script.py`.
 
 use super::{EntryPoint, script};
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// A file in the scripts folder. All of them are executable.
 pub(super) struct ScriptFile {

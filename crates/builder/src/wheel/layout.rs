@@ -9,7 +9,7 @@ use super::install_error::InstallErrorKind;
 use super::launcher::{self, ScriptFile};
 use super::name_rules::refused_by_windows;
 use super::{Entry, InstallRequest, UnpackedWheel, script};
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// One file to be, at its key in the map of [`files_of`].
 #[derive(Clone, Debug)]

@@ -28,8 +28,8 @@ impl LinkMethod {
         }
     }
 
-    /// Tries them with `sample`, a file of the store, in a folder of its own in `prefix`.
-    pub(super) fn probe(sample: &Path, prefix: &Path) -> Result<Self, StoreError> {
+    /// Tries them with `sample`, a file of the store, in a passing folder below `prefix`.
+    pub fn probe(sample: &Path, prefix: &Path) -> Result<Self, StoreError> {
         let folder = tempfile::Builder::new()
             .prefix(".pydist-probe-")
             .tempdir_in(prefix)
@@ -44,8 +44,8 @@ impl LinkMethod {
     }
 }
 
-/// Makes `to`, which must not exist.
-pub(super) fn place(method: LinkMethod, from: &Path, to: &Path, executable: bool) -> io::Result<()> {
+/// Makes `to`, which must not exist. The executable bit of a hard link is the store's file's own.
+pub(crate) fn place(method: LinkMethod, from: &Path, to: &Path, executable: bool) -> io::Result<()> {
     match method {
         LinkMethod::Reflink => {
             reflink_copy::reflink(from, to)?;

@@ -33,6 +33,7 @@ pub use file_name::{WheelFileName, WheelFileNameError};
 pub use install::{InstallRequest, Installed, InstalledAll, InstalledFile, WheelToInstall, install, install_all};
 pub use install_error::{InstallError, InstallErrorKind};
 pub use link::LinkMethod;
+pub(crate) use link::place;
 pub use metadata::WheelMetadata;
 pub use unpack::{WheelBlob, unpack, unpack_all};
 pub use unpack_error::{UnpackError, UnpackErrorKind};

@@ -48,7 +48,7 @@ mod tests {
             ("console.py", false),
             ("a /b", true),
             ("a./b", true),
-            ("a:b", true),
+            ("ab:c", true),
             ("what?", true),
         ];
         for (text, refused) in cases {

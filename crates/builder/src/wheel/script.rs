@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn only_a_plain_python_line_asks_for_the_own_interpreter() {
-        let cases: [(&[u8], Option<(&[u8], bool)>); 8] = [
+        type Expected = Option<(&'static [u8], bool)>;
+        let cases: [(&[u8], Expected); 8] = [
             (b"#!python\nx", Some((b"x", false))),
             (b"#!python -E\r\nx", Some((b"x", false))),
             (b"#!pythonw\nx", Some((b"x", true))),

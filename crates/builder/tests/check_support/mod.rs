@@ -2,31 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use builder::Context;
-use builder::context::Environment;
-use builder::download::Downloader;
-use builder::store::Store;
-use vocab::Event;
-
-/// A context whose store is below `folder`, and the events it was told.
-pub fn context(folder: &Path, timeout: Option<Duration>) -> (Context, Arc<Mutex<Vec<Event>>>) {
-    let events = Arc::new(Mutex::new(Vec::new()));
-    let told = Arc::clone(&events);
-    let context = Context {
-        store: Store::at(folder.join("store")),
-        downloader: Downloader::default(),
-        environment: Environment::new(std::env::vars_os()),
-        jobs: 2,
-        offline: true,
-        timeout,
-        cancelled: Arc::default(),
-        listener: Box::new(move |event| told.lock().unwrap().push(event)),
-    };
-    (context, events)
-}
 
 /// Writes a file with its parents.
 pub fn write(root: &Path, path: &str, content: impl AsRef<[u8]>) -> PathBuf {

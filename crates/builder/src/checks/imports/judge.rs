@@ -4,41 +4,40 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::{Allowed, ImportFailure, ImportFailureKind, ImportReport, UnusedEntry};
 use super::run::{Attempt, Ended};
-use super::{CheckedDistribution, ImportCheck};
+use super::{CheckedDistribution, ImportCheck, module_name_of};
 use crate::checks::whitelist::Entry;
 
-/// `wanted` are the modules by index of the distribution; `known` imported before; `attempts` are new.
+/// `wanted` are the modules by index of the distribution. One without an attempt is a failure.
 pub fn judge(
     check: &ImportCheck<'_>,
     wanted: &BTreeMap<usize, BTreeSet<String>>,
-    known: &BTreeSet<String>,
-    attempts: BTreeMap<String, Attempt>,
+    attempts: &BTreeMap<String, Attempt>,
 ) -> ImportReport {
     let mut report = ImportReport { strict: check.strict_whitelist, ..ImportReport::default() };
     let mut unused = BTreeSet::new();
     for (index, distribution) in check.distributions.iter().enumerate() {
         let entries: Vec<Entry<'_>> = check.whitelist.entries(&distribution.file).collect();
-        let mut used: BTreeSet<&str> = BTreeSet::new();
+        let allowed =
+            check.allowed_files.iter().filter(|fault| fault.distribution.as_ref() == Some(&distribution.name));
+        let mut used: BTreeSet<String> =
+            allowed.filter_map(|fault| module_name_of(&fault.file, check.layout)).collect();
         for module in wanted.get(&index).into_iter().flatten() {
-            if known.contains(module) {
-                report.imported += 1;
-                report.cached += 1;
-                report.imported_modules.insert(module.clone());
-                continue;
-            }
             match attempts.get(module) {
                 Some(attempt) if attempt.ended == Ended::Imported => {
                     report.imported += 1;
-                    report.imported_modules.insert(module.clone());
+                    report.settled.insert(module.clone());
                 }
-                Some(attempt) if attempt.is_no_module() => report.not_modules += 1,
+                Some(attempt) if attempt.is_no_module() => {
+                    report.not_modules += 1;
+                    report.settled.insert(module.clone());
+                }
                 attempt => {
                     let attempt = attempt.cloned().unwrap_or_else(Attempt::lost);
                     let failure = failure_of(check, distribution, module, &attempt);
                     let entry =
                         entries.iter().find(|entry| entry.module == module && entry.expected.matches(&failure.error));
                     if let Some(entry) = entry {
-                        used.insert(entry.module);
+                        used.insert(entry.module.to_owned());
                     }
                     excuse(check, failure, entry, &mut report);
                 }
@@ -61,12 +60,15 @@ fn excuse(check: &ImportCheck<'_>, failure: ImportFailure, entry: Option<&Entry<
                 let kind = ImportFailureKind::Expired { date: date.to_string() };
                 report.failures.push(ImportFailure { kind, ..failure });
             }
-            _ => report.allowed.push(Allowed {
-                distribution: failure.distribution,
-                module: failure.module,
-                error: failure.error,
-                reason: entry.expected.reason.clone(),
-            }),
+            _ => {
+                report.settled.insert(failure.module.clone());
+                report.allowed.push(Allowed {
+                    distribution: failure.distribution,
+                    module: failure.module,
+                    error: failure.error,
+                    reason: entry.expected.reason.clone(),
+                });
+            }
         },
     }
 }

@@ -1,8 +1,9 @@
-//! Which modules are known to import, kept in the store as a small file.
+//! How imports went that were fine, kept in the store as a small file.
 //!
-//! Only successes are kept: a failure may be the machine's (a missing driver, a full disk) and is tried again.
+//! Kept are successes, and failures that the whitelist let pass; any other failure may be the machine's (a missing
+//! library, a full disk) and is tried again.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
@@ -10,7 +11,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use vocab::Digest;
 
-use super::{ImportCheck, run};
+use super::ImportCheck;
+use super::run::{self, Attempt};
 use crate::Context;
 
 pub struct Memory {
@@ -20,7 +22,7 @@ pub struct Memory {
 
 #[derive(Serialize, Deserialize)]
 struct Remembered {
-    imported: BTreeSet<String>,
+    attempts: BTreeMap<String, Attempt>,
 }
 
 impl Memory {
@@ -44,17 +46,18 @@ impl Memory {
     }
 
     /// Anything unreadable is nothing known.
-    pub fn recall(&self) -> BTreeSet<String> {
+    pub fn recall(&self) -> BTreeMap<String, Attempt> {
         let remembered = fs::read(&self.path).ok().and_then(|bytes| serde_json::from_slice::<Remembered>(&bytes).ok());
-        remembered.map(|remembered| remembered.imported).unwrap_or_default()
+        remembered.map(|remembered| remembered.attempts).unwrap_or_default()
     }
 
     /// A store that cannot be written costs time at the next build and nothing else, so that is no error.
-    pub fn remember(&self, imported: &BTreeSet<String>) {
+    pub fn remember(&self, attempts: BTreeMap<String, Attempt>) {
+        let remembered = Remembered { attempts };
         let write = || -> std::io::Result<()> {
             fs::create_dir_all(&self.folder)?;
             let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-            file.write_all(&serde_json::to_vec(&Remembered { imported: imported.clone() })?)?;
+            file.write_all(&serde_json::to_vec(&remembered)?)?;
             file.persist(&self.path)?;
             Ok(())
         };

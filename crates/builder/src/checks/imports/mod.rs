@@ -19,9 +19,10 @@ use jiff::civil::Date;
 use vocab::{Digest, DistributionName, Exit, Fault, TreePath};
 
 use crate::Context;
+use crate::checks::native_files::NativeFault;
 use crate::checks::whitelist::Whitelist;
 use crate::process::ProcessError;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 pub use module_names::module_name_of;
 pub use report::{Allowed, ImportFailure, ImportFailureKind, ImportFailures, ImportReport, UnusedEntry};
@@ -32,6 +33,8 @@ pub struct ImportCheck<'a> {
     pub layout: TreeLayout,
     pub distributions: &'a [CheckedDistribution],
     pub whitelist: &'a Whitelist,
+    /// What the static check let pass, whose whitelist entries are therefore needed. Empty when it did not run.
+    pub allowed_files: &'a [NativeFault],
     /// Whitelist entries that were not needed are failures.
     pub strict_whitelist: bool,
     /// Stands for everything in the prefix besides the wheels: the base interpreter and copied files.
@@ -110,12 +113,19 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
     let all: BTreeSet<&str> = wanted.values().flatten().map(String::as_str).collect();
     let memory = memory::Memory::of(context, check);
     let known = memory.recall();
-    let unknown: Vec<&str> = all.iter().copied().filter(|module| !known.contains(*module)).collect();
-    let attempts =
-        if unknown.is_empty() { BTreeMap::new() } else { run::import(context, check, &unknown).map_err(failed)? };
-    let report = judge::judge(check, &wanted, &known, attempts);
-    if !unknown.is_empty() {
-        memory.remember(&report.imported_modules);
+    let mut report = judge::judge(check, &wanted, &known);
+    // What was remembered counts only where it is fine by today's whitelist.
+    let unknown: Vec<&str> = all.into_iter().filter(|module| !report.settled.contains(*module)).collect();
+    if unknown.is_empty() {
+        report.cached = report.imported;
+        return Ok(report);
     }
+    let cached = report.imported;
+    let mut attempts = run::import(context, check, &unknown).map_err(failed)?;
+    attempts.extend(known.into_iter().filter(|(module, _)| report.settled.contains(module)));
+    report = judge::judge(check, &wanted, &attempts);
+    report.cached = cached;
+    attempts.retain(|module, _| report.settled.contains(module));
+    memory.remember(attempts);
     Ok(report)
 }

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use vocab::{PythonVersion, TreePath};
 
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// Test helpers and build leftovers that are not made to be imported by themselves.
 const SKIPPED: [&str; 12] = [

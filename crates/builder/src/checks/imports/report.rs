@@ -23,8 +23,9 @@ pub struct ImportReport {
     pub unchecked: Vec<String>,
     /// Unused entries are failures.
     pub strict: bool,
+    /// Modules that need no further look: imported, allowed to fail, or none at all.
     #[serde(skip)]
-    pub(super) imported_modules: BTreeSet<String>,
+    pub(super) settled: BTreeSet<String>,
 }
 
 /// A failure that the whitelist lets pass.

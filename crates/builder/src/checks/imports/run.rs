@@ -18,7 +18,7 @@ use crate::process::{self, Invocation};
 pub const DRIVER: &str = include_str!("../import_driver.py");
 
 /// How one import went.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     pub ended: Ended,
     #[serde(default)]
@@ -28,7 +28,7 @@ pub struct Attempt {
     pub missing: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
     Imported,

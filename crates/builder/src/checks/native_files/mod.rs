@@ -18,11 +18,11 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use vocab::{DistributionName, Exit, Fault, TreePath};
 
-use crate::tree_layout::TreeLayout;
 use binary::{Binary, Damage};
 pub use report::{NativeFault, NativeFaultKind, NativeFaults, NativeReport, Needs};
 use search::{Found, SearchFolder, SearchSpace};
 pub use symbol_version::{SymbolVersion, SymbolVersionError};
+use vocab::TreeLayout;
 
 /// The newest system that may be needed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use vocab::{DistributionName, Exit, Fault, NativeSummary, TreePath};
 use super::symbol_version::SymbolVersion;
 use crate::checks::imports::module_name_of;
 use crate::checks::whitelist::Whitelist;
-use crate::tree_layout::TreeLayout;
+use vocab::TreeLayout;
 
 /// Rows are sorted by path, so two reports can be compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

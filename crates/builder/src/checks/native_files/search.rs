@@ -63,6 +63,13 @@ impl<'a> SearchSpace<'a> {
     }
 
     pub fn find(&self, file: &TreePath, is_program: bool, facts: &ElfFacts, library: &str) -> Found {
+        // With a slash in it, the loader takes the name for a path and searches nothing; `$ORIGIN` counts there, too.
+        if library.contains('/') {
+            return match self.folder(file, library) {
+                SearchFolder::Inside(place) if self.exists(&place) => Found::InPrefix,
+                _ => Found::Nowhere,
+            };
+        }
         let folders = if facts.runpath.is_empty() {
             let mut folders = self.folders(file, &facts.rpath);
             if !is_program {
@@ -155,6 +162,10 @@ mod tests {
             (vec![], vec![], "libc.so.6", Found::OnSystem),
             (vec![], vec![], "libfar.so.1", Found::Elsewhere),
             (vec![], vec![], "libfoo.so.1", Found::Nowhere),
+            // A path, as python-build-standalone's own interpreters have it.
+            (vec![], vec![], "$ORIGIN/../lib/libssl.so.3", Found::InPrefix),
+            (vec![], vec![], "$ORIGIN/../lib/libfar.so.1", Found::Nowhere),
+            (vec![], vec![], "/usr/lib/libssl.so.3", Found::Nowhere),
         ];
         for (rpath, runpath, library, answer) in cases {
             let found = space().find(&path("pkg/core.so"), false, &facts(&rpath, &runpath), library);

@@ -32,7 +32,7 @@ const MANYLINUX_2_28: [&str; 24] = [
 ];
 
 /// Everything before `.so`, for libraries that go with the system's own glibc, accounts and devices.
-const SYSTEM_STEMS: [&str; 27] = [
+const SYSTEM_STEMS: [&str; 28] = [
     "libBrokenLocale",
     "libacl",
     "libapparmor",
@@ -61,6 +61,8 @@ const SYSTEM_STEMS: [&str; 27] = [
     "libnvcuvid",
     "libnvidia-encode",
     "libnvoptix",
+    // Finds the OpenCL drivers of the machine; comes with them.
+    "libOpenCL",
 ];
 
 /// True for libraries that are the system's to provide.

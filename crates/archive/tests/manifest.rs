@@ -1,0 +1,124 @@
+//! The manifest: read, written, refused; and an archive compared with it.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+use std::fs;
+use std::path::PathBuf;
+
+use archive::{Entry, NoCache, PackOptions, PartSource, pack, read_manifest, verify, write_manifest};
+use vocab::{Artifact, ArtifactFormat, Exit, Fault, Manifest};
+
+fn repository(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+fn fixture() -> String {
+    fs::read_to_string(repository("fixtures/manifest/format-1.json")).unwrap()
+}
+
+#[test]
+fn the_manifest_of_format_1_is_read_and_written_byte_for_byte() {
+    let manifest = read_manifest(fixture().as_bytes()).unwrap();
+    assert_eq!(manifest.distributions.len(), 2);
+    assert_eq!(write_manifest(&manifest), fixture());
+}
+
+#[test]
+fn the_schema_knows_the_fixture_and_refuses_what_the_reader_refuses() {
+    let schema = fs::read_to_string(repository("schemas/manifest.schema.json")).unwrap();
+    let schema = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&fixture()).unwrap();
+    assert!(schema.is_valid(&manifest), "{:?}", schema.iter_errors(&manifest).next());
+    let cases = [
+        // (where, what is put there)
+        ("/format", serde_json::json!(2)),
+        ("/platform", serde_json::json!("linux-arm64")),
+        ("/runtime", serde_json::json!("../x")),
+        ("/config", serde_json::json!("abc")),
+        ("/distributions/0/name", serde_json::json!("_x")),
+        ("/distributions/0/origin", serde_json::json!({"kind": "guess"})),
+        ("/rules/0/outcome", serde_json::json!("eaten")),
+        ("/artifact/file", serde_json::json!("../x")),
+        ("/artifact/parts/0/size", serde_json::json!(-1)),
+        ("/base", serde_json::json!({})),
+        ("/tools/more", serde_json::json!(1)),
+    ];
+    for (pointer, value) in cases {
+        let mut wrong = manifest.clone();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        let parent = wrong.pointer_mut(parent).unwrap();
+        match key.parse::<usize>() {
+            Ok(index) => parent[index] = value,
+            Err(_) => parent[key] = value,
+        }
+        assert!(!schema.is_valid(&wrong), "the schema, for {pointer}");
+        assert!(read_manifest(wrong.to_string().as_bytes()).is_err(), "the reader, for {pointer}");
+    }
+}
+
+#[test]
+fn another_format_is_refused_with_both_numbers() {
+    let text = fixture().replace("\"format\": 1,", "\"format\": 7,");
+    let error = read_manifest(text.as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "the manifest has format 7, this program reads format 1");
+    assert_eq!((error.code(), error.exit()), ("E_MANIFEST_FORMAT", Exit::Trust));
+    // Nothing but the number is looked at.
+    assert_eq!(read_manifest(br#"{"format": 2, "new": []}"#).unwrap_err().code(), "E_MANIFEST_FORMAT");
+    for text in ["", "[]", "{}", "null", "{\"format\": \"1\"}", "{\"format\": 1}", "{\"format\": -1}", "[[[["] {
+        assert_eq!(read_manifest(text.as_bytes()).unwrap_err().code(), "E_MANIFEST_MALFORMED", "for {text:?}");
+    }
+    assert!(read_manifest("[".repeat(100_000).as_bytes()).is_err());
+}
+
+#[test]
+fn an_artifact_is_named_by_a_plain_file_name() {
+    let mut manifest = read_manifest(fixture().as_bytes()).unwrap();
+    for file in ["../x", "a/b", "C:x", "", "..", "a\\b", "a\n"] {
+        manifest.artifact.as_mut().unwrap().file = file.to_owned();
+        let error = read_manifest(write_manifest(&manifest).as_bytes()).unwrap_err();
+        assert_eq!(error.code(), "E_MANIFEST_MALFORMED", "for {file:?}");
+    }
+}
+
+#[test]
+fn an_archive_is_compared_with_its_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("a.tar.zst");
+    let part = |name: &str| PartSource::new(name, vec![Entry::bytes(name.parse().unwrap(), name.as_bytes())]);
+    let packed = pack(&target, &[part("one"), part("two")], &PackOptions::default(), &NoCache).unwrap();
+    let mut manifest = read_manifest(fixture().as_bytes()).unwrap();
+    manifest.artifact = Some(Artifact {
+        file: "a.tar.zst".to_owned(),
+        format: ArtifactFormat::TarZst,
+        sha256: packed.sha256,
+        size: packed.size,
+        parts: packed.parts,
+    });
+    verify(&target, &manifest).unwrap();
+
+    let good = fs::read(&target).unwrap();
+    let told = |bytes: &[u8], manifest: &Manifest| {
+        fs::write(&target, bytes).unwrap();
+        let error = verify(&target, manifest).unwrap_err();
+        assert_eq!(error.exit(), Exit::Trust);
+        error.kind.to_string()
+    };
+    let mut damaged = good.clone();
+    damaged[packed_offset(&manifest, 1) + 5] ^= 1;
+    assert!(told(&damaged, &manifest).starts_with("the SHA-256 of its part `two` is "));
+    let mut damaged = good.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    assert!(told(&damaged, &manifest).starts_with("its SHA-256 is "), "no part is at fault");
+    let short = told(&good[..good.len() - 1], &manifest);
+    assert_eq!(short, format!("it has {} bytes, the manifest says {}", good.len() - 1, good.len()));
+
+    let mut wrong = manifest.clone();
+    wrong.artifact.as_mut().unwrap().parts[1].offset = u64::MAX;
+    assert!(told(&good, &wrong).contains("`two` outside the archive"));
+    wrong.artifact = None;
+    assert!(told(&good, &wrong).contains("describes no artifact"));
+}
+
+fn packed_offset(manifest: &Manifest, part: usize) -> usize {
+    manifest.artifact.as_ref().unwrap().parts[part].offset as usize
+}

@@ -1,0 +1,43 @@
+//! Memory does not grow with what is packed. The only test of its process, so that the peak is its own.
+
+use std::fs::{self, File};
+
+use archive::{Content, Entry, ExtractOptions, NoCache, PackOptions, PartSource, extract, pack};
+
+/// Bytes that do not compress.
+fn noise(size: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(size).collect()
+}
+
+/// The most memory that this process has held so far, in bytes.
+fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let row = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    row.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
+}
+
+#[test]
+fn a_file_of_600_megabytes_needs_memory_for_a_few_frames() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large");
+    // A file with a hole takes no disk. It would look like a bomb, so one part in a hundred is noise.
+    let mut large = File::create(&path).unwrap();
+    large.set_len(600 << 20).unwrap();
+    std::io::Write::write_all(&mut large, &noise(6 << 20)).unwrap();
+    let part = PartSource::new("large", vec![Entry::file("large".parse().unwrap(), Content::Disk(path), false)]);
+    let options = PackOptions { level: 1, threads: 2, ..PackOptions::default() };
+    let target = folder.path().join("a.tar.zst");
+    let packed = pack(&target, &[part], &options, &NoCache).unwrap();
+    assert!(packed.parts[0].uncompressed_size > 600 << 20);
+    let place = folder.path().join("tree");
+    extract(&target, &place, &ExtractOptions { threads: 2, ..ExtractOptions::default() }).unwrap();
+    assert_eq!(fs::metadata(place.join("large")).unwrap().len(), 600 << 20);
+    if let Some(peak) = peak_memory() {
+        assert!(peak < 200 << 20, "{} MB", peak >> 20);
+    }
+}

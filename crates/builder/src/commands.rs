@@ -1,0 +1,372 @@
+//! What each subcommand does, over the library.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use builder::build::{Ending, Report, build};
+use builder::context::Environment;
+use builder::download::{DownloadSettings, Downloader};
+use builder::options::BuildOptions;
+use builder::store::{self, Store};
+use builder::{Context, summary};
+use cli::{Printer, Table};
+use config_merger::{LoadOptions, Repository};
+use serde_json::json;
+use vocab::{Event, Exit, Fault, PlatformKey, VersionString};
+
+use crate::arguments::{Arguments, BuildArguments, Command, GlobalArguments};
+
+#[derive(Debug, thiserror::Error)]
+enum UsageError {
+    #[error(transparent)]
+    Platform(#[from] vocab::PlatformKeyError),
+    #[error("this builder runs on {host} and builds for it alone, not for {asked}")]
+    ForeignPlatform { host: PlatformKey, asked: PlatformKey },
+    #[error("this machine is none of the five platforms")]
+    NoPlatform,
+    #[error("there is no folder for the store")]
+    NoStore,
+    #[error("SOURCE_DATE_EPOCH is `{text}`, not a number of seconds since 1970")]
+    Epoch { text: String },
+    #[error("the repository has no `python-<version>` folder")]
+    NoVersions,
+    #[error("{0}")]
+    Version(#[from] vocab::VersionStringError),
+}
+
+impl Fault for UsageError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Platform(_) => "E_PLATFORM",
+            Self::ForeignPlatform { .. } | Self::NoPlatform => "E_PLATFORM_HOST",
+            Self::NoStore => "E_STORE",
+            Self::Epoch { .. } => "E_ENVIRONMENT",
+            Self::NoVersions => "E_VERSION_UNKNOWN",
+            Self::Version(_) => "E_VERSION_MALFORMED",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::ForeignPlatform { asked, .. } => format!("run the builder on a {asked} machine"),
+            Self::NoStore => "give one with --store-dir or PYDIST_STORE".into(),
+            Self::NoVersions => "begin one with `builder new X.Y.Z`".into(),
+            Self::Epoch { .. } => "unset it, or set a whole number".into(),
+            Self::Platform(_) | Self::NoPlatform | Self::Version(_) => return None,
+        })
+    }
+}
+
+/// What every command here works with.
+struct Session<'a> {
+    environment: &'a Environment,
+    printer: &'a Arc<Printer>,
+    cancelled: &'a Arc<AtomicBool>,
+    global: &'a GlobalArguments,
+    repository: Repository,
+}
+
+pub fn run(
+    arguments: &Arguments,
+    environment: &Environment,
+    printer: &Arc<Printer>,
+    cancelled: &Arc<AtomicBool>,
+) -> Result<Exit, Box<dyn Fault>> {
+    let global = &arguments.global;
+    let repository = match &global.repository {
+        Some(root) => Repository::at(root.clone()),
+        None => Repository::find(&std::env::current_dir().unwrap_or_default())?,
+    };
+    let session = Session { environment, printer, cancelled, global, repository };
+    match &arguments.command {
+        None => session.build(&arguments.build, false),
+        Some(Command::Plan(build)) => session.build(&BuildArguments { dry_run: true, ..build.clone() }, false),
+        Some(Command::Lock(build)) => session.build(&BuildArguments { dry_run: true, ..build.clone() }, true),
+        Some(Command::Check { versions }) => session.check(versions),
+        Some(Command::New { version, from }) => session.new_version(version, from.as_deref()),
+        Some(Command::Clean { versions, store }) => session.clean(versions, *store),
+    }
+}
+
+impl Session<'_> {
+    fn build(&self, arguments: &BuildArguments, refresh: bool) -> Result<Exit, Box<dyn Fault>> {
+        let versions = self.versions(&arguments.versions)?;
+        let options = self.options(arguments, refresh)?;
+        let store = Store::open(self.store_root()?)?;
+        let downloader = Downloader::new(self.download_settings(&versions));
+        let mut worst = Exit::Done;
+        let mut endings: Vec<(VersionString, Exit)> = Vec::new();
+        for version in &versions {
+            let context = self.context(&store, &downloader, arguments, version);
+            let today = jiff::Zoned::now().date();
+            let exit = match build(&context, &self.repository, version, &options, today) {
+                Ok(report) => {
+                    self.show(&report);
+                    Exit::Done
+                }
+                // One version's fault does not keep the others from being built.
+                Err(fault) => {
+                    self.printer.fault(fault.as_ref());
+                    fault.exit()
+                }
+            };
+            endings.push((version.clone(), exit));
+            // The first failure names the kind of trouble; nothing is `Done` after it.
+            worst = if worst == Exit::Done { exit } else { worst };
+            if context.is_cancelled() {
+                break;
+            }
+        }
+        if versions.len() > 1 {
+            for (version, exit) in &endings {
+                let word = if *exit == Exit::Done { "done" } else { "FAILED" };
+                self.printer.say(&format!("{version:<24} {word}"));
+            }
+        }
+        Ok(worst)
+    }
+
+    fn show(&self, report: &Report) {
+        let bytes: &dyn Fn(u64) -> String = &cli::bytes;
+        let time = |elapsed: Duration| cli::duration(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+        if self.global.json {
+            if let Some(plan) = &report.plan {
+                self.printer.json("plan", plan);
+            }
+            match &report.ending {
+                Ending::Planned => {}
+                Ending::TestRun { prefix, artifact } => {
+                    self.printer.json("test-run", &json!({ "prefix": prefix, "artifact": artifact }));
+                }
+                Ending::UpToDate(product) | Ending::Built(product) => {
+                    let built = matches!(report.ending, Ending::Built(_));
+                    let steps: Vec<_> = report
+                        .steps
+                        .iter()
+                        .map(|(step, elapsed)| json!({ "step": step, "elapsed_ms": elapsed.as_millis() as u64 }))
+                        .collect();
+                    self.printer.json(
+                        "product",
+                        &json!({
+                            "built": built,
+                            "prefix": product.prefix,
+                            "artifact": product.artifact,
+                            "manifest": product.manifest,
+                            "steps": steps,
+                        }),
+                    );
+                }
+            }
+            return;
+        }
+        let lines = summary::ending_lines(report, bytes, &time);
+        if let Some(plan) = &report.plan {
+            let (headers, rows) = summary::plan_table(plan, bytes);
+            let mut table = Table::new(headers).right(3);
+            for row in rows {
+                table.row(row);
+            }
+            let heading = summary::plan_line(plan, bytes);
+            if matches!(report.ending, Ending::Planned) {
+                // Asked for by `plan` and `--dry-run`, so it is the data.
+                self.printer.say(&heading);
+                self.printer.data(&table.render(self.printer.settings().width));
+            }
+            self.printer.summarize(&format!("### {heading}\n\n{}", table.markdown()));
+        }
+        if !lines.is_empty() {
+            self.printer.say(&lines.join("\n"));
+            self.printer.summarize(&format!("```text\n{}\n```", lines.join("\n")));
+        }
+        match &report.ending {
+            Ending::Planned => {}
+            Ending::TestRun { prefix, .. } => self.printer.data(&prefix.display().to_string()),
+            Ending::UpToDate(product) | Ending::Built(product) => {
+                self.printer.data(&product.prefix.display().to_string());
+            }
+        }
+    }
+
+    fn check(&self, versions: &[String]) -> Result<Exit, Box<dyn Fault>> {
+        let versions = self.versions(versions)?;
+        let store = Store::at(self.store_root()?);
+        let downloader = Downloader::new(DownloadSettings::of(self.environment));
+        let Some(first) = versions.first() else { return Err(UsageError::NoVersions.into()) };
+        let context = self.context(&store, &downloader, &BuildArguments { offline: true, ..Default::default() }, first);
+        let faults = builder::check_all::check_all(&context, &self.repository, &versions);
+        for (_, fault) in &faults {
+            self.printer.fault(fault.as_ref());
+        }
+        let places: BTreeMap<&str, usize> = faults.iter().fold(BTreeMap::new(), |mut places, (place, _)| {
+            *places.entry(place.as_str()).or_default() += 1;
+            places
+        });
+        let closing = if faults.is_empty() { "all is well".to_owned() } else { format!("{} at fault", places.len()) };
+        self.printer.say(&format!("{} versions looked at, {closing}", versions.len()));
+        Ok(faults.iter().map(|(_, fault)| fault.exit()).next().unwrap_or(Exit::Done))
+    }
+
+    fn new_version(&self, version: &str, from: Option<&str>) -> Result<Exit, Box<dyn Fault>> {
+        let version: VersionString = version.parse().map_err(UsageError::Version)?;
+        let from = from.map(|from| self.repository.version(from)).transpose()?;
+        let folder = builder::new_version::new_version(&self.repository, &version, from.as_ref())?;
+        self.printer.say(&format!("next: edit config.json there, then `builder plan {version}`"));
+        self.tell_path("created", &folder);
+        Ok(Exit::Done)
+    }
+
+    fn clean(&self, versions: &[String], store: bool) -> Result<Exit, Box<dyn Fault>> {
+        let versions = self.versions(versions)?;
+        let mut removed = builder::clean::clean(&self.repository, &versions, &self.out(None))?;
+        if store {
+            let root = self.store_root()?;
+            if Store::empty(&root)? {
+                removed.push(root);
+            }
+        }
+        for path in &removed {
+            self.tell_path("removed", path);
+        }
+        Ok(Exit::Done)
+    }
+
+    /// One path as the result of a command.
+    fn tell_path(&self, kind: &str, path: &Path) {
+        if self.global.json {
+            self.printer.json(kind, &json!({ "path": path }));
+        } else {
+            self.printer.data(&path.display().to_string());
+        }
+    }
+
+    /// Every one for none and for `all`, else each text checked against the folders that are there.
+    fn versions(&self, texts: &[String]) -> Result<Vec<VersionString>, Box<dyn Fault>> {
+        if texts.is_empty() || texts == ["all"] {
+            let all = self.repository.versions();
+            return if all.is_empty() { Err(UsageError::NoVersions.into()) } else { Ok(all) };
+        }
+        let mut versions = Vec::new();
+        for text in texts {
+            let version = self.repository.version(text)?;
+            if !versions.contains(&version) {
+                versions.push(version);
+            }
+        }
+        Ok(versions)
+    }
+
+    fn options(&self, arguments: &BuildArguments, refresh: bool) -> Result<BuildOptions, UsageError> {
+        let host = PlatformKey::host().ok_or(UsageError::NoPlatform)?;
+        for text in &arguments.platform {
+            let asked: PlatformKey = text.parse()?;
+            if asked != host {
+                return Err(UsageError::ForeignPlatform { host, asked });
+            }
+        }
+        let epoch = match self.environment.text("SOURCE_DATE_EPOCH") {
+            Some(text) => text.parse().map_err(|_| UsageError::Epoch { text: text.to_owned() })?,
+            None => archive::DEFAULT_MTIME,
+        };
+        let in_ci = self.environment.text("CI") == Some("true");
+        Ok(BuildOptions {
+            platform: host,
+            dry_run: arguments.dry_run,
+            locked: arguments.locked,
+            refresh,
+            allow_stand_in: arguments.allow_stand_in || !(arguments.exact || arguments.locked || in_ci),
+            strict: arguments.strict,
+            fail_on_missing: arguments.fail_on_missing,
+            lenient_config: arguments.lenient_config,
+            out: self.out(arguments.out.clone()),
+            level: arguments.level.unwrap_or(3),
+            source_date_epoch: epoch,
+            python_mirror: arguments.python_mirror.clone(),
+            test_run: self.environment.text("TEST_RUN") == Some("true"),
+        })
+    }
+
+    fn out(&self, given: Option<PathBuf>) -> PathBuf {
+        given.unwrap_or_else(|| self.repository.root().join("dist"))
+    }
+
+    fn store_root(&self) -> Result<PathBuf, UsageError> {
+        let os = PlatformKey::host().ok_or(UsageError::NoPlatform)?.os();
+        store::choose_root(self.global.store_dir.as_deref(), self.environment, os).ok_or(UsageError::NoStore)
+    }
+
+    /// With the credentials that index URLs in the configurations carry.
+    fn download_settings(&self, versions: &[VersionString]) -> DownloadSettings {
+        let mut settings = DownloadSettings::of(self.environment);
+        for version in versions {
+            // A configuration that does not load is told when its build begins.
+            if let Ok(loaded) = config_merger::load(&self.repository, version, &LoadOptions::default()) {
+                let additional = &loaded.config.registries.additional;
+                settings
+                    .credentials
+                    .extend(additional.iter().filter_map(|url| builder::download::HostCredentials::of_url(url)));
+            }
+        }
+        settings
+    }
+
+    fn context(
+        &self,
+        store: &Store,
+        downloader: &Downloader,
+        arguments: &BuildArguments,
+        version: &VersionString,
+    ) -> Context {
+        let build = config_merger::load(&self.repository, version, &LoadOptions::default())
+            .map(|loaded| loaded.config.build)
+            .unwrap_or_default();
+        let printer = Arc::clone(self.printer);
+        let folder = self.repository.root().join(version.folder_name());
+        let log = if arguments.versions.is_empty() || !build.enable_logging || !folder.is_dir() {
+            None
+        } else {
+            log_file(&folder, PlatformKey::host())
+        };
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        Context {
+            store: store.clone(),
+            downloader: downloader.clone(),
+            environment: self.environment.clone(),
+            jobs: self.global.jobs.map_or(processors, usize::from),
+            offline: arguments.offline,
+            timeout: (build.timeout > 0).then(|| Duration::from_secs(build.timeout)),
+            cancelled: Arc::clone(self.cancelled),
+            listener: Box::new(move |event| {
+                // Every few kilobytes of every download would only fill the disk.
+                if let Some(log) = log.as_ref().filter(|_| !matches!(event, Event::TransferAdvanced { .. })) {
+                    write_line(log, &event);
+                }
+                printer.tell(event);
+            }),
+        }
+    }
+}
+
+/// Every event as one line of JSON, with `build.enableLogging`. `None` where the file cannot be written: the build
+/// itself does not depend on it.
+fn log_file(folder: &Path, platform: Option<PlatformKey>) -> Option<Mutex<fs::File>> {
+    let logs = folder.join("logs");
+    fs::create_dir_all(&logs).ok()?;
+    let name = platform.map_or_else(|| "build.jsonl".to_owned(), |platform| format!("build-{platform}.jsonl"));
+    fs::File::create(logs.join(name)).ok().map(Mutex::new)
+}
+
+fn write_line(log: &Mutex<fs::File>, event: &Event) {
+    if let (Ok(mut file), Ok(line)) = (log.lock(), serde_json::to_string(event)) {
+        // A full disk is noticed where it matters.
+        let _ = writeln!(file, "{line}");
+    }
+}

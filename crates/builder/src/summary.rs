@@ -1,0 +1,122 @@
+//! What a person is told before and after a build: rows of tables and a few lines, as plain data.
+
+use vocab::{Manifest, Outcome};
+
+use crate::build::{Ending, Report};
+use crate::plan::{Action, Plan};
+
+/// Headers and rows of the plan's table.
+pub fn plan_table(plan: &Plan, bytes: &dyn Fn(u64) -> String) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let headers = vec!["package", "version", "how", "size", "why"];
+    let rows = plan.rows.iter().map(|row| {
+        let size = match (row.size, row.in_store) {
+            (_, true) => "in store".to_owned(),
+            (Some(size), false) => bytes(size),
+            (None, false) => String::new(),
+        };
+        let name = if row.requested { row.name.to_string() } else { format!("  {}", row.name) };
+        vec![name, row.version.clone().unwrap_or_default(), row.action.as_str().to_owned(), size, row.reason.clone()]
+    });
+    (headers, rows.collect())
+}
+
+/// One line above the table.
+pub fn plan_line(plan: &Plan, bytes: &dyn Fn(u64) -> String) -> String {
+    let base = &plan.base;
+    let stand_in = if base.stand_in { format!(", a STAND-IN for {}", base.requested) } else { String::new() };
+    let built = plan.count(|action| {
+        matches!(action, Action::Source | Action::Forced | Action::BuildWheel | Action::Git | Action::Path)
+    });
+    let out = plan.count(|action| !action.installs());
+    format!(
+        "{} for {}: Python {} from {} ({}){stand_in}; {} wheels, {built} built here, {out} not installed; {} to download",
+        plan.runtime,
+        plan.platform,
+        base.actual,
+        base.source,
+        base.origin,
+        plan.count(|action| action == Action::Wheel),
+        bytes(plan.download_size()),
+    )
+}
+
+/// What was done, what was not and why, sizes, time for each step.
+pub fn ending_lines(
+    report: &Report,
+    bytes: &dyn Fn(u64) -> String,
+    time: &dyn Fn(std::time::Duration) -> String,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    match &report.ending {
+        Ending::Planned => return lines,
+        Ending::TestRun { prefix, artifact } => {
+            lines.push("TEST_RUN: a stub, no runtime".to_owned());
+            lines.push(format!("artifact  {}", artifact.display()));
+            lines.push(format!("runtime   {}", prefix.display()));
+            return lines;
+        }
+        Ending::UpToDate(product) => {
+            lines.push(format!("{} is up to date", report.runtime));
+            lines.extend(left_out_lines(&product.manifest));
+            lines.extend(product_lines(&product.manifest, bytes));
+            lines.push(format!("artifact  {}", product.artifact.display()));
+            lines.push(format!("runtime   {}", product.prefix.display()));
+        }
+        Ending::Built(product) => {
+            let steps: Vec<String> =
+                report.steps.iter().map(|(step, elapsed)| format!("{step} {}", time(*elapsed))).collect();
+            lines.extend(left_out_lines(&product.manifest));
+            lines.extend(product_lines(&product.manifest, bytes));
+            lines.push(format!("time      {}", steps.join(", ")));
+            lines.push(format!("artifact  {}", product.artifact.display()));
+            lines.push(format!("runtime   {}", product.prefix.display()));
+        }
+    }
+    lines
+}
+
+fn product_lines(manifest: &Manifest, bytes: &dyn Fn(u64) -> String) -> Vec<String> {
+    let base = &manifest.base;
+    let mut lines = Vec::new();
+    let stand_in = if base.stand_in { format!(", STAND-IN for {}", base.requested) } else { String::new() };
+    let absent = if base.absent.is_empty() { String::new() } else { format!("; without {}", base.absent.join(", ")) };
+    lines.push(format!("python    {}{stand_in}, {} ({}){absent}", base.actual, base.source, base.origin));
+    let needs: Vec<String> = manifest.native.needs.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    lines.push(format!(
+        "contents  {} packages, {} files, {}; {} native modules import{}",
+        manifest.distributions.len(),
+        manifest.files,
+        bytes(manifest.installed_size),
+        manifest.native.imported,
+        if needs.is_empty() { String::new() } else { format!("; needs {}", needs.join(", ")) },
+    ));
+    if let Some(artifact) = &manifest.artifact {
+        lines.push(format!(
+            "packed    {} in {} parts, sha256 {}",
+            bytes(artifact.size),
+            artifact.parts.len(),
+            artifact.sha256
+        ));
+    }
+    lines
+}
+
+/// Nothing is left out silently.
+fn left_out_lines(manifest: &Manifest) -> Vec<String> {
+    let word = |outcome| match outcome {
+        Outcome::Skipped => Some("skipped"),
+        Outcome::NotApplicable => Some("not applicable"),
+        Outcome::Forced => Some("forced"),
+        Outcome::BuiltWheel => Some("built"),
+        Outcome::FromSource => Some("from source"),
+        Outcome::LeftOut => Some("LEFT OUT"),
+        Outcome::Missing => Some("MISSING"),
+        Outcome::Overridden => Some("overridden"),
+        Outcome::WithoutDependencies => Some("no deps"),
+    };
+    manifest
+        .rules
+        .iter()
+        .filter_map(|row| Some(format!("{:<14} {}: {}", word(row.outcome)?, row.name, row.reason)))
+        .collect()
+}

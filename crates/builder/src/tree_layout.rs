@@ -1,2 +1,0 @@
-//! Kept while other modules name it here.
-pub use vocab::TreeLayout;

@@ -1,0 +1,326 @@
+//! The import check, spec 2.8, cases C1 to C6, with a real interpreter: a virtual environment of the `python3` on
+//! PATH, into which small packages are written by hand.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+#![cfg(unix)]
+
+#[path = "check_support/context.rs"]
+mod context_support;
+#[path = "check_support/mod.rs"]
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use builder::checks::imports::{CheckedDistribution, ImportCheck, ImportReport, check_imports};
+use builder::checks::native_files::{NativeFault, NativeFaultKind};
+use builder::checks::whitelist::Whitelist;
+use context_support::context;
+use support::write;
+use vocab::TreeLayout;
+use vocab::{Digest, Exit, Fault, TreePath};
+
+struct Runtime {
+    root: tempfile::TempDir,
+    layout: TreeLayout,
+    distributions: Vec<CheckedDistribution>,
+    whitelist: Whitelist,
+    allowed_files: Vec<NativeFault>,
+    strict: bool,
+    timeout: Option<Duration>,
+}
+
+impl Runtime {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let python = which::which("python3").expect("these tests need a `python3` on PATH");
+        let made = Command::new(&python).args(["-m", "venv", "--without-pip"]).arg(root.path().join("prefix")).output();
+        let made = made.unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let version = "import platform; print(platform.python_version())";
+        let answer = Command::new(python).args(["-c", version]).output().unwrap();
+        let version = String::from_utf8(answer.stdout).unwrap();
+        let platform = vocab::PlatformKey::host().expect("a platform that has a key");
+        let layout = TreeLayout { platform, python: version.trim().parse().unwrap() };
+        Self {
+            root,
+            layout,
+            distributions: Vec::new(),
+            whitelist: Whitelist::default(),
+            allowed_files: Vec::new(),
+            strict: false,
+            timeout: None,
+        }
+    }
+
+    fn prefix(&self) -> PathBuf {
+        self.root.path().join("prefix")
+    }
+
+    /// Installs `files` (below site-packages) as `<name>-1.0-py3-none-any.whl`, all names importable.
+    fn install(&mut self, name: &str, files: &[(&str, &[u8])]) {
+        let site = self.layout.site_packages();
+        let mut paths: Vec<TreePath> = Vec::new();
+        let names: BTreeSet<&str> = files.iter().filter_map(|(path, _)| path.split(['/', '.']).next()).collect();
+        let top_level = names.into_iter().collect::<Vec<_>>().join("\n");
+        let info = format!("{name}-1.0.dist-info/top_level.txt");
+        for (path, content) in files.iter().copied().chain([(info.as_str(), top_level.as_bytes())]) {
+            let path = site.join(&path.parse().unwrap());
+            write(&self.prefix(), path.as_str(), content);
+            paths.push(path);
+        }
+        self.distributions.push(CheckedDistribution {
+            name: name.parse().unwrap(),
+            file: format!("{name}-1.0-py3-none-any.whl"),
+            sha256: Digest::of(name),
+            files: paths,
+        });
+    }
+
+    fn allow(&mut self, text: &str) {
+        self.whitelist = Whitelist::read(&write(self.root.path(), "whitelist.json", text)).unwrap();
+    }
+
+    fn check(&self) -> ImportReport {
+        let (context, _) = context(self.root.path(), self.timeout);
+        let check = ImportCheck {
+            prefix: &self.prefix(),
+            layout: self.layout,
+            distributions: &self.distributions,
+            whitelist: &self.whitelist,
+            allowed_files: &self.allowed_files,
+            strict_whitelist: self.strict,
+            python_identity: Digest::of("python"),
+            today: "2026-06-15".parse().unwrap(),
+        };
+        check_imports(&context, &check).unwrap()
+    }
+
+    fn listing(&self) -> BTreeSet<PathBuf> {
+        walkdir::WalkDir::new(self.prefix()).into_iter().map(|entry| entry.unwrap().into_path()).collect()
+    }
+}
+
+fn exit_of(report: &ImportReport) -> Exit {
+    report.verdict().map_or_else(|error| error.exit(), |()| Exit::Done)
+}
+
+fn failures(report: &ImportReport) -> Vec<String> {
+    report.failures.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn c1_nothing_to_check_passes() {
+    let report = Runtime::new().check();
+    assert_eq!((exit_of(&report), report.imported), (Exit::Done, 0));
+}
+
+#[test]
+fn c1_modules_that_import_pass_and_the_second_check_remembers_them() {
+    let mut runtime = Runtime::new();
+    runtime.install("good", &[("good/__init__.py", b"import json\n")]);
+    runtime.install("single", &[("single.py", b"import good\n")]);
+    let before = runtime.listing();
+    let first = runtime.check();
+    assert_eq!((exit_of(&first), first.imported, first.cached), (Exit::Done, 2, 0));
+    assert_eq!(runtime.listing(), before, "nothing is written into the prefix");
+    let second = runtime.check();
+    assert_eq!((second.imported, second.cached), (2, 2));
+    runtime.install("third", &[("third.py", b"")]);
+    assert_eq!(runtime.check().cached, 0, "another set of wheels is another runtime");
+}
+
+#[test]
+fn c1_a_failure_that_is_not_listed_fails_the_check_and_can_be_pasted_into_the_list() {
+    let mut runtime = Runtime::new();
+    runtime.install("bad", &[("bad/__init__.py", b""), ("bad/core.so", b"this is no library")]);
+    let report = runtime.check();
+    assert_eq!(exit_of(&report), Exit::Check);
+    assert!(failures(&report)[0].starts_with("bad: `bad.core` does not import: ImportError: "), "{report:?}");
+    let hint = report.verdict().unwrap_err().hint().unwrap();
+    assert!(hint.contains(r#""bad-1.0-py3-none-any.whl": {"#), "{hint}");
+
+    let snippet = report.snippet();
+    runtime.allow(&snippet.replace("\"reason\": \"\"", "\"reason\": \"a test\""));
+    let report = runtime.check();
+    assert_eq!((exit_of(&report), report.allowed.len()), (Exit::Done, 1), "{snippet}");
+}
+
+#[test]
+fn c1_only_source_distributions_fail_and_beside_wheels_they_are_named() {
+    let mut runtime = Runtime::new();
+    runtime.install("source", &[]);
+    runtime.distributions[0].file = "source-1.0.tar.gz".to_owned();
+    let report = runtime.check();
+    assert_eq!(exit_of(&report), Exit::Check);
+    assert_eq!(failures(&report), ["source: source-1.0.tar.gz is only there as source, so nothing of it is installed"]);
+    runtime.install("good", &[("good.py", b"")]);
+    let report = runtime.check();
+    assert_eq!((exit_of(&report), report.unchecked), (Exit::Done, vec!["source-1.0.tar.gz".to_owned()]));
+}
+
+#[test]
+fn c2_the_entry_under_the_exact_name_wins_over_a_glob() {
+    let mut runtime = Runtime::new();
+    runtime.install("bad", &[("bad.py", b"raise RuntimeError('no driver')\n")]);
+    for (by_glob, by_name, exit) in [("no driver", "other", Exit::Check), ("other", "no driver", Exit::Done)] {
+        runtime.allow(&format!(
+            r#"{{"bad-*": {{"bad": "{by_glob}"}}, "bad-1.0-py3-none-any.whl": {{"bad": "{by_name}"}}}}"#
+        ));
+        assert_eq!(exit_of(&runtime.check()), exit, "for {by_name} by name");
+    }
+}
+
+#[test]
+fn c3_an_error_that_differs_only_in_case_is_accepted() {
+    let mut runtime = Runtime::new();
+    runtime.install("bad", &[("bad.py", b"raise RuntimeError('CUDA driver is insufficient')\n")]);
+    runtime.allow(r#"{"bad-*": {"bad": "cuda DRIVER"}}"#);
+    assert_eq!(exit_of(&runtime.check()), Exit::Done);
+}
+
+#[test]
+fn c4_an_entry_that_is_not_needed_is_named_and_fails_a_strict_check() {
+    let mut runtime = Runtime::new();
+    runtime.install("good", &[("good.py", b"")]);
+    runtime.allow(r#"{"good-*": {"good": "an old error"}, "absent-*": {"absent": "of another runtime"}}"#);
+    for (strict, exit) in [(false, Exit::Done), (true, Exit::Check)] {
+        runtime.strict = strict;
+        let report = runtime.check();
+        let unused: Vec<_> = report.unused.iter().map(|entry| entry.module.as_str()).collect();
+        assert_eq!((exit_of(&report), unused), (exit, vec!["good"]), "strict: {strict}");
+    }
+}
+
+#[test]
+fn c4_an_entry_that_the_static_check_needs_is_not_unused() {
+    let mut runtime = Runtime::new();
+    runtime.strict = true;
+    runtime.install("good", &[("good.py", b"")]);
+    runtime.allow(r#"{"good-*": {"good.pool": "libgomp.so.1"}}"#);
+    assert_eq!(exit_of(&runtime.check()), Exit::Check);
+    runtime.allowed_files.push(NativeFault {
+        file: runtime.layout.site_packages().join(&"good/pool.abi3.so".parse().unwrap()),
+        distribution: Some("good".parse().unwrap()),
+        kind: NativeFaultKind::MissingLibrary { library: "libgomp.so.1".to_owned() },
+    });
+    assert_eq!(exit_of(&runtime.check()), Exit::Done);
+}
+
+#[test]
+fn a_failure_that_was_allowed_is_remembered_and_judged_anew() {
+    let mut runtime = Runtime::new();
+    let code =
+        b"import os, sys\nopen(os.path.join(sys.prefix, 'count'), 'a').write('x')\nraise RuntimeError('known')\n";
+    runtime.install("bad", &[("bad.py", code)]);
+    let attempts = |runtime: &Runtime| fs::read(runtime.prefix().join("count")).unwrap().len();
+    runtime.allow(r#"{"bad-*": {"bad": "known"}}"#);
+    assert_eq!(exit_of(&runtime.check()), Exit::Done);
+    let once = attempts(&runtime);
+    assert_eq!((exit_of(&runtime.check()), attempts(&runtime)), (Exit::Done, once));
+    runtime.allow("{}");
+    assert_eq!(exit_of(&runtime.check()), Exit::Check);
+    assert!(attempts(&runtime) > once, "what is not allowed any more is tried again");
+}
+
+#[test]
+fn c5_a_whitelist_of_another_shape_is_a_usage_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    for text in ["[]", r#"{"a.whl": {"m": 1}}"#, r#"{"a.whl": 1}"#, "{"] {
+        let error = Whitelist::read(&write(folder.path(), "linux-x64.json", text)).unwrap_err();
+        assert_eq!(error.exit(), Exit::Usage, "for {text}");
+        assert!(error.to_string().contains("linux-x64.json"), "{error}");
+    }
+}
+
+#[test]
+fn c6_a_broken_test_helper_is_not_imported() {
+    let mut runtime = Runtime::new();
+    runtime.install(
+        "numpy",
+        &[("numpy/__init__.py", b""), ("numpy/_core/__init__.py", b""), ("numpy/_core/_umath_tests.so", b"broken")],
+    );
+    let report = runtime.check();
+    assert_eq!((exit_of(&report), report.imported), (Exit::Done, 1), "{:?}", failures(&report));
+}
+
+#[test]
+fn an_expired_entry_no_longer_counts() {
+    let mut runtime = Runtime::new();
+    runtime.install("bad", &[("bad.py", b"raise RuntimeError('known')\n")]);
+    for (expires, exit) in [("2026-06-15", Exit::Done), ("2026-06-14", Exit::Check)] {
+        runtime.allow(&format!(r#"{{"bad-*": {{"bad": {{"error": "known", "expires": "{expires}"}}}}}}"#));
+        assert_eq!(exit_of(&runtime.check()), exit, "for {expires}");
+    }
+}
+
+#[test]
+fn a_module_that_nothing_brings_is_a_missing_dependency() {
+    let mut runtime = Runtime::new();
+    runtime.install("needs", &[("needs.py", b"import not_in_this_runtime.part\n")]);
+    runtime.install("whole", &[("whole/__init__.py", b"")]);
+    runtime.install("broken", &[("broken.py", b"import whole.gone\n")]);
+    let report = runtime.check();
+    assert_eq!(
+        failures(&report),
+        [
+            "needs: `needs` missing dependency: not_in_this_runtime: ModuleNotFoundError: No module named \
+             'not_in_this_runtime'",
+            "broken: `broken` does not import: ModuleNotFoundError: No module named 'whole.gone'",
+        ]
+    );
+}
+
+#[test]
+fn every_import_is_alone_and_however_it_ends_the_others_go_on() {
+    let mut runtime = Runtime::new();
+    runtime.timeout = Some(Duration::from_secs(2));
+    let marks = b"import builtins\nassert not hasattr(builtins, 'seen'), 'not alone'\nbuiltins.seen = True\n";
+    runtime.install("marks", &[("marks_a.py", marks), ("marks_b.py", marks), ("marks_c.py", marks)]);
+    runtime.install("ends", &[
+        ("aborts.py", b"import os\nprint('no such device')\nos.abort()\n"),
+        ("exits.py", b"import sys\nsys.exit('wrong machine')\n"),
+        ("vanishes.py", b"import os\nos._exit(0)\n"),
+        ("hangs.py", b"import time, subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\ntime.sleep(600)\n"),
+    ]);
+    let started = Instant::now();
+    let report = runtime.check();
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+    assert_eq!(report.imported, 3, "{:?}", failures(&report));
+    let mut told = failures(&report);
+    told.sort();
+    assert!(told[0].starts_with("ends: `aborts` crashes while it is imported: killed by SIGABRT"), "{told:?}");
+    assert_eq!(told[1], "ends: `exits` does not import: SystemExit: wrong machine");
+    assert_eq!(told[2], "ends: `hangs` takes too long to import: did not end within 2 s");
+    assert_eq!(told[3], "ends: `vanishes` crashes while it is imported: ended with code 0 before the import was done");
+}
+
+#[test]
+fn the_users_environment_is_not_seen() {
+    let mut runtime = Runtime::new();
+    let code = b"import os\nfor name in ('HOME', 'MPLCONFIGDIR', 'NUMBA_CACHE_DIR', 'XDG_CACHE_HOME', 'USERPROFILE'):\n    assert 'import-check-' in os.environ[name], name\nassert 'CARGO_MANIFEST_DIR' not in os.environ\nopen(os.path.join(os.environ['HOME'], 'x'), 'w').close()\n";
+    runtime.install("looks", &[("looks.py", code)]);
+    let report = runtime.check();
+    assert_eq!(failures(&report), [""; 0]);
+    let left = fs::read_dir(runtime.root.path().join("store/tmp")).unwrap().count();
+    assert_eq!(left, 0, "the folder that was home is removed");
+}
+
+#[test]
+fn a_failing_package_answers_for_its_modules() {
+    let mut runtime = Runtime::new();
+    runtime.install(
+        "pkg",
+        &[("pkg/__init__.py", b"raise RuntimeError('no driver')\n"), ("pkg/a.so", b"-"), ("pkg/deep/b.so", b"-")],
+    );
+    let report = runtime.check();
+    assert_eq!(
+        failures(&report),
+        [
+            "pkg: `pkg.a` does not import: RuntimeError: no driver",
+            "pkg: `pkg.deep.b` does not import: RuntimeError: no driver",
+        ]
+    );
+}

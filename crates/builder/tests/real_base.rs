@@ -1,0 +1,136 @@
+//! The Go module for real: `go`, the user's module proxy, and the interpreters that come out of it.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
+
+mod base_support;
+
+use std::fs;
+use std::time::Instant;
+
+use base_support::{
+    Bench, folder, gzip, installs_a_wheel, makes_an_environment, moved, output, request, snapshot, table, told, version,
+};
+use builder::base::{BaseRequest, BaseTree, absolute_paths_left, choose, provide};
+use config_merger::BaseSource;
+use testkit::HttpServer;
+use vocab::{Exit, Fault as _, PlatformKey};
+
+fn provided(bench: &Bench, python: &str, platform: PlatformKey) -> BaseTree {
+    let request = BaseRequest { platform, ..request(python, &[BaseSource::GoModule]) };
+    let choice = choose(&bench.context, &request).unwrap_or_else(|error| panic!("{}", told(&error)));
+    provide(&bench.context, &choice).unwrap_or_else(|error| panic!("{}", told(&error)))
+}
+
+#[test]
+fn t12_the_exact_3_14_6_runs_wherever_it_is_moved() {
+    let at = folder("go-3.14.6");
+    let bench = Bench::new(&at);
+    let tree = provided(&bench, "3.14.6", PlatformKey::LinuxX64);
+    assert_eq!((tree.record.actual, tree.record.stand_in), (version("3.14.6"), false));
+    assert_eq!(tree.record.absent, ["ensurepip", "headers", "idlelib", "test"]);
+    assert_eq!(absolute_paths_left(&tree.root, &[at.to_str().unwrap(), "/tmp/python-pip"]), []);
+    let started = Instant::now();
+    assert_eq!(provided(&bench, "3.14.6", PlatformKey::LinuxX64).identity, tree.identity);
+    assert!(started.elapsed().as_millis() < 500, "{:?}", started.elapsed());
+
+    let prefix = moved(&tree, &at);
+    let python = prefix.join("bin/python");
+    let modules =
+        "import ssl, sqlite3, ctypes, lzma, bz2, readline, curses, uuid, zlib, _tkinter, sys; print(sys.prefix)";
+    assert_eq!(output(&python, &["-I", "-c", modules]), prefix.to_str().unwrap());
+    let settings = "import sysconfig as s; v = s.get_config_vars(); print(v['CC'], v['AR'], v['LIBDIR'])";
+    assert_eq!(output(&python, &["-I", "-c", settings]), format!("cc -pthread ar {}/lib", prefix.display()));
+    for script in ["pip", "pip3", "pip3.14"] {
+        assert!(output(&prefix.join("bin").join(script), &["--version"]).contains("(python 3.14)"), "for {script}");
+    }
+    assert!(output(&prefix.join("bin/pydoc3"), &["json.tool"]).contains("json.tool"));
+    installs_a_wheel(&python, &at);
+    makes_an_environment(&python, &at);
+}
+
+#[test]
+fn the_3_10_16_stands_in_for_3_10_11_and_works() {
+    let at = folder("go-3.10.16");
+    let bench = Bench::new(&at);
+    let refused = BaseRequest { allow_stand_in: false, ..request("3.10.11", &[BaseSource::GoModule]) };
+    let error = choose(&bench.context, &refused).unwrap_err();
+    assert_eq!((error.exit(), error.code()), (Exit::Build, "E_BASE_STAND_IN"));
+    assert!(told(&error).contains("3.10.16"), "{}", told(&error));
+
+    let tree = provided(&bench, "3.10.11", PlatformKey::LinuxX64);
+    assert_eq!((tree.record.actual, tree.record.stand_in), (version("3.10.16"), true));
+    let prefix = moved(&tree, &at);
+    let python = prefix.join("bin/python3.10");
+    output(&python, &["-I", "-c", "import ssl, sqlite3, ctypes, lzma, bz2, distutils.sysconfig"]);
+    assert!(!prefix.join("bin/2to3").exists() && !prefix.join("bin/idle3").exists());
+    installs_a_wheel(&python, &at);
+    makes_an_environment(&python, &at);
+}
+
+#[test]
+fn every_platform_of_every_release_is_laid_out_and_equal_in_two_stores() {
+    let at = folder("go-all");
+    for python in ["3.10.16", "3.11.11", "3.14.6"] {
+        for platform in PlatformKey::ALL {
+            let one = provided(&Bench::new(&at.join("one")), python, platform);
+            // One kind of each is enough for what takes this long.
+            if python == "3.14.6" && platform != PlatformKey::MacosxX64 {
+                let other = provided(&Bench::new(&at.join("other")), python, platform);
+                assert_eq!(one.identity, other.identity);
+                assert_eq!(snapshot(&one.root), snapshot(&other.root), "for {python} on {platform}");
+            }
+            assert!(one.layout.interpreter().below(&one.root).is_file());
+            assert!(one.layout.site_packages().below(&one.root).join("pip/__main__.py").is_file());
+            if platform.is_windows() {
+                for name in ["pythonw.exe", "python3.dll", "vcruntime140.dll"] {
+                    assert!(one.root.join("bin").join(name).is_file(), "for {name}");
+                }
+                assert!(one.root.join("DLLs").is_dir() && !one.root.join("python.exe").exists());
+            }
+        }
+    }
+}
+
+#[test]
+fn without_go_the_source_says_so() {
+    let at = folder("no-go");
+    fs::create_dir_all(at.join("bin")).unwrap();
+    let environment = builder::context::Environment::new([("PATH".into(), at.join("bin").into())]);
+    let bench = Bench::with_environment(&at, environment);
+    let error = choose(&bench.context, &request("3.14.6", &[BaseSource::GoModule])).unwrap_err();
+    assert!(told(&error).contains("the program `go` is not on PATH"), "{}", told(&error));
+}
+
+/// What upstream would serve, made from a real tree: the same files below `python/`.
+#[test]
+fn a_release_made_from_a_real_tree_runs_from_a_folder_and_from_the_web() {
+    let at = folder("repacked");
+    let tree = provided(&Bench::new(&at), "3.11.11", PlatformKey::LinuxX64);
+    let mut tar = tar::Builder::new(Vec::new());
+    tar.follow_symlinks(false);
+    tar.append_dir_all("python", &tree.root).unwrap();
+    let archive = gzip(&tar.into_inner().unwrap());
+    let path = "20241219/cpython-3.11.11+20241219-x86_64-unknown-linux-gnu-install_only_stripped.tar.gz";
+    let mirror = at.join("mirror");
+    fs::create_dir_all(mirror.join("20241219")).unwrap();
+    fs::write(mirror.join(path), &archive).unwrap();
+    let server = HttpServer::start();
+    server.put(&format!("/{}", path.replace('+', "%2B")), archive.clone());
+    for (name, mirror) in [("folder", mirror.display().to_string()), ("web", server.url(""))] {
+        let bench = Bench::new(&at.join(name));
+        let request = BaseRequest {
+            mirror: Some(mirror),
+            table: Some(table("3.11.11", path, &archive)),
+            ..request("3.11.11", &BaseSource::ALL)
+        };
+        let choice = choose(&bench.context, &request).unwrap();
+        assert_eq!(choice.source, BaseSource::PythonBuildStandalone);
+        let prefix = moved(&provide(&bench.context, &choice).unwrap(), &at.join(name));
+        output(&prefix.join("bin/python3"), &["-I", "-c", "import ssl, sqlite3"]);
+        assert!(output(&prefix.join("bin/pip"), &["--version"]).contains("(python 3.11)"));
+        // Its pip's RECORD is true after the tree was settled once more.
+        let verify = "import importlib.metadata as m; d = m.distribution('pip'); \
+                      print(all(f.locate().read_bytes() is not None for f in d.files))";
+        assert_eq!(output(&prefix.join("bin/python3"), &["-I", "-c", verify]), "True");
+    }
+}

@@ -1,0 +1,500 @@
+//! The rules of the configuration in whole builds: the real builder, the real uv, an index on loopback. The numbers
+//! are those of the behaviour's numbered cases. P13, a build that hangs, stands in `real_source_build.rs`: the limit of
+//! a whole build is never under twelve minutes.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
+
+mod support;
+
+use std::fs;
+
+use serde_json::{Value, json};
+use support::{Bench, assert_says, builder_requests, host};
+use testkit::{FixtureFile, FixtureIndex, ServedIndex, Stumble, WheelBuilder};
+use testkit::{GitRepository, SdistBuilder};
+use vocab::Origin;
+
+fn wheel(name: &str, version: &str) -> FixtureFile {
+    WheelBuilder::new(name, version).build()
+}
+
+fn sdist(name: &str, version: &str) -> FixtureFile {
+    SdistBuilder::new(name, version).build()
+}
+
+fn failing_sdist(name: &str, version: &str) -> FixtureFile {
+    let stumble = Stumble::Fail { message: "the fixture gives up".into() };
+    SdistBuilder::new(name, version).stumble(stumble).build()
+}
+
+/// `{name: {this platform: reason}}`.
+fn here(name: &str, reason: &str) -> Value {
+    json!({ name: { host().as_str(): reason } })
+}
+
+#[test]
+fn p1_a_skipped_package_is_not_fetched_and_keeps_its_reason() {
+    let cudf = wheel("cudf-cu12", "25.6.0");
+    let bench = Bench::of(
+        json!({ "dependencies": ["cudf-cu12==25.6.0", "demo==1.0"], "skip": here("cudf-cu12", "no GPU here") }),
+        [cudf.clone(), wheel("demo", "1.0")],
+    );
+    let run = bench.build();
+    assert_eq!(run.installed(), ["demo 1.0"]);
+    assert_eq!(run.rules(), ["skipped cudf-cu12: no GPU here"]);
+    assert_eq!(bench.requests_of(&cudf.file_name), 0);
+    assert!(!bench.has("cudf_cu12"));
+}
+
+#[test]
+fn p2_a_skip_finds_its_package_in_any_spelling() {
+    let bench = Bench::of(
+        json!({ "dependencies": ["scikit-learn==1.6.1"], "skip": here("scikit_learn", "too large") }),
+        [wheel("scikit-learn", "1.6.1")],
+    );
+    let run = bench.build();
+    assert_eq!(run.installed(), Vec::<String>::new());
+    assert_eq!(run.rules(), ["skipped scikit-learn: too large"]);
+}
+
+#[test]
+fn p3_where_a_wheel_exists_no_source_is_asked_for() {
+    let source = sdist("demo", "1.0");
+    let bench = Bench::of(json!({ "dependencies": ["demo==1.0"] }), [wheel("demo", "1.0"), source.clone()]);
+    let run = bench.build();
+    assert_eq!(run.manifest().distributions[0].origin, Origin::Wheel);
+    assert_eq!(run.rules(), Vec::<String>::new());
+    assert_eq!(bench.requests_of(&source.file_name), 0);
+    assert_eq!(bench.python("import demo; print(demo.__version__)"), "1.0");
+}
+
+#[test]
+fn p4_without_a_wheel_and_without_a_policy_the_source_is_built() {
+    let source = sdist("demo", "1.0");
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [source.clone()]);
+    let run = bench.build();
+    let demo = &run.manifest().distributions[0];
+    assert_eq!(demo.origin, Origin::Sdist { file: source.file_name.clone(), sha256: source.sha256() });
+    assert_eq!(demo.file, "demo-1.0-py3-none-any.whl");
+    assert_eq!(run.rules(), ["from-source demo: no wheel fits"]);
+    assert_eq!(bench.python("import demo; print(demo.__version__)"), "1.0");
+}
+
+#[test]
+fn p5_an_only_binary_package_without_a_wheel_is_left_out_or_ends_the_build() {
+    let resolution =
+        |strict: bool| json!({ "allowSourceAll": true, "onlyBinaryList": ["demo"], "strictMissing": strict });
+    no_wheel_and_no_source_allowed(&resolution, "it is in onlyBinaryList");
+}
+
+#[test]
+fn p6_a_package_without_a_wheel_whose_source_is_not_allowed_is_left_out_or_ends_the_build() {
+    let resolution = |strict: bool| json!({ "allowSourceList": ["another"], "strictMissing": strict });
+    no_wheel_and_no_source_allowed(&resolution, "its source is not allowed by the policy");
+}
+
+fn no_wheel_and_no_source_allowed(resolution: &dyn Fn(bool) -> Value, why: &str) {
+    let packages = |strict| json!({ "dependencies": ["demo", "other"], "resolution": resolution(strict) });
+    let bench = Bench::of(packages(true), [sdist("demo", "1.0"), wheel("other", "1.0")]);
+    let run = bench.fail(&[], 1);
+    assert_eq!(run.error()["code"], "E_NO_WHEEL");
+    assert_says(&run.told(), &["no wheel of `demo` fits", why]);
+    assert!(!bench.prefix().exists());
+
+    bench.packages(packages(false));
+    let run = bench.build();
+    assert_eq!(run.installed(), ["other 1.0"]);
+    assert_eq!(run.rules(), [format!("left-out demo: no wheel fits, and {why}")]);
+    assert_eq!(run.warnings(), [format!("W_LEFT_OUT `demo` is left out: no wheel fits, and {why}")]);
+
+    // The same for all by `--fail-on-missing`, also where the lock has the row already.
+    let run = bench.fail(&["--fail-on-missing"], 1);
+    assert_says(&run.told(), &["E_NO_WHEEL", "`demo`"]);
+}
+
+#[test]
+fn p7_a_forced_source_is_built_though_a_wheel_exists_and_its_dependencies_stay_wheels() {
+    let helper = sdist("helper", "2.0");
+    // The resolver may read what the package requires from the wheel, which is not installed for that.
+    let demo = WheelBuilder::new("demo", "1.0").requires("helper").build();
+    let bench = Bench::of(
+        json!({ "dependencies": ["demo"], "forceSource": here("demo", "the wheel is broken") }),
+        [
+            demo.clone(),
+            SdistBuilder::new("demo", "1.0").requires("helper").build(),
+            wheel("helper", "2.0"),
+            helper.clone(),
+        ],
+    );
+    let run = bench.build();
+    let manifest = run.manifest();
+    assert!(matches!(manifest.distributions[0].origin, Origin::Sdist { .. }), "{manifest:?}");
+    assert_eq!(manifest.distributions[1].origin, Origin::Wheel);
+    assert_eq!(run.rules(), ["forced demo: the wheel is broken"]);
+    assert_eq!((builder_requests(bench.index(), &demo.file_name), bench.requests_of(&helper.file_name)), (0, 0));
+}
+
+#[test]
+fn p8_a_forced_source_that_does_not_build_ends_the_build_with_the_end_of_its_log() {
+    let resolution = json!({ "allowSourceAll": true, "strictMissing": false });
+    let bench = Bench::of(
+        json!({
+            "dependencies": ["demo"], "forceSource": here("demo", "the wheel is broken"), "resolution": resolution,
+        }),
+        [wheel("demo", "1.0"), failing_sdist("demo", "1.0")],
+    );
+    let run = bench.fail(&[], 1);
+    assert_eq!(run.error()["code"], "E_BUILD_WHEEL");
+    assert_says(&run.told(), &["cannot build demo 1.0 from source", "line 299", "the fixture gives up"]);
+    assert!(!bench.prefix().exists());
+
+    // Without the rule the policy leaves out what does not build.
+    bench.packages(json!({ "dependencies": ["demo", "other"], "resolution": resolution }));
+    let bench = Bench::of(
+        json!({ "dependencies": ["demo", "other"], "resolution": resolution }),
+        [failing_sdist("demo", "1.0"), wheel("other", "1.0")],
+    );
+    let run = bench.build();
+    assert_eq!(run.installed(), ["other 1.0"]);
+    assert_says(&run.rules().join("\n"), &["left-out demo: no wheel fits, and its source did not build"]);
+    bench.fail(&["--fail-on-missing"], 1);
+}
+
+#[test]
+fn p9_a_skip_wins_over_a_forced_source_and_says_so() {
+    let bench = Bench::of(
+        json!({
+            "dependencies": ["demo", "other"],
+            "skip": here("demo", "not needed"), "forceSource": here("demo", "the wheel is broken"),
+        }),
+        [wheel("demo", "1.0"), sdist("demo", "1.0"), wheel("other", "1.0")],
+    );
+    let run = bench.build();
+    assert_eq!(run.rules(), ["skipped demo: not needed"]);
+    assert_eq!(run.warnings().len(), 1, "{:?}", run.warnings());
+    assert_says(&run.line("warning").unwrap().to_string(), &["`demo` is skipped", "/packages/forceSource/demo"]);
+    assert!(!bench.requests().iter().any(|path| path.contains("demo")));
+}
+
+#[test]
+fn p10_a_git_dependency_that_no_rule_allows_is_refused_before_any_download() {
+    let bench = Bench::of(
+        json!({
+            "dependencies": ["git+https://git.example.invalid/group/demo.git@v1", "other"],
+            "resolution": { "strictMissing": false },
+        }),
+        [wheel("other", "1.0")],
+    );
+    let run = bench.fail(&[], 2);
+    assert_eq!(run.error()["code"], "E_GIT_SOURCE");
+    assert_says(&run.told(), &["`demo`", "/packages/dependencies/0", "allowSourceList"]);
+    assert_eq!(bench.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn p11_a_package_in_no_deps_comes_alone() {
+    let bench = Bench::of(
+        json!({ "dependencies": ["parapred-pytorch"], "noDeps": ["Parapred_PyTorch"] }),
+        [WheelBuilder::new("parapred-pytorch", "1.0").requires("torch").build(), wheel("torch", "2.7.0")],
+    );
+    let run = bench.build();
+    assert_eq!(run.installed(), ["parapred-pytorch 1.0"]);
+    assert_eq!(run.rules(), ["without-dependencies parapred-pytorch: it is in noDeps"]);
+    assert_eq!(run.warnings(), Vec::<String>::new());
+    assert!(!bench.requests().iter().any(|path| path.contains("torch-2.7.0") || path.ends_with("/torch/")));
+}
+
+#[test]
+fn p12_a_build_wheel_rule_compiles_with_its_requirements_and_the_folder_of_the_package() {
+    let rule = json!({
+        "reason": "needs our flags", "buildRequires": ["tool==3.0"], "configSettings": ["--include={packageRoot}/include"],
+    });
+    let bench = Bench::of(
+        json!({ "dependencies": ["demo"], "buildWheel": { "demo": { host().as_str(): rule } } }),
+        [wheel("demo", "1.0"), sdist("demo", "1.0"), wheel("tool", "3.0")],
+    );
+    let run = bench.build();
+    assert_eq!(run.installed(), ["demo 1.0"], "the build's own requirement stays out of the runtime");
+    assert_eq!(run.rules(), ["built-wheel demo: needs our flags"]);
+    let report = fs::read_to_string(bench.site_packages().join("demo/build.json")).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let root = bench.repository.at(&format!("python-{}", support::PYTHON));
+    assert_eq!(report["settings"], json!({ "--include": format!("{}/include", root.display()) }));
+    assert_eq!(report["distributions"], json!(["tool"]));
+}
+
+#[test]
+fn p14_downloads_at_once_or_one_by_one_give_the_same_lock_and_the_same_artifact() {
+    let files = || (0..9).map(|number| wheel(&format!("demo{number}"), "1.0"));
+    let names: Vec<String> = (0..9).map(|number| format!("demo{number}")).collect();
+    let results: Vec<_> = [true, false]
+        .into_iter()
+        .map(|parallel| {
+            let bench = Bench::new(files());
+            bench.config(json!({
+                "packages": { "dependencies": names }, "build": { "parallelDownloads": parallel },
+            }));
+            let run = bench.build();
+            (bench.lock(), run.installed(), run.manifest().artifact.unwrap().sha256)
+        })
+        .collect();
+    assert_eq!(results[0].1.len(), 9);
+    assert_eq!(results[0], results[1]);
+}
+
+#[test]
+fn p15_a_marker_is_asked_about_the_target() {
+    let (other, own) = if cfg!(target_os = "macos") { ("linux", "darwin") } else { ("darwin", "linux") };
+    let bench = Bench::of(
+        json!({
+            "dependencies": [
+                format!("demo; sys_platform == \"{other}\""),
+                format!("other; sys_platform == \"{own}\" and python_full_version == \"3.14.6\""),
+            ],
+        }),
+        [wheel("demo", "1.0"), wheel("other", "1.0")],
+    );
+    let run = bench.build();
+    assert_eq!(run.installed(), ["other 1.0"]);
+    assert_says(&run.rules().join("\n"), &["not-applicable demo: the marker of `demo", "is false on"]);
+    assert!(!bench.requests().iter().any(|path| path.contains("demo")));
+}
+
+#[test]
+fn p16_an_empty_list_gives_an_empty_wheelhouse() {
+    let bench = Bench::new([]);
+    bench.config(json!({ "packages": { "dependencies": [] }, "layout": "wheelhouse" }));
+    let run = bench.build();
+    let packages = bench.prefix().join("packages");
+    assert_eq!(fs::read_dir(&packages).unwrap().count(), 0);
+    assert_eq!(run.installed(), Vec::<String>::new());
+    assert_eq!(bench.requests(), Vec::<String>::new());
+    // In the artifact, too.
+    let unpacked = bench.unpacked(&run);
+    assert_eq!(fs::read_dir(unpacked.join("packages")).unwrap().count(), 0);
+}
+
+#[test]
+fn p17_an_unreachable_index_is_named_with_the_package_and_the_attempts() {
+    // Nothing is left out for it: that would be a runtime without anything in it.
+    for resolution in [Value::Null, json!({ "allowSourceAll": true, "strictMissing": false })] {
+        let bench = Bench::of(json!({ "dependencies": ["demo"], "resolution": resolution }), []);
+        let url = "http://127.0.0.1:1/simple/";
+        let mut command = bench.command(&[support::PYTHON]);
+        let run = support::run(command.env("UV_DEFAULT_INDEX", url).env("UV_HTTP_RETRIES", "2"));
+        assert_eq!(run.code, 1, "{}", run.told());
+        assert_eq!(run.error()["code"], "E_INDEX_UNREACHABLE", "{}", run.told());
+        assert_says(&run.told(), &["127.0.0.1:1/simple", "demo", "after 2 retries"]);
+        let run = bench.fail(&["--offline"], 1);
+        assert_says(&run.told(), &["demo", "the network was disabled"]);
+        assert!(!bench.prefix().exists());
+        assert!(!bench.repository.at(&format!("python-{}/lock.json", support::PYTHON)).exists());
+    }
+}
+
+#[test]
+fn p18_a_file_with_another_content_than_the_index_says_is_not_kept() {
+    let demo = wheel("demo", "1.0");
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [demo.clone()]);
+    let other = WheelBuilder::new("demo", "1.0").file("demo/__init__.py", "import evil\n").build();
+    bench.index().server.put(&ServedIndex::file_path(&demo.file_name), other.bytes.clone());
+    let run = bench.fail(&[], 4);
+    assert_says(&run.told(), &[&demo.file_name, &demo.sha256().to_string(), &other.sha256().to_string()]);
+    assert!(!bench.prefix().exists());
+    let kept: Vec<_> = walkdir::WalkDir::new(bench.path("store/blobs"))
+        .into_iter()
+        .filter_map(|entry| entry.ok().filter(|entry| entry.file_type().is_file()))
+        .collect();
+    assert!(kept.is_empty(), "{kept:?}");
+
+    // Put right, the same lock builds.
+    bench.index().server.put(&ServedIndex::file_path(&demo.file_name), demo.bytes);
+    assert_eq!(bench.build_with(&["--locked"]).installed(), ["demo 1.0"]);
+}
+
+#[test]
+fn p19_a_yanked_file_is_taken_only_where_it_is_pinned_and_then_told() {
+    let mut index = FixtureIndex::new();
+    index.add(wheel("demo", "1.0")).add_yanked(wheel("demo", "2.0"), "it deletes files");
+    let bench = Bench::with_index(&index);
+    bench.packages(json!({ "dependencies": ["demo"] }));
+    let run = bench.build();
+    assert_eq!((run.installed(), run.warnings()), (vec!["demo 1.0".to_owned()], vec![]));
+
+    bench.packages(json!({ "dependencies": ["demo==2.0"] }));
+    let run = bench.build();
+    assert_eq!(run.installed(), ["demo 2.0"]);
+    assert_says(&run.warnings().join("\n"), &["demo==2.0", "yanked", "it deletes files"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn p20_of_wheels_that_fit_the_best_is_taken_and_none_above_the_ceiling() {
+    let arch = if host() == vocab::PlatformKey::LinuxAarch64 { "aarch64" } else { "x86_64" };
+    let tagged = |tag: &str| WheelBuilder::new("demo", "1.0").tag(&tag.replace("ARCH", arch)).build();
+    let bench = Bench::of(
+        json!({ "dependencies": ["demo"] }),
+        [
+            tagged("py3-none-any"),
+            tagged("cp314-cp314-manylinux_2_17_ARCH"),
+            tagged("cp314-cp314-manylinux_2_28_ARCH"),
+            tagged("cp314-cp314-manylinux_2_34_ARCH"),
+            tagged("cp313-cp313-manylinux_2_28_ARCH"),
+        ],
+    );
+    let run = bench.build();
+    assert_eq!(run.manifest().distributions[0].file, format!("demo-1.0-cp314-cp314-manylinux_2_28_{arch}.whl"));
+
+    let bench = Bench::of(
+        json!({ "dependencies": ["demo"], "resolution": { "strictMissing": false } }),
+        [tagged("cp314-cp314-manylinux_2_34_ARCH")],
+    );
+    let run = bench.build();
+    assert_eq!(run.installed(), Vec::<String>::new());
+    assert_says(&run.rules().join("\n"), &["left-out demo"]);
+}
+
+#[test]
+fn an_override_pins_anew_and_leaves_a_record() {
+    let bench = Bench::of(
+        json!({ "dependencies": ["Demo>=2"], "overrides": { "demo": "1.0" } }),
+        [wheel("demo", "1.0"), wheel("demo", "2.0")],
+    );
+    let run = bench.build();
+    assert_eq!(run.installed(), ["demo 1.0"]);
+    assert_eq!(run.rules(), ["overridden demo: `>=2` became `==1.0`"]);
+}
+
+#[test]
+fn a_platforms_own_dependencies_come_beside_the_general_ones() {
+    let elsewhere = vocab::PlatformKey::ALL.into_iter().find(|platform| *platform != host()).unwrap();
+    let bench = Bench::of(
+        json!({
+            "dependencies": ["demo"],
+            "platformSpecific": {
+                host().as_str(): { "dependencies": ["own"] }, elsewhere.as_str(): { "dependencies": ["foreign"] },
+            },
+        }),
+        [wheel("demo", "1.0"), wheel("own", "1.0"), wheel("foreign", "1.0")],
+    );
+    assert_eq!(bench.build().installed(), ["demo 1.0", "own 1.0"]);
+    assert!(!bench.requests().iter().any(|path| path.contains("foreign")));
+}
+
+#[test]
+fn an_allowed_git_dependency_is_built_at_its_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    SdistBuilder::new("demo", "1.0").requires("helper").write_folder(folder.path());
+    let repository = GitRepository::commit_all(folder.path());
+    repository.tag("v1");
+    let bench = Bench::of(
+        json!({
+            "dependencies": [format!("demo @ {}", repository.url(Some("v1")))],
+            "resolution": { "allowSourceList": ["demo"] },
+        }),
+        [wheel("helper", "1.0")],
+    );
+    let run = bench.build();
+    assert_eq!(run.installed(), ["demo 1.0", "helper 1.0"]);
+    let Origin::Git { commit, .. } = &run.manifest().distributions[0].origin else { panic!("{}", run.told()) };
+    assert_eq!(*commit, repository.commit);
+    assert_eq!(bench.lock()["platforms"][host().as_str()]["distributions"][0]["source"]["commit"], repository.commit);
+    // A tag can move; `--strict` wants the commit itself.
+    bench.fail(&["--strict"], 2);
+}
+
+#[test]
+fn a_local_wheel_and_a_local_folder_are_installed_and_a_change_in_them_is_noticed() {
+    let bench = Bench::new([wheel("helper", "1.0")]);
+    let tool = wheel("tool", "3.0");
+    let package = format!("python-{}", support::PYTHON);
+    tool.write_to(&bench.repository.at(&format!("{package}/wheels")));
+    SdistBuilder::new("demo", "1.0").requires("helper").write_folder(&bench.repository.at(&format!("{package}/demo")));
+    bench.packages(json!({ "dependencies": [format!("./wheels/{}", tool.file_name), "demo @ ./demo"] }));
+    let run = bench.build();
+    assert_eq!(run.installed(), ["demo 1.0", "helper 1.0", "tool 3.0"]);
+    let manifest = run.manifest();
+    let path = |text: String| text.parse::<vocab::TreePath>().unwrap();
+    let expected = Origin::Path { path: path(format!("{package}/wheels/{}", tool.file_name)), sha256: tool.sha256() };
+    assert_eq!(manifest.distributions[2].origin, expected);
+    assert!(
+        matches!(&manifest.distributions[0].origin, Origin::Path { path, .. } if path.as_str() == format!("{package}/demo"))
+    );
+    assert!(!bench.build().built());
+
+    bench.repository.file(&format!("{package}/demo/demo/more.py"), "answer = 42\n");
+    let run = bench.fail(&["--locked"], 2);
+    assert_eq!(run.error()["code"], "E_LOCK_STALE");
+    assert!(bench.build().built());
+    assert_eq!(bench.python("import demo.more; print(demo.more.answer)"), "42");
+}
+
+#[test]
+fn a_pinned_package_is_taken_from_its_registry_and_no_other() {
+    let marked = |text: &str| WheelBuilder::new("demo", "1.0").file("demo/__init__.py", format!("{text}\n")).build();
+    let bench = Bench::new([marked("origin = 'default'"), wheel("demo", "9.0"), wheel("other", "1.0")]);
+    let mut second = FixtureIndex::new();
+    second.add(marked("origin = 'second'"));
+    let second = second.serve();
+    bench.config(json!({
+        "registries": { "additional": [second.simple_url()], "pinned": { "demo": second.simple_url() } },
+        "packages": { "dependencies": ["demo", "other"] },
+    }));
+    let run = bench.build();
+    assert_eq!(run.installed(), ["demo 1.0", "other 1.0"]);
+    assert_eq!(bench.python("import demo; print(demo.origin)"), "second");
+    assert!(!bench.requests().iter().any(|path| path.contains("demo")), "{:?}", bench.requests());
+    assert_eq!(builder_requests(&second, "demo-1.0-py3-none-any.whl"), 1);
+}
+
+#[test]
+fn what_only_an_unreachable_registry_has_is_missing_and_the_rest_is_built() {
+    let url = "http://127.0.0.1:1/simple/";
+    let bench = Bench::new([wheel("other", "1.0"), wheel("cudf-cu12", "25.6.0")]);
+    bench.config(json!({
+        "registries": { "additional": [url], "pinned": { "cudf-cu12": url } },
+        "packages": { "dependencies": ["cudf-cu12", "other"] },
+    }));
+    let run = bench.build();
+    assert_eq!(run.installed(), ["other 1.0"]);
+    assert_says(
+        &run.rules().join("\n"),
+        &["missing cudf-cu12: its registry http://127.0.0.1:1/simple/ cannot be reached"],
+    );
+    assert_eq!(run.warnings().len(), 1, "{:?}", run.warnings());
+    assert_says(&run.warnings()[0], &["W_REGISTRY_UNREACHABLE", url, "`cudf-cu12`"]);
+
+    let run = bench.fail(&["--strict"], 1);
+    assert_eq!(run.error()["code"], "E_REGISTRY_UNREACHABLE");
+    assert_says(&run.told(), &[url, "`cudf-cu12`"]);
+    // `--fail-on-missing` as well.
+    bench.fail(&["--fail-on-missing"], 1);
+}
+
+#[test]
+fn two_wheels_with_the_same_file_are_told_with_both_names() {
+    let with =
+        |name: &str| WheelBuilder::new(name, "1.0").file("common/util.py", format!("whose = '{name}'\n")).build();
+    let bench = Bench::of(json!({ "dependencies": ["alpha", "beta"] }), [with("alpha"), with("beta")]);
+    let run = bench.build();
+    let clashes = run.manifest().clashes;
+    assert_eq!(clashes.len(), 1);
+    assert_eq!(clashes[0].path.as_str(), format!("{}/common/util.py", support::SITE_PACKAGES));
+    assert_eq!((clashes[0].kept.as_str(), clashes[0].dropped.as_str()), ("alpha", "beta"));
+    assert_says(&run.warnings().join("\n"), &["W_FILE_CLASH", "`alpha`", "`beta`", "common/util.py"]);
+    assert_eq!(bench.python("from common import util; print(util.whose)"), "alpha");
+}
+
+#[test]
+fn a_skip_of_what_another_package_requires_names_the_parent() {
+    let bench = Bench::of(
+        json!({ "dependencies": ["parent"], "skip": here("child", "not here") }),
+        [WheelBuilder::new("parent", "1.0").requires("child>=1").build(), wheel("child", "1.0")],
+    );
+    let run = bench.build();
+    assert_eq!(run.installed(), ["parent 1.0"]);
+    assert_says(&run.warnings().join("\n"), &["W_UNMET_REQUIREMENT", "`parent` requires `child>=1`", "not here"]);
+    let run = bench.fail(&["--strict"], 3);
+    assert_eq!(run.error()["code"], "E_UNMET_REQUIREMENT");
+    assert_says(&run.told(), &["`parent`", "child"]);
+}

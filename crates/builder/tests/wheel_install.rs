@@ -1,0 +1,345 @@
+//! Wheels laid out in a prefix.
+
+#![allow(clippy::unwrap_used, reason = "a helper that cannot do its work is a failed test")]
+
+mod wheel_support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use builder::wheel::{InstallRequest, LinkMethod, WheelToInstall, install, install_all};
+use proptest::prelude::*;
+use serde_json::json;
+use testkit::{FixtureFile, WheelBuilder};
+use vocab::{Digest, Fault};
+use wheel_support::{Bench, LINUX, WINDOWS, files_below, told};
+
+const SITE: &str = "lib/python3.12/site-packages";
+
+fn tools() -> FixtureFile {
+    WheelBuilder::new("my-tools", "1.0")
+        .tag("cp312-cp312-linux_x86_64")
+        .file("my_tools/__init__.py", "import sys\ndef main(): print(sys.executable, *sys.argv[1:])\n")
+        .file("{data}/purelib/pure.py", "pure\n")
+        .file("{data}/platlib/plat.py", "plat\n")
+        .file("{data}/headers/tools.h", "/* */\n")
+        .file("{data}/data/share/doc/tools.txt", "doc\n")
+        .executable("{data}/scripts/native", *b"\x7fELF")
+        .file("{data}/scripts/plain", "#!python -u\nimport sys\nprint('plain', *sys.argv[1:])\n")
+        .file("{data}/scripts/shell.sh", "#!/bin/sh\necho shell\n")
+        .console_script("tool", "my_tools:main [extra]")
+        .entry_point("gui_scripts", "window", "my_tools:main")
+        .build()
+}
+
+#[test]
+fn every_file_goes_where_its_scheme_says() {
+    let bench = Bench::new();
+    let linux = bench.path("linux");
+    bench.install(&[tools()], &linux, LINUX);
+    let below_site = |path: &str| format!("{SITE}/{path}");
+    let mut expected: Vec<String> =
+        ["bin/native", "bin/plain", "bin/shell.sh", "bin/tool", "bin/window"].map(str::to_owned).into();
+    expected.push("include/python3.12/my-tools/tools.h".into());
+    let dist_info = ["INSTALLER", "METADATA", "RECORD", "REQUESTED", "WHEEL", "entry_points.txt"];
+    expected.extend(dist_info.map(|name| below_site(&format!("my_tools-1.0.dist-info/{name}"))));
+    expected.extend(["my_tools/__init__.py", "plat.py", "pure.py"].map(below_site));
+    expected.push("share/doc/tools.txt".into());
+    assert_eq!(files_below(&linux), expected);
+
+    let windows = bench.path("windows");
+    let installed = bench.install(&[tools()], &windows, WINDOWS).distributions.remove(0);
+    let scripts: Vec<&str> = installed.scripts.iter().map(vocab::TreePath::as_str).collect();
+    assert_eq!(
+        scripts,
+        ["bin/native", "bin/plain-script.py", "bin/shell.sh", "bin/tool-script.py", "bin/window-script.pyw"]
+    );
+    assert!(windows.join("Lib/site-packages/pure.py").is_file());
+    assert!(fs::read_to_string(windows.join("bin/plain-script.py")).unwrap().starts_with("#!python.exe\nimport sys"));
+}
+
+#[cfg(unix)]
+#[test]
+fn t9_scripts_have_mode_0755_and_what_is_linked_cannot_be_written() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let bench = Bench::new();
+    let prefix = bench.path("prefix");
+    let all = bench.install(&[tools()], &prefix, LINUX);
+    for name in ["native", "plain", "shell.sh", "tool"] {
+        let metadata = fs::metadata(prefix.join("bin").join(name)).unwrap();
+        assert_eq!((metadata.permissions().mode() & 0o777, metadata.nlink()), (0o755, 1), "for {name}");
+    }
+    let metadata = fs::metadata(prefix.join(SITE).join("pure.py")).unwrap();
+    if all.method == LinkMethod::HardLink {
+        assert_eq!((metadata.permissions().mode() & 0o777, metadata.nlink()), (0o444, 2));
+    }
+}
+
+/// Any Python of this machine, standing as `bin/python3.12` in the prefix.
+#[cfg(unix)]
+fn with_interpreter(prefix: &Path) {
+    let python = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+    let python = String::from_utf8(python.stdout).unwrap();
+    fs::write(
+        prefix.join("bin/python3.12"),
+        format!("#!/bin/sh\nPYTHONPATH=\"${{0%/*}}/../{SITE}\" exec {} \"$@\"\n", python.trim()),
+    )
+    .unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(prefix.join("bin/python3.12"), mode).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn t12_scripts_run_from_a_moved_prefix_with_spaces_and_umlauts_and_through_links() {
+    let bench = Bench::new();
+    let built = bench.path("built");
+    bench.install(&[tools()], &built, LINUX);
+    with_interpreter(&built);
+    let moved = bench.path("Meine Läufe 漢字 $HOME 'x'");
+    fs::rename(&built, &moved).unwrap();
+    let outside = bench.path("links here");
+    fs::create_dir(&outside).unwrap();
+    std::os::unix::fs::symlink(moved.join("bin/tool"), outside.join("absolute")).unwrap();
+    std::os::unix::fs::symlink("absolute", outside.join("chained")).unwrap();
+    let run = |program: &Path, folder: &Path| {
+        let output = Command::new(program).args(["a b", "ü"]).current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{program:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for program in [moved.join("bin/tool"), moved.join("bin/window"), outside.join("absolute"), outside.join("chained")]
+    {
+        assert!(run(&program, Path::new("/")).ends_with(" a b ü\n"), "for {program:?}");
+    }
+    assert_eq!(run(&moved.join("bin/plain"), Path::new("/")), "plain a b ü\n");
+    // Relative, and without any folder in its name.
+    assert!(run(Path::new("./tool"), &moved.join("bin")).ends_with(" a b ü\n"));
+    let by_name = Command::new("sh").args(["tool", "x"]).current_dir(moved.join("bin")).output().unwrap();
+    assert!(by_name.status.success());
+}
+
+/// What pip and importlib.metadata do with a RECORD: every row's file has that digest and size.
+fn record_is_right(prefix: &Path, site: &str, dist_info: &str) -> usize {
+    let text = fs::read_to_string(prefix.join(site).join(dist_info).join("RECORD")).unwrap();
+    let rows: Vec<&str> = text.lines().collect();
+    assert!(rows.is_sorted());
+    for row in &rows {
+        let mut fields = row.rsplitn(3, ',');
+        let (size, digest, path) = (fields.next().unwrap(), fields.next().unwrap(), fields.next().unwrap());
+        let content = fs::read(prefix.join(site).join(path.trim_matches('"').replace("\"\"", "\""))).unwrap();
+        if path.ends_with("/RECORD") {
+            assert_eq!((size, digest), ("", ""));
+            continue;
+        }
+        use base64::Engine as _;
+        let expected = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(Digest::of(&content).as_bytes());
+        assert_eq!(
+            (digest, size),
+            (format!("sha256={expected}").as_str(), content.len().to_string().as_str()),
+            "{path}"
+        );
+    }
+    rows.len()
+}
+
+#[test]
+fn the_record_lists_every_file_with_its_digest() {
+    let bench = Bench::new();
+    for (name, layout, site) in [("l", LINUX, SITE), ("w", WINDOWS, "Lib/site-packages")] {
+        let prefix = bench.path(name);
+        let all = bench.install(&[tools()], &prefix, layout);
+        let rows = record_is_right(&prefix, site, "my_tools-1.0.dist-info");
+        assert_eq!(rows, files_below(&prefix).len());
+        assert_eq!(rows, all.distributions[0].files.len());
+    }
+}
+
+#[test]
+fn requested_and_direct_url_are_written_when_they_apply() {
+    let bench = Bench::new();
+    let wheel = bench.unpack(&tools()).unwrap();
+    let url = json!({"url": "https://host.example/x.git", "vcs_info": {"vcs": "git", "commit_id": "0"}});
+    let request = InstallRequest { direct_url: Some(url.clone()), ..InstallRequest::new(false) };
+    install(&bench.context, &wheel, &bench.path("p"), LINUX, request).unwrap();
+    let dist_info = bench.path("p").join(SITE).join("my_tools-1.0.dist-info");
+    assert_eq!(fs::read_to_string(dist_info.join("INSTALLER")).unwrap(), "pydist\n");
+    assert!(!dist_info.join("REQUESTED").exists());
+    let written: serde_json::Value =
+        serde_json::from_slice(&fs::read(dist_info.join("direct_url.json")).unwrap()).unwrap();
+    assert_eq!(written, url);
+    record_is_right(&bench.path("p"), SITE, "my_tools-1.0.dist-info");
+}
+
+#[test]
+fn a_clash_has_one_winner_whatever_the_threads_and_the_order() {
+    let wheel = |name: &str, content: &str| {
+        let files = (0..40).fold(WheelBuilder::new(name, "1.0"), |wheel, index| {
+            wheel.file(&format!("shared/{index}.py"), format!("{content}{index}"))
+        });
+        files.file("shared/same.py", "equal").file(&format!("{name}.py"), name).build()
+    };
+    let (one, other) = (wheel("aa", "a"), wheel("bb", "b"));
+    let mut results = Vec::new();
+    for (jobs, swapped) in [(1, false), (8, false), (8, true)] {
+        let mut bench = Bench::new();
+        bench.context.jobs = jobs;
+        let (one, other) = (bench.unpack(&one).unwrap(), bench.unpack(&other).unwrap());
+        let mut wheels = [
+            WheelToInstall { wheel: &one, request: InstallRequest::new(false) },
+            WheelToInstall { wheel: &other, request: InstallRequest::new(true) },
+        ];
+        if swapped {
+            wheels.reverse();
+        }
+        let all = install_all(&bench.context, &wheels, &bench.path("p"), LINUX).unwrap();
+        assert_eq!(all.clashes.len(), 40);
+        assert!(all.clashes.iter().all(|clash| clash.kept.as_str() == "bb" && clash.dropped.as_str() == "aa"));
+        // 1 own, 1 shared with equal content, METADATA, WHEEL, INSTALLER, RECORD.
+        assert_eq!(record_is_right(&bench.path("p"), SITE, "aa-1.0.dist-info"), 6);
+        record_is_right(&bench.path("p"), SITE, "bb-1.0.dist-info");
+        let files = files_below(&bench.path("p"));
+        let tree: BTreeMap<String, Digest> = files
+            .into_iter()
+            .map(|path| (path.clone(), Digest::of(fs::read(bench.path("p").join(&path)).unwrap())))
+            .collect();
+        results.push(tree);
+    }
+    assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn an_older_version_in_the_prefix_makes_room() {
+    let bench = Bench::new();
+    let prefix = bench.path("p");
+    let old = WheelBuilder::new("demo", "1.0")
+        .file("demo/old.py", "")
+        .file("demo/both.py", "1")
+        .console_script("demo", "demo.old:x");
+    bench.install(&[old.build()], &prefix, LINUX);
+    // What running it leaves behind, and a file that belongs to nobody.
+    fs::create_dir(prefix.join(SITE).join("demo/__pycache__")).unwrap();
+    fs::write(prefix.join(SITE).join("demo/__pycache__/old.cpython-312.pyc"), "").unwrap();
+    fs::write(prefix.join(SITE).join("pth.pth"), "before").unwrap();
+    let new = WheelBuilder::new("demo", "2.0").file("demo/both.py", "2").file("pth.pth", "after").build();
+    let all = bench.install(&[new], &prefix, LINUX);
+    assert_eq!(all.removed.iter().map(vocab::DistributionName::as_str).collect::<Vec<_>>(), ["demo"]);
+    assert_eq!(all.replaced.iter().map(vocab::TreePath::as_str).collect::<Vec<_>>(), [format!("{SITE}/pth.pth")]);
+    let files = files_below(&prefix);
+    assert!(
+        files.iter().all(|path| !path.contains("old") && !path.contains("demo-1.0") && !path.starts_with("bin")),
+        "{files:?}"
+    );
+    assert_eq!(fs::read_to_string(prefix.join(SITE).join("demo/both.py")).unwrap(), "2");
+}
+
+#[test]
+fn what_a_platform_cannot_hold_or_a_wheel_may_not_touch_is_refused() {
+    let refused = |wheel: WheelBuilder, layout| {
+        let bench = Bench::new();
+        let unpacked = bench.unpack(&wheel.build()).unwrap();
+        let error =
+            install(&bench.context, &unpacked, &bench.path("p"), layout, InstallRequest::new(true)).unwrap_err();
+        (error.exit().code(), told(&error))
+    };
+    let demo = || WheelBuilder::new("demo", "1.0");
+    let cases = [
+        (
+            demo().file("demo/aux.py", ""),
+            WINDOWS,
+            (4, "its file `Lib/site-packages/demo/aux.py` is refused: its name belongs to a device on Windows"),
+        ),
+        (
+            demo().file("{data}/data/bin/python3.12", ""),
+            LINUX,
+            (4, "its file `bin/python3.12` is refused: it would replace the interpreter"),
+        ),
+        (
+            demo().file("{data}/odd/x", ""),
+            LINUX,
+            (4, "its file `demo-1.0.data/odd/x` is refused: its .data folder is none that wheels have"),
+        ),
+        (
+            demo().file("x.py", "1").file("{data}/purelib/x.py", "2"),
+            LINUX,
+            (1, "it brings `lib/python3.12/site-packages/x.py` twice, with different content"),
+        ),
+    ];
+    for (wheel, layout, (code, text)) in cases {
+        let prefix = "cannot install `demo-1.0-py3-none-any.whl`: ";
+        assert_eq!(refused(wheel, layout), (code, format!("{prefix}{text}")));
+    }
+}
+
+#[test]
+fn a_file_of_the_store_that_somebody_wrote_into_is_not_used_again() {
+    let bench = Bench::new();
+    let wheel = WheelBuilder::new("demo", "1.0").file("demo.py", "good").build();
+    let unpacked = bench.unpack(&wheel).unwrap();
+    let stored = unpacked.tree.join("demo.py");
+    for damage in ["evil", "longer", ""] {
+        fs::remove_file(&stored).unwrap();
+        if !damage.is_empty() {
+            fs::write(&stored, damage).unwrap();
+        }
+        let again = bench.unpack(&wheel).unwrap();
+        assert_eq!(fs::read_to_string(again.tree.join("demo.py")).unwrap(), "good", "after {damage:?}");
+    }
+    // The same content with another time stamp, as in a copied store, is fine.
+    fs::remove_file(&stored).unwrap();
+    fs::write(&stored, "good").unwrap();
+    let notes = bench.events().len();
+    bench.unpack(&wheel).unwrap();
+    assert_eq!((notes, bench.events().len()), (3, 3));
+}
+
+#[test]
+fn eight_builders_unpack_the_same_wheels_at_once() {
+    let bench = Bench::new();
+    let wheels: Vec<FixtureFile> =
+        (0..6).map(|number| WheelBuilder::new(&format!("demo{number}"), "1.0").build()).collect();
+    let blobs: Vec<_> = wheels.iter().map(|wheel| bench.blob(wheel)).collect();
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let (bench, mut blobs) = (&bench, blobs.clone());
+            blobs.rotate_left(number % 6);
+            scope.spawn(move || {
+                let unpacked = builder::wheel::unpack_all(&bench.neighbour(), &blobs).unwrap();
+                let names = |index: usize| unpacked[index].contents.file_name == blobs[index].file_name;
+                assert!(unpacked.len() == 6 && (0..6).all(names));
+            });
+        }
+    });
+    assert_eq!(fs::read_dir(bench.context.store.root().join("wheels")).unwrap().count(), 6);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_small_tree_made_a_wheel_installs_to_exactly_that_tree(
+        files in proptest::collection::btree_map("[a-z]{1,3}(/[A-Za-zü ]{0,4}[a-z]){0,3}\\.[a-z]{1,3}", (proptest::collection::vec(any::<u8>(), 0..2000), any::<bool>()), 1..12),
+    ) {
+        let wheel = files.iter().fold(WheelBuilder::new("demo", "1.0"), |wheel, (path, (content, executable))| {
+            if *executable { wheel.executable(path, content.clone()) } else { wheel.file(path, content.clone()) }
+        });
+        let bench = Bench::new();
+        let prefix = bench.path("p");
+        bench.install(&[wheel.build()], &prefix, LINUX);
+        let site = prefix.join(SITE);
+        let installed = files_below(&site);
+        let own: Vec<&String> = installed.iter().filter(|path| !path.starts_with("demo-1.0.dist-info/")).collect();
+        prop_assert_eq!(own, files.keys().collect::<Vec<_>>());
+        for (path, (content, _executable)) in &files {
+            prop_assert_eq!(&fs::read(site.join(path)).unwrap(), content);
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt as _;
+                let mode = fs::metadata(site.join(path)).unwrap().permissions().mode();
+                prop_assert_eq!(mode & 0o111 != 0, *_executable);
+            }
+        }
+        prop_assert_eq!(record_is_right(&prefix, SITE, "demo-1.0.dist-info"), files.len() + 5);
+    }
+}

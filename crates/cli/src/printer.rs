@@ -1,0 +1,318 @@
+//! The one thing that writes: a listener for events, and where data, tables and errors go.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anstream::AutoStream;
+use indicatif::ProgressDrawTarget;
+use serde::Serialize;
+use serde_json::json;
+use vocab::{Event, Exit, Fault};
+
+use crate::bars::Bars;
+use crate::fault_text::{causes, fault_json, render_fault};
+use crate::github;
+use crate::lines::Lines;
+use crate::{Mode, PrinterSettings};
+
+/// Shared by all threads of a command; what two of them say never mixes within a line.
+pub struct Printer {
+    settings: PrinterSettings,
+    state: Mutex<State>,
+}
+
+struct State {
+    stdout: Box<dyn Write + Send>,
+    stderr: Box<dyn Write + Send>,
+    lines: Lines,
+    bars: Option<Bars>,
+}
+
+impl Printer {
+    /// On the process's own stdout and stderr.
+    pub fn new(settings: PrinterSettings) -> Self {
+        let choice = if settings.color { anstream::ColorChoice::Always } else { anstream::ColorChoice::Never };
+        let stderr = AutoStream::new(io::stderr(), choice);
+        let mut printer = Self::with_output(settings, io::stdout(), stderr);
+        if printer.settings.mode == Mode::Bars {
+            printer.state.get_mut().unwrap_or_else(PoisonError::into_inner).bars =
+                Some(Bars::new(ProgressDrawTarget::stderr()));
+        }
+        printer
+    }
+
+    /// Elsewhere, and never with bars.
+    pub fn with_output(
+        settings: PrinterSettings,
+        stdout: impl Write + Send + 'static,
+        stderr: impl Write + Send + 'static,
+    ) -> Self {
+        let lines = Lines::new(settings.color, settings.verbosity);
+        let state = State { stdout: Box::new(stdout), stderr: Box::new(stderr), lines, bars: None };
+        Self { settings, state: Mutex::new(state) }
+    }
+
+    pub fn settings(&self) -> &PrinterSettings {
+        &self.settings
+    }
+
+    /// The listener for a build's events.
+    #[expect(clippy::needless_pass_by_value, reason = "a listener owns what it is told")]
+    pub fn tell(&self, event: Event) {
+        let mut state = self.state();
+        if let Some(bars) = &mut state.bars {
+            bars.show(&event);
+        }
+        match self.settings.mode {
+            Mode::Json => {
+                let line = serde_json::to_string(&event).unwrap_or_default();
+                state.data(&format!("{line}\n"));
+            }
+            Mode::Quiet => {
+                if let Some(text) = state.lines.warning(&event) {
+                    state.say(&text);
+                }
+            }
+            Mode::Bars | Mode::Plain => {
+                if let Some(text) = state.lines.of(&event) {
+                    state.say(&text);
+                }
+            }
+        }
+        if self.settings.github_actions
+            && let Event::Warning { code, text, place, hint } = &event
+        {
+            let hint = hint.as_ref().map_or(String::new(), |hint| format!("\nhint: {hint}"));
+            // A package or platform has no file to point at; then it is part of the text.
+            let place_text = place.as_ref().map_or(String::new(), |place| format!("{place}: "));
+            state.say(&github::annotation("warning", code, &format!("{place_text}{text}{hint}"), place.as_deref()));
+        }
+    }
+
+    /// What the command was asked for, on stdout as it is. A missing line break at the end is added.
+    pub fn data(&self, text: &str) {
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        self.state().data(&format!("{text}{end}"));
+    }
+
+    /// The same as one line of JSON: `{"event": kind, …}` with the fields of `value`, or with `value` itself as
+    /// `"value"` where it is no object.
+    pub fn json(&self, kind: &str, value: &impl Serialize) {
+        let mut line = json!({ "event": kind });
+        match serde_json::to_value(value) {
+            Ok(serde_json::Value::Object(fields)) => {
+                if let Some(object) = line.as_object_mut() {
+                    object.extend(fields);
+                }
+            }
+            Ok(other) => line["value"] = other,
+            Err(error) => line["value"] = json!(error.to_string()),
+        }
+        self.state().data(&format!("{line}\n"));
+    }
+
+    /// For people, on stderr: a table, a closing line. Not said with `--quiet` or `--json`.
+    pub fn say(&self, text: &str) {
+        if matches!(self.settings.mode, Mode::Bars | Mode::Plain) {
+            self.state().say(text.trim_end_matches('\n'));
+        }
+    }
+
+    /// Adds Markdown to the job's summary, where there is one.
+    pub fn summarize(&self, markdown: &str) {
+        let Some(path) = &self.settings.summary else { return };
+        let written = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .and_then(|mut file| file.write_all(format!("{}\n\n", markdown.trim_end()).as_bytes()));
+        if let Err(error) = written {
+            self.tell(Event::Warning {
+                code: "W_JOB_SUMMARY",
+                text: format!("the job summary cannot be written: {error}"),
+                place: Some(path.display().to_string()),
+                hint: None,
+            });
+        }
+    }
+
+    pub fn fault(&self, fault: &dyn Fault) {
+        let mut state = self.state();
+        if let Some(bars) = &mut state.bars {
+            bars.clear();
+        }
+        if self.settings.mode == Mode::Json {
+            state.data(&format!("{}\n", fault_json(fault)));
+        } else {
+            state.say(&render_fault(fault, &self.settings));
+        }
+        if self.settings.github_actions {
+            let message = fault.to_string();
+            let text = std::iter::once(message.clone()).chain(causes(fault)).collect::<Vec<_>>().join("\n");
+            // The place, `config.json:3:7`, starts the message of what is at fault in a file.
+            let place = message.split(": ").next().map(|start| start.trim_end_matches(':'));
+            state.say(&github::annotation("error", fault.code(), &text, place));
+        }
+    }
+
+    /// Takes the bars away for good; what comes after are lines.
+    pub fn close(&self) {
+        if let Some(mut bars) = self.state().bars.take() {
+            bars.clear();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Output that nobody reads any more (a closed pipe) is dropped: the work itself goes on.
+    fn data(&mut self, text: &str) {
+        let stdout = &mut self.stdout;
+        let mut write = || drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+        match &self.bars {
+            Some(bars) => bars.aside(&mut write),
+            None => write(),
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        let stderr = &mut self.stderr;
+        let mut write = || drop(stderr.write_all(format!("{text}\n").as_bytes()).and_then(|()| stderr.flush()));
+        match &self.bars {
+            Some(bars) => bars.aside(&mut write),
+            None => write(),
+        }
+    }
+}
+
+/// Shows the error, if it is one, and gives the process's exit code (see [`Exit`]).
+pub fn finish<F: Fault>(printer: &Printer, result: Result<Exit, F>) -> ExitCode {
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(fault) => {
+            printer.fault(&fault);
+            fault.exit()
+        }
+    };
+    printer.close();
+    ExitCode::from(exit.code())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use vocab::TransferId;
+
+    use super::*;
+    use crate::fault_text::tests::{Inner, Middle, Outer};
+
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Paper {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    /// A short build that goes wrong. Gives stdout and stderr.
+    fn story(settings: PrinterSettings) -> (String, String) {
+        let (stdout, stderr) = (Paper::default(), Paper::default());
+        let printer = Printer::with_output(settings, stdout.clone(), stderr.clone());
+        let id = TransferId(1);
+        for event in [
+            Event::Begun { title: "3.12.10 for linux-x64".into() },
+            Event::StepStarted { step: "fetch" },
+            Event::TransferStarted { id, name: "numpy.whl".into(), total: Some(3_000_000), already: 0 },
+            Event::TransferAdvanced { id, bytes: 3_000_000 },
+            Event::Retry { what: "pandas.whl".into(), attempt: 2, of: 5, reason: "the connection broke".into() },
+            Event::TransferFinished { id },
+            Event::Progress { step: "fetch", done: 1, total: 1 },
+            Event::StepFinished { step: "fetch", elapsed_ms: 1500 },
+            Event::Note { text: "an earlier build is replaced".into() },
+            Event::Warning {
+                code: "W_UNUSED",
+                text: "the override matches nothing".into(),
+                place: Some("shared-config.json:3:7".into()),
+                hint: Some("remove it".into()),
+            },
+            Event::Output { program: "demo".into(), line: "\u{1b}[1mcompiling\u{1b}[0m".into() },
+        ] {
+            printer.tell(event);
+        }
+        printer.say("package  version\nnumpy    2.2.6\n");
+        printer.data("/repo/python-3.12.10/pydist/linux-x64");
+        let code = finish(&printer, Err(Outer(Middle(Inner))));
+        assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(1)));
+        (stdout.text(), stderr.text())
+    }
+
+    #[test]
+    fn plain_lines_say_each_thing_once_without_control_characters() {
+        let (stdout, stderr) = story(PrinterSettings { verbosity: 1, ..PrinterSettings::default() });
+        assert_eq!(stdout, "/repo/python-3.12.10/pydist/linux-x64\n");
+        assert!(!stderr.chars().any(|character| character.is_control() && character != '\n'));
+        insta::assert_snapshot!(stderr);
+    }
+
+    #[test]
+    fn json_is_one_object_a_line_on_stdout_and_nothing_else() {
+        let (stdout, stderr) = story(PrinterSettings { mode: Mode::Json, ..PrinterSettings::default() });
+        assert_eq!(stderr, "");
+        let objects: Vec<&str> = stdout.lines().filter(|line| line.starts_with('{')).collect();
+        assert!(objects.iter().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+        insta::assert_snapshot!(stdout);
+    }
+
+    #[test]
+    fn quiet_leaves_warnings_and_errors() {
+        let (_, stderr) = story(PrinterSettings { mode: Mode::Quiet, verbosity: 1, ..PrinterSettings::default() });
+        insta::assert_snapshot!(stderr);
+    }
+
+    #[test]
+    fn github_gets_annotations_beside_the_lines() {
+        let (_, stderr) = story(PrinterSettings { github_actions: true, ..PrinterSettings::default() });
+        let annotations: Vec<&str> = stderr.lines().filter(|line| line.starts_with("::")).collect();
+        insta::assert_snapshot!(annotations.join("\n"));
+    }
+
+    #[test]
+    fn the_job_summary_grows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("summary.md");
+        let settings = PrinterSettings { summary: Some(path.clone()), ..PrinterSettings::default() };
+        let printer = Printer::with_output(settings, Paper::default(), Paper::default());
+        printer.summarize("## one\n");
+        printer.summarize("## two");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "## one\n\n## two\n\n");
+    }
+
+    #[test]
+    fn results_as_json_carry_their_kind() {
+        let stdout = Paper::default();
+        let printer = Printer::with_output(PrinterSettings::default(), stdout.clone(), Paper::default());
+        printer.json("result", &json!({ "prefix": "/x" }));
+        printer.json("plan", &json!(["row"]));
+        assert_eq!(
+            stdout.text(),
+            "{\"event\":\"result\",\"prefix\":\"/x\"}\n{\"event\":\"plan\",\"value\":[\"row\"]}\n"
+        );
+    }
+}

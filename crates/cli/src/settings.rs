@@ -1,0 +1,150 @@
+//! How a program shows things, from its options, its environment and where it runs. Pure, except for
+//! [`Terminal::here`].
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+/// How events are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Moving bars on a terminal.
+    Bars,
+    /// One line for each thing that is finished, without control characters.
+    #[default]
+    Plain,
+    /// One JSON object a line, on stdout.
+    Json,
+    /// Warnings and errors only.
+    Quiet,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ColorChoice {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// What the command line says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    pub json: bool,
+    pub quiet: bool,
+    /// How often `-v` was given.
+    pub verbose: u8,
+    pub color: ColorChoice,
+}
+
+/// What standard error is connected to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terminal {
+    pub stderr: bool,
+    /// In columns, where known.
+    pub width: Option<usize>,
+}
+
+impl Terminal {
+    /// Of this process.
+    pub fn here() -> Self {
+        let stderr = std::io::stderr().is_terminal();
+        let size = terminal_size::terminal_size_of(std::io::stderr()).filter(|_| stderr);
+        Self { stderr, width: size.map(|(width, _)| width.0.into()) }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PrinterSettings {
+    pub mode: Mode,
+    /// 1 and more: the output of external programs too.
+    pub verbosity: u8,
+    pub color: bool,
+    /// Annotations in the form that GitHub Actions reads from a log.
+    pub github_actions: bool,
+    /// The Markdown file of the job's summary.
+    pub summary: Option<PathBuf>,
+    /// Tables are cut to it; `None` leaves them as wide as they are.
+    pub width: Option<usize>,
+}
+
+/// `environment` gives a variable's value, `None` when it is unset.
+///
+/// Read are `NO_COLOR`, `CLICOLOR_FORCE`, `TERM`, `CI`, `GITHUB_ACTIONS` and `GITHUB_STEP_SUMMARY`. An option beats
+/// a variable; `NO_COLOR` beats `CLICOLOR_FORCE`.
+pub fn settings(environment: &dyn Fn(&str) -> Option<String>, terminal: Terminal, flags: &Flags) -> PrinterSettings {
+    let is_on = |name: &str| environment(name).is_some_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
+    let dumb = environment("TERM").is_some_and(|value| value == "dumb");
+    let capable = terminal.stderr && !dumb;
+    let mode = match flags {
+        Flags { json: true, .. } => Mode::Json,
+        Flags { quiet: true, .. } => Mode::Quiet,
+        _ if capable && !is_on("CI") => Mode::Bars,
+        _ => Mode::Plain,
+    };
+    // https://no-color.org: any value but the empty one.
+    let no_color = environment("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let color = match flags.color {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => !no_color && (is_on("CLICOLOR_FORCE") || (capable && !is_on("CI"))),
+    };
+    let github_actions = is_on("GITHUB_ACTIONS");
+    let summary = environment("GITHUB_STEP_SUMMARY").filter(|path| github_actions && !path.is_empty());
+    PrinterSettings {
+        mode,
+        verbosity: flags.verbose,
+        color,
+        github_actions,
+        summary: summary.map(PathBuf::from),
+        width: terminal.width.filter(|_| capable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_and_colours_need_a_terminal_that_wants_them() {
+        let cases = [
+            // (variables, terminal, mode, colour)
+            (&[][..], true, Mode::Bars, true),
+            (&[], false, Mode::Plain, false),
+            (&[("TERM", "dumb")], true, Mode::Plain, false),
+            (&[("CI", "true")], true, Mode::Plain, false),
+            (&[("CI", "false")], true, Mode::Bars, true),
+            (&[("NO_COLOR", "1")], true, Mode::Bars, false),
+            (&[("NO_COLOR", "")], true, Mode::Bars, true),
+            (&[("CLICOLOR_FORCE", "1")], false, Mode::Plain, true),
+            (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false, Mode::Plain, false),
+        ];
+        for (variables, stderr, mode, color) in cases {
+            let environment = |name: &str| {
+                variables.iter().find(|(known, _)| *known == name).map(|(_, value): &(&str, &str)| (*value).to_owned())
+            };
+            let chosen = settings(&environment, Terminal { stderr, width: Some(80) }, &Flags::default());
+            assert_eq!((chosen.mode, chosen.color), (mode, color), "for {variables:?}, terminal: {stderr}");
+        }
+    }
+
+    #[test]
+    fn options_beat_the_environment() {
+        let environment = |name: &str| (name == "NO_COLOR").then(|| "1".to_owned());
+        let terminal = Terminal { stderr: true, width: None };
+        let flags = Flags { color: ColorChoice::Always, json: true, quiet: true, ..Flags::default() };
+        let chosen = settings(&environment, terminal, &flags);
+        assert_eq!((chosen.mode, chosen.color), (Mode::Json, true));
+    }
+
+    #[test]
+    fn the_job_summary_is_githubs_alone() {
+        let both = |name: &str| match name {
+            "GITHUB_ACTIONS" => Some("true".to_owned()),
+            "GITHUB_STEP_SUMMARY" => Some("/tmp/summary".to_owned()),
+            _ => None,
+        };
+        let path_only = |name: &str| both(name).filter(|_| name != "GITHUB_ACTIONS");
+        assert!(settings(&both, Terminal::default(), &Flags::default()).summary.is_some());
+        assert!(settings(&path_only, Terminal::default(), &Flags::default()).summary.is_none());
+    }
+}
