@@ -92,3 +92,16 @@ fn what_a_schema_can_tell_it_tells() {
         assert_eq!(validator(SchemaKind::SharedConfig).is_valid(&document), shared, "for {document}");
     }
 }
+
+#[test]
+fn every_key_has_a_row_in_the_documentation() {
+    let page = fs::read_to_string(repository().join("docs/formats/config.md")).unwrap();
+    let schema: Value = serde_json::from_str(&config_merger::schema(SchemaKind::Config)).unwrap();
+    let objects = std::iter::once(&schema).chain(schema["$defs"].as_object().unwrap().values());
+    let keys = objects.filter_map(|object| object["properties"].as_object()).flat_map(serde_json::Map::keys);
+    let in_examples = |key: &str| page.contains(&format!("\"{key}\":"));
+    for key in keys {
+        let in_a_row = page.contains(&format!("`{key}`")) || page.contains(&format!("## {key}\n"));
+        assert!(in_a_row || in_examples(key), "`{key}` is not on the page");
+    }
+}
