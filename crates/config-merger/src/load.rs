@@ -104,7 +104,7 @@ pub(crate) fn merge_files(
         report.fault(FindingCode::Patch, place, "only a version's file can have a `patch`", Some(hint.into()));
     }
     let own_read = read_file(own, version, &mut report);
-    let both = shared_read.is_some() == own_read.is_some() || degraded;
+    let both = (shared_read.is_some() || degraded) && own_read.is_some();
     let (shared_layer, mut places) = shared_read.unwrap_or_default();
     let (mut own_layer, own_places) = own_read.unwrap_or_default();
     places.extend(own_places);

@@ -101,7 +101,7 @@ fn run(arguments: &Arguments) -> Result<String, Failure> {
     }
     let usage = |error: config_merger::RepositoryError| Failure::Usage(error.into());
     let repository = match &arguments.repository {
-        Some(folder) => Repository::find(folder).map_err(usage)?,
+        Some(folder) => Repository::at(folder),
         None => Repository::find(".".as_ref()).map_err(usage)?,
     };
     let version = arguments.runtime.as_deref().unwrap_or_default();

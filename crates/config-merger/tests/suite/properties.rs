@@ -88,6 +88,32 @@ fn marker() -> impl Strategy<Value = String> {
     })
 }
 
+fn operation() -> impl Strategy<Value = Value> {
+    let verb = select(vec!["add", "remove", "replace", "move", "copy", "test"]);
+    let pointer = || {
+        let step = select(vec![
+            "packages",
+            "dependencies",
+            "skip",
+            "a",
+            "0",
+            "1",
+            "2",
+            "-",
+            "01",
+            "",
+            "~1",
+            "build",
+            "timeout",
+        ]);
+        prop::collection::vec(step, 0..4)
+            .prop_map(|steps| steps.iter().map(|step| format!("/{step}")).collect::<String>())
+    };
+    let value = select(vec![json!(null), json!([]), json!({}), json!("c"), json!(-1), json!({ "linux-x64": "s" })]);
+    (verb, pointer(), pointer(), value)
+        .prop_map(|(op, path, from, value)| json!({ "op": op, "path": path, "from": from, "value": value }))
+}
+
 fn some<T: std::fmt::Debug + Into<Value>>(strategy: impl Strategy<Value = T>) -> impl Strategy<Value = Option<Value>> {
     prop_oneof![1 => Just(None), 1 => Just(Some(Value::Null)), 4 => strategy.prop_map(|value| Some(value.into()))]
 }
@@ -258,6 +284,12 @@ proptest! {
                 loaded.config.dependencies_for(platform);
             }
         }
+    }
+
+    #[test]
+    fn no_patch_makes_it_panic(operations in prop::collection::vec(operation(), 1..6)) {
+        let shared = json!({ "packages": { "dependencies": ["a", "b"], "skip": { "a": { "linux-x64": "r" } } } });
+        let _ = load(&shared, &json!({ "patch": operations }));
     }
 
     #[test]
