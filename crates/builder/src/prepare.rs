@@ -99,8 +99,8 @@ pub fn load(
     for note in &loaded.notes {
         context.note(note);
     }
-    if let Some(text) = version_check::check(version.python()) {
-        context.warn("W_PYTHON_SERIES", text, Some(version.folder_name()), None);
+    if let Some(text) = version_check::check(version.python(), options.platform) {
+        context.warn("W_PYTHON_VERSION", text, Some(version.folder_name()), None);
     }
     Ok(loaded)
 }
