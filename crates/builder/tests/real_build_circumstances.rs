@@ -99,3 +99,55 @@ fn folders_may_have_blanks_and_letters_of_any_language() {
     assert!(prefix.join("share/some files/data file.txt").is_file());
     assert_eq!(output(&mut Command::new(prefix.join("bin/tool"))), "the tool runs");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn c1_c4_a_module_that_cannot_be_imported_ends_the_build_unless_the_whitelist_knows_it() {
+    // Any library of the right kind will do: the package itself refuses to be imported.
+    let donor = Bench::of(json!({ "dependencies": [] }), []);
+    donor.build();
+    let library = walkdir::WalkDir::new(donor.prefix().join("lib/python3.14/lib-dynload"))
+        .into_iter()
+        .map(Result::unwrap)
+        .find(|entry| entry.path().extension().is_some_and(|extension| extension == "so"))
+        .unwrap();
+    let arch = if host() == vocab::PlatformKey::LinuxAarch64 { "aarch64" } else { "x86_64" };
+    let demo = WheelBuilder::new("demo", "1.0")
+        .tag(&format!("cp314-cp314-manylinux_2_17_{arch}"))
+        .file("demo/__init__.py", "raise RuntimeError('CUDA driver insufficient')\n")
+        .file(&format!("demo/_native.cpython-314-{arch}-linux-gnu.so"), fs::read(library.path()).unwrap())
+        .build();
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [demo]);
+    let run = bench.fail(&[], 3);
+    support::assert_says(&run.told(), &["demo._native", "CUDA driver insufficient"]);
+    assert!(!bench.prefix().exists());
+
+    let whitelist = format!("checker/whitelists/{}.json", host());
+    let entry = |module: &str| json!({ "demo-*.whl": { module: "cuda DRIVER insufficient" } }).to_string();
+    bench.repository.file(&whitelist, entry("demo._native"));
+    let run = bench.build_with(&["--strict"]);
+    assert_eq!((run.manifest().native.allowed, run.manifest().native.imported), (1, 0));
+
+    // What the runtime is checked against is part of what it is made of: another whitelist is another check.
+    let both = json!({ "demo-*.whl": { "demo._native": "cuda driver", "demo._other": "never seen" } });
+    bench.repository.file(&whitelist, both.to_string());
+    assert!(bench.build().built());
+    let run = bench.fail(&["--strict"], 3);
+    support::assert_says(&run.told(), &["demo._other"]);
+    bench.repository.file(&whitelist, entry("demo._other"));
+    bench.fail(&[], 3);
+}
+
+#[test]
+fn an_artifact_folder_that_cannot_be_written_fails_the_build_and_not_the_prefix() {
+    let bench = Bench::of(json!({ "dependencies": ["demo==1.0"] }), [wheel("demo", "1.0"), wheel("demo", "2.0")]);
+    bench.build();
+    bench.packages(json!({ "dependencies": ["demo==2.0"] }));
+    bench.repository.file("a-file", "");
+    let run = bench.fail(&["--out", "a-file/dist"], 1);
+    support::assert_says(&run.error().to_string(), &["a-file"]);
+    assert_eq!(bench.python("import demo; print(demo.__version__)"), "1.0");
+    let run = bench.build_with(&["--out", "elsewhere/dist"]);
+    assert!(bench.repository.at("elsewhere/dist").join(run.artifact().file_name().unwrap()).is_file());
+    assert_eq!(bench.python("import demo; print(demo.__version__)"), "2.0");
+}
