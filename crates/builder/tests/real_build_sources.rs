@@ -9,9 +9,10 @@ use std::path::Path;
 use std::process::Command;
 
 use builder::store::Store;
-use serde_json::json;
-use support::{Bench, PYTHON, assert_says, builder_requests};
-use testkit::{FixtureFile, FixtureIndex, HttpServer, WheelBuilder};
+use serde_json::{Value, json};
+use support::{Bench, PYTHON, assert_says, builder_requests, host};
+use testkit::{FixtureFile, FixtureIndex, HttpServer, SdistBuilder, WheelBuilder};
+use vocab::PlatformKey;
 
 fn wheel(name: &str, version: &str) -> FixtureFile {
     WheelBuilder::new(name, version).build()
@@ -137,4 +138,45 @@ fn p18_a_file_that_was_damaged_in_the_store_is_not_installed() {
     assert!(!blob.exists(), "what is damaged does not stay");
     let run = bench.build_with(&["--locked"]);
     assert_eq!(run.manifest(), first.manifest());
+}
+
+#[test]
+fn requirements_that_cannot_hold_together_end_the_build_under_every_policy() {
+    let files =
+        || [WheelBuilder::new("parent", "1.0").requires("demo<2").build(), wheel("demo", "1.0"), wheel("demo", "2.0")];
+    for resolution in [Value::Null, json!({ "allowSourceAll": true, "strictMissing": false })] {
+        let bench = Bench::of(json!({ "dependencies": ["parent", "demo==2.0"], "resolution": resolution }), files());
+        let run = bench.fail(&[], 1);
+        assert_eq!(run.error()["code"], "E_RESOLVE");
+        assert_says(&run.told(), &["parent", "demo<2", "demo==2.0"]);
+        assert!(!bench.prefix().exists());
+    }
+}
+
+#[test]
+fn what_a_package_requires_and_no_wheel_fits_is_left_out_with_its_parent_named() {
+    let bench = Bench::of(
+        json!({ "dependencies": ["parent"], "resolution": { "strictMissing": false } }),
+        [WheelBuilder::new("parent", "1.0").requires("child").build(), SdistBuilder::new("child", "1.0").build()],
+    );
+    let run = bench.build();
+    assert_eq!(run.installed(), ["parent 1.0"]);
+    assert_says(&run.rules().join("\n"), &["left-out child: no wheel fits"]);
+    assert_says(&run.warnings().join("\n"), &["W_LEFT_OUT `child`", "W_UNMET_REQUIREMENT `parent` requires `child`"]);
+}
+
+#[test]
+fn the_rows_of_other_platforms_stay_in_the_lock() {
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [wheel("demo", "1.0"), wheel("other", "1.0")]);
+    bench.build();
+    let elsewhere = PlatformKey::ALL.into_iter().find(|platform| *platform != host()).unwrap();
+    let mut lock = bench.lock();
+    let rows = lock["platforms"][host().as_str()].clone();
+    lock["platforms"][elsewhere.as_str()] = rows.clone();
+    bench.repository.file(&format!("python-{PYTHON}/lock.json"), format!("{lock:#}\n"));
+    bench.packages(json!({ "dependencies": ["demo", "other"] }));
+    bench.build();
+    let lock = bench.lock();
+    assert_eq!(lock["platforms"][elsewhere.as_str()], rows);
+    assert_eq!(lock["platforms"][host().as_str()]["distributions"].as_array().unwrap().len(), 2);
 }
