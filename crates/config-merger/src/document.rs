@@ -3,6 +3,7 @@
 //! `serde_json` decides what is JSON (strictly: no comments, no trailing commas, at most 127 levels); a second
 //! pass over the text, now known to be sound, finds the places and the keys that come twice.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,6 +15,9 @@ use crate::{Finding, FindingCode, Place};
 
 /// A file with more repeated keys than this is not a configuration.
 const MAX_REPEATED: usize = 100;
+
+/// In characters; no key of a configuration comes near it.
+pub(crate) const MAX_KEY: usize = 200;
 
 /// Byte offset and length.
 pub(crate) type Span = (usize, usize);
@@ -126,17 +130,49 @@ impl Node {
 
 /// Text of a file as a message quotes it: in backticks, on one line, at most 60 characters of it.
 pub(crate) fn shown(text: &str) -> String {
-    let mut short = String::new();
-    for character in text.chars().take(60) {
-        match character {
-            '\\' | '"' | '\'' => short.push(character),
-            other => short.extend(other.escape_debug()),
-        }
-    }
+    let text = without_passwords(text);
+    let mut short = escaped(&text.chars().take(60).collect::<String>());
     if text.chars().nth(60).is_some() {
         short.push('…');
     }
     format!("`{short}`")
+}
+
+/// In `scheme://user:password@host` three stars stand for the password: messages end up in logs.
+pub(crate) fn without_passwords(text: &str) -> Cow<'_, str> {
+    let mut safe = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("://").map(|at| at + 3) {
+        let end = rest[start..].find(['/', '"', '\'', ' ', '\n']).map_or(rest.len(), |length| start + length);
+        let authority = &rest[start..end];
+        match authority.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?.0, host))) {
+            Some((user, host)) => safe.push_str(&format!("{}{user}:***@{host}", &rest[..start])),
+            None => safe.push_str(&rest[..end]),
+        }
+        rest = &rest[end..];
+    }
+    if safe.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    safe.push_str(rest);
+    Cow::Owned(safe)
+}
+
+/// What could move a cursor, turn the writing direction or begin a line is written as an escape.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\\' | '"' | '\'' => escaped.push(character),
+            other => escaped.extend(other.escape_debug()),
+        }
+    }
+    escaped
+}
+
+/// A pointer is copied into each place below it. What is cut off here is no name anyway.
+pub(crate) fn short(key: &str) -> &str {
+    key.char_indices().nth(MAX_KEY).map_or(key, |(end, _)| &key[..end])
 }
 
 /// One more step of a JSON pointer (RFC 6901).
@@ -231,7 +267,7 @@ impl Scanner<'_> {
             self.skip_blanks();
             self.at += 1; // the colon
             let length = pointer.len();
-            *pointer = below(pointer, &key);
+            *pointer = below(pointer, short(&key));
             if !seen.insert(key.clone()) && self.repeated.len() < MAX_REPEATED {
                 self.repeated.push((pointer.clone(), key_span));
             }
@@ -325,5 +361,19 @@ mod tests {
         let Kind::String(text) = &items[1].kind else { panic!("a string") };
         assert_eq!(text, "x\"y");
         assert_eq!(findings[0].to_string().lines().next(), Some("a.json:3:3 /é: this key stands twice in one object"));
+    }
+
+    #[test]
+    fn no_message_shows_a_password() {
+        let cases = [
+            ("https://me:secret@x/y", "https://me:***@x/y"),
+            ("a @ git+https://me:se@cret@x ; b", "a @ git+https://me:***@x ; b"),
+            ("https://me@x/a:b@c", "https://me@x/a:b@c"),
+            ("ftp://a:b@c/d http://e:f@g", "ftp://a:***@c/d http://e:***@g"),
+            ("numpy", "numpy"),
+        ];
+        for (text, safe) in cases {
+            assert_eq!(without_passwords(text), safe);
+        }
     }
 }

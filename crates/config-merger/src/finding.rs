@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use vocab::{Exit, Fault};
 
+use crate::document::escaped;
+
 /// A place in a configuration file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
@@ -28,7 +30,7 @@ impl fmt::Display for Place {
         if self.line > 0 {
             write!(formatter, ":{}:{}", self.line, self.column)?;
         }
-        if self.pointer.is_empty() { Ok(()) } else { write!(formatter, " {}", self.pointer) }
+        if self.pointer.is_empty() { Ok(()) } else { write!(formatter, " {}", escaped(&self.pointer)) }
     }
 }
 

@@ -18,8 +18,10 @@ mod repository;
 
 mod document;
 mod layer;
+mod marker_text;
 mod read_layer;
 mod read_patch;
+mod read_python;
 mod reader;
 mod requirement_text;
 mod source_file;

@@ -47,7 +47,7 @@ pub fn load(repository: &Repository, version: &VersionString, options: &LoadOpti
     let folder = repository.root().join(version.folder_name());
     let own_name = format!("{}/config.json", version.folder_name());
     if !folder.is_dir() {
-        report.faults.push(file_fault(&version.folder_name(), "the folder is missing"));
+        report.faults.push(*file_fault(&version.folder_name(), "the folder is missing"));
     }
     let own = match read(&folder.join("config.json"), &own_name) {
         Ok(Some(file)) => file,
@@ -56,7 +56,7 @@ pub fn load(repository: &Repository, version: &VersionString, options: &LoadOpti
             SourceFile::new(&own_name, "{}")
         }
         Err(finding) => {
-            report.faults.push(finding);
+            report.faults.push(*finding);
             SourceFile::new(&own_name, "{}")
         }
     };
@@ -65,26 +65,26 @@ pub fn load(repository: &Repository, version: &VersionString, options: &LoadOpti
         Ok(None) => {
             let text = format!("the file is missing in `{}`", repository.root().display());
             let hint = Some("write `{}` into it to begin with, or build with --lenient-config".into());
-            Err(Finding { hint, ..file_fault(SHARED_CONFIG, &text) })
+            Err(Box::new(Finding { hint, ..*file_fault(SHARED_CONFIG, &text) }))
         }
         Err(finding) => Err(finding),
     };
-    merge_files(shared, &own, version, options, report)
+    merge_files(&shared, &own, version, options, report)
 }
 
 /// `shared` is the file, or why there is none.
 pub(crate) fn merge_files(
-    shared: Result<SourceFile, Finding>,
+    shared: &Result<SourceFile, Box<Finding>>,
     own: &SourceFile,
     version: &VersionString,
     options: &LoadOptions,
     mut report: Report,
 ) -> Result<Loaded, Faults> {
     let mut shared_report = Report::default();
-    let shared_read = match &shared {
+    let shared_read = match shared {
         Ok(file) => read_file(file, version, &mut shared_report),
         Err(finding) => {
-            shared_report.faults.push(finding.clone());
+            shared_report.faults.push((**finding).clone());
             None
         }
     };
@@ -192,7 +192,7 @@ fn canonical(config: &Config) -> String {
 }
 
 /// `None` when there is no such file.
-fn read(path: &Path, name: &str) -> Result<Option<SourceFile>, Finding> {
+fn read(path: &Path, name: &str) -> Result<Option<SourceFile>, Box<Finding>> {
     let unreadable = |error: io::Error| file_fault(name, &format!("the file cannot be read: {error}"));
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -208,7 +208,7 @@ fn read(path: &Path, name: &str) -> Result<Option<SourceFile>, Finding> {
     SourceFile::from_bytes(name, &bytes).map(Some)
 }
 
-fn file_fault(name: &str, text: &str) -> Finding {
+fn file_fault(name: &str, text: &str) -> Box<Finding> {
     let place = Place { file: name.into(), ..Place::default() };
-    Finding { code: FindingCode::File, place: Some(place), text: text.into(), hint: None }
+    Box::new(Finding { code: FindingCode::File, place: Some(place), text: text.into(), hint: None })
 }

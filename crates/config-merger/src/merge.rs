@@ -4,7 +4,7 @@
 //! these configurations treat otherwise is brought into the form in which RFC 7396 does the right thing: lists that
 //! are united are united in the version's layer, objects that are replaced whole are taken out of the shared one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Value, json};
 use url::Url;
@@ -47,7 +47,7 @@ fn choose_dependencies(shared: &Value, own: &mut Value, notes: &mut Vec<String>)
     let shared = items(shared, "/packages/dependencies");
     let Some(Value::Array(list)) = own.pointer_mut("/packages/dependencies") else { return };
     if inherit == Some(true) {
-        let named: std::collections::HashSet<String> = list.iter().map(|item| requirement_name(item)).collect();
+        let named: HashSet<String> = list.iter().map(requirement_name).collect();
         let kept = shared.iter().filter(|item| !named.contains(&requirement_name(item)));
         let mut all: Vec<Value> = kept.cloned().collect();
         all.append(list);

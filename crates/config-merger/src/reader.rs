@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use vocab::{DistributionName, PlatformKey, VersionString};
 
-use crate::document::{Document, Kind, Member, Node, Span, below, shown};
+use crate::document::{Document, Kind, MAX_KEY, Member, Node, Span, below, short, shown};
 use crate::layer::{ByName, ByPlatform};
 use crate::patch::Operation;
 use crate::places::Places;
@@ -17,9 +17,6 @@ use crate::{FindingCode, Place};
 
 /// Beyond these, an unknown key is not compared with the known ones.
 const MAX_SUGGESTIONS: usize = 100;
-
-/// In characters; no name of a distribution comes near it.
-const MAX_KEY: usize = 200;
 
 /// Where the values that are read come from.
 #[derive(Clone, Copy)]
@@ -316,9 +313,4 @@ impl EntryKey for PlatformKey {
 /// A key may be as long as a file; only its start can resemble a real one.
 fn lower_start(key: &str) -> String {
     key.chars().take(60).collect::<String>().to_lowercase()
-}
-
-/// A pointer is copied into each place below it. What is cut off here is no name anyway.
-fn short(key: &str) -> &str {
-    key.char_indices().nth(MAX_KEY).map_or(key, |(end, _)| &key[..end])
 }

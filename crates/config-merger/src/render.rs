@@ -2,6 +2,7 @@
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
 
+use crate::document::without_passwords;
 use crate::{Faults, Finding};
 
 /// In a longer line (a file without line breaks) a picture shows nothing.
@@ -39,8 +40,10 @@ impl Faults {
         let (name, source) = self.sources.iter().find(|(name, _)| *name == place.file)?;
         let (start, length) = place.span;
         let line = source.get(..start)?.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = source[line..].lines().next().unwrap_or_default();
-        if line.len() > MAX_LINE {
+        let first = source[..line.saturating_sub(1)].rfind('\n').map_or(0, |newline| newline + 1);
+        // The line before, the line itself and the line after.
+        let around = || source[first..].lines().take(if first == line { 2 } else { 3 });
+        if around().any(|line| line.len() > MAX_LINE || without_passwords(line) != line) {
             return None;
         }
         // Of a value that goes over many lines the first shows enough.

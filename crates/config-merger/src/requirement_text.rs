@@ -7,7 +7,7 @@ use vocab::{DistributionName, TreePath, VersionString};
 
 use crate::document::shown;
 use crate::requirement::compact;
-use crate::{PathKind, Place, Requirement, RequirementSource};
+use crate::{PathKind, Place, Requirement, RequirementSource, marker_text};
 
 /// What is wrong with a text, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +49,10 @@ pub(crate) fn parse(text: &str, version: &VersionString) -> Result<Parsed, Compl
     };
     let requirement = with_text(requirement, version);
     // The canonical text is read again; alternatives of alternatives may have been written out in it.
-    check_size(&requirement.text)?;
+    let written_out = requirement.text.split_once(" ;").map_or("", |(_, marker)| marker);
+    if check_size(&requirement.text).is_err() || marker_text::check(written_out).is_err() {
+        return complain("a marker that amounts to too many comparisons", "simplify the marker");
+    }
     Ok(Parsed { requirement, oddities })
 }
 
@@ -65,9 +68,6 @@ pub(crate) fn parse_override(value: &str) -> Result<VersionSpecifiers, Complaint
         hint: Some("write a version such as `2.2.6`, or a specifier such as `>=2,<3`".into()),
     })
 }
-
-/// `and` and `or` in a marker. One that a person writes has two or three; one that a tool wrote has been seen with 13.
-const MAX_JOINTS: usize = 16;
 
 /// Brings the canonical text up to date with the other fields.
 pub(crate) fn with_text(mut requirement: Requirement, version: &VersionString) -> Requirement {
@@ -116,15 +116,10 @@ fn from_package_folder(path: &TreePath, version: &VersionString) -> String {
     }
 }
 
-/// Marker grammars recurse; no requirement that a person writes comes near these limits.
+/// No requirement that a person writes comes near this limit.
 fn check_size(text: &str) -> Result<(), Complaint> {
     if text.len() > 2000 {
         return complain("a requirement of more than 2000 characters", "shorten its marker or its URL");
-    }
-    // Each can double what a marker amounts to when it is written out canonically: 16 take half a second at worst.
-    let words = |word: &str| text.split([' ', '(', ')', '\'', '"']).filter(|part| *part == word).count();
-    if text.matches('(').count() > 50 || words("and") + words("or") > MAX_JOINTS {
-        return complain("a marker with too many comparisons", "simplify the marker");
     }
     if text.chars().any(char::is_control) {
         return complain(format!("{} holds a control character", shown(text)), "remove it");
@@ -153,6 +148,9 @@ fn is_path(text: &str) -> bool {
 }
 
 fn from_index(text: &str, oddities: &mut Vec<String>) -> Result<Requirement, Complaint> {
+    let (head, marker) = text.split_once(';').unwrap_or((text, ""));
+    check_words(head)?;
+    marker_text::check(marker)?;
     let mut reporter = |_: MarkerWarningKind, oddity: String| oddities.push(oddity);
     let parsed = pep508_rs::Requirement::<Url>::parse_reporter(text, "", &mut reporter).map_err(|error| {
         let reason = error.message.to_string();
@@ -169,15 +167,31 @@ fn from_index(text: &str, oddities: &mut Vec<String>) -> Result<Requirement, Com
     let mut extras = parsed.extras;
     extras.sort();
     extras.dedup();
-    Ok(bare(name, extras, RequirementSource::Index { specifier: sorted(specifier) }, parsed.marker))
+    Ok(bare(name, extras, RequirementSource::Index { specifier: sorted(&specifier) }, parsed.marker))
 }
 
 /// One order for the parts, so that `<3,>=2` and `>=2,<3` are equal.
-fn sorted(specifier: VersionSpecifiers) -> VersionSpecifiers {
+fn sorted(specifier: &VersionSpecifiers) -> VersionSpecifiers {
     let mut parts: Vec<VersionSpecifier> = specifier.iter().cloned().collect();
     parts.sort_by_cached_key(|part| (part.version().clone(), part.to_string()));
     parts.dedup();
     parts.into_iter().collect()
+}
+
+/// The name and the extras end with a letter or a digit; the parser of PEP 508 panics where they do not.
+fn check_words(text: &str) -> Result<(), Complaint> {
+    let in_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let name = &text[..text.find(|c| !in_word(c)).unwrap_or(text.len())];
+    let extras = text.split_once('[').map_or("", |(_, rest)| rest.split(']').next().unwrap_or_default());
+    for word in std::iter::once(name).chain(extras.split(|c| !in_word(c))).filter(|word| !word.is_empty()) {
+        if word.parse::<DistributionName>().is_err() {
+            return Err(Complaint {
+                text: format!("{} does not begin and end with a letter or a digit", shown(word)),
+                hint: advice(text),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// What the writer of a broken requirement most likely meant.
@@ -228,6 +242,7 @@ fn direct(
 }
 
 fn parse_head(head: &str) -> Result<(DistributionName, Vec<ExtraName>), Complaint> {
+    check_words(head)?;
     let parsed: pep508_rs::Requirement<Url> =
         pep508_rs::Requirement::parse(head, "").map_err(|error: pep508_rs::Pep508Error<Url>| Complaint {
             text: format!("{} is no name: {}", shown(head), first_line(&error.message.to_string())),
@@ -363,6 +378,7 @@ fn split_marker(text: &str) -> (&str, Option<&str>) {
 
 fn parse_marker(text: Option<&str>, oddities: &mut Vec<String>) -> Result<MarkerTree, Complaint> {
     let Some(text) = text else { return Ok(MarkerTree::TRUE) };
+    marker_text::check(text)?;
     let mut reporter = |_: MarkerWarningKind, oddity: String| oddities.push(oddity);
     MarkerTree::parse_reporter(text, &mut reporter).map_err(|error| Complaint {
         text: format!("{} is no marker: {}", shown(text), first_line(&error.message.to_string())),

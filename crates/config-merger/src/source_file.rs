@@ -23,28 +23,28 @@ impl SourceFile {
     }
 
     /// Refuses what is too large and what is not UTF-8. The content of a file that is too large need not be whole.
-    pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, Finding> {
+    pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, Box<Finding>> {
         if bytes.len() > MAX_CONFIG_BYTES {
-            return Err(Finding {
+            return Err(Box::new(Finding {
                 code: FindingCode::File,
                 place: Some(Place { file: name.into(), line: 1, column: 1, ..Place::default() }),
                 text: format!("the file is larger than {} KiB", MAX_CONFIG_BYTES / 1024),
                 hint: Some(
                     "is it a configuration? Data belongs into a file of its own, brought in by `copyFiles`".into(),
                 ),
-            });
+            }));
         }
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Self::new(name, text)),
             Err(error) => {
                 let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
                 let valid = valid.strip_prefix('\u{feff}').unwrap_or(&valid);
-                Err(Finding {
+                Err(Box::new(Finding {
                     code: FindingCode::Syntax,
                     place: Some(place_at(name, valid, valid.len())),
                     text: "the file is not UTF-8 from here on".into(),
                     hint: Some("save it as UTF-8".into()),
-                })
+                }))
             }
         }
     }

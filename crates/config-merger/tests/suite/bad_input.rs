@@ -1,1 +1,102 @@
+//! What a user sees for input that is wrong: cases B1 to B13 through the real program.
+//!
+//! Each folder of `fixtures/config/invalid/` is a repository; its name begins with the number of its case.
 
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::support::{Case, program};
+
+/// Of the repository that the fixtures belong to.
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/config")
+}
+
+pub fn folders(class: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(fixtures().join(class)).unwrap();
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+#[test]
+fn b1_to_b13_every_invalid_fixture_is_refused_with_its_place() {
+    let folders = folders("invalid");
+    assert!(folders.len() >= 15);
+    for folder in folders {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let arguments: &[&str] = if name.ends_with("-strict") { &["3.12.10", "--strict"] } else { &["3.12.10"] };
+        let shown = program(&folder, arguments);
+        assert!(shown.contains("\nexit code 2\n--- stdout\n--- stderr\n"), "{name}:\n{shown}");
+        assert!(!shown.contains("secret"), "{name}:\n{shown}");
+        insta::assert_snapshot!(name, shown);
+    }
+}
+
+#[test]
+fn b2_a_byte_order_mark_and_windows_line_ends_are_accepted() {
+    let text = "\u{feff}{\r\n  \"packages\": {\r\n    \"dependencies\": [\"numpy\"]\r\n  }\r\n}\r\n";
+    let case = Case::empty().file("shared-config.json", text).file("python-3.12.10/config.json", text);
+    assert_eq!(case.load(crate::support::STRICT).unwrap().config.packages.dependencies[0].text, "numpy");
+}
+
+#[test]
+fn b8_ten_faults_in_two_files_are_told_in_one_run() {
+    let shown = program(&fixtures().join("invalid/b08-ten-faults-in-two-files"), &["3.12.10"]);
+    assert_eq!(shown.matches("error[E_CONFIG_").count(), 10, "{shown}");
+    assert_eq!(shown.matches(": python-3.12.10/config.json:").count(), 5, "{shown}");
+}
+
+/// A repository of empty configurations.
+fn repository(versions: &[&str]) -> Case {
+    let case = Case::empty().file("shared-config.json", "{}");
+    versions.iter().fold(case, |case, version| case.file(&format!("python-{version}/config.json"), "{}"))
+}
+
+#[test]
+fn b9_b10_a_version_that_is_not_there_names_the_nearest() {
+    let case = repository(&["3.10.11", "3.12.10", "3.12.10-atls", "3.12.10-slim", "3.14.6"]);
+    let calls: [&[&str]; 8] =
+        [&[], &["3.12.10", "3.10.11"], &["3.12"], &["v3.12.10"], &["../etc"], &[""], &["3.99.0"], &["3.12.10-nosuch"]];
+    let shown: Vec<String> = calls.iter().map(|arguments| program(case.path(), arguments)).collect();
+    assert!(shown.iter().all(|shown| shown.contains("\nexit code 2\n--- stdout\n--- stderr\n")), "{shown:#?}");
+    insta::assert_snapshot!("b09-b10-versions", shown.join("\n"));
+}
+
+#[test]
+fn outside_of_a_repository_the_program_says_how_to_name_one() {
+    let nowhere = tempfile::tempdir().unwrap();
+    insta::assert_snapshot!("no-repository", program(nowhere.path(), &["3.12.10"]));
+}
+
+#[test]
+fn m9_a_missing_shared_file_through_the_program() {
+    let case = Case::empty().file("python-3.12.10/config.json", "{}");
+    let shown =
+        program(case.path(), &["3.12.10"]) + "\n" + &program(case.path(), &["3.12.10", "--lenient-config", "--digest"]);
+    insta::assert_snapshot!("m09-no-shared-file", shown);
+}
+
+#[test]
+fn warnings_are_told_and_strictly_end_the_run() {
+    let shared = json!({
+        "registeries": {},
+        "packages": { "dependencies": ["numpy"], "overrides": { "nunpy": "2" }, "skip": { "numpy": { "linux-x64": "s" } } }
+    });
+    let own = json!({ "packages": {
+        "forceSource": { "numpy": { "linux-x64": "f" } },
+        "resolution": { "allowSourceList": ["a"], "onlyBinaryList": ["A"] }
+    }, "build": { "timeOut": 3 } });
+    let case = Case::new(&shared, &own);
+    let shown = program(case.path(), &["3.12.10", "--digest"]) + "\n" + &program(case.path(), &["3.12.10", "--strict"]);
+    insta::assert_snapshot!("warnings", shown);
+}
+
+#[test]
+fn the_program_prints_the_canonical_configuration_from_any_folder_of_the_repository() {
+    let shared = json!({ "packages": { "dependencies": ["NumPy == 2.2.6"], "skip": { "cudf_cu12": { "windows-x64": "no CUDA" } } } });
+    let own = json!({ "packages": { "dependencies": [] } });
+    let case = Case::new(&shared, &own);
+    insta::assert_snapshot!("program", program(&case.path().join("python-3.12.10"), &["3.12.10"]));
+}

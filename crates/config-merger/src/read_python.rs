@@ -1,0 +1,123 @@
+//! Reads the keys that say what a runtime stands on and what becomes of it: `python` and `layout`.
+
+use vocab::Digest;
+
+use crate::document::{Kind, shown};
+use crate::layer::{ArchiveLayer, PythonLayer};
+use crate::read_layer::check_url;
+use crate::reader::{Cursor, Reader};
+use crate::requirement_text::repository_path;
+use crate::{BaseSource, FindingCode, Layout};
+
+impl Reader<'_> {
+    pub fn python(&mut self, at: &Cursor<'_>) -> Option<PythonLayer> {
+        let mut fields = self.fields(at)?;
+        if fields.has("provider") && fields.has("sources") {
+            let text = "`provider` and `sources` cannot both be given";
+            let hint = "`provider` is short for a list of one source";
+            self.fault(at, FindingCode::Conflict, text, Some(hint.into()));
+        }
+        let provider = fields.take("provider").and_then(|at| self.base_source(&at));
+        let sources = fields.take("sources").and_then(|at| self.base_sources(&at));
+        let layer = PythonLayer {
+            sources: sources.or(provider.map(|source| vec![source])),
+            provider: None,
+            tag: fields.take("tag").and_then(|at| self.plain_word(&at, "a release such as `20250529`, a string,")),
+            flavor: fields
+                .take("flavor")
+                .and_then(|at| self.plain_word(&at, "a build flavour such as `install_only`, a string,")),
+            archives: fields
+                .take("archives")
+                .and_then(|at| self.by_platform(&at, "/python/archives", |reader, at, _| reader.archive(at))),
+        };
+        self.finish(&fields);
+        Some(layer)
+    }
+
+    fn base_sources(&mut self, at: &Cursor<'_>) -> Option<Vec<BaseSource>> {
+        let mut sources = self.list(at, "a list of sources", |reader, at| reader.base_source(at))?;
+        let mut seen = Vec::new();
+        sources.retain(|source| {
+            !seen.contains(source) && {
+                seen.push(*source);
+                true
+            }
+        });
+        if let Kind::Array(items) = &at.node.kind
+            && items.is_empty()
+        {
+            let hint = "leave the key out for the default order";
+            self.fault(at, FindingCode::Value, "a list without any source", Some(hint.into()));
+        }
+        (!sources.is_empty()).then_some(sources)
+    }
+
+    fn base_source(&mut self, at: &Cursor<'_>) -> Option<BaseSource> {
+        let words = BaseSource::ALL.map(BaseSource::as_str);
+        self.word(at, "a source of base interpreters", &words).map(|index| BaseSource::ALL[index])
+    }
+
+    pub fn layout(&mut self, at: &Cursor<'_>) -> Option<Layout> {
+        const LAYOUTS: [Layout; 3] = [Layout::Installed, Layout::Wheelhouse, Layout::Both];
+        self.word(at, "a layout", &["installed", "wheelhouse", "both"]).map(|index| LAYOUTS[index])
+    }
+
+    /// The index of one of `words`.
+    fn word(&mut self, at: &Cursor<'_>, what: &str, words: &[&str]) -> Option<usize> {
+        let text = self.string(at, &format!("{what}, a string,"))?;
+        let found = words.iter().position(|word| *word == text);
+        if found.is_none() {
+            let hint = format!("write one of {}", words.join(", "));
+            self.fault(at, FindingCode::Value, format!("{} is not {what}", shown(text)), Some(hint));
+        }
+        found
+    }
+
+    /// What may become part of a URL and of a file name.
+    fn plain_word(&mut self, at: &Cursor<'_>, expected: &str) -> Option<String> {
+        let text = self.string(at, expected)?.trim();
+        let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+'));
+        if text.is_empty() || !plain || text.contains("..") {
+            let hint = "use ASCII letters, digits, `-`, `_`, `.` and `+`";
+            self.fault(at, FindingCode::Value, format!("{} cannot be used here", shown(text)), Some(hint.into()));
+            return None;
+        }
+        Some(text.to_owned())
+    }
+
+    fn archive(&mut self, at: &Cursor<'_>) -> Option<ArchiveLayer> {
+        let mut fields = self.fields(at)?;
+        let url = self.required(&mut fields, at, "url").and_then(|at| self.archive_url(&at));
+        let sha256 = self.required(&mut fields, at, "sha256").and_then(|at| self.digest(&at));
+        self.finish(&fields);
+        Some(ArchiveLayer { url: url?, sha256: sha256? })
+    }
+
+    fn archive_url(&mut self, at: &Cursor<'_>) -> Option<String> {
+        let text = self.string(at, "a URL or a path, a string,")?.trim();
+        let checked = if text.starts_with("./") || text.starts_with("../") {
+            repository_path(text, self.version).map(drop)
+        } else {
+            check_url(text, "an archive")
+        };
+        match checked {
+            Ok(()) => Some(text.to_owned()),
+            Err(complaint) => {
+                self.complaint(at, FindingCode::Value, complaint);
+                None
+            }
+        }
+    }
+
+    fn digest(&mut self, at: &Cursor<'_>) -> Option<String> {
+        let text = self.string(at, "a SHA-256, a string,")?;
+        match text.trim().parse::<Digest>() {
+            Ok(digest) => Some(digest.to_string()),
+            Err(_) => {
+                let text = format!("{} is no SHA-256", shown(text));
+                self.fault(at, FindingCode::Value, text, Some("it has 64 hexadecimal digits".into()));
+                None
+            }
+        }
+    }
+}
