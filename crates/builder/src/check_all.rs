@@ -41,11 +41,8 @@ fn check_version(context: &Context, repository: &Repository, version: &VersionSt
     };
     for (platform, rows) in &lock.platforms {
         let request = Request::new(&loaded.config, *platform);
-        let paths = resolve::path_digests(&request, repository.root()).map_err(|kind| ResolveError {
-            runtime: version.clone(),
-            platform: *platform,
-            kind,
-        })?;
+        let paths = resolve::path_digests(&request, repository.root());
+        let paths = paths.map_err(|kind| ResolveError::new(&request, kind))?;
         if rows.inputs != request.inputs(&paths) {
             let kind = LockErrorKind::Outdated { platform: *platform };
             return Err(LockError { path: folder.join(resolve::LOCK_FILE), kind }.into());

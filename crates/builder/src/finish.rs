@@ -156,7 +156,7 @@ pub fn parts(
         .collect();
     by_path.retain(|path, _| !folders.contains(path));
     manifest.files = by_path.values().filter(|entry| !matches!(entry.kind, EntryKind::Directory)).count() as u64;
-    manifest.installed_size = by_path.values().map(|entry| size_of(entry)).sum();
+    manifest.installed_size = by_path.values().map(size_of).sum();
 
     let mut parts = Vec::new();
     let mut take = |paths: &mut dyn Iterator<Item = &TreePath>| -> Vec<Entry> {

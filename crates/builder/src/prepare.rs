@@ -99,8 +99,8 @@ pub fn load(
     for note in &loaded.notes {
         context.note(note);
     }
-    if let Some(text) = version_check::check(version.python()) {
-        context.warn("W_PYTHON_SERIES", text, Some(version.folder_name()), None);
+    if let Some(text) = version_check::check(version.python(), options.platform) {
+        context.warn("W_PYTHON_VERSION", text, Some(version.folder_name()), None);
     }
     Ok(loaded)
 }
@@ -226,8 +226,8 @@ impl Locked {
     fn read(repository: &Repository, folder: &Path, request: &Request) -> Result<Self, Box<dyn Fault>> {
         let platform = request.target.platform;
         let lock = Lock::read(folder, &request.runtime)?;
-        let failed = |kind| ResolveError { runtime: request.runtime.clone(), platform, kind };
-        let paths = resolve::path_digests(request, repository.root()).map_err(failed)?;
+        let paths = resolve::path_digests(request, repository.root());
+        let paths = paths.map_err(|kind| ResolveError::new(request, kind))?;
         let rows = lock.as_ref().and_then(|lock| lock.platforms.get(&platform)).cloned();
         let fresh = rows.as_ref().is_some_and(|rows| rows.inputs == request.inputs(&paths));
         Ok(Self { lock, rows, fresh })

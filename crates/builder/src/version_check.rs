@@ -1,16 +1,27 @@
 //! Whether a Python version is one that runtimes are built for. Warnings only: the base sources have the last word.
 
-use vocab::PythonVersion;
+use vocab::{PlatformKey, PythonVersion};
+
+use crate::base::ReleaseTable;
 
 /// The oldest and newest series that the rules here were written for.
 const SERIES: ((u16, u16), (u16, u16)) = ((3, 9), (3, 14));
 
 /// What a release engineer should know before the build, if anything.
-pub fn check(python: PythonVersion) -> Option<String> {
+pub fn check(python: PythonVersion, platform: PlatformKey) -> Option<String> {
     let series = (python.major, python.minor);
     let ((_, oldest), (_, newest)) = SERIES;
-    (series < SERIES.0 || series > SERIES.1)
-        .then(|| format!("Python {python} is outside 3.{oldest} to 3.{newest}, for which the build rules were written"))
+    if series < SERIES.0 || series > SERIES.1 {
+        return Some(format!(
+            "Python {python} is outside 3.{oldest} to 3.{newest}, for which the build rules were written"
+        ));
+    }
+    let table = ReleaseTable::embedded();
+    if table.release(python, platform).is_some() {
+        return None;
+    }
+    let nearest = table.nearest(python, platform).map(|nearest| format!("; the nearest is {nearest}"));
+    Some(format!("no release of Python {python} for {platform} is in the pinned table{}", nearest.unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -18,11 +29,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_outside_the_supported_series_are_told() {
-        for (text, told) in
-            [("3.8.20", true), ("3.9.0", false), ("3.14.6", false), ("3.15.0", true), ("2.7.18", true), ("4.0.0", true)]
-        {
-            assert_eq!(check(text.parse().unwrap()).is_some(), told, "for {text}");
+    fn t4_versions_outside_the_series_and_the_table_are_told() {
+        let cases = [
+            // (text, what is told; empty for nothing)
+            ("3.8.20", "outside"),
+            ("2.7.18", "outside"),
+            ("3.15.0", "outside"),
+            ("4.0.0", "outside"),
+            ("3.10.1", "the nearest is 3.10.2"),
+            ("3.12.10", ""),
+            ("3.14.6", ""),
+        ];
+        for (text, told) in cases {
+            let said = check(text.parse().unwrap(), PlatformKey::LinuxX64);
+            assert_eq!(said.is_some(), !told.is_empty(), "for {text}: {said:?}");
+            assert!(said.unwrap_or_default().contains(told), "for {text}");
         }
     }
 }

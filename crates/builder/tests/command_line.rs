@@ -48,10 +48,10 @@ impl Desk {
                 let _ = writeln!(text, "--- {name}\n{}", String::from_utf8(bytes).unwrap().trim_end());
             }
         }
-        self.redacted(text)
+        self.redacted(&text)
     }
 
-    fn redacted(&self, text: String) -> String {
+    fn redacted(&self, text: &str) -> String {
         let mut text = text.replace(".exe", "");
         for (folder, name) in [(self.repository.path(), "<repository>"), (self.folder.path(), "<folder>")] {
             let canonical = folder.canonicalize().unwrap();

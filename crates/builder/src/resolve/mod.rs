@@ -54,7 +54,7 @@ pub struct ResolveError {
     pub runtime: vocab::VersionString,
     pub platform: PlatformKey,
     #[source]
-    pub kind: ResolveErrorKind,
+    pub kind: Box<ResolveErrorKind>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -76,9 +76,15 @@ pub enum ResolveErrorKind {
     Rounds { names: String },
 }
 
+impl ResolveError {
+    pub fn new(request: &Request, kind: ResolveErrorKind) -> Self {
+        Self { runtime: request.runtime.clone(), platform: request.target.platform, kind: Box::new(kind) }
+    }
+}
+
 impl Fault for ResolveError {
     fn code(&self) -> &'static str {
-        match &self.kind {
+        match self.kind.as_ref() {
             ResolveErrorKind::Uv(error) => error.code(),
             ResolveErrorKind::Answer(_) | ResolveErrorKind::Rounds { .. } => "E_RESOLVE",
             ResolveErrorKind::Store(_) => "E_STORE",
@@ -89,7 +95,7 @@ impl Fault for ResolveError {
     }
 
     fn exit(&self) -> Exit {
-        match &self.kind {
+        match self.kind.as_ref() {
             ResolveErrorKind::NoPath { .. } => Exit::Usage,
             ResolveErrorKind::NoDigest { .. } => Exit::Trust,
             _ => Exit::Build,
@@ -97,7 +103,7 @@ impl Fault for ResolveError {
     }
 
     fn hint(&self) -> Option<String> {
-        match &self.kind {
+        match self.kind.as_ref() {
             ResolveErrorKind::Uv(error) => error.hint(),
             ResolveErrorKind::StrictMissing { name, .. } => {
                 Some(format!("allow its source with `packages.resolution.allowSourceList`, or skip `{name}` here"))
@@ -121,7 +127,7 @@ pub struct Settings<'a> {
 }
 
 pub fn resolve(context: &Context, request: &Request, settings: &Settings<'_>) -> Result<Resolved, ResolveError> {
-    let failed = |kind| ResolveError { runtime: request.runtime.clone(), platform: request.target.platform, kind };
+    let failed = |kind| ResolveError::new(request, kind);
     Search::new(context, request, settings).and_then(Search::run).map_err(failed)
 }
 
@@ -426,7 +432,7 @@ pub fn locate(
     rows: &[&LockedDistribution],
     unreachable: &[UnreachableRegistry],
 ) -> Result<BTreeMap<Digest, String>, ResolveError> {
-    let failed = |kind| ResolveError { runtime: request.runtime.clone(), platform: request.target.platform, kind };
+    let failed = |kind| ResolveError::new(request, kind);
     let scratch = tempfile::Builder::new()
         .prefix("locate-")
         .tempdir_in(context.store.root().join("tmp"))

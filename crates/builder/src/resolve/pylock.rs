@@ -136,7 +136,11 @@ pub fn read(
 /// Every file of the answer that has a digest, with its URL, fitting or not.
 pub fn all_files(text: &str) -> Result<Vec<(Digest, String)>, PylockError> {
     let document: Document = toml::from_str(text)?;
-    let files = document.packages.iter().flat_map(|package| package.wheels.iter().chain(&package.sdist));
+    // An archive is what a requirement with a URL of its own becomes.
+    let files = document
+        .packages
+        .iter()
+        .flat_map(|package| package.wheels.iter().chain(&package.sdist).chain(&package.archive));
     Ok(files.filter_map(RawFile::file).filter_map(|file| Some((file.sha256?, file.url))).collect())
 }
 

@@ -328,7 +328,7 @@ mod tests {
     fn the_pinned_resolver_has_a_digest_for_every_platform() {
         let wheels: serde_json::Value = serde_json::from_str(UV_WHEELS).unwrap();
         for platform in PlatformKey::ALL {
-            let digests = wheels[UV_VERSION][platform.as_str()].as_array().expect(platform.as_str());
+            let digests = wheels[UV_VERSION][platform.as_str()].as_array().unwrap();
             let all_parse =
                 digests.iter().all(|digest| digest.as_str().is_some_and(|text| text.parse::<vocab::Digest>().is_ok()));
             assert!(all_parse && !digests.is_empty(), "for {platform}");

@@ -2,6 +2,7 @@
 //! uv, which is expected on PATH. Each test has a store and a uv cache of its own, so that nothing leaks between
 //! tests; only the finished base interpreter and its packed part are shared by all of them.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::needless_pass_by_value, reason = "a reference would stand before nearly every `json!`")]
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
 use std::fs;
@@ -252,6 +253,11 @@ pub fn run(command: &mut Command) -> Run {
         lines: stdout.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+/// A folder of the store, whose files and folders are read-only.
+pub fn remove(folder: &Path) {
+    builder::prefix_folder::remove_tree(folder).unwrap();
 }
 
 /// Standard output of a program that must end well, without the last line's end.

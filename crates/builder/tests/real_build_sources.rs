@@ -1,0 +1,182 @@
+//! Where packages come from in whole builds: direct URLs, extras, new releases, private registries, a damaged store.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use builder::store::Store;
+use serde_json::{Value, json};
+use support::{Bench, PYTHON, assert_says, builder_requests, host};
+use testkit::{FixtureFile, FixtureIndex, HttpServer, SdistBuilder, WheelBuilder};
+use vocab::PlatformKey;
+
+fn wheel(name: &str, version: &str) -> FixtureFile {
+    WheelBuilder::new(name, version).build()
+}
+
+/// The command with an empty store and an empty uv cache, as on another machine.
+fn elsewhere(command: &mut Command, bench: &Bench) -> support::Run {
+    let store = bench.make_store("store-elsewhere");
+    support::run(command.env("PYDIST_STORE", store).env("UV_CACHE_DIR", bench.path("uv-cache-elsewhere")))
+}
+
+#[test]
+fn a_wheel_at_a_url_is_locked_by_its_digest_and_found_again_on_another_machine() {
+    let server = HttpServer::start();
+    let demo = WheelBuilder::new("demo", "1.0").requires("helper").build();
+    server.put(&format!("/{}", demo.file_name), demo.bytes.clone());
+    let bench = Bench::new([wheel("helper", "1.0")]);
+    bench.packages(json!({ "dependencies": [format!("demo @ {}", server.url(&format!("/{}", demo.file_name)))] }));
+    let run = bench.build();
+    assert_eq!(run.installed(), ["demo 1.0", "helper 1.0"]);
+    assert_eq!(run.manifest().distributions[0].sha256, demo.sha256());
+
+    assert_eq!(bench.run(&["clean", PYTHON]).code, 0);
+    let run = elsewhere(&mut bench.command(&[PYTHON, "--locked"]), &bench);
+    assert_eq!(run.code, 0, "{}", run.told());
+    assert_eq!(run.installed(), ["demo 1.0", "helper 1.0"]);
+}
+
+#[test]
+fn extras_bring_what_they_require() {
+    let demo = WheelBuilder::new("demo", "1.0")
+        .metadata("Provides-Extra", "fast")
+        .requires("helper>=1 ; extra == \"fast\"")
+        .requires("unwanted ; extra == \"slow\"")
+        .build();
+    let bench =
+        Bench::of(json!({ "dependencies": ["demo[fast]"] }), [demo, wheel("helper", "1.5"), wheel("unwanted", "1.0")]);
+    let run = bench.build();
+    assert_eq!(run.installed(), ["demo 1.0", "helper 1.5"]);
+    assert_eq!(run.warnings(), Vec::<String>::new());
+}
+
+#[test]
+fn a_new_release_comes_with_a_new_lock_and_not_before() {
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [wheel("demo", "1.0")]);
+    bench.build();
+    let mut grown = FixtureIndex::new();
+    grown.add(wheel("demo", "1.0")).add(wheel("demo", "2.0"));
+    let folder = bench.path("grown");
+    grown.write_to(&folder);
+    let server = &bench.index().server;
+    server.put("/simple/demo/", fs::read(folder.join("simple/demo/index.html")).unwrap());
+    server.put("/files/demo-2.0-py3-none-any.whl", wheel("demo", "2.0").bytes);
+
+    assert!(!bench.build().built());
+    assert_eq!(bench.build().installed(), ["demo 1.0"]);
+    assert_eq!(bench.run(&["lock", PYTHON]).code, 0);
+    assert_eq!(bench.build_with(&["--locked"]).installed(), ["demo 2.0"]);
+}
+
+#[test]
+fn the_password_of_a_registry_is_used_and_told_to_nobody() {
+    let mut private = FixtureIndex::new();
+    let demo = wheel("demo", "1.0");
+    let private = private.add(demo.clone()).serve();
+    private.server.require_basic("/", "reader", "hush-4711");
+    let url = private.simple_url();
+    let bench = Bench::new([wheel("other", "1.0")]);
+    bench.config(json!({
+        "registries": { "additional": [url], "pinned": { "demo": url } },
+        "packages": { "dependencies": ["demo", "other"] },
+    }));
+    let netrc = bench.path("netrc");
+    fs::write(&netrc, "machine 127.0.0.1 login reader password hush-4711\n").unwrap();
+    let run = support::run(bench.command(&[PYTHON, "-vv"]).env("NETRC", &netrc));
+    assert_eq!(run.code, 0, "{}", run.told());
+    assert_eq!(run.installed(), ["demo 1.0", "other 1.0"]);
+    assert!(builder_requests(&private, &demo.file_name) > 0);
+    assert!(!run.told().contains("hush-4711"), "{}", run.told());
+    let package = bench.repository.at(&format!("python-{PYTHON}"));
+    for place in ["logs", "pydist", "lock.json"].map(|name| package.join(name)) {
+        assert_eq!(files_with(&place, "hush-4711"), Vec::<String>::new());
+    }
+    for name in ["dist", "memory"] {
+        let place = if name == "dist" { bench.repository.at(name) } else { bench.path("store").join(name) };
+        assert_eq!(files_with(&place, "hush-4711"), Vec::<String>::new());
+    }
+    // Nor where the registry refuses it, which counts as one that cannot be reached.
+    private.server.require_basic("/", "reader", "another");
+    let run = elsewhere(bench.command(&["lock", PYTHON]).env("NETRC", &netrc), &bench);
+    assert_eq!(run.code, 0, "{}", run.told());
+    assert_says(&run.warnings().join("\n"), &["W_REGISTRY_UNREACHABLE", "the server answered 401", "`demo`"]);
+    assert!(!run.told().contains("hush-4711"), "{}", run.told());
+}
+
+fn files_with(place: &Path, needle: &str) -> Vec<String> {
+    let holds = |path: &Path| {
+        let bytes = fs::read(path).unwrap();
+        bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
+    };
+    let walk = walkdir::WalkDir::new(place).into_iter().map(Result::unwrap);
+    walk.filter(|entry| entry.file_type().is_file() && holds(entry.path()))
+        .map(|entry| entry.path().display().to_string())
+        .collect()
+}
+
+#[test]
+fn p18_a_file_that_was_damaged_in_the_store_is_not_installed() {
+    let demo = wheel("demo", "1.0");
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [demo.clone()]);
+    let first = bench.build();
+    let store = Store::at(bench.path("store"));
+    let blob = store.blob(&demo.sha256());
+    let mut damaged = demo.bytes.clone();
+    damaged.truncate(demo.bytes.len() / 2);
+    fs::remove_file(&blob).unwrap();
+    fs::write(&blob, &damaged).unwrap();
+    support::remove(&store.wheel(&demo.sha256()));
+    assert_eq!(bench.run(&["clean", PYTHON]).code, 0);
+
+    let run = bench.fail(&["--locked"], 4);
+    assert_says(&run.told(), &[&demo.file_name]);
+    assert!(!blob.exists(), "what is damaged does not stay");
+    let run = bench.build_with(&["--locked"]);
+    assert_eq!(run.manifest(), first.manifest());
+}
+
+#[test]
+fn requirements_that_cannot_hold_together_end_the_build_under_every_policy() {
+    let files =
+        || [WheelBuilder::new("parent", "1.0").requires("demo<2").build(), wheel("demo", "1.0"), wheel("demo", "2.0")];
+    for resolution in [Value::Null, json!({ "allowSourceAll": true, "strictMissing": false })] {
+        let bench = Bench::of(json!({ "dependencies": ["parent", "demo==2.0"], "resolution": resolution }), files());
+        let run = bench.fail(&[], 1);
+        assert_eq!(run.error()["code"], "E_RESOLVE");
+        assert_says(&run.told(), &["parent", "demo<2", "demo==2.0"]);
+        assert!(!bench.prefix().exists());
+    }
+}
+
+#[test]
+fn what_a_package_requires_and_no_wheel_fits_is_left_out_with_its_parent_named() {
+    let bench = Bench::of(
+        json!({ "dependencies": ["parent"], "resolution": { "strictMissing": false } }),
+        [WheelBuilder::new("parent", "1.0").requires("child").build(), SdistBuilder::new("child", "1.0").build()],
+    );
+    let run = bench.build();
+    assert_eq!(run.installed(), ["parent 1.0"]);
+    assert_says(&run.rules().join("\n"), &["left-out child: no wheel fits"]);
+    assert_says(&run.warnings().join("\n"), &["W_LEFT_OUT `child`", "W_UNMET_REQUIREMENT `parent` requires `child`"]);
+}
+
+#[test]
+fn the_rows_of_other_platforms_stay_in_the_lock() {
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [wheel("demo", "1.0"), wheel("other", "1.0")]);
+    bench.build();
+    let elsewhere = PlatformKey::ALL.into_iter().find(|platform| *platform != host()).unwrap();
+    let mut lock = bench.lock();
+    let rows = lock["platforms"][host().as_str()].clone();
+    lock["platforms"][elsewhere.as_str()] = rows.clone();
+    bench.repository.file(&format!("python-{PYTHON}/lock.json"), format!("{lock:#}\n"));
+    bench.packages(json!({ "dependencies": ["demo", "other"] }));
+    bench.build();
+    let lock = bench.lock();
+    assert_eq!(lock["platforms"][elsewhere.as_str()], rows);
+    assert_eq!(lock["platforms"][host().as_str()]["distributions"].as_array().unwrap().len(), 2);
+}
