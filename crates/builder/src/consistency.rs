@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pep508_rs::{Requirement, VerbatimUrl, VersionOrUrl};
+use config_merger::{Requirement, RequirementSource};
 use vocab::{DistributionName, PlatformKey, PythonVersion};
 
 /// One installed distribution with the requirements of its metadata.
@@ -35,21 +35,19 @@ pub fn unmet(
     python: PythonVersion,
 ) -> Vec<Unmet> {
     let installed: BTreeMap<&DistributionName, &str> = members.iter().map(|it| (it.name, it.version)).collect();
-    let Some(environment) = config_merger::marker_environment(platform, python) else { return Vec::new() };
     let mut unmet = BTreeSet::new();
     for member in members.iter().filter(|member| !exempt.contains(member.name)) {
         for line in member.requires {
-            let Ok(requirement) = line.parse::<Requirement<VerbatimUrl>>() else { continue };
-            let Ok(required) = requirement.name.to_string().parse::<DistributionName>() else { continue };
-            if !requirement.marker.evaluate(&environment, &[]) {
+            let Some(requirement) = config_merger::requirement_of_metadata(line) else { continue };
+            if !requirement.applies_to(platform, python) {
                 continue;
             }
-            let version = installed.get(&required).copied();
+            let version = installed.get(&requirement.name).copied();
             let met = version.is_some_and(|version| is_met(&requirement, version));
             if !met {
                 unmet.insert(Unmet {
                     parent: member.name.clone(),
-                    required,
+                    required: requirement.name,
                     requirement: line.split(';').next().unwrap_or(line).trim().to_owned(),
                     installed: version.map(str::to_owned),
                 });
@@ -59,14 +57,10 @@ pub fn unmet(
     unmet.into_iter().collect()
 }
 
-fn is_met(requirement: &Requirement<VerbatimUrl>, version: &str) -> bool {
-    match &requirement.version_or_url {
-        None | Some(VersionOrUrl::Url(_)) => true,
-        // An unreadable version is not for this check to judge.
-        Some(VersionOrUrl::VersionSpecifier(specifiers)) => {
-            version.parse::<pep440_rs::Version>().map_or(true, |version| specifiers.contains(&version))
-        }
-    }
+fn is_met(requirement: &Requirement, version: &str) -> bool {
+    let RequirementSource::Index { specifier } = &requirement.source else { return true };
+    // An unreadable version is not for this check to judge.
+    version.parse::<pep440_rs::Version>().map_or(true, |version| specifier.contains(&version))
 }
 
 #[cfg(test)]
@@ -77,8 +71,11 @@ mod tests {
     fn a_parent_is_named_with_what_it_lacks() {
         let names: Vec<DistributionName> = ["polars-ds", "pandas", "numpy"].map(|name| name.parse().unwrap()).to_vec();
         let polars = ["polars>=1.4 ; python_version >= '3.9'".to_owned(), "graphviz ; extra == 'plot'".to_owned()];
-        let pandas =
-            ["numpy>=2.3".to_owned(), "colorama; sys_platform == 'win32'".to_owned(), "not a line!".to_owned()];
+        let pandas = [
+            "numpy>=2.3".to_owned(),
+            "colorama; sys_platform == 'win32'".to_owned(),
+            "5.; python_version ~= '3.0'".to_owned(),
+        ];
         let members = [
             Member { name: &names[0], version: "0.9.0", requires: &polars },
             Member { name: &names[1], version: "2.2.3", requires: &pandas },

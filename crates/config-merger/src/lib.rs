@@ -57,4 +57,5 @@ pub use marker_environment::marker_environment;
 pub use policy::Policy;
 pub use repository::{Repository, RepositoryError};
 pub use requirement::{PathKind, Requirement, RequirementSource};
+pub use requirement_text::requirement_of_metadata;
 pub use schema::{SchemaKind, schema};

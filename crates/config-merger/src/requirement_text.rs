@@ -147,6 +147,14 @@ fn is_path(text: &str) -> bool {
     matches!(text, "." | "..") || ["./", "../", "/", ".\\", "..\\", "\\"].iter().any(|start| text.starts_with(start))
 }
 
+/// A line of `Requires-Dist` in a distribution's metadata. `None` for what only an extra asks for, for a URL, and for
+/// what is not understood: metadata is not the reader's to correct.
+pub fn requirement_of_metadata(line: &str) -> Option<Requirement> {
+    let text = line.trim();
+    check_size(text).ok()?;
+    from_index(text, &mut Vec::new()).ok()
+}
+
 fn from_index(text: &str, oddities: &mut Vec<String>) -> Result<Requirement, Complaint> {
     let (head, marker) = text.split_once(';').unwrap_or((text, ""));
     check_words(head)?;
