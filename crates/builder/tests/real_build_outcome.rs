@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use support::{Bench, PYTHON, SITE_PACKAGES, assert_says, builder_requests, host, output};
+use support::{Bench, PYTHON, SITE_PACKAGES, assert_says, builder_requests, host, output, rich_bench, rich_packages};
 use testkit::{FixtureFile, SdistBuilder, Stumble, WheelBuilder};
 
 fn wheel(name: &str, version: &str) -> FixtureFile {
@@ -36,29 +36,6 @@ fn snapshot(folder: &Path) -> BTreeMap<String, String> {
         found.insert(path.strip_prefix(folder).unwrap().display().to_string(), what);
     }
     found
-}
-
-/// Every step of a build has something to do.
-fn rich_packages(demo: &str) -> Value {
-    json!({
-        "dependencies": [format!("demo=={demo}"), "tool"],
-        "forceSource": { "demo": { host().as_str(): "to have a build" } },
-        "copyFiles": [{ "from": "extra/", "to": "{site-packages}/extra/" }, { "from": "run.sh", "to": "bin/" }],
-    })
-}
-
-fn rich_bench() -> Bench {
-    let mut files: Vec<FixtureFile> = (0..12).map(|n| SdistBuilder::new("demo", &format!("{n}.0")).build()).collect();
-    files.push(
-        WheelBuilder::new("tool", "1.0")
-            .file("tool/__init__.py", "def main():\n    print('the tool runs')\n")
-            .console_script("tool", "tool:main")
-            .build(),
-    );
-    let bench = Bench::new(files);
-    bench.repository.file(&format!("python-{PYTHON}/extra/__init__.py"), "x = 1\n");
-    bench.repository.file(&format!("python-{PYTHON}/run.sh"), "#!/bin/sh\necho run\n");
-    bench
 }
 
 #[test]
@@ -136,45 +113,6 @@ fn a_second_build_changes_nothing_and_asks_nobody() {
 fn artifact_platform() -> String {
     let key = host().as_str();
     key.replace("x64", "x86_64").replace("macosx", "macos")
-}
-
-#[test]
-fn a_locked_build_wants_a_lock_of_this_very_configuration() {
-    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [wheel("demo", "1.0"), wheel("other", "1.0")]);
-    let run = bench.fail(&["--locked"], 2);
-    assert_eq!(run.error()["code"], "E_LOCK_STALE");
-    assert_says(&run.told(), &["there are no rows for", "builder lock"]);
-
-    bench.build();
-    bench.packages(json!({ "dependencies": ["demo", "other"] }));
-    let asked = bench.requests().len();
-    let run = bench.fail(&["--locked"], 2);
-    assert_eq!(run.error()["code"], "E_LOCK_STALE");
-    assert_says(&run.told(), &["the configuration has changed", "builder lock"]);
-    assert_eq!(bench.requests().len(), asked);
-
-    assert_eq!(bench.run(&["lock", PYTHON]).code, 0);
-    assert_eq!(bench.build_with(&["--locked"]).installed(), ["demo 1.0", "other 1.0"]);
-}
-
-#[test]
-fn a_locked_build_needs_no_network_when_the_store_has_everything() {
-    let mut bench = rich_bench();
-    bench.packages(rich_packages("3.0"));
-    let first = bench.build();
-    assert_eq!(bench.run(&["clean", PYTHON]).code, 0);
-    assert!(!bench.prefix().exists() && !first.artifact().exists());
-    bench.index = None;
-    let again = bench.build_with(&["--locked", "--offline"]);
-    assert!(again.built());
-    assert_eq!(again.manifest(), first.manifest());
-
-    // What the store lacks is an error that says so.
-    let demo = &first.manifest().distributions[1];
-    fs::remove_file(builder::store::Store::at(bench.path("store")).blob(&demo.sha256)).unwrap();
-    bench.run(&["clean", PYTHON]);
-    let run = bench.fail(&["--locked", "--offline"], 1);
-    assert_says(&run.told(), &["tool", "offline"]);
 }
 
 #[test]
@@ -352,28 +290,6 @@ fn both_layouts_give_a_wheelhouse_beside_what_is_installed() {
     bench.config(json!({ "packages": { "dependencies": ["demo", "built"] }, "layout": "wheelhouse" }));
     bench.build();
     assert!(!bench.has("demo") && bench.prefix().join("packages").join(&demo.file_name).is_file());
-}
-
-#[test]
-fn the_lock_holds_names_and_digests_and_no_url() {
-    let demo = wheel("demo", "1.0");
-    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [demo.clone()]);
-    bench.build();
-    let text = fs::read_to_string(bench.repository.at(&format!("python-{PYTHON}/lock.json"))).unwrap();
-    assert!(!text.contains("://") && !text.contains("127.0.0.1"), "{text}");
-    let row = &bench.lock()["platforms"][host().as_str()]["distributions"][0];
-    assert_eq!((&row["name"], &row["source"]["sha256"]), (&json!("demo"), &json!(demo.sha256().to_string())));
-
-    // With another index that has the same files the lock still holds, from an empty store.
-    let mut index = testkit::FixtureIndex::new();
-    let second = index.add(demo.clone()).serve();
-    let store = bench.make_store("second-store");
-    let mut command = bench.command(&[PYTHON, "--locked"]);
-    command.env("UV_DEFAULT_INDEX", second.simple_url()).env("PYDIST_STORE", store);
-    bench.run(&["clean", PYTHON]);
-    let run = support::run(command.env("UV_CACHE_DIR", bench.path("second-cache")));
-    assert_eq!(run.code, 0, "{}", run.told());
-    assert_eq!(builder_requests(&second, &demo.file_name), 1);
 }
 
 #[test]

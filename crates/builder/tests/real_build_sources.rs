@@ -1,4 +1,4 @@
-//! Where packages come from in whole builds: direct URLs, extras, new releases, private registries, a damaged store.
+//! Where packages come from in whole builds: URLs, git, local files, registries of all kinds, a damaged store.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
@@ -11,8 +11,8 @@ use std::process::Command;
 use builder::store::Store;
 use serde_json::{Value, json};
 use support::{Bench, PYTHON, assert_says, builder_requests, host};
-use testkit::{FixtureFile, FixtureIndex, HttpServer, SdistBuilder, WheelBuilder};
-use vocab::PlatformKey;
+use testkit::{FixtureFile, FixtureIndex, GitRepository, HttpServer, SdistBuilder, WheelBuilder};
+use vocab::Origin;
 
 fn wheel(name: &str, version: &str) -> FixtureFile {
     WheelBuilder::new(name, version).build()
@@ -53,24 +53,6 @@ fn extras_bring_what_they_require() {
     let run = bench.build();
     assert_eq!(run.installed(), ["demo 1.0", "helper 1.5"]);
     assert_eq!(run.warnings(), Vec::<String>::new());
-}
-
-#[test]
-fn a_new_release_comes_with_a_new_lock_and_not_before() {
-    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [wheel("demo", "1.0")]);
-    bench.build();
-    let mut grown = FixtureIndex::new();
-    grown.add(wheel("demo", "1.0")).add(wheel("demo", "2.0"));
-    let folder = bench.path("grown");
-    grown.write_to(&folder);
-    let server = &bench.index().server;
-    server.put("/simple/demo/", fs::read(folder.join("simple/demo/index.html")).unwrap());
-    server.put("/files/demo-2.0-py3-none-any.whl", wheel("demo", "2.0").bytes);
-
-    assert!(!bench.build().built());
-    assert_eq!(bench.build().installed(), ["demo 1.0"]);
-    assert_eq!(bench.run(&["lock", PYTHON]).code, 0);
-    assert_eq!(bench.build_with(&["--locked"]).installed(), ["demo 2.0"]);
 }
 
 #[test]
@@ -166,17 +148,90 @@ fn what_a_package_requires_and_no_wheel_fits_is_left_out_with_its_parent_named()
 }
 
 #[test]
-fn the_rows_of_other_platforms_stay_in_the_lock() {
-    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [wheel("demo", "1.0"), wheel("other", "1.0")]);
-    bench.build();
-    let elsewhere = PlatformKey::ALL.into_iter().find(|platform| *platform != host()).unwrap();
-    let mut lock = bench.lock();
-    let rows = lock["platforms"][host().as_str()].clone();
-    lock["platforms"][elsewhere.as_str()] = rows.clone();
-    bench.repository.file(&format!("python-{PYTHON}/lock.json"), format!("{lock:#}\n"));
-    bench.packages(json!({ "dependencies": ["demo", "other"] }));
-    bench.build();
-    let lock = bench.lock();
-    assert_eq!(lock["platforms"][elsewhere.as_str()], rows);
-    assert_eq!(lock["platforms"][host().as_str()]["distributions"].as_array().unwrap().len(), 2);
+fn an_allowed_git_dependency_is_built_at_its_commit() {
+    let folder = tempfile::tempdir().unwrap();
+    SdistBuilder::new("demo", "1.0").requires("helper").write_folder(folder.path());
+    let repository = GitRepository::commit_all(folder.path());
+    repository.tag("v1");
+    let bench = Bench::of(
+        json!({
+            "dependencies": [format!("demo @ {}", repository.url(Some("v1")))],
+            "resolution": { "allowSourceList": ["demo"] },
+        }),
+        [wheel("helper", "1.0")],
+    );
+    let run = bench.build();
+    assert_eq!(run.installed(), ["demo 1.0", "helper 1.0"]);
+    let Origin::Git { commit, .. } = &run.manifest().distributions[0].origin else { panic!("{}", run.told()) };
+    assert_eq!(*commit, repository.commit);
+    assert_eq!(bench.lock()["platforms"][host().as_str()]["distributions"][0]["source"]["commit"], repository.commit);
+    // A tag can move; `--strict` wants the commit itself.
+    bench.fail(&["--strict"], 2);
+}
+
+#[test]
+fn a_local_wheel_and_a_local_folder_are_installed_and_a_change_in_them_is_noticed() {
+    let bench = Bench::new([wheel("helper", "1.0")]);
+    let tool = wheel("tool", "3.0");
+    let package = format!("python-{PYTHON}");
+    tool.write_to(&bench.repository.at(&format!("{package}/wheels")));
+    SdistBuilder::new("demo", "1.0").requires("helper").write_folder(&bench.repository.at(&format!("{package}/demo")));
+    bench.packages(json!({ "dependencies": [format!("./wheels/{}", tool.file_name), "demo @ ./demo"] }));
+    let run = bench.build();
+    assert_eq!(run.installed(), ["demo 1.0", "helper 1.0", "tool 3.0"]);
+    let manifest = run.manifest();
+    let path = |text: String| text.parse::<vocab::TreePath>().unwrap();
+    let expected = Origin::Path { path: path(format!("{package}/wheels/{}", tool.file_name)), sha256: tool.sha256() };
+    assert_eq!(manifest.distributions[2].origin, expected);
+    let Origin::Path { path, .. } = &manifest.distributions[0].origin else { panic!("{manifest:?}") };
+    assert_eq!(path.as_str(), format!("{package}/demo"));
+    assert!(!bench.build().built());
+
+    bench.repository.file(&format!("{package}/demo/demo/more.py"), "answer = 42\n");
+    let run = bench.fail(&["--locked"], 2);
+    assert_eq!(run.error()["code"], "E_LOCK_STALE");
+    assert!(bench.build().built());
+    assert_eq!(bench.python("import demo.more; print(demo.more.answer)"), "42");
+}
+
+#[test]
+fn a_pinned_package_is_taken_from_its_registry_and_no_other() {
+    let marked = |text: &str| WheelBuilder::new("demo", "1.0").file("demo/__init__.py", format!("{text}\n")).build();
+    let bench = Bench::new([marked("origin = 'default'"), wheel("demo", "9.0"), wheel("other", "1.0")]);
+    let mut second = FixtureIndex::new();
+    second.add(marked("origin = 'second'"));
+    let second = second.serve();
+    bench.config(json!({
+        "registries": { "additional": [second.simple_url()], "pinned": { "demo": second.simple_url() } },
+        "packages": { "dependencies": ["demo", "other"] },
+    }));
+    let run = bench.build();
+    assert_eq!(run.installed(), ["demo 1.0", "other 1.0"]);
+    assert_eq!(bench.python("import demo; print(demo.origin)"), "second");
+    assert!(!bench.requests().iter().any(|path| path.contains("demo")), "{:?}", bench.requests());
+    assert_eq!(builder_requests(&second, "demo-1.0-py3-none-any.whl"), 1);
+}
+
+#[test]
+fn what_only_an_unreachable_registry_has_is_missing_and_the_rest_is_built() {
+    let url = "http://127.0.0.1:1/simple/";
+    let bench = Bench::new([wheel("other", "1.0"), wheel("cudf-cu12", "25.6.0")]);
+    bench.config(json!({
+        "registries": { "additional": [url], "pinned": { "cudf-cu12": url } },
+        "packages": { "dependencies": ["cudf-cu12", "other"] },
+    }));
+    let run = bench.build();
+    assert_eq!(run.installed(), ["other 1.0"]);
+    assert_says(
+        &run.rules().join("\n"),
+        &["missing cudf-cu12: its registry http://127.0.0.1:1/simple/ cannot be reached"],
+    );
+    assert_eq!(run.warnings().len(), 1, "{:?}", run.warnings());
+    assert_says(&run.warnings()[0], &["W_REGISTRY_UNREACHABLE", url, "`cudf-cu12`"]);
+
+    let run = bench.fail(&["--strict"], 1);
+    assert_eq!(run.error()["code"], "E_REGISTRY_UNREACHABLE");
+    assert_says(&run.told(), &[url, "`cudf-cu12`"]);
+    // `--fail-on-missing` as well.
+    bench.fail(&["--fail-on-missing"], 1);
 }

@@ -59,9 +59,10 @@ fn side_effects_stay_where_the_architecture_puts_them() {
         // (what is looked for, where it may stand)
         ("Command::new(", &["builder/src/process.rs", "builder/src/process/", "testkit/"]),
         ("env::var(", &["testkit/"]),
-        ("env::var_os(", &["testkit/"]),
+        ("env::var_os(", &["config-merger/src/main.rs", "testkit/"]),
         ("env::vars_os", &["builder/src/main.rs", "testkit/"]),
-        ("tar::Archive", &["archive/", "testkit/"]),
+        // An sdist keeps its files' times: a build by make looks at which file is older.
+        ("tar::Archive", &["archive/", "builder/src/source_build/source.rs", "testkit/"]),
     ];
     for (name, text) in sources() {
         // Unit tests may look at anything.

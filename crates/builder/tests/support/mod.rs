@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
-use testkit::{FixtureFile, FixtureIndex, ServedIndex, TestRepository};
+use testkit::{FixtureFile, FixtureIndex, SdistBuilder, ServedIndex, TestRepository, WheelBuilder};
 use vocab::{Manifest, PlatformKey};
 
 /// Its interpreter can be had exactly from more than one of the default sources.
@@ -225,6 +225,29 @@ impl Run {
     pub fn error(&self) -> &Value {
         self.line("error").unwrap_or_else(|| panic!("no error: {}", self.told()))
     }
+}
+
+/// Every step of a build has something to do.
+pub fn rich_packages(demo: &str) -> Value {
+    json!({
+        "dependencies": [format!("demo=={demo}"), "tool"],
+        "forceSource": { "demo": { host().as_str(): "to have a build" } },
+        "copyFiles": [{ "from": "extra/", "to": "{site-packages}/extra/" }, { "from": "run.sh", "to": "bin/" }],
+    })
+}
+
+pub fn rich_bench() -> Bench {
+    let mut files: Vec<FixtureFile> = (0..12).map(|n| SdistBuilder::new("demo", &format!("{n}.0")).build()).collect();
+    files.push(
+        WheelBuilder::new("tool", "1.0")
+            .file("tool/__init__.py", "def main():\n    print('the tool runs')\n")
+            .console_script("tool", "tool:main")
+            .build(),
+    );
+    let bench = Bench::new(files);
+    bench.repository.file(&format!("python-{PYTHON}/extra/__init__.py"), "x = 1\n");
+    bench.repository.file(&format!("python-{PYTHON}/run.sh"), "#!/bin/sh\necho run\n");
+    bench
 }
 
 /// How often the builder itself asked for a file; the resolver reads the metadata of wheels on its own.

@@ -1,0 +1,111 @@
+//! The lock in whole builds: what it holds, when it counts, what `--locked` and `--offline` do with it.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
+
+mod support;
+
+use std::fs;
+
+use serde_json::json;
+use support::{Bench, PYTHON, assert_says, builder_requests, host, rich_bench, rich_packages};
+use testkit::{FixtureFile, FixtureIndex, WheelBuilder};
+use vocab::PlatformKey;
+
+fn wheel(name: &str, version: &str) -> FixtureFile {
+    WheelBuilder::new(name, version).build()
+}
+
+#[test]
+fn a_locked_build_wants_a_lock_of_this_very_configuration() {
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [wheel("demo", "1.0"), wheel("other", "1.0")]);
+    let run = bench.fail(&["--locked"], 2);
+    assert_eq!(run.error()["code"], "E_LOCK_STALE");
+    assert_says(&run.told(), &["there are no rows for", "builder lock"]);
+
+    bench.build();
+    bench.packages(json!({ "dependencies": ["demo", "other"] }));
+    let asked = bench.requests().len();
+    let run = bench.fail(&["--locked"], 2);
+    assert_eq!(run.error()["code"], "E_LOCK_STALE");
+    assert_says(&run.told(), &["the configuration has changed", "builder lock"]);
+    assert_eq!(bench.requests().len(), asked);
+
+    assert_eq!(bench.run(&["lock", PYTHON]).code, 0);
+    assert_eq!(bench.build_with(&["--locked"]).installed(), ["demo 1.0", "other 1.0"]);
+}
+
+#[test]
+fn a_locked_build_needs_no_network_when_the_store_has_everything() {
+    let mut bench = rich_bench();
+    bench.packages(rich_packages("3.0"));
+    let first = bench.build();
+    assert_eq!(bench.run(&["clean", PYTHON]).code, 0);
+    assert!(!bench.prefix().exists() && !first.artifact().exists());
+    bench.index = None;
+    let again = bench.build_with(&["--locked", "--offline"]);
+    assert!(again.built());
+    assert_eq!(again.manifest(), first.manifest());
+
+    // What the store lacks is an error that says so.
+    let demo = &first.manifest().distributions[1];
+    fs::remove_file(builder::store::Store::at(bench.path("store")).blob(&demo.sha256)).unwrap();
+    bench.run(&["clean", PYTHON]);
+    let run = bench.fail(&["--locked", "--offline"], 1);
+    assert_says(&run.told(), &["tool", "offline"]);
+}
+
+#[test]
+fn the_lock_holds_names_and_digests_and_no_url() {
+    let demo = wheel("demo", "1.0");
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [demo.clone()]);
+    bench.build();
+    let text = fs::read_to_string(bench.repository.at(&format!("python-{PYTHON}/lock.json"))).unwrap();
+    assert!(!text.contains("://") && !text.contains("127.0.0.1"), "{text}");
+    let row = &bench.lock()["platforms"][host().as_str()]["distributions"][0];
+    assert_eq!((&row["name"], &row["source"]["sha256"]), (&json!("demo"), &json!(demo.sha256().to_string())));
+
+    // With another index that has the same files the lock still holds, from an empty store.
+    let mut index = FixtureIndex::new();
+    let second = index.add(demo.clone()).serve();
+    let store = bench.make_store("second-store");
+    let mut command = bench.command(&[PYTHON, "--locked"]);
+    command.env("UV_DEFAULT_INDEX", second.simple_url()).env("PYDIST_STORE", store);
+    bench.run(&["clean", PYTHON]);
+    let run = support::run(command.env("UV_CACHE_DIR", bench.path("second-cache")));
+    assert_eq!(run.code, 0, "{}", run.told());
+    assert_eq!(builder_requests(&second, &demo.file_name), 1);
+}
+
+#[test]
+fn a_new_release_comes_with_a_new_lock_and_not_before() {
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [wheel("demo", "1.0")]);
+    bench.build();
+    let mut grown = FixtureIndex::new();
+    grown.add(wheel("demo", "1.0")).add(wheel("demo", "2.0"));
+    let folder = bench.path("grown");
+    grown.write_to(&folder);
+    let server = &bench.index().server;
+    server.put("/simple/demo/", fs::read(folder.join("simple/demo/index.html")).unwrap());
+    server.put("/files/demo-2.0-py3-none-any.whl", wheel("demo", "2.0").bytes);
+
+    assert!(!bench.build().built());
+    assert_eq!(bench.build().installed(), ["demo 1.0"]);
+    assert_eq!(bench.run(&["lock", PYTHON]).code, 0);
+    assert_eq!(bench.build_with(&["--locked"]).installed(), ["demo 2.0"]);
+}
+
+#[test]
+fn the_rows_of_other_platforms_stay_in_the_lock() {
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [wheel("demo", "1.0"), wheel("other", "1.0")]);
+    bench.build();
+    let elsewhere = PlatformKey::ALL.into_iter().find(|platform| *platform != host()).unwrap();
+    let mut lock = bench.lock();
+    let rows = lock["platforms"][host().as_str()].clone();
+    lock["platforms"][elsewhere.as_str()] = rows.clone();
+    bench.repository.file(&format!("python-{PYTHON}/lock.json"), format!("{lock:#}\n"));
+    bench.packages(json!({ "dependencies": ["demo", "other"] }));
+    bench.build();
+    let lock = bench.lock();
+    assert_eq!(lock["platforms"][elsewhere.as_str()], rows);
+    assert_eq!(lock["platforms"][host().as_str()]["distributions"].as_array().unwrap().len(), 2);
+}
