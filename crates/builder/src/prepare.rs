@@ -18,7 +18,7 @@ use crate::{Context, registries, version_check};
 /// All that is decided before anything is downloaded.
 pub struct Prepared {
     pub config: Config,
-    /// Of what the configuration says about the runtime; see [`digest_of`].
+    /// Of what the configuration says about the runtime; see `digest_of` below.
     pub config_digest: Digest,
     /// `python-<version string>`.
     pub folder: PathBuf,
