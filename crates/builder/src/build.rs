@@ -30,8 +30,6 @@ const BUILD_FORMAT: u32 = 1;
 #[derive(Clone, Debug)]
 pub struct Report {
     pub runtime: VersionString,
-    /// Absent for a test run.
-    pub plan: Option<Plan>,
     pub ending: Ending,
     /// Name and wall time, in the order in which they were taken.
     pub steps: Vec<(&'static str, Duration)>,
@@ -58,27 +56,28 @@ pub struct Product {
     pub manifest: Manifest,
 }
 
-/// `today` is for whitelist entries that expire.
+/// `today` is for whitelist entries that expire. `on_plan` hears what will be done, before anything is downloaded.
 pub fn build(
     context: &Context,
     repository: &Repository,
     version: &VersionString,
     options: &BuildOptions,
     today: Date,
+    on_plan: &dyn Fn(&Plan),
 ) -> Result<Report, Box<dyn Fault>> {
     context.tell(Event::Begun { title: format!("{version} for {}", options.platform) });
     let mut steps = Steps::default();
     let loaded =
         steps.run(context, "read the configuration", || prepare::load(context, repository, version, options))?;
-    let finished =
-        |plan, ending, steps: &Steps| Report { runtime: version.clone(), plan, ending, steps: steps.taken().to_vec() };
+    let finished = |ending, steps: &Steps| Report { runtime: version.clone(), ending, steps: steps.taken().to_vec() };
     if options.test_run {
         let (prefix, artifact) = test_run::run(context, repository, version, options)?;
-        return Ok(finished(None, Ending::TestRun { prefix, artifact }, &steps));
+        return Ok(finished(Ending::TestRun { prefix, artifact }, &steps));
     }
     let prepared = prepare::prepare(context, repository, loaded, options, &mut steps)?;
+    on_plan(&prepared.plan);
     if options.dry_run {
-        return Ok(finished(Some(prepared.plan), Ending::Planned, &steps));
+        return Ok(finished(Ending::Planned, &steps));
     }
     let tree = match &prepared.tree {
         Some(tree) => tree.clone(),
@@ -92,7 +91,7 @@ pub fn build(
     let folder = prepared.folder.join("pydist");
     let prefix = PrefixFolder::hold(context, &folder, options.platform)?;
     if let Some(product) = up_to_date(&prefix, &prepared, options, key) {
-        return Ok(finished(Some(prepared.plan), Ending::UpToDate(Box::new(product)), &steps));
+        return Ok(finished(Ending::UpToDate(Box::new(product)), &steps));
     }
 
     let gathering = gather::gather(context, repository.root(), &prepared, &tree, options.fail_on_missing, &mut steps)?;
@@ -129,7 +128,7 @@ pub fn build(
     })?;
     prefix.publish()?;
     let product = Product { prefix: prefix.target().to_owned(), artifact, manifest };
-    Ok(finished(Some(prepared.plan), Ending::Built(Box::new(product)), &steps))
+    Ok(finished(Ending::Built(Box::new(product)), &steps))
 }
 
 fn copy_operations(prepared: &Prepared) -> Vec<CopyOperation> {

@@ -12,6 +12,7 @@ use builder::build::{Ending, Report, build};
 use builder::context::Environment;
 use builder::download::{DownloadSettings, Downloader};
 use builder::options::BuildOptions;
+use builder::plan::Plan;
 use builder::store::{self, Store};
 use builder::{Context, summary};
 use cli::{Printer, Table};
@@ -108,7 +109,9 @@ impl Session<'_> {
         for version in &versions {
             let context = self.context(&store, &downloader, arguments, version);
             let today = jiff::Zoned::now().date();
-            let exit = match build(&context, &self.repository, version, &options, today) {
+            let exit = match build(&context, &self.repository, version, &options, today, &|plan| {
+                self.show_plan(plan, &options)
+            }) {
                 Ok(report) => {
                     self.show(&report);
                     Exit::Done
@@ -135,13 +138,34 @@ impl Session<'_> {
         Ok(worst)
     }
 
+    /// The first thing that a user sees of a build.
+    fn show_plan(&self, plan: &Plan, options: &BuildOptions) {
+        if self.global.json {
+            self.printer.json("plan", plan);
+            return;
+        }
+        let bytes: &dyn Fn(u64) -> String = &cli::bytes;
+        let (headers, rows) = summary::plan_table(plan, bytes);
+        let mut table = Table::new(headers).right(3);
+        for row in rows {
+            table.row(row);
+        }
+        let heading = summary::plan_line(plan, bytes);
+        self.printer.say(&heading);
+        let text = table.render(self.printer.settings().width);
+        if options.dry_run {
+            // Asked for by `plan` and `--dry-run`, so it is the data.
+            self.printer.data(&text);
+        } else {
+            self.printer.say(&text);
+        }
+        self.printer.summarize(&format!("### {heading}\n\n{}", table.markdown()));
+    }
+
     fn show(&self, report: &Report) {
         let bytes: &dyn Fn(u64) -> String = &cli::bytes;
         let time = |elapsed: Duration| cli::duration(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
         if self.global.json {
-            if let Some(plan) = &report.plan {
-                self.printer.json("plan", plan);
-            }
             match &report.ending {
                 Ending::Planned => {}
                 Ending::TestRun { prefix, artifact } => {
@@ -169,20 +193,6 @@ impl Session<'_> {
             return;
         }
         let lines = summary::ending_lines(report, bytes, &time);
-        if let Some(plan) = &report.plan {
-            let (headers, rows) = summary::plan_table(plan, bytes);
-            let mut table = Table::new(headers).right(3);
-            for row in rows {
-                table.row(row);
-            }
-            let heading = summary::plan_line(plan, bytes);
-            if matches!(report.ending, Ending::Planned) {
-                // Asked for by `plan` and `--dry-run`, so it is the data.
-                self.printer.say(&heading);
-                self.printer.data(&table.render(self.printer.settings().width));
-            }
-            self.printer.summarize(&format!("### {heading}\n\n{}", table.markdown()));
-        }
         if !lines.is_empty() {
             self.printer.say(&lines.join("\n"));
             self.printer.summarize(&format!("```text\n{}\n```", lines.join("\n")));
