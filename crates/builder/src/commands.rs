@@ -109,9 +109,8 @@ impl Session<'_> {
         for version in &versions {
             let context = self.context(&store, &downloader, arguments, version);
             let today = jiff::Zoned::now().date();
-            let exit = match build(&context, &self.repository, version, &options, today, &|plan| {
-                self.show_plan(plan, &options)
-            }) {
+            let on_plan = |plan: &Plan| self.show_plan(plan, &options);
+            let exit = match build(&context, &self.repository, version, &options, today, &on_plan) {
                 Ok(report) => {
                     self.show(&report);
                     Exit::Done
