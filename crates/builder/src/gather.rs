@@ -240,12 +240,14 @@ fn build(
         }
     };
     let rule = prepared.request.build_wheel.get(&row.name);
+    // With a fresh lock nobody has asked them yet, and uv would fail on one that does not answer.
+    let silent = crate::registries::unreachable(context, &prepared.request.registries);
     let reachable = prepared
         .request
         .registries
         .additional
         .iter()
-        .filter(|url| !prepared.unreachable.iter().any(|silent| silent.url == resolve::without_credentials(url)));
+        .filter(|url| !silent.iter().any(|silent| silent.url == resolve::without_credentials(url)));
     let request = SourceBuild {
         name: row.name.clone(),
         version: row.version.clone(),

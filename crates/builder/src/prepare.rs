@@ -28,7 +28,6 @@ pub struct Prepared {
     /// Where a resolution needed it already.
     pub tree: Option<BaseTree>,
     pub plan: Plan,
-    pub unreachable: Vec<UnreachableRegistry>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -140,7 +139,7 @@ pub fn prepare(
         origin: base.origin.clone(),
     };
     let plan = Plan::new(&request, &rows, planned, &|digest| context.store.blob(digest).is_file());
-    Ok(Prepared { config_digest: digest_of(&config), config, folder, request, rows, base, tree, plan, unreachable })
+    Ok(Prepared { config_digest: digest_of(&config), config, folder, request, rows, base, tree, plan })
 }
 
 /// Of the canonical configuration without `build`, which says how to work and not what comes out: parallel downloads
