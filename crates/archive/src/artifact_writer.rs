@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use vocab::{ArtifactFormat, DigestWriter, Part};
+use vocab::{ArtifactFormat, Digest, DigestWriter, Part};
 
 use crate::codec::Encoder;
 use crate::part_cache::CachedPart;
@@ -21,6 +21,7 @@ pub(crate) struct ArtifactWriter<'a> {
 
 struct Growing {
     name: String,
+    identity: Option<Digest>,
     offset: u64,
     unpacked: u64,
     bytes: DigestWriter<io::Sink>,
@@ -31,6 +32,7 @@ impl<'a> ArtifactWriter<'a> {
     pub(crate) fn new(file: File, parts: &[PartSource], progress: &'a (dyn Fn(u64) + Sync)) -> Self {
         let growing = |part: &PartSource| Growing {
             name: part.name.clone(),
+            identity: part.identity,
             offset: 0,
             unpacked: 0,
             bytes: DigestWriter::new(io::sink()),
@@ -104,6 +106,7 @@ impl<'a> ArtifactWriter<'a> {
                 size: part_size,
                 uncompressed_size: part.unpacked,
                 sha256: part.bytes.finish().1,
+                identity: part.identity,
             });
         }
         parts.reverse();

@@ -22,6 +22,7 @@
 
 // What is packed.
 mod entry;
+mod identity;
 mod scan;
 
 // Names, and entries together.
@@ -57,6 +58,7 @@ mod turnstile;
 pub use entry::{Content, Entry, EntryKind, PartSource};
 pub use extract::{ExtractOptions, Extracted, Limits, Links, TopFolder, extract};
 pub use extract_error::{ExtractError, ExtractErrorKind};
+pub use identity::{EntryIdentity, identity_of};
 pub use manifest::{ManifestError, read_manifest, save_manifest, write_manifest};
 pub use name_rules::{EntryFault, NameRules};
 pub use pack::{DEFAULT_MTIME, PackOptions, Packed, pack};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use vocab::{Exit, Fault, MANIFEST_FORMAT, Manifest};
 
-/// Reads what [`write_manifest`] wrote. Another format number is refused before anything else is looked at, since
+/// Reads what [`write_manifest`] wrote, and format 1. Another format number is refused before anything else is looked at, since
 /// nothing else can be relied on then.
 pub fn read_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     #[derive(Deserialize)]
@@ -15,7 +15,7 @@ pub fn read_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
         format: u64,
     }
     let numbered: Numbered = serde_json::from_slice(bytes).map_err(|source| ManifestError::Shape { source })?;
-    if numbered.format != u64::from(MANIFEST_FORMAT) {
+    if !(1..=u64::from(MANIFEST_FORMAT)).contains(&numbered.format) {
         return Err(ManifestError::Format { found: numbered.format, known: MANIFEST_FORMAT });
     }
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(|source| ManifestError::Shape { source })?;
@@ -60,7 +60,7 @@ pub fn save_manifest(path: &Path, manifest: &Manifest) -> Result<(), ManifestErr
 pub enum ManifestError {
     #[error("cannot write the manifest `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
-    #[error("the manifest has format {found}, this program reads format {known}")]
+    #[error("the manifest has format {found}, this program reads formats 1 to {known}")]
     Format { found: u64, known: u32 },
     /// The message holds line and column.
     #[error("the manifest is malformed: {source}")]

@@ -13,14 +13,22 @@ fn repository(path: &str) -> PathBuf {
 }
 
 fn fixture() -> String {
-    fs::read_to_string(repository("fixtures/manifest/format-1.json")).unwrap()
+    fixture_of(2)
+}
+
+fn fixture_of(format: u32) -> String {
+    fs::read_to_string(repository(&format!("fixtures/manifest/format-{format}.json"))).unwrap()
 }
 
 #[test]
-fn the_manifest_of_format_1_is_read_and_written_byte_for_byte() {
-    let manifest = read_manifest(fixture().as_bytes()).unwrap();
-    assert_eq!(manifest.distributions.len(), 2);
-    assert_eq!(write_manifest(&manifest), fixture());
+fn manifests_of_all_formats_are_read_and_written_byte_for_byte() {
+    for format in [1, 2] {
+        let manifest = read_manifest(fixture_of(format).as_bytes()).unwrap();
+        assert_eq!((manifest.format, manifest.distributions.len()), (format, 2));
+        let parts = &manifest.artifact.as_ref().unwrap().parts;
+        assert!(parts.iter().all(|part| part.identity.is_some() == (format == 2)));
+        assert_eq!(write_manifest(&manifest), fixture_of(format));
+    }
 }
 
 #[test]
@@ -31,7 +39,7 @@ fn the_schema_knows_the_fixture_and_refuses_what_the_reader_refuses() {
     assert!(schema.is_valid(&manifest), "{:?}", schema.iter_errors(&manifest).next());
     let cases = [
         // (where, what is put there)
-        ("/format", serde_json::json!(2)),
+        ("/format", serde_json::json!(3)),
         ("/platform", serde_json::json!("linux-arm64")),
         ("/runtime", serde_json::json!("../x")),
         ("/config", serde_json::json!("abc")),
@@ -58,12 +66,12 @@ fn the_schema_knows_the_fixture_and_refuses_what_the_reader_refuses() {
 
 #[test]
 fn another_format_is_refused_with_both_numbers() {
-    let text = fixture().replace("\"format\": 1,", "\"format\": 7,");
+    let text = fixture().replace("\"format\": 2,", "\"format\": 7,");
     let error = read_manifest(text.as_bytes()).unwrap_err();
-    assert_eq!(error.to_string(), "the manifest has format 7, this program reads format 1");
+    assert_eq!(error.to_string(), "the manifest has format 7, this program reads formats 1 to 2");
     assert_eq!((error.code(), error.exit()), ("E_MANIFEST_FORMAT", Exit::Trust));
     // Nothing but the number is looked at.
-    assert_eq!(read_manifest(br#"{"format": 2, "new": []}"#).unwrap_err().code(), "E_MANIFEST_FORMAT");
+    assert_eq!(read_manifest(br#"{"format": 3, "new": []}"#).unwrap_err().code(), "E_MANIFEST_FORMAT");
     for text in ["", "[]", "{}", "null", "{\"format\": \"1\"}", "{\"format\": 1}", "{\"format\": -1}", "[[[["] {
         assert_eq!(read_manifest(text.as_bytes()).unwrap_err().code(), "E_MANIFEST_MALFORMED", "for {text:?}");
     }

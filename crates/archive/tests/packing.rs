@@ -264,8 +264,8 @@ fn a_cached_part_is_used_again_and_a_damaged_one_is_made_anew() {
         let mut parts = parts(entries(&sample()));
         let options = options(format);
         let target = folder.path().join("a");
-        let plain = pack(&target, &parts, &options, &NoCache).unwrap();
         parts[1].identity = Some(Digest::of("what the part is made of"));
+        let plain = pack(&target, &parts, &options, &NoCache).unwrap();
         let same = |packed: &Packed| (packed.sha256, packed.parts.clone()) == (plain.sha256, plain.parts.clone());
 
         let first = pack(&target, &parts, &options, &cache).unwrap();

@@ -121,7 +121,7 @@ pub fn build(
     let mut manifest =
         finish::manifest(&prepared, &tree, &gathering.wheels, &gathering.left_out, &assembled, &findings, key);
     let artifact = steps.run(context, "pack", || -> Result<PathBuf, Box<dyn Fault>> {
-        let parts = finish::parts(staging, &tree, &gathering.wheels, &assembled, &mut manifest)?;
+        let parts = finish::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest)?;
         archive::save_manifest(&staging.join(INNER_MANIFEST), &manifest)?;
         let packing = Packing { out: &options.out, level: options.level, mtime: options.source_date_epoch };
         finish::pack(context, &parts, &mut manifest, &packing)

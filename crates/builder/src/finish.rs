@@ -1,9 +1,13 @@
 //! The last steps: manifest, parts, artifact.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use archive::{Entry, EntryKind, PackOptions, PartSource};
+use archive::{Content, Entry, EntryIdentity, EntryKind, PackOptions, PartSource};
+use rayon::prelude::*;
 use vocab::{
     Artifact, ArtifactFormat, ArtifactName, BaseRecord, Digest, Distribution, Exit, Fault, MANIFEST_FORMAT, Manifest,
     NativeSummary, Outcome, RuleRecord, Tools, TreePath,
@@ -132,6 +136,7 @@ impl Fault for StrayFile {
 /// The staged tree as parts: the interpreter, a part for each wheel, the copied files, the manifest. Every file has
 /// an owner; one without is an error. Sizes are filled into the manifest, which becomes the last part.
 pub fn parts(
+    context: &Context,
     staging: &Path,
     tree: &BaseTree,
     gathered: &[Gathered],
@@ -164,27 +169,27 @@ pub fn parts(
     };
     // The order of the parts is fixed; what changes least comes first.
     let base = take(&mut assembled.base_files.iter().chain(&empty_folders));
-    let mut base = PartSource::new("base", base);
-    base.identity =
-        Some(identity("base", base.entries.iter().map(|entry| (entry.path.as_str(), tree.identity, false))));
-    parts.push(base);
+    let identity = base_identity(context, tree, &base)?;
+    parts.push(PartSource { identity: Some(identity), ..PartSource::new("base", base) });
     for (index, gathered) in gathered.iter().enumerate() {
         let file = gathered.wheel.contents.file_name.to_string();
-        let mut rows: BTreeMap<&TreePath, (Digest, bool)> = BTreeMap::new();
+        let mut digests: BTreeMap<&TreePath, Digest> = BTreeMap::new();
         if let Some(all) = &assembled.installed {
-            rows.extend(all.distributions[index].files.iter().map(|it| (&it.path, (it.sha256, it.executable))));
+            digests.extend(all.distributions[index].files.iter().map(|it| (&it.path, it.sha256)));
         }
         let house = assembled.wheelhouse.iter().filter(|(path, _)| path.file_name() == file);
-        rows.extend(house.map(|(path, digest)| (path, (*digest, false))));
-        let entries = take(&mut rows.keys().copied());
-        let kept: BTreeSet<&TreePath> = entries.iter().map(|entry| &entry.path).collect();
-        let owned = rows.iter().filter(|(path, _)| kept.contains(*path));
-        let identity = identity(&file, owned.map(|(path, (digest, bit))| (path.as_str(), *digest, *bit)));
+        digests.extend(house.map(|(path, digest)| (path, *digest)));
+        let entries = take(&mut digests.keys().copied());
+        let identity = archive::identity_of(entries.iter().map(|entry| {
+            let executable = matches!(entry.kind, EntryKind::File { executable: true, .. });
+            (&entry.path, EntryIdentity::File { sha256: digests[&entry.path], executable })
+        }));
         parts.push(PartSource { identity: Some(identity), ..PartSource::new(file, entries) });
     }
     let copied = take(&mut assembled.copied.iter().map(|file| &file.path));
     if !copied.is_empty() {
-        parts.push(PartSource::new("copied-files", copied));
+        let identity = identity_of_disk(&copied)?;
+        parts.push(PartSource { identity: Some(identity), ..PartSource::new("copied-files", copied) });
     }
     if let Some(path) = by_path.into_keys().next() {
         return Err(StrayFile { path }.into());
@@ -195,6 +200,74 @@ pub fn parts(
     Ok(parts)
 }
 
+/// The files of an interpreter are read for this once; after that its own identity and the paths that still stand
+/// tell it.
+fn base_identity(context: &Context, tree: &BaseTree, entries: &[Entry]) -> Result<Digest, ReadError> {
+    const FACT: &str = "base-entries";
+    const REMEMBERED: Duration = Duration::from_secs(365 * 24 * 3600);
+    let mut text = format!("{}\n", tree.identity);
+    for entry in entries {
+        text.push_str(entry.path.as_str());
+        text.push('\n');
+    }
+    let key = Digest::of(text).to_string();
+    let now = SystemTime::now();
+    let known = context.store.recall(FACT, &key, REMEMBERED, now);
+    if let Some(known) = known.as_ref().and_then(|known| known.as_str()?.parse().ok()) {
+        return Ok(known);
+    }
+    let identity = identity_of_disk(entries)?;
+    // Forgotten, it is computed again.
+    let _ = context.store.remember(FACT, &key, &identity.to_string().into(), now);
+    Ok(identity)
+}
+
+fn identity_of_disk(entries: &[Entry]) -> Result<Digest, ReadError> {
+    let digest_of = |content: &Content| match content {
+        Content::Bytes(bytes) => Ok(Digest::of(bytes)),
+        Content::Disk(path) => {
+            let digest = File::open(path).and_then(Digest::of_reader);
+            digest.map(|(digest, _)| digest).map_err(|source| ReadError { path: path.clone(), source })
+        }
+    };
+    let row = |entry: &'_ Entry| -> Result<_, ReadError> {
+        Ok(match &entry.kind {
+            EntryKind::File { content, executable } => Some((digest_of(content)?, *executable)),
+            EntryKind::Directory | EntryKind::Symlink { .. } => None,
+        })
+    };
+    let rows: Vec<_> = entries.par_iter().map(row).collect::<Result<_, _>>()?;
+    Ok(archive::identity_of(entries.iter().zip(rows).map(|(entry, file)| {
+        let identity = match (&entry.kind, file) {
+            (_, Some((sha256, executable))) => EntryIdentity::File { sha256, executable },
+            (EntryKind::Symlink { target }, None) => EntryIdentity::Symlink { target },
+            (_, None) => EntryIdentity::Directory,
+        };
+        (&entry.path, identity)
+    })))
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read `{}`", path.display())]
+pub struct ReadError {
+    pub path: PathBuf,
+    pub source: io::Error,
+}
+
+impl Fault for ReadError {
+    fn code(&self) -> &'static str {
+        "E_READ"
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Build
+    }
+
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
 fn size_of(entry: &Entry) -> u64 {
     match &entry.kind {
         EntryKind::File { content: archive::Content::Disk(path), .. } => {
@@ -203,15 +276,6 @@ fn size_of(entry: &Entry) -> u64 {
         EntryKind::File { content: archive::Content::Bytes(bytes), .. } => bytes.len() as u64,
         EntryKind::Directory | EntryKind::Symlink { .. } => 0,
     }
-}
-
-/// Equal digests mean equal entries: everything that a part's bytes come from.
-fn identity<'a>(name: &str, rows: impl Iterator<Item = (&'a str, Digest, bool)>) -> Digest {
-    let mut text = format!("{name}\n");
-    for (path, digest, executable) in rows {
-        text.push_str(&format!("{digest} {} {path}\n", u8::from(executable)));
-    }
-    Digest::of(text)
 }
 
 /// How and where the artifact is written.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ArtifactFormat, Digest, DistributionName, PlatformKey, PythonVersion, TreePath, VersionString};
 
-/// The number in `format`; a reader refuses any other.
-pub const MANIFEST_FORMAT: u32 = 1;
+/// The number in `format`. Format 1, whose parts had no `identity`, can be read as well; any other is refused.
+pub const MANIFEST_FORMAT: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -203,4 +203,8 @@ pub struct Part {
     pub uncompressed_size: u64,
     /// Of the compressed bytes.
     pub sha256: Digest,
+    /// Of the entries and all of their content, the same in every format and at every level; how it is computed is
+    /// told in `docs/formats/artifact.md`. Absent when the packer knew none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Digest>,
 }
