@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use vocab::{Os, PlatformKey, PythonVersion};
 
 use super::choose::{Answer, nearest_stand_in};
@@ -87,7 +87,7 @@ fn is_program(path: &Path) -> bool {
 }
 
 /// What an interpreter says about itself, see `system_query.py`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 struct Described {
     implementation: String,
     version: PythonVersion,
@@ -102,7 +102,35 @@ struct Described {
     built_in: Vec<String>,
 }
 
+/// Remembered for as long as the program's file is the same: asking costs a start of Python in every build.
 fn query(context: &Context, interpreter: &Path) -> Result<Described, String> {
+    const FACT: &str = "python-query";
+    const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3600);
+    let stamp = || -> std::io::Result<String> {
+        let found = fs::metadata(interpreter)?;
+        Ok(format!(
+            "{}\n{}\n{:?}\n{}",
+            interpreter.display(),
+            found.len(),
+            found.modified()?,
+            env!("CARGO_PKG_VERSION")
+        ))
+    };
+    let Ok(stamp) = stamp() else { return ask_program(context, interpreter) };
+    let (key, now) = (vocab::Digest::of(stamp).to_string(), SystemTime::now());
+    let known = context.store.recall(FACT, &key, REMEMBERED, now);
+    if let Some(described) = known.and_then(|known| serde_json::from_value(known).ok()) {
+        return Ok(described);
+    }
+    let described = ask_program(context, interpreter)?;
+    if let Ok(value) = serde_json::to_value(&described) {
+        // Forgotten, it is asked again.
+        let _ = context.store.remember(FACT, &key, &value, now);
+    }
+    Ok(described)
+}
+
+fn ask_program(context: &Context, interpreter: &Path) -> Result<Described, String> {
     let folder = interpreter.parent().unwrap_or(Path::new("/"));
     let invocation = Invocation::new(interpreter, folder)
         .args(["-I", "-B", "-c", include_str!("system_query.py")])

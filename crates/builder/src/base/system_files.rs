@@ -32,10 +32,10 @@ fn module_of(file_name: &str) -> &str {
 /// Everything to take, sorted by path. No file is read.
 pub(super) fn taken(python: &SystemPython) -> Result<Vec<Taken>> {
     let series = python.version.series();
-    let mut listing = Listing { prefix: &python.prefix, taken: Vec::new() };
+    let mut listing = Listing { prefix: &python.prefix, taken: Vec::new(), real_folder: None };
     for path in entries(&python.prefix.join("bin"))? {
         if is_own_program(&name_of(&path), &series) {
-            listing.take(&path)?;
+            listing.take_found(&path)?;
         }
     }
     listing.take_all(&python.prefix.join("include").join(format!("python{series}")), &|_, _| true)?;
@@ -45,7 +45,7 @@ pub(super) fn taken(python: &SystemPython) -> Result<Vec<Taken>> {
         let name = name_of(&path);
         let is_folder = path.is_dir();
         if !is_folder && (name.starts_with(&format!("libpython{series}.so")) || name == "libpython3.so") {
-            listing.take(&path)?;
+            listing.take_found(&path)?;
         } else if is_folder && ["tcl", "tk", "itcl", "thread"].iter().any(|part| name.starts_with(part)) && has_tcl {
             // Trees of python-build-standalone, as uv installs them, bring their own Tcl.
             listing.take_all(&path, &|_, _| true)?;
@@ -53,7 +53,7 @@ pub(super) fn taken(python: &SystemPython) -> Result<Vec<Taken>> {
     }
     for path in entries(&lib.join("pkgconfig"))? {
         if name_of(&path).starts_with(&format!("python-{series}")) || name_of(&path).starts_with("python3") {
-            listing.take(&path)?;
+            listing.take_found(&path)?;
         }
     }
     let stdlib = lib.join(format!("python{series}"));
@@ -93,6 +93,8 @@ fn is_library_file(path: &TreePath, is_folder: bool, has_tcl: bool) -> bool {
 struct Listing<'a> {
     prefix: &'a Path,
     taken: Vec<Taken>,
+    /// The folder looked at last, as it is named and as it is.
+    real_folder: Option<(PathBuf, PathBuf)>,
 }
 
 impl Listing<'_> {
@@ -107,29 +109,49 @@ impl Listing<'_> {
                     pending.extend(entries(&path)?);
                 }
             } else if wanted(&below, false) {
-                self.take(&path)?;
+                self.take(&path, &found)?;
             }
         }
         Ok(())
     }
 
+    fn take_found(&mut self, source: &Path) -> Result<()> {
+        let found = fs::symlink_metadata(source).map_err(at("look at", source))?;
+        self.take(source, &found)
+    }
+
     /// Links to a neighbour stay links; others, inside or outside, are taken as what they lead to. Links that lead
     /// nowhere or to folders, sockets and the like are left.
-    fn take(&mut self, source: &Path) -> Result<()> {
+    fn take(&mut self, source: &Path, found: &fs::Metadata) -> Result<()> {
         let Some(path) = TreePath::relative(source, self.prefix) else { return Ok(()) };
-        let found = fs::symlink_metadata(source).map_err(at("look at", source))?;
-        let mut link = None;
-        if found.is_symlink() {
+        if found.is_file() {
+            let source = self.real_folder(source)?.join(path.file_name());
+            self.taken.push(Taken { source, path, link: None });
+        } else if found.is_symlink() && source.is_file() {
             let target = fs::read_link(source).map_err(at("look at", source))?;
             let neighbour = target.to_str().filter(|target| !target.contains('/'));
-            link = neighbour.map(str::to_owned);
-        }
-        if source.is_file() {
-            let source = fs::canonicalize(source).map_err(at("look at", source))?;
-            let source = if link.is_some() { path.below(self.prefix) } else { source };
+            let link = neighbour.map(str::to_owned);
+            let source = match link {
+                Some(_) => path.below(self.prefix),
+                None => fs::canonicalize(source).map_err(at("look at", source))?,
+            };
             self.taken.push(Taken { source, path, link });
         }
         Ok(())
+    }
+
+    /// The folder of `source` without links. Resolved once for each folder: an interpreter has thousands of files,
+    /// and this runs in every build.
+    fn real_folder(&mut self, source: &Path) -> Result<PathBuf> {
+        let folder = source.parent().unwrap_or(self.prefix);
+        if let Some((known, real)) = &self.real_folder
+            && known == folder
+        {
+            return Ok(real.clone());
+        }
+        let real = fs::canonicalize(folder).map_err(at("look at", folder))?;
+        self.real_folder = Some((folder.to_owned(), real.clone()));
+        Ok(real)
     }
 }
 
