@@ -1,44 +1,40 @@
-//! The bytes of an archive in order: parts, end-of-archive blocks, seek table; digested on the way.
+//! The bytes of an archive in order: parts, end-of-archive blocks, seek table. What they digest to is found out beside
+//! it, see [`crate::follower`].
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use vocab::{ArtifactFormat, Digest, DigestWriter, Part};
+use vocab::ArtifactFormat;
 
+use crate::PackOptions;
 use crate::codec::Encoder;
+use crate::follower::Follower;
 use crate::part_cache::CachedPart;
 use crate::seek_table::{FrameSize, write_seek_table};
-use crate::{PackOptions, Packed, PartSource};
 
 /// The archive as it grows.
 pub(crate) struct ArtifactWriter<'a> {
-    file: DigestWriter<File>,
-    parts: Vec<Growing>,
+    file: File,
+    written: u64,
+    parts: Vec<WrittenPart>,
     /// The end-of-archive blocks.
     end: Vec<FrameSize>,
+    follower: &'a Follower,
     progress: &'a (dyn Fn(u64) + Sync),
 }
 
-struct Growing {
-    name: String,
-    identity: Option<Digest>,
-    offset: u64,
-    unpacked: u64,
-    bytes: DigestWriter<io::Sink>,
-    frames: Vec<FrameSize>,
+/// Where a part came to stand. A part without entries has no bytes; it stands where the next one begins.
+#[derive(Clone, Default)]
+pub(crate) struct WrittenPart {
+    pub offset: u64,
+    pub size: u64,
+    pub unpacked: u64,
+    pub frames: Vec<FrameSize>,
 }
 
 impl<'a> ArtifactWriter<'a> {
-    pub(crate) fn new(file: File, parts: &[PartSource], progress: &'a (dyn Fn(u64) + Sync)) -> Self {
-        let growing = |part: &PartSource| Growing {
-            name: part.name.clone(),
-            identity: part.identity,
-            offset: 0,
-            unpacked: 0,
-            bytes: DigestWriter::new(io::sink()),
-            frames: Vec::new(),
-        };
-        Self { file: DigestWriter::new(file), parts: parts.iter().map(growing).collect(), end: Vec::new(), progress }
+    pub(crate) fn new(file: File, parts: usize, follower: &'a Follower, progress: &'a (dyn Fn(u64) + Sync)) -> Self {
+        Self { file, written: 0, parts: vec![WrittenPart::default(); parts], end: Vec::new(), follower, progress }
     }
 
     /// `part` is absent for what belongs to the archive and to no part.
@@ -49,82 +45,60 @@ impl<'a> ArtifactWriter<'a> {
             Some(index) => {
                 let part = &mut self.parts[index];
                 if part.frames.is_empty() {
-                    part.offset = self.file.size();
+                    part.offset = self.written;
                 }
                 part.frames.push(size);
+                part.size += packed.len() as u64;
                 part.unpacked += unpacked as u64;
-                part.bytes.write_all(packed)?;
             }
         }
         self.file.write_all(packed)?;
+        self.advance(packed.len() as u64);
         (self.progress)(unpacked as u64);
         Ok(())
     }
 
+    /// From file to file, which the system does without handing us the bytes where it can.
     pub(crate) fn copy(&mut self, part: usize, cached: &CachedPart) -> io::Result<()> {
-        let part = &mut self.parts[part];
-        part.offset = self.file.size();
-        part.frames.clone_from(&cached.frames);
-        part.unpacked = cached.frames.iter().map(|frame| u64::from(frame.unpacked)).sum();
-        // Digested again: should the file have changed since it was checked, the manifest must not say otherwise.
-        let mut both = Both(&mut self.file, &mut part.bytes);
-        let copied = io::copy(&mut (&cached.file).take(cached.size), &mut both)?;
+        let unpacked = cached.frames.iter().map(|frame| u64::from(frame.unpacked)).sum();
+        self.parts[part] =
+            WrittenPart { offset: self.written, size: cached.size, unpacked, frames: cached.frames.clone() };
+        let copied = io::copy(&mut (&cached.file).take(cached.size), &mut self.file)?;
         if copied != cached.size {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a cached part became shorter while it was read"));
         }
-        (self.progress)(part.unpacked);
+        self.advance(copied);
+        (self.progress)(unpacked);
         Ok(())
     }
 
-    /// Writes what follows the last part. The frames of each part come with the result.
-    pub(crate) fn finish(mut self, options: &PackOptions<'_>) -> io::Result<(Packed, Vec<Vec<FrameSize>>)> {
+    fn advance(&mut self, length: u64) {
+        self.written += length;
+        self.follower.advance(self.written);
+    }
+
+    /// Writes what follows the last part. Gives the parts and the size of the whole.
+    pub(crate) fn finish(mut self, options: &PackOptions<'_>) -> io::Result<(Vec<WrittenPart>, u64)> {
+        let mut next = self.written;
+        for part in self.parts.iter_mut().rev() {
+            if part.size == 0 {
+                part.offset = next;
+            }
+            next = part.offset;
+        }
         let end = [0; 1024];
         let mut packed = Vec::new();
         let mut encoder = Encoder::new(options.format, options.level)?.unwrap_or(Encoder::Stored);
         encoder.encode(&end, &mut packed)?;
         self.frame(None, &packed, end.len())?;
-        let end_at = self.file.size() - packed.len() as u64;
         if options.format == ArtifactFormat::TarZst {
             let parts = self.parts.iter().flat_map(|part| &part.frames);
             let frames: Vec<_> = parts.chain(&self.end).copied().collect();
-            self.file.write_all(&write_seek_table(&frames))?;
+            let table = write_seek_table(&frames);
+            self.file.write_all(&table)?;
+            self.advance(table.len() as u64);
         }
         self.file.flush()?;
-        let size = self.file.size();
-        let mut parts = Vec::new();
-        let mut tables = Vec::new();
-        let mut next = end_at;
-        for part in self.parts.into_iter().rev() {
-            let part_size = part.bytes.size();
-            // A part without entries has no bytes; it stands where the next one begins.
-            let offset = if part_size == 0 { next } else { part.offset };
-            next = offset;
-            tables.push(part.frames);
-            parts.push(Part {
-                content: part.name,
-                offset,
-                size: part_size,
-                uncompressed_size: part.unpacked,
-                sha256: part.bytes.finish().1,
-                identity: part.identity,
-            });
-        }
-        parts.reverse();
-        tables.reverse();
-        Ok((Packed { sha256: self.file.finish().1, size, parts, reused: 0 }, tables))
-    }
-}
-
-struct Both<'a, A, B>(&'a mut A, &'a mut B);
-
-impl<A: Write, B: Write> Write for Both<'_, A, B> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write_all(bytes)?;
-        self.1.write_all(bytes)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        Ok((self.parts, self.written))
     }
 }

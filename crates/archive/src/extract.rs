@@ -5,16 +5,16 @@
 //! anywhere else, and plain paths are as safe as directory handles.
 
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 
-use vocab::{Digest, DigestWriter};
+use vocab::Digest;
 
 use crate::extract_error::{ExtractError, ExtractErrorKind};
+use crate::follower::digest_of_range;
 use crate::judge::{Judge, Judged};
 use crate::name_rules::NameRules;
 use crate::place::Place;
-use crate::source::{Decoder, Source, detect, read_exact_at};
+use crate::source::{Decoder, Source, detect};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
 
 #[derive(Clone, Copy)]
@@ -110,7 +110,7 @@ fn extract_inner(
     let staging = staging_beside(destination)?;
 
     let (digest, extracted) = std::thread::scope(|scope| {
-        let digest = options.expected.map(|_| scope.spawn(|| digest_of(&whole, size)));
+        let digest = options.expected.map(|_| scope.spawn(|| digest_of_range(&whole, 0, size)));
         let extracted = match detect(&mut file).map_err(read) {
             Ok(Some(format)) => match Source::open(file, format).map_err(ExtractErrorKind::of_read) {
                 Ok(Some(source)) => stage(&source, size, staging.path(), options),
@@ -168,19 +168,6 @@ fn stage(
     }
     place.finish_directories()?;
     Ok(extracted)
-}
-
-fn digest_of(file: &File, size: u64) -> io::Result<Digest> {
-    let mut writer = DigestWriter::new(io::sink());
-    let mut buffer = vec![0; 1 << 18];
-    let mut at = 0;
-    while at < size {
-        let length = buffer.len().min(usize::try_from(size - at).unwrap_or(usize::MAX));
-        read_exact_at(file, &mut buffer[..length], at)?;
-        io::Write::write_all(&mut writer, &buffer[..length])?;
-        at += length as u64;
-    }
-    Ok(writer.finish().1)
 }
 
 fn check_destination(destination: &Path) -> Result<(), ExtractErrorKind> {

@@ -53,6 +53,7 @@ mod manifest;
 mod verify;
 
 // Shared by packing and extracting.
+mod follower;
 mod turnstile;
 
 pub use entry::{Content, Entry, EntryKind, PartSource};

@@ -1,17 +1,21 @@
 //! Parts → one archive, the same bytes on every machine.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::ScopedJoinHandle;
 
 use vocab::{ArtifactFormat, Digest, Part};
 
-use crate::artifact_writer::ArtifactWriter;
+use crate::artifact_writer::{ArtifactWriter, WrittenPart};
 use crate::codec::Encoder;
+use crate::follower::{EndOnDrop, Follower, digest_of_range};
 use crate::layout::Layout;
 use crate::name_rules::{NameRules, checked_path};
 use crate::pack_error::{PackError, PackErrorKind};
-use crate::part_cache::{CachedPart, PartCache, part_key, trailer};
+use crate::part_cache::{CachedPart, NoCache, PartCache, part_key, trailer};
 use crate::tree_record::{NodeKind, TreeRecord};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
 use crate::{EntryKind, PartSource};
@@ -77,26 +81,131 @@ fn pack_inner(
 ) -> Result<Packed, PackErrorKind> {
     new_encoder(options)?;
     check_tree(parts, options.names)?;
-    let sources: Vec<_> = parts.iter().map(|part| source_of(part, options, cache)).collect::<Result<_, _>>()?;
-    let jobs = jobs_of(&sources);
+    let mut damaged = BTreeSet::new();
+    loop {
+        let mut sources = Vec::with_capacity(parts.len());
+        for (index, part) in parts.iter().enumerate() {
+            sources.push(source_of(part, options, if damaged.contains(&index) { &NoCache } else { cache })?);
+        }
+        let file = temporary_beside(target).map_err(|source| PackErrorKind::Write { source })?;
+        let written = write(&file, &sources, options)?;
 
-    let write = |source| PackErrorKind::Write { source };
-    let file = temporary_beside(target).map_err(write)?;
-    let output = ArtifactWriter::new(file.reopen().map_err(write)?, parts, options.progress);
-    let output = run(&jobs, output, options)?;
-    let (packed, tables) = output.finish(options).map_err(write)?;
+        // A cached part is held to its digest where it now stands: so it is read once, and nothing can come between.
+        let before = damaged.len();
+        for (index, (source, sha256)) in sources.iter().zip(&written.digests).enumerate() {
+            if matches!(source, Source::Cached(part) if !part.holds(sha256)) {
+                damaged.insert(index);
+            }
+        }
+        if damaged.len() > before {
+            continue;
+        }
+        keep_fresh_parts(&file, parts, &sources, &written, options, cache)?;
+        file.persist(target).map_err(|error| PackErrorKind::Write { source: error.error })?;
+        return Ok(packed(parts, &sources, written));
+    }
+}
 
-    for ((part, source), (row, frames)) in parts.iter().zip(&sources).zip(packed.parts.iter().zip(&tables)) {
+/// An archive that is all there, under a passing name.
+struct Written {
+    parts: Vec<WrittenPart>,
+    /// Of the parts.
+    digests: Vec<Digest>,
+    sha256: Digest,
+    size: u64,
+}
+
+fn write(
+    file: &tempfile::NamedTempFile,
+    sources: &[Source<'_>],
+    options: &PackOptions<'_>,
+) -> Result<Written, PackErrorKind> {
+    let failed = |source| PackErrorKind::Write { source };
+    let reader = file.reopen().map_err(failed)?;
+    let follower = Follower::default();
+    let output = ArtifactWriter::new(file.reopen().map_err(failed)?, sources.len(), &follower, options.progress);
+    std::thread::scope(|scope| {
+        let whole = {
+            let _end = EndOnDrop(&follower);
+            let whole = scope.spawn(|| follower.digest(&reader));
+            let (parts, size) = run(&jobs_of(sources), output, options)?.finish(options).map_err(failed)?;
+            (whole, parts, size)
+        };
+        let (whole, parts, size) = whole;
+        let digests = part_digests(file, &parts, options).map_err(failed)?;
+        let sha256 = whole.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(failed)?;
+        Ok(Written { parts, digests, sha256, size })
+    })
+}
+
+fn part_digests(
+    file: &tempfile::NamedTempFile,
+    parts: &[WrittenPart],
+    options: &PackOptions<'_>,
+) -> io::Result<Vec<Digest>> {
+    let (next, digests) = (AtomicUsize::new(0), Mutex::new(vec![None; parts.len()]));
+    let work = || -> io::Result<()> {
+        let reader = file.reopen()?;
+        while let Some((index, part)) = next_of(parts, &next) {
+            let digest = digest_of_range(&reader, part.offset, part.size)?;
+            digests.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(digest);
+        }
+        Ok(())
+    };
+    let workers = thread_count(options.threads).min(parts.len());
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let join = |thread: ScopedJoinHandle<'_, io::Result<()>>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().try_for_each(join)
+    })?;
+    Ok(digests.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect())
+}
+
+/// The next of `items` that no other worker has taken.
+fn next_of<'a, T>(items: &'a [T], next: &AtomicUsize) -> Option<(usize, &'a T)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    items.get(index).map(|item| (index, item))
+}
+
+fn keep_fresh_parts(
+    file: &tempfile::NamedTempFile,
+    parts: &[PartSource],
+    sources: &[Source<'_>],
+    written: &Written,
+    options: &PackOptions<'_>,
+    cache: &dyn PartCache,
+) -> Result<(), PackErrorKind> {
+    let failed = |source| PackErrorKind::Write { source };
+    let rows = written.parts.iter().zip(&written.digests);
+    for ((part, source), (row, sha256)) in parts.iter().zip(sources).zip(rows) {
         if let (Some(identity), Source::Fresh(_)) = (&part.identity, source) {
-            let mut bytes = file.reopen().map_err(write)?;
-            bytes.seek(SeekFrom::Start(row.offset)).map_err(write)?;
-            let trailer = trailer(frames, &row.sha256);
+            let mut bytes = file.reopen().map_err(failed)?;
+            bytes.seek(SeekFrom::Start(row.offset)).map_err(failed)?;
+            let trailer = trailer(&row.frames, sha256);
             cache.put(&part_key(identity, options), &mut bytes.take(row.size).chain(&trailer[..]));
         }
     }
-    file.persist(target).map_err(|error| write(error.error))?;
-    let reused = sources.iter().filter(|source| matches!(source, Source::Cached(_))).count();
-    Ok(Packed { reused, ..packed })
+    Ok(())
+}
+
+fn packed(parts: &[PartSource], sources: &[Source<'_>], written: Written) -> Packed {
+    let rows = parts.iter().zip(written.parts).zip(written.digests);
+    let row = |((source, part), sha256): ((&PartSource, WrittenPart), Digest)| Part {
+        content: source.name.clone(),
+        offset: part.offset,
+        size: part.size,
+        uncompressed_size: part.unpacked,
+        sha256,
+        identity: source.identity,
+    };
+    Packed {
+        sha256: written.sha256,
+        size: written.size,
+        parts: rows.map(row).collect(),
+        reused: sources.iter().filter(|source| matches!(source, Source::Cached(_))).count(),
+    }
 }
 
 fn new_encoder(options: &PackOptions<'_>) -> Result<Encoder, PackErrorKind> {
