@@ -265,7 +265,11 @@ impl FileCheck<'_> {
             [("GLIBC", &row.needs.glibc, &ceilings.glibc), ("GLIBCXX", &row.needs.glibcxx, &ceilings.glibcxx)]
         {
             let Some(needed) = needed.as_ref().filter(|needed| *needed > ceiling) else { continue };
-            let kind = NativeFaultKind::AboveCeiling { symbols, needed: needed.clone(), ceiling: ceiling.clone() };
+            let kind = NativeFaultKind::AboveCeiling {
+                symbols: symbols.to_owned(),
+                needed: needed.clone(),
+                ceiling: ceiling.clone(),
+            };
             if excused { &mut row.warnings } else { &mut row.faults }.push(fault(kind));
         }
     }

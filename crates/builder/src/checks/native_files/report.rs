@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use vocab::{DistributionName, Exit, Fault, NativeSummary, TreePath};
 
 use super::symbol_version::SymbolVersion;
@@ -12,7 +12,7 @@ use crate::checks::whitelist::Whitelist;
 use vocab::TreeLayout;
 
 /// Rows are sorted by path, so two reports can be compared.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NativeReport {
     /// ELF, Mach-O and PE files looked at.
     pub files: u64,
@@ -32,7 +32,7 @@ pub struct NativeReport {
 }
 
 /// The highest versions needed of what the system provides; absent when nothing of the kind is needed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needs {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub glibc: Option<SymbolVersion>,
@@ -51,7 +51,7 @@ impl Needs {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NativeFault {
     pub file: TreePath,
     /// Absent for files of the base interpreter and copied ones.
@@ -61,7 +61,7 @@ pub struct NativeFault {
     pub kind: NativeFaultKind,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "fault", rename_all = "kebab-case")]
 pub enum NativeFaultKind {
     /// `found` holds what it is for instead; empty when no platform key names it.
@@ -70,7 +70,7 @@ pub enum NativeFaultKind {
     #[error("needs {library}, which is nowhere")]
     MissingLibrary { library: String },
     #[error("needs {symbols} {needed}, above the ceiling {ceiling}")]
-    AboveCeiling { symbols: &'static str, needed: SymbolVersion, ceiling: SymbolVersion },
+    AboveCeiling { symbols: String, needed: SymbolVersion, ceiling: SymbolVersion },
     #[error("searches libraries in `{entry}`, which is this runtime's place on the building machine")]
     BuildMachinePath { entry: String },
     #[error("searches libraries in `{entry}`, outside the runtime")]
