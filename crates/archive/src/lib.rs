@@ -62,7 +62,7 @@ pub use extract_error::{ExtractError, ExtractErrorKind};
 pub use identity::{EntryIdentity, identity_of};
 pub use manifest::{ManifestError, read_manifest, save_manifest, write_manifest};
 pub use name_rules::{EntryFault, NameRules};
-pub use pack::{DEFAULT_MTIME, PackOptions, Packed, pack};
+pub use pack::{DEFAULT_MTIME, JoinedParts, PackOptions, Packed, join_cached, pack};
 pub use pack_error::{PackError, PackErrorKind};
 pub use part_cache::{NoCache, PART_FORMAT, PartCache, part_key};
 pub use scan::{ScanError, ScanErrorKind, scan};

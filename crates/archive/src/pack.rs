@@ -208,6 +208,54 @@ fn packed(parts: &[PartSource], sources: &[Source<'_>], written: Written) -> Pac
     }
 }
 
+/// An archive of cached parts under a passing name. Dropped, it is gone.
+#[derive(Debug)]
+pub struct JoinedParts {
+    packed: Packed,
+    file: tempfile::NamedTempFile,
+}
+
+impl JoinedParts {
+    /// Puts it in `target`'s place, which is in the folder it was made in.
+    pub fn persist(self, target: &Path) -> Result<Packed, PackError> {
+        let failed = |source| PackError { target: target.to_owned(), kind: PackErrorKind::Write { source } };
+        self.file.persist(target).map_err(|error| failed(error.error))?;
+        Ok(self.packed)
+    }
+}
+
+/// The archive that [`pack`] would make of parts with these names and identities, in `folder`. `None` unless all of
+/// them are in the cache, undamaged. No rule about names is looked at: that is for whoever has the entries.
+pub fn join_cached(
+    folder: &Path,
+    parts: &[(String, Digest)],
+    options: &PackOptions<'_>,
+    cache: &dyn PartCache,
+) -> Result<Option<JoinedParts>, PackError> {
+    let join = || -> Result<Option<JoinedParts>, PackErrorKind> {
+        let named = |(name, identity): &(String, Digest)| PartSource {
+            identity: Some(*identity),
+            ..PartSource::new(name.clone(), Vec::new())
+        };
+        let parts: Vec<PartSource> = parts.iter().map(named).collect();
+        let mut sources = Vec::with_capacity(parts.len());
+        for part in &parts {
+            match source_of(part, options, cache)? {
+                Source::Cached(cached) => sources.push(Source::Cached(cached)),
+                Source::Fresh(_) => return Ok(None),
+            }
+        }
+        let file = temporary_beside(&folder.join("archive")).map_err(|source| PackErrorKind::Write { source })?;
+        let written = write(&file, &sources, options)?;
+        let sound = sources.iter().zip(&written.digests).all(|(source, sha256)| match source {
+            Source::Cached(part) => part.holds(sha256),
+            Source::Fresh(_) => false,
+        });
+        Ok(sound.then(|| JoinedParts { packed: packed(&parts, &sources, written), file }))
+    };
+    join().map_err(|kind| PackError { target: folder.to_owned(), kind })
+}
+
 fn new_encoder(options: &PackOptions<'_>) -> Result<Encoder, PackErrorKind> {
     let encoder = Encoder::new(options.format, options.level).map_err(|source| PackErrorKind::Compress { source })?;
     encoder.ok_or(PackErrorKind::Format { format: options.format })

@@ -96,6 +96,7 @@ fn an_archive_is_compared_with_its_manifest() {
     let packed = pack(&target, &[part("one"), part("two")], &PackOptions::default(), &NoCache).unwrap();
     let mut manifest = read_manifest(fixture().as_bytes()).unwrap();
     manifest.artifact = Some(Artifact {
+        level: None,
         file: "a.tar.zst".to_owned(),
         format: ArtifactFormat::TarZst,
         sha256: packed.sha256,

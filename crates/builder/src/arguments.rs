@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use vocab::ArtifactFormat;
 
 /// Build portable Python runtimes from this repository's configuration.
 #[derive(Debug, Parser)]
@@ -105,12 +106,20 @@ pub struct BuildArguments {
     /// Folder for artifacts and manifests; `dist` in the repository when not given.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Compression level of the artifact, 1 to 22.
+    /// Formats of the artifact: tar.zst, tar.gz, tar, zip. Several with commas between them; tar.zst when not given.
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = artifact_format)]
+    pub format: Vec<ArtifactFormat>,
+    /// Compression level of the artifact, 1 to 22 for tar.zst, to 9 for tar.gz and zip.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=22))]
     pub level: Option<i32>,
     /// Base URL or folder with python-build-standalone's releases [env: PYDIST_PYTHON_MIRROR].
     #[arg(long, value_name = "URL|DIR")]
     pub python_mirror: Option<String>,
+}
+
+fn artifact_format(text: &str) -> Result<ArtifactFormat, String> {
+    let known = ArtifactFormat::ALL.into_iter().find(|format| format.extension() == text);
+    known.ok_or_else(|| "the formats are tar.zst, tar.gz, tar and zip".to_owned())
 }
 
 #[derive(Args, Debug, Clone)]

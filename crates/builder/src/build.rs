@@ -7,13 +7,14 @@ use std::time::Duration;
 use config_merger::{Layout, Repository};
 use jiff::civil::Date;
 use serde::Serialize;
-use vocab::{ArtifactFormat, ArtifactName, Digest, Event, Fault, Manifest, VersionString};
+use vocab::{ArtifactName, Digest, Event, Fault, Manifest, VersionString};
 
+use crate::artifacts::{self, PackedAhead, Packing};
 use crate::assemble::{self, Pieces};
 use crate::base::{self, BaseTree};
 use crate::checks::Whitelist;
 use crate::copy_files::{self, CopyOperation};
-use crate::finish::{self, INNER_MANIFEST, Packing};
+use crate::finish::{self, INNER_MANIFEST};
 use crate::gather;
 use crate::options::BuildOptions;
 use crate::plan::Plan;
@@ -24,7 +25,7 @@ use crate::verify::{self, Verification};
 use crate::{Context, test_run};
 
 /// Raised whenever equal inputs would give another runtime than before.
-const BUILD_FORMAT: u32 = 1;
+const BUILD_FORMAT: u32 = 2;
 
 /// How a build ended well.
 #[derive(Clone, Debug)]
@@ -52,7 +53,9 @@ pub enum Ending {
 #[derive(Clone, Debug)]
 pub struct Product {
     pub prefix: PathBuf,
-    pub artifact: PathBuf,
+    /// One for each format, in the order asked for; never empty.
+    pub artifacts: Vec<PathBuf>,
+    /// Of the first artifact.
     pub manifest: Manifest,
 }
 
@@ -90,11 +93,20 @@ pub fn build(
     let key = build_key(&prepared, &tree, &copies, &whitelist_path, options)?;
     let folder = prepared.folder.join("pydist");
     let prefix = PrefixFolder::hold(context, &folder, options.platform)?;
-    if let Some(product) = up_to_date(&prefix, &prepared, options, key) {
+    let packing = Packing {
+        out: options.out.clone(),
+        formats: options.formats.clone(),
+        level: options.level,
+        mtime: options.source_date_epoch,
+        platform: options.platform,
+        jobs: context.jobs,
+    };
+    if let Some(product) = up_to_date(&prefix, &prepared, &packing, key) {
         return Ok(finished(Ending::UpToDate(Box::new(product)), &steps));
     }
 
     let gathering = gather::gather(context, repository.root(), &prepared, &tree, options.fail_on_missing, &mut steps)?;
+    let ahead = PackedAhead::begin(context, key, &packing);
     let staging = prefix.stage()?;
     let pieces = Pieces {
         tree: &tree,
@@ -120,14 +132,14 @@ pub fn build(
 
     let mut manifest =
         finish::manifest(&prepared, &tree, &gathering.wheels, &gathering.left_out, &assembled, &findings, key);
-    let artifact = steps.run(context, "pack", || -> Result<PathBuf, Box<dyn Fault>> {
+    let artifacts = steps.run(context, "pack", || -> Result<_, Box<dyn Fault>> {
         let parts = finish::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest)?;
         archive::save_manifest(&staging.join(INNER_MANIFEST), &manifest)?;
-        let packing = Packing { out: &options.out, level: options.level, mtime: options.source_date_epoch };
-        finish::pack(context, &parts, &mut manifest, &packing)
+        artifacts::pack(context, &parts, &manifest, &packing, ahead)
     })?;
     prefix.publish()?;
-    let product = Product { prefix: prefix.target().to_owned(), artifact, manifest };
+    let product =
+        Product { prefix: prefix.target().to_owned(), artifacts: artifacts.paths, manifest: artifacts.manifest };
     Ok(finished(Ending::Built(Box::new(product)), &steps))
 }
 
@@ -166,7 +178,6 @@ fn build_key(
         layout: Layout,
         copies: Digest,
         whitelist: Digest,
-        level: i32,
         mtime: u64,
         strict: bool,
     }
@@ -182,7 +193,6 @@ fn build_key(
         layout: prepared.config.layout,
         copies: copy_files::digest_of(copies, &prepared.folder)?,
         whitelist: Digest::of(fs::read(whitelist).unwrap_or_default()),
-        level: options.level,
         mtime: options.source_date_epoch,
         strict: options.strict,
     };
@@ -191,21 +201,23 @@ fn build_key(
 
 /// The former product, if it was made of the same inputs and is still there. A file that somebody changed inside
 /// the prefix is not noticed here; `builder clean` and a new build make it anew.
-fn up_to_date(prefix: &PrefixFolder, prepared: &Prepared, options: &BuildOptions, key: Digest) -> Option<Product> {
+fn up_to_date(prefix: &PrefixFolder, prepared: &Prepared, packing: &Packing, key: Digest) -> Option<Product> {
     let inner = archive::read_manifest(&fs::read(prefix.target().join(INNER_MANIFEST)).ok()?).ok()?;
-    let name =
-        ArtifactName::new(&prepared.config.version, prepared.base.actual, options.platform, ArtifactFormat::TarZst);
-    let artifact = options.out.join(name.to_string());
-    let manifest = archive::read_manifest(&fs::read(options.out.join(name.manifest_name())).ok()?).ok()?;
-    let packed = manifest.artifact.as_ref()?;
+    let mut artifacts = Vec::new();
+    let mut first = None;
+    for format in &packing.formats {
+        let name = ArtifactName::new(&prepared.config.version, prepared.base.actual, packing.platform, *format);
+        let manifest = artifacts::former(packing, &packing.out, &name).filter(|manifest| manifest.build_key == key)?;
+        artifacts.push(packing.out.join(name.to_string()));
+        first.get_or_insert(manifest);
+    }
+    let manifest = first?;
     let same = inner.build_key == key
-        && manifest.build_key == key
-        && fs::metadata(&artifact).is_ok_and(|found| found.len() == packed.size)
         && !manifest.rules.iter().any(|row| {
             // A source that did not build is tried again.
             row.outcome == vocab::Outcome::LeftOut && !prepared.rows.left_out.contains(row)
         });
-    same.then(|| Product { prefix: prefix.target().to_owned(), artifact, manifest })
+    same.then(|| Product { prefix: prefix.target().to_owned(), artifacts, manifest })
 }
 
 fn folders_of_this_machine(context: &Context, repository: &Repository, staging: &Path) -> Vec<PathBuf> {

@@ -18,7 +18,7 @@ use builder::{Context, summary};
 use cli::{Printer, Table};
 use config_merger::{LoadOptions, Repository};
 use serde_json::json;
-use vocab::{Event, Exit, Fault, PlatformKey, VersionString};
+use vocab::{ArtifactFormat, Event, Exit, Fault, PlatformKey, VersionString};
 
 use crate::arguments::{Arguments, BuildArguments, Command, GlobalArguments};
 
@@ -168,7 +168,7 @@ impl Session<'_> {
             match &report.ending {
                 Ending::Planned => {}
                 Ending::TestRun { prefix, artifact } => {
-                    self.printer.json("test-run", &json!({ "prefix": prefix, "artifact": artifact }));
+                    self.printer.json("test-run", &json!({ "prefix": prefix, "artifacts": [artifact] }));
                 }
                 Ending::UpToDate(product) | Ending::Built(product) => {
                     let built = matches!(report.ending, Ending::Built(_));
@@ -182,7 +182,7 @@ impl Session<'_> {
                         &json!({
                             "built": built,
                             "prefix": product.prefix,
-                            "artifact": product.artifact,
+                            "artifacts": product.artifacts,
                             "manifest": product.manifest,
                             "steps": steps,
                         }),
@@ -296,7 +296,8 @@ impl Session<'_> {
             fail_on_missing: arguments.fail_on_missing,
             lenient_config: arguments.lenient_config,
             out: self.out(arguments.out.clone()),
-            level: arguments.level.unwrap_or(3),
+            formats: formats(&arguments.format),
+            level: arguments.level,
             source_date_epoch: epoch,
             python_mirror: arguments.python_mirror.clone(),
             test_run: self.environment.text("TEST_RUN") == Some("true"),
@@ -362,6 +363,17 @@ impl Session<'_> {
             }),
         }
     }
+}
+
+/// Each once, in the order asked for.
+fn formats(asked: &[ArtifactFormat]) -> Vec<ArtifactFormat> {
+    let mut formats = Vec::new();
+    for format in asked {
+        if !formats.contains(format) {
+            formats.push(*format);
+        }
+    }
+    if formats.is_empty() { vec![ArtifactFormat::default()] } else { formats }
 }
 
 /// Every event as one line of JSON, with `build.enableLogging`. `None` where the file cannot be written: the build

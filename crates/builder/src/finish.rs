@@ -6,11 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use archive::{Content, Entry, EntryIdentity, EntryKind, PackOptions, PartSource};
+use archive::{Content, Entry, EntryIdentity, EntryKind, PartSource};
 use rayon::prelude::*;
 use vocab::{
-    Artifact, ArtifactFormat, ArtifactName, BaseRecord, Digest, Distribution, Exit, Fault, MANIFEST_FORMAT, Manifest,
-    NativeSummary, Outcome, RuleRecord, Tools, TreePath,
+    BaseRecord, Digest, Distribution, Exit, Fault, MANIFEST_FORMAT, Manifest, NativeSummary, Outcome, RuleRecord,
+    Tools, TreePath,
 };
 
 use crate::Context;
@@ -18,7 +18,6 @@ use crate::assemble::Assembled;
 use crate::base::BaseTree;
 use crate::checks::native_files::NativeFault;
 use crate::gather::Gathered;
-use crate::part_store::PartStore;
 use crate::plan::Action;
 use crate::prepare::Prepared;
 use crate::resolve::UV_VERSION;
@@ -196,7 +195,10 @@ pub fn parts(
     }
     let inner = archive::write_manifest(manifest);
     let path: TreePath = INNER_MANIFEST.parse().expect("a literal path inside the tree");
-    parts.push(PartSource::new("metadata", vec![Entry::bytes(path, inner.into_bytes())]));
+    let row = EntryIdentity::File { sha256: Digest::of(&inner), executable: false };
+    let identity = Some(archive::identity_of([(&path, row)]));
+    let entries = vec![Entry::bytes(path, inner.into_bytes())];
+    parts.push(PartSource { identity, ..PartSource::new("metadata", entries) });
     Ok(parts)
 }
 
@@ -276,39 +278,4 @@ fn size_of(entry: &Entry) -> u64 {
         EntryKind::File { content: archive::Content::Bytes(bytes), .. } => bytes.len() as u64,
         EntryKind::Directory | EntryKind::Symlink { .. } => 0,
     }
-}
-
-/// How and where the artifact is written.
-pub struct Packing<'a> {
-    pub out: &'a Path,
-    pub level: i32,
-    pub mtime: u64,
-}
-
-/// Packs, and writes the manifest beside the artifact. Both replace former ones as a whole.
-pub fn pack(
-    context: &Context,
-    parts: &[PartSource],
-    manifest: &mut Manifest,
-    packing: &Packing<'_>,
-) -> Result<PathBuf, Box<dyn Fault>> {
-    let name = ArtifactName::new(&manifest.runtime, manifest.base.actual, manifest.platform, ArtifactFormat::TarZst);
-    let target = packing.out.join(name.to_string());
-    let options = PackOptions {
-        level: packing.level,
-        mtime: packing.mtime,
-        threads: context.jobs,
-        names: archive::NameRules::of_platform(manifest.platform),
-        ..PackOptions::default()
-    };
-    let packed = archive::pack(&target, parts, &options, &PartStore::new(&context.store))?;
-    manifest.artifact = Some(Artifact {
-        file: name.to_string(),
-        format: name.format,
-        sha256: packed.sha256,
-        size: packed.size,
-        parts: packed.parts,
-    });
-    archive::save_manifest(&packing.out.join(name.manifest_name()), manifest)?;
-    Ok(target)
 }

@@ -4,6 +4,7 @@
 //! Reading order: [`plan`] decides everything before the first download and can be printed; [`build`] acts.
 //! What acts gets a [`Context`]: the store, the downloader, where events go, and the limits to keep.
 
+mod artifacts;
 pub mod assemble;
 pub mod base;
 pub mod build;

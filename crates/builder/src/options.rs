@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use vocab::PlatformKey;
+use vocab::{ArtifactFormat, PlatformKey};
 
 #[derive(Clone, Debug)]
 pub struct BuildOptions {
@@ -21,8 +21,10 @@ pub struct BuildOptions {
     pub lenient_config: bool,
     /// Artifacts and manifests go here.
     pub out: PathBuf,
-    /// zstd's, 1 to 22.
-    pub level: i32,
+    /// Of the artifacts, each with its manifest; never empty.
+    pub formats: Vec<ArtifactFormat>,
+    /// 1 to 22; formats that go less high take their highest. `None` for each format's own.
+    pub level: Option<i32>,
     /// Seconds since 1970, for every entry of the artifact.
     pub source_date_epoch: u64,
     pub python_mirror: Option<String>,

@@ -59,7 +59,7 @@ pub fn ending_lines(
             lines.push(format!("{} is up to date", report.runtime));
             lines.extend(left_out_lines(&product.manifest));
             lines.extend(product_lines(&product.manifest, bytes));
-            lines.push(format!("artifact  {}", product.artifact.display()));
+            lines.extend(product.artifacts.iter().map(|path| format!("artifact  {}", path.display())));
             lines.push(format!("runtime   {}", product.prefix.display()));
         }
         Ending::Built(product) => {
@@ -68,7 +68,7 @@ pub fn ending_lines(
             lines.extend(left_out_lines(&product.manifest));
             lines.extend(product_lines(&product.manifest, bytes));
             lines.push(format!("time      {}", steps.join(", ")));
-            lines.push(format!("artifact  {}", product.artifact.display()));
+            lines.extend(product.artifacts.iter().map(|path| format!("artifact  {}", path.display())));
             lines.push(format!("runtime   {}", product.prefix.display()));
         }
     }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use archive::{Entry, PackOptions, PartSource};
 use config_merger::Repository;
-use vocab::{ArtifactFormat, ArtifactName, Exit, Fault, VersionString};
+use vocab::{ArtifactName, Exit, Fault, VersionString};
 
 use crate::Context;
+use crate::artifacts::level_of;
 use crate::options::BuildOptions;
 use crate::part_store::PartStore;
 use crate::prefix_folder::PrefixFolder;
@@ -45,10 +46,16 @@ pub fn run(
     let prefix = PrefixFolder::hold(context, &folder, options.platform)?;
     let path = prefix.stage()?.join(STUB_FILE);
     fs::write(&path, STUB).map_err(|source| StubError { path, source })?;
-    let name = ArtifactName::new(version, version.python(), options.platform, ArtifactFormat::TarZst);
+    let format = options.formats.first().copied().unwrap_or_default();
+    let name = ArtifactName::new(version, version.python(), options.platform, format);
     let target = options.out.join(name.to_string());
     let stub = Entry::bytes(STUB_FILE.parse().expect("a literal path inside the tree"), STUB.as_bytes());
-    let packing = PackOptions { level: options.level, mtime: options.source_date_epoch, ..PackOptions::default() };
+    let packing = PackOptions {
+        format,
+        level: level_of(format, options.level),
+        mtime: options.source_date_epoch,
+        ..PackOptions::default()
+    };
     archive::pack(&target, &[PartSource::new("metadata", vec![stub])], &packing, &PartStore::new(&context.store))?;
     prefix.publish()?;
     Ok((prefix.target().to_owned(), target))

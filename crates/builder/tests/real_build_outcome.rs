@@ -127,7 +127,7 @@ fn t10_a_test_run_makes_a_stub_without_network_and_python() {
     let ending = test_run.line("test-run").unwrap();
     let names: Vec<_> = fs::read_dir(bench.prefix()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["README.txt"]);
-    let artifact = Path::new(ending["artifact"].as_str().unwrap());
+    let artifact = Path::new(ending["artifacts"][0].as_str().unwrap());
     let unpacked = bench.path("stub");
     archive::extract(artifact, &unpacked, &archive::ExtractOptions::default()).unwrap();
     assert_eq!(snapshot(&unpacked), snapshot(&bench.prefix()));

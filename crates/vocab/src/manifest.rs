@@ -184,6 +184,9 @@ pub struct Tools {
 pub struct Artifact {
     pub file: String,
     pub format: ArtifactFormat,
+    /// Of the compressor. Absent in manifests of format 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<i32>,
     pub sha256: Digest,
     /// Packed, in bytes.
     pub size: u64,

@@ -192,7 +192,7 @@ impl Run {
     }
 
     pub fn artifact(&self) -> PathBuf {
-        self.product()["artifact"].as_str().unwrap().into()
+        self.product()["artifacts"][0].as_str().unwrap().into()
     }
 
     /// Names and versions, pip aside.

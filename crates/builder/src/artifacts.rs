@@ -1,0 +1,171 @@
+//! The artifacts of a build: one for each format asked for, each with its manifest beside it.
+//!
+//! What a build key gave before it gives again, so the archives of remembered parts are begun while the prefix is
+//! still being laid out. They are taken only if the finished tree has those very parts.
+
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use archive::{JoinedParts, PackOptions, Packed, PartSource};
+use serde::{Deserialize, Serialize};
+use vocab::{Artifact, ArtifactFormat, ArtifactName, Digest, Fault, Manifest, PlatformKey};
+
+use crate::Context;
+use crate::part_store::PartStore;
+
+/// How and where artifacts are written.
+#[derive(Clone, Debug)]
+pub struct Packing {
+    pub out: PathBuf,
+    /// Never empty.
+    pub formats: Vec<ArtifactFormat>,
+    /// As it was asked for; see [`level_of`].
+    pub level: Option<i32>,
+    /// Seconds since 1970.
+    pub mtime: u64,
+    pub platform: PlatformKey,
+    /// Threads.
+    pub jobs: usize,
+}
+
+/// The compressor's level: what was asked for, as far as it goes, else the format's own. Level 3 of zstd is where a
+/// second buys most; see the table in `docs/benchmarks.md`.
+pub fn level_of(format: ArtifactFormat, asked: Option<i32>) -> i32 {
+    match format {
+        ArtifactFormat::TarZst => asked.unwrap_or(3),
+        ArtifactFormat::TarGz | ArtifactFormat::Zip => asked.map_or(6, |level| level.min(9)),
+        ArtifactFormat::Tar => 0,
+    }
+}
+
+impl Packing {
+    fn options(&self, format: ArtifactFormat) -> PackOptions<'static> {
+        PackOptions {
+            format,
+            level: level_of(format, self.level),
+            mtime: self.mtime,
+            threads: self.jobs,
+            names: archive::NameRules::of_platform(self.platform),
+            ..PackOptions::default()
+        }
+    }
+}
+
+/// A part by what it is called and what is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct PartRow {
+    content: String,
+    identity: Digest,
+}
+
+const FACT: &str = "artifact-parts";
+const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// Archives that are being put together from cached parts on a thread of their own.
+pub struct PackedAhead {
+    rows: Vec<PartRow>,
+    archives: Option<JoinHandle<Vec<Option<JoinedParts>>>>,
+}
+
+impl PackedAhead {
+    /// `None` when nothing is known of this build key.
+    pub fn begin(context: &Context, build_key: Digest, packing: &Packing) -> Option<Self> {
+        let known = context.store.recall(FACT, &build_key.to_string(), REMEMBERED, SystemTime::now())?;
+        let rows: Vec<PartRow> = serde_json::from_value(known).ok()?;
+        let (store, packing) = (context.store.clone(), packing.clone());
+        let parts: Vec<(String, Digest)> = rows.iter().map(|row| (row.content.clone(), row.identity)).collect();
+        let work = move || {
+            let cache = PartStore::new(&store);
+            let join = |format: &ArtifactFormat| {
+                // Whatever fails here is told when it fails again in its turn.
+                archive::join_cached(&packing.out, &parts, &packing.options(*format), &cache).ok().flatten()
+            };
+            packing.formats.iter().map(join).collect()
+        };
+        Some(Self { rows, archives: Some(std::thread::spawn(work)) })
+    }
+
+    /// For each format its archive, where there is one and it is made of `rows`.
+    fn finish(mut self, rows: &[PartRow]) -> Vec<Option<JoinedParts>> {
+        let archives = self.archives.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        if self.rows == rows { archives } else { Vec::new() }
+    }
+}
+
+impl Drop for PackedAhead {
+    /// Nothing is left in the folder of artifacts when the build ends early.
+    fn drop(&mut self) {
+        if let Some(thread) = self.archives.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+/// What lies in the folder of artifacts now.
+pub struct Artifacts {
+    /// In the order of the formats.
+    pub paths: Vec<PathBuf>,
+    /// Of the first.
+    pub manifest: Manifest,
+}
+
+/// Packs, and writes a manifest beside each artifact. All replace former ones as a whole.
+pub fn pack(
+    context: &Context,
+    parts: &[PartSource],
+    manifest: &Manifest,
+    packing: &Packing,
+    ahead: Option<PackedAhead>,
+) -> Result<Artifacts, Box<dyn Fault>> {
+    let row = |part: &PartSource| Some(PartRow { content: part.name.clone(), identity: part.identity? });
+    let rows: Option<Vec<PartRow>> = parts.iter().map(row).collect();
+    let known = ahead.as_ref().map(|ahead| ahead.rows.clone());
+    let mut joined = match (ahead, &rows) {
+        (Some(ahead), Some(rows)) => ahead.finish(rows),
+        _ => Vec::new(),
+    };
+    joined.resize_with(packing.formats.len(), || None);
+
+    let mut paths = Vec::new();
+    let mut first = None;
+    for (format, joined) in packing.formats.iter().zip(joined) {
+        let name = ArtifactName::new(&manifest.runtime, manifest.base.actual, manifest.platform, *format);
+        let target = packing.out.join(name.to_string());
+        let options = packing.options(*format);
+        let packed = match joined {
+            Some(joined) => joined.persist(&target)?,
+            None => archive::pack(&target, parts, &options, &PartStore::new(&context.store))?,
+        };
+        let manifest = Manifest { artifact: Some(artifact(&name, packed, options.level)), ..manifest.clone() };
+        archive::save_manifest(&packing.out.join(name.manifest_name()), &manifest)?;
+        paths.push(target);
+        first.get_or_insert(manifest);
+    }
+    if let Some(rows) = rows.filter(|rows| known.as_ref() != Some(rows)) {
+        let value = serde_json::to_value(rows).expect("plain data with text keys");
+        // Forgotten, the next build packs after laying out.
+        let _ = context.store.remember(FACT, &manifest.build_key.to_string(), &value, SystemTime::now());
+    }
+    Ok(Artifacts { paths, manifest: first.unwrap_or_else(|| manifest.clone()) })
+}
+
+fn artifact(name: &ArtifactName, packed: Packed, level: i32) -> Artifact {
+    Artifact {
+        file: name.to_string(),
+        format: name.format,
+        level: Some(level),
+        sha256: packed.sha256,
+        size: packed.size,
+        parts: packed.parts,
+    }
+}
+
+/// The manifest of a former artifact in `out`, if it was packed as it would be now and is still there, whole.
+pub fn former(packing: &Packing, out: &Path, name: &ArtifactName) -> Option<Manifest> {
+    let manifest = archive::read_manifest(&std::fs::read(out.join(name.manifest_name())).ok()?).ok()?;
+    let packed = manifest.artifact.as_ref()?;
+    let same_level = packed.level == Some(level_of(name.format, packing.level));
+    let same_size = std::fs::metadata(out.join(name.to_string())).is_ok_and(|found| found.len() == packed.size);
+    (same_level && same_size).then_some(manifest)
+}

@@ -1,0 +1,107 @@
+//! The artifacts of one build: several formats, their levels, the parts they are made of.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use support::{Bench, Run, rich_bench, rich_packages};
+use vocab::{Digest, Manifest};
+
+const ALL: &str = "tar.zst,tar.gz,tar";
+
+fn bench() -> Bench {
+    let bench = rich_bench();
+    bench.packages(rich_packages("1.0"));
+    // A test that packs does not take what another one packed.
+    let parts = bench.path("store/parts");
+    fs::remove_file(&parts).unwrap();
+    fs::create_dir(&parts).unwrap();
+    bench
+}
+
+fn artifacts(run: &Run) -> Vec<PathBuf> {
+    run.product()["artifacts"].as_array().unwrap().iter().map(|path| path.as_str().unwrap().into()).collect()
+}
+
+fn manifest_of(artifact: &Path) -> Manifest {
+    archive::read_manifest(&fs::read(format!("{}.json", artifact.display())).unwrap()).unwrap()
+}
+
+/// Links are followed: in a zip each is a copy of what it leads to.
+fn content(folder: &Path) -> BTreeMap<String, Digest> {
+    let files = walkdir::WalkDir::new(folder).follow_links(true).into_iter().map(Result::unwrap);
+    let files = files.filter(|entry| entry.file_type().is_file());
+    let row = |entry: walkdir::DirEntry| {
+        let path = entry.path().strip_prefix(folder).unwrap().display().to_string();
+        (path, Digest::of(fs::read(entry.path()).unwrap()))
+    };
+    files.map(row).collect()
+}
+
+#[test]
+fn one_build_gives_every_format_with_the_same_tree_and_a_manifest_each() {
+    let bench = bench();
+    let run = bench.build_with(&["--format", ALL]);
+    let expected = content(&bench.prefix());
+    let mut identities = Vec::new();
+    for (artifact, format) in artifacts(&run).iter().zip(ALL.split(',')) {
+        assert!(artifact.to_str().unwrap().ends_with(&format!(".{format}")), "{}", artifact.display());
+        let manifest = manifest_of(artifact);
+        archive::verify(artifact, &manifest).unwrap();
+        let unpacked = bench.path(format);
+        archive::extract(artifact, &unpacked, &archive::ExtractOptions::default()).unwrap();
+        assert_eq!(content(&unpacked), expected, "{format}");
+        let parts = manifest.artifact.unwrap().parts;
+        identities.push(parts.iter().map(|part| (part.content.clone(), part.identity)).collect::<Vec<_>>());
+    }
+    assert_eq!(identities.len(), 3);
+    assert!(identities.iter().all(|parts| *parts == identities[0] && parts.iter().all(|part| part.1.is_some())));
+    assert!(!bench.build_with(&["--format", ALL]).built(), "all of them are up to date");
+    assert!(bench.build_with(&["--format", ALL, "--level", "4"]).built(), "another level is another artifact");
+}
+
+#[test]
+fn parts_packed_before_give_the_same_bytes_and_damaged_ones_are_made_anew() {
+    let bench = bench();
+    let first = bench.build_with(&["--format", "tar.zst,tar.gz"]);
+    let digests = || -> Vec<Digest> {
+        artifacts(&first).iter().map(|artifact| Digest::of(fs::read(artifact).unwrap())).collect()
+    };
+    let expected = digests();
+    let parts: Vec<PathBuf> = walkdir::WalkDir::new(bench.path("store/parts"))
+        .into_iter()
+        .map(Result::unwrap)
+        .filter(|entry| entry.file_type().is_file())
+        .map(walkdir::DirEntry::into_path)
+        .collect();
+    assert!(parts.len() >= 4, "{parts:?}");
+    let forget_product = || {
+        fs::remove_dir_all(bench.prefix()).unwrap();
+        artifacts(&first).iter().for_each(|artifact| fs::remove_file(artifact).unwrap());
+    };
+
+    forget_product();
+    assert!(bench.build_with(&["--format", "tar.zst,tar.gz"]).built());
+    assert_eq!(digests(), expected, "from cached parts");
+
+    for part in &parts {
+        let mut bytes = fs::read(part).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::remove_file(part).unwrap();
+        fs::write(part, bytes).unwrap();
+    }
+    forget_product();
+    assert!(bench.build_with(&["--format", "tar.zst,tar.gz"]).built());
+    assert_eq!(digests(), expected, "from damaged parts");
+    let left: Vec<_> = fs::read_dir(artifacts(&first)[0].parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with('.'))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
