@@ -62,9 +62,9 @@ impl<'a> ArtifactWriter<'a> {
     pub(crate) fn copy(&mut self, part: usize, cached: &CachedPart) -> io::Result<()> {
         let unpacked = cached.frames.iter().map(|frame| u64::from(frame.unpacked)).sum();
         self.parts[part] =
-            WrittenPart { offset: self.written, size: cached.size, unpacked, frames: cached.frames.clone() };
-        let copied = io::copy(&mut (&cached.file).take(cached.size), &mut self.file)?;
-        if copied != cached.size {
+            WrittenPart { offset: self.written, size: cached.size(), unpacked, frames: cached.frames.clone() };
+        let copied = io::copy(&mut cached.file().take(cached.size()), &mut self.file)?;
+        if copied != cached.size() {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a cached part became shorter while it was read"));
         }
         self.advance(copied);

@@ -16,7 +16,8 @@ pub(crate) fn codec_name(format: ArtifactFormat) -> String {
     match format {
         ArtifactFormat::TarZst => format!("zstd {}", zstd::zstd_safe::version_number()),
         ArtifactFormat::TarGz => "gzip zlib-rs 1".to_owned(),
-        ArtifactFormat::Tar | ArtifactFormat::Zip => "stored".to_owned(),
+        ArtifactFormat::Tar => "stored".to_owned(),
+        ArtifactFormat::Zip => "deflate zlib-rs 1".to_owned(),
     }
 }
 

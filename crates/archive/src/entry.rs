@@ -1,9 +1,14 @@
 //! What goes into an archive: entries, and the parts they are grouped in.
 
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use vocab::{Digest, TreePath};
+use vocab::{Digest, DigestWriter, TreePath};
+
+use crate::ZipMember;
+use crate::zip_member::MemberReader;
 
 /// One directory, file or link of a tree. Owner, group and times are not here because they are never packed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +36,43 @@ pub enum Content {
     /// Must not change while packing; a change of its size is noticed and refused.
     Disk(PathBuf),
     Bytes(Arc<[u8]>),
+    /// Compressed inside a zip, for example a wheel. In a zip its compressed bytes are copied as they stand; in a tar
+    /// it is unpacked on the way, and its size and CRC-32 are checked. See [`crate::zip_members`].
+    Zipped {
+        archive: Arc<Path>,
+        member: ZipMember,
+    },
+}
+
+impl Content {
+    /// In bytes, unpacked. Asks the disk for nothing but a file's size.
+    pub fn size(&self) -> io::Result<u64> {
+        match self {
+            Self::Disk(path) => Ok(fs::metadata(path)?.len()),
+            Self::Bytes(bytes) => Ok(bytes.len() as u64),
+            Self::Zipped { member, .. } => Ok(member.size),
+        }
+    }
+
+    /// Of the bytes, unpacked; all of them are read for this.
+    pub fn digest(&self) -> io::Result<Digest> {
+        match self {
+            Self::Disk(path) => Ok(Digest::of_reader(File::open(path)?)?.0),
+            Self::Bytes(bytes) => Ok(Digest::of(bytes)),
+            Self::Zipped { archive, member } => {
+                let (file, mut reader) = (File::open(archive)?, MemberReader::new(*member));
+                let (mut writer, mut buffer) = (DigestWriter::new(io::sink()), vec![0; 1 << 16]);
+                loop {
+                    let length = (member.size - writer.size()).min(buffer.len() as u64) as usize;
+                    reader.fill(&file, &mut buffer[..length]).map_err(io::Error::from)?;
+                    writer.write_all(&buffer[..length])?;
+                    if writer.size() == member.size {
+                        return Ok(writer.finish().1);
+                    }
+                }
+            }
+        }
+    }
 }
 
 impl Entry {

@@ -7,7 +7,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use vocab::Digest;
+use vocab::{ArtifactFormat, Digest};
 
 use crate::extract_error::{ExtractError, ExtractErrorKind};
 use crate::follower::digest_of_range;
@@ -16,6 +16,7 @@ use crate::name_rules::NameRules;
 use crate::place::Place;
 use crate::source::{Decoder, Source, detect};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
+use crate::zip_extract::stage_zip;
 
 #[derive(Clone, Copy)]
 pub struct ExtractOptions<'a> {
@@ -68,7 +69,8 @@ pub struct Limits {
     /// All files together, in bytes.
     pub bytes: u64,
     pub entries: u64,
-    /// How many times larger than the archive its tar may be, once that is over 10 MiB.
+    /// How many times larger than the archive its tar may be, once that is over 10 MiB. In a zip, where that can be
+    /// said of each, how many times larger than its packed bytes a file.
     pub ratio: u64,
 }
 
@@ -91,7 +93,7 @@ pub struct Extracted {
     pub top_folder: Option<String>,
 }
 
-/// Extracts `archive` (tar.zst, tar.gz or tar, by its first bytes) to `destination`, which must be absent or an empty
+/// Extracts `archive` (tar.zst, tar.gz, tar or zip, by its first bytes) to `destination`, which must be absent or an empty
 /// folder, and appears only when everything is there.
 pub fn extract(archive: &Path, destination: &Path, options: &ExtractOptions<'_>) -> Result<Extracted, ExtractError> {
     extract_inner(archive, destination, options).map_err(|kind| ExtractError { archive: archive.to_owned(), kind })
@@ -112,6 +114,7 @@ fn extract_inner(
     let (digest, extracted) = std::thread::scope(|scope| {
         let digest = options.expected.map(|_| scope.spawn(|| digest_of_range(&whole, 0, size)));
         let extracted = match detect(&mut file).map_err(read) {
+            Ok(Some(ArtifactFormat::Zip)) => stage_zip(&file, size, staging.path(), options),
             Ok(Some(format)) => match Source::open(file, format).map_err(ExtractErrorKind::of_read) {
                 Ok(Some(source)) => stage(&source, size, staging.path(), options),
                 Ok(None) => Err(ExtractErrorKind::Format),
@@ -157,14 +160,23 @@ fn stage(
         }
         Ok(())
     })?;
-    let Judged { record, late, hard_links, extracted } = turnstile.into_inner().finish()?;
+    finish_stage(&place, turnstile.into_inner().finish()?, options)
+}
+
+/// What is done when all files are written.
+pub(crate) fn finish_stage(
+    place: &Place,
+    judged: Judged,
+    options: &ExtractOptions<'_>,
+) -> Result<Extracted, ExtractErrorKind> {
+    let Judged { record, late, hard_links, extracted } = judged;
     place.finish_files(&late)?;
     place.hard_links(&hard_links)?;
     let links =
         record.resolved_links().map_err(|(path, fault)| ExtractErrorKind::Entry { entry: path.to_string(), fault })?;
     match options.links {
         Links::Keep if cfg!(unix) => place.links(&links)?,
-        _ => crate::copied_links::copy_links(&place, &record, links, options.limits.bytes - extracted.bytes)?,
+        _ => crate::copied_links::copy_links(place, &record, links, options.limits.bytes - extracted.bytes)?,
     }
     place.finish_directories()?;
     Ok(extracted)

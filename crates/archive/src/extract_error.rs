@@ -7,6 +7,8 @@ use vocab::{Digest, Exit, Fault};
 
 use crate::name_rules::EntryFault;
 use crate::tar_stream::TarFault;
+use crate::zip_directory::ZipFault;
+use crate::zip_member::MemberFault;
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot extract `{}`", archive.display())]
@@ -22,12 +24,15 @@ pub enum ExtractErrorKind {
     Read { source: io::Error },
     #[error("its SHA-256 is {actual}, expected is {expected}")]
     Digest { expected: Digest, actual: Digest },
-    #[error("it is no archive that is known here: tar.zst, tar.gz and tar are")]
+    #[error("it is no archive that is known here: tar.zst, tar.gz, tar and zip are")]
     Format,
     #[error("it is truncated or damaged: {reason}")]
     Corrupt { reason: String },
     #[error("its entry `{entry}` is refused: {fault}")]
     Entry { entry: String, fault: EntryFault },
+    /// Of a zip.
+    #[error("its entry `{entry}` is refused: {fault}")]
+    Member { entry: String, fault: MemberFault },
     #[error("it holds more than {limit} {what}")]
     Limit { what: &'static str, limit: u64 },
     /// `found` are the names at the top, sorted; at most twenty, `…` stands for the rest.
@@ -49,6 +54,12 @@ impl From<TarFault> for ExtractErrorKind {
     }
 }
 
+impl From<ZipFault> for ExtractErrorKind {
+    fn from(fault: ZipFault) -> Self {
+        Self::Corrupt { reason: fault.to_string() }
+    }
+}
+
 impl ExtractErrorKind {
     /// A failure of the system is told from one of the decoder by its system error number.
     pub(crate) fn of_read(source: io::Error) -> Self {
@@ -60,6 +71,20 @@ impl ExtractErrorKind {
     }
 }
 
+/// What is not read here, what is damaged, and what was made to deceive.
+fn code_of_member(fault: &MemberFault) -> &'static str {
+    match fault {
+        MemberFault::Encrypted | MemberFault::Method { .. } => "E_ARCHIVE_FORMAT",
+        MemberFault::Field { .. }
+        | MemberFault::Stream
+        | MemberFault::Longer { .. }
+        | MemberFault::Shorter { .. }
+        | MemberFault::Trailing
+        | MemberFault::Crc { .. } => "E_ARCHIVE_CORRUPT",
+        MemberFault::Disagrees { .. } | MemberFault::NoHeader | MemberFault::Overlap => "E_ARCHIVE_UNSAFE",
+    }
+}
+
 impl Fault for ExtractError {
     fn code(&self) -> &'static str {
         match self.kind {
@@ -68,6 +93,7 @@ impl Fault for ExtractError {
             ExtractErrorKind::Format => "E_ARCHIVE_FORMAT",
             ExtractErrorKind::Corrupt { .. } => "E_ARCHIVE_CORRUPT",
             ExtractErrorKind::Entry { .. } => "E_ARCHIVE_UNSAFE",
+            ExtractErrorKind::Member { ref fault, .. } => code_of_member(fault),
             ExtractErrorKind::Limit { .. } => "E_ARCHIVE_LIMIT",
             ExtractErrorKind::TopFolder { .. } => "E_ARCHIVE_LAYOUT",
             ExtractErrorKind::DestinationExists { .. } | ExtractErrorKind::Write { .. } => "E_ARCHIVE_WRITE",
@@ -80,6 +106,7 @@ impl Fault for ExtractError {
             | ExtractErrorKind::Format
             | ExtractErrorKind::Corrupt { .. }
             | ExtractErrorKind::Entry { .. }
+            | ExtractErrorKind::Member { .. }
             | ExtractErrorKind::Limit { .. } => Exit::Trust,
             ExtractErrorKind::Read { .. }
             | ExtractErrorKind::TopFolder { .. }
@@ -97,6 +124,11 @@ impl Fault for ExtractError {
             ExtractErrorKind::Entry { fault: EntryFault::Clash { .. } | EntryFault::NotOnWindows { .. }, .. } => {
                 "extract it on the platform that it was made for"
             }
+            ExtractErrorKind::Member { fault, .. } => match code_of_member(fault) {
+                "E_ARCHIVE_FORMAT" => "make the zip anew, without encryption and with deflate",
+                "E_ARCHIVE_CORRUPT" => "delete the archive and fetch it again",
+                _ => "do not use this archive; programs would not agree on what it holds",
+            },
             ExtractErrorKind::Entry { .. } => "do not use this archive; it could write outside its folder",
             ExtractErrorKind::Limit { .. } => "if you trust its origin, raise the limit",
             ExtractErrorKind::DestinationExists { .. } => "remove it, or extract to another place",

@@ -13,7 +13,7 @@ use crate::tar_stream::{Item, Member, MemberKind, TarStream};
 use crate::tree_record::{NodeKind, TreeRecord};
 
 /// Below this size no ratio is suspicious.
-const RATIO_FLOOR: u64 = 10 << 20;
+pub(crate) const RATIO_FLOOR: u64 = 10 << 20;
 const LISTED: usize = 20;
 
 /// Bytes of a chunk that belong into a file.
@@ -31,6 +31,7 @@ pub(crate) enum WriteTarget {
 }
 
 /// A file that was written in pieces, and gets its mode and time when all are there.
+#[derive(Clone)]
 pub(crate) struct LateFile {
     pub path: TreePath,
     pub executable: bool,
@@ -44,8 +45,8 @@ pub(crate) struct Judge<'a> {
     members: Members<'a>,
 }
 
-/// Apart from the tar stream, which hands out its members while it is itself borrowed.
-struct Members<'a> {
+/// The members of any archive. Apart from the tar stream, which hands them out while it is itself borrowed.
+pub(crate) struct Members<'a> {
     place: &'a Place,
     options: &'a ExtractOptions<'a>,
     record: TreeRecord,
@@ -78,19 +79,7 @@ pub(crate) struct Judged {
 
 impl<'a> Judge<'a> {
     pub(crate) fn new(place: &'a Place, archive_size: u64, options: &'a ExtractOptions<'a>) -> Self {
-        let members = Members {
-            place,
-            options,
-            record: TreeRecord::new(options.names),
-            open: None,
-            writes: Vec::new(),
-            late: Vec::new(),
-            hard_links: Vec::new(),
-            extracted: Extracted::default(),
-            entries: 0,
-            tops: BTreeSet::new(),
-            listing: false,
-        };
+        let members = Members::new(place, options);
         let tar_limit = archive_size.saturating_mul(options.limits.ratio).max(RATIO_FLOOR);
         Self { tar: TarStream::new(), tar_bytes: 0, tar_limit, members }
     }
@@ -111,24 +100,50 @@ impl<'a> Judge<'a> {
 
     pub(crate) fn finish(self) -> Result<Judged, ExtractErrorKind> {
         self.tar.finish()?;
-        let mut members = self.members;
-        if members.options.top_folder == TopFolder::StripSingle {
-            if members.listing || members.tops.len() != 1 {
-                let mut found: Vec<_> = members.tops.into_iter().collect();
+        self.members.finish()
+    }
+}
+
+impl<'a> Members<'a> {
+    pub(crate) fn new(place: &'a Place, options: &'a ExtractOptions<'a>) -> Self {
+        Self {
+            place,
+            options,
+            record: TreeRecord::new(options.names),
+            open: None,
+            writes: Vec::new(),
+            late: Vec::new(),
+            hard_links: Vec::new(),
+            extracted: Extracted::default(),
+            entries: 0,
+            tops: BTreeSet::new(),
+            listing: false,
+        }
+    }
+
+    /// A member whose content comes another way. If it is a file to be written, this is where.
+    pub(crate) fn without_content(&mut self, member: Member) -> Result<Option<LateFile>, ExtractErrorKind> {
+        self.member(member)?;
+        let empty = self.writes.pop().and_then(Write::into_file);
+        Ok(empty.or_else(|| self.open.take().map(|open| open.file)))
+    }
+
+    pub(crate) fn finish(mut self) -> Result<Judged, ExtractErrorKind> {
+        if self.options.top_folder == TopFolder::StripSingle {
+            if self.listing || self.tops.len() != 1 {
+                let mut found: Vec<_> = self.tops.into_iter().collect();
                 if found.len() > LISTED {
                     found.truncate(LISTED);
                     found.push("…".to_owned());
                 }
                 return Err(ExtractErrorKind::TopFolder { found });
             }
-            members.extracted.top_folder = members.tops.pop_first();
+            self.extracted.top_folder = self.tops.pop_first();
         }
-        let Members { record, late, hard_links, extracted, .. } = members;
+        let Self { record, late, hard_links, extracted, .. } = self;
         Ok(Judged { record, late, hard_links, extracted })
     }
-}
 
-impl Members<'_> {
     fn member(&mut self, member: Member) -> Result<(), ExtractErrorKind> {
         self.open = None;
         self.entries += 1;
@@ -257,7 +272,14 @@ impl Members<'_> {
 }
 
 impl Write {
-    fn whole(file: LateFile, range: Range<usize>) -> Self {
+    fn into_file(self) -> Option<LateFile> {
+        match self.target {
+            WriteTarget::Whole { executable, mtime } => Some(LateFile { path: self.path, executable, mtime }),
+            WriteTarget::Piece { .. } => None,
+        }
+    }
+
+    pub(crate) fn whole(file: LateFile, range: Range<usize>) -> Self {
         let LateFile { path, executable, mtime } = file;
         Self { path, range, target: WriteTarget::Whole { executable, mtime } }
     }

@@ -9,6 +9,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::tar_header::{header_of, padded};
+use crate::turnstile::Turnstile;
+use crate::zip_member::{MemberError, MemberFault, MemberReader, ZipMember};
 use crate::{Content, Entry, EntryKind};
 
 /// In bytes of tar. Half of the memory that one worker needs, and long enough that level 19 loses little.
@@ -25,6 +27,15 @@ struct Row<'a> {
     entry: &'a Entry,
     /// Of the content, in bytes.
     size: u64,
+    /// For a file in a zip that has several frames: unpacked in their order, while they are compressed side by side.
+    unpacking: Option<Turnstile<Option<Unpacking>>>,
+}
+
+/// There from the first frame of its file to the last.
+struct Unpacking {
+    file: File,
+    reader: MemberReader,
+    left: u64,
 }
 
 /// `length` bytes of tar, `skip` bytes into the entries from `first` on.
@@ -41,6 +52,8 @@ pub(crate) enum LayoutError {
     Read { path: PathBuf, source: io::Error },
     #[error("`{}` had {expected} bytes when packing began and has {actual} now", path.display())]
     Changed { path: PathBuf, expected: u64, actual: u64 },
+    #[error("the file at byte {offset} of `{}` is damaged: {fault}", path.display())]
+    Damaged { path: PathBuf, offset: u64, fault: MemberFault },
 }
 
 impl<'a> Layout<'a> {
@@ -48,7 +61,7 @@ impl<'a> Layout<'a> {
     pub(crate) fn new(entries: &'a [Entry], mtime: u64) -> Result<Self, LayoutError> {
         let mut rows = Vec::with_capacity(entries.len());
         for entry in entries {
-            rows.push(Row { entry, size: content_size(entry)? });
+            rows.push(Row::new(entry)?);
         }
         rows.sort_by(|left, right| left.entry.path.cmp(&right.entry.path));
         let frames = cut(&rows, mtime);
@@ -60,22 +73,47 @@ impl<'a> Layout<'a> {
         let mut window = Window { skip: frame.skip, left: frame.length, buffer };
         for row in &self.rows[frame.first..frame.end] {
             window.bytes(&header_of(row.entry, row.size, self.mtime));
-            window.content(row)?;
+            window.content(row, frame.skip / FRAME)?;
             window.bytes(&[0; 512][..(padded(row.size) - row.size) as usize]);
         }
         Ok(())
     }
 }
 
-fn content_size(entry: &Entry) -> Result<u64, LayoutError> {
-    match &entry.kind {
-        EntryKind::File { content: Content::Bytes(bytes), .. } => Ok(bytes.len() as u64),
-        EntryKind::File { content: Content::Disk(path), .. } => match fs::metadata(path) {
+impl<'a> Row<'a> {
+    fn new(entry: &'a Entry) -> Result<Self, LayoutError> {
+        let EntryKind::File { content, .. } = &entry.kind else { return Ok(Self { entry, size: 0, unpacking: None }) };
+        let size = content_size(content)?;
+        let is_long = matches!(content, Content::Zipped { .. }) && size > FRAME / 2;
+        Ok(Self { entry, size, unpacking: is_long.then(|| Turnstile::new(None)) })
+    }
+}
+
+pub(crate) fn content_size(content: &Content) -> Result<u64, LayoutError> {
+    match content {
+        Content::Bytes(bytes) => Ok(bytes.len() as u64),
+        Content::Disk(path) => match fs::metadata(path) {
             Ok(metadata) => Ok(metadata.len()),
             Err(source) => Err(LayoutError::Read { path: path.clone(), source }),
         },
-        EntryKind::Directory | EntryKind::Symlink { .. } => Ok(0),
+        Content::Zipped { member, .. } => Ok(member.size),
     }
+}
+
+fn fill(open: &mut Option<Unpacking>, archive: &Path, member: ZipMember, out: &mut [u8]) -> Result<(), MemberError> {
+    let unpacking = match open {
+        Some(unpacking) => unpacking,
+        None => {
+            let file = File::open(archive).map_err(MemberError::Read)?;
+            open.insert(Unpacking { file, reader: MemberReader::new(member), left: member.size })
+        }
+    };
+    unpacking.reader.fill(&unpacking.file, out)?;
+    unpacking.left -= out.len() as u64;
+    if unpacking.left == 0 {
+        *open = None;
+    }
+    Ok(())
 }
 
 fn cut(rows: &[Row<'_>], mtime: u64) -> Vec<Frame> {
@@ -124,32 +162,65 @@ impl Window<'_> {
         self.buffer.extend_from_slice(&bytes[start as usize..(start + length) as usize]);
     }
 
-    fn content(&mut self, row: &Row<'_>) -> Result<(), LayoutError> {
-        match &row.entry.kind {
-            EntryKind::File { content: Content::Bytes(bytes), .. } => self.bytes(bytes),
-            EntryKind::File { content: Content::Disk(path), .. } => {
-                let (start, length) = self.advance(row.size);
-                if length > 0 {
-                    self.disk(path, row.size, start, length)?;
-                }
-            }
-            EntryKind::Directory | EntryKind::Symlink { .. } => {}
+    fn content(&mut self, row: &Row<'_>, ticket: u64) -> Result<(), LayoutError> {
+        let EntryKind::File { content, .. } = &row.entry.kind else { return Ok(()) };
+        if let Content::Bytes(bytes) = content {
+            self.bytes(bytes);
+            return Ok(());
         }
-        Ok(())
+        let (start, length) = self.advance(row.size);
+        match content {
+            Content::Disk(path) if length > 0 => read_disk(path, row.size, start, length, self.buffer),
+            Content::Zipped { archive, member } => self.zipped(row, archive, *member, length, ticket),
+            Content::Disk(_) | Content::Bytes(_) => Ok(()),
+        }
     }
 
-    fn disk(&mut self, path: &Path, size: u64, start: u64, length: u64) -> Result<(), LayoutError> {
-        let failed = |source| LayoutError::Read { path: path.to_owned(), source };
-        let changed = |actual| LayoutError::Changed { path: path.to_owned(), expected: size, actual };
-        let mut file = File::open(path).map_err(failed)?;
-        if start > 0 {
-            file.seek(SeekFrom::Start(start)).map_err(failed)?;
-        }
-        // One byte more than wanted, at the end of the file, so that growth is noticed without asking for the size.
-        let at_end = start + length == size;
-        let read = (&mut file).take(length + u64::from(at_end)).read_to_end(self.buffer).map_err(failed)? as u64;
-        if read == length { Ok(()) } else { Err(changed(file.metadata().map_err(failed)?.len())) }
+    /// The next `length` bytes, which for a file with several frames must be asked for frame by frame.
+    fn zipped(
+        &mut self,
+        row: &Row<'_>,
+        archive: &Path,
+        member: ZipMember,
+        length: u64,
+        ticket: u64,
+    ) -> Result<(), LayoutError> {
+        let start = self.buffer.len();
+        self.buffer.resize(start + length as usize, 0);
+        let out = &mut self.buffer[start..];
+        let read = match &row.unpacking {
+            // Padding alone: everything was unpacked, and checked, for the frame before.
+            Some(_) if length == 0 => Ok(()),
+            Some(unpacking) => unpacking.pass(ticket, |open| fill(open, archive, member, out)).map(|_| ()),
+            None => fill(&mut None, archive, member, out),
+        };
+        read.map_err(|error| match error {
+            MemberError::Read(source) => LayoutError::Read { path: archive.to_owned(), source },
+            MemberError::Fault(fault) => {
+                LayoutError::Damaged { path: archive.to_owned(), offset: member.offset, fault }
+            }
+        })
     }
+}
+
+/// Appends `length` bytes, from `start` on, of a file of `size` bytes.
+pub(crate) fn read_disk(
+    path: &Path,
+    size: u64,
+    start: u64,
+    length: u64,
+    buffer: &mut Vec<u8>,
+) -> Result<(), LayoutError> {
+    let failed = |source| LayoutError::Read { path: path.to_owned(), source };
+    let changed = |actual| LayoutError::Changed { path: path.to_owned(), expected: size, actual };
+    let mut file = File::open(path).map_err(failed)?;
+    if start > 0 {
+        file.seek(SeekFrom::Start(start)).map_err(failed)?;
+    }
+    // One byte more than wanted, at the end of the file, so that growth is noticed without asking for the size.
+    let at_end = start + length == size;
+    let read = (&mut file).take(length + u64::from(at_end)).read_to_end(buffer).map_err(failed)? as u64;
+    if read == length { Ok(()) } else { Err(changed(file.metadata().map_err(failed)?.len())) }
 }
 
 #[cfg(test)]

@@ -52,8 +52,27 @@ mod tar_stream;
 mod manifest;
 mod verify;
 
+// Zips: what both ways share, writing, reading.
+mod dos_time;
+mod window;
+mod zip_directory;
+mod zip_header;
+mod zip_local;
+mod zip_member;
+
+mod deflate;
+mod zip_layout;
+mod zip_links;
+mod zip_output;
+mod zip_pack;
+mod zip_spool;
+
+mod zip_extract;
+mod zip_members;
+
 // Shared by packing and extracting.
 mod follower;
+mod side_by_side;
 mod turnstile;
 
 pub use entry::{Content, Entry, EntryKind, PartSource};
@@ -68,3 +87,6 @@ pub use part_cache::{NoCache, PART_FORMAT, PartCache, part_key};
 pub use scan::{ScanError, ScanErrorKind, scan};
 pub use seek_table::{FrameSize, read_seek_table};
 pub use verify::{VerifyError, VerifyErrorKind, verify};
+pub use zip_directory::ZipFault;
+pub use zip_member::{MemberFault, ZipMember, ZipMethod};
+pub use zip_members::{ZipError, ZipErrorKind, zip_members};

@@ -16,8 +16,9 @@ use crate::layout::Layout;
 use crate::name_rules::{NameRules, checked_path};
 use crate::pack_error::{PackError, PackErrorKind};
 use crate::part_cache::{CachedPart, NoCache, PartCache, part_key, trailer};
-use crate::tree_record::{NodeKind, TreeRecord};
+use crate::tree_record::{NodeKind, ResolvedLink, TreeRecord};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
+use crate::zip_pack::pack_zip;
 use crate::{EntryKind, PartSource};
 
 /// 1980-01-01T00:00:00Z, the first time that zip can write too.
@@ -27,7 +28,7 @@ pub const DEFAULT_MTIME: u64 = 315_532_800;
 #[derive(Clone, Copy)]
 pub struct PackOptions<'a> {
     pub format: ArtifactFormat,
-    /// Of the format's own compressor: 1 to 22 for zstd, 0 to 9 for gzip.
+    /// Of the format's own compressor: 1 to 22 for zstd, 0 to 9 for gzip and zip.
     pub level: i32,
     /// The time of every entry, in seconds since 1970: `SOURCE_DATE_EPOCH` where that is set.
     pub mtime: u64,
@@ -35,7 +36,7 @@ pub struct PackOptions<'a> {
     pub names: NameRules,
     /// 0 for as many as the machine has. Each needs about 30 MB at level 3 and 100 MB at level 19.
     pub threads: usize,
-    /// Told the bytes of tar that each frame held, as frames are finished.
+    /// Told the bytes of tar that each frame held, as frames are finished; for a zip, those of the files.
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
 
@@ -79,8 +80,10 @@ fn pack_inner(
     options: &PackOptions<'_>,
     cache: &dyn PartCache,
 ) -> Result<Packed, PackErrorKind> {
-    new_encoder(options)?;
-    check_tree(parts, options.names)?;
+    let links = check_tree(parts, options.names)?;
+    if new_encoder(options)?.is_none() {
+        return pack_zip(target, parts, &links, options, cache);
+    }
     let mut damaged = BTreeSet::new();
     loop {
         let mut sources = Vec::with_capacity(parts.len());
@@ -233,6 +236,10 @@ pub fn join_cached(
     cache: &dyn PartCache,
 ) -> Result<Option<JoinedParts>, PackError> {
     let join = || -> Result<Option<JoinedParts>, PackErrorKind> {
+        // Most parts of a zip are copied from wheels rather than cached.
+        if new_encoder(options)?.is_none() {
+            return Ok(None);
+        }
         let named = |(name, identity): &(String, Digest)| PartSource {
             identity: Some(*identity),
             ..PartSource::new(name.clone(), Vec::new())
@@ -256,13 +263,13 @@ pub fn join_cached(
     join().map_err(|kind| PackError { target: folder.to_owned(), kind })
 }
 
-fn new_encoder(options: &PackOptions<'_>) -> Result<Encoder, PackErrorKind> {
-    let encoder = Encoder::new(options.format, options.level).map_err(|source| PackErrorKind::Compress { source })?;
-    encoder.ok_or(PackErrorKind::Format { format: options.format })
+/// `None` for a zip.
+fn new_encoder(options: &PackOptions<'_>) -> Result<Option<Encoder>, PackErrorKind> {
+    Encoder::new(options.format, options.level).map_err(|source| PackErrorKind::Compress { source })
 }
 
-/// What [`crate::extract`] would refuse is not packed.
-fn check_tree(parts: &[PartSource], names: NameRules) -> Result<(), PackErrorKind> {
+/// What [`crate::extract`] would refuse is not packed. Gives all links of all parts.
+fn check_tree(parts: &[PartSource], names: NameRules) -> Result<Vec<ResolvedLink>, PackErrorKind> {
     let mut record = TreeRecord::new(names);
     for part in parts {
         for entry in &part.entries {
@@ -277,7 +284,10 @@ fn check_tree(parts: &[PartSource], names: NameRules) -> Result<(), PackErrorKin
             .map_err(failed)?;
         }
     }
-    let Err((path, fault)) = record.resolved_links() else { return Ok(()) };
+    let (path, fault) = match record.resolved_links() {
+        Ok(links) => return Ok(links),
+        Err(refused) => refused,
+    };
     let holds_it = |part: &&PartSource| part.entries.iter().any(|entry| entry.path == path);
     let part = parts.iter().find(holds_it).map_or(String::new(), |part| part.name.clone());
     Err(PackErrorKind::Entry { part, path, fault })
@@ -336,7 +346,7 @@ fn run<'a>(
     let workers = worker_count(options).min(jobs.len());
     let (turnstile, next) = (Turnstile::new(output), AtomicU64::new(0));
     run_workers(workers, &turnstile, || -> Result<(), PackErrorKind> {
-        let mut encoder = new_encoder(options)?;
+        let Some(mut encoder) = new_encoder(options)? else { return Ok(()) };
         let (mut plain, mut packed) = (Vec::new(), Vec::new());
         loop {
             let ticket = next.fetch_add(1, Ordering::Relaxed);
@@ -358,7 +368,7 @@ fn run<'a>(
     Ok(turnstile.into_inner())
 }
 
-fn temporary_beside(target: &Path) -> io::Result<tempfile::NamedTempFile> {
+pub(crate) fn temporary_beside(target: &Path) -> io::Result<tempfile::NamedTempFile> {
     let folder = match target.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),

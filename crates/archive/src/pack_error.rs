@@ -3,10 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use vocab::{ArtifactFormat, Exit, Fault, TreePath};
+use vocab::{Exit, Fault, TreePath};
 
 use crate::layout::LayoutError;
 use crate::name_rules::EntryFault;
+use crate::zip_member::MemberFault;
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the archive `{}`", target.display())]
@@ -18,14 +19,17 @@ pub struct PackError {
 
 #[derive(Debug, thiserror::Error)]
 pub enum PackErrorKind {
-    #[error("archives are not written as `{}`", format.extension())]
-    Format { format: ArtifactFormat },
     #[error("`{path}` of part `{part}` cannot be packed: {fault}")]
     Entry { part: String, path: TreePath, fault: EntryFault },
     #[error("cannot read `{}`: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("`{}` had {expected} bytes when packing began and has {actual} now", path.display())]
     Changed { path: PathBuf, expected: u64, actual: u64 },
+    /// `offset` is that of the packed bytes.
+    #[error("the file at byte {offset} of `{}` is damaged: {fault}", path.display())]
+    Damaged { path: PathBuf, offset: u64, fault: MemberFault },
+    #[error("with copies in place of links it would have more than {limit} entries")]
+    TooMany { limit: usize },
     #[error("the compressor failed: {source}")]
     Compress { source: io::Error },
     #[error("{source}")]
@@ -37,6 +41,7 @@ impl From<LayoutError> for PackErrorKind {
         match error {
             LayoutError::Read { path, source } => Self::Read { path, source },
             LayoutError::Changed { path, expected, actual } => Self::Changed { path, expected, actual },
+            LayoutError::Damaged { path, offset, fault } => Self::Damaged { path, offset, fault },
         }
     }
 }
@@ -44,23 +49,22 @@ impl From<LayoutError> for PackErrorKind {
 impl Fault for PackError {
     fn code(&self) -> &'static str {
         match self.kind {
-            PackErrorKind::Format { .. } => "E_ARCHIVE_FORMAT",
             PackErrorKind::Entry { .. } => "E_ARCHIVE_UNSAFE",
+            PackErrorKind::TooMany { .. } => "E_ARCHIVE_LIMIT",
+            PackErrorKind::Damaged { .. } => "E_ARCHIVE_CORRUPT",
             PackErrorKind::Read { .. } | PackErrorKind::Changed { .. } => "E_ARCHIVE_READ",
             PackErrorKind::Compress { .. } | PackErrorKind::Write { .. } => "E_ARCHIVE_WRITE",
         }
     }
 
     fn exit(&self) -> Exit {
-        match self.kind {
-            PackErrorKind::Format { .. } => Exit::Usage,
-            _ => Exit::Build,
-        }
+        Exit::Build
     }
 
     fn hint(&self) -> Option<String> {
         match &self.kind {
-            PackErrorKind::Format { .. } => Some("use tar.zst, tar.gz or tar".to_owned()),
+            PackErrorKind::TooMany { .. } => Some("pack a tar, which holds links as links".to_owned()),
+            PackErrorKind::Damaged { path, .. } => Some(format!("delete `{}` and fetch it again", path.display())),
             PackErrorKind::Changed { .. } => Some("pack again when nothing writes to the tree".to_owned()),
             PackErrorKind::Entry { fault: EntryFault::Clash { .. } | EntryFault::Duplicate, .. } => {
                 Some("leave one of the two out, or rename it".to_owned())

@@ -5,7 +5,13 @@
 //! ```text
 //! part bytes | { packed u32, unpacked u32 } per frame | check | frames u32 | "pydpart1"
 //! ```
-//! All numbers are little-endian. The check is the SHA-256 of the part bytes' SHA-256 followed by the rows. A cached part that is damaged in any byte is treated as absent.
+//! A part of a zip is followed by its rows of the central directory, with offsets from the part's first byte:
+//!
+//! ```text
+//! part bytes | rows of the central directory | check | bytes of the rows u32 | "pydzip_1"
+//! ```
+//! All numbers are little-endian. The check is the SHA-256 of the part bytes' SHA-256 followed by the rows. A cached
+//! part that is damaged in any byte is treated as absent.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -13,7 +19,10 @@ use std::path::PathBuf;
 
 use vocab::Digest;
 
+use crate::follower::digest_of_range;
 use crate::seek_table::FrameSize;
+use crate::zip_directory::{ZipDirectory, ZipEntry};
+use crate::zip_header::Record;
 use crate::{PackOptions, codec};
 
 /// Raised whenever equal inputs give other bytes than before: headers, order, frame cuts.
@@ -54,25 +63,86 @@ pub fn part_key(identity: &Digest, options: &PackOptions<'_>) -> Digest {
 }
 
 const MAGIC: &[u8; 8] = b"pydpart1";
+const ZIP_MAGIC: &[u8; 8] = b"pydzip_1";
 /// Check, number of frames, magic.
 const FOOTER: u64 = 32 + 4 + 8;
 
 /// A part taken from a cache. Whether it is undamaged is known when its bytes have been read: [`Self::holds`].
 pub(crate) struct CachedPart {
-    pub file: File,
-    pub size: u64,
+    kept: Kept,
     pub frames: Vec<FrameSize>,
-    check: Digest,
-    rows: Vec<u8>,
 }
 
 impl CachedPart {
     /// `None` when the file cannot be read or is no cached part.
     pub(crate) fn open(path: PathBuf) -> Option<Self> {
-        Self::read(File::open(path).ok()?).ok().flatten()
+        let kept = Kept::open(path, MAGIC, 8)?;
+        let number = |row: &[u8]| u32::from_le_bytes([row[0], row[1], row[2], row[3]]);
+        let frames: Vec<_> = kept
+            .table
+            .chunks_exact(8)
+            .map(|row| FrameSize { packed: number(&row[..4]), unpacked: number(&row[4..]) })
+            .collect();
+        let adds_up = frames.iter().map(|frame| u64::from(frame.packed)).sum::<u64>() == kept.size;
+        adds_up.then_some(Self { kept, frames })
     }
 
-    fn read(mut file: File) -> io::Result<Option<Self>> {
+    pub(crate) fn file(&self) -> &File {
+        &self.kept.file
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.kept.size
+    }
+
+    /// Whether the part, whose bytes digest to `sha256`, is what was once put there.
+    pub(crate) fn holds(&self, sha256: &Digest) -> bool {
+        self.kept.holds(sha256)
+    }
+}
+
+/// A part of a zip taken from a cache, found undamaged.
+pub(crate) struct CachedZipPart {
+    pub file: File,
+    pub size: u64,
+    pub records: Vec<Record>,
+}
+
+impl CachedZipPart {
+    pub(crate) fn open(path: PathBuf) -> Option<Self> {
+        let kept = Kept::open(path, ZIP_MAGIC, 1)?;
+        if !kept.is_sound().ok()? {
+            return None;
+        }
+        let Kept { file, size, table, .. } = kept;
+        let directory = ZipDirectory::parse(table, 0, 0).ok()?;
+        let record = |entry: &ZipEntry| {
+            let name = std::str::from_utf8(directory.name(entry)).ok()?.to_owned();
+            let ZipEntry { mode, method, crc32, packed, size, offset, .. } = *entry;
+            Some(Record { name, mode, method, crc32, packed, size, offset })
+        };
+        let records = directory.entries.iter().map(record).collect::<Option<_>>()?;
+        Some(Self { file, size, records })
+    }
+}
+
+/// A part's file with its trailer.
+struct Kept {
+    /// At its start.
+    file: File,
+    /// Of the part.
+    size: u64,
+    table: Vec<u8>,
+    check: Digest,
+}
+
+impl Kept {
+    /// The table is counted in rows of `row` bytes.
+    fn open(path: PathBuf, magic: &[u8; 8], row: u64) -> Option<Self> {
+        Self::read(File::open(path).ok()?, magic, row).ok().flatten()
+    }
+
+    fn read(mut file: File, expected: &[u8; 8], row: u64) -> io::Result<Option<Self>> {
         let length = file.seek(SeekFrom::End(0))?;
         let Some(footer_at) = length.checked_sub(FOOTER) else { return Ok(None) };
         let mut footer = [0; FOOTER as usize];
@@ -80,28 +150,27 @@ impl CachedPart {
         file.read_exact(&mut footer)?;
         let (check, rest) = footer.split_at(32);
         let (count, magic) = rest.split_at(4);
-        if magic != MAGIC {
+        if magic != expected {
             return Ok(None);
         }
-        let table = u64::from(u32::from_le_bytes([count[0], count[1], count[2], count[3]])) * 8;
-        let Some(size) = footer_at.checked_sub(table) else { return Ok(None) };
-        let mut rows = vec![0; table as usize];
+        let length = u64::from(u32::from_le_bytes([count[0], count[1], count[2], count[3]])) * row;
+        let Some(size) = footer_at.checked_sub(length) else { return Ok(None) };
+        let mut table = vec![0; length as usize];
         file.seek(SeekFrom::Start(size))?;
-        file.read_exact(&mut rows)?;
-        let number = |row: &[u8]| u32::from_le_bytes([row[0], row[1], row[2], row[3]]);
-        let frames: Vec<_> = rows
-            .chunks_exact(8)
-            .map(|row| FrameSize { packed: number(&row[..4]), unpacked: number(&row[4..]) })
-            .collect();
+        file.read_exact(&mut table)?;
         file.seek(SeekFrom::Start(0))?;
-        let adds_up = frames.iter().map(|frame| u64::from(frame.packed)).sum::<u64>() == size;
         let check = Digest::from_bytes(check.try_into().expect("the footer was split there"));
-        Ok(adds_up.then_some(Self { file, size, frames, check, rows }))
+        Ok(Some(Self { file, size, table, check }))
     }
 
     /// Whether the part, whose bytes digest to `sha256`, is what was once put there.
-    pub(crate) fn holds(&self, sha256: &Digest) -> bool {
-        check_of(sha256, &self.rows) == self.check
+    fn holds(&self, sha256: &Digest) -> bool {
+        check_of(sha256, &self.table) == self.check
+    }
+
+    /// Reads the part to find out.
+    fn is_sound(&self) -> io::Result<bool> {
+        Ok(self.holds(&digest_of_range(&self.file, 0, self.size)?))
     }
 }
 
@@ -116,10 +185,25 @@ pub(crate) fn trailer(frames: &[FrameSize], sha256: &Digest) -> Vec<u8> {
         bytes.extend(frame.packed.to_le_bytes());
         bytes.extend(frame.unpacked.to_le_bytes());
     }
-    bytes.extend(check_of(sha256, &bytes).as_bytes());
-    bytes.extend((frames.len() as u32).to_le_bytes());
-    bytes.extend(MAGIC);
-    bytes
+    close(bytes, frames.len() as u32, sha256, MAGIC)
+}
+
+/// The same for a part of a zip. `None` for one with a table too long to be kept.
+pub(crate) fn zip_trailer(records: &[Record], mtime: u64, sha256: &Digest) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for record in records {
+        record.write_central(0, mtime, &mut bytes);
+    }
+    let length = u32::try_from(bytes.len()).ok()?;
+    Some(close(bytes, length, sha256, ZIP_MAGIC))
+}
+
+fn close(mut table: Vec<u8>, count: u32, sha256: &Digest, magic: &[u8; 8]) -> Vec<u8> {
+    let check = check_of(sha256, &table);
+    table.extend(check.as_bytes());
+    table.extend(count.to_le_bytes());
+    table.extend(magic);
+    table
 }
 
 #[cfg(test)]
@@ -135,11 +219,11 @@ mod tests {
         std::fs::write(&path, &good).unwrap();
         let sound = || {
             let part = CachedPart::open(path.clone())?;
-            let (sha256, _) = Digest::of_reader((&part.file).take(part.size)).ok()?;
+            let (sha256, _) = Digest::of_reader(part.file().take(part.size())).ok()?;
             part.holds(&sha256).then_some(part)
         };
         let part = sound().unwrap();
-        assert_eq!((part.size, part.frames.as_slice()), (3, &frames[..]));
+        assert_eq!((part.size(), part.frames.as_slice()), (3, &frames[..]));
         for at in 0..good.len() {
             let mut bad = good.clone();
             bad[at] ^= 1;

@@ -266,8 +266,7 @@ fn t1_a_truncated_archive_leaves_nothing() {
 
 #[test]
 fn what_is_no_archive_is_refused() {
-    let zip = b"PK\x03\x04 and so on".as_slice();
-    for bytes in [b"".as_slice(), b"<html>not found</html>", zip, &[0; 100]] {
+    for bytes in [b"".as_slice(), b"<html>not found</html>", &[0; 100]] {
         let error = Arena::new(bytes).refused(&plain());
         assert_eq!((error.exit(), error.code()), (Exit::Trust, "E_ARCHIVE_FORMAT"));
     }

@@ -1,7 +1,6 @@
 //! The last steps: manifest, parts, artifact.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -225,12 +224,13 @@ fn base_identity(context: &Context, tree: &BaseTree, entries: &[Entry]) -> Resul
 }
 
 fn identity_of_disk(entries: &[Entry]) -> Result<Digest, ReadError> {
-    let digest_of = |content: &Content| match content {
-        Content::Bytes(bytes) => Ok(Digest::of(bytes)),
-        Content::Disk(path) => {
-            let digest = File::open(path).and_then(Digest::of_reader);
-            digest.map(|(digest, _)| digest).map_err(|source| ReadError { path: path.clone(), source })
-        }
+    let digest_of = |content: &Content| {
+        let path = match content {
+            Content::Disk(path) => path.clone(),
+            Content::Zipped { archive, .. } => archive.to_path_buf(),
+            Content::Bytes(_) => PathBuf::new(),
+        };
+        content.digest().map_err(|source| ReadError { path, source })
     };
     let row = |entry: &'_ Entry| -> Result<_, ReadError> {
         Ok(match &entry.kind {
@@ -272,10 +272,7 @@ impl Fault for ReadError {
 
 fn size_of(entry: &Entry) -> u64 {
     match &entry.kind {
-        EntryKind::File { content: archive::Content::Disk(path), .. } => {
-            std::fs::metadata(path).map_or(0, |metadata| metadata.len())
-        }
-        EntryKind::File { content: archive::Content::Bytes(bytes), .. } => bytes.len() as u64,
+        EntryKind::File { content, .. } => content.size().unwrap_or(0),
         EntryKind::Directory | EntryKind::Symlink { .. } => 0,
     }
 }

@@ -49,6 +49,59 @@ pub fn sample() -> Tree {
     tree
 }
 
+/// What a zip makes of `tree`: each link is a copy of what it leads to. `None` when there is no such thing, or no end.
+pub fn without_links(tree: &Tree) -> Option<Tree> {
+    let mut copy = Tree::new();
+    for (path, node) in tree {
+        put(tree, path, node, path, &mut copy, 0)?;
+    }
+    Some(copy)
+}
+
+fn put(tree: &Tree, path: &str, node: &Node, at: &str, copy: &mut Tree, depth: usize) -> Option<()> {
+    if depth > 20 || copy.len() > 10_000 {
+        return None;
+    }
+    let Node::Symlink(_) = node else {
+        copy.insert(at.to_owned(), node.clone());
+        return Some(());
+    };
+    let place = followed(tree, path, 0)?;
+    if let Some(node @ Node::File { .. }) = tree.get(&place) {
+        copy.insert(at.to_owned(), node.clone());
+        return Some(());
+    }
+    let below = if place.is_empty() { String::new() } else { format!("{place}/") };
+    let is_there = place.is_empty() || tree.contains_key(&place);
+    copy.insert(at.to_owned(), is_there.then_some(Node::Directory)?);
+    for (inner, node) in tree.iter().filter(|(inner, _)| inner.starts_with(&below)) {
+        put(tree, inner, node, &format!("{at}/{}", &inner[below.len()..]), copy, depth + 1)?;
+    }
+    Some(())
+}
+
+/// Where `path` is when every link on the way, and `path` itself, is followed.
+fn followed(tree: &Tree, path: &str, depth: usize) -> Option<String> {
+    let mut at = String::new();
+    for name in path.split('/') {
+        match name {
+            "" | "." => continue,
+            ".." => {
+                at = at.rsplit_once('/').map_or(String::new(), |(parent, _)| parent.to_owned());
+                continue;
+            }
+            _ => {}
+        }
+        let next = if at.is_empty() { name.to_owned() } else { format!("{at}/{name}") };
+        at = match tree.get(&next) {
+            Some(Node::Symlink(target)) if depth < 30 => followed(tree, &format!("{at}/{target}"), depth + 1)?,
+            Some(Node::Symlink(_)) => return None,
+            _ => next,
+        };
+    }
+    Some(at)
+}
+
 fn parents(path: &str) -> Vec<String> {
     path.match_indices('/').map(|(at, _)| path[..at].to_owned()).collect()
 }

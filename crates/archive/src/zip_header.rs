@@ -1,0 +1,133 @@
+//! The records of a zip as they are written, the same bytes on every machine.
+
+use crate::dos_time::dos_of_seconds;
+use crate::zip_local::LOCAL;
+
+/// What fits neither four bytes nor two stands in zip64 fields, and these numbers in its place.
+const FULL_32: u64 = u32::MAX as u64;
+const FULL_16: u64 = u16::MAX as u64;
+/// Versions of the format that a reader must know: for folders and deflated files, and for zip64.
+const PLAIN: u16 = 20;
+const ZIP64: u16 = 45;
+/// The system whose modes are written, in the upper byte.
+const UNIX: u16 = 3 << 8;
+const UTF_8: u16 = 1 << 11;
+
+/// An entry of a zip that is being written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// Folders end in `/`.
+    pub name: String,
+    /// With the kind of file.
+    pub mode: u32,
+    pub method: u16,
+    pub crc32: u32,
+    pub packed: u64,
+    pub size: u64,
+    /// Of the local header, from the part's first byte.
+    pub offset: u64,
+}
+
+impl Record {
+    fn is_large(&self) -> bool {
+        self.size >= FULL_32 || self.packed >= FULL_32
+    }
+
+    /// Appends the local header. It depends on nothing but the entry, so a part is the same bytes wherever it stands.
+    pub(crate) fn write_local(&self, mtime: u64, out: &mut Vec<u8>) {
+        out.extend(b"PK\x03\x04");
+        self.write_common(if self.is_large() { ZIP64 } else { PLAIN }, mtime, out);
+        push_16(out, if self.is_large() { 20 } else { 0 });
+        out.extend(self.name.as_bytes());
+        if self.is_large() {
+            push_16(out, 1);
+            push_16(out, 16);
+            out.extend(self.size.to_le_bytes());
+            out.extend(self.packed.to_le_bytes());
+        }
+    }
+
+    pub(crate) fn local_length(&self) -> u64 {
+        (LOCAL + self.name.len() + if self.is_large() { 20 } else { 0 }) as u64
+    }
+
+    /// Appends the row of the central directory; the part begins at `base`.
+    pub(crate) fn write_central(&self, base: u64, mtime: u64, out: &mut Vec<u8>) {
+        let offset = base + self.offset;
+        let far = offset >= FULL_32;
+        let zip64 = u16::from(self.is_large()) * 16 + u16::from(far) * 8;
+        let version = if zip64 > 0 { ZIP64 } else { PLAIN };
+        out.extend(b"PK\x01\x02");
+        push_16(out, UNIX | version);
+        self.write_common(version, mtime, out);
+        push_16(out, if zip64 > 0 { zip64 + 4 } else { 0 });
+        push_16(out, 0); // comment
+        push_16(out, 0); // disk
+        push_16(out, 0); // internal attributes
+        let is_folder = self.name.ends_with('/');
+        push_32(out, u64::from(self.mode) << 16 | u64::from(is_folder) << 4);
+        push_32(out, offset);
+        out.extend(self.name.as_bytes());
+        if zip64 > 0 {
+            push_16(out, 1);
+            push_16(out, zip64);
+        }
+        if self.is_large() {
+            out.extend(self.size.to_le_bytes());
+            out.extend(self.packed.to_le_bytes());
+        }
+        if far {
+            out.extend(offset.to_le_bytes());
+        }
+    }
+
+    /// From the version needed to the length of the name, where the two headers are alike.
+    fn write_common(&self, version: u16, mtime: u64, out: &mut Vec<u8>) {
+        let (date, time) = dos_of_seconds(mtime);
+        let large = |value| if self.is_large() { FULL_32 } else { value };
+        push_16(out, version);
+        push_16(out, if self.name.is_ascii() { 0 } else { UTF_8 });
+        push_16(out, self.method);
+        push_16(out, time);
+        push_16(out, date);
+        push_32(out, self.crc32.into());
+        push_32(out, large(self.packed));
+        push_32(out, large(self.size));
+        push_16(out, self.name.len() as u16);
+    }
+}
+
+/// Appends what follows the central directory.
+pub(crate) fn write_end(entries: u64, start: u64, length: u64, out: &mut Vec<u8>) {
+    if entries >= FULL_16 || start >= FULL_32 || length >= FULL_32 {
+        out.extend(b"PK\x06\x06");
+        out.extend(44_u64.to_le_bytes()); // the rest of this record
+        push_16(out, UNIX | ZIP64);
+        push_16(out, ZIP64);
+        push_32(out, 0); // this disk
+        push_32(out, 0); // the directory's
+        for number in [entries, entries, length, start] {
+            out.extend(number.to_le_bytes());
+        }
+        out.extend(b"PK\x06\x07");
+        push_32(out, 0);
+        out.extend((start + length).to_le_bytes());
+        push_32(out, 1); // disks
+    }
+    out.extend(b"PK\x05\x06");
+    push_32(out, 0); // both disks
+    push_16(out, entries.min(FULL_16) as u16);
+    push_16(out, entries.min(FULL_16) as u16);
+    push_32(out, length);
+    push_32(out, start);
+    push_16(out, 0); // comment
+}
+
+fn push_16(out: &mut Vec<u8>, value: u16) {
+    out.extend(value.to_le_bytes());
+}
+
+/// The largest number that fits, where `value` does not.
+fn push_32(out: &mut Vec<u8>, value: u64) {
+    out.extend((value.min(FULL_32) as u32).to_le_bytes());
+}

@@ -1,0 +1,304 @@
+//! A zip part cut into pieces of work, and the bytes of one piece.
+//!
+//! Every file is compressed on its own, so that pieces leave no trace in the bytes; they are only as long as is good
+//! for memory and for the caches of the processor.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use flate2::Crc;
+
+use crate::Content;
+use crate::deflate::{BLOCK, Deflater, crc_of};
+use crate::layout::{content_size, read_disk};
+use crate::pack_error::PackErrorKind;
+use crate::source::read_exact_at;
+use crate::window::Window;
+use crate::zip_header::Record;
+use crate::zip_links::{ZipFile, ZipPart};
+use crate::zip_member::ZipMethod;
+use crate::zip_spool::{Ready, Stretch, address};
+
+/// In bytes, unless one file that is to be deflated is longer.
+const PIECE: u64 = 1 << 20;
+/// Members of a wheel that are shorter than this and follow each other are read together.
+const AHEAD: usize = 128 << 10;
+
+const FOLDER: u32 = 0o40_755;
+const PROGRAM: u32 = 0o100_755;
+const FILE: u32 = 0o100_644;
+
+pub(crate) struct ZipLayout<'a> {
+    rows: Vec<Row<'a>>,
+    pub pieces: Vec<ZipPiece>,
+    mtime: u64,
+}
+
+struct Row<'a> {
+    name: String,
+    mode: u32,
+    size: u64,
+    data: Data<'a>,
+}
+
+enum Data<'a> {
+    None,
+    Plain(&'a Content),
+    Copied(Ready<'a>),
+    Spooled(Arc<Ready<'a>>),
+}
+
+/// `length` bytes, `skip` bytes into the rows from `first` on. Where one is longer than a piece, it stands alone.
+pub(crate) struct ZipPiece {
+    first: usize,
+    end: usize,
+    skip: u64,
+    length: u64,
+}
+
+/// The long files of `parts`, which are to be spooled first.
+pub(crate) fn long_files<'a>(parts: &[&ZipPart<'a>]) -> Result<Vec<(&'a Content, u64)>, PackErrorKind> {
+    let mut found = HashMap::new();
+    for row in parts.iter().flat_map(|part| &part.rows) {
+        if let Some(ZipFile { content, .. }) = row.file
+            && !matches!(content, Content::Zipped { .. })
+        {
+            let size = content_size(content)?;
+            if size > BLOCK {
+                found.insert(address(content), (content, size));
+            }
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+impl<'a> ZipLayout<'a> {
+    pub(crate) fn new(
+        part: ZipPart<'a>,
+        spooled: &HashMap<usize, Arc<Ready<'a>>>,
+        mtime: u64,
+    ) -> Result<Self, PackErrorKind> {
+        let mut rows = Vec::with_capacity(part.rows.len());
+        for row in part.rows {
+            rows.push(match row.file {
+                None => Row { name: format!("{}/", row.path), mode: FOLDER, size: 0, data: Data::None },
+                Some(ZipFile { content, executable }) => Row {
+                    name: row.path.into(),
+                    mode: if executable { PROGRAM } else { FILE },
+                    size: content_size(content)?,
+                    data: data_of(content, spooled),
+                },
+            });
+        }
+        let pieces = cut(&rows);
+        Ok(Self { rows, pieces, mtime })
+    }
+
+    /// Appends the bytes of `piece` to `buffer`, and the entries that begin in it to `records`, with their places in
+    /// the piece.
+    pub(crate) fn render(
+        &self,
+        piece: &ZipPiece,
+        tools: &mut Tools,
+        buffer: &mut Vec<u8>,
+        records: &mut Vec<Record>,
+    ) -> Result<(), PackErrorKind> {
+        for row in &self.rows[piece.first..piece.end] {
+            let mut record = row.record(buffer.len() as u64);
+            match &row.data {
+                Data::None => record.write_local(self.mtime, buffer),
+                Data::Plain(content) => tools.plain(content, &mut record, self.mtime, buffer)?,
+                Data::Copied(ready) => self.copied(piece, ready, &record, tools, buffer)?,
+                Data::Spooled(ready) => self.copied(piece, ready, &record, tools, buffer)?,
+            }
+            if piece.skip == 0 {
+                records.push(record);
+            }
+        }
+        Ok(())
+    }
+
+    fn copied(
+        &self,
+        piece: &ZipPiece,
+        ready: &Ready<'_>,
+        record: &Record,
+        tools: &mut Tools,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), PackErrorKind> {
+        let start = buffer.len();
+        record.write_local(self.mtime, buffer);
+        let header = (buffer.len() - start) as u64;
+        // Of the packed bytes: from where, and how many. Pieces that hold several rows hold them whole.
+        let (skip, length) = if piece.end - piece.first > 1 {
+            (0, ready.packed)
+        } else if piece.skip == 0 {
+            (0, piece.length - header)
+        } else {
+            buffer.truncate(start);
+            (piece.skip - header, piece.length)
+        };
+        let (mut at, end) = (0, skip + length);
+        for stretch in &ready.stretches {
+            let (from, to) = (at.max(skip), (at + stretch.length()).min(end));
+            if from < to {
+                tools.stretch(stretch, from - at, to - from, buffer)?;
+            }
+            at += stretch.length();
+        }
+        Ok(())
+    }
+}
+
+fn data_of<'a>(content: &'a Content, spooled: &HashMap<usize, Arc<Ready<'a>>>) -> Data<'a> {
+    match content {
+        Content::Zipped { archive, member } => Data::Copied(Ready {
+            method: member.method,
+            crc32: member.crc32,
+            packed: member.packed,
+            stretches: vec![Stretch::Disk { path: archive, offset: member.offset, length: member.packed }],
+        }),
+        _ => match spooled.get(&address(content)) {
+            Some(ready) => Data::Spooled(Arc::clone(ready)),
+            None => Data::Plain(content),
+        },
+    }
+}
+
+impl Row<'_> {
+    /// Of a plain file only what is known before it is read.
+    fn record(&self, offset: u64) -> Record {
+        let (method, crc32, packed) = match &self.data {
+            Data::None | Data::Plain(_) => (ZipMethod::Stored, 0, 0),
+            Data::Copied(ready) => (ready.method, ready.crc32, ready.packed),
+            Data::Spooled(ready) => (ready.method, ready.crc32, ready.packed),
+        };
+        let (name, mode, size) = (self.name.clone(), self.mode, self.size);
+        Record { name, mode, method: method.code(), crc32, packed, size, offset }
+    }
+
+    /// In a piece, which for a plain file is a guess.
+    fn length(&self) -> u64 {
+        let record = self.record(0);
+        let packed = if matches!(self.data, Data::Plain(_)) { self.size } else { record.packed };
+        record.local_length() + packed
+    }
+}
+
+fn cut(rows: &[Row<'_>]) -> Vec<ZipPiece> {
+    let mut pieces = Vec::new();
+    let mut open = ZipPiece { first: 0, end: 0, skip: 0, length: 0 };
+    for (index, row) in rows.iter().enumerate() {
+        let length = row.length();
+        if open.length + length > PIECE && open.length > 0 {
+            pieces.push(std::mem::replace(&mut open, ZipPiece { first: index, end: index, skip: 0, length: 0 }));
+        }
+        if length > PIECE && !matches!(row.data, Data::Plain(_)) {
+            for skip in (0..length).step_by(PIECE as usize) {
+                pieces.push(ZipPiece { first: index, end: index + 1, skip, length: PIECE.min(length - skip) });
+            }
+            open = ZipPiece { first: index + 1, end: index + 1, skip: 0, length: 0 };
+        } else {
+            open.end = index + 1;
+            open.length += length;
+        }
+    }
+    if open.length > 0 {
+        pieces.push(open);
+    }
+    pieces
+}
+
+/// What one worker keeps from piece to piece.
+pub(crate) struct Tools {
+    deflater: Deflater,
+    plain: Vec<u8>,
+    packed: Vec<u8>,
+    window: Window,
+    /// The zip that was copied from last, and its size.
+    open: Option<(Arc<Path>, File, u64)>,
+}
+
+impl Tools {
+    pub(crate) fn new(level: i32) -> Self {
+        let deflater = Deflater::new(level);
+        Self { deflater, plain: Vec::new(), packed: Vec::new(), window: Window::new(AHEAD), open: None }
+    }
+
+    /// Header and data of a file that is not packed yet; `record` learns what comes of it.
+    fn plain(
+        &mut self,
+        content: &Content,
+        record: &mut Record,
+        mtime: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), PackErrorKind> {
+        self.plain.clear();
+        let plain: &[u8] = match content {
+            Content::Bytes(bytes) => bytes,
+            Content::Disk(path) => {
+                read_disk(path, record.size, 0, record.size, &mut self.plain)?;
+                &self.plain
+            }
+            // Copied, never packed.
+            Content::Zipped { .. } => &self.plain,
+        };
+        self.packed.clear();
+        self.deflater.block(plain, true, &mut self.packed).map_err(|source| PackErrorKind::Compress { source })?;
+        let crc: Crc = crc_of(plain);
+        record.crc32 = crc.sum();
+        let (method, data) = if self.packed.len() < plain.len() {
+            (ZipMethod::Deflated, &self.packed[..])
+        } else {
+            (ZipMethod::Stored, plain)
+        };
+        (record.method, record.packed) = (method.code(), data.len() as u64);
+        record.write_local(mtime, buffer);
+        buffer.extend_from_slice(data);
+        Ok(())
+    }
+
+    fn stretch(
+        &mut self,
+        stretch: &Stretch<'_>,
+        skip: u64,
+        length: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), PackErrorKind> {
+        let start = buffer.len();
+        match stretch {
+            Stretch::Bytes(bytes) => buffer.extend_from_slice(&bytes[skip as usize..(skip + length) as usize]),
+            Stretch::Spooled { file, offset, .. } => {
+                buffer.resize(start + length as usize, 0);
+                let read = read_exact_at(file, &mut buffer[start..], offset + skip);
+                read.map_err(|source| PackErrorKind::Write { source })?;
+            }
+            Stretch::Disk { path, offset, .. } => {
+                buffer.resize(start + length as usize, 0);
+                let read = self.disk(path, offset + skip, &mut buffer[start..]);
+                read.map_err(|source| PackErrorKind::Read { path: path.to_path_buf(), source })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn disk(&mut self, path: &Path, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let open = match self.open.take_if(|(last, ..)| **last != *path) {
+            None if self.open.is_some() => self.open.as_ref(),
+            _ => None,
+        };
+        let (_, file, size) = match open {
+            Some(open) => open,
+            None => {
+                self.window.clear();
+                let file = File::open(path)?;
+                let size = file.metadata()?.len();
+                self.open.insert((path.into(), file, size))
+            }
+        };
+        self.window.read(file, *size, offset, out)
+    }
+}

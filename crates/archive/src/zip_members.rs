@@ -1,0 +1,106 @@
+//! What a zip holds, for those who copy from it without unpacking.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use vocab::{Exit, Fault};
+
+use crate::extract::Limits;
+use crate::window::Window;
+use crate::zip_directory::{DirectoryError, ZipDirectory, ZipFault};
+use crate::zip_local::check_local;
+use crate::zip_member::{MemberError, MemberFault, ZipMember};
+
+/// Local headers of small files that follow each other are read together.
+const AHEAD: usize = 8 << 10;
+
+/// The files of the zip at `path`, by their names as they stand there (`/`-separated in a wheel), for
+/// [`crate::Content::Zipped`]. Every local header has been compared with the central directory; the content has not
+/// been read.
+///
+/// Not among them are folders, and what cannot be copied as it stands: encrypted files, those of other methods than
+/// stored and deflated, names that are not UTF-8, and names that are there twice.
+pub fn zip_members(path: &Path) -> Result<BTreeMap<String, ZipMember>, ZipError> {
+    members_of(path).map_err(|kind| ZipError { archive: path.to_owned(), kind })
+}
+
+fn members_of(path: &Path) -> Result<BTreeMap<String, ZipMember>, ZipErrorKind> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let limit = Limits::default().entries;
+    let directory = ZipDirectory::read(&file, size, limit).map_err(|error| match error {
+        DirectoryError::Read(source) => ZipErrorKind::Read { source },
+        DirectoryError::Fault(fault) => ZipErrorKind::Malformed { fault },
+        DirectoryError::Entry { name, fault } => ZipErrorKind::Entry { entry: name, fault },
+        DirectoryError::TooMany => ZipErrorKind::TooMany { limit },
+    })?;
+    let ends = directory.ends();
+    let mut window = Window::new(AHEAD);
+    // Absent for a name that cannot be offered.
+    let mut members: BTreeMap<String, Option<ZipMember>> = BTreeMap::new();
+    for (entry, end) in directory.entries.iter().zip(ends) {
+        let name = directory.name(entry);
+        let read = &mut |offset, out: &mut [u8]| window.read(&file, size, offset, out);
+        let member = match check_local(entry, name, end, read) {
+            Ok(member) => Some(member),
+            Err(MemberError::Fault(MemberFault::Encrypted | MemberFault::Method { .. })) => None,
+            Err(MemberError::Read(source)) => return Err(source.into()),
+            Err(MemberError::Fault(fault)) => {
+                return Err(ZipErrorKind::Entry { entry: directory.shown_name(entry), fault });
+            }
+        };
+        let Ok(name) = std::str::from_utf8(name) else { continue };
+        if !name.ends_with('/') {
+            let twice = members.contains_key(name);
+            members.insert(name.to_owned(), member.filter(|_| !twice));
+        }
+    }
+    Ok(members.into_iter().filter_map(|(name, member)| Some((name, member?))).collect())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot list the zip `{}`", archive.display())]
+pub struct ZipError {
+    pub archive: PathBuf,
+    #[source]
+    pub kind: ZipErrorKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ZipErrorKind {
+    #[error("it cannot be read: {source}")]
+    Read { source: io::Error },
+    #[error("{fault}")]
+    Malformed { fault: ZipFault },
+    #[error("its entry `{entry}` is refused: {fault}")]
+    Entry { entry: String, fault: MemberFault },
+    #[error("it holds more than {limit} entries")]
+    TooMany { limit: u64 },
+}
+
+impl From<io::Error> for ZipErrorKind {
+    fn from(source: io::Error) -> Self {
+        Self::Read { source }
+    }
+}
+
+impl Fault for ZipError {
+    fn code(&self) -> &'static str {
+        match self.kind {
+            ZipErrorKind::Read { .. } => "E_ARCHIVE_READ",
+            ZipErrorKind::Malformed { .. } => "E_ARCHIVE_CORRUPT",
+            ZipErrorKind::Entry { .. } => "E_ARCHIVE_UNSAFE",
+            ZipErrorKind::TooMany { .. } => "E_ARCHIVE_LIMIT",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        if matches!(self.kind, ZipErrorKind::Read { .. }) { Exit::Build } else { Exit::Trust }
+    }
+
+    fn hint(&self) -> Option<String> {
+        matches!(self.kind, ZipErrorKind::Malformed { .. }).then(|| "delete the zip and fetch it again".to_owned())
+    }
+}

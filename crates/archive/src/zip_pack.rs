@@ -1,0 +1,159 @@
+//! Parts → one zip. What is compressed in another zip already is copied as it stands there.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use vocab::Digest;
+
+use crate::pack::temporary_beside;
+use crate::pack_error::PackErrorKind;
+use crate::part_cache::{CachedZipPart, PartCache, part_key, zip_trailer};
+use crate::source::read_exact_at;
+use crate::tree_record::ResolvedLink;
+use crate::turnstile::{Turnstile, run_workers, thread_count};
+use crate::zip_header::Record;
+use crate::zip_layout::{Tools, ZipLayout, ZipPiece, long_files};
+use crate::zip_links::{ZipPart, zip_parts};
+use crate::zip_output::{Base, Pool, ZipOutput, part_bytes};
+use crate::zip_spool::spool;
+use crate::{PackOptions, Packed, PartSource};
+
+/// Of a cached part, copied at once.
+const COPY: u64 = 1 << 20;
+
+/// `parts` have been checked, `links` are all of theirs.
+pub(crate) fn pack_zip(
+    target: &Path,
+    parts: &[PartSource],
+    links: &[ResolvedLink],
+    options: &PackOptions<'_>,
+    cache: &dyn PartCache,
+) -> Result<Packed, PackErrorKind> {
+    let write = |source| PackErrorKind::Write { source };
+    let file = temporary_beside(target).map_err(write)?;
+    let folder = file.path().parent().unwrap_or(Path::new("."));
+    let sources = sources_of(zip_parts(parts, links, options.names)?, folder, options, cache)?;
+    let jobs = jobs_of(&sources);
+
+    let pool = Pool::default();
+    let (sha256, size, rows, written) = std::thread::scope(|scope| {
+        let (output, digesting) = ZipOutput::new(file.reopen().map_err(write)?, parts.len(), &pool, scope);
+        let output = run(&jobs, output, &pool, options)?;
+        let (size, written) = output.finish(options.mtime).map_err(write)?;
+        let (sha256, rows) = digesting.finish(parts, &written);
+        Ok::<_, PackErrorKind>((sha256, size, rows, written))
+    })?;
+
+    for ((source, row), written) in sources.iter().zip(&rows).zip(&written) {
+        if let Source::Fresh { key: Some(key), .. } = source
+            && let Some(trailer) = zip_trailer(&written.records, options.mtime, &row.sha256)
+        {
+            let bytes = part_bytes(file.reopen().map_err(write)?, row).map_err(write)?;
+            cache.put(key, &mut bytes.chain(&trailer[..]));
+        }
+    }
+    file.persist(target).map_err(|error| write(error.error))?;
+    let reused = sources.iter().filter(|source| matches!(source, Source::Cached(_))).count();
+    Ok(Packed { sha256, size, parts: rows, reused })
+}
+
+enum Source<'a> {
+    Fresh { key: Option<Digest>, layout: ZipLayout<'a> },
+    Cached(CachedZipPart),
+}
+
+fn sources_of<'a>(
+    parts: Vec<ZipPart<'a>>,
+    folder: &Path,
+    options: &PackOptions<'_>,
+    cache: &dyn PartCache,
+) -> Result<Vec<Source<'a>>, PackErrorKind> {
+    let key = |part: &ZipPart<'_>| part.identity.filter(|_| part.is_own()).map(|identity| part_key(&identity, options));
+    let keys: Vec<_> = parts.iter().map(key).collect();
+    let cached = keys.iter().map(|key| cache.get(key.as_ref()?).and_then(CachedZipPart::open));
+    let cached: Vec<_> = cached.collect();
+    let fresh: Vec<_> =
+        parts.iter().zip(&cached).filter(|(_, cached)| cached.is_none()).map(|(part, _)| part).collect();
+    let spooled = spool(long_files(&fresh)?, folder, options.level, thread_count(options.threads))?;
+    let spooled: HashMap<_, _> = spooled.into_iter().map(|(address, ready)| (address, Arc::new(ready))).collect();
+    let source = |((part, key), cached)| match cached {
+        Some(cached) => Ok(Source::Cached(cached)),
+        None => Ok(Source::Fresh { key, layout: ZipLayout::new(part, &spooled, options.mtime)? }),
+    };
+    parts.into_iter().zip(keys).zip(cached).map(source).collect()
+}
+
+/// A piece of work for one worker; its index among all is its ticket.
+enum Job<'a> {
+    Piece { part: usize, layout: &'a ZipLayout<'a>, piece: &'a ZipPiece },
+    Copy { part: usize, cached: &'a CachedZipPart, offset: u64 },
+}
+
+fn jobs_of<'a>(sources: &'a [Source<'a>]) -> Vec<Job<'a>> {
+    let mut jobs = Vec::new();
+    for (part, source) in sources.iter().enumerate() {
+        match source {
+            Source::Fresh { layout, .. } => {
+                jobs.extend(layout.pieces.iter().map(|piece| Job::Piece { part, layout, piece }));
+            }
+            Source::Cached(cached) => {
+                let offsets = (0..cached.size).step_by(COPY as usize);
+                jobs.extend(offsets.map(|offset| Job::Copy { part, cached, offset }));
+            }
+        }
+    }
+    jobs
+}
+
+fn run(
+    jobs: &[Job<'_>],
+    output: ZipOutput,
+    pool: &Pool,
+    options: &PackOptions<'_>,
+) -> Result<ZipOutput, PackErrorKind> {
+    // One more than there are processors, since one of them is writing.
+    let workers = (thread_count(options.threads) + 1).min(jobs.len());
+    let (turnstile, next) = (Turnstile::new(output), AtomicU64::new(0));
+    run_workers(workers, &turnstile, || -> Result<(), PackErrorKind> {
+        let mut tools = Tools::new(options.level);
+        loop {
+            let ticket = next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = jobs.get(ticket as usize) else { return Ok(()) };
+            let (mut buffer, mut records) = (pool.take(), Vec::new());
+            let (part, base) = match job {
+                Job::Piece { part, layout, piece } => {
+                    layout.render(piece, &mut tools, &mut buffer, &mut records)?;
+                    (*part, Base::Piece)
+                }
+                Job::Copy { part, cached, offset } => {
+                    copy(cached, *offset, &mut buffer, &mut records)?;
+                    (*part, Base::Part)
+                }
+            };
+            let unpacked = records.iter().map(|record| record.size).sum();
+            let passed = turnstile.pass(ticket, |output| output.piece(part, buffer, records, base));
+            if passed.map_err(|source| PackErrorKind::Write { source })?.is_none() {
+                return Ok(());
+            }
+            (options.progress)(unpacked);
+        }
+    })?;
+    Ok(turnstile.into_inner())
+}
+
+fn copy(
+    cached: &CachedZipPart,
+    offset: u64,
+    buffer: &mut Vec<u8>,
+    records: &mut Vec<Record>,
+) -> Result<(), PackErrorKind> {
+    buffer.resize(COPY.min(cached.size - offset) as usize, 0);
+    read_exact_at(&cached.file, buffer, offset).map_err(|source| PackErrorKind::Write { source })?;
+    if offset == 0 {
+        records.extend_from_slice(&cached.records);
+    }
+    Ok(())
+}

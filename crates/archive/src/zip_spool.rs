@@ -1,0 +1,130 @@
+//! Long files, deflated before anything is written: a local header tells their packed size and their CRC-32, and comes
+//! before them.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flate2::Crc;
+
+use crate::Content;
+use crate::deflate::{BLOCK, Deflater, crc_of};
+use crate::layout::read_disk;
+use crate::pack_error::PackErrorKind;
+use crate::side_by_side::side_by_side;
+use crate::zip_member::ZipMethod;
+
+/// Packed bytes, ready to be copied.
+pub(crate) struct Ready<'a> {
+    pub method: ZipMethod,
+    pub crc32: u32,
+    pub packed: u64,
+    pub stretches: Vec<Stretch<'a>>,
+}
+
+/// A piece of packed bytes.
+pub(crate) enum Stretch<'a> {
+    Disk { path: &'a Path, offset: u64, length: u64 },
+    Bytes(&'a [u8]),
+    Spooled { file: Arc<File>, offset: u64, length: u64 },
+}
+
+impl Stretch<'_> {
+    pub(crate) fn length(&self) -> u64 {
+        match self {
+            Self::Disk { length, .. } | Self::Spooled { length, .. } => *length,
+            Self::Bytes(bytes) => bytes.len() as u64,
+        }
+    }
+}
+
+/// Two links to one file share its content, and its address is how that is known.
+pub(crate) fn address(content: &Content) -> usize {
+    std::ptr::from_ref(content).addr()
+}
+
+struct Long<'a> {
+    content: &'a Content,
+    size: u64,
+    blocks: Vec<Option<Block>>,
+}
+
+struct Block {
+    /// In the spool.
+    offset: u64,
+    length: u64,
+    crc: Crc,
+}
+
+/// Deflates files, each longer than a block, into a nameless file in `folder`; by [`address`].
+pub(crate) fn spool<'a>(
+    files: Vec<(&'a Content, u64)>,
+    folder: &Path,
+    level: i32,
+    threads: usize,
+) -> Result<HashMap<usize, Ready<'a>>, PackErrorKind> {
+    if files.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut jobs = Vec::new();
+    let mut long = Vec::new();
+    for (index, (content, size)) in files.into_iter().enumerate() {
+        let blocks = size.div_ceil(BLOCK) as usize;
+        jobs.extend((0..blocks).map(|block| (index, block)));
+        long.push(Long { content, size, blocks: std::iter::repeat_with(|| None).take(blocks).collect() });
+    }
+    let file = tempfile::tempfile_in(folder).map_err(|source| PackErrorKind::Write { source })?;
+    let sizes: Vec<_> = long.iter().map(|file| (file.content, file.size)).collect();
+    let spool = Mutex::new((&file, 0_u64, long));
+    let state = || (Deflater::new(level), Vec::new(), Vec::new());
+    side_by_side(threads, jobs.len(), state, |(deflater, plain, packed), job| {
+        let (index, block) = jobs[job];
+        let (content, size) = sizes[index];
+        let start = block as u64 * BLOCK;
+        let length = BLOCK.min(size - start);
+        plain.clear();
+        packed.clear();
+        match content {
+            Content::Bytes(bytes) => plain.extend_from_slice(&bytes[start as usize..(start + length) as usize]),
+            Content::Disk(path) => read_disk(path, size, start, length, plain)?,
+            Content::Zipped { .. } => return Ok(()),
+        }
+        let crc = crc_of(plain);
+        let compress = |source| PackErrorKind::Compress { source };
+        deflater.block(plain, start + length == size, packed).map_err(compress)?;
+        let mut spool = spool.lock().unwrap_or_else(PoisonError::into_inner);
+        let (file, end, long) = &mut *spool;
+        file.write_all(packed).map_err(|source| PackErrorKind::Write { source })?;
+        long[index].blocks[block] = Some(Block { offset: *end, length: packed.len() as u64, crc });
+        *end += packed.len() as u64;
+        Ok::<_, PackErrorKind>(())
+    })?;
+    let (_, _, long) = spool.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let file = Arc::new(file);
+    Ok(long.into_iter().map(|long| (address(long.content), ready(long, &file))).collect())
+}
+
+fn ready<'a>(long: Long<'a>, file: &Arc<File>) -> Ready<'a> {
+    let mut crc = Crc::new();
+    let mut stretches = Vec::new();
+    let mut packed = 0;
+    for block in long.blocks.into_iter().flatten() {
+        crc.combine(&block.crc);
+        packed += block.length;
+        stretches.push(Stretch::Spooled { file: Arc::clone(file), offset: block.offset, length: block.length });
+    }
+    let crc32 = crc.sum();
+    if packed < long.size {
+        return Ready { method: ZipMethod::Deflated, crc32, packed, stretches };
+    }
+    let whole = match long.content {
+        Content::Bytes(bytes) => Stretch::Bytes(bytes),
+        Content::Disk(path) => Stretch::Disk { path, offset: 0, length: long.size },
+        Content::Zipped { archive, member } => {
+            Stretch::Disk { path: archive, offset: member.offset, length: member.packed }
+        }
+    };
+    Ready { method: ZipMethod::Stored, crc32, packed: long.size, stretches: vec![whole] }
+}
