@@ -102,6 +102,13 @@ impl Drop for PackedAhead {
     }
 }
 
+/// What goes into the artifacts.
+pub struct Parts<'a> {
+    pub parts: Vec<PartSource>,
+    /// The same, with files taken from wheels as they are compressed there. Asked for by formats that can keep them so.
+    pub from_wheels: &'a dyn Fn(&[PartSource]) -> Vec<PartSource>,
+}
+
 /// What lies in the folder of artifacts now.
 pub struct Artifacts {
     /// In the order of the formats.
@@ -113,13 +120,13 @@ pub struct Artifacts {
 /// Packs, and writes a manifest beside each artifact. All replace former ones as a whole.
 pub fn pack(
     context: &Context,
-    parts: &[PartSource],
+    parts: &Parts<'_>,
     manifest: &Manifest,
     packing: &Packing,
     ahead: Option<PackedAhead>,
 ) -> Result<Artifacts, Box<dyn Fault>> {
     let row = |part: &PartSource| Some(PartRow { content: part.name.clone(), identity: part.identity? });
-    let rows: Option<Vec<PartRow>> = parts.iter().map(row).collect();
+    let rows: Option<Vec<PartRow>> = parts.parts.iter().map(row).collect();
     let known = ahead.as_ref().map(|ahead| ahead.rows.clone());
     let mut joined = match (ahead, &rows) {
         (Some(ahead), Some(rows)) => ahead.finish(rows),
@@ -135,7 +142,15 @@ pub fn pack(
         let options = packing.options(*format);
         let packed = match joined {
             Some(joined) => joined.persist(&target)?,
-            None => archive::pack(&target, parts, &options, &PartStore::new(&context.store))?,
+            None => {
+                let cache = PartStore::new(&context.store);
+                match format {
+                    ArtifactFormat::Zip => {
+                        archive::pack(&target, &(parts.from_wheels)(&parts.parts), &options, &cache)?
+                    }
+                    _ => archive::pack(&target, &parts.parts, &options, &cache)?,
+                }
+            }
         };
         let manifest = Manifest { artifact: Some(artifact(&name, packed, options.level)), ..manifest.clone() };
         archive::save_manifest(&packing.out.join(name.manifest_name()), &manifest)?;

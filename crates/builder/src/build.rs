@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 use vocab::{ArtifactName, Digest, Event, Fault, Manifest, VersionString};
 
-use crate::artifacts::{self, PackedAhead, Packing};
+use crate::artifacts::{self, PackedAhead, Packing, Parts};
 use crate::assemble::{self, Pieces};
 use crate::base::{self, BaseTree};
 use crate::checks::Whitelist;
@@ -135,7 +135,9 @@ pub fn build(
     let artifacts = steps.run(context, "pack", || -> Result<_, Box<dyn Fault>> {
         let parts = finish::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest)?;
         archive::save_manifest(&staging.join(INNER_MANIFEST), &manifest)?;
-        artifacts::pack(context, &parts, &manifest, &packing, ahead)
+        let from_wheels =
+            &|parts: &[archive::PartSource]| finish::parts_from_wheels(parts, &gathering.wheels, &assembled);
+        artifacts::pack(context, &Parts { parts, from_wheels }, &manifest, &packing, ahead)
     })?;
     prefix.publish()?;
     let product =

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use archive::{Content, Entry, EntryIdentity, EntryKind, PartSource};
@@ -199,6 +200,30 @@ pub fn parts(
     let entries = vec![Entry::bytes(path, inner.into_bytes())];
     parts.push(PartSource { identity, ..PartSource::new("metadata", entries) });
     Ok(parts)
+}
+
+/// The same parts, with files that stand unchanged in a wheel taken from the wheel: into a zip they are then copied
+/// without being packed anew.
+pub fn parts_from_wheels(parts: &[PartSource], gathered: &[Gathered], assembled: &Assembled) -> Vec<PartSource> {
+    let mut parts = parts.to_vec();
+    let Some(all) = &assembled.installed else { return parts };
+    parts.par_iter_mut().for_each(|part| {
+        let of_part = |gathered: &Gathered| gathered.wheel.contents.file_name.to_string() == part.name;
+        let Some(index) = gathered.iter().position(of_part) else { return };
+        let wheel: Arc<Path> = gathered[index].blob.as_path().into();
+        // A wheel that cannot be copied from was unpacked all the same; its files are packed like any others.
+        let Ok(members) = archive::zip_members(&wheel) else { return };
+        let files = &all.distributions[index].files;
+        for entry in &mut part.entries {
+            let EntryKind::File { content, .. } = &mut entry.kind else { continue };
+            let Ok(found) = files.binary_search_by(|file| file.path.cmp(&entry.path)) else { continue };
+            let member = files[found].source.as_ref().and_then(|source| members.get(source.as_str()));
+            if let Some(member) = member {
+                *content = Content::Zipped { archive: Arc::clone(&wheel), member: *member };
+            }
+        }
+    });
+    parts
 }
 
 /// The files of an interpreter are read for this once; after that its own identity and the paths that still stand

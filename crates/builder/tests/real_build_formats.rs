@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use support::{Bench, Run, rich_bench, rich_packages};
 use vocab::{Digest, Manifest};
 
-const ALL: &str = "tar.zst,tar.gz,tar";
+const ALL: &str = "tar.zst,tar.gz,tar,zip";
 
 fn bench() -> Bench {
     let bench = rich_bench();
@@ -58,7 +58,7 @@ fn one_build_gives_every_format_with_the_same_tree_and_a_manifest_each() {
         let parts = manifest.artifact.unwrap().parts;
         identities.push(parts.iter().map(|part| (part.content.clone(), part.identity)).collect::<Vec<_>>());
     }
-    assert_eq!(identities.len(), 3);
+    assert_eq!(identities.len(), 4);
     assert!(identities.iter().all(|parts| *parts == identities[0] && parts.iter().all(|part| part.1.is_some())));
     assert!(!bench.build_with(&["--format", ALL]).built(), "all of them are up to date");
     assert!(bench.build_with(&["--format", ALL, "--level", "4"]).built(), "another level is another artifact");
@@ -67,7 +67,7 @@ fn one_build_gives_every_format_with_the_same_tree_and_a_manifest_each() {
 #[test]
 fn parts_packed_before_give_the_same_bytes_and_damaged_ones_are_made_anew() {
     let bench = bench();
-    let first = bench.build_with(&["--format", "tar.zst,tar.gz"]);
+    let first = bench.build_with(&["--format", "tar.zst,tar.gz,zip"]);
     let digests = || -> Vec<Digest> {
         artifacts(&first).iter().map(|artifact| Digest::of(fs::read(artifact).unwrap())).collect()
     };
@@ -85,7 +85,7 @@ fn parts_packed_before_give_the_same_bytes_and_damaged_ones_are_made_anew() {
     };
 
     forget_product();
-    assert!(bench.build_with(&["--format", "tar.zst,tar.gz"]).built());
+    assert!(bench.build_with(&["--format", "tar.zst,tar.gz,zip"]).built());
     assert_eq!(digests(), expected, "from cached parts");
 
     for part in &parts {
@@ -96,7 +96,7 @@ fn parts_packed_before_give_the_same_bytes_and_damaged_ones_are_made_anew() {
         fs::write(part, bytes).unwrap();
     }
     forget_product();
-    assert!(bench.build_with(&["--format", "tar.zst,tar.gz"]).built());
+    assert!(bench.build_with(&["--format", "tar.zst,tar.gz,zip"]).built());
     assert_eq!(digests(), expected, "from damaged parts");
     let left: Vec<_> = fs::read_dir(artifacts(&first)[0].parent().unwrap())
         .unwrap()

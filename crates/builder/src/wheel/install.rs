@@ -61,6 +61,8 @@ pub struct InstalledFile {
     /// In bytes.
     pub size: u64,
     pub executable: bool,
+    /// Its path in the wheel. Absent for what was made for this installation.
+    pub source: Option<TreePath>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -306,14 +308,18 @@ impl Installation<'_> {
             if file.script {
                 scripts.push(path.clone());
             }
-            let PlannedFile { sha256, size, executable, .. } = file;
-            installed.push(InstalledFile { path, sha256, size, executable });
+            let PlannedFile { content, sha256, size, executable, .. } = file;
+            let source = match content {
+                Content::Linked(source) | Content::Copied(source) => Some(source),
+                Content::Made(_) => None,
+            };
+            installed.push(InstalledFile { path, sha256, size, executable, source });
         }
         let text = record::write(rows);
         let target = record.below(self.prefix);
         create(&target, &text, false).map_err(|error| io_error("write", &target, error))?;
         let (sha256, size) = (Digest::of(&text), text.len() as u64);
-        installed.push(InstalledFile { path: record, sha256, size, executable: false });
+        installed.push(InstalledFile { path: record, sha256, size, executable: false, source: None });
         installed.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(Installed {
             name: name.clone(),
