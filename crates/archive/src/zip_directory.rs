@@ -293,10 +293,7 @@ fn with_extras(mut entry: ZipEntry, name: &[u8], extra: &[u8]) -> Result<ZipEntr
 }
 
 /// The values that did not fit, in the order of `values`; each that fits stands where it is.
-pub(crate) fn read_zip64(
-    mut body: &[u8],
-    values: &mut dyn Iterator<Item = &mut u64>,
-) -> Result<(), MemberFault> {
+pub(crate) fn read_zip64(mut body: &[u8], values: &mut dyn Iterator<Item = &mut u64>) -> Result<(), MemberFault> {
     for value in values.filter(|value| **value == u64::from(u32::MAX)) {
         let (number, rest) = body.split_at_checked(8).ok_or(MemberFault::Field { field: "zip64 field" })?;
         *value = u64_at(number, 0);
