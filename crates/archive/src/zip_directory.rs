@@ -27,7 +27,7 @@ const MAX_COMMENT: usize = 0xFFFF;
 pub enum ZipFault {
     #[error("it does not end in a zip's end record: it is cut off, or something was appended")]
     NoEnd,
-    #[error("it has two end records that both fit, so programs would disagree on what it holds")]
+    #[error("it holds a second end record, so programs would not agree on what it holds")]
     TwoEnds,
     #[error("it is one disk of several")]
     MultiDisk,

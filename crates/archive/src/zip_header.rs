@@ -131,3 +131,81 @@ fn push_16(out: &mut Vec<u8>, value: u16) {
 fn push_32(out: &mut Vec<u8>, value: u64) {
     out.extend((value.min(FULL_32) as u32).to_le_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::read_exact_at;
+    use crate::zip_directory::ZipDirectory;
+    use crate::zip_local::check_local;
+
+    fn record(name: &str, size: u64, packed: u64, offset: u64) -> Record {
+        Record { name: name.to_owned(), mode: 0o100_644, method: 8, crc32: 7, packed, size, offset }
+    }
+
+    /// With holes where the data would be.
+    #[test]
+    #[cfg(unix)]
+    fn what_does_not_fit_four_bytes_is_read_back() {
+        use std::os::unix::fs::FileExt;
+        const GIB: u64 = 1 << 30;
+        let records = [
+            record("small", 9, 5, 0),
+            record("long once packed", 5 * GIB, 5, 100),
+            record("long", 6 * GIB, 5 * GIB, 300),
+            record("far", 9, 5, 5 * GIB + 1000),
+            record("on the border", u64::from(u32::MAX), 5, 5 * GIB + 2000),
+            record("before the border", u64::from(u32::MAX) - 1, 5, 5 * GIB + 3000),
+        ];
+        let file = tempfile::tempfile().unwrap();
+        for record in &records {
+            let mut local = Vec::new();
+            record.write_local(0, &mut local);
+            assert_eq!(local.len() as u64, record.local_length());
+            file.write_all_at(&local, record.offset).unwrap();
+        }
+        let (start, mut end) = (5 * GIB + 4000, Vec::new());
+        for record in &records {
+            record.write_central(0, 0, &mut end);
+        }
+        let length = end.len() as u64;
+        write_end(records.len() as u64, start, length, &mut end);
+        file.write_all_at(&end, start).unwrap();
+
+        let directory = ZipDirectory::read(&file, start + end.len() as u64, 6).unwrap();
+        let ends = directory.ends();
+        for ((entry, record), end) in directory.entries.iter().zip(&records).zip(ends) {
+            assert_eq!((entry.size, entry.packed, entry.offset), (record.size, record.packed, record.offset));
+            let read = &mut |offset, out: &mut [u8]| read_exact_at(&file, out, offset);
+            let member = check_local(entry, directory.name(entry), end, read).unwrap();
+            assert_eq!((member.offset, member.size), (record.offset + record.local_length(), record.size));
+        }
+    }
+
+    #[test]
+    fn zip64_stands_only_where_it_is_needed() {
+        let end_of = |entries, start, length| {
+            let mut bytes = Vec::new();
+            write_end(entries, start, length, &mut bytes);
+            bytes.len()
+        };
+        let cases = [
+            // (entries, start, length, bytes)
+            (0xFFFE, 0xFFFF_FFFE, 0xFFFF_FFFE, 22),
+            (0xFFFF, 0, 0, 22 + 20 + 56),
+            (0, 0xFFFF_FFFF, 0, 22 + 20 + 56),
+            (0, 0, 0xFFFF_FFFF, 22 + 20 + 56),
+        ];
+        for (entries, start, length, bytes) in cases {
+            assert_eq!(end_of(entries, start, length), bytes, "{entries} at {start}");
+        }
+        let length_of = |record: &Record, base| {
+            let mut bytes = Vec::new();
+            record.write_central(base, 0, &mut bytes);
+            bytes.len()
+        };
+        assert_eq!(length_of(&record("a", 1, 1, 0), 0xFFFF_FFFE), 47);
+        assert_eq!(length_of(&record("a", 1, 1, 1), 0xFFFF_FFFE), 47 + 12);
+        assert_eq!(length_of(&record("a", 1 << 32, 1, 1), 0xFFFF_FFFE), 47 + 28);
+    }
+}

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 
 use archive::{Content, Entry, ExtractOptions, NoCache, PackOptions, PartSource, extract, pack};
+use vocab::ArtifactFormat;
 
 /// Bytes that do not compress.
 fn noise(size: usize) -> Vec<u8> {
@@ -30,13 +31,17 @@ fn a_file_of_600_megabytes_needs_memory_for_a_few_frames() {
     large.set_len(600 << 20).unwrap();
     std::io::Write::write_all(&mut large, &noise(6 << 20)).unwrap();
     let part = PartSource::new("large", vec![Entry::file("large".parse().unwrap(), Content::Disk(path), false)]);
-    let options = PackOptions { level: 1, threads: 2, ..PackOptions::default() };
-    let target = folder.path().join("a.tar.zst");
-    let packed = pack(&target, &[part], &options, &NoCache).unwrap();
-    assert!(packed.parts[0].uncompressed_size > 600 << 20);
-    let place = folder.path().join("tree");
-    extract(&target, &place, &ExtractOptions { threads: 2, ..ExtractOptions::default() }).unwrap();
-    assert_eq!(fs::metadata(place.join("large")).unwrap().len(), 600 << 20);
+    let parts = [part];
+    for format in [ArtifactFormat::TarZst, ArtifactFormat::Zip] {
+        let options = PackOptions { format, level: 1, threads: 2, ..PackOptions::default() };
+        let target = folder.path().join("archive");
+        let packed = pack(&target, &parts, &options, &NoCache).unwrap();
+        assert!(packed.parts[0].uncompressed_size >= 600 << 20);
+        let place = folder.path().join(format.extension());
+        extract(&target, &place, &ExtractOptions { threads: 2, ..ExtractOptions::default() }).unwrap();
+        assert_eq!(fs::metadata(place.join("large")).unwrap().len(), 600 << 20);
+        fs::remove_dir_all(&place).unwrap();
+    }
     if let Some(peak) = peak_memory() {
         assert!(peak < 200 << 20, "{} MB", peak >> 20);
     }

@@ -21,7 +21,7 @@ use archive::{
 use common::{Node, entries, file, options, read_tree, sample, write_tree};
 use vocab::{ArtifactFormat, Digest, Exit, Fault};
 
-const FORMATS: [ArtifactFormat; 3] = [ArtifactFormat::TarZst, ArtifactFormat::TarGz, ArtifactFormat::Tar];
+const TARS: [ArtifactFormat; 3] = [ArtifactFormat::TarZst, ArtifactFormat::TarGz, ArtifactFormat::Tar];
 
 /// Two parts, so that there is a border between parts.
 fn parts(mut all: Vec<Entry>) -> Vec<PartSource> {
@@ -33,7 +33,7 @@ fn parts(mut all: Vec<Entry>) -> Vec<PartSource> {
 fn k1_the_bytes_depend_on_nothing_but_the_tree() {
     let folder = tempfile::tempdir().unwrap();
     let tree = sample();
-    for format in FORMATS {
+    for format in ArtifactFormat::ALL {
         let mut digests = Vec::new();
         for (round, threads) in [(0, 1), (1, 2), (2, 7)] {
             let root = folder.path().join(format!("{}-{round}", format.extension()));
@@ -80,7 +80,7 @@ fn k1_a_part_is_the_same_bytes_wherever_it_stands() {
 #[test]
 fn every_part_can_be_cut_out_and_read_alone() {
     let folder = tempfile::tempdir().unwrap();
-    for format in FORMATS {
+    for format in TARS {
         let target = folder.path().join("whole");
         let mut with_empty = parts(entries(&sample()));
         with_empty.insert(1, PartSource::new("empty", Vec::new()));
@@ -146,7 +146,7 @@ fn run(command: &mut Command) {
 fn other_programs_read_the_same_tree() {
     let folder = tempfile::tempdir().unwrap();
     let tree = sample();
-    for format in FORMATS {
+    for format in TARS {
         let target = folder.path().join(format!("a.{}", format.extension()));
         pack(&target, &parts(entries(&tree)), &options(format), &NoCache).unwrap();
         let here = |name: &str| -> PathBuf {
@@ -259,7 +259,7 @@ fn a_cached_part_is_used_again_and_a_damaged_one_is_made_anew() {
     let cache =
         FolderCache { folder: folder.path().join("cache"), asked: Mutex::default(), stored: AtomicUsize::new(0) };
     fs::create_dir(&cache.folder).unwrap();
-    for format in FORMATS {
+    for format in ArtifactFormat::ALL {
         cache.stored.store(0, Ordering::Relaxed);
         let mut parts = parts(entries(&sample()));
         let options = options(format);
