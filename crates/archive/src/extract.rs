@@ -113,7 +113,7 @@ fn extract_inner(
         let digest = options.expected.map(|_| scope.spawn(|| digest_of(&whole, size)));
         let extracted = match detect(&mut file).map_err(read) {
             Ok(Some(format)) => match Source::open(file, format).map_err(ExtractErrorKind::of_read) {
-                Ok(Some(source)) => stage(&source, size, staging.path(), options),
+                Ok(Some(source)) => Place::new(staging.path()).and_then(|place| stage(&source, size, &place, options)),
                 Ok(None) => Err(ExtractErrorKind::Format),
                 Err(error) => Err(error),
             },
@@ -129,18 +129,19 @@ fn extract_inner(
         return Err(ExtractErrorKind::Digest { expected, actual });
     }
     let extracted = extracted?;
-    settle(staging, destination)?;
+    settle(staging.path(), destination)?;
+    // Nothing is left under this name; forgetting it spares a futile removal.
+    let _: PathBuf = staging.keep();
     Ok(extracted)
 }
 
-fn stage(
+pub(crate) fn stage(
     source: &Source,
     archive_size: u64,
-    staging: &Path,
+    place: &Place,
     options: &ExtractOptions<'_>,
 ) -> Result<Extracted, ExtractErrorKind> {
-    let place = Place::new(staging)?;
-    let turnstile = Turnstile::new(Judge::new(&place, archive_size, options));
+    let turnstile = Turnstile::new(Judge::new(place, archive_size, options));
     let workers = thread_count(options.threads) + 1;
     run_workers(workers, &turnstile, || -> Result<(), ExtractErrorKind> {
         let (mut decoder, mut buffer) = (Decoder::default(), Vec::new());
@@ -163,14 +164,15 @@ fn stage(
     let links =
         record.resolved_links().map_err(|(path, fault)| ExtractErrorKind::Entry { entry: path.to_string(), fault })?;
     match options.links {
+        _ if place.is_dry() => {}
         Links::Keep if cfg!(unix) => place.links(&links)?,
-        _ => crate::copied_links::copy_links(&place, &record, links, options.limits.bytes - extracted.bytes)?,
+        _ => crate::copied_links::copy_links(place, &record, links, options.limits.bytes - extracted.bytes)?,
     }
     place.finish_directories()?;
     Ok(extracted)
 }
 
-fn digest_of(file: &File, size: u64) -> io::Result<Digest> {
+pub(crate) fn digest_of(file: &File, size: u64) -> io::Result<Digest> {
     let mut writer = DigestWriter::new(io::sink());
     let mut buffer = vec![0; 1 << 18];
     let mut at = 0;
@@ -183,7 +185,7 @@ fn digest_of(file: &File, size: u64) -> io::Result<Digest> {
     Ok(writer.finish().1)
 }
 
-fn check_destination(destination: &Path) -> Result<(), ExtractErrorKind> {
+pub(crate) fn check_destination(destination: &Path) -> Result<(), ExtractErrorKind> {
     let exists = || ExtractErrorKind::DestinationExists { path: destination.to_owned() };
     match fs::symlink_metadata(destination) {
         Err(_) => Ok(()),
@@ -195,7 +197,7 @@ fn check_destination(destination: &Path) -> Result<(), ExtractErrorKind> {
     }
 }
 
-fn staging_beside(destination: &Path) -> Result<tempfile::TempDir, ExtractErrorKind> {
+pub(crate) fn staging_beside(destination: &Path) -> Result<tempfile::TempDir, ExtractErrorKind> {
     let folder = match destination.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -205,14 +207,12 @@ fn staging_beside(destination: &Path) -> Result<tempfile::TempDir, ExtractErrorK
     tempfile::Builder::new().prefix(".stage-").tempdir_in(folder).map_err(failed)
 }
 
-fn settle(staging: tempfile::TempDir, destination: &Path) -> Result<(), ExtractErrorKind> {
+/// `staged` takes the place of `destination`, which is absent or an empty folder.
+pub(crate) fn settle(staged: &Path, destination: &Path) -> Result<(), ExtractErrorKind> {
     let failed = |source| ExtractErrorKind::Write { path: destination.to_owned(), source };
     if destination.is_dir() {
         // Only ever an empty one; if it has filled meanwhile, this fails and nothing is lost.
         fs::remove_dir(destination).map_err(failed)?;
     }
-    fs::rename(staging.path(), destination).map_err(failed)?;
-    // Nothing is left under this name; forgetting it spares a futile removal.
-    let _: PathBuf = staging.keep();
-    Ok(())
+    fs::rename(staged, destination).map_err(failed)
 }
