@@ -126,7 +126,8 @@ impl Session<'_> {
         }
         self.printer.data(&table.render(None));
         let bytes: u64 = entries.iter().map(|entry| entry.size).sum();
-        self.printer.say(&format!("{} entries, {} of files", entries.len(), cli::bytes(bytes)));
+        let count = counted(entries.len() as u64, "entry", "entries");
+        self.printer.say(&format!("{count}, {} of files", cli::bytes(bytes)));
         Ok(Exit::Done)
     }
 
@@ -149,7 +150,8 @@ impl Session<'_> {
             table.row(numbers.into_iter().chain([part.sha256.short(), identity, part.content.clone()]));
         }
         self.printer.data(&table.render(None));
-        self.printer.say(&format!("{} parts, {}", artifact.parts.len(), cli::bytes(artifact.size)));
+        let count = counted(artifact.parts.len() as u64, "part", "parts");
+        self.printer.say(&format!("{count}, {}", cli::bytes(artifact.size)));
         Ok(Exit::Done)
     }
 
@@ -166,9 +168,9 @@ impl Session<'_> {
         }
         let extracted = archive::check(file, &self.options())?;
         let text = format!(
-            "`{}` can be extracted: {} files, {}, all decoded and judged; there is no manifest to compare it with",
+            "`{}` can be extracted: {}, {}, all decoded and judged; there is no manifest to compare it with",
             file.display(),
-            extracted.files,
+            counted(extracted.files, "file", "files"),
             cli::bytes(extracted.bytes)
         );
         let counts = json!({ "by": "rules", "files": extracted.files, "bytes": extracted.bytes });
@@ -195,7 +197,8 @@ impl Session<'_> {
             });
             self.printer.json("extracted", &counts);
         } else {
-            self.printer.say(&format!("{files} files, {links} links, {}", cli::bytes(bytes)));
+            let (files, links) = (counted(files, "file", "files"), counted(links, "link", "links"));
+            self.printer.say(&format!("{files}, {links}, {}", cli::bytes(bytes)));
             self.printer.data(&to.display().to_string());
         }
         Ok(Exit::Done)
@@ -251,15 +254,19 @@ impl Session<'_> {
         Ok(Exit::Done)
     }
 
-    /// With its time told, whatever its end.
-    fn step<T>(&self, step: &'static str, work: impl FnOnce() -> T) -> T {
+    /// With its time told, if it comes to a good end.
+    fn step<T, E>(&self, step: &'static str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let begun = Instant::now();
         self.printer.tell(Event::StepStarted { step });
-        let result = work();
+        let result = work()?;
         let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.printer.tell(Event::StepFinished { step, elapsed_ms });
-        result
+        Ok(result)
     }
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 fn mode(entry: &Listed) -> &'static str {

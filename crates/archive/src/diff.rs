@@ -119,3 +119,30 @@ fn changes<K: Ord, V: PartialEq, C>(
     let pairs = keys.into_iter().map(|key| (key, older.get(key), newer.get(key)));
     pairs.filter(|(_, before, after)| before != after).map(|(key, before, after)| change(key, before, after)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixture() -> Manifest {
+        crate::read_manifest(include_bytes!("../../../fixtures/manifest/format-2.json")).unwrap()
+    }
+
+    #[test]
+    fn equal_runtimes_differ_in_nothing() {
+        let same = diff(&fixture(), &fixture()).unwrap();
+        assert_eq!((same.base, same.packages, same.parts, same.fetched), (None, vec![], vec![], 0));
+        assert_eq!(diff(&fixture(), &Manifest { artifact: None, ..fixture() }), None);
+    }
+
+    #[test]
+    fn another_file_of_one_version_and_another_base_are_changes() {
+        let mut newer = fixture();
+        newer.base.digest = Digest::of("another");
+        newer.distributions[0].sha256 = Digest::of("another");
+        let changed = diff(&fixture(), &newer).unwrap();
+        assert!(changed.base.is_some());
+        assert_eq!(changed.packages.len(), 1);
+        assert_eq!(changed.packages[0].before, changed.packages[0].after);
+    }
+}

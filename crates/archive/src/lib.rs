@@ -73,7 +73,7 @@ pub use fetch::{
     without_secrets,
 };
 pub use identity::{EntryIdentity, identity_of};
-pub use listing::{Listed, ListedKind, Listing, check, list};
+pub use listing::{ListError, Listed, ListedKind, Listing, check, list};
 pub use manifest::{ManifestError, read_manifest, save_manifest, write_manifest};
 pub use name_rules::{EntryFault, NameRules};
 pub use pack::{DEFAULT_MTIME, PackOptions, Packed, pack};

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use serde::Serialize;
-use vocab::{ArtifactFormat, Digest, DigestWriter};
+use vocab::{ArtifactFormat, Digest, DigestWriter, Exit, Fault};
 
 use crate::extract::{ExtractOptions, Extracted, digest_of, stage};
 use crate::extract_error::{ExtractError, ExtractErrorKind};
@@ -51,8 +51,28 @@ pub enum Listing {
 }
 
 /// All entries in their order, at most [`crate::Limits::entries`] of them.
-pub fn list(archive: &Path, listing: Listing, options: &ExtractOptions<'_>) -> Result<Vec<Listed>, ExtractError> {
-    list_inner(archive, listing, options).map_err(|kind| ExtractError { archive: archive.to_owned(), kind })
+pub fn list(archive: &Path, listing: Listing, options: &ExtractOptions<'_>) -> Result<Vec<Listed>, ListError> {
+    let failed = |kind| ListError(ExtractError { archive: archive.to_owned(), kind });
+    list_inner(archive, listing, options).map_err(failed)
+}
+
+/// As an extraction fails, but for the rules that it would apply.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot list `{}`: {}", .0.archive.display(), .0.kind)]
+pub struct ListError(pub ExtractError);
+
+impl Fault for ListError {
+    fn code(&self) -> &'static str {
+        self.0.code()
+    }
+
+    fn exit(&self) -> Exit {
+        self.0.exit()
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.0.hint()
+    }
 }
 
 fn list_inner(archive: &Path, listing: Listing, options: &ExtractOptions<'_>) -> Result<Vec<Listed>, ExtractErrorKind> {

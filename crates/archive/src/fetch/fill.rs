@@ -198,8 +198,17 @@ impl<'a> Line<'a> {
         stopped.map_or(Ok(()), Err)
     }
 
+    fn tell_start(&self, total: u64) {
+        let name = self.filler.artifact.file.clone();
+        (self.filler.watch.tell)(Event::TransferStarted { id: TRANSFER, name, total: Some(total), already: 0 });
+    }
+
+    /// Another transfer takes the place of that of ranges.
     fn tell_whole(&self, why: &str) {
-        self.filler.watch.note(format!("{why}: the whole artifact is fetched"));
+        let Filler { watch, artifact, .. } = self.filler;
+        watch.note(format!("{why}: the whole artifact is fetched"));
+        (watch.tell)(Event::TransferFinished { id: TRANSFER });
+        self.tell_start(artifact.size);
     }
 
     /// True when the server answered with everything, and everything was taken.
@@ -303,7 +312,7 @@ impl<'a> Landing<'a> {
 
     /// Up to byte `end` of the artifact. An early end is no error here.
     fn receive(&mut self, mut body: impl Read, end: u64) -> Result<(), Setback> {
-        let mut buffer = vec![0; BUFFER.min(64 << 10)];
+        let mut buffer = vec![0; BUFFER];
         while self.position < end {
             self.line.filler.watch.check()?;
             if self.line.stopped.load(Ordering::Relaxed) {

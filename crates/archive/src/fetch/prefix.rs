@@ -20,6 +20,8 @@ use crate::{Content, Entry, EntryIdentity, EntryKind, identity_of, scan};
 pub(super) const INNER_MANIFEST: &str = "pydist.json";
 /// Where the wheels themselves lie, in prefixes that carry them.
 const WHEELHOUSE: &str = "packages";
+/// What interpreters bring along.
+const BUNDLED: [&str; 2] = ["pip", "setuptools"];
 const MAX_RECORD: u64 = 64 << 20;
 
 /// A part that need not be fetched.
@@ -129,20 +131,23 @@ impl<'a> Held<'a> {
         Some(paths)
     }
 
-    /// What no other part has, in two ways: with the distributions that the manifest does not name (an interpreter's
-    /// own pip), and without them (something that was installed later).
+    /// What no other part has. Distributions that the manifest does not name may be the interpreter's own or may have
+    /// been installed later, so there are three guesses: all are its own, only those that interpreters usually bring,
+    /// none.
     fn base(&self) -> Vec<BTreeSet<TreePath>> {
         let mut others: BTreeSet<TreePath> = self.manifest.copied_files.iter().map(|file| file.path.clone()).collect();
         others.extend(INNER_MANIFEST.parse::<TreePath>());
-        for distribution in &self.manifest.distributions {
-            others.extend(self.records.get(&distribution.name).into_iter().flatten().cloned());
-            others.extend(wheelhouse_path(&distribution.file));
-        }
-        let mut recorded = others.clone();
-        recorded.extend(self.records.values().flatten().cloned());
-        let with = self.without(&others, &recorded);
-        let without = self.without(&recorded, &recorded);
-        if with == without { vec![with] } else { vec![with, without] }
+        others.extend(self.manifest.distributions.iter().filter_map(|it| wheelhouse_path(&it.file)));
+        let named: BTreeSet<&DistributionName> = self.manifest.distributions.iter().map(|it| &it.name).collect();
+        let recorded = |foreign: &dyn Fn(&DistributionName) -> bool| {
+            let foreign = self.records.iter().filter(|(name, _)| named.contains(name) || foreign(name));
+            let paths = foreign.flat_map(|(_, paths)| paths).cloned();
+            others.iter().cloned().chain(paths).collect::<BTreeSet<_>>()
+        };
+        let all = recorded(&|_| true);
+        let usual = |name: &DistributionName| BUNDLED.contains(&name.to_string().as_str());
+        let guesses = [recorded(&|_| false), recorded(&|name| !usual(name)), all.clone()];
+        guesses.iter().map(|others| self.without(others, &all)).collect()
     }
 
     /// Files and links but for `others` and for bytecode that is not `recorded`, and the folders that are empty.

@@ -105,16 +105,14 @@ const MAX_REDIRECTS: u32 = 10;
 pub(super) struct Web {
     url: Url,
     proxies: Proxies,
-    /// For `http` and for `https`, since each has its own proxy.
-    agents: [ureq::Agent; 2],
+    agent: ureq::Agent,
 }
 
 pub(super) type WebAnswer = Response<ureq::Body>;
 
 impl Web {
     pub(super) fn new(url: Url, settings: &FetchSettings) -> Self {
-        let agent = || ureq::Agent::new_with_config(config(settings, None));
-        Self { url, proxies: settings.proxies.clone(), agents: [agent(), agent()] }
+        Self { url, proxies: settings.proxies.clone(), agent: ureq::Agent::new_with_config(config(settings)) }
     }
 
     pub(super) fn url(&self) -> &Url {
@@ -164,22 +162,22 @@ impl Web {
             request = request.header(header::AUTHORIZATION, basic);
         }
         let request = request.body(()).map_err(|error| refuse(error.to_string()))?;
-        let agent = &self.agents[usize::from(url.scheme() == "https")];
         let sent = match self.proxies.for_url(&bare) {
-            None => agent.run(request),
+            None => self.agent.run(request),
             Some(proxy) => {
                 let proxy = ureq::Proxy::new(proxy)
                     .map_err(|_| refuse("the proxy variable for this URL holds no usable URL".to_owned()))?;
-                agent.run(agent.configure_request(request).proxy(Some(proxy)).build())
+                self.agent.run(self.agent.configure_request(request).proxy(Some(proxy)).build())
             }
         };
         sent.map_err(|error| setback_of(&error))
     }
 }
 
-fn config(settings: &FetchSettings, proxy: Option<ureq::Proxy>) -> ureq::config::Config {
+fn config(settings: &FetchSettings) -> ureq::config::Config {
     ureq::Agent::config_builder()
-        .proxy(proxy)
+        // Its default is to look at the environment; here each request is told its proxy.
+        .proxy(None)
         // The certificates that the system trusts, a company's own among them.
         .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
         .max_redirects(0)
