@@ -163,7 +163,7 @@ impl Session<'_> {
             archive::verify(file, &manifest)?;
             let parts = manifest.artifact.map_or(0, |artifact| artifact.parts.len());
             let text = format!("`{}` is what `{}` says, in each of {parts} parts", file.display(), path.display());
-            self.done("verified", &text, json!({ "by": "manifest", "manifest": path, "parts": parts }));
+            self.done("verified", &text, &json!({ "by": "manifest", "manifest": path, "parts": parts }));
             return Ok(Exit::Done);
         }
         let extracted = archive::check(file, &self.options())?;
@@ -174,14 +174,14 @@ impl Session<'_> {
             cli::bytes(extracted.bytes)
         );
         let counts = json!({ "by": "rules", "files": extracted.files, "bytes": extracted.bytes });
-        self.done("verified", &text, counts);
+        self.done("verified", &text, &counts);
         Ok(Exit::Done)
     }
 
     /// A result that is one sentence for people.
-    fn done(&self, kind: &str, text: &str, fields: serde_json::Value) {
+    fn done(&self, kind: &str, text: &str, fields: &serde_json::Value) {
         if self.json {
-            self.printer.json(kind, &fields);
+            self.printer.json(kind, fields);
         } else {
             self.printer.data(text);
         }
