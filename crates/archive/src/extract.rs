@@ -114,9 +114,11 @@ fn extract_inner(
     let (digest, extracted) = std::thread::scope(|scope| {
         let digest = options.expected.map(|_| scope.spawn(|| digest_of_range(&whole, 0, size)));
         let extracted = match detect(&mut file).map_err(read) {
-            Ok(Some(ArtifactFormat::Zip)) => stage_zip(&file, size, staging.path(), options),
+            Ok(Some(ArtifactFormat::Zip)) => {
+                Place::new(staging.path()).and_then(|place| stage_zip(&file, size, &place, options))
+            }
             Ok(Some(format)) => match Source::open(file, format).map_err(ExtractErrorKind::of_read) {
-                Ok(Some(source)) => stage(&source, size, staging.path(), options),
+                Ok(Some(source)) => Place::new(staging.path()).and_then(|place| stage(&source, size, &place, options)),
                 Ok(None) => Err(ExtractErrorKind::Format),
                 Err(error) => Err(error),
             },
@@ -132,18 +134,19 @@ fn extract_inner(
         return Err(ExtractErrorKind::Digest { expected, actual });
     }
     let extracted = extracted?;
-    settle(staging, destination)?;
+    settle(staging.path(), destination)?;
+    // Nothing is left under this name; forgetting it spares a futile removal.
+    let _: PathBuf = staging.keep();
     Ok(extracted)
 }
 
-fn stage(
+pub(crate) fn stage(
     source: &Source,
     archive_size: u64,
-    staging: &Path,
+    place: &Place,
     options: &ExtractOptions<'_>,
 ) -> Result<Extracted, ExtractErrorKind> {
-    let place = Place::new(staging)?;
-    let turnstile = Turnstile::new(Judge::new(&place, archive_size, options));
+    let turnstile = Turnstile::new(Judge::new(place, archive_size, options));
     let workers = thread_count(options.threads) + 1;
     run_workers(workers, &turnstile, || -> Result<(), ExtractErrorKind> {
         let (mut decoder, mut buffer) = (Decoder::default(), Vec::new());
@@ -160,7 +163,7 @@ fn stage(
         }
         Ok(())
     })?;
-    finish_stage(&place, turnstile.into_inner().finish()?, options)
+    finish_stage(place, turnstile.into_inner().finish()?, options)
 }
 
 /// What is done when all files are written.
@@ -175,6 +178,7 @@ pub(crate) fn finish_stage(
     let links =
         record.resolved_links().map_err(|(path, fault)| ExtractErrorKind::Entry { entry: path.to_string(), fault })?;
     match options.links {
+        _ if place.is_dry() => {}
         Links::Keep if cfg!(unix) => place.links(&links)?,
         _ => crate::copied_links::copy_links(place, &record, links, options.limits.bytes - extracted.bytes)?,
     }
@@ -182,7 +186,7 @@ pub(crate) fn finish_stage(
     Ok(extracted)
 }
 
-fn check_destination(destination: &Path) -> Result<(), ExtractErrorKind> {
+pub(crate) fn check_destination(destination: &Path) -> Result<(), ExtractErrorKind> {
     let exists = || ExtractErrorKind::DestinationExists { path: destination.to_owned() };
     match fs::symlink_metadata(destination) {
         Err(_) => Ok(()),
@@ -194,7 +198,7 @@ fn check_destination(destination: &Path) -> Result<(), ExtractErrorKind> {
     }
 }
 
-fn staging_beside(destination: &Path) -> Result<tempfile::TempDir, ExtractErrorKind> {
+pub(crate) fn staging_beside(destination: &Path) -> Result<tempfile::TempDir, ExtractErrorKind> {
     let folder = match destination.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -204,14 +208,12 @@ fn staging_beside(destination: &Path) -> Result<tempfile::TempDir, ExtractErrorK
     tempfile::Builder::new().prefix(".stage-").tempdir_in(folder).map_err(failed)
 }
 
-fn settle(staging: tempfile::TempDir, destination: &Path) -> Result<(), ExtractErrorKind> {
+/// `staged` takes the place of `destination`, which is absent or an empty folder.
+pub(crate) fn settle(staged: &Path, destination: &Path) -> Result<(), ExtractErrorKind> {
     let failed = |source| ExtractErrorKind::Write { path: destination.to_owned(), source };
     if destination.is_dir() {
         // Only ever an empty one; if it has filled meanwhile, this fails and nothing is lost.
         fs::remove_dir(destination).map_err(failed)?;
     }
-    fs::rename(staging.path(), destination).map_err(failed)?;
-    // Nothing is left under this name; forgetting it spares a futile removal.
-    let _: PathBuf = staging.keep();
-    Ok(())
+    fs::rename(staged, destination).map_err(failed)
 }

@@ -70,15 +70,30 @@ mod zip_spool;
 mod zip_extract;
 mod zip_members;
 
+// What is in an archive, and what differs between two.
+mod diff;
+mod listing;
+
+// An archive from afar, with what is here already.
+mod delta_plan;
+mod fetch;
+
 // Shared by packing and extracting.
 mod follower;
 mod side_by_side;
 mod turnstile;
 
+pub use delta_plan::{DeltaPlan, FetchRange, Piece, PieceOrigin};
+pub use diff::{BaseChange, FETCH_GAP, FileChange, ManifestDiff, PackageChange, PartChange, diff, diff_files};
 pub use entry::{Content, Entry, EntryKind, PartSource};
 pub use extract::{ExtractOptions, Extracted, Limits, Links, TopFolder, extract};
 pub use extract_error::{ExtractError, ExtractErrorKind};
+pub use fetch::{
+    FetchError, FetchErrorKind, FetchRequest, FetchSettings, FetchTarget, Fetched, Proxies, Watch, fetch,
+    without_secrets,
+};
 pub use identity::{EntryIdentity, identity_of};
+pub use listing::{ListError, Listed, ListedKind, Listing, check, list};
 pub use manifest::{ManifestError, read_manifest, save_manifest, write_manifest};
 pub use name_rules::{EntryFault, NameRules};
 pub use pack::{DEFAULT_MTIME, JoinedParts, PackOptions, Packed, join_cached, pack};

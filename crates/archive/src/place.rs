@@ -17,6 +17,8 @@ const LAST_TIME: u64 = 253_402_300_799;
 
 pub(crate) struct Place {
     root: PathBuf,
+    /// Nothing is written: see [`Place::nowhere`].
+    dry: bool,
     /// The umask takes bits away from 0755, so modes must be set once more.
     masked: bool,
     /// Directories with the times that they get when nothing is written to them any more.
@@ -26,11 +28,20 @@ pub(crate) struct Place {
 impl Place {
     /// `root` is there and empty.
     pub(crate) fn new(root: &Path) -> Result<Self, ExtractErrorKind> {
-        let place = Self { root: root.to_owned(), masked: is_masked(root)?, times: Mutex::new(Vec::new()) };
+        let place = Self { root: root.to_owned(), dry: false, masked: is_masked(root)?, times: Mutex::new(Vec::new()) };
         // A staging folder is private while it is filled elsewhere; what it becomes is not.
         #[cfg(unix)]
         set_mode(root, 0o755).map_err(|source| ExtractErrorKind::Write { path: root.to_owned(), source })?;
         Ok(place)
+    }
+
+    /// Takes everything and writes nothing: for judging an archive without extracting it.
+    pub(crate) fn nowhere() -> Self {
+        Self { root: PathBuf::new(), dry: true, masked: false, times: Mutex::new(Vec::new()) }
+    }
+
+    pub(crate) fn is_dry(&self) -> bool {
+        self.dry
     }
 
     pub(crate) fn path(&self, path: &TreePath) -> PathBuf {
@@ -39,6 +50,9 @@ impl Place {
 
     /// Below a directory that is there already.
     pub(crate) fn directory(&self, folder: &str) -> Result<(), ExtractErrorKind> {
+        if self.dry {
+            return Ok(());
+        }
         let path = self.root.join(folder);
         let made = fs::create_dir(&path);
         #[cfg(unix)]
@@ -114,7 +128,10 @@ impl Place {
         Ok(())
     }
 
-    fn at<R>(&self, path: &TreePath, act: impl FnOnce(&Path) -> io::Result<R>) -> Result<R, ExtractErrorKind> {
+    fn at(&self, path: &TreePath, act: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), ExtractErrorKind> {
+        if self.dry {
+            return Ok(());
+        }
         let path = self.path(path);
         act(&path).map_err(|source| ExtractErrorKind::Write { path, source })
     }

@@ -29,7 +29,7 @@ fn verify_inner(archive: &Path, manifest: &Manifest) -> Result<(), VerifyErrorKi
 }
 
 /// One after the other, and inside the file.
-fn check_places(artifact: &Artifact) -> Result<(), VerifyErrorKind> {
+pub(crate) fn check_places(artifact: &Artifact) -> Result<(), VerifyErrorKind> {
     let mut end = 0;
     for part in &artifact.parts {
         let next = part.offset.checked_add(part.size).filter(|next| *next <= artifact.size && part.offset >= end);
@@ -85,19 +85,27 @@ pub enum VerifyErrorKind {
     Place { part: String },
 }
 
-impl Fault for VerifyError {
-    fn code(&self) -> &'static str {
-        match self.kind {
-            VerifyErrorKind::Read { .. } => "E_ARCHIVE_READ",
-            VerifyErrorKind::NotPacked | VerifyErrorKind::Place { .. } => "E_MANIFEST_MALFORMED",
-            VerifyErrorKind::Size { .. } | VerifyErrorKind::Digest { .. } | VerifyErrorKind::PartDigest { .. } => {
-                "E_ARCHIVE_CHECKSUM"
-            }
+impl VerifyErrorKind {
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "E_ARCHIVE_READ",
+            Self::NotPacked | Self::Place { .. } => "E_MANIFEST_MALFORMED",
+            Self::Size { .. } | Self::Digest { .. } | Self::PartDigest { .. } => "E_ARCHIVE_CHECKSUM",
         }
     }
 
+    pub(crate) fn exit(&self) -> Exit {
+        if matches!(self, Self::Read { .. }) { Exit::Build } else { Exit::Trust }
+    }
+}
+
+impl Fault for VerifyError {
+    fn code(&self) -> &'static str {
+        self.kind.code()
+    }
+
     fn exit(&self) -> Exit {
-        if matches!(self.kind, VerifyErrorKind::Read { .. }) { Exit::Build } else { Exit::Trust }
+        self.kind.exit()
     }
 
     fn hint(&self) -> Option<String> {

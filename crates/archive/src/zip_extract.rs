@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
 
 use crate::extract::{ExtractOptions, Extracted, finish_stage};
 use crate::extract_error::ExtractErrorKind;
@@ -27,19 +26,11 @@ const MAX_TARGET: u64 = 4096;
 pub(crate) fn stage_zip(
     file: &File,
     size: u64,
-    staging: &Path,
+    place: &Place,
     options: &ExtractOptions<'_>,
 ) -> Result<Extracted, ExtractErrorKind> {
-    let limit = options.limits.entries;
-    let directory = ZipDirectory::read(file, size, limit).map_err(|error| match error {
-        DirectoryError::Read(source) => ExtractErrorKind::of_read(source),
-        DirectoryError::Fault(fault) => fault.into(),
-        DirectoryError::Entry { name, fault } => ExtractErrorKind::Member { entry: name, fault },
-        DirectoryError::TooMany => ExtractErrorKind::Limit { what: "entries", limit },
-    })?;
-    let zip = Zip { file, ends: directory.ends(), directory };
-    let place = Place::new(staging)?;
-    let (mut judged, mut jobs, mut late) = (Members::new(&place, options), Vec::new(), Vec::new());
+    let zip = Zip::open(file, size, options)?;
+    let (mut judged, mut jobs, mut late) = (Members::new(place, options), Vec::new(), Vec::new());
     for index in 0..zip.directory.entries.len() {
         let member = zip.member(index, options)?;
         let file = judged.without_content(member)?;
@@ -61,13 +52,23 @@ pub(crate) fn stage_zip(
         Tools::default,
         |tools, job| -> Result<(), ExtractErrorKind> {
             let Job { index, file } = &jobs[job];
-            zip.extract(*index, file.as_ref(), &place, tools)?;
+            zip.extract(*index, file.as_ref(), place, tools)?;
             (options.progress)(zip.entry(*index).packed);
             Ok(())
         },
     )?;
     judged.late = late;
-    finish_stage(&place, judged, options)
+    finish_stage(place, judged, options)
+}
+
+/// All entries as they stand, to be listed.
+pub(crate) fn members_of_zip(
+    file: &File,
+    size: u64,
+    options: &ExtractOptions<'_>,
+) -> Result<Vec<Member>, ExtractErrorKind> {
+    let zip = Zip::open(file, size, options)?;
+    (0..zip.directory.entries.len()).map(|index| zip.member(index, options)).collect()
 }
 
 struct Job {
@@ -91,7 +92,18 @@ struct Tools {
     unpacker: Option<Unpacker>,
 }
 
-impl Zip<'_> {
+impl<'a> Zip<'a> {
+    fn open(file: &'a File, size: u64, options: &ExtractOptions<'_>) -> Result<Self, ExtractErrorKind> {
+        let limit = options.limits.entries;
+        let directory = ZipDirectory::read(file, size, limit).map_err(|error| match error {
+            DirectoryError::Read(source) => ExtractErrorKind::of_read(source),
+            DirectoryError::Fault(fault) => fault.into(),
+            DirectoryError::Entry { name, fault } => ExtractErrorKind::Member { entry: name, fault },
+            DirectoryError::TooMany => ExtractErrorKind::Limit { what: "entries", limit },
+        })?;
+        Ok(Self { file, ends: directory.ends(), directory })
+    }
+
     fn entry(&self, index: usize) -> &ZipEntry {
         &self.directory.entries[index]
     }

@@ -16,7 +16,7 @@ fn crates_depend_only_as_the_architecture_says() {
     let allowed: BTreeMap<&str, &[&str]> = [
         ("vocab", &[][..]),
         ("config-merger", &["vocab"]),
-        ("archive", &["vocab"]),
+        ("archive", &["cli", "vocab"]),
         ("cli", &["vocab"]),
         ("builder", &["archive", "cli", "config-merger", "vocab"]),
         ("testkit", &["vocab"]),
@@ -60,7 +60,7 @@ fn side_effects_stay_where_the_architecture_puts_them() {
         ("Command::new(", &["builder/src/process.rs", "builder/src/process/", "testkit/"]),
         ("env::var(", &["testkit/"]),
         ("env::var_os(", &["config-merger/src/main.rs", "testkit/"]),
-        ("env::vars_os", &["builder/src/main.rs", "testkit/"]),
+        ("env::vars_os", &["archive/src/main.rs", "builder/src/main.rs", "testkit/"]),
         // An sdist keeps its files' times: a build by make looks at which file is older.
         ("tar::Archive", &["archive/", "builder/src/source_build/source.rs", "testkit/"]),
     ];

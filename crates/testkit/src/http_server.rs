@@ -30,6 +30,14 @@ pub enum Mishap {
     NoRange,
     /// The first byte of the body is another one.
     Corrupt,
+    /// As many bytes as asked for, but one further on, as `Content-Range` says.
+    OtherRange,
+    /// The headers are honest about a body that ends after this many bytes.
+    ShortBody(usize),
+    /// Before this answer the file becomes this one.
+    Replaced(Vec<u8>),
+    /// Nothing goes wrong with this one.
+    None,
 }
 
 /// One request as it arrived, answered or not.
@@ -52,6 +60,8 @@ pub struct HttpServer {
 #[derive(Default)]
 struct State {
     stopped: AtomicBool,
+    /// Bytes of bodies, by path.
+    sent: Mutex<BTreeMap<String, u64>>,
     rules: Mutex<Rules>,
     requests: Mutex<Vec<Request>>,
 }
@@ -132,6 +142,11 @@ impl HttpServer {
         self.requests().into_iter().filter(|request| request.path == path).collect()
     }
 
+    /// Bytes of bodies that were sent for `path`, all requests together.
+    pub fn bytes_sent(&self, path: &str) -> u64 {
+        locked(&self.state.sent).get(path).copied().unwrap_or_default()
+    }
+
     fn rules(&self) -> MutexGuard<'_, Rules> {
         locked(&self.state.rules)
     }
@@ -174,15 +189,19 @@ fn attend(mut connection: TcpStream, state: &State) -> io::Result<()> {
     if let Some(Mishap::Delay(delay)) = mishap {
         wait(delay, &state.stopped);
     }
-    let answer = match (mishap.clone(), content) {
+    let mut answer = match (mishap.clone(), content) {
         (Some(Mishap::Status(status)), _) => Answer::empty(status),
         (Some(Mishap::RetryAfter(status, seconds)), _) => {
             Answer::empty(status).header("Retry-After", &seconds.to_string())
         }
         (_, Content::Answer(answer)) => answer,
         (Some(Mishap::NoRange), Content::Bytes(bytes)) => Answer::whole(&request.path, &bytes),
+        (Some(Mishap::OtherRange), Content::Bytes(bytes)) => Answer::ranged(&moved(&request), &bytes),
         (_, Content::Bytes(bytes)) => Answer::ranged(&request, &bytes),
     };
+    if let Some(Mishap::ShortBody(length)) = mishap {
+        answer.body.truncate(length);
+    }
     let mut body = answer.body.clone();
     match mishap {
         Some(Mishap::CutAfter(length)) => body.truncate(length),
@@ -191,9 +210,22 @@ fn attend(mut connection: TcpStream, state: &State) -> io::Result<()> {
     }
     connection.write_all(answer.head().as_bytes())?;
     if request.method != "HEAD" {
+        // Counted first: whoever has read the answer finds it counted.
+        *locked(&state.sent).entry(request.path.clone()).or_default() += body.len() as u64;
         connection.write_all(&body)?;
     }
     connection.flush()
+}
+
+/// The same request for a range that begins one byte later.
+fn moved(request: &Request) -> Request {
+    let mut request = request.clone();
+    let range = request.headers.get("range").and_then(|text| text.strip_prefix("bytes="));
+    let start = range.and_then(|range| range.split_once('-')).and_then(|(start, end)| Some((start.parse().ok()?, end)));
+    if let Some((start, end)) = start.map(|(start, end): (u64, &str)| (start + 1, end.to_owned())) {
+        request.headers.insert("range".to_owned(), format!("bytes={start}-{end}"));
+    }
+    request
 }
 
 /// In small steps, so that a dropped server does not leave long sleepers behind.
@@ -237,6 +269,9 @@ fn decide(rules: &mut Rules, request: &Request) -> (Option<Mishap>, Content) {
     }
     let once = rules.mishaps.get_mut(path).and_then(VecDeque::pop_front);
     let mishap = once.or_else(|| rules.lasting_mishaps.get(path).cloned());
+    if let Some(Mishap::Replaced(content)) = &mishap {
+        rules.files.insert(path.to_owned(), content.as_slice().into());
+    }
     if let Some(url) = rules.redirects.get(path) {
         return (mishap, Content::Answer(Answer::empty(302).header("Location", url)));
     }

@@ -108,7 +108,12 @@ fn parents(path: &str) -> Vec<String> {
 
 /// Bytes that do not compress, the same each time.
 pub fn noise(size: usize) -> Vec<u8> {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    noise_of(0x9E37_79B9_7F4A_7C15, size)
+}
+
+/// Other bytes for each seed but 0.
+pub fn noise_of(seed: u64, size: usize) -> Vec<u8> {
+    let mut state = seed;
     let next = || {
         state ^= state << 13;
         state ^= state >> 7;

@@ -1,0 +1,131 @@
+//! The command line, and nothing but its shape.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use vocab::Digest;
+
+/// Look into artifacts, check, extract, compare and fetch them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "archive",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 a file, the network or the disk failed, 2 usage, 4 a digest or archive cannot \
+                  be trusted."
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub global: GlobalArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what is in an artifact: kind, mode, size and path of each entry.
+    ///
+    /// Names are shown as they stand and have not been judged; `archive verify` does that.
+    List {
+        /// tar.zst, tar.gz, tar or zip, told by its first bytes.
+        file: PathBuf,
+        /// The parts instead, from the manifest beside it.
+        #[arg(long)]
+        parts: bool,
+    },
+    /// Compare an artifact with its manifest: size and SHA-256 of the whole and of each part.
+    ///
+    /// Without a manifest everything is decoded and judged by the rules of extraction, and nothing is written.
+    Verify {
+        file: PathBuf,
+        /// `<FILE>.json` when not given and there.
+        #[arg(long, value_name = "FILE")]
+        manifest: Option<PathBuf>,
+    },
+    /// Extract an artifact or any other archive; whatever could write outside of DIR is refused.
+    Extract {
+        file: PathBuf,
+        /// A new or empty folder; it appears when everything is there.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        /// Drop the one folder at the archive's top.
+        #[arg(long)]
+        strip_top: bool,
+        /// Extract only if the archive has this digest.
+        #[arg(long, value_name = "DIGEST")]
+        sha256: Option<Digest>,
+        /// Copies in place of symbolic links, as always on Windows.
+        #[arg(long)]
+        copy_links: bool,
+    },
+    /// Show what differs between two runtimes, and how many bytes an update from A to B fetches.
+    Diff {
+        /// An artifact with its manifest beside it, or a manifest.
+        a: PathBuf,
+        b: PathBuf,
+        /// File by file, too; this reads both artifacts.
+        #[arg(long)]
+        files: bool,
+    },
+    /// Fetch an artifact, of which only those parts are transferred that are not here already.
+    ///
+    /// The server needs to know nothing but byte ranges; without them everything is fetched. The manifest lies beside
+    /// the artifact, under its name and `.json`.
+    Fetch {
+        /// Of the artifact: http, https, file or a path.
+        #[arg(value_name = "URL|FILE")]
+        place: String,
+        /// An older artifact with its manifest beside it, or, with --to, an installed prefix; may be repeated.
+        #[arg(long, value_name = "OLD")]
+        from: Vec<PathBuf>,
+        /// The artifact's place; its own name in this folder when neither this nor --to is given.
+        #[arg(long, value_name = "FILE", conflicts_with = "to")]
+        out: Option<PathBuf>,
+        /// Extract to this new or empty folder instead of keeping the artifact.
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+        /// Of the artifact; anything else is refused.
+        #[arg(long, value_name = "DIGEST")]
+        sha256: Option<Digest>,
+        /// Of the manifest, which tells the digests of everything else; anything else is refused.
+        #[arg(long, value_name = "DIGEST")]
+        manifest_sha256: Option<Digest>,
+    },
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct GlobalArguments {
+    /// How many threads to use; as many as the machine has when not given.
+    #[arg(long, short, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// Print events and results as JSON lines on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only what went wrong.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,399 @@
+//! A plan carried out: pieces that are here are copied and digested, the others asked for by range and digested as
+//! they arrive.
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::io::{self, Read, Write as _};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use vocab::{Artifact, Digest, DigestWriter, Event, TransferId};
+
+use super::older::Older;
+use super::origin::{Answer, Origin, repeat};
+use super::side_by_side::side_by_side;
+use super::web::Setback;
+use super::{FetchErrorKind, FetchSettings, Watch};
+use crate::diff::FETCH_GAP;
+use crate::source::read_exact_at;
+use crate::turnstile::thread_count;
+use crate::verify::VerifyErrorKind;
+use crate::{DeltaPlan, FetchRange, Piece, PieceOrigin};
+
+const BUFFER: usize = 256 << 10;
+/// There is one transfer at a time.
+const TRANSFER: TransferId = TransferId(0);
+
+pub(super) struct Filler<'a> {
+    pub settings: &'a FetchSettings,
+    pub origin: &'a Origin,
+    pub older: &'a Older,
+    pub watch: Watch<'a>,
+    pub artifact: &'a Artifact,
+    /// Empty; what the plan describes is written to it.
+    pub file: &'a File,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Filled {
+    /// Parts that were here.
+    pub reused: usize,
+    pub fetched: u64,
+    pub requests: u32,
+    pub whole: bool,
+}
+
+/// Why a range did not come.
+enum Halt {
+    /// There are none to be had; everything must be asked for.
+    NoRange(&'static str),
+    Fault(FetchErrorKind),
+}
+
+impl<E: Into<FetchErrorKind>> From<E> for Halt {
+    fn from(kind: E) -> Self {
+        Self::Fault(kind.into())
+    }
+}
+
+impl Filler<'_> {
+    pub(super) fn fill(&self, plan: &DeltaPlan) -> Result<Filled, FetchErrorKind> {
+        self.file.set_len(plan.size).map_err(|source| self.write_fault(source))?;
+        let mut plan = plan.clone();
+        let reused = self.copy(&mut plan)?;
+        let ranges = plan.ranges(FETCH_GAP);
+        let mut filled = Filled { reused, ..Filled::default() };
+        if ranges.is_empty() {
+            return Ok(filled);
+        }
+        let total: u64 = ranges.iter().map(FetchRange::size).sum();
+        let tell = self.watch.tell;
+        tell(Event::TransferStarted { id: TRANSFER, name: self.artifact.file.clone(), total: Some(total), already: 0 });
+        let line = Line::new(self, &plan);
+        let outcome = line.fetch(&ranges);
+        tell(Event::TransferFinished { id: TRANSFER });
+        filled.whole = outcome?;
+        filled.fetched = line.received.into_inner();
+        filled.requests = line.requests.into_inner();
+        Ok(filled)
+    }
+
+    /// Copies what is here. A piece that turns out to be something else becomes one to be fetched.
+    fn copy(&self, plan: &mut DeltaPlan) -> Result<usize, FetchErrorKind> {
+        let copied = side_by_side(thread_count(0), plan.pieces.len(), |index| self.copy_piece(&plan.pieces[index]))?;
+        let mut reused = 0;
+        for (piece, copied) in plan.pieces.iter_mut().zip(copied) {
+            match copied {
+                Copied::NotHere => {}
+                Copied::Sound => reused += usize::from(piece.sha256.is_some()),
+                Copied::Damaged { path } => {
+                    piece.from = PieceOrigin::Remote;
+                    let text = format!("the part `{}` of `{path}` is damaged and is fetched", piece.content);
+                    self.watch.note(text);
+                }
+            }
+        }
+        Ok(reused)
+    }
+
+    fn copy_piece(&self, piece: &Piece) -> Result<Copied, FetchErrorKind> {
+        let PieceOrigin::Local { source, offset } = piece.from else { return Ok(Copied::NotHere) };
+        let Some(older) = self.older.file(source) else { return Ok(Copied::NotHere) };
+        let damaged = || Copied::Damaged { path: older.path.display().to_string() };
+        let mut digest = DigestWriter::new(io::sink());
+        let mut buffer = vec![0; BUFFER];
+        let mut done = 0;
+        while done < piece.size {
+            self.watch.check()?;
+            let length = buffer.len().min(usize::try_from(piece.size - done).unwrap_or(usize::MAX));
+            let bytes = &mut buffer[..length];
+            // Also an older artifact that has become shorter is only damaged.
+            if read_exact_at(&older.file, bytes, offset + done).is_err() {
+                return Ok(damaged());
+            }
+            let written = digest.write_all(bytes).and_then(|()| write_all_at(self.file, bytes, piece.at + done));
+            written.map_err(|source| self.write_fault(source))?;
+            done += length as u64;
+        }
+        let sound = piece.sha256.is_none_or(|expected| expected == digest.finish().1);
+        Ok(if sound { Copied::Sound } else { damaged() })
+    }
+
+    fn write_fault(&self, source: io::Error) -> FetchErrorKind {
+        FetchErrorKind::Write { path: self.artifact.file.clone().into(), source }
+    }
+}
+
+enum Copied {
+    NotHere,
+    Sound,
+    Damaged { path: String },
+}
+
+/// The requests for one plan.
+struct Line<'a> {
+    filler: &'a Filler<'a>,
+    plan: &'a DeltaPlan,
+    /// Of the file that the server had at the first answer.
+    tag: Mutex<Option<String>>,
+    received: AtomicU64,
+    requests: AtomicU32,
+    /// One of several requests has failed.
+    stopped: AtomicBool,
+}
+
+impl<'a> Line<'a> {
+    fn new(filler: &'a Filler<'a>, plan: &'a DeltaPlan) -> Self {
+        Self {
+            filler,
+            plan,
+            tag: Mutex::default(),
+            received: AtomicU64::new(0),
+            requests: AtomicU32::new(0),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    /// True when everything had to be sent.
+    fn fetch(&self, ranges: &[FetchRange]) -> Result<bool, FetchErrorKind> {
+        // The smallest goes first and alone: it tells whether there are ranges, and which file they are of.
+        let mut order: Vec<&FetchRange> = ranges.iter().collect();
+        order.sort_by_key(|range| range.size());
+        let Some((first, others)) = order.split_first() else { return Ok(false) };
+        let all = match self.range(first) {
+            Ok(false) => self.others(others).map(|()| false),
+            result => result,
+        };
+        match all {
+            Ok(whole) => Ok(whole),
+            Err(Halt::Fault(kind)) => Err(kind),
+            Err(Halt::NoRange(why)) => {
+                self.stopped.store(false, Ordering::Relaxed);
+                self.tell_whole(why);
+                self.whole(None)?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Several at once. The first error stops the others.
+    fn others(&self, ranges: &[&FetchRange]) -> Result<(), Halt> {
+        // The largest first, so that no big one is left alone at the end.
+        let count = ranges.len();
+        let fetch = |index: usize| -> Result<_, Infallible> {
+            let result = self.range(ranges[count - 1 - index]);
+            self.stopped.fetch_or(result.is_err(), Ordering::Relaxed);
+            Ok(result)
+        };
+        let Ok(results) = side_by_side(self.filler.settings.at_once, count, fetch);
+        let mut stopped = None;
+        for result in results {
+            match result {
+                Ok(_) => {}
+                // The error that stopped the others, rather than one of those that were stopped.
+                Err(halt @ Halt::Fault(FetchErrorKind::Cancelled)) => stopped = stopped.or(Some(halt)),
+                Err(halt) => return Err(halt),
+            }
+        }
+        stopped.map_or(Ok(()), Err)
+    }
+
+    fn tell_start(&self, total: u64) {
+        let name = self.filler.artifact.file.clone();
+        (self.filler.watch.tell)(Event::TransferStarted { id: TRANSFER, name, total: Some(total), already: 0 });
+    }
+
+    /// Another transfer takes the place of that of ranges.
+    fn tell_whole(&self, why: &str) {
+        let Filler { watch, artifact, .. } = self.filler;
+        watch.note(format!("{why}: the whole artifact is fetched"));
+        (watch.tell)(Event::TransferFinished { id: TRANSFER });
+        self.tell_start(artifact.size);
+    }
+
+    /// True when the server answered with everything, and everything was taken.
+    fn range(&self, range: &FetchRange) -> Result<bool, Halt> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(FetchErrorKind::Cancelled.into());
+        }
+        let Filler { settings, watch, .. } = self.filler;
+        let mut landing = Landing::new(self, range.start, range.pieces.iter().map(|index| &self.plan.pieces[*index]));
+        let mut whole = None;
+        let mut no_range = None;
+        repeat(settings, watch, &self.filler.artifact.file, || {
+            let asked = landing.position..range.end;
+            let tag = self.tag.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            match self.filler.origin.range(asked, self.filler.artifact.size, tag.as_deref())? {
+                Answer::Range { body, end, tag } => {
+                    let mut known = self.tag.lock().unwrap_or_else(PoisonError::into_inner);
+                    if let (Some(before), Some(now)) = (known.as_deref(), tag.as_deref())
+                        && before != now
+                    {
+                        return Err(FetchErrorKind::Replaced.into());
+                    }
+                    *known = known.take().or(tag);
+                    drop(known);
+                    landing.receive(body, end)?;
+                    match landing.position == range.end {
+                        true => Ok(()),
+                        false => Err(Setback::Passing(landing.short(range.end))),
+                    }
+                }
+                // Only the first request can use it: others have pieces of their own under way.
+                Answer::Whole { body, size, why } if self.received.load(Ordering::Relaxed) == 0 => {
+                    whole = Some((body, size, why));
+                    Ok(())
+                }
+                Answer::Whole { why, .. } | Answer::NoRange { why } => {
+                    no_range = Some(why);
+                    Ok(())
+                }
+            }
+        })?;
+        if let Some(why) = no_range {
+            return Err(Halt::NoRange(why));
+        }
+        let Some((body, size, why)) = whole else {
+            landing.finish()?;
+            return Ok(false);
+        };
+        self.tell_whole(why);
+        self.whole(Some(Answer::Whole { body, size, why }))?;
+        Ok(true)
+    }
+
+    /// All remote pieces out of the whole artifact; `begun` is an answer that has come already.
+    fn whole(&self, mut begun: Option<Answer>) -> Result<(), FetchErrorKind> {
+        let Filler { settings, watch, artifact, origin, .. } = self.filler;
+        let remote = || self.plan.pieces.iter().filter(|piece| piece.from == PieceOrigin::Remote);
+        repeat(settings, watch, &artifact.file, || {
+            let answer = match begun.take() {
+                Some(answer) => answer,
+                None => {
+                    self.requests.fetch_add(1, Ordering::Relaxed);
+                    origin.whole()?
+                }
+            };
+            let Answer::Whole { body, size, .. } = answer else { return Err(FetchErrorKind::Replaced.into()) };
+            if let Some(actual) = size.filter(|size| *size != artifact.size) {
+                let kind = VerifyErrorKind::Size { expected: artifact.size, actual };
+                return Err(FetchErrorKind::Untrusted(kind).into());
+            }
+            let mut landing = Landing::new(self, 0, remote());
+            landing.receive(body, artifact.size)?;
+            if landing.position < artifact.size {
+                return Err(Setback::Passing(landing.short(artifact.size)));
+            }
+            Ok(landing.finish()?)
+        })
+    }
+}
+
+/// Where a run of bytes goes: those of its pieces to their places, the others nowhere.
+struct Landing<'a> {
+    line: &'a Line<'a>,
+    /// Of the next byte in the artifact.
+    position: u64,
+    pieces: Vec<&'a Piece>,
+    /// Digests the piece under way, the first of `pieces` from here on.
+    digest: DigestWriter<io::Sink>,
+    next: usize,
+}
+
+impl<'a> Landing<'a> {
+    fn new(line: &'a Line<'a>, position: u64, pieces: impl Iterator<Item = &'a Piece>) -> Self {
+        Self { line, position, pieces: pieces.collect(), digest: DigestWriter::new(io::sink()), next: 0 }
+    }
+
+    fn short(&self, end: u64) -> String {
+        format!("the connection ended at byte {} of {end}", self.position)
+    }
+
+    /// Up to byte `end` of the artifact. An early end is no error here.
+    fn receive(&mut self, mut body: impl Read, end: u64) -> Result<(), Setback> {
+        let mut buffer = vec![0; BUFFER];
+        while self.position < end {
+            self.line.filler.watch.check()?;
+            if self.line.stopped.load(Ordering::Relaxed) {
+                return Err(FetchErrorKind::Cancelled.into());
+            }
+            let length = buffer.len().min(usize::try_from(end - self.position).unwrap_or(usize::MAX));
+            match body.read(&mut buffer[..length]) {
+                Ok(0) => return Ok(()),
+                Ok(count) => self.take(&buffer[..count])?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Setback::Passing(format!("the connection broke: {error}"))),
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, mut bytes: &[u8]) -> Result<(), FetchErrorKind> {
+        let arrived = bytes.len() as u64;
+        self.line.received.fetch_add(arrived, Ordering::Relaxed);
+        (self.line.filler.watch.tell)(Event::TransferAdvanced { id: TRANSFER, bytes: arrived });
+        while !bytes.is_empty() {
+            let Some(piece) = self.pieces.get(self.next) else {
+                self.position += bytes.len() as u64;
+                return Ok(());
+            };
+            let upto = |end: u64| usize::try_from(end - self.position).unwrap_or(usize::MAX).min(bytes.len());
+            if self.position < piece.offset {
+                let passed = upto(piece.offset);
+                self.position += passed as u64;
+                bytes = &bytes[passed..];
+                continue;
+            }
+            let (own, rest) = bytes.split_at(upto(piece.offset + piece.size));
+            let at = piece.at + (self.position - piece.offset);
+            let filler = self.line.filler;
+            let written = self.digest.write_all(own).and_then(|()| write_all_at(filler.file, own, at));
+            written.map_err(|source| filler.write_fault(source))?;
+            self.position += own.len() as u64;
+            bytes = rest;
+            if self.position == piece.offset + piece.size {
+                self.end_piece(piece)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_piece(&mut self, piece: &Piece) -> Result<(), FetchErrorKind> {
+        self.next += 1;
+        let actual: Digest = std::mem::replace(&mut self.digest, DigestWriter::new(io::sink())).finish().1;
+        match piece.sha256 {
+            Some(expected) if expected != actual => {
+                Err(VerifyErrorKind::PartDigest { part: piece.content.clone(), expected, actual }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Every piece was there to its end.
+    fn finish(&self) -> Result<(), FetchErrorKind> {
+        match self.pieces.get(self.next) {
+            None => Ok(()),
+            Some(piece) => Err(FetchErrorKind::Refused { reason: format!("`{}` never came", piece.content) }),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+/// Moves the file's position, which nobody relies on.
+#[cfg(windows)]
+fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let count = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+        if count == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        bytes = &bytes[count..];
+        offset += count as u64;
+    }
+    Ok(())
+}

@@ -1,0 +1,296 @@
+//! An artifact from a server or a folder, of which only those parts are fetched that are not here already.
+//!
+//! First the manifest beside the artifact, which lists parts with digests; then a plan ([`crate::DeltaPlan`]); then
+//! parts that are here are copied, and the others asked for by byte range. Nothing is believed: each part is digested
+//! where it ends up, and so is the whole. Everything grows beside its place, and takes it by rename.
+
+mod error;
+mod fill;
+mod older;
+mod origin;
+mod prefix;
+mod side_by_side;
+mod tree;
+mod web;
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use vocab::{Artifact, ArtifactFormat, Digest, Event, Manifest, Tell};
+
+use crate::extract::{check_destination, staging_beside};
+use crate::verify::{VerifyErrorKind, check_places};
+use crate::{DeltaPlan, ExtractError, ExtractErrorKind, ExtractOptions, read_manifest};
+
+pub use error::{FetchError, FetchErrorKind};
+use fill::{Filled, Filler};
+use older::Older;
+use origin::Origin;
+pub use origin::without_secrets;
+pub use web::{FetchSettings, Proxies};
+
+/// What to fetch, and into what.
+#[derive(Clone, Debug)]
+pub struct FetchRequest {
+    /// Of the artifact: `http`, `https` or `file`, or a plain path. Its manifest has the same name and `.json`.
+    /// User and password in it are used and never shown.
+    pub place: String,
+    /// Older artifacts, each with its manifest beside it, and installed prefixes, which only serve
+    /// [`FetchTarget::Folder`].
+    pub older: Vec<PathBuf>,
+    pub target: FetchTarget,
+    /// Of the artifact, compared with what the manifest says.
+    pub expected: Option<Digest>,
+    /// Of the manifest's text, which tells the digests of everything else.
+    pub expected_manifest: Option<Digest>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchTarget {
+    /// The artifact itself, its manifest beside it. An older file there is replaced.
+    File(PathBuf),
+    /// As [`FetchTarget::File`], under the name that the manifest gives it.
+    FileIn(PathBuf),
+    /// What is in the artifact. The folder is absent or empty.
+    Folder(PathBuf),
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// The file or the folder.
+    pub path: PathBuf,
+    /// Of the artifact.
+    pub sha256: Digest,
+    /// Of the artifact, in bytes.
+    pub size: u64,
+    pub parts: usize,
+    /// Parts that were here already.
+    pub reused: usize,
+    /// Bytes of the artifact that arrived over the network or from its folder.
+    pub fetched: u64,
+    /// How many times the server was asked for some of the artifact.
+    pub requests: u32,
+    /// The server gives no byte ranges, so that everything was sent.
+    pub whole: bool,
+}
+
+/// Where events go, and what ends the work early.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    pub tell: Tell<'a>,
+    pub cancelled: &'a AtomicBool,
+}
+
+impl Watch<'_> {
+    fn note(&self, text: impl Into<String>) {
+        (self.tell)(Event::Note { text: text.into() });
+    }
+
+    fn check(&self) -> Result<(), FetchErrorKind> {
+        if self.cancelled.load(Ordering::Relaxed) { Err(FetchErrorKind::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// Fetches what `request` names. Should the artifact be replaced meanwhile, the new one is fetched instead, once.
+pub fn fetch(request: &FetchRequest, settings: &FetchSettings, watch: Watch<'_>) -> Result<Fetched, FetchError> {
+    let failed = |kind| FetchError { place: without_secrets(&request.place), kind };
+    let origin = Origin::new(&request.place, settings).map_err(failed)?;
+    let older = Older::read(&request.older, &request.target).map_err(failed)?;
+    let job = Job { request, settings, watch, origin, older };
+    match job.run() {
+        Err(FetchErrorKind::Replaced) => {
+            watch.note("the artifact was replaced while it was fetched; the new one is fetched");
+            job.run().map_err(failed)
+        }
+        result => result.map_err(failed),
+    }
+}
+
+struct Job<'a> {
+    request: &'a FetchRequest,
+    settings: &'a FetchSettings,
+    watch: Watch<'a>,
+    origin: Origin,
+    older: Older,
+}
+
+/// A manifest that can be worked with.
+struct Described {
+    text: Vec<u8>,
+    manifest: Manifest,
+    artifact: Artifact,
+}
+
+impl Job<'_> {
+    fn run(&self) -> Result<Fetched, FetchErrorKind> {
+        if let FetchTarget::Folder(folder) = &self.request.target {
+            check_destination(folder).map_err(|kind| tree_fault(folder, kind))?;
+        }
+        let described = self.describe()?;
+        match &self.request.target {
+            FetchTarget::File(path) => self.to_file(&described, path),
+            FetchTarget::FileIn(folder) => self.to_file(&described, &folder.join(&described.artifact.file)),
+            FetchTarget::Folder(folder) if self.older.prefixes.is_empty() => self.to_folder(&described, folder),
+            FetchTarget::Folder(folder) if described.artifact.format == ArtifactFormat::Zip => {
+                self.watch.note("single parts of a zip cannot be extracted; the whole artifact is fetched");
+                self.to_folder(&described, folder)
+            }
+            FetchTarget::Folder(folder) => self.to_folder_by_parts(&described, folder),
+        }
+    }
+
+    fn describe(&self) -> Result<Described, FetchErrorKind> {
+        let text = self.origin.manifest(self.settings, &self.watch)?;
+        if let Some(expected) = self.request.expected_manifest {
+            let actual = Digest::of(&text);
+            if actual != expected {
+                return Err(FetchErrorKind::ManifestDigest { expected, actual });
+            }
+        }
+        let manifest = read_manifest(&text)?;
+        let artifact = manifest.artifact.clone().ok_or(VerifyErrorKind::NotPacked)?;
+        check_places(&artifact)?;
+        match self.request.expected {
+            Some(expected) if expected != artifact.sha256 => {
+                Err(FetchErrorKind::Digest { expected, actual: artifact.sha256 })
+            }
+            _ => Ok(Described { text, manifest, artifact }),
+        }
+    }
+
+    fn to_file(&self, described: &Described, path: &Path) -> Result<Fetched, FetchErrorKind> {
+        let Described { text, artifact, .. } = described;
+        let mut manifest_path = path.as_os_str().to_owned();
+        manifest_path.push(".json");
+        let manifest_path = PathBuf::from(manifest_path);
+        let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(|source| FetchErrorKind::Write { path: folder.to_owned(), source })?;
+        if is_there(path, artifact) {
+            self.watch.note(format!("`{}` is up to date", path.display()));
+            save(&manifest_path, text)?;
+            return Ok(self.summary(path, described, artifact.parts.len(), &Filled::default()));
+        }
+        let staged = staged_file(folder)?;
+        let plan = DeltaPlan::of_artifact(artifact, &self.older.artifacts());
+        let filled = self.fill(described, &plan, staged.as_file())?;
+        check_whole(staged.path(), artifact)?;
+        staged.persist(path).map_err(|error| FetchErrorKind::Write { path: path.to_owned(), source: error.error })?;
+        save(&manifest_path, text)?;
+        Ok(self.summary(path, described, filled.reused, &filled))
+    }
+
+    /// By way of the artifact, which is gone in the end.
+    fn to_folder(&self, described: &Described, folder: &Path) -> Result<Fetched, FetchErrorKind> {
+        let artifact = &described.artifact;
+        let staging = staging_beside(folder).map_err(|kind| tree_fault(folder, kind))?;
+        let path = staging.path().join(&artifact.file);
+        let file = create(&path)?;
+        let plan = DeltaPlan::of_artifact(artifact, &self.older.artifacts());
+        let filled = self.fill(described, &plan, &file)?;
+        check_whole(&path, artifact)?;
+        crate::extract(&path, folder, &ExtractOptions::default())?;
+        Ok(self.summary(folder, described, filled.reused, &filled))
+    }
+
+    /// Parts that a prefix holds are copied from there; the others make an archive of their own.
+    fn to_folder_by_parts(&self, described: &Described, folder: &Path) -> Result<Fetched, FetchErrorKind> {
+        let artifact = &described.artifact;
+        if self.request.expected.is_some() && self.request.expected_manifest.is_none() {
+            (self.watch.tell)(Event::Warning {
+                code: "W_FETCH_UNPROVEN",
+                text: "the artifact's digest says nothing of an update that never has the whole artifact; its parts \
+                       are believed because the manifest lists them"
+                    .to_owned(),
+                place: None,
+                hint: Some("give the manifest's digest too, or update from an older artifact".to_owned()),
+            });
+        }
+        let reused = prefix::reusable(&self.older.prefixes, &described.manifest, artifact)?;
+        let wanted: Vec<usize> =
+            (0..artifact.parts.len()).filter(|index| !reused.iter().any(|part| part.index == *index)).collect();
+        let staging = staging_beside(folder).map_err(|kind| tree_fault(folder, kind))?;
+        let path = staging.path().join(&artifact.file);
+        let mut file = create(&path)?;
+        let plan = DeltaPlan::of_parts(artifact, &wanted, &self.older.artifacts());
+        let filled = self.fill(described, &plan, &file)?;
+        tree::end_archive(&mut file, artifact.format, plan.size)
+            .map_err(|source| FetchErrorKind::Write { path: path.clone(), source })?;
+        let tree = staging.path().join("tree");
+        crate::extract(&path, &tree, &ExtractOptions::default())?;
+        tree::place(&tree, &reused, &self.watch)?;
+        crate::extract::settle(&tree, folder).map_err(|kind| tree_fault(folder, kind))?;
+        Ok(self.summary(folder, described, reused.len() + filled.reused, &filled))
+    }
+
+    fn fill(&self, described: &Described, plan: &DeltaPlan, file: &File) -> Result<Filled, FetchErrorKind> {
+        let Self { settings, origin, older, watch, .. } = self;
+        Filler { settings, origin, older, watch: *watch, artifact: &described.artifact, file }.fill(plan)
+    }
+
+    fn summary(&self, path: &Path, described: &Described, reused: usize, filled: &Filled) -> Fetched {
+        let artifact = &described.artifact;
+        Fetched {
+            path: path.to_owned(),
+            sha256: artifact.sha256,
+            size: artifact.size,
+            parts: artifact.parts.len(),
+            reused,
+            fetched: filled.fetched,
+            requests: filled.requests,
+            whole: filled.whole,
+        }
+    }
+}
+
+fn is_there(path: &Path, artifact: &Artifact) -> bool {
+    let same_size = fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == artifact.size);
+    same_size && File::open(path).and_then(Digest::of_reader).is_ok_and(|(digest, _)| digest == artifact.sha256)
+}
+
+fn check_whole(path: &Path, artifact: &Artifact) -> Result<(), FetchErrorKind> {
+    let read = |source| FetchErrorKind::Read { path: path.to_owned(), source };
+    let (actual, size) = File::open(path).and_then(Digest::of_reader).map_err(read)?;
+    if size != artifact.size {
+        return Err(VerifyErrorKind::Size { expected: artifact.size, actual: size }.into());
+    }
+    if actual != artifact.sha256 {
+        return Err(VerifyErrorKind::Digest { expected: artifact.sha256, actual }.into());
+    }
+    Ok(())
+}
+
+fn create(path: &Path) -> Result<File, FetchErrorKind> {
+    let created = File::options().read(true).write(true).create_new(true).open(path);
+    created.map_err(|source| FetchErrorKind::Write { path: path.to_owned(), source })
+}
+
+fn staged_file(folder: &Path) -> Result<tempfile::NamedTempFile, FetchErrorKind> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".fetch-");
+    // Temporary files are private; what takes the target's place is not.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    builder.tempfile_in(folder).map_err(|source| FetchErrorKind::Write { path: folder.to_owned(), source })
+}
+
+/// The manifest as it came: its digest may be known to someone.
+fn save(path: &Path, text: &[u8]) -> Result<(), FetchErrorKind> {
+    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let mut staged = staged_file(folder)?;
+    let failed = |source: io::Error| FetchErrorKind::Write { path: path.to_owned(), source };
+    staged.write_all(text).map_err(failed)?;
+    staged.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// An error of the rules of extraction, told of the folder it is about.
+fn tree_fault(folder: &Path, kind: ExtractErrorKind) -> FetchErrorKind {
+    match kind {
+        ExtractErrorKind::DestinationExists { path } => FetchErrorKind::DestinationExists { path },
+        ExtractErrorKind::Write { path, source } => FetchErrorKind::Write { path, source },
+        kind => FetchErrorKind::Extract(ExtractError { archive: folder.to_owned(), kind }),
+    }
+}

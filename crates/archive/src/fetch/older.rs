@@ -1,0 +1,77 @@
+//! What is here already: older artifacts and installed prefixes.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use vocab::{Artifact, Manifest};
+
+use super::prefix::INNER_MANIFEST;
+use super::{FetchErrorKind, FetchTarget};
+use crate::read_manifest;
+use crate::verify::check_places;
+
+pub(super) struct Older {
+    files: Vec<OlderFile>,
+    pub(super) prefixes: Vec<OlderPrefix>,
+}
+
+pub(super) struct OlderFile {
+    pub(super) path: PathBuf,
+    pub(super) file: File,
+    artifact: Artifact,
+}
+
+pub(super) struct OlderPrefix {
+    pub(super) root: PathBuf,
+    pub(super) manifest: Manifest,
+}
+
+impl Older {
+    pub(super) fn read(paths: &[PathBuf], target: &FetchTarget) -> Result<Self, FetchErrorKind> {
+        let mut older = Self { files: Vec::new(), prefixes: Vec::new() };
+        for path in paths {
+            if path.is_dir() {
+                if !matches!(target, FetchTarget::Folder(_)) {
+                    return Err(FetchErrorKind::PrefixForFile { path: path.clone() });
+                }
+                older.prefixes.push(prefix(path)?);
+            } else {
+                older.files.push(file(path)?);
+            }
+        }
+        Ok(older)
+    }
+
+    pub(super) fn artifacts(&self) -> Vec<&Artifact> {
+        self.files.iter().map(|older| &older.artifact).collect()
+    }
+
+    pub(super) fn file(&self, source: usize) -> Option<&OlderFile> {
+        self.files.get(source)
+    }
+}
+
+fn prefix(root: &Path) -> Result<OlderPrefix, FetchErrorKind> {
+    let path = root.join(INNER_MANIFEST);
+    let manifest = manifest(root, &path, "a prefix has its manifest inside")?;
+    Ok(OlderPrefix { root: root.to_owned(), manifest })
+}
+
+fn file(path: &Path) -> Result<OlderFile, FetchErrorKind> {
+    let refuse = |reason: String| FetchErrorKind::Older { path: path.to_owned(), reason };
+    let file = File::open(path).map_err(|error| refuse(format!("it cannot be read: {error}")))?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".json");
+    let manifest = manifest(path, Path::new(&beside), "its parts are known by the manifest beside it alone")?;
+    let artifact = manifest.artifact.ok_or_else(|| refuse("its manifest describes no artifact".to_owned()))?;
+    check_places(&artifact).map_err(|error| refuse(error.to_string()))?;
+    Ok(OlderFile { path: path.to_owned(), file, artifact })
+}
+
+/// The manifest at `path` of what lies at `of`.
+fn manifest(of: &Path, path: &Path, why: &str) -> Result<Manifest, FetchErrorKind> {
+    let refuse = |reason: String| FetchErrorKind::Older { path: of.to_owned(), reason };
+    let text =
+        fs::read(path).map_err(|error| refuse(format!("{why}, and `{}` cannot be read: {error}", path.display())))?;
+    read_manifest(&text).map_err(|error| refuse(format!("`{}`: {error}", path.display())))
+}

@@ -1,0 +1,323 @@
+//! Where an artifact lies: on a web server or on this machine. Both give the manifest, and ranges of bytes.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ureq::http::header;
+use url::Url;
+use vocab::Event;
+
+use super::web::{Setback, Web, WebAnswer};
+use super::{FetchErrorKind, FetchSettings, Watch};
+
+/// Manifests of real runtimes have some hundred kilobytes.
+const MAX_MANIFEST: u64 = 64 << 20;
+
+pub(super) enum Origin {
+    Web(Box<Web>),
+    Disk(PathBuf),
+}
+
+/// What came for a range that was asked for.
+pub(super) enum Answer {
+    /// From the range's start on, to `end` at the most.
+    Range { body: Box<dyn Read + Send>, end: u64, tag: Option<String> },
+    /// Everything, from the first byte; `why` no range.
+    Whole { body: Box<dyn Read + Send>, size: Option<u64>, why: &'static str },
+    /// Neither: the whole must be asked for.
+    NoRange { why: &'static str },
+}
+
+impl Origin {
+    pub(super) fn new(place: &str, settings: &FetchSettings) -> Result<Self, FetchErrorKind> {
+        if let Some(path) = path_of(place) {
+            return Ok(Self::Disk(path));
+        }
+        let refuse = |reason: String| FetchErrorKind::Place { reason };
+        let url = Url::parse(place).map_err(|error| refuse(error.to_string()))?;
+        match url.scheme() {
+            "http" | "https" => Ok(Self::Web(Box::new(Web::new(url, settings)))),
+            other => Err(refuse(format!("`{other}` is not http, https or file"))),
+        }
+    }
+
+    /// The text of the manifest beside it.
+    pub(super) fn manifest(&self, settings: &FetchSettings, watch: &Watch<'_>) -> Result<Vec<u8>, FetchErrorKind> {
+        match self {
+            Self::Disk(path) => manifest_on_disk(path),
+            Self::Web(web) => {
+                let mut url = web.url().clone();
+                url.set_path(&format!("{}.json", url.path()));
+                repeat(settings, watch, "the manifest", || manifest_on_web(web, &url))
+            }
+        }
+    }
+
+    /// Asks for bytes of an artifact of `size` bytes. With `tag`, an answer about another file is
+    /// [`FetchErrorKind::Replaced`].
+    pub(super) fn range(&self, range: Range<u64>, size: u64, tag: Option<&str>) -> Result<Answer, Setback> {
+        match self {
+            Self::Disk(path) => Ok(range_on_disk(path, &range)?),
+            Self::Web(web) => {
+                let mut headers = vec![(header::RANGE, format!("bytes={}-{}", range.start, range.end - 1))];
+                // Only a strong tag vouches for bytes (RFC 9110, 13.1.5).
+                if let Some(tag) = tag.filter(|tag| tag.starts_with('"')) {
+                    headers.push((header::IF_RANGE, tag.to_owned()));
+                }
+                range_of(web.get(web.url(), &headers)?, &range, size, tag)
+            }
+        }
+    }
+
+    pub(super) fn whole(&self) -> Result<Answer, Setback> {
+        match self {
+            Self::Disk(path) => Ok(Answer::Whole { body: Box::new(open(path)?), size: None, why: "" }),
+            Self::Web(web) => match web.get(web.url(), &[])? {
+                answer if answer.status().as_u16() == 200 => Ok(whole_of(answer, "")),
+                answer => Err(status_setback(&answer, web.url())),
+            },
+        }
+    }
+}
+
+/// `None` for anything that is fetched over a network.
+fn path_of(place: &str) -> Option<PathBuf> {
+    // `C:\artifacts\x.zip` parses as a URL with the scheme `c`.
+    if place.as_bytes().get(1) == Some(&b':') || !place.contains(':') {
+        return Some(PathBuf::from(place));
+    }
+    match Url::parse(place) {
+        Ok(url) if url.scheme() == "file" => url.to_file_path().ok(),
+        Ok(_) => None,
+        Err(_) => (!place.contains("://")).then(|| PathBuf::from(place)),
+    }
+}
+
+/// A URL without user, password, query and fragment, any of which may hold a secret. A plain path stays as it is.
+pub fn without_secrets(place: &str) -> String {
+    if path_of(place).is_some_and(|path| path == Path::new(place)) {
+        return place.to_owned();
+    }
+    let Ok(mut url) = Url::parse(place) else {
+        // Not a URL for us; still nothing that looks like a user and password may get out.
+        return match (place.find("://"), place.rfind('@')) {
+            (Some(scheme), Some(at)) if scheme < at => format!("{}://{}", &place[..scheme], &place[at + 1..]),
+            _ => place.to_owned(),
+        };
+    };
+    // Refused only by URLs that cannot have them.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
+}
+
+fn open(path: &Path) -> Result<File, FetchErrorKind> {
+    File::open(path).map_err(|source| FetchErrorKind::Read { path: path.to_owned(), source })
+}
+
+fn manifest_on_disk(path: &Path) -> Result<Vec<u8>, FetchErrorKind> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".json");
+    let beside = PathBuf::from(beside);
+    let file = match File::open(&beside) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(FetchErrorKind::NoManifest { place: beside.display().to_string() });
+        }
+        Err(source) => return Err(FetchErrorKind::Read { path: beside, source }),
+    };
+    match read_bounded(file) {
+        Ok(text) => text.ok_or(FetchErrorKind::LargeManifest { limit: MAX_MANIFEST }),
+        Err(source) => Err(FetchErrorKind::Read { path: beside, source }),
+    }
+}
+
+/// `None` for too much.
+fn read_bounded(reader: impl Read) -> io::Result<Option<Vec<u8>>> {
+    let mut text = Vec::new();
+    reader.take(MAX_MANIFEST + 1).read_to_end(&mut text)?;
+    Ok((text.len() as u64 <= MAX_MANIFEST).then_some(text))
+}
+
+fn manifest_on_web(web: &Web, url: &Url) -> Result<Vec<u8>, Setback> {
+    let mut answer = web.get(url, &[])?;
+    match answer.status().as_u16() {
+        200 => {}
+        404 | 410 => return Err(FetchErrorKind::NoManifest { place: without_secrets(url.as_str()) }.into()),
+        _ => return Err(status_setback(&answer, url)),
+    }
+    let length = header_text(&answer, &header::CONTENT_LENGTH).and_then(|text| text.parse::<usize>().ok());
+    let body = answer.body_mut().with_config().limit(u64::MAX).reader();
+    let text = read_bounded(body).map_err(|error| Setback::Passing(format!("the connection broke: {error}")))?;
+    let text = text.ok_or(FetchErrorKind::LargeManifest { limit: MAX_MANIFEST })?;
+    match length {
+        Some(length) if text.len() < length => {
+            Err(Setback::Passing(format!("the connection ended after {} of {length} bytes", text.len())))
+        }
+        _ => Ok(text),
+    }
+}
+
+fn range_on_disk(path: &Path, range: &Range<u64>) -> Result<Answer, FetchErrorKind> {
+    let mut file = open(path)?;
+    io::Seek::seek(&mut file, io::SeekFrom::Start(range.start))
+        .map_err(|source| FetchErrorKind::Read { path: path.to_owned(), source })?;
+    let body = Box::new(file.take(range.end - range.start));
+    Ok(Answer::Range { body, end: range.end, tag: None })
+}
+
+fn range_of(answer: WebAnswer, range: &Range<u64>, size: u64, tag: Option<&str>) -> Result<Answer, Setback> {
+    let status = answer.status().as_u16();
+    let its_tag = header_text(&answer, &header::ETAG).map(str::to_owned);
+    if let (Some(before), Some(now), 200 | 206) = (tag, its_tag.as_deref(), status)
+        && before != now
+    {
+        return Err(FetchErrorKind::Replaced.into());
+    }
+    match status {
+        206 => {}
+        200 => return Ok(whole_of(answer, "the server does not send single ranges")),
+        416 => return Ok(Answer::NoRange { why: "the server says that it has no such range" }),
+        _ => return Err(Setback::of_status(status)),
+    }
+    let sent = header_text(&answer, &header::CONTENT_RANGE).and_then(content_range);
+    match sent {
+        Some(sent)
+            if sent.start == range.start && sent.end <= range.end && sent.total.is_none_or(|total| total == size) =>
+        {
+            Ok(Answer::Range { body: body_of(answer), end: sent.end, tag: its_tag })
+        }
+        _ => Ok(Answer::NoRange { why: "the server sends other ranges than it is asked for" }),
+    }
+}
+
+fn whole_of(answer: WebAnswer, why: &'static str) -> Answer {
+    let size = header_text(&answer, &header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
+    Answer::Whole { body: body_of(answer), size, why }
+}
+
+fn body_of(answer: WebAnswer) -> Box<dyn Read + Send> {
+    Box::new(answer.into_body().into_with_config().limit(u64::MAX).reader())
+}
+
+fn header_text<'a>(answer: &'a WebAnswer, name: &header::HeaderName) -> Option<&'a str> {
+    answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::trim)
+}
+
+struct ContentRange {
+    start: u64,
+    /// Behind the last byte.
+    end: u64,
+    /// Absent for `*`.
+    total: Option<u64>,
+}
+
+/// `bytes 100-199/200`
+fn content_range(text: &str) -> Option<ContentRange> {
+    let (range, total) = text.strip_prefix("bytes")?.trim_start().split_once('/')?;
+    let (start, last) = range.split_once('-')?;
+    let (start, last): (u64, u64) = (start.parse().ok()?, last.parse().ok()?);
+    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
+    let end = last.checked_add(1).filter(|end| *end > start)?;
+    Some(ContentRange { start, end, total })
+}
+
+fn status_setback(answer: &WebAnswer, url: &Url) -> Setback {
+    match Setback::of_status(answer.status().as_u16()) {
+        Setback::Final(FetchErrorKind::Status { status, .. }) => {
+            Setback::Final(FetchErrorKind::Status { status, place: without_secrets(url.as_str()) })
+        }
+        setback => setback,
+    }
+}
+
+impl Setback {
+    fn of_status(status: u16) -> Self {
+        match status {
+            408 | 425 | 429 | 500.. => Self::Passing(format!("the server answered {status}")),
+            _ => Self::Final(FetchErrorKind::Status { status, place: "the artifact".to_owned() }),
+        }
+    }
+}
+
+/// Runs `attempt` until it succeeds, fails for good, or has had its number of attempts. `what` is for the events.
+pub(super) fn repeat<T>(
+    settings: &FetchSettings,
+    watch: &Watch<'_>,
+    what: &str,
+    mut attempt: impl FnMut() -> Result<T, Setback>,
+) -> Result<T, FetchErrorKind> {
+    let mut pause = settings.first_pause;
+    let mut number = 1;
+    loop {
+        watch.check()?;
+        let reason = match attempt() {
+            Ok(value) => return Ok(value),
+            Err(Setback::Final(kind)) => return Err(kind),
+            Err(Setback::Passing(reason)) => reason,
+        };
+        if number >= settings.attempts {
+            return Err(FetchErrorKind::Unreachable { reason, attempts: number });
+        }
+        number += 1;
+        let what = what.to_owned();
+        (watch.tell)(Event::Retry { what, attempt: number, of: settings.attempts, reason });
+        rest(watch, pause)?;
+        pause *= 2;
+    }
+}
+
+/// Looks up often enough to leave promptly.
+fn rest(watch: &Watch<'_>, pause: Duration) -> Result<(), FetchErrorKind> {
+    const STEP: Duration = Duration::from_millis(50);
+    let mut left = pause;
+    while !left.is_zero() {
+        watch.check()?;
+        let step = left.min(STEP);
+        std::thread::sleep(step);
+        left -= step;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_password_and_query_are_never_shown() {
+        let cases = [
+            ("https://ada:secret@host.example/a.tar?signature=secret#secret", "https://host.example/a.tar"),
+            ("https://token@host.example:8443/a", "https://host.example:8443/a"),
+            ("/tmp/x?y.tar", "/tmp/x?y.tar"),
+            ("C:\\x.tar", "C:\\x.tar"),
+            ("https://ada:secret@host:port/x", "https://host:port/x"),
+        ];
+        for (place, shown) in cases {
+            assert_eq!(without_secrets(place), shown, "for {place:?}");
+        }
+    }
+
+    #[test]
+    fn content_ranges_are_read_strictly() {
+        let cases = [
+            ("bytes 0-9/10", Some((0, 10, Some(10)))),
+            ("bytes 5-9/*", Some((5, 10, None))),
+            ("bytes 9-5/10", None),
+            ("bytes */10", None),
+            ("bytes 0-18446744073709551615/*", None),
+            ("items 0-9/10", None),
+            ("bytes 0-9", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            let read = content_range(text).map(|range| (range.start, range.end, range.total));
+            assert_eq!(read, expected, "for {text:?}");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Which parts of an artifact an installed prefix holds already. Its files are digested as they stand on disk; a file
+//! that was changed after the installation makes its part differ, and so the part is fetched.
+//!
+//! Who owns a file: the `RECORD` of a distribution says so for wheels, the manifest for copied files. The rest is the
+//! interpreter's, but for bytecode that Python wrote on its own.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::io::Read as _;
+
+use vocab::{Artifact, Digest, DistributionName, Manifest, TreePath};
+
+use super::FetchErrorKind;
+use super::older::OlderPrefix;
+use super::side_by_side::side_by_side;
+use crate::turnstile::thread_count;
+use crate::{Content, Entry, EntryIdentity, EntryKind, identity_of, scan};
+
+/// The manifest inside a prefix, at its root.
+pub(super) const INNER_MANIFEST: &str = "pydist.json";
+/// Where the wheels themselves lie, in prefixes that carry them.
+const WHEELHOUSE: &str = "packages";
+/// What interpreters bring along.
+const BUNDLED: [&str; 2] = ["pip", "setuptools"];
+const MAX_RECORD: u64 = 64 << 20;
+
+/// A part that need not be fetched.
+pub(super) struct Reused {
+    /// In the artifact's list.
+    pub index: usize,
+    /// In an older prefix; sorted by path.
+    pub entries: Vec<Entry>,
+}
+
+/// The parts that any of the prefixes holds, in the artifact's order.
+pub(super) fn reusable(
+    prefixes: &[OlderPrefix],
+    manifest: &Manifest,
+    artifact: &Artifact,
+) -> Result<Vec<Reused>, FetchErrorKind> {
+    let mut found: BTreeMap<usize, Reused> = BTreeMap::new();
+    for prefix in prefixes {
+        let held = Held::read(prefix)?;
+        for reused in held.parts(manifest, artifact, |index| found.contains_key(&index)) {
+            found.insert(reused.index, reused);
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// A prefix, by path.
+struct Held<'a> {
+    manifest: &'a Manifest,
+    entries: BTreeMap<TreePath, Entry>,
+    /// What each distribution's RECORD lists, RECORD itself included.
+    records: HashMap<DistributionName, BTreeSet<TreePath>>,
+}
+
+/// The paths that may make up a part; the first choice whose identity is right counts.
+struct Candidate {
+    index: usize,
+    choices: Vec<BTreeSet<TreePath>>,
+}
+
+impl<'a> Held<'a> {
+    fn read(prefix: &'a OlderPrefix) -> Result<Self, FetchErrorKind> {
+        let entries: BTreeMap<_, _> =
+            scan(&prefix.root)?.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
+        let mut records: HashMap<DistributionName, BTreeSet<TreePath>> = HashMap::new();
+        for entry in entries.values() {
+            if let Some((name, paths)) = record_of(entry) {
+                records.entry(name).or_default().extend(paths);
+            }
+        }
+        Ok(Self { manifest: &prefix.manifest, entries, records })
+    }
+
+    fn parts(&self, manifest: &Manifest, artifact: &Artifact, known: impl Fn(usize) -> bool) -> Vec<Reused> {
+        let candidates = self.candidates(manifest, artifact, known);
+        let wanted: BTreeSet<&TreePath> = candidates.iter().flat_map(|it| it.choices.iter().flatten()).collect();
+        let digests = self.digests(&wanted.into_iter().collect::<Vec<_>>());
+        let part = |candidate: Candidate| {
+            let identity = artifact.parts[candidate.index].identity;
+            let right = |paths: &BTreeSet<TreePath>| self.identity(paths, &digests) == identity;
+            let paths = candidate.choices.into_iter().find(right)?;
+            let entries = paths.iter().filter_map(|path| self.entries.get(path)).cloned().collect();
+            Some(Reused { index: candidate.index, entries })
+        };
+        candidates.into_iter().filter_map(part).collect()
+    }
+
+    /// Only parts that have an identity, and of wheels only those that were installed here.
+    fn candidates(&self, manifest: &Manifest, artifact: &Artifact, known: impl Fn(usize) -> bool) -> Vec<Candidate> {
+        let copied: BTreeSet<TreePath> = self.manifest.copied_files.iter().map(|file| file.path.clone()).collect();
+        let mut taken = copied.clone();
+        let mut candidates = Vec::new();
+        let mut base = None;
+        for (index, part) in artifact.parts.iter().enumerate() {
+            let choice: BTreeSet<TreePath> = match part.content.as_str() {
+                "base" => {
+                    // Known when all others are.
+                    base = Some(index);
+                    continue;
+                }
+                "copied-files" => manifest.copied_files.iter().map(|file| file.path.clone()).collect(),
+                wheel => match self.wheel(wheel) {
+                    Some(paths) => {
+                        // A file that two wheels bring is in the part of the first.
+                        let own: BTreeSet<_> = paths.difference(&taken).cloned().collect();
+                        taken.extend(own.iter().cloned());
+                        own
+                    }
+                    None => continue,
+                },
+            };
+            if part.identity.is_some() && part.size > 0 && !known(index) {
+                candidates.push(Candidate { index, choices: vec![choice] });
+            }
+        }
+        if let Some(index) = base.filter(|index| artifact.parts[*index].identity.is_some() && !known(*index)) {
+            candidates.push(Candidate { index, choices: self.base() });
+        }
+        candidates
+    }
+
+    /// By the name of the wheel's file.
+    fn wheel(&self, file: &str) -> Option<BTreeSet<TreePath>> {
+        let distribution = self.manifest.distributions.iter().find(|it| it.file == file)?;
+        let mut paths = self.records.get(&distribution.name).cloned().unwrap_or_default();
+        paths.extend(wheelhouse_path(file).filter(|path| self.entries.contains_key(path)));
+        Some(paths)
+    }
+
+    /// What no other part has. Distributions that the manifest does not name may be the interpreter's own or may have
+    /// been installed later, so there are three guesses: all are its own, only those that interpreters usually bring,
+    /// none.
+    fn base(&self) -> Vec<BTreeSet<TreePath>> {
+        let mut others: BTreeSet<TreePath> = self.manifest.copied_files.iter().map(|file| file.path.clone()).collect();
+        others.extend(INNER_MANIFEST.parse::<TreePath>());
+        others.extend(self.manifest.distributions.iter().filter_map(|it| wheelhouse_path(&it.file)));
+        let named: BTreeSet<&DistributionName> = self.manifest.distributions.iter().map(|it| &it.name).collect();
+        let recorded = |foreign: &dyn Fn(&DistributionName) -> bool| {
+            let foreign = self.records.iter().filter(|(name, _)| named.contains(name) || foreign(name));
+            let paths = foreign.flat_map(|(_, paths)| paths).cloned();
+            others.iter().cloned().chain(paths).collect::<BTreeSet<_>>()
+        };
+        let all = recorded(&|_| true);
+        let usual = |name: &DistributionName| BUNDLED.contains(&name.to_string().as_str());
+        let guesses = [recorded(&|_| false), recorded(&|name| !usual(name)), all.clone()];
+        guesses.iter().map(|others| self.without(others, &all)).collect()
+    }
+
+    /// Files and links but for `others` and for bytecode that is not `recorded`, and the folders that are empty.
+    fn without(&self, others: &BTreeSet<TreePath>, recorded: &BTreeSet<TreePath>) -> BTreeSet<TreePath> {
+        let ignored = |path: &TreePath| is_bytecode(path) && !recorded.contains(path);
+        let mut filled: BTreeSet<TreePath> = BTreeSet::new();
+        for path in self.entries.keys().filter(|path| !ignored(path)) {
+            filled.extend(path.parent());
+        }
+        let is_own = |(path, entry): &(&TreePath, &Entry)| {
+            let empty = entry.kind != EntryKind::Directory || !filled.contains(*path);
+            empty && !ignored(path) && !others.contains(*path)
+        };
+        self.entries.iter().filter(is_own).map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Of files; one that cannot be read has none, and its part is fetched.
+    fn digests(&self, paths: &[&TreePath]) -> HashMap<TreePath, Digest> {
+        let digest = |index: usize| -> Result<_, std::convert::Infallible> {
+            let content = self.entries.get(paths[index]).map(|entry| &entry.kind);
+            Ok(match content {
+                Some(EntryKind::File { content: Content::Disk(place), .. }) => {
+                    File::open(place).and_then(Digest::of_reader).ok().map(|(digest, _)| digest)
+                }
+                _ => None,
+            })
+        };
+        let Ok(digests) = side_by_side(thread_count(0), paths.len(), digest);
+        let pairs = paths.iter().zip(digests);
+        pairs.filter_map(|(path, digest)| Some(((*path).clone(), digest?))).collect()
+    }
+
+    /// `None` when something is not there.
+    fn identity(&self, paths: &BTreeSet<TreePath>, digests: &HashMap<TreePath, Digest>) -> Option<Digest> {
+        let mut rows = Vec::new();
+        for path in paths {
+            let identity = match &self.entries.get(path)?.kind {
+                EntryKind::Directory => EntryIdentity::Directory,
+                EntryKind::File { executable, .. } => {
+                    EntryIdentity::File { sha256: *digests.get(path)?, executable: *executable }
+                }
+                // Where links are copied when extracted, none is left of those that were packed.
+                EntryKind::Symlink { .. } if cfg!(windows) => return None,
+                EntryKind::Symlink { target } => EntryIdentity::Symlink { target },
+            };
+            rows.push((path, identity));
+        }
+        Some(identity_of(rows))
+    }
+}
+
+fn wheelhouse_path(file: &str) -> Option<TreePath> {
+    format!("{WHEELHOUSE}/{file}").parse().ok()
+}
+
+fn is_bytecode(path: &TreePath) -> bool {
+    path.as_str().ends_with(".pyc") || path.segments().any(|segment| segment == "__pycache__")
+}
+
+/// Of `…/<name>-<version>.dist-info/RECORD`: the distribution's name, and the paths that are listed, below the
+/// prefix. Rows that lead out of it are nobody's.
+fn record_of(entry: &Entry) -> Option<(DistributionName, BTreeSet<TreePath>)> {
+    let folder = entry.path.parent().filter(|_| entry.path.file_name() == "RECORD")?;
+    let (name, _) = folder.file_name().strip_suffix(".dist-info")?.rsplit_once('-')?;
+    let name: DistributionName = name.parse().ok()?;
+    let site = folder.parent()?;
+    let EntryKind::File { content: Content::Disk(place), .. } = &entry.kind else { return None };
+    let mut text = Vec::new();
+    File::open(place).and_then(|file| file.take(MAX_RECORD).read_to_end(&mut text)).ok()?;
+    let mut rows = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_slice());
+    let listed = rows.records().map_while(Result::ok).filter_map(|row| below(&site, row.get(0)?));
+    Some((name, listed.chain([entry.path.clone()]).collect()))
+}
+
+/// `text` as seen from `folder`.
+fn below(folder: &TreePath, text: &str) -> Option<TreePath> {
+    let mut kept: Vec<&str> = folder.segments().collect();
+    for segment in text.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                kept.pop()?;
+            }
+            name => kept.push(name),
+        }
+    }
+    if text.starts_with('/') { None } else { kept.join("/").parse().ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_a_record_are_seen_from_its_folder() {
+        let folder: TreePath = "lib/python3.12/site-packages".parse().unwrap();
+        let cases = [
+            ("a/b.py", Some("lib/python3.12/site-packages/a/b.py")),
+            ("../../../bin/x", Some("bin/x")),
+            ("../../../../etc/passwd", None),
+            ("/etc/passwd", None),
+            ("c\\d", None),
+        ];
+        for (text, expected) in cases {
+            let path = below(&folder, text);
+            assert_eq!(path.as_ref().map(TreePath::as_str), expected, "for {text:?}");
+        }
+    }
+
+    #[test]
+    fn bytecode_is_known_by_its_name() {
+        for (path, expected) in [("a/__pycache__/b.cpython-312.pyc", true), ("a.pyc", true), ("a.py", false)] {
+            assert_eq!(is_bytecode(&path.parse().unwrap()), expected, "for {path}");
+        }
+    }
+}

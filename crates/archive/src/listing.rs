@@ -1,0 +1,218 @@
+//! What is in an archive, without writing any of it: as a list, or judged as an extraction would.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use vocab::{ArtifactFormat, Digest, DigestWriter, Exit, Fault};
+
+use crate::Content;
+use crate::extract::{ExtractOptions, Extracted, stage};
+use crate::extract_error::{ExtractError, ExtractErrorKind};
+use crate::follower::digest_of_range;
+use crate::place::Place;
+use crate::source::{Decoder, Source, detect};
+use crate::tar_stream::{Item, Member, MemberKind, TarStream};
+use crate::turnstile::{Turnstile, run_workers, thread_count};
+use crate::zip_extract::{members_of_zip, stage_zip};
+
+/// One entry as it stands in the archive. It has not been judged: its name may be anything.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// Bytes that are not UTF-8 are replaced. A directory's ends in `/`.
+    pub path: String,
+    pub kind: ListedKind,
+    /// The owner's bit.
+    pub executable: bool,
+    /// Of a file's content in bytes; 0 for all else.
+    pub size: u64,
+    /// Of a link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Of a file's content, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListedKind {
+    Directory,
+    File,
+    Symlink,
+    HardLink,
+    /// Of a kind that no extraction lets pass.
+    Special,
+}
+
+/// How much is found out about each entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    Names,
+    /// Also the digest of each file.
+    Digests,
+}
+
+/// All entries in their order, at most [`crate::Limits::entries`] of them.
+pub fn list(archive: &Path, listing: Listing, options: &ExtractOptions<'_>) -> Result<Vec<Listed>, ListError> {
+    let failed = |kind| ListError(ExtractError { archive: archive.to_owned(), kind });
+    list_inner(archive, listing, options).map_err(failed)
+}
+
+/// As an extraction fails, but for the rules that it would apply.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot list `{}`: {}", .0.archive.display(), .0.kind)]
+pub struct ListError(pub ExtractError);
+
+impl Fault for ListError {
+    fn code(&self) -> &'static str {
+        self.0.code()
+    }
+
+    fn exit(&self) -> Exit {
+        self.0.exit()
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.0.hint()
+    }
+}
+
+fn list_inner(archive: &Path, listing: Listing, options: &ExtractOptions<'_>) -> Result<Vec<Listed>, ExtractErrorKind> {
+    let read = |source| ExtractErrorKind::Read { source };
+    let mut file = File::open(archive).map_err(read)?;
+    match detect(&mut file).map_err(read)? {
+        Some(format @ (ArtifactFormat::TarZst | ArtifactFormat::TarGz | ArtifactFormat::Tar)) => {
+            let source = Source::open(file, format).map_err(ExtractErrorKind::of_read)?;
+            list_tar(&source.ok_or(ExtractErrorKind::Format)?, listing, options)
+        }
+        Some(ArtifactFormat::Zip) => list_zip(archive, &file, listing, options),
+        None => Err(ExtractErrorKind::Format),
+    }
+}
+
+fn list_zip(
+    archive: &Path,
+    file: &File,
+    listing: Listing,
+    options: &ExtractOptions<'_>,
+) -> Result<Vec<Listed>, ExtractErrorKind> {
+    let size = file.metadata().map_err(|source| ExtractErrorKind::Read { source })?.len();
+    let mut collected = Collector { listing, limit: options.limits.entries, entries: Vec::new(), open: None };
+    for member in members_of_zip(file, size, options)? {
+        collected.member(member)?;
+    }
+    let mut entries = collected.entries;
+    if listing == Listing::Names {
+        // None of the content was read.
+        return Ok(entries);
+    }
+    let members =
+        crate::zip_members(archive).map_err(|error| ExtractErrorKind::of_read(std::io::Error::other(error)))?;
+    let path: Arc<Path> = archive.into();
+    for entry in entries.iter_mut().filter(|entry| entry.kind == ListedKind::File) {
+        entry.sha256 = None;
+        if let Some(member) = members.get(&entry.path) {
+            let content = Content::Zipped { archive: Arc::clone(&path), member: *member };
+            entry.sha256 = Some(content.digest().map_err(ExtractErrorKind::of_read)?);
+        }
+    }
+    Ok(entries)
+}
+
+fn list_tar(source: &Source, listing: Listing, options: &ExtractOptions<'_>) -> Result<Vec<Listed>, ExtractErrorKind> {
+    let collected = Collector { listing, limit: options.limits.entries, entries: Vec::new(), open: None };
+    let turnstile = Turnstile::new((TarStream::new(), collected));
+    run_workers(thread_count(options.threads), &turnstile, || -> Result<(), ExtractErrorKind> {
+        let (mut decoder, mut buffer) = (Decoder::default(), Vec::new());
+        while let Some(chunk) = source.next(&mut decoder, &mut buffer) {
+            let passed = turnstile.pass(chunk.ticket, |(tar, collected)| {
+                chunk.result.map_err(ExtractErrorKind::of_read)?;
+                tar.feed(&buffer, &mut |item| match item {
+                    Item::Member(member) => collected.member(member),
+                    Item::Content(range) => {
+                        collected.content(&buffer[range]);
+                        Ok(())
+                    }
+                })
+            })?;
+            if passed.is_none() {
+                return Ok(());
+            }
+            (options.progress)(chunk.packed);
+        }
+        Ok(())
+    })?;
+    let (tar, mut collected) = turnstile.into_inner();
+    tar.finish()?;
+    collected.close();
+    Ok(collected.entries)
+}
+
+struct Collector {
+    listing: Listing,
+    limit: u64,
+    entries: Vec<Listed>,
+    /// The content of the last entry, while it comes.
+    open: Option<DigestWriter<std::io::Sink>>,
+}
+
+impl Collector {
+    fn member(&mut self, member: Member) -> Result<(), ExtractErrorKind> {
+        self.close();
+        if self.entries.len() as u64 >= self.limit {
+            return Err(ExtractErrorKind::Limit { what: "entries", limit: self.limit });
+        }
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        let (kind, target) = match member.kind {
+            MemberKind::Directory => (ListedKind::Directory, None),
+            MemberKind::File => (ListedKind::File, None),
+            MemberKind::Symlink(target) => (ListedKind::Symlink, Some(text(target))),
+            MemberKind::HardLink(target) => (ListedKind::HardLink, Some(text(target))),
+            MemberKind::Special(_) => (ListedKind::Special, None),
+        };
+        if kind == ListedKind::File && self.listing == Listing::Digests {
+            self.open = Some(DigestWriter::new(std::io::sink()));
+        }
+        let Member { name, executable, size, .. } = member;
+        self.entries.push(Listed { path: text(name), kind, executable, size, target, sha256: None });
+        Ok(())
+    }
+
+    fn content(&mut self, bytes: &[u8]) {
+        if let Some(open) = &mut self.open {
+            std::io::Write::write_all(open, bytes).expect("nothing is written anywhere");
+        }
+    }
+
+    fn close(&mut self) {
+        if let (Some(open), Some(last)) = (self.open.take(), self.entries.last_mut()) {
+            last.sha256 = Some(open.finish().1);
+        }
+    }
+}
+
+/// Decodes and judges everything by the rules of [`crate::extract`], and writes nothing. What only a disk could say,
+/// such as whether there is room, is not looked at; links are judged as links.
+pub fn check(archive: &Path, options: &ExtractOptions<'_>) -> Result<Extracted, ExtractError> {
+    check_inner(archive, options).map_err(|kind| ExtractError { archive: archive.to_owned(), kind })
+}
+
+fn check_inner(archive: &Path, options: &ExtractOptions<'_>) -> Result<Extracted, ExtractErrorKind> {
+    let read = |source| ExtractErrorKind::Read { source };
+    let mut file = File::open(archive).map_err(read)?;
+    let size = file.metadata().map_err(read)?.len();
+    if let Some(expected) = options.expected {
+        let actual = digest_of_range(&file, 0, size).map_err(read)?;
+        if actual != expected {
+            return Err(ExtractErrorKind::Digest { expected, actual });
+        }
+    }
+    let format = detect(&mut file).map_err(read)?.ok_or(ExtractErrorKind::Format)?;
+    if format == ArtifactFormat::Zip {
+        return stage_zip(&file, size, &Place::nowhere(), options);
+    }
+    let source = Source::open(file, format).map_err(ExtractErrorKind::of_read)?.ok_or(ExtractErrorKind::Format)?;
+    stage(&source, size, &Place::nowhere(), options)
+}

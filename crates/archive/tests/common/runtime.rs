@@ -1,0 +1,146 @@
+//! A small runtime: an interpreter, wheels with RECORDs, a copied file, its manifests; as an artifact on disk.
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use archive::{
+    Content, Entry, EntryIdentity, EntryKind, NoCache, PackOptions, PartSource, identity_of, pack, read_manifest,
+    write_manifest,
+};
+use vocab::{Artifact, ArtifactFormat, CopiedFile, Digest, Distribution, Manifest, Origin};
+
+use crate::common::noise_of;
+
+pub const SITE: &str = "lib/python3.12/site-packages";
+
+/// 20 parts: the interpreter, 17 wheels, copied files, metadata. Each but the last has some content that does not
+/// compress.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    /// By name.
+    pub versions: BTreeMap<String, String>,
+    pub base: u64,
+    pub format: ArtifactFormat,
+    /// Of each wheel's content; the interpreter has four times as many, as it usually does.
+    pub bytes: usize,
+}
+
+impl Runtime {
+    pub fn new() -> Self {
+        let versions = (0..17).map(|index| (format!("demo{index}"), "1.0".to_owned())).collect();
+        Self { versions, base: 1, format: ArtifactFormat::TarZst, bytes: 200_000 }
+    }
+
+    pub fn with(mut self, name: &str, version: &str) -> Self {
+        self.versions.insert(name.to_owned(), version.to_owned());
+        self
+    }
+
+    pub fn format(mut self, format: ArtifactFormat) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Writes the artifact and its manifest, and gives both.
+    pub fn pack(&self, folder: &Path, name: &str) -> (PathBuf, Manifest) {
+        let target = folder.join(format!("{name}.{}", self.format.extension()));
+        let mut manifest = self.manifest();
+        let mut parts = vec![part("base", self.base_entries())];
+        for (name, version) in &self.versions {
+            parts.push(part(&wheel(name, version), self.wheel_entries(name, version)));
+        }
+        parts.push(part("copied-files", vec![Entry::bytes("share/notice.txt".parse().unwrap(), *b"notice")]));
+        let inner = Entry::bytes("pydist.json".parse().unwrap(), write_manifest(&manifest).into_bytes());
+        parts.push(PartSource::new("metadata", vec![inner]));
+        let options = PackOptions { format: self.format, level: 1, ..PackOptions::default() };
+        let packed = pack(&target, &parts, &options, &NoCache).unwrap();
+        manifest.artifact = Some(Artifact {
+            level: None,
+            file: target.file_name().unwrap().to_str().unwrap().to_owned(),
+            format: self.format,
+            sha256: packed.sha256,
+            size: packed.size,
+            parts: packed.parts,
+        });
+        fs::write(manifest_beside(&target), write_manifest(&manifest)).unwrap();
+        (target, manifest)
+    }
+
+    fn manifest(&self) -> Manifest {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/manifest/format-2.json");
+        let mut manifest = read_manifest(&fs::read(path).unwrap()).unwrap();
+        manifest.artifact = None;
+        manifest.clashes = Vec::new();
+        manifest.distributions = self.versions.iter().map(|(name, version)| distribution(name, version)).collect();
+        let (path, sha256, size) = ("share/notice.txt".parse().unwrap(), Digest::of("notice"), 6);
+        manifest.copied_files = vec![CopiedFile { path, sha256, size, overwrote: false }];
+        manifest
+    }
+
+    fn base_entries(&self) -> Vec<Entry> {
+        let path = |text: &str| text.parse().unwrap();
+        let program = Content::Bytes(noise_of(self.base, 4 * self.bytes).into());
+        let mut entries = vec![
+            Entry::file(path("bin/python3.12"), program, true),
+            Entry::bytes(path("lib/python3.12/os.py"), *b"# os"),
+            // The interpreter's own pip, which the manifest does not name.
+            Entry::bytes(path(&format!("{SITE}/pip-1.0.dist-info/RECORD")), *b"pip/__init__.py,,\n"),
+            Entry::bytes(path(&format!("{SITE}/pip/__init__.py")), *b"# pip"),
+            Entry::directory(path("lib/empty")),
+        ];
+        if cfg!(unix) {
+            entries.push(Entry::symlink(path("bin/python3"), "python3.12"));
+        }
+        entries
+    }
+
+    fn wheel_entries(&self, name: &str, version: &str) -> Vec<Entry> {
+        let info = format!("{SITE}/{name}-{version}.dist-info");
+        let record = format!("{name}/data.bin,,\n../../../bin/{name},,\n{name}-{version}.dist-info/RECORD,,\n");
+        let seed = Digest::of(format!("{name} {version}")).as_bytes()[..8].try_into().map(u64::from_le_bytes).unwrap();
+        vec![
+            Entry::bytes(format!("{SITE}/{name}/data.bin").parse().unwrap(), noise_of(seed, self.bytes)),
+            Entry::file(format!("bin/{name}").parse().unwrap(), Content::Bytes(name.as_bytes().into()), true),
+            Entry::bytes(format!("{info}/RECORD").parse().unwrap(), record.into_bytes()),
+        ]
+    }
+}
+
+pub fn wheel(name: &str, version: &str) -> String {
+    format!("{name}-{version}-py3-none-any.whl")
+}
+
+pub fn manifest_beside(artifact: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.json", artifact.display()))
+}
+
+fn distribution(name: &str, version: &str) -> Distribution {
+    Distribution {
+        name: name.parse().unwrap(),
+        version: version.to_owned(),
+        file: wheel(name, version),
+        sha256: Digest::of(wheel(name, version)),
+        size: 1,
+        origin: Origin::Wheel,
+        requested: true,
+        licence: None,
+        needs: None,
+    }
+}
+
+fn part(name: &str, entries: Vec<Entry>) -> PartSource {
+    let identity = identity_of(entries.iter().map(|entry| {
+        let identity = match &entry.kind {
+            EntryKind::Directory => EntryIdentity::Directory,
+            EntryKind::Symlink { target } => EntryIdentity::Symlink { target },
+            EntryKind::File { content: Content::Bytes(bytes), executable } => {
+                EntryIdentity::File { sha256: Digest::of(bytes), executable: *executable && cfg!(unix) }
+            }
+            EntryKind::File { .. } => panic!("all content is in memory"),
+        };
+        (&entry.path, identity)
+    }));
+    PartSource { identity: Some(identity), ..PartSource::new(name, entries) }
+}

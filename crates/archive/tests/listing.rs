@@ -1,0 +1,48 @@
+//! What is in an archive, without extracting it: the same for every container.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+use std::fs;
+
+use archive::{Entry, ExtractOptions, Listing, NoCache, PackOptions, PartSource, check, extract, list, pack};
+use vocab::{ArtifactFormat, Digest};
+
+#[test]
+fn an_archive_is_listed_and_checked_as_it_would_be_extracted_in_every_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = vec![7; 9 << 20];
+    let entries = vec![
+        Entry::directory("empty".parse().unwrap()),
+        Entry::bytes("a/long.bin".parse().unwrap(), long.clone()),
+        Entry::bytes("a/short.txt".parse().unwrap(), *b"short"),
+    ];
+    for format in ArtifactFormat::ALL {
+        let path = folder.path().join(format.extension());
+        let options = PackOptions { format, level: 1, ..PackOptions::default() };
+        pack(&path, &[PartSource::new("all", entries.clone())], &options, &NoCache).unwrap();
+        let options = ExtractOptions::default();
+        let files: Vec<_> = list(&path, Listing::Digests, &options)
+            .unwrap()
+            .into_iter()
+            .filter_map(|entry| Some((entry.path, entry.size, entry.sha256?)))
+            .collect();
+        let expected = [
+            ("a/long.bin".to_owned(), long.len() as u64, Digest::of(&long)),
+            ("a/short.txt".to_owned(), 5, Digest::of("short")),
+        ];
+        assert_eq!(files, expected, "{format:?}");
+        assert!(list(&path, Listing::Names, &options).unwrap().iter().all(|entry| entry.sha256.is_none()));
+
+        let checked = check(&path, &options).unwrap();
+        assert_eq!(checked, extract(&path, &folder.path().join("tree"), &options).unwrap(), "{format:?}");
+        fs::remove_dir_all(folder.path().join("tree")).unwrap();
+
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let refused = check(&path, &options).is_err();
+        assert_eq!(refused, format != ArtifactFormat::Tar, "{format:?}: a tar has no checksums of content");
+    }
+    let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 4, "nothing but the archives is there: {names:?}");
+}
