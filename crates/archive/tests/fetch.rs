@@ -408,7 +408,8 @@ mod prefix {
 
     #[test]
     fn a_file_that_was_changed_in_the_prefix_makes_its_part_be_fetched() {
-        let cases: [(&str, fn(&Path), usize); 6] = [
+        type Change = fn(&Path);
+        let cases: [(&str, Change, usize); 6] = [
             ("a wheel's file", |root| fs::write(root.join(format!("{SITE}/demo3/data.bin")), "x").unwrap(), 17),
             ("a wheel's file is gone", |root| fs::remove_file(root.join("bin/demo4")).unwrap(), 17),
             ("the interpreter's", |root| fs::write(root.join("lib/python3.12/os.py"), "x").unwrap(), 17),

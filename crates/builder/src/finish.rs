@@ -166,6 +166,8 @@ pub fn parts(
     let mut take = |paths: &mut dyn Iterator<Item = &TreePath>| -> Vec<Entry> {
         paths.filter_map(|path| by_path.remove(path)).collect()
     };
+    // Taken first: a file that replaced a wheel's own is in no wheel's part, whose identity tells of the former.
+    let copied = take(&mut assembled.copied.iter().map(|file| &file.path));
     // The order of the parts is fixed; what changes least comes first.
     let base = take(&mut assembled.base_files.iter().chain(&empty_folders));
     let identity = base_identity(context, tree, &base)?;
@@ -185,7 +187,6 @@ pub fn parts(
         }));
         parts.push(PartSource { identity: Some(identity), ..PartSource::new(file, entries) });
     }
-    let copied = take(&mut assembled.copied.iter().map(|file| &file.path));
     if !copied.is_empty() {
         let identity = identity_of_disk(&copied)?;
         parts.push(PartSource { identity: Some(identity), ..PartSource::new("copied-files", copied) });
