@@ -258,8 +258,6 @@ fn more_entries_than_65535_are_read_by_all() {
     let target = folder.path().join("a.zip");
     let all = (0..70_000).map(|number| Entry::bytes(format!("{}/{number}", number / 1000).parse().unwrap(), *b""));
     zip_of(&target, &[PartSource::new("many", all.collect())]);
-    let extracted = extract(&target, &folder.path().join("tree"), &ExtractOptions::default()).unwrap();
-    assert_eq!((extracted.files, extracted.directories), (70_000, 70));
     assert_eq!(zip_members(&target).unwrap().len(), 70_000);
     if found("python3", "--version") {
         let code = "import sys, zipfile; print(len(zipfile.ZipFile(sys.argv[1]).namelist()))";
