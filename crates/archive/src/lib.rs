@@ -3,6 +3,10 @@
 //! An archive is a row of parts; a part is compressed on its own and is the same bytes whenever its entries are. See
 //! `docs/formats/artifact.md` for the format and `docs/formats/manifest.md` for what lies beside it.
 //!
+//! Four containers: `tar.zst`, `tar.gz`, `tar` and `zip`. Files can be taken from disk, from memory, or from inside
+//! another zip ([`zip_members`], [`Content::Zipped`]): into a zip their compressed bytes are copied as they stand, into
+//! a tar they are unpacked on the way.
+//!
 //! ```
 //! use archive::{Entry, ExtractOptions, NoCache, PackOptions, PartSource};
 //!

@@ -286,11 +286,10 @@ impl Tools {
     }
 
     fn disk(&mut self, path: &Path, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let open = match self.open.take_if(|(last, ..)| **last != *path) {
-            None if self.open.is_some() => self.open.as_ref(),
-            _ => None,
-        };
-        let (_, file, size) = match open {
+        if self.open.as_ref().is_some_and(|(last, ..)| **last != *path) {
+            self.open = None;
+        }
+        let (_, file, size) = match &mut self.open {
             Some(open) => open,
             None => {
                 self.window.clear();
