@@ -9,7 +9,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use vocab::Digest;
 
@@ -51,6 +51,11 @@ pub fn part_key(identity: &Digest, options: &PackOptions<'_>) -> Digest {
         options.level,
         options.mtime,
     ))
+}
+
+/// The bytes of the part in a file that a cache was given. `None` when any of it is damaged.
+pub fn check_part(path: &Path) -> Option<u64> {
+    CachedPart::open(path.to_owned()).map(|part| part.size)
 }
 
 const MAGIC: &[u8; 8] = b"pydpart1";

@@ -19,6 +19,7 @@ use crate::options::BuildOptions;
 use crate::plan::Plan;
 use crate::prefix_folder::PrefixFolder;
 use crate::prepare::{self, Prepared};
+use crate::remote::Remote;
 use crate::steps::Steps;
 use crate::verify::{self, Verification};
 use crate::{Context, test_run};
@@ -94,7 +95,9 @@ pub fn build(
         return Ok(finished(Ending::UpToDate(Box::new(product)), &steps));
     }
 
+    let tree = base::mend(context, &prepared.base, tree)?;
     let gathering = gather::gather(context, repository.root(), &prepared, &tree, options.fail_on_missing, &mut steps)?;
+    remote_outcome(context)?;
     let staging = prefix.stage()?;
     let pieces = Pieces {
         tree: &tree,
@@ -126,9 +129,15 @@ pub fn build(
         let packing = Packing { out: &options.out, level: options.level, mtime: options.source_date_epoch };
         finish::pack(context, &parts, &mut manifest, &packing)
     })?;
+    remote_outcome(context)?;
     prefix.publish()?;
     let product = Product { prefix: prefix.target().to_owned(), artifact, manifest };
     Ok(finished(Ending::Built(Box::new(product)), &steps))
+}
+
+/// With `--strict`, what went wrong with the remote store.
+fn remote_outcome(context: &Context) -> Result<(), Box<dyn Fault>> {
+    context.store.remote().map_or(Ok(()), Remote::outcome)
 }
 
 fn copy_operations(prepared: &Prepared) -> Vec<CopyOperation> {

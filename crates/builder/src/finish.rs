@@ -301,7 +301,10 @@ pub fn pack(
         names: archive::NameRules::of_platform(manifest.platform),
         ..PackOptions::default()
     };
-    let packed = archive::pack(&target, parts, &options, &PartStore::new(&context.store))?;
+    let cache = PartStore::new(context);
+    cache.bring(parts.iter().filter_map(|part| Some(archive::part_key(part.identity.as_ref()?, &options))));
+    let packed = archive::pack(&target, parts, &options, &cache)?;
+    cache.share();
     manifest.artifact = Some(Artifact {
         file: name.to_string(),
         format: name.format,

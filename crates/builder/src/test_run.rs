@@ -49,7 +49,7 @@ pub fn run(
     let target = options.out.join(name.to_string());
     let stub = Entry::bytes(STUB_FILE.parse().expect("a literal path inside the tree"), STUB.as_bytes());
     let packing = PackOptions { level: options.level, mtime: options.source_date_epoch, ..PackOptions::default() };
-    archive::pack(&target, &[PartSource::new("metadata", vec![stub])], &packing, &PartStore::new(&context.store))?;
+    archive::pack(&target, &[PartSource::new("metadata", vec![stub])], &packing, &PartStore::new(context))?;
     prefix.publish()?;
     Ok((prefix.target().to_owned(), target))
 }
