@@ -41,6 +41,11 @@ impl Remote {
         Self { store, read_only, strict, state: Mutex::default() }
     }
 
+    /// The place itself, unchecked.
+    pub fn store(&self) -> &dyn RemoteStore {
+        self.store.as_ref()
+    }
+
     /// The file with this digest, now in the local store. False when the remote store has none that can be used.
     pub fn bring_blob(&self, context: &Context, sha256: &Digest, file_name: &str) -> bool {
         let object = object("blobs", sha256);
