@@ -102,10 +102,9 @@ fn each_fault_of_a_server_is_told_for_what_it_is_and_never_with_a_secret() {
     let endpoint = server.variables()[0].1.clone();
     let http = HttpServer::start();
     let path = format!("/{BUCKET}/v1/blobs/ab/x");
-    let cases: [(&str, &str, &str, Option<Mishap>, &str); 7] = [
+    let cases: [(&str, &str, &str, Option<Mishap>, &str); 6] = [
         // (bucket, endpoint, secret, mishap, what is told)
         (BUCKET, &endpoint, "another", None, "403 SignatureDoesNotMatch"),
-        ("absent", &endpoint, SECRET, None, "404 NoSuchBucket"),
         (BUCKET, "http://127.0.0.1:1", SECRET, None, "the connection was refused"),
         (BUCKET, &http.url(""), SECRET, Some(Mishap::Status(503)), "503"),
         (BUCKET, &http.url(""), SECRET, Some(Mishap::Status(301)), "another region"),

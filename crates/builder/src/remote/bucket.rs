@@ -206,3 +206,28 @@ fn refused(mut answer: Answer) -> RemoteErrorKind {
     let plain = |code: &&str| code.len() < 64 && code.chars().all(|it| it.is_ascii_alphanumeric());
     RemoteErrorKind::Refused { status, said: code.filter(plain).unwrap_or_default().to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_with_the_servers_code_and_nothing_else_of_its_answer() {
+        let cases = [
+            // (status, body, what is told)
+            (
+                404,
+                "<Error><Code>NoSuchBucket</Code><Message>x</Message></Error>",
+                "the server answered 404 NoSuchBucket",
+            ),
+            (403, "<Error><Code>Access denied to AKID</Code></Error>", "the server answered 403 "),
+            (500, "no XML", "the server answered 500 "),
+            (301, "", "the bucket is in another region, eu-west-1"),
+        ];
+        for (status, body, told) in cases {
+            let answer = Response::builder().status(status).header("x-amz-bucket-region", "eu-west-1");
+            let answer = answer.body(ureq::Body::builder().data(body)).unwrap();
+            assert_eq!(refused(answer).to_string(), told);
+        }
+    }
+}

@@ -1,8 +1,9 @@
 //! The remote store as a build uses it: checked, forgiving, and silent after its first fault.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use vocab::{Digest, Fault};
@@ -26,6 +27,8 @@ pub struct Remote {
 struct State {
     /// Reading, then writing: given up after a fault, which the next object would meet again.
     given_up: [bool; 2],
+    /// Objects that were asked for and could not be used; they are not asked for again.
+    useless: BTreeSet<String>,
     fault: Option<RemoteError>,
 }
 
@@ -116,7 +119,7 @@ impl Remote {
 
     /// With `strict`, the first thing that went wrong since this was last asked.
     pub fn outcome(&self) -> Result<(), Box<dyn Fault>> {
-        let fault = self.state.lock().unwrap_or_else(PoisonError::into_inner).fault.take();
+        let fault = self.state().fault.take();
         fault.map_or(Ok(()), |fault| Err(fault.into()))
     }
 
@@ -149,7 +152,7 @@ impl Remote {
 
     /// The object as it came.
     fn fetch(&self, context: &Context, object: &str) -> Option<(StagedFile, Instant)> {
-        if self.is_given_up(Way::Read) {
+        if self.is_given_up(Way::Read) || self.state().useless.contains(object) {
             return None;
         }
         let started = Instant::now();
@@ -164,7 +167,11 @@ impl Remote {
             Ok(found.then_some(staged))
         };
         match get(&context.store) {
-            Ok(found) => found.map(|staged| (staged, started)),
+            Ok(Some(staged)) => Some((staged, started)),
+            Ok(None) => {
+                self.state().useless.insert(object.to_owned());
+                None
+            }
             Err(kind) => {
                 self.fail(context, Way::Read, object, kind);
                 None
@@ -187,11 +194,12 @@ impl Remote {
     }
 
     fn is_given_up(&self, way: Way) -> bool {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).given_up[way as usize]
+        self.state().given_up[way as usize]
     }
 
     /// A damaged object is its own affair: others may be sound.
     fn refuse(&self, context: &Context, object: &str, reason: String) {
+        self.state().useless.insert(object.to_owned());
         let error = self.error(object, RemoteErrorKind::Damaged { reason });
         self.tell(context, &error, "W_REMOTE_STORE_DAMAGED");
         self.keep(error);
@@ -199,7 +207,7 @@ impl Remote {
 
     fn fail(&self, context: &Context, way: Way, object: &str, kind: RemoteErrorKind) {
         let first = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state();
             let first = !state.given_up.contains(&true);
             state.given_up[way as usize] = true;
             first
@@ -213,6 +221,10 @@ impl Remote {
             self.tell(context, &error, "W_REMOTE_STORE");
         }
         self.keep(error);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn error(&self, object: &str, kind: RemoteErrorKind) -> RemoteError {
@@ -237,7 +249,7 @@ impl Remote {
 
     fn keep(&self, error: RemoteError) {
         if self.strict {
-            self.state.lock().unwrap_or_else(PoisonError::into_inner).fault.get_or_insert(error);
+            self.state().fault.get_or_insert(error);
         }
     }
 }
