@@ -1,4 +1,5 @@
 //! The remote store: one suite for every kind of place, and what its faults do to a build.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
 mod remote_support;
 mod wheel_support;
