@@ -15,7 +15,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use vocab::Digest;
 
@@ -60,6 +60,13 @@ pub fn part_key(identity: &Digest, options: &PackOptions<'_>) -> Digest {
         options.level,
         options.mtime,
     ))
+}
+
+/// The bytes of the part in a file that a cache was given. `None` when any of it is damaged.
+pub fn check_part(path: &Path) -> Option<u64> {
+    let open = |magic, row| Kept::open(path.to_owned(), magic, row);
+    let part = open(MAGIC, 8).or_else(|| open(ZIP_MAGIC, 1))?;
+    part.is_sound().ok()?.then_some(part.size)
 }
 
 const MAGIC: &[u8; 8] = b"pydpart1";

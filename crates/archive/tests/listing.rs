@@ -1,5 +1,4 @@
 //! What is in an archive, without extracting it: the same for every container.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::fs;
 

@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use builder::upkeep::{parse_duration, parse_size};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use vocab::ArtifactFormat;
@@ -69,6 +71,34 @@ pub enum Command {
         #[arg(long)]
         store: bool,
     },
+    /// Look after the store: what is in it, whether it is sound, what may go.
+    #[command(subcommand)]
+    Store(StoreCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Show how much of what lies in the store, and since when it was not used.
+    Info,
+    /// Read everything and compare it with its digests; what is damaged is removed, and the exit code is 3.
+    Verify {
+        /// Only say what is damaged.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Remove what was not used for longest; never what a running builder uses.
+    #[command(group(clap::ArgGroup::new("criteria").required(true).multiple(true)))]
+    Prune {
+        /// Down to this size: 500M, 20G, 1.5T.
+        #[arg(long, value_name = "SIZE", group = "criteria", value_parser = parse_size)]
+        max_size: Option<u64>,
+        /// What was not used for this long: 12h, 30d, 4w.
+        #[arg(long, value_name = "TIME", group = "criteria", value_parser = parse_duration)]
+        older_than: Option<Duration>,
+        /// Only say what would go.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
@@ -115,6 +145,12 @@ pub struct BuildArguments {
     /// Base URL or folder with python-build-standalone's releases [env: PYDIST_PYTHON_MIRROR].
     #[arg(long, value_name = "URL|DIR")]
     pub python_mirror: Option<String>,
+    /// A store that machines share: a folder, or `s3://bucket/prefix` [env: PYDIST_REMOTE_STORE].
+    #[arg(long, value_name = "URL|DIR")]
+    pub remote_store: Option<String>,
+    /// Take from the remote store and give it nothing [env: PYDIST_REMOTE_STORE_READ_ONLY=true].
+    #[arg(long)]
+    pub remote_store_read_only: bool,
 }
 
 fn artifact_format(text: &str) -> Result<ArtifactFormat, String> {
@@ -176,5 +212,13 @@ mod tests {
             assert!(parse(mixed).is_err(), "for {mixed:?}");
         }
         assert!(parse(&["3.12.10", "--exact", "--allow-stand-in"]).is_err());
+        for (prune, accepted) in [
+            (&["store", "prune", "--max-size", "20G", "--older-than", "30d"][..], true),
+            (&["store", "prune", "--dry-run", "--older-than", "4w"], true),
+            (&["store", "prune"], false),
+            (&["store", "prune", "--max-size", "much"], false),
+        ] {
+            assert_eq!(parse(prune).is_ok(), accepted, "for {prune:?}");
+        }
     }
 }

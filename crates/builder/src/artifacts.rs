@@ -3,16 +3,18 @@
 //! What a build key gave before it gives again, so the archives of remembered parts are begun while the prefix is
 //! still being laid out. They are taken only if the finished tree has those very parts.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use archive::{JoinedParts, PackOptions, Packed, PartSource};
+use archive::{JoinedParts, PackOptions, Packed, PartCache, PartSource};
 use serde::{Deserialize, Serialize};
 use vocab::{Artifact, ArtifactFormat, ArtifactName, Digest, Fault, Manifest, PlatformKey};
 
 use crate::Context;
 use crate::part_store::PartStore;
+use crate::store::{EntryKind, Store};
 
 /// How and where artifacts are written.
 #[derive(Clone, Debug)]
@@ -68,6 +70,17 @@ pub struct PackedAhead {
     archives: Option<JoinHandle<Vec<Option<JoinedParts>>>>,
 }
 
+/// What the store on this machine has, for reading.
+struct LocalParts(Store);
+
+impl PartCache for LocalParts {
+    fn get(&self, key: &Digest) -> Option<PathBuf> {
+        Some(self.0.part(key)).filter(|path| path.is_file())
+    }
+
+    fn put(&self, _: &Digest, _: &mut dyn Read) {}
+}
+
 impl PackedAhead {
     /// `None` when nothing is known of this build key.
     pub fn begin(context: &Context, build_key: Digest, packing: &Packing) -> Option<Self> {
@@ -76,7 +89,7 @@ impl PackedAhead {
         let (store, packing) = (context.store.clone(), packing.clone());
         let parts: Vec<(String, Digest)> = rows.iter().map(|row| (row.content.clone(), row.identity)).collect();
         let work = move || {
-            let cache = PartStore::new(&store);
+            let cache = LocalParts(store);
             let join = |format: &ArtifactFormat| {
                 // Whatever fails here is told when it fails again in its turn.
                 archive::join_cached(&packing.out, &parts, &packing.options(*format), &cache).ok().flatten()
@@ -141,15 +154,25 @@ pub fn pack(
         let target = packing.out.join(name.to_string());
         let options = packing.options(*format);
         let packed = match joined {
-            Some(joined) => joined.persist(&target)?,
+            Some(joined) => {
+                for row in rows.iter().flatten() {
+                    let key = archive::part_key(&row.identity, &options);
+                    context.store.mark_used(EntryKind::Parts, &key.to_string());
+                }
+                joined.persist(&target)?
+            }
             None => {
-                let cache = PartStore::new(&context.store);
-                match format {
+                let cache = PartStore::new(context);
+                let keys = rows.iter().flatten().map(|row| archive::part_key(&row.identity, &options));
+                cache.bring(keys);
+                let packed = match format {
                     ArtifactFormat::Zip => {
                         archive::pack(&target, &(parts.from_wheels)(&parts.parts), &options, &cache)?
                     }
                     _ => archive::pack(&target, &parts.parts, &options, &cache)?,
-                }
+                };
+                cache.share();
+                packed
             }
         };
         let manifest = Manifest { artifact: Some(artifact(&name, packed, options.level)), ..manifest.clone() };

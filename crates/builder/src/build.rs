@@ -20,6 +20,7 @@ use crate::options::BuildOptions;
 use crate::plan::Plan;
 use crate::prefix_folder::PrefixFolder;
 use crate::prepare::{self, Prepared};
+use crate::remote::Remote;
 use crate::steps::Steps;
 use crate::verify::{self, Verification};
 use crate::{Context, test_run};
@@ -105,7 +106,9 @@ pub fn build(
         return Ok(finished(Ending::UpToDate(Box::new(product)), &steps));
     }
 
+    let tree = base::mend(context, &prepared.base, tree)?;
     let gathering = gather::gather(context, repository.root(), &prepared, &tree, options.fail_on_missing, &mut steps)?;
+    remote_outcome(context)?;
     let ahead = PackedAhead::begin(context, key, &packing);
     let staging = prefix.stage()?;
     let pieces = Pieces {
@@ -139,10 +142,16 @@ pub fn build(
             &|parts: &[archive::PartSource]| finish::parts_from_wheels(parts, &gathering.wheels, &assembled);
         artifacts::pack(context, &Parts { parts, from_wheels }, &manifest, &packing, ahead)
     })?;
+    remote_outcome(context)?;
     prefix.publish()?;
     let product =
         Product { prefix: prefix.target().to_owned(), artifacts: artifacts.paths, manifest: artifacts.manifest };
     Ok(finished(Ending::Built(Box::new(product)), &steps))
+}
+
+/// With `--strict`, what went wrong with the remote store.
+fn remote_outcome(context: &Context) -> Result<(), Box<dyn Fault>> {
+    context.store.remote().map_or(Ok(()), Remote::outcome)
 }
 
 fn copy_operations(prepared: &Prepared) -> Vec<CopyOperation> {

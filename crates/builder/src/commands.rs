@@ -13,6 +13,7 @@ use builder::context::Environment;
 use builder::download::{DownloadSettings, Downloader};
 use builder::options::BuildOptions;
 use builder::plan::Plan;
+use builder::remote::RemoteSettings;
 use builder::store::{self, Store};
 use builder::{Context, summary};
 use cli::{Printer, Table};
@@ -21,6 +22,7 @@ use serde_json::json;
 use vocab::{ArtifactFormat, Event, Exit, Fault, PlatformKey, VersionString};
 
 use crate::arguments::{Arguments, BuildArguments, Command, GlobalArguments};
+use crate::store_commands;
 
 #[derive(Debug, thiserror::Error)]
 enum UsageError {
@@ -83,6 +85,9 @@ pub fn run(
     cancelled: &Arc<AtomicBool>,
 ) -> Result<Exit, Box<dyn Fault>> {
     let global = &arguments.global;
+    if let Some(Command::Store(command)) = &arguments.command {
+        return store_commands::run(store_root(global, environment)?, command, global, environment, printer, cancelled);
+    }
     let repository = match &global.repository {
         Some(root) => Repository::at(root.clone()),
         None => Repository::find(&std::env::current_dir().unwrap_or_default())?,
@@ -95,6 +100,7 @@ pub fn run(
         Some(Command::Check { versions }) => session.check(versions),
         Some(Command::New { version, from }) => session.new_version(version, from.as_deref()),
         Some(Command::Clean { versions, store }) => session.clean(versions, *store),
+        Some(Command::Store(_)) => unreachable!("it needs no repository and was done above"),
     }
 }
 
@@ -102,8 +108,8 @@ impl Session<'_> {
     fn build(&self, arguments: &BuildArguments, refresh: bool) -> Result<Exit, Box<dyn Fault>> {
         let versions = self.versions(&arguments.versions)?;
         let options = self.options(arguments, refresh)?;
-        let store = Store::open(self.store_root()?)?;
         let downloader = Downloader::new(self.download_settings(&versions));
+        let store = self.open_store(arguments, &downloader)?;
         let mut worst = Exit::Done;
         let mut endings: Vec<(VersionString, Exit)> = Vec::new();
         for version in &versions {
@@ -207,7 +213,7 @@ impl Session<'_> {
 
     fn check(&self, versions: &[String]) -> Result<Exit, Box<dyn Fault>> {
         let versions = self.versions(versions)?;
-        let store = Store::at(self.store_root()?);
+        let store = Store::at(store_root(self.global, self.environment)?);
         let downloader = Downloader::new(DownloadSettings::of(self.environment));
         let Some(first) = versions.first() else { return Err(UsageError::NoVersions.into()) };
         let context = self.context(&store, &downloader, &BuildArguments { offline: true, ..Default::default() }, first);
@@ -237,7 +243,7 @@ impl Session<'_> {
         let versions = self.versions(versions)?;
         let mut removed = builder::clean::clean(&self.repository, &versions, &self.out(None))?;
         if store {
-            let root = self.store_root()?;
+            let root = store_root(self.global, self.environment)?;
             if Store::empty(&root)? {
                 removed.push(root);
             }
@@ -308,9 +314,22 @@ impl Session<'_> {
         given.unwrap_or_else(|| self.repository.root().join("dist"))
     }
 
-    fn store_root(&self) -> Result<PathBuf, UsageError> {
-        let os = PlatformKey::host().ok_or(UsageError::NoPlatform)?.os();
-        store::choose_root(self.global.store_dir.as_deref(), self.environment, os).ok_or(UsageError::NoStore)
+    /// The store, with the remote one behind it where there is one.
+    fn open_store(&self, arguments: &BuildArguments, downloader: &Downloader) -> Result<Store, Box<dyn Fault>> {
+        let store = Store::open(store_root(self.global, self.environment)?)?;
+        let address = arguments.remote_store.as_deref().or_else(|| self.environment.text("PYDIST_REMOTE_STORE"));
+        let Some(address) = address else { return Ok(store) };
+        let in_environment = self.environment.text("PYDIST_REMOTE_STORE_READ_ONLY") == Some("true");
+        let settings = RemoteSettings {
+            address: address.to_owned(),
+            read_only: arguments.remote_store_read_only || in_environment,
+            strict: arguments.strict,
+        };
+        let remote = builder::remote::open(&settings, self.environment, downloader, arguments.offline)?;
+        Ok(match remote {
+            Some(remote) => store.with_remote(remote),
+            None => store,
+        })
     }
 
     /// With the credentials that index URLs in the configurations carry.
@@ -374,6 +393,11 @@ fn formats(asked: &[ArtifactFormat]) -> Vec<ArtifactFormat> {
         }
     }
     if formats.is_empty() { vec![ArtifactFormat::default()] } else { formats }
+}
+
+fn store_root(global: &GlobalArguments, environment: &Environment) -> Result<PathBuf, UsageError> {
+    let os = PlatformKey::host().ok_or(UsageError::NoPlatform)?.os();
+    store::choose_root(global.store_dir.as_deref(), environment, os).ok_or(UsageError::NoStore)
 }
 
 /// Every event as one line of JSON, with `build.enableLogging`. `None` where the file cannot be written: the build

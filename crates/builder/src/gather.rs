@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use config_merger::Layout;
 use vocab::{Digest, DistributionName, Exit, Fault, Origin, Outcome, RuleRecord, TreePath};
 
 use crate::Context;
@@ -13,13 +14,17 @@ use crate::prepare::{Prepared, URL_FACT};
 use crate::resolve::{self, LockedDistribution, LockedSource, Uv};
 use crate::source_build::{self, BuiltWheel, SourceBuild, SourceInput};
 use crate::steps::Steps;
-use crate::wheel::{self, UnpackedWheel, WheelBlob, WheelFileName};
+use crate::store::{BlobState, EntryKind, StoreError};
+use crate::wheel::{self, UnpackError, UnpackErrorKind, UnpackedWheel, WheelBlob, WheelFileName};
 
 /// With `parallelDownloads`. More than a handful gains nothing and annoys servers.
 const DOWNLOADS_AT_ONCE: usize = 6;
 
 /// A remembered URL is a shortcut of this machine; an old one is asked for again.
 const URL_REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// For whoever clears the store up.
+pub(crate) const URL_LIFETIME: (&str, Duration) = (URL_FACT, URL_REMEMBERED);
 
 /// One distribution, ready to be installed.
 #[derive(Clone, Debug)]
@@ -104,7 +109,7 @@ pub fn gather(
             Ok(())
         })?;
     }
-    let wheels = steps.run(context, "unpack", || unpack(context, repository, prepared, &builds, &left_out))?;
+    let wheels = steps.run(context, "unpack", || unpack(context, repository, prepared, tree, &builds, &left_out))?;
     Ok(Gathering { wheels, left_out })
 }
 
@@ -119,10 +124,20 @@ fn is_built(row: &LockedDistribution) -> bool {
 /// Every locked file that the store lacks.
 fn fetch(context: &Context, repository: &Path, prepared: &Prepared, tree: &BaseTree) -> Result<(), Box<dyn Fault>> {
     let rows = &prepared.rows.distributions;
-    let lacking: Vec<&LockedDistribution> = rows
-        .iter()
-        .filter(|row| file_of(row).is_some_and(|(_, digest, _)| !context.store.blob(&digest).is_file()))
-        .collect();
+    let mut lacking: Vec<&LockedDistribution> = Vec::new();
+    for row in rows {
+        if lacks(context, prepared, row)? {
+            lacking.push(row);
+        }
+    }
+    let at_once = if prepared.config.build.parallel_downloads { DOWNLOADS_AT_ONCE } else { 1 };
+    if !lacking.is_empty() && context.store.remote().is_some() {
+        // Before any index is asked where the files are.
+        let files: Vec<(Digest, &str)> =
+            lacking.iter().filter_map(|row| file_of(row)).map(|(file, digest, _)| (digest, file)).collect();
+        download::bring_all(context, &files, at_once);
+        lacking.retain(|row| file_of(row).is_some_and(|(_, digest, _)| !context.store.blob(&digest).is_file()));
+    }
     if lacking.is_empty() {
         return Ok(());
     }
@@ -137,7 +152,6 @@ fn fetch(context: &Context, repository: &Path, prepared: &Prepared, tree: &BaseT
     }
     let remembered = !urls.is_empty();
     complete_urls(context, repository, prepared, tree, &lacking, &mut urls)?;
-    let at_once = if prepared.config.build.parallel_downloads { DOWNLOADS_AT_ONCE } else { 1 };
     let requests = requests_of(&lacking, &urls)?;
     match download::fetch_all(context, &requests, at_once) {
         Ok(_) => Ok(()),
@@ -152,6 +166,25 @@ fn fetch(context: &Context, repository: &Path, prepared: &Prepared, tree: &BaseT
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// What is read as it is, an sdist or a wheel for a wheelhouse, is held to its digest; a wheel that is unpacked is
+/// held to its RECORD then.
+fn lacks(context: &Context, prepared: &Prepared, row: &LockedDistribution) -> Result<bool, StoreError> {
+    let Some((file, sha256, _)) = file_of(row) else { return Ok(false) };
+    context.store.mark_used(EntryKind::Blobs, &sha256.to_string());
+    let is_sdist = matches!(row.source, LockedSource::Sdist { .. });
+    if !is_sdist && prepared.config.layout == Layout::Installed {
+        return Ok(!context.store.blob(&sha256).is_file());
+    }
+    Ok(match context.store.verify_blob(&sha256)? {
+        BlobState::Sound { .. } => false,
+        BlobState::Absent => true,
+        BlobState::Removed { .. } => {
+            context.note(format!("`{file}` was damaged in the store and is fetched again"));
+            true
+        }
+    })
 }
 
 /// Asks the resolver where the rest is.
@@ -296,6 +329,7 @@ fn unpack(
     context: &Context,
     repository: &Path,
     prepared: &Prepared,
+    tree: &BaseTree,
     builds: &BTreeMap<DistributionName, BuiltWheel>,
     left_out: &[RuleRecord],
 ) -> Result<Vec<Gathered>, Box<dyn Fault>> {
@@ -333,7 +367,14 @@ fn unpack(
         blobs.push(blob);
         origins.push((row.name.clone(), origin));
     }
-    let wheels = wheel::unpack_all(context, &blobs)?;
+    let wheels = match wheel::unpack_all(context, &blobs) {
+        // All damaged files of the store have been found and removed by now.
+        Err(UnpackError { kind: UnpackErrorKind::Damaged { .. }, .. }) => {
+            fetch(context, repository, prepared, tree)?;
+            wheel::unpack_all(context, &blobs)?
+        }
+        wheels => wheels?,
+    };
     let gathered = origins.into_iter().zip(blobs).zip(wheels).map(|(((name, origin), blob), wheel)| Gathered {
         requested: prepared.request.is_requested(&name),
         name,

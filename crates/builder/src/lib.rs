@@ -25,6 +25,7 @@ pub mod prefix_folder;
 pub mod prepare;
 pub mod process;
 pub mod registries;
+pub mod remote;
 pub mod resolve;
 pub mod source_build;
 pub mod steps;
@@ -33,6 +34,7 @@ pub mod summary;
 pub mod test_run;
 #[cfg(test)]
 mod testing;
+pub mod upkeep;
 pub mod verify;
 pub mod version_check;
 pub mod wheel;

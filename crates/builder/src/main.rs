@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod store_commands;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;

@@ -15,6 +15,9 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 
 const FACT: &str = "registry";
 
+/// For whoever clears the store up.
+pub(crate) const FACT_LIFETIME: (&str, Duration) = (FACT, REMEMBERED);
+
 /// Those that do not answer, in the order of the configuration. Offline, none is asked and none is blamed.
 pub fn unreachable(context: &Context, registries: &Registries) -> Vec<UnreachableRegistry> {
     if context.offline {

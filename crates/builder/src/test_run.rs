@@ -56,7 +56,7 @@ pub fn run(
         mtime: options.source_date_epoch,
         ..PackOptions::default()
     };
-    archive::pack(&target, &[PartSource::new("metadata", vec![stub])], &packing, &PartStore::new(&context.store))?;
+    archive::pack(&target, &[PartSource::new("metadata", vec![stub])], &packing, &PartStore::new(context))?;
     prefix.publish()?;
     Ok((prefix.target().to_owned(), target))
 }

@@ -251,6 +251,9 @@ fn read_request(connection: &TcpStream) -> io::Result<Option<Request>> {
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
+    // A body left unread would reset the connection before the client has its answer.
+    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    io::copy(&mut reader.take(length), &mut io::sink())?;
     Ok(Some(Request { method, path, headers }))
 }
 

@@ -12,7 +12,8 @@ pub enum Exit {
     Build = 1,
     /// The command line or a configuration file is at fault.
     Usage = 2,
-    /// A native module of the finished runtime does not import, or a binary breaks a platform rule.
+    /// A native module of the finished runtime does not import, a binary breaks a platform rule, or the store holds
+    /// something damaged.
     Check = 3,
     /// A digest or an archive cannot be trusted.
     Trust = 4,

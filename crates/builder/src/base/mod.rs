@@ -17,6 +17,7 @@ mod content;
 mod disk;
 mod elf;
 mod error;
+mod file_table;
 mod go_module;
 mod go_tree;
 mod go_zip;
@@ -40,7 +41,9 @@ mod upstream_libraries;
 
 pub use choose::choose;
 pub use error::{BaseError, BaseErrorKind};
+pub use file_table::FileTable;
 pub use paths_left::absolute_paths_left;
-pub use provide::provide;
+pub(crate) use probe::PROBE_LIFETIME;
+pub use provide::{mend, provide};
 pub use request::{BaseChoice, BaseRequest, BaseTree, Supply, SystemPython};
 pub use standalone::{Release, ReleaseTable};

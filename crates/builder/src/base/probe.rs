@@ -7,6 +7,8 @@ use crate::download::head_status;
 
 const UNREACHABLE_FOR: Duration = Duration::from_secs(600);
 const KIND: &str = "unreachable";
+/// For whoever clears the store up.
+pub(crate) const PROBE_LIFETIME: (&str, Duration) = (KIND, UNREACHABLE_FOR);
 
 pub(super) enum Probe {
     There,

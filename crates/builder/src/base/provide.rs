@@ -7,12 +7,13 @@ use vocab::{BaseRecord, Digest, PlatformKey, TreePath};
 
 use super::disk::{Result, read};
 use super::error::{BaseError, BaseErrorKind};
+use super::file_table::FileTable;
 use super::normalise::{BuildPaths, normalise};
 use super::request::{BaseChoice, BaseTree, Supply};
 use super::{content, elf, go_module, system, unpack};
 use crate::Context;
 use crate::download::{FetchRequest, fetch};
-use crate::store::LockOutcome;
+use crate::store::{EntryKind, LockOutcome};
 use vocab::TreeLayout;
 
 /// Gets the tree, or finds it in the store, in which case nothing is downloaded or started.
@@ -20,6 +21,21 @@ use vocab::TreeLayout;
 /// Fails with exit 4 when a digest or an archive cannot be trusted; whatever fails, the store has no half tree.
 pub fn provide(context: &Context, choice: &BaseChoice) -> std::result::Result<BaseTree, BaseError> {
     provided(context, choice).map_err(|kind| BaseError { python: choice.requested, platform: choice.platform, kind })
+}
+
+/// The tree as it was provided, made anew where the store's was damaged since. Looks at every file and reads only
+/// what was touched, so it is for builds that are about to use the tree.
+pub fn mend(context: &Context, choice: &BaseChoice, tree: BaseTree) -> std::result::Result<BaseTree, BaseError> {
+    let table = context.store.base_table(&tree.identity);
+    let glance = || FileTable::read(&table)?.map_or(Ok(()), |table| table.glance(&tree.root));
+    let Err(reason) = glance() else { return Ok(tree) };
+    context.note(format!("the store's copy of the interpreter {} is made anew: {reason}", choice.actual));
+    let discard = || -> Result<()> {
+        context.store.discard(&tree.root)?;
+        super::disk::remove(&table)
+    };
+    discard().map_err(|kind| BaseError { python: choice.requested, platform: choice.platform, kind })?;
+    provide(context, choice)
 }
 
 pub(super) fn is_present(context: &Context, identity: &Digest) -> bool {
@@ -30,6 +46,7 @@ fn provided(context: &Context, choice: &BaseChoice) -> Result<BaseTree> {
     let source = source_digest(context, choice)?;
     let identity = identity(choice.source, &source, choice.platform);
     let place = context.store.base(&identity);
+    context.store.mark_used(EntryKind::Bases, &identity.to_string());
     if !place.is_dir() {
         let held = match context.store.lock("base", &identity, || context.is_cancelled())? {
             LockOutcome::Held(lock) => lock,
@@ -103,6 +120,7 @@ fn make(context: &Context, choice: &BaseChoice, place: &Path) -> Result<()> {
     normalise(tree, layout, &paths)?;
     check_content(choice, tree, layout)?;
     tell_of_libcrypt(context, choice, tree, layout)?;
+    FileTable::make(tree)?.write(&place.with_extension("json"))?;
     context.store.publish_dir(staged, place)?;
     Ok(())
 }

@@ -6,7 +6,9 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use super::{DownloadError, DownloadErrorKind, FetchRequest, fetch_unless};
+use vocab::Digest;
+
+use super::{DownloadError, DownloadErrorKind, FetchRequest, bring, fetch_unless};
 use crate::Context;
 
 /// The blobs' paths in the order of `requests`. With `at_once` 1 they come one after the other, in order; else up
@@ -19,28 +21,40 @@ pub fn fetch_all(context: &Context, requests: &[FetchRequest], at_once: usize) -
         order.sort_by_key(|index| std::cmp::Reverse(requests[*index].size.unwrap_or(0)));
     }
     let stopped = AtomicBool::new(false);
-    let next = AtomicUsize::new(0);
     let results: Mutex<Vec<Option<Result<PathBuf, DownloadError>>>> =
         Mutex::new(requests.iter().map(|_| None).collect());
+    self::at_once(threads, &order, |index| {
+        if stopped.load(Ordering::Relaxed) {
+            return;
+        }
+        let result = fetch_unless(context, &requests[*index], &stopped);
+        if result.is_err() {
+            stopped.store(true, Ordering::Relaxed);
+        }
+        results.lock().unwrap_or_else(PoisonError::into_inner)[*index] = Some(result);
+    });
+    collect(results.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Gets what the remote store has of these files, by digest and name. The others are still lacking afterwards.
+pub fn bring_all(context: &Context, files: &[(Digest, &str)], at_once: usize) {
+    self::at_once(at_once, files, |(sha256, file_name)| bring(context, sha256, file_name));
+}
+
+/// Runs `work` on every item, on up to `threads` threads, begun in order.
+pub(crate) fn at_once<T: Sync>(threads: usize, items: &[T], work: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
     let work = || {
-        while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)).copied() {
-            if stopped.load(Ordering::Relaxed) {
-                break;
-            }
-            let result = fetch_unless(context, &requests[index], &stopped);
-            if result.is_err() {
-                stopped.store(true, Ordering::Relaxed);
-            }
-            results.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(result);
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            work(item);
         }
     };
     thread::scope(|scope| {
-        for _ in 1..threads {
+        for _ in 1..threads.min(items.len()) {
             scope.spawn(work);
         }
         work();
     });
-    collect(results.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// The error that stopped the others, rather than one of those that were stopped.

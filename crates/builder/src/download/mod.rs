@@ -28,11 +28,12 @@ use std::time::{Duration, Instant};
 use vocab::Digest;
 
 use crate::Context;
-use crate::store::{BlobState, LockOutcome};
+use crate::store::{BlobState, EntryKind, LockOutcome};
 
 pub use credentials::{Credentials, HostCredentials, Secret};
 pub use error::{DownloadError, DownloadErrorKind};
-pub use many::fetch_all;
+pub(crate) use many::at_once;
+pub use many::{bring_all, fetch_all};
 pub use place::without_secrets;
 pub use proxies::Proxies;
 pub use settings::{DownloadSettings, Downloader};
@@ -84,6 +85,7 @@ fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool)
     let failed = |kind| DownloadError::new(request, 0, kind);
     let watch = Watch::start(context, stopped);
     let blob = context.store.blob(&request.sha256);
+    context.store.mark_used(EntryKind::Blobs, &request.sha256.to_string());
     if have(context, request).map_err(failed)? {
         return Ok(blob);
     }
@@ -91,7 +93,8 @@ fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool)
         local::take_in(&watch, request, &source).map_err(failed)?;
         return Ok(blob);
     }
-    if context.offline {
+    let remote = context.store.remote();
+    if context.offline && remote.is_none() {
         return Err(failed(DownloadErrorKind::Offline));
     }
     let give_up = || watch.check().is_err();
@@ -101,10 +104,28 @@ fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool)
         return Err(failed(DownloadErrorKind::Cancelled));
     };
     // Whoever held the lock before may have brought it.
-    if !have(context, request).map_err(failed)? {
-        transfer::transfer(&watch, request)?;
+    if have(context, request).map_err(failed)?
+        || remote.is_some_and(|remote| remote.bring_blob(context, &request.sha256, &request.file_name))
+    {
+        return Ok(blob);
+    }
+    if context.offline {
+        return Err(failed(DownloadErrorKind::Offline));
+    }
+    transfer::transfer(&watch, request)?;
+    if let Some(remote) = remote {
+        remote.offer_blob(context, &blob, &request.sha256);
     }
     Ok(blob)
+}
+
+/// From the remote store alone. Whatever goes wrong with it is told, and the file is still lacking.
+fn bring(context: &Context, sha256: &Digest, file_name: &str) {
+    let Some(remote) = context.store.remote() else { return };
+    let lock = context.store.lock("blob", sha256, || context.is_cancelled());
+    if matches!(lock, Ok(LockOutcome::Held(_))) && !context.store.blob(sha256).is_file() {
+        remote.bring_blob(context, sha256, file_name);
+    }
 }
 
 /// Looks at the size only, which is where an interrupted disk shows; the digest is read when the size is wrong.

@@ -107,7 +107,7 @@ impl Downloader {
     }
 
     /// Agents are made at the first use, because reading the system's certificates takes a while.
-    pub(super) fn agent(&self, url: &Url) -> Result<ureq::Agent, ureq::Error> {
+    pub(crate) fn agent(&self, url: &Url) -> Result<ureq::Agent, ureq::Error> {
         let settings = &self.inner.settings;
         let proxy = settings.proxies.for_url(url).map(|secret| secret.reveal().to_owned()).unwrap_or_default();
         let mut agents = self.inner.agents.lock().unwrap_or_else(PoisonError::into_inner);

@@ -15,6 +15,7 @@ use vocab::{DistributionName, Exit, Fault, PlatformKey};
 use super::Target;
 use crate::Context;
 use crate::process::{self, Invocation, ProcessError};
+use crate::store::EntryKind;
 
 /// The pinned version: another one may resolve differently.
 pub const UV_VERSION: &str = "0.13.9";
@@ -126,7 +127,9 @@ impl Uv {
         }
         let set_up = |kind| UvError::SetUp { kind };
         let host = PlatformKey::host().ok_or_else(|| set_up(SetUpError::NoWheel))?;
-        let folder = context.store.root().join("tools").join(format!("uv-{UV_VERSION}-{host}"));
+        let name = format!("uv-{UV_VERSION}-{host}");
+        context.store.mark_used(EntryKind::Tools, &name);
+        let folder = context.store.tool(&name);
         let program = folder.join("bin").join(if host.is_windows() { "uv.exe" } else { "uv" });
         if !program.is_file() {
             install(context, python, host, &folder).map_err(set_up)?;

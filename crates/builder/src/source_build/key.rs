@@ -10,7 +10,7 @@ use vocab::{Digest, PlatformKey, PythonVersion};
 use super::source::Identity;
 use super::{BuiltWheel, SourceBuild, SourceBuildErrorKind};
 use crate::Context;
-use crate::store::Store;
+use crate::wheel::WheelFileName;
 
 /// Raised when this crate starts to build differently.
 const BUILD_FORMAT: u32 = 1;
@@ -66,37 +66,84 @@ pub(super) fn key(context: &Context, build: &SourceBuild<'_>, source: &Identity)
 }
 
 /// `None` when there is none. A damaged one is thrown away.
-pub(super) fn recall(store: &Store, key: &Digest) -> Result<Option<BuiltWheel>, SourceBuildErrorKind> {
-    let folder = store.built(key);
+pub(super) fn recall(context: &Context, key: &Digest) -> Result<Option<BuiltWheel>, SourceBuildErrorKind> {
+    let folder = context.store.built(key);
     if !folder.is_dir() {
         return Ok(None);
     }
-    let read = || -> Option<BuiltWheel> {
-        let text = fs::read_to_string(folder.join(RECORD)).ok()?;
-        let mut wheel: BuiltWheel = serde_json::from_str(&text).ok()?;
-        wheel.path = folder.join(&wheel.file_name);
-        let (digest, _) = Digest::of_reader(File::open(&wheel.path).ok()?).ok()?;
-        wheel.cached = true;
-        (digest == wheel.sha256).then_some(wheel)
-    };
-    match read() {
-        Some(wheel) => Ok(Some(wheel)),
-        None => {
-            store.discard(&folder)?;
+    match verify_built(&folder) {
+        Ok(wheel) => Ok(Some(wheel)),
+        Err(reason) => {
+            context.note(format!("the store's built wheel {} is made anew: {reason}", key.short()));
+            context.store.discard(&folder)?;
             Ok(None)
         }
     }
 }
 
+/// Reads the wheel. The reason why it must not be used.
+pub(crate) fn verify_built(folder: &Path) -> Result<BuiltWheel, String> {
+    let text = fs::read(folder.join(RECORD)).map_err(|error| format!("its record cannot be read: {error}"))?;
+    let mut wheel = parse_record(&text)?;
+    wheel.path = folder.join(&wheel.file_name);
+    let read = File::open(&wheel.path).and_then(Digest::of_reader);
+    let (digest, _) = read.map_err(|error| format!("`{}` cannot be read: {error}", wheel.file_name))?;
+    if digest != wheel.sha256 {
+        return Err(format!("`{}` has another content than its record says", wheel.file_name));
+    }
+    wheel.cached = true;
+    Ok(wheel)
+}
+
+fn parse_record(text: &[u8]) -> Result<BuiltWheel, String> {
+    let wheel: BuiltWheel = serde_json::from_slice(text).map_err(|error| format!("its record is damaged: {error}"))?;
+    // It becomes part of a path.
+    match wheel.file_name.parse::<WheelFileName>() {
+        Ok(_) if !wheel.file_name.contains(['/', '\\']) => Ok(wheel),
+        _ => Err(format!("`{}` is not a wheel's file name", wheel.file_name)),
+    }
+}
+
+/// The wheel that another machine has built and shared.
+pub(super) fn bring(
+    context: &Context,
+    build: &SourceBuild<'_>,
+    key: &Digest,
+) -> Result<Option<BuiltWheel>, SourceBuildErrorKind> {
+    let Some(remote) = context.store.remote() else { return Ok(None) };
+    let judge = |text: &[u8]| {
+        let wheel = parse_record(text)?;
+        super::compile::check_name(build, Path::new(&wheel.file_name)).map_err(|error| error.to_string())?;
+        Ok(wheel)
+    };
+    let Some(wheel) = remote.bring_record(context, key, judge) else { return Ok(None) };
+    if !remote.bring_blob(context, &wheel.sha256, &wheel.file_name) {
+        return Ok(None);
+    }
+    // Moved: the store keeps built wheels apart from downloaded ones.
+    keep(context, key, &context.store.blob(&wheel.sha256), &wheel.file_name, wheel.commit.as_deref()).map(Some)
+}
+
+/// For other machines. The wheel comes first: whoever finds the record finds what it speaks of.
+pub(super) fn offer(context: &Context, key: &Digest, built: &BuiltWheel) {
+    let Some(remote) = context.store.remote() else { return };
+    if remote.offer_blob(context, &built.path, &built.sha256) {
+        let record = serde_json::to_vec(built).expect("plain data");
+        remote.offer_record(context, key, &record);
+    }
+}
+
 /// Moves a finished wheel into the store.
 pub(super) fn keep(
-    store: &Store,
+    context: &Context,
     key: &Digest,
     wheel: &Path,
+    file_name: &str,
     commit: Option<&str>,
 ) -> Result<BuiltWheel, SourceBuildErrorKind> {
+    let store = &context.store;
     let disk = |action, source| SourceBuildErrorKind::disk(action, wheel, source);
-    let file_name = wheel.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let file_name = file_name.to_owned();
     let file = File::open(wheel).map_err(|error| disk("read", error))?;
     let (sha256, size) = Digest::of_reader(file).map_err(|error| disk("read", error))?;
     let mut built = BuiltWheel {
@@ -114,7 +161,7 @@ pub(super) fn keep(
     fs::write(staged.path().join(RECORD), record + "\n").map_err(|error| disk("describe", error))?;
     store.publish_dir(staged, &store.built(key))?;
     // Another builder may have been faster, with other bytes: what lies in the store counts.
-    if let Some(kept) = recall(store, key)? {
+    if let Some(kept) = recall(context, key)? {
         built = BuiltWheel { cached: false, ..kept };
     }
     Ok(built)

@@ -22,9 +22,10 @@ use vocab::{Digest, DistributionName, PlatformKey};
 
 pub use error::{SourceBuildError, SourceBuildErrorKind};
 pub use git::{GitError, GitErrorKind, resolve_commit};
+pub(crate) use key::verify_built;
 
 use crate::Context;
-use crate::store::LockOutcome;
+use crate::store::{EntryKind, LockOutcome};
 use vocab::TreeLayout;
 
 /// One wheel to build.
@@ -115,13 +116,17 @@ pub fn build_wheel(context: &Context, build: &SourceBuild<'_>) -> Result<BuiltWh
     }
     let identity = source::identify(context, build, &log).map_err(failed)?;
     let key = key::key(context, build, &identity);
-    if let Some(wheel) = key::recall(&context.store, &key).map_err(failed)? {
+    context.store.mark_used(EntryKind::Built, &key.to_string());
+    if let Some(wheel) = key::recall(context, &key).map_err(failed)? {
         return Ok(wheel);
     }
     let lock = context.store.lock("built", &key, || context.is_cancelled()).map_err(|error| failed(error.into()))?;
     let LockOutcome::Held(_lock) = lock else { return Err(failed(SourceBuildErrorKind::Cancelled)) };
     // Another builder may have finished it while this one waited.
-    if let Some(wheel) = key::recall(&context.store, &key).map_err(failed)? {
+    if let Some(wheel) = key::recall(context, &key).map_err(failed)? {
+        return Ok(wheel);
+    }
+    if let Some(wheel) = key::bring(context, build, &key).map_err(failed)? {
         return Ok(wheel);
     }
     let mut wheel = build_anew(context, build, &identity, &key, &log).map_err(failed)?;
@@ -148,7 +153,10 @@ fn build_anew(
     let wheel = compile::compile(context, build, work.path(), &site, log)?;
     let wheel = repair::repair(context, build, work.path(), wheel, log)?;
     compile::check_name(build, &wheel)?;
-    key::keep(&context.store, key, &wheel, identity.commit())
+    let file_name = wheel.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let built = key::keep(context, key, &wheel, &file_name, identity.commit())?;
+    key::offer(context, key, &built);
+    Ok(built)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The content-addressed cache on the building machine.
 //!
 //! Layout below the root: `blobs/<2 digits>/<sha256>` downloaded files; `wheels/<sha256>/` unpacked wheels;
-//! `bases/<digest>/` finished base interpreters; `built/<key>/` wheels compiled here; `tools/`, `memory/` small
-//! dated facts; `locks/` who is at work on what; `tmp/` work in progress, on the same file system, so that
-//! everything arrives by rename.
+//! `bases/<digest>/` finished base interpreters, beside each the digests of its files; `built/<key>/` wheels compiled
+//! here; `parts/<2 digits>/<key>` compressed parts of artifacts; `tools/`; `memory/` small dated facts; `used/` when
+//! what was last used; `locks/` who is at work on what; `tmp/` work in progress, on the same file system, so that
+//! everything arrives by rename. `docs/store.md` is the page for its users, [`crate::upkeep`] looks after it.
 //!
 //! Many builders, in many processes, share one store without knowing each other. Two habits make that safe, also
 //! when one of them is killed: an entry is made in `tmp/` and renamed to its place when it is whole, so an entry
@@ -16,6 +17,7 @@ mod lock;
 mod publish;
 mod root;
 mod session;
+mod used;
 mod verify;
 
 use std::io;
@@ -26,11 +28,13 @@ use vocab::{Digest, Exit, Fault};
 
 pub use lock::{LockOutcome, StoreLock};
 pub use publish::Published;
-pub(crate) use publish::rename;
+pub(crate) use publish::{bury, rename};
 pub use root::{choose_root, default_root};
 pub use session::{StagedDir, StagedFile};
+pub use used::{EntryKind, Removal, SPARED};
 pub use verify::BlobState;
 
+use crate::remote::Remote;
 use session::Session;
 
 /// Cheap to clone; clones share their place in `tmp/`.
@@ -38,18 +42,21 @@ use session::Session;
 pub struct Store {
     root: PathBuf,
     session: Arc<Mutex<Option<Session>>>,
+    /// Says that a builder is at work; see `used`.
+    _builders: Option<Arc<std::fs::File>>,
+    remote: Option<Arc<Remote>>,
 }
 
 impl Store {
     /// The store in this folder, which need not exist yet. Touches no disk.
     pub fn at(root: PathBuf) -> Self {
-        Self { root, session: Arc::default() }
+        Self { root, session: Arc::default(), _builders: None, remote: None }
     }
 
     /// Makes the folder when it is new and clears away what dead processes left behind.
     pub fn open(root: PathBuf) -> Result<Self, StoreError> {
-        let store = Self::at(root);
-        create_dir_all(store.root())?;
+        let builders = used::join_builders(&root)?;
+        let store = Self { _builders: Some(Arc::new(builders)), ..Self::at(root) };
         // Backup programs leave folders with this file alone (https://bford.info/cachedir/).
         let tag = store.root.join("CACHEDIR.TAG");
         if !tag.exists() {
@@ -58,6 +65,15 @@ impl Store {
         }
         session::sweep(&store)?;
         Ok(store)
+    }
+
+    /// The same store with another behind it, which is asked for what this one lacks.
+    pub fn with_remote(self, remote: Remote) -> Self {
+        Self { remote: Some(Arc::new(remote)), ..self }
+    }
+
+    pub fn remote(&self) -> Option<&Remote> {
+        self.remote.as_deref()
     }
 
     pub fn root(&self) -> &Path {
@@ -84,6 +100,16 @@ impl Store {
 
     pub fn base(&self, digest: &Digest) -> PathBuf {
         self.root.join("bases").join(digest.to_string())
+    }
+
+    /// The digests of the files of [`Self::base`].
+    pub fn base_table(&self, digest: &Digest) -> PathBuf {
+        self.root.join("bases").join(format!("{digest}.json"))
+    }
+
+    pub fn part(&self, key: &Digest) -> PathBuf {
+        let text = key.to_string();
+        self.root.join("parts").join(&text[..2]).join(text)
     }
 
     pub fn built(&self, key: &Digest) -> PathBuf {

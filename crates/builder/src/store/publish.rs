@@ -17,7 +17,7 @@ pub enum Published {
 }
 
 /// The folders of a store.
-const ENTRIES: [&str; 9] = ["blobs", "wheels", "bases", "built", "parts", "tools", "memory", "locks", "tmp"];
+const ENTRIES: [&str; 10] = ["blobs", "wheels", "bases", "built", "parts", "tools", "memory", "used", "locks", "tmp"];
 
 impl Store {
     /// Moves a finished folder to `target`, whose parent folders are made.
@@ -56,10 +56,14 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(source) => return Err(StoreError::new("remove", entry, source)),
         }
-        // Out of sight already; if this fails the next sweep of `tmp/` does it.
-        let _ = if grave.is_dir() { fs::remove_dir_all(&grave) } else { fs::remove_file(&grave) };
+        bury(&grave);
         Ok(())
     }
+}
+
+/// Deletes what was moved out of sight. What cannot be deleted now is by a later sweep of `tmp/`.
+pub(crate) fn bury(grave: &Path) {
+    let _ = if grave.is_dir() { crate::prefix_folder::remove_tree(grave) } else { fs::remove_file(grave) };
 }
 
 fn move_into_place(staged: &Path, target: &Path) -> Result<Published, StoreError> {

@@ -35,9 +35,11 @@ pub use install_error::{InstallError, InstallErrorKind};
 pub use link::LinkMethod;
 pub(crate) use link::place;
 pub use metadata::WheelMetadata;
+pub(crate) use unpack::seal;
 pub use unpack::{WheelBlob, unpack, unpack_all};
 pub use unpack_error::{UnpackError, UnpackErrorKind};
 pub use unpacked::{Contents, Entry, UnpackedWheel};
+pub(crate) use unpacked::{stamp, verify_unpacked};
 
 /// As many threads as the context allows.
 fn thread_pool(context: &Context) -> io::Result<rayon::ThreadPool> {

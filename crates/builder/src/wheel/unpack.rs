@@ -17,7 +17,7 @@ use super::unpacked::{self, Contents, Entry, UnpackedWheel};
 use super::zip_table::{self, Member, SharedFile};
 use super::{WheelFileName, WheelMetadata, entry_points, metadata, thread_pool};
 use crate::Context;
-use crate::store::{BlobState, LockOutcome};
+use crate::store::{BlobState, EntryKind, LockOutcome};
 
 /// A wheel file in the store or elsewhere on this machine.
 #[derive(Clone, Debug)]
@@ -49,6 +49,9 @@ pub fn unpack_all(context: &Context, blobs: &[WheelBlob]) -> Result<Vec<Unpacked
         });
         results.into_iter().collect::<Result<Vec<Option<UnpackedWheel>>, UnpackError>>()
     };
+    for blob in blobs {
+        context.store.mark_used(EntryKind::Wheels, &blob.sha256.to_string());
+    }
     let all: Vec<&WheelBlob> = blobs.iter().collect();
     let mut wheels = each(&|blob| sound(context, blob), &all)?;
 
@@ -114,7 +117,10 @@ fn blame(context: &Context, blob: &WheelBlob, kind: UnpackErrorKind) -> UnpackEr
         return kind;
     }
     match context.store.verify_blob(&blob.sha256) {
-        Ok(BlobState::Removed { actual, .. }) => UnpackErrorKind::Damaged { expected: blob.sha256, actual },
+        Ok(BlobState::Removed { actual, .. }) => {
+            context.note(format!("`{}` was damaged in the store and has been removed from it", blob.file_name));
+            UnpackErrorKind::Damaged { expected: blob.sha256, actual }
+        }
         _ => kind,
     }
 }
@@ -335,7 +341,7 @@ fn write_member(
 
 /// Read-only, with the one time stamp. On Windows a read-only file could not be deleted through any of its links, so
 /// there the time stamp alone guards it.
-fn seal(file: &File, executable: bool) -> std::io::Result<()> {
+pub(crate) fn seal(file: &File, executable: bool) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

@@ -3,6 +3,7 @@
 //! Files there are read-only, because prefixes hard-link them, and all carry the same time stamp: whoever writes into
 //! one nevertheless, through a link in some prefix, gives it another, and that is found by looking, without reading.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -86,6 +87,30 @@ impl UnpackedWheel {
         }
     }
 
+    /// Reads every file of it, and looks for files that are not of it.
+    fn verify(&self) -> Result<(), String> {
+        let changed = |entry: &Entry| {
+            let read = fs::File::open(self.path_of(entry)).and_then(Digest::of_reader);
+            match read {
+                Ok((digest, _)) if digest == entry.sha256 => None,
+                Ok(_) => Some(format!("its file `{}` has another content", entry.path)),
+                Err(error) => Some(format!("its file `{}` cannot be read: {error}", entry.path)),
+            }
+        };
+        if let Some(damage) = self.contents.entries.par_iter().find_map_first(changed) {
+            return Err(damage);
+        }
+        let known: HashSet<&TreePath> = self.contents.entries.iter().map(|entry| &entry.path).collect();
+        for entry in walkdir::WalkDir::new(&self.tree).min_depth(1) {
+            let entry = entry.map_err(|error| format!("it cannot be read: {error}"))?;
+            let path = TreePath::relative(entry.path(), &self.tree);
+            if !entry.file_type().is_dir() && !path.as_ref().is_some_and(|path| known.contains(path)) {
+                return Err(format!("`{}` does not belong into it", entry.path().display()));
+            }
+        }
+        Ok(())
+    }
+
     /// Reads a file only if its time stamp says that something touched it (a copied store, for one).
     fn damage(&self, entry: &Entry) -> Option<String> {
         let path = self.path_of(entry);
@@ -103,7 +128,14 @@ impl UnpackedWheel {
     }
 }
 
+/// Reads all of an unpacked wheel's folder. The reason why it must not be used.
+pub(crate) fn verify_unpacked(folder: &Path) -> Result<Contents, String> {
+    let wheel = UnpackedWheel::open(folder)?.ok_or("it is gone")?;
+    wheel.verify()?;
+    Ok(wheel.contents)
+}
+
 /// 1980-01-01, the earliest time that a zip archive can hold, and the time stamp of files in artifacts.
-pub(super) fn stamp() -> SystemTime {
+pub(crate) fn stamp() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(315_532_800)
 }

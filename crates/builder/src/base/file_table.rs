@@ -1,0 +1,147 @@
+//! What a finished base interpreter consists of, recorded when it is published: `bases/<identity>.json`.
+//!
+//! The files themselves become read-only and get one time stamp, as those of unpacked wheels do, because prefixes
+//! hard-link them: whoever writes into one nevertheless gives it another time, and that is found by looking, without
+//! reading.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use vocab::{Digest, TreePath};
+
+use super::disk::{Result, at, walk};
+use super::error::BaseErrorKind;
+use crate::wheel::{seal, stamp};
+
+const FORMAT: u32 = 1;
+
+/// `format` is 1; with another one nothing is known about the tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileTable {
+    format: u32,
+    /// Sorted by path.
+    files: Vec<FileRow>,
+    /// Path and target.
+    links: Vec<(TreePath, String)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct FileRow {
+    path: TreePath,
+    sha256: Digest,
+    /// In bytes.
+    size: u64,
+}
+
+impl FileTable {
+    /// Reads every file and seals it.
+    pub(super) fn make(tree: &Path) -> Result<Self> {
+        let (mut paths, mut links) = (Vec::new(), Vec::new());
+        for entry in walk(tree)? {
+            let name = || TreePath::relative(entry.path(), tree);
+            let path = name().ok_or(io::ErrorKind::InvalidFilename).map_err(io::Error::from);
+            let path = path.map_err(at("name", entry.path()))?;
+            if entry.path_is_symlink() {
+                let target = fs::read_link(entry.path()).map_err(at("read", entry.path()))?;
+                links.push((path, target.to_string_lossy().into_owned()));
+            } else if entry.file_type().is_file() {
+                paths.push(path);
+            }
+        }
+        let row = |path: TreePath| -> Result<FileRow> {
+            let place = path.below(tree);
+            let executable = super::disk::is_executable(&place);
+            // To be sealed it must be open for writing; on Unix the owner may always.
+            let file = File::options().read(true).write(cfg!(windows)).open(&place).map_err(at("read", &place))?;
+            let (sha256, size) = Digest::of_reader(&file).map_err(at("read", &place))?;
+            seal(&file, executable).map_err(at("seal", &place))?;
+            Ok(FileRow { path, sha256, size })
+        };
+        let mut files = paths.into_par_iter().map(row).collect::<Result<Vec<_>>>()?;
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+        links.sort();
+        Ok(Self { format: FORMAT, files, links })
+    }
+
+    /// Beside the tree, before that takes its place: a tree without a table is of a former builder.
+    pub(super) fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_vec(self).expect("the table is plain JSON");
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(at("create", folder))?;
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(at("create a file in", folder))?;
+        io::Write::write_all(&mut file, &text).map_err(at("write", path))?;
+        file.persist(path).map_err(|error| BaseErrorKind::Disk {
+            action: "write",
+            path: path.to_owned(),
+            source: error.error,
+        })?;
+        Ok(())
+    }
+
+    /// `Ok(None)` where none was recorded, the reason where it cannot be used.
+    pub fn read(path: &Path) -> std::result::Result<Option<Self>, String> {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(format!("the table of its files cannot be read: {error}")),
+        };
+        let table: Self =
+            serde_json::from_slice(&bytes).map_err(|error| format!("the table of its files is damaged: {error}"))?;
+        Ok(Some(table).filter(|table| table.format == FORMAT))
+    }
+
+    /// Looks at every file and reads those that something touched. The reason why the tree must not be used.
+    pub(super) fn glance(&self, tree: &Path) -> std::result::Result<(), String> {
+        let damage = |row: &FileRow| {
+            let place = row.path.below(tree);
+            let Ok(metadata) = fs::symlink_metadata(&place) else {
+                return Some(format!("its file `{}` is gone", row.path));
+            };
+            if !metadata.is_file() || metadata.len() != row.size {
+                return Some(format!("its file `{}` has another size", row.path));
+            }
+            if metadata.modified().is_ok_and(|time| time == stamp()) {
+                return None;
+            }
+            row.damage(tree)
+        };
+        self.files.par_iter().with_min_len(256).find_map_first(damage).map_or(Ok(()), Err)
+    }
+
+    /// Reads everything. The result is how many bytes there are.
+    pub fn verify(&self, tree: &Path) -> std::result::Result<u64, String> {
+        if let Some(damage) = self.files.par_iter().find_map_first(|row| row.damage(tree)) {
+            return Err(damage);
+        }
+        for (path, target) in &self.links {
+            let found = fs::read_link(path.below(tree)).map(|found| found.to_string_lossy().into_owned());
+            if found.ok().as_ref() != Some(target) {
+                return Err(format!("its link `{path}` is another one"));
+            }
+        }
+        let links = self.links.iter().map(|(path, _)| path);
+        let known: BTreeSet<&TreePath> = self.files.iter().map(|row| &row.path).chain(links).collect();
+        for entry in walkdir::WalkDir::new(tree).min_depth(1) {
+            let entry = entry.map_err(|error| format!("it cannot be read: {error}"))?;
+            let path = TreePath::relative(entry.path(), tree);
+            if !entry.file_type().is_dir() && !path.as_ref().is_some_and(|path| known.contains(path)) {
+                return Err(format!("`{}` does not belong into it", entry.path().display()));
+            }
+        }
+        Ok(self.files.iter().map(|row| row.size).sum())
+    }
+}
+
+impl FileRow {
+    fn damage(&self, tree: &Path) -> Option<String> {
+        match File::open(self.path.below(tree)).and_then(Digest::of_reader) {
+            Ok((digest, _)) if digest == self.sha256 => None,
+            Ok(_) => Some(format!("its file `{}` has another content", self.path)),
+            Err(error) => Some(format!("its file `{}` cannot be read: {error}", self.path)),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! A bucket behind the S3 protocol. Requests are signed in their URL, which therefore never gets into a message.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rusty_s3::actions::{GetObject, HeadObject, PutObject};
+use rusty_s3::{Bucket, Credentials, S3Action};
+use ureq::http::{Response, StatusCode};
+use url::Url;
+use vocab::Digest;
+
+use super::{Placed, RemoteErrorKind, RemoteStore, Watch};
+use crate::download::Downloader;
+
+/// How long a signature holds; a request begins at once.
+const SIGNED_FOR: Duration = Duration::from_secs(900);
+
+/// A passing fault gets one more try: whatever is here can also be had elsewhere.
+const ATTEMPTS: u32 = 2;
+
+/// The largest object that one request may bring (5 GiB).
+const LARGEST: u64 = 5 << 30;
+
+pub struct BucketStore {
+    bucket: Bucket,
+    credentials: Option<Credentials>,
+    prefix: String,
+    downloader: Downloader,
+    place: String,
+}
+
+type Answer = Response<ureq::Body>;
+
+impl BucketStore {
+    /// `prefix` without `/` at its ends; may be empty. Without credentials requests are not signed.
+    pub fn new(bucket: Bucket, credentials: Option<Credentials>, prefix: &str, downloader: Downloader) -> Self {
+        let separator = if prefix.is_empty() { "" } else { "/" };
+        let place = format!("s3://{}{separator}{prefix}", bucket.name());
+        Self { bucket, credentials, prefix: format!("{prefix}{separator}"), downloader, place }
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// Asks until there is an answer that another attempt would not change.
+    fn ask(
+        &self,
+        watch: Watch<'_>,
+        send: &dyn Fn(&ureq::Agent) -> Result<Answer, ureq::Error>,
+    ) -> Result<Answer, RemoteErrorKind> {
+        let agent = self.downloader.agent(self.bucket.base_url());
+        let agent = agent.map_err(|_| unreachable("the proxy variable for its host holds no usable URL"))?;
+        let mut attempt = 1;
+        loop {
+            watch()?;
+            let answer = send(&agent);
+            let passing = match &answer {
+                Ok(answer) => answer.status().is_server_error() && answer.status() != StatusCode::NOT_IMPLEMENTED,
+                Err(_) => true,
+            };
+            if !passing || attempt >= ATTEMPTS {
+                return answer.map_err(|error| unreachable(reason_of(&error)));
+            }
+            thread::sleep(self.downloader.settings().first_pause);
+            attempt += 1;
+        }
+    }
+
+    fn has(&self, key: &str, watch: Watch<'_>) -> Result<bool, RemoteErrorKind> {
+        let url = || HeadObject::new(&self.bucket, self.credentials.as_ref(), key).sign(SIGNED_FOR);
+        let answer = self.ask(watch, &|agent| agent.head(url().as_str()).call())?;
+        match answer.status().as_u16() {
+            200 => Ok(true),
+            // Of a missing bucket, too; then putting says so.
+            404 => Ok(false),
+            _ => Err(refused(answer)),
+        }
+    }
+
+    fn send(&self, key: &str, from: &Path, sum: &str, once: bool, watch: Watch<'_>) -> Result<Answer, RemoteErrorKind> {
+        let sign = || -> Url {
+            let mut action = PutObject::new(&self.bucket, self.credentials.as_ref(), key);
+            action.headers_mut().insert("x-amz-checksum-sha256", sum.to_owned());
+            if once {
+                action.headers_mut().insert("if-none-match", "*");
+            }
+            action.sign(SIGNED_FOR)
+        };
+        let stall = self.downloader.settings().stall_limit;
+        self.ask(watch, &|agent| {
+            let url = sign();
+            let request = agent.put(url.as_str()).header("x-amz-checksum-sha256", sum);
+            let request = if once { request.header("If-None-Match", "*") } else { request };
+            // The server answers when it has everything.
+            let request =
+                request.config().timeout_per_write(Some(stall)).timeout_recv_response(Some(stall * 4)).build();
+            request.send(File::open(from)?)
+        })
+    }
+}
+
+impl RemoteStore for BucketStore {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn get(&self, name: &str, to: &mut File, watch: Watch<'_>) -> Result<bool, RemoteErrorKind> {
+        let key = self.key(name);
+        let url = || GetObject::new(&self.bucket, self.credentials.as_ref(), &key).sign(SIGNED_FOR);
+        let mut answer = self.ask(watch, &|agent| agent.get(url().as_str()).call())?;
+        match answer.status().as_u16() {
+            200 => {}
+            404 => {
+                return match refused(answer) {
+                    RemoteErrorKind::Refused { said, .. } if said != "NoSuchBucket" => Ok(false),
+                    error => Err(error),
+                };
+            }
+            _ => return Err(refused(answer)),
+        }
+        let mut body = answer.body_mut().with_config().limit(u64::MAX).reader();
+        let mut buffer = vec![0; 1 << 17];
+        loop {
+            watch()?;
+            let count =
+                body.read(&mut buffer).map_err(|error| unreachable(format!("the connection broke: {error}")))?;
+            if count == 0 {
+                return Ok(true);
+            }
+            to.write_all(&buffer[..count]).map_err(|source| RemoteErrorKind::Disk {
+                action: "write",
+                path: "what it sent".into(),
+                source,
+            })?;
+        }
+    }
+
+    fn put(&self, name: &str, from: &Path, sha256: &Digest, watch: Watch<'_>) -> Result<Placed, RemoteErrorKind> {
+        let size = std::fs::metadata(from).map_or(0, |metadata| metadata.len());
+        let key = self.key(name);
+        // Sooner asked than sent. An object too large for one request is not shared.
+        if size > LARGEST || self.has(&key, watch)? {
+            return Ok(Placed::Theirs);
+        }
+        let sum = STANDARD.encode(sha256.as_bytes());
+        let mut answer = self.send(&key, from, &sum, true, watch)?;
+        if answer.status() == StatusCode::NOT_IMPLEMENTED {
+            // A server without conditional requests: having asked is as much as can be done.
+            answer = self.send(&key, from, &sum, false, watch)?;
+        }
+        match answer.status().as_u16() {
+            200 | 201 => Ok(Placed::Ours),
+            // It is there by now, or another machine puts it at this moment.
+            409 | 412 => Ok(Placed::Theirs),
+            _ => Err(refused(answer)),
+        }
+    }
+}
+
+/// The credentials stay out.
+impl fmt::Debug for BucketStore {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("BucketStore")
+            .field("place", &self.place)
+            .field("url", &self.bucket.base_url().as_str())
+            .field("region", &self.bucket.region())
+            .finish_non_exhaustive()
+    }
+}
+
+fn unreachable(reason: impl Into<String>) -> RemoteErrorKind {
+    RemoteErrorKind::Unreachable { reason: reason.into() }
+}
+
+/// Never the error's own text where that could hold the URL.
+fn reason_of(error: &ureq::Error) -> &'static str {
+    match error {
+        ureq::Error::HostNotFound => "its host's name does not resolve",
+        ureq::Error::Timeout(_) => "there was no answer within the limit",
+        ureq::Error::ConnectionFailed => "the connection failed",
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => "the connection was refused",
+        ureq::Error::Io(_) => "the connection broke",
+        _ => "it gave no usable answer",
+    }
+}
+
+/// With the code of the answer's XML body.
+fn refused(mut answer: Answer) -> RemoteErrorKind {
+    let status = answer.status().as_u16();
+    if matches!(status, 301 | 307) {
+        let region = answer.headers().get("x-amz-bucket-region").and_then(|value| value.to_str().ok());
+        return RemoteErrorKind::Region { region: region.map(str::to_owned) };
+    }
+    let mut bytes = Vec::new();
+    let _ = answer.body_mut().with_config().limit(64 << 10).reader().read_to_end(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes);
+    let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
+    let plain = |code: &&str| code.len() < 64 && code.chars().all(|it| it.is_ascii_alphanumeric());
+    RemoteErrorKind::Refused { status, said: code.filter(plain).unwrap_or_default().to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_with_the_servers_code_and_nothing_else_of_its_answer() {
+        let cases = [
+            // (status, body, what is told)
+            (
+                404,
+                "<Error><Code>NoSuchBucket</Code><Message>x</Message></Error>",
+                "the server answered 404 NoSuchBucket",
+            ),
+            (403, "<Error><Code>Access denied to AKID</Code></Error>", "the server answered 403 "),
+            (500, "no XML", "the server answered 500 "),
+            (301, "", "the bucket is in another region, eu-west-1"),
+        ];
+        for (status, body, told) in cases {
+            let answer = Response::builder().status(status).header("x-amz-bucket-region", "eu-west-1");
+            let answer = answer.body(ureq::Body::builder().data(body)).unwrap();
+            assert_eq!(refused(answer).to_string(), told);
+        }
+    }
+}

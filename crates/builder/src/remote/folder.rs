@@ -1,0 +1,80 @@
+//! A folder that machines share, over a network file system or a CI cache.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use vocab::Digest;
+
+use super::{Placed, RemoteErrorKind, RemoteStore, Watch};
+
+#[derive(Debug)]
+pub struct FolderStore {
+    root: PathBuf,
+    place: String,
+}
+
+impl FolderStore {
+    /// Made with the first object that is put.
+    pub fn new(root: PathBuf) -> Self {
+        Self { place: root.display().to_string(), root }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        name.split('/').fold(self.root.clone(), |path, component| path.join(component))
+    }
+}
+
+impl RemoteStore for FolderStore {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn get(&self, name: &str, to: &mut File, watch: Watch<'_>) -> Result<bool, RemoteErrorKind> {
+        let path = self.path(name);
+        match File::open(&path) {
+            Ok(from) => copy(from, &path, to, watch).map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(disk("read", &path, error)),
+        }
+    }
+
+    fn put(&self, name: &str, from: &Path, _: &Digest, watch: Watch<'_>) -> Result<Placed, RemoteErrorKind> {
+        let target = self.path(name);
+        if target.exists() {
+            return Ok(Placed::Theirs);
+        }
+        let folder = target.parent().unwrap_or(&self.root);
+        fs::create_dir_all(folder).map_err(|error| disk("create", folder, error))?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".put-");
+        // Temporary files are private; objects are for everybody who may look into the folder.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+        let mut staged = builder.tempfile_in(folder).map_err(|error| disk("create a file in", folder, error))?;
+        let source = File::open(from).map_err(|error| disk("read", from, error))?;
+        copy(source, from, staged.as_file_mut(), watch)?;
+        // Fails where the name is taken, in one step with taking it.
+        match staged.persist_noclobber(&target) {
+            Ok(_) => Ok(Placed::Ours),
+            Err(_) if target.exists() => Ok(Placed::Theirs),
+            Err(error) => Err(disk("write", &target, error.error)),
+        }
+    }
+}
+
+fn copy(mut from: File, path: &Path, to: &mut File, watch: Watch<'_>) -> Result<(), RemoteErrorKind> {
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        watch()?;
+        let count = from.read(&mut buffer).map_err(|error| disk("read", path, error))?;
+        if count == 0 {
+            return Ok(());
+        }
+        to.write_all(&buffer[..count]).map_err(|error| disk("copy", path, error))?;
+    }
+}
+
+fn disk(action: &'static str, path: &Path, source: io::Error) -> RemoteErrorKind {
+    RemoteErrorKind::Disk { action, path: path.to_owned(), source }
+}

@@ -1,0 +1,139 @@
+//! When an entry was last used, and who may remove one meanwhile.
+//!
+//! A build marks what it uses: an empty file `used/<kind>/<name>` whose time is renewed once a day, so that a warm
+//! build pays one look at each mark and nothing else. Beside it every builder holds `builders.lock` shared for as long
+//! as it has the store open. Whoever removes entries takes that lock alone, and then nobody can be using one; if it
+//! cannot be had, whatever was used within [`SPARED`] stays. A mark is renewed before the entry is looked for, and
+//! under `marks.lock`, which the remover holds while it looks at a mark and moves the entry away: so no entry goes
+//! between the two.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::{Store, StoreError, create_dir_all, session};
+
+/// How old a mark may grow before it is renewed.
+const RENEWAL: Duration = Duration::from_secs(24 * 3600);
+
+/// What was used within this time stays while any builder runs: two renewals, so that a build may take a day.
+pub const SPARED: Duration = Duration::from_secs(48 * 3600);
+
+/// What is kept under a digest or a name, one folder of the store each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EntryKind {
+    Blobs,
+    Wheels,
+    Bases,
+    Built,
+    Parts,
+    Tools,
+}
+
+impl EntryKind {
+    pub const ALL: [Self; 6] = [Self::Blobs, Self::Wheels, Self::Bases, Self::Built, Self::Parts, Self::Tools];
+
+    /// The name of its folder.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Blobs => "blobs",
+            Self::Wheels => "wheels",
+            Self::Bases => "bases",
+            Self::Built => "built",
+            Self::Parts => "parts",
+            Self::Tools => "tools",
+        }
+    }
+
+    /// Its entries lie in folders named by their first two digits.
+    pub fn is_spread(self) -> bool {
+        matches!(self, Self::Blobs | Self::Parts)
+    }
+}
+
+/// The right to remove entries. While it is exclusive no builder runs, and those that start wait.
+#[derive(Debug)]
+pub struct Removal {
+    exclusive: bool,
+    _builders: File,
+}
+
+impl Removal {
+    /// No builder has the store open.
+    pub fn is_exclusive(&self) -> bool {
+        self.exclusive
+    }
+}
+
+impl Store {
+    /// To be called before the entry is looked for. A store that cannot be written keeps no marks, and loses nothing.
+    pub fn mark_used(&self, kind: EntryKind, name: &str) {
+        let now = SystemTime::now();
+        let path = self.mark_path(kind, name);
+        let age = |time: SystemTime| now.duration_since(time).ok();
+        if modified(&path).and_then(age).is_some_and(|age| age < RENEWAL) {
+            return;
+        }
+        let Ok(guard) = session::open_lock_file(&self.root().join("marks.lock")) else { return };
+        let _ = guard.lock_shared();
+        let renew = || -> std::io::Result<()> {
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            File::options().create(true).write(true).truncate(false).open(&path)?.set_modified(now)
+        };
+        let _ = renew();
+    }
+
+    /// From its mark, or else from the time at which it came.
+    pub fn last_used(&self, kind: EntryKind, name: &str, entry: &Path) -> Option<SystemTime> {
+        modified(&self.mark_path(kind, name)).or_else(|| modified(entry))
+    }
+
+    /// Does not wait: see [`Removal::is_exclusive`].
+    pub fn begin_removal(&self) -> Result<Removal, StoreError> {
+        let builders = session::open_lock_file(&self.root().join("builders.lock"))?;
+        Ok(Removal { exclusive: builders.try_lock().is_ok(), _builders: builders })
+    }
+
+    /// Moves the entry out of sight unless it was used since `unused_since`. The result is where it lies now, for
+    /// the caller to delete; `None` when it stays.
+    pub fn move_away(
+        &self,
+        kind: EntryKind,
+        name: &str,
+        entry: &Path,
+        unused_since: SystemTime,
+    ) -> Result<Option<PathBuf>, StoreError> {
+        let guard = session::open_lock_file(&self.root().join("marks.lock"))?;
+        let _ = guard.lock();
+        if self.last_used(kind, name, entry).is_some_and(|time| time > unused_since) {
+            return Ok(None);
+        }
+        let grave = self.fresh_name()?;
+        match super::rename(entry, &grave) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(StoreError::new("remove", entry, source)),
+        }
+        let _ = fs::remove_file(self.mark_path(kind, name));
+        Ok(Some(grave))
+    }
+
+    fn mark_path(&self, kind: EntryKind, name: &str) -> PathBuf {
+        self.root().join("used").join(kind.as_str()).join(name)
+    }
+}
+
+/// Held shared by everybody who builds. Waits for whoever removes entries at the moment.
+pub(super) fn join_builders(root: &Path) -> Result<File, StoreError> {
+    create_dir_all(root)?;
+    let file = session::open_lock_file(&root.join("builders.lock"))?;
+    // Without locks on this file system the remover gets none either, and then spares what was used lately.
+    let _ = file.lock_shared();
+    Ok(file)
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::symlink_metadata(path).and_then(|metadata| metadata.modified()).ok()
+}

@@ -1,0 +1,144 @@
+//! `builder store …`: looks after the store, whatever repository it is called from.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime};
+
+use builder::Context;
+use builder::context::Environment;
+use builder::download::{DownloadSettings, Downloader};
+use builder::store::Store;
+use builder::upkeep::{self, Info, PruneRules, Pruned, Verified};
+use cli::{Printer, Table};
+use vocab::{Exit, Fault};
+
+use crate::arguments::{GlobalArguments, StoreCommand};
+
+/// The store need not be there: then it is empty.
+pub fn run(
+    root: PathBuf,
+    command: &StoreCommand,
+    global: &GlobalArguments,
+    environment: &Environment,
+    printer: &Arc<Printer>,
+    cancelled: &Arc<AtomicBool>,
+) -> Result<Exit, Box<dyn Fault>> {
+    let listener = Arc::clone(printer);
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    let context = Context {
+        store: Store::at(root),
+        downloader: Downloader::new(DownloadSettings::default()),
+        environment: environment.clone(),
+        jobs: global.jobs.map_or(processors, usize::from),
+        offline: true,
+        timeout: None,
+        cancelled: Arc::clone(cancelled),
+        listener: Box::new(move |event| listener.tell(event)),
+    };
+    let json = global.json;
+    match command {
+        StoreCommand::Info => {
+            let info = upkeep::info(&context.store, SystemTime::now())?;
+            if json {
+                printer.json("store", &info);
+            } else {
+                printer.data(&info_text(&info, printer.settings().width));
+            }
+            Ok(Exit::Done)
+        }
+        StoreCommand::Verify { keep } => {
+            let verified = upkeep::verify(&context, *keep)?;
+            if json {
+                printer.json("verified", &verified);
+            } else {
+                printer.data(&verified_text(&verified));
+            }
+            Ok(match (verified.damaged.is_empty(), verified.interrupted) {
+                (false, _) => Exit::Check,
+                (true, true) => Exit::Build,
+                (true, false) => Exit::Done,
+            })
+        }
+        StoreCommand::Prune { max_size, older_than, dry_run } => {
+            let rules = PruneRules { max_size: *max_size, older_than: *older_than, dry_run: *dry_run };
+            let pruned = upkeep::prune(&context.store, &rules, SystemTime::now())?;
+            if json {
+                printer.json("pruned", &pruned);
+            } else {
+                printer.data(&pruned_text(&pruned, *dry_run));
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn info_text(info: &Info, width: Option<usize>) -> String {
+    let mut table = Table::new(["kind", "entries", "size", "prune could free", "longest unused"])
+        .right(1)
+        .right(2)
+        .right(3)
+        .right(4);
+    for kind in &info.kinds {
+        table.row([
+            kind.kind.to_owned(),
+            kind.count.to_string(),
+            cli::bytes(kind.bytes),
+            cli::bytes(kind.freeable),
+            kind.oldest_use_seconds.map(age).unwrap_or_default(),
+        ]);
+    }
+    table.row(["all".to_owned(), String::new(), cli::bytes(info.bytes), cli::bytes(info.freeable), String::new()]);
+    format!("{}\n{}", info.location.display(), table.render(width))
+}
+
+fn verified_text(verified: &Verified) -> String {
+    let mut lines: Vec<String> = verified
+        .damaged
+        .iter()
+        .map(|it| {
+            let end = if it.removed { "removed" } else { "kept" };
+            format!("damaged: {} {}: {} ({end})", it.kind, it.name, it.reason)
+        })
+        .collect();
+    let closing = match verified.damaged.len() {
+        0 => "all of them sound".to_owned(),
+        damaged => format!("{damaged} damaged"),
+    };
+    let checked = format!("{} entries read, {}, {closing}", verified.checked, cli::bytes(verified.read));
+    lines.push(match verified.unrecorded {
+        0 => checked,
+        count => format!("{checked}; {count} without a record to compare with"),
+    });
+    if verified.interrupted {
+        lines.push("interrupted before the end".to_owned());
+    }
+    lines.join("\n")
+}
+
+fn pruned_text(pruned: &Pruned, dry_run: bool) -> String {
+    let mut lines: Vec<String> = pruned
+        .removed
+        .iter()
+        .map(|it| format!("{} {} ({}, unused for {})", it.kind, it.name, cli::bytes(it.bytes), age(it.unused_seconds)))
+        .collect();
+    let verb = if dry_run { "would free" } else { "freed" };
+    lines.push(format!(
+        "{verb} {}: {} entries, {} partial downloads, {} facts; {} stay",
+        cli::bytes(pruned.freed),
+        pruned.removed.len(),
+        pruned.partial_downloads,
+        pruned.facts,
+        cli::bytes(pruned.remaining),
+    ));
+    if pruned.spared > 0 {
+        lines.push(format!("{} entries stay because builders are at work", pruned.spared));
+    }
+    lines.join("\n")
+}
+
+/// `5 h`, `12 d`.
+fn age(seconds: u64) -> String {
+    let hours = Duration::from_secs(seconds).as_secs() / 3600;
+    if hours < 48 { format!("{hours} h") } else { format!("{} d", hours / 24) }
+}

@@ -1,0 +1,179 @@
+//! What was not used for long goes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rayon::prelude::*;
+use serde::Serialize;
+use vocab::Digest;
+
+use super::entries::{Entry, entries, list, partial_blobs};
+use super::info::names_of;
+use crate::store::{EntryKind, LockOutcome, SPARED, Store, StoreError, bury};
+
+/// A download that nobody went on with is begun anew.
+const PARTIAL_KEPT: Duration = Duration::from_secs(24 * 3600);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PruneRules {
+    /// In bytes; the least recently used entries go until the others fit.
+    pub max_size: Option<u64>,
+    /// Entries that were not used for this long go.
+    pub older_than: Option<Duration>,
+    /// Only say what would go.
+    pub dry_run: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Pruned {
+    /// Least recently used first.
+    pub removed: Vec<RemovedEntry>,
+    /// Given back to the file system, in bytes: not what prefixes share with the store.
+    pub freed: u64,
+    /// Of the entries that stay, in bytes.
+    pub remaining: u64,
+    /// Entries that the rules would remove and that stay because builders are at work and they were used lately.
+    pub spared: usize,
+    /// Downloads that nobody went on with.
+    pub partial_downloads: usize,
+    pub facts: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RemovedEntry {
+    pub kind: &'static str,
+    pub name: String,
+    pub bytes: u64,
+    /// Since its last use, in seconds.
+    pub unused_seconds: u64,
+}
+
+struct Measured {
+    entry: Entry,
+    age: Duration,
+    /// All of it, and what has no other name.
+    bytes: u64,
+    own: u64,
+}
+
+/// Never takes what a running builder uses: see [`crate::store::Removal`].
+pub fn prune(store: &Store, rules: &PruneRules, now: SystemTime) -> Result<Pruned, StoreError> {
+    let removal = store.begin_removal()?;
+    let mut measured: Vec<Measured> = entries(store)?.into_par_iter().map(|entry| measure(entry, now)).collect();
+    measured.sort_by(|one, other| other.age.cmp(&one.age).then_with(|| one.entry.path.cmp(&other.entry.path)));
+    let mut remaining: u64 = measured.iter().map(|it| it.bytes).sum();
+    let youngest = if removal.is_exclusive() { now } else { now - SPARED };
+    let mut pruned = Pruned { removed: Vec::new(), freed: 0, remaining: 0, spared: 0, partial_downloads: 0, facts: 0 };
+    let mut graves = Vec::new();
+    for it in measured {
+        let too_old = rules.older_than.is_some_and(|limit| it.age >= limit);
+        let too_much = rules.max_size.is_some_and(|limit| remaining > limit);
+        if !too_old && !too_much {
+            continue;
+        }
+        let Entry { kind, name, path, last_used } = &it.entry;
+        // A clock that was set back is no reason to keep something for ever.
+        let since = if removal.is_exclusive() { now.max(last_used.unwrap_or(now)) } else { youngest };
+        if last_used.is_some_and(|time| time > since) {
+            pruned.spared += 1;
+            continue;
+        }
+        if !rules.dry_run {
+            match store.move_away(*kind, name, path, since)? {
+                Some(grave) => graves.push(grave),
+                // Used since it was looked at.
+                None => {
+                    pruned.spared += 1;
+                    continue;
+                }
+            }
+            if *kind == EntryKind::Bases {
+                let _ = fs::remove_file(path.with_extension("json"));
+            }
+        }
+        remaining -= it.bytes;
+        pruned.freed += it.own;
+        pruned.removed.push(RemovedEntry {
+            kind: kind.as_str(),
+            name: name.clone(),
+            bytes: it.bytes,
+            unused_seconds: it.age.as_secs(),
+        });
+    }
+    // Builders may start again; what lies in `tmp/` is nobody's.
+    drop(removal);
+    graves.par_iter().for_each(|grave| bury(grave));
+    pruned.remaining = remaining;
+    prune_partial_blobs(store, rules, now, &mut pruned)?;
+    prune_facts(store, rules, now, &mut pruned)?;
+    Ok(pruned)
+}
+
+fn measure(entry: Entry, now: SystemTime) -> Measured {
+    let (mut bytes, mut own) = (0, 0);
+    for found in walkdir::WalkDir::new(&entry.path).into_iter().flatten() {
+        let Ok(metadata) = found.metadata() else { continue };
+        if metadata.is_file() {
+            bytes += metadata.len();
+            if names_of(&metadata).is_none_or(|(_, names)| names == 1) {
+                own += metadata.len();
+            }
+        }
+    }
+    Measured { age: age_of(entry.last_used, now), bytes, own, entry }
+}
+
+fn age_of(time: Option<SystemTime>, now: SystemTime) -> Duration {
+    time.and_then(|time| now.duration_since(time).ok()).unwrap_or_default()
+}
+
+/// Each under its lock, so that none is taken from a download that goes on.
+fn prune_partial_blobs(
+    store: &Store,
+    rules: &PruneRules,
+    now: SystemTime,
+    pruned: &mut Pruned,
+) -> Result<(), StoreError> {
+    for path in partial_blobs(store)? {
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        if age_of(metadata.modified().ok(), now) < PARTIAL_KEPT {
+            continue;
+        }
+        let digest: Option<Digest> = path.file_stem().and_then(|name| name.to_str()?.parse().ok());
+        let lock = digest.map(|digest| store.lock("blob", &digest, || true)).transpose()?;
+        if matches!(lock, Some(LockOutcome::GivenUp)) {
+            continue;
+        }
+        if rules.dry_run || fs::remove_file(&path).is_ok() {
+            pruned.freed += metadata.len();
+            pruned.partial_downloads += 1;
+        }
+    }
+    Ok(())
+}
+
+fn prune_facts(store: &Store, rules: &PruneRules, now: SystemTime, pruned: &mut Pruned) -> Result<(), StoreError> {
+    for folder in list(&store.root().join("memory"))? {
+        for path in list(&folder)? {
+            let Ok(metadata) = fs::metadata(&path) else { continue };
+            let limit = lifetime(&folder).min(rules.older_than.unwrap_or(Duration::MAX));
+            if age_of(metadata.modified().ok(), now) < limit {
+                continue;
+            }
+            if rules.dry_run || fs::remove_file(&path).is_ok() {
+                pruned.freed += metadata.len();
+                pruned.facts += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How long a fact of this kind is believed.
+fn lifetime(folder: &Path) -> Duration {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    let lifetimes = [crate::gather::URL_LIFETIME, crate::registries::FACT_LIFETIME, crate::base::PROBE_LIFETIME];
+    let kind: PathBuf = folder.file_name().unwrap_or_default().into();
+    lifetimes.into_iter().find(|(name, _)| kind == Path::new(name)).map_or(YEAR, |(_, lifetime)| lifetime)
+}

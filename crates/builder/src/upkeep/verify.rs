@@ -1,0 +1,153 @@
+//! Reads every entry and compares it with its digests.
+
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use rayon::prelude::*;
+use serde::Serialize;
+use vocab::{Digest, Event};
+
+use super::entries::{Entry, entries, list};
+use crate::store::{EntryKind, Store, StoreError};
+use crate::{Context, base, source_build, wheel};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// Entries and facts that were read.
+    pub checked: usize,
+    /// In bytes.
+    pub read: u64,
+    /// Entries of which nothing is recorded that they could be compared with: tools, and bases of former builders.
+    pub unrecorded: usize,
+    pub damaged: Vec<Damage>,
+    /// The user asked to stop before all were read.
+    pub interrupted: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Damage {
+    pub kind: &'static str,
+    pub name: String,
+    pub reason: String,
+    /// The next build gets or makes it again.
+    pub removed: bool,
+}
+
+/// What was found of one entry.
+enum Finding {
+    /// In bytes.
+    Sound(u64),
+    Unrecorded,
+}
+
+/// In parallel. With `keep` damaged entries stay.
+pub fn verify(context: &Context, keep: bool) -> Result<Verified, StoreError> {
+    let all = entries(&context.store)?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(context.jobs)
+        .build()
+        .map_err(|error| StoreError::new("start threads for", context.store.root(), std::io::Error::other(error)))?;
+    let total = all.len();
+    let progress = Mutex::new(0);
+    let findings: Vec<Option<Result<Finding, String>>> = pool.install(|| {
+        // One by one: a large entry must not hold up a whole share of small ones.
+        all.par_iter()
+            .with_max_len(1)
+            .map(|entry| {
+                if context.is_cancelled() {
+                    return None;
+                }
+                let finding = look_at(&context.store, entry);
+                let mut done = progress.lock().unwrap_or_else(PoisonError::into_inner);
+                *done += 1;
+                context.tell(Event::Progress { step: "verify", done: *done, total });
+                Some(finding)
+            })
+            .collect()
+    });
+    let mut verified =
+        Verified { checked: 0, read: 0, unrecorded: 0, damaged: Vec::new(), interrupted: context.is_cancelled() };
+    for (entry, finding) in all.iter().zip(findings) {
+        match finding {
+            None => {}
+            Some(Ok(Finding::Unrecorded)) => verified.unrecorded += 1,
+            Some(Ok(Finding::Sound(bytes))) => {
+                verified.checked += 1;
+                verified.read += bytes;
+            }
+            // Pruned meanwhile.
+            Some(Err(_)) if fs::symlink_metadata(&entry.path).is_err() => {}
+            Some(Err(reason)) => {
+                verified.checked += 1;
+                if !keep {
+                    context.store.discard(&entry.path)?;
+                    if entry.kind == EntryKind::Bases {
+                        let _ = fs::remove_file(entry.path.with_extension("json"));
+                    }
+                }
+                let (kind, name) = (entry.kind.as_str(), entry.name.clone());
+                verified.damaged.push(Damage { kind, name, reason, removed: !keep });
+            }
+        }
+    }
+    look_at_facts(&context.store, keep, &mut verified)?;
+    Ok(verified)
+}
+
+fn look_at(store: &Store, entry: &Entry) -> Result<Finding, String> {
+    if entry.kind == EntryKind::Tools {
+        return Ok(Finding::Unrecorded);
+    }
+    let name: Digest = entry.name.parse().map_err(|_| "its name is no digest".to_owned())?;
+    let path = &entry.path;
+    let bytes = match entry.kind {
+        EntryKind::Blobs => {
+            let (actual, size) = File::open(path)
+                .and_then(|file| Digest::of_reader(BufReader::with_capacity(1 << 18, file)))
+                .map_err(|error| format!("it cannot be read: {error}"))?;
+            if actual != name {
+                return Err(format!("its content has the digest {actual}"));
+            }
+            size
+        }
+        EntryKind::Wheels => {
+            let contents = wheel::verify_unpacked(path)?;
+            if contents.sha256 != name {
+                return Err(format!("it is of the wheel {}", contents.sha256));
+            }
+            contents.entries.iter().map(|entry| entry.size).sum()
+        }
+        EntryKind::Bases => match base::FileTable::read(&store.base_table(&name))? {
+            None => return Ok(Finding::Unrecorded),
+            Some(table) => table.verify(path)?,
+        },
+        EntryKind::Built => source_build::verify_built(path)?.size,
+        EntryKind::Parts => match archive::check_part(path) {
+            Some(size) => size,
+            None => return Err("its content does not fit its own digest".to_owned()),
+        },
+        EntryKind::Tools => 0,
+    };
+    Ok(Finding::Sound(bytes))
+}
+
+/// Facts carry no digest; one that is no JSON is of no use to anybody.
+fn look_at_facts(store: &Store, keep: bool, verified: &mut Verified) -> Result<(), StoreError> {
+    for folder in list(&store.root().join("memory"))? {
+        for path in list(&folder)? {
+            let Ok(bytes) = fs::read(&path) else { continue };
+            verified.checked += 1;
+            verified.read += bytes.len() as u64;
+            if serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok() {
+                continue;
+            }
+            let name = path.strip_prefix(store.root().join("memory")).unwrap_or(&path);
+            let removed = !keep && fs::remove_file(&path).is_ok();
+            let reason = "it is no JSON".to_owned();
+            verified.damaged.push(Damage { kind: "memory", name: name.display().to_string(), reason, removed });
+        }
+    }
+    Ok(())
+}
