@@ -328,7 +328,11 @@ impl Session<'_> {
         let remote = builder::remote::open(&settings, self.environment, downloader, arguments.offline)?;
         Ok(match remote {
             Some(remote) => store.with_remote(remote),
-            None => store,
+            None => {
+                let text = "offline the remote store is left alone, because it is a bucket".to_owned();
+                self.printer.tell(Event::Note { text });
+                store
+            }
         })
     }
 

@@ -136,7 +136,9 @@ fn fetch(context: &Context, repository: &Path, prepared: &Prepared, tree: &BaseT
         let files: Vec<(Digest, &str)> =
             lacking.iter().filter_map(|row| file_of(row)).map(|(file, digest, _)| (digest, file)).collect();
         download::bring_all(context, &files, at_once);
+        let all = lacking.len();
         lacking.retain(|row| file_of(row).is_some_and(|(_, digest, _)| !context.store.blob(&digest).is_file()));
+        context.note(format!("{} of {all} files came from the remote store", all - lacking.len()));
     }
     if lacking.is_empty() {
         return Ok(());

@@ -102,24 +102,30 @@ fn files_with(place: &Path, needle: &str) -> Vec<String> {
 }
 
 #[test]
-fn p18_a_file_that_was_damaged_in_the_store_is_not_installed() {
+fn p18_a_damaged_file_of_the_store_is_fetched_again_and_one_that_differs_at_its_source_is_refused() {
     let demo = wheel("demo", "1.0");
     let bench = Bench::of(json!({ "dependencies": ["demo"] }), [demo.clone()]);
     let first = bench.build();
     let store = Store::at(bench.path("store"));
     let blob = store.blob(&demo.sha256());
-    let mut damaged = demo.bytes.clone();
-    damaged.truncate(demo.bytes.len() / 2);
-    fs::remove_file(&blob).unwrap();
-    fs::write(&blob, &damaged).unwrap();
-    support::remove(&store.wheel(&demo.sha256()));
-    assert_eq!(bench.run(&["clean", PYTHON]).code, 0);
+    let damage = || {
+        fs::remove_file(&blob).unwrap();
+        fs::write(&blob, &demo.bytes[..demo.bytes.len() / 2]).unwrap();
+        support::remove(&store.wheel(&demo.sha256()));
+        assert_eq!(bench.run(&["clean", PYTHON]).code, 0);
+    };
+    damage();
+    let run = bench.build_with(&["--locked"]);
+    assert_says(&run.told(), &[&format!("`{}` was damaged in the store", demo.file_name)]);
+    assert_eq!(run.manifest(), first.manifest());
 
+    damage();
+    let mut other = demo.bytes.clone();
+    other[100] ^= 1;
+    bench.index().server.put(&testkit::ServedIndex::file_path(&demo.file_name), other);
     let run = bench.fail(&["--locked"], 4);
     assert_says(&run.told(), &[&demo.file_name]);
     assert!(!blob.exists(), "what is damaged does not stay");
-    let run = bench.build_with(&["--locked"]);
-    assert_eq!(run.manifest(), first.manifest());
 }
 
 #[test]

@@ -39,6 +39,7 @@ fn the_slower_of_two_publishers_drops_its_own() {
 fn opening_clears_what_dead_processes_left_and_nothing_of_living_ones() {
     let bench = Bench::new();
     let alive = bench.context.store.stage_dir().unwrap();
+    let scratch = bench.context.store.scratch_dir("resolve-").unwrap();
     let tmp = bench.context.store.root().join("tmp");
     // As a killed process leaves it: the lock file is there, its lock is not.
     fs::create_dir_all(tmp.join("session-dead/0/half")).unwrap();
@@ -48,7 +49,7 @@ fn opening_clears_what_dead_processes_left_and_nothing_of_living_ones() {
     Store::open(bench.context.store.root().to_owned()).unwrap();
     assert!(!tmp.join("session-dead").exists() && !tmp.join("session-dead.lock").exists());
     assert!(!tmp.join("session-early").exists());
-    assert!(alive.path().is_dir());
+    assert!(alive.path().is_dir() && scratch.path().is_dir());
 }
 
 #[test]

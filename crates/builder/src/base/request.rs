@@ -86,8 +86,8 @@ pub struct SystemPython {
     pub built_in: Vec<String>,
 }
 
-/// A finished relocatable interpreter in the store. Not to be changed: prefixes are made from copies, and who runs it
-/// in place must keep it from writing bytecode (`-B` or `PYTHONDONTWRITEBYTECODE`).
+/// A finished relocatable interpreter in the store. Not to be changed: prefixes may share its files, which are
+/// read-only, and who runs it in place must keep it from writing bytecode (`-B` or `PYTHONDONTWRITEBYTECODE`).
 #[derive(Clone, Debug)]
 pub struct BaseTree {
     pub root: PathBuf,

@@ -145,10 +145,7 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(context: &'a Context, request: &'a Request, settings: &'a Settings<'a>) -> Result<Self, ResolveErrorKind> {
-        let scratch = tempfile::Builder::new()
-            .prefix("resolve-")
-            .tempdir_in(context.store.root().join("tmp"))
-            .map_err(ResolveErrorKind::Store)?;
+        let scratch = context.store.scratch_dir("resolve-").map_err(ResolveErrorKind::Store)?;
         let mut search =
             Self { context, request, settings, scratch, left_out: BTreeMap::new(), from_source: BTreeSet::new() };
         for (name, url) in &request.registries.pinned {
@@ -433,10 +430,7 @@ pub fn locate(
     unreachable: &[UnreachableRegistry],
 ) -> Result<BTreeMap<Digest, String>, ResolveError> {
     let failed = |kind| ResolveError::new(request, kind);
-    let scratch = tempfile::Builder::new()
-        .prefix("locate-")
-        .tempdir_in(context.store.root().join("tmp"))
-        .map_err(|error| failed(ResolveErrorKind::Store(error)))?;
+    let scratch = context.store.scratch_dir("locate-").map_err(|error| failed(ResolveErrorKind::Store(error)))?;
     let mut question = Question { without_dependencies: true, ..Question::default() };
     question.registries = request.registries.clone();
     question.registries.additional.retain(|url| !unreachable.iter().any(|it| it.url == without_credentials(url)));

@@ -264,10 +264,7 @@ fn install(context: &Context, python: &Path, host: PlatformKey, folder: &Path) -
     let hashes: String =
         digests.iter().filter_map(|digest| Some(format!(" --hash=sha256:{}", digest.as_str()?))).collect();
     context.note(format!("setting up uv {UV_VERSION} in the store"));
-    let staged = tempfile::Builder::new()
-        .prefix("uv-")
-        .tempdir_in(context.store.root().join("tmp"))
-        .map_err(SetUpError::Store)?;
+    let staged = context.store.scratch_dir("uv-").map_err(SetUpError::Store)?;
     let requirements = staged.path().join("requirements.txt");
     fs::write(&requirements, format!("uv=={UV_VERSION}{hashes}\n")).map_err(SetUpError::Store)?;
     let tree = staged.path().join("tree");

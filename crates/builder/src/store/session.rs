@@ -78,15 +78,24 @@ impl Store {
         Ok(StagedFile { path: self.fresh_name()?, _store: self.clone() })
     }
 
+    /// A new empty folder for work whose results are not kept, removed when dropped. Not elsewhere in `tmp/`: what
+    /// belongs to no session there is taken for a dead process's, and swept away by the next builder that starts.
+    pub fn scratch_dir(&self, prefix: &str) -> io::Result<tempfile::TempDir> {
+        tempfile::Builder::new().prefix(prefix).tempdir_in(self.session_folder().map_err(io::Error::other)?)
+    }
+
     /// A path below this process's folder in `tmp/` that nothing else uses.
     pub(super) fn fresh_name(&self) -> Result<PathBuf, StoreError> {
         static COUNTER: AtomicU64 = AtomicU64::new(0);
+        Ok(self.session_folder()?.join(COUNTER.fetch_add(1, Ordering::Relaxed).to_string()))
+    }
+
+    fn session_folder(&self) -> Result<PathBuf, StoreError> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = match &*session {
+        Ok(match &*session {
             Some(session) => session.folder.clone(),
             None => session.insert(begin(self)?).folder.clone(),
-        };
-        Ok(folder.join(COUNTER.fetch_add(1, Ordering::Relaxed).to_string()))
+        })
     }
 }
 

@@ -92,6 +92,7 @@ impl Store {
 
     /// Does not wait: see [`Removal::is_exclusive`].
     pub fn begin_removal(&self) -> Result<Removal, StoreError> {
+        create_dir_all(self.root())?;
         let builders = session::open_lock_file(&self.root().join("builders.lock"))?;
         Ok(Removal { exclusive: builders.try_lock().is_ok(), _builders: builders })
     }

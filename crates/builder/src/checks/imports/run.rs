@@ -76,9 +76,8 @@ pub fn import(
     modules: &[&str],
 ) -> Result<BTreeMap<String, Attempt>, ImportCheckErrorKind> {
     let work = context.store.root().join("tmp");
-    let disk = |source| ImportCheckErrorKind::Disk { path: work.clone(), source };
-    fs::create_dir_all(&work).map_err(disk)?;
-    let scratch = tempfile::Builder::new().prefix("import-check-").tempdir_in(&work).map_err(disk)?;
+    let scratch = context.store.scratch_dir("import-check-");
+    let scratch = scratch.map_err(|source| ImportCheckErrorKind::Disk { path: work, source })?;
     let session = Session { context, check, scratch: scratch.path(), total: modules.len() };
     session.set_up()?;
     let mut attempts = BTreeMap::new();
