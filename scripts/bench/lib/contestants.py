@@ -61,11 +61,14 @@ class Contestants:
         if "level-19" not in self.without:
             self.best_repository = workshop.new_repository("level-19")
             workshop.build(self.best_repository, workshop.store, "--level", "19")
+        self.other_wheel = workshop.fetch_wheel(OTHER_PIN)
         if "pex" not in self.without:
+            # It fetches a pip of its own choice first, which it keeps.
+            words = ["-o", self.scratch / "x.pex", "--find-links", self.other_wheel.parent, OTHER_PIN]
+            run([self.tools / "pex", "--pex-root", self.scratch / "pex-root", *words])
             self.pex_file()
         if "cold" not in self.without:
             workshop.cold_store(self.scratch / "store-cold-kept")
-        self.other_wheel = workshop.fetch_wheel(OTHER_PIN)
 
     def round(self):
         for turn in self.turns:

@@ -5,7 +5,7 @@ import platform
 import subprocess
 
 from bars import bars, figure
-from page import table
+from page import paragraph, table
 from workshop import PEX, run, uv_version
 
 WARM = ("floor", "warm", "level-19", "uv-zst", "uv-gz", "pip", "pex")
@@ -37,15 +37,15 @@ def section(chosen, workshop, contestants):
     programs = [f"uv {uv_version()}", f"pip {pip}", f"pex {PEX}", f"zstd {zstd}"]
     if "pex" not in contestants.rows:
         programs.remove(f"pex {PEX}")
-    text = f"""## A runtime and its artifact
-
-`{command(chosen)}`: {machine(workshop)}; CPython {manifest["base"]["actual"]},
-{len(workshop.wheel_rows())} wheels of {size:.0f} MB, {installed:.0f} MB in {manifest["files"]} files when installed; {", ".join(programs)}. {"Medians of " + str(chosen.runs) if chosen.runs > 1 else "One run"}, wall time of
-whole processes, which took turns. All from the same wheels on one interpreter tree, without a network.
-
-![seconds for a runtime and its artifact](benchmarks-pack.svg)
-
-"""
+    runs = f"medians of {chosen.runs}" if chosen.runs > 1 else "one run"
+    count, base = len(workshop.wheel_rows()), manifest["base"]["actual"]
+    about = paragraph(
+        f"""`{command(chosen)}`: {machine(workshop)}; CPython {base}, {count} wheels of {size:.0f} MB,
+        {installed:.0f} MB in {manifest["files"]} files when installed; {", ".join(programs)}; {runs}. Wall time of whole processes, which
+        took turns. All from the same wheels on one interpreter tree, without a network."""
+    )
+    text = f"## A runtime and its artifact\n\n{about}\n\n"
+    text += "![seconds for a runtime and its artifact](benchmarks-pack.svg)\n\n"
     warned = " (a development build of the builder)" if chosen.profile == "dev" else ""
     rows = contestants.rows
     parts = [
@@ -67,19 +67,21 @@ whole processes, which took turns. All from the same wheels on one interpreter t
             heads = ["what", "median s", "min s", "max s", "peak MB", "artifact MB"]
             text += f"{heading}{warned}\n\n{table(heads, cells)}\n"
     own = max(row.own_peak for key, row in rows.items() if key in BUILDS)
-    text += f"""Peak memory is that of the largest process, not the sum of those that ran side by side; where pydist imports modules
-that is the interpreter, and the builder itself takes at most {own:.0f} MB. Everything was in the
-page cache, and no side waits for its files to reach the disk. pydist warm imports no module again that it knows from
-the same wheels on the same interpreter; its cold build imports every native module, which no rival does. pip compiles
-every module, as it does by default; uv links its files from its cache, as it does by default.
-"""
+    text += paragraph(
+        f"""Peak memory is that of the largest process, not the sum of those that ran side by side; where pydist imports
+        modules that is the interpreter, and the builder itself takes at most {own:.0f} MB. Everything was in the page
+        cache, and no side waits for its files to reach the disk. Warm, pydist imports no module again that it knows
+        from the same wheels on the same interpreter; cold, it imports every native module, which no rival does. pip
+        compiles every module and uv links its files from its cache, as both do by default."""
+    )
+    text += "\n"
     if contestants.skipped:
-        text += "\n" + " ".join(contestants.skipped.values()) + "\n"
+        text += "\n" + paragraph(" ".join(contestants.skipped.values())) + "\n"
     for name in ("warm steps", "cold steps"):
         if name in contestants.facts:
             taken = [(step["step"], step["elapsed_ms"]) for step in contestants.facts[name]]
             steps = ", ".join(f"{step} {elapsed} ms" for step, elapsed in taken if elapsed)
-            text += f"\nLast run, {name}: {steps}.\n"
+            text += "\n" + paragraph(f"Last run, {name}: {steps}.") + "\n"
     return text
 
 

@@ -1,6 +1,11 @@
 """Markdown tables, and one section of a page between its two marks."""
 
+import textwrap
 from pathlib import Path
+
+
+def paragraph(text):
+    return textwrap.fill(" ".join(text.split()), 118, break_long_words=False, break_on_hyphens=False)
 
 
 def table(headings, rows):
