@@ -1,0 +1,282 @@
+"""What takes part: how each is prepared (untimed) and run (timed), in an order that is the same in every round."""
+
+import json
+import sys
+from dataclasses import replace
+from hashlib import sha256
+
+from measure import Row, shell, timed
+from workshop import link_tree, product_of, remove, run, step_seconds
+
+# A small pure package of the set, and another version of it.
+OTHER_PIN = "tqdm==4.67.1"
+
+
+class Contestants:
+    """`rows` holds what was measured, by name; `skipped` says of what could not be measured why."""
+
+    def __init__(self, workshop, archive, without):
+        self.workshop, self.archive = workshop, archive
+        self.without = set(without)
+        self.rows, self.skipped, self.facts = {}, {}, {}
+        self.scratch = workshop.folder / "scratch"
+        self.tools = workshop.rivals("pex" not in self.without)
+        self.turns = self.chosen()
+
+    def chosen(self):
+        """(name that `--without` knows or None, method) in the order of a round."""
+        turns = [
+            (None, self.floor),
+            (None, self.warm),
+            ("level-19", self.level_19),
+            (None, self.no_op),
+            (None, self.uv_zst),
+            (None, self.uv_gz),
+            ("pip", self.pip),
+            ("pex", self.pex),
+            ("cold", self.cold),
+            ("cold", self.cold_uv),
+            (None, self.one_pin),
+            (None, self.zip),
+            ("unpack", self.unpack),
+        ]
+        for name in sorted(self.without):
+            self.skipped[name] = f"`{name}` was left out."
+        return [turn for name, turn in turns if name not in self.without]
+
+    def warm_up(self):
+        """What stands finished before anything is timed; and a first, unmeasured turn of those with caches."""
+        workshop = self.workshop
+        remove(self.scratch)
+        self.scratch.mkdir(parents=True)
+        self.finished = workshop.product
+        self.warm_repository = workshop.new_repository("warm")
+        workshop.build(self.warm_repository, workshop.store)
+        self.no_op_repository = workshop.new_repository("no-op")
+        workshop.build(self.no_op_repository, workshop.store)
+        self.help = run([workshop.builder, "--help"])
+        self.uv_cache = self.scratch / "uv-cache"
+        self.uv_prefix(self.uv_cache)
+        remove(self.scratch / "uv")
+        if "level-19" not in self.without:
+            self.best_repository = workshop.new_repository("level-19")
+            workshop.build(self.best_repository, workshop.store, "--level", "19")
+        self.other_wheel = workshop.fetch_wheel(OTHER_PIN)
+        if "pex" not in self.without:
+            # It fetches a pip of its own choice first, which it keeps.
+            words = ["-o", self.scratch / "x.pex", "--find-links", self.other_wheel.parent, OTHER_PIN]
+            run([self.tools / "pex", "--pex-root", self.scratch / "pex-root", *words])
+            self.pex_file()
+        if "cold" not in self.without:
+            workshop.cold_store(self.scratch / "store-cold-kept")
+
+    def round(self):
+        for turn in self.turns:
+            turn()
+
+    def clear_up(self):
+        """The store, the wheels and the rivals' programs stay for the next time."""
+        remove(self.scratch)
+        for name in ("warm", "no-op", "level-19", "cold", "one-pin", "zip", "repository"):
+            remove(self.workshop.folder / name)
+
+    def record(self, key, name, sample, size=None):
+        row = self.rows.setdefault(key, Row(name))
+        row.samples.append(sample)
+        row.size = size
+        return row
+
+    # -- warm
+
+    def prefix(self):
+        return self.finished["prefix"]
+
+    def artifact(self):
+        return self.finished["artifact"]
+
+    def floor(self):
+        tree, copy = self.scratch / "floor", self.scratch / "floor.tar.zst"
+        sample = shell(f"cp -al '{self.prefix()}' '{tree}'; cat '{self.artifact()}' > '{copy}'")
+        self.record("floor", "floor: `cp -al` of the prefix, `cat` of the artifact", sample, copy.stat().st_size)
+        remove(tree)
+        remove(copy)
+
+    def build(self, repository, store, *words):
+        """Timed, from no prefix and no artifact."""
+        self.workshop.clear(repository)
+        sample = timed(self.workshop.arguments(repository, store, *words))
+        return sample, product_of(sample.output)
+
+    def warm(self):
+        sample, product = self.build(self.warm_repository, self.workshop.store)
+        self.facts["warm steps"] = product["steps"]
+        self.record("warm", "**pydist**", sample, product["manifest"]["artifact"]["size"])
+
+    def level_19(self):
+        sample, product = self.build(self.best_repository, self.workshop.store, "--level", "19")
+        self.record("level-19", "**pydist** `--level 19`", sample, product["manifest"]["artifact"]["size"])
+
+    def no_op(self):
+        workshop = self.workshop
+        sample = timed(workshop.arguments(self.no_op_repository, workshop.store))
+        if product_of(sample.output)["built"]:
+            sys.exit("the build that had nothing to do built something")
+        self.record("no-op", "**pydist**, nothing changed", sample)
+
+    # -- rivals
+
+    def uv_install(self, cache):
+        workshop, site = self.workshop, f"lib/{self.workshop.series}/site-packages"
+        copy = self.scratch / "uv"
+        return (
+            f"cp -a '{workshop.base}' '{copy}'; "
+            f"'{self.tools}/uv' pip install --quiet --offline --no-config --no-index --find-links '{workshop.wheels}' "
+            f"--no-deps --cache-dir '{cache}' --python '{copy}/bin/python3' --target '{copy}/{site}' "
+            f"-r '{workshop.pins}'"
+        )
+
+    def uv_prefix(self, cache):
+        shell(self.uv_install(cache))
+
+    def packed(self, key, name, install, pack, suffix):
+        tree, artifact = self.scratch / "uv", self.scratch / f"{key}.{suffix}"
+        remove(tree)
+        sample = shell(f"{install}; {pack.format(tree=tree, artifact=artifact)}")
+        self.record(key, name, sample, artifact.stat().st_size)
+        remove(tree)
+        remove(artifact)
+
+    ZST = "tar -C '{tree}' -cf - . | zstd -q -3 -T0 -o '{artifact}'"
+    GZ = "tar -C '{tree}' -czf '{artifact}' ."
+
+    def uv_zst(self):
+        install = self.uv_install(self.uv_cache)
+        self.packed("uv-zst", "uv, warm cache + `tar \\| zstd -3 -T0`", install, self.ZST, "tar.zst")
+
+    def uv_gz(self):
+        self.packed("uv-gz", "uv, warm cache + `tar cz`", self.uv_install(self.uv_cache), self.GZ, "tar.gz")
+
+    def pip(self):
+        workshop, copy = self.workshop, self.scratch / "uv"
+        install = (
+            f"cp -a '{workshop.base}' '{copy}'; "
+            f"'{copy}/bin/python3' -m pip install --quiet --no-index --find-links '{workshop.wheels}' --no-deps "
+            f"--no-warn-script-location --root-user-action ignore -r '{workshop.pins}'"
+        )
+        self.packed("pip", "pip + `tar cz`", install, self.GZ, "tar.gz")
+
+    def pex_file(self):
+        file = self.scratch / "x.pex"
+        remove(file)
+        sample = timed(
+            [self.tools / "pex", "-o", file, "--no-pypi", "--find-links", self.workshop.wheels, "--no-transitive"]
+            + ["--pex-root", self.scratch / "pex-root", "-r", self.workshop.pins]
+        )
+        size = file.stat().st_size
+        remove(file)
+        return sample, size
+
+    def pex(self):
+        sample, size = self.pex_file()
+        self.record("pex", "pex, warm cache (no interpreter in it)", sample, size)
+
+    # -- cold
+
+    def cold(self):
+        workshop, store = self.workshop, self.scratch / "store-cold"
+        remove(store)
+        link_tree(self.scratch / "store-cold-kept", store)
+        sample, product = self.build(workshop.new_repository("cold"), store)
+        size = product["manifest"]["artifact"]["size"]
+        checks = step_seconds(product, "check imports")
+        self.record("cold", "**pydist**, cold, with the import check", sample, size)
+        without = replace(sample, seconds=sample.seconds - checks)
+        self.record("cold-unchecked", "**pydist**, cold, without the time of the import check", without, size)
+        self.facts["cold steps"] = product["steps"]
+        remove(store)
+        remove(workshop.folder / "cold")
+
+    def cold_uv(self):
+        cache = self.scratch / "uv-cache-cold"
+        remove(cache)
+        install = self.uv_install(cache)
+        self.packed("cold-uv", "uv, empty cache + `tar \\| zstd -3 -T0`", install, self.ZST, "tar.zst")
+        remove(cache)
+
+    # -- a change
+
+    def one_pin(self):
+        """A store and a prefix as the former build left them, then a lock with one other pin."""
+        workshop, store = self.workshop, self.scratch / "store-pin"
+        remove(store)
+        link_tree(workshop.store, store)
+        repository = workshop.new_repository("one-pin")
+        former = workshop.build(repository, store)
+        row = self.change_pin(repository, former["manifest"]["platform"])
+        blob = workshop.blob(store, row["sha256"])
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        link_tree(self.other_wheel, blob)
+        sample = timed(workshop.arguments(repository, store))
+        product = product_of(sample.output)
+        known = {part["sha256"] for part in former["manifest"]["artifact"]["parts"]}
+        artifact = product["manifest"]["artifact"]
+        parts = artifact["parts"]
+        # What belongs to no part, the end mark and the seek table, is fetched in any case.
+        loose = artifact["size"] - sum(part["size"] for part in parts)
+        fetched = loose + sum(part["size"] for part in parts if part["sha256"] not in known)
+        self.facts["fetched"], self.facts["whole"] = fetched, artifact["size"]
+        self.record("one-pin", f"**pydist**, one pin changed (`{OTHER_PIN}`)", sample, artifact["size"])
+        remove(store)
+        remove(repository)
+
+    def change_pin(self, repository, platform):
+        path = repository / f"python-{self.workshop.version}" / "lock.json"
+        lock = json.loads(path.read_text())
+        name, version = OTHER_PIN.split("==")
+        row = next(row for row in lock["platforms"][platform]["distributions"] if row["name"] == name)
+        content = self.other_wheel.read_bytes()
+        row["version"] = version
+        row["source"] = {
+            "kind": "wheel",
+            "file": self.other_wheel.name,
+            "sha256": sha256(content).hexdigest(),
+            "size": len(content),
+        }
+        path.write_text(json.dumps(lock, indent=2) + "\n")
+        return row["source"]
+
+    def zip(self):
+        if "--format" not in self.help:
+            self.skipped["zip"] = "zip is not compared: this builder has no `--format`."
+            return
+        workshop = self.workshop
+        repository = workshop.new_repository("zip")
+        sample, product = self.build(repository, workshop.store, "--format", "zip")
+        file = next((repository / "dist").glob("*.zip"))
+        size = file.stat().st_size
+        self.record("zip", "**pydist** `--format zip`, prefix and artifact", sample, size)
+        packed = replace(sample, seconds=step_seconds(product, "pack"))
+        self.record("zip-pack", "**pydist** `--format zip`, its step \"pack\" alone", packed, size)
+        copy = self.scratch / "copy.zip"
+        self.record("zip-cat", "`cat` of the zip", shell(f"cat '{file}' > '{copy}'"), size)
+        remove(copy)
+        remove(repository)
+
+    # -- unpacking
+
+    def unpack(self):
+        target, artifact = self.scratch / "unpacked", self.artifact()
+        where = f"-xf '{artifact}' -C '{target}'"
+        ways = [
+            ("tar", "`tar -I zstd -xf`", f"mkdir '{target}'; tar -I zstd {where}"),
+            ("tar-T0", "`tar -I 'zstd -T0' -xf`", f"mkdir '{target}'; tar -I 'zstd -T0' {where}"),
+        ]
+        if self.archive:
+            ours = f"'{self.archive}' extract '{artifact}' --to '{target}'"
+            ways.insert(0, ("extract", "**pydist** `archive extract`", ours))
+        else:
+            self.skipped["extract"] = "`archive extract` is not compared: this workspace has no program `archive`."
+        for key, name, script in ways:
+            remove(target)
+            self.record(f"unpack-{key}", name, shell(script))
+        remove(target)
