@@ -13,10 +13,10 @@ OTHER_PIN = "tqdm==4.67.1"
 
 
 class Contestants:
-    """`rows` holds what was measured, by name; `skipped` says of what could not be measured why."""
+    """`rows` holds what was measured, by name; `skipped` says what was not."""
 
-    def __init__(self, workshop, archive, without):
-        self.workshop, self.archive = workshop, archive
+    def __init__(self, workshop, without):
+        self.workshop, self.archive = workshop, workshop.archive
         self.without = set(without)
         self.rows, self.skipped, self.facts = {}, {}, {}
         self.scratch = workshop.folder / "scratch"
@@ -54,7 +54,8 @@ class Contestants:
         workshop.build(self.warm_repository, workshop.store)
         self.no_op_repository = workshop.new_repository("no-op")
         workshop.build(self.no_op_repository, workshop.store)
-        self.help = run([workshop.builder, "--help"])
+        self.zip_repository = workshop.new_repository("zip")
+        workshop.build(self.zip_repository, workshop.store, "--format", "zip")
         self.uv_cache = self.scratch / "uv-cache"
         self.uv_prefix(self.uv_cache)
         remove(self.scratch / "uv")
@@ -77,7 +78,7 @@ class Contestants:
     def clear_up(self):
         """The store, the wheels and the rivals' programs stay for the next time."""
         remove(self.scratch)
-        for name in ("warm", "no-op", "level-19", "cold", "one-pin", "zip", "repository"):
+        for name in ("warm", "no-op", "level-19", "cold", "one-pin", "zip", "repository", "base"):
             remove(self.workshop.folder / name)
 
     def record(self, key, name, sample, size=None):
@@ -92,7 +93,7 @@ class Contestants:
         return self.finished["prefix"]
 
     def artifact(self):
-        return self.finished["artifact"]
+        return self.finished["artifacts"][0]
 
     def floor(self):
         tree, copy = self.scratch / "floor", self.scratch / "floor.tar.zst"
@@ -212,19 +213,21 @@ class Contestants:
         link_tree(workshop.store, store)
         repository = workshop.new_repository("one-pin")
         former = workshop.build(repository, store)
+        link_tree(repository / "dist", repository / "former")
+        older = repository / "former" / former["manifest"]["artifact"]["file"]
         row = self.change_pin(repository, former["manifest"]["platform"])
         blob = workshop.blob(store, row["sha256"])
         blob.parent.mkdir(parents=True, exist_ok=True)
         link_tree(self.other_wheel, blob)
         sample = timed(workshop.arguments(repository, store))
         product = product_of(sample.output)
-        known = {part["sha256"] for part in former["manifest"]["artifact"]["parts"]}
         artifact = product["manifest"]["artifact"]
-        parts = artifact["parts"]
-        # What belongs to no part, the end mark and the seek table, is fetched in any case.
-        loose = artifact["size"] - sum(part["size"] for part in parts)
-        fetched = loose + sum(part["size"] for part in parts if part["sha256"] not in known)
-        self.facts["fetched"], self.facts["whole"] = fetched, artifact["size"]
+        out = self.scratch / "fetched"
+        out.mkdir()
+        fetch = [self.archive, "fetch", product["artifacts"][0], "--from", older, "--out", out / artifact["file"]]
+        fetched = json.loads(run([*fetch, "--json"]).splitlines()[-1])
+        self.facts["fetched"], self.facts["whole"] = fetched["fetched"], fetched["size"]
+        remove(out)
         self.record("one-pin", f"**pydist**, one pin changed (`{OTHER_PIN}`)", sample, artifact["size"])
         remove(store)
         remove(repository)
@@ -246,21 +249,15 @@ class Contestants:
         return row["source"]
 
     def zip(self):
-        if "--format" not in self.help:
-            self.skipped["zip"] = "zip is not compared: this builder has no `--format`."
-            return
-        workshop = self.workshop
-        repository = workshop.new_repository("zip")
-        sample, product = self.build(repository, workshop.store, "--format", "zip")
-        file = next((repository / "dist").glob("*.zip"))
-        size = file.stat().st_size
+        sample, product = self.build(self.zip_repository, self.workshop.store, "--format", "zip")
+        file = product["artifacts"][0]
+        size = product["manifest"]["artifact"]["size"]
         self.record("zip", "**pydist** `--format zip`, prefix and artifact", sample, size)
         packed = replace(sample, seconds=step_seconds(product, "pack"))
         self.record("zip-pack", "**pydist** `--format zip`, its step \"pack\" alone", packed, size)
         copy = self.scratch / "copy.zip"
         self.record("zip-cat", "`cat` of the zip", shell(f"cat '{file}' > '{copy}'"), size)
         remove(copy)
-        remove(repository)
 
     # -- unpacking
 
@@ -268,14 +265,10 @@ class Contestants:
         target, artifact = self.scratch / "unpacked", self.artifact()
         where = f"-xf '{artifact}' -C '{target}'"
         ways = [
+            ("extract", "**pydist** `archive extract`", f"'{self.archive}' extract '{artifact}' --to '{target}'"),
             ("tar", "`tar -I zstd -xf`", f"mkdir '{target}'; tar -I zstd {where}"),
             ("tar-T0", "`tar -I 'zstd -T0' -xf`", f"mkdir '{target}'; tar -I 'zstd -T0' {where}"),
         ]
-        if self.archive:
-            ours = f"'{self.archive}' extract '{artifact}' --to '{target}'"
-            ways.insert(0, ("extract", "**pydist** `archive extract`", ours))
-        else:
-            self.skipped["extract"] = "`archive extract` is not compared: this workspace has no program `archive`."
         for key, name, script in ways:
             remove(target)
             self.record(f"unpack-{key}", name, shell(script))

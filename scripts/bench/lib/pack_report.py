@@ -32,7 +32,7 @@ def section(chosen, workshop, contestants):
     manifest = workshop.product["manifest"]
     size = sum(row["size"] for row in workshop.wheel_rows()) / 1e6
     installed = manifest["installed_size"] / 1e6
-    pip = run([workshop.base / "bin" / "python3", "-m", "pip", "--version"]).split()[1]
+    pip = run([workshop.python, "-m", "pip", "--version"]).split()[1]
     zstd = run(["zstd", "--version"]).split(",")[0].split()[-1]
     programs = [f"uv {uv_version()}", f"pip {pip}", f"pex {PEX}", f"zstd {zstd}"]
     if "pex" not in contestants.rows:

@@ -43,13 +43,6 @@ def cargo_build(profile, *arguments):
     return target / ("debug" if profile == "dev" else profile)
 
 
-def programs():
-    """Names of the programs that the workspace makes."""
-    metadata = json.loads(run(["cargo", "metadata", "--no-deps", "--format-version", "1"], cwd=ROOT))
-    kinds = [target for package in metadata["packages"] for target in package["targets"]]
-    return {target["name"] for target in kinds if "bin" in target["kind"]}
-
-
 def uv_version():
     source = (ROOT / "crates/builder/src/resolve/uv.rs").read_text()
     return re.search(r'UV_VERSION: &str = "([^"]+)"', source).group(1)
@@ -60,7 +53,7 @@ class Workshop:
 
     def __init__(self, folder, version, binaries):
         self.folder, self.version = folder, version
-        self.builder = binaries / "builder"
+        self.builder, self.archive = binaries / "builder", binaries / "archive"
         # One of the user's own is taken as it is; what the bench needs to be otherwise stands in copies of it.
         self.store = Path(os.environ.get("PYDIST_STORE") or folder / "store").resolve()
         self.wheels = folder / "wheels"
@@ -86,7 +79,14 @@ class Workshop:
         actual = self.product["manifest"]["base"]["actual"]
         self.series = "python" + ".".join(actual.split(".")[:2])
         bases = [path for path in (self.store / "bases").iterdir() if (path / "lib" / self.series).is_dir()]
-        self.base = max(bases, key=lambda path: path.stat().st_mtime)
+        self.stored_base = max(bases, key=lambda path: path.stat().st_mtime)
+        # Rivals copy `base`; programs run from another copy, since Python leaves compiled modules where it runs, and
+        # the store's tree is shared with every prefix.
+        self.base, self.running = self.folder / "base", self.folder / "running"
+        for copy in (self.base, self.running):
+            remove(copy)
+            run(["cp", "-a", self.stored_base, copy])
+        self.python = self.running / "bin" / "python3"
 
     def wheel_rows(self):
         return [row for row in self.product["manifest"]["distributions"] if row["origin"]["kind"] == "wheel"]
@@ -128,7 +128,7 @@ class Workshop:
             blob = self.blob(target, row["sha256"])
             blob.parent.mkdir(parents=True, exist_ok=True)
             link_tree(self.blob(self.store, row["sha256"]), blob)
-        link_tree(self.base, target / "bases" / self.base.name)
+        link_tree(self.stored_base, target / "bases" / self.stored_base.name)
         # What the machine's own Python said about itself, which is about the base.
         for fact in ("system-python", "python-query"):
             if (self.store / "memory" / fact).exists():
@@ -136,7 +136,7 @@ class Workshop:
 
     def rivals(self, pex):
         """uv at the pinned version, and pex, in an environment of the base interpreter's; by its own pip."""
-        home, python = self.folder / "rivals", self.base / "bin" / "python3"
+        home, python = self.folder / "rivals", self.python
         wanted = [f"uv=={uv_version()}"] + ([f"pex=={PEX}"] if pex else [])
         stamp = home / "wanted.txt"
         if not stamp.exists() or not set(wanted) <= set(stamp.read_text().split()):
@@ -153,7 +153,7 @@ class Workshop:
         name, version = requirement.split("==")
         stem = f"{name.replace('-', '_')}-{version}-"
         if not list(target.glob(f"{stem}*.whl")):
-            pip = [self.base / "bin" / "python3", "-m", "pip", "download", "--quiet", "--no-deps"]
+            pip = [self.python, "-m", "pip", "download", "--quiet", "--no-deps"]
             run([*pip, "--only-binary", ":all:", "--dest", target, requirement])
         return next(target.glob(f"{stem}*.whl"))
 

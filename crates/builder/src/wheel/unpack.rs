@@ -19,6 +19,9 @@ use super::{WheelFileName, WheelMetadata, entry_points, metadata, thread_pool};
 use crate::Context;
 use crate::store::{BlobState, EntryKind, LockOutcome};
 
+/// Each lock is an open file, of which a process may have only 256 on some systems.
+const LOCKED_AT_ONCE: usize = 64;
+
 /// A wheel file in the store or elsewhere on this machine.
 #[derive(Clone, Debug)]
 pub struct WheelBlob {
@@ -59,23 +62,25 @@ pub fn unpack_all(context: &Context, blobs: &[WheelBlob]) -> Result<Vec<Unpacked
     for (blob, _) in blobs.iter().zip(&wheels).filter(|(_, wheel)| wheel.is_none()) {
         missing.entry(blob.sha256).or_insert(blob);
     }
-    // All locks before any work, in the order of their digests: so builders that want the same wheels wait for each
-    // other and never in a circle. A pool's thread must not wait for one, because the thread that holds it may have
-    // picked up that very work while it waits.
-    let mut locks = Vec::new();
-    for (digest, blob) in &missing {
-        match context.store.lock("wheel", digest, || context.is_cancelled()) {
-            Ok(LockOutcome::Held(lock)) => locks.push(lock),
-            Ok(LockOutcome::GivenUp) => return Err(failed(blob, UnpackErrorKind::Cancelled)),
-            Err(error) => return Err(failed(blob, error.into())),
+    let mut made: HashMap<Digest, UnpackedWheel> = HashMap::new();
+    let missing: Vec<&WheelBlob> = missing.into_values().collect();
+    for group in missing.chunks(LOCKED_AT_ONCE) {
+        // All locks of a group before any work, in the order of their digests, and none left from the group before: so
+        // builders that want the same wheels wait for each other and never in a circle. A pool's thread must not wait
+        // for one, because the thread that holds it may have picked up that very work while it waits.
+        let mut locks = Vec::new();
+        for blob in group {
+            match context.store.lock("wheel", &blob.sha256, || context.is_cancelled()) {
+                Ok(LockOutcome::Held(lock)) => locks.push(lock),
+                Ok(LockOutcome::GivenUp) => return Err(failed(blob, UnpackErrorKind::Cancelled)),
+                Err(error) => return Err(failed(blob, error.into())),
+            }
         }
+        let group = each(&|blob| unpack_missing(context, blob).map(Some), group)?;
+        made.extend(group.into_iter().flatten().map(|wheel| (wheel.contents.sha256, wheel)));
     }
-    let todo: Vec<&WheelBlob> = missing.values().copied().collect();
-    let made = each(&|blob| unpack_missing(context, blob).map(Some), &todo)?;
-    drop(locks);
     for (wheel, blob) in wheels.iter_mut().zip(blobs).filter(|(wheel, _)| wheel.is_none()) {
-        let found = made.iter().flatten().find(|made| made.contents.sha256 == blob.sha256).cloned();
-        *wheel = found.map(|made| made.named(&blob.file_name));
+        *wheel = made.get(&blob.sha256).map(|made| made.clone().named(&blob.file_name));
     }
     Ok(wheels.into_iter().flatten().collect())
 }
