@@ -319,8 +319,8 @@ fn builders_share_downloads_built_wheels_and_parts_through_a_remote_store() {
         assert_eq!(run.warnings(), Vec::<String>::new());
         assert_eq!(bench.requests().len(), before, "{kind}: nothing is asked of the index");
         assert!(!made_here(&run), "{kind}: {}", run.told());
-        // The interpreter and five wheels.
-        assert_eq!(parts_brought(&run), 6, "{kind}: {}", run.told());
+        // The interpreter, five wheels and the manifest.
+        assert_eq!(parts_brought(&run), 7, "{kind}: {}", run.told());
         assert_eq!([digest(&first), digest(&run)], [reference; 2], "{kind}");
         assert!(!run.told().contains(remote_support::SECRET));
         assert_sound(&bench, &second);
