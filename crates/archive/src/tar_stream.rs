@@ -267,10 +267,11 @@ impl Header<'_> {
     fn number(&self, range: Range<usize>, field: &'static str) -> Result<u64, TarFault> {
         let bytes = &self.block[range];
         if bytes[0] & 0x80 != 0 {
-            let (high, low) = bytes.split_at(bytes.len() - 8);
-            let fits = high[0] == 0x80 && high[1..].iter().all(|byte| *byte == 0);
-            let value = low.try_into().map(u64::from_be_bytes);
-            return value.ok().filter(|_| fits && bytes.len() > 8).ok_or_else(|| self.malformed(field));
+            // The next bit says that it is negative, which nothing here can be.
+            let first = u64::from(bytes[0] & 0x7F);
+            let mut rest = bytes[1..].iter().map(|byte| u64::from(*byte));
+            let value = rest.try_fold(first, |value, byte| value.checked_mul(256).map(|high| high | byte));
+            return value.filter(|_| bytes[0] & 0x40 == 0).ok_or_else(|| self.malformed(field));
         }
         let text = std::str::from_utf8(self.text_of(bytes)).map_err(|_| self.malformed(field))?.trim_matches(' ');
         if text.is_empty() {
@@ -370,6 +371,24 @@ mod tests {
         assert_eq!(whole[3].0.kind, MemberKind::Symlink("é".repeat(80).into_bytes()));
         for chunk in [1, 7, 511, 512, 513, 4096] {
             assert_eq!(members(&tar(), chunk).unwrap(), whole, "chunks of {chunk}");
+        }
+    }
+
+    #[test]
+    fn numbers_in_binary_are_read_in_fields_of_every_length() {
+        let cases: [(usize, &[u8], Option<u64>); 5] = [
+            // (where the field begins, its bytes, the number)
+            (100, &[0x80, 0, 0, 0, 0, 0, 1, 0xED], Some(0o755)),
+            (100, &[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], None), // negative
+            (124, &[0x80, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0], Some(1 << 33)),
+            (124, &[0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0], None), // more than 64 bits
+            (148, &[0x80, 0, 0, 0, 0, 0, 0, 7], Some(7)),
+        ];
+        for (at, bytes, expected) in cases {
+            let mut block = [0; BLOCK];
+            block[at..at + bytes.len()].copy_from_slice(bytes);
+            let header = Header { block: &block, at: 0 };
+            assert_eq!(header.number(at..at + bytes.len(), "field").ok(), expected, "{bytes:?}");
         }
     }
 

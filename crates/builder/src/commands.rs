@@ -401,7 +401,9 @@ fn formats(asked: &[ArtifactFormat]) -> Vec<ArtifactFormat> {
 
 fn store_root(global: &GlobalArguments, environment: &Environment) -> Result<PathBuf, UsageError> {
     let os = PlatformKey::host().ok_or(UsageError::NoPlatform)?.os();
-    store::choose_root(global.store_dir.as_deref(), environment, os).ok_or(UsageError::NoStore)
+    let root = store::choose_root(global.store_dir.as_deref(), environment, os).ok_or(UsageError::NoStore)?;
+    // Programs of the store are started from other folders.
+    Ok(std::path::absolute(&root).unwrap_or(root))
 }
 
 /// Every event as one line of JSON, with `build.enableLogging`. `None` where the file cannot be written: the build

@@ -207,6 +207,7 @@ fn verify_imports(context: &Context, it: &Verification<'_>, findings: &mut Findi
             file: gathered.wheel.contents.file_name.to_string(),
             sha256: gathered.wheel.contents.sha256,
             files: installed.files.iter().map(|file| file.path.clone()).collect(),
+            requires: gathered.wheel.contents.metadata.requires.clone(),
         })
         .collect();
     let copied: String = it.assembled.copied.iter().map(|file| format!("{} {}\n", file.sha256, file.path)).collect();

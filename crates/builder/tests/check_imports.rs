@@ -76,6 +76,7 @@ impl Runtime {
             file: format!("{name}-1.0-py3-none-any.whl"),
             sha256: Digest::of(name),
             files: paths,
+            requires: Vec::new(),
         });
     }
 
@@ -128,8 +129,29 @@ fn c1_modules_that_import_pass_and_the_second_check_remembers_them() {
     assert_eq!(runtime.listing(), before, "nothing is written into the prefix");
     let second = runtime.check();
     assert_eq!((second.imported, second.cached), (2, 2));
-    runtime.install("third", &[("third.py", b"")]);
-    assert_eq!(runtime.check().cached, 0, "another set of wheels is another runtime");
+}
+
+#[test]
+fn a_changed_distribution_has_those_imported_again_that_could_notice() {
+    let mut runtime = Runtime::new();
+    for name in ["base", "middle", "top", "apart"] {
+        runtime.install(name, &[(&format!("{name}.py"), b"")]);
+    }
+    runtime.distributions[1].requires = vec!["base >= 1 ; extra == 'fast'".to_owned()];
+    runtime.distributions[2].requires = vec!["Middle".to_owned()];
+    assert_eq!(runtime.check().cached, 0);
+    let mut cached_after = |index: usize| {
+        runtime.distributions[index].sha256 = Digest::of(format!("another {index}"));
+        let cached = runtime.check().cached;
+        assert_eq!(runtime.check().cached, 4, "all of it is known now");
+        cached
+    };
+    // (what is changed, how many modules are known nevertheless)
+    for (index, cached) in [(0, 1), (1, 2), (2, 3), (3, 3)] {
+        assert_eq!(cached_after(index), cached, "distribution {index}");
+    }
+    runtime.install("hook", &[("hook.pth", b""), ("hook.py", b"")]);
+    assert_eq!(runtime.check().cached, 0, "a .pth file acts on every import");
 }
 
 #[test]

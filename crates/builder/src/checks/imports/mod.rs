@@ -51,6 +51,8 @@ pub struct CheckedDistribution {
     pub sha256: Digest,
     /// What its `RECORD` lists, below the prefix.
     pub files: Vec<TreePath>,
+    /// What its metadata requires (PEP 508), extras included.
+    pub requires: Vec<String>,
 }
 
 impl CheckedDistribution {
@@ -126,6 +128,6 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
     report = judge::judge(check, &wanted, &attempts);
     report.cached = cached;
     attempts.retain(|module, _| report.settled.contains(module));
-    memory.remember(attempts);
+    memory.remember(&attempts, &wanted);
     Ok(report)
 }
