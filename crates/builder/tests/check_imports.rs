@@ -137,7 +137,8 @@ fn a_changed_distribution_has_those_imported_again_that_could_notice() {
     for name in ["base", "middle", "top", "apart"] {
         runtime.install(name, &[(&format!("{name}.py"), b"")]);
     }
-    runtime.distributions[1].requires = vec!["base >= 1 ; extra == 'fast'".to_owned()];
+    runtime.distributions[1].requires =
+        vec!["base >= 1 ; python_version > '3'".to_owned(), "apart; extra == 'x'".to_owned()];
     runtime.distributions[2].requires = vec!["Middle".to_owned()];
     assert_eq!(runtime.check().cached, 0);
     let mut cached_after = |index: usize| {
@@ -150,6 +151,9 @@ fn a_changed_distribution_has_those_imported_again_that_could_notice() {
     for (index, cached) in [(0, 1), (1, 2), (2, 3), (3, 3)] {
         assert_eq!(cached_after(index), cached, "distribution {index}");
     }
+    runtime.strict = true;
+    assert_eq!(runtime.check().cached, 0, "--strict counts everything");
+    runtime.strict = false;
     runtime.install("hook", &[("hook.pth", b""), ("hook.py", b"")]);
     assert_eq!(runtime.check().cached, 0, "a .pth file acts on every import");
 }

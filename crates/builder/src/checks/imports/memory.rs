@@ -4,8 +4,10 @@
 //! library, a full disk) and is tried again.
 //!
 //! What an import can depend on is taken to be: the interpreter and what was copied, the distribution itself, all that
-//! it requires, extras included, and what that requires in turn; and every distribution with a `.pth` file, which acts
-//! on all. So a changed pin has only those imported again that could notice.
+//! it requires and what that requires in turn; and every distribution with a `.pth` file, which acts on all. So a
+//! changed pin has only those imported again that could notice. What only an extra asks for is used where it is found
+//! and done without where it is not; counting it would tie most of a runtime to each of its small tools. `--strict`
+//! counts everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -35,8 +37,8 @@ impl Memory {
         let folder = context.store.root().join("memory").join("checks");
         let names: BTreeMap<&DistributionName, usize> =
             check.distributions.iter().enumerate().map(|(index, distribution)| (&distribution.name, index)).collect();
-        let everywhere: Vec<usize> =
-            (0..check.distributions.len()).filter(|index| acts_on_all(&check.distributions[*index])).collect();
+        let acts_on_all = |index: &usize| check.strict_whitelist || has_pth(&check.distributions[*index]);
+        let everywhere: Vec<usize> = (0..check.distributions.len()).filter(acts_on_all).collect();
         let path = |index| {
             let mut wheels: Vec<String> = reached(check, &names, &everywhere, index)
                 .into_iter()
@@ -106,14 +108,18 @@ fn reached(
     reached
 }
 
-/// Of a requirement, whatever its marker says: an extra that nobody asked for may be there and be used all the same.
+/// Of a requirement, whatever system its marker is for. `None` for what only an extra asks for.
 fn name_of(requirement: &str) -> Option<DistributionName> {
+    let marker = requirement.split_once(';').map_or("", |(_, marker)| marker);
+    if marker.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "extra") {
+        return None;
+    }
     let text = requirement.trim_start();
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))).unwrap_or(text.len());
     text[..end].parse().ok()
 }
 
-fn acts_on_all(distribution: &CheckedDistribution) -> bool {
+fn has_pth(distribution: &CheckedDistribution) -> bool {
     distribution.files.iter().any(|file| file.as_str().ends_with(".pth"))
 }
 
@@ -127,7 +133,9 @@ mod tests {
             ("numpy>=2 ; python_version >= '3.9'", Some("numpy")),
             ("  Typing_Extensions", Some("typing-extensions")),
             ("zope.interface (>=4)", Some("zope-interface")),
-            ("pyarrow[x]; extra == 'parquet'", Some("pyarrow")),
+            ("pyarrow[x]; sys_platform == 'win32'", Some("pyarrow")),
+            ("pyarrow[x]; extra == 'parquet'", None),
+            ("pyarrow ; python_version>'3'and'x'==extra", None),
             ("", None),
             ("@ file:///x", None),
         ];

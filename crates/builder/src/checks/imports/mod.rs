@@ -51,7 +51,7 @@ pub struct CheckedDistribution {
     pub sha256: Digest,
     /// What its `RECORD` lists, below the prefix.
     pub files: Vec<TreePath>,
-    /// What its metadata requires (PEP 508), extras included.
+    /// What its metadata requires (PEP 508).
     pub requires: Vec<String>,
 }
 
