@@ -53,6 +53,17 @@ fn opening_clears_what_dead_processes_left_and_nothing_of_living_ones() {
 }
 
 #[test]
+fn the_lock_of_a_process_that_died_while_it_cleared_up_is_removed() {
+    let bench = Bench::new();
+    let root = bench.context.store.root().to_owned();
+    let orphan = root.join("tmp").join("session-gone.lock");
+    fs::create_dir_all(root.join("tmp")).unwrap();
+    fs::write(&orphan, "").unwrap();
+    Store::open(root).unwrap();
+    assert!(!orphan.exists());
+}
+
+#[test]
 fn a_lock_excludes_others_until_it_is_dropped() {
     let bench = Bench::new();
     let digest = Digest::of("x");

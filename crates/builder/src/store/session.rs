@@ -130,6 +130,10 @@ pub(super) fn sweep(store: &Store) -> Result<(), StoreError> {
     for entry in names.filter_map(Result::ok) {
         let path = entry.path();
         if path.extension().is_some_and(|extension| extension == "lock") {
+            // Its process removed the folder and died before it came to this.
+            if !path.with_extension("").exists() && !is_in_use(&path) {
+                let _ = fs::remove_file(&path);
+            }
             continue;
         }
         let lock_path = path.with_extension("lock");
