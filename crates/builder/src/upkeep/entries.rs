@@ -18,7 +18,7 @@ pub struct Entry {
     pub last_used: Option<SystemTime>,
 }
 
-/// Sorted by kind and name. Downloads that have not come to their end are none; see [`partial_blobs`].
+/// Sorted by kind and name. Downloads that have not come to their end are none; they are listed apart.
 pub fn entries(store: &Store) -> Result<Vec<Entry>, StoreError> {
     let mut found = Vec::new();
     for kind in EntryKind::ALL {
