@@ -31,8 +31,8 @@ pub struct Packing {
     pub jobs: usize,
 }
 
-/// The compressor's level: what was asked for, as far as it goes, else the format's own. Level 3 of zstd is where a
-/// second buys most; see the table in `docs/benchmarks.md`.
+/// The compressor's level: what was asked for, as far as it goes, else the format's own. `scripts/bench/levels` tells
+/// what each costs and saves.
 pub fn level_of(format: ArtifactFormat, asked: Option<i32>) -> i32 {
     match format {
         ArtifactFormat::TarZst => asked.unwrap_or(3),
