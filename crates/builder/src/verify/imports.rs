@@ -1,0 +1,46 @@
+//! Whether what a staged prefix holds can be imported.
+
+use vocab::{Digest, Fault};
+
+use super::Verification;
+use crate::Context;
+use crate::checks::{CheckedDistribution, ImportCheck, check_imports};
+use crate::finish::Findings;
+
+pub(super) fn verify_imports(
+    context: &Context,
+    it: &Verification<'_>,
+    findings: &mut Findings,
+) -> Result<(), Box<dyn Fault>> {
+    let Some(all) = &it.assembled.installed else { return Ok(()) };
+    let distributions: Vec<CheckedDistribution> = all
+        .distributions
+        .iter()
+        .zip(it.gathered)
+        .map(|(installed, gathered)| CheckedDistribution {
+            name: installed.name.clone(),
+            file: gathered.wheel.contents.file_name.to_string(),
+            sha256: gathered.wheel.contents.sha256,
+            files: installed.files.iter().map(|file| file.path.clone()).collect(),
+            requires: gathered.wheel.contents.metadata.requires.clone(),
+        })
+        .collect();
+    let copied: String = it.assembled.copied.iter().map(|file| format!("{} {}\n", file.sha256, file.path)).collect();
+    let check = ImportCheck {
+        prefix: it.staging,
+        layout: it.tree.layout,
+        distributions: &distributions,
+        whitelist: it.whitelist,
+        allowed_files: &findings.allowed_files,
+        strict_whitelist: it.strict,
+        python_identity: Digest::of(format!("{}\n{copied}", it.tree.identity)),
+        today: it.today,
+    };
+    let report = check_imports(context, &check)?;
+    for unused in report.unused.iter().filter(|_| !it.strict) {
+        context.note(format!("the whitelist entry for `{}` in `{}` was not needed", unused.module, unused.wheel));
+    }
+    report.verdict()?;
+    report.add_to(&mut findings.native);
+    Ok(())
+}

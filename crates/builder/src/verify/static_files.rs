@@ -1,0 +1,93 @@
+//! What a staged prefix shows without running any of it: paths of this machine, and its native files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use config_merger::BaseSource;
+use vocab::{Digest, DistributionName, Fault, TreePath};
+
+use super::{Verification, VerifyError, verify_requirements};
+use crate::Context;
+use crate::checks::native_files::{NativePolicy, NativeReport, check_native_files};
+use crate::checks::paths::leaked_paths;
+use crate::finish::Findings;
+
+pub(super) fn verify_static(context: &Context, it: &Verification<'_>) -> Result<Findings, Box<dyn Fault>> {
+    verify_requirements(context, it)?;
+    let mut report = looked_through(context, it)?;
+    let system_base = it.prepared.base.source == BaseSource::System;
+    let wheel_of = |name: &DistributionName| {
+        it.gathered.iter().find(|gathered| gathered.name == *name).map(|it| it.wheel.contents.file_name.to_string())
+    };
+    report.allow(it.whitelist, it.tree.layout, &wheel_of);
+    if let Some(first) = report.warnings.first() {
+        let count = report.warnings.len();
+        let more = if count > 1 { format!(", and {} more like it", count - 1) } else { String::new() };
+        context.warn(
+            "W_NATIVE",
+            format!("`{}` {}{more}", first.file, first.kind),
+            Some(it.tree.layout.platform.to_string()),
+            system_base.then(|| {
+                "the interpreter is this machine's own: the runtime runs only on systems at least as new".to_owned()
+            }),
+        );
+    }
+    report.verdict()?;
+    let needs = it.gathered.iter().filter_map(|it| Some((it.name.clone(), report.needs_of(&it.name)?))).collect();
+    Ok(Findings { native: report.summary(), allowed_files: report.allowed, needs })
+}
+
+/// Reads the tree, unless one of the very same files was read before and named no path of this machine.
+fn looked_through(context: &Context, it: &Verification<'_>) -> Result<NativeReport, Box<dyn Fault>> {
+    const FACT: &str = "tree-check";
+    const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 3600);
+    let (key, now) = (content_key(it).to_string(), SystemTime::now());
+    let known = context.store.recall(FACT, &key, REMEMBERED, now);
+    if let Some(report) = known.and_then(|known| serde_json::from_value(known).ok()) {
+        return Ok(report);
+    }
+    let machine: Vec<&Path> = it.machine.iter().map(PathBuf::as_path).collect();
+    let leaks = leaked_paths(it.staging, &machine)?;
+    if !leaks.is_empty() {
+        return Err(VerifyError::Leaked { leaks }.into());
+    }
+    let mut owners: BTreeMap<&TreePath, &DistributionName> = BTreeMap::new();
+    if let Some(all) = &it.assembled.installed {
+        for distribution in &all.distributions {
+            owners.extend(distribution.files.iter().map(|file| (&file.path, &distribution.name)));
+        }
+    }
+    let system_base = it.prepared.base.source == BaseSource::System;
+    let excused = |_: &TreePath, owner: Option<&DistributionName>| system_base && owner.is_none();
+    let policy = NativePolicy { excused: &excused, ..NativePolicy::default() };
+    let owner = |path: &TreePath| owners.get(path).map(|name| (*name).clone());
+    let report = check_native_files(it.staging, it.tree.layout, &policy, &owner)?;
+    if let Ok(value) = serde_json::to_value(&report) {
+        // Forgotten, the tree is read again.
+        let _ = context.store.remember(FACT, &key, &value, now);
+    }
+    Ok(report)
+}
+
+/// Of every file in the tree, of whose it is, and of what is looked for.
+fn content_key(it: &Verification<'_>) -> Digest {
+    let mut text = format!(
+        "{}\n{}\n{:?}\n{:?}\n",
+        env!("CARGO_PKG_VERSION"),
+        it.tree.identity,
+        it.tree.layout,
+        it.prepared.base.source
+    );
+    // The staging folder has the same name in every build of a prefix, and a file that names it must be found.
+    let mut add = |row: &dyn std::fmt::Display| text.push_str(&format!("{row}\n"));
+    it.machine.iter().for_each(|path| add(&path.display()));
+    it.assembled.base_files.iter().for_each(|path| add(path));
+    for distribution in it.assembled.installed.iter().flat_map(|all| &all.distributions) {
+        add(&distribution.name);
+        distribution.files.iter().for_each(|file| add(&format_args!("{} {}", file.sha256, file.path)));
+    }
+    it.assembled.wheelhouse.iter().for_each(|(path, sha256)| add(&format_args!("{sha256} {path}")));
+    it.assembled.copied.iter().for_each(|file| add(&format_args!("{} {}", file.sha256, file.path)));
+    Digest::of(text)
+}
