@@ -106,8 +106,8 @@ pub struct BuildArguments {
     /// Version strings such as 3.12.10 or 3.12.10-atls, or `all`.
     #[arg(value_name = "VERSION", required = true)]
     pub versions: Vec<String>,
-    /// Platform to build for; the host when not given.
-    #[arg(long, value_name = "KEY")]
+    /// Platforms to build for, or `all`; the host when not given.
+    #[arg(long, value_name = "KEY", value_delimiter = ',')]
     pub platform: Vec<String>,
     /// Show the plan and stop.
     #[arg(long)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use config_merger::{Layout, Repository};
 use jiff::civil::Date;
 use serde::Serialize;
-use vocab::{ArtifactName, Digest, Event, Fault, Manifest, VersionString};
+use vocab::{ArtifactName, Digest, Event, Fault, Manifest, PlatformKey, VersionString};
 
 use crate::artifacts::{self, PackedAhead, Packing, Parts};
 use crate::assemble::{self, Pieces};
@@ -87,6 +87,9 @@ pub fn build(
         Some(tree) => tree.clone(),
         None => steps.run(context, "prepare the interpreter", || base::provide(context, &prepared.base))?,
     };
+    if PlatformKey::host() == Some(tree.layout.platform) {
+        prepared.host.is(&tree);
+    }
     let whitelist_path =
         repository.root().join("checker").join("whitelists").join(format!("{}.json", options.platform));
     let whitelist = Whitelist::read(&whitelist_path)?;

@@ -28,8 +28,6 @@ use crate::store_commands;
 enum UsageError {
     #[error(transparent)]
     Platform(#[from] vocab::PlatformKeyError),
-    #[error("this builder runs on {host} and builds for it alone, not for {asked}")]
-    ForeignPlatform { host: PlatformKey, asked: PlatformKey },
     #[error("this machine is none of the five platforms")]
     NoPlatform,
     #[error("there is no folder for the store")]
@@ -46,7 +44,7 @@ impl Fault for UsageError {
     fn code(&self) -> &'static str {
         match self {
             Self::Platform(_) => "E_PLATFORM",
-            Self::ForeignPlatform { .. } | Self::NoPlatform => "E_PLATFORM_HOST",
+            Self::NoPlatform => "E_PLATFORM_HOST",
             Self::NoStore => "E_STORE",
             Self::Epoch { .. } => "E_ENVIRONMENT",
             Self::NoVersions => "E_VERSION_UNKNOWN",
@@ -60,7 +58,6 @@ impl Fault for UsageError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::ForeignPlatform { asked, .. } => format!("run the builder on a {asked} machine"),
             Self::NoStore => "give one with --store-dir or PYDIST_STORE".into(),
             Self::NoVersions => "begin one with `builder new X.Y.Z`".into(),
             Self::Epoch { .. } => "unset it, or set a whole number".into(),
@@ -107,13 +104,15 @@ pub fn run(
 impl Session<'_> {
     fn build(&self, arguments: &BuildArguments, refresh: bool) -> Result<Exit, Box<dyn Fault>> {
         let versions = self.versions(&arguments.versions)?;
-        let options = self.options(arguments, refresh)?;
+        let platforms = platforms(&arguments.platform)?;
         let downloader = Downloader::new(self.download_settings(&versions));
         let store = self.open_store(arguments, &downloader)?;
         let mut worst = Exit::Done;
-        let mut endings: Vec<(VersionString, Exit)> = Vec::new();
-        for version in &versions {
-            let context = self.context(&store, &downloader, arguments, version);
+        let mut endings: Vec<(VersionString, PlatformKey, Exit)> = Vec::new();
+        let cells = versions.iter().flat_map(|version| platforms.iter().map(move |platform| (version, *platform)));
+        for (version, platform) in cells {
+            let options = self.options(arguments, platform, refresh)?;
+            let context = self.context(&store, &downloader, arguments, (version, platform));
             let today = jiff::Zoned::now().date();
             let on_plan = |plan: &Plan| self.show_plan(plan, &options);
             let exit = match build(&context, &self.repository, version, &options, today, &on_plan) {
@@ -127,17 +126,17 @@ impl Session<'_> {
                     fault.exit()
                 }
             };
-            endings.push((version.clone(), exit));
+            endings.push((version.clone(), platform, exit));
             // The first failure names the kind of trouble; nothing is `Done` after it.
             worst = if worst == Exit::Done { exit } else { worst };
             if context.is_cancelled() {
                 break;
             }
         }
-        if versions.len() > 1 {
-            for (version, exit) in &endings {
+        if endings.len() > 1 {
+            for (version, platform, exit) in &endings {
                 let word = if *exit == Exit::Done { "done" } else { "FAILED" };
-                self.printer.say(&format!("{version:<24} {word}"));
+                self.printer.say(&format!("{version:<24} {platform:<16} {word}"));
             }
         }
         Ok(worst)
@@ -216,7 +215,9 @@ impl Session<'_> {
         let store = Store::at(store_root(self.global, self.environment)?);
         let downloader = Downloader::new(DownloadSettings::of(self.environment));
         let Some(first) = versions.first() else { return Err(UsageError::NoVersions.into()) };
-        let context = self.context(&store, &downloader, &BuildArguments { offline: true, ..Default::default() }, first);
+        let host = PlatformKey::host().ok_or(UsageError::NoPlatform)?;
+        let offline = BuildArguments { offline: true, ..Default::default() };
+        let context = self.context(&store, &downloader, &offline, (first, host));
         let faults = builder::check_all::check_all(&context, &self.repository, &versions);
         for (_, fault) in &faults {
             self.printer.fault(fault.as_ref());
@@ -279,21 +280,19 @@ impl Session<'_> {
         Ok(versions)
     }
 
-    fn options(&self, arguments: &BuildArguments, refresh: bool) -> Result<BuildOptions, UsageError> {
-        let host = PlatformKey::host().ok_or(UsageError::NoPlatform)?;
-        for text in &arguments.platform {
-            let asked: PlatformKey = text.parse()?;
-            if asked != host {
-                return Err(UsageError::ForeignPlatform { host, asked });
-            }
-        }
+    fn options(
+        &self,
+        arguments: &BuildArguments,
+        platform: PlatformKey,
+        refresh: bool,
+    ) -> Result<BuildOptions, UsageError> {
         let epoch = match self.environment.text("SOURCE_DATE_EPOCH") {
             Some(text) => text.parse().map_err(|_| UsageError::Epoch { text: text.to_owned() })?,
             None => archive::DEFAULT_MTIME,
         };
         let in_ci = self.environment.text("CI") == Some("true");
         Ok(BuildOptions {
-            platform: host,
+            platform,
             dry_run: arguments.dry_run,
             locked: arguments.locked,
             refresh,
@@ -356,7 +355,7 @@ impl Session<'_> {
         store: &Store,
         downloader: &Downloader,
         arguments: &BuildArguments,
-        version: &VersionString,
+        (version, platform): (&VersionString, PlatformKey),
     ) -> Context {
         let build = config_merger::load(&self.repository, version, &LoadOptions::default())
             .map(|loaded| loaded.config.build)
@@ -366,7 +365,7 @@ impl Session<'_> {
         let log = if arguments.versions.is_empty() || !build.enable_logging || !folder.is_dir() {
             None
         } else {
-            log_file(&folder, PlatformKey::host())
+            log_file(&folder, platform)
         };
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         Context {
@@ -399,6 +398,19 @@ fn formats(asked: &[ArtifactFormat]) -> Vec<ArtifactFormat> {
     if formats.is_empty() { vec![ArtifactFormat::default()] } else { formats }
 }
 
+/// Each once, in the order asked for; `all` is every one, nothing is the host.
+fn platforms(asked: &[String]) -> Result<Vec<PlatformKey>, UsageError> {
+    if asked.is_empty() {
+        return Ok(vec![PlatformKey::host().ok_or(UsageError::NoPlatform)?]);
+    }
+    let mut platforms = Vec::new();
+    for text in asked {
+        let named = if text == "all" { PlatformKey::ALL.to_vec() } else { vec![text.parse()?] };
+        platforms.extend(named.into_iter().filter(|platform| !platforms.contains(platform)).collect::<Vec<_>>());
+    }
+    Ok(platforms)
+}
+
 fn store_root(global: &GlobalArguments, environment: &Environment) -> Result<PathBuf, UsageError> {
     let os = PlatformKey::host().ok_or(UsageError::NoPlatform)?.os();
     let root = store::choose_root(global.store_dir.as_deref(), environment, os).ok_or(UsageError::NoStore)?;
@@ -408,11 +420,10 @@ fn store_root(global: &GlobalArguments, environment: &Environment) -> Result<Pat
 
 /// Every event as one line of JSON, with `build.enableLogging`. `None` where the file cannot be written: the build
 /// itself does not depend on it.
-fn log_file(folder: &Path, platform: Option<PlatformKey>) -> Option<Mutex<fs::File>> {
+fn log_file(folder: &Path, platform: PlatformKey) -> Option<Mutex<fs::File>> {
     let logs = folder.join("logs");
     fs::create_dir_all(&logs).ok()?;
-    let name = platform.map_or_else(|| "build.jsonl".to_owned(), |platform| format!("build-{platform}.jsonl"));
-    fs::File::create(logs.join(name)).ok().map(Mutex::new)
+    fs::File::create(logs.join(format!("build-{platform}.jsonl"))).ok().map(Mutex::new)
 }
 
 fn write_line(log: &Mutex<fs::File>, event: &Event) {

@@ -92,14 +92,14 @@ pub fn gather(
     steps: &mut Steps,
 ) -> Result<Gathering, Box<dyn Fault>> {
     let rows = &prepared.rows.distributions;
-    steps.run(context, "fetch", || fetch(context, repository, prepared, tree))?;
+    steps.run(context, "fetch", || fetch(context, repository, prepared))?;
 
     let built: Vec<&LockedDistribution> = rows.iter().filter(|row| is_built(row)).collect();
     let mut builds: BTreeMap<DistributionName, BuiltWheel> = BTreeMap::new();
     let mut left_out = Vec::new();
     if !built.is_empty() {
         steps.run(context, "build from source", || -> Result<(), Box<dyn Fault>> {
-            let uv = Uv::find(context, &tree.layout.interpreter().below(&tree.root))?;
+            let uv = Uv::find(context, &prepared.host.interpreter(context)?)?;
             for row in built {
                 match build(context, repository, prepared, tree, &uv, row) {
                     Ok(wheel) => drop(builds.insert(row.name.clone(), wheel)),
@@ -109,7 +109,7 @@ pub fn gather(
             Ok(())
         })?;
     }
-    let wheels = steps.run(context, "unpack", || unpack(context, repository, prepared, tree, &builds, &left_out))?;
+    let wheels = steps.run(context, "unpack", || unpack(context, repository, prepared, &builds, &left_out))?;
     Ok(Gathering { wheels, left_out })
 }
 
@@ -122,7 +122,7 @@ fn is_built(row: &LockedDistribution) -> bool {
 }
 
 /// Every locked file that the store lacks.
-fn fetch(context: &Context, repository: &Path, prepared: &Prepared, tree: &BaseTree) -> Result<(), Box<dyn Fault>> {
+fn fetch(context: &Context, repository: &Path, prepared: &Prepared) -> Result<(), Box<dyn Fault>> {
     let rows = &prepared.rows.distributions;
     let mut lacking: Vec<&LockedDistribution> = Vec::new();
     for row in rows {
@@ -153,7 +153,7 @@ fn fetch(context: &Context, repository: &Path, prepared: &Prepared, tree: &BaseT
         }
     }
     let remembered = !urls.is_empty();
-    complete_urls(context, repository, prepared, tree, &lacking, &mut urls)?;
+    complete_urls(context, repository, prepared, &lacking, &mut urls)?;
     let requests = requests_of(&lacking, &urls)?;
     match download::fetch_all(context, &requests, at_once) {
         Ok(_) => Ok(()),
@@ -162,7 +162,7 @@ fn fetch(context: &Context, repository: &Path, prepared: &Prepared, tree: &BaseT
             for (digest, _) in std::mem::take(&mut urls) {
                 context.store.forget(URL_FACT, &digest.to_string());
             }
-            complete_urls(context, repository, prepared, tree, &lacking, &mut urls)?;
+            complete_urls(context, repository, prepared, &lacking, &mut urls)?;
             download::fetch_all(context, &requests_of(&lacking, &urls)?, at_once)?;
             Ok(())
         }
@@ -194,7 +194,6 @@ fn complete_urls(
     context: &Context,
     repository: &Path,
     prepared: &Prepared,
-    tree: &BaseTree,
     lacking: &[&LockedDistribution],
     urls: &mut BTreeMap<Digest, String>,
 ) -> Result<(), Box<dyn Fault>> {
@@ -206,7 +205,7 @@ fn complete_urls(
     if unknown.is_empty() || context.offline {
         return Ok(());
     }
-    let uv = Uv::find(context, &tree.layout.interpreter().below(&tree.root))?;
+    let uv = Uv::find(context, &prepared.host.interpreter(context)?)?;
     let silent = crate::registries::unreachable(context, &prepared.request.registries);
     let found = resolve::locate(context, &uv, &prepared.request, repository, &unknown, &silent)?;
     for (digest, url) in &found {
@@ -331,7 +330,6 @@ fn unpack(
     context: &Context,
     repository: &Path,
     prepared: &Prepared,
-    tree: &BaseTree,
     builds: &BTreeMap<DistributionName, BuiltWheel>,
     left_out: &[RuleRecord],
 ) -> Result<Vec<Gathered>, Box<dyn Fault>> {
@@ -372,7 +370,7 @@ fn unpack(
     let wheels = match wheel::unpack_all(context, &blobs) {
         // All damaged files of the store have been found and removed by now.
         Err(UnpackError { kind: UnpackErrorKind::Damaged { .. }, .. }) => {
-            fetch(context, repository, prepared, tree)?;
+            fetch(context, repository, prepared)?;
             wheel::unpack_all(context, &blobs)?
         }
         wheels => wheels?,

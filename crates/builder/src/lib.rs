@@ -17,6 +17,7 @@ pub mod copy_files;
 pub mod download;
 pub mod finish;
 pub mod gather;
+pub mod host_python;
 pub mod new_version;
 pub mod options;
 pub mod part_store;

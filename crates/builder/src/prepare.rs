@@ -7,6 +7,7 @@ use config_merger::{Config, LoadOptions, Loaded, Repository};
 use vocab::{Digest, Exit, Fault, Outcome, PlatformKey, VersionString};
 
 use crate::base::{self, BaseChoice, BaseRequest, BaseTree};
+use crate::host_python::HostPython;
 use crate::options::BuildOptions;
 use crate::plan::{Plan, PlannedBase};
 use crate::resolve::{
@@ -27,6 +28,7 @@ pub struct Prepared {
     pub base: BaseChoice,
     /// Where a resolution needed it already.
     pub tree: Option<BaseTree>,
+    pub host: HostPython,
     pub plan: Plan,
 }
 
@@ -42,6 +44,8 @@ pub enum PrepareError {
     LeftOut { package: String, reason: String, platform: PlatformKey },
     #[error("--strict: `{package}` is installed from git at {reference}, which is no commit")]
     LooseGit { package: String, reference: String },
+    #[error("this machine is none of the five platforms")]
+    NoHost,
 }
 
 impl Fault for PrepareError {
@@ -50,12 +54,13 @@ impl Fault for PrepareError {
             Self::GitRefused { .. } | Self::LooseGit { .. } => "E_GIT_SOURCE",
             Self::Registry { .. } | Self::Missing { .. } => "E_REGISTRY_UNREACHABLE",
             Self::LeftOut { .. } => "E_NO_WHEEL",
+            Self::NoHost => "E_PLATFORM_HOST",
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
-            Self::GitRefused { .. } | Self::LooseGit { .. } => Exit::Usage,
+            Self::GitRefused { .. } | Self::LooseGit { .. } | Self::NoHost => Exit::Usage,
             Self::Registry { .. } | Self::Missing { .. } | Self::LeftOut { .. } => Exit::Build,
         }
     }
@@ -71,6 +76,7 @@ impl Fault for PrepareError {
                 format!("allow its source with `packages.resolution.allowSourceList`, or skip `{package}` here")
             }
             Self::LooseGit { .. } => "write the 40 digits of the commit after the `@`".into(),
+            Self::NoHost => return None,
         })
     }
 }
@@ -123,13 +129,13 @@ pub fn prepare(
         locked.require(&folder, platform)?;
     }
 
-    let base = steps.run(context, "choose the interpreter", || {
-        base::choose(context, &base_request(context, &config, &folder, options))
-    })?;
+    let base_request = base_request(context, &config, &folder, options);
+    let host = HostPython::new(&base_request).ok_or(PrepareError::NoHost)?;
+    let base = steps.run(context, "choose the interpreter", || base::choose(context, &base_request))?;
     tell_stand_in(context, &base);
 
     let Rows { rows, unreachable, tree } =
-        lock_rows(context, repository, &folder, &request, locked, &base, options, steps)?;
+        lock_rows(context, repository, &folder, &request, locked, (&base, &host), options, steps)?;
     tell_missing(context, &request, &rows, &unreachable, options)?;
     let planned = PlannedBase {
         source: base.source.as_str().to_owned(),
@@ -139,7 +145,7 @@ pub fn prepare(
         origin: base.origin.clone(),
     };
     let plan = Plan::new(&request, &rows, planned, &|digest| context.store.blob(digest).is_file());
-    Ok(Prepared { config_digest: digest_of(&config), config, folder, request, rows, base, tree, plan })
+    Ok(Prepared { config_digest: digest_of(&config), config, folder, request, rows, base, tree, host, plan })
 }
 
 /// Of the canonical configuration without `build`, which says how to work and not what comes out: parallel downloads
@@ -256,7 +262,7 @@ fn lock_rows(
     folder: &Path,
     request: &Request,
     locked: Locked,
-    base: &BaseChoice,
+    (base, host): (&BaseChoice, &HostPython),
     options: &BuildOptions,
     steps: &mut Steps,
 ) -> Result<Rows, Box<dyn Fault>> {
@@ -274,8 +280,11 @@ fn lock_rows(
         return as_locked(rows, unreachable);
     }
     let tree = steps.run(context, "prepare the interpreter", || base::provide(context, base))?;
+    if PlatformKey::host() == Some(platform) {
+        host.is(&tree);
+    }
     let resolved =
-        steps.run(context, "resolve", || resolve_now(context, repository, request, &tree, options, &unreachable))?;
+        steps.run(context, "resolve", || resolve_now(context, repository, request, host, options, &unreachable))?;
     for (digest, url) in &resolved.urls {
         // Only a shortcut: without it the resolver is asked again.
         let _ =
@@ -294,11 +303,11 @@ fn resolve_now(
     context: &Context,
     repository: &Repository,
     request: &Request,
-    tree: &BaseTree,
+    host: &HostPython,
     options: &BuildOptions,
     unreachable: &[UnreachableRegistry],
 ) -> Result<Resolved, Box<dyn Fault>> {
-    let uv = Uv::find(context, &tree.layout.interpreter().below(&tree.root))?;
+    let uv = Uv::find(context, &host.interpreter(context)?)?;
     let settings = resolve::Settings {
         uv: &uv,
         repository: repository.root(),

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use vocab::{DistributionName, PlatformKey, VersionString};
+use vocab::{DistributionName, PlatformKey, SystemVersion, VersionString};
 
 use crate::document::shown;
 use crate::layer::{
     BuildLayer, BuildWheelLayer, ByName, ByPlatform, CopyFileLayer, Layer, Name, PackagesLayer, PlatformLayer,
-    PythonLayer, ReasonsLayer, RegistriesLayer, RequirementText, ResolutionLayer,
+    PythonLayer, ReasonsLayer, RegistriesLayer, RequirementText, ResolutionLayer, SystemVersionText,
 };
 use crate::merge::index_url_key;
 use crate::places::Places;
@@ -37,6 +37,7 @@ impl Completion<'_> {
             packages: self.packages(layer.packages.unwrap_or_default()),
             build: build(&layer.build.unwrap_or_default()),
             python: python(layer.python.unwrap_or_default()),
+            oldest_system: oldest_system(layer.oldest_system),
             layout: layer.layout.unwrap_or_default(),
             degraded: false,
         }
@@ -156,6 +157,16 @@ fn named<T>(entries: Option<ByName<Option<T>>>) -> impl Iterator<Item = (Distrib
 fn by_platform<T>(entries: Option<ByPlatform<Option<T>>>) -> BTreeMap<PlatformKey, T> {
     let entries = entries.map(|entries| entries.0).unwrap_or_default();
     entries.into_iter().filter_map(|(platform, value)| Some((platform, value?))).collect()
+}
+
+/// Written out for every platform that has such a version.
+fn oldest_system(layer: Option<ByPlatform<Option<SystemVersionText>>>) -> BTreeMap<PlatformKey, SystemVersion> {
+    let own = by_platform(layer);
+    let chosen = |platform| {
+        let given = own.get(&platform).and_then(|text: &SystemVersionText| text.0.parse().ok());
+        Some((platform, given.or(SystemVersion::oldest(platform))?))
+    };
+    PlatformKey::ALL.into_iter().filter_map(chosen).collect()
 }
 
 fn reasons(layer: Option<ReasonsLayer>) -> Reasons {

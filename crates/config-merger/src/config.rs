@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
-use vocab::{DistributionName, PlatformKey, VersionString};
+use vocab::{DistributionName, PlatformKey, SystemVersion, VersionString};
 
 use crate::{CopyFile, Policy, PythonSettings, Requirement};
 
@@ -14,6 +14,7 @@ use crate::{CopyFile, Policy, PythonSettings, Requirement};
 pub type Reasons = BTreeMap<DistributionName, BTreeMap<PlatformKey, String>>;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Config {
     #[serde(skip)]
     pub version: VersionString,
@@ -21,6 +22,8 @@ pub struct Config {
     pub packages: Packages,
     pub build: BuildSettings,
     pub python: PythonSettings,
+    /// The oldest system that the runtime must run on: glibc on Linux, macOS. Every platform but Windows has one.
+    pub oldest_system: BTreeMap<PlatformKey, SystemVersion>,
     pub layout: Layout,
     /// A file could not be read and an empty document stood in for it, as `--lenient-config` allows.
     #[serde(skip)]

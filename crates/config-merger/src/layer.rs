@@ -38,6 +38,10 @@ pub(crate) struct Layer {
     /// Where the base interpreter comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub python: Field<PythonLayer>,
+    /// The oldest system that the runtime must run on: the glibc version on Linux (`2.28` by default), the macOS
+    /// version (`13.0` by default).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest_system: Field<ByPlatform<Option<SystemVersionText>>>,
     /// What the finished folder holds; `installed` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Field<Layout>,
@@ -219,6 +223,10 @@ pub(crate) struct IndexUrl(
 /// Why a rule holds; shown in the summary and kept in the manifest.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Reason(#[schemars(regex(pattern = r"\S"))] pub String);
+
+/// Two numbers, such as `2.28`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct SystemVersionText(#[schemars(regex(pattern = r"^[0-9]+(\.[0-9]+)?$"))] pub String);
 
 /// A requirement (PEP 508), a git URL (`git+https://…`), a URL of a wheel or source archive, or a path that starts
 /// with `./` or `../`, relative to the package folder.

@@ -20,6 +20,7 @@ mod document;
 mod layer;
 mod marker_text;
 mod read_layer;
+mod read_oldest_system;
 mod read_patch;
 mod read_python;
 mod reader;

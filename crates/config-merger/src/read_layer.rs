@@ -25,6 +25,7 @@ impl Reader<'_> {
             packages: fields.take("packages").and_then(|at| self.packages(&at)),
             build: fields.take("build").and_then(|at| self.build(&at)),
             python: fields.take("python").and_then(|at| self.python(&at)),
+            oldest_system: fields.take("oldestSystem").and_then(|at| self.oldest_systems(&at)),
             layout: fields.take("layout").and_then(|at| self.layout(&at)),
             patch: fields.take("patch").and_then(|at| self.patch(&at)),
         };

@@ -17,6 +17,8 @@ pub enum Exit {
     Check = 3,
     /// A digest or an archive cannot be trusted.
     Trust = 4,
+    /// What can be done on this machine was done; the rest was named, with what it needs.
+    Partial = 5,
 }
 
 impl Exit {

@@ -19,6 +19,7 @@ mod event;
 mod fault;
 mod manifest;
 mod platform_key;
+mod system_version;
 mod tree_layout;
 mod tree_path;
 mod version_string;
@@ -33,6 +34,7 @@ pub use manifest::{
     Outcome, Part, RuleRecord, Tools,
 };
 pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};
+pub use system_version::{SystemVersion, SystemVersionError};
 pub use tree_layout::TreeLayout;
 pub use tree_path::{TreePath, TreePathError};
 pub use version_string::{PythonVersion, VersionString, VersionStringError};

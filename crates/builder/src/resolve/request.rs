@@ -94,7 +94,7 @@ impl Request {
         decided.sort();
         Self {
             runtime: config.version.clone(),
-            target: Target::new(platform, config.version.python()),
+            target: Target::of(config, platform),
             requirements,
             excluded: skipped.into_keys().collect(),
             forced,
@@ -141,7 +141,7 @@ impl Request {
             // The patch release counts: `python_full_version` may stand in a marker.
             python: self.target.python.to_string(),
             platform: self.target.platform,
-            system: self.target.system,
+            system: self.target.system.map_or((0, 0), |system| (system.major, system.minor)),
             requirements: self.requirements.iter().map(|requirement| requirement.text.as_str()).collect(),
             excluded: &self.excluded,
             forced: self.forced.keys().collect(),

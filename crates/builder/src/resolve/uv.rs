@@ -197,6 +197,10 @@ impl Uv {
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("PYTHONHOME", "")
             .env("PYTHONPATH", "");
+        let invocation = match target.deployment_target() {
+            Some(macos) => invocation.env("MACOSX_DEPLOYMENT_TARGET", macos),
+            None => invocation,
+        };
         let finished = process::run(context, &invocation)?;
         tell_warnings(context, &finished.stderr_text());
         if !finished.succeeded() {

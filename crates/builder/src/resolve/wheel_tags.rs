@@ -3,15 +3,16 @@
 //! The order is that of the installers' tag lists: the most specific interpreter first, then the stable ABI, then
 //! generic tags; within those the newest platform that is still allowed. A wheel above the ceiling never fits.
 
-use vocab::{Arch, Os, PlatformKey, PythonVersion};
+use config_merger::Config;
+use vocab::{Arch, Os, PlatformKey, PythonVersion, SystemVersion};
 
 /// A platform with the oldest system that the runtime must still run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     pub platform: PlatformKey,
     pub python: PythonVersion,
-    /// Highest glibc (`(2, 28)`) or lowest macOS (`(13, 0)`) that may be asked for. Without meaning on Windows.
-    pub system: (u16, u16),
+    /// The highest glibc or macOS version that a wheel may ask for. `None` on Windows, whose wheels tell none.
+    pub system: Option<SystemVersion>,
 }
 
 /// Smaller is better.
@@ -21,19 +22,28 @@ pub struct Rank(u32, u32);
 impl Target {
     /// With the default ceilings: glibc 2.28, macOS 13.0.
     pub fn new(platform: PlatformKey, python: PythonVersion) -> Self {
-        let system = match platform.os() {
-            Os::Linux => (2, 28),
-            Os::Macos => (13, 0),
-            Os::Windows => (0, 0),
-        };
-        Self { platform, python, system }
+        Self { platform, python, system: SystemVersion::oldest(platform) }
+    }
+
+    /// With the configuration's ceiling for the platform.
+    pub fn of(config: &Config, platform: PlatformKey) -> Self {
+        Self { platform, python: config.version.python(), system: config.oldest_system.get(&platform).copied() }
+    }
+
+    fn ceiling(&self) -> (u16, u16) {
+        self.system.map_or((0, 0), |system| (system.major, system.minor))
+    }
+
+    /// What uv reads the oldest macOS from; `None` elsewhere, where it stands in [`Self::uv_platform`].
+    pub fn deployment_target(&self) -> Option<String> {
+        self.system.filter(|_| self.platform.os() == Os::Macos).map(|system| system.to_string())
     }
 
     /// How uv names this target in `--python-platform`.
     pub fn uv_platform(&self) -> String {
         match self.platform {
-            PlatformKey::LinuxX64 => format!("x86_64-manylinux_{}_{}", self.system.0, self.system.1),
-            PlatformKey::LinuxAarch64 => format!("aarch64-manylinux_{}_{}", self.system.0, self.system.1),
+            PlatformKey::LinuxX64 => format!("x86_64-manylinux_{}_{}", self.ceiling().0, self.ceiling().1),
+            PlatformKey::LinuxAarch64 => format!("aarch64-manylinux_{}_{}", self.ceiling().0, self.ceiling().1),
             PlatformKey::MacosxX64 | PlatformKey::MacosxAarch64 | PlatformKey::WindowsX64 => {
                 self.platform.triple().to_owned()
             }
@@ -109,7 +119,7 @@ impl Target {
                     "manylinux2014" => (2, 17),
                     other => pair(other.strip_prefix("manylinux_")?)?,
                 };
-                below(glibc, self.system)
+                below(glibc, self.ceiling())
             }
             Os::Macos => {
                 let rest = tag.strip_prefix("macosx_")?;
@@ -119,7 +129,7 @@ impl Target {
                     (_, "universal2") | (Arch::X64, "intel" | "fat64" | "fat3" | "universal") => 1,
                     _ => return None,
                 };
-                Some(below(pair(version)?, self.system)? * 2 + place)
+                Some(below(pair(version)?, self.ceiling())? * 2 + place)
             }
         }
     }
