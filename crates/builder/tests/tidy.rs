@@ -17,6 +17,7 @@ fn crates_depend_only_as_the_architecture_says() {
         ("vocab", &[][..]),
         ("config-merger", &["vocab"]),
         ("archive", &["cli", "vocab"]),
+        ("catalogue", &["vocab"]),
         ("cli", &["vocab"]),
         ("builder", &["archive", "cli", "config-merger", "vocab"]),
         ("testkit", &["vocab"]),

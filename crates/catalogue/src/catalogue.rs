@@ -1,0 +1,107 @@
+//! All that is offered at a destination, small enough to be fetched by every reader.
+//!
+//! Goals of the format: everything a reader needs to choose, fetch and verify an artifact, and nothing else (what is
+//! inside is in the entry and the manifest); the same entries give the same bytes; rows are sorted, so two catalogues
+//! can be compared line by line.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use vocab::{Digest, PlatformKey, VersionString};
+
+use crate::entry::{Entry, PublishedArtifact, PythonRecord, Signatures, StoredObject};
+use crate::{Channel, EntryId, Moment};
+
+/// The number in `format`; any other is refused.
+pub const CATALOGUE_FORMAT: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Catalogue {
+    pub format: u32,
+    /// By version string, platform, time (the newest first), build key and format.
+    pub entries: Vec<Listed>,
+    /// In the same order. Not offered, but told, so that who has one learns why.
+    pub retracted: Vec<RetractedRow>,
+}
+
+/// What is needed of an [`Entry`] to choose, fetch and verify its artifact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    #[schemars(with = "crate::schema::Version")]
+    pub runtime: VersionString,
+    #[schemars(with = "crate::schema::Platform")]
+    pub platform: PlatformKey,
+    pub python: PythonRecord,
+    #[schemars(with = "crate::schema::Sha256")]
+    pub build_key: Digest,
+    pub channel: Channel,
+    #[schemars(with = "crate::schema::Rfc3339")]
+    pub created: Moment,
+    pub artifact: PublishedArtifact,
+    pub manifest: StoredObject,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sbom: Option<StoredObject>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<StoredObject>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signatures: Option<Signatures>,
+    /// Sum of all regular files, in bytes.
+    pub installed_size: u64,
+    /// How many distributions are installed.
+    pub packages: u64,
+}
+
+impl Listed {
+    pub(crate) fn of(entry: &Entry, channel: Channel) -> Self {
+        Self {
+            runtime: entry.runtime.clone(),
+            platform: entry.platform,
+            python: entry.python.clone(),
+            build_key: entry.build_key,
+            channel,
+            created: entry.created,
+            artifact: entry.artifact.clone(),
+            manifest: entry.manifest.clone(),
+            sbom: entry.sbom.clone(),
+            provenance: entry.provenance.clone(),
+            signatures: entry.signatures.clone(),
+            installed_size: entry.content.installed_size,
+            packages: entry.content.packages.len() as u64,
+        }
+    }
+
+    pub fn id(&self) -> EntryId {
+        EntryId {
+            runtime: self.runtime.clone(),
+            platform: self.platform,
+            build_key: self.build_key,
+            format: self.artifact.format,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetractedRow {
+    pub reason: String,
+    #[schemars(with = "crate::schema::Rfc3339")]
+    pub at: Moment,
+    pub entry: Listed,
+}
+
+impl Catalogue {
+    /// The row with this artifact, retracted or not: with the retraction's reason where it is.
+    pub fn by_digest(&self, sha256: &Digest) -> Option<(&Listed, Option<&str>)> {
+        let offered = self.entries.iter().map(|row| (row, None));
+        let retracted = self.retracted.iter().map(|row| (&row.entry, Some(row.reason.as_str())));
+        offered.chain(retracted).find(|(row, _)| row.artifact.sha256 == *sha256)
+    }
+
+    /// Every version string that is offered, sorted.
+    pub fn versions(&self) -> Vec<&VersionString> {
+        let mut versions: Vec<_> = self.entries.iter().map(|row| &row.runtime).collect();
+        versions.dedup();
+        versions
+    }
+}

@@ -1,0 +1,50 @@
+//! Entries ↔ the catalogue: what has been published, what of it is offered, and how a reader finds it.
+//!
+//! An [`Entry`] is written once for each published artifact and never changed. A [`Retraction`] or [`Promotion`] is a
+//! small object about one entry. The [`Catalogue`] is derived from all of them, in whatever order they come:
+//!
+//! ```
+//! use catalogue::{Catalogue, Channel, Query};
+//!
+//! let catalogue = Catalogue::derive(&[], &[], &[]);
+//! let query = Query::new("3.12.10-atls".parse()?, "linux-x64".parse()?, Channel::Stable);
+//! let missing = catalogue.look_up(&query).unwrap_err();
+//! assert_eq!(missing.to_string(), "the catalogue has no runtime `3.12.10-atls`");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Nothing here reads a disk, a clock, a network or the environment; bytes come in and go out. The formats are told in
+//! `docs/formats/entry.md` and `docs/formats/catalogue.md`.
+
+// Words.
+mod channel;
+mod entry_id;
+mod moment;
+pub mod object_keys;
+
+// What is published.
+mod content;
+mod entry;
+mod notices;
+
+// What is derived from it.
+mod catalogue;
+mod derive;
+mod look_up;
+
+// As text.
+mod schema;
+mod text;
+
+pub use catalogue::{CATALOGUE_FORMAT, Catalogue, Listed, RetractedRow};
+pub use channel::{Channel, ChannelError};
+pub use content::{Content, CopiedFiles, Package, PartSize};
+pub use entry::{
+    ENTRY_FORMAT, Entry, EntryError, Published, PublishedArtifact, PythonRecord, Signatures, StoredObject,
+};
+pub use entry_id::{EntryId, EntryIdError};
+pub use look_up::{LookUpError, LookUpErrorKind, Query};
+pub use moment::{Moment, MomentError};
+pub use notices::{NOTICE_FORMAT, Promotion, Retraction};
+pub use schema::{SchemaKind, schema};
+pub use text::ReadError;

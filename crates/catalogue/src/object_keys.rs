@@ -1,0 +1,95 @@
+//! Where everything lies at a destination: keys relative to its prefix, `/`-separated.
+//!
+//! What lies below `artifacts/` and `entries/` is written once. `catalogue.json`, `downloads.json`, `downloads/` and
+//! `site/` are derived and can be written again at any time.
+
+use vocab::{Digest, TreePath};
+
+use crate::EntryId;
+
+pub const CATALOGUE: &str = "catalogue.json";
+/// For uv: the runtimes without a variant.
+pub const DOWNLOADS: &str = "downloads.json";
+/// For uv: one file for each variant.
+pub const DOWNLOADS_FOLDER: &str = "downloads/";
+pub const ENTRIES: &str = "entries/";
+pub const RETRACTIONS: &str = "retractions/";
+pub const PROMOTIONS: &str = "promotions/";
+pub const ARTIFACTS: &str = "artifacts/";
+pub const SITE: &str = "site/";
+
+/// What may lie beside an artifact: its name with one of these behind it.
+pub const MANIFEST_SUFFIX: &str = ".json";
+pub const DIGEST_SUFFIX: &str = ".sha256";
+pub const SBOM_SUFFIX: &str = ".cdx.json";
+pub const PROVENANCE_SUFFIX: &str = ".intoto.jsonl";
+pub const SIGNATURE_SUFFIX: &str = ".minisig";
+
+/// `artifacts/<first two digits>/<sha256>/<file>`. `file` is the artifact's plain name, with a suffix or without.
+pub fn artifact(sha256: &Digest, file: &str) -> String {
+    let digits = sha256.to_string();
+    format!("{ARTIFACTS}{}/{digits}/{file}", &digits[..2])
+}
+
+pub fn entry(id: &EntryId) -> String {
+    format!("{ENTRIES}{id}.json")
+}
+
+pub fn retraction(id: &EntryId) -> String {
+    format!("{RETRACTIONS}{id}.json")
+}
+
+pub fn promotion(id: &EntryId) -> String {
+    format!("{PROMOTIONS}{id}.json")
+}
+
+/// The id in the key of an entry, a retraction or a promotion. `None` for any other key.
+pub fn id_of(key: &str) -> Option<EntryId> {
+    let rest = [ENTRIES, RETRACTIONS, PROMOTIONS].iter().find_map(|folder| key.strip_prefix(folder))?;
+    rest.strip_suffix(".json")?.parse().ok()
+}
+
+/// `base` and `key` as one URL, with what has a meaning in URLs escaped. `base` may end in `/` or not.
+pub fn url(base: &str, key: &TreePath) -> String {
+    let segments: Vec<String> = key.segments().map(escaped).collect();
+    format!("{}/{}", base.trim_end_matches('/'), segments.join("/"))
+}
+
+/// One segment of a path. Source: RFC 3986, 2.3 (unreserved characters).
+pub(crate) fn escaped(segment: &str) -> String {
+    let mut text = String::with_capacity(segment.len());
+    for byte in segment.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_object_has_one_place() {
+        let digest = Digest::of("abc");
+        let id: EntryId = format!("3.12.10-atls/linux-x64/{digest}-tar.zst").parse().unwrap();
+        assert_eq!(artifact(&digest, "a.zip.json"), format!("artifacts/ba/{digest}/a.zip.json"));
+        assert_eq!(entry(&id), format!("entries/3.12.10-atls/linux-x64/{digest}-tar.zst.json"));
+        for key in [entry(&id), retraction(&id), promotion(&id)] {
+            assert_eq!(id_of(&key), Some(id.clone()), "for {key}");
+        }
+        for key in [CATALOGUE, "entries/x.json", "artifacts/ba/x.json", &entry(&id)[1..]] {
+            assert_eq!(id_of(key), None, "for {key}");
+        }
+    }
+
+    #[test]
+    fn what_means_something_in_a_url_is_escaped() {
+        let key: TreePath = "artifacts/ba/a b+#?%ä.zip".parse().unwrap();
+        assert_eq!(url("https://x.example/p/", &key), "https://x.example/p/artifacts/ba/a%20b%2B%23%3F%25%C3%A4.zip");
+        assert_eq!(url("..", &"site/a.css".parse().unwrap()), "../site/a.css");
+    }
+}

@@ -1,0 +1,143 @@
+//! What is on disk: fixtures, schemas, refusals.
+
+mod common;
+
+use std::fs;
+
+use catalogue::{
+    Catalogue, Channel, Entry, EntryError, Promotion, ReadError, Retraction, SchemaKind, object_keys, schema,
+};
+use common::{entry, manifest, moment, repository};
+use serde_json::{Value, json};
+use vocab::{Exit, Fault};
+
+fn fixture(name: &str) -> String {
+    fs::read_to_string(repository(&format!("fixtures/catalogue/{name}-format-1.json"))).expect(name)
+}
+
+/// Reads and writes again.
+fn again(kind: SchemaKind, bytes: &[u8]) -> Result<String, ReadError> {
+    Ok(match kind {
+        SchemaKind::Entry => Entry::read(bytes)?.to_text(),
+        SchemaKind::Retraction => Retraction::read(bytes)?.to_text(),
+        SchemaKind::Promotion => Promotion::read(bytes)?.to_text(),
+        SchemaKind::Catalogue => Catalogue::read(bytes)?.to_text(),
+    })
+}
+
+fn samples() -> [(SchemaKind, String); 4] {
+    let (first, second) =
+        (entry("3.12.10 linux-x64 a tar.zst 3 stable"), entry("3.12.10-atls macosx-x64 a zip 5 candidate"));
+    let retraction = Retraction::new(first.id(), moment(6), "it cannot import numpy".into());
+    let promotion = Promotion::new(second.id(), moment(7), Channel::Stable);
+    let catalogue = Catalogue::derive(&[first.clone(), second], &[retraction.clone()], &[promotion.clone()]);
+    [
+        (SchemaKind::Entry, first.to_text()),
+        (SchemaKind::Retraction, retraction.to_text()),
+        (SchemaKind::Promotion, promotion.to_text()),
+        (SchemaKind::Catalogue, catalogue.to_text()),
+    ]
+}
+
+#[test]
+fn every_format_is_written_as_the_fixtures_are() {
+    for (kind, text) in samples() {
+        let path = repository(&format!("fixtures/catalogue/{}-format-1.json", kind.name()));
+        assert_eq!(fs::read_to_string(&path).unwrap_or_default(), text, "{}", path.display());
+        assert_eq!(again(kind, text.as_bytes()).unwrap(), text);
+    }
+}
+
+#[test]
+fn the_schemas_are_those_of_the_types_and_know_the_fixtures() {
+    for kind in SchemaKind::ALL {
+        let path = repository(&format!("schemas/{}.schema.json", kind.name()));
+        let how = format!("cargo run -p catalogue --example schema -- {} > {}", kind.name(), path.display());
+        assert_eq!(fs::read_to_string(&path).unwrap_or_default(), schema(kind), "{how}");
+        let validator = jsonschema::validator_for(&serde_json::from_str(&schema(kind)).unwrap()).unwrap();
+        let value: Value = serde_json::from_str(&fixture(kind.name())).unwrap();
+        assert!(validator.is_valid(&value), "{kind:?}: {:?}", validator.iter_errors(&value).next());
+    }
+}
+
+#[test]
+fn the_schemas_refuse_what_the_readers_refuse() {
+    let cases = [
+        // (kind, where, what is put there)
+        (SchemaKind::Entry, "/format", json!(2)),
+        (SchemaKind::Entry, "/runtime", json!("../x")),
+        (SchemaKind::Entry, "/platform", json!("linux-arm64")),
+        (SchemaKind::Entry, "/channel", json!("beta")),
+        (SchemaKind::Entry, "/created", json!("yesterday")),
+        (SchemaKind::Entry, "/artifact/sha256", json!("abc")),
+        (SchemaKind::Entry, "/artifact/size", json!(-1)),
+        (SchemaKind::Entry, "/artifact/format", json!("rar")),
+        (SchemaKind::Entry, "/content/packages/0/name", json!("_x")),
+        (SchemaKind::Entry, "/content/packages/0/origin", json!({"kind": "guess"})),
+        (SchemaKind::Entry, "/content/rules/0/outcome", json!("Eaten!")),
+        (SchemaKind::Entry, "/manifest", json!({})),
+        (SchemaKind::Entry, "/more", json!(1)),
+        (SchemaKind::Retraction, "/entry", json!("3.12.10")),
+        (SchemaKind::Retraction, "/reason", json!(null)),
+        (SchemaKind::Promotion, "/channel", json!("gold")),
+        (SchemaKind::Catalogue, "/entries", json!({})),
+        (SchemaKind::Catalogue, "/retracted/0/at", json!(5)),
+    ];
+    for (kind, pointer, value) in cases {
+        let mut wrong: Value = serde_json::from_str(&fixture(kind.name())).unwrap();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        wrong.pointer_mut(parent).unwrap()[key] = value;
+        let validator = jsonschema::validator_for(&serde_json::from_str(&schema(kind)).unwrap()).unwrap();
+        assert!(!validator.is_valid(&wrong), "{kind:?}: the schema accepts another {pointer}");
+        let error = again(kind, wrong.to_string().as_bytes()).expect_err(pointer);
+        assert_eq!(error.exit(), Exit::Trust, "for {pointer}");
+    }
+}
+
+#[test]
+fn another_format_number_is_refused_before_anything_else() {
+    let told = [r#"{"format": 7, "unknown": true}"#, r#"{"format": 0}"#, "{}", "[", ""].map(|text| {
+        let error = Catalogue::read(text.as_bytes()).unwrap_err();
+        format!("{}: {error}; {}", error.code(), error.hint().unwrap_or_default())
+    });
+    insta::assert_snapshot!(told.join("\n"), @r"
+    E_CATALOGUE_FORMAT: the catalogue has format 7, this program reads format 1; it was written by a newer version; update this program
+    E_CATALOGUE_FORMAT: the catalogue has format 0, this program reads format 1; publish again with this version
+    E_CATALOGUE_MALFORMED: the catalogue is malformed: missing field `format` at line 1 column 2; 
+    E_CATALOGUE_MALFORMED: the catalogue is malformed: EOF while parsing a list at line 1 column 1; 
+    E_CATALOGUE_MALFORMED: the catalogue is malformed: EOF while parsing a value at line 1 column 0; 
+    ");
+}
+
+#[test]
+fn an_entry_is_made_of_a_manifest_that_was_packed() {
+    let published = || catalogue::Published {
+        channel: Channel::Candidate,
+        created: moment(1),
+        manifest: b"{}".to_vec(),
+        sbom: None,
+        provenance: None,
+        signatures: None,
+    };
+    let mut manifest = manifest();
+    let entry = Entry::new(&manifest, &published()).unwrap();
+    let sha256 = manifest.artifact.as_ref().unwrap().sha256;
+    assert_eq!(
+        entry.manifest.key.as_str(),
+        object_keys::artifact(&sha256, "pydist-slim-3.12.9-linux-x86_64.tar.zst.json")
+    );
+    assert_eq!(entry.content.packages[1].part, None); // this manifest has no part for it
+    assert_eq!(entry.content.other_parts["base"].packed, 14_000_000);
+    assert_eq!((entry.content.copied_files.count, entry.content.copied_files.size), (1, 12));
+    for file in ["../x.zip", "a/b.zip", "a//b", "a/.", ""] {
+        manifest.artifact.as_mut().unwrap().file = file.into();
+        let error = Entry::new(&manifest, &published()).unwrap_err();
+        assert_eq!(error, EntryError::FileName { file: file.into() });
+    }
+    manifest.artifact = None;
+    let error = Entry::new(&manifest, &published()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the manifest of 3.12.10-slim for linux-x64 describes no artifact: the runtime had not been packed"
+    );
+}
