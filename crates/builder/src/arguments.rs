@@ -18,7 +18,8 @@ use vocab::ArtifactFormat;
     subcommand_negates_reqs = true,
     arg_required_else_help = true,
     after_help = "Exit codes: 0 done, 1 build failure, 2 usage or configuration, 3 a check of the finished runtime \
-                  failed, 4 a digest or archive cannot be trusted."
+                  failed, 4 a digest or archive cannot be trusted, 5 all that can be made on this machine was made and \
+                  the rest is named."
 )]
 pub struct Arguments {
     #[command(subcommand)]

@@ -1,4 +1,4 @@
-//! One runtime for one platform, from its version string to its artifact.
+//! A version for its platforms, from the version string to the artifacts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use config_merger::{Layout, Repository};
 use jiff::civil::Date;
 use serde::Serialize;
-use vocab::{ArtifactName, Digest, Event, Fault, Manifest, PlatformKey, VersionString};
+use vocab::{ArtifactName, Digest, Event, Exit, Fault, Manifest, Outcome, PlatformKey, VersionString};
 
 use crate::artifacts::{self, PackedAhead, Packing, Parts};
 use crate::assemble::{self, Pieces};
@@ -17,13 +17,12 @@ use crate::copy_files::{self, CopyOperation};
 use crate::finish::{self, INNER_MANIFEST};
 use crate::gather;
 use crate::options::BuildOptions;
-use crate::plan::Plan;
 use crate::prefix_folder::PrefixFolder;
-use crate::prepare::{self, Prepared};
+use crate::prepare::{self, Preparation, Prepared};
 use crate::remote::Remote;
 use crate::steps::Steps;
 use crate::verify::{self, Verification};
-use crate::{Context, test_run};
+use crate::{Context, disk_space, test_run};
 
 /// Raised whenever equal inputs would give another runtime than before.
 const BUILD_FORMAT: u32 = 2;
@@ -32,6 +31,7 @@ const BUILD_FORMAT: u32 = 2;
 #[derive(Clone, Debug)]
 pub struct Report {
     pub runtime: VersionString,
+    pub platform: PlatformKey,
     pub ending: Ending,
     /// Name and wall time, in the order in which they were taken.
     pub steps: Vec<(&'static str, Duration)>,
@@ -39,8 +39,10 @@ pub struct Report {
 
 #[derive(Clone, Debug)]
 pub enum Ending {
-    /// `--dry-run` or `plan`: nothing was changed but, perhaps, the lock.
-    Planned,
+    /// `--dry-run` or `plan`: nothing was changed but, perhaps, the lock. `whole` where all of it can be made here.
+    Planned {
+        whole: bool,
+    },
     /// Everything was there already, of the same inputs.
     UpToDate(Box<Product>),
     Built(Box<Product>),
@@ -49,6 +51,20 @@ pub enum Ending {
         prefix: PathBuf,
         artifact: PathBuf,
     },
+}
+
+impl Report {
+    /// [`Exit::Partial`] where something was left to a native runner.
+    pub fn exit(&self) -> Exit {
+        let whole = match &self.ending {
+            Ending::Planned { whole } => *whole,
+            Ending::TestRun { .. } => true,
+            Ending::UpToDate(product) | Ending::Built(product) => {
+                !product.manifest.rules.iter().any(|row| row.outcome == Outcome::NeedsNativeRunner)
+            }
+        };
+        if whole { Exit::Done } else { Exit::Partial }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -60,57 +76,119 @@ pub struct Product {
     pub manifest: Manifest,
 }
 
-/// `today` is for whitelist entries that expire. `on_plan` hears what will be done, before anything is downloaded.
-pub fn build(
+/// One version for one or several platforms. What keeps one of them from being built keeps no other; an error of this
+/// function is one of the version itself.
+pub struct Run<'a> {
+    pub context: &'a Context,
+    pub repository: &'a Repository,
+    pub version: &'a VersionString,
+    /// Never empty, none twice.
+    pub platforms: &'a [PlatformKey],
+    pub options: &'a BuildOptions,
+    /// For whitelist entries that expire.
+    pub today: Date,
+}
+
+/// How it went for one platform.
+pub type Cell = (PlatformKey, Result<Report, Box<dyn Fault>>);
+
+impl Run<'_> {
+    /// `on_plans` hears what will be done, before anything is downloaded; `on_cell` of each platform, once it is done.
+    pub fn build(
+        &self,
+        on_plans: &dyn Fn(&[Preparation]),
+        on_cell: &mut dyn FnMut(Cell),
+    ) -> Result<(), Box<dyn Fault>> {
+        let Self { context, repository, version, platforms, options, today } = *self;
+        let names: Vec<&str> = platforms.iter().map(|platform| platform.as_str()).collect();
+        context.tell(Event::Begun { title: format!("{version} for {}", names.join(", ")) });
+        let mut steps = Steps::default();
+        let loaded = steps.run(context, "read the configuration", || {
+            prepare::load(context, repository, version, platforms, options)
+        })?;
+        let report = |platform, ending, steps: Steps| Report {
+            runtime: version.clone(),
+            platform,
+            ending,
+            steps: steps.taken().to_vec(),
+        };
+        if options.test_run {
+            for platform in platforms {
+                let made = test_run::run(context, repository, version, *platform, options);
+                let ending = made.map(|(prefix, artifact)| Ending::TestRun { prefix, artifact });
+                on_cell((*platform, ending.map(|ending| report(*platform, ending, Steps::default()))));
+            }
+            return Ok(());
+        }
+        let preparations = prepare::prepare(context, repository, loaded, platforms, options, &mut steps)?;
+        on_plans(&preparations);
+        if !options.dry_run {
+            disk_space::check(context, repository.root(), &options.out, &preparations)?;
+        }
+        let several = platforms.len() > 1;
+        for Preparation { platform, plan, ready } in preparations {
+            let outcome = match ready {
+                Err(fault) => Err(fault),
+                Ok(_) if options.dry_run => {
+                    let whole = plan.is_some_and(|plan| plan.is_whole());
+                    Ok(report(platform, Ending::Planned { whole }, Steps::default()))
+                }
+                Ok(prepared) => {
+                    if several {
+                        context.tell(Event::Begun { title: format!("{version} for {platform}") });
+                    }
+                    // What was done for all platforms together counts where there is only one.
+                    let mut steps = if several { Steps::default() } else { std::mem::take(&mut steps) };
+                    let ending = build_one(context, repository, &prepared, options, today, &mut steps);
+                    ending.map(|ending| report(platform, ending, steps))
+                }
+            };
+            on_cell((platform, outcome));
+            if context.is_cancelled() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One runtime for one platform, from what was prepared to its artifact.
+fn build_one(
     context: &Context,
     repository: &Repository,
-    version: &VersionString,
+    prepared: &Prepared,
     options: &BuildOptions,
     today: Date,
-    on_plan: &dyn Fn(&Plan),
-) -> Result<Report, Box<dyn Fault>> {
-    context.tell(Event::Begun { title: format!("{version} for {}", options.platform) });
-    let mut steps = Steps::default();
-    let loaded =
-        steps.run(context, "read the configuration", || prepare::load(context, repository, version, options))?;
-    let finished = |ending, steps: &Steps| Report { runtime: version.clone(), ending, steps: steps.taken().to_vec() };
-    if options.test_run {
-        let (prefix, artifact) = test_run::run(context, repository, version, options)?;
-        return Ok(finished(Ending::TestRun { prefix, artifact }, &steps));
-    }
-    let prepared = prepare::prepare(context, repository, loaded, options, &mut steps)?;
-    on_plan(&prepared.plan);
-    if options.dry_run {
-        return Ok(finished(Ending::Planned, &steps));
-    }
+    steps: &mut Steps,
+) -> Result<Ending, Box<dyn Fault>> {
+    let platform = prepared.request.target.platform;
     let tree = match &prepared.tree {
         Some(tree) => tree.clone(),
         None => steps.run(context, "prepare the interpreter", || base::provide(context, &prepared.base))?,
     };
-    if PlatformKey::host() == Some(tree.layout.platform) {
+    if !prepared.is_foreign() {
         prepared.host.is(&tree);
     }
-    let whitelist_path =
-        repository.root().join("checker").join("whitelists").join(format!("{}.json", options.platform));
+    let whitelist_path = repository.root().join("checker").join("whitelists").join(format!("{platform}.json"));
     let whitelist = Whitelist::read(&whitelist_path)?;
-    let copies = copy_operations(&prepared);
-    let key = build_key(&prepared, &tree, &copies, &whitelist_path, options)?;
+    let copies = copy_operations(prepared);
+    let key = build_key(prepared, &tree, &copies, &whitelist_path, options)?;
     let folder = prepared.folder.join("pydist");
-    let prefix = PrefixFolder::hold(context, &folder, options.platform)?;
+    let prefix = PrefixFolder::hold(context, &folder, platform)?;
     let packing = Packing {
         out: options.out.clone(),
         formats: options.formats.clone(),
         level: options.level,
         mtime: options.source_date_epoch,
-        platform: options.platform,
+        platform,
         jobs: context.jobs,
     };
-    if let Some(product) = up_to_date(&prefix, &prepared, &packing, key) {
-        return Ok(finished(Ending::UpToDate(Box::new(product)), &steps));
+    if let Some(product) = up_to_date(&prefix, prepared, &packing, key) {
+        return Ok(Ending::UpToDate(Box::new(product)));
     }
 
     let tree = base::mend(context, &prepared.base, tree)?;
-    let gathering = gather::gather(context, repository.root(), &prepared, &tree, options.fail_on_missing, &mut steps)?;
+    let gathering = gather::gather(context, repository.root(), prepared, &tree, options.fail_on_missing, steps)?;
     remote_outcome(context)?;
     let ahead = PackedAhead::begin(context, key, &packing);
     let staging = prefix.stage()?;
@@ -121,10 +199,10 @@ pub fn build(
         package_folder: &prepared.folder,
         layout: prepared.config.layout,
     };
-    let assembled = assemble::assemble(context, &pieces, staging, &mut steps)?;
+    let assembled = assemble::assemble(context, &pieces, staging, steps)?;
     let machine = folders_of_this_machine(context, repository, staging);
     let verification = Verification {
-        prepared: &prepared,
+        prepared,
         tree: &tree,
         gathered: &gathering.wheels,
         assembled: &assembled,
@@ -134,10 +212,10 @@ pub fn build(
         strict: options.strict,
         today,
     };
-    let findings = verify::verify(context, &verification, &mut steps)?;
+    let findings = verify::verify(context, &verification, steps)?;
 
     let mut manifest =
-        finish::manifest(&prepared, &tree, &gathering.wheels, &gathering.left_out, &assembled, &findings, key);
+        finish::manifest(prepared, &tree, &gathering.wheels, &gathering.left_out, &assembled, &findings, key);
     let artifacts = steps.run(context, "pack", || -> Result<_, Box<dyn Fault>> {
         let parts = finish::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest)?;
         archive::save_manifest(&staging.join(INNER_MANIFEST), &manifest)?;
@@ -149,7 +227,7 @@ pub fn build(
     prefix.publish()?;
     let product =
         Product { prefix: prefix.target().to_owned(), artifacts: artifacts.paths, manifest: artifacts.manifest };
-    Ok(finished(Ending::Built(Box::new(product)), &steps))
+    Ok(Ending::Built(Box::new(product)))
 }
 
 /// With `--strict`, what went wrong with the remote store.
@@ -201,7 +279,7 @@ fn build_key(
         runtime: &prepared.config.version,
         config: prepared.config_digest,
         base: tree.identity,
-        lock: prepared.rows.digest(),
+        lock: prepared.lock_digest,
         requested: prepared.request.requirements.iter().map(|it| it.name.as_str()).collect(),
         rules: prepared.request.decided.iter().chain(&prepared.rows.left_out).collect(),
         layout: prepared.config.layout,
@@ -229,7 +307,7 @@ fn up_to_date(prefix: &PrefixFolder, prepared: &Prepared, packing: &Packing, key
     let same = inner.build_key == key
         && !manifest.rules.iter().any(|row| {
             // A source that did not build is tried again.
-            row.outcome == vocab::Outcome::LeftOut && !prepared.rows.left_out.contains(row)
+            row.outcome == Outcome::LeftOut && !prepared.rows.left_out.contains(row)
         });
     same.then(|| Product { prefix: prefix.target().to_owned(), artifacts, manifest })
 }

@@ -8,11 +8,13 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use builder::build::{Ending, Report, build};
+use builder::build::{Cell, Ending, Report, Run};
 use builder::context::Environment;
 use builder::download::{DownloadSettings, Downloader};
 use builder::options::BuildOptions;
 use builder::plan::Plan;
+use builder::plan_matrix::plan_matrix;
+use builder::prepare::Preparation;
 use builder::remote::RemoteSettings;
 use builder::store::{self, Store};
 use builder::{Context, summary};
@@ -105,65 +107,101 @@ impl Session<'_> {
     fn build(&self, arguments: &BuildArguments, refresh: bool) -> Result<Exit, Box<dyn Fault>> {
         let versions = self.versions(&arguments.versions)?;
         let platforms = platforms(&arguments.platform)?;
+        let options = self.options(arguments, refresh)?;
         let downloader = Downloader::new(self.download_settings(&versions));
         let store = self.open_store(arguments, &downloader)?;
-        let mut worst = Exit::Done;
-        let mut endings: Vec<(VersionString, PlatformKey, Exit)> = Vec::new();
-        let cells = versions.iter().flat_map(|version| platforms.iter().map(move |platform| (version, *platform)));
-        for (version, platform) in cells {
-            let options = self.options(arguments, platform, refresh)?;
-            let context = self.context(&store, &downloader, arguments, (version, platform));
-            let today = jiff::Zoned::now().date();
-            let on_plan = |plan: &Plan| self.show_plan(plan, &options);
-            let exit = match build(&context, &self.repository, version, &options, today, &on_plan) {
-                Ok(report) => {
-                    self.show(&report);
-                    Exit::Done
-                }
-                // One version's fault does not keep the others from being built.
-                Err(fault) => {
-                    self.printer.fault(fault.as_ref());
-                    fault.exit()
-                }
+        let mut endings: Vec<Ended> = Vec::new();
+        for version in &versions {
+            let context = self.context(&store, &downloader, arguments, (version, &platforms));
+            let run = Run {
+                context: &context,
+                repository: &self.repository,
+                version,
+                platforms: &platforms,
+                options: &options,
+                today: jiff::Zoned::now().date(),
             };
-            endings.push((version.clone(), platform, exit));
-            // The first failure names the kind of trouble; nothing is `Done` after it.
-            worst = if worst == Exit::Done { exit } else { worst };
+            let on_plans = |preparations: &[Preparation]| self.show_plans(version, preparations, &options);
+            let mut on_cell = |(platform, outcome): Cell| {
+                let name = format!("{version:<24} {platform:<16}");
+                endings.push(match outcome {
+                    Ok(report) => {
+                        self.show(&report);
+                        Ended { name, exit: report.exit(), elsewhere: false }
+                    }
+                    // One runtime's fault does not keep the others from being built.
+                    Err(fault) => {
+                        let elsewhere = ELSEWHERE.contains(&fault.code());
+                        // A plan's table of several platforms has said so.
+                        if !(elsewhere && options.dry_run && platforms.len() > 1) || self.global.json {
+                            self.printer.fault(fault.as_ref());
+                        }
+                        Ended { name, exit: fault.exit(), elsewhere }
+                    }
+                });
+            };
+            if let Err(fault) = run.build(&on_plans, &mut on_cell) {
+                self.printer.fault(fault.as_ref());
+                endings.push(Ended { name: version.to_string(), exit: fault.exit(), elsewhere: false });
+            }
             if context.is_cancelled() {
                 break;
             }
         }
-        if endings.len() > 1 {
-            for (version, platform, exit) in &endings {
-                let word = if *exit == Exit::Done { "done" } else { "FAILED" };
-                self.printer.say(&format!("{version:<24} {platform:<16} {word}"));
+        if endings.len() > 1 && !options.dry_run {
+            for ended in &endings {
+                self.printer.say(&format!("{} {}", ended.name, ended.word()));
             }
         }
-        Ok(worst)
+        if refresh {
+            // A lock is whole when all rows are resolved, whoever will build them.
+            endings.retain(|ended| ended.exit != Exit::Partial && !ended.elsewhere);
+        }
+        Ok(combined(&endings))
     }
 
-    /// The first thing that a user sees of a build.
-    fn show_plan(&self, plan: &Plan, options: &BuildOptions) {
+    /// The first thing that a user sees of a build: a table of one platform's packages, or of packages by platforms.
+    fn show_plans(&self, version: &VersionString, preparations: &[Preparation], options: &BuildOptions) {
+        let plans: Vec<&Plan> = preparations.iter().filter_map(|it| it.plan.as_ref()).collect();
         if self.global.json {
-            self.printer.json("plan", plan);
+            for plan in plans {
+                self.printer.json("plan", plan);
+            }
             return;
         }
         let bytes: &dyn Fn(u64) -> String = &cli::bytes;
-        let (headers, rows) = summary::plan_table(plan, bytes);
-        let mut table = Table::new(headers).right(3);
-        for row in rows {
-            table.row(row);
-        }
-        let heading = summary::plan_line(plan, bytes);
+        let (heading, table, notes) = match (preparations, &plans[..]) {
+            ([_], []) => return,
+            ([_], [plan, ..]) => {
+                let (headers, rows) = summary::plan_table(plan, bytes);
+                let mut table = Table::new(headers).right(3);
+                for row in rows {
+                    table.row(row);
+                }
+                (summary::plan_line(plan, bytes), table, Vec::new())
+            }
+            _ => {
+                let matrix = plan_matrix(preparations);
+                let mut table = Table::new(matrix.headers);
+                for row in matrix.rows {
+                    table.row(row);
+                }
+                (format!("{version} for {} platforms", preparations.len()), table, matrix.reasons)
+            }
+        };
         self.printer.say(&heading);
-        let text = table.render(self.printer.settings().width);
+        let mut text = table.render(self.printer.settings().width);
+        if !notes.is_empty() {
+            text = format!("{}\n\n{}\n", text.trim_end_matches('\n'), notes.join("\n"));
+        }
         if options.dry_run {
             // Asked for by `plan` and `--dry-run`, so it is the data.
             self.printer.data(&text);
         } else {
             self.printer.say(&text);
         }
-        self.printer.summarize(&format!("### {heading}\n\n{}", table.markdown()));
+        let notes: String = notes.iter().map(|note| format!("- {note}\n")).collect();
+        self.printer.summarize(&format!("### {heading}\n\n{}\n\n{notes}", table.markdown()));
     }
 
     fn show(&self, report: &Report) {
@@ -171,7 +209,7 @@ impl Session<'_> {
         let time = |elapsed: Duration| cli::duration(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
         if self.global.json {
             match &report.ending {
-                Ending::Planned => {}
+                Ending::Planned { .. } => {}
                 Ending::TestRun { prefix, artifact } => {
                     self.printer.json("test-run", &json!({ "prefix": prefix, "artifacts": [artifact] }));
                 }
@@ -202,7 +240,7 @@ impl Session<'_> {
             self.printer.summarize(&format!("```text\n{}\n```", lines.join("\n")));
         }
         match &report.ending {
-            Ending::Planned => {}
+            Ending::Planned { .. } => {}
             Ending::TestRun { prefix, .. } => self.printer.data(&prefix.display().to_string()),
             Ending::UpToDate(product) | Ending::Built(product) => {
                 self.printer.data(&product.prefix.display().to_string());
@@ -215,9 +253,8 @@ impl Session<'_> {
         let store = Store::at(store_root(self.global, self.environment)?);
         let downloader = Downloader::new(DownloadSettings::of(self.environment));
         let Some(first) = versions.first() else { return Err(UsageError::NoVersions.into()) };
-        let host = PlatformKey::host().ok_or(UsageError::NoPlatform)?;
         let offline = BuildArguments { offline: true, ..Default::default() };
-        let context = self.context(&store, &downloader, &offline, (first, host));
+        let context = self.context(&store, &downloader, &offline, (first, &[]));
         let faults = builder::check_all::check_all(&context, &self.repository, &versions);
         for (_, fault) in &faults {
             self.printer.fault(fault.as_ref());
@@ -280,19 +317,13 @@ impl Session<'_> {
         Ok(versions)
     }
 
-    fn options(
-        &self,
-        arguments: &BuildArguments,
-        platform: PlatformKey,
-        refresh: bool,
-    ) -> Result<BuildOptions, UsageError> {
+    fn options(&self, arguments: &BuildArguments, refresh: bool) -> Result<BuildOptions, UsageError> {
         let epoch = match self.environment.text("SOURCE_DATE_EPOCH") {
             Some(text) => text.parse().map_err(|_| UsageError::Epoch { text: text.to_owned() })?,
             None => archive::DEFAULT_MTIME,
         };
         let in_ci = self.environment.text("CI") == Some("true");
         Ok(BuildOptions {
-            platform,
             dry_run: arguments.dry_run,
             locked: arguments.locked,
             refresh,
@@ -355,7 +386,7 @@ impl Session<'_> {
         store: &Store,
         downloader: &Downloader,
         arguments: &BuildArguments,
-        (version, platform): (&VersionString, PlatformKey),
+        (version, platforms): (&VersionString, &[PlatformKey]),
     ) -> Context {
         let build = config_merger::load(&self.repository, version, &LoadOptions::default())
             .map(|loaded| loaded.config.build)
@@ -365,7 +396,7 @@ impl Session<'_> {
         let log = if arguments.versions.is_empty() || !build.enable_logging || !folder.is_dir() {
             None
         } else {
-            log_file(&folder, platform)
+            log_file(&folder, platforms)
         };
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         Context {
@@ -420,10 +451,54 @@ fn store_root(global: &GlobalArguments, environment: &Environment) -> Result<Pat
 
 /// Every event as one line of JSON, with `build.enableLogging`. `None` where the file cannot be written: the build
 /// itself does not depend on it.
-fn log_file(folder: &Path, platform: PlatformKey) -> Option<Mutex<fs::File>> {
+fn log_file(folder: &Path, platforms: &[PlatformKey]) -> Option<Mutex<fs::File>> {
     let logs = folder.join("logs");
     fs::create_dir_all(&logs).ok()?;
-    fs::File::create(logs.join(format!("build-{platform}.jsonl"))).ok().map(Mutex::new)
+    let name = match platforms {
+        [only] => format!("build-{only}.jsonl"),
+        _ => "build.jsonl".to_owned(),
+    };
+    fs::File::create(logs.join(name)).ok().map(Mutex::new)
+}
+
+/// One line of the closing table.
+struct Ended {
+    name: String,
+    exit: Exit,
+    /// Another machine, or one that reaches more, could have done it.
+    elsewhere: bool,
+}
+
+/// Faults that say nothing against the runtime itself: no interpreter for the platform can be had here, or a package
+/// has to be compiled there.
+const ELSEWHERE: [&str; 3] = ["E_BASE_NO_SOURCE", "E_BASE_STAND_IN", "E_NATIVE_RUNNER"];
+
+impl Ended {
+    fn word(&self) -> &'static str {
+        match self.exit {
+            Exit::Done => "done",
+            Exit::Partial => "PARTIAL: something needs a native runner",
+            _ if self.elsewhere => "NOT BUILT: it cannot be made here",
+            _ => "FAILED",
+        }
+    }
+}
+
+/// Partial where only that is wrong, or where something was made beside what cannot be made here; else the first
+/// failure, which names the kind of trouble.
+fn combined(endings: &[Ended]) -> Exit {
+    let made = |ended: &Ended| matches!(ended.exit, Exit::Done | Exit::Partial);
+    let failure = endings.iter().find(|ended| !made(ended) && !ended.elsewhere);
+    if let Some(failure) = failure {
+        return failure.exit;
+    }
+    let elsewhere = endings.iter().find(|ended| ended.elsewhere);
+    match elsewhere {
+        Some(ended) if !endings.iter().any(made) => ended.exit,
+        Some(_) => Exit::Partial,
+        None if endings.iter().any(|ended| ended.exit == Exit::Partial) => Exit::Partial,
+        None => Exit::Done,
+    }
 }
 
 fn write_line(log: &Mutex<fs::File>, event: &Event) {

@@ -70,7 +70,7 @@ pub fn manifest(
         degraded: prepared.config.degraded,
         build_key,
         config: prepared.config_digest,
-        lock: prepared.rows.digest(),
+        lock: prepared.lock_digest,
         distributions,
         rules: rules(prepared, left_out),
         copied_files: assembled.copied.clone(),

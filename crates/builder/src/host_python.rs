@@ -2,7 +2,7 @@
 //! sets the resolver up. A runtime for this machine has its own; for any other platform the host's of the same
 //! series takes its place.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use vocab::PlatformKey;
@@ -14,7 +14,7 @@ use crate::base::{self, BaseError, BaseRequest, BaseTree};
 #[derive(Debug)]
 pub struct HostPython {
     request: BaseRequest,
-    found: Mutex<Option<PathBuf>>,
+    found: Mutex<Option<BaseTree>>,
 }
 
 impl HostPython {
@@ -27,27 +27,28 @@ impl HostPython {
 
     /// For a runtime of this machine: its own interpreter.
     pub fn is(&self, tree: &BaseTree) {
-        *self.slot() = Some(interpreter_of(tree));
+        *self.slot() = Some(tree.clone());
     }
 
     /// # Errors
     /// When no source has an interpreter of the series for this machine.
-    pub fn interpreter(&self, context: &Context) -> Result<PathBuf, BaseError> {
+    pub fn tree(&self, context: &Context) -> Result<BaseTree, BaseError> {
         let mut slot = self.slot();
-        if let Some(found) = slot.as_deref().map(Path::to_owned) {
-            return Ok(found);
+        if let Some(found) = &*slot {
+            return Ok(found.clone());
         }
         let choice = base::choose(context, &self.request)?;
-        let found = interpreter_of(&base::provide(context, &choice)?);
-        *slot = Some(found.clone());
-        Ok(found)
+        let tree = base::provide(context, &choice)?;
+        Ok(slot.insert(tree).clone())
     }
 
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<PathBuf>> {
+    /// The program of [`Self::tree`].
+    pub fn interpreter(&self, context: &Context) -> Result<PathBuf, BaseError> {
+        let tree = self.tree(context)?;
+        Ok(tree.layout.interpreter().below(&tree.root))
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<BaseTree>> {
         self.found.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
-}
-
-fn interpreter_of(tree: &BaseTree) -> PathBuf {
-    tree.layout.interpreter().below(&tree.root)
 }

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use vocab::{ArtifactFormat, PlatformKey};
+use vocab::ArtifactFormat;
 
 #[derive(Clone, Debug)]
 pub struct BuildOptions {
-    pub platform: PlatformKey,
     /// Stop after the plan.
     pub dry_run: bool,
     /// Build the lock's rows or fail.

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
-use vocab::{Digest, DistributionName, Outcome, PlatformKey, PythonVersion, VersionString};
+use serde::{Serialize, Serializer};
+use vocab::{Digest, DistributionName, Outcome, PlatformKey, PythonVersion, RuleRecord, VersionString};
 
 use crate::resolve::{LockedSource, PlatformLock, Request};
 
@@ -12,7 +12,9 @@ use crate::resolve::{LockedSource, PlatformLock, Request};
 pub struct Plan {
     pub runtime: VersionString,
     pub platform: PlatformKey,
-    pub base: PlannedBase,
+    /// Or, in words, what each source answered that has none.
+    #[serde(serialize_with = "base_as_json")]
+    pub base: Result<PlannedBase, String>,
     /// By name.
     pub rows: Vec<PlanRow>,
 }
@@ -64,6 +66,8 @@ pub enum Action {
     NotApplicable,
     LeftOut,
     Missing,
+    /// To be compiled on its own platform, which this machine is not.
+    NeedsNativeRunner,
 }
 
 impl Action {
@@ -80,22 +84,33 @@ impl Action {
             Self::NotApplicable => "not applicable",
             Self::LeftOut => "left out",
             Self::Missing => "missing",
+            Self::NeedsNativeRunner => "native runner",
         }
     }
 
     pub fn installs(self) -> bool {
-        !matches!(self, Self::Skipped | Self::NotApplicable | Self::LeftOut | Self::Missing)
+        !matches!(self, Self::Skipped | Self::NotApplicable | Self::LeftOut | Self::Missing | Self::NeedsNativeRunner)
     }
 }
 
 impl Plan {
-    /// `in_store` tells whether the store has the file with a digest.
-    pub fn new(request: &Request, rows: &PlatformLock, base: PlannedBase, in_store: &dyn Fn(&Digest) -> bool) -> Self {
+    /// `native` has a record for each row that is left to a native runner; `in_store` tells whether the store has the
+    /// file with a digest.
+    pub fn new(
+        request: &Request,
+        rows: &PlatformLock,
+        native: &[RuleRecord],
+        base: Result<PlannedBase, String>,
+        in_store: &dyn Fn(&Digest) -> bool,
+    ) -> Self {
         let mut planned: Vec<PlanRow> = rows
             .distributions
             .iter()
             .map(|row| {
-                let (action, reason) = how(request, &row.name, &row.source);
+                let (action, reason) = match native.iter().find(|record| record.name == row.name) {
+                    Some(record) => (Action::NeedsNativeRunner, record.reason.clone()),
+                    None => how(request, &row.name, &row.source),
+                };
                 let (size, in_store) = match &row.source {
                     LockedSource::Wheel { sha256, size, .. } | LockedSource::Sdist { sha256, size, .. } => {
                         (*size, in_store(sha256))
@@ -141,11 +156,29 @@ impl Plan {
 
     /// Bytes that have to be downloaded, as far as the indexes tell.
     pub fn download_size(&self) -> u64 {
-        self.rows.iter().filter(|row| !row.in_store).filter_map(|row| row.size).sum()
+        self.rows.iter().filter(|row| row.action.installs() && !row.in_store).filter_map(|row| row.size).sum()
+    }
+
+    /// Bytes of all files that are installed, packed as they are, as far as the indexes tell.
+    pub fn packed_size(&self) -> u64 {
+        self.rows.iter().filter(|row| row.action.installs()).filter_map(|row| row.size).sum()
+    }
+
+    /// Everything that the configuration asks for can be made on this machine.
+    pub fn is_whole(&self) -> bool {
+        self.base.is_ok() && self.count(|action| action == Action::NeedsNativeRunner) == 0
     }
 
     pub fn count(&self, chosen: impl Fn(Action) -> bool) -> usize {
         self.rows.iter().filter(|row| chosen(row.action)).count()
+    }
+}
+
+/// An interpreter as an object, or what is wrong as a string.
+fn base_as_json<S: Serializer>(base: &Result<PlannedBase, String>, serializer: S) -> Result<S::Ok, S::Error> {
+    match base {
+        Ok(base) => base.serialize(serializer),
+        Err(reason) => serializer.serialize_str(reason),
     }
 }
 

@@ -22,19 +22,21 @@ pub fn plan_table(plan: &Plan, bytes: &dyn Fn(u64) -> String) -> (Vec<&'static s
 
 /// One line above the table.
 pub fn plan_line(plan: &Plan, bytes: &dyn Fn(u64) -> String) -> String {
-    let base = &plan.base;
-    let stand_in = if base.stand_in { format!(", a STAND-IN for {}", base.requested) } else { String::new() };
+    let base = match &plan.base {
+        Ok(base) => {
+            let stand_in = if base.stand_in { format!(", a STAND-IN for {}", base.requested) } else { String::new() };
+            format!("Python {} from {} ({}){stand_in}", base.actual, base.source, base.origin)
+        }
+        Err(_) => "no interpreter".to_owned(),
+    };
     let built = plan.count(|action| {
         matches!(action, Action::Source | Action::Forced | Action::BuildWheel | Action::Git | Action::Path)
     });
     let out = plan.count(|action| !action.installs());
     format!(
-        "{} for {}: Python {} from {} ({}){stand_in}; {} wheels, {built} built here, {out} not installed; {} to download",
+        "{} for {}: {base}; {} wheels, {built} built here, {out} not installed; {} to download",
         plan.runtime,
         plan.platform,
-        base.actual,
-        base.source,
-        base.origin,
         plan.count(|action| action == Action::Wheel),
         bytes(plan.download_size()),
     )
@@ -48,7 +50,7 @@ pub fn ending_lines(
 ) -> Vec<String> {
     let mut lines = Vec::new();
     match &report.ending {
-        Ending::Planned => return lines,
+        Ending::Planned { .. } => return lines,
         Ending::TestRun { prefix, artifact } => {
             lines.push("TEST_RUN: a stub, no runtime".to_owned());
             lines.push(format!("artifact  {}", artifact.display()));
@@ -56,7 +58,7 @@ pub fn ending_lines(
             return lines;
         }
         Ending::UpToDate(product) => {
-            lines.push(format!("{} is up to date", report.runtime));
+            lines.push(format!("{} for {} is up to date", report.runtime, report.platform));
             lines.extend(left_out_lines(&product.manifest));
             lines.extend(product_lines(&product.manifest, bytes));
             lines.extend(product.artifacts.iter().map(|path| format!("artifact  {}", path.display())));
@@ -111,6 +113,7 @@ fn left_out_lines(manifest: &Manifest) -> Vec<String> {
         Outcome::FromSource => Some("from source"),
         Outcome::LeftOut => Some("LEFT OUT"),
         Outcome::Missing => Some("MISSING"),
+        Outcome::NeedsNativeRunner => Some("NATIVE RUNNER"),
         Outcome::Overridden => Some("overridden"),
         Outcome::WithoutDependencies => Some("no deps"),
     };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use archive::{Entry, PackOptions, PartSource};
 use config_merger::Repository;
-use vocab::{ArtifactName, Exit, Fault, VersionString};
+use vocab::{ArtifactName, Exit, Fault, PlatformKey, VersionString};
 
 use crate::Context;
 use crate::artifacts::level_of;
@@ -39,15 +39,16 @@ pub fn run(
     context: &Context,
     repository: &Repository,
     version: &VersionString,
+    platform: PlatformKey,
     options: &BuildOptions,
 ) -> Result<(PathBuf, PathBuf), Box<dyn Fault>> {
     context.note("TEST_RUN=true: a stub is made, not a runtime");
     let folder = repository.root().join(version.folder_name()).join("pydist");
-    let prefix = PrefixFolder::hold(context, &folder, options.platform)?;
+    let prefix = PrefixFolder::hold(context, &folder, platform)?;
     let path = prefix.stage()?.join(STUB_FILE);
     fs::write(&path, STUB).map_err(|source| StubError { path, source })?;
     let format = options.formats.first().copied().unwrap_or_default();
-    let name = ArtifactName::new(version, version.python(), options.platform, format);
+    let name = ArtifactName::new(version, version.python(), platform, format);
     let target = options.out.join(name.to_string());
     let stub = Entry::bytes(STUB_FILE.parse().expect("a literal path inside the tree"), STUB.as_bytes());
     let packing = PackOptions {

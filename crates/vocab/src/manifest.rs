@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ArtifactFormat, Digest, DistributionName, PlatformKey, PythonVersion, TreePath, VersionString};
 
-/// The number in `format`. Format 1, whose parts had no `identity`, can be read as well; any other is refused.
-pub const MANIFEST_FORMAT: u32 = 2;
+/// The number in `format`. Formats 1, whose parts had no `identity`, and 2, which knew no `needs-native-runner`, can
+/// be read as well; any other is refused.
+pub const MANIFEST_FORMAT: u32 = 3;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -124,6 +125,8 @@ pub enum Outcome {
     LeftOut,
     /// Its index could not be reached or does not have it.
     Missing,
+    /// It has to be compiled on its own platform, and this runtime was built on another one.
+    NeedsNativeRunner,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

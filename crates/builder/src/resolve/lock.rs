@@ -77,10 +77,28 @@ pub enum LockedSource {
     Path { path: TreePath, sha256: Digest },
 }
 
+impl LockedSource {
+    /// It becomes a wheel only when it is built.
+    pub fn is_built(&self) -> bool {
+        match self {
+            Self::Wheel { .. } => false,
+            Self::Sdist { .. } | Self::Git { .. } => true,
+            Self::Path { path, .. } => !path.as_str().ends_with(".whl"),
+        }
+    }
+}
+
 impl PlatformLock {
     /// Of the rows alone: equal digests build equal runtimes.
     pub fn digest(&self) -> Digest {
         Digest::of(serde_json::to_string(&self.distributions).expect("plain data with text keys"))
+    }
+
+    /// Of what came from an index, which alone can be asked for by version.
+    pub fn versions(&self) -> impl Iterator<Item = (&DistributionName, &String)> {
+        let from_index =
+            |row: &&LockedDistribution| matches!(row.source, LockedSource::Wheel { .. } | LockedSource::Sdist { .. });
+        self.distributions.iter().filter(from_index).filter_map(|row| Some((&row.name, row.version.as_ref()?)))
     }
 
     pub fn is_complete(&self) -> bool {

@@ -4,6 +4,7 @@
 //! The resolving itself is uv's; what stands here is the order of the questions and the policy between them.
 
 mod lock;
+mod nearest;
 mod pylock;
 mod request;
 mod uv;
@@ -21,6 +22,8 @@ use vocab::{Digest, DistributionName, Exit, Fault, Outcome, PlatformKey, RuleRec
 pub use lock::{
     LOCK_FILE, LOCK_FORMAT, Lock, LockError, LockErrorKind, LockedDistribution, LockedSource, PlatformLock,
 };
+pub(crate) use nearest::NEAREST_LIFETIME;
+pub use nearest::{recall_nearest, remember_nearest};
 pub use pylock::PylockError;
 pub use request::Request;
 pub use uv::{Question, SetUpError, UV_VERSION, Uv, UvError};
@@ -124,6 +127,8 @@ pub struct Settings<'a> {
     /// Ask the indexes again rather than the resolver's cache.
     pub refresh: bool,
     pub unreachable: &'a [UnreachableRegistry],
+    /// Versions to keep where they still fit, so that platforms agree and a changed pin changes little.
+    pub preferred: &'a BTreeMap<DistributionName, String>,
 }
 
 pub fn resolve(context: &Context, request: &Request, settings: &Settings<'_>) -> Result<Resolved, ResolveError> {
@@ -224,6 +229,8 @@ impl<'a> Search<'a> {
             from_source: from_source.into_iter().collect(),
             sources_allowed,
             without_dependencies: false,
+            lowest: false,
+            preferred: self.settings.preferred.clone(),
             registries,
             refresh: self.settings.refresh,
         }

@@ -3,10 +3,12 @@
 //! uv brings the default index, credentials, proxies and its cache with it, from its own configuration and the
 //! user's environment; nothing here names an index.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use config_merger::Registries;
 use serde_json::json;
@@ -28,6 +30,8 @@ pub struct Uv {
     program: PathBuf,
     /// What it builds metadata with and takes its markers' defaults from; of the runtime's own series.
     python: PathBuf,
+    /// Its warnings, each of which is passed on once, for whatever platform it came first.
+    told: Arc<Mutex<BTreeSet<String>>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +115,10 @@ pub struct Question {
     pub sources_allowed: bool,
     /// Only the requirements themselves, nothing that they require.
     pub without_dependencies: bool,
+    /// The oldest versions that fit rather than the newest.
+    pub lowest: bool,
+    /// Taken where they fit, before newer ones.
+    pub preferred: BTreeMap<DistributionName, String>,
     pub registries: Registries,
     /// Look again at the indexes rather than into the resolver's cache.
     pub refresh: bool,
@@ -119,7 +127,7 @@ pub struct Question {
 impl Uv {
     /// On PATH at the pinned version, or else set up once into the store with `python`'s own pip, by digest.
     pub fn find(context: &Context, python: &Path) -> Result<Self, UvError> {
-        let found = |program: PathBuf| Self { program, python: python.to_owned() };
+        let found = |program: PathBuf| Self { program, python: python.to_owned(), told: Arc::default() };
         if let Some(program) = on_path(context)
             && version_of(context, &program)? == UV_VERSION
         {
@@ -180,6 +188,9 @@ impl Uv {
         if question.without_dependencies {
             add(&["--no-deps"]);
         }
+        if question.lowest {
+            add(&["--resolution", "lowest"]);
+        }
         if question.refresh {
             add(&["--refresh"]);
         }
@@ -189,8 +200,8 @@ impl Uv {
         add(&["--python"]);
         arguments.push(self.python.clone().into());
 
-        // What a former answer left would be taken as preferences.
-        let _ = fs::remove_file(folder.join("pylock.toml"));
+        // uv takes what stands in the file that it will write as preferences.
+        write("pylock.toml", &question.preferences())?;
         let invocation = Invocation::new(&self.program, folder)
             .args(arguments)
             .timeout(context.timeout)
@@ -202,7 +213,7 @@ impl Uv {
             None => invocation,
         };
         let finished = process::run(context, &invocation)?;
-        tell_warnings(context, &finished.stderr_text());
+        self.tell_warnings(context, &finished.stderr_text());
         if !finished.succeeded() {
             let reason = words_of(&finished.stderr_text());
             return Err(if is_unreachable(&reason) {
@@ -214,9 +225,31 @@ impl Uv {
         let path = folder.join("pylock.toml");
         fs::read_to_string(&path).map_err(|source| UvError::Write { path, source })
     }
+
+    /// A yanked file, for example (P19).
+    fn tell_warnings(&self, context: &Context, stderr: &str) {
+        for text in stderr.lines().filter_map(|line| line.strip_prefix("warning: ")) {
+            let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if told.insert(text.to_owned()) {
+                context.warn("W_RESOLVER", text, None, None);
+            }
+        }
+    }
 }
 
 impl Question {
+    /// A PEP 751 lock of nothing but names and versions.
+    fn preferences(&self) -> String {
+        let head = "lock-version = \"1.0\"\ncreated-by = \"pydist\"\npackages = []\n";
+        if self.preferred.is_empty() {
+            return head.to_owned();
+        }
+        let row = |(name, version): (&DistributionName, &String)| {
+            format!("\n[[packages]]\nname = {}\nversion = {}\n", json!(name), json!(version))
+        };
+        head.replace("packages = []\n", "") + &self.preferred.iter().map(row).collect::<String>()
+    }
+
     /// A `pyproject.toml`: the one form in which uv takes indexes for single distributions and `noDeps`.
     fn project(&self, target: &Target) -> String {
         // TOML's strings and arrays of strings are written as JSON's are.
@@ -313,15 +346,6 @@ fn words_of(stderr: &str) -> String {
 /// A failed transfer, told apart from an index that answered and does not have what was asked for.
 fn is_unreachable(reason: &str) -> bool {
     ["Failed to fetch", "error sending request", "Request failed after"].iter().any(|sign| reason.contains(sign))
-}
-
-/// A yanked file, for example (P19).
-fn tell_warnings(context: &Context, stderr: &str) {
-    for line in stderr.lines() {
-        if let Some(text) = line.strip_prefix("warning: ") {
-            context.warn("W_RESOLVER", text, None, None);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -173,7 +173,12 @@ fn prune_facts(store: &Store, rules: &PruneRules, now: SystemTime, pruned: &mut 
 /// How long a fact of this kind is believed.
 fn lifetime(folder: &Path) -> Duration {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
-    let lifetimes = [crate::gather::URL_LIFETIME, crate::registries::FACT_LIFETIME, crate::base::PROBE_LIFETIME];
+    let lifetimes = [
+        crate::gather::URL_LIFETIME,
+        crate::registries::FACT_LIFETIME,
+        crate::base::PROBE_LIFETIME,
+        crate::resolve::NEAREST_LIFETIME,
+    ];
     let kind: PathBuf = folder.file_name().unwrap_or_default().into();
     lifetimes.into_iter().find(|(name, _)| kind == Path::new(name)).map_or(YEAR, |(_, lifetime)| lifetime)
 }

@@ -1,18 +1,21 @@
 //! From locked rows to unpacked wheels in the store: fetched by digest, built where the plan says so.
 
+mod workshop;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use config_merger::Layout;
-use vocab::{Digest, DistributionName, Exit, Fault, Origin, Outcome, RuleRecord, TreePath};
+use vocab::{Digest, DistributionName, Exit, Fault, Origin, RuleRecord, TreePath};
 
+use self::workshop::Workshop;
 use crate::Context;
 use crate::base::BaseTree;
 use crate::download::{self, FetchRequest};
 use crate::prepare::{Prepared, URL_FACT};
 use crate::resolve::{self, LockedDistribution, LockedSource, Uv};
-use crate::source_build::{self, BuiltWheel, SourceBuild, SourceInput};
+use crate::source_build::BuiltWheel;
 use crate::steps::Steps;
 use crate::store::{BlobState, EntryKind, StoreError};
 use crate::wheel::{self, UnpackError, UnpackErrorKind, UnpackedWheel, WheelBlob, WheelFileName};
@@ -94,16 +97,15 @@ pub fn gather(
     let rows = &prepared.rows.distributions;
     steps.run(context, "fetch", || fetch(context, repository, prepared))?;
 
-    let built: Vec<&LockedDistribution> = rows.iter().filter(|row| is_built(row)).collect();
     let mut builds: BTreeMap<DistributionName, BuiltWheel> = BTreeMap::new();
     let mut left_out = Vec::new();
-    if !built.is_empty() {
+    if rows.iter().any(|row| row.source.is_built()) {
         steps.run(context, "build from source", || -> Result<(), Box<dyn Fault>> {
-            let uv = Uv::find(context, &prepared.host.interpreter(context)?)?;
-            for row in built {
-                match build(context, repository, prepared, tree, &uv, row) {
+            let workshop = Workshop::new(context, repository, prepared, tree, fail_on_missing)?;
+            for row in rows.iter().filter(|row| row.source.is_built()) {
+                match workshop.build(row) {
                     Ok(wheel) => drop(builds.insert(row.name.clone(), wheel)),
-                    Err(fault) => left_out.push(tolerate(context, prepared, row, fault, fail_on_missing)?),
+                    Err(fault) => left_out.push(workshop.tolerate(row, fault)?),
                 }
             }
             Ok(())
@@ -111,14 +113,6 @@ pub fn gather(
     }
     let wheels = steps.run(context, "unpack", || unpack(context, repository, prepared, &builds, &left_out))?;
     Ok(Gathering { wheels, left_out })
-}
-
-fn is_built(row: &LockedDistribution) -> bool {
-    match &row.source {
-        LockedSource::Wheel { .. } => false,
-        LockedSource::Sdist { .. } | LockedSource::Git { .. } => true,
-        LockedSource::Path { path, .. } => !path.as_str().ends_with(".whl"),
-    }
 }
 
 /// Every locked file that the store lacks.
@@ -240,90 +234,6 @@ fn file_of(row: &LockedDistribution) -> Option<(&str, Digest, Option<u64>)> {
         }
         LockedSource::Git { .. } | LockedSource::Path { .. } => None,
     }
-}
-
-fn build(
-    context: &Context,
-    repository: &Path,
-    prepared: &Prepared,
-    tree: &BaseTree,
-    uv: &Uv,
-    row: &LockedDistribution,
-) -> Result<BuiltWheel, Box<dyn Fault>> {
-    let (blob, place);
-    let source = match &row.source {
-        LockedSource::Wheel { .. } => unreachable!("only rows that `is_built` takes come here"),
-        LockedSource::Sdist { file, sha256, .. } => {
-            blob = context.store.blob(sha256);
-            SourceInput::Sdist { path: &blob, file_name: file, sha256: *sha256 }
-        }
-        LockedSource::Git { repository, commit, subdirectory } => SourceInput::Git {
-            url: repository,
-            reference: None,
-            commit: Some(commit),
-            subdirectory: subdirectory.as_deref(),
-        },
-        LockedSource::Path { path, sha256 } => {
-            unchanged(&row.name, path, sha256, repository)?;
-            place = path.below(repository);
-            if place.is_dir() {
-                SourceInput::Folder { path: &place }
-            } else {
-                SourceInput::Sdist { path: &place, file_name: path.file_name(), sha256: *sha256 }
-            }
-        }
-    };
-    let rule = prepared.request.build_wheel.get(&row.name);
-    // With a fresh lock nobody has asked them yet, and uv would fail on one that does not answer.
-    let silent = crate::registries::unreachable(context, &prepared.request.registries);
-    let reachable = prepared
-        .request
-        .registries
-        .additional
-        .iter()
-        .filter(|url| !silent.iter().any(|silent| silent.url == resolve::without_credentials(url)));
-    let request = SourceBuild {
-        name: row.name.clone(),
-        version: row.version.clone(),
-        source,
-        python: uv.python(),
-        layout: tree.layout,
-        base_identity: tree.identity,
-        base_has_headers: tree.has_headers(),
-        uv: uv.program(),
-        build_requires: rule.map(|rule| rule.build_requires.clone()).unwrap_or_default(),
-        build_constraints: Vec::new(),
-        config_settings: rule.map(|rule| rule.config_settings.clone()).unwrap_or_default(),
-        package_root: &prepared.folder,
-        index_arguments: reachable.flat_map(|url| ["--index".into(), url.into()]).collect(),
-        timeout: source_build::compile_limit(context.timeout),
-        logs: &prepared.folder.join("logs"),
-    };
-    Ok(source_build::build_wheel(context, &request)?)
-}
-
-/// Step 7 of the policy: a source that does not build is left out where the policy lets it, and never where a rule
-/// asked for it.
-fn tolerate(
-    context: &Context,
-    prepared: &Prepared,
-    row: &LockedDistribution,
-    fault: Box<dyn Fault>,
-    fail_on_missing: bool,
-) -> Result<RuleRecord, Box<dyn Fault>> {
-    let request = &prepared.request;
-    let ruled = request.is_built(&row.name);
-    if ruled || request.policy.seed || request.policy.strict_missing || fail_on_missing || context.is_cancelled() {
-        return Err(fault);
-    }
-    let reason = format!("no wheel fits, and its source did not build: {fault}");
-    context.warn(
-        "W_LEFT_OUT",
-        format!("`{}` is left out: {reason}", row.name),
-        Some(request.target.platform.to_string()),
-        Some("--fail-on-missing makes this an error".to_owned()),
-    );
-    Ok(RuleRecord { name: row.name.clone(), outcome: Outcome::LeftOut, reason })
 }
 
 fn unpack(

@@ -1,0 +1,141 @@
+//! How much disk a run needs, said before it starts, and refused where it cannot fit.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use vocab::{Digest, Exit, Fault};
+
+use crate::Context;
+use crate::prepare::Preparation;
+use crate::resolve::LockedSource;
+
+/// Wheels unpack to twice to four times their size; those with much data, such as CUDA's, to less.
+const UNPACKED: u64 = 3;
+
+/// Bytes that a run adds to the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Need {
+    /// Files to download.
+    pub downloads: u64,
+    /// The same when unpacked; prefixes share them with the store where the file system can.
+    pub unpacked: u64,
+    /// Artifacts, about as large as the wheels in them.
+    pub artifacts: u64,
+}
+
+impl Need {
+    /// What several platforms share is counted once, as it is stored once.
+    pub fn of(preparations: &[Preparation], in_store: &dyn Fn(&Digest) -> bool) -> Self {
+        let mut lacking: BTreeMap<Digest, u64> = BTreeMap::new();
+        let mut artifacts = 0;
+        for prepared in preparations.iter().filter_map(|preparation| preparation.ready.as_ref().ok()) {
+            artifacts += prepared.plan.packed_size();
+            for row in &prepared.rows.distributions {
+                if let LockedSource::Wheel { sha256, size: Some(size), .. }
+                | LockedSource::Sdist { sha256, size: Some(size), .. } = &row.source
+                    && !in_store(sha256)
+                {
+                    lacking.insert(*sha256, *size);
+                }
+            }
+        }
+        let downloads = lacking.values().sum();
+        Self { downloads, unpacked: downloads * UNPACKED, artifacts: if downloads == 0 { 0 } else { artifacts } }
+    }
+
+    /// About.
+    pub fn total(self) -> u64 {
+        self.downloads + self.unpacked + self.artifacts
+    }
+
+    /// What it takes at the very least: nothing unpacks to less than it was.
+    pub fn least(self) -> u64 {
+        self.downloads * 2
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the disk of `{}` has {available} bytes free, and this build needs at least {needed}", place.display())]
+pub struct DiskSpaceError {
+    pub place: PathBuf,
+    pub needed: u64,
+    pub available: u64,
+}
+
+impl Fault for DiskSpaceError {
+    fn code(&self) -> &'static str {
+        "E_DISK_SPACE"
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Build
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("make room (`builder store prune`, `builder clean`), or take another disk with --store-dir".into())
+    }
+}
+
+/// Says what is needed where it is worth a word, and refuses what cannot fit. `repository` and `out` are where
+/// prefixes and artifacts go.
+pub fn check(
+    context: &Context,
+    repository: &Path,
+    out: &Path,
+    preparations: &[Preparation],
+) -> Result<(), DiskSpaceError> {
+    let need = Need::of(preparations, &|digest| context.store.blob(digest).is_file());
+    if need.downloads == 0 {
+        return Ok(());
+    }
+    let store = context.store.root();
+    // A disk that does not tell its space is found full when it is.
+    let Some(free) = free(store) else { return Ok(()) };
+    if need.least() > free {
+        return Err(DiskSpaceError { place: store.to_owned(), needed: need.least(), available: free });
+    }
+    let elsewhere = [repository, out].into_iter().filter_map(|place| Some((place, self::free(place)?)));
+    let tightest = elsewhere.filter(|(_, room)| *room < need.artifacts).min_by_key(|(_, room)| *room);
+    let text = format!(
+        "about {} of disk will be used: {} of downloads, unpacked about {}, artifacts about {}; {} free",
+        megabytes(need.total()),
+        megabytes(need.downloads),
+        megabytes(need.unpacked),
+        megabytes(need.artifacts),
+        megabytes(free),
+    );
+    match tightest {
+        Some((place, room)) => context.warn(
+            "W_DISK_SPACE",
+            format!("{text}; of them {} on the disk of the artifacts", megabytes(room)),
+            Some(place.display().to_string()),
+            None,
+        ),
+        None if need.total() > free => context.warn("W_DISK_SPACE", text, Some(store.display().to_string()), None),
+        None => context.note(text),
+    }
+    Ok(())
+}
+
+/// Of the file system that holds the path, or will hold it.
+fn free(path: &Path) -> Option<u64> {
+    let existing = path.ancestors().find(|folder| folder.exists())?;
+    fs4::available_space(existing).ok()
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes.div_ceil(1_000_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_needed_is_counted_from_what_lacks() {
+        let none = Need::of(&[], &|_| false);
+        assert_eq!((none.total(), none.least()), (0, 0));
+        let some = Need { downloads: 100, unpacked: 300, artifacts: 90 };
+        assert_eq!((some.total(), some.least()), (490, 200));
+    }
+}

@@ -1,0 +1,149 @@
+//! Rows that become wheels only when they are built, and what becomes of those that cannot be.
+//!
+//! For this machine's own platform a source is compiled on the runtime's interpreter. For another one it is built on
+//! this machine's interpreter of the same series, and taken if its wheel turns out to be pure Python; that wheel is
+//! the same for every platform.
+
+use std::path::Path;
+
+use vocab::{Exit, Fault, Outcome, PlatformKey, RuleRecord};
+
+use super::unchanged;
+use crate::Context;
+use crate::base::BaseTree;
+use crate::prepare::Prepared;
+use crate::resolve::{self, LockedDistribution, LockedSource, Uv};
+use crate::source_build::{self, BuiltWheel, SourceBuild, SourceInput};
+
+/// A source whose wheel is for this machine alone.
+#[derive(Debug, thiserror::Error)]
+#[error("`{package}` cannot be made here for {platform}: its source became `{file}`, which is for this machine alone")]
+pub struct NotPure {
+    pub package: String,
+    pub platform: PlatformKey,
+    pub file: String,
+}
+
+impl Fault for NotPure {
+    fn code(&self) -> &'static str {
+        "E_NATIVE_RUNNER"
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Build
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(format!("run the builder on a {} machine, or pin a version that has a wheel there", self.platform))
+    }
+}
+
+pub struct Workshop<'a> {
+    context: &'a Context,
+    repository: &'a Path,
+    prepared: &'a Prepared,
+    /// What is compiled against: the runtime's own interpreter, or this machine's.
+    tree: BaseTree,
+    uv: Uv,
+    fail_on_missing: bool,
+}
+
+impl<'a> Workshop<'a> {
+    pub fn new(
+        context: &'a Context,
+        repository: &'a Path,
+        prepared: &'a Prepared,
+        own: &BaseTree,
+        fail_on_missing: bool,
+    ) -> Result<Self, Box<dyn Fault>> {
+        let tree = if prepared.is_foreign() { prepared.host.tree(context)? } else { own.clone() };
+        let uv = Uv::find(context, &tree.layout.interpreter().below(&tree.root))?;
+        Ok(Self { context, repository, prepared, tree, uv, fail_on_missing })
+    }
+
+    /// # Errors
+    /// Also for another platform, when what was built is not pure Python.
+    pub fn build(&self, row: &LockedDistribution) -> Result<BuiltWheel, Box<dyn Fault>> {
+        let Self { context, repository, prepared, tree, uv, .. } = self;
+        let (blob, place);
+        let source = match &row.source {
+            LockedSource::Wheel { .. } => unreachable!("only rows that `is_built` takes come here"),
+            LockedSource::Sdist { file, sha256, .. } => {
+                blob = context.store.blob(sha256);
+                SourceInput::Sdist { path: &blob, file_name: file, sha256: *sha256 }
+            }
+            LockedSource::Git { repository, commit, subdirectory } => SourceInput::Git {
+                url: repository,
+                reference: None,
+                commit: Some(commit),
+                subdirectory: subdirectory.as_deref(),
+            },
+            LockedSource::Path { path, sha256 } => {
+                unchanged(&row.name, path, sha256, repository)?;
+                place = path.below(repository);
+                if place.is_dir() {
+                    SourceInput::Folder { path: &place }
+                } else {
+                    SourceInput::Sdist { path: &place, file_name: path.file_name(), sha256: *sha256 }
+                }
+            }
+        };
+        let rule = prepared.request.build_wheel.get(&row.name);
+        // With a fresh lock nobody has asked them yet, and uv would fail on one that does not answer.
+        let silent = crate::registries::unreachable(context, &prepared.request.registries);
+        let reachable = prepared
+            .request
+            .registries
+            .additional
+            .iter()
+            .filter(|url| !silent.iter().any(|silent| silent.url == resolve::without_credentials(url)));
+        let request = SourceBuild {
+            name: row.name.clone(),
+            version: row.version.clone(),
+            source,
+            python: uv.python(),
+            layout: tree.layout,
+            base_identity: tree.identity,
+            base_has_headers: tree.has_headers(),
+            uv: uv.program(),
+            build_requires: rule.map(|rule| rule.build_requires.clone()).unwrap_or_default(),
+            build_constraints: Vec::new(),
+            config_settings: rule.map(|rule| rule.config_settings.clone()).unwrap_or_default(),
+            package_root: &prepared.folder,
+            index_arguments: reachable.flat_map(|url| ["--index".into(), url.into()]).collect(),
+            timeout: source_build::compile_limit(context.timeout),
+            logs: &prepared.folder.join("logs"),
+        };
+        let built = source_build::build_wheel(context, &request)?;
+        if prepared.is_foreign() && !built.file_name.ends_with("-none-any.whl") {
+            let (package, platform) = (row.name.to_string(), prepared.request.target.platform);
+            return Err(NotPure { package, platform, file: built.file_name }.into());
+        }
+        Ok(built)
+    }
+
+    /// Step 7 of the policy: a source that does not build is left out where the policy lets it, and never where a rule
+    /// asked for it. What only a native runner can build is left out unless the policy is strict, as it is when that is
+    /// known beforehand.
+    pub fn tolerate(&self, row: &LockedDistribution, fault: Box<dyn Fault>) -> Result<RuleRecord, Box<dyn Fault>> {
+        let request = &self.prepared.request;
+        let native = fault.code() == "E_NATIVE_RUNNER";
+        let ruled = request.is_built(&row.name) || request.policy.seed;
+        let strict = request.policy.strict_missing || self.fail_on_missing || self.context.is_cancelled();
+        if strict || (ruled && !native) {
+            return Err(fault);
+        }
+        let (outcome, reason) = if native {
+            (Outcome::NeedsNativeRunner, format!("needs a native runner: {fault}"))
+        } else {
+            (Outcome::LeftOut, format!("no wheel fits, and its source did not build: {fault}"))
+        };
+        self.context.warn(
+            "W_LEFT_OUT",
+            format!("`{}` is left out: {reason}", row.name),
+            Some(request.target.platform.to_string()),
+            Some("--fail-on-missing makes this an error".to_owned()),
+        );
+        Ok(RuleRecord { name: row.name.clone(), outcome, reason })
+    }
+}

@@ -1,0 +1,36 @@
+//! The same work for several things at once, where each mostly waits for another program or a server.
+
+/// Results in the order of `items`. Each item has a thread of its own, so this is for a handful.
+pub fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    if let [only] = items {
+        return vec![work(only)];
+    }
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = items.iter().map(|item| scope.spawn(|| work(item))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
+/// The first alone, so that the others find what it left in caches.
+pub fn first_then_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let Some((first, others)) = items.split_first() else { return Vec::new() };
+    let mut results = vec![work(first)];
+    results.extend(in_parallel(others, work));
+    results
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_the_order_of_the_items() {
+        let items: Vec<usize> = (0..8).collect();
+        assert_eq!(in_parallel(&items, |item| item * 2), [0, 2, 4, 6, 8, 10, 12, 14]);
+        assert_eq!(first_then_parallel(&items, |item| item + 1), [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert!(first_then_parallel(&[] as &[usize], |item| *item).is_empty());
+    }
+}

@@ -1,0 +1,260 @@
+//! From a version string to plans: configuration, base interpreters, lock. Downloads no package; a resolution, when
+//! one is needed, asks the indexes for names and digests only.
+//!
+//! All platforms of a run are prepared together: the lock is read and written once, the indexes are asked once for
+//! what platforms share. What keeps one platform from being built keeps no other.
+
+mod base_choices;
+mod error;
+mod native_runner;
+mod rows;
+mod told;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use config_merger::{Config, LoadOptions, Loaded, Repository, RequirementSource};
+use vocab::{Digest, Fault, PlatformKey, RuleRecord, VersionString};
+
+use crate::base::{BaseChoice, BaseError, BaseTree};
+use crate::host_python::HostPython;
+use crate::options::BuildOptions;
+use crate::plan::{Plan, PlannedBase};
+use crate::resolve::{Lock, PlatformLock, Request};
+use crate::steps::Steps;
+use crate::{Context, version_check};
+
+pub use error::PrepareError;
+use rows::PlatformRows;
+pub use rows::URL_FACT;
+
+/// All that is decided for one platform before anything is downloaded.
+pub struct Prepared {
+    pub config: Config,
+    /// Of what the configuration says about the runtime; see `digest_of` below.
+    pub config_digest: Digest,
+    /// `python-<version string>`.
+    pub folder: PathBuf,
+    pub request: Request,
+    /// What is installed. Locked rows that only a native runner can build stand in `left_out`.
+    pub rows: PlatformLock,
+    /// Of the locked rows, those for a native runner included.
+    pub lock_digest: Digest,
+    pub base: BaseChoice,
+    /// Where a resolution needed it already.
+    pub tree: Option<BaseTree>,
+    pub host: Arc<HostPython>,
+    pub plan: Plan,
+}
+
+impl Prepared {
+    pub fn is_foreign(&self) -> bool {
+        PlatformKey::host() != Some(self.request.target.platform)
+    }
+}
+
+/// One platform of a run.
+pub struct Preparation {
+    pub platform: PlatformKey,
+    /// Absent where no rows could be had.
+    pub plan: Option<Plan>,
+    /// Or why it cannot be built here.
+    pub ready: Result<Prepared, Box<dyn Fault>>,
+}
+
+/// The configuration with its warnings told.
+pub fn load(
+    context: &Context,
+    repository: &Repository,
+    version: &VersionString,
+    platforms: &[PlatformKey],
+    options: &BuildOptions,
+) -> Result<Loaded, Box<dyn Fault>> {
+    let loaded = config_merger::load(
+        repository,
+        version,
+        &LoadOptions { strict: options.strict, lenient: options.lenient_config },
+    )?;
+    for warning in &loaded.warnings {
+        context.warn(
+            warning.code.as_str(),
+            &warning.text,
+            warning.place.as_ref().map(ToString::to_string),
+            warning.hint.clone(),
+        );
+    }
+    for note in &loaded.notes {
+        context.note(note);
+    }
+    let mut told: Vec<String> = Vec::new();
+    for platform in platforms {
+        if let Some(text) = version_check::check(version.python(), *platform)
+            && !told.contains(&text)
+        {
+            context.warn("W_PYTHON_VERSION", &text, Some(version.folder_name()), None);
+            told.push(text);
+        }
+    }
+    Ok(loaded)
+}
+
+/// In the order of `platforms`. An error is one of the version itself.
+pub fn prepare(
+    context: &Context,
+    repository: &Repository,
+    loaded: Loaded,
+    platforms: &[PlatformKey],
+    options: &BuildOptions,
+    steps: &mut Steps,
+) -> Result<Vec<Preparation>, Box<dyn Fault>> {
+    let config = loaded.config;
+    let folder = repository.root().join(config.version.folder_name());
+    for platform in platforms {
+        refuse_git(&config, *platform, options)?;
+    }
+    let lock = Lock::read(&folder, &config.version)?;
+    let mut states = Vec::new();
+    for platform in platforms {
+        let state = rows::State::of(Request::new(&config, *platform), lock.as_ref(), repository)?;
+        if options.locked {
+            // Before anybody is asked for an interpreter.
+            state.require(&folder)?;
+        }
+        states.push(state);
+    }
+
+    let base_request = base_choices::request(context, &config, &folder, options);
+    let host = Arc::new(HostPython::new(&base_request).ok_or(PrepareError::NoHost)?);
+    let choices =
+        steps.run(context, "choose the interpreter", || base_choices::choose(context, &base_request, platforms));
+    let choices = match (platforms, choices) {
+        // There is nothing else that could be built.
+        ([only], choices) if PlatformKey::host() == Some(*only) && !options.dry_run => {
+            vec![Ok(choices.into_iter().next().expect("one for each platform")?)]
+        }
+        (_, choices) => choices,
+    };
+    told::stand_ins(context, &choices);
+
+    let search = rows::Search { context, repository, folder: &folder, host: &host, choices: &choices, options };
+    let rows::Found { rows, lock, unreachable, tree } = search.rows(states, lock, steps)?;
+    let faults = told::missing(context, &rows, &unreachable, options);
+    let whole = Whole { context, config: &config, folder: &folder, host: &host, lock: &lock, tree, options };
+    let cells = rows.into_iter().zip(choices).zip(faults);
+    Ok(cells.map(|((rows, choice), fault)| whole.preparation(rows, choice, fault)).collect())
+}
+
+/// What all platforms of a run share once everything is known.
+struct Whole<'a> {
+    context: &'a Context,
+    config: &'a Config,
+    folder: &'a Path,
+    host: &'a Arc<HostPython>,
+    lock: &'a Lock,
+    /// Of this machine's own platform.
+    tree: Option<BaseTree>,
+    options: &'a BuildOptions,
+}
+
+impl Whole<'_> {
+    fn preparation(
+        &self,
+        (request, rows): PlatformRows,
+        choice: Result<BaseChoice, BaseError>,
+        fault: Option<PrepareError>,
+    ) -> Preparation {
+        let platform = request.target.platform;
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(fault) => return Preparation { platform, plan: None, ready: Err(fault) },
+        };
+        let native = native_runner::needed(self.context, &request, &rows, self.lock);
+        let in_store = |digest: &Digest| self.context.store.blob(digest).is_file();
+        let plan = Plan::new(&request, &rows, &native, planned_base(&choice), &in_store);
+        let strict = request.policy.strict_missing || self.options.fail_on_missing;
+        let refused = native.first().filter(|_| strict).map(|row| PrepareError::NativeRunner {
+            package: row.name.to_string(),
+            reason: row.reason.clone(),
+            platform,
+        });
+        let ready = match (choice, fault.or(refused)) {
+            (_, Some(fault)) => Err(fault.into()),
+            (Err(fault), None) => Err(fault.into()),
+            (Ok(base), None) => Ok(self.prepared(request, rows, native, base, plan.clone())),
+        };
+        Preparation { platform, plan: Some(plan), ready }
+    }
+
+    fn prepared(
+        &self,
+        request: Request,
+        rows: PlatformLock,
+        native: Vec<RuleRecord>,
+        base: BaseChoice,
+        plan: Plan,
+    ) -> Prepared {
+        let lock_digest = rows.digest();
+        let mut rows = rows;
+        rows.distributions.retain(|row| !native.iter().any(|record| record.name == row.name));
+        rows.left_out.extend(native);
+        rows.left_out.sort();
+        Prepared {
+            config: self.config.clone(),
+            config_digest: digest_of(self.config),
+            folder: self.folder.to_owned(),
+            tree: self.tree.clone().filter(|tree| tree.layout.platform == request.target.platform),
+            request,
+            rows,
+            lock_digest,
+            base,
+            host: Arc::clone(self.host),
+            plan,
+        }
+    }
+}
+
+fn planned_base(choice: &Result<BaseChoice, BaseError>) -> Result<PlannedBase, String> {
+    match choice {
+        Ok(base) => Ok(PlannedBase {
+            source: base.source.as_str().to_owned(),
+            requested: base.requested,
+            actual: base.actual,
+            stand_in: base.stand_in,
+            origin: base.origin.clone(),
+        }),
+        Err(error) => Err(error.kind.to_string()),
+    }
+}
+
+/// Of the canonical configuration without `build`, which says how to work and not what comes out: parallel downloads
+/// or another time limit give the same runtime (P14).
+fn digest_of(config: &Config) -> Digest {
+    let mut canonical = serde_json::to_value(config).expect("plain data with text keys");
+    if let Some(document) = canonical.as_object_mut() {
+        document.remove("build");
+    }
+    Digest::of(canonical.to_string())
+}
+
+/// P10: before any download.
+fn refuse_git(config: &Config, platform: PlatformKey, options: &BuildOptions) -> Result<(), PrepareError> {
+    if let Some(requirement) = config.refused_git(platform).into_iter().next() {
+        return Err(PrepareError::GitRefused {
+            package: requirement.name.to_string(),
+            place: requirement.place.to_string(),
+            requirement: requirement.text,
+        });
+    }
+    if options.strict {
+        for requirement in config.dependencies_for(platform) {
+            if let RequirementSource::Git { reference, .. } = &requirement.source {
+                let commit = |text: &String| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+                if !reference.as_ref().is_some_and(commit) {
+                    let reference = reference.clone().unwrap_or_else(|| "its default branch".to_owned());
+                    return Err(PrepareError::LooseGit { package: requirement.name.to_string(), reference });
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! Which locked rows can be built on their own platform alone, told before anything is downloaded.
+//!
+//! A wheel of any platform can be installed from any machine. A source has to be compiled where it will run, unless
+//! it is pure Python: then its wheel, built here, fits everywhere. What a source is shows only when it is built, but
+//! two things are known before: a rule that asks for a source on this platform means the compiler, and so does a
+//! wheel of the same version that another platform has for itself.
+
+use vocab::{Outcome, PlatformKey, RuleRecord};
+
+use crate::Context;
+use crate::resolve::{self, Lock, LockedDistribution, LockedSource, PlatformLock, Request};
+
+/// One record for each row that has to be left to a native runner.
+pub fn needed(context: &Context, request: &Request, rows: &PlatformLock, lock: &Lock) -> Vec<RuleRecord> {
+    if PlatformKey::host() == Some(request.target.platform) {
+        return Vec::new();
+    }
+    let native = rows.distributions.iter().filter(|row| row.source.is_built() && is_compiled(request, row, lock));
+    native
+        .map(|row| RuleRecord {
+            name: row.name.clone(),
+            outcome: Outcome::NeedsNativeRunner,
+            reason: reason(context, request, row),
+        })
+        .collect()
+}
+
+fn is_compiled(request: &Request, row: &LockedDistribution, lock: &Lock) -> bool {
+    if request.forced.contains_key(&row.name) || request.build_wheel.contains_key(&row.name) {
+        return true;
+    }
+    let same = |other: &&LockedDistribution| other.name == row.name && other.version == row.version;
+    lock.platforms.values().flat_map(|rows| rows.distributions.iter().filter(same)).any(|other| match &other.source {
+        LockedSource::Wheel { file, .. } => !file.ends_with("-any.whl"),
+        _ => false,
+    })
+}
+
+fn reason(context: &Context, request: &Request, row: &LockedDistribution) -> String {
+    let why = match (request.build_wheel.get(&row.name), request.forced.get(&row.name)) {
+        (Some(rule), _) => rule.reason.clone(),
+        (None, Some(reason)) => reason.clone(),
+        (None, None) => "no wheel fits".to_owned(),
+    };
+    let nearest = resolve::recall_nearest(context, &request.target, row);
+    let nearest = match nearest.as_deref() {
+        None => String::new(),
+        Some([]) => "; no version has a wheel there".to_owned(),
+        Some(versions) => format!("; a wheel has {}", versions.join(" and ")),
+    };
+    format!("needs a native runner: {why}{nearest}")
+}

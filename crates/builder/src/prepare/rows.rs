@@ -1,0 +1,217 @@
+//! What the lock has for each platform; where it is stale, all platforms are resolved together and the lock is
+//! written once.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::SystemTime;
+
+use config_merger::Repository;
+use vocab::{DistributionName, Fault, PlatformKey};
+
+use crate::base::{self, BaseChoice, BaseError, BaseTree};
+use crate::host_python::HostPython;
+use crate::in_parallel::in_parallel;
+use crate::options::BuildOptions;
+use crate::resolve::{
+    self, Lock, LockError, LockErrorKind, PlatformLock, Request, ResolveError, Resolved, UnreachableRegistry, Uv,
+};
+use crate::steps::Steps;
+use crate::{Context, registries};
+
+/// Where a file was when it was last resolved.
+pub const URL_FACT: &str = "url";
+
+/// One platform's question and what the lock knows of it.
+pub struct State {
+    request: Request,
+    rows: Option<PlatformLock>,
+    /// The rows answer this very request.
+    fresh: bool,
+}
+
+impl State {
+    pub fn of(request: Request, lock: Option<&Lock>, repository: &Repository) -> Result<Self, ResolveError> {
+        let paths = resolve::path_digests(&request, repository.root());
+        let paths = paths.map_err(|kind| ResolveError::new(&request, kind))?;
+        let rows = lock.and_then(|lock| lock.platforms.get(&request.target.platform)).cloned();
+        let fresh = rows.as_ref().is_some_and(|rows| rows.inputs == request.inputs(&paths));
+        Ok(Self { request, rows, fresh })
+    }
+
+    /// For `--locked`.
+    pub fn require(&self, folder: &Path) -> Result<(), LockError> {
+        let platform = self.request.target.platform;
+        let kind = match &self.rows {
+            Some(_) if self.fresh => return Ok(()),
+            Some(_) => LockErrorKind::Stale { platform },
+            None => LockErrorKind::Absent { platform },
+        };
+        Err(LockError { path: folder.join(resolve::LOCK_FILE), kind })
+    }
+}
+
+pub type PlatformRows = (Request, Result<PlatformLock, Box<dyn Fault>>);
+
+pub struct Found {
+    /// In the order of the states.
+    pub rows: Vec<PlatformRows>,
+    pub lock: Lock,
+    pub unreachable: Vec<UnreachableRegistry>,
+    /// Of this machine's own platform, where a resolution needed it.
+    pub tree: Option<BaseTree>,
+}
+
+/// What a resolution comes from, beside the requests.
+pub struct Search<'a> {
+    pub context: &'a Context,
+    pub repository: &'a Repository,
+    /// Of the lock.
+    pub folder: &'a Path,
+    pub host: &'a HostPython,
+    pub choices: &'a [Result<BaseChoice, BaseError>],
+    pub options: &'a BuildOptions,
+}
+
+impl Search<'_> {
+    /// From the lock where it is fresh, else resolved now and written into it.
+    pub fn rows(&self, states: Vec<State>, lock: Option<Lock>, steps: &mut Steps) -> Result<Found, Box<dyn Fault>> {
+        let Some(first) = states.first() else { unreachable!("a run has at least one platform") };
+        let mut lock = lock.unwrap_or_else(|| Lock::new(first.request.runtime.clone()));
+        let settled = |state: &State| {
+            let complete = || state.rows.as_ref().is_some_and(PlatformLock::is_complete);
+            state.fresh && (self.options.locked || (complete() && !self.options.refresh))
+        };
+        let mut unreachable = Vec::new();
+        if !states.iter().all(settled) {
+            unreachable = steps.run(self.context, "ask the registries", || {
+                registries::unreachable(self.context, &first.request.registries)
+            });
+        }
+        // An incomplete lock is resolved again once what it lacked can be reached.
+        let keeps = |state: &State| {
+            settled(state)
+                || (state.fresh && !self.options.refresh && (self.context.offline || !unreachable.is_empty()))
+        };
+        let open: Vec<&Request> = states.iter().filter(|state| !keeps(state)).map(|state| &state.request).collect();
+        if open.is_empty() {
+            return Ok(Found { rows: states.into_iter().map(kept).collect(), lock, unreachable, tree: None });
+        }
+
+        let tree = steps.run(self.context, "prepare the interpreter", || self.own_tree())?;
+        let resolved = steps.run(self.context, "resolve", || self.resolve(&open, &unreachable, &lock))?;
+        for resolved in resolved.iter().flatten() {
+            self.remember_urls(resolved);
+            lock.platforms.insert(resolved.platform, resolved.resolved.rows.clone());
+        }
+        lock.write(self.folder)?;
+        self.look_for_wheels(&open, &resolved, &unreachable);
+        let open: Vec<PlatformKey> = open.iter().map(|request| request.target.platform).collect();
+        let mut resolved = resolved.into_iter();
+        let mut rows = Vec::new();
+        for state in states {
+            if open.contains(&state.request.target.platform) {
+                let answer = resolved.next().expect("one for each open request");
+                rows.push((state.request, answer.map(|answer| answer.resolved.rows)));
+            } else {
+                rows.push(kept(state));
+            }
+        }
+        Ok(Found { rows, lock, unreachable, tree })
+    }
+
+    /// This machine's own interpreter for the runtime is the resolver's as well.
+    fn own_tree(&self) -> Result<Option<BaseTree>, BaseError> {
+        let own = self.choices.iter().flatten().find(|choice| PlatformKey::host() == Some(choice.platform));
+        let tree = own.map(|choice| base::provide(self.context, choice)).transpose()?;
+        if let Some(tree) = &tree {
+            self.host.is(tree);
+        }
+        Ok(tree)
+    }
+
+    /// The first platform alone: what it asks the indexes the others find in the resolver's cache, and the versions
+    /// that it takes the others take too where they fit.
+    fn resolve(
+        &self,
+        open: &[&Request],
+        unreachable: &[UnreachableRegistry],
+        lock: &Lock,
+    ) -> Result<Vec<Answer>, Box<dyn Fault>> {
+        let uv = Uv::find(self.context, &self.host.interpreter(self.context)?)?;
+        let resolve = |request: &Request, refresh, preferred: &Versions| -> Answer {
+            let repository = self.repository.root();
+            let fail_on_missing = self.options.fail_on_missing;
+            let settings = resolve::Settings { uv: &uv, repository, fail_on_missing, refresh, unreachable, preferred };
+            let resolved = resolve::resolve(self.context, request, &settings)?;
+            Ok(Answered { platform: request.target.platform, resolved })
+        };
+        let known = |platform| if self.options.refresh { Versions::new() } else { known_versions(lock, platform) };
+        let Some((first, others)) = open.split_first() else { return Ok(Vec::new()) };
+        let mut answers = vec![resolve(first, self.options.refresh, &known(first.target.platform))];
+        let of_first: Versions = match &answers[0] {
+            Ok(answer) => {
+                answer.resolved.rows.versions().map(|(name, version)| (name.clone(), version.clone())).collect()
+            }
+            Err(_) => Versions::new(),
+        };
+        answers.extend(in_parallel(others, |request| {
+            let mut preferred = of_first.clone();
+            preferred.extend(known(request.target.platform));
+            resolve(request, false, &preferred)
+        }));
+        Ok(answers)
+    }
+
+    fn remember_urls(&self, answer: &Answered) {
+        for (digest, url) in &answer.resolved.urls {
+            let (store, now) = (&self.context.store, SystemTime::now());
+            // Only a shortcut: without it the resolver is asked again.
+            let _ = store.remember(URL_FACT, &digest.to_string(), &url.as_str().into(), now);
+        }
+    }
+
+    /// For what has to be compiled elsewhere: which versions need not be.
+    fn look_for_wheels(
+        &self,
+        open: &[&Request],
+        resolved: &[Result<Answered, Box<dyn Fault>>],
+        silent: &[UnreachableRegistry],
+    ) {
+        let foreign = |request: &&Request| PlatformKey::host() != Some(request.target.platform);
+        let questions: Vec<_> = open
+            .iter()
+            .zip(resolved)
+            .filter(|(request, _)| foreign(request) && !self.context.offline)
+            .filter_map(|(request, answer)| Some((*request, &answer.as_ref().ok()?.resolved.rows)))
+            .flat_map(|(request, rows)| {
+                rows.distributions.iter().filter(|row| row.source.is_built()).map(move |row| (request, row))
+            })
+            .collect();
+        let Ok(python) = self.host.interpreter(self.context) else { return };
+        let Ok(uv) = Uv::find(self.context, &python) else { return };
+        in_parallel(&questions, |(request, row)| resolve::remember_nearest(self.context, &uv, request, row, silent));
+    }
+}
+
+type Versions = BTreeMap<DistributionName, String>;
+
+type Answer = Result<Answered, Box<dyn Fault>>;
+
+/// The platform's own versions in the lock, and those of other platforms for what it lacks.
+fn known_versions(lock: &Lock, platform: PlatformKey) -> Versions {
+    let mut versions = Versions::new();
+    let own = lock.platforms.get(&platform);
+    for (name, version) in lock.platforms.values().chain(own).flat_map(PlatformLock::versions) {
+        versions.insert(name.clone(), version.clone());
+    }
+    versions
+}
+
+struct Answered {
+    platform: PlatformKey,
+    resolved: Resolved,
+}
+
+fn kept(state: State) -> PlatformRows {
+    (state.request, Ok(state.rows.expect("rows are kept only where there are some")))
+}

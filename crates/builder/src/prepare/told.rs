@@ -1,0 +1,117 @@
+//! What a person is told of the preparation: each thing once, with all the platforms that it is true of.
+
+use std::collections::BTreeMap;
+
+use vocab::{Outcome, PlatformKey, RuleRecord};
+
+use super::error::PrepareError;
+use super::rows::PlatformRows;
+use crate::Context;
+use crate::base::{BaseChoice, BaseError};
+use crate::options::BuildOptions;
+use crate::resolve::UnreachableRegistry;
+
+/// A loud line: nobody should take one for the other by accident.
+pub fn stand_ins(context: &Context, choices: &[Result<BaseChoice, BaseError>]) {
+    let mut lines: BTreeMap<String, Vec<PlatformKey>> = BTreeMap::new();
+    for base in choices.iter().flatten().filter(|base| base.stand_in) {
+        let (requested, actual) = (base.requested, base.actual);
+        let line =
+            format!("STAND-IN: Python {actual} ({}) takes the place of {requested}, which no source has", base.origin);
+        lines.entry(line).or_default().push(base.platform);
+    }
+    for (line, platforms) in lines {
+        let hint = "publishing refuses this runtime; --exact turns this into an error";
+        context.warn("W_STAND_IN", line, Some(joined(&platforms)), Some(hint.to_owned()));
+    }
+}
+
+/// One warning for each registry that did not answer, and one for each distribution that is left out. For each
+/// platform the fault that the switches make of it.
+pub fn missing(
+    context: &Context,
+    rows: &[PlatformRows],
+    unreachable: &[UnreachableRegistry],
+    options: &BuildOptions,
+) -> Vec<Option<PrepareError>> {
+    let faults: Vec<_> = rows.iter().map(|row| fault_of(row, unreachable, options)).collect();
+    let left_out: Vec<(&RuleRecord, PlatformKey)> = rows
+        .iter()
+        .zip(&faults)
+        .filter(|(_, fault)| fault.is_none())
+        .filter_map(|((request, rows), _)| Some((request.target.platform, rows.as_ref().ok()?)))
+        .flat_map(|(platform, rows)| rows.left_out.iter().map(move |row| (row, platform)))
+        .collect();
+    for registry in unreachable {
+        let here = |row: &RuleRecord| row.outcome == Outcome::Missing && row.reason.contains(&registry.url);
+        let lacking = left_out.iter().filter(|(row, _)| here(row));
+        let mut names: BTreeMap<String, Vec<PlatformKey>> = BTreeMap::new();
+        for (row, platform) in lacking {
+            names.entry(format!("`{}`", row.name)).or_default().push(*platform);
+        }
+        let platforms: Vec<PlatformKey> = names.values().flatten().copied().collect();
+        let names: Vec<String> = names.into_keys().collect();
+        let text = match &names[..] {
+            [] => "no configured package comes only from it".to_owned(),
+            names => format!("{} comes only from it and is left out", names.join(", ")),
+        };
+        context.warn(
+            "W_REGISTRY_UNREACHABLE",
+            format!("the registry {} cannot be reached ({}); {text}", registry.url, registry.reason),
+            Some(joined(&platforms)).filter(|text| !text.is_empty()),
+            Some("it is asked again after ten minutes; --strict makes this an error".to_owned()),
+        );
+    }
+    let mut lines: BTreeMap<String, Vec<PlatformKey>> = BTreeMap::new();
+    for (row, platform) in left_out {
+        let told = unreachable.iter().any(|registry| row.reason.contains(&registry.url));
+        if row.outcome != Outcome::Missing || !told {
+            lines.entry(format!("`{}` is left out: {}", row.name, row.reason)).or_default().push(platform);
+        }
+    }
+    for (line, platforms) in lines {
+        let hint = "--fail-on-missing makes this an error".to_owned();
+        context.warn("W_LEFT_OUT", line, Some(joined(&platforms)), Some(hint));
+    }
+    faults
+}
+
+fn fault_of(
+    (request, rows): &PlatformRows,
+    unreachable: &[UnreachableRegistry],
+    options: &BuildOptions,
+) -> Option<PrepareError> {
+    let platform = request.target.platform;
+    let rows = rows.as_ref().ok()?;
+    // A lock that was written without the switch has such rows, too.
+    if let Some(row) = rows.left_out.first().filter(|_| options.fail_on_missing) {
+        let (package, reason) = (row.name.to_string(), row.reason.clone());
+        return Some(PrepareError::LeftOut { package, reason, platform });
+    }
+    if !options.strict {
+        return None;
+    }
+    let missing = || rows.left_out.iter().filter(|row| row.outcome == Outcome::Missing);
+    if let Some(registry) = unreachable.first() {
+        let names = missing().filter(|row| row.reason.contains(&registry.url)).map(|row| format!("`{}`", row.name));
+        let names: Vec<String> = names.collect();
+        return Some(PrepareError::Registry {
+            registry: registry.url.clone(),
+            reason: registry.reason.clone(),
+            packages: if names.is_empty() { "nothing".to_owned() } else { names.join(", ") },
+            platform,
+        });
+    }
+    missing().next().map(|row| PrepareError::Missing {
+        package: row.name.to_string(),
+        reason: row.reason.clone(),
+        platform,
+    })
+}
+
+fn joined(platforms: &[PlatformKey]) -> String {
+    let mut platforms = platforms.to_vec();
+    platforms.sort();
+    platforms.dedup();
+    platforms.iter().map(|platform| platform.as_str()).collect::<Vec<_>>().join(", ")
+}

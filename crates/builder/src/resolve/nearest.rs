@@ -1,0 +1,75 @@
+//! Which versions near a locked one have a wheel, for a distribution that would have to be compiled elsewhere: advice
+//! for a person, kept in the store and not in the lock.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::json;
+use vocab::Digest;
+
+use super::uv::{Question, Uv, UvError};
+use super::{LockedDistribution, Request, Target, UnreachableRegistry, pylock, without_credentials};
+use crate::Context;
+use crate::in_parallel::in_parallel;
+
+const FACT: &str = "nearest-wheel";
+
+/// An index gains wheels as time goes on.
+const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// For whoever clears the store up.
+pub(crate) const NEAREST_LIFETIME: (&str, Duration) = (FACT, REMEMBERED);
+
+/// At most the next lower and the next higher version, in this order. `None` when nobody has looked yet.
+pub fn recall_nearest(context: &Context, target: &Target, row: &LockedDistribution) -> Option<Vec<String>> {
+    let key = key(target, row)?;
+    let known = context.store.recall(FACT, &key, REMEMBERED, SystemTime::now())?;
+    serde_json::from_value(known).ok()
+}
+
+/// Asks the index, unless that was done lately. Without an answer there is no advice.
+pub fn remember_nearest(
+    context: &Context,
+    uv: &Uv,
+    request: &Request,
+    row: &LockedDistribution,
+    silent: &[UnreachableRegistry],
+) {
+    let target = &request.target;
+    let (Some(version), Some(key)) = (&row.version, key(target, row)) else { return };
+    if context.store.recall(FACT, &key, REMEMBERED, SystemTime::now()).is_some() {
+        return;
+    }
+    let mut registries = request.registries.clone();
+    registries.additional.retain(|url| !silent.iter().any(|it| it.url == without_credentials(url)));
+    // Of a local version such as `1.0+cu126` the index is asked for the public part: others have no order to it.
+    let public = version.split('+').next().unwrap_or(version);
+    let sides = [(format!("{}<{public}", row.name), false), (format!("{}>{public}", row.name), true)];
+    let found = in_parallel(&sides, |(requirement, lowest)| {
+        let question = Question {
+            requirements: vec![requirement.clone()],
+            without_dependencies: true,
+            lowest: *lowest,
+            registries: registries.clone(),
+            ..Question::default()
+        };
+        let scratch = context.store.scratch_dir("nearest-").ok()?;
+        match uv.compile(context, scratch.path(), target, &question) {
+            Ok(text) => {
+                let answers = pylock::read(&text, target, &|_| false).ok()?;
+                Some(answers.into_iter().find(|answer| answer.name == row.name).and_then(|answer| answer.version))
+            }
+            Err(UvError::Refused { .. }) => Some(None),
+            Err(_) => None,
+        }
+    });
+    let Some(found) = found.into_iter().collect::<Option<Vec<_>>>() else { return };
+    let versions: Vec<String> = found.into_iter().flatten().collect();
+    // Not remembered, it is asked for again.
+    let _ = context.store.remember(FACT, &key, &json!(versions), SystemTime::now());
+}
+
+fn key(target: &Target, row: &LockedDistribution) -> Option<String> {
+    let text =
+        format!("{}\n{}\n{}\n{:?}\n{}", row.name, row.version.as_ref()?, target.platform, target.system, target.python);
+    Some(Digest::of(text).to_string())
+}
