@@ -158,6 +158,99 @@ fn a_changed_distribution_has_those_imported_again_that_could_notice() {
     assert_eq!(runtime.check().cached, 0, "a .pth file acts on every import");
 }
 
+/// The files below `imports/` of the store, by name.
+fn kept_files(runtime: &Runtime, ending: &str) -> Vec<PathBuf> {
+    let all = walkdir::WalkDir::new(runtime.root.path().join("store/imports")).into_iter().flatten();
+    let files = all.filter(|entry| entry.file_type().is_file()).map(walkdir::DirEntry::into_path);
+    files.filter(|path| path.to_string_lossy().ends_with(ending)).collect()
+}
+
+#[test]
+fn byte_code_is_kept_and_one_of_another_wheel_never_taken() {
+    let mut runtime = Runtime::new();
+    runtime.install("good", &[("good/__init__.py", b"x = 1\n")]);
+    assert_eq!(runtime.check().imported, 1);
+    assert_eq!(kept_files(&runtime, "good/__init__.pyc").len(), 1);
+    // The same size and time, by which Python tells whether byte code is stale.
+    let source = runtime.prefix().join(runtime.distributions[0].files[0].as_str());
+    let written = fs::metadata(&source).unwrap().modified().unwrap();
+    fs::write(&source, b"1 / 0\n").unwrap();
+    fs::File::options().write(true).open(&source).unwrap().set_modified(written).unwrap();
+    runtime.distributions[0].sha256 = Digest::of("another wheel");
+    let report = runtime.check();
+    assert_eq!(failures(&report), ["good: `good` does not import: ZeroDivisionError: division by zero"]);
+    assert_eq!(kept_files(&runtime, "good/__init__.pyc").len(), 2);
+}
+
+#[test]
+fn damaged_byte_code_fails_no_check_and_is_dropped() {
+    let mut runtime = Runtime::new();
+    runtime.install("base", &[("base.py", b"")]);
+    runtime.install("top", &[("top/__init__.py", b"import base\n")]);
+    runtime.distributions[1].requires = vec!["base".to_owned()];
+    assert_eq!(runtime.check().imported, 2);
+    let kept = kept_files(&runtime, "top/__init__.pyc");
+    let mut bytes = fs::read(&kept[0]).unwrap();
+    bytes[16..].fill(b'?');
+    fs::write(&kept[0], bytes).unwrap();
+    runtime.distributions[0].sha256 = Digest::of("another base");
+    let report = runtime.check();
+    assert_eq!((failures(&report), report.imported, report.cached), (Vec::new(), 2, 0));
+    assert!(kept_files(&runtime, "top/__init__.pyc").is_empty());
+}
+
+#[test]
+fn a_strict_check_keeps_nothing() {
+    let mut runtime = Runtime::new();
+    runtime.strict = true;
+    runtime.install("good", &[("good/__init__.py", b"")]);
+    assert_eq!((runtime.check().imported, kept_files(&runtime, "")), (1, Vec::new()));
+}
+
+#[test]
+fn what_numba_compiles_is_kept_until_something_changes_that_goes_into_it() {
+    let mut runtime = Runtime::new();
+    // It names the folder as numba does.
+    let code = b"import hashlib, os\nhere = os.path.dirname(os.path.abspath(__file__))\nname = os.path.basename(here) + '_' + hashlib.sha1(here.encode()).hexdigest()\nfolder = os.path.join(os.environ['NUMBA_CACHE_DIR'], name)\nos.makedirs(folder, exist_ok=True)\nopen(os.path.join(folder, 'compiled'), 'w').close()\n";
+    runtime.install("numba", &[("numba/__init__.py", code)]);
+    runtime.install("user", &[("user.py", b"import numba\n")]);
+    runtime.install("native", &[("native/__init__.py", b""), ("native/tests/x.so", b"-")]);
+    runtime.install("pure", &[("pure.py", b"")]);
+    runtime.distributions[1].requires = vec!["numba".to_owned(), "pure".to_owned()];
+    let mut changes = 0;
+    let mut folders_after = |name: &str| {
+        if let Some(changed) = runtime.distributions.iter_mut().find(|it| it.name.as_str() == name) {
+            changes += 1;
+            changed.sha256 = Digest::of(format!("another {name} {changes}"));
+        }
+        assert_eq!(failures(&runtime.check()), [""; 0]);
+        kept_files(&runtime, "site-packages/numba/compiled").len()
+    };
+    // (what is changed, folders that there are then; a native one makes none itself, as nothing here requires it)
+    let cases = [("nothing", 1), ("pure", 1), ("native", 1), ("pure", 2), ("user", 3), ("numba", 4)];
+    for (name, folders) in cases {
+        assert_eq!(folders_after(name), folders, "{name} changed");
+    }
+}
+
+#[test]
+fn a_package_is_imported_after_those_that_it_requires() {
+    let mut runtime = Runtime::new();
+    let slow = b"import os, time\ntime.sleep(0.4)\nopen(os.path.join(os.environ['HOME'], 'done'), 'w').close()\n";
+    let fast = b"import os\nassert os.path.exists(os.path.join(os.environ['HOME'], 'done'))\n";
+    runtime.install("z_base", &[("z_base/__init__.py", slow)]);
+    runtime.install("a_top", &[("a_top/__init__.py", fast)]);
+    runtime.install("left", &[("left.py", b"")]);
+    runtime.install("right", &[("right.py", b"")]);
+    runtime.distributions[1].requires = vec!["z-base".to_owned()];
+    runtime.distributions[2].requires = vec!["right".to_owned()];
+    runtime.distributions[3].requires = vec!["left".to_owned()];
+    let report = runtime.check();
+    assert_eq!((failures(&report), report.imported), (Vec::new(), 4));
+    // Tried a second time, all byte code would have been dropped.
+    assert_ne!(kept_files(&runtime, ".pyc").len(), 0);
+}
+
 #[test]
 fn c1_a_failure_that_is_not_listed_fails_the_check_and_can_be_pasted_into_the_list() {
     let mut runtime = Runtime::new();

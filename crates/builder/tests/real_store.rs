@@ -192,6 +192,11 @@ fn what_is_damaged_in_the_store_is_named_and_made_good() {
     let blob = |digest: &vocab::Digest| builder::store::Store::at(store.clone()).blob(digest);
     let unpacked = store.join("wheels").join(one.to_string());
     type Harm<'a> = Box<dyn Fn() + 'a>;
+    let leave_byte_code = || {
+        let folder = first(&store.join("bases"), |it| it.ends_with("os.py")).with_file_name("__pycache__");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("os.cpython-312.pyc"), store.display().to_string()).unwrap();
+    };
     let cases: Vec<(&str, &str, Harm<'_>)> = vec![
         // (what, what the note says, how)
         ("a blob", "one-1.0-py3-none-any.whl` was damaged in the store", {
@@ -227,10 +232,21 @@ fn what_is_damaged_in_the_store_is_named_and_made_good() {
         ("the interpreter", "the store's copy of the interpreter", {
             Box::new(|| spoil(&first(&store.join("bases"), |it| it.ends_with("os.py"))))
         }),
+        ("a file too many in the interpreter", "does not belong into it", {
+            Box::new(|| {
+                fs::write(first(&store.join("bases"), |it| it.ends_with("os.py")).with_file_name("x.py"), "").unwrap()
+            })
+        }),
+        ("byte code in the interpreter", "byte code was removed", Box::new(leave_byte_code)),
+        ("byte code in an interpreter that is a former builder's", "byte code was removed", Box::new(leave_byte_code)),
     ];
     for (what, note, harm) in cases {
         forget_product(&bench);
         harm();
+        if what.ends_with("former builder's") {
+            let table = first(&store.join("bases"), |it| it.parent().is_some_and(|it| it.ends_with("bases")));
+            fs::remove_file(table).unwrap();
+        }
         let run = good(build_in(&bench, &store, &[], &[]));
         let notes: Vec<_> = run.lines.iter().filter(|line| line["event"] == "note").collect();
         let told = notes.iter().any(|line| line["text"].as_str().unwrap().contains(note));

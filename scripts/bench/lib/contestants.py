@@ -25,6 +25,7 @@ class Contestants:
 
     def chosen(self):
         """(name that `--without` knows or None, method) in the order of a round."""
+        self.slow = {self.uv_gz, self.pip, self.pex}
         turns = [
             (None, self.floor),
             (None, self.warm),
@@ -71,9 +72,10 @@ class Contestants:
         if "cold" not in self.without:
             workshop.cold_store(self.scratch / "store-cold-kept")
 
-    def round(self):
+    def round(self, with_slow):
         for turn in self.turns:
-            turn()
+            if with_slow or turn not in self.slow:
+                turn()
 
     def clear_up(self):
         """The store, the wheels and the rivals' programs stay for the next time."""

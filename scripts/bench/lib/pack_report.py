@@ -24,6 +24,7 @@ def machine(workshop):
 def command(chosen):
     words = ["scripts/bench/pack", chosen.version]
     words += ["--quick"] if chosen.quick else [f"--runs {chosen.runs}"]
+    words += [f"--slow-runs {chosen.slow_runs}"] if chosen.slow_runs != 1 else []
     words += ["--profile dev"] if chosen.profile == "dev" else []
     return " ".join(words)
 
@@ -38,6 +39,8 @@ def section(chosen, workshop, contestants):
     if "pex" not in contestants.rows:
         programs.remove(f"pex {PEX}")
     runs = f"medians of {chosen.runs}" if chosen.runs > 1 else "one run"
+    if chosen.slow_runs < chosen.runs:
+        runs += f", for `tar cz`, pip and pex of {chosen.slow_runs}"
     count, base = len(workshop.wheel_rows()), manifest["base"]["actual"]
     about = paragraph(
         f"""`{command(chosen)}`: {machine(workshop)}; CPython {base}, {count} wheels of {size:.0f} MB,

@@ -128,7 +128,8 @@ class Workshop:
             blob = self.blob(target, row["sha256"])
             blob.parent.mkdir(parents=True, exist_ok=True)
             link_tree(self.blob(self.store, row["sha256"]), blob)
-        link_tree(self.stored_base, target / "bases" / self.stored_base.name)
+        for base in (self.stored_base, self.stored_base.with_suffix(".json")):
+            link_tree(base, target / "bases" / base.name)
         # What the machine's own Python said about itself, which is about the base.
         for fact in ("system-python", "python-query"):
             if (self.store / "memory" / fact).exists():

@@ -5,6 +5,7 @@
 //! reading.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -67,6 +68,15 @@ impl FileTable {
         Ok(Self { format: FORMAT, files, links })
     }
 
+    /// Of a tree that a former builder made without one: from now on it is held to what it is now, less byte code.
+    pub(super) fn adopt(tree: &Path, path: &Path) -> std::result::Result<bool, String> {
+        let mut table = Self::make(tree).map_err(|error| error.to_string())?;
+        table.files.retain(|row| row.path.parent().is_none_or(|folder| folder.file_name() != "__pycache__"));
+        let tidied = table.tidy(tree)?;
+        table.write(path).map_err(|error| error.to_string())?;
+        Ok(tidied)
+    }
+
     /// Beside the tree, before that takes its place: a tree without a table is of a former builder.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_vec(self).expect("the table is plain JSON");
@@ -112,6 +122,41 @@ impl FileTable {
         self.files.par_iter().with_min_len(256).find_map_first(damage).map_or(Ok(()), Err)
     }
 
+    /// Removes the byte code that a Python run from the tree left in it, which names this machine's paths. The result
+    /// tells whether there was any; an error is the reason why the tree must not be used.
+    pub(super) fn tidy(&self, tree: &Path) -> std::result::Result<bool, String> {
+        let known = self.known();
+        let (mut strays, mut folders) = (Vec::new(), Vec::new());
+        for entry in walkdir::WalkDir::new(tree).min_depth(1) {
+            let entry = entry.map_err(|error| format!("it cannot be read: {error}"))?;
+            let is_cache = |path: &Path| path.file_name() == Some(OsStr::new("__pycache__"));
+            if entry.file_type().is_dir() {
+                folders.extend(is_cache(entry.path()).then(|| entry.into_path()));
+            } else if !TreePath::relative(entry.path(), tree).is_some_and(|path| known.contains(&path)) {
+                if !entry.path().parent().is_some_and(is_cache) {
+                    return Err(does_not_belong(entry.path()));
+                }
+                strays.push(entry.into_path());
+            }
+        }
+        for stray in &strays {
+            match fs::remove_file(stray) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(format!("{}, and cannot be removed: {error}", does_not_belong(stray)));
+                }
+                _ => {}
+            }
+        }
+        // Those that hold files of the tree stay.
+        let emptied = folders.iter().rev().filter(|folder| fs::remove_dir(folder).is_ok()).count();
+        Ok(!strays.is_empty() || emptied > 0)
+    }
+
+    fn known(&self) -> BTreeSet<&TreePath> {
+        let links = self.links.iter().map(|(path, _)| path);
+        self.files.iter().map(|row| &row.path).chain(links).collect()
+    }
+
     /// Reads everything. The result is how many bytes there are.
     pub fn verify(&self, tree: &Path) -> std::result::Result<u64, String> {
         if let Some(damage) = self.files.par_iter().find_map_first(|row| row.damage(tree)) {
@@ -123,17 +168,20 @@ impl FileTable {
                 return Err(format!("its link `{path}` is another one"));
             }
         }
-        let links = self.links.iter().map(|(path, _)| path);
-        let known: BTreeSet<&TreePath> = self.files.iter().map(|row| &row.path).chain(links).collect();
+        let known = self.known();
         for entry in walkdir::WalkDir::new(tree).min_depth(1) {
             let entry = entry.map_err(|error| format!("it cannot be read: {error}"))?;
             let path = TreePath::relative(entry.path(), tree);
             if !entry.file_type().is_dir() && !path.as_ref().is_some_and(|path| known.contains(path)) {
-                return Err(format!("`{}` does not belong into it", entry.path().display()));
+                return Err(does_not_belong(entry.path()));
             }
         }
         Ok(self.files.iter().map(|row| row.size).sum())
     }
+}
+
+fn does_not_belong(path: &Path) -> String {
+    format!("`{}` does not belong into it", path.display())
 }
 
 impl FileRow {

@@ -27,8 +27,20 @@ pub fn provide(context: &Context, choice: &BaseChoice) -> std::result::Result<Ba
 /// what was touched, so it is for builds that are about to use the tree.
 pub fn mend(context: &Context, choice: &BaseChoice, tree: BaseTree) -> std::result::Result<BaseTree, BaseError> {
     let table = context.store.base_table(&tree.identity);
-    let glance = || FileTable::read(&table)?.map_or(Ok(()), |table| table.glance(&tree.root));
-    let Err(reason) = glance() else { return Ok(tree) };
+    let looked_over = || match FileTable::read(&table)? {
+        Some(files) => files.glance(&tree.root).and_then(|()| files.tidy(&tree.root)),
+        None => FileTable::adopt(&tree.root, &table),
+    };
+    let reason = match looked_over() {
+        Ok(tidied) => {
+            if tidied {
+                let text = format!("byte code was removed that a Python run left in `{}`", tree.root.display());
+                context.note(text);
+            }
+            return Ok(tree);
+        }
+        Err(reason) => reason,
+    };
     context.note(format!("the store's copy of the interpreter {} is made anew: {reason}", choice.actual));
     let discard = || -> Result<()> {
         context.store.discard(&tree.root)?;

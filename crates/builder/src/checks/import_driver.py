@@ -9,6 +9,11 @@ The job: {"mode": "fork" or "spawn", "modules": [...], "jobs": 2, "limit": secon
 what packages share is imported once. The order of imports in each process is that of a fresh interpreter. A module
 without a line has to be tried again by "spawn": a fresh interpreter for each, which tells failures too:
 {"module", "ended": "error" | "crash" | "timeout", "error", "missing": name of the module that was not found}.
+
+For "fork" the job may also have "after": {package: [packages whose import is waited for]}, so that nothing is compiled
+twice side by side; "bytecode": {folder of sources: folder that keeps their byte code, or null for the usual one};
+"compiled": {folder of sources: folder that keeps what numba compiles of them}. "spawn" knows none of these: what it
+tells comes from the sources alone.
 """
 
 import importlib
@@ -65,6 +70,8 @@ def tree_of(modules):
 class Forker:
     def __init__(self, job):
         self.job = job
+        # Packages at the top whose import has ended, whichever way.
+        self.over = set()
         # As many tokens as imports may run at once, shared by all processes of the tree.
         self.token_source, self.token_sink = os.pipe()
         os.set_blocking(self.token_source, False)
@@ -79,7 +86,7 @@ class Forker:
     def return_token(self):
         os.write(self.token_sink, b"x")
 
-    def explore(self, package):
+    def explore(self, package, at_once):
         """Runs in the process that has imported `package`."""
         import select
 
@@ -89,9 +96,11 @@ class Forker:
         while waiting or running:
             if os.getppid() != parent:
                 self.abandon(running)
-            may_start = bool(waiting) and len(running) < self.job["jobs"]
+            child = self.next_of(waiting, running, at_once)
+            may_start = child is not None
             if may_start and self.take_token():
-                child = Child(self, waiting.pop(0))
+                waiting.remove(child)
+                child = Child(self, child)
                 running[child.pipe] = child
                 continue
             sources = list(running) + ([self.token_source] if may_start else [])
@@ -99,6 +108,15 @@ class Forker:
             for child in list(running.values()):
                 if child.is_over(child.pipe in ready):
                     del running[child.pipe]
+
+    def next_of(self, waiting, running, at_once):
+        """The first that waits for nothing; simply the first where they wait for each other."""
+        if len(running) >= at_once:
+            return None
+        after = self.job.get("after", {})
+        free = (child for child in waiting if self.over.issuperset(after.get(child.name, ())))
+        first = next(free, None)
+        return first if first or running or not waiting else waiting[0]
 
     def abandon(self, running):
         for child in running.values():
@@ -109,6 +127,7 @@ class Forker:
 class Child:
     def __init__(self, forker, package):
         self.forker = forker
+        self.name = package.name
         self.importing = True
         self.deadline = time.monotonic() + forker.job["limit"]
         self.pipe, sink = os.pipe()
@@ -126,6 +145,7 @@ class Child:
         if message:
             # The import is done; what follows are imports below it, which take tokens of their own.
             self.importing = False
+            self.forker.over.add(self.name)
             self.forker.return_token()
             return False
         if self.importing and time.monotonic() > self.deadline:
@@ -139,6 +159,7 @@ class Child:
 
     def close(self):
         if self.importing:
+            self.forker.over.add(self.name)
             self.forker.return_token()
         self.kill()
         os.close(self.pipe)
@@ -163,13 +184,53 @@ def run_child(forker, package, sink):
         append(forker.job["results"], result)
     os.write(sink, b"x")
     if imported and package.children:
-        forker.explore(package)
+        forker.explore(package, forker.job["jobs"])
 
 
 def silence():
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nowhere, descriptor)
+
+
+def keep_bytecode(folders):
+    """Byte code of what lies below a folder of the map is read and written where the map says."""
+    from importlib import _bootstrap_external as machinery
+
+    usual = machinery.cache_from_source
+
+    def kept(path, *arguments, **options):
+        folder = os.path.dirname(path)
+        while folder not in folders:
+            above = os.path.dirname(folder)
+            if above == folder:
+                break
+            folder = above
+        home = folders.get(folder)
+        if home is None:
+            return usual(path, *arguments, **options)
+        return os.path.join(home, os.path.relpath(path, folder) + "c")
+
+    machinery.cache_from_source = kept
+
+
+def keep_compiled(folders):
+    """numba names its folders after the place of the sources, which is another one in each repository. Should it name
+    them otherwise, nothing is kept."""
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        return
+    try:
+        # Here and not in the process that imports are forked from: they shall load it, or fail to, by themselves.
+        from hashlib import sha1
+
+        for sources, kept in folders.items():
+            os.makedirs(kept, exist_ok=True)
+            name = "%s_%s" % (os.path.basename(sources), sha1(sources.encode()).hexdigest())
+            os.symlink(kept, os.path.join(os.environ["NUMBA_CACHE_DIR"], name))
+    finally:
+        os._exit(0)
 
 
 # --- spawn: one fresh interpreter per module
@@ -267,7 +328,12 @@ def main(arguments):
     with open(arguments[0], encoding="utf-8") as file:
         job = json.load(file)
     if job["mode"] == "fork":
-        Forker(job).explore(tree_of(job["modules"]))
+        if job.get("bytecode"):
+            keep_bytecode(job["bytecode"])
+        if job.get("compiled"):
+            keep_compiled(job["compiled"])
+        # Twice as many at the top, since some there wait for others of which all modules are still to be imported.
+        Forker(job).explore(tree_of(job["modules"]), 2 * job["jobs"])
     else:
         spawn_all(job)
 

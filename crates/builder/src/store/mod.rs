@@ -2,9 +2,10 @@
 //!
 //! Layout below the root: `blobs/<2 digits>/<sha256>` downloaded files; `wheels/<sha256>/` unpacked wheels;
 //! `bases/<digest>/` finished base interpreters, beside each the digests of its files; `built/<key>/` wheels compiled
-//! here; `parts/<2 digits>/<key>` compressed parts of artifacts; `tools/`; `memory/` small dated facts; `used/` when
-//! what was last used; `locks/` who is at work on what; `tmp/` work in progress, on the same file system, so that
-//! everything arrives by rename. `docs/store.md` is the page for its users, [`crate::upkeep`] looks after it.
+//! here; `parts/<2 digits>/<key>` compressed parts of artifacts; `imports/<key>/` what import checks compiled;
+//! `tools/`; `memory/` small dated facts; `used/` when what was last used; `locks/` who is at work on what; `tmp/`
+//! work in progress, on the same file system, so that everything arrives by rename. `docs/store.md` is the page for
+//! its users, [`crate::upkeep`] looks after it.
 //!
 //! Many builders, in many processes, share one store without knowing each other. Two habits make that safe, also
 //! when one of them is killed: an entry is made in `tmp/` and renamed to its place when it is whole, so an entry
@@ -114,6 +115,11 @@ impl Store {
 
     pub fn built(&self, key: &Digest) -> PathBuf {
         self.root.join("built").join(key.to_string())
+    }
+
+    /// Written by the interpreters of import checks, file by file, each beside and then renamed. Need not exist yet.
+    pub fn imports(&self, key: &Digest) -> PathBuf {
+        self.root.join("imports").join(key.to_string())
     }
 
     /// `name` is a plain file name with a version in it: `uv-0.13.9`.

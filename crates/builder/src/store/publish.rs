@@ -17,7 +17,8 @@ pub enum Published {
 }
 
 /// The folders of a store.
-const ENTRIES: [&str; 10] = ["blobs", "wheels", "bases", "built", "parts", "tools", "memory", "used", "locks", "tmp"];
+const ENTRIES: [&str; 11] =
+    ["blobs", "wheels", "bases", "built", "parts", "imports", "tools", "memory", "used", "locks", "tmp"];
 
 impl Store {
     /// Moves a finished folder to `target`, whose parent folders are made.

@@ -27,11 +27,13 @@ pub enum EntryKind {
     Bases,
     Built,
     Parts,
+    Imports,
     Tools,
 }
 
 impl EntryKind {
-    pub const ALL: [Self; 6] = [Self::Blobs, Self::Wheels, Self::Bases, Self::Built, Self::Parts, Self::Tools];
+    pub const ALL: [Self; 7] =
+        [Self::Blobs, Self::Wheels, Self::Bases, Self::Built, Self::Parts, Self::Imports, Self::Tools];
 
     /// The name of its folder.
     pub fn as_str(self) -> &'static str {
@@ -41,6 +43,7 @@ impl EntryKind {
             Self::Bases => "bases",
             Self::Built => "built",
             Self::Parts => "parts",
+            Self::Imports => "imports",
             Self::Tools => "tools",
         }
     }

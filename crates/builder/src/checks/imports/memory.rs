@@ -15,8 +15,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use vocab::{Digest, DistributionName};
+use vocab::Digest;
 
+use super::requirements::Requirements;
 use super::run::{self, Attempt};
 use super::{CheckedDistribution, ImportCheck};
 use crate::Context;
@@ -33,14 +34,13 @@ struct Remembered {
 }
 
 impl Memory {
-    pub fn of(context: &Context, check: &ImportCheck<'_>) -> Self {
+    pub fn of(context: &Context, check: &ImportCheck<'_>, requirements: &Requirements) -> Self {
         let folder = context.store.root().join("memory").join("checks");
-        let names: BTreeMap<&DistributionName, usize> =
-            check.distributions.iter().enumerate().map(|(index, distribution)| (&distribution.name, index)).collect();
         let acts_on_all = |index: &usize| check.strict_whitelist || has_pth(&check.distributions[*index]);
         let everywhere: Vec<usize> = (0..check.distributions.len()).filter(acts_on_all).collect();
         let path = |index| {
-            let mut wheels: Vec<String> = reached(check, &names, &everywhere, index)
+            let mut wheels: Vec<String> = requirements
+                .reached(everywhere.iter().copied().chain([index]))
                 .into_iter()
                 .map(|index| check.distributions[index].sha256.to_string())
                 .collect();
@@ -90,57 +90,6 @@ impl Memory {
     }
 }
 
-/// The distribution itself, and all that it leads to.
-fn reached(
-    check: &ImportCheck<'_>,
-    names: &BTreeMap<&DistributionName, usize>,
-    everywhere: &[usize],
-    index: usize,
-) -> BTreeSet<usize> {
-    let (mut reached, mut pending) = (BTreeSet::new(), vec![index]);
-    pending.extend(everywhere);
-    while let Some(index) = pending.pop() {
-        if reached.insert(index) {
-            let required = check.distributions[index].requires.iter().filter_map(|line| name_of(line));
-            pending.extend(required.filter_map(|name| names.get(&name).copied()));
-        }
-    }
-    reached
-}
-
-/// Of a requirement, whatever system its marker is for. `None` for what only an extra asks for.
-fn name_of(requirement: &str) -> Option<DistributionName> {
-    let marker = requirement.split_once(';').map_or("", |(_, marker)| marker);
-    if marker.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "extra") {
-        return None;
-    }
-    let text = requirement.trim_start();
-    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))).unwrap_or(text.len());
-    text[..end].parse().ok()
-}
-
 fn has_pth(distribution: &CheckedDistribution) -> bool {
     distribution.files.iter().any(|file| file.as_str().ends_with(".pth"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_a_requirement_is_read_whatever_follows_it() {
-        let cases = [
-            ("numpy>=2 ; python_version >= '3.9'", Some("numpy")),
-            ("  Typing_Extensions", Some("typing-extensions")),
-            ("zope.interface (>=4)", Some("zope-interface")),
-            ("pyarrow[x]; sys_platform == 'win32'", Some("pyarrow")),
-            ("pyarrow[x]; extra == 'parquet'", None),
-            ("pyarrow ; python_version>'3'and'x'==extra", None),
-            ("", None),
-            ("@ file:///x", None),
-        ];
-        for (line, name) in cases {
-            assert_eq!(name_of(line).as_ref().map(DistributionName::as_str), name, "for {line:?}");
-        }
-    }
 }

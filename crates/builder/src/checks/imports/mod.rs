@@ -2,12 +2,16 @@
 //!
 //! Only for prefixes of the machine's own platform. Each module is imported in a process of its own, nothing is
 //! written into the prefix, and neither the user's settings nor their site-packages can be seen. Modules that were
-//! imported once are remembered in the store under everything that their success depends on.
+//! imported once are remembered in the store under everything that their success depends on, and what they compiled is
+//! kept there.
 
 mod judge;
+mod kept;
 mod memory;
 mod module_names;
+mod order;
 mod report;
+mod requirements;
 mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +27,11 @@ use crate::checks::native_files::NativeFault;
 use crate::checks::whitelist::Whitelist;
 use crate::process::ProcessError;
 use vocab::TreeLayout;
+
+use kept::Kept;
+use order::Order;
+use requirements::Requirements;
+use run::FastWay;
 
 pub use module_names::module_name_of;
 pub use report::{Allowed, ImportFailure, ImportFailureKind, ImportFailures, ImportReport, UnusedEntry};
@@ -113,17 +122,21 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
         .map(|(index, distribution)| (index, module_names::modules_of(check.prefix, check.layout, &distribution.files)))
         .collect();
     let all: BTreeSet<&str> = wanted.values().flatten().map(String::as_str).collect();
-    let memory = memory::Memory::of(context, check);
+    let requirements = Requirements::of(check.distributions);
+    let memory = memory::Memory::of(context, check, &requirements);
     let known = memory.recall();
     let mut report = judge::judge(check, &wanted, &known);
     // What was remembered counts only where it is fine by today's whitelist.
-    let unknown: Vec<&str> = all.into_iter().filter(|module| !report.settled.contains(*module)).collect();
+    let mut unknown: Vec<&str> = all.into_iter().filter(|module| !report.settled.contains(*module)).collect();
     if unknown.is_empty() {
         report.cached = report.imported;
         return Ok(report);
     }
     let cached = report.imported;
-    let mut attempts = run::import(context, check, &unknown).map_err(failed)?;
+    let order = Order::of(&requirements, &wanted);
+    order.sort(&mut unknown);
+    let fast = FastWay { order, kept: Kept::of(context, check, &requirements) };
+    let mut attempts = run::import(context, check, &unknown, &fast).map_err(failed)?;
     attempts.extend(known.into_iter().filter(|(module, _)| report.settled.contains(module)));
     report = judge::judge(check, &wanted, &attempts);
     report.cached = cached;

@@ -11,6 +11,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use vocab::Event;
 
+use super::kept::Kept;
+use super::order::{Order, package_of};
 use super::{IMPORT_LIMIT, ImportCheck, ImportCheckErrorKind};
 use crate::Context;
 use crate::process::{self, Invocation};
@@ -57,6 +59,17 @@ struct Job<'a> {
     limit: f64,
     results: &'a Path,
     scratch: &'a Path,
+    #[serde(flatten)]
+    fast: Option<&'a FastWay>,
+}
+
+/// What only the fast way knows.
+#[derive(Debug, Serialize)]
+pub struct FastWay {
+    #[serde(flatten)]
+    pub order: Order,
+    #[serde(flatten)]
+    pub kept: Kept,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +87,7 @@ pub fn import(
     context: &Context,
     check: &ImportCheck<'_>,
     modules: &[&str],
+    fast: &FastWay,
 ) -> Result<BTreeMap<String, Attempt>, ImportCheckErrorKind> {
     let work = context.store.root().join("tmp");
     let scratch = context.store.scratch_dir("import-check-");
@@ -82,31 +96,33 @@ pub fn import(
     session.set_up()?;
     let mut attempts = BTreeMap::new();
     if cfg!(unix) {
-        attempts = session.run("fork", modules, 0)?;
+        attempts = session.run("fork", modules, 0, Some(fast))?;
     }
     let lacking = |attempts: &BTreeMap<String, Attempt>| -> Vec<&str> {
         modules.iter().copied().filter(|module| !attempts.contains_key(*module)).collect()
     };
     // Where a package itself fails, all of its modules do, with the same error: one attempt answers for them.
     let packages = failing_packages(&lacking(&attempts), &attempts);
-    let by_package = session.run("spawn", &packages, attempts.len())?;
+    let by_package = session.run("spawn", &packages, attempts.len(), None)?;
     for module in lacking(&attempts) {
-        let package = module.split('.').next().unwrap_or(module);
+        let package = package_of(module);
         if let Some(attempt) =
             by_package.get(package).filter(|attempt| attempt.ended == Ended::Error || module == package)
         {
             attempts.insert(module.to_owned(), attempt.clone());
         }
     }
-    let fresh = session.run("spawn", &lacking(&attempts), attempts.len())?;
+    let fresh = session.run("spawn", &lacking(&attempts), attempts.len(), None)?;
+    if cfg!(unix) && fresh.values().any(|attempt| attempt.ended == Ended::Imported) {
+        fast.kept.forget(context);
+    }
     attempts.extend(fresh);
     Ok(attempts)
 }
 
 /// Top-level packages of which nothing has been imported so far and several modules wait.
 fn failing_packages<'a>(lacking: &[&'a str], attempts: &BTreeMap<String, Attempt>) -> Vec<&'a str> {
-    let package_of = |module: &'a str| module.split('.').next().unwrap_or(module);
-    let working: BTreeSet<&str> = attempts.keys().map(|module| module.split('.').next().unwrap_or(module)).collect();
+    let working: BTreeSet<&str> = attempts.keys().map(|module| package_of(module)).collect();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for module in lacking {
         *counts.entry(package_of(module)).or_default() += 1;
@@ -158,6 +174,7 @@ impl Session<'_> {
         mode: &'static str,
         modules: &[&str],
         done: usize,
+        fast: Option<&FastWay>,
     ) -> Result<BTreeMap<String, Attempt>, ImportCheckErrorKind> {
         if modules.is_empty() {
             return Ok(BTreeMap::new());
@@ -166,7 +183,8 @@ impl Session<'_> {
         let results = self.scratch.join("results.jsonl");
         self.make("results.jsonl", |path| fs::write(path, ""))?;
         let jobs = self.context.jobs.max(1);
-        let job = Job { mode, modules, jobs, limit: limit.as_secs_f64(), results: &results, scratch: self.scratch };
+        let job =
+            Job { mode, modules, jobs, limit: limit.as_secs_f64(), results: &results, scratch: self.scratch, fast };
         self.make("job.json", |path| fs::write(path, serde_json::to_vec(&job)?))?;
         // The driver keeps the limit of each import; this one is only for a driver that hangs itself.
         let rounds = u32::try_from(modules.len() / jobs + 2).unwrap_or(u32::MAX);
