@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use vocab::{Exit, Fault, MANIFEST_FORMAT, Manifest};
 
-/// Reads what [`write_manifest`] wrote, and format 1. Another format number is refused before anything else is looked at, since
-/// nothing else can be relied on then.
+/// Reads what [`write_manifest`] wrote, and the formats before it. Another format number is refused before anything
+/// else is looked at, since nothing else can be relied on then.
 pub fn read_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     #[derive(Deserialize)]
     struct Numbered {

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use archive::{Content, Entry, EntryIdentity, EntryKind, PartSource};
 use rayon::prelude::*;
 use vocab::{
-    BaseRecord, Digest, Distribution, Exit, Fault, MANIFEST_FORMAT, Manifest, NativeSummary, Outcome, RuleRecord,
-    Tools, TreePath,
+    BaseRecord, Digest, Distribution, DistributionName, Exit, Fault, MANIFEST_FORMAT, Manifest, NativeFiles,
+    NativeSummary, Outcome, RuleRecord, Tools, TreePath,
 };
 
 use crate::Context;
@@ -31,8 +31,8 @@ pub struct Findings {
     pub native: NativeSummary,
     /// What a whitelist entry let pass.
     pub allowed_files: Vec<NativeFault>,
-    /// The highest system version that each distribution's native files need.
-    pub needs: BTreeMap<vocab::DistributionName, String>,
+    /// What each distribution's native files are like; without those that have none.
+    pub distributions: BTreeMap<DistributionName, NativeFiles>,
 }
 
 /// All that the manifest tells, but the artifact.
@@ -49,6 +49,7 @@ pub fn manifest(
         .iter()
         .map(|gathered| {
             let contents = &gathered.wheel.contents;
+            let native = findings.distributions.get(&gathered.name).cloned();
             Distribution {
                 name: gathered.name.clone(),
                 version: contents.metadata.version.clone(),
@@ -58,7 +59,8 @@ pub fn manifest(
                 origin: gathered.origin.clone(),
                 requested: gathered.requested,
                 licence: contents.metadata.licence.clone(),
-                needs: findings.needs.get(&gathered.name).cloned(),
+                needs: native.as_ref().and_then(oldest_system),
+                native,
             }
         })
         .collect();
@@ -81,6 +83,11 @@ pub fn manifest(
         files: 0,
         artifact: None,
     }
+}
+
+/// The one version that says where a distribution runs.
+fn oldest_system(native: &NativeFiles) -> Option<String> {
+    ["glibc", "macos"].iter().find_map(|provider| native.needs.get(*provider).cloned())
 }
 
 /// Every rule that acted and everything that is not there, by name.

@@ -35,6 +35,7 @@ pub mod source_build;
 pub mod steps;
 pub mod store;
 pub mod summary;
+pub mod system_libraries;
 pub mod test_run;
 #[cfg(test)]
 mod testing;

@@ -1,4 +1,4 @@
-//! What tests of the other crates are made of: small wheels and sdists, a package index, an HTTP server with
+//! What tests of the other crates are made of: small wheels, sdists and native files, a package index, an HTTP server with
 //! scripted faults, a git repository, a pydist repository. Everything is made on the spot, equal each time, and
 //! works without a network.
 //!
@@ -13,18 +13,24 @@
 //!
 //! A helper that cannot do its work panics: in a test that is the failure it should be.
 
+pub mod elf_file;
 mod fixture_file;
 mod fixture_index;
 mod git_repository;
 mod http_server;
+pub mod macho_file;
+pub mod pe_file;
 mod sdist_builder;
 mod test_repository;
 mod wheel_builder;
 
+pub use elf_file::ElfFile;
 pub use fixture_file::FixtureFile;
 pub use fixture_index::{FixtureIndex, ServedIndex};
 pub use git_repository::GitRepository;
 pub use http_server::{HttpServer, Mishap, Request};
+pub use macho_file::MachoFile;
+pub use pe_file::PeFile;
 pub use sdist_builder::{SdistBuilder, Stumble};
 pub use test_repository::TestRepository;
 pub use wheel_builder::{RecordFault, WheelBuilder};

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ArtifactFormat, Digest, DistributionName, PlatformKey, PythonVersion, TreePath, VersionString};
 
-/// The number in `format`. Formats 1, whose parts had no `identity`, and 2, which knew no `needs-native-runner`, can
-/// be read as well; any other is refused.
+/// The number in `format`. Formats 1, whose parts had no `identity`, and 2, which knew no `needs-native-runner` and whose
+/// distributions had no `native`, can be read as well; any other is refused.
 pub const MANIFEST_FORMAT: u32 = 3;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +86,19 @@ pub struct Distribution {
     /// The highest glibc (`2.17`) or macOS (`11.0`) version its native files need. Absent for pure Python.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<String>,
+    /// What the check found in its native files. Absent for pure Python, and in formats 1 and 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub native: Option<NativeFiles>,
+}
+
+/// The native files of one distribution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NativeFiles {
+    /// ELF, Mach-O and PE files, as many as lie in the prefix.
+    pub files: u64,
+    /// The highest versions that any of them needs, as in [`NativeSummary::needs`]. Empty when nothing was found out.
+    pub needs: BTreeMap<String, String>,
 }
 
 /// Where a wheel came from.
@@ -168,7 +181,8 @@ pub struct NativeSummary {
     pub imported: u64,
     /// Imports that failed as the whitelist says they may.
     pub allowed: u64,
-    /// The highest symbol versions or system version needed: `glibc` → `2.17`, `glibcxx` → `3.4.29`, `macos` → `11.0`.
+    /// The highest symbol versions or system version needed: `glibc` → `2.17`, `glibcxx` → `3.4.29`, `macos` → `11.0`,
+    /// `windows` → `6.1`.
     pub needs: BTreeMap<String, String>,
 }
 

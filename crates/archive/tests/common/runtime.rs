@@ -69,7 +69,7 @@ impl Runtime {
     }
 
     fn manifest(&self) -> Manifest {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/manifest/format-2.json");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/manifest/format-3.json");
         let mut manifest = read_manifest(&fs::read(path).unwrap()).unwrap();
         manifest.artifact = None;
         manifest.clashes = Vec::new();
@@ -127,6 +127,7 @@ fn distribution(name: &str, version: &str) -> Distribution {
         requested: true,
         licence: None,
         needs: None,
+        native: None,
     }
 }
 

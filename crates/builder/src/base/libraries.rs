@@ -14,63 +14,7 @@ use vocab::TreePath;
 use super::disk::{Result, entries, name_of, read};
 use super::elf::{self, Elf};
 use super::error::BaseErrorKind;
-
-/// Libraries that must be those of the machine a tree runs on: the C library and what is tied to it, the C++ and
-/// GCC support libraries (wheels expect the newest there is), what talks to the system's services, and drivers.
-const KEPT_OUT: [&str; 44] = [
-    "libBrokenLocale",
-    "libacl",
-    "libanl",
-    "libapparmor",
-    "libattr",
-    "libaudit",
-    "libblkid",
-    "libc",
-    "libc_malloc_debug",
-    "libcap",
-    "libcom_err",
-    "libcrypt",
-    "libdl",
-    "libgcc_s",
-    "libm",
-    "libmemusage",
-    "libmount",
-    "libmvec",
-    "libnsl",
-    "libnss_compat",
-    "libnss_dns",
-    "libnss_files",
-    "libnss_hesiod",
-    "libpam",
-    "libpcprofile",
-    "libpthread",
-    "libresolv",
-    "librt",
-    "libselinux",
-    "libstdc++",
-    "libsystemd",
-    "libthread_db",
-    "libudev",
-    "libutil",
-    "libcuda",
-    "libcudart_static",
-    "libGL",
-    "libEGL",
-    "libGLX",
-    "libOpenCL",
-    "libdrm",
-    "libvulkan",
-    "libseccomp",
-    "libasan",
-];
-
-/// The beginnings of the loader's names, of the kernel's own library, and of a driver's many parts.
-const KEPT_OUT_FAMILIES: [&str; 4] = ["ld-linux", "ld-musl", "linux-vdso", "libnvidia-"];
-
-pub(super) fn is_kept_out(name: &str) -> bool {
-    let stem = name.split(".so").next().unwrap_or(name);
-    KEPT_OUT.contains(&stem) || KEPT_OUT_FAMILIES.iter().any(|family| name.starts_with(family))
-}
+use crate::system_libraries::linux::is_kept_out;
 
 /// One native file of the tree, where it is on this machine.
 #[derive(Clone, Debug)]
@@ -209,28 +153,6 @@ fn read_loader_settings(root: &Path, file: &Path, depth: usize, folders: &mut Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn t13_the_c_library_and_the_loader_are_never_taken() {
-        let cases = [
-            // (name, kept out)
-            ("libc.so.6", true),
-            ("libm.so.6", true),
-            ("ld-linux-aarch64.so.1", true),
-            ("ld-linux-x86-64.so.2", true),
-            ("ld-musl-x86_64.so.1", true),
-            ("libnvidia-ml.so.1", true),
-            ("libcuda.so.1", true),
-            ("libstdc++.so.6", true),
-            ("libcrypto.so.3", false),
-            ("libcap-ng.so.0", false),
-            ("libmpdec.so.3", false),
-            ("libz.so.1", false),
-        ];
-        for (name, kept_out) in cases {
-            assert_eq!(is_kept_out(name), kept_out, "for {name}");
-        }
-    }
 
     #[test]
     fn the_loader_is_asked_for_its_folders_in_its_own_settings() {

@@ -9,7 +9,7 @@ use vocab::{Digest, DistributionName, Fault, TreePath};
 
 use super::{Verification, VerifyError, verify_requirements};
 use crate::Context;
-use crate::checks::native_files::{NativePolicy, NativeReport, check_native_files};
+use crate::checks::native_files::{Ceilings, NativePolicy, NativeReport, check_native_files};
 use crate::checks::paths::leaked_paths;
 use crate::finish::Findings;
 
@@ -34,8 +34,9 @@ pub(super) fn verify_static(context: &Context, it: &Verification<'_>) -> Result<
         );
     }
     report.verdict()?;
-    let needs = it.gathered.iter().filter_map(|it| Some((it.name.clone(), report.needs_of(&it.name)?))).collect();
-    Ok(Findings { native: report.summary(), allowed_files: report.allowed, needs })
+    let distributions =
+        it.gathered.iter().filter_map(|it| Some((it.name.clone(), report.files_of(&it.name)?))).collect();
+    Ok(Findings { native: report.summary(), allowed_files: report.allowed, distributions })
 }
 
 /// Reads the tree, unless one of the very same files was read before and named no path of this machine.
@@ -60,7 +61,8 @@ fn looked_through(context: &Context, it: &Verification<'_>) -> Result<NativeRepo
     }
     let system_base = it.prepared.base.source == BaseSource::System;
     let excused = |_: &TreePath, owner: Option<&DistributionName>| system_base && owner.is_none();
-    let policy = NativePolicy { excused: &excused, ..NativePolicy::default() };
+    let target = it.prepared.request.target;
+    let policy = NativePolicy { ceilings: Ceilings::for_system(target.platform, target.system), excused: &excused };
     let owner = |path: &TreePath| owners.get(path).map(|name| (*name).clone());
     let report = check_native_files(it.staging, it.tree.layout, &policy, &owner)?;
     if let Ok(value) = serde_json::to_value(&report) {
@@ -70,14 +72,18 @@ fn looked_through(context: &Context, it: &Verification<'_>) -> Result<NativeRepo
     Ok(report)
 }
 
+/// Raised with every change of a rule or of the report, so that what was found by the former is not taken for it.
+const RULES: u32 = 2;
+
 /// Of every file in the tree, of whose it is, and of what is looked for.
 fn content_key(it: &Verification<'_>) -> Digest {
     let mut text = format!(
-        "{}\n{}\n{:?}\n{:?}\n",
+        "{RULES}\n{}\n{}\n{:?}\n{:?}\n{:?}\n",
         env!("CARGO_PKG_VERSION"),
         it.tree.identity,
         it.tree.layout,
-        it.prepared.base.source
+        it.prepared.base.source,
+        it.prepared.request.target.system,
     );
     // The staging folder has the same name in every build of a prefix, and a file that names it must be found.
     let mut add = |row: &dyn std::fmt::Display| text.push_str(&format!("{row}\n"));

@@ -1,62 +1,34 @@
 //! The static check: every native file of a finished prefix, for any platform, without running anything.
 //!
-//! Each binary must be for the platform's architecture; each library that an ELF file needs must be in the prefix
-//! or be the system's to provide; and what is needed of the system must not be newer than the ceiling. Mach-O and
-//! PE files are checked for their architecture.
+//! Each binary must be for the platform's architecture; each library that it needs must be in the prefix or be the
+//! system's to provide; and what is needed of the system must not be newer than the ceiling. What that means for a
+//! format stands in its `rules.rs`; here is what holds for all three.
 
 mod binary;
 mod elf;
+mod judgement;
+mod macho;
+mod needs;
+mod pe;
+mod prefix_files;
 mod report;
-mod search;
 mod symbol_version;
-mod system_libraries;
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use vocab::{DistributionName, Exit, Fault, TreePath};
+use vocab::{DistributionName, Exit, Fault, TreeLayout, TreePath};
 
-use binary::{Binary, Damage};
-pub use report::{NativeFault, NativeFaultKind, NativeFaults, NativeReport, Needs};
-use search::{Found, SearchFolder, SearchSpace};
+use binary::{Binary, Damage, Facts};
+use elf::rules::ElfSpace;
+use judgement::{Judgement, Subject};
+use macho::rules::MachoSpace;
+pub use needs::{Ceilings, Needs, Provider};
+use prefix_files::PrefixFiles;
+pub use report::{Looked, NativeFault, NativeFaultKind, NativeFaults, NativeReport};
 pub use symbol_version::{SymbolVersion, SymbolVersionError};
-use vocab::TreeLayout;
-
-/// The newest system that may be needed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ceilings {
-    pub glibc: SymbolVersion,
-    /// Of the system's `libstdc++`.
-    pub glibcxx: SymbolVersion,
-}
-
-impl Ceilings {
-    /// With the `libstdc++` that the manylinux policy of the same glibc promises.
-    pub fn for_glibc(glibc: SymbolVersion) -> Self {
-        // (glibc, GLIBCXX) of manylinux_2_17, _2_24, _2_28, _2_31, _2_34, _2_35 and _2_39.
-        const PROMISED: [(&str, &str); 7] = [
-            ("2.17", "3.4.19"),
-            ("2.24", "3.4.22"),
-            ("2.28", "3.4.24"),
-            ("2.31", "3.4.28"),
-            ("2.34", "3.4.29"),
-            ("2.35", "3.4.30"),
-            ("2.39", "3.4.33"),
-        ];
-        let literal = |text: &str| text.parse::<SymbolVersion>().expect("a literal version");
-        let promised = PROMISED.into_iter().rev().find(|(floor, _)| literal(floor) <= glibc);
-        Self { glibcxx: literal(promised.map_or("3.4.19", |(_, glibcxx)| glibcxx)), glibc }
-    }
-}
-
-impl Default for Ceilings {
-    /// glibc 2.28, the oldest that is still maintained somewhere.
-    fn default() -> Self {
-        Self::for_glibc("2.28".parse().expect("a literal version"))
-    }
-}
 
 /// Decides whose file a path is; `None` for the base interpreter and copied files.
 pub type Owner<'a> = &'a (dyn Fn(&TreePath) -> Option<DistributionName> + Sync);
@@ -68,9 +40,10 @@ pub struct NativePolicy<'a> {
     pub excused: &'a (dyn Fn(&TreePath, Option<&DistributionName>) -> bool + Sync),
 }
 
-impl Default for NativePolicy<'_> {
-    fn default() -> Self {
-        Self { ceilings: Ceilings::default(), excused: &|_, _| false }
+impl NativePolicy<'_> {
+    /// Nothing is excused.
+    pub fn strict(ceilings: Ceilings) -> Self {
+        Self { ceilings, excused: &|_, _| false }
     }
 }
 
@@ -104,7 +77,7 @@ pub fn check_native_files(
     owner: Owner<'_>,
 ) -> Result<NativeReport, NativeCheckError> {
     let listing = list(prefix)?;
-    let mut files: Vec<(TreePath, Result<Binary, Damage>)> = listing
+    let mut files: Vec<ReadFile> = listing
         .candidates
         .into_par_iter()
         .filter_map(|path| {
@@ -116,19 +89,53 @@ pub fn check_native_files(
         })
         .collect::<Result<_, _>>()?;
     files.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let mut space = SearchSpace::new(prefix, listing.paths);
-    for (path, binary) in &files {
-        let Some(facts) = binary.as_ref().ok().and_then(|binary| binary.elf.as_ref()) else { continue };
-        if let Some(soname) = &facts.soname {
-            space.add_soname(soname, path);
-        }
-        if *path == layout.interpreter() {
-            space.set_interpreter(path, facts);
-        }
-    }
-    let check = FileCheck { layout, policy, owner, space: &space };
+    let names = PrefixFiles::new(prefix, layout.platform.os(), listing.paths);
+    let all = with_own_names(names, &files);
+    let check = FileCheck { layout, policy, owner, spaces: Spaces::new(layout, &all, &files) };
     let rows: Vec<FileRow> = files.par_iter().map(|(path, binary)| check.look_at(path, binary)).collect();
     Ok(gather(rows))
+}
+
+type ReadFile = (TreePath, Result<Binary, Damage>);
+
+/// Loaders also know libraries by the name that stands in them.
+fn with_own_names<'a>(mut all: PrefixFiles<'a>, files: &[ReadFile]) -> PrefixFiles<'a> {
+    for (path, binary) in files {
+        match binary.as_ref().map(|binary| &binary.facts) {
+            Ok(Facts::Elf(facts)) => facts.soname.iter().for_each(|soname| all.add_name(soname, path)),
+            Ok(Facts::Macho(slices)) => {
+                let names = slices.iter().filter_map(|slice| slice.install_name.as_ref()?.rsplit('/').next());
+                names.for_each(|name| all.add_name(name, path));
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+/// What the rules of each format know about the whole prefix.
+struct Spaces<'a> {
+    files: &'a PrefixFiles<'a>,
+    elf: ElfSpace<'a>,
+    macho: MachoSpace<'a>,
+}
+
+impl<'a> Spaces<'a> {
+    fn new(layout: TreeLayout, all: &'a PrefixFiles<'a>, files: &[ReadFile]) -> Self {
+        let interpreter = layout.interpreter();
+        let (mut elf, mut macho) = (ElfSpace::new(all), MachoSpace::new(all, &interpreter));
+        if let Ok(row) = files.binary_search_by(|(path, _)| path.cmp(&interpreter)) {
+            match files[row].1.as_ref().map(|binary| &binary.facts) {
+                Ok(Facts::Elf(facts)) => elf.set_interpreter(&interpreter, facts),
+                Ok(Facts::Macho(slices)) => {
+                    let slice = slices.iter().find(|slice| slice.arch == layout.platform.arch());
+                    slice.into_iter().for_each(|slice| macho.set_interpreter(&interpreter, slice));
+                }
+                _ => {}
+            }
+        }
+        Self { files: all, elf, macho }
+    }
 }
 
 struct Listing {
@@ -168,7 +175,7 @@ struct FileCheck<'a> {
     layout: TreeLayout,
     policy: &'a NativePolicy<'a>,
     owner: Owner<'a>,
-    space: &'a SearchSpace<'a>,
+    spaces: Spaces<'a>,
 }
 
 struct FileRow {
@@ -182,107 +189,67 @@ struct FileRow {
 impl FileCheck<'_> {
     fn look_at(&self, path: &TreePath, binary: &Result<Binary, Damage>) -> FileRow {
         let distribution = (self.owner)(path);
-        let mut row = FileRow {
-            distribution: distribution.clone(),
-            needs: Needs::default(),
-            is_foreign: false,
-            faults: Vec::new(),
-            warnings: Vec::new(),
-        };
-        let fault = |kind| NativeFault { file: path.clone(), distribution: distribution.clone(), kind };
-        let binary = match binary {
-            Ok(binary) if binary.os != self.layout.platform.os() => {
-                row.is_foreign = true;
-                return row;
+        let platform = self.layout.platform;
+        let (mut is_foreign, mut judgement) = (false, Judgement::default());
+        match binary {
+            Ok(binary) if binary.os != platform.os() => is_foreign = true,
+            Ok(binary) if !binary.archs.contains(&platform.arch()) => {
+                self.judge_architecture(path, binary, &mut judgement);
             }
-            Ok(binary) => binary,
-            Err(damage) => {
-                row.faults.push(fault(NativeFaultKind::Damaged { reason: damage.to_string() }));
-                return row;
+            Ok(binary) if binary.is_object => {}
+            Ok(binary) => {
+                judgement = self.judge(path, binary);
+                self.hold_under_ceilings(path, distribution.as_ref(), &mut judgement);
             }
-        };
-        if !binary.archs.contains(&self.layout.platform.arch()) {
-            self.judge_architecture(path, binary, &mut row, fault);
-        } else if !binary.is_object {
-            self.judge_libraries(path, binary, &mut row, &fault);
+            Err(damage) => judgement.faults.push(NativeFaultKind::Damaged { reason: damage.to_string() }),
         }
-        row
+        let fault = |kind| NativeFault { file: path.clone(), distribution: distribution.clone(), kind };
+        FileRow {
+            needs: judgement.needs,
+            is_foreign,
+            faults: judgement.faults.into_iter().map(fault).collect(),
+            warnings: judgement.warnings.into_iter().map(fault).collect(),
+            distribution,
+        }
     }
 
     /// Distributions carry programs and objects of other machines as data: launchers, device code. Only what this
     /// interpreter would load, or what stands among the scripts, must fit.
-    fn judge_architecture(
-        &self,
-        path: &TreePath,
-        binary: &Binary,
-        row: &mut FileRow,
-        fault: impl Fn(NativeFaultKind) -> NativeFault,
-    ) {
+    fn judge_architecture(&self, path: &TreePath, binary: &Binary, judgement: &mut Judgement) {
         let names = binary.archs.iter().map(|arch| format!("{arch:?}").to_lowercase()).collect::<Vec<_>>();
         let kind = NativeFaultKind::Architecture {
             expected: self.layout.platform.as_str().to_owned(),
             found: names.join(" and "),
         };
         let is_data = binary.is_object || (binary.is_program && !path.starts_with(&self.layout.scripts()));
-        if is_data { &mut row.warnings } else { &mut row.faults }.push(fault(kind));
+        if is_data { &mut judgement.warnings } else { &mut judgement.faults }.push(kind);
     }
 
-    fn judge_libraries(
-        &self,
-        path: &TreePath,
-        binary: &Binary,
-        row: &mut FileRow,
-        fault: &dyn Fn(NativeFaultKind) -> NativeFault,
-    ) {
-        let Some(facts) = &binary.elf else { return };
-        for entry in facts.rpath.iter().chain(&facts.runpath) {
-            let entry = entry.clone();
-            match self.space.folder(path, &entry) {
-                SearchFolder::Inside(_) => {}
-                SearchFolder::BuildMachine => row.faults.push(fault(NativeFaultKind::BuildMachinePath { entry })),
-                SearchFolder::Outside => row.warnings.push(fault(NativeFaultKind::SearchesOutside { entry })),
+    fn judge(&self, path: &TreePath, binary: &Binary) -> Judgement {
+        let subject = Subject { path, layout: self.layout };
+        match &binary.facts {
+            Facts::Elf(facts) => elf::rules::judge(facts, binary.is_program, &subject, &self.spaces.elf),
+            Facts::Macho(slices) => {
+                let slice = slices.iter().find(|slice| slice.arch == self.layout.platform.arch());
+                slice.map(|slice| macho::rules::judge(slice, &subject, &self.spaces.macho)).unwrap_or_default()
             }
+            Facts::Pe(facts) => pe::rules::judge(facts, &subject, self.spaces.files),
+            Facts::Unread => Judgement::default(),
         }
-        let mut of_system = BTreeSet::new();
-        for library in &facts.needed {
-            match self.space.find(path, binary.is_program, facts, library) {
-                Found::InPrefix | Found::Elsewhere => {}
-                Found::OnSystem => {
-                    of_system.insert(library.as_str());
-                }
-                Found::Nowhere => {
-                    row.faults.push(fault(NativeFaultKind::MissingLibrary { library: library.clone() }));
-                }
-            }
-        }
-        // A library that the prefix brings along has all its own symbols.
-        for needed in facts.versions.iter().filter(|needed| of_system.contains(needed.library.as_str())) {
-            row.needs.raise_to(&needs_of(&needed.version));
-        }
-        let ceilings = &self.policy.ceilings;
-        let excused = (self.policy.excused)(path, row.distribution.as_ref());
-        for (symbols, needed, ceiling) in
-            [("GLIBC", &row.needs.glibc, &ceilings.glibc), ("GLIBCXX", &row.needs.glibcxx, &ceilings.glibcxx)]
-        {
-            let Some(needed) = needed.as_ref().filter(|needed| *needed > ceiling) else { continue };
-            let kind = NativeFaultKind::AboveCeiling {
-                symbols: symbols.to_owned(),
+    }
+
+    fn hold_under_ceilings(&self, path: &TreePath, owner: Option<&DistributionName>, judgement: &mut Judgement) {
+        let Judgement { needs, faults, warnings } = judgement;
+        let weight = if (self.policy.excused)(path, owner) { warnings } else { faults };
+        for (provider, needed) in needs.iter() {
+            let Some(ceiling) = self.policy.ceilings.get(provider).filter(|ceiling| needed > ceiling) else { continue };
+            weight.push(NativeFaultKind::AboveCeiling {
+                symbols: provider.to_string(),
                 needed: needed.clone(),
                 ceiling: ceiling.clone(),
-            };
-            if excused { &mut row.warnings } else { &mut row.faults }.push(fault(kind));
+            });
         }
     }
-}
-
-/// What one symbol version stands for.
-fn needs_of(version: &str) -> Needs {
-    if version == "GLIBC_ABI_DT_RELR" {
-        // Not a number: the loader's support for compact relocations, new in glibc 2.36.
-        return Needs { glibc: "2.36".parse().ok(), glibcxx: None };
-    }
-    let number = |prefix: &str| version.strip_prefix(prefix).and_then(|number| number.parse().ok());
-    Needs { glibc: number("GLIBC_"), glibcxx: number("GLIBCXX_") }
 }
 
 fn gather(rows: Vec<FileRow>) -> NativeReport {
@@ -294,14 +261,10 @@ fn gather(rows: Vec<FileRow>) -> NativeReport {
             report.foreign += 1;
             continue;
         }
-        report.files += 1;
-        report.needs.raise_to(&row.needs);
-        if row.needs.is_empty() {
-            continue;
-        }
+        report.whole.add(&row.needs);
         match row.distribution {
-            Some(name) => report.distributions.entry(name).or_default().raise_to(&row.needs),
-            None => report.base.raise_to(&row.needs),
+            Some(name) => report.distributions.entry(name).or_default().add(&row.needs),
+            None => report.base.add(&row.needs),
         }
     }
     report

@@ -4,24 +4,21 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use vocab::{DistributionName, Exit, Fault, NativeSummary, TreePath};
+use vocab::{DistributionName, Exit, Fault, NativeFiles, NativeSummary, TreeLayout, TreePath};
 
+use super::needs::Needs;
 use super::symbol_version::SymbolVersion;
 use crate::checks::imports::module_name_of;
 use crate::checks::whitelist::Whitelist;
-use vocab::TreeLayout;
 
 /// Rows are sorted by path, so two reports can be compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NativeReport {
-    /// ELF, Mach-O and PE files looked at.
-    pub files: u64,
-    /// The highest versions that anything in the prefix needs of its system.
-    pub needs: Needs,
-    /// The same by distribution; without those that need nothing.
-    pub distributions: BTreeMap<DistributionName, Needs>,
+    pub whole: Looked,
+    /// Those that have native files.
+    pub distributions: BTreeMap<DistributionName, Looked>,
     /// What belongs to no distribution: the base interpreter and copied files.
-    pub base: Needs,
+    pub base: Looked,
     pub faults: Vec<NativeFault>,
     /// Does not make the runtime unusable, or was excused by the policy.
     pub warnings: Vec<NativeFault>,
@@ -31,23 +28,17 @@ pub struct NativeReport {
     pub foreign: u64,
 }
 
-/// The highest versions needed of what the system provides; absent when nothing of the kind is needed.
+/// A number of native files, and the highest versions that any of them needs of its system.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Needs {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub glibc: Option<SymbolVersion>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub glibcxx: Option<SymbolVersion>,
+pub struct Looked {
+    pub files: u64,
+    pub needs: Needs,
 }
 
-impl Needs {
-    pub fn is_empty(&self) -> bool {
-        self.glibc.is_none() && self.glibcxx.is_none()
-    }
-
-    pub(super) fn raise_to(&mut self, other: &Self) {
-        self.glibc = self.glibc.take().max(other.glibc.clone());
-        self.glibcxx = self.glibcxx.take().max(other.glibcxx.clone());
+impl Looked {
+    pub(super) fn add(&mut self, needs: &Needs) {
+        self.files += 1;
+        self.needs.raise_to(needs);
     }
 }
 
@@ -75,6 +66,16 @@ pub enum NativeFaultKind {
     BuildMachinePath { entry: String },
     #[error("searches libraries in `{entry}`, outside the runtime")]
     SearchesOutside { entry: String },
+    /// Mach-O: another place than where each Mac has its own libraries.
+    #[error("needs {library}, a place that other machines lack")]
+    AbsoluteLibrary { library: String },
+    /// Mach-O: whatever is linked with it would look for it there.
+    #[error("has the name {name}, a place that other machines lack")]
+    AbsoluteName { name: String },
+    #[error("has no code signature, and macOS kills what runs such code on Apple's processors")]
+    Unsigned,
+    #[error("was changed after it was signed, and macOS kills what runs such code on Apple's processors")]
+    StaleSignature,
     #[error("cannot be read: {reason}")]
     Damaged { reason: String },
 }
@@ -116,20 +117,15 @@ impl NativeReport {
         if self.faults.is_empty() { Ok(()) } else { Err(NativeFaults { faults: self.faults.clone() }) }
     }
 
-    /// The highest glibc version that the distribution's files need, for its row of the manifest.
-    pub fn needs_of(&self, name: &DistributionName) -> Option<String> {
-        self.distributions.get(name)?.glibc.as_ref().map(SymbolVersion::to_string)
+    /// For the distribution's row of the manifest. `None` for pure Python.
+    pub fn files_of(&self, name: &DistributionName) -> Option<NativeFiles> {
+        let looked = self.distributions.get(name)?;
+        Some(NativeFiles { files: looked.files, needs: looked.needs.texts() })
     }
 
     /// The static part of the manifest's summary; imports are counted elsewhere.
     pub fn summary(&self) -> NativeSummary {
-        let mut needs = BTreeMap::new();
-        for (name, version) in [("glibc", &self.needs.glibc), ("glibcxx", &self.needs.glibcxx)] {
-            if let Some(version) = version {
-                needs.insert(name.to_owned(), version.to_string());
-            }
-        }
-        NativeSummary { files: self.files, needs, ..NativeSummary::default() }
+        NativeSummary { files: self.whole.files, needs: self.whole.needs.texts(), ..NativeSummary::default() }
     }
 }
 
@@ -184,6 +180,13 @@ impl Fault for NativeFaults {
             "pin a version that has a wheel for older systems, or raise the ceiling of the platform"
         } else if self.any(|kind| matches!(kind, NativeFaultKind::Architecture { .. })) {
             "the wheel does not keep what its tags promise; pin another version of it"
+        } else if self
+            .any(|kind| matches!(kind, NativeFaultKind::AbsoluteLibrary { .. } | NativeFaultKind::AbsoluteName { .. }))
+        {
+            "a wheel that was repaired with `delocate` has no such places; pin another version, or have it built here \
+             (`buildWheel`)"
+        } else if self.any(|kind| matches!(kind, NativeFaultKind::Unsigned | NativeFaultKind::StaleSignature)) {
+            "sign it where it is made, `codesign --force --sign - FILE`; the wheel's maker should know"
         } else {
             return None;
         };

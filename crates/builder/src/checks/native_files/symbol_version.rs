@@ -4,11 +4,20 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use vocab::SystemVersion;
 
 /// Numbers between dots, compared one by one: `2.9` is below `2.17`, and `3.4` below `3.4.1`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SymbolVersion(Vec<u32>);
+
+impl SymbolVersion {
+    /// Numbers at the end that are zero say nothing and are left out, but for the second: `11.0`, `10.9.5`.
+    pub fn of_system(numbers: &[u32]) -> Self {
+        let length = numbers.iter().rposition(|number| *number != 0).map_or(0, |last| last + 1);
+        Self(numbers[..length.max(2.min(numbers.len()))].to_vec())
+    }
+}
 
 impl fmt::Display for SymbolVersion {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,6 +41,12 @@ impl FromStr for SymbolVersion {
             .collect::<Option<Vec<u32>>>()
             .map(Self)
             .ok_or_else(|| SymbolVersionError { text: text.to_owned() })
+    }
+}
+
+impl From<SystemVersion> for SymbolVersion {
+    fn from(version: SystemVersion) -> Self {
+        Self(vec![version.major.into(), version.minor.into()])
     }
 }
 
@@ -60,6 +75,9 @@ mod tests {
         assert!(version("3.4") < version("3.4.1"));
         assert!(version("2.28") < version("2.28.1"));
         assert_eq!(version("13.0").to_string(), "13.0");
+        for (numbers, text) in [([11, 0, 0], "11.0"), ([10, 9, 5], "10.9.5"), ([0, 0, 0], "0.0")] {
+            assert_eq!(SymbolVersion::of_system(&numbers).to_string(), text);
+        }
         for text in ["", "2.", "PRIVATE", "2.x", "+2", "99999999999"] {
             assert!(text.parse::<SymbolVersion>().is_err(), "for {text:?}");
         }

@@ -1,12 +1,14 @@
 //! ELF: needed libraries, search paths and needed symbol versions, read from the program headers, as the dynamic
 //! loader does; section headers may be stripped.
 
+pub mod rules;
+
 use object::elf::{self, FileHeader32, FileHeader64, Vernaux, Verneed};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endianness, ReadRef};
 use vocab::{Arch, Os};
 
-use super::binary::{Binary, Damage};
+use super::binary::{Binary, Damage, Facts};
 
 /// From the dynamic section; all of it empty for a static program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +33,9 @@ pub struct NeededVersion {
 /// Far above anything real; a damaged file must not make us allocate gigabytes.
 const MAX_HEADERS: usize = 4096;
 const MAX_DYNAMIC_SIZE: u64 = 1 << 20;
-const MAX_VERSIONS: usize = 1 << 16;
+const MAX_NAMES: usize = 1 << 12;
+
+const TEXT_TAGS: [elf::DynamicTag; 4] = [elf::DT_NEEDED, elf::DT_SONAME, elf::DT_RPATH, elf::DT_RUNPATH];
 
 pub fn read<'data, R: ReadRef<'data>>(data: R) -> Result<Binary, Damage> {
     match FileHeader64::<Endianness>::parse(data) {
@@ -46,7 +50,8 @@ pub fn read<'data, R: ReadRef<'data>>(data: R) -> Result<Binary, Damage> {
 
 fn binary(archs: Vec<Arch>, kind: elf::FileType, is_program: bool, facts: Option<ElfFacts>) -> Binary {
     let is_program = is_program || kind == elf::ET_EXEC;
-    Binary { os: Os::Linux, archs, is_program, is_object: kind == elf::ET_REL, elf: facts }
+    let facts = facts.map_or(Facts::Unread, Facts::Elf);
+    Binary { os: Os::Linux, archs, is_program, is_object: kind == elf::ET_REL, facts }
 }
 
 fn read_64<'data, R: ReadRef<'data>>(header: &FileHeader64<Endianness>, data: R) -> Result<Binary, Damage> {
@@ -104,6 +109,9 @@ impl<'data, R: ReadRef<'data>> Reader<'data, R> {
             .map(|entry| (entry.tag(self.endian), entry.val(self.endian)))
             .take_while(|(tag, _)| *tag != elf::DT_NULL)
             .collect();
+        if entries.iter().filter(|(tag, _)| TEXT_TAGS.contains(tag)).count() > MAX_NAMES {
+            return Err(Damage("its list of needed libraries does not end".to_owned()));
+        }
         let value = |tag| entries.iter().find(|(other, _)| *other == tag).map(|(_, value)| *value);
         let Some(strings) = value(elf::DT_STRTAB).and_then(|address| self.offset_of(address)) else {
             return Ok(ElfFacts::default());
@@ -127,21 +135,26 @@ impl<'data, R: ReadRef<'data>> Reader<'data, R> {
     }
 
     fn versions(&self, first: u64, count: u64, strings: u64) -> Result<Vec<NeededVersion>, Damage> {
-        let cut_off = |()| Damage("its list of needed versions is cut off".to_owned());
+        let cut_off = |()| Damage::new("its list of needed versions is cut off");
+        let mut rows_left = MAX_NAMES;
+        let mut count_row = || {
+            rows_left = rows_left.checked_sub(1)?;
+            Some(())
+        };
+        let endless = || Damage::new("its list of needed versions does not end");
         let mut versions = Vec::new();
         let mut need_offset = first;
-        for _ in 0..count.min(MAX_VERSIONS as u64) {
+        for _ in 0..count {
+            count_row().ok_or_else(endless)?;
             let need: &Verneed<Endianness> = self.data.read_at(need_offset).map_err(cut_off)?;
             let library = self.text(strings, need.vn_file.get(self.endian).into())?;
             let mut name_offset = need_offset.saturating_add(need.vn_aux.get(self.endian).into());
             for _ in 0..need.vn_cnt.get(self.endian) {
+                count_row().ok_or_else(endless)?;
                 let name: &Vernaux<Endianness> = self.data.read_at(name_offset).map_err(cut_off)?;
                 if name.vna_flags.get(self.endian) & elf::VER_FLG_WEAK != elf::VER_FLG_WEAK {
                     let version = self.text(strings, name.vna_name.get(self.endian).into())?;
                     versions.push(NeededVersion { library: library.clone(), version });
-                }
-                if versions.len() > MAX_VERSIONS {
-                    return Err(Damage("its list of needed versions does not end".to_owned()));
                 }
                 name_offset = name_offset.saturating_add(name.vna_next.get(self.endian).into());
             }

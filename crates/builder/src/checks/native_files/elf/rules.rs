@@ -1,58 +1,68 @@
-//! Where the dynamic loader would find a library that an ELF file of the prefix needs.
+//! What the dynamic loader of Linux would make of an ELF file of the prefix.
 
-use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use vocab::TreePath;
 
-use super::elf::ElfFacts;
-use super::system_libraries::is_system_library;
+use super::ElfFacts;
+use crate::checks::native_files::judgement::{Judgement, Subject};
+use crate::checks::native_files::needs::{Needs, Provider};
+use crate::checks::native_files::prefix_files::{Found, PrefixFiles, SearchFolder, folder_of, walk};
+use crate::checks::native_files::report::NativeFaultKind;
+use crate::system_libraries::linux::is_promised;
 
 /// What is known about the whole prefix.
-pub struct SearchSpace<'a> {
-    pub prefix: &'a Path,
-    /// Files and links by their own name, and libraries by their soname.
-    names: HashMap<String, BTreeSet<TreePath>>,
-    paths: BTreeSet<TreePath>,
+pub struct ElfSpace<'a> {
+    files: &'a PrefixFiles<'a>,
     /// Folders of the interpreter's `DT_RPATH`, which count for everything it loads.
     interpreter: Vec<TreePath>,
 }
 
-/// The answer for one needed library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// Over a search path, inside the prefix.
-    InPrefix,
-    /// The system's to provide.
-    OnSystem,
-    /// Inside the prefix, but on no search path: works when something loads it first.
-    Elsewhere,
-    Nowhere,
-}
-
-/// Where one entry of a search path leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SearchFolder {
-    Inside(TreePath),
-    /// It names this prefix by its place on the building machine.
-    BuildMachine,
-    /// An absolute path, or one that climbs out of the prefix or depends on the working directory.
-    Outside,
-}
-
-impl<'a> SearchSpace<'a> {
-    pub fn new(prefix: &'a Path, paths: BTreeSet<TreePath>) -> Self {
-        let mut names: HashMap<String, BTreeSet<TreePath>> = HashMap::new();
-        for path in &paths {
-            if path.file_name().contains(".so") {
-                names.entry(path.file_name().to_owned()).or_default().insert(path.clone());
+pub fn judge(facts: &ElfFacts, is_program: bool, subject: &Subject<'_>, space: &ElfSpace<'_>) -> Judgement {
+    let mut judgement = Judgement::default();
+    for entry in facts.rpath.iter().chain(&facts.runpath) {
+        let entry = entry.clone();
+        match space.folder(subject.path, &entry) {
+            SearchFolder::Inside(_) => {}
+            SearchFolder::BuildMachine => judgement.faults.push(NativeFaultKind::BuildMachinePath { entry }),
+            SearchFolder::Outside => judgement.warnings.push(NativeFaultKind::SearchesOutside { entry }),
+        }
+    }
+    let mut of_system = BTreeSet::new();
+    for library in &facts.needed {
+        match space.find(subject.path, is_program, facts, library) {
+            Found::InPrefix | Found::Elsewhere => {}
+            Found::OnSystem => {
+                of_system.insert(library.as_str());
+            }
+            Found::Nowhere | Found::Absolute => {
+                judgement.faults.push(NativeFaultKind::MissingLibrary { library: library.clone() });
             }
         }
-        Self { prefix, names, paths, interpreter: Vec::new() }
     }
+    // A library that the prefix brings along has all its own symbols.
+    for needed in facts.versions.iter().filter(|needed| of_system.contains(needed.library.as_str())) {
+        judgement.needs.raise_to(&needs_of(&needed.version));
+    }
+    judgement
+}
 
-    pub fn add_soname(&mut self, soname: &str, path: &TreePath) {
-        self.names.entry(soname.to_owned()).or_default().insert(path.clone());
+/// What one symbol version stands for.
+fn needs_of(version: &str) -> Needs {
+    let mut needs = Needs::default();
+    // Not a number: the loader's support for compact relocations, new in glibc 2.36.
+    let version = if version == "GLIBC_ABI_DT_RELR" { "GLIBC_2.36" } else { version };
+    for (prefix, provider) in [("GLIBC_", Provider::Glibc), ("GLIBCXX_", Provider::Glibcxx)] {
+        if let Some(number) = version.strip_prefix(prefix).and_then(|number| number.parse().ok()) {
+            needs.raise(provider, number);
+        }
+    }
+    needs
+}
+
+impl<'a> ElfSpace<'a> {
+    pub fn new(files: &'a PrefixFiles<'a>) -> Self {
+        Self { files, interpreter: Vec::new() }
     }
 
     pub fn set_interpreter(&mut self, path: &TreePath, facts: &ElfFacts) {
@@ -62,11 +72,11 @@ impl<'a> SearchSpace<'a> {
         }
     }
 
-    pub fn find(&self, file: &TreePath, is_program: bool, facts: &ElfFacts, library: &str) -> Found {
+    fn find(&self, file: &TreePath, is_program: bool, facts: &ElfFacts, library: &str) -> Found {
         // With a slash in it, the loader takes the name for a path and searches nothing; `$ORIGIN` counts there, too.
         if library.contains('/') {
             return match self.folder(file, library) {
-                SearchFolder::Inside(place) if self.exists(&place) => Found::InPrefix,
+                SearchFolder::Inside(place) if self.files.exists(&place) => Found::InPrefix,
                 _ => Found::Nowhere,
             };
         }
@@ -80,11 +90,11 @@ impl<'a> SearchSpace<'a> {
             self.folders(file, &facts.runpath)
         };
         let Ok(name) = library.parse::<TreePath>() else { return Found::Nowhere };
-        if folders.iter().any(|folder| self.exists(&folder.join(&name))) {
+        if folders.iter().any(|folder| self.files.exists(&folder.join(&name))) {
             Found::InPrefix
-        } else if is_system_library(library) {
+        } else if is_promised(library) {
             Found::OnSystem
-        } else if self.names.contains_key(library) {
+        } else if self.files.has_name(library) {
             Found::Elsewhere
         } else {
             Found::Nowhere
@@ -99,37 +109,22 @@ impl<'a> SearchSpace<'a> {
         entries.iter().filter_map(inside).collect()
     }
 
-    /// `$ORIGIN` is the folder of `file`. Links are not followed, as the prefix has none between folders that
-    /// libraries lie in.
-    pub fn folder(&self, file: &TreePath, entry: &str) -> SearchFolder {
-        let Some(rest) = entry.strip_prefix("$ORIGIN").or_else(|| entry.strip_prefix("${ORIGIN}")) else {
-            let at_prefix = !self.prefix.as_os_str().is_empty() && Path::new(entry).starts_with(self.prefix);
-            return if at_prefix { SearchFolder::BuildMachine } else { SearchFolder::Outside };
-        };
-        let origin = file.parent().unwrap_or_default();
-        let mut segments: Vec<&str> = origin.segments().collect();
-        for segment in rest.split('/') {
-            match segment {
-                "" | "." => {}
-                ".." => {
-                    if segments.pop().is_none() {
-                        return SearchFolder::Outside;
-                    }
-                }
-                name => segments.push(name),
-            }
+    /// `$ORIGIN` is the folder of `file`.
+    fn folder(&self, file: &TreePath, entry: &str) -> SearchFolder {
+        match entry.strip_prefix("$ORIGIN").or_else(|| entry.strip_prefix("${ORIGIN}")) {
+            Some(rest) => walk(&folder_of(file), rest).map_or(SearchFolder::Outside, SearchFolder::Inside),
+            None if self.files.is_below_prefix(entry) => SearchFolder::BuildMachine,
+            None => SearchFolder::Outside,
         }
-        segments.join("/").parse().map_or(SearchFolder::Outside, SearchFolder::Inside)
-    }
-
-    /// The list knows no paths through linked folders (`lib64` for `lib`), so a miss asks the disk.
-    fn exists(&self, path: &TreePath) -> bool {
-        self.paths.contains(path) || (self.names.contains_key(path.file_name()) && path.below(self.prefix).exists())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use vocab::Os;
+
     use super::*;
 
     fn path(text: &str) -> TreePath {
@@ -141,9 +136,13 @@ mod tests {
         ElfFacts { rpath: owned(rpath), runpath: owned(runpath), ..ElfFacts::default() }
     }
 
-    fn space() -> SearchSpace<'static> {
+    fn files() -> PrefixFiles<'static> {
         let paths = ["lib/libssl.so.3", "pkg.libs/libblas-1a2b.so.0", "pkg/core.so", "deep/libfar.so.1"];
-        let mut space = SearchSpace::new(Path::new("/build/staging"), paths.map(path).into());
+        PrefixFiles::new(Path::new("/build/staging"), Os::Linux, paths.map(path).into())
+    }
+
+    fn space<'a>(files: &'a PrefixFiles<'a>) -> ElfSpace<'a> {
+        let mut space = ElfSpace::new(files);
         space.set_interpreter(&path("bin/python3.12"), &facts(&["$ORIGIN/../lib"], &[]));
         space
     }
@@ -168,10 +167,10 @@ mod tests {
             (vec![], vec![], "/usr/lib/libssl.so.3", Found::Nowhere),
         ];
         for (rpath, runpath, library, answer) in cases {
-            let found = space().find(&path("pkg/core.so"), false, &facts(&rpath, &runpath), library);
+            let found = space(&files()).find(&path("pkg/core.so"), false, &facts(&rpath, &runpath), library);
             assert_eq!(found, answer, "for {library} with {rpath:?} and {runpath:?}");
         }
-        let program = space().find(&path("bin/tool"), true, &facts(&[], &[]), "libssl.so.3");
+        let program = space(&files()).find(&path("bin/tool"), true, &facts(&[], &[]), "libssl.so.3");
         assert_eq!(program, Found::Elsewhere, "a program does not get the interpreter's search path");
     }
 
@@ -186,7 +185,7 @@ mod tests {
             ("/build/staging/lib", SearchFolder::BuildMachine),
         ];
         for (entry, expected) in cases {
-            assert_eq!(space().folder(&path("pkg/core.so"), entry), expected, "for {entry:?}");
+            assert_eq!(space(&files()).folder(&path("pkg/core.so"), entry), expected, "for {entry:?}");
         }
     }
 }

@@ -1,0 +1,123 @@
+//! What a binary needs of the system it runs on, and how much of that is too much.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use vocab::{Os, PlatformKey, SystemVersion};
+
+use super::symbol_version::SymbolVersion;
+
+/// What of a system has a version that binaries name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    Glibc,
+    /// The symbols of the system's `libstdc++`.
+    Glibcxx,
+    Macos,
+    /// The version of the Windows subsystem, `6.1` for Windows 7 and `10.0` for 10 and 11.
+    Windows,
+}
+
+impl Provider {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Glibc => "glibc",
+            Self::Glibcxx => "glibcxx",
+            Self::Macos => "macos",
+            Self::Windows => "windows",
+        }
+    }
+}
+
+/// As binaries and people write it.
+impl fmt::Display for Provider {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Glibc => "GLIBC",
+            Self::Glibcxx => "GLIBCXX",
+            Self::Macos => "macOS",
+            Self::Windows => "Windows",
+        })
+    }
+}
+
+/// The highest versions needed; without a row when nothing of the kind is needed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Needs(BTreeMap<Provider, SymbolVersion>);
+
+impl Needs {
+    pub fn get(&self, provider: Provider) -> Option<&SymbolVersion> {
+        self.0.get(&provider)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (Provider, &SymbolVersion)> {
+        self.0.iter().map(|(provider, version)| (*provider, version))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn raise(&mut self, provider: Provider, version: SymbolVersion) {
+        let row = self.0.entry(provider).or_insert_with(|| version.clone());
+        if version > *row {
+            *row = version;
+        }
+    }
+
+    pub(super) fn raise_to(&mut self, other: &Self) {
+        for (provider, version) in other.iter() {
+            self.raise(provider, version.clone());
+        }
+    }
+
+    /// As the manifest has them.
+    pub(super) fn texts(&self) -> BTreeMap<String, String> {
+        self.iter().map(|(provider, version)| (provider.as_str().to_owned(), version.to_string())).collect()
+    }
+}
+
+/// The newest versions that may be needed; what has no row here may be of any version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ceilings(BTreeMap<Provider, SymbolVersion>);
+
+impl Ceilings {
+    /// For a runtime that must run on `oldest`; on what is usual for the platform when nothing is asked for.
+    pub fn for_system(platform: PlatformKey, oldest: Option<SystemVersion>) -> Self {
+        let oldest = oldest.or_else(|| SystemVersion::oldest(platform)).map(SymbolVersion::from);
+        match (platform.os(), oldest) {
+            (Os::Linux, Some(glibc)) => Self::for_glibc(glibc),
+            (Os::Macos, Some(macos)) => Self([(Provider::Macos, macos)].into()),
+            // CPython itself needs 10.0 or nearly so, and Windows 11 has no other number.
+            _ => Self([(Provider::Windows, literal("10.0"))].into()),
+        }
+    }
+
+    /// With the `libstdc++` that the manylinux policy of the same glibc promises.
+    pub fn for_glibc(glibc: SymbolVersion) -> Self {
+        // (glibc, GLIBCXX) of manylinux_2_17, _2_24, _2_28, _2_31, _2_34, _2_35 and _2_39.
+        const PROMISED: [(&str, &str); 7] = [
+            ("2.17", "3.4.19"),
+            ("2.24", "3.4.22"),
+            ("2.28", "3.4.24"),
+            ("2.31", "3.4.28"),
+            ("2.34", "3.4.29"),
+            ("2.35", "3.4.30"),
+            ("2.39", "3.4.33"),
+        ];
+        let promised = PROMISED.into_iter().rev().find(|(floor, _)| literal(floor) <= glibc);
+        let glibcxx = literal(promised.map_or("3.4.19", |(_, glibcxx)| glibcxx));
+        Self([(Provider::Glibc, glibc), (Provider::Glibcxx, glibcxx)].into())
+    }
+
+    pub(super) fn get(&self, provider: Provider) -> Option<&SymbolVersion> {
+        self.0.get(&provider)
+    }
+}
+
+fn literal(text: &str) -> SymbolVersion {
+    text.parse().expect("a literal version")
+}

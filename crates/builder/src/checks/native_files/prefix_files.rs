@@ -1,0 +1,109 @@
+//! The files of a prefix, as the rules of the formats ask for them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+
+use vocab::{Os, TreePath};
+
+/// What is known about the whole prefix.
+pub struct PrefixFiles<'a> {
+    prefix: &'a Path,
+    os: Os,
+    /// Every file and link.
+    paths: BTreeSet<TreePath>,
+    /// Libraries by file name and by the name they give themselves; in small letters on Windows.
+    names: HashMap<String, BTreeSet<TreePath>>,
+}
+
+/// Where one entry of a search path leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SearchFolder {
+    Inside(TreePath),
+    /// It names this prefix by its place on the building machine.
+    BuildMachine,
+    /// An absolute path, or one that climbs out of the prefix or depends on the working directory.
+    Outside,
+}
+
+/// The answer for one needed library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Over a search path, inside the prefix.
+    InPrefix,
+    /// The system's to provide.
+    OnSystem,
+    /// Inside the prefix, but on no search path: works when something loads it first.
+    Elsewhere,
+    /// At a fixed place of the machine it was built on.
+    Absolute,
+    Nowhere,
+}
+
+impl<'a> PrefixFiles<'a> {
+    pub fn new(prefix: &'a Path, os: Os, paths: BTreeSet<TreePath>) -> Self {
+        let mut files = Self { prefix, os, paths: BTreeSet::new(), names: HashMap::new() };
+        for path in paths.iter().filter(|path| is_library_name(os, path.file_name())) {
+            files.add_name(path.file_name(), path);
+        }
+        files.paths = paths;
+        files
+    }
+
+    /// A name under which loaders also know the file: a soname, the end of an install name.
+    pub fn add_name(&mut self, name: &str, path: &TreePath) {
+        self.names.entry(self.folded(name)).or_default().insert(path.clone());
+    }
+
+    pub fn places_of(&self, name: &str) -> impl Iterator<Item = &TreePath> {
+        self.names.get(&self.folded(name)).into_iter().flatten()
+    }
+
+    pub fn has_name(&self, name: &str) -> bool {
+        self.names.contains_key(&self.folded(name))
+    }
+
+    fn folded(&self, name: &str) -> String {
+        if self.os == Os::Windows { name.to_lowercase() } else { name.to_owned() }
+    }
+
+    /// The list knows no paths through linked folders (`lib64` for `lib`), so a miss asks the disk.
+    pub fn exists(&self, path: &TreePath) -> bool {
+        self.paths.contains(path) || (self.has_name(path.file_name()) && path.below(self.prefix).exists())
+    }
+
+    /// True for a path of the building machine that leads into the prefix.
+    pub fn is_below_prefix(&self, path: &str) -> bool {
+        !self.prefix.as_os_str().is_empty() && Path::new(path).starts_with(self.prefix)
+    }
+}
+
+fn is_library_name(os: Os, name: &str) -> bool {
+    match os {
+        Os::Linux => name.contains(".so"),
+        Os::Macos => name.contains(".so") || name.contains(".dylib"),
+        Os::Windows => name.rsplit_once('.').is_some_and(|(_, ending)| {
+            ["dll", "pyd", "exe", "drv", "ocx"].iter().any(|known| ending.eq_ignore_ascii_case(known))
+        }),
+    }
+}
+
+/// `rest` from `folder` on, with `.` and `..`; `None` when it climbs out of the prefix. Links are not followed, as a
+/// prefix has none between folders that libraries lie in.
+pub fn walk(folder: &TreePath, rest: &str) -> Option<TreePath> {
+    let mut segments: Vec<&str> = folder.segments().collect();
+    for segment in rest.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop()?;
+            }
+            name => segments.push(name),
+        }
+    }
+    segments.join("/").parse().ok()
+}
+
+/// The folder a file lies in.
+pub fn folder_of(file: &TreePath) -> TreePath {
+    file.parent().unwrap_or_default()
+}

@@ -1,0 +1,152 @@
+//! Linux: by the name that is needed. The base is the list of the `manylinux_2_28` policy (PEP 600), with what
+//! belongs to the dynamic loader itself, to the machine's accounts and devices, and to its graphics driver.
+
+/// What a runtime may do with a library.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Custom {
+    /// May be needed of the system, and never comes along: there must be one of it, in step with the system.
+    Systems,
+    /// May be needed of the system; comes along where a tree has been using another system's.
+    Either,
+    /// Never comes along, and nothing may count on it.
+    Neither,
+}
+
+use Custom::{Either, Neither, Systems};
+
+/// Names as they are needed (`libc.so.6`), or all before `.so` where any version will do.
+const LIBRARIES: [(&str, Custom); 59] = [
+    // The C library and its parts.
+    ("libBrokenLocale", Systems),
+    ("libanl.so.1", Systems),
+    ("libc.so.6", Systems),
+    ("libc_malloc_debug", Systems),
+    ("libdl.so.2", Systems),
+    ("libm.so.6", Systems),
+    ("libmemusage", Systems),
+    ("libmvec.so.1", Systems),
+    ("libnsl.so.1", Systems),
+    ("libnss_compat", Systems),
+    ("libnss_dns", Systems),
+    ("libnss_files", Systems),
+    ("libnss_hesiod", Systems),
+    ("libpcprofile", Systems),
+    ("libpthread.so.0", Systems),
+    ("libresolv.so.2", Systems),
+    ("librt.so.1", Systems),
+    ("libthread_db", Systems),
+    ("libutil.so.1", Systems),
+    // Of the compiler: wheels expect the newest there is.
+    ("libgcc_s.so.1", Systems),
+    ("libstdc++.so.6", Systems),
+    ("libatomic.so.1", Either),
+    ("libasan", Neither),
+    // Accounts, devices and services of the machine.
+    ("libacl", Systems),
+    ("libapparmor", Systems),
+    ("libattr", Systems),
+    ("libaudit", Systems),
+    ("libblkid", Systems),
+    ("libcap", Systems),
+    ("libcom_err", Systems),
+    ("libcrypt", Systems),
+    ("libmount", Systems),
+    ("libpam", Systems),
+    ("libseccomp", Neither),
+    ("libselinux", Systems),
+    ("libsystemd", Systems),
+    ("libudev", Systems),
+    // Installed by the graphics driver, in step with its kernel module.
+    ("libGL.so.1", Systems),
+    ("libEGL", Neither),
+    ("libGLX", Neither),
+    ("libcuda", Systems),
+    ("libcudadebugger", Systems),
+    ("libcudart_static", Neither),
+    ("libdrm", Neither),
+    ("libnvcuvid", Systems),
+    ("libnvidia-encode", Systems),
+    ("libnvoptix", Systems),
+    // Finds the OpenCL drivers of the machine; comes with them.
+    ("libOpenCL", Systems),
+    ("libvulkan", Neither),
+    // The rest of the policy.
+    ("libICE.so.6", Either),
+    ("libSM.so.6", Either),
+    ("libX11.so.6", Either),
+    ("libXext.so.6", Either),
+    ("libXrender.so.1", Either),
+    ("libexpat.so.1", Either),
+    ("libglib-2.0.so.0", Either),
+    ("libgobject-2.0.so.0", Either),
+    ("libgthread-2.0.so.0", Either),
+    ("libz.so.1", Either),
+];
+
+/// The beginnings of the loader's names, of the kernel's own library, and of a driver's many parts.
+const FAMILIES: [(&str, Custom); 5] = [
+    ("ld-linux", Systems),
+    ("ld64", Systems),
+    // That of another C library.
+    ("ld-musl", Neither),
+    ("linux-vdso", Systems),
+    ("libnvidia-", Systems),
+];
+
+/// True for libraries that are the system's to provide.
+pub fn is_promised(name: &str) -> bool {
+    let Some((stem, _)) = name.split_once(".so") else { return false };
+    let row = LIBRARIES
+        .iter()
+        .any(|(row, custom)| *custom != Neither && if row.contains(".so") { *row == name } else { *row == stem });
+    row || FAMILIES.iter().any(|(family, custom)| *custom != Neither && stem.starts_with(family))
+}
+
+/// True for libraries that must be those of the machine a tree runs on, whatever their version, and are not taken
+/// from the machine it was found on.
+pub fn is_kept_out(name: &str) -> bool {
+    let stem = stem_of(name);
+    LIBRARIES.iter().any(|(row, custom)| *custom != Either && stem_of(row) == stem)
+        || FAMILIES.iter().any(|(family, custom)| *custom != Either && stem.starts_with(family))
+}
+
+fn stem_of(name: &str) -> &str {
+    name.split_once(".so").map_or(name, |(stem, _)| stem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t13_the_systems_own_libraries_are_told_from_those_that_must_be_shipped() {
+        let cases = [
+            // (name, may be needed, is never taken)
+            ("libc.so.6", true, true),
+            ("libm.so.6", true, true),
+            ("ld-linux-x86-64.so.2", true, true),
+            ("ld-linux-aarch64.so.1", true, true),
+            ("ld-musl-x86_64.so.1", false, true),
+            ("libcuda.so.1", true, true),
+            ("libnvidia-ml.so.1", true, true),
+            ("libcrypt.so.1", true, true),
+            ("libcrypt.so.2", true, true),
+            ("libstdc++.so.6", true, true),
+            ("libseccomp.so.2", false, true),
+            ("libz.so.1", true, false),
+            ("libcrypto.so.3", false, false),
+            ("libcap-ng.so.0", false, false),
+            ("libmpdec.so.3", false, false),
+            ("libfoo.so.1", false, false),
+            ("libssl.so.3", false, false),
+            ("libgomp.so.1", false, false),
+            // musl's: a wheel for the other C library, whose stem is another one's.
+            ("libc.musl-x86_64.so.1", false, false),
+            ("libc.so", false, true),
+            ("", false, false),
+        ];
+        for (name, promised, kept_out) in cases {
+            assert_eq!((is_promised(name), is_kept_out(name)), (promised, kept_out), "for {name:?}");
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The static check of native files, spec 2.3 and 2.4 and case T13, on files that are written byte by byte. Here is
+//! what holds for all formats and for ELF.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+#[path = "../check_support/mod.rs"]
+mod support;
+
+mod hostile;
+mod macho;
+mod pe;
+
+use std::path::Path;
+
+use builder::checks::native_files::{
+    Ceilings, NativeFaultKind, NativePolicy, NativeReport, Provider, check_native_files,
+};
+use builder::checks::whitelist::Whitelist;
+use support::write;
+use testkit::ElfFile;
+use testkit::elf_file::{AARCH64, X86_64};
+use testkit::pe_file::PeFile;
+use vocab::{DistributionName, Exit, Fault, NativeFiles, TreeLayout, TreePath};
+
+const SITE: &str = "lib/python3.12/site-packages";
+
+fn library<'a>(needed: &'a [&'a str]) -> ElfFile<'a> {
+    ElfFile { machine: X86_64, needed, ..ElfFile::default() }
+}
+
+fn layout(platform: &str) -> TreeLayout {
+    TreeLayout { platform: platform.parse().unwrap(), python: "3.12.10".parse().unwrap() }
+}
+
+/// The first folder of site-packages is the distribution.
+fn owner(path: &TreePath) -> Option<DistributionName> {
+    path.as_str().strip_prefix(SITE)?.split('/').nth(1)?.split('.').next()?.parse().ok()
+}
+
+/// Under the default ceilings: glibc 2.28, macOS 13.0.
+fn ceilings(platform: &str) -> Ceilings {
+    Ceilings::for_system(platform.parse().unwrap(), None)
+}
+
+fn check(prefix: &Path, platform: &str) -> NativeReport {
+    check_native_files(prefix, layout(platform), &NativePolicy::strict(ceilings(platform)), &owner).unwrap()
+}
+
+/// What is wrong with a prefix of nothing but these files: faults, and warnings in brackets.
+fn findings(platform: &str, files: &[(&str, Vec<u8>)]) -> Vec<String> {
+    let prefix = tempfile::tempdir().unwrap();
+    for (path, content) in files {
+        write(prefix.path(), path, content);
+    }
+    let report = check(prefix.path(), platform);
+    let place = prefix.path().display().to_string();
+    let kind = |fault: &builder::checks::native_files::NativeFault| fault.kind.to_string().replace(&place, "PREFIX");
+    let warnings = report.warnings.iter().map(|warning| format!("({})", kind(warning)));
+    report.faults.iter().map(kind).chain(warnings).collect()
+}
+
+/// One prefix of them all, in which each is a fault.
+fn all_are_damaged(platform: &str, contents: impl Iterator<Item = Vec<u8>>) {
+    let prefix = tempfile::tempdir().unwrap();
+    let mut count = 0;
+    for content in contents {
+        write(prefix.path(), &format!("lib/cut-to-{}.so", content.len()), content);
+        count += 1;
+    }
+    let faults = check(prefix.path(), platform).faults;
+    let damaged = faults.iter().filter(|fault| matches!(fault.kind, NativeFaultKind::Damaged { .. }));
+    assert_eq!((faults.len(), damaged.count()), (count, count), "{faults:?}");
+}
+
+fn texts(report: &NativeReport) -> Vec<String> {
+    report.faults.iter().map(|fault| fault.to_string().replace(SITE, "SITE")).collect()
+}
+
+#[test]
+fn t13_a_library_that_is_nowhere_is_a_fault_and_the_systems_own_are_not() {
+    let prefix = tempfile::tempdir().unwrap();
+    let needed = ["libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "libcuda.so.1", "libfoo.so.1"];
+    write(prefix.path(), &format!("{SITE}/pkg/core.so"), library(&needed).bytes());
+    let report = check(prefix.path(), "linux-x64");
+    assert_eq!(texts(&report), ["pkg: `SITE/pkg/core.so` needs libfoo.so.1, which is nowhere"]);
+    let error = report.verdict().unwrap_err();
+    assert_eq!(error.exit(), Exit::Build);
+    assert!(error.hint().unwrap().contains("copyFiles"));
+
+    let aarch64 = tempfile::tempdir().unwrap();
+    let needed = ["libc.so.6", "ld-linux-aarch64.so.1"];
+    let core = ElfFile { machine: AARCH64, ..library(&needed) };
+    write(aarch64.path(), &format!("{SITE}/pkg/core.so"), core.bytes());
+    assert_eq!(texts(&check(aarch64.path(), "linux-aarch64")), [""; 0]);
+}
+
+#[test]
+fn libraries_are_found_over_search_paths_by_soname_and_beside_other_distributions() {
+    let prefix = tempfile::tempdir().unwrap();
+    let bundled = ElfFile { runpath: "$ORIGIN/../pkg.libs", ..library(&["libblas-1a.so.0"]) };
+    write(prefix.path(), &format!("{SITE}/pkg/core.so"), bundled.bytes());
+    write(prefix.path(), &format!("{SITE}/pkg.libs/libblas-1a.so.0"), library(&[]).bytes());
+    // Loaded first by another distribution's Python code.
+    write(prefix.path(), &format!("{SITE}/other/core.so"), library(&["libgpu.so.2"]).bytes());
+    let gpu = ElfFile { soname: "libgpu.so.2", ..library(&[]) };
+    write(prefix.path(), &format!("{SITE}/gpu/libgpu.so.2.5"), gpu.bytes());
+    // Over the interpreter's search path.
+    write(prefix.path(), "bin/python3.12", ElfFile { rpath: "$ORIGIN/../lib", ..library(&["libssl.so.3"]) }.bytes());
+    write(prefix.path(), "lib/libssl.so.3", library(&[]).bytes());
+    let report = check(prefix.path(), "linux-x64");
+    assert_eq!((texts(&report), report.whole.files), (vec![], 6));
+    assert!(report.verdict().is_ok());
+}
+
+#[test]
+fn the_highest_versions_are_told_by_distribution_and_held_under_the_ceiling() {
+    let prefix = tempfile::tempdir().unwrap();
+    let old = [("libc.so.6", "GLIBC_2.17"), ("libc.so.6", "GLIBC_2.9"), ("libstdc++.so.6", "GLIBCXX_3.4.19")];
+    let new = [("libc.so.6", "GLIBC_2.34"), ("libc.so.6", "GLIBC_PRIVATE"), ("libstdc++.so.6", "GLIBCXX_3.4.30")];
+    for (name, versions) in [("old", old), ("new", new)] {
+        let core = ElfFile { versions: &versions, ..library(&["libc.so.6", "libstdc++.so.6"]) };
+        write(prefix.path(), &format!("{SITE}/{name}/core.so"), core.bytes());
+    }
+    // Its own libstdc++ comes along, so that may be as new as it likes.
+    let bundled = [("libstdc++.so.6", "GLIBCXX_3.4.33"), ("libc.so.6", "GLIBC_2.28")];
+    let core = ElfFile { versions: &bundled, runpath: "$ORIGIN", ..library(&["libc.so.6", "libstdc++.so.6"]) };
+    write(prefix.path(), &format!("{SITE}/own/core.so"), core.bytes());
+    write(prefix.path(), &format!("{SITE}/own/libstdc++.so.6"), library(&[]).bytes());
+
+    let report = check(prefix.path(), "linux-x64");
+    assert_eq!(
+        texts(&report),
+        [
+            "new: `SITE/new/core.so` needs GLIBC 2.34, above the ceiling 2.28",
+            "new: `SITE/new/core.so` needs GLIBCXX 3.4.30, above the ceiling 3.4.24",
+        ]
+    );
+    assert_eq!(report.verdict().unwrap_err().exit(), Exit::Check);
+    let row = |files, needs: &[(&str, &str)]| {
+        let needs = needs.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect();
+        Some(NativeFiles { files, needs })
+    };
+    let cases = [
+        ("old", row(1, &[("glibc", "2.17"), ("glibcxx", "3.4.19")])),
+        ("new", row(1, &[("glibc", "2.34"), ("glibcxx", "3.4.30")])),
+        ("own", row(2, &[("glibc", "2.28")])),
+        ("none", None),
+    ];
+    for (name, expected) in cases {
+        assert_eq!(report.files_of(&name.parse().unwrap()), expected, "for {name}");
+    }
+    let summary = report.summary();
+    assert_eq!(
+        (summary.files, summary.needs["glibc"].as_str(), summary.needs["glibcxx"].as_str()),
+        (4, "2.34", "3.4.30")
+    );
+
+    let higher = NativePolicy::strict(Ceilings::for_glibc("2.35".parse().unwrap()));
+    let report = check_native_files(prefix.path(), layout("linux-x64"), &higher, &owner).unwrap();
+    assert_eq!(texts(&report), [""; 0]);
+}
+
+#[test]
+fn whose_files_are_excused_is_the_callers_policy() {
+    let prefix = tempfile::tempdir().unwrap();
+    let versions = [("libc.so.6", "GLIBC_2.36")];
+    let new = ElfFile { versions: &versions, ..library(&["libc.so.6"]) };
+    write(prefix.path(), "bin/python3.12", new.bytes());
+    write(prefix.path(), &format!("{SITE}/pkg/core.so"), new.bytes());
+    let policy = NativePolicy { ceilings: ceilings("linux-x64"), excused: &|_, owner| owner.is_none() };
+    let report = check_native_files(prefix.path(), layout("linux-x64"), &policy, &owner).unwrap();
+    assert_eq!(texts(&report), ["pkg: `SITE/pkg/core.so` needs GLIBC 2.36, above the ceiling 2.28"]);
+    assert_eq!(report.warnings.len(), 1);
+    assert_eq!(report.base.needs.get(Provider::Glibc).unwrap().to_string(), "2.36");
+}
+
+#[test]
+fn a_binary_for_another_machine_is_a_fault_where_it_would_be_loaded() {
+    let prefix = tempfile::tempdir().unwrap();
+    let foreign = ElfFile { machine: AARCH64, ..library(&[]) };
+    write(prefix.path(), &format!("{SITE}/pkg/core.so"), foreign.bytes());
+    write(prefix.path(), &format!("{SITE}/pkg/odd.so"), ElfFile { machine: 243, ..library(&[]) }.bytes());
+    // Installers carry launchers for Windows as data.
+    write(prefix.path(), &format!("{SITE}/pip/t64.exe"), PeFile { is_library: false, ..PeFile::default() }.bytes());
+    let report = check(prefix.path(), "linux-x64");
+    assert_eq!(
+        texts(&report),
+        [
+            "pkg: `SITE/pkg/core.so` is for aarch64, not for linux-x64",
+            "pkg: `SITE/pkg/odd.so` is for another machine, not for linux-x64",
+        ]
+    );
+    assert_eq!((report.whole.files, report.foreign), (2, 1));
+}
+
+#[test]
+fn search_paths_of_the_building_machine_are_faults_and_others_outside_are_warnings() {
+    let prefix = tempfile::tempdir().unwrap();
+    let own = format!("{}/lib:/usr/local/cuda/lib64:$ORIGIN/../../../../..", prefix.path().display());
+    write(prefix.path(), &format!("{SITE}/pkg/core.so"), ElfFile { runpath: &own, ..library(&[]) }.bytes());
+    let report = check(prefix.path(), "linux-x64");
+    assert!(matches!(report.faults[0].kind, NativeFaultKind::BuildMachinePath { .. }), "{:?}", report.faults);
+    assert_eq!((report.faults.len(), report.warnings.len()), (1, 2));
+}
+
+#[test]
+fn a_cut_off_elf_file_is_a_fault() {
+    let whole = ElfFile {
+        runpath: "$ORIGIN",
+        versions: &[("libc.so.6", "GLIBC_2.17")],
+        ..library(&["libc.so.6", "libfoo.so.1"])
+    }
+    .bytes();
+    all_are_damaged("linux-x64", (4..whole.len()).map(|length| whole[..length].to_vec()));
+}
+
+#[test]
+fn a_whitelist_entry_for_the_module_or_the_file_lets_a_fault_pass() {
+    let prefix = tempfile::tempdir().unwrap();
+    write(prefix.path(), &format!("{SITE}/numba/tbbpool.so"), library(&["libtbb.so.12"]).bytes());
+    write(prefix.path(), &format!("{SITE}/numba/libx.so.1"), library(&["libtbb.so.12"]).bytes());
+    write(prefix.path(), &format!("{SITE}/other/core.so"), library(&["libtbb.so.12"]).bytes());
+    let text = r#"{"numba-*": {
+        "numba.tbbpool": "libtbb.so.12",
+        "lib/python3.12/site-packages/numba/libx.so.1": {"error": "LIBTBB", "reason": "optional"}
+    }}"#;
+    let whitelist = Whitelist::read(&write(prefix.path(), "list.json", text)).unwrap();
+    let mut report = check(prefix.path(), "linux-x64");
+    report.allow(&whitelist, layout("linux-x64"), &|name| Some(format!("{name}-1.0-py3-none-any.whl")));
+    assert_eq!(texts(&report), ["other: `SITE/other/core.so` needs libtbb.so.12, which is nowhere"]);
+    assert_eq!(report.allowed.len(), 2);
+}
