@@ -92,13 +92,10 @@ fn b9_b10_a_version_without_a_folder_is_answered_with_the_nearest_ones() {
 }
 
 #[test]
-fn b5_a_platform_is_one_of_the_five_and_the_host() {
+fn b5_a_platform_is_one_of_the_five() {
     let desk = Desk::new();
-    let foreign = PlatformKey::ALL.into_iter().find(|platform| Some(*platform) != PlatformKey::host()).unwrap();
     let wrong = ["macos-arm64", "linux-arm64", "win-x64"];
-    let wrong = wrong.map(|key| desk.run(&format!("3.12.10 --platform {key}"))).join("\n");
-    let text = desk.run(&format!("3.12.10 --platform {foreign}")).replace(foreign.as_str(), "<foreign>");
-    insta::assert_snapshot!(wrong + "\n" + &text);
+    insta::assert_snapshot!(wrong.map(|key| desk.run(&format!("3.12.10 --platform {key}"))).join("\n"));
 }
 
 #[test]
@@ -231,7 +228,8 @@ fn help_names_the_exit_codes() {
     assert!(text.starts_with("$ builder --help\nexit 0\n--- stdout\n"), "{text}");
     let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let expected = "Exit codes: 0 done, 1 build failure, 2 usage or configuration, 3 a check of the finished runtime \
-                    failed, 4 a digest or archive cannot be trusted.";
+                    failed, 4 a digest or archive cannot be trusted, 5 all that can be made on this machine was made \
+                    and the rest is named.";
     assert!(flat.contains(expected), "{text}");
 }
 

@@ -93,6 +93,9 @@ impl Fault for BaseError {
     fn hint(&self) -> Option<String> {
         match &self.kind {
             BaseErrorKind::NoSource { nearest, .. } => Some(match nearest {
+                Some(nearest) if *nearest == self.python => {
+                    "make its release reachable (`--python-mirror`), or offer an archive under `python.archives`".to_owned()
+                }
                 Some(nearest) => format!(
                     "the nearest release with a build is {nearest}; name that one, or offer an archive of {} under `python.archives`",
                     self.python

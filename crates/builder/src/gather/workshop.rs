@@ -15,13 +15,13 @@ use crate::prepare::Prepared;
 use crate::resolve::{self, LockedDistribution, LockedSource, Uv};
 use crate::source_build::{self, BuiltWheel, SourceBuild, SourceInput};
 
-/// A source whose wheel is for this machine alone.
+/// A source that is not pure Python, or does not show here whether it is.
 #[derive(Debug, thiserror::Error)]
-#[error("`{package}` cannot be made here for {platform}: its source became `{file}`, which is for this machine alone")]
+#[error("`{package}` has to be compiled on {platform} itself: {reason}")]
 pub struct NotPure {
     pub package: String,
     pub platform: PlatformKey,
-    pub file: String,
+    pub reason: String,
 }
 
 impl Fault for NotPure {
@@ -114,12 +114,21 @@ impl<'a> Workshop<'a> {
             timeout: source_build::compile_limit(context.timeout),
             logs: &prepared.folder.join("logs"),
         };
-        let built = source_build::build_wheel(context, &request)?;
-        if prepared.is_foreign() && !built.file_name.ends_with("-none-any.whl") {
-            let (package, platform) = (row.name.to_string(), prepared.request.target.platform);
-            return Err(NotPure { package, platform, file: built.file_name }.into());
+        let built = source_build::build_wheel(context, &request);
+        if !prepared.is_foreign() {
+            return Ok(built?);
         }
-        Ok(built)
+        let reason = match built {
+            Ok(built) if built.file_name.ends_with("-none-any.whl") => return Ok(built),
+            Ok(built) => format!("here its source becomes `{}`", built.file_name),
+            // What a compiler here says of it tells nothing about the other platform.
+            Err(error) if ["E_BUILD_WHEEL", "E_BUILD_TOO_NEW"].contains(&error.code()) => {
+                format!("here its source does not build ({error})")
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (package, platform) = (row.name.to_string(), prepared.request.target.platform);
+        Err(NotPure { package, platform, reason }.into())
     }
 
     /// Step 7 of the policy: a source that does not build is left out where the policy lets it, and never where a rule
@@ -129,12 +138,12 @@ impl<'a> Workshop<'a> {
         let request = &self.prepared.request;
         let native = fault.code() == "E_NATIVE_RUNNER";
         let ruled = request.is_built(&row.name) || request.policy.seed;
-        let strict = request.policy.strict_missing || self.fail_on_missing || self.context.is_cancelled();
-        if strict || (ruled && !native) {
+        let strict = request.policy.strict_missing && !request.policy.seed;
+        if strict || self.fail_on_missing || self.context.is_cancelled() || (ruled && !native) {
             return Err(fault);
         }
         let (outcome, reason) = if native {
-            (Outcome::NeedsNativeRunner, format!("needs a native runner: {fault}"))
+            (Outcome::NeedsNativeRunner, fault.to_string())
         } else {
             (Outcome::LeftOut, format!("no wheel fits, and its source did not build: {fault}"))
         };

@@ -16,7 +16,7 @@ pub enum PrepareError {
     LooseGit { package: String, reference: String },
     #[error("this machine is none of the five platforms")]
     NoHost,
-    #[error("`{package}` cannot be made here for {platform}: {reason}")]
+    #[error("`{package}` has to be compiled on {platform} itself: {reason}")]
     NativeRunner { package: String, reason: String, platform: PlatformKey },
 }
 

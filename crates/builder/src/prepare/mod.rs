@@ -171,7 +171,8 @@ impl Whole<'_> {
         let native = native_runner::needed(self.context, &request, &rows, self.lock);
         let in_store = |digest: &Digest| self.context.store.blob(digest).is_file();
         let plan = Plan::new(&request, &rows, &native, planned_base(&choice), &in_store);
-        let strict = request.policy.strict_missing || self.options.fail_on_missing;
+        // Without any `resolution` key a source that fails ends the build; one that nobody tried does not.
+        let strict = (request.policy.strict_missing && !request.policy.seed) || self.options.fail_on_missing;
         let refused = native.first().filter(|_| strict).map(|row| PrepareError::NativeRunner {
             package: row.name.to_string(),
             reason: row.reason.clone(),

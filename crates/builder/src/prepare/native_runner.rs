@@ -46,7 +46,8 @@ fn reason(context: &Context, request: &Request, row: &LockedDistribution) -> Str
     let nearest = match nearest.as_deref() {
         None => String::new(),
         Some([]) => "; no version has a wheel there".to_owned(),
-        Some(versions) => format!("; a wheel has {}", versions.join(" and ")),
+        Some([version]) => format!("; the nearest version with a wheel is {version}"),
+        Some(versions) => format!("; the nearest versions with a wheel are {}", versions.join(" and ")),
     };
-    format!("needs a native runner: {why}{nearest}")
+    format!("{why}{nearest}")
 }

@@ -103,7 +103,9 @@ impl Search<'_> {
             self.remember_urls(resolved);
             lock.platforms.insert(resolved.platform, resolved.resolved.rows.clone());
         }
-        lock.write(self.folder)?;
+        if resolved.iter().any(Result::is_ok) {
+            lock.write(self.folder)?;
+        }
         self.look_for_wheels(&open, &resolved, &unreachable);
         let open: Vec<PlatformKey> = open.iter().map(|request| request.target.platform).collect();
         let mut resolved = resolved.into_iter();
