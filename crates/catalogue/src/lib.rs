@@ -30,7 +30,11 @@ mod notices;
 // What is derived from it.
 mod catalogue;
 mod derive;
+mod downloads;
 mod look_up;
+
+// As pages.
+pub mod site;
 
 // As text.
 mod schema;
@@ -39,6 +43,7 @@ mod text;
 pub use catalogue::{CATALOGUE_FORMAT, Catalogue, Listed, RetractedRow};
 pub use channel::{Channel, ChannelError};
 pub use content::{Content, CopiedFiles, Package, PartSize};
+pub use downloads::downloads;
 pub use entry::{
     ENTRY_FORMAT, Entry, EntryError, Published, PublishedArtifact, PythonRecord, Signatures, StoredObject,
 };

@@ -1,0 +1,58 @@
+//! A runtime of ours from a catalogue's list, installed by the real uv and run.
+#![cfg(all(unix, target_pointer_width = "64"))]
+#![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use catalogue::{Catalogue, Channel, Entry, Published, downloads};
+use serde_json::json;
+use support::{Bench, output};
+use testkit::{HttpServer, WheelBuilder};
+
+/// On `server` as a publisher would put it there.
+fn publish(server: &HttpServer, artifact: &Path) -> Entry {
+    let text = fs::read(format!("{}.json", artifact.display())).unwrap();
+    let published = Published {
+        channel: Channel::Stable,
+        created: "2026-11-24T08:00:00Z".parse().unwrap(),
+        manifest: text.clone(),
+        sbom: None,
+        provenance: None,
+        signatures: None,
+    };
+    let entry = Entry::new(&archive::read_manifest(&text).unwrap(), &published).unwrap();
+    server.put(&format!("/p/{}", entry.artifact.key), fs::read(artifact).unwrap());
+    entry
+}
+
+#[test]
+fn uv_installs_a_runtime_by_its_version_and_runs_it_with_its_packages() {
+    let wheel = WheelBuilder::new("tool", "1.0").file("tool.py", "answer = 42\n").build();
+    let bench = Bench::of(json!({ "dependencies": ["tool"] }), [wheel]);
+    let run = bench.build_with(&["--format", "tar,zip"]);
+    for artifact in run.product()["artifacts"].as_array().unwrap() {
+        let server = HttpServer::start();
+        let entry = publish(&server, Path::new(artifact.as_str().unwrap()));
+        let lists = downloads(&Catalogue::derive(&[entry], &[], &[]), &server.url("/p"));
+        server.put("/p/downloads.json", lists["downloads.json"].as_bytes());
+
+        let folder = bench.path("uv");
+        let mut uv = Command::new("uv");
+        uv.args(["python", "install", "3.14.6", "--no-bin", "--no-config", "--no-cache", "--install-dir"]).arg(&folder);
+        uv.args(["--python-downloads-json-url", &server.url("/p/downloads.json")]).env("NO_PROXY", "127.0.0.1");
+        output(&mut uv);
+
+        let installed = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        let installed: Vec<_> = installed.filter(|path| path.join("bin/python3.14").is_file()).collect();
+        let name = installed[0].file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with("cpython-3.14.6-"), "{name}");
+        let script = "import sys, ssl, tool; print(sys.version.split()[0], tool.answer, sys.prefix)";
+        let told = output(Command::new(installed[0].join("bin/python3.14")).args(["-I", "-c", script]));
+        assert_eq!(told, format!("3.14.6 42 {}", installed[0].display()));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,44 @@
+//! A site to look at: `cargo run -p catalogue --example site -- FOLDER MANIFEST...` publishes the manifests' entries
+//! (not the artifacts) and the pages to a folder.
+
+#![expect(clippy::unwrap_used, reason = "an example, not a library")]
+
+use std::fs;
+use std::path::Path;
+
+use catalogue::site::{SiteSettings, site};
+use catalogue::{Catalogue, Channel, Entry, Moment, Published, Retraction, downloads};
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let folder = arguments.next().unwrap();
+    let mut entries: Vec<Entry> = Vec::new();
+    for (index, path) in arguments.enumerate() {
+        let text = fs::read(&path).unwrap();
+        let published = Published {
+            channel: Channel::ALL[usize::from(!index.is_multiple_of(3))],
+            created: Moment::from_unix_seconds(1_795_500_000 + i64::try_from(index).unwrap() * 90_000).unwrap(),
+            manifest: text.clone(),
+            sbom: Some(b"{}".to_vec()),
+            provenance: Some(b"{}".to_vec()),
+            signatures: Some(("RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3".into(), vec![1], vec![2])),
+        };
+        entries.push(Entry::new(&serde_json::from_slice(&text).unwrap(), &published).unwrap());
+    }
+    let retractions: Vec<Retraction> = entries
+        .last()
+        .map(|entry| {
+            Retraction::new(entry.id(), entry.created, "its numpy needs a newer processor than we promise".into())
+        })
+        .into_iter()
+        .collect();
+    let catalogue = Catalogue::derive(&entries, &retractions, &[]);
+    let mut files = site(&catalogue, &entries, &SiteSettings::default());
+    files.insert("catalogue.json".into(), catalogue.to_text().into_bytes());
+    files.extend(downloads(&catalogue, "http://127.0.0.1").into_iter().map(|(key, text)| (key, text.into_bytes())));
+    for (key, content) in files {
+        let path = Path::new(&folder).join(key);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+}

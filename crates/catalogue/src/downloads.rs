@@ -1,0 +1,121 @@
+//! Lists of Pythons that uv installs from: `uv python install --python-downloads-json-url <base>/downloads.json`.
+//!
+//! uv names an interpreter by implementation, version, system and processor and knows no variants, so each variant has
+//! a list of its own. Of our formats it reads zip and tar: of a compressed tar it reads the first member only, and ours
+//! have many (seen with uv 0.13.9). Where there is neither, a runtime is not listed.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use vocab::{Arch, ArtifactFormat, Digest, Os, PlatformKey};
+
+use crate::{Catalogue, Channel, Listed, object_keys};
+
+/// What uv can read, the smaller first.
+const FORMATS: [ArtifactFormat; 2] = [ArtifactFormat::Zip, ArtifactFormat::Tar];
+
+/// A row of uv's list. Source: `crates/uv-python/download-metadata.json` of uv.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Download {
+    name: &'static str,
+    arch: Processor,
+    os: &'static str,
+    libc: &'static str,
+    major: u16,
+    minor: u16,
+    patch: u16,
+    prerelease: &'static str,
+    url: String,
+    sha256: Digest,
+    variant: Option<&'static str>,
+    /// uv compares it as text to see whether there is something newer.
+    build: String,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Processor {
+    family: &'static str,
+    variant: Option<&'static str>,
+}
+
+/// Object key → text, `downloads.json` always among them. `base` is the URL of the destination's prefix: uv wants URLs
+/// in full. Only what is stable is listed, and of rows that uv cannot tell apart the one that is no stand-in, then the
+/// newest.
+pub fn downloads(catalogue: &Catalogue, base: &str) -> BTreeMap<String, String> {
+    let mut lists: BTreeMap<String, BTreeMap<String, (&Listed, Download)>> = BTreeMap::new();
+    lists.insert(object_keys::DOWNLOADS.to_owned(), BTreeMap::new());
+    let offered = catalogue.entries.iter().filter(|row| row.channel == Channel::Stable);
+    for row in offered.filter(|row| rank(row).is_some()) {
+        let (key, download) = download(row, base);
+        let list = lists.entry(key_of_list(row)).or_default();
+        if list.get(&key).is_none_or(|(kept, _)| preference(row) < preference(kept)) {
+            list.insert(key, (row, download));
+        }
+    }
+    let text = |list: BTreeMap<String, (&Listed, Download)>| {
+        let list: BTreeMap<String, Download> = list.into_iter().map(|(key, (_, download))| (key, download)).collect();
+        crate::text::to_text(&list)
+    };
+    lists.into_iter().map(|(key, list)| (key, text(list))).collect()
+}
+
+/// Where a runtime is listed for uv; `None` when uv cannot read its format.
+pub(crate) fn list_of(row: &Listed) -> Option<String> {
+    rank(row).map(|_| key_of_list(row))
+}
+
+fn key_of_list(row: &Listed) -> String {
+    match row.runtime.variant() {
+        None => object_keys::DOWNLOADS.to_owned(),
+        Some(variant) => format!("{}{variant}.json", object_keys::DOWNLOADS_FOLDER),
+    }
+}
+
+fn rank(row: &Listed) -> Option<usize> {
+    FORMATS.iter().position(|format| *format == row.artifact.format)
+}
+
+/// The smallest is listed.
+fn preference(row: &Listed) -> impl Ord + use<> {
+    (row.python.stand_in, std::cmp::Reverse(row.created), row.build_key, rank(row))
+}
+
+/// uv's words for a platform: system, processor, C library.
+fn words(platform: PlatformKey) -> (&'static str, &'static str, &'static str) {
+    let (os, libc) = match platform.os() {
+        Os::Linux => ("linux", "gnu"),
+        Os::Macos => ("darwin", "none"),
+        Os::Windows => ("windows", "none"),
+    };
+    let family = match platform.arch() {
+        Arch::X64 => "x86_64",
+        Arch::Aarch64 => "aarch64",
+    };
+    (os, family, libc)
+}
+
+/// What uv calls this interpreter, which is also the name of the folder it makes.
+pub(crate) fn uv_key(row: &Listed) -> String {
+    let (os, family, libc) = words(row.platform);
+    format!("cpython-{}-{os}-{family}-{libc}", row.python.actual)
+}
+
+fn download(row: &Listed, base: &str) -> (String, Download) {
+    let (os, family, libc) = words(row.platform);
+    let python = row.python.actual;
+    let download = Download {
+        name: "cpython",
+        arch: Processor { family, variant: None },
+        os,
+        libc,
+        major: python.major,
+        minor: python.minor,
+        patch: python.patch,
+        prerelease: "",
+        url: object_keys::url(base, &row.artifact.key),
+        sha256: row.artifact.sha256,
+        variant: None,
+        build: row.created.date().replace('-', ""),
+    };
+    (uv_key(row), download)
+}

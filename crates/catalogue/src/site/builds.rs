@@ -1,0 +1,91 @@
+//! The catalogue as the pages show it: runtimes, their platforms, the builds of each.
+
+use std::collections::{BTreeMap, HashMap};
+
+use vocab::{Digest, PlatformKey, VersionString};
+
+use crate::{Catalogue, Channel, Entry, EntryId, Listed};
+
+pub(super) struct Runtime<'a> {
+    pub version: &'a VersionString,
+    /// In the order of [`PlatformKey::ALL`]; only platforms that have a build.
+    pub platforms: Vec<(PlatformKey, Builds<'a>)>,
+}
+
+/// The builds of one runtime for one platform, the newest first; never empty.
+pub(super) struct Builds<'a>(pub Vec<Build<'a>>);
+
+/// One build, in all of its formats.
+pub(super) struct Build<'a> {
+    /// In the best format.
+    pub row: &'a Listed,
+    /// By format, `row` among them.
+    pub formats: Vec<&'a Listed>,
+    pub entry: Option<&'a Entry>,
+}
+
+impl<'a> Runtime<'a> {
+    /// Of the first platform: what the page says of the runtime as a whole.
+    pub fn first(&self) -> &Build<'a> {
+        self.platforms[0].1.current()
+    }
+
+    pub fn current(&self) -> impl Iterator<Item = (PlatformKey, &Build<'a>)> {
+        self.platforms.iter().map(|(platform, builds)| (*platform, builds.current()))
+    }
+
+    pub fn channel(&self) -> Channel {
+        self.current().map(|(_, build)| build.row.channel).max().unwrap_or_default()
+    }
+}
+
+impl<'a> Builds<'a> {
+    /// The newest that is stable; where nothing is, the newest.
+    pub fn current(&self) -> &Build<'a> {
+        self.0.iter().find(|build| build.row.channel == Channel::Stable).unwrap_or(&self.0[0])
+    }
+
+    /// The one before the current one.
+    pub fn former(&self) -> Option<&Build<'a>> {
+        let current = self.current().row.build_key;
+        self.0.iter().skip_while(|build| build.row.build_key != current).nth(1)
+    }
+}
+
+/// The newest Python first, then by variant.
+pub(super) fn runtimes<'a>(catalogue: &'a Catalogue, entries: &'a [Entry]) -> Vec<Runtime<'a>> {
+    let by_id: HashMap<EntryId, &Entry> = entries.iter().map(|entry| (entry.id(), entry)).collect();
+    let mut rows: BTreeMap<&VersionString, BTreeMap<PlatformKey, Vec<&Listed>>> = BTreeMap::new();
+    for row in &catalogue.entries {
+        rows.entry(&row.runtime).or_default().entry(row.platform).or_default().push(row);
+    }
+    let mut runtimes: Vec<Runtime<'a>> = rows
+        .into_iter()
+        .map(|(version, platforms)| {
+            let builds = |(platform, rows): (PlatformKey, Vec<&'a Listed>)| (platform, builds(&rows, &by_id));
+            Runtime { version, platforms: platforms.into_iter().map(builds).collect() }
+        })
+        .collect();
+    runtimes.sort_by_key(|runtime| std::cmp::Reverse(runtime.version.python()));
+    runtimes
+}
+
+/// `rows` come with the newest first, as they stand in the catalogue.
+fn builds<'a>(rows: &[&'a Listed], by_id: &HashMap<EntryId, &'a Entry>) -> Builds<'a> {
+    let mut found: Vec<Build<'a>> = Vec::new();
+    let mut places: HashMap<Digest, usize> = HashMap::new();
+    for row in rows {
+        if let Some(place) = places.get(&row.build_key) {
+            found[*place].formats.push(row);
+        } else {
+            places.insert(row.build_key, found.len());
+            found.push(Build { row, formats: vec![row], entry: None });
+        }
+    }
+    for build in &mut found {
+        build.formats.sort_by_key(|row| row.artifact.format);
+        build.row = build.formats[0];
+        build.entry = build.formats.iter().find_map(|row| by_id.get(&row.id()).copied());
+    }
+    Builds(found)
+}

@@ -1,0 +1,91 @@
+//! What a build changed against the one before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use maud::{Markup, html};
+use vocab::PlatformKey;
+
+use super::builds::{Build, Runtime};
+use super::words;
+use crate::Entry;
+
+/// In the order they are shown.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Change {
+    Python { before: String, after: String },
+    Version { name: String, before: String, after: String },
+    Added { name: String, after: String },
+    Removed { name: String, before: String },
+}
+
+pub(super) fn changes(before: &Entry, after: &Entry) -> BTreeSet<Change> {
+    let versions = |entry: &Entry| -> BTreeMap<String, String> {
+        let packages = entry.content.packages.iter();
+        packages.map(|package| (package.name.to_string(), package.version.clone())).collect()
+    };
+    let (old, new) = (versions(before), versions(after));
+    let mut found = BTreeSet::new();
+    let python = |entry: &Entry| format!("{} ({})", entry.python.actual, entry.python.source);
+    if python(before) != python(after) {
+        found.insert(Change::Python { before: python(before), after: python(after) });
+    }
+    for name in old.keys().chain(new.keys()) {
+        let name = name.clone();
+        match (old.get(&name).cloned(), new.get(&name).cloned()) {
+            (Some(before), Some(after)) if before != after => found.insert(Change::Version { name, before, after }),
+            (Some(before), None) => found.insert(Change::Removed { name, before }),
+            (None, Some(after)) => found.insert(Change::Added { name, after }),
+            _ => false,
+        };
+    }
+    found
+}
+
+/// Absent when no platform has a former build.
+pub(super) fn section(runtime: &Runtime<'_>) -> Option<Markup> {
+    let mut told: Vec<(PlatformKey, &Build<'_>, &Build<'_>)> = Vec::new();
+    for (platform, builds) in &runtime.platforms {
+        if let Some(former) = builds.former() {
+            told.push((*platform, former, builds.current()));
+        }
+    }
+    if told.is_empty() {
+        return None;
+    }
+    Some(html! {
+        section id="changes" {
+            h2 { "Changes" }
+            @for (platform, former, current) in told {
+                @let (system, processor) = words::platform(platform);
+                h3 { (system) " " span class="quiet" { (processor) } }
+                p {
+                    "Since " time datetime=(former.row.created) { (former.row.created.date()) } ": "
+                    (words::bytes(former.row.artifact.size)) " → " (words::bytes(current.row.artifact.size))
+                }
+                @if let (Some(before), Some(after)) = (former.entry, current.entry) { (list(before, after)) }
+            }
+        }
+    })
+}
+
+fn list(before: &Entry, after: &Entry) -> Markup {
+    let found = changes(before, after);
+    html! {
+        @if found.is_empty() {
+            p { "The same interpreter and the same versions of all packages, built anew." }
+        } @else {
+            ul class="changes" {
+                @for change in &found {
+                    @match change {
+                        Change::Python { before, after } =>
+                            li class="changed" { "Python " (before) " → " (after) },
+                        Change::Version { name, before, after } =>
+                            li class="changed" { (name) " " (before) " → " strong { (after) } },
+                        Change::Added { name, after } => li class="added" { (name) " " strong { (after) } },
+                        Change::Removed { name, before } => li class="removed" { (name) " " (before) },
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What every page has around its own content.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::SiteSettings;
+
+/// `root` is the way from the page to the site's folder: `""` or `"../"`.
+pub(super) fn page(title: &str, root: &str, settings: &SiteSettings, content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href={ (root) "style.css" };
+                script src={ (root) "script.js" } defer {}
+            }
+            body {
+                a class="skip" href="#content" { "Skip to content" }
+                header class="bar" {
+                    a class="brand" href={ (root) "index.html" } {
+                        (mark())
+                        span { (settings.title) }
+                    }
+                    nav aria-label="Data" {
+                        a href={ (root) "../catalogue.json" } { "catalogue.json" }
+                        a href={ (root) "../downloads.json" } { "downloads.json" }
+                    }
+                }
+                main id="content" { (content) }
+                footer {
+                    p {
+                        "Every artifact here is named by its SHA-256 and never changes. "
+                        "This page is derived from " a href={ (root) "../catalogue.json" } { "catalogue.json" } "."
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Three stacked parts, as an artifact is.
+fn mark() -> Markup {
+    html! {
+        svg class="mark" viewBox="0 0 24 24" width="24" height="24" aria-hidden="true" {
+            rect x="2" y="3" width="20" height="5" rx="1.5" {}
+            rect x="2" y="10" width="14" height="5" rx="1.5" {}
+            rect x="2" y="17" width="17" height="5" rx="1.5" {}
+        }
+    }
+}

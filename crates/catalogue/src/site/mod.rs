@@ -1,0 +1,49 @@
+//! The static site: one page for all runtimes, one for each. Plain HTML, one style sheet, one small script, nothing from
+//! elsewhere; readable without the script.
+
+mod builds;
+mod changes;
+mod frame;
+mod index_page;
+mod install;
+mod packages;
+mod picture;
+mod runtime_page;
+mod treemap;
+mod words;
+
+use std::collections::BTreeMap;
+
+use crate::{Catalogue, Entry, object_keys};
+
+/// What the pages say about the place where they lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteSettings {
+    /// Of the whole site, shown as its heading.
+    pub title: String,
+    /// The URL of the destination's prefix, as readers reach it, for install commands. Where it is not known, the pages
+    /// show a placeholder, and the script puts in where they are looked at.
+    pub base_url: Option<String>,
+}
+
+impl Default for SiteSettings {
+    fn default() -> Self {
+        Self { title: "Python runtimes".to_owned(), base_url: None }
+    }
+}
+
+/// Object key → content, all below `site/`. `entries` tells what is inside of what `catalogue` lists; a row without its
+/// entry is shown without its packages.
+pub fn site(catalogue: &Catalogue, entries: &[Entry], settings: &SiteSettings) -> BTreeMap<String, Vec<u8>> {
+    let runtimes = builds::runtimes(catalogue, entries);
+    let mut files = BTreeMap::new();
+    let mut put = |path: &str, content: Vec<u8>| files.insert(format!("{}{path}", object_keys::SITE), content);
+    put("style.css", include_bytes!("style.css").to_vec());
+    put("script.js", include_bytes!("script.js").to_vec());
+    put("index.html", index_page::page(&runtimes, catalogue, settings).into_string().into_bytes());
+    for runtime in &runtimes {
+        let page = runtime_page::page(runtime, catalogue, settings);
+        put(&format!("{}/index.html", runtime.version), page.into_string().into_bytes());
+    }
+    files
+}

@@ -1,0 +1,87 @@
+//! Numbers and short words as the pages write them.
+
+use vocab::{Origin, Outcome, PlatformKey};
+
+/// `213.8 MB`; powers of ten, as packages' sizes are told elsewhere.
+pub(super) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// `1 package`, `14 packages`.
+pub(super) fn counted(number: u64, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
+
+/// As people call it.
+pub(super) fn platform(platform: PlatformKey) -> (&'static str, &'static str) {
+    match platform {
+        PlatformKey::LinuxX64 => ("Linux", "x64"),
+        PlatformKey::LinuxAarch64 => ("Linux", "arm64"),
+        PlatformKey::MacosxX64 => ("macOS", "Intel"),
+        PlatformKey::MacosxAarch64 => ("macOS", "Apple silicon"),
+        PlatformKey::WindowsX64 => ("Windows", "x64"),
+    }
+}
+
+pub(super) fn origin(origin: &Origin) -> String {
+    match origin {
+        Origin::Wheel => "wheel".to_owned(),
+        Origin::Sdist { .. } => "built from source".to_owned(),
+        Origin::Git { repository, commit } => format!("built from {repository} at {}", &commit[..commit.len().min(10)]),
+        Origin::Path { path, .. } => format!("from {path}"),
+        Origin::Base => "with the interpreter".to_owned(),
+    }
+}
+
+pub(super) fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Skipped => "skipped",
+        Outcome::NotApplicable => "does not apply",
+        Outcome::Forced => "forced from source",
+        Outcome::BuiltWheel => "wheel compiled",
+        Outcome::FromSource => "built from source",
+        Outcome::Overridden => "version overridden",
+        Outcome::WithoutDependencies => "without dependencies",
+        Outcome::LeftOut => "left out",
+        Outcome::Missing => "missing",
+        Outcome::NeedsNativeRunner => "needs a native runner",
+    }
+}
+
+/// What a system has to be to run it: `glibc 2.28`. The C++ library's own number means little to people.
+pub(super) fn needs(needs: &std::collections::BTreeMap<String, String>) -> Option<String> {
+    let names = [("glibc", "glibc"), ("macos", "macOS")];
+    names.iter().find_map(|(key, name)| needs.get(*key).map(|version| format!("{name} {version}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_one_decimal_and_never_a_thousand() {
+        let cases = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (999_949, "999.9 kB"),
+            (999_950, "1.0 MB"),
+            (213_795_597, "213.8 MB"),
+        ];
+        for (number, text) in cases {
+            assert_eq!(bytes(number), text);
+        }
+        assert_eq!(bytes(u64::MAX), "18446744.1 TB");
+        assert_eq!((counted(1, "package"), counted(0, "package")), ("1 package".into(), "0 packages".into()));
+    }
+}
