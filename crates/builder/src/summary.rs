@@ -1,6 +1,6 @@
 //! What a person is told before and after a build: rows of tables and a few lines, as plain data.
 
-use vocab::{Manifest, Outcome};
+use vocab::{Distribution, Manifest, Outcome};
 
 use crate::build::{Ending, Report};
 use crate::plan::{Action, Plan};
@@ -83,15 +83,17 @@ fn product_lines(manifest: &Manifest, bytes: &dyn Fn(u64) -> String) -> Vec<Stri
     let stand_in = if base.stand_in { format!(", STAND-IN for {}", base.requested) } else { String::new() };
     let absent = if base.absent.is_empty() { String::new() } else { format!("; without {}", base.absent.join(", ")) };
     lines.push(format!("python    {}{stand_in}, {} ({}){absent}", base.actual, base.source, base.origin));
-    let needs: Vec<String> = manifest.native.needs.iter().map(|(name, version)| format!("{name} {version}")).collect();
     lines.push(format!(
-        "contents  {} packages, {} files, {}; {} native modules import{}",
+        "contents  {} packages, {} files, {}; {} native modules import",
         manifest.distributions.len(),
         manifest.files,
         bytes(manifest.installed_size),
         manifest.native.imported,
-        if needs.is_empty() { String::new() } else { format!("; needs {}", needs.join(", ")) },
     ));
+    let needs: Vec<String> = manifest.native.needs.keys().map(|provider| need(manifest, provider)).collect();
+    if !needs.is_empty() {
+        lines.push(format!("needs     {}; {} native files", needs.join(", "), manifest.native.files));
+    }
     if let Some(artifact) = &manifest.artifact {
         lines.push(format!(
             "packed    {} in {} parts, sha256 {}",
@@ -101,6 +103,19 @@ fn product_lines(manifest: &Manifest, bytes: &dyn Fn(u64) -> String) -> Vec<Stri
         ));
     }
     lines
+}
+
+/// `glibc 2.28 (duckdb and 2 more)`: the version, and the distributions that ask for it. Where none does, the
+/// interpreter or a copied file does.
+fn need(manifest: &Manifest, provider: &str) -> String {
+    let version = &manifest.native.needs[provider];
+    let asks = |row: &&Distribution| row.native.as_ref().and_then(|native| native.needs.get(provider)) == Some(version);
+    let mut asking = manifest.distributions.iter().filter(asks);
+    match (asking.next(), asking.count()) {
+        (None, _) => format!("{provider} {version}"),
+        (Some(first), 0) => format!("{provider} {version} ({})", first.name),
+        (Some(first), more) => format!("{provider} {version} ({} and {more} more)", first.name),
+    }
 }
 
 /// Nothing is left out silently.
@@ -122,4 +137,23 @@ fn left_out_lines(manifest: &Manifest) -> Vec<String> {
         .iter()
         .filter_map(|row| Some(format!("{:<14} {}: {}", word(row.outcome)?, row.name, row.reason)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use vocab::NativeFiles;
+
+    use super::*;
+
+    #[test]
+    fn what_a_runtime_needs_is_told_with_those_that_need_it() {
+        let fixture = include_bytes!("../../../fixtures/manifest/format-3.json");
+        let mut manifest = archive::read_manifest(fixture).unwrap();
+        let lines = |manifest: &Manifest| product_lines(manifest, &|bytes| bytes.to_string())[2].clone();
+        assert_eq!(lines(&manifest), "needs     glibc 2.17 (numpy), glibcxx 3.4.19 (numpy); 21 native files");
+        let needs = [("glibc".to_owned(), "2.17".to_owned())].into();
+        manifest.distributions[1].native = Some(NativeFiles { files: 1, needs });
+        manifest.native.needs.insert("glibcxx".to_owned(), "3.4.21".to_owned());
+        assert_eq!(lines(&manifest), "needs     glibc 2.17 (numpy and 1 more), glibcxx 3.4.21; 21 native files");
+    }
 }

@@ -16,9 +16,9 @@ use builder::checks::native_files::{
 };
 use builder::checks::whitelist::Whitelist;
 use support::write;
-use testkit::ElfFile;
 use testkit::elf_file::{AARCH64, X86_64};
-use testkit::pe_file::PeFile;
+use testkit::macho_file::kind;
+use testkit::{ElfFile, MachoFile, PeFile};
 use vocab::{DistributionName, Exit, Fault, NativeFiles, TreeLayout, TreePath};
 
 const SITE: &str = "lib/python3.12/site-packages";
@@ -228,4 +228,43 @@ fn a_whitelist_entry_for_the_module_or_the_file_lets_a_fault_pass() {
     report.allow(&whitelist, layout("linux-x64"), &|name| Some(format!("{name}-1.0-py3-none-any.whl")));
     assert_eq!(texts(&report), ["other: `SITE/other/core.so` needs libtbb.so.12, which is nowhere"]);
     assert_eq!(report.allowed.len(), 2);
+}
+
+#[test]
+fn a_whitelist_entry_works_for_each_format() {
+    let macho = MachoFile { install_name: "/opt/lib/liba.dylib", kind: kind::LIBRARY, ..MachoFile::default() };
+    let unsigned = MachoFile { is_signed: false, ..MachoFile::default() };
+    let pe = PeFile { imports: &["tbb12.dll"], ..PeFile::default() };
+    let (site, windows_site) = (SITE, "Lib/site-packages");
+    let cases = [
+        // (platform, file, content, key of the entry, its text)
+        (
+            "macosx-aarch64",
+            format!("{site}/pkg/liba.dylib"),
+            macho.bytes(),
+            format!("{site}/pkg/liba.dylib"),
+            "/OPT/lib",
+        ),
+        ("macosx-aarch64", format!("{site}/pkg/core.abi3.so"), unsigned.bytes(), "pkg.core".to_owned(), "signature"),
+        ("windows-x64", format!("{windows_site}/pkg/core.pyd"), pe.bytes(), "pkg.core".to_owned(), "tbb12.dll"),
+        (
+            "windows-x64",
+            format!("{windows_site}/pkg/helper.dll"),
+            pe.bytes(),
+            format!("{windows_site}/pkg/helper.dll"),
+            "",
+        ),
+    ];
+    for (platform, file, content, key, text) in cases {
+        let prefix = tempfile::tempdir().unwrap();
+        write(prefix.path(), &file, content);
+        let list = serde_json::json!({ "pkg-1.0-*.whl": { key: { "error": text, "reason": "a test" } } });
+        let whitelist = Whitelist::read(&write(prefix.path(), "list.json", list.to_string())).unwrap();
+        let policy = NativePolicy::strict(ceilings(platform));
+        let owner = |_: &TreePath| Some("pkg".parse().unwrap());
+        let mut report = check_native_files(prefix.path(), layout(platform), &policy, &owner).unwrap();
+        assert_eq!(report.faults.len(), 1, "for {file}: {:?}", report.faults);
+        report.allow(&whitelist, layout(platform), &|name| Some(format!("{name}-1.0-py3-none-any.whl")));
+        assert_eq!((report.faults.len(), report.allowed.len()), (0, 1), "for {file}");
+    }
 }

@@ -19,7 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use vocab::{DistributionName, Exit, Fault, TreeLayout, TreePath};
+use vocab::{DistributionName, Exit, Fault, Os, TreeLayout, TreePath};
 
 use binary::{Binary, Damage, Facts};
 use elf::rules::ElfSpace;
@@ -192,7 +192,7 @@ impl FileCheck<'_> {
         let platform = self.layout.platform;
         let (mut is_foreign, mut judgement) = (false, Judgement::default());
         match binary {
-            Ok(binary) if binary.os != platform.os() => is_foreign = true,
+            Ok(binary) if binary.os != platform.os() || self.is_launcher(path, binary) => is_foreign = true,
             Ok(binary) if !binary.archs.contains(&platform.arch()) => {
                 self.judge_architecture(path, binary, &mut judgement);
             }
@@ -213,7 +213,13 @@ impl FileCheck<'_> {
         }
     }
 
-    /// Distributions carry programs and objects of other machines as data: launchers, device code. Only what this
+    /// Installers for Windows carry launchers for every kind of machine, which they copy to where they are needed.
+    fn is_launcher(&self, path: &TreePath, binary: &Binary) -> bool {
+        let fits = binary.archs.contains(&self.layout.platform.arch());
+        binary.os == Os::Windows && !fits && binary.is_program && !path.starts_with(&self.layout.scripts())
+    }
+
+    /// Distributions carry programs and objects of other machines as data, device code for one. Only what this
     /// interpreter would load, or what stands among the scripts, must fit.
     fn judge_architecture(&self, path: &TreePath, binary: &Binary, judgement: &mut Judgement) {
         let names = binary.archs.iter().map(|arch| format!("{arch:?}").to_lowercase()).collect::<Vec<_>>();

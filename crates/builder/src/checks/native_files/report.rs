@@ -24,7 +24,7 @@ pub struct NativeReport {
     pub warnings: Vec<NativeFault>,
     /// Faults that a whitelist entry allows.
     pub allowed: Vec<NativeFault>,
-    /// Binaries of other systems, such as the Windows launchers inside an installer: data, not code, here.
+    /// Binaries of other systems, and launchers for other machines inside an installer: data, not code, here.
     pub foreign: u64,
 }
 
