@@ -2,7 +2,6 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
-mod remote_support;
 mod support;
 
 use std::fs;
@@ -11,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use support::{Bench, PYTHON, Run, builder_requests};
-use testkit::{FixtureFile, SdistBuilder, TestRepository, WheelBuilder};
+use testkit::{FixtureFile, S3Server, SdistBuilder, TestRepository, WheelBuilder};
 
 const WHEELS: [&str; 4] = ["one", "two", "three", "four"];
 
@@ -315,11 +314,11 @@ fn parts_brought(run: &Run) -> usize {
 #[test]
 fn builders_share_downloads_built_wheels_and_parts_through_a_remote_store() {
     let bench = Bench::of(packages(), files());
-    let server = remote_support::S3Server::start();
+    let server = S3Server::start();
     let folder = bench.path("shared");
     let reference = digest(&good(build_in(&bench, &bare_store(&bench, "alone"), &[], &[])));
     let places =
-        [("folder", folder.display().to_string()), ("bucket", format!("s3://{}/some/prefix", remote_support::BUCKET))];
+        [("folder", folder.display().to_string()), ("bucket", format!("s3://{}/some/prefix", S3Server::BUCKET))];
     for (kind, address) in places {
         let mut variables = server.variables().to_vec();
         variables.push(("PYDIST_REMOTE_STORE", address));
@@ -338,7 +337,7 @@ fn builders_share_downloads_built_wheels_and_parts_through_a_remote_store() {
         // The interpreter, five wheels and the manifest.
         assert_eq!(parts_brought(&run), 7, "{kind}: {}", run.told());
         assert_eq!([digest(&first), digest(&run)], [reference; 2], "{kind}");
-        assert!(!run.told().contains(remote_support::SECRET));
+        assert!(!run.told().contains(S3Server::SECRET));
         assert_sound(&bench, &second);
     }
     // Without the network a folder serves, and to a reader nothing is given.
@@ -382,7 +381,7 @@ fn a_damaged_or_absent_remote_store_costs_a_warning_and_with_strict_the_build() 
     assert_eq!((strict.code, &strict.error()["code"]), (4, &json!("E_REMOTE_STORE_DAMAGED")), "{}", strict.told());
 
     // Nobody listens there.
-    let variables = remote_support::variables("http://127.0.0.1:1", remote_support::SECRET);
+    let variables = S3Server::variables_for("http://127.0.0.1:1", S3Server::SECRET);
     let nowhere = ["--remote-store", "s3://bucket"];
     let run = good(build_in(&bench, &bare_store(&bench, "fourth"), &nowhere, &variables));
     assert_eq!(digest(&run), reference);
@@ -392,7 +391,7 @@ fn a_damaged_or_absent_remote_store_costs_a_warning_and_with_strict_the_build() 
     let strict = build_in(&bench, &bare_store(&bench, "fifth"), &[&nowhere[..], &["--strict"]].concat(), &variables);
     assert_eq!((strict.code, &strict.error()["code"]), (1, &json!("E_REMOTE_STORE")), "{}", strict.told());
     for told in [run.told(), strict.told()] {
-        assert!(![remote_support::SECRET, "X-Amz"].iter().any(|secret| told.contains(secret)), "{told}");
+        assert!(![S3Server::SECRET, "X-Amz"].iter().any(|secret| told.contains(secret)), "{told}");
     }
     let wrong = build_in(&bench, &bare_store(&bench, "sixth"), &["--remote-store", "ftp://host/x"], &[]);
     assert_eq!((wrong.code, &wrong.error()["code"]), (2, &json!("E_REMOTE_STORE_ADDRESS")), "{}", wrong.told());

@@ -1,7 +1,6 @@
 //! The remote store: one suite for every kind of place, and what its faults do to a build.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
-mod remote_support;
 mod wheel_support;
 
 use std::fs::{self, File};
@@ -12,11 +11,13 @@ use builder::context::Environment;
 use builder::download::{DownloadSettings, Downloader};
 use builder::remote::{FolderStore, Placed, Remote, RemoteErrorKind, RemoteSettings, RemoteStore, open};
 use builder::store::Store;
-use remote_support::{BUCKET, KEY, S3Server, SECRET, variables};
-use testkit::{HttpServer, Mishap};
+use testkit::{HttpServer, Mishap, S3Server};
 use vocab::{Digest, Event};
 use wheel_support::{Bench, settings, told};
 
+const BUCKET: &str = S3Server::BUCKET;
+const SECRET: &str = S3Server::SECRET;
+const KEY: &str = S3Server::KEY;
 const GO_ON: &dyn Fn() -> Result<(), RemoteErrorKind> = &|| Ok(());
 
 fn remote_of(address: &str, variables: &[(&str, String)], settings: DownloadSettings, strict: bool) -> Remote {
@@ -118,7 +119,7 @@ fn each_fault_of_a_server_is_told_for_what_it_is_and_never_with_a_secret() {
             http.every_time(&path, mishap);
         }
         let settings = DownloadSettings { stall_limit: Duration::from_millis(300), ..settings() };
-        let remote = remote_of(&format!("s3://{bucket}"), &variables(endpoint, secret), settings, false);
+        let remote = remote_of(&format!("s3://{bucket}"), &S3Server::variables_for(endpoint, secret), settings, false);
         let told = fault_of(&remote);
         assert!(told.contains(expected), "{expected}: {told}");
         assert!(![SECRET, KEY, "X-Amz", "another/"].iter().any(|secret| told.contains(secret)), "{told}");
@@ -132,7 +133,8 @@ fn a_server_without_conditional_requests_is_asked_first_and_then_given_the_objec
     for status in [404, 501, 200] {
         http.next_time(&path, Mishap::Status(status));
     }
-    let remote = remote_of(&format!("s3://{BUCKET}"), &variables(&http.url(""), SECRET), settings(), false);
+    let remote =
+        remote_of(&format!("s3://{BUCKET}"), &S3Server::variables_for(&http.url(""), SECRET), settings(), false);
     let folder = tempfile::tempdir().unwrap();
     let from = folder.path().join("x");
     fs::write(&from, "x").unwrap();

@@ -1,5 +1,6 @@
-//! What tests of the other crates are made of: small wheels, sdists and native files, a package index, an HTTP server with
-//! scripted faults, a git repository, a pydist repository. Everything is made on the spot, equal each time, and
+//! What tests of the other crates are made of: small wheels, sdists and native files, a package index, an HTTP server
+//! with scripted faults, an S3 server and what goes wrong on the way to one, a git repository, a pydist repository.
+//! Everything is made on the spot, equal each time, and
 //! works without a network.
 //!
 //! ```
@@ -20,6 +21,8 @@ mod git_repository;
 mod http_server;
 pub mod macho_file;
 pub mod pe_file;
+mod s3_proxy;
+mod s3_server;
 mod sdist_builder;
 mod test_repository;
 mod wheel_builder;
@@ -31,6 +34,8 @@ pub use git_repository::GitRepository;
 pub use http_server::{HttpServer, Mishap, Request};
 pub use macho_file::MachoFile;
 pub use pe_file::PeFile;
+pub use s3_proxy::{S3Fault, S3Proxy};
+pub use s3_server::S3Server;
 pub use sdist_builder::{SdistBuilder, Stumble};
 pub use test_repository::TestRepository;
 pub use wheel_builder::{RecordFault, WheelBuilder};

@@ -1,0 +1,179 @@
+//! The command line, and nothing but its shape.
+
+use std::path::PathBuf;
+
+use catalogue::Channel;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use vocab::PlatformKey;
+
+/// Publish runtimes to a folder or an S3 bucket, and look after what is published.
+#[derive(Debug, Parser)]
+#[command(
+    name = "publisher",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 the network, a server or the disk failed, 2 usage, 3 something stands against \
+                  publishing, 4 a digest or a signature cannot be trusted."
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub global: GlobalArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Publish artifacts: their manifests, SBOMs, provenance and signatures, an entry for each, and the index.
+    Publish(PublishArguments),
+    /// Write the index again from the entries.
+    Reindex,
+    /// Show what is published.
+    List {
+        /// What was retracted as well.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show everything about entries.
+    Show {
+        #[command(flatten)]
+        which: WhichArguments,
+    },
+    /// Read everything that entries point at, and compare digests, signatures and the index.
+    Verify {
+        /// All entries when not given.
+        #[arg(value_name = "VERSION|ID|DIGEST")]
+        wanted: Option<String>,
+        #[arg(long, value_name = "KEY")]
+        platform: Option<PlatformKey>,
+        /// Who must have signed: a public key, or a `.pub` file.
+        #[arg(long, value_name = "KEY|FILE")]
+        public_key: Option<String>,
+    },
+    /// Take entries out of the index. Their artifacts stay, for who asks for them by digest.
+    Retract {
+        #[command(flatten)]
+        which: WhichArguments,
+        /// For whoever meets it: a sentence.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Put entries into another channel.
+    Promote {
+        #[command(flatten)]
+        which: WhichArguments,
+        #[arg(long, default_value = "stable")]
+        channel: Channel,
+    },
+    /// Remove what no entry points at, and what interrupted uploads left.
+    Gc {
+        /// Say what would go.
+        #[arg(long)]
+        dry_run: bool,
+        /// What is younger stays: it may belong to a publisher that is at work.
+        #[arg(long, value_name = "N", default_value_t = 7)]
+        older_than_days: u32,
+    },
+    /// Make a pair of keys for signing: DIR/pydist.key and DIR/pydist.pub.
+    ///
+    /// With a password from PYDIST_SIGNING_PASSWORD or, with --password, from the terminal.
+    Keygen {
+        #[arg(value_name = "DIR", default_value = ".")]
+        folder: PathBuf,
+        /// Ask for a password.
+        #[arg(long)]
+        password: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct WhichArguments {
+    #[arg(value_name = "VERSION|ID|DIGEST")]
+    pub wanted: String,
+    #[arg(long, value_name = "KEY")]
+    pub platform: Option<PlatformKey>,
+}
+
+#[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub struct PublishArguments {
+    /// What `builder` wrote, with its manifest beside it; everything in dist/ when none is named.
+    #[arg(value_name = "ARTIFACT")]
+    pub artifacts: Vec<PathBuf>,
+    #[arg(long, value_name = "NAME", default_value = "candidate")]
+    pub channel: Channel,
+    /// Show what would be published, and check all of it.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Replace entries that are there.
+    #[arg(long, conflicts_with = "fail_existing")]
+    pub force: bool,
+    /// Entries that are there are an error, instead of being kept with a warning.
+    #[arg(long)]
+    pub fail_existing: bool,
+    /// A minisign secret key. Its content may also be in PYDIST_SIGNING_KEY, its password in PYDIST_SIGNING_PASSWORD.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// A URI for the provenance: who controls the building machine. Known by itself on GitHub and GitLab.
+    #[arg(long, value_name = "URI")]
+    pub builder_id: Option<String>,
+    /// The repository whose lock files are the committed ones.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repository: PathBuf,
+    /// Publish another patch release of Python than was asked for.
+    #[arg(long)]
+    pub allow_stand_in: bool,
+    /// Publish without packages that could not be had.
+    #[arg(long)]
+    pub allow_missing: bool,
+    /// Publish without packages that the policy left out.
+    #[arg(long)]
+    pub allow_left_out: bool,
+    /// Publish what was built from an empty configuration.
+    #[arg(long)]
+    pub allow_degraded: bool,
+    /// Publish native modules that were never imported, because the runtime was built on another platform.
+    #[arg(long)]
+    pub allow_unchecked: bool,
+    /// Publish what was built from other rows than lock.json has.
+    #[arg(long)]
+    pub allow_other_lock: bool,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct GlobalArguments {
+    /// A folder or `s3://bucket/prefix[?endpoint=…&region=…&profile=…]`; PYDIST_PUBLISH_TO when not given, else the
+    /// folder `published`.
+    #[arg(long, value_name = "URL|DIR", global = true)]
+    pub to: Option<String>,
+    /// Print events and results as JSON lines on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only what went wrong.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,303 @@
+//! A folder: on this machine, or one that machines share over a network file system.
+//!
+//! An object is a file. It is written beside its place and then takes it in one step. Replacing holds a lock on one
+//! file of the folder, which the system gives back when its holder dies.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use tempfile::NamedTempFile;
+use vocab::{Digest, DigestWriter, Event};
+
+use super::{
+    Destination, DestinationError, DestinationErrorKind, Expected, Head, Leftover, Listed, Object, Placed, Replaced,
+    Result, Tag, Upload, Uploaded, Work,
+};
+use crate::object_key::ObjectKey;
+
+/// Names of files that are being written; keys never begin with a dot.
+const STAGED: &str = ".put-";
+
+/// Held while an object is replaced.
+const LOCK: &str = ".lock";
+
+type Inner<T> = std::result::Result<T, DestinationErrorKind>;
+
+#[derive(Debug)]
+pub struct FolderDestination {
+    root: PathBuf,
+    place: String,
+}
+
+impl FolderDestination {
+    /// Made with the first object.
+    pub fn new(root: PathBuf) -> Self {
+        Self { place: root.display().to_string(), root }
+    }
+
+    fn path(&self, key: &ObjectKey) -> PathBuf {
+        key.as_str().split('/').fold(self.root.clone(), |path, component| path.join(component))
+    }
+
+    fn named(
+        &self,
+        action: &'static str,
+        key: &ObjectKey,
+    ) -> impl Fn(DestinationErrorKind) -> DestinationError + use<> {
+        let (place, key) = (self.place.clone(), key.to_string());
+        move |kind| DestinationError { action, key: Some(key.clone()), place: place.clone(), kind }
+    }
+
+    /// A file that will take the place of `target`, in the same folder.
+    fn staged(&self, target: &Path) -> Inner<NamedTempFile> {
+        let folder = target.parent().unwrap_or(&self.root);
+        fs::create_dir_all(folder).map_err(disk("create", folder))?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(STAGED);
+        // Temporary files are private; objects are for everybody who may look into the folder.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+        builder.tempfile_in(folder).map_err(disk("create a file in", folder))
+    }
+
+    fn staged_with(&self, target: &Path, bytes: &[u8]) -> Inner<NamedTempFile> {
+        let mut staged = self.staged(target)?;
+        let written = staged.write_all(bytes).and_then(|()| staged.as_file().sync_all());
+        written.map_err(disk("write", staged.path()))?;
+        Ok(staged)
+    }
+
+    fn replace_inner(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Inner<Replaced> {
+        let target = self.path(key);
+        let staged = self.staged_with(&target, bytes)?;
+        let lock = self.root.join(LOCK);
+        let lock_file = File::options().create(true).append(true).open(&lock).map_err(disk("open", &lock))?;
+        lock_file.lock().map_err(disk("lock", &lock))?;
+        let current = read(&target)?.map(|bytes| tag_of(&bytes));
+        let holds = match expected {
+            Expected::Absent => current.is_none(),
+            Expected::State(tag) => current.as_ref() == Some(tag),
+            Expected::Anything => true,
+        };
+        if !holds {
+            return Ok(Replaced::Changed);
+        }
+        staged.persist(&target).map_err(|error| error.error).map_err(disk("write", &target))?;
+        Ok(Replaced::Done)
+    }
+
+    fn upload_inner(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+        let target = self.path(upload.key);
+        let there = Uploaded { placed: Placed::Theirs, sent: 0, copied: 0, resumed: 0 };
+        if !upload.overwrite && target.exists() {
+            return Ok(there);
+        }
+        let staged = self.staged(&target)?;
+        let sha256 = copy(upload, staged.as_file(), work)?;
+        if sha256 != upload.sha256 {
+            let reason = format!("its SHA-256 is {sha256}, the manifest says {}", upload.sha256);
+            return Err(DestinationErrorKind::GivenUp { reason });
+        }
+        (upload.verdict)().map_err(|reason| DestinationErrorKind::GivenUp { reason })?;
+        staged.as_file().sync_all().map_err(disk("write", staged.path()))?;
+        let ours = Uploaded { placed: Placed::Ours, sent: upload.size, ..there };
+        if upload.overwrite {
+            staged.persist(&target).map_err(|error| error.error).map_err(disk("write", &target))?;
+            return Ok(ours);
+        }
+        // Fails where the name is taken, in one step with taking it.
+        match staged.persist_noclobber(&target) {
+            Ok(_) => Ok(ours),
+            Err(_) if target.exists() => Ok(there),
+            Err(error) => Err(disk("write", &target)(error.error)),
+        }
+    }
+
+    fn walk(&self, prefix: &str) -> impl Iterator<Item = walkdir::Result<walkdir::DirEntry>> + use<> {
+        let start = self.root.join(prefix.trim_end_matches('/'));
+        let absent = !start.exists();
+        walkdir::WalkDir::new(start).into_iter().filter(move |_| !absent)
+    }
+
+    fn list_inner(&self, prefix: &str) -> Inner<Vec<Listed>> {
+        let mut rows = Vec::new();
+        for entry in self.walk(prefix) {
+            let Some((path, metadata)) = file_of(entry, &self.root)? else { continue };
+            let Ok(below) = path.strip_prefix(&self.root) else { continue };
+            let names: Option<Vec<&str>> = below.components().map(|it| it.as_os_str().to_str()).collect();
+            // What is no object of ours, among them files that are being written.
+            let Some(key) = names.and_then(|names| names.join("/").parse::<ObjectKey>().ok()) else { continue };
+            let modified = metadata.modified().map_err(disk("read", &path))?;
+            rows.push(Listed { key, size: metadata.len(), modified });
+        }
+        rows.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(rows)
+    }
+
+    fn leftovers_inner(&self, before: SystemTime, dry_run: bool) -> Inner<Vec<Leftover>> {
+        let mut rows = Vec::new();
+        for entry in self.walk("") {
+            let Some((path, metadata)) = file_of(entry, &self.root)? else { continue };
+            let staged = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(STAGED));
+            if !staged || metadata.modified().map_err(disk("read", &path))? >= before {
+                continue;
+            }
+            if !dry_run {
+                match fs::remove_file(&path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(disk("remove", &path)(error)),
+                    _ => {}
+                }
+            }
+            rows.push(Leftover { what: path.display().to_string(), size: Some(metadata.len()) });
+        }
+        rows.sort_by(|a, b| a.what.cmp(&b.what));
+        Ok(rows)
+    }
+}
+
+impl Destination for FolderDestination {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn get(&self, key: &ObjectKey) -> Result<Option<Object>> {
+        let bytes = read(&self.path(key)).map_err(self.named("read", key))?;
+        Ok(bytes.map(|bytes| Object { tag: tag_of(&bytes), bytes }))
+    }
+
+    fn read(&self, key: &ObjectKey, range: Option<std::ops::Range<u64>>, to: &mut dyn Write) -> Result<Option<u64>> {
+        let path = self.path(key);
+        let inner = || -> io::Result<Option<u64>> {
+            let Some(mut file) = present(File::open(&path))? else { return Ok(None) };
+            let length = match range {
+                Some(range) => {
+                    file.seek(io::SeekFrom::Start(range.start))?;
+                    range.end.saturating_sub(range.start)
+                }
+                None => u64::MAX,
+            };
+            io::copy(&mut file.take(length), to).map(Some)
+        };
+        inner().map_err(disk("read", &path)).map_err(self.named("read", key))
+    }
+
+    fn head(&self, key: &ObjectKey) -> Result<Option<Head>> {
+        let path = self.path(key);
+        let metadata = present(fs::metadata(&path)).map_err(disk("read", &path)).map_err(self.named("read", key))?;
+        // An artifact is never replaced by other bytes, so that size and time stand for its state.
+        Ok(metadata.map(|it| Head { size: it.len(), tag: Tag(format!("{}-{:?}", it.len(), it.modified().ok())) }))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+        self.list_inner(prefix).map_err(|kind| DestinationError {
+            action: "list",
+            key: Some(prefix.to_owned()),
+            place: self.place.clone(),
+            kind,
+        })
+    }
+
+    fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<Placed> {
+        let target = self.path(key);
+        let inner = || -> Inner<Placed> {
+            if target.exists() {
+                return Ok(Placed::Theirs);
+            }
+            match self.staged_with(&target, bytes)?.persist_noclobber(&target) {
+                Ok(_) => Ok(Placed::Ours),
+                Err(_) if target.exists() => Ok(Placed::Theirs),
+                Err(error) => Err(disk("write", &target)(error.error)),
+            }
+        };
+        inner().map_err(self.named("write", key))
+    }
+
+    fn replace(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Result<Replaced> {
+        self.replace_inner(key, bytes, expected).map_err(self.named("write", key))
+    }
+
+    fn delete(&self, key: &ObjectKey) -> Result<bool> {
+        let path = self.path(key);
+        let removed = present(fs::remove_file(&path)).map_err(disk("remove", &path));
+        removed.map(|it| it.is_some()).map_err(self.named("remove", key))
+    }
+
+    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded> {
+        self.upload_inner(upload, work).map_err(self.named("write", upload.key))
+    }
+
+    fn leftovers(&self, before: SystemTime, dry_run: bool) -> Result<Vec<Leftover>> {
+        self.leftovers_inner(before, dry_run).map_err(|kind| DestinationError {
+            action: "look for what interrupted uploads left",
+            key: None,
+            place: self.place.clone(),
+            kind,
+        })
+    }
+}
+
+fn copy(upload: &Upload<'_>, to: &File, work: &Work<'_>) -> Inner<Digest> {
+    let mut from = File::open(upload.file).map_err(disk("read", upload.file))?;
+    let id = work.begin(upload.key.file_name(), upload.size);
+    let mut writer = DigestWriter::new(to);
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        if work.is_cancelled() {
+            return Err(DestinationErrorKind::Cancelled);
+        }
+        let count = from.read(&mut buffer).map_err(disk("read", upload.file))?;
+        if count == 0 {
+            break;
+        }
+        writer.write_all(&buffer[..count]).map_err(disk("copy", upload.file))?;
+        work.advance(id, count as u64);
+    }
+    (work.tell)(Event::TransferFinished { id });
+    Ok(writer.finish().1)
+}
+
+fn tag_of(bytes: &[u8]) -> Tag {
+    Tag(Digest::of(bytes).to_string())
+}
+
+fn read(path: &Path) -> Inner<Option<Vec<u8>>> {
+    present(fs::read(path)).map_err(disk("read", path))
+}
+
+fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// `None` for what is no file, and for what went away while the folder was walked.
+fn file_of(entry: walkdir::Result<walkdir::DirEntry>, root: &Path) -> Inner<Option<(PathBuf, fs::Metadata)>> {
+    let inner = || -> walkdir::Result<Option<(PathBuf, fs::Metadata)>> {
+        let entry = entry?;
+        if !entry.file_type().is_file() {
+            return Ok(None);
+        }
+        let metadata = entry.metadata()?;
+        Ok(Some((entry.into_path(), metadata)))
+    };
+    match inner() {
+        Ok(found) => Ok(found),
+        Err(error) => {
+            let path = error.path().unwrap_or(root).to_owned();
+            match error.into_io_error() {
+                Some(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+                Some(source) => Err(disk("read", &path)(source)),
+                None => Err(disk("read", &path)(io::Error::other("a link leads to a folder above it"))),
+            }
+        }
+    }
+}
+
+fn disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DestinationErrorKind + use<> {
+    let path = path.to_owned();
+    move |source| DestinationErrorKind::Disk { action, path, source }
+}

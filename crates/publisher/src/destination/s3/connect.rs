@@ -1,0 +1,147 @@
+//! From settings to a client: region, endpoint, credentials, HTTP.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, RuntimeComponents,
+    SharedCredentialsProvider,
+};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+
+use super::super::BucketAddress;
+
+/// For a server that has no regions of its own; signatures need some name.
+const NO_REGION: &str = "us-east-1";
+
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a destination needs beside its address.
+#[derive(Clone, Debug)]
+pub struct S3Settings {
+    pub access: Access,
+    /// How often a request is made in all before its failure counts.
+    pub attempts: u32,
+    /// Before the second attempt; later ones wait longer.
+    pub first_pause: Duration,
+    /// How long one attempt of one request may take in all: bringing a part, or putting thousands together.
+    pub patience: Duration,
+    /// Parts that are on their way at the same time.
+    pub side_by_side: usize,
+    /// A PEM file of certificates to trust beside the system's own.
+    pub certificates: Option<PathBuf>,
+    pub limits: super::super::Limits,
+    /// Smaller files go up in one request, in bytes.
+    pub in_one: u64,
+}
+
+impl Default for S3Settings {
+    fn default() -> Self {
+        Self {
+            access: Access::Usual,
+            attempts: 6,
+            first_pause: Duration::from_millis(200),
+            patience: Duration::from_secs(600),
+            side_by_side: 8,
+            certificates: None,
+            limits: super::super::Limits::S3,
+            in_one: 12 << 20,
+        }
+    }
+}
+
+/// Where credentials come from.
+#[derive(Clone, Default)]
+pub enum Access {
+    /// Environment, profile (also with a process or a role), web identity, container, instance: as the AWS tools do.
+    #[default]
+    Usual,
+    Keys {
+        key: String,
+        secret: String,
+    },
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Usual => "Usual",
+            Self::Keys { .. } => "Keys",
+        })
+    }
+}
+
+/// Connects to nothing yet, unless credentials are to be had elsewhere. The error is a sentence.
+pub(super) async fn client(address: &BucketAddress, settings: &S3Settings) -> Result<aws_sdk_s3::Client, String> {
+    let mut regions = RegionProviderChain::first_try(address.region.clone().map(Region::new))
+        .or_else(EnvironmentVariableRegionProvider::new());
+    let mut profile_region = ProfileFileRegionProvider::builder();
+    if let Some(profile) = &address.profile {
+        profile_region = profile_region.profile_name(profile);
+    }
+    // Not the instance's own region: asking for it takes seconds everywhere else.
+    regions = regions.or_else(profile_region.build()).or_else(Region::new(NO_REGION));
+
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_LIMIT.min(settings.patience))
+        .operation_attempt_timeout(settings.patience)
+        .build();
+    let retries =
+        RetryConfig::standard().with_max_attempts(settings.attempts).with_initial_backoff(settings.first_pause);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(regions)
+        .http_client(http_client(settings)?)
+        .timeout_config(timeouts)
+        .retry_config(retries);
+    if let Some(profile) = &address.profile {
+        loader = loader.profile_name(profile);
+    }
+    match &settings.access {
+        _ if address.anonymous => loader = loader.no_credentials(),
+        Access::Usual => {}
+        Access::Keys { key, secret } => {
+            let credentials = Credentials::new(key, secret, None, None, "given");
+            loader = loader.credentials_provider(SharedCredentialsProvider::new(credentials));
+        }
+    }
+    if let Some(endpoint) = &address.endpoint {
+        loader = loader.endpoint_url(endpoint.as_str().trim_end_matches('/'));
+    }
+    let shared = loader.load().await;
+    // A name with a dot in it does not fit the certificate of the bucket's own host name.
+    let own = shared.endpoint_url().is_some() || address.bucket.contains('.');
+    let config = aws_sdk_s3::config::Builder::from(&shared)
+        .force_path_style(address.path_style.unwrap_or(own))
+        // Checksums are known before a request begins, and given with it.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenSupported)
+        .build();
+    Ok(aws_sdk_s3::Client::from_conf(config))
+}
+
+fn http_client(settings: &S3Settings) -> Result<aws_sdk_s3::config::SharedHttpClient, String> {
+    let mut trusted = TrustStore::default();
+    if let Some(path) = &settings.certificates {
+        let pem = std::fs::read(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
+        trusted = trusted.with_pem_certificate(pem);
+    }
+    let context = TlsContext::builder().with_trust_store(trusted).build().map_err(|error| error.to_string())?;
+    let proxies = ProxyConfig::from_env();
+    Ok(aws_smithy_http_client::Builder::new().build_with_connector_fn(move |given, components| {
+        let mut connector = Connector::builder().proxy_config(proxies.clone()).enable_tcp_nodelay(true);
+        if let Some(given) = given {
+            connector = connector.connector_settings(given.clone());
+        }
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context.clone()).build()
+    }))
+}

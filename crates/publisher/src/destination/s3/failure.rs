@@ -1,0 +1,184 @@
+//! What an error of the S3 client means to the reader.
+//!
+//! What a server says gets into a message only in one short line without anything that looks like a key: its own
+//! words about a wrong signature hold the request with all of its headers.
+
+use std::error::Error;
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+
+use super::super::DestinationErrorKind as Kind;
+
+/// An answer that is an error, as far as callers tell such apart.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// Absent when there was no answer.
+    pub status: Option<u16>,
+    /// `NoSuchKey`; empty when the answer had none, as that of a HEAD request.
+    pub code: String,
+    pub kind: Kind,
+}
+
+impl Failure {
+    pub fn is(&self, codes: &[&str]) -> bool {
+        codes.contains(&self.code.as_str())
+    }
+
+    pub fn is_absent(&self) -> bool {
+        self.status == Some(404) && !self.is(&["NoSuchBucket", "NoSuchUpload"])
+    }
+
+    /// Somebody else's object stands there, or stood there a moment ago.
+    pub fn is_taken(&self) -> bool {
+        self.status == Some(412) || self.is(&["PreconditionFailed"])
+    }
+
+    /// Somebody else writes the same object right now.
+    pub fn is_contended(&self) -> bool {
+        self.is(&["ConditionalRequestConflict", "OperationAborted"])
+    }
+
+    /// This server does not know the feature.
+    pub fn is_unknown(&self) -> bool {
+        self.status == Some(501) || self.is(&["NotImplemented"])
+    }
+
+    pub fn new(kind: Kind) -> Self {
+        Self { status: None, code: String::new(), kind }
+    }
+}
+
+pub(super) fn failure_of<E>(error: &SdkError<E, HttpResponse>, attempts: u32) -> Failure
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let response = error.raw_response();
+    let status = response.map(|response| response.status().as_u16());
+    let metadata = error.as_service_error().map(ProvideErrorMetadata::meta);
+    let code = metadata.and_then(|it| it.code()).unwrap_or_default().to_owned();
+    let message = metadata.and_then(|it| it.message()).unwrap_or_default();
+    let region = response.and_then(|it| it.headers().get("x-amz-bucket-region")).map(tidy);
+    let kind = match error {
+        SdkError::ServiceError(_) => kind_of(status.unwrap_or_default(), &code, message, region, attempts),
+        SdkError::TimeoutError(_) => Kind::Unreachable { reason: "it does not answer in time".to_owned() },
+        SdkError::ResponseError(_) => {
+            of_chain(error, |said| Kind::Unreachable { reason: format!("its answer broke off: {said}") })
+        }
+        _ => of_chain(error, |reason| Kind::Unreachable { reason }),
+    };
+    Failure { status, code, kind }
+}
+
+fn kind_of(status: u16, code: &str, message: &str, region: Option<String>, attempts: u32) -> Kind {
+    let said = || match (code, tidy(message).as_str()) {
+        ("", _) => format!("HTTP {status}"),
+        (code, "") => format!("{} (HTTP {status})", tidy(code)),
+        (code, message) => format!("{message} ({}, HTTP {status})", tidy(code)),
+    };
+    match code {
+        "NoSuchBucket" => Kind::NoBucket,
+        "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => Kind::NoPermission,
+        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" => Kind::Expired,
+        "RequestTimeTooSkewed" | "RequestExpired" => Kind::ClockSkew,
+        // Their messages hold what was signed.
+        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" => Kind::Credentials { said: code.to_owned() },
+        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
+            Kind::Region { region }
+        }
+        "BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch" => {
+            Kind::Checksum { said: said() }
+        }
+        _ if status == 403 => Kind::NoPermission,
+        _ if status == 401 => Kind::Credentials { said: said() },
+        _ if status == 301 => Kind::Region { region },
+        _ if status == 429 || (status >= 500 && status != 501) => Kind::Busy { attempts, said: said() },
+        _ => Kind::Refused { said: said() },
+    }
+}
+
+/// No answer, or none that could be read: the innermost cause says why.
+pub(super) fn of_chain(error: &(dyn Error + 'static), otherwise: impl FnOnce(String) -> Kind) -> Kind {
+    let mut innermost = error;
+    let mut all = error.to_string();
+    while let Some(source) = innermost.source() {
+        innermost = source;
+        all.push('\n');
+        all.push_str(&source.to_string());
+    }
+    let lower = all.to_lowercase();
+    if lower.contains("checksum") {
+        return Kind::Checksum { said: "a checksum differs".to_owned() };
+    }
+    let about_credentials = ["credential", "no providers in chain", "identity", "profile"];
+    if about_credentials.iter().any(|word| lower.contains(word)) {
+        let said = tidy(&innermost.to_string());
+        let none = ["no providers", "not loaded", "no credentials", "not enabled"].iter().any(|it| lower.contains(it));
+        return if none { Kind::NoCredentials } else { Kind::Credentials { said } };
+    }
+    otherwise(tidy(&innermost.to_string()))
+}
+
+/// One line, not long, nothing that could be a key.
+fn tidy(text: &str) -> String {
+    let secret = |word: &str| {
+        let long = word.len() >= 16 && word.bytes().any(|byte| byte.is_ascii_digit());
+        long && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_%".contains(&byte))
+    };
+    let words = text.split_whitespace().map(|word| {
+        if word.split(['=', ':', ',', '"', '\'']).any(|piece| secret(piece)) || secret(word) { "…" } else { word }
+    });
+    let line = words.collect::<Vec<_>>().join(" ");
+    let line: String = line.chars().filter(|char| !char.is_control()).take(160).collect();
+    line.trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_refusal_has_its_own_cause() {
+        let cases = [
+            // (status, code, message, what is told)
+            (404, "NoSuchBucket", "The specified bucket does not exist", "the bucket does not exist"),
+            (403, "AccessDenied", "Access Denied", "the credentials do not allow this (AccessDenied)"),
+            (403, "", "", "the credentials do not allow this (AccessDenied)"),
+            (400, "ExpiredToken", "The provided token has expired.", "the credentials have expired"),
+            (403, "RequestTimeTooSkewed", "", "this machine's clock and the server's are too far apart"),
+            (
+                403,
+                "SignatureDoesNotMatch",
+                "you signed: AKIAIOSFODNN7EXAMPLE",
+                "the credentials are not valid: SignatureDoesNotMatch",
+            ),
+            (
+                503,
+                "SlowDown",
+                "Reduce your request rate.",
+                "the server did not take the request after 3 attempts: Reduce your request rate (SlowDown, HTTP 503)",
+            ),
+            (500, "", "", "the server did not take the request after 3 attempts: HTTP 500"),
+            (400, "BadDigest", "", "the bytes that arrived are not those that were sent: BadDigest (HTTP 400)"),
+            (301, "PermanentRedirect", "", "the bucket is in another region, eu-west-1"),
+            (405, "MethodNotAllowed", "no", "the server refused: no (MethodNotAllowed, HTTP 405)"),
+        ];
+        for (status, code, message, expected) in cases {
+            let told = kind_of(status, code, message, Some("eu-west-1".to_owned()), 3).to_string();
+            assert_eq!(told, expected, "for {status} {code}");
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_key_is_left_out() {
+        let cases = [
+            ("key AKIAIOSFODNN7EXAMPLE is unknown.", "key … is unknown"),
+            ("token=FwoGZXIvYXdzEBYaDHqa0AP and more", "… and more"),
+            ("a\nb\tc", "a b c"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(tidy(text), expected);
+        }
+        assert_eq!(tidy(&"word ".repeat(100)).chars().count(), 160);
+    }
+}

@@ -1,0 +1,336 @@
+//! A bucket behind the S3 protocol: Amazon's, or any server that speaks it.
+//!
+//! The client is asynchronous; everything here waits for it, on two threads of its own. Retries, signatures and
+//! credentials are the client's; what an answer means is told in `failure`, large files in `multipart`.
+
+mod checksum;
+mod connect;
+mod failure;
+mod multipart;
+
+use std::future::Future;
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::runtime::Runtime;
+use vocab::Digest;
+
+use super::{
+    BucketAddress, Destination, DestinationError, DestinationErrorKind as Kind, Expected, Head, Leftover, Listed,
+    Object, Placed, Replaced, Result, Tag, Upload, Uploaded, Work,
+};
+use crate::object_key::ObjectKey;
+
+pub use connect::{Access, S3Settings};
+use failure::{Failure, failure_of};
+
+/// What is read at once: indexes and manifests have a few megabytes at most.
+const LARGEST_READ: u64 = 256 << 20;
+
+/// How often a write is tried again that another writer's stood in the way of.
+const CONTENDED: u32 = 20;
+
+type Inner<T> = std::result::Result<T, Failure>;
+
+pub struct S3Destination {
+    bucket: Bucket,
+    runtime: Runtime,
+}
+
+/// What its requests need.
+#[derive(Clone)]
+struct Bucket {
+    client: aws_sdk_s3::Client,
+    name: String,
+    /// Ends with `/`, or is empty.
+    prefix: String,
+    place: String,
+    settings: S3Settings,
+}
+
+impl std::fmt::Debug for S3Destination {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("S3Destination").field("place", &self.bucket.place).finish_non_exhaustive()
+    }
+}
+
+impl S3Destination {
+    /// Makes no request to the bucket yet.
+    pub fn open(address: &BucketAddress, settings: S3Settings) -> Result<Self> {
+        let separator = if address.prefix.is_empty() { "" } else { "/" };
+        let place = format!("s3://{}{separator}{}", address.bucket, address.prefix);
+        let failed = |reason| DestinationError {
+            action: "connect",
+            key: None,
+            place: place.clone(),
+            kind: Kind::Unreachable { reason },
+        };
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(2).enable_all().build().map_err(|error| failed(error.to_string()))?;
+        let client = runtime.block_on(connect::client(address, &settings)).map_err(failed)?;
+        let bucket = Bucket {
+            client,
+            name: address.bucket.clone(),
+            prefix: format!("{}{separator}", address.prefix),
+            place,
+            settings,
+        };
+        Ok(Self { bucket, runtime })
+    }
+
+    fn wait<T>(&self, action: &'static str, key: Option<&str>, work: impl Future<Output = Inner<T>>) -> Result<T> {
+        self.runtime.block_on(work).map_err(|failure| DestinationError {
+            action,
+            key: key.map(str::to_owned),
+            place: self.bucket.place.clone(),
+            kind: failure.kind,
+        })
+    }
+}
+
+impl Bucket {
+    fn key(&self, key: &ObjectKey) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    fn failure<E>(&self, error: &SdkError<E, HttpResponse>) -> Failure
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        failure_of(error, self.settings.attempts)
+    }
+
+    async fn get(&self, key: &ObjectKey) -> Inner<Option<Object>> {
+        let request = self.client.get_object().bucket(&self.name).key(self.key(key));
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => return absent(self.failure(&error)),
+        };
+        let size = answer.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+        if size > LARGEST_READ {
+            return Err(Failure::new(Kind::TooLarge { size, limit: LARGEST_READ }));
+        }
+        let tag = tag_of(answer.e_tag())?;
+        let bytes = answer.body.collect().await.map_err(|error| broken(&error))?.to_vec();
+        if bytes.len() as u64 != size {
+            let reason = format!("its answer broke off: {} of {size} bytes", bytes.len());
+            return Err(Failure::new(Kind::Unreachable { reason }));
+        }
+        Ok(Some(Object { bytes, tag }))
+    }
+
+    /// A small object whose body broke off is simply asked for again: the client itself repeats only what has no
+    /// body yet.
+    async fn get_surely(&self, key: &ObjectKey) -> Inner<Option<Object>> {
+        let mut attempt = 1;
+        loop {
+            match self.get(key).await {
+                Err(Failure { kind: Kind::Unreachable { .. } | Kind::Checksum { .. }, status: None, .. })
+                    if attempt < self.settings.attempts =>
+                {
+                    tokio::time::sleep(self.settings.first_pause * attempt).await;
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        key: &ObjectKey,
+        range: Option<std::ops::Range<u64>>,
+        to: &mut dyn Write,
+    ) -> Inner<Option<u64>> {
+        let header = range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
+        let request = self.client.get_object().bucket(&self.name).key(self.key(key)).set_range(header);
+        let mut answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => return absent(self.failure(&error)),
+        };
+        let mut count = 0;
+        while let Some(bytes) = answer.body.next().await {
+            let bytes = bytes.map_err(|error| broken(&error))?;
+            count += bytes.len() as u64;
+            to.write_all(&bytes).map_err(|source| {
+                Failure::new(Kind::Disk { action: "write what was read from", path: key.to_string().into(), source })
+            })?;
+        }
+        let expected = answer.content_length.and_then(|size| u64::try_from(size).ok());
+        if expected.is_some_and(|expected| expected != count) {
+            return Err(Failure::new(Kind::Unreachable {
+                reason: format!("its answer broke off after {count} bytes"),
+            }));
+        }
+        Ok(Some(count))
+    }
+
+    async fn head(&self, key: &ObjectKey) -> Inner<Option<Head>> {
+        let request = self.client.head_object().bucket(&self.name).key(self.key(key));
+        match request.send().await {
+            Ok(answer) => {
+                let size = answer.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+                Ok(Some(Head { size, tag: tag_of(answer.e_tag())? }))
+            }
+            Err(error) => absent(self.failure(&error)),
+        }
+    }
+
+    async fn list(&self, prefix: &str) -> Inner<Vec<Listed>> {
+        let mut rows = Vec::new();
+        let request = self.client.list_objects_v2().bucket(&self.name).prefix(format!("{}{prefix}", self.prefix));
+        let mut pages = request.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.failure(&error))?;
+            rows.extend(page.contents().iter().filter_map(|object| {
+                // What is no object of ours.
+                let key = object.key()?.strip_prefix(&self.prefix)?.parse().ok()?;
+                let size = u64::try_from(object.size().unwrap_or_default()).unwrap_or_default();
+                Some(Listed { key, size, modified: time_of(object.last_modified()) })
+            }));
+        }
+        rows.sort_by(|a: &Listed, b| a.key.cmp(&b.key));
+        Ok(rows)
+    }
+
+    /// One request. `Ok(false)` when the condition did not hold.
+    async fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Inner<bool> {
+        let mut attempt = 1;
+        loop {
+            let mut request = self
+                .client
+                .put_object()
+                .bucket(&self.name)
+                .key(self.key(key))
+                .content_type(media_type(key.as_str()))
+                .cache_control(cache_control(key.as_str()))
+                .checksum_sha256(sha256_text(&Digest::of(bytes)))
+                .body(ByteStream::from(bytes.to_vec()));
+            request = match expected {
+                Expected::Absent => request.if_none_match("*"),
+                Expected::State(tag) => request.if_match(&tag.0),
+                Expected::Anything => request,
+            };
+            let Err(error) = request.send().await else { return Ok(true) };
+            let failure = self.failure(&error);
+            if failure.is_taken() {
+                return Ok(false);
+            }
+            // With If-Match a server says so when the object is gone.
+            if failure.is_absent() && matches!(expected, Expected::State(_)) {
+                return Ok(false);
+            }
+            if !failure.is_contended() || attempt >= CONTENDED {
+                return Err(failure);
+            }
+            tokio::time::sleep(Duration::from_millis(u64::from(20 * attempt))).await;
+            attempt += 1;
+        }
+    }
+
+    async fn delete(&self, key: &ObjectKey) -> Inner<bool> {
+        // Deleting what is not there is no error in the protocol.
+        let there = self.head(key).await?.is_some();
+        let request = self.client.delete_object().bucket(&self.name).key(self.key(key));
+        request.send().await.map_err(|error| self.failure(&error))?;
+        Ok(there)
+    }
+}
+
+impl Destination for S3Destination {
+    fn place(&self) -> &str {
+        &self.bucket.place
+    }
+
+    fn get(&self, key: &ObjectKey) -> Result<Option<Object>> {
+        self.wait("read", Some(key.as_str()), self.bucket.get_surely(key))
+    }
+
+    fn read(&self, key: &ObjectKey, range: Option<std::ops::Range<u64>>, to: &mut dyn Write) -> Result<Option<u64>> {
+        self.wait("read", Some(key.as_str()), self.bucket.read(key, range, to))
+    }
+
+    fn head(&self, key: &ObjectKey) -> Result<Option<Head>> {
+        self.wait("read", Some(key.as_str()), self.bucket.head(key))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+        self.wait("list", Some(prefix), self.bucket.list(prefix))
+    }
+
+    fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<Placed> {
+        let put = self.bucket.put(key, bytes, &Expected::Absent);
+        let ours = self.wait("write", Some(key.as_str()), put)?;
+        Ok(if ours { Placed::Ours } else { Placed::Theirs })
+    }
+
+    fn replace(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Result<Replaced> {
+        let done = self.wait("write", Some(key.as_str()), self.bucket.put(key, bytes, expected))?;
+        Ok(if done { Replaced::Done } else { Replaced::Changed })
+    }
+
+    fn delete(&self, key: &ObjectKey) -> Result<bool> {
+        self.wait("remove", Some(key.as_str()), self.bucket.delete(key))
+    }
+
+    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded> {
+        self.wait("write", Some(upload.key.as_str()), self.bucket.upload(upload, work))
+    }
+
+    fn leftovers(&self, before: SystemTime, dry_run: bool) -> Result<Vec<Leftover>> {
+        let action = "look for what interrupted uploads left";
+        self.wait(action, None, self.bucket.leftovers(before, dry_run))
+    }
+}
+
+fn absent<T>(failure: Failure) -> Inner<Option<T>> {
+    if failure.is_absent() { Ok(None) } else { Err(failure) }
+}
+
+fn broken(error: &aws_sdk_s3::primitives::ByteStreamError) -> Failure {
+    Failure::new(failure::of_chain(error, |said| Kind::Unreachable { reason: format!("its answer broke off: {said}") }))
+}
+
+fn tag_of(tag: Option<&str>) -> Inner<Tag> {
+    let nonsense = || Failure::new(Kind::Nonsense { said: "an object without a tag (ETag)".to_owned() });
+    tag.map(|tag| Tag(tag.to_owned())).ok_or_else(nonsense)
+}
+
+fn time_of(moment: Option<&aws_sdk_s3::primitives::DateTime>) -> SystemTime {
+    // What has no time is never old enough to be removed.
+    moment.and_then(|moment| SystemTime::try_from(*moment).ok()).unwrap_or_else(SystemTime::now)
+}
+
+fn sha256_text(digest: &Digest) -> String {
+    STANDARD.encode(digest.as_bytes())
+}
+
+/// So that a browser shows the site and a client saves artifacts.
+fn media_type(key: &str) -> &'static str {
+    match key.rsplit('.').next().unwrap_or_default() {
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "json" => "application/json",
+        "jsonl" => "application/jsonl",
+        "sha256" | "minisig" | "txt" => "text/plain; charset=utf-8",
+        "zip" => "application/zip",
+        "zst" => "application/zstd",
+        "gz" => "application/gzip",
+        "tar" => "application/x-tar",
+        _ => "application/octet-stream",
+    }
+}
+
+/// Artifacts never change; what is derived may at any time.
+fn cache_control(key: &str) -> &'static str {
+    let immutable = key.starts_with("artifacts/") || key.starts_with("entries/");
+    if immutable { "public, max-age=31536000, immutable" } else { "no-cache" }
+}

@@ -1,0 +1,454 @@
+//! Large files: in parts side by side, copied by the server where it has the bytes, taken up again after an
+//! interruption.
+//!
+//! Every part goes with its CRC-64/NVME, which a server that knows it verifies and adds up over the whole; one that
+//! does not gets MD5 instead. Nothing is visible before the last request, and that is only made when every part is
+//! known to be right.
+
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, Part};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use vocab::{Event, TransferId};
+
+use super::super::{
+    DestinationErrorKind as Kind, Former, Head, Leftover, Placed, Step, StepSource, TransferPlan, Upload, Uploaded,
+    Work,
+};
+use super::checksum::{agrees, crc64, crc64_text, joined, md5_of};
+use super::failure::Failure;
+use super::{Bucket, Inner, cache_control, media_type, sha256_text, time_of};
+use crate::object_key::ObjectKey;
+
+/// How parts are checked on their way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sums {
+    Crc64,
+    Md5,
+}
+
+/// One upload that a server keeps open.
+#[derive(Clone, Debug)]
+struct Open {
+    id: String,
+    sums: Sums,
+    /// What it has already, by number.
+    parts: Vec<Part>,
+}
+
+/// One part, when it is known to be right.
+#[derive(Clone, Debug)]
+struct Arrived {
+    number: i32,
+    tag: String,
+    crc64: u64,
+    size: u64,
+    how: How,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Sent,
+    Copied,
+    Resumed,
+}
+
+/// What each task needs.
+struct Job {
+    bucket: Bucket,
+    key: String,
+    file: PathBuf,
+    open: Open,
+    /// Key and tag.
+    former: Option<(String, String)>,
+}
+
+const THERE: Uploaded = Uploaded { placed: Placed::Theirs, sent: 0, copied: 0, resumed: 0 };
+
+impl Bucket {
+    pub(super) async fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+        if !upload.overwrite && self.stands(upload).await? {
+            return Ok(THERE);
+        }
+        if upload.size <= self.settings.in_one {
+            return self.upload_in_one(upload, work).await;
+        }
+        // The second time when somebody else has ended the upload that was taken up.
+        for _ in 0..2 {
+            match self.upload_in_parts(upload, work).await {
+                Err(failure) if failure.is(&["NoSuchUpload"]) => {
+                    if self.stands(upload).await? {
+                        return Ok(THERE);
+                    }
+                }
+                outcome => return outcome,
+            }
+        }
+        let said = "the upload was ended twice by somebody else".to_owned();
+        Err(Failure::new(Kind::Refused { said }))
+    }
+
+    /// Whether the object is there, in its full size.
+    async fn stands(&self, upload: &Upload<'_>) -> Inner<bool> {
+        match self.head(upload.key).await? {
+            Some(Head { size, .. }) if size == upload.size => Ok(true),
+            Some(Head { size, .. }) if !upload.overwrite => {
+                let said = format!("there is an object of {size} bytes at this name, {} are expected", upload.size);
+                Err(Failure::new(Kind::Refused { said }))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    async fn upload_in_one(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+        let id = work.begin(upload.key.file_name(), upload.size);
+        let bytes = read(upload.file, 0, upload.size)?;
+        ask_verdict(upload)?;
+        let mut request = self
+            .client
+            .put_object()
+            .bucket(&self.name)
+            .key(self.key(upload.key))
+            .content_type(media_type(upload.key.as_str()))
+            .cache_control(cache_control(upload.key.as_str()))
+            .checksum_sha256(sha256_text(&upload.sha256))
+            .body(ByteStream::from(bytes));
+        if !upload.overwrite {
+            request = request.if_none_match("*");
+        }
+        if let Err(error) = request.customize().disable_payload_signing().send().await {
+            let failure = self.failure(&error);
+            return if failure.is_taken() { Ok(THERE) } else { Err(failure) };
+        }
+        work.advance(id, upload.size);
+        (work.tell)(Event::TransferFinished { id });
+        Ok(Uploaded { placed: Placed::Ours, sent: upload.size, ..THERE })
+    }
+
+    async fn upload_in_parts(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+        let former = self.former_of(upload.former.as_ref()).await?;
+        let shared = upload.former.as_ref().filter(|_| former.is_some()).map_or(&[][..], |it| &it.shared);
+        let plan = TransferPlan::new(upload.size, shared, &self.settings.limits);
+        let open = self.open(upload.key).await?;
+        let id = work.begin(upload.key.file_name(), upload.size);
+        let job = Arc::new(Job {
+            bucket: self.clone(),
+            key: self.key(upload.key),
+            file: upload.file.to_owned(),
+            open,
+            former,
+        });
+        let parts = bring(&job, &plan, id, work).await?;
+        ask_verdict(upload)?;
+        if work.is_cancelled() {
+            return Err(Failure::new(Kind::Cancelled));
+        }
+        let placed = job.complete(&parts, upload).await?;
+        (work.tell)(Event::TransferFinished { id });
+        let sum = |how| parts.iter().filter(|part| part.how == how).map(|part| part.size).sum();
+        Ok(Uploaded { placed, sent: sum(How::Sent), copied: sum(How::Copied), resumed: sum(How::Resumed) })
+    }
+
+    /// Key and tag of the former object, if it is still there.
+    async fn former_of(&self, former: Option<&Former>) -> Inner<Option<(String, String)>> {
+        let Some(former) = former else { return Ok(None) };
+        let head = self.head(&former.key).await?;
+        Ok(head.map(|head| (self.key(&former.key), head.tag.0)))
+    }
+
+    /// The newest upload that somebody began for this key, or a new one.
+    async fn open(&self, key: &ObjectKey) -> Inner<Open> {
+        if let Some(open) = self.begun(key).await? {
+            return Ok(open);
+        }
+        let request = || {
+            self.client
+                .create_multipart_upload()
+                .bucket(&self.name)
+                .key(self.key(key))
+                .content_type(media_type(key.as_str()))
+                .cache_control(cache_control(key.as_str()))
+        };
+        let with_sums =
+            request().checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_type(ChecksumType::FullObject);
+        let (answer, sums) = match with_sums.send().await {
+            Ok(answer) => (answer, Sums::Crc64),
+            Err(error) => {
+                let failure = self.failure(&error);
+                // Of a server that does not know this checksum.
+                if !failure.is_unknown() && !failure.is(&["InvalidRequest", "InvalidArgument"]) {
+                    return Err(failure);
+                }
+                (request().send().await.map_err(|error| self.failure(&error))?, Sums::Md5)
+            }
+        };
+        let nonsense = || Failure::new(Kind::Nonsense { said: "an upload without an id".to_owned() });
+        let id = answer.upload_id().ok_or_else(nonsense)?.to_owned();
+        Ok(Open { id, sums, parts: Vec::new() })
+    }
+
+    async fn begun(&self, key: &ObjectKey) -> Inner<Option<Open>> {
+        let name = self.key(key);
+        let request = self.client.list_multipart_uploads().bucket(&self.name).prefix(&name);
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let failure = self.failure(&error);
+                // Not every server tells, and not every key may ask: then the upload begins anew.
+                let silent = failure.is_unknown() || matches!(failure.kind, Kind::NoPermission);
+                return if silent { Ok(None) } else { Err(failure) };
+            }
+        };
+        let uploads = answer.uploads().iter().filter(|it| it.key() == Some(name.as_str()));
+        let Some(newest) = uploads.max_by_key(|it| time_of(it.initiated())) else { return Ok(None) };
+        let Some(id) = newest.upload_id() else { return Ok(None) };
+        let sums = match newest.checksum_algorithm() {
+            Some(ChecksumAlgorithm::Crc64Nvme) | None => Sums::Crc64,
+            // Somebody else's tool began it.
+            Some(_) => return Ok(None),
+        };
+        let mut parts = Vec::new();
+        let request = self.client.list_parts().bucket(&self.name).key(&name).upload_id(id);
+        let mut pages = request.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            match page {
+                Ok(page) => parts.extend(page.parts().iter().cloned()),
+                Err(error) => {
+                    let failure = self.failure(&error);
+                    // It was completed or given up meanwhile.
+                    return if failure.status == Some(404) { Ok(None) } else { Err(failure) };
+                }
+            }
+        }
+        let has_sums = parts.iter().all(|part| part.checksum_crc64_nvme().is_some());
+        let sums = if has_sums { sums } else { Sums::Md5 };
+        Ok(Some(Open { id: id.to_owned(), sums, parts }))
+    }
+
+    pub(super) async fn leftovers(&self, before: SystemTime, dry_run: bool) -> Inner<Vec<Leftover>> {
+        let request = self.client.list_multipart_uploads().bucket(&self.name).prefix(&self.prefix);
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let failure = self.failure(&error);
+                return if failure.is_unknown() { Ok(Vec::new()) } else { Err(failure) };
+            }
+        };
+        let mut rows = Vec::new();
+        for upload in answer.uploads().iter().filter(|it| time_of(it.initiated()) < before) {
+            let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
+            if !dry_run {
+                let request = self.client.abort_multipart_upload().bucket(&self.name).key(key).upload_id(id);
+                request.send().await.map_err(|error| self.failure(&error))?;
+            }
+            rows.push(Leftover { what: key.strip_prefix(&self.prefix).unwrap_or(key).to_owned(), size: None });
+        }
+        Ok(rows)
+    }
+}
+
+/// Everything that the plan says, side by side. An interruption ends it before the next part.
+async fn bring(job: &Arc<Job>, plan: &TransferPlan, id: TransferId, work: &Work<'_>) -> Inner<Vec<Arrived>> {
+    let places = Arc::new(Semaphore::new(job.bucket.settings.side_by_side.max(1)));
+    let mut tasks = JoinSet::new();
+    let mut arrived = Vec::with_capacity(plan.steps.len());
+    let mut steps = (1..).zip(plan.steps.iter().cloned());
+    loop {
+        let place = match steps.next() {
+            Some((number, step)) => {
+                let place = Arc::clone(&places).acquire_owned().await;
+                let place = place.map_err(|_| Failure::new(Kind::Cancelled))?;
+                let job = Arc::clone(job);
+                tasks.spawn(async move {
+                    let part = job.part(number, &step).await;
+                    drop(place);
+                    part
+                });
+                // What has ended meanwhile is looked at, so that a fault is met early.
+                tasks.try_join_next()
+            }
+            None => match tasks.join_next().await {
+                None => break,
+                ended => ended,
+            },
+        };
+        let Some(ended) = place else { continue };
+        let part = ended.map_err(|error| Failure::new(Kind::Nonsense { said: error.to_string() }))??;
+        work.advance(id, part.size);
+        arrived.push(part);
+        if work.is_cancelled() {
+            return Err(Failure::new(Kind::Cancelled));
+        }
+    }
+    arrived.sort_by_key(|part: &Arrived| part.number);
+    Ok(arrived)
+}
+
+impl Job {
+    async fn part(&self, number: i32, step: &Step) -> Inner<Arrived> {
+        let (file, start, size) = (self.file.clone(), step.range.start, step.size());
+        let reading = tokio::task::spawn_blocking(move || {
+            let bytes = read(&file, start, size)?;
+            let sum = crc64(&bytes);
+            Ok((bytes, sum))
+        });
+        let (bytes, crc64): (Vec<u8>, u64) =
+            reading.await.map_err(|error| Failure::new(Kind::Nonsense { said: error.to_string() }))??;
+        let arrived = |tag: &str, how| Arrived { number, tag: tag.to_owned(), crc64, size, how };
+        if let Some(tag) = self.resumed(number, &bytes) {
+            return Ok(arrived(&tag, How::Resumed));
+        }
+        if let (StepSource::Copy { from }, Some(former)) = (step.source, &self.former)
+            && let Some(tag) = self.copied(number, from..from + size, former, &bytes).await?
+        {
+            return Ok(arrived(&tag, How::Copied));
+        }
+        let tag = self.send(number, bytes, crc64).await?;
+        Ok(arrived(&tag, How::Sent))
+    }
+
+    /// The tag of the part that the server has from an earlier attempt, when it is this one.
+    fn resumed(&self, number: i32, bytes: &[u8]) -> Option<String> {
+        let part = self.open.parts.iter().find(|part| part.part_number() == Some(number))?;
+        let same_size = part.size().and_then(|size| u64::try_from(size).ok()) == Some(bytes.len() as u64);
+        let same = same_size && agrees(bytes, part.checksum_crc64_nvme(), part.e_tag()) == Some(true);
+        same.then(|| part.e_tag().unwrap_or_default().to_owned())
+    }
+
+    /// The tag, when the server copied and what it says of the copy is true of our bytes. `None`: they must be sent.
+    async fn copied(
+        &self,
+        number: i32,
+        range: std::ops::Range<u64>,
+        (key, tag): &(String, String),
+        bytes: &[u8],
+    ) -> Inner<Option<String>> {
+        let source = format!("{}/{}", self.bucket.name, escaped(key));
+        let request = self
+            .bucket
+            .client
+            .upload_part_copy()
+            .bucket(&self.bucket.name)
+            .key(&self.key)
+            .upload_id(&self.open.id)
+            .part_number(number)
+            .copy_source(source)
+            .copy_source_range(format!("bytes={}-{}", range.start, range.end - 1))
+            .copy_source_if_match(tag);
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let failure = self.bucket.failure(&error);
+                // The former object went, or this server cannot copy ranges. Anything else would meet the sending too.
+                let cannot = failure.is_unknown()
+                    || failure.is_taken()
+                    || failure.is_absent()
+                    || matches!(failure.kind, Kind::Refused { .. } | Kind::NoPermission);
+                return if cannot { Ok(None) } else { Err(failure) };
+            }
+        };
+        let Some(result) = answer.copy_part_result() else { return Ok(None) };
+        let right = agrees(bytes, result.checksum_crc64_nvme(), result.e_tag()) == Some(true);
+        Ok(result.e_tag().filter(|_| right).map(str::to_owned))
+    }
+
+    async fn send(&self, number: i32, bytes: Vec<u8>, crc64: u64) -> Inner<String> {
+        let request = self
+            .bucket
+            .client
+            .upload_part()
+            .bucket(&self.bucket.name)
+            .key(&self.key)
+            .upload_id(&self.open.id)
+            .part_number(number);
+        let request = match self.open.sums {
+            Sums::Crc64 => request.checksum_crc64_nvme(crc64_text(crc64)),
+            Sums::Md5 => request.content_md5(STANDARD.encode(md5_of(&bytes))),
+        };
+        // The checksum is among the signed headers and stands for the body.
+        let request = request.body(ByteStream::from(bytes)).customize().disable_payload_signing();
+        let answer = request.send().await.map_err(|error| self.bucket.failure(&error))?;
+        if let Some(said) = answer.checksum_crc64_nvme()
+            && said != crc64_text(crc64)
+        {
+            return Err(Failure::new(Kind::Checksum { said: format!("part {number} has another CRC-64 there") }));
+        }
+        let nonsense = || Failure::new(Kind::Nonsense { said: "a part without a tag (ETag)".to_owned() });
+        Ok(answer.e_tag().ok_or_else(nonsense)?.to_owned())
+    }
+
+    async fn complete(&self, parts: &[Arrived], upload: &Upload<'_>) -> Inner<Placed> {
+        let with_sums = self.open.sums == Sums::Crc64;
+        let rows = parts.iter().map(|part| {
+            let row = CompletedPart::builder().part_number(part.number).e_tag(&part.tag);
+            if with_sums { row.checksum_crc64_nvme(crc64_text(part.crc64)) } else { row }.build()
+        });
+        let rows = CompletedMultipartUpload::builder().set_parts(Some(rows.collect())).build();
+        let bucket = &self.bucket;
+        let mut request = bucket.client.complete_multipart_upload().bucket(&bucket.name).key(&self.key);
+        request = request.upload_id(&self.open.id).multipart_upload(rows);
+        if !upload.overwrite {
+            request = request.if_none_match("*");
+        }
+        let whole = parts.iter().fold(0, |sum, part| joined(sum, part.crc64, part.size));
+        if with_sums {
+            request = request.checksum_type(ChecksumType::FullObject).checksum_crc64_nvme(crc64_text(whole));
+        }
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let failure = bucket.failure(&error);
+                if failure.is_taken() {
+                    return self.give_up().await;
+                }
+                // The answer to an earlier attempt may have been lost, and the upload is over then.
+                let over = !upload.overwrite && bucket.stands(upload).await.unwrap_or_default();
+                return if over { Ok(Placed::Ours) } else { Err(failure) };
+            }
+        };
+        if let Some(said) = answer.checksum_crc64_nvme()
+            && !said.contains('-')
+            && said != crc64_text(whole)
+        {
+            return Err(Failure::new(Kind::Checksum { said: "the whole has another CRC-64 there".to_owned() }));
+        }
+        Ok(Placed::Ours)
+    }
+
+    /// Somebody else was quicker.
+    async fn give_up(&self) -> Inner<Placed> {
+        let bucket = &self.bucket;
+        let request = bucket.client.abort_multipart_upload().bucket(&bucket.name).key(&self.key);
+        // What cannot be ended now is found by a later clean-up.
+        let _ = request.upload_id(&self.open.id).send().await;
+        Ok(Placed::Theirs)
+    }
+}
+
+fn ask_verdict(upload: &Upload<'_>) -> Inner<()> {
+    (upload.verdict)().map_err(|reason| Failure::new(Kind::GivenUp { reason }))
+}
+
+fn read(path: &Path, start: u64, size: u64) -> Inner<Vec<u8>> {
+    let inner = || {
+        let mut file = std::fs::File::open(path)?;
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = vec![0; usize::try_from(size).map_err(std::io::Error::other)?];
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    };
+    inner().map_err(|source| Failure::new(Kind::Disk { action: "read", path: path.to_owned(), source }))
+}
+
+/// For the header that names what is copied.
+fn escaped(key: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    key.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}

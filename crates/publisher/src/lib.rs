@@ -1,0 +1,36 @@
+//! Artifacts → a destination, and a catalogue of everything there.
+//!
+//! A [`Destination`] keeps objects: a folder, or a bucket behind the S3 protocol. [`publish`] brings artifacts with all
+//! that belongs to them and one immutable entry for each; [`reindex`] derives the catalogue from the entries, whoever
+//! wrote them. Objects go up before entries, entries before the index: nothing that is pointed at is ever absent.
+//!
+//! What an entry and the catalogue are belongs to the crate `catalogue`; nothing here prints or asks for the time.
+
+// Where to.
+mod destination;
+mod object_key;
+
+// What goes along with an artifact.
+mod provenance;
+mod sbom;
+mod signature;
+
+// What is done.
+mod index;
+mod publish;
+mod refusal;
+mod upkeep;
+
+pub use destination::{
+    Access, Address, AddressError, BucketAddress, Destination, DestinationError, DestinationErrorKind, Expected,
+    FolderDestination, Former, Head, Leftover, Limits, Listed, Object, Placed, Replaced, S3Destination, S3Settings,
+    Shared, Step, StepSource, Tag, TransferPlan, Upload, Uploaded, Work,
+};
+pub use index::{Written, reindex};
+pub use object_key::{ObjectKey, ObjectKeyError};
+pub use provenance::{Builder, PREDICATE_TYPE, STATEMENT_TYPE, provenance};
+pub use publish::{Candidate, Existing, Options, Outcome, PublishError, judge, publish, standing};
+pub use refusal::{CommittedLock, Concern, Refusal, lock_rows, refusals};
+pub use sbom::{purl, sbom};
+pub use signature::{Password, SignatureError, Signer, new_key_pair, verify_bytes, verify_signature};
+pub use upkeep::{Finding, Garbage, Selection, Verified, collect_garbage, promote, retract, rows, verify};

@@ -1,0 +1,454 @@
+//! Artifacts → objects, then entries, then the index. Nothing is pointed at before it is there.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use catalogue::{Catalogue, Channel, Entry, EntryId, Moment, Published, object_keys};
+use vocab::{Digest, Event, Exit, Fault, Manifest};
+
+use crate::destination::{Destination, DestinationError, Expected, Former, Placed, Shared, Upload, Uploaded, Work};
+use crate::object_key::ObjectKey;
+use crate::provenance::{self, Builder};
+use crate::refusal::{CommittedLock, Concern, Refusal, refusals};
+use crate::sbom::sbom;
+use crate::signature::{SignatureError, Signer, verify_bytes};
+
+/// How to publish.
+#[derive(Debug)]
+pub struct Options {
+    pub channel: Channel,
+    pub created: Moment,
+    pub allowed: BTreeSet<Concern>,
+    pub existing: Existing,
+    pub builder: Builder,
+    pub signer: Option<Signer>,
+}
+
+/// What becomes of an entry that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, with a warning.
+    Keep,
+    /// It is written again, with all that lies beside its artifact.
+    Replace,
+    /// It is an error.
+    Fail,
+}
+
+/// One artifact with its manifest, read and judged.
+#[derive(Debug)]
+pub struct Candidate {
+    pub file: PathBuf,
+    pub manifest: Manifest,
+    /// As it lies beside the artifact.
+    pub manifest_text: Vec<u8>,
+    pub refusals: Vec<Refusal>,
+}
+
+/// What became of one artifact.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub id: EntryId,
+    pub key: ObjectKey,
+    /// `Theirs` when the entry was there and was kept.
+    pub placed: Placed,
+    /// Absent when the entry was kept.
+    pub uploaded: Option<Uploaded>,
+    pub size: u64,
+    pub signed: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("cannot use the manifest `{}`", path.display())]
+    Manifest { path: PathBuf, source: archive::ManifestError },
+    #[error("the manifest `{}` describes no artifact: the runtime had not been packed", path.display())]
+    NotPacked { path: PathBuf },
+    #[error("`{}` is not the artifact of its manifest, which is named `{named}`", path.display())]
+    Name { path: PathBuf, named: String },
+    #[error("`{}` has {actual} bytes, its manifest says {expected}", path.display())]
+    Size { path: PathBuf, expected: u64, actual: u64 },
+    #[error("cannot publish {}", lines(refused))]
+    Refused { refused: Vec<(PathBuf, Vec<Refusal>)> },
+    #[error("published already: {}", entries.join(", "))]
+    Exists { entries: Vec<String> },
+    #[error("`{key}` at `{place}` differs from what is published now")]
+    Differs { key: String, place: String },
+    #[error(transparent)]
+    Entry(#[from] catalogue::EntryError),
+    #[error("cannot use `{key}` at `{place}`")]
+    Stored { key: String, place: String, source: catalogue::ReadError },
+    #[error(transparent)]
+    Destination(#[from] DestinationError),
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    #[error(transparent)]
+    Key(#[from] crate::object_key::ObjectKeyError),
+    #[error("the index at `{place}` changes faster than it can be written; {passes} passes were made")]
+    IndexBusy { place: String, passes: u32 },
+    #[error("there is no entry `{wanted}` at `{place}`")]
+    NoEntry { wanted: String, place: String },
+}
+
+fn lines(refused: &[(PathBuf, Vec<Refusal>)]) -> String {
+    let rows = refused
+        .iter()
+        .flat_map(|(path, reasons)| reasons.iter().map(move |it| format!("`{}`: {}", path.display(), it.reason)));
+    rows.collect::<Vec<_>>().join("; ")
+}
+
+impl Fault for PublishError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "E_PUBLISH_READ",
+            Self::Manifest { source, .. } => source.code(),
+            Self::NotPacked { .. } => "E_MANIFEST_MALFORMED",
+            Self::Name { .. } | Self::Size { .. } => "E_ARCHIVE_CHECKSUM",
+            Self::Refused { .. } => "E_PUBLISH_REFUSED",
+            Self::Exists { .. } => "E_PUBLISH_EXISTS",
+            Self::Differs { .. } => "E_PUBLISH_DIFFERS",
+            Self::Entry(error) => error.code(),
+            Self::Stored { source, .. } => source.code(),
+            Self::Destination(error) => error.code(),
+            Self::Signature(error) => error.code(),
+            Self::Key(_) => "E_PUBLISH_NAME",
+            Self::IndexBusy { .. } => "E_INDEX_BUSY",
+            Self::NoEntry { .. } => "E_NO_ENTRY",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Read { .. } | Self::Exists { .. } | Self::IndexBusy { .. } => Exit::Build,
+            Self::Manifest { source, .. } => source.exit(),
+            Self::NotPacked { .. } | Self::Name { .. } | Self::Size { .. } | Self::Differs { .. } => Exit::Trust,
+            Self::Refused { .. } => Exit::Check,
+            Self::Entry(error) => error.exit(),
+            Self::Stored { source, .. } => source.exit(),
+            Self::Destination(error) => error.exit(),
+            Self::Signature(error) => error.exit(),
+            Self::Key(_) | Self::NoEntry { .. } => Exit::Usage,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Some("name an artifact that `builder` wrote; its manifest lies beside it, as `<artifact>.json`".into())
+            }
+            Self::Manifest { source, .. } => source.hint(),
+            Self::NotPacked { .. } | Self::Name { .. } | Self::Size { .. } => Some("build the runtime again".into()),
+            Self::Refused { refused } => {
+                let concerns: BTreeSet<Concern> =
+                    refused.iter().flat_map(|(_, reasons)| reasons.iter().map(|it| it.concern)).collect();
+                let options: Vec<&str> = concerns.into_iter().map(Concern::option).collect();
+                Some(format!("build it so that this does not hold, or allow it: {}", options.join(" ")))
+            }
+            Self::Exists { .. } => Some("leave out --fail-existing to keep them, or replace them with --force".into()),
+            Self::Differs { .. } => Some("look at it; `--force` replaces what is there".into()),
+            Self::Entry(error) => error.hint(),
+            Self::Stored { source, .. } => source.hint(),
+            Self::Destination(error) => error.hint(),
+            Self::Signature(error) => error.hint(),
+            Self::IndexBusy { .. } => Some("run `publisher reindex` when it is quieter; nothing is lost".into()),
+            Self::NoEntry { .. } => Some("`publisher list` shows what is there".into()),
+            _ => None,
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, PublishError>;
+
+impl Candidate {
+    /// Reads the manifest beside the artifact and looks at the artifact's size; its digest is looked at on its way.
+    pub fn read(
+        file: &Path,
+        lock_of: &dyn Fn(&Manifest) -> CommittedLock,
+        allowed: &BTreeSet<Concern>,
+    ) -> Result<Self> {
+        let mut path = file.as_os_str().to_owned();
+        path.push(".json");
+        let path = PathBuf::from(path);
+        let size = std::fs::metadata(file).map_err(|source| PublishError::Read { path: file.to_owned(), source })?;
+        let manifest_text = std::fs::read(&path).map_err(|source| PublishError::Read { path: path.clone(), source })?;
+        let manifest = archive::read_manifest(&manifest_text)
+            .map_err(|source| PublishError::Manifest { path: path.clone(), source })?;
+        let artifact = manifest.artifact.as_ref().ok_or(PublishError::NotPacked { path })?;
+        if file.file_name().and_then(|name| name.to_str()) != Some(artifact.file.as_str()) {
+            return Err(PublishError::Name { path: file.to_owned(), named: artifact.file.clone() });
+        }
+        if size.len() != artifact.size {
+            let (expected, actual) = (artifact.size, size.len());
+            return Err(PublishError::Size { path: file.to_owned(), expected, actual });
+        }
+        let refusals = refusals(&manifest, &lock_of(&manifest), allowed);
+        Ok(Self { file: file.to_owned(), manifest, manifest_text, refusals })
+    }
+
+    pub fn id(&self) -> Option<EntryId> {
+        let Manifest { runtime, platform, build_key, .. } = &self.manifest;
+        let format = self.manifest.artifact.as_ref()?.format;
+        Some(EntryId { runtime: runtime.clone(), platform: *platform, build_key: *build_key, format })
+    }
+}
+
+/// Fails when anything stands against any of them, so that either all are published or none.
+pub fn judge(candidates: &[Candidate]) -> Result<()> {
+    let refused = candidates.iter().filter(|it| !it.refusals.is_empty());
+    let refused: Vec<_> = refused.map(|it| (it.file.clone(), it.refusals.clone())).collect();
+    if refused.is_empty() { Ok(()) } else { Err(PublishError::Refused { refused }) }
+}
+
+/// Brings everything but the index up to date: objects, then the entries that point at them.
+pub fn publish(
+    to: &dyn Destination,
+    candidates: &[Candidate],
+    options: &Options,
+    work: &Work<'_>,
+) -> Result<Vec<Outcome>> {
+    judge(candidates)?;
+    let standing = standing(to, candidates)?;
+    if options.existing == Existing::Fail {
+        let entries: Vec<String> = standing.iter().flatten().map(|entry| entry.id().to_string()).collect();
+        if !entries.is_empty() {
+            return Err(PublishError::Exists { entries });
+        }
+    }
+    let index = current_index(to);
+    let mut outcomes = Vec::new();
+    for (candidate, standing) in candidates.iter().zip(standing) {
+        outcomes.push(match standing {
+            Some(entry) if options.existing == Existing::Keep => kept(to, candidate, &entry, work)?,
+            _ => bring(to, candidate, index.as_ref(), options, work)?,
+        });
+    }
+    Ok(outcomes)
+}
+
+/// The entries that are there already, in the order of the candidates.
+pub fn standing(to: &dyn Destination, candidates: &[Candidate]) -> Result<Vec<Option<Entry>>> {
+    let entry_of = |candidate: &Candidate| {
+        let Some(id) = candidate.id() else { return Ok(None) };
+        let key: ObjectKey = object_keys::entry(&id).parse()?;
+        let Some(object) = to.get(&key)? else { return Ok(None) };
+        let place = to.place().to_owned();
+        let entry = Entry::read(&object.bytes);
+        entry.map(Some).map_err(|source| PublishError::Stored { key: key.to_string(), place, source })
+    };
+    candidates.iter().map(entry_of).collect()
+}
+
+fn kept(to: &dyn Destination, candidate: &Candidate, entry: &Entry, work: &Work<'_>) -> Result<Outcome> {
+    let ours = candidate.manifest.artifact.as_ref().map(|artifact| artifact.sha256);
+    let id = entry.id();
+    let text = if ours == Some(entry.artifact.sha256) {
+        format!("{id} was published before and is kept")
+    } else {
+        format!("{id} was published before with other bytes ({}), which are kept", entry.artifact.sha256.short())
+    };
+    (work.tell)(Event::Warning {
+        code: "W_PUBLISHED_BEFORE",
+        text,
+        place: Some(to.place().to_owned()),
+        hint: Some("--force replaces it".to_owned()),
+    });
+    let key = object_keys::entry(&id).parse()?;
+    let signed = entry.signatures.is_some();
+    Ok(Outcome { id, key, placed: Placed::Theirs, uploaded: None, size: entry.artifact.size, signed })
+}
+
+/// For finding a former artifact. That there is none that can be read is no fault.
+fn current_index(to: &dyn Destination) -> Option<Catalogue> {
+    let key: ObjectKey = object_keys::CATALOGUE.parse().ok()?;
+    let object = to.get(&key).ok().flatten()?;
+    Catalogue::read(&object.bytes).ok()
+}
+
+fn bring(
+    to: &dyn Destination,
+    candidate: &Candidate,
+    index: Option<&Catalogue>,
+    options: &Options,
+    work: &Work<'_>,
+) -> Result<Outcome> {
+    let manifest = &candidate.manifest;
+    let not_packed = || PublishError::NotPacked { path: candidate.file.clone() };
+    let artifact = manifest.artifact.as_ref().ok_or_else(not_packed)?;
+    let key: ObjectKey = object_keys::artifact(&artifact.sha256, &artifact.file).parse()?;
+    let beside = Beside { to, artifact: &key, force: options.existing == Existing::Replace };
+
+    let (uploaded, signature) = upload(to, candidate, &key, index, options, work)?;
+    beside.exactly(object_keys::DIGEST_SUFFIX, format!("{}  {}\n", artifact.sha256, artifact.file).as_bytes())?;
+    let stored_manifest = beside.exactly(object_keys::MANIFEST_SUFFIX, &candidate.manifest_text)?;
+    let sbom = beside.exactly(object_keys::SBOM_SUFFIX, sbom(manifest).as_bytes())?;
+    let statement = provenance::provenance(manifest, &options.builder, options.created).ok_or_else(not_packed)?;
+    let is_ours = |stored: &[u8]| provenance::is_about(stored, manifest);
+    let provenance = beside.or_what_stands(object_keys::PROVENANCE_SUFFIX, statement.as_bytes(), &is_ours)?;
+    let signatures = match (&options.signer, signature) {
+        (Some(signer), Some(of_artifact)) => {
+            Some(signatures(&beside, signer, &of_artifact, candidate, &artifact.sha256)?)
+        }
+        _ => None,
+    };
+    let signed = signatures.is_some();
+    let published = Published {
+        channel: options.channel,
+        created: options.created,
+        manifest: stored_manifest,
+        sbom: Some(sbom),
+        provenance: Some(provenance),
+        signatures,
+    };
+    let entry = Entry::new(manifest, &published)?;
+    let id = entry.id();
+    let entry_key: ObjectKey = object_keys::entry(&id).parse()?;
+    let text = entry.to_text();
+    let placed = if beside.force {
+        to.replace(&entry_key, text.as_bytes(), &Expected::Anything)?;
+        Placed::Ours
+    } else {
+        to.create(&entry_key, text.as_bytes())?
+    };
+    Ok(Outcome { id, key: entry_key, placed, uploaded: Some(uploaded), size: artifact.size, signed })
+}
+
+/// The artifact itself. While it is on its way its digest and those of its parts are compared with the manifest, and
+/// its signature is made; it becomes visible when they are right.
+fn upload(
+    to: &dyn Destination,
+    candidate: &Candidate,
+    key: &ObjectKey,
+    index: Option<&Catalogue>,
+    options: &Options,
+    work: &Work<'_>,
+) -> Result<(Uploaded, Option<Vec<u8>>)> {
+    let Some(artifact) = &candidate.manifest.artifact else {
+        return Err(PublishError::NotPacked { path: candidate.file.clone() });
+    };
+    let former = former(to, &candidate.manifest, index);
+    let comment = comment(&artifact.file, &artifact.sha256);
+    std::thread::scope(|scope| {
+        let verifying = scope.spawn(|| archive::verify(&candidate.file, &candidate.manifest));
+        let signing = options.signer.as_ref().map(|signer| {
+            let comment = &comment;
+            scope.spawn(move || -> Result<Vec<u8>> {
+                let file = File::open(&candidate.file)
+                    .map_err(|source| PublishError::Read { path: candidate.file.clone(), source })?;
+                Ok(signer.sign(&artifact.file, std::io::BufReader::with_capacity(1 << 20, file), comment)?)
+            })
+        });
+        let verifying = Mutex::new(Some(verifying));
+        let verdict: OnceLock<std::result::Result<(), String>> = OnceLock::new();
+        let ask = || {
+            let judged = verdict.get_or_init(|| {
+                let thread = verifying.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let joined = thread.map(|thread| thread.join().unwrap_or_else(|it| std::panic::resume_unwind(it)));
+                match joined {
+                    Some(Err(error)) => Err(error.kind.to_string()),
+                    _ => Ok(()),
+                }
+            });
+            judged.clone()
+        };
+        let upload = Upload {
+            key,
+            file: &candidate.file,
+            size: artifact.size,
+            sha256: artifact.sha256,
+            former,
+            overwrite: options.existing == Existing::Replace,
+            verdict: &ask,
+        };
+        let uploaded = to.upload(&upload, work)?;
+        let signature = signing.map(|thread| thread.join().unwrap_or_else(|it| std::panic::resume_unwind(it)));
+        Ok((uploaded, signature.transpose()?))
+    })
+}
+
+fn comment(file: &str, sha256: &Digest) -> String {
+    format!("file:{file} sha256:{sha256}")
+}
+
+/// The newest published artifact that may share parts with this one: of the same runtime if there is one. Sharing is
+/// for speed alone, so that whatever goes wrong here is no fault.
+fn former(to: &dyn Destination, manifest: &Manifest, index: Option<&Catalogue>) -> Option<Former> {
+    let artifact = manifest.artifact.as_ref()?;
+    let fits = |row: &&catalogue::Listed| {
+        row.platform == manifest.platform
+            && row.artifact.format == artifact.format
+            && row.artifact.sha256 != artifact.sha256
+    };
+    let rows = index?.entries.iter().filter(fits);
+    let row = rows.max_by_key(|row| (row.runtime == manifest.runtime, row.created))?;
+    let text = to.get(&row.manifest.key.as_str().parse().ok()?).ok().flatten()?;
+    let older = archive::read_manifest(&text.bytes).ok()?.artifact?;
+    let shared = shared(&artifact.parts, &older.parts);
+    let key = row.artifact.key.as_str().parse().ok()?;
+    (!shared.is_empty()).then_some(Former { key, shared })
+}
+
+/// The parts that both have, by digest.
+fn shared(new: &[vocab::Part], old: &[vocab::Part]) -> Vec<Shared> {
+    let pair = |part: &vocab::Part| {
+        let same = old.iter().find(|it| it.sha256 == part.sha256 && it.size == part.size)?;
+        Some(Shared { offset: part.offset, former: same.offset, size: part.size })
+    };
+    new.iter().filter_map(pair).collect()
+}
+
+fn signatures(
+    beside: &Beside<'_>,
+    signer: &Signer,
+    of_artifact: &[u8],
+    candidate: &Candidate,
+    sha256: &Digest,
+) -> Result<(String, Vec<u8>, Vec<u8>)> {
+    let public = signer.public_key();
+    let suffix = format!("{}{}", object_keys::MANIFEST_SUFFIX, object_keys::SIGNATURE_SUFFIX);
+    let file = beside.artifact.file_name().to_owned() + object_keys::MANIFEST_SUFFIX;
+    let of_manifest = signer.sign(&file, &candidate.manifest_text[..], &comment(&file, sha256))?;
+    let holds = |stored: &[u8]| verify_bytes(&file, &public, stored, &candidate.manifest_text).is_ok();
+    let of_manifest = beside.or_what_stands(&suffix, &of_manifest, &holds)?;
+    let holds = |stored: &[u8]| {
+        let open = || File::open(&candidate.file).ok();
+        let check = |file| crate::signature::verify_signature("artifact", &public, stored, file).is_ok();
+        open().is_some_and(check)
+    };
+    let of_artifact = beside.or_what_stands(object_keys::SIGNATURE_SUFFIX, of_artifact, &holds)?;
+    Ok((public, of_artifact, of_manifest))
+}
+
+/// The small objects beside an artifact.
+struct Beside<'a> {
+    to: &'a dyn Destination,
+    artifact: &'a ObjectKey,
+    force: bool,
+}
+
+impl Beside<'_> {
+    /// Nothing else may stand there.
+    fn exactly(&self, suffix: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+        self.or_what_stands(suffix, bytes, &|stored| stored == bytes)
+    }
+
+    /// What stands there now: of an earlier, interrupted run it may differ in its time, as long as it is right.
+    fn or_what_stands(&self, suffix: &str, bytes: &[u8], right: &dyn Fn(&[u8]) -> bool) -> Result<Vec<u8>> {
+        let key = self.artifact.beside(suffix)?;
+        if self.force {
+            self.to.replace(&key, bytes, &Expected::Anything)?;
+            return Ok(bytes.to_vec());
+        }
+        if self.to.create(&key, bytes)? == Placed::Ours {
+            return Ok(bytes.to_vec());
+        }
+        let stored = self.to.get(&key)?.map(|object| object.bytes);
+        match stored {
+            Some(stored) if right(&stored) => Ok(stored),
+            _ => Err(PublishError::Differs { key: key.to_string(), place: self.to.place().to_owned() }),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! What every kind of destination does. One suite, run for each of them.
+
+use std::collections::BTreeSet;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use publisher::{Destination, DestinationErrorKind, Expected, Former, Placed, Replaced, Shared, Upload, Uploaded};
+use vocab::Digest;
+
+use super::{Sender, key, noise};
+
+/// What a server can do beyond what is needed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Skills {
+    /// Copies ranges of an object into a part of another.
+    pub copies_ranges: bool,
+    /// Tells which uploads are open and which parts they have.
+    pub resumes: bool,
+}
+
+pub fn conforms(to: &(dyn Destination + 'static), skills: Skills) {
+    absent_things_are_absent(to);
+    a_name_that_is_taken_stays(to);
+    a_replacement_needs_the_state_it_knows(to);
+    what_is_listed_is_what_is_there(to);
+    only_one_creator_wins(to);
+    no_increment_is_lost(to);
+    an_upload_arrives_whole_and_once(to);
+    a_refused_upload_is_never_visible(to);
+    unchanged_ranges_are_copied_where_that_is_possible(to, skills);
+    an_interrupted_upload_goes_on(to, skills);
+}
+
+fn absent_things_are_absent(to: &dyn Destination) {
+    let none = key("absent/thing.json");
+    assert_eq!(to.get(&none).unwrap(), None);
+    assert_eq!(to.head(&none).unwrap(), None);
+    assert_eq!(to.read(&none, None, &mut Vec::new()).unwrap(), None);
+    assert_eq!(to.list("absent/").unwrap(), []);
+    assert!(!to.delete(&none).unwrap());
+}
+
+fn a_name_that_is_taken_stays(to: &dyn Destination) {
+    let object = key("taken/a+b_c-1.2.json");
+    assert_eq!(to.create(&object, b"first").unwrap(), Placed::Ours);
+    assert_eq!(to.create(&object, b"second").unwrap(), Placed::Theirs);
+    assert_eq!(to.get(&object).unwrap().unwrap().bytes, b"first");
+    assert_eq!(to.head(&object).unwrap().unwrap().size, 5);
+    let mut read = Vec::new();
+    assert_eq!(to.read(&object, Some(1..4), &mut read).unwrap(), Some(3));
+    assert_eq!(read, b"irs");
+    assert!(to.delete(&object).unwrap());
+    assert_eq!(to.get(&object).unwrap(), None);
+    assert_eq!(to.create(&object, b"").unwrap(), Placed::Ours, "an empty object is one, too");
+    assert_eq!(to.get(&object).unwrap().unwrap().bytes, b"");
+}
+
+fn a_replacement_needs_the_state_it_knows(to: &dyn Destination) {
+    let object = key("replaced.json");
+    assert_eq!(to.replace(&object, b"1", &Expected::Absent).unwrap(), Replaced::Done);
+    assert_eq!(to.replace(&object, b"x", &Expected::Absent).unwrap(), Replaced::Changed);
+    let first = to.get(&object).unwrap().unwrap();
+    assert_eq!(to.replace(&object, b"2", &Expected::State(first.tag.clone())).unwrap(), Replaced::Done);
+    assert_eq!(to.replace(&object, b"x", &Expected::State(first.tag.clone())).unwrap(), Replaced::Changed);
+    assert_eq!(to.get(&object).unwrap().unwrap().bytes, b"2");
+    assert_eq!(to.replace(&object, b"3", &Expected::Anything).unwrap(), Replaced::Done);
+    assert_eq!(to.get(&object).unwrap().unwrap().bytes, b"3");
+    to.delete(&object).unwrap();
+    assert_eq!(to.replace(&object, b"x", &Expected::State(first.tag)).unwrap(), Replaced::Changed);
+    assert_eq!(to.get(&object).unwrap(), None);
+}
+
+fn what_is_listed_is_what_is_there(to: &dyn Destination) {
+    let begun = SystemTime::now() - Duration::from_secs(5);
+    let names = ["listed/a.json", "listed/b/c.json", "listed/b/d.json", "listedx.json"];
+    for name in names {
+        to.create(&key(name), name.as_bytes()).unwrap();
+    }
+    let rows = to.list("listed/").unwrap();
+    let found: Vec<(&str, u64)> = rows.iter().map(|row| (row.key.as_str(), row.size)).collect();
+    assert_eq!(found, [("listed/a.json", 13), ("listed/b/c.json", 15), ("listed/b/d.json", 15)]);
+    assert!(rows.iter().all(|row| row.modified >= begun), "{rows:?}");
+    assert_eq!(to.list("listed/b/").unwrap().len(), 2);
+    let all: BTreeSet<String> = to.list("").unwrap().iter().map(|row| row.key.to_string()).collect();
+    assert!(names.iter().all(|name| all.contains(*name)), "{all:?}");
+}
+
+fn only_one_creator_wins(to: &dyn Destination) {
+    const WRITERS: usize = 8;
+    let object = key("race/created.json");
+    let start = Barrier::new(WRITERS);
+    let ours = thread::scope(|scope| {
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|number| {
+                let (object, start) = (&object, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    (number, to.create(object, number.to_string().as_bytes()).unwrap())
+                })
+            })
+            .collect();
+        let outcomes = writers.into_iter().map(|writer| writer.join().unwrap());
+        outcomes.filter(|(_, placed)| *placed == Placed::Ours).map(|(number, _)| number).collect::<Vec<_>>()
+    });
+    assert_eq!(ours.len(), 1, "who believes that it wrote: {ours:?}");
+    assert_eq!(to.get(&object).unwrap().unwrap().bytes, ours[0].to_string().as_bytes());
+}
+
+fn no_increment_is_lost(to: &dyn Destination) {
+    const WRITERS: usize = 6;
+    const EACH: usize = 4;
+    let object = key("race/counter.json");
+    to.create(&object, b"0").unwrap();
+    let increment = || {
+        loop {
+            let state = to.get(&object).unwrap().unwrap();
+            let number: usize = String::from_utf8(state.bytes).unwrap().parse().unwrap();
+            let next = (number + 1).to_string();
+            if to.replace(&object, next.as_bytes(), &Expected::State(state.tag)).unwrap() == Replaced::Done {
+                return;
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..WRITERS {
+            scope.spawn(|| (0..EACH).for_each(|_| increment()));
+        }
+    });
+    assert_eq!(to.get(&object).unwrap().unwrap().bytes, (WRITERS * EACH).to_string().as_bytes());
+}
+
+fn an_upload_arrives_whole_and_once(to: &dyn Destination) {
+    let sender = Sender::new();
+    // One request, several parts, a last part of one byte.
+    for (name, size) in [("small", 100_000), ("large", 23 << 20), ("odd", (20 << 20) + 1), ("empty", 0)] {
+        let object = key(&format!("uploads/{name}.zip"));
+        let bytes = noise(size, size as u64);
+        let first = sender.send(to, &object, &bytes, None).unwrap();
+        assert_eq!((first.placed, first.sent), (Placed::Ours, size as u64), "{name}");
+        let second = sender.send(to, &object, &bytes, None).unwrap();
+        assert_eq!((second.placed, second.sent), (Placed::Theirs, 0), "{name}");
+        let mut read = Vec::new();
+        to.read(&object, None, &mut read).unwrap();
+        assert!(read == bytes, "{name} is what was sent");
+    }
+}
+
+fn a_refused_upload_is_never_visible(to: &dyn Destination) {
+    let sender = Sender::new();
+    for size in [1000, 12 << 20] {
+        let object = key(&format!("uploads/refused-{size}.zip"));
+        let bytes = noise(size, 3);
+        let file = sender.file(&bytes);
+        let upload = Upload {
+            key: &object,
+            file: &file,
+            size: size as u64,
+            sha256: Digest::of(&bytes),
+            former: None,
+            overwrite: false,
+            verdict: &|| Err("it was changed meanwhile".to_owned()),
+        };
+        let error = to.upload(&upload, &sender.work(&|_| ())).unwrap_err();
+        assert!(matches!(error.kind, DestinationErrorKind::GivenUp { .. }), "{error:?}");
+        assert_eq!(to.head(&object).unwrap(), None);
+    }
+}
+
+fn unchanged_ranges_are_copied_where_that_is_possible(to: &dyn Destination, skills: Skills) {
+    let sender = Sender::new();
+    let old = noise(24 << 20, 1);
+    let former = key("copies/old.tar.zst");
+    sender.send(to, &former, &old, None).unwrap();
+    // 1 MiB in the middle is another, and 100 bytes longer.
+    let middle = noise((1 << 20) + 100, 2);
+    let new = [&old[..8 << 20], &middle, &old[9 << 20..]].concat();
+    let shared = vec![
+        Shared { offset: 0, former: 0, size: 8 << 20 },
+        Shared { offset: (9 << 20) + 100, former: 9 << 20, size: 15 << 20 },
+    ];
+    let object = key("copies/new.tar.zst");
+    let uploaded = sender.send(to, &object, &new, Some(Former { key: former.clone(), shared })).unwrap();
+    let mut read = Vec::new();
+    to.read(&object, None, &mut read).unwrap();
+    assert!(read == new, "the copied bytes stand in the right places");
+    let expected = if skills.copies_ranges { 5 << 20 } else { new.len() as u64 };
+    assert_eq!(uploaded.sent, expected, "{uploaded:?}");
+    assert_eq!(uploaded.sent + uploaded.copied, new.len() as u64);
+
+    // What is said to be the same and is not must not be believed.
+    let wrong = vec![Shared { offset: 0, former: 6 << 20, size: 12 << 20 }];
+    let object = key("copies/lied.tar.zst");
+    let uploaded = sender.send(to, &object, &new, Some(Former { key: former, shared: wrong })).unwrap();
+    let mut read = Vec::new();
+    to.read(&object, None, &mut read).unwrap();
+    assert!(read == new, "a lie about what is shared changes nothing");
+    assert_eq!(uploaded, Uploaded { placed: Placed::Ours, sent: new.len() as u64, copied: 0, resumed: 0 });
+}
+
+fn an_interrupted_upload_goes_on(to: &dyn Destination, skills: Skills) {
+    let sender = Sender::new();
+    let object = key("resumed/a.tar.zst");
+    let bytes = noise(32 << 20, 5);
+    let file = sender.file(&bytes);
+    let upload = |verdict: &(dyn Fn() -> Result<(), String> + Sync)| {
+        let upload = Upload {
+            key: &object,
+            file: &file,
+            size: bytes.len() as u64,
+            sha256: Digest::of(&bytes),
+            former: None,
+            overwrite: false,
+            verdict,
+        };
+        to.upload(&upload, &sender.work(&|_| ()))
+    };
+    // Everything arrives but the last word.
+    upload(&|| Err("interrupted".to_owned())).unwrap_err();
+    assert_eq!(to.head(&object).unwrap(), None);
+    assert_eq!(to.leftovers(SystemTime::now() - Duration::from_secs(3600), true).unwrap(), [], "too young to remove");
+    let uploaded = upload(&|| Ok(())).unwrap();
+    let resumed = if skills.resumes { bytes.len() as u64 } else { 0 };
+    assert_eq!((uploaded.placed, uploaded.resumed), (Placed::Ours, resumed));
+    let mut read = Vec::new();
+    to.read(&object, None, &mut read).unwrap();
+    assert!(read == bytes);
+    if skills.resumes {
+        let object = key("resumed/b.tar.zst");
+        let given_up = Upload {
+            key: &object,
+            file: &file,
+            size: bytes.len() as u64,
+            sha256: Digest::of(&bytes),
+            former: None,
+            overwrite: false,
+            verdict: &|| Err("interrupted".to_owned()),
+        };
+        to.upload(&given_up, &sender.work(&|_| ())).unwrap_err();
+        let later = SystemTime::now() + Duration::from_secs(3600);
+        assert_eq!(to.leftovers(later, true).unwrap().len(), 1);
+        assert_eq!(to.leftovers(later, false).unwrap().len(), 1);
+        assert_eq!(to.leftovers(later, true).unwrap(), []);
+    }
+}

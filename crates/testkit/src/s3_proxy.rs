@@ -1,0 +1,199 @@
+//! Between a client and an S3 server: passes requests on, one for each connection, and spoils those it is told to.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// What happens to one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum S3Fault {
+    /// The connection ends before the server hears of it.
+    Reset,
+    /// The server does it, and the connection ends before it can say so.
+    LostAnswer,
+    /// The server does it, and half of its answer arrives.
+    HalfAnswer,
+    /// Half of the request's body gets to the server.
+    HalfRequest,
+    /// One byte of the request's body is another one.
+    OtherByte,
+    /// This status with an error of this code; the server does not hear of it.
+    Refused(u16, &'static str),
+}
+
+/// Stops when dropped.
+pub struct S3Proxy {
+    address: SocketAddr,
+    state: Arc<State>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+struct State {
+    server: SocketAddr,
+    stopped: AtomicBool,
+    /// `PUT /bucket/key?query`, in order of arrival.
+    requests: Mutex<Vec<String>>,
+    rule: Mutex<Option<Rule>>,
+}
+
+#[derive(Clone, Copy)]
+struct Rule {
+    /// Of the first request that is spoiled, counted from 0.
+    from: usize,
+    /// How many are.
+    count: usize,
+    fault: S3Fault,
+}
+
+impl S3Proxy {
+    pub fn start(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let (requests, rule) = (Mutex::default(), Mutex::default());
+        let state = Arc::new(State { server, stopped: AtomicBool::new(false), requests, rule });
+        let shared = Arc::clone(&state);
+        let acceptor = thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if shared.stopped.load(Ordering::Relaxed) {
+                    break;
+                }
+                let shared = Arc::clone(&shared);
+                // Either side may go away midway; that is what tests are about.
+                thread::spawn(move || drop(shared.pass_on(client)));
+            }
+        });
+        Self { address, state, acceptor: Some(acceptor) }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Forgets former requests and rules; spoils `count` requests from the one with this number on, counted from 0.
+    pub fn spoil(&self, from: usize, count: usize, fault: S3Fault) {
+        locked(&self.state.requests).clear();
+        *locked(&self.state.rule) = Some(Rule { from, count, fault });
+    }
+
+    /// Forgets former requests and rules.
+    pub fn behave(&self) {
+        locked(&self.state.requests).clear();
+        *locked(&self.state.rule) = None;
+    }
+
+    pub fn requests(&self) -> Vec<String> {
+        locked(&self.state.requests).clone()
+    }
+}
+
+impl Drop for S3Proxy {
+    fn drop(&mut self) {
+        self.state.stopped.store(true, Ordering::Relaxed);
+        // Wakes the acceptor.
+        let _ = TcpStream::connect(self.address);
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join();
+        }
+    }
+}
+
+impl State {
+    fn pass_on(&self, mut client: TcpStream) -> io::Result<()> {
+        client.set_read_timeout(Some(Duration::from_secs(30)))?;
+        let (head, mut body) = read_head(&mut client)?;
+        let length = content_length(&head);
+        let fault = self.note(&head);
+        if fault == Some(S3Fault::Reset) {
+            return Ok(());
+        }
+        while body.len() < length {
+            let mut buffer = [0; 1 << 16];
+            let count = client.read(&mut buffer)?;
+            if count == 0 {
+                return Ok(());
+            }
+            body.extend_from_slice(&buffer[..count]);
+        }
+        match fault {
+            Some(S3Fault::Refused(status, code)) => {
+                return refuse(&mut client, status, code, head.starts_with("HEAD "));
+            }
+            Some(S3Fault::OtherByte) if !body.is_empty() => {
+                let middle = body.len() / 2;
+                body[middle] ^= 1;
+            }
+            Some(S3Fault::HalfRequest) => body.truncate(body.len() / 2),
+            _ => {}
+        }
+        let mut server = TcpStream::connect(self.server)?;
+        server.set_read_timeout(Some(Duration::from_secs(30)))?;
+        server.write_all(last_request(&head).as_bytes())?;
+        server.write_all(&body)?;
+        if fault == Some(S3Fault::HalfRequest) {
+            return server.shutdown(Shutdown::Both);
+        }
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer)?;
+        match fault {
+            Some(S3Fault::LostAnswer) => Ok(()),
+            Some(S3Fault::HalfAnswer) => client.write_all(&answer[..answer.len() / 2]),
+            _ => client.write_all(&answer),
+        }
+    }
+
+    fn note(&self, head: &str) -> Option<S3Fault> {
+        let line = head.lines().next().unwrap_or_default();
+        let mut requests = locked(&self.requests);
+        let number = requests.len();
+        requests.push(line.trim_end_matches(" HTTP/1.1").to_owned());
+        let rule = (*locked(&self.rule))?;
+        (rule.from..rule.from.saturating_add(rule.count)).contains(&number).then_some(rule.fault)
+    }
+}
+
+fn read_head(client: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 1 << 14];
+    loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            let rest = bytes.split_off(end + 4);
+            return Ok((String::from_utf8_lossy(&bytes).into_owned(), rest));
+        }
+        let count = client.read(&mut buffer)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes.extend_from_slice(&buffer[..count]);
+    }
+}
+
+fn content_length(head: &str) -> usize {
+    let values = head.lines().filter_map(|line| line.split_once(':'));
+    let mut lengths = values.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    lengths.next().and_then(|(_, value)| value.trim().parse().ok()).unwrap_or_default()
+}
+
+/// The same, so that the server ends the connection with its answer.
+fn last_request(head: &str) -> String {
+    let kept = head.trim_end().lines().filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
+    kept.map(|line| format!("{line}\r\n")).collect::<String>() + "Connection: close\r\n\r\n"
+}
+
+fn refuse(client: &mut TcpStream, status: u16, code: &str, head_only: bool) -> io::Result<()> {
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>told so by a test</Message></Error>"
+    );
+    let body = if head_only { "" } else { &body };
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status} Test\r\nContent-Type: application/xml\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    client.write_all((head + body).as_bytes())
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

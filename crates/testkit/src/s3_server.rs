@@ -1,0 +1,86 @@
+//! A real S3 server on the loopback interface, which checks signatures. It ends with its value.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hyper::Method;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+use s3s_fs::FileSystem;
+
+pub struct S3Server {
+    address: SocketAddr,
+    folder: tempfile::TempDir,
+    /// Its tasks end when it is dropped.
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl S3Server {
+    pub const BUCKET: &'static str = "shared";
+    pub const KEY: &'static str = "AKIDEXAMPLE";
+    pub const SECRET: &'static str = "wJalrXUtnFEMI-EXAMPLEKEY";
+
+    /// With one empty bucket.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir(folder.path().join(Self::BUCKET)).expect("an empty folder");
+        let mut builder = S3ServiceBuilder::new(FileSystem::new(folder.path()).expect("the folder is there"));
+        builder.set_auth(SimpleAuth::from_single(Self::KEY, Self::SECRET));
+        let service = builder.build();
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(2).enable_all().build().expect("threads can be started");
+        let listener = runtime.block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+        let listener = listener.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        // The server looks whether an object is there and then writes it: only one at a time keeps a condition true.
+        let writing = Arc::new(tokio::sync::Mutex::new(()));
+        runtime.spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let (service, writing) = (service.clone(), Arc::clone(&writing));
+                let one_at_a_time = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                    let (service, writing) = (service.clone(), Arc::clone(&writing));
+                    async move {
+                        let is_part = request.uri().query().is_some_and(|query| query.contains("partNumber="));
+                        let writes = matches!(*request.method(), Method::PUT | Method::POST) && !is_part;
+                        let _turn = if writes { Some(writing.lock().await) } else { None };
+                        // The service has a method of this name as well, for bodies of its own.
+                        Service::call(&service, request).await
+                    }
+                });
+                tokio::spawn(async move {
+                    // A client that goes away midway is its own affair.
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(socket), one_at_a_time)
+                        .await;
+                });
+            }
+        });
+        Self { address, folder, _runtime: runtime }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What a client needs to know.
+    pub fn variables(&self) -> [(&'static str, String); 4] {
+        Self::variables_for(&format!("http://{}", self.address), Self::SECRET)
+    }
+
+    pub fn variables_for(endpoint: &str, secret: &str) -> [(&'static str, String); 4] {
+        [
+            ("AWS_ENDPOINT_URL", endpoint.to_owned()),
+            ("AWS_REGION", "eu-north-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", Self::KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
+        ]
+    }
+
+    /// Where the object of this key lies.
+    pub fn object(&self, key: &str) -> PathBuf {
+        self.folder.path().join(Self::BUCKET).join(key)
+    }
+}
