@@ -36,7 +36,7 @@ impl NameRules {
     }
 
     /// Equal for two paths that are one file. `None` when that is the path itself, as it is for most.
-    pub(crate) fn folded(self, path: &str) -> Option<String> {
+    pub fn folded(self, path: &str) -> Option<String> {
         let plain = |text: &str| match self {
             Self::CaseSensitive => text.is_ascii(),
             _ => text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_uppercase()),

@@ -17,6 +17,7 @@ use crate::copy_files::{self, CopyOperation};
 use crate::gather::Gathered;
 use crate::steps::Steps;
 use crate::wheel::{self, InstallRequest, InstalledAll, LinkMethod, WheelToInstall};
+use crate::windows_launcher::WindowsLaunchers;
 
 /// The folder of wheels in a `wheelhouse` layout.
 pub const WHEELHOUSE: &str = "packages";
@@ -64,6 +65,8 @@ pub struct Pieces<'a> {
     pub copies: &'a [CopyOperation],
     pub package_folder: &'a Path,
     pub layout: Layout,
+    /// For scripts on Windows.
+    pub launchers: Option<&'a WindowsLaunchers>,
 }
 
 /// Into `staging`, an empty folder.
@@ -181,7 +184,7 @@ fn install(context: &Context, pieces: &Pieces<'_>, staging: &Path) -> Result<Ins
             },
         })
         .collect();
-    let all = wheel::install_all(context, &wheels, staging, pieces.tree.layout)?;
+    let all = wheel::install_all(context, &wheels, staging, pieces.tree.layout, pieces.launchers)?;
     for clash in &all.clashes {
         context.warn(
             "W_FILE_CLASH",

@@ -22,10 +22,10 @@ use crate::prepare::{self, Preparation, Prepared};
 use crate::remote::Remote;
 use crate::steps::Steps;
 use crate::verify::{self, Verification};
-use crate::{Context, disk_space, test_run};
+use crate::{Context, disk_space, for_target, test_run};
 
 /// Raised whenever equal inputs would give another runtime than before.
-const BUILD_FORMAT: u32 = 2;
+const BUILD_FORMAT: u32 = 3;
 
 /// How a build ended well.
 #[derive(Clone, Debug)]
@@ -190,6 +190,7 @@ fn build_one(
     let tree = base::mend(context, &prepared.base, tree)?;
     let gathering = gather::gather(context, repository.root(), prepared, &tree, options.fail_on_missing, steps)?;
     remote_outcome(context)?;
+    let launchers = for_target::launchers(context, prepared, &tree, &gathering.wheels)?;
     let ahead = PackedAhead::begin(context, key, &packing);
     let staging = prefix.stage()?;
     let pieces = Pieces {
@@ -198,8 +199,10 @@ fn build_one(
         copies: &copies,
         package_folder: &prepared.folder,
         layout: prepared.config.layout,
+        launchers: launchers.as_ref(),
     };
     let assembled = assemble::assemble(context, &pieces, staging, steps)?;
+    for_target::look_at_names(context, &assembled, tree.layout.platform)?;
     let machine = folders_of_this_machine(context, repository, staging);
     let verification = Verification {
         prepared,

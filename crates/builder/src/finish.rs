@@ -15,7 +15,7 @@ use vocab::{
 
 use crate::Context;
 use crate::assemble::Assembled;
-use crate::base::BaseTree;
+use crate::base::{BaseTree, FileTable};
 use crate::checks::native_files::NativeFault;
 use crate::gather::Gathered;
 use crate::plan::Action;
@@ -160,6 +160,7 @@ pub fn parts(
         }
         by_path.insert(entry.path.clone(), entry);
     }
+    settle_programs(context, tree, assembled, &mut by_path);
     let folders: BTreeSet<TreePath> = by_path
         .values()
         .filter(|entry| matches!(entry.kind, EntryKind::Directory) && !empty_folders.contains(&entry.path))
@@ -208,6 +209,23 @@ pub fn parts(
     let entries = vec![Entry::bytes(path, inner.into_bytes())];
     parts.push(PartSource { identity, ..PartSource::new("metadata", entries) });
     Ok(parts)
+}
+
+/// Which files of the interpreter and of the wheels are executable is known from their tables: a host without such
+/// bits gives the same archive.
+fn settle_programs(context: &Context, tree: &BaseTree, assembled: &Assembled, entries: &mut BTreeMap<TreePath, Entry>) {
+    let mut settle = |path: &TreePath, program: bool| {
+        if let Some(Entry { kind: EntryKind::File { executable, .. }, .. }) = entries.get_mut(path) {
+            *executable = program;
+        }
+    };
+    // A tree without a table is of a former builder, and then its files' own bits stand.
+    if let Ok(Some(table)) = FileTable::read(&context.store.base_table(&tree.identity)) {
+        let programs: BTreeSet<&TreePath> = table.programs().collect();
+        assembled.base_files.iter().for_each(|path| settle(path, programs.contains(path)));
+    }
+    let installed = assembled.installed.iter().flat_map(|all| &all.distributions);
+    installed.flat_map(|it| &it.files).for_each(|file| settle(&file.path, file.executable));
 }
 
 /// The same parts, with files that stand unchanged in a wheel taken from the wheel: into a zip they are then copied

@@ -52,12 +52,17 @@ fn every_file_goes_where_its_scheme_says() {
     let windows = bench.path("windows");
     let installed = bench.install(&[tools()], &windows, WINDOWS).distributions.remove(0);
     let scripts: Vec<&str> = installed.scripts.iter().map(vocab::TreePath::as_str).collect();
-    assert_eq!(
-        scripts,
-        ["bin/native", "bin/plain-script.py", "bin/shell.sh", "bin/tool-script.py", "bin/window-script.pyw"]
-    );
+    assert_eq!(scripts, ["bin/native", "bin/plain.exe", "bin/shell.sh", "bin/tool.exe", "bin/window.exe"]);
     assert!(windows.join("Lib/site-packages/pure.py").is_file());
-    assert!(fs::read_to_string(windows.join("bin/plain-script.py")).unwrap().starts_with("#!python.exe\nimport sys"));
+    for (name, start) in [
+        ("plain", "MZ console\n#!<launcher_dir>\\python.exe\nPK"),
+        ("window", "MZ gui\n#!<launcher_dir>\\pythonw.exe\nPK"),
+    ] {
+        let program = fs::read(windows.join(format!("bin/{name}.exe"))).unwrap();
+        assert!(program.starts_with(start.as_bytes()), "for {name}");
+    }
+    let record = fs::read_to_string(windows.join("Lib/site-packages/my_tools-1.0.dist-info/RECORD")).unwrap();
+    assert!(record.contains("\n../../bin/tool.exe,sha256=") && !record.contains('\\'), "{record}");
 }
 
 #[cfg(unix)]
@@ -162,7 +167,7 @@ fn requested_and_direct_url_are_written_when_they_apply() {
     let wheel = bench.unpack(&tools()).unwrap();
     let url = json!({"url": "https://host.example/x.git", "vcs_info": {"vcs": "git", "commit_id": "0"}});
     let request = InstallRequest { direct_url: Some(url.clone()), ..InstallRequest::new(false) };
-    install(&bench.context, &wheel, &bench.path("p"), LINUX, request).unwrap();
+    install(&bench.context, &wheel, &bench.path("p"), LINUX, None, request).unwrap();
     let dist_info = bench.path("p").join(SITE).join("my_tools-1.0.dist-info");
     assert_eq!(fs::read_to_string(dist_info.join("INSTALLER")).unwrap(), "pydist\n");
     assert!(!dist_info.join("REQUESTED").exists());
@@ -193,7 +198,7 @@ fn a_clash_has_one_winner_whatever_the_threads_and_the_order() {
         if swapped {
             wheels.reverse();
         }
-        let all = install_all(&bench.context, &wheels, &bench.path("p"), LINUX).unwrap();
+        let all = install_all(&bench.context, &wheels, &bench.path("p"), LINUX, None).unwrap();
         assert_eq!(all.clashes.len(), 40);
         assert!(all.clashes.iter().all(|clash| clash.kept.as_str() == "bb" && clash.dropped.as_str() == "aa"));
         // 1 own, 1 shared with equal content, METADATA, WHEEL, INSTALLER, RECORD.
@@ -240,7 +245,7 @@ fn what_a_platform_cannot_hold_or_a_wheel_may_not_touch_is_refused() {
         let bench = Bench::new();
         let unpacked = bench.unpack(&wheel.build()).unwrap();
         let error =
-            install(&bench.context, &unpacked, &bench.path("p"), layout, InstallRequest::new(true)).unwrap_err();
+            install(&bench.context, &unpacked, &bench.path("p"), layout, None, InstallRequest::new(true)).unwrap_err();
         (error.exit().code(), told(&error))
     };
     let demo = || WheelBuilder::new("demo", "1.0");
@@ -254,6 +259,11 @@ fn what_a_platform_cannot_hold_or_a_wheel_may_not_touch_is_refused() {
             demo().file("{data}/data/bin/python3.12", ""),
             LINUX,
             (4, "its file `bin/python3.12` is refused: it would replace the interpreter"),
+        ),
+        (
+            demo().console_script("demo", "demo:x"),
+            WINDOWS,
+            (1, "its script `demo.exe` needs a launcher for Windows, and there is none"),
         ),
         (
             demo().file("{data}/odd/x", ""),

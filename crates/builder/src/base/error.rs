@@ -48,6 +48,8 @@ pub enum BaseErrorKind {
     MissingLibrary { file: String, library: String },
     #[error("`{file}` finds its libraries by {found}, and there is no room to write `{wanted}` there")]
     NoRoomForRpath { file: String, found: String, wanted: String },
+    #[error("the install name of `{file}` cannot be made relative: {reason}")]
+    MachO { file: String, reason: String },
     #[error("cannot read `{file}` as ELF: {reason}")]
     Elf { file: String, reason: String },
     #[error("cannot {action} `{}`", path.display())]
@@ -72,6 +74,7 @@ impl Fault for BaseError {
             BaseErrorKind::Pip { .. } => "E_BASE_PIP",
             BaseErrorKind::MissingLibrary { .. } => "E_BASE_LIBRARY",
             BaseErrorKind::NoRoomForRpath { .. } | BaseErrorKind::Elf { .. } => "E_BASE_ELF",
+            BaseErrorKind::MachO { .. } => "E_BASE_MACH_O",
             BaseErrorKind::Disk { .. } => "E_DISK",
             BaseErrorKind::Store(error) => error.code(),
             BaseErrorKind::Cancelled => "E_INTERRUPTED",

@@ -12,15 +12,16 @@ use std::path::Path;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use vocab::{Digest, TreePath};
+use vocab::{Digest, TreeLayout, TreePath};
 
 use super::disk::{Result, at, walk};
 use super::error::BaseErrorKind;
+use super::programs::is_program;
 use crate::wheel::{seal, stamp};
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
-/// `format` is 1; with another one nothing is known about the tree.
+/// `format` is 2; with another one nothing is known about the tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileTable {
     format: u32,
@@ -36,11 +37,13 @@ struct FileRow {
     sha256: Digest,
     /// In bytes.
     size: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    executable: bool,
 }
 
 impl FileTable {
     /// Reads every file and seals it.
-    pub(super) fn make(tree: &Path) -> Result<Self> {
+    pub(super) fn make(tree: &Path, layout: TreeLayout) -> Result<Self> {
         let (mut paths, mut links) = (Vec::new(), Vec::new());
         for entry in walk(tree)? {
             let name = || TreePath::relative(entry.path(), tree);
@@ -55,12 +58,12 @@ impl FileTable {
         }
         let row = |path: TreePath| -> Result<FileRow> {
             let place = path.below(tree);
-            let executable = super::disk::is_executable(&place);
+            let executable = is_program(&place, tree, layout)?;
             // To be sealed it must be open for writing; on Unix the owner may always.
             let file = File::options().read(true).write(cfg!(windows)).open(&place).map_err(at("read", &place))?;
             let (sha256, size) = Digest::of_reader(&file).map_err(at("read", &place))?;
             seal(&file, executable).map_err(at("seal", &place))?;
-            Ok(FileRow { path, sha256, size })
+            Ok(FileRow { path, sha256, size, executable })
         };
         let mut files = paths.into_par_iter().map(row).collect::<Result<Vec<_>>>()?;
         files.sort_by(|one, other| one.path.cmp(&other.path));
@@ -102,6 +105,11 @@ impl FileTable {
         let table: Self =
             serde_json::from_slice(&bytes).map_err(|error| format!("the table of its files is damaged: {error}"))?;
         Ok(Some(table).filter(|table| table.format == FORMAT))
+    }
+
+    /// Files that are executable wherever the tree is unpacked, also when this machine keeps no such bit.
+    pub(crate) fn programs(&self) -> impl Iterator<Item = &TreePath> {
+        self.files.iter().filter(|row| row.executable).map(|row| &row.path)
     }
 
     /// Looks at every file and reads those that something touched. The reason why the tree must not be used.

@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use super::build_settings::settle_build_settings;
-use super::disk::{Result, at, create_folder, entries, name_of, remove, rename, set_executable, walk};
+use super::disk::{Result, at, remove, set_executable, walk};
+use super::mach_o::settle_install_names;
 use super::paths_in_text::OldPrefix;
+use super::programs::is_program;
 use super::records::settle_records;
 use super::request::SystemPython;
 use super::scripts::settle_scripts;
 use super::upstream_libraries::settle_upstream_libraries;
-use vocab::TreeLayout;
+use super::windows::settle_windows;
+use vocab::{Os, TreeLayout};
 
 /// Absolute folders that the tree's text files still name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +43,7 @@ impl BuildPaths {
 /// Works on the tree in place.
 pub(super) fn normalise(tree: &Path, layout: TreeLayout, paths: &BuildPaths) -> Result<()> {
     if layout.platform.is_windows() {
-        settle_windows(tree)?;
+        settle_windows(tree, layout)?;
     }
     drop_useless(tree, layout)?;
     settle_upstream_libraries(tree, layout)?;
@@ -48,25 +51,11 @@ pub(super) fn normalise(tree: &Path, layout: TreeLayout, paths: &BuildPaths) -> 
         settle_build_settings(tree, layout, paths)?;
         settle_scripts(tree, layout, &paths.prefixes)?;
     }
-    settle_records(tree, layout)?;
-    settle_modes(tree)
-}
-
-/// The programs and the libraries that they load from their own folder go to `bin/`, so that `bin/` is the folder of
-/// the interpreter on every platform. CPython looks upwards from its program for `Lib\os.py` and finds the rest.
-fn settle_windows(tree: &Path) -> Result<()> {
-    let bin = tree.join("bin");
-    create_folder(&bin)?;
-    for path in entries(tree)? {
-        let name = name_of(&path).to_ascii_lowercase();
-        let library = (name.starts_with("python3") || name.starts_with("vcruntime")) && name.ends_with(".dll");
-        let program = name.starts_with("python") && name.ends_with(".exe");
-        if path.is_file() && (library || program) {
-            rename(&path, &bin.join(name))?;
-        }
+    if layout.platform.os() == Os::Macos {
+        settle_install_names(tree)?;
     }
-    // Launchers of upstream hold the path of the folder they were made in.
-    remove(&tree.join("Scripts"))
+    settle_records(tree, layout)?;
+    settle_modes(tree, layout)
 }
 
 /// Bytecode (its content depends on times), the mark by which distributions forbid pip to install, and what only
@@ -83,14 +72,14 @@ fn drop_useless(tree: &Path, layout: TreeLayout) -> Result<()> {
     remove(&layout.stdlib().below(tree).join("EXTERNALLY-MANAGED"))
 }
 
-/// 0755 for folders and what may be executed, 0644 for everything else.
-fn settle_modes(tree: &Path) -> Result<()> {
+/// 0755 for folders and programs, 0644 for everything else: told from paths and first bytes, and so the same from a
+/// host that keeps no modes.
+fn settle_modes(tree: &Path, layout: TreeLayout) -> Result<()> {
     for entry in walk(tree)? {
         if entry.file_type().is_dir() {
             set_executable(entry.path(), true)?;
         } else if entry.file_type().is_file() {
-            let executable = super::disk::is_executable(entry.path());
-            set_executable(entry.path(), executable)?;
+            set_executable(entry.path(), is_program(entry.path(), tree, layout)?)?;
         }
     }
     std::fs::metadata(tree).map_err(at("look at", tree))?;

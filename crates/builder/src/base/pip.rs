@@ -22,11 +22,11 @@ pub(super) type Files = BTreeMap<TreePath, Vec<u8>>;
 /// Files of `.dist-info` that an earlier installation wrote, or that are written here.
 const OF_INSTALLATION: [&str; 4] = ["RECORD", "INSTALLER", "REQUESTED", "direct_url.json"];
 
-const SCRIPT: &str =
+pub(super) const SCRIPT: &str =
     "import sys\nfrom pip._internal.cli.main import main\nif __name__ == '__main__':\n    sys.exit(main())\n";
 
-/// Installs pip into the tree, with the scripts `pip`, `pip3` and `pip3.X` (none on Windows, where `python -m pip`
-/// is at hand and a script would have to be a program).
+/// Installs pip into the tree, with the scripts `pip`, `pip3` and `pip3.X` (on Windows they are
+/// programs, made when the tree is settled).
 pub(super) fn install(tree: &Path, layout: TreeLayout, files: Files) -> Result<()> {
     let info = dist_info(&files)?;
     let files = checked(files, &info)?;
@@ -72,7 +72,7 @@ pub(super) fn bundled_wheel(stdlib: &Path) -> Result<Option<Files>> {
     bundled.iter().find(is_pip).map(|wheel| unzip(&name_of(wheel), read(wheel)?)).transpose()
 }
 
-fn unzip(name: &str, bytes: Vec<u8>) -> Result<Files> {
+pub(super) fn unzip(name: &str, bytes: Vec<u8>) -> Result<Files> {
     let damaged =
         |error: &dyn std::error::Error| BaseErrorKind::Pip { file: name.to_owned(), reason: error.to_string() };
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(&error))?;

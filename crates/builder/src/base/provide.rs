@@ -93,7 +93,7 @@ fn source_digest(context: &Context, choice: &BaseChoice) -> Result<Digest> {
 }
 
 /// Part of every identity: to be raised whenever the same source would give other bytes than before.
-const BASE_FORMAT: u32 = 2;
+const BASE_FORMAT: u32 = 3;
 
 /// Of the finished tree: equal for equal bytes.
 pub(super) fn identity(source: BaseSource, digest: &Digest, platform: PlatformKey) -> Digest {
@@ -132,7 +132,7 @@ fn make(context: &Context, choice: &BaseChoice, place: &Path) -> Result<()> {
     normalise(tree, layout, &paths)?;
     check_content(choice, tree, layout)?;
     tell_of_libcrypt(context, choice, tree, layout)?;
-    FileTable::make(tree)?.write(&place.with_extension("json"))?;
+    FileTable::make(tree, layout)?.write(&place.with_extension("json"))?;
     context.store.publish_dir(staged, place)?;
     Ok(())
 }

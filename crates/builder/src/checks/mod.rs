@@ -5,6 +5,7 @@
 //! their reasons are in `docs/checks.md`. Nothing here changes the prefix.
 
 pub mod imports;
+pub mod names;
 pub mod native_files;
 pub mod paths;
 pub mod whitelist;

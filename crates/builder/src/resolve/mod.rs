@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use config_merger::{Requirement, RequirementSource};
 use vocab::{Digest, DistributionName, Exit, Fault, Outcome, PlatformKey, RuleRecord, TreePath};
 
+pub use crate::pinned_tool::SetUpError;
 pub use lock::{
     LOCK_FILE, LOCK_FORMAT, Lock, LockError, LockErrorKind, LockedDistribution, LockedSource, PlatformLock,
 };
@@ -26,7 +27,7 @@ pub(crate) use nearest::NEAREST_LIFETIME;
 pub use nearest::{recall_nearest, remember_nearest};
 pub use pylock::PylockError;
 pub use request::Request;
-pub use uv::{Question, SetUpError, UV_VERSION, Uv, UvError};
+pub use uv::{Question, UV_VERSION, Uv, UvError};
 pub use wheel_tags::{Rank, Target};
 
 use crate::Context;

@@ -16,6 +16,7 @@ use vocab::{DistributionName, Exit, Fault, PlatformKey};
 
 use super::Target;
 use crate::Context;
+use crate::pinned_tool::{self, PinnedTool, SetUpError, words_of};
 use crate::process::{self, Invocation, ProcessError};
 use crate::store::EntryKind;
 
@@ -56,20 +57,6 @@ pub enum UvError {
     Process(#[from] ProcessError),
     #[error("cannot write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum SetUpError {
-    #[error("the build is offline")]
-    Offline,
-    #[error("there is no pinned uv for this machine")]
-    NoWheel,
-    #[error("the interpreter's pip failed: {output}")]
-    Pip { output: String },
-    #[error(transparent)]
-    Process(ProcessError),
-    #[error("the store cannot be written")]
-    Store(#[source] io::Error),
 }
 
 impl Fault for UvError {
@@ -293,54 +280,10 @@ fn version_of(context: &Context, program: &Path) -> Result<String, ProcessError>
 }
 
 fn install(context: &Context, python: &Path, host: PlatformKey, folder: &Path) -> Result<(), SetUpError> {
-    if context.offline {
-        return Err(SetUpError::Offline);
-    }
     let wheels: serde_json::Value = serde_json::from_str(UV_WHEELS).expect("checked by a test");
     let digests = wheels[UV_VERSION][host.as_str()].as_array().ok_or(SetUpError::NoWheel)?;
-    let hashes: String =
-        digests.iter().filter_map(|digest| Some(format!(" --hash=sha256:{}", digest.as_str()?))).collect();
-    context.note(format!("setting up uv {UV_VERSION} in the store"));
-    let staged = context.store.scratch_dir("uv-").map_err(SetUpError::Store)?;
-    let requirements = staged.path().join("requirements.txt");
-    fs::write(&requirements, format!("uv=={UV_VERSION}{hashes}\n")).map_err(SetUpError::Store)?;
-    let tree = staged.path().join("tree");
-    let invocation = Invocation::new(python, staged.path())
-        .args([
-            "-I",
-            "-B",
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-warn-script-location",
-        ])
-        .args(["--no-deps", "--require-hashes", "--only-binary", ":all:", "--target"])
-        .arg(&tree)
-        .arg("--requirement")
-        .arg(&requirements)
-        .timeout(context.timeout);
-    let finished = process::run(context, &invocation).map_err(SetUpError::Process)?;
-    if !finished.succeeded() {
-        return Err(SetUpError::Pip { output: words_of(&finished.stderr_text()) });
-    }
-    if let Some(parent) = folder.parent() {
-        fs::create_dir_all(parent).map_err(SetUpError::Store)?;
-    }
-    match fs::rename(&tree, folder) {
-        // Another builder was faster; its tree came through the same digest.
-        Err(_) if folder.is_dir() => Ok(()),
-        other => other.map_err(SetUpError::Store),
-    }
-}
-
-/// uv's words without its own `error:`, blank lines dropped, at most 40 lines.
-fn words_of(stderr: &str) -> String {
-    let lines = stderr.lines().map(str::trim_end).filter(|line| !line.is_empty()).take(40);
-    let text = lines.collect::<Vec<_>>().join("\n");
-    let text = text.trim_start_matches("error: ").trim_start_matches("  × ").to_owned();
-    if text.is_empty() { "it gave no reason".to_owned() } else { text }
+    let digests = digests.iter().filter_map(|digest| digest.as_str().map(str::to_owned)).collect();
+    pinned_tool::set_up(context, python, &PinnedTool { name: "uv", version: UV_VERSION, digests }, folder)
 }
 
 /// A failed transfer, told apart from an index that answered and does not have what was asked for.

@@ -50,6 +50,13 @@ impl Target {
         }
     }
 
+    /// Whether a wheel with one of these platform tags was made for this platform, however new a system it needs.
+    pub(crate) fn is_for(platform: PlatformKey, platform_tags: &[String]) -> bool {
+        let newest = SystemVersion::oldest(platform).map(|_| SystemVersion::new(u16::MAX, u16::MAX));
+        let target = Self { platform, python: PythonVersion { major: 3, minor: 0, patch: 0 }, system: newest };
+        platform_tags.iter().any(|tag| target.platform_rank(tag).is_some())
+    }
+
     /// Of a wheel's file name. `None` when the wheel does not fit, or the name is no wheel's.
     pub fn rank(&self, file_name: &str) -> Option<Rank> {
         let stem = file_name.strip_suffix(".whl")?;

@@ -10,11 +10,14 @@ use vocab::{Digest, DistributionName, FileClash, Os, TreePath};
 
 use super::clash::{self, Claim, Verdict};
 use super::install_error::{InstallError, InstallErrorKind};
+use super::launcher::ScriptTarget;
 use super::layout::{self, Content, PlannedFile};
 use super::link::{self, LinkMethod};
 use super::record::{self, Row};
 use super::{UnpackedWheel, former, thread_pool};
 use crate::Context;
+use crate::resolve::Target;
+use crate::windows_launcher::WindowsLaunchers;
 use vocab::TreeLayout;
 
 /// How a wheel came to be installed; written into its `.dist-info` folder.
@@ -84,25 +87,27 @@ pub fn install(
     wheel: &UnpackedWheel,
     prefix: &Path,
     layout: TreeLayout,
+    launchers: Option<&WindowsLaunchers>,
     request: InstallRequest,
 ) -> Result<Installed, InstallError> {
-    let mut all = install_all(context, &[WheelToInstall { wheel, request }], prefix, layout)?;
+    let mut all = install_all(context, &[WheelToInstall { wheel, request }], prefix, layout, launchers)?;
     Ok(all.distributions.pop().expect("one wheel goes in and one distribution comes out"))
 }
 
 /// Lays out wheels that belong together. What is decided (places, clashes, RECORDs) is decided before anything is
 /// written, so the result is the same for every number and timing of threads. An error leaves the prefix half done:
-/// it is a staging folder of the caller.
+/// it is a staging folder of the caller. Scripts need `launchers` on Windows.
 pub fn install_all(
     context: &Context,
     wheels: &[WheelToInstall<'_>],
     prefix: &Path,
     layout: TreeLayout,
+    launchers: Option<&WindowsLaunchers>,
 ) -> Result<InstalledAll, InstallError> {
     let everything = || wheels.iter().map(shown).collect::<Vec<_>>().join("`, `");
     let failed = |kind| InstallError { wheel: everything(), kind };
     let pool = thread_pool(context).map_err(|error| failed(InstallErrorKind::Threads(error)))?;
-    pool.install(|| Installation { context, wheels, prefix, layout }.run())
+    pool.install(|| Installation { context, wheels, prefix, layout, launchers }.run())
 }
 
 fn shown(wheel: &WheelToInstall<'_>) -> String {
@@ -116,6 +121,7 @@ struct Installation<'a> {
     wheels: &'a [WheelToInstall<'a>],
     prefix: &'a Path,
     layout: TreeLayout,
+    launchers: Option<&'a WindowsLaunchers>,
 }
 
 impl Installation<'_> {
@@ -149,7 +155,12 @@ impl Installation<'_> {
             .with_max_len(1)
             .map(|index| {
                 let WheelToInstall { wheel, request } = &self.wheels[index];
-                layout::files_of(wheel, self.layout, request).map_err(|kind| self.failed(index, kind))
+                let platform = self.layout.platform;
+                if !Target::is_for(platform, &wheel.contents.file_name.platform_tags) {
+                    return Err(self.failed(index, InstallErrorKind::OtherPlatform { platform }));
+                }
+                let target = ScriptTarget { layout: self.layout, launchers: self.launchers };
+                layout::files_of(wheel, target, request).map_err(|kind| self.failed(index, kind))
             })
             .collect();
         planned.into_iter().collect()

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use vocab::{DistributionName, Exit, Fault, TreePath};
+use vocab::{DistributionName, Exit, Fault, PlatformKey, TreePath};
 
 use crate::store::StoreError;
 
@@ -26,6 +26,10 @@ pub enum InstallErrorKind {
     CaseClash { path: TreePath, other: TreePath },
     #[error("it has a file where `{other}` needs a folder: `{path}`")]
     FileAndFolder { path: TreePath, other: DistributionName },
+    #[error("its script `{script}` needs a launcher for Windows, and there is none")]
+    NoLauncher { script: String },
+    #[error("it was made for another platform than {platform}")]
+    OtherPlatform { platform: PlatformKey },
     #[error("it is given twice")]
     SameDistribution,
     #[error("cannot {action} `{}`", path.display())]
@@ -59,6 +63,9 @@ impl Fault for InstallError {
             InstallErrorKind::Store(error) => error.hint(),
             InstallErrorKind::FileAndFolder { .. } | InstallErrorKind::CaseClash { .. } => {
                 Some("leave one of the two out with `skip`, or take another version".into())
+            }
+            InstallErrorKind::OtherPlatform { .. } => {
+                Some("take the file whose name has this platform's tag, or skip the distribution here".into())
             }
             _ => None,
         }

@@ -1,10 +1,9 @@
-//! What a script becomes on its platform: one file on POSIX; on Windows, where only programs can be started, the
-//! script's Python part, beside which a launcher is to stand.
-//!
-//! The seam for the launchers: `NAME.exe` will be one more [`ScriptFile`] here, made from a maintained package's
-//! program and the script. Until then Windows scripts are started as `python bin\NAME-script.py`.
+//! What a script becomes on its platform: on POSIX a file that finds the interpreter beside itself, on Windows, where
+//! only programs can be started, a program with the script inside.
 
+use super::install_error::InstallErrorKind;
 use super::{EntryPoint, script};
+use crate::windows_launcher::WindowsLaunchers;
 use vocab::TreeLayout;
 
 /// A file in the scripts folder. All of them are executable.
@@ -13,29 +12,38 @@ pub(super) struct ScriptFile {
     pub content: Vec<u8>,
 }
 
-pub(super) fn entry_point(layout: TreeLayout, point: &EntryPoint) -> Vec<ScriptFile> {
-    let body = script::entry_point_body(point);
-    if layout.platform.is_windows() {
-        return vec![windows_part(&point.name, point.gui, body.as_bytes())];
-    }
-    let interpreter = layout.interpreter();
-    let content = script::posix_script(interpreter.file_name(), &body);
-    vec![ScriptFile { file_name: point.name.clone(), content }]
+/// For whom scripts are made.
+#[derive(Clone, Copy)]
+pub(super) struct ScriptTarget<'a> {
+    pub layout: TreeLayout,
+    /// Needed on Windows only.
+    pub launchers: Option<&'a WindowsLaunchers>,
 }
 
-/// For a script of a wheel's own that asks for the installation's interpreter.
-pub(super) fn python_script(layout: TreeLayout, name: &str, body: &[u8], gui: bool) -> Vec<ScriptFile> {
-    if layout.platform.is_windows() {
-        let stem = name.strip_suffix(".py").or_else(|| name.strip_suffix(".pyw")).unwrap_or(name);
-        return vec![windows_part(stem, gui, body)];
+impl ScriptTarget<'_> {
+    pub(super) fn entry_point(self, point: &EntryPoint) -> Result<ScriptFile, InstallErrorKind> {
+        let body = script::entry_point_body(point);
+        if self.layout.platform.is_windows() {
+            return self.program(&point.name, body.as_bytes(), point.gui);
+        }
+        let interpreter = self.layout.interpreter();
+        let content = script::posix_script(interpreter.file_name(), &body);
+        Ok(ScriptFile { file_name: point.name.clone(), content })
     }
-    let content = script::rewritten_posix(layout.interpreter().file_name(), body);
-    vec![ScriptFile { file_name: name.to_owned(), content }]
-}
 
-/// The first line is what launchers read: a name without folder is the program beside them.
-fn windows_part(stem: &str, gui: bool, body: &[u8]) -> ScriptFile {
-    let (ending, line) =
-        if gui { ("-script.pyw", &b"#!pythonw.exe\n"[..]) } else { ("-script.py", &b"#!python.exe\n"[..]) };
-    ScriptFile { file_name: format!("{stem}{ending}"), content: [line, body].concat() }
+    /// For a script of a wheel's own that asks for the installation's interpreter.
+    pub(super) fn python_script(self, name: &str, body: &[u8], gui: bool) -> Result<ScriptFile, InstallErrorKind> {
+        if self.layout.platform.is_windows() {
+            let stem = name.strip_suffix(".py").or_else(|| name.strip_suffix(".pyw")).unwrap_or(name);
+            return self.program(stem, body, gui);
+        }
+        let content = script::rewritten_posix(self.layout.interpreter().file_name(), body);
+        Ok(ScriptFile { file_name: name.to_owned(), content })
+    }
+
+    fn program(self, stem: &str, body: &[u8], gui: bool) -> Result<ScriptFile, InstallErrorKind> {
+        let file_name = format!("{stem}.exe");
+        let launchers = self.launchers.ok_or_else(|| InstallErrorKind::NoLauncher { script: file_name.clone() })?;
+        Ok(ScriptFile { content: launchers.program(body, gui), file_name })
+    }
 }

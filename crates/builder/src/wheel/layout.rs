@@ -6,7 +6,7 @@ use std::fs;
 use vocab::{Digest, TreePath};
 
 use super::install_error::InstallErrorKind;
-use super::launcher::{self, ScriptFile};
+use super::launcher::{ScriptFile, ScriptTarget};
 use super::name_rules::refused_by_windows;
 use super::{Entry, InstallRequest, UnpackedWheel, script};
 use vocab::TreeLayout;
@@ -56,22 +56,23 @@ pub(super) fn dist_info(wheel: &UnpackedWheel, layout: TreeLayout) -> Result<Tre
 /// Everything but RECORD, by path below the prefix.
 pub(super) fn files_of(
     wheel: &UnpackedWheel,
-    layout: TreeLayout,
+    target: ScriptTarget<'_>,
     request: &InstallRequest,
 ) -> Result<BTreeMap<TreePath, PlannedFile>, InstallErrorKind> {
+    let layout = target.layout;
     let dist_info = dist_info(wheel, layout)?;
     let mut files: BTreeMap<TreePath, PlannedFile> = BTreeMap::new();
     for entry in &wheel.contents.entries {
-        for (path, file) in place(wheel, layout, entry)? {
-            // `purelib` and the root lead to the same folder.
-            if files.get(&path).is_some_and(|earlier| earlier.sha256 != file.sha256) {
-                return Err(InstallErrorKind::Twice { path });
-            }
-            files.insert(path, file);
+        let (path, file) = place(wheel, target, entry)?;
+        // `purelib` and the root lead to the same folder.
+        if files.get(&path).is_some_and(|earlier| earlier.sha256 != file.sha256) {
+            return Err(InstallErrorKind::Twice { path });
         }
+        files.insert(path, file);
     }
     for point in &wheel.contents.entry_points {
-        insert_scripts(&mut files, layout, launcher::entry_point(layout, point))?;
+        let (path, file) = script_file(layout, target.entry_point(point)?)?;
+        files.insert(path, file);
     }
     // What an installer writes is ours to write; a wheel that brings it was packed from an installation.
     for name in ["INSTALLER", "REQUESTED", "direct_url.json"] {
@@ -99,17 +100,17 @@ fn parsed(text: &str) -> Result<TreePath, InstallErrorKind> {
     })
 }
 
-/// One path for most entries; a script may become several files.
 fn place(
     wheel: &UnpackedWheel,
-    layout: TreeLayout,
+    target: ScriptTarget<'_>,
     entry: &Entry,
-) -> Result<Vec<(TreePath, PlannedFile)>, InstallErrorKind> {
+) -> Result<(TreePath, PlannedFile), InstallErrorKind> {
+    let layout = target.layout;
     let file = PlannedFile::of_entry(entry);
     let below_data =
         entry.path.as_str().strip_prefix(&wheel.contents.stem).and_then(|rest| rest.strip_prefix(".data/"));
     let Some(below_data) = below_data else {
-        return Ok(vec![(layout.site_packages().join(&entry.path), file)]);
+        return Ok((layout.site_packages().join(&entry.path), file));
     };
     let refuse =
         |reason: &str| Err(InstallErrorKind::Refused { path: entry.path.to_string(), reason: reason.to_owned() });
@@ -120,20 +121,19 @@ fn place(
     let folder = match scheme {
         "purelib" | "platlib" => layout.site_packages(),
         "headers" => layout.headers().join(&parsed(wheel.contents.file_name.name.as_str())?),
-        "data" => TreePath::default(),
-        "scripts" => return script_files(wheel, layout, entry, &rest),
+        "data" => return Ok((layout.data(&rest), file)),
+        "scripts" => return script(wheel, target, entry, &rest),
         _ => return refuse("its .data folder is none that wheels have"),
     };
-    Ok(vec![(folder.join(&rest), file)])
+    Ok((folder.join(&rest), file))
 }
 
-fn script_files(
+fn script(
     wheel: &UnpackedWheel,
-    layout: TreeLayout,
+    target: ScriptTarget<'_>,
     entry: &Entry,
     rest: &TreePath,
-) -> Result<Vec<(TreePath, PlannedFile)>, InstallErrorKind> {
-    let folder = layout.scripts();
+) -> Result<(TreePath, PlannedFile), InstallErrorKind> {
     let path = wheel.path_of(entry);
     let unreadable = |source| InstallErrorKind::Io { action: "read", path: path.clone(), source };
     let mut start = Vec::with_capacity(16);
@@ -142,26 +142,16 @@ fn script_files(
     if start.starts_with(b"#!python") {
         let content = fs::read(&path).map_err(unreadable)?;
         if let Some((body, gui)) = script::python_body(&content) {
-            let made = launcher::python_script(layout, rest.as_str(), body, gui);
-            let mut files = BTreeMap::new();
-            insert_scripts(&mut files, layout, made)?;
-            return Ok(files.into_iter().collect());
+            return script_file(target.layout, target.python_script(rest.as_str(), body, gui)?);
         }
     }
     let content = Content::Copied(entry.path.clone());
     let file = PlannedFile { content, executable: true, script: true, ..PlannedFile::of_entry(entry) };
-    Ok(vec![(folder.join(rest), file)])
+    Ok((target.layout.scripts().join(rest), file))
 }
 
-fn insert_scripts(
-    files: &mut BTreeMap<TreePath, PlannedFile>,
-    layout: TreeLayout,
-    scripts: Vec<ScriptFile>,
-) -> Result<(), InstallErrorKind> {
-    for ScriptFile { file_name, content } in scripts {
-        files.insert(layout.scripts().join(&parsed(&file_name)?), PlannedFile::made(content, true));
-    }
-    Ok(())
+fn script_file(layout: TreeLayout, script: ScriptFile) -> Result<(TreePath, PlannedFile), InstallErrorKind> {
+    Ok((layout.scripts().join(&parsed(&script.file_name)?), PlannedFile::made(script.content, true)))
 }
 
 fn check_names(files: &BTreeMap<TreePath, PlannedFile>, layout: TreeLayout) -> Result<(), InstallErrorKind> {

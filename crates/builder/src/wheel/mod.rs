@@ -35,6 +35,7 @@ pub use install_error::{InstallError, InstallErrorKind};
 pub use link::LinkMethod;
 pub(crate) use link::place;
 pub use metadata::WheelMetadata;
+pub(crate) use name_rules::refused_by_windows;
 pub(crate) use unpack::seal;
 pub use unpack::{WheelBlob, unpack, unpack_all};
 pub use unpack_error::{UnpackError, UnpackErrorKind};

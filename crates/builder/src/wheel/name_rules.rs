@@ -4,13 +4,13 @@ use vocab::TreePath;
 
 /// Why Windows cannot hold a file of this path; `None` when it can.
 /// Source: "Naming Files, Paths, and Namespaces" in the Win32 documentation.
-pub(super) fn refused_by_windows(path: &TreePath) -> Option<&'static str> {
+pub(crate) fn refused_by_windows(path: &TreePath) -> Option<&'static str> {
     path.segments().find_map(|segment| {
         let stem = segment.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
         let numbered = |prefix: &str| {
             stem.strip_prefix(prefix).is_some_and(|rest| {
                 let mut rest = rest.chars();
-                matches!((rest.next(), rest.next()), (Some('1'..='9' | '¹' | '²' | '³'), None))
+                matches!((rest.next(), rest.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
             })
         };
         let device = matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$");
@@ -43,7 +43,7 @@ mod tests {
             ("a/Aux.py", true),
             ("nul.tar.gz", true),
             ("com1", true),
-            ("com0", false),
+            ("com0", true),
             ("com10", false),
             ("console.py", false),
             ("a /b", true),

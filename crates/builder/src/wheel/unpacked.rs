@@ -52,6 +52,14 @@ pub struct Entry {
     pub executable: bool,
 }
 
+impl Contents {
+    /// Installing it makes scripts.
+    pub fn has_scripts(&self) -> bool {
+        let scripts = format!("{}.data/scripts/", self.stem);
+        !self.entry_points.is_empty() || self.entries.iter().any(|entry| entry.path.as_str().starts_with(&scripts))
+    }
+}
+
 pub(super) const FORMAT: u32 = 1;
 pub(super) const TABLE: &str = "entries.json";
 pub(super) const TREE: &str = "tree";

@@ -10,6 +10,7 @@ use builder::Context;
 use builder::download::{DownloadSettings, Downloader, FetchRequest};
 use builder::store::Store;
 use builder::wheel::{InstallRequest, InstalledAll, UnpackError, UnpackedWheel, WheelBlob, WheelToInstall};
+use builder::windows_launcher::WindowsLaunchers;
 use testkit::FixtureFile;
 use vocab::TreeLayout;
 use vocab::{Digest, Event, PlatformKey};
@@ -77,8 +78,13 @@ impl Bench {
         let unpacked: Vec<_> = wheels.iter().map(|wheel| self.unpack(wheel).unwrap()).collect();
         let wheels: Vec<_> =
             unpacked.iter().map(|wheel| WheelToInstall { wheel, request: InstallRequest::new(true) }).collect();
-        builder::wheel::install_all(&self.context, &wheels, prefix, layout).unwrap()
+        builder::wheel::install_all(&self.context, &wheels, prefix, layout, Some(&launchers())).unwrap()
     }
+}
+
+/// Not the real ones, whose bytes play no part where nothing is started.
+pub fn launchers() -> WindowsLaunchers {
+    WindowsLaunchers { console: b"MZ console\n".to_vec(), gui: b"MZ gui\n".to_vec() }
 }
 
 pub fn settings() -> DownloadSettings {

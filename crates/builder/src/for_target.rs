@@ -1,0 +1,52 @@
+//! What the platform of a runtime asks for and the building machine would not: launchers for scripts, names that its
+//! file systems can hold.
+
+use config_merger::Layout;
+use vocab::{Fault, PlatformKey, TreePath};
+
+use crate::Context;
+use crate::assemble::Assembled;
+use crate::base::BaseTree;
+use crate::checks::names::{LONG_PATH, NameFault, check_names};
+use crate::gather::Gathered;
+use crate::prepare::Prepared;
+use crate::windows_launcher::WindowsLaunchers;
+
+/// Those with which the wheels' scripts become programs; `None` where there is nothing to do for them.
+pub(crate) fn launchers(
+    context: &Context,
+    prepared: &Prepared,
+    tree: &BaseTree,
+    wheels: &[Gathered],
+) -> Result<Option<WindowsLaunchers>, Box<dyn Fault>> {
+    let windows = tree.layout.platform.is_windows() && prepared.config.layout != Layout::Wheelhouse;
+    if !windows || !wheels.iter().any(|gathered| gathered.wheel.contents.has_scripts()) {
+        return Ok(None);
+    }
+    let python = || Ok(prepared.host.interpreter(context)?);
+    WindowsLaunchers::find(context, &tree.root, tree.layout, python).map(Some)
+}
+
+/// Refuses what the platform cannot hold, and tells how long its paths are where that matters.
+pub(crate) fn look_at_names(context: &Context, assembled: &Assembled, platform: PlatformKey) -> Result<(), NameFault> {
+    let owners: Vec<(&TreePath, String)> = assembled
+        .installed
+        .iter()
+        .flat_map(|all| &all.distributions)
+        .flat_map(|it| it.files.iter().map(|file| (&file.path, format!("`{}`", it.name))))
+        .collect();
+    let base = assembled.base_files.iter().map(|path| (path, "the interpreter"));
+    let installed = owners.iter().map(|(path, owner)| (*path, owner.as_str()));
+    let wheelhouse = assembled.wheelhouse.keys().map(|path| (path, "the wheelhouse"));
+    let copied = assembled.copied.iter().map(|file| (&file.path, "copyFiles"));
+    let longest = check_names(base.chain(installed).chain(wheelhouse).chain(copied), platform)?;
+    let Some((path, length)) = longest.filter(|_| platform.is_windows()) else { return Ok(()) };
+    let text = format!("the longest path below the prefix has {length} characters: `{path}`");
+    if length > LONG_PATH {
+        let hint = "unpack it into a folder near the drive's root, or where Windows has long paths enabled".to_owned();
+        context.warn("W_PATH_LENGTH", text, Some(platform.to_string()), Some(hint));
+    } else {
+        context.note(text);
+    }
+    Ok(())
+}
