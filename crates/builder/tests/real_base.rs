@@ -82,9 +82,12 @@ fn every_platform_of_every_release_is_laid_out_and_equal_in_two_stores() {
             assert!(one.layout.interpreter().below(&one.root).is_file());
             assert!(one.layout.site_packages().below(&one.root).join("pip/__main__.py").is_file());
             if platform.is_windows() {
-                for name in ["pythonw.exe", "python3.dll", "vcruntime140.dll"] {
+                let names = ["pythonw.exe", "python3.exe", "python3.dll", "vcruntime140.dll", "pip.exe", "pip3.exe"];
+                for name in names {
                     assert!(one.root.join("bin").join(name).is_file(), "for {name}");
                 }
+                let pip = one.layout.site_packages().below(&one.root).join("pip/_internal/utils/appdirs.py");
+                assert!(fs::read_to_string(pip).unwrap().contains("except FileNotFoundError:"), "for {python}");
                 assert!(one.root.join("DLLs").is_dir() && !one.root.join("python.exe").exists());
             }
         }

@@ -20,7 +20,7 @@ const SITE: &str = "lib/python3.12/site-packages";
 
 fn tools() -> FixtureFile {
     WheelBuilder::new("my-tools", "1.0")
-        .tag("cp312-cp312-linux_x86_64")
+        .tag("cp312-cp312-linux_x86_64.win_amd64")
         .file("my_tools/__init__.py", "import sys\ndef main(): print(sys.executable, *sys.argv[1:])\n")
         .file("{data}/purelib/pure.py", "pure\n")
         .file("{data}/platlib/plat.py", "plat\n")
@@ -276,6 +276,10 @@ fn what_a_platform_cannot_hold_or_a_wheel_may_not_touch_is_refused() {
             (1, "it brings `lib/python3.12/site-packages/x.py` twice, with different content"),
         ),
     ];
+    let (_, text) = refused(demo().tag("cp312-cp312-win_amd64"), LINUX);
+    let expected =
+        "cannot install `demo-1.0-cp312-cp312-win_amd64.whl`: it was made for another platform than linux-x64";
+    assert_eq!(text, expected);
     for (wheel, layout, (code, text)) in cases {
         let prefix = "cannot install `demo-1.0-py3-none-any.whl`: ";
         assert_eq!(refused(wheel, layout), (code, format!("{prefix}{text}")));

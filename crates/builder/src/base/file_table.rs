@@ -72,8 +72,8 @@ impl FileTable {
     }
 
     /// Of a tree that a former builder made without one: from now on it is held to what it is now, less byte code.
-    pub(super) fn adopt(tree: &Path, path: &Path) -> std::result::Result<bool, String> {
-        let mut table = Self::make(tree).map_err(|error| error.to_string())?;
+    pub(super) fn adopt(tree: &Path, layout: TreeLayout, path: &Path) -> std::result::Result<bool, String> {
+        let mut table = Self::make(tree, layout).map_err(|error| error.to_string())?;
         table.files.retain(|row| row.path.parent().is_none_or(|folder| folder.file_name() != "__pycache__"));
         let tidied = table.tidy(tree)?;
         table.write(path).map_err(|error| error.to_string())?;

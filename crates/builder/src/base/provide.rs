@@ -29,7 +29,7 @@ pub fn mend(context: &Context, choice: &BaseChoice, tree: BaseTree) -> std::resu
     let table = context.store.base_table(&tree.identity);
     let looked_over = || match FileTable::read(&table)? {
         Some(files) => files.glance(&tree.root).and_then(|()| files.tidy(&tree.root)),
-        None => FileTable::adopt(&tree.root, &table),
+        None => FileTable::adopt(&tree.root, tree.layout, &table),
     };
     let reason = match looked_over() {
         Ok(tidied) => {
