@@ -101,12 +101,15 @@ pub struct PartSource {
     /// Determines the entries and their content completely, for example the digest of a wheel file and of the layout
     /// it is installed in. Absent when there is no such digest: the part is then made anew each time.
     pub identity: Option<Digest>,
+    /// Of the archive that [`Content::Zipped`] entries are copied from, where that is one for all of them: with
+    /// `identity` it determines the bytes of the part in a zip.
+    pub copied_from: Option<Digest>,
     /// In any order; they are sorted when packed.
     pub entries: Vec<Entry>,
 }
 
 impl PartSource {
     pub fn new(name: impl Into<String>, entries: Vec<Entry>) -> Self {
-        Self { name: name.into(), identity: None, entries }
+        Self { name: name.into(), identity: None, copied_from: None, entries }
     }
 }

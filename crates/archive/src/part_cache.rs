@@ -35,6 +35,14 @@ pub trait PartCache: Sync {
 
     /// Keeps `part`, to be read to its end. A cache that cannot keep it lets it go: the pack itself has succeeded.
     fn put(&self, key: &Digest, part: &mut dyn Read);
+
+    /// What [`Self::put_digest`] was given for `key`.
+    fn get_digest(&self, _key: &Digest) -> Option<Digest> {
+        None
+    }
+
+    /// Keeps the digest of a part that costs no more to make again than to copy.
+    fn put_digest(&self, _key: &Digest, _sha256: &Digest) {}
 }
 
 /// Keeps nothing.
@@ -60,6 +68,12 @@ pub fn part_key(identity: &Digest, options: &PackOptions<'_>) -> Digest {
         options.level,
         options.mtime,
     ))
+}
+
+/// The key of the digest of a part of a zip that is copied from another archive: the SHA-256 of the lines
+/// `pydist digest`, [`part_key`] and the SHA-256 of that archive.
+pub(crate) fn digest_key(part_key: &Digest, copied_from: &Digest) -> Digest {
+    Digest::of(format!("pydist digest\n{part_key}\n{copied_from}\n"))
 }
 
 /// The bytes of the part in a file that a cache was given. `None` when any of it is damaged.

@@ -21,6 +21,7 @@ pub(crate) struct ZipPart<'a> {
     pub rows: Vec<ZipRow<'a>>,
     /// Determines the part's bytes, which the part's own identity does only where no link leads out of the part.
     pub identity: Option<Digest>,
+    pub copied_from: Option<Digest>,
 }
 
 impl ZipPart<'_> {
@@ -76,7 +77,7 @@ pub(crate) fn zip_parts<'a>(
         left = rest;
         rows.sort_by(|one, other| one.path.cmp(&other.path));
         let identity = source.identity.filter(|_| own).map(|identity| with_places(&identity, &places));
-        Ok(ZipPart { rows, identity })
+        Ok(ZipPart { rows, identity, copied_from: source.copied_from })
     });
     copied.collect()
 }

@@ -45,6 +45,8 @@ pub(crate) struct Growing {
     pub records: Vec<Record>,
     size: u64,
     unpacked: u64,
+    /// Where it need not be taken.
+    known: Option<Digest>,
 }
 
 pub(crate) struct ZipOutput {
@@ -64,7 +66,7 @@ pub(crate) struct Digesting<'scope> {
 impl ZipOutput {
     pub(crate) fn new<'scope>(
         file: File,
-        parts: usize,
+        known: &[Option<Digest>],
         pool: &'scope Pool,
         scope: &'scope Scope<'scope, '_>,
     ) -> (Self, Digesting<'scope>) {
@@ -74,7 +76,7 @@ impl ZipOutput {
             whole: scope.spawn(|| digest_whole(to_whole, pool)),
             by_part: scope.spawn(|| digest_parts(to_parts, pool)),
         };
-        let parts = std::iter::repeat_with(Growing::default).take(parts).collect();
+        let parts = known.iter().map(|known| Growing { known: *known, ..Growing::default() }).collect();
         (Self { file, at: 0, parts, whole, by_part }, digesting)
     }
 
@@ -88,7 +90,9 @@ impl ZipOutput {
         growing.size += bytes.len() as u64;
         self.at += bytes.len() as u64;
         let bytes = Arc::new(bytes);
-        let sent = self.by_part.send((part, Arc::clone(&bytes))).is_ok() && self.whole.send(bytes).is_ok();
+        let is_known = growing.known.is_some();
+        let sent = is_known || self.by_part.send((part, Arc::clone(&bytes))).is_ok();
+        let sent = sent && self.whole.send(bytes).is_ok();
         if sent { Ok(()) } else { Err(io::Error::other("digesting ended early")) }
     }
 
@@ -123,7 +127,7 @@ impl Digesting<'_> {
     pub(crate) fn finish(self, sources: &[PartSource], parts: &[Growing]) -> (Digest, Vec<Part>) {
         let join = |panic| std::panic::resume_unwind(panic);
         let whole = self.whole.join().unwrap_or_else(join);
-        let mut digests = vec![Digest::of(""); parts.len()];
+        let mut digests: Vec<Digest> = parts.iter().map(|part| part.known.unwrap_or_else(|| Digest::of(""))).collect();
         for (part, digest) in self.by_part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
             digests[part] = digest;
         }

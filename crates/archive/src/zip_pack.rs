@@ -10,7 +10,7 @@ use vocab::Digest;
 
 use crate::pack::temporary_beside;
 use crate::pack_error::PackErrorKind;
-use crate::part_cache::{CachedZipPart, PartCache, part_key, zip_trailer};
+use crate::part_cache::{CachedZipPart, PartCache, digest_key, part_key, zip_trailer};
 use crate::source::read_exact_at;
 use crate::tree_record::ResolvedLink;
 use crate::turnstile::{Turnstile, run_workers, thread_count};
@@ -37,10 +37,11 @@ pub(crate) fn pack_zip(
     let folder = file.path().parent().unwrap_or(Path::new("."));
     let sources = sources_of(zip_parts(parts, links, options.names)?, folder, options, cache)?;
     let jobs = jobs_of(&sources);
+    let known: Vec<Option<Digest>> = sources.iter().map(|source| cache.get_digest(source.digest_key()?)).collect();
 
     let pool = Pool::default();
     let (sha256, size, rows, written) = std::thread::scope(|scope| {
-        let (output, digesting) = ZipOutput::new(file.reopen().map_err(write)?, parts.len(), &pool, scope);
+        let (output, digesting) = ZipOutput::new(file.reopen().map_err(write)?, &known, &pool, scope);
         let output = run(&jobs, output, &pool, options)?;
         let (size, written) = output.finish(options.mtime).map_err(write)?;
         let (sha256, rows) = digesting.finish(parts, &written);
@@ -55,14 +56,28 @@ pub(crate) fn pack_zip(
             cache.put(key, &mut bytes.chain(&trailer[..]));
         }
     }
+    for ((source, row), _) in sources.iter().zip(&rows).zip(&known).filter(|(_, known)| known.is_none()) {
+        if let Some(key) = source.digest_key() {
+            cache.put_digest(key, &row.sha256);
+        }
+    }
     file.persist(target).map_err(|error| write(error.error))?;
     let reused = sources.iter().filter(|source| matches!(source, Source::Cached(_))).count();
     Ok(Packed { sha256, size, parts: rows, reused })
 }
 
 enum Source<'a> {
-    Fresh { key: Option<Digest>, layout: ZipLayout<'a> },
+    Fresh { key: Option<Digest>, digest_key: Option<Digest>, layout: ZipLayout<'a> },
     Cached(CachedZipPart),
+}
+
+impl Source<'_> {
+    fn digest_key(&self) -> Option<&Digest> {
+        match self {
+            Self::Fresh { digest_key, .. } => digest_key.as_ref(),
+            Self::Cached(_) => None,
+        }
+    }
 }
 
 fn sources_of<'a>(
@@ -79,9 +94,13 @@ fn sources_of<'a>(
         parts.iter().zip(&cached).filter(|(_, cached)| cached.is_none()).map(|(part, _)| part).collect();
     let spooled = spool(long_files(&fresh)?, folder, options.level, thread_count(options.threads))?;
     let spooled: HashMap<_, _> = spooled.into_iter().map(|(address, ready)| (address, Arc::new(ready))).collect();
-    let source = |((part, key), cached)| match cached {
+    let source = |((part, key), cached): ((ZipPart<'a>, _), _)| match cached {
         Some(cached) => Ok(Source::Cached(cached)),
-        None => Ok(Source::Fresh { key, layout: ZipLayout::new(part, &spooled, options.mtime)? }),
+        None => {
+            let copied = part.identity.zip(part.copied_from).filter(|_| !part.is_own());
+            let digest_key = copied.map(|(identity, from)| digest_key(&part_key(&identity, options), &from));
+            Ok(Source::Fresh { key, digest_key, layout: ZipLayout::new(part, &spooled, options.mtime)? })
+        }
     };
     parts.into_iter().zip(keys).zip(cached).map(source).collect()
 }

@@ -381,6 +381,55 @@ fn a_part_is_cached_where_nothing_in_it_depends_on_other_parts() {
     }
 }
 
+/// Keeps digests and nothing else.
+#[derive(Default)]
+struct DigestCache(Mutex<HashMap<Digest, Digest>>);
+
+impl PartCache for DigestCache {
+    fn get(&self, _: &Digest) -> Option<PathBuf> {
+        None
+    }
+
+    fn put(&self, _: &Digest, _: &mut dyn Read) {}
+
+    fn get_digest(&self, key: &Digest) -> Option<Digest> {
+        self.0.lock().unwrap().get(key).copied()
+    }
+
+    fn put_digest(&self, key: &Digest, sha256: &Digest) {
+        assert_eq!(self.0.lock().unwrap().insert(*key, *sha256), None, "it was known");
+    }
+}
+
+#[test]
+fn the_digest_of_a_part_that_is_copied_is_taken_once_for_each_archive_it_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let (wheel, contents) = wheel(folder.path());
+    let target = folder.path().join("a.zip");
+    let cache = DigestCache::default();
+    let copied = |from: &str| PartSource {
+        identity: Some(Digest::of("copied")),
+        copied_from: Some(Digest::of(from)),
+        ..PartSource::new("copied", zipped(&wheel, &contents))
+    };
+    let own = PartSource {
+        copied_from: Some(Digest::of("a")),
+        ..PartSource::new("own", entries(&tree(&[("own/x", file("1"))])))
+    };
+    let nameless = PartSource { identity: None, ..copied("a") };
+    for (parts, known) in [
+        // (parts, digests that are known afterwards)
+        (vec![nameless], 0),
+        (vec![copied("a"), own.clone()], 1),
+        (vec![copied("a"), own.clone()], 1),
+        (vec![own, copied("b")], 2),
+    ] {
+        let packed = pack(&target, &parts, &options(ArtifactFormat::Zip), &cache).unwrap();
+        assert_eq!(packed.parts, zip_of(&target, &parts).parts, "what is remembered is what would be taken");
+        assert_eq!(cache.0.lock().unwrap().len(), known);
+    }
+}
+
 #[test]
 fn every_part_of_a_zip_can_be_found_in_it() {
     let folder = tempfile::tempdir().unwrap();

@@ -239,6 +239,7 @@ pub fn parts_from_wheels(parts: &[PartSource], gathered: &[Gathered], assembled:
         let wheel: Arc<Path> = gathered[index].blob.as_path().into();
         // A wheel that cannot be copied from was unpacked all the same; its files are packed like any others.
         let Ok(members) = archive::zip_members(&wheel) else { return };
+        part.copied_from = Some(gathered[index].wheel.contents.sha256);
         let files = &all.distributions[index].files;
         for entry in &mut part.entries {
             let EntryKind::File { content, .. } = &mut entry.kind else { continue };

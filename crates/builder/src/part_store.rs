@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use archive::PartCache;
+use serde::{Deserialize, Serialize};
 use vocab::Digest;
 
 use crate::Context;
@@ -77,6 +79,33 @@ impl PartCache for PartStore<'_> {
         };
         let _ = keep();
     }
+
+    fn get_digest(&self, key: &Digest) -> Option<Digest> {
+        let known = self.context.store.recall(DIGEST_FACT, &key.to_string(), DIGEST_REMEMBERED, SystemTime::now())?;
+        let kept: KeptDigest = serde_json::from_value(known).ok()?;
+        (kept.check == check_of(key, &kept.sha256)).then_some(kept.sha256)
+    }
+
+    fn put_digest(&self, key: &Digest, sha256: &Digest) {
+        let kept = KeptDigest { sha256: *sha256, check: check_of(key, sha256) };
+        let value = serde_json::to_value(kept).expect("plain data with text keys");
+        // Forgotten, it is taken again.
+        let _ = self.context.store.remember(DIGEST_FACT, &key.to_string(), &value, SystemTime::now());
+    }
+}
+
+const DIGEST_FACT: &str = "part-digest";
+const DIGEST_REMEMBERED: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// It goes into manifests unseen, so it is held to a check as cached parts are.
+#[derive(Serialize, Deserialize)]
+struct KeptDigest {
+    sha256: Digest,
+    check: Digest,
+}
+
+fn check_of(key: &Digest, sha256: &Digest) -> Digest {
+    Digest::of(format!("{key}\n{sha256}\n"))
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
