@@ -140,4 +140,12 @@ fn lists_that_do_not_end_are_told() {
     let elf = ElfFile { machine: X86_64, versions: &names, ..ElfFile::default() };
     let found = findings("linux-x64", &[("lib/file.so", elf.bytes())]);
     assert_eq!(found, ["cannot be read: its list of needed versions does not end"]);
+    let folders = "/a:".repeat(300);
+    let elf = ElfFile { machine: X86_64, runpath: &folders, ..ElfFile::default() };
+    let found = findings("linux-x64", &[("lib/file.so", elf.bytes())]);
+    assert_eq!(found, ["cannot be read: its list of search paths does not end"]);
+    let rpaths = vec!["/a"; 300];
+    let macho = MachoFile { rpaths: &rpaths, ..MachoFile::default() };
+    let found = findings("macosx-aarch64", &[("lib/file.so", macho.bytes())]);
+    assert_eq!(found, ["cannot be read: its list of libraries or search paths does not end"]);
 }

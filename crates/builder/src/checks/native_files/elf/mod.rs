@@ -34,6 +34,8 @@ pub struct NeededVersion {
 const MAX_HEADERS: usize = 4096;
 const MAX_DYNAMIC_SIZE: u64 = 1 << 20;
 const MAX_NAMES: usize = 1 << 12;
+/// Each is searched for each needed library.
+const MAX_FOLDERS: usize = 256;
 
 const TEXT_TAGS: [elf::DynamicTag; 4] = [elf::DT_NEEDED, elf::DT_SONAME, elf::DT_RPATH, elf::DT_RUNPATH];
 
@@ -121,17 +123,15 @@ impl<'data, R: ReadRef<'data>> Reader<'data, R> {
             matching.map(|(_, value)| self.text(strings, *value)).collect::<Result<Vec<_>, _>>()
         };
         let paths = |tag| texts(tag).map(|texts| split_paths(&texts));
+        let (rpath, runpath) = (paths(elf::DT_RPATH)?, paths(elf::DT_RUNPATH)?);
+        if rpath.len() + runpath.len() > MAX_FOLDERS {
+            return Err(Damage::new("its list of search paths does not end"));
+        }
         let versions = match value(elf::DT_VERNEED).and_then(|address| self.offset_of(address)) {
             Some(first) => self.versions(first, value(elf::DT_VERNEEDNUM).unwrap_or(0), strings)?,
             None => Vec::new(),
         };
-        Ok(ElfFacts {
-            soname: texts(elf::DT_SONAME)?.pop(),
-            needed: texts(elf::DT_NEEDED)?,
-            rpath: paths(elf::DT_RPATH)?,
-            runpath: paths(elf::DT_RUNPATH)?,
-            versions,
-        })
+        Ok(ElfFacts { soname: texts(elf::DT_SONAME)?.pop(), needed: texts(elf::DT_NEEDED)?, rpath, runpath, versions })
     }
 
     fn versions(&self, first: u64, count: u64, strings: u64) -> Result<Vec<NeededVersion>, Damage> {

@@ -40,6 +40,9 @@ pub struct MachoLibrary {
 
 /// Far above anything real: the commands of a library are some kilobytes.
 const MAX_COMMANDS_SIZE: u32 = 1 << 20;
+const MAX_LIBRARIES: usize = 1 << 12;
+/// Each is searched for each needed library.
+const MAX_RPATHS: usize = 256;
 /// Java classes begin like a fat file, and their next number is at least 45; no fat file has half as many slices.
 const MAX_SLICES: u32 = 20;
 
@@ -156,6 +159,9 @@ impl<'data, R: ReadRef<'data>> Reader<R> {
         let mut commands = header.load_commands(endian, self.data, self.offset)?;
         while let Some(command) = commands.next()? {
             self.take(command, &mut slice)?;
+            if slice.libraries.len() > MAX_LIBRARIES || slice.rpaths.len() > MAX_RPATHS {
+                return Err(Damage::new("its list of libraries or search paths does not end"));
+            }
         }
         Ok(slice)
     }
