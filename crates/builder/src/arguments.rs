@@ -131,6 +131,9 @@ pub struct BuildArguments {
     /// Fail when any package would be left out.
     #[arg(long)]
     pub fail_on_missing: bool,
+    /// Run the import check for other platforms, too: Linux in qemu-user, Windows in wine (see scripts/emulators).
+    #[arg(long)]
+    pub emulate: bool,
     /// Go on with an empty document where a configuration file is missing or broken.
     #[arg(long)]
     pub lenient_config: bool,

@@ -14,6 +14,7 @@ use crate::assemble::{self, Pieces};
 use crate::base::{self, BaseTree};
 use crate::checks::Whitelist;
 use crate::copy_files::{self, CopyOperation};
+use crate::emulator::{self, Emulator};
 use crate::finish::{self, INNER_MANIFEST};
 use crate::gather;
 use crate::options::BuildOptions;
@@ -162,6 +163,8 @@ fn build_one(
     steps: &mut Steps,
 ) -> Result<Ending, Box<dyn Fault>> {
     let platform = prepared.request.target.platform;
+    // Looked for first: its absence should not be noticed after long work.
+    let emulator = if options.emulate { emulator::for_build(context, repository.root(), platform)? } else { None };
     let tree = match &prepared.tree {
         Some(tree) => tree.clone(),
         None => steps.run(context, "prepare the interpreter", || base::provide(context, &prepared.base))?,
@@ -172,7 +175,7 @@ fn build_one(
     let whitelist_path = repository.root().join("checker").join("whitelists").join(format!("{platform}.json"));
     let whitelist = Whitelist::read(&whitelist_path)?;
     let copies = copy_operations(prepared);
-    let key = build_key(prepared, &tree, &copies, &whitelist_path, options)?;
+    let key = build_key(prepared, &tree, &copies, &whitelist_path, options, emulator.as_ref())?;
     let folder = prepared.folder.join("pydist");
     let prefix = PrefixFolder::hold(context, &folder, platform)?;
     let packing = Packing {
@@ -213,6 +216,7 @@ fn build_one(
         whitelist: &whitelist,
         machine: &machine,
         strict: options.strict,
+        emulator: emulator.as_ref(),
         today,
     };
     let findings = verify::verify(context, &verification, steps)?;
@@ -258,6 +262,7 @@ fn build_key(
     copies: &[CopyOperation],
     whitelist: &Path,
     options: &BuildOptions,
+    emulator: Option<&Emulator>,
 ) -> Result<Digest, Box<dyn Fault>> {
     #[derive(Serialize)]
     struct Key<'a> {
@@ -275,6 +280,9 @@ fn build_key(
         whitelist: Digest,
         mtime: u64,
         strict: bool,
+        /// What the import check says depends on it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        emulator: Option<&'a str>,
     }
     let key = Key {
         format: BUILD_FORMAT,
@@ -290,6 +298,7 @@ fn build_key(
         whitelist: Digest::of(fs::read(whitelist).unwrap_or_default()),
         mtime: options.source_date_epoch,
         strict: options.strict,
+        emulator: emulator.map(|emulator| emulator.label.as_str()),
     };
     Ok(Digest::of(serde_json::to_string(&key).expect("plain data with text keys")))
 }

@@ -16,6 +16,7 @@ pub mod context;
 pub mod copy_files;
 mod disk_space;
 pub mod download;
+pub mod emulator;
 pub mod finish;
 mod for_target;
 pub mod gather;

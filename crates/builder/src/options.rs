@@ -17,6 +17,8 @@ pub struct BuildOptions {
     /// Configuration warnings, unreachable registries and unused whitelist entries are errors.
     pub strict: bool,
     pub fail_on_missing: bool,
+    /// Run the import check of foreign prefixes in an emulator.
+    pub emulate: bool,
     pub lenient_config: bool,
     /// Artifacts and manifests go here.
     pub out: PathBuf,

@@ -45,6 +45,8 @@ pub struct Invocation {
     pub stdin: Vec<u8>,
     /// Output and errors, as they come, are also appended here, whole.
     pub log: Option<PathBuf>,
+    /// Start it, and let it end, even when the user asks to stop: it cleans up after what was stopped.
+    pub when_cancelled: bool,
 }
 
 impl Invocation {
@@ -58,6 +60,7 @@ impl Invocation {
             timeout: None,
             stdin: Vec::new(),
             log: None,
+            when_cancelled: false,
         }
     }
 
@@ -82,6 +85,12 @@ impl Invocation {
     #[must_use]
     pub fn timeout(mut self, limit: Option<Duration>) -> Self {
         self.timeout = limit;
+        self
+    }
+
+    #[must_use]
+    pub fn also_when_cancelled(mut self) -> Self {
+        self.when_cancelled = true;
         self
     }
 }
@@ -202,13 +211,15 @@ fn run_watched(
     let output_failed = |error| failed(ProcessErrorKind::Output(error));
 
     let mut capture = Capture::new(invocation.log.as_deref(), on_line).map_err(output_failed)?;
-    if context.is_cancelled() {
+    let is_stopped = || context.is_cancelled() && !invocation.when_cancelled;
+    if is_stopped() {
         return Err(failed(ProcessErrorKind::Cancelled));
     }
     let (mut tree, said) = start(context, invocation).map_err(failed)?;
     let mut open_streams = 2;
-    let ended =
-        attend(context, invocation.timeout, &mut tree, &said, &mut |said| hear(said, &mut capture, &mut open_streams));
+    let ended = attend(&is_stopped, invocation.timeout, &mut tree, &said, &mut |said| {
+        hear(said, &mut capture, &mut open_streams)
+    });
 
     // Whatever is left of it ends here, in the background or over its time; this also closes the pipes.
     tree.kill();
@@ -222,7 +233,7 @@ fn run_watched(
 
 /// Waits for the program itself, hearing it all the while.
 fn attend(
-    context: &Context,
+    is_stopped: &dyn Fn() -> bool,
     timeout: Option<Duration>,
     tree: &mut Tree,
     said: &Receiver<Said>,
@@ -243,7 +254,7 @@ fn attend(
         if let Some(status) = tree.try_wait().map_err(ProcessErrorKind::Output)? {
             return Ok(status);
         }
-        if context.is_cancelled() {
+        if is_stopped() {
             return Err(ProcessErrorKind::Cancelled);
         }
         if let Some(limit) = timeout

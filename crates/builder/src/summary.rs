@@ -1,6 +1,6 @@
 //! What a person is told before and after a build: rows of tables and a few lines, as plain data.
 
-use vocab::{Distribution, Manifest, Outcome};
+use vocab::{Distribution, Manifest, Outcome, PlatformKey};
 
 use crate::build::{Ending, Report};
 use crate::plan::{Action, Plan};
@@ -84,11 +84,11 @@ fn product_lines(manifest: &Manifest, bytes: &dyn Fn(u64) -> String) -> Vec<Stri
     let absent = if base.absent.is_empty() { String::new() } else { format!("; without {}", base.absent.join(", ")) };
     lines.push(format!("python    {}{stand_in}, {} ({}){absent}", base.actual, base.source, base.origin));
     lines.push(format!(
-        "contents  {} packages, {} files, {}; {} native modules import",
+        "contents  {} packages, {} files, {}; {}",
         manifest.distributions.len(),
         manifest.files,
         bytes(manifest.installed_size),
-        manifest.native.imported,
+        imports(manifest),
     ));
     let needs: Vec<String> = manifest.native.needs.keys().map(|provider| need(manifest, provider)).collect();
     if !needs.is_empty() {
@@ -115,6 +115,24 @@ fn need(manifest: &Manifest, provider: &str) -> String {
         (None, _) => format!("{provider} {version}"),
         (Some(first), 0) => format!("{provider} {version} ({})", first.name),
         (Some(first), more) => format!("{provider} {version} ({} and {more} more)", first.name),
+    }
+}
+
+/// What ran, and what did not.
+fn imports(manifest: &Manifest) -> String {
+    let native = &manifest.native;
+    let is_foreign = PlatformKey::host() != Some(manifest.platform);
+    match &native.emulated {
+        None if is_foreign && native.imported == 0 => "static checks only".to_owned(),
+        None => format!("{} native modules import", native.imported),
+        Some(emulated) => {
+            let gaps = match emulated.gaps {
+                0 => String::new(),
+                1 => ", which lacks what 1 other needs".to_owned(),
+                gaps => format!(", which lacks what {gaps} others need"),
+            };
+            format!("{} native modules import in {}{gaps}", native.imported, emulated.by)
+        }
     }
 }
 

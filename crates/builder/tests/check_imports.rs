@@ -94,6 +94,7 @@ impl Runtime {
             allowed_files: &self.allowed_files,
             strict_whitelist: self.strict,
             python_identity: Digest::of("python"),
+            emulator: None,
             today: "2026-06-15".parse().unwrap(),
         };
         check_imports(&context, &check).unwrap()

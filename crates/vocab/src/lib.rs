@@ -30,8 +30,8 @@ pub use distribution_name::{DistributionName, DistributionNameError};
 pub use event::{Event, Tell, TransferId};
 pub use fault::{Exit, Fault};
 pub use manifest::{
-    Artifact, BaseRecord, CopiedFile, Distribution, FileClash, MANIFEST_FORMAT, Manifest, NativeFiles, NativeSummary,
-    Origin, Outcome, Part, RuleRecord, Tools,
+    Artifact, BaseRecord, CopiedFile, Distribution, EmulatedImports, FileClash, MANIFEST_FORMAT, Manifest, NativeFiles,
+    NativeSummary, Origin, Outcome, Part, RuleRecord, Tools,
 };
 pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};
 pub use system_version::{SystemVersion, SystemVersionError};

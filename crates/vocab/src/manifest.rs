@@ -181,9 +181,22 @@ pub struct NativeSummary {
     pub imported: u64,
     /// Imports that failed as the whitelist says they may.
     pub allowed: u64,
+    /// Absent when the platform's own machine ran the imports, and when nothing did (`imported` and `allowed` are 0).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emulated: Option<EmulatedImports>,
     /// The highest symbol versions or system version needed: `glibc` → `2.17`, `glibcxx` → `3.4.29`, `macos` → `11.0`,
     /// `windows` → `6.1`.
     pub needs: BTreeMap<String, String>,
+}
+
+/// Imports that ran in an emulator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmulatedImports {
+    /// Name and version: `qemu-aarch64 7.2.22`, `wine 8.0`.
+    pub by: String,
+    /// How many of the allowed failures are due to what the emulator lacks.
+    pub gaps: u64,
 }
 
 /// The programs that shaped the bytes.

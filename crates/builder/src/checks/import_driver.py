@@ -2,12 +2,18 @@
 
 usage: python -I -X pycache_prefix=FOLDER import_driver.py JOB.json
 
-The job: {"mode": "fork" or "spawn", "modules": [...], "jobs": 2, "limit": seconds, "results": FILE,
-"scratch": FOLDER}. One JSON line per module is appended to the results file as it becomes known.
+The job: {"mode": "fork", "group" or "spawn", "modules": [...], "jobs": 2, "limit": seconds, "results": FILE,
+"scratch": FOLDER, "launcher": [words before the name of a program]}. One JSON line per module is appended to the
+results file as it becomes known.
 
 "fork" is the fast way and tells successes only: a process that has imported `a` is forked for `a.b` and `a.c`, so
 what packages share is imported once. The order of imports in each process is that of a fresh interpreter. A module
-without a line has to be tried again by "spawn": a fresh interpreter for each, which tells failures too:
+without a line has to be tried again by "spawn".
+
+"group" is for where there is no fork and starting a process takes long: one process imports the modules of one
+top-level package, one after the other. It tells successes only, too.
+
+"spawn": a fresh interpreter for each, which tells failures too:
 {"module", "ended": "error" | "crash" | "timeout", "error", "missing": name of the module that was not found}.
 
 For "fork" the job may also have "after": {package: [packages whose import is waited for]}, so that nothing is compiled
@@ -233,24 +239,28 @@ def keep_compiled(folders):
         os._exit(0)
 
 
-# --- spawn: one fresh interpreter per module
-
-
-def spawn_all(job):
+def in_threads(job, items, act):
+    """Calls `act` with each item's number, the item, and a function that appends a row to the results."""
     import queue
     import threading
 
     waiting = queue.SimpleQueue()
-    for number, module in enumerate(job["modules"]):
-        waiting.put((number, module))
+    for pair in enumerate(items):
+        waiting.put(pair)
+    one_at_a_time = threading.Lock()
+
+    def tell(row):
+        # Appending is one step for the system only where it is POSIX.
+        with one_at_a_time:
+            append(job["results"], row)
 
     def work():
         while True:
             try:
-                number, module = waiting.get_nowait()
+                number, item = waiting.get_nowait()
             except queue.Empty:
                 return
-            append(job["results"], spawn(job, number, module))
+            act(job, number, item, tell)
 
     threads = [threading.Thread(target=work) for _ in range(job["jobs"])]
     for thread in threads:
@@ -259,29 +269,107 @@ def spawn_all(job):
         thread.join()
 
 
-def spawn(job, number, module):
+def start(job, log, *arguments):
+    import subprocess
+
+    command = job["launcher"] + [sys.executable, "-I", "-X", "pycache_prefix=" + sys.pycache_prefix, __file__]
+    with open(log, "wb") as output:
+        return subprocess.Popen(command + list(arguments), stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+
+
+# --- group: one process per top-level package
+
+
+def groups_of(modules):
+    groups = {}
+    for module in modules:
+        groups.setdefault(module.split(".")[0], []).append(module)
+    # Long ones first, so that none is left alone at the end.
+    return sorted(groups.values(), key=len, reverse=True)
+
+
+def group(job, number, modules, tell):
+    while modules:
+        done = run_group(job, number, modules, tell)
+        if done == 0:
+            # What they share seems to fail: trying each alone tells more.
+            return
+        # The next one ended the process, or its time was up.
+        modules = modules[done + 1 :]
+
+
+def run_group(job, number, modules, tell):
+    """How many imports came to an end, well or not."""
+    stem = os.path.join(job["scratch"], "group-%d" % number)
+    with open(stem + ".modules", "w", encoding="utf-8") as file:
+        json.dump(modules, file)
+    open(stem + ".rows", "w").close()
+    process = start(job, stem + ".log", "--several", stem + ".modules", stem + ".rows", str(job["limit"]))
+    done = 0
+    deadline = time.monotonic() + job["limit"]
+    while True:
+        is_over = process.poll() is not None
+        rows = read_rows(stem + ".rows")
+        for row in rows[done:]:
+            deadline = time.monotonic() + job["limit"]
+            if row["ended"] == "imported":
+                tell(row)
+        done = len(rows)
+        if is_over:
+            return done
+        if time.monotonic() > deadline:
+            kill(process)
+            continue
+        time.sleep(0.1)
+
+
+def read_rows(path):
+    """All but a last line that is still being written."""
+    with open(path, encoding="ascii") as file:
+        return [json.loads(line) for line in file if line.endswith("\n")]
+
+
+def several(modules, rows, limit):
+    with open(modules, encoding="utf-8") as file:
+        modules = json.load(file)
+    for module in modules:
+        if os.name == "posix":
+            signal.alarm(int(float(limit)) + 5)
+        append(rows, attempt(module))
+    os._exit(0)
+
+
+# --- spawn: one fresh interpreter per module
+
+
+def spawn(job, number, module, tell):
+    tell(attempt_alone(job, number, module))
+
+
+def attempt_alone(job, number, module):
     import subprocess
 
     answer = os.path.join(job["scratch"], "%d.answer" % number)
     log = os.path.join(job["scratch"], "%d.log" % number)
-    command = [sys.executable, "-I", "-X", "pycache_prefix=" + sys.pycache_prefix, __file__]
-    command += ["--one", module, answer, str(job["limit"])]
-    with open(log, "wb") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-        try:
-            code = process.wait(job["limit"])
-        except subprocess.TimeoutExpired:
-            code = None
-            kill(process)
+    process = start(job, log, "--one", module, answer, str(job["limit"]))
+    try:
+        code = process.wait(job["limit"])
+    except subprocess.TimeoutExpired:
+        code = None
+        kill(process)
     if code is None:
         text = "did not end within %g s" % job["limit"]
         return {"module": module, "ended": "timeout", "error": text, "missing": None}
     try:
         with open(answer, encoding="ascii") as file:
-            return json.load(file)
+            row = json.load(file)
+        said = emulator_line(log) if row["ended"] == "error" else ""
+        if said:
+            row["error"] += " (%s)" % said
+        return row
     except (OSError, ValueError):
         text = "%s before the import was done" % how_it_ended(code)
-        last = last_line(log)
+        last = emulator_line(log) or last_line(log)
         return {"module": module, "ended": "crash", "error": text + (": " + last if last else ""), "missing": None}
 
 
@@ -305,11 +393,22 @@ def how_it_ended(code):
         return "killed by signal %d" % -code
 
 
-def last_line(path):
+def last_lines(path):
+    """The last one first."""
     with open(path, "rb") as file:
-        file.seek(max(0, os.path.getsize(path) - 4096))
+        file.seek(max(0, os.path.getsize(path) - 16384))
         lines = [line.strip() for line in file.read().decode("utf-8", "replace").splitlines()]
-    return next((line for line in reversed(lines) if line), "")[:MAX_ERROR]
+    return [line[:MAX_ERROR] for line in reversed(lines) if line]
+
+
+def last_line(path):
+    return next(iter(last_lines(path)), "")
+
+
+def emulator_line(path):
+    """What qemu or wine said about what it cannot do; it may have said more afterwards."""
+    signs = ("unimplemented function", "qemu: ", ":err:module:import_dll")
+    return next((line for line in last_lines(path) if any(sign in line for sign in signs)), "")
 
 
 def one(module, answer, limit):
@@ -325,6 +424,8 @@ def one(module, answer, limit):
 def main(arguments):
     if arguments[0] == "--one":
         one(*arguments[1:])
+    if arguments[0] == "--several":
+        several(*arguments[1:])
     with open(arguments[0], encoding="utf-8") as file:
         job = json.load(file)
     if job["mode"] == "fork":
@@ -334,8 +435,10 @@ def main(arguments):
             keep_compiled(job["compiled"])
         # Twice as many at the top, since some there wait for others of which all modules are still to be imported.
         Forker(job).explore(tree_of(job["modules"]), 2 * job["jobs"])
+    elif job["mode"] == "group":
+        in_threads(job, groups_of(job["modules"]), group)
     else:
-        spawn_all(job)
+        in_threads(job, job["modules"], spawn)
 
 
 main(sys.argv[1:])

@@ -2,8 +2,11 @@
 //!
 //! ```json
 //! { "<wheel file name or glob>": { "<module>": "<part of the error text>",
-//!                                  "<module>": { "error": "…", "reason": "…", "expires": "2027-01-31" } } }
+//!                                  "<module>": { "error": "…", "reason": "…", "expires": "2027-01-31",
+//!                                                "emulated": true } } }
 //! ```
+//! An entry with `emulated` holds only where an emulator runs the imports; it says what that emulator lacks.
+//!
 //! Order matters (the first glob that fits is taken), so the file is read as lists of pairs, and a key that is
 //! written twice is a fault.
 
@@ -38,6 +41,8 @@ pub struct Expected {
     pub reason: Option<String>,
     /// The last day on which the entry counts.
     pub expires: Option<Date>,
+    /// Holds only in an emulator.
+    pub emulated: bool,
 }
 
 /// An entry and where it stands.
@@ -102,7 +107,8 @@ impl Whitelist {
         if faults.is_empty() { Ok(Self { wheels }) } else { Err(WhitelistErrorKind::Shape(faults)) }
     }
 
-    /// The entries for a wheel: those under its exact name, else those under the first glob that fits.
+    /// The entries for a wheel: those under its exact name, else those under the first glob that fits. Also those
+    /// that hold only in an emulator.
     pub fn entries<'a>(&'a self, wheel: &str) -> impl Iterator<Item = Entry<'a>> + use<'a> {
         let exact = self.wheels.iter().find(|entries| entries.pattern == wheel);
         let found = exact.or_else(|| self.wheels.iter().find(|entries| entries.glob.is_match(wheel)));
@@ -114,9 +120,10 @@ impl Whitelist {
         self.wheels.iter().flat_map(WheelEntries::entries)
     }
 
-    /// True when an entry for exactly this module (or file) lets `error` pass.
+    /// True when an entry for exactly this module (or file) lets `error` pass, whatever runs it.
     pub fn expects(&self, wheel: &str, module: &str, error: &str) -> bool {
-        self.entries(wheel).any(|entry| entry.module == module && entry.expected.matches(error))
+        let mut always = self.entries(wheel).filter(|entry| !entry.expected.emulated);
+        always.any(|entry| entry.module == module && entry.expected.matches(error))
     }
 }
 
@@ -136,8 +143,10 @@ fn read_expected(node: Node, pointer: &str, faults: &mut Vec<ShapeFault>) -> Opt
                 Ok(date) => expected.expires = Some(date),
                 Err(_) => fault(format!("`{text}` is no date; write YYYY-MM-DD")),
             },
+            ("emulated", Node::Bool(emulated)) => expected.emulated = emulated,
+            ("emulated", node) => fault(format!("true or false is expected, not {node}")),
             ("error" | "reason" | "expires", node) => fault(format!("a text is expected, not {node}")),
-            _ => fault("the keys are `error`, `reason` and `expires`".to_owned()),
+            _ => fault("the keys are `error`, `reason`, `expires` and `emulated`".to_owned()),
         }
     }
     (faults.len() == before).then_some(expected)
@@ -164,6 +173,7 @@ fn escape(key: &str) -> String {
 enum Node {
     Object(Vec<(String, Node)>),
     Text(String),
+    Bool(bool),
     /// With its name, for messages.
     Other(&'static str),
 }
@@ -174,6 +184,7 @@ impl fmt::Display for Node {
             Self::Object(_) => "an object",
             Self::Text(text) if text.trim().is_empty() => "an empty text",
             Self::Text(_) => "a text",
+            Self::Bool(_) => "true or false",
             Self::Other(name) => name,
         })
     }
@@ -214,8 +225,8 @@ impl<'de> Visitor<'de> for NodeVisitor {
         Ok(Node::Text(text.to_owned()))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Node, E> {
-        Ok(Node::Other("true or false"))
+    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
+        Ok(Node::Bool(value))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Node, E> {
@@ -318,6 +329,13 @@ mod tests {
     }
 
     #[test]
+    fn what_holds_only_in_an_emulator_excuses_nothing_elsewhere() {
+        let text = r#"{"a.whl": {"m": {"error": "x", "emulated": true}, "n": {"error": "x", "emulated": false}}}"#;
+        let whitelist = Whitelist::parse(text).unwrap();
+        assert_eq!(["m", "n"].map(|module| whitelist.expects("a.whl", module, "x")), [false, true]);
+    }
+
+    #[test]
     fn c5_every_wrong_shape_is_named_by_its_place() {
         let cases = [
             ("[]", "the whole file: an object of wheels is expected, not a list"),
@@ -329,7 +347,11 @@ mod tests {
             ),
             (r#"{"a.whl": {"m": {"expires": "soon"}}}"#, "/a.whl/m/expires: `soon` is no date; write YYYY-MM-DD"),
             (r#"{"a.whl": {"m": {"reason": " "}}}"#, "/a.whl/m/reason: a text is expected, not an empty text"),
-            (r#"{"a.whl": {"m": {"why": "x"}}}"#, "/a.whl/m/why: the keys are `error`, `reason` and `expires`"),
+            (
+                r#"{"a.whl": {"m": {"why": "x"}}}"#,
+                "/a.whl/m/why: the keys are `error`, `reason`, `expires` and `emulated`",
+            ),
+            (r#"{"a.whl": {"m": {"emulated": "wine"}}}"#, "/a.whl/m/emulated: true or false is expected, not a text"),
             (
                 r#"{"a.whl": {"m": 1, "n": true}}"#,
                 "/a.whl/m: an error text, or an object with `error` is expected, not a number\n/a.whl/n: an error text, or an object with `error` is expected, not true or false",

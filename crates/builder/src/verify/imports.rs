@@ -1,10 +1,12 @@
 //! Whether what a staged prefix holds can be imported.
 
+use std::collections::BTreeMap;
+
 use vocab::{Digest, Fault};
 
 use super::Verification;
 use crate::Context;
-use crate::checks::{CheckedDistribution, ImportCheck, check_imports};
+use crate::checks::{CheckedDistribution, ImportCheck, ImportReport, check_imports};
 use crate::finish::Findings;
 
 pub(super) fn verify_imports(
@@ -34,13 +36,28 @@ pub(super) fn verify_imports(
         allowed_files: &findings.allowed_files,
         strict_whitelist: it.strict,
         python_identity: Digest::of(format!("{}\n{copied}", it.tree.identity)),
+        emulator: it.emulator,
         today: it.today,
     };
     let report = check_imports(context, &check)?;
     for unused in report.unused.iter().filter(|_| !it.strict) {
         context.note(format!("the whitelist entry for `{}` in `{}` was not needed", unused.module, unused.wheel));
     }
+    tell_gaps(context, &report);
     report.verdict()?;
     report.add_to(&mut findings.native);
     Ok(())
+}
+
+/// By name and how often: what could not be tried, though nothing is wrong with the runtime.
+fn tell_gaps(context: &Context, report: &ImportReport) {
+    let Some(emulator) = &report.emulator else { return };
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for gap in report.allowed.iter().filter_map(|allowed| allowed.gap.as_deref()) {
+        *counts.entry(gap).or_default() += 1;
+    }
+    for (gap, count) in counts {
+        let modules = if count == 1 { "module" } else { "modules" };
+        context.note(format!("{emulator} lacks something that {count} {modules} need: {gap}"));
+    }
 }

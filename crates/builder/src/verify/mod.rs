@@ -15,6 +15,7 @@ use crate::base::BaseTree;
 use crate::checks::Whitelist;
 use crate::checks::paths::LeakedPath;
 use crate::consistency::{self, Member, Unmet};
+use crate::emulator::Emulator;
 use crate::finish::Findings;
 use crate::gather::Gathered;
 use crate::prepare::Prepared;
@@ -35,6 +36,8 @@ pub struct Verification<'a> {
     /// Folders of this machine that nothing in the prefix may name.
     pub machine: &'a [PathBuf],
     pub strict: bool,
+    /// Runs the prefix's interpreter where this machine cannot.
+    pub emulator: Option<&'a Emulator>,
     pub today: Date,
 }
 
@@ -88,7 +91,8 @@ fn sentence(unmet: &Unmet) -> String {
 
 pub fn verify(context: &Context, it: &Verification<'_>, steps: &mut Steps) -> Result<Findings, Box<dyn Fault>> {
     steps.run(context, "check paths and binaries", || verify_static(context, it)).and_then(|mut findings| {
-        if PlatformKey::host() == Some(it.tree.layout.platform) && it.assembled.installed.is_some() {
+        let runs_here = PlatformKey::host() == Some(it.tree.layout.platform) || it.emulator.is_some();
+        if runs_here && it.assembled.installed.is_some() {
             steps.run(context, "check imports", || verify_imports(context, it, &mut findings))?;
         }
         Ok(findings)

@@ -6,6 +6,7 @@ use super::report::{Allowed, ImportFailure, ImportFailureKind, ImportReport, Unu
 use super::run::{Attempt, Ended};
 use super::{CheckedDistribution, ImportCheck, module_name_of};
 use crate::checks::whitelist::Entry;
+use crate::emulator::gap_in;
 
 /// `wanted` are the modules by index of the distribution. One without an attempt is a failure.
 pub fn judge(
@@ -13,10 +14,15 @@ pub fn judge(
     wanted: &BTreeMap<usize, BTreeSet<String>>,
     attempts: &BTreeMap<String, Attempt>,
 ) -> ImportReport {
-    let mut report = ImportReport { strict: check.strict_whitelist, ..ImportReport::default() };
+    let mut report = ImportReport {
+        strict: check.strict_whitelist,
+        emulator: check.emulator.map(|emulator| emulator.label.clone()),
+        ..ImportReport::default()
+    };
     let mut unused = BTreeSet::new();
     for (index, distribution) in check.distributions.iter().enumerate() {
-        let entries: Vec<Entry<'_>> = check.whitelist.entries(&distribution.file).collect();
+        let mut entries: Vec<Entry<'_>> = check.whitelist.entries(&distribution.file).collect();
+        entries.retain(|entry| check.emulator.is_some() || !entry.expected.emulated);
         let allowed =
             check.allowed_files.iter().filter(|fault| fault.distribution.as_ref() == Some(&distribution.name));
         let mut used: BTreeSet<String> =
@@ -43,8 +49,12 @@ pub fn judge(
                 }
             }
         }
-        // Keys with a slash name files for the static check, which alone knows whether they are needed.
-        let rest = entries.iter().filter(|entry| !used.contains(entry.module) && !entry.module.contains('/'));
+        // Keys with a slash name files for the static check, which alone knows whether they are needed. An entry for
+        // native runs may be needed there, though not in an emulator.
+        let rest = entries.iter().filter(|entry| {
+            let told_here = entry.expected.emulated == check.emulator.is_some();
+            told_here && !used.contains(entry.module) && !entry.module.contains('/')
+        });
         unused.extend(rest.map(|entry| UnusedEntry { wheel: entry.wheel.to_owned(), module: entry.module.to_owned() }));
     }
     judge_sources(check, &mut report);
@@ -63,6 +73,7 @@ fn excuse(check: &ImportCheck<'_>, failure: ImportFailure, entry: Option<&Entry<
             _ => {
                 report.settled.insert(failure.module.clone());
                 report.allowed.push(Allowed {
+                    gap: failure.gap().map(str::to_owned),
                     distribution: failure.distribution,
                     module: failure.module,
                     error: failure.error,
@@ -79,7 +90,9 @@ fn failure_of(
     module: &str,
     attempt: &Attempt,
 ) -> ImportFailure {
+    let gap = check.emulator.and_then(|emulator| gap_in(emulator.kind(), &attempt.error));
     let kind = match (attempt.ended, &attempt.missing) {
+        _ if gap.is_some() => ImportFailureKind::EmulatorGap { gap: gap.unwrap_or_default() },
         (Ended::Timeout, _) => ImportFailureKind::TimedOut,
         (Ended::Crash, _) => ImportFailureKind::Crash,
         (_, Some(missing)) if !is_in_runtime(check, missing) => {

@@ -46,13 +46,14 @@ impl Memory {
                 .collect();
             wheels.sort();
             let parts = serde_json::json!([
-                "import check 2",
+                "import check 3",
                 Digest::of(run::DRIVER),
                 check.layout.platform,
                 check.layout.python,
                 check.python_identity,
                 check.distributions[index].sha256,
                 wheels,
+                check.emulator.map(|emulator| &emulator.version),
             ]);
             folder.join(format!("imports-{}.json", Digest::of(parts.to_string())))
         };

@@ -1,9 +1,8 @@
 //! The import check: every native module of a finished prefix is imported by the prefix's own interpreter.
 //!
-//! Only for prefixes of the machine's own platform. Each module is imported in a process of its own, nothing is
-//! written into the prefix, and neither the user's settings nor their site-packages can be seen. Modules that were
-//! imported once are remembered in the store under everything that their success depends on, and what they compiled is
-//! kept there.
+//! For prefixes of the machine's own platform, and for others in an emulator. Nothing is written into the prefix, and
+//! neither the user's settings nor their site-packages can be seen. Modules that were imported once are remembered in
+//! the store under everything that their success depends on, and what they compiled is kept there.
 
 mod judge;
 mod kept;
@@ -25,6 +24,7 @@ use vocab::{Digest, DistributionName, Exit, Fault, TreePath};
 use crate::Context;
 use crate::checks::native_files::NativeFault;
 use crate::checks::whitelist::Whitelist;
+use crate::emulator::{Emulator, EmulatorError};
 use crate::process::ProcessError;
 use vocab::TreeLayout;
 
@@ -48,6 +48,8 @@ pub struct ImportCheck<'a> {
     pub strict_whitelist: bool,
     /// Stands for everything in the prefix besides the wheels: the base interpreter and copied files.
     pub python_identity: Digest,
+    /// What runs the prefix's interpreter; `None` is this machine itself.
+    pub emulator: Option<&'a Emulator>,
     /// Whitelist entries may expire.
     pub today: Date,
 }
@@ -70,7 +72,7 @@ impl CheckedDistribution {
     }
 }
 
-/// For one import, unless the configuration's limit for external steps is shorter.
+/// For one import, unless the configuration's limit for external steps is shorter; longer in an emulator.
 const IMPORT_LIMIT: Duration = Duration::from_secs(120);
 
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +89,8 @@ pub enum ImportCheckErrorKind {
     Process(#[source] ProcessError),
     #[error("its interpreter ended with {code} before all imports were tried: {stderr}")]
     Driver { code: String, stderr: String },
+    #[error("its emulator cannot be used")]
+    Emulator(#[source] EmulatorError),
     #[error("cannot use `{}`", path.display())]
     Disk { path: PathBuf, source: io::Error },
 }
@@ -96,6 +100,7 @@ impl Fault for ImportCheckError {
         match &self.kind {
             ImportCheckErrorKind::Process(error) => error.code(),
             ImportCheckErrorKind::Driver { .. } => "E_IMPORT_CHECK",
+            ImportCheckErrorKind::Emulator(error) => error.code(),
             ImportCheckErrorKind::Disk { .. } => "E_CHECK_DISK",
         }
     }

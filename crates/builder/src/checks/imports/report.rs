@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
-use vocab::{DistributionName, Exit, Fault, NativeSummary};
+use vocab::{DistributionName, EmulatedImports, Exit, Fault, NativeSummary};
 
 /// Rows are in the order of distributions, then modules.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -23,6 +23,8 @@ pub struct ImportReport {
     pub unchecked: Vec<String>,
     /// Unused entries are failures.
     pub strict: bool,
+    /// What ran the imports, as its label; absent for this machine itself.
+    pub emulator: Option<String>,
     /// Modules that need no further look: imported, allowed to fail, or none at all.
     #[serde(skip)]
     pub(super) settled: BTreeSet<String>,
@@ -35,6 +37,8 @@ pub struct Allowed {
     pub module: String,
     pub error: String,
     pub reason: Option<String>,
+    /// What the emulator lacks, when that is why.
+    pub gap: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -57,6 +61,9 @@ pub enum ImportFailureKind {
     /// `name` is a module that nothing in the runtime brings.
     #[error("missing dependency: {name}")]
     MissingDependency { name: String },
+    /// The fault is the emulator's, not the runtime's.
+    #[error("cannot be imported in the emulator, which lacks it: {gap}")]
+    EmulatorGap { gap: String },
     #[error("crashes while it is imported")]
     Crash,
     #[error("takes too long to import")]
@@ -89,6 +96,12 @@ impl ImportReport {
     pub fn add_to(&self, summary: &mut NativeSummary) {
         summary.imported = self.imported;
         summary.allowed = self.allowed.len() as u64;
+        summary.emulated = self.emulator.clone().map(|by| EmulatedImports { by, gaps: self.gaps() });
+    }
+
+    /// Imports that the whitelist lets fail for what the emulator lacks.
+    pub fn gaps(&self) -> u64 {
+        self.allowed.iter().filter(|allowed| allowed.gap.is_some()).count() as u64
     }
 
     /// Whitelist entries for all failures, to be pasted into the file. Empty when there is nothing to paste.
@@ -99,7 +112,12 @@ impl ImportReport {
                 continue;
             }
             let modules = wheels.entry(failure.wheel.clone()).or_insert_with(|| serde_json::json!({}));
-            modules[&failure.module] = serde_json::json!({ "error": core_of(&failure.error), "reason": "" });
+            let error = failure.gap().map_or_else(|| core_of(&failure.error), str::to_owned);
+            modules[&failure.module] = serde_json::json!({ "error": error, "reason": "" });
+            // What does not import natively either belongs into an entry without this; whoever pastes it knows.
+            if self.emulator.is_some() {
+                modules[&failure.module]["emulated"] = true.into();
+            }
         }
         if wheels.is_empty() {
             return String::new();
@@ -123,6 +141,16 @@ fn last_line(error: &str) -> &str {
     error.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default()
 }
 
+impl ImportFailure {
+    /// What the emulator lacks, when that is why.
+    pub fn gap(&self) -> Option<&str> {
+        match &self.kind {
+            ImportFailureKind::EmulatorGap { gap } => Some(gap),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for ImportFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.module.as_str() {
@@ -131,6 +159,7 @@ impl fmt::Display for ImportFailure {
         }
         match last_line(&self.error) {
             "" => Ok(()),
+            _ if self.gap().is_some() => Ok(()),
             line => write!(formatter, ": {line}"),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use super::kept::Kept;
 use super::order::{Order, package_of};
 use super::{IMPORT_LIMIT, ImportCheck, ImportCheckErrorKind};
 use crate::Context;
+use crate::emulator::{Machine, gap_in, with_cause};
 use crate::process::{self, Invocation};
 
 pub const DRIVER: &str = include_str!("../import_driver.py");
@@ -59,6 +60,8 @@ struct Job<'a> {
     limit: f64,
     results: &'a Path,
     scratch: &'a Path,
+    /// Words before the name of a program that is to be started.
+    launcher: &'a [PathBuf],
     #[serde(flatten)]
     fast: Option<&'a FastWay>,
 }
@@ -81,8 +84,8 @@ struct Row {
 
 /// Imports every module; each has a row in the result, unless the driver was killed.
 ///
-/// First the fast way, where there is `fork`; whatever does not succeed there is tried in a fresh interpreter, and
-/// that result counts.
+/// First the fast way: by `fork`, or, without it, as one process for each top-level package in an emulator, where
+/// starting one takes seconds. Whatever does not succeed there is tried in a fresh interpreter, and that result counts.
 pub fn import(
     context: &Context,
     check: &ImportCheck<'_>,
@@ -92,11 +95,14 @@ pub fn import(
     let work = context.store.root().join("tmp");
     let scratch = context.store.scratch_dir("import-check-");
     let scratch = scratch.map_err(|source| ImportCheckErrorKind::Disk { path: work, source })?;
-    let session = Session { context, check, scratch: scratch.path(), total: modules.len() };
+    let machine = Machine::enter(context, check.emulator, scratch.path()).map_err(ImportCheckErrorKind::Emulator)?;
+    let session = Session { context, check, machine, scratch: scratch.path(), total: modules.len() };
     session.set_up()?;
     let mut attempts = BTreeMap::new();
-    if cfg!(unix) {
+    if session.machine.forks() {
         attempts = session.run("fork", modules, 0, Some(fast))?;
+    } else if check.emulator.is_some() {
+        attempts = session.run("group", modules, 0, None)?;
     }
     let lacking = |attempts: &BTreeMap<String, Attempt>| -> Vec<&str> {
         modules.iter().copied().filter(|module| !attempts.contains_key(*module)).collect()
@@ -106,14 +112,16 @@ pub fn import(
     let by_package = session.run("spawn", &packages, attempts.len(), None)?;
     for module in lacking(&attempts) {
         let package = package_of(module);
-        if let Some(attempt) =
-            by_package.get(package).filter(|attempt| attempt.ended == Ended::Error || module == package)
-        {
+        let answers_for_all = |attempt: &&Attempt| {
+            let gap = check.emulator.and_then(|emulator| gap_in(emulator.kind(), &attempt.error));
+            attempt.ended == Ended::Error || gap.is_some() || module == package
+        };
+        if let Some(attempt) = by_package.get(package).filter(answers_for_all) {
             attempts.insert(module.to_owned(), attempt.clone());
         }
     }
     let fresh = session.run("spawn", &lacking(&attempts), attempts.len(), None)?;
-    if cfg!(unix) && fresh.values().any(|attempt| attempt.ended == Ended::Imported) {
+    if session.machine.forks() && fresh.values().any(|attempt| attempt.ended == Ended::Imported) {
         fast.kept.forget(context);
     }
     attempts.extend(fresh);
@@ -137,6 +145,7 @@ fn failing_packages<'a>(lacking: &[&'a str], attempts: &BTreeMap<String, Attempt
 struct Session<'a> {
     context: &'a Context,
     check: &'a ImportCheck<'a>,
+    machine: Machine<'a>,
     /// Removed at the end, with everything that modules write into what they take for their home.
     scratch: &'a Path,
     /// Modules in all, for progress.
@@ -159,7 +168,7 @@ const ONE_THREAD: [&str; 6] = [
 impl Session<'_> {
     fn set_up(&self) -> Result<(), ImportCheckErrorKind> {
         for name in ["home", "cache", "temporary"] {
-            self.make(name, |path| fs::create_dir(path))?;
+            self.make(name, |path| fs::create_dir_all(path))?;
         }
         self.make("import_driver.py", |path| fs::write(path, DRIVER))
     }
@@ -167,6 +176,11 @@ impl Session<'_> {
     fn make(&self, name: &str, act: impl Fn(&Path) -> std::io::Result<()>) -> Result<(), ImportCheckErrorKind> {
         let path = self.scratch.join(name);
         act(&path).map_err(|source| ImportCheckErrorKind::Disk { path, source })
+    }
+
+    /// A place in the scratch folder, as the interpreter writes it.
+    fn inside(&self, name: &str) -> PathBuf {
+        self.machine.path(&self.scratch.join(name))
     }
 
     fn run(
@@ -180,11 +194,21 @@ impl Session<'_> {
             return Ok(BTreeMap::new());
         }
         let limit = self.context.timeout.map_or(IMPORT_LIMIT, |timeout| timeout.min(IMPORT_LIMIT));
+        let limit = limit * self.machine.slowness();
         let results = self.scratch.join("results.jsonl");
         self.make("results.jsonl", |path| fs::write(path, ""))?;
         let jobs = self.context.jobs.max(1);
-        let job =
-            Job { mode, modules, jobs, limit: limit.as_secs_f64(), results: &results, scratch: self.scratch, fast };
+        let launcher: Vec<PathBuf> = self.machine.launcher().into_iter().map(PathBuf::from).collect();
+        let job = Job {
+            mode,
+            modules,
+            jobs,
+            limit: limit.as_secs_f64(),
+            results: &self.machine.path(&results),
+            scratch: &self.machine.path(self.scratch),
+            launcher: &launcher,
+            fast,
+        };
         self.make("job.json", |path| fs::write(path, serde_json::to_vec(&job)?))?;
         // The driver keeps the limit of each import; this one is only for a driver that hangs itself.
         let rounds = u32::try_from(modules.len() / jobs + 2).unwrap_or(u32::MAX);
@@ -199,34 +223,42 @@ impl Session<'_> {
         let text = fs::read_to_string(&results)
             .map_err(|source| ImportCheckErrorKind::Disk { path: results.clone(), source })?;
         let rows = text.lines().filter_map(|line| serde_json::from_str::<Row>(line).ok());
-        Ok(rows.map(|row| (row.module, row.attempt)).collect())
+        let mut attempts: BTreeMap<String, Attempt> = rows.map(|row| (row.module, row.attempt)).collect();
+        if let Some(emulator) = self.check.emulator {
+            let said = finished.stderr_text();
+            let failed = attempts.values_mut().filter(|attempt| attempt.ended != Ended::Imported);
+            failed.for_each(|attempt| attempt.error = with_cause(emulator.kind(), &attempt.error, &said));
+        }
+        Ok(attempts)
     }
 
     fn invocation(&self) -> Invocation {
         let interpreter = self.check.layout.interpreter().below(self.check.prefix);
         let mut pycache = OsString::from("pycache_prefix=");
-        pycache.push(self.scratch.join("pycache"));
-        let mut invocation = Invocation::new(interpreter, self.scratch)
+        pycache.push(self.inside("pycache"));
+        let mut invocation = self
+            .machine
+            .invocation(&interpreter, self.scratch)
             // Isolated: no PYTHON* variables, no user site-packages, no working directory on the path.
             .args(["-I", "-X"])
             // Byte code goes there instead of beside the sources, so the prefix stays as it is.
             .arg(pycache)
-            .arg(self.scratch.join("import_driver.py"))
-            .arg(self.scratch.join("job.json"));
+            .arg(self.inside("import_driver.py"))
+            .arg(self.inside("job.json"));
         invocation.clear_environment = true;
         for name in KEPT_VARIABLES {
             if let Some(value) = self.context.environment.path(name) {
                 invocation = invocation.env(name, value.as_os_str());
             }
         }
-        for name in ["HOME", "USERPROFILE"] {
-            invocation = invocation.env(name, self.scratch.join("home"));
-        }
+        // Read by the emulator, too, as places of this machine.
+        invocation = invocation.env("HOME", self.scratch.join("home")).env("TMPDIR", self.scratch.join("temporary"));
+        invocation = invocation.env("USERPROFILE", self.inside("home"));
         for name in ["XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR"] {
-            invocation = invocation.env(name, self.scratch.join("cache"));
+            invocation = invocation.env(name, self.inside("cache"));
         }
-        for name in ["TMPDIR", "TEMP", "TMP"] {
-            invocation = invocation.env(name, self.scratch.join("temporary"));
+        for name in ["TEMP", "TMP"] {
+            invocation = invocation.env(name, self.inside("temporary"));
         }
         for name in ONE_THREAD {
             invocation = invocation.env(name, "1");

@@ -1,0 +1,301 @@
+//! Programs that run a foreign prefix on this machine: qemu-user for the other Linux, wine for Windows.
+//!
+//! [`find`] looks for them and says what is missing; [`Machine`] is what an interpreter runs in; [`gap_in`] tells
+//! what an emulator cannot do from what is wrong with a runtime. `scripts/emulators` sets them up.
+
+mod gap;
+mod machine;
+mod wine;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use vocab::{Exit, Fault, PlatformKey};
+
+use crate::Context;
+use crate::process::{self, Invocation, ProcessError};
+use crate::store::StoreError;
+
+pub use gap::{gap_in, with_cause};
+pub use machine::Machine;
+
+/// Where `scripts/emulators` puts what it sets up, below the repository.
+const DEFAULT_FOLDER: &str = "target/emulators";
+/// An emulator that does not even tell its version by then does not work.
+const VERSION_LIMIT: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmulatorKind {
+    Qemu,
+    Wine,
+}
+
+impl fmt::Display for EmulatorKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Qemu => "qemu",
+            Self::Wine => "wine",
+        })
+    }
+}
+
+/// One that was found and started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Emulator {
+    programs: Programs,
+    /// `qemu-aarch64 7.2.22`, `wine 8.0`.
+    pub label: String,
+    /// The first line of its answer to `--version`, with what its packager adds.
+    pub version: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Programs {
+    /// `sysroot` holds the C library of the emulated system, as `/lib` and `/usr/lib` of it.
+    Qemu {
+        program: PathBuf,
+        sysroot: PathBuf,
+    },
+    Wine {
+        program: PathBuf,
+        server: PathBuf,
+    },
+}
+
+impl Emulator {
+    pub fn kind(&self) -> EmulatorKind {
+        match self.programs {
+            Programs::Qemu { .. } => EmulatorKind::Qemu,
+            Programs::Wine { .. } => EmulatorKind::Wine,
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EmulatorError {
+    #[error("`{platform}` cannot be emulated here: there is no {what} ({})", looked.join(", "))]
+    Missing {
+        platform: PlatformKey,
+        what: &'static str,
+        /// Each place or variable that was looked at.
+        looked: Vec<String>,
+    },
+    #[error("`{}` does not work: it ended with {code}: {said}", program.display())]
+    Broken { program: PathBuf, code: String, said: String },
+    #[error("an emulator cannot be used")]
+    Process(#[from] ProcessError),
+    #[error("an emulator cannot be set up")]
+    Store(#[from] StoreError),
+    #[error("cannot write `{}`", path.display())]
+    Disk { path: PathBuf, source: io::Error },
+}
+
+impl Fault for EmulatorError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => "E_EMULATOR_MISSING",
+            Self::Broken { .. } => "E_EMULATOR_BROKEN",
+            Self::Process(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Disk { .. } => "E_EMULATOR_DISK",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Build
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing { .. } => {
+                Some("run `scripts/emulators`, or leave --emulate out: the static checks run anywhere".to_owned())
+            }
+            Self::Broken { .. } => Some("`scripts/emulators --check` tells what is there".to_owned()),
+            Self::Process(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Disk { .. } => None,
+        }
+    }
+}
+
+/// What can run prefixes for `platform` on `host`, installed or not. `None` where nothing can (macOS), and where
+/// nothing is needed.
+pub fn kind_for(platform: PlatformKey, host: PlatformKey) -> Option<EmulatorKind> {
+    match (platform, host) {
+        (PlatformKey::LinuxAarch64, PlatformKey::LinuxX64) | (PlatformKey::LinuxX64, PlatformKey::LinuxAarch64) => {
+            Some(EmulatorKind::Qemu)
+        }
+        // Wine runs the code of its own architecture.
+        (PlatformKey::WindowsX64, PlatformKey::LinuxX64 | PlatformKey::MacosxX64) => Some(EmulatorKind::Wine),
+        _ => None,
+    }
+}
+
+/// The emulator that `--emulate` asks for. `None` on the platform's own machine, and, with a note, where nothing emulates
+/// it.
+///
+/// # Errors
+/// As [`find`].
+pub fn for_build(
+    context: &Context,
+    repository: &Path,
+    platform: PlatformKey,
+) -> Result<Option<Emulator>, EmulatorError> {
+    let host = PlatformKey::host();
+    if host == Some(platform) {
+        return Ok(None);
+    }
+    match host.and_then(|host| kind_for(platform, host)) {
+        Some(kind) => find(context, repository, platform, kind).map(Some),
+        None => {
+            context.note(format!("nothing here emulates `{platform}`: it gets the static checks only"));
+            Ok(None)
+        }
+    }
+}
+
+/// The emulator for `platform`, started once for its version. `repository` is where `scripts/emulators` puts things
+/// unless `PYDIST_EMULATORS` names another folder.
+///
+/// # Errors
+/// It is not there, or does not work. Also when [`kind_for`] knows of none.
+pub fn find(
+    context: &Context,
+    repository: &Path,
+    platform: PlatformKey,
+    kind: EmulatorKind,
+) -> Result<Emulator, EmulatorError> {
+    let folder = match context.environment.path("PYDIST_EMULATORS") {
+        Some(folder) => folder.to_owned(),
+        None => repository.join(DEFAULT_FOLDER),
+    };
+    let search = Search { context, folder: &folder, platform };
+    let programs = match kind {
+        EmulatorKind::Qemu => search.qemu()?,
+        EmulatorKind::Wine => search.wine()?,
+    };
+    let program = match &programs {
+        Programs::Qemu { program, .. } | Programs::Wine { program, .. } => program,
+    };
+    let asked = Invocation::new(program, context.store.root()).arg("--version").timeout(Some(VERSION_LIMIT));
+    let finished = process::run(context, &asked)?;
+    let said = finished.stdout_text();
+    let version = said.lines().next().unwrap_or_default().trim().to_owned();
+    if !finished.succeeded() || version.is_empty() {
+        return Err(EmulatorError::Broken {
+            program: program.clone(),
+            code: code_text(finished.code),
+            said: finished.stderr_text().trim().to_owned(),
+        });
+    }
+    Ok(Emulator { programs, label: label_of(&version), version })
+}
+
+/// `qemu-aarch64 7.2.22` of `qemu-aarch64 version 7.2.22 (Debian 1:7.2+dfsg-7)`, `wine 8.0` of `wine-8.0 (Debian …)`.
+fn label_of(version: &str) -> String {
+    let plain = version.split(" (").next().unwrap_or(version).replace(" version ", " ");
+    match plain.strip_prefix("wine-") {
+        Some(number) => format!("wine {number}"),
+        None => plain,
+    }
+}
+
+fn code_text(code: Option<i32>) -> String {
+    code.map_or("a signal".to_owned(), |code| format!("code {code}"))
+}
+
+struct Search<'a> {
+    context: &'a Context,
+    folder: &'a Path,
+    platform: PlatformKey,
+}
+
+impl Search<'_> {
+    fn qemu(&self) -> Result<Programs, EmulatorError> {
+        let (names, variable, loader, sysroot) = match self.platform {
+            PlatformKey::LinuxX64 => (
+                ["qemu-x86_64-static", "qemu-x86_64"],
+                "PYDIST_SYSROOT_X86_64",
+                "lib64/ld-linux-x86-64.so.2",
+                "sysroot-x86_64",
+            ),
+            _ => (
+                ["qemu-aarch64-static", "qemu-aarch64"],
+                "PYDIST_SYSROOT_AARCH64",
+                "lib/ld-linux-aarch64.so.1",
+                "sysroot-aarch64",
+            ),
+        };
+        let program = self.program(&names, &[], "qemu-user")?;
+        let sysroot = match self.context.environment.path(variable) {
+            Some(sysroot) => sysroot.to_owned(),
+            None => self.folder.join(sysroot),
+        };
+        // A link that leads to nowhere on this machine may be right in there; the loader is looked at as it lies.
+        if sysroot.join(loader).symlink_metadata().is_err() {
+            let looked =
+                vec![format!("looked for `{}`", sysroot.join(loader).display()), format!("{variable} names it")];
+            return Err(EmulatorError::Missing { platform: self.platform, what: "sysroot for qemu-user", looked });
+        }
+        Ok(Programs::Qemu { program, sysroot })
+    }
+
+    fn wine(&self) -> Result<Programs, EmulatorError> {
+        // Debian keeps the 64-bit loader of its package `wine64` here, off PATH.
+        let debian = Path::new("/usr/lib/wine");
+        let program = self.program(&["wine64", "wine"], &[debian], "wine")?;
+        let beside = program.parent().unwrap_or(debian).to_owned();
+        let server = self.program(&["wineserver", "wineserver64"], &[&beside, debian], "wineserver")?;
+        Ok(Programs::Wine { program, server })
+    }
+
+    fn program(&self, names: &[&str], places: &[&Path], what: &'static str) -> Result<PathBuf, EmulatorError> {
+        let own = self.folder.join("bin");
+        let places: Vec<&Path> = std::iter::once(own.as_path()).chain(places.iter().copied()).collect();
+        let on_path = |name: &str| which::which_in(name, self.context.environment.path("PATH"), &own).ok();
+        let in_places = |name: &str| places.iter().map(|place| place.join(name)).find(|path| path.is_file());
+        names.iter().find_map(|name| on_path(name).or_else(|| in_places(name))).ok_or_else(|| {
+            let places: Vec<String> = places.iter().map(|place| format!("`{}`", place.display())).collect();
+            let looked = format!("looked for `{}` on PATH and in {}", names.join("` and `"), places.join(" and "));
+            EmulatorError::Missing { platform: self.platform, what, looked: vec![looked] }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_platform_has_its_emulator_where_there_is_one() {
+        use PlatformKey::{LinuxAarch64, LinuxX64, MacosxAarch64, MacosxX64, WindowsX64};
+        let cases = [
+            // (platform, host, emulator)
+            (LinuxAarch64, LinuxX64, Some(EmulatorKind::Qemu)),
+            (LinuxX64, LinuxAarch64, Some(EmulatorKind::Qemu)),
+            (WindowsX64, LinuxX64, Some(EmulatorKind::Wine)),
+            (WindowsX64, LinuxAarch64, None),
+            (LinuxX64, LinuxX64, None),
+            (MacosxAarch64, LinuxX64, None),
+            (MacosxX64, LinuxAarch64, None),
+            (LinuxX64, WindowsX64, None),
+        ];
+        for (platform, host, kind) in cases {
+            assert_eq!(kind_for(platform, host), kind, "for {platform} on {host}");
+        }
+    }
+
+    #[test]
+    fn the_label_is_short_and_the_same_for_every_packager() {
+        let cases = [
+            ("qemu-aarch64 version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)", "qemu-aarch64 7.2.22"),
+            ("wine-8.0 (Debian 8.0~repack-4)", "wine 8.0"),
+            ("wine-9.0", "wine 9.0"),
+        ];
+        for (version, label) in cases {
+            assert_eq!(label_of(version), label, "for {version}");
+        }
+    }
+}

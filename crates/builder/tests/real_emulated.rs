@@ -1,0 +1,119 @@
+//! Foreign runtimes whose imports run here: Linux for arm64 in qemu-user, Windows in wine. Real wheels from the default
+//! index; `scripts/emulators`, which `scripts/test` calls, sets both up.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use support::{PYTHON, Run, assert_says, builder, run};
+use testkit::TestRepository;
+
+struct Foreign {
+    repository: TestRepository,
+    platform: &'static str,
+}
+
+impl Foreign {
+    fn of(platform: &'static str, dependencies: &[&str]) -> Self {
+        let repository = TestRepository::new();
+        repository.version(PYTHON, &json!({ "packages": { "dependencies": dependencies } }));
+        Self { repository, platform }
+    }
+
+    fn command(&self) -> Command {
+        let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emulated-store");
+        let mut command = builder(self.repository.path(), &store);
+        command.env("PYDIST_EMULATORS", emulators());
+        command.args(["--json", PYTHON, "--platform", self.platform, "--emulate"]);
+        command
+    }
+
+    fn build(&self) -> Run {
+        run(&mut self.command())
+    }
+
+    fn whitelist(&self, entries: &Value) {
+        self.repository.file(&format!("checker/whitelists/{}.json", self.platform), entries.to_string());
+    }
+}
+
+fn emulators() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/emulators")
+}
+
+/// Processes of wine that work in `folder`, by their command lines.
+fn wine_processes(folder: &Path) -> Vec<String> {
+    let needle = format!("WINEPREFIX={}", folder.display()).into_bytes();
+    let processes = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let ours = processes.filter(|process| {
+        let environment = std::fs::read(process.join("environ")).unwrap_or_default();
+        environment.windows(needle.len()).any(|part| part == needle)
+    });
+    ours.map(|process| std::fs::read_to_string(process.join("cmdline")).unwrap_or_default()).collect()
+}
+
+#[test]
+fn native_modules_for_arm64_import_in_qemu_and_are_remembered() {
+    let foreign = Foreign::of("linux-aarch64", &["numpy==2.5.5", "msgspec"]);
+    let first = foreign.build();
+    assert_eq!(first.code, 0, "{}", first.told());
+    let native = first.manifest().native;
+    let emulated = native.emulated.expect("an emulator ran the imports");
+    assert!(native.imported > 10 && native.allowed == 0, "{native:?}", native = first.manifest().native);
+    assert!(emulated.by.starts_with("qemu-aarch64 ") && emulated.gaps == 0, "{emulated:?}");
+    let second = foreign.build();
+    assert!(second.code == 0 && !second.built(), "{}", second.told());
+}
+
+#[test]
+fn what_wine_lacks_is_named_and_passes_once_the_whitelist_says_so() {
+    let foreign = Foreign::of("windows-x64", &["numpy==2.5.5", "msgspec"]);
+    let failed = foreign.build();
+    assert_eq!(failed.code, 3, "{}", failed.told());
+    let text = failed.error().to_string();
+    assert_says(&text, &["unimplemented function ucrtbase.dll", "which lacks it", "emulated"]);
+    assert!(!text.contains("msgspec"), "msgspec needs nothing that wine lacks: {text}");
+
+    // As it was told to be pasted, with a reason.
+    let hint = failed.error()["hint"].as_str().unwrap();
+    let mut entries: Value = serde_json::from_str(&hint[hint.find('{').unwrap()..]).unwrap();
+    for module in
+        entries.as_object_mut().unwrap().values_mut().flat_map(|modules| modules.as_object_mut().unwrap().values_mut())
+    {
+        module["reason"] = "a gap of wine's C runtime".into();
+    }
+    foreign.whitelist(&entries);
+    let passed = foreign.build();
+    assert_eq!(passed.code, 0, "{}", passed.told());
+    let native = passed.manifest().native;
+    assert!(native.imported > 0 && native.allowed > 0, "{native:?}");
+    let emulated = native.emulated.expect("an emulator ran the imports");
+    assert!(emulated.by.starts_with("wine "), "{emulated:?}");
+    assert_eq!(emulated.gaps, native.allowed);
+    let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("emulated-store");
+    assert_eq!(wine_processes(&store), [""; 0]);
+}
+
+#[test]
+fn a_missing_emulator_is_an_error_that_says_how_to_get_it() {
+    let foreign = Foreign::of("linux-aarch64", &[]);
+    let nothing = foreign.repository.at("nothing");
+    let failed = run(foreign.command().env("PYDIST_EMULATORS", &nothing).env("PYDIST_SYSROOT_AARCH64", &nothing));
+    assert_eq!(failed.code, 1, "{}", failed.told());
+    assert_eq!(failed.error()["code"], "E_EMULATOR_MISSING");
+    assert_says(&failed.error().to_string(), &["linux-aarch64", "scripts/emulators"]);
+}
+
+#[test]
+fn nothing_emulates_macos_and_the_static_checks_remain() {
+    let foreign = Foreign::of("macosx-aarch64", &[]);
+    let built = foreign.build();
+    assert_eq!(built.code, 0, "{}", built.told());
+    let native = built.manifest().native;
+    assert!(native.emulated.is_none() && native.imported == 0 && native.files > 0, "{native:?}");
+    assert_says(&built.told(), &["nothing here emulates `macosx-aarch64`"]);
+}
