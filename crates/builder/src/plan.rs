@@ -193,7 +193,13 @@ fn how(request: &Request, name: &DistributionName, source: &LockedSource) -> (Ac
         LockedSource::Path { path, .. } => (Action::Path, path.to_string()),
         LockedSource::Sdist { .. } => match request.forced.get(name) {
             Some(reason) => (Action::Forced, reason.clone()),
-            None => (Action::Source, "no wheel fits".to_owned()),
+            None if PlatformKey::host() == Some(request.target.platform) => {
+                (Action::Source, "no wheel fits".to_owned())
+            }
+            None => {
+                let reason = "no wheel fits; built here if it is pure Python, else it needs a native runner";
+                (Action::Source, reason.to_owned())
+            }
         },
         LockedSource::Wheel { .. } => {
             let said = request.decided.iter().filter(|row| row.name == *name);

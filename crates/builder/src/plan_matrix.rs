@@ -64,7 +64,9 @@ fn interpreter_cell(preparation: &Preparation, reasons: &mut Reasons) -> String 
             format!("{}{}", base.actual, if base.stand_in { " stand-in" } else { "" })
         }
         Err(reason) => {
-            reasons.add("no python", preparation.platform, reason);
+            // So that platforms that lack it for the same reason share a line.
+            let reason = reason.replace(preparation.platform.as_str(), "<platform>");
+            reasons.add("no python", preparation.platform, &reason);
             "none".to_owned()
         }
     }
