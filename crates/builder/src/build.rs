@@ -1,7 +1,9 @@
 //! A version for its platforms, from the version string to the artifacts.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use config_merger::{Layout, Repository};
@@ -90,6 +92,9 @@ pub struct Run<'a> {
     pub today: Date,
 }
 
+/// More would only share the same processors and disk.
+const PLATFORMS_AT_ONCE: usize = 3;
+
 /// How it went for one platform.
 pub type Cell = (PlatformKey, Result<Report, Box<dyn Fault>>);
 
@@ -100,7 +105,7 @@ impl Run<'_> {
         on_plans: &dyn Fn(&[Preparation]),
         on_cell: &mut dyn FnMut(Cell),
     ) -> Result<(), Box<dyn Fault>> {
-        let Self { context, repository, version, platforms, options, today } = *self;
+        let Self { context, repository, version, platforms, options, .. } = *self;
         let names: Vec<&str> = platforms.iter().map(|platform| platform.as_str()).collect();
         context.tell(Event::Begun { title: format!("{version} for {}", names.join(", ")) });
         let mut steps = Steps::default();
@@ -126,30 +131,64 @@ impl Run<'_> {
         if !options.dry_run {
             disk_space::check(context, repository.root(), &options.out, &preparations)?;
         }
-        let several = platforms.len() > 1;
-        for Preparation { platform, plan, ready } in preparations {
-            let outcome = match ready {
-                Err(fault) => Err(fault),
-                Ok(_) if options.dry_run => {
-                    let whole = plan.is_some_and(|plan| plan.is_whole());
-                    Ok(report(platform, Ending::Planned { whole }, Steps::default()))
-                }
-                Ok(prepared) => {
-                    if several {
-                        context.tell(Event::Begun { title: format!("{version} for {platform}") });
-                    }
-                    // What was done for all platforms together counts where there is only one.
-                    let mut steps = if several { Steps::default() } else { std::mem::take(&mut steps) };
-                    let ending = build_one(context, repository, &prepared, options, today, &mut steps);
-                    ending.map(|ending| report(platform, ending, steps))
-                }
-            };
-            on_cell((platform, outcome));
-            if context.is_cancelled() {
-                break;
+        if let [_] = platforms {
+            for preparation in preparations {
+                on_cell(self.cell(context, preparation, &mut steps));
             }
+            return Ok(());
         }
+        self.build_several(preparations, on_cell);
         Ok(())
+    }
+
+    /// A few at once: while one waits for its disk or its import check, another compresses. They are told in order.
+    fn build_several(&self, preparations: Vec<Preparation>, on_cell: &mut dyn FnMut(Cell)) {
+        let workers = self.context.jobs.clamp(1, PLATFORMS_AT_ONCE).min(preparations.len());
+        let queue = Mutex::new(preparations.into_iter().enumerate());
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let (sender, finished) = mpsc::channel();
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                let sender = sender.clone();
+                scope.spawn(move || {
+                    while let Some((index, preparation)) = next() {
+                        if self.context.is_cancelled() {
+                            break;
+                        }
+                        let context = self.context.of(preparation.platform);
+                        let cell = self.cell(&context, preparation, &mut Steps::default());
+                        if sender.send((index, cell)).is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+            drop(sender);
+            let mut waiting: BTreeMap<usize, Cell> = BTreeMap::new();
+            let mut told = 0;
+            for (index, cell) in finished {
+                waiting.insert(index, cell);
+                while let Some(cell) = waiting.remove(&told) {
+                    on_cell(cell);
+                    told += 1;
+                }
+            }
+            // Of an interrupted run, those behind a platform that was not begun.
+            waiting.into_values().for_each(on_cell);
+        });
+    }
+
+    fn cell(&self, context: &Context, preparation: Preparation, steps: &mut Steps) -> Cell {
+        let Self { repository, version, options, today, .. } = *self;
+        let Preparation { platform, plan, ready } = preparation;
+        let ending = ready.and_then(|prepared| {
+            if options.dry_run {
+                return Ok(Ending::Planned { whole: plan.is_some_and(|plan| plan.is_whole()) });
+            }
+            build_one(context, repository, &prepared, options, today, steps)
+        });
+        let report = |ending| Report { runtime: version.clone(), platform, ending, steps: steps.taken().to_vec() };
+        (platform, ending.map(report))
     }
 }
 

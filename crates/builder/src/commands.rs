@@ -408,7 +408,7 @@ impl Session<'_> {
             offline: arguments.offline,
             timeout: (build.timeout > 0).then(|| Duration::from_secs(build.timeout)),
             cancelled: Arc::clone(self.cancelled),
-            listener: Box::new(move |event| {
+            listener: Arc::new(move |event| {
                 // Every few kilobytes of every download would only fill the disk.
                 if let Some(log) = log.as_ref().filter(|_| !matches!(event, Event::TransferAdvanced { .. })) {
                     write_line(log, &event);

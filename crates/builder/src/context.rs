@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use vocab::Event;
+use vocab::{Event, PlatformEvent, PlatformKey};
 
 use crate::download::Downloader;
 use crate::store::Store;
+
+pub type Listener = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// Shared by all threads of one command.
 pub struct Context {
@@ -26,10 +28,23 @@ pub struct Context {
     pub timeout: Option<Duration>,
     /// Set when the user asks to stop; long work looks at it and ends with an error.
     pub cancelled: Arc<AtomicBool>,
-    pub listener: Box<dyn Fn(Event) + Send + Sync>,
+    pub listener: Listener,
 }
 
 impl Context {
+    /// The same for one of several platforms that are at work at once: what it tells says whose it is.
+    pub fn of(&self, platform: PlatformKey) -> Self {
+        let listener = Arc::clone(&self.listener);
+        Self {
+            store: self.store.clone(),
+            downloader: self.downloader.clone(),
+            environment: self.environment.clone(),
+            cancelled: Arc::clone(&self.cancelled),
+            listener: Arc::new(move |event| listener(Event::Of(PlatformEvent { platform, event: Box::new(event) }))),
+            ..*self
+        }
+    }
+
     pub fn tell(&self, event: Event) {
         (self.listener)(event);
     }

@@ -34,7 +34,7 @@ pub fn run(
         offline: true,
         timeout: None,
         cancelled: Arc::clone(cancelled),
-        listener: Box::new(move |event| listener.tell(event)),
+        listener: Arc::new(move |event| listener.tell(event)),
     };
     let json = global.json;
     match command {

@@ -67,6 +67,7 @@ pub fn ending_lines(
         Ending::Built(product) => {
             let steps: Vec<String> =
                 report.steps.iter().map(|(step, elapsed)| format!("{step} {}", time(*elapsed))).collect();
+            lines.push(format!("{} for {} is built", report.runtime, report.platform));
             lines.extend(left_out_lines(&product.manifest));
             lines.extend(product_lines(&product.manifest, bytes));
             lines.push(format!("time      {}", steps.join(", ")));

@@ -19,6 +19,6 @@ pub fn context(folder: &Path) -> Context {
         offline: true,
         timeout: None,
         cancelled: Arc::new(AtomicBool::new(false)),
-        listener: Box::new(|_| {}),
+        listener: Arc::new(|_| {}),
     }
 }

@@ -27,7 +27,7 @@ fn context(folder: &Path) -> Context {
         offline: true,
         timeout: None,
         cancelled: Arc::new(AtomicBool::new(false)),
-        listener: Box::new(|_| {}),
+        listener: Arc::new(|_| {}),
     }
 }
 
@@ -215,7 +215,7 @@ fn lines_are_told_while_the_program_runs() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let mut context = context(folder.path());
     let listener_told = Arc::clone(&told);
-    context.listener = Box::new(move |event| listener_told.lock().unwrap().push(event));
+    context.listener = Arc::new(move |event| listener_told.lock().unwrap().push(event));
     // The program waits for what only its first line, once told, brings about.
     let script = "echo first; while [ ! -e go ]; do sleep 0.01; done; printf last";
     let go = folder.path().join("go");

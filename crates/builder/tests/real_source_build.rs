@@ -43,7 +43,7 @@ impl Bench {
             offline: false,
             timeout: None,
             cancelled: Arc::new(AtomicBool::new(false)),
-            listener: Box::new(|_| {}),
+            listener: Arc::new(|_| {}),
         };
         let script = "import sys; print(sys.executable); print('.'.join(map(str, sys.version_info[:3])))";
         let said = Command::new("python3").args(["-c", script]).output().expect("python3 is on PATH");

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use vocab::{Event, TransferId};
+use vocab::{Event, PlatformEvent, PlatformKey, TransferId};
 
 use crate::clean::clean_line;
 
@@ -14,7 +14,8 @@ const MOST_BARS: usize = 12;
 
 pub(crate) struct Bars {
     all: MultiProgress,
-    steps: HashMap<&'static str, ProgressBar>,
+    /// By platform, where several are at work.
+    steps: HashMap<(Option<PlatformKey>, &'static str), ProgressBar>,
     transfers: HashMap<TransferId, ProgressBar>,
 }
 
@@ -25,21 +26,28 @@ impl Bars {
 
     pub(crate) fn show(&mut self, event: &Event) {
         match event {
+            Event::Of(PlatformEvent { platform, event }) => self.show_of(Some(*platform), event),
+            event => self.show_of(None, event),
+        }
+    }
+
+    fn show_of(&mut self, platform: Option<PlatformKey>, event: &Event) {
+        match event {
             Event::StepStarted { step } => {
                 let bar =
                     self.all.insert(0, ProgressBar::new_spinner().with_style(style("  {spinner} {msg} {elapsed}")));
-                bar.set_message(*step);
+                bar.set_message(platform.map_or_else(|| (*step).to_owned(), |platform| format!("{platform} {step}")));
                 bar.enable_steady_tick(Duration::from_millis(120));
-                self.steps.insert(step, bar);
+                self.steps.insert((platform, step), bar);
             }
             Event::StepFinished { step, .. } => {
-                if let Some(bar) = self.steps.remove(step) {
+                if let Some(bar) = self.steps.remove(&(platform, *step)) {
                     bar.finish_and_clear();
                     self.all.remove(&bar);
                 }
             }
             Event::Progress { step, done, total } => {
-                if let Some(bar) = self.steps.get(step) {
+                if let Some(bar) = self.steps.get(&(platform, *step)) {
                     bar.set_style(style("  {spinner} {msg} {bar:24} {pos}/{len} {elapsed}"));
                     bar.set_length(*total as u64);
                     bar.set_position(*done as u64);

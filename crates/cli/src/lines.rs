@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use vocab::{Event, TransferId};
+use vocab::{Event, PlatformEvent, TransferId};
 
 use crate::clean::{clean, clean_line};
 use crate::paint::Paint;
@@ -48,6 +48,14 @@ impl Lines {
             }
             Event::Note { text } => Some(format!("  {} {}", self.paint.strong("note:"), clean_line(text))),
             Event::Warning { .. } => self.warning(event),
+            Event::Of(PlatformEvent { platform, event }) => {
+                // A warning says its platform itself; every other line begins with it.
+                let text = self.of(event)?;
+                Some(match &**event {
+                    Event::Warning { .. } | Event::Begun { .. } => text,
+                    _ => format!("  {platform}{}", &text[1..]),
+                })
+            }
             Event::Output { program, line } => (self.verbosity > 0)
                 .then(|| self.paint.faint(&format!("    {} | {}", clean_line(program), clean_line(line)))),
         }
@@ -55,6 +63,7 @@ impl Lines {
 
     /// `None` for every other event.
     pub(crate) fn warning(&self, event: &Event) -> Option<String> {
+        let event = if let Event::Of(PlatformEvent { event, .. }) = event { event } else { event };
         let Event::Warning { code, text, place, hint } = event else { return None };
         let title = self.paint.warning(&format!("warning[{code}]:"));
         let place = place.as_ref().map_or(String::new(), |place| format!("{}: ", clean_line(place)));

@@ -9,7 +9,7 @@ use anstream::AutoStream;
 use indicatif::ProgressDrawTarget;
 use serde::Serialize;
 use serde_json::json;
-use vocab::{Event, Exit, Fault};
+use vocab::{Event, Exit, Fault, PlatformEvent};
 
 use crate::bars::Bars;
 use crate::fault_text::{causes, fault_json, render_fault};
@@ -81,8 +81,9 @@ impl Printer {
                 }
             }
         }
+        let plain = if let Event::Of(PlatformEvent { event, .. }) = &event { event } else { &event };
         if self.settings.github_actions
-            && let Event::Warning { code, text, place, hint } = &event
+            && let Event::Warning { code, text, place, hint } = plain
         {
             let hint = hint.as_ref().map_or(String::new(), |hint| format!("\nhint: {hint}"));
             // A package or platform has no file to point at; then it is part of the text.
@@ -278,6 +279,33 @@ mod tests {
         let objects: Vec<&str> = stdout.lines().filter(|line| line.starts_with('{')).collect();
         assert!(objects.iter().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
         insta::assert_snapshot!(stdout);
+    }
+
+    #[test]
+    fn events_of_several_platforms_say_whose_they_are() {
+        let of = |event| Event::Of(PlatformEvent { platform: vocab::PlatformKey::MacosxX64, event: Box::new(event) });
+        let events = [
+            of(Event::StepFinished { step: "pack", elapsed_ms: 1500 }),
+            of(Event::Note { text: "a note".into() }),
+            of(Event::Warning { code: "W_NATIVE", text: "old".into(), place: Some("macosx-x64".into()), hint: None }),
+            of(Event::StepStarted { step: "check imports" }),
+        ];
+        let told = |mode| {
+            let (stdout, stderr) = (Paper::default(), Paper::default());
+            let settings = PrinterSettings { mode, ..PrinterSettings::default() };
+            let printer = Printer::with_output(settings, stdout.clone(), stderr.clone());
+            events.iter().for_each(|event| printer.tell(event.clone()));
+            stdout.text() + &stderr.text()
+        };
+        assert_eq!(
+            told(Mode::Plain),
+            "  macosx-x64 done: pack, 1.5 s\n  macosx-x64 note: a note\nwarning[W_NATIVE]: macosx-x64: old\n"
+        );
+        assert_eq!(told(Mode::Quiet), "warning[W_NATIVE]: macosx-x64: old\n");
+        let first: serde_json::Value = serde_json::from_str(told(Mode::Json).lines().next().unwrap()).unwrap();
+        let expected =
+            json!({ "event": "step-finished", "step": "pack", "elapsed_ms": 1500, "platform": "macosx-x64" });
+        assert_eq!(first, expected);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What is told while work goes on: plain data that a terminal draws, `--json` prints and a test collects.
 
-use serde::Serialize;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
+
+use crate::PlatformKey;
 
 /// One thing that happened. Everything is told in the order in which it happened on its own thread.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -64,6 +67,27 @@ pub enum Event {
         program: String,
         line: String,
     },
+    /// One of the above, where several platforms are at work at once.
+    #[serde(untagged)]
+    Of(PlatformEvent),
+}
+
+/// As JSON, the event's own object with `platform` beside its fields.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlatformEvent {
+    pub platform: PlatformKey,
+    pub event: Box<Event>,
+}
+
+impl Serialize for PlatformEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // By way of a value: an event inside an event has no end that a derived type could have.
+        let mut value = serde_json::to_value(&self.event).map_err(S::Error::custom)?;
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("platform".to_owned(), self.platform.as_str().into());
+        }
+        value.serialize(serializer)
+    }
 }
 
 /// Tells apart transfers that run at the same time.

@@ -27,7 +27,7 @@ mod version_string;
 pub use artifact_name::{ArtifactFormat, ArtifactName, ArtifactNameError};
 pub use digest::{Digest, DigestError, DigestReader, DigestWriter};
 pub use distribution_name::{DistributionName, DistributionNameError};
-pub use event::{Event, Tell, TransferId};
+pub use event::{Event, PlatformEvent, Tell, TransferId};
 pub use fault::{Exit, Fault};
 pub use manifest::{
     Artifact, BaseRecord, CopiedFile, Distribution, EmulatedImports, FileClash, MANIFEST_FORMAT, Manifest, NativeFiles,

@@ -60,7 +60,7 @@ impl Bench {
             offline: false,
             timeout: None,
             cancelled: Arc::new(AtomicBool::new(false)),
-            listener: Box::new(move |event| heard.lock().unwrap().push(event)),
+            listener: Arc::new(move |event| heard.lock().unwrap().push(event)),
         };
         Self { context, events }
     }

@@ -22,7 +22,7 @@ pub fn context(folder: &Path, timeout: Option<Duration>) -> (Context, Arc<Mutex<
         offline: true,
         timeout,
         cancelled: Arc::default(),
-        listener: Box::new(move |event| told.lock().unwrap().push(event)),
+        listener: Arc::new(move |event| told.lock().unwrap().push(event)),
     };
     (context, events)
 }

@@ -101,7 +101,7 @@ fn context(store: &Path, settings: DownloadSettings, events: &Arc<Mutex<Vec<Even
         offline: false,
         timeout: None,
         cancelled: Arc::default(),
-        listener: Box::new(move |event| events.lock().unwrap().push(event)),
+        listener: Arc::new(move |event| events.lock().unwrap().push(event)),
     }
 }
 
