@@ -26,8 +26,15 @@ pub struct Arguments {
 pub enum Command {
     /// Publish artifacts: their manifests, SBOMs, provenance and signatures, an entry for each, and the index.
     Publish(PublishArguments),
-    /// Write the index again from the entries.
-    Reindex,
+    /// Write the index again from the entries: catalogue.json, the site, and uv's lists.
+    Reindex {
+        /// How readers reach the destination, `https://host/prefix`; remembered there. uv's lists need it.
+        #[arg(long, value_name = "URL")]
+        public_url: Option<String>,
+        /// Of the site; remembered there.
+        #[arg(long, value_name = "TEXT")]
+        title: Option<String>,
+    },
     /// Show what is published.
     List {
         /// What was retracted as well.

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use catalogue::{Catalogue, Channel, EntryId, Moment, object_keys};
 use cli::{Printer, Table};
 use publisher::{
-    Address, Builder, Candidate, CommittedLock, Concern, Destination, Existing, FolderDestination, Options, Outcome,
-    Password, Placed, PublishError, S3Destination, S3Settings, Selection, Signer, Work, Written,
+    Address, Builder, Candidate, CommittedLock, Concern, Destination, Existing, FolderDestination, IndexSettings,
+    Options, Outcome, Password, Placed, PublishError, S3Destination, S3Settings, Selection, Signer, Work, Written,
 };
 use serde_json::json;
 use vocab::{Event, Exit, Fault, Manifest, PlatformKey};
@@ -30,6 +30,8 @@ enum CommandError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("cannot write `{}`: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
+    #[error("--public-url: `{text}` is no http, https or file URL without user and query")]
+    PublicUrl { text: String },
     #[error("SOURCE_DATE_EPOCH is `{text}`, which is no number of seconds since 1970")]
     Epoch { text: String },
 }
@@ -40,6 +42,7 @@ impl Fault for CommandError {
             Self::NothingBuilt => "E_NOTHING_TO_PUBLISH",
             Self::Read { .. } => "E_READ",
             Self::Write { .. } => "E_WRITE",
+            Self::PublicUrl { .. } => "E_PUBLIC_URL",
             Self::Epoch { .. } => "E_SOURCE_DATE_EPOCH",
         }
     }
@@ -85,7 +88,7 @@ pub fn run(
     let session = Session { printer, environment, cancelled, interactive, json, to: arguments.global.to.as_deref() };
     match &arguments.command {
         Command::Publish(publish) => session.publish(publish),
-        Command::Reindex => session.reindex(),
+        Command::Reindex { public_url, title } => session.reindex(public_url.as_deref(), title.as_deref()),
         Command::List { all } => session.list(*all),
         Command::Show { which } => session.show(which),
         Command::Verify { wanted, platform, public_key } => {
@@ -162,7 +165,7 @@ impl Session<'_> {
         let tell = |event: Event| self.printer.tell(event);
         let work = Work { tell: &tell, cancelled: self.cancelled, next: &next };
         let outcomes = publisher::publish(to.as_ref(), &candidates, &options, &work)?;
-        let (index, _) = publisher::reindex(to.as_ref())?;
+        let index = publisher::reindex(to.as_ref(), false)?;
         self.tell_outcomes(&outcomes);
         self.tell_index(to.as_ref(), &index);
         Ok(Exit::Done)
@@ -249,11 +252,20 @@ impl Session<'_> {
         let retracted = if retracted == 0 { String::new() } else { format!(", {retracted} retracted") };
         let count = counted(offered, "entry", "entries");
         self.printer.say(&format!("{}/{}: {count}{retracted}", to.place(), object_keys::CATALOGUE));
+        self.printer.say(&format!("{}/{}index.html shows them", to.place(), object_keys::SITE));
     }
 
-    fn reindex(&self) -> Outcomes {
+    fn reindex(&self, public_url: Option<&str>, title: Option<&str>) -> Outcomes {
         let to = self.destination()?;
-        let (index, _) = publisher::reindex(to.as_ref())?;
+        if public_url.is_some() || title.is_some() {
+            let mut settings = IndexSettings::read(to.as_ref())?;
+            if let Some(text) = public_url {
+                settings.public_url = Some(usable_url(text)?);
+            }
+            settings.title = title.map(str::to_owned).or(settings.title);
+            settings.write(to.as_ref())?;
+        }
+        let index = publisher::reindex(to.as_ref(), true)?;
         self.tell_index(to.as_ref(), &index);
         Ok(Exit::Done)
     }
@@ -365,7 +377,7 @@ impl Session<'_> {
                 self.printer.data(&told);
             }
         }
-        let (index, _) = publisher::reindex(to.as_ref())?;
+        let index = publisher::reindex(to.as_ref(), false)?;
         self.tell_index(to.as_ref(), &index);
         Ok(Exit::Done)
     }
@@ -430,6 +442,15 @@ fn allowed(arguments: &PublishArguments) -> BTreeSet<Concern> {
         (arguments.allow_other_lock, Concern::OtherLock),
     ];
     switches.into_iter().filter(|(on, _)| *on).map(|(_, concern)| concern).collect()
+}
+
+fn usable_url(text: &str) -> Result<String, CommandError> {
+    let url = url::Url::parse(text).ok().filter(|url| {
+        let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+        plain && matches!(url.scheme(), "http" | "https" | "file")
+    });
+    url.map(|url| url.as_str().trim_end_matches('/').to_owned())
+        .ok_or_else(|| CommandError::PublicUrl { text: text.to_owned() })
 }
 
 /// What has a manifest beside it, by name.

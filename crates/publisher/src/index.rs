@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use catalogue::site::{SiteSettings, site};
 use catalogue::{Catalogue, Entry, Promotion, ReadError, Retraction, object_keys};
+use serde::{Deserialize, Serialize};
 use vocab::Digest;
 
 use crate::destination::{Destination, Expected, Object, Replaced};
@@ -77,26 +79,143 @@ fn bring<T>(
     Ok(())
 }
 
-/// Brings the index up to date. Gives the catalogue, and how often it was written.
-pub fn reindex(to: &dyn Destination) -> Result<(Catalogue, u32)> {
-    let key: ObjectKey = object_keys::CATALOGUE.parse()?;
-    let mut written = Written::default();
-    let mut writes = 0;
-    for pass in 0..PASSES {
-        let before = to.get(&key)?;
-        written.refresh(to)?;
-        let catalogue = written.catalogue();
-        let text = catalogue.to_text();
-        // What was written is looked at once more: a server whose conditions do not hold is found out by that.
-        if before.as_ref().is_some_and(|object| object.bytes == text.as_bytes()) {
-            return Ok((catalogue, writes));
+/// What all publishers to a destination have in common, kept there as `settings.json`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndexSettings {
+    pub format: u32,
+    /// How readers reach the destination's prefix. uv's lists need it and are not written without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+    /// Of the site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+impl IndexSettings {
+    pub const FORMAT: u32 = 1;
+    const KEY: &str = "settings.json";
+
+    /// The usual ones where there are none.
+    pub fn read(from: &dyn Destination) -> Result<Self> {
+        let usual = Self { format: Self::FORMAT, ..Self::default() };
+        let Some(object) = from.get(&Self::KEY.parse()?)? else { return Ok(usual) };
+        let settings: Self =
+            serde_json::from_slice(&object.bytes).map_err(|error| Self::unusable(from, error.to_string()))?;
+        if settings.format != Self::FORMAT {
+            let reason = format!("its format is {}, this program reads {}", settings.format, Self::FORMAT);
+            return Err(Self::unusable(from, reason));
         }
-        match to.replace(&key, text.as_bytes(), &expected(before))? {
-            Replaced::Done => writes += 1,
-            Replaced::Changed => std::thread::sleep(pause(pass)),
+        Ok(settings)
+    }
+
+    pub fn write(&self, to: &dyn Destination) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(self).expect("plain data with text keys");
+        text.push('\n');
+        to.replace(&Self::KEY.parse()?, text.as_bytes(), &Expected::Anything)?;
+        Ok(())
+    }
+
+    fn unusable(from: &dyn Destination, reason: String) -> PublishError {
+        PublishError::Settings { place: from.place().to_owned(), reason }
+    }
+}
+
+/// Holds the digest of the catalogue that the site was made from; written after all of its pages.
+const SITE_STATE: &str = "site/catalogue.sha256";
+
+/// Brings the index up to date: the catalogue, then what is derived from it for uv and for people. Gives the
+/// catalogue. With `anew` the site is written even where it seems to be of this catalogue.
+pub fn reindex(to: &dyn Destination, anew: bool) -> Result<Catalogue> {
+    let mut written = Written::default();
+    let mut anew = anew;
+    for pass in 0..PASSES {
+        match index_once(to, &mut written, anew)? {
+            // What was written is looked at once more: whoever wrote meanwhile may have known less.
+            Pass::Wrote => anew = false,
+            Pass::Lost => std::thread::sleep(pause(pass)),
+            Pass::Same(catalogue) => return Ok(catalogue),
         }
     }
     Err(PublishError::IndexBusy { place: to.place().to_owned(), passes: PASSES })
+}
+
+enum Pass {
+    /// Somebody else was quicker.
+    Lost,
+    Wrote,
+    /// Everything was as it should be.
+    Same(Catalogue),
+}
+
+fn index_once(to: &dyn Destination, written: &mut Written, anew: bool) -> Result<Pass> {
+    let settings = IndexSettings::read(to)?;
+    // The states before the entries: what is listed afterwards is then at least as new.
+    let catalogue_key: ObjectKey = object_keys::CATALOGUE.parse()?;
+    let before = to.get(&catalogue_key)?;
+    written.refresh(to)?;
+    let catalogue = written.catalogue();
+    let text = catalogue.to_text();
+    let mut wrote = match put(to, &catalogue_key, text.as_bytes(), before)? {
+        Put::Lost => return Ok(Pass::Lost),
+        Put::Wrote => true,
+        Put::Same => false,
+    };
+    if let Some(base) = &settings.public_url {
+        for (key, list) in catalogue::downloads(&catalogue, base) {
+            let key: ObjectKey = key.parse()?;
+            let before = to.get(&key)?;
+            match put(to, &key, list.as_bytes(), before)? {
+                Put::Lost => return Ok(Pass::Lost),
+                Put::Wrote => wrote = true,
+                Put::Same => {}
+            }
+        }
+    }
+    wrote |= write_site(to, written, &catalogue, &settings, anew)?;
+    Ok(if wrote { Pass::Wrote } else { Pass::Same(catalogue) })
+}
+
+enum Put {
+    Lost,
+    Wrote,
+    Same,
+}
+
+fn put(to: &dyn Destination, key: &ObjectKey, bytes: &[u8], before: Option<Object>) -> Result<Put> {
+    if before.as_ref().is_some_and(|object| object.bytes == bytes) {
+        return Ok(Put::Same);
+    }
+    Ok(match to.replace(key, bytes, &expected(before))? {
+        Replaced::Done => Put::Wrote,
+        Replaced::Changed => Put::Lost,
+    })
+}
+
+/// False when it was written already.
+fn write_site(
+    to: &dyn Destination,
+    written: &Written,
+    catalogue: &Catalogue,
+    settings: &IndexSettings,
+    anew: bool,
+) -> Result<bool> {
+    let state_key: ObjectKey = SITE_STATE.parse()?;
+    let settings_text = serde_json::to_string(settings).expect("plain data with text keys");
+    let state = format!("{}\n", Digest::of(catalogue.to_text() + &settings_text));
+    if !anew && to.get(&state_key)?.is_some_and(|object| object.bytes == state.as_bytes()) {
+        return Ok(false);
+    }
+    let mut of_site = SiteSettings { base_url: settings.public_url.clone(), ..SiteSettings::default() };
+    if let Some(title) = &settings.title {
+        of_site.title.clone_from(title);
+    }
+    let entries: Vec<Entry> = written.entries.values().cloned().collect();
+    for (path, bytes) in site(catalogue, &entries, &of_site) {
+        to.replace(&path.parse()?, &bytes, &Expected::Anything)?;
+    }
+    to.replace(&state_key, state.as_bytes(), &Expected::Anything)?;
+    Ok(true)
 }
 
 fn expected(before: Option<Object>) -> Expected {

@@ -26,7 +26,7 @@ pub use destination::{
     FolderDestination, Former, Head, Leftover, Limits, Listed, Object, Placed, Replaced, S3Destination, S3Settings,
     Shared, Step, StepSource, Tag, TransferPlan, Upload, Uploaded, Work,
 };
-pub use index::{Written, reindex};
+pub use index::{IndexSettings, Written, reindex};
 pub use object_key::{ObjectKey, ObjectKeyError};
 pub use provenance::{Builder, PREDICATE_TYPE, STATEMENT_TYPE, provenance};
 pub use publish::{Candidate, Existing, Options, Outcome, PublishError, judge, publish, standing};

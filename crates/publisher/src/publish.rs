@@ -90,6 +90,8 @@ pub enum PublishError {
     Key(#[from] crate::object_key::ObjectKeyError),
     #[error("the index at `{place}` changes faster than it can be written; {passes} passes were made")]
     IndexBusy { place: String, passes: u32 },
+    #[error("cannot use `settings.json` at `{place}`: {reason}")]
+    Settings { place: String, reason: String },
     #[error("there is no entry `{wanted}` at `{place}`")]
     NoEntry { wanted: String, place: String },
 }
@@ -117,6 +119,7 @@ impl Fault for PublishError {
             Self::Signature(error) => error.code(),
             Self::Key(_) => "E_PUBLISH_NAME",
             Self::IndexBusy { .. } => "E_INDEX_BUSY",
+            Self::Settings { .. } => "E_INDEX_SETTINGS",
             Self::NoEntry { .. } => "E_NO_ENTRY",
         }
     }
@@ -131,7 +134,7 @@ impl Fault for PublishError {
             Self::Stored { source, .. } => source.exit(),
             Self::Destination(error) => error.exit(),
             Self::Signature(error) => error.exit(),
-            Self::Key(_) | Self::NoEntry { .. } => Exit::Usage,
+            Self::Key(_) | Self::Settings { .. } | Self::NoEntry { .. } => Exit::Usage,
         }
     }
 
@@ -155,6 +158,7 @@ impl Fault for PublishError {
             Self::Destination(error) => error.hint(),
             Self::Signature(error) => error.hint(),
             Self::IndexBusy { .. } => Some("run `publisher reindex` when it is quieter; nothing is lost".into()),
+            Self::Settings { .. } => Some("write it again with `publisher reindex --public-url URL`".into()),
             Self::NoEntry { .. } => Some("`publisher list` shows what is there".into()),
             _ => None,
         }

@@ -84,7 +84,7 @@ impl Fault for DestinationError {
     }
 
     fn hint(&self) -> Option<String> {
-        Some(match &self.kind {
+        let text = match &self.kind {
             DestinationErrorKind::Disk { .. } => "look at the path, its permissions and the space on its disk",
             DestinationErrorKind::Unreachable { .. } => {
                 "look at the endpoint (`?endpoint=` or AWS_ENDPOINT_URL_S3) and the network; run it again, what has \
@@ -113,7 +113,7 @@ impl Fault for DestinationError {
             | DestinationErrorKind::Nonsense { .. }
             | DestinationErrorKind::TooLarge { .. } => "look at the address; is this a server that speaks S3?",
             DestinationErrorKind::Cancelled => "run it again; what has arrived is kept",
-        })
-        .map(str::to_owned)
+        };
+        Some(text.to_owned())
     }
 }

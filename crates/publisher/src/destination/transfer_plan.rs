@@ -76,7 +76,7 @@ impl TransferPlan {
 
     fn within(size: u64, shared: &[Shared], limits: &Limits) -> Self {
         let runs = widened(runs_of(size, shared, limits.least), limits.least);
-        let steps = runs.into_iter().flat_map(|run| split(run, limits)).collect();
+        let steps = runs.iter().flat_map(|run| split(run, limits)).collect();
         Self { steps }
     }
 
@@ -149,7 +149,7 @@ fn widened(runs: Vec<Step>, least: u64) -> Vec<Step> {
 }
 
 /// In equal pieces, so that none of them is too short.
-fn split(run: Step, limits: &Limits) -> Vec<Step> {
+fn split(run: &Step, limits: &Limits) -> Vec<Step> {
     let most = match run.source {
         StepSource::Send => limits.sent,
         StepSource::Copy { .. } => limits.copied,
@@ -188,7 +188,8 @@ mod tests {
         let shared = |rows: &[(u64, u64, u64)]| -> Vec<Shared> {
             rows.iter().map(|&(offset, former, size)| Shared { offset, former, size }).collect()
         };
-        let cases: [(&str, u64, &[(u64, u64, u64)], &str); 9] = [
+        type Row = (u64, u64, u64);
+        let cases: [(&str, u64, &[Row], &str); 9] = [
             ("nothing in common", 40, &[], "send 0..14, send 14..28, send 28..40"),
             ("an empty file", 0, &[], "send 0..0"),
             ("everything in common", 30, &[(0, 100, 30)], "copy 0..30 from 100"),

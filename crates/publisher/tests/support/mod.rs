@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
+pub mod artifacts;
 pub mod conformance;
 
 use std::path::{Path, PathBuf};

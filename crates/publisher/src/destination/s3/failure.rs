@@ -125,9 +125,9 @@ fn tidy(text: &str) -> String {
         let long = word.len() >= 16 && word.bytes().any(|byte| byte.is_ascii_digit());
         long && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_%".contains(&byte))
     };
-    let words = text.split_whitespace().map(|word| {
-        if word.split(['=', ':', ',', '"', '\'']).any(|piece| secret(piece)) || secret(word) { "…" } else { word }
-    });
+    let words = text
+        .split_whitespace()
+        .map(|word| if word.split(['=', ':', ',', '"', '\'']).any(secret) || secret(word) { "…" } else { word });
     let line = words.collect::<Vec<_>>().join(" ");
     let line: String = line.chars().filter(|char| !char.is_control()).take(160).collect();
     line.trim_end_matches('.').to_owned()

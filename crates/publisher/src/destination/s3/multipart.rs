@@ -2,7 +2,7 @@
 //! interruption.
 //!
 //! Every part goes with its CRC-64/NVME, which a server that knows it verifies and adds up over the whole; one that
-//! does not gets MD5 instead. Nothing is visible before the last request, and that is only made when every part is
+//! does not, and an upload with copied ranges, gets MD5 instead. Nothing is visible before the last request, and that is only made when every part is
 //! known to be right.
 
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -136,7 +136,7 @@ impl Bucket {
         let former = self.former_of(upload.former.as_ref()).await?;
         let shared = upload.former.as_ref().filter(|_| former.is_some()).map_or(&[][..], |it| &it.shared);
         let plan = TransferPlan::new(upload.size, shared, &self.settings.limits);
-        let open = self.open(upload.key).await?;
+        let open = self.open(upload.key, !shared.is_empty()).await?;
         let id = work.begin(upload.key.file_name(), upload.size);
         let job = Arc::new(Job {
             bucket: self.clone(),
@@ -164,7 +164,10 @@ impl Bucket {
     }
 
     /// The newest upload that somebody began for this key, or a new one.
-    async fn open(&self, key: &ObjectKey) -> Inner<Open> {
+    ///
+    /// Where ranges will be copied it has no declared checksum: some servers take that of the whole former object for
+    /// that of a range, and would keep a wrong sum of the new one.
+    async fn open(&self, key: &ObjectKey, with_copies: bool) -> Inner<Open> {
         if let Some(open) = self.begun(key).await? {
             return Ok(open);
         }
@@ -178,16 +181,11 @@ impl Bucket {
         };
         let with_sums =
             request().checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_type(ChecksumType::FullObject);
-        let (answer, sums) = match with_sums.send().await {
-            Ok(answer) => (answer, Sums::Crc64),
-            Err(error) => {
-                let failure = self.failure(&error);
-                // Of a server that does not know this checksum.
-                if !failure.is_unknown() && !failure.is(&["InvalidRequest", "InvalidArgument"]) {
-                    return Err(failure);
-                }
-                (request().send().await.map_err(|error| self.failure(&error))?, Sums::Md5)
-            }
+        let declared = if with_copies { None } else { Some(with_sums.send().await) };
+        let (answer, sums) = match declared {
+            Some(Ok(answer)) => (answer, Sums::Crc64),
+            Some(Err(error)) if !is_of_checksums(&self.failure(&error)) => return Err(self.failure(&error)),
+            _ => (request().send().await.map_err(|error| self.failure(&error))?, Sums::Md5),
         };
         let nonsense = || Failure::new(Kind::Nonsense { said: "an upload without an id".to_owned() });
         let id = answer.upload_id().ok_or_else(nonsense)?.to_owned();
@@ -210,7 +208,8 @@ impl Bucket {
         let Some(newest) = uploads.max_by_key(|it| time_of(it.initiated())) else { return Ok(None) };
         let Some(id) = newest.upload_id() else { return Ok(None) };
         let sums = match newest.checksum_algorithm() {
-            Some(ChecksumAlgorithm::Crc64Nvme) | None => Sums::Crc64,
+            Some(ChecksumAlgorithm::Crc64Nvme) => Sums::Crc64,
+            None => Sums::Md5,
             // Somebody else's tool began it.
             Some(_) => return Ok(None),
         };
@@ -227,8 +226,6 @@ impl Bucket {
                 }
             }
         }
-        let has_sums = parts.iter().all(|part| part.checksum_crc64_nvme().is_some());
-        let sums = if has_sums { sums } else { Sums::Md5 };
         Ok(Some(Open { id: id.to_owned(), sums, parts }))
     }
 
@@ -355,7 +352,8 @@ impl Job {
             }
         };
         let Some(result) = answer.copy_part_result() else { return Ok(None) };
-        let right = agrees(bytes, result.checksum_crc64_nvme(), result.e_tag()) == Some(true);
+        let by_tag = agrees(bytes, None, result.e_tag());
+        let right = by_tag.or_else(|| agrees(bytes, result.checksum_crc64_nvme(), None)) == Some(true);
         Ok(result.e_tag().filter(|_| right).map(str::to_owned))
     }
 
@@ -430,6 +428,11 @@ impl Job {
         let _ = request.upload_id(&self.open.id).send().await;
         Ok(Placed::Theirs)
     }
+}
+
+/// A server that does not know this checksum.
+fn is_of_checksums(failure: &Failure) -> bool {
+    failure.is_unknown() || failure.is(&["InvalidRequest", "InvalidArgument"])
 }
 
 fn ask_verdict(upload: &Upload<'_>) -> Inner<()> {

@@ -1,0 +1,417 @@
+//! The program as a user runs it: what is published, refused, kept, found, withdrawn, and what many of them do at once.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use publisher::{Destination, FolderDestination, ObjectKey};
+use serde_json::{Value, json};
+use support::artifacts::Sketch;
+use support::{bucket, settings};
+use testkit::{S3Fault, S3Proxy, S3Server};
+
+struct Bench {
+    folder: tempfile::TempDir,
+    variables: Vec<(&'static str, String)>,
+    to: String,
+}
+
+struct Run {
+    code: i32,
+    out: String,
+    told: String,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("published").display().to_string();
+        Self { folder, variables: vec![("SOURCE_DATE_EPOCH", "1764000000".to_owned())], to }
+    }
+
+    fn on(server: &str) -> Self {
+        let mut bench = Self::new();
+        bench.variables.extend(S3Server::variables_for(server, S3Server::SECRET));
+        bench.to = format!("s3://{}/p", S3Server::BUCKET);
+        bench
+    }
+
+    fn dist(&self) -> PathBuf {
+        self.folder.path().join("dist")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_publisher"));
+        // Nothing of this machine's own settings; home and folder are empty.
+        command.env_clear().env("HOME", self.folder.path()).env("AWS_EC2_METADATA_DISABLED", "true");
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.current_dir(self.folder.path()).args(arguments).args(["--to", &self.to]);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        told(&self.command(arguments).output().unwrap())
+    }
+
+    fn good(&self, arguments: &[&str]) -> Run {
+        let run = self.run(arguments);
+        assert_eq!(run.code, 0, "{arguments:?}: {}{}", run.out, run.told);
+        run
+    }
+
+    fn catalogue(&self) -> Value {
+        serde_json::from_slice(&fs::read(Path::new(&self.to).join("catalogue.json")).unwrap()).unwrap()
+    }
+}
+
+fn told(output: &Output) -> Run {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let run = Run { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), told: text(&output.stderr) };
+    for secret in [S3Server::SECRET, S3Server::KEY, "correct-horse"] {
+        assert!(!run.out.contains(secret) && !run.told.contains(secret), "a secret is told: {}{}", run.out, run.told);
+    }
+    run
+}
+
+fn files_below(folder: &Path) -> BTreeSet<String> {
+    let files = walkdir::WalkDir::new(folder).into_iter().flatten().filter(|it| it.file_type().is_file());
+    files.map(|it| it.path().strip_prefix(folder).unwrap().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn everything_of_an_artifact_is_published_and_found_again() {
+    let bench = Bench::new();
+    Sketch::new("3.12.10-atls").make(&bench.dist(), |_| ());
+    let run = bench.good(&["publish"]);
+    assert!(
+        run.out.starts_with("entries/3.12.10-atls/linux-x64/") && run.out.ends_with("-tar.zst.json\n"),
+        "{}",
+        run.out
+    );
+    assert!(run.told.contains("nothing is signed") && run.told.contains("1 entry"), "{}", run.told);
+
+    let row = &bench.catalogue()["entries"][0];
+    let sha256 = row["artifact"]["sha256"].as_str().unwrap().to_owned();
+    let folder = format!("artifacts/{}/{sha256}", &sha256[..2]);
+    let name = "pydist-atls-3.12.10-linux-x86_64.tar.zst";
+    let expected: BTreeSet<String> =
+        ["", ".json", ".sha256", ".cdx.json", ".intoto.jsonl"].iter().map(|it| format!("{name}{it}")).collect();
+    assert_eq!(files_below(&Path::new(&bench.to).join(&folder)), expected);
+    let sums = fs::read_to_string(Path::new(&bench.to).join(&folder).join(format!("{name}.sha256"))).unwrap();
+    assert_eq!(sums, format!("{sha256}  {name}\n"));
+
+    let list = bench.good(&["list"]);
+    assert!(list.out.contains("3.12.10-atls  linux-x64  candidate"), "{}", list.out);
+    let show = bench.good(&["show", &sha256[..12]]);
+    assert_eq!(serde_json::from_str::<Value>(&show.out).unwrap()["artifact"]["sha256"], sha256);
+    let verified = bench.good(&["verify"]);
+    assert!(verified.out.starts_with("1 entry, 4 objects") && verified.out.contains("0 faults"), "{}", verified.out);
+
+    // K2: kept, an error, replaced.
+    let again = bench.good(&["publish"]);
+    assert!(again.told.contains("was published before and is kept"), "{}", again.told);
+    let failed = bench.run(&["publish", "--fail-existing"]);
+    assert_eq!(failed.code, 1, "{}", failed.told);
+    assert!(failed.told.contains("published already: 3.12.10-atls/linux-x64/"), "{}", failed.told);
+    bench.good(&["publish", "--force"]);
+    assert_eq!(bench.good(&["verify"]).code, 0);
+}
+
+#[test]
+fn a_signed_runtime_is_verified_and_a_changed_object_found() {
+    let mut bench = Bench::new();
+    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
+    bench.variables.push(("PYDIST_SIGNING_PASSWORD", "correct-horse".to_owned()));
+    bench.good(&["keygen", "keys"]);
+    let again = bench.run(&["keygen", "keys"]);
+    assert!(again.code == 1 && again.told.contains("a key is never replaced"), "{}", again.told);
+    bench.good(&["publish", "--key", "keys/pydist.key"]);
+    let verified = bench.good(&["verify", "--public-key", "keys/pydist.pub"]);
+    assert!(verified.out.contains("6 objects") && verified.out.contains("1 signature held"), "{}", verified.out);
+
+    bench.good(&["keygen", "others"]);
+    let other = bench.run(&["verify", "--public-key", "others/pydist.pub"]);
+    assert!(other.code == 4 && other.told.contains("is different from public key"), "{}", other.told);
+    // The key from a variable, with the wrong password.
+    let secret = fs::read_to_string(bench.folder.path().join("keys/pydist.key")).unwrap();
+    bench.variables.retain(|(name, _)| *name != "PYDIST_SIGNING_PASSWORD");
+    bench.variables.extend([("PYDIST_SIGNING_KEY", secret), ("PYDIST_SIGNING_PASSWORD", "wrong".to_owned())]);
+    let wrong = bench.run(&["publish", "--force"]);
+    assert!(
+        wrong.code == 2 && wrong.told.contains("the signing key in PYDIST_SIGNING_KEY cannot be used"),
+        "{}",
+        wrong.told
+    );
+
+    let key = bench.catalogue()["entries"][0]["sbom"]["key"].as_str().unwrap().to_owned();
+    let path = Path::new(&bench.to).join(key);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[40] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let damaged = bench.run(&["verify"]);
+    assert!(damaged.code == 4 && damaged.told.contains("cdx.json: its SHA-256 is"), "{}", damaged.told);
+    fs::remove_file(&path).unwrap();
+    let absent = bench.run(&["verify"]);
+    assert!(absent.code == 4 && absent.told.contains("it is not there"), "{}", absent.told);
+}
+
+#[test]
+fn k3_what_stands_against_any_artifact_is_told_before_anything_is_uploaded() {
+    let bench = Bench::new();
+    let rule = |outcome: &str| json!([{ "name": "cudf-cu12", "outcome": outcome, "reason": "no wheel" }]);
+    let cases: [(&str, &dyn Fn(&mut Value), &str, &str); 6] = [
+        // (case, what is so in the manifest, what is told, what allows it)
+        ("stand-in", &|it| it["base"]["stand_in"] = json!(true), "stands on Python 3.12.10", "--allow-stand-in"),
+        (
+            "missing",
+            &|it| it["rules"] = rule("missing"),
+            "packages are missing: cudf-cu12 (no wheel)",
+            "--allow-missing",
+        ),
+        (
+            "left-out",
+            &|it| it["rules"] = rule("left-out"),
+            "packages were left out: cudf-cu12 (no wheel)",
+            "--allow-left-out",
+        ),
+        ("degraded", &|it| it["degraded"] = json!(true), "configuration could not be read", "--allow-degraded"),
+        ("unchecked", &|it| it["native"]["imported"] = json!(0), "was ever imported", "--allow-unchecked"),
+        ("lock", &|it| it["lock"] = json!(vocab::Digest::of("other")), "lock.json has", "--allow-other-lock"),
+    ];
+    let python = bench.folder.path().join("python-3.12.10");
+    fs::create_dir_all(&python).unwrap();
+    fs::write(python.join("config.json"), "{}").unwrap();
+    let lock = json!({ "format": 1, "runtime": "3.12.10", "platforms": { "linux-x64": { "distributions": [] } } });
+    fs::write(python.join("lock.json"), serde_json::to_string_pretty(&lock).unwrap()).unwrap();
+    let good = Sketch::new("3.12.10-good").make(&bench.dist(), |_| ()).display().to_string();
+    for (case, change, expected, option) in cases {
+        let bad = Sketch::new("3.12.10").make(&bench.folder.path().join(case), change).display().to_string();
+        let run = bench.run(&["publish", &good, &bad]);
+        assert_eq!(run.code, 3, "{case}: {}", run.told);
+        assert!(run.told.contains(expected) && run.told.contains(option), "{case}: {}", run.told);
+        assert!(!Path::new(&bench.to).exists(), "{case}: nothing is published, not even the good one");
+        let dry = bench.run(&["publish", "--dry-run", &good, &bad]);
+        assert!(dry.code == 3 && dry.out.contains("refused: "), "{case}: {}{}", dry.out, dry.told);
+        bench.good(&["publish", &bad, option]);
+        fs::remove_dir_all(&bench.to).unwrap();
+    }
+}
+
+#[test]
+fn an_artifact_that_is_not_its_manifests_is_never_visible() {
+    let bench = Bench::new();
+    let path = Sketch::new("3.12.10").make(&bench.dist(), |_| ());
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[500] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let run = bench.run(&["publish"]);
+    assert!(run.code == 4 && run.told.contains("its SHA-256 is"), "{}", run.told);
+    assert_eq!(files_below(Path::new(&bench.to)), BTreeSet::new());
+    bytes.push(0);
+    fs::write(&path, &bytes).unwrap();
+    let run = bench.run(&["publish"]);
+    assert!(run.code == 4 && run.told.contains("its manifest says"), "{}", run.told);
+    fs::remove_file(format!("{}.json", path.display())).unwrap();
+    let run = bench.run(&["publish", &path.display().to_string()]);
+    assert!(run.code == 1 && run.told.contains("its manifest lies beside it"), "{}", run.told);
+    let run = bench.run(&["publish"]);
+    assert!(run.code == 2 && run.told.contains("there is no artifact in `dist/`"), "{}", run.told);
+}
+
+#[test]
+fn k4_a_wrong_destination_is_named_with_its_variable() {
+    let mut bench = Bench::new();
+    bench.to = "s3://key:secret@bucket/x".to_owned();
+    let run = bench.run(&["list"]);
+    assert!(run.code == 2 && run.told.contains("--to: it holds a user or a password"), "{}", run.told);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_publisher"));
+    command.env_clear().env("PYDIST_PUBLISH_TO", "http://host/x").current_dir(bench.folder.path()).arg("list");
+    let run = told(&command.output().unwrap());
+    assert!(run.code == 2 && run.told.contains("PYDIST_PUBLISH_TO: `http:` is no place to publish to"), "{}", run.told);
+}
+
+#[test]
+fn an_entry_is_promoted_retracted_and_its_artifact_stays() {
+    let bench = Bench::new();
+    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
+    bench.good(&["publish"]);
+    bench.good(&["promote", "3.12.10"]);
+    assert_eq!(bench.catalogue()["entries"][0]["channel"], "stable");
+    let missing = bench.run(&["retract", "3.12.11", "--reason", "x"]);
+    assert!(missing.code == 2 && missing.told.contains("there is no entry `3.12.11`"), "{}", missing.told);
+    bench.good(&["retract", "3.12.10", "--reason", "wrong numpy"]);
+    let catalogue = bench.catalogue();
+    assert_eq!(
+        (catalogue["entries"].as_array().unwrap().len(), &catalogue["retracted"][0]["reason"]),
+        (0, &json!("wrong numpy"))
+    );
+    let list = bench.good(&["list", "--all"]);
+    assert!(list.out.contains("retracted: wrong numpy"), "{}", list.out);
+    bench.good(&["gc", "--older-than-days", "0"]);
+    assert!(bench.good(&["verify"]).out.contains("4 objects"), "the artifact can still be fetched by its digest");
+}
+
+#[test]
+fn gc_removes_only_what_no_entry_points_at() {
+    let bench = Bench::new();
+    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
+    bench.good(&["publish"]);
+    let before = files_below(Path::new(&bench.to));
+    let folder = FolderDestination::new(PathBuf::from(&bench.to));
+    let stray: ObjectKey = "artifacts/ab/abcd/stray.tar.zst".parse().unwrap();
+    folder.create(&stray, b"stray").unwrap();
+    assert!(!bench.good(&["gc"]).out.contains("stray"), "it is too young");
+    assert!(bench.good(&["gc", "--dry-run", "--older-than-days", "0"]).out.contains("stray.tar.zst"));
+    assert!(folder.head(&stray).unwrap().is_some());
+    bench.good(&["gc", "--older-than-days", "0"]);
+    assert_eq!(files_below(Path::new(&bench.to)), before);
+}
+
+#[test]
+fn a_changed_pin_sends_what_changed_and_the_server_copies_the_rest() {
+    let server = S3Server::start();
+    let bench = Bench::on(&format!("http://{}", server.address()));
+    let mut sketch = Sketch::new("3.12.10");
+    sketch.packages = vec![("alpha", "1", 1), ("beta", "1", 2), ("gamma", "1", 3), ("delta", "1", 4)];
+    sketch.size = 9 << 20;
+    sketch.make(&bench.dist(), |_| ());
+    let first = bench.good(&["publish", "--json"]);
+    sketch.packages[1] = ("beta", "2", 5);
+    sketch.build = 2;
+    sketch.make(&bench.dist(), |_| ());
+    let second = bench.good(&["publish", "--json"]);
+    let moved = |run: &Run| -> (u64, u64) {
+        let rows = run.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let row = rows.into_iter().find(|row| row["event"] == "published").unwrap();
+        (row["moved"]["sent"].as_u64().unwrap(), row["moved"]["copied"].as_u64().unwrap())
+    };
+    let ((sent, none), (sent_again, copied)) = (moved(&first), moved(&second));
+    assert!(sent > 36 << 20 && none == 0, "{sent} {none}");
+    assert!(sent_again < 10 << 20 && copied >= 27 << 20, "{sent_again} sent, {copied} copied");
+    assert_eq!(bench.good(&["verify"]).code, 0);
+}
+
+#[test]
+fn a_fault_at_any_request_leaves_no_index_that_points_at_nothing() {
+    let server = S3Server::start();
+    let proxy = S3Proxy::start(server.address());
+    let bench = Bench::on(&proxy.url());
+    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
+    proxy.behave();
+    bench.good(&["publish"]);
+    let requests = proxy.requests().len();
+    assert!(requests > 10, "{:?}", proxy.requests());
+    for at in 0..requests {
+        let mut bench = Bench::on(&proxy.url());
+        Sketch::new("3.12.10").make(&bench.dist(), |_| ());
+        bench.to = format!("s3://{}/at-{at}", S3Server::BUCKET);
+        // Whatever is asked from here on is refused.
+        proxy.spoil(at, usize::MAX, S3Fault::Refused(403, "AccessDenied"));
+        let run = bench.run(&["publish"]);
+        assert!(run.code == 1 && run.told.contains("do not allow this"), "at {at}: {}", run.told);
+        assert_eq!(run.told.matches("error").count(), 1, "at {at}: one error: {}", run.told);
+        proxy.behave();
+        let to = bucket(&proxy.url(), &format!("at-{at}"), settings(S3Server::SECRET));
+        assert_eq!(dangling(&to), BTreeSet::new(), "at {at}");
+        bench.good(&["publish", "--quiet"]);
+        assert!(bench.good(&["verify"]).out.contains("0 faults"), "at {at}");
+    }
+}
+
+/// What the index and the entries point at and is not there.
+fn dangling(to: &dyn Destination) -> BTreeSet<String> {
+    let there: BTreeSet<String> = to.list("").unwrap().iter().map(|row| row.key.to_string()).collect();
+    let mut pointers = BTreeSet::new();
+    for key in there.iter().filter(|key| *key == "catalogue.json" || key.starts_with("entries/")) {
+        let Some(object) = to.get(&key.parse().unwrap()).unwrap() else { continue };
+        keys_in(&serde_json::from_slice(&object.bytes).unwrap(), &mut pointers);
+    }
+    let there: BTreeSet<String> = to.list("").unwrap().iter().map(|row| row.key.to_string()).collect();
+    pointers.difference(&there).cloned().collect()
+}
+
+fn keys_in(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get("key").and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|value| keys_in(value, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| keys_in(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn fifty_publishers_at_once_some_of_them_killed_lose_no_entry() {
+    let bench = Bench::new();
+    let artifact = |number: u64| {
+        let mut sketch = Sketch::new("3.12.10");
+        sketch.build = number;
+        sketch.make(&bench.folder.path().join(format!("dist-{number}")), |_| ()).display().to_string()
+    };
+    many_publishers(
+        &bench,
+        &FolderDestination::new(PathBuf::from(&bench.to)),
+        &(0..50).map(artifact).collect::<Vec<_>>(),
+    );
+    assert_eq!(bench.catalogue()["entries"].as_array().unwrap().len(), 50);
+}
+
+#[test]
+fn publishers_to_one_bucket_at_once_lose_no_entry() {
+    let server = S3Server::start();
+    let endpoint = format!("http://{}", server.address());
+    let bench = Bench::on(&endpoint);
+    let artifact = |number: u64| {
+        let mut sketch = Sketch::new("3.12.10");
+        sketch.build = number;
+        sketch.make(&bench.folder.path().join(format!("dist-{number}")), |_| ()).display().to_string()
+    };
+    let to = bucket(&endpoint, "p", settings(S3Server::SECRET));
+    many_publishers(&bench, &to, &(0..12).map(artifact).collect::<Vec<_>>());
+}
+
+/// All at once; every third is killed at some moment and run again. While they work nothing may dangle.
+fn many_publishers(bench: &Bench, to: &dyn Destination, artifacts: &[String]) {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut looks = 0;
+            while !over.load(Ordering::Relaxed) {
+                assert_eq!(dangling(to), BTreeSet::new());
+                looks += 1;
+                thread::sleep(Duration::from_millis(50));
+            }
+            looks
+        });
+        let publishers: Vec<_> = artifacts
+            .iter()
+            .enumerate()
+            .map(|(number, artifact)| {
+                scope.spawn(move || {
+                    if number % 3 == 0 {
+                        let mut child = bench.command(&["publish", "--quiet", artifact]).spawn().unwrap();
+                        // Spread over the time that one takes.
+                        thread::sleep(Duration::from_millis(15 * number as u64 + 5));
+                        let _ = child.kill();
+                        child.wait().unwrap();
+                    }
+                    bench.good(&["publish", "--quiet", artifact]);
+                })
+            })
+            .collect();
+        publishers.into_iter().for_each(|publisher| publisher.join().unwrap());
+        over.store(true, Ordering::Relaxed);
+        assert!(watcher.join().unwrap() > 0);
+    });
+    let verified = bench.good(&["verify"]);
+    assert!(verified.out.starts_with(&format!("{} entries", artifacts.len())), "{}", verified.out);
+    assert!(verified.out.contains("0 faults"), "{}{}", verified.out, verified.told);
+}
