@@ -93,7 +93,7 @@ pub use entry::{Content, Entry, EntryKind, PartSource};
 pub use extract::{ExtractOptions, Extracted, Limits, Links, TopFolder, extract};
 pub use extract_error::{ExtractError, ExtractErrorKind};
 pub use fetch::{
-    FetchError, FetchErrorKind, FetchRequest, FetchSettings, FetchTarget, Fetched, Proxies, Watch, fetch,
+    FetchError, FetchErrorKind, FetchRequest, FetchSettings, FetchTarget, Fetched, Proxies, Watch, fetch, fetch_small,
     without_secrets,
 };
 pub use identity::{EntryIdentity, identity_of};

@@ -23,7 +23,7 @@ pub enum FetchErrorKind {
     Place { reason: String },
     #[error("there is no manifest beside it: `{place}`")]
     NoManifest { place: String },
-    #[error("its manifest has more than {limit} bytes")]
+    #[error("it or its manifest has more than {limit} bytes, which none should")]
     LargeManifest { limit: u64 },
     #[error("the SHA-256 of its manifest is {actual}, expected is {expected}")]
     ManifestDigest { expected: Digest, actual: Digest },

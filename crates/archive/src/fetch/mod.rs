@@ -109,6 +109,14 @@ pub fn fetch(request: &FetchRequest, settings: &FetchSettings, watch: Watch<'_>)
     }
 }
 
+/// All of a small file, such as a catalogue or a signature: from where artifacts may come, with the same patience. The
+/// bytes are as they came; the caller compares them with what it knows.
+pub fn fetch_small(place: &str, settings: &FetchSettings, watch: Watch<'_>) -> Result<Vec<u8>, FetchError> {
+    let origin = Origin::new(place, settings);
+    let fetched = origin.and_then(|origin| origin.small(settings, &watch));
+    fetched.map_err(|kind| FetchError { place: without_secrets(place), kind })
+}
+
 struct Job<'a> {
     request: &'a FetchRequest,
     settings: &'a FetchSettings,

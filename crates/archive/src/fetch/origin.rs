@@ -56,6 +56,21 @@ impl Origin {
         }
     }
 
+    /// All of a small file.
+    pub(super) fn small(&self, settings: &FetchSettings, watch: &Watch<'_>) -> Result<Vec<u8>, FetchErrorKind> {
+        match self {
+            Self::Disk(path) => {
+                let text = read_bounded(open(path)?);
+                let text = text.map_err(|source| FetchErrorKind::Read { path: path.clone(), source })?;
+                text.ok_or(FetchErrorKind::LargeManifest { limit: MAX_MANIFEST })
+            }
+            Self::Web(web) => match repeat(settings, watch, "a small file", || manifest_on_web(web, web.url())) {
+                Err(FetchErrorKind::NoManifest { place }) => Err(FetchErrorKind::Status { status: 404, place }),
+                result => result,
+            },
+        }
+    }
+
     /// Asks for bytes of an artifact of `size` bytes. With `tag`, an answer about another file is
     /// [`FetchErrorKind::Replaced`].
     pub(super) fn range(&self, range: Range<u64>, size: u64, tag: Option<&str>) -> Result<Answer, Setback> {

@@ -1,0 +1,87 @@
+//! The command line, and nothing but its shape.
+
+use std::path::PathBuf;
+
+use catalogue::Channel;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use vocab::{PlatformKey, VersionString};
+
+/// Portable Python runtimes on this machine.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pydist",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 a file, the network or the disk failed, 2 usage or nothing fits, 4 a digest, \
+                  signature or archive cannot be trusted."
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+    #[command(flatten)]
+    pub global: GlobalArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fetch a published runtime, verify it, and install it beside the former one.
+    ///
+    /// It is installed as <DIR>/<VERSION>-<BUILD>; <DIR>/<VERSION>-current leads to it. Of an update only those parts are
+    /// fetched that the former one does not hold. The last line of the output is the installed folder.
+    Get {
+        /// Such as 3.12.10 or 3.12.10-atls.
+        version: VersionString,
+        /// Where it was published to: the URL or folder that holds catalogue.json.
+        #[arg(long, value_name = "URL|DIR")]
+        from: String,
+        /// Where runtimes are installed; the user's data folder when not given.
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+        /// candidate finds the newest of all, stable the newest that was promoted.
+        #[arg(long, default_value = "stable")]
+        channel: Channel,
+        /// The host's when not given.
+        #[arg(long, value_name = "KEY")]
+        platform: Option<PlatformKey>,
+        /// A minisign public key or a file with one: whatever it did not sign is refused.
+        #[arg(long, value_name = "FILE|KEY")]
+        public_key: Option<String>,
+        /// Use no network: what is installed, by the catalogue that was read last.
+        #[arg(long)]
+        offline: bool,
+    },
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct GlobalArguments {
+    /// Print events and results as JSON lines on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say more.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only what went wrong.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,114 @@
+//! What each subcommand does, over the library.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use archive::{FetchSettings, Proxies, Watch};
+use cli::Printer;
+use loader::{Home, Installed, PublicKey, Request, TrustError, get};
+use serde_json::json;
+use vocab::{Event, Exit, Fault, PlatformKey};
+
+use crate::arguments::{Arguments, Command};
+
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error("this machine is none of the platforms that runtimes are built for")]
+    Host,
+    #[error("the user's data folder is not known")]
+    NoHome,
+    #[error("--public-key: {source}")]
+    PublicKey { source: TrustError },
+    #[error("--public-key: cannot read `{}`: {source}", path.display())]
+    KeyFile { path: PathBuf, source: std::io::Error },
+}
+
+impl Fault for CommandError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Host => "E_GET_PLATFORM",
+            Self::NoHome => "E_GET_HOME",
+            Self::PublicKey { .. } | Self::KeyFile { .. } => "E_GET_PUBLIC_KEY",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Host => "name one with --platform",
+            Self::NoHome => "name the folder with --to",
+            Self::PublicKey { .. } => "give the line that begins with RW, or the file that `minisign -G` wrote",
+            Self::KeyFile { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+pub fn run(
+    arguments: &Arguments,
+    environment: &dyn Fn(&str) -> Option<String>,
+    printer: &Printer,
+    cancelled: &AtomicBool,
+) -> Result<Exit, Box<dyn Fault>> {
+    let Command::Get { version, from, to, channel, platform, public_key, offline } = &arguments.command;
+    let home = to.clone().or_else(|| data_folder(environment)).ok_or(CommandError::NoHome)?;
+    let request = Request {
+        version: version.clone(),
+        platform: platform.or_else(PlatformKey::host).ok_or(CommandError::Host)?,
+        channel: *channel,
+        from: from.clone(),
+        home: Home::new(home),
+        public_key: public_key.as_deref().map(key_of).transpose()?,
+        offline: *offline,
+    };
+    let settings = FetchSettings { proxies: Proxies::of(environment), ..FetchSettings::default() };
+    let tell = |event: Event| printer.tell(event);
+    let got = get(&request, &settings, Watch { tell: &tell, cancelled })?;
+    let (fetched, size) = match got.installed {
+        Installed::Before => (0, 0),
+        Installed::Now { fetched, size } => (fetched, size),
+    };
+    if arguments.global.json {
+        let row = json!({
+            "path": got.folder, "current": got.current, "build_key": got.build_key, "signed": got.signed,
+            "installed": matches!(got.installed, Installed::Now { .. }), "fetched": fetched, "size": size,
+        });
+        printer.json("got", &row);
+        return Ok(Exit::Done);
+    }
+    match got.installed {
+        Installed::Before => printer.say(&format!("{version} is installed and up to date")),
+        Installed::Now { .. } => {
+            printer.say(&format!("{} of {} fetched, installed", cli::bytes(fetched), cli::bytes(size)));
+        }
+    }
+    printer.data(&got.folder.display().to_string());
+    Ok(Exit::Done)
+}
+
+/// Of a file, or of the text itself where no such file is.
+fn key_of(text: &str) -> Result<PublicKey, CommandError> {
+    let path = Path::new(text);
+    let text = match path.is_file() {
+        true => fs::read_to_string(path).map_err(|source| CommandError::KeyFile { path: path.to_owned(), source })?,
+        false => text.to_owned(),
+    };
+    PublicKey::of_text(&text).map_err(|source| CommandError::PublicKey { source })
+}
+
+/// By the conventions of each system.
+fn data_folder(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let set = |name: &str| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let data = if cfg!(windows) {
+        set("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        set("HOME").map(|home| home.join("Library/Application Support"))
+    } else {
+        set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")))
+    };
+    data.map(|data| data.join("pydist/runtimes"))
+}

@@ -1,0 +1,97 @@
+//! Why a runtime could not be had.
+
+use std::io;
+use std::path::PathBuf;
+
+use archive::{FetchError, ManifestError};
+use catalogue::{LookUpError, ReadError};
+use vocab::{Digest, Exit, Fault, PlatformKey, VersionString};
+
+use crate::TrustError;
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot get {version} for {platform} from `{from}`")]
+pub struct GetError {
+    pub version: VersionString,
+    pub platform: PlatformKey,
+    /// Without user, password and query.
+    pub from: String,
+    #[source]
+    pub kind: GetErrorKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum GetErrorKind {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Catalogue(#[from] ReadError),
+    #[error(transparent)]
+    Missing(#[from] LookUpError),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error("it was published without a signature, and a public key was given")]
+    Unsigned,
+    #[error("{what}: {source}")]
+    Signature { what: &'static str, source: TrustError },
+    #[error("the SHA-256 of the {what} is {actual}, the catalogue says {expected}")]
+    Digest { what: &'static str, expected: Digest, actual: Digest },
+    #[error("the manifest is of {found}, not of what the catalogue offers")]
+    OtherRuntime { found: String },
+    #[error("without a network: {reason}")]
+    Offline { reason: String },
+    #[error("cannot write `{}`: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+}
+
+impl Fault for GetError {
+    fn code(&self) -> &'static str {
+        match &self.kind {
+            GetErrorKind::Fetch(error) => error.code(),
+            GetErrorKind::Catalogue(error) => error.code(),
+            GetErrorKind::Missing(error) => error.code(),
+            GetErrorKind::Manifest(error) => error.code(),
+            GetErrorKind::Unsigned => "E_GET_UNSIGNED",
+            GetErrorKind::Signature { .. } => "E_GET_SIGNATURE",
+            GetErrorKind::Digest { .. } => "E_GET_CHECKSUM",
+            GetErrorKind::OtherRuntime { .. } => "E_GET_OTHER_RUNTIME",
+            GetErrorKind::Offline { .. } => "E_GET_OFFLINE",
+            GetErrorKind::Write { .. } => "E_GET_WRITE",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match &self.kind {
+            GetErrorKind::Fetch(error) => error.exit(),
+            GetErrorKind::Catalogue(error) => error.exit(),
+            GetErrorKind::Missing(error) => error.exit(),
+            GetErrorKind::Manifest(error) => error.exit(),
+            GetErrorKind::Unsigned
+            | GetErrorKind::Signature { .. }
+            | GetErrorKind::Digest { .. }
+            | GetErrorKind::OtherRuntime { .. } => Exit::Trust,
+            GetErrorKind::Offline { .. } | GetErrorKind::Write { .. } => Exit::Build,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match &self.kind {
+            GetErrorKind::Fetch(error) => return error.hint(),
+            GetErrorKind::Catalogue(error) => return error.hint(),
+            GetErrorKind::Missing(error) => return error.hint(),
+            GetErrorKind::Manifest(error) => return error.hint(),
+            GetErrorKind::Unsigned => {
+                "ask who publishes for a signed one, or leave out --public-key to rely on digests"
+            }
+            GetErrorKind::Signature { .. } => {
+                "do not use it before you know why: the key is another one, or what is published was changed"
+            }
+            GetErrorKind::Digest { .. } | GetErrorKind::OtherRuntime { .. } => {
+                "the place gives something else than its catalogue says; tell who publishes there"
+            }
+            GetErrorKind::Offline { .. } => "run it once without --offline",
+            GetErrorKind::Write { .. } => "choose another folder with --to, or make this one writable",
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,68 @@
+//! Whose signature is believed. Source: the file formats of minisign.
+
+use minisign_verify::Signature;
+
+/// One that came to the reader by another way than the catalogue.
+pub struct PublicKey(minisign_verify::PublicKey);
+
+impl PublicKey {
+    /// Of the content of a key file (a comment line, then the key) or of the key's line alone.
+    pub fn of_text(text: &str) -> Result<Self, TrustError> {
+        let text = text.trim();
+        let key = match text.lines().count() {
+            1 => minisign_verify::PublicKey::from_base64(text),
+            _ => minisign_verify::PublicKey::decode(text),
+        };
+        key.map(Self).map_err(|error| TrustError::Key { reason: error.to_string() })
+    }
+
+    /// `signature` is a `.minisig` file's content. Only prehashed signatures count, as minisign writes them by default.
+    pub fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), TrustError> {
+        let wrong = |reason: String| TrustError::Signature { reason };
+        let text = str::from_utf8(signature).map_err(|_| wrong("it is no text".to_owned()))?;
+        let signature = Signature::decode(text).map_err(|error| wrong(error.to_string()))?;
+        self.0.verify(data, &signature, false).map_err(|error| wrong(error.to_string()))
+    }
+}
+
+impl std::fmt::Debug for PublicKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("PublicKey").finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TrustError {
+    #[error("this is no minisign public key: {reason}")]
+    Key { reason: String },
+    #[error("the signature does not belong to the key and the data: {reason}")]
+    Signature { reason: String },
+}
+
+#[cfg(test)]
+mod tests {
+    use minisign::KeyPair;
+
+    use super::*;
+
+    #[test]
+    fn only_the_key_that_signed_exactly_these_bytes_is_content() {
+        let pair = KeyPair::generate_unencrypted_keypair().unwrap();
+        let other = KeyPair::generate_unencrypted_keypair().unwrap();
+        let signature = minisign::sign(Some(&pair.pk), &pair.sk, &b"data"[..], None, None).unwrap().into_string();
+        let line = pair.pk.to_base64();
+        let file = pair.pk.to_box().unwrap().into_string();
+        for text in [&line, &file, &format!("{line}\n")] {
+            let key = PublicKey::of_text(text).unwrap();
+            assert_eq!(key.verify(b"data", signature.as_bytes()), Ok(()), "for {text:?}");
+            for (data, signature) in [(&b"other"[..], signature.as_bytes()), (b"data", b"\xff"), (b"data", b"signed")] {
+                assert!(matches!(key.verify(data, signature), Err(TrustError::Signature { .. })));
+            }
+        }
+        let other = PublicKey::of_text(&other.pk.to_base64()).unwrap();
+        assert!(other.verify(b"data", signature.as_bytes()).is_err());
+        for text in ["", "RWQ", "a\nb\nc", &line[1..]] {
+            assert!(matches!(PublicKey::of_text(text), Err(TrustError::Key { .. })), "for {text:?}");
+        }
+    }
+}
