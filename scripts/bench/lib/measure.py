@@ -19,6 +19,8 @@ class Sample:
     peak: float
     # Of the one that was started; 0 where the system does not tell.
     own_peak: float
+    # Of all processors, for itself and in the system: what a busy machine does not change much.
+    processor_seconds: float = 0.0
     output: str = ""
 
 
@@ -34,6 +36,10 @@ class Row:
     @property
     def seconds(self):
         return statistics.median(sample.seconds for sample in self.samples)
+
+    @property
+    def processor_seconds(self):
+        return statistics.median(sample.processor_seconds for sample in self.samples)
 
     @property
     def fastest(self):
@@ -102,7 +108,8 @@ def timed(arguments, **options):
         sys.exit(f"exit code {process.returncode}: {' '.join(words)}\n{output[-4000:]}")
     # Linux counts in KiB, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
-    return Sample(seconds, usage.ru_maxrss * unit / 1e6, watch.peak / 1e6, output)
+    processor_seconds = usage.ru_utime + usage.ru_stime
+    return Sample(seconds, usage.ru_maxrss * unit / 1e6, watch.peak / 1e6, processor_seconds, output)
 
 
 def shell(script, **options):
