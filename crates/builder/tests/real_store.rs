@@ -233,7 +233,7 @@ fn what_is_damaged_in_the_store_is_named_and_made_good() {
         }),
         ("a file too many in the interpreter", "does not belong into it", {
             Box::new(|| {
-                fs::write(first(&store.join("bases"), |it| it.ends_with("os.py")).with_file_name("x.py"), "").unwrap()
+                fs::write(first(&store.join("bases"), |it| it.ends_with("os.py")).with_file_name("x.py"), "").unwrap();
             })
         }),
         ("byte code in the interpreter", "byte code was removed", Box::new(leave_byte_code)),
