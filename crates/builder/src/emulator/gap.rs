@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::EmulatorKind;
+use crate::system_libraries::windows::is_system_library;
 
 /// What the emulator cannot do, in its own words, if that is why an import failed. `error` is the text of the attempt.
 pub fn gap_in(kind: EmulatorKind, error: &str) -> Option<String> {
@@ -20,18 +21,21 @@ pub fn gap_in(kind: EmulatorKind, error: &str) -> Option<String> {
 pub fn with_cause(kind: EmulatorKind, error: &str, said: &str) -> String {
     let unnamed = kind == EmulatorKind::Wine && !error.contains(UNIMPLEMENTED);
     let stub_called = unnamed && STUB_CODES.iter().any(|code| error.contains(code));
-    let load_failed = unnamed && error.contains("DLL load failed");
+    // `ImportError: DLL load failed while importing tbbpool: Module not found.`; wine names the file.
+    let imported = error.split_once("DLL load failed while importing ").map(|(_, rest)| rest);
+    let file = imported.and_then(|rest| rest.split([':', ' ']).next()).map(|name| format!("\\{name}."));
     let causes: BTreeSet<&str> = said
         .lines()
         .filter_map(|line| match () {
             () if stub_called => line.find(UNIMPLEMENTED).and_then(|start| line[start..].split(',').next()),
-            () if load_failed => line.find(LIBRARY).map(|start| &line[start..]),
+            () if file.as_ref().is_some_and(|file| line.contains(file)) => {
+                line.find(LIBRARY).map(|start| &line[start..])
+            }
             () => None,
         })
         .map(str::trim)
         .collect();
-    // Which of several libraries this one needed cannot be told.
-    if causes.is_empty() || (load_failed && causes.len() > 1) {
+    if causes.is_empty() {
         return error.to_owned();
     }
     format!("{error}: {}", Vec::from_iter(causes).join(", "))
@@ -56,8 +60,7 @@ fn qemu_gap(error: &str) -> Option<String> {
 }
 
 fn wine_gap(error: &str) -> Option<String> {
-    if let Some(start) = error.to_lowercase().find(UNIMPLEMENTED) {
-        // Lower case keeps the length of ASCII; of other texts only the place may be off, never the borders.
+    if let Some(start) = error.to_ascii_lowercase().find(UNIMPLEMENTED) {
         let rest = error.get(start + UNIMPLEMENTED.len()..).unwrap_or_default();
         let name = rest.split([',', ' ', ')']).next().unwrap_or_default();
         return Some(format!("{UNIMPLEMENTED}{name}"));
@@ -65,8 +68,7 @@ fn wine_gap(error: &str) -> Option<String> {
     if let Some((_, rest)) = error.split_once(LIBRARY) {
         let name = rest.split(' ').next().unwrap_or_default();
         // Any other library would have to lie in the runtime.
-        let of_windows = ["api-ms-win-", "ext-ms-win-"].iter().any(|start| name.to_lowercase().starts_with(start));
-        return of_windows.then(|| format!("no library {name}"));
+        return is_system_library(name).then(|| format!("no library {name}"));
     }
     STUB_CODES
         .iter()
@@ -84,7 +86,8 @@ mod tests {
                     wine: Call from 000000007B013D7E to unimplemented function ucrtbase.dll.crealf, aborting\n\
                     0024:err:module:import_dll Library x.dll (which is needed by L\"Z:\\y.pyd\") not found\n";
         let other = format!("{said}wine: Call from 0 to unimplemented function ucrtbase.dll.cexp, aborting\n");
-        let (code, load) = ("ended with code 2147483904", "ImportError: DLL load failed while importing y");
+        let (code, load) =
+            ("ended with code 2147483904", "ImportError: DLL load failed while importing y: Module not found.");
         let wine = EmulatorKind::Wine;
         let one = with_cause(wine, code, said);
         assert_eq!(one, "ended with code 2147483904: unimplemented function ucrtbase.dll.crealf");
@@ -148,7 +151,7 @@ mod tests {
             (Qemu, "ImportError: libz.so.1: cannot open shared object file", None),
             // Messages of the other emulator mean nothing.
             (Qemu, "unimplemented function ucrtbase.dll.crealf", None),
-            (Wine, "İ unimplemented function", Some("unimplemented function ")),
+            (Wine, "İ Unimplemented function x.dll.f", Some("unimplemented function x.dll.f")),
         ];
         for (kind, error, gap) in cases {
             assert_eq!(gap_in(kind, error).as_deref(), gap, "for {error:?}");

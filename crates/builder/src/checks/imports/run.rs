@@ -263,6 +263,11 @@ impl Session<'_> {
         for name in ONE_THREAD {
             invocation = invocation.env(name, "1");
         }
+        if self.check.emulator.is_some() {
+            // Compiling at import would take minutes, and show how fast the emulator is. What numba is made of is
+            // imported all the same.
+            invocation = invocation.env("NUMBA_DISABLE_JIT", "1");
+        }
         // Without it macOS stops forked processes that touch its frameworks.
         invocation.env("OBJC_DISABLE_INITIALIZE_FORK_SAFETY", "YES").env("LC_ALL", "C.UTF-8")
     }
