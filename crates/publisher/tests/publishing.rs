@@ -166,7 +166,8 @@ fn a_signed_runtime_is_verified_and_a_changed_object_found() {
 fn k3_what_stands_against_any_artifact_is_told_before_anything_is_uploaded() {
     let bench = Bench::new();
     let rule = |outcome: &str| json!([{ "name": "cudf-cu12", "outcome": outcome, "reason": "no wheel" }]);
-    let cases: [(&str, &dyn Fn(&mut Value), &str, &str); 6] = [
+    type Change<'a> = &'a dyn Fn(&mut Value);
+    let cases: [(&str, Change<'_>, &str, &str); 6] = [
         // (case, what is so in the manifest, what is told, what allows it)
         ("stand-in", &|it| it["base"]["stand_in"] = json!(true), "stands on Python 3.12.10", "--allow-stand-in"),
         (
