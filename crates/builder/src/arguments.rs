@@ -9,6 +9,8 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use vocab::ArtifactFormat;
 
+use crate::survey_arguments::{CheckArguments, DiffArguments, MatrixArguments, OutdatedArguments};
+
 /// Build portable Python runtimes from this repository's configuration.
 #[derive(Debug, Parser)]
 #[command(
@@ -50,11 +52,15 @@ pub enum Command {
     /// Resolve anew and write lock.json.
     Lock(BuildArguments),
     /// Look at every configuration, lock and whitelist without building.
-    Check {
-        /// Version strings, or `all`; all when none is given.
-        #[arg(value_name = "VERSION")]
-        versions: Vec<String>,
-    },
+    Check(CheckArguments),
+    /// Print the CI jobs that are needed, in the form that a CI system reads.
+    Matrix(MatrixArguments),
+    /// Ask the indexes what could be newer.
+    #[command(after_help = "Exit codes: 0 the locks are as new as the configuration allows, 3 `builder lock` would \
+                            change one. Newer releases beyond exact pins, and of Python, are information.")]
+    Outdated(OutdatedArguments),
+    /// Compare two versions, locks, manifests or artifacts.
+    Diff(DiffArguments),
     /// Begin a new version or variant.
     New {
         /// `X.Y.Z` or `X.Y.Z-variant`.

@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use config_merger::{Layout, Repository};
+use config_merger::Repository;
 use jiff::civil::Date;
-use serde::Serialize;
 use vocab::{ArtifactName, Digest, Event, Exit, Fault, Manifest, Outcome, PlatformKey, VersionString};
 
 use crate::artifacts::{self, PackedAhead, Packing, Parts};
 use crate::assemble::{self, Pieces};
-use crate::base::{self, BaseTree};
+use crate::base;
+use crate::build_key::{KeyInputs, build_key, copy_operations};
 use crate::checks::Whitelist;
-use crate::copy_files::{self, CopyOperation};
-use crate::emulator::{self, Emulator};
+use crate::emulator;
 use crate::finish::{self, INNER_MANIFEST};
 use crate::gather;
 use crate::options::BuildOptions;
@@ -26,9 +25,6 @@ use crate::remote::Remote;
 use crate::steps::Steps;
 use crate::verify::{self, Verification};
 use crate::{Context, disk_space, for_target, test_run};
-
-/// Raised whenever equal inputs would give another runtime than before.
-const BUILD_FORMAT: u32 = 3;
 
 /// How a build ended well.
 #[derive(Clone, Debug)]
@@ -211,10 +207,19 @@ fn build_one(
     if !prepared.is_foreign() {
         prepared.host.is(&tree);
     }
-    let whitelist_path = repository.root().join("checker").join("whitelists").join(format!("{platform}.json"));
-    let whitelist = Whitelist::read(&whitelist_path)?;
-    let copies = copy_operations(prepared);
-    let key = build_key(prepared, &tree, &copies, &whitelist_path, options, emulator.as_ref())?;
+    let whitelist = Whitelist::read(&Whitelist::path(repository.root(), platform))?;
+    let copies = copy_operations(&prepared.config, platform);
+    let inputs = KeyInputs {
+        config: &prepared.config,
+        request: &prepared.request,
+        lock: prepared.lock_digest,
+        left_out: &prepared.rows.left_out,
+        repository: repository.root(),
+        source_date_epoch: options.source_date_epoch,
+        strict: options.strict,
+        emulator: emulator.as_ref().map(|emulator| emulator.label.as_str()),
+    };
+    let key = build_key(&inputs, tree.identity)?;
     let folder = prepared.folder.join("pydist");
     let prefix = PrefixFolder::hold(context, &folder, platform)?;
     let packing = Packing {
@@ -279,67 +284,6 @@ fn build_one(
 /// With `--strict`, what went wrong with the remote store.
 fn remote_outcome(context: &Context) -> Result<(), Box<dyn Fault>> {
     context.store.remote().map_or(Ok(()), Remote::outcome)
-}
-
-fn copy_operations(prepared: &Prepared) -> Vec<CopyOperation> {
-    prepared
-        .config
-        .copy_files_for(prepared.request.target.platform)
-        .map(|copy| CopyOperation {
-            from: copy.from.clone(),
-            to: copy.to.clone(),
-            optional: copy.optional,
-            place: copy.place.to_string(),
-        })
-        .collect()
-}
-
-/// Of all that the runtime's bytes come from, and of what it is checked against.
-fn build_key(
-    prepared: &Prepared,
-    tree: &BaseTree,
-    copies: &[CopyOperation],
-    whitelist: &Path,
-    options: &BuildOptions,
-    emulator: Option<&Emulator>,
-) -> Result<Digest, Box<dyn Fault>> {
-    #[derive(Serialize)]
-    struct Key<'a> {
-        format: u32,
-        builder: &'a str,
-        runtime: &'a VersionString,
-        /// It stands in the manifest inside the artifact, so equal keys need equal ones.
-        config: Digest,
-        base: Digest,
-        lock: Digest,
-        requested: Vec<&'a str>,
-        rules: Vec<&'a vocab::RuleRecord>,
-        layout: Layout,
-        copies: Digest,
-        whitelist: Digest,
-        mtime: u64,
-        strict: bool,
-        /// What the import check says depends on it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        emulator: Option<&'a str>,
-    }
-    let key = Key {
-        format: BUILD_FORMAT,
-        builder: env!("CARGO_PKG_VERSION"),
-        runtime: &prepared.config.version,
-        config: prepared.config_digest,
-        base: tree.identity,
-        lock: prepared.lock_digest,
-        requested: prepared.request.requirements.iter().map(|it| it.name.as_str()).collect(),
-        rules: prepared.request.decided.iter().chain(&prepared.rows.left_out).collect(),
-        layout: prepared.config.layout,
-        copies: copy_files::digest_of(copies, &prepared.folder)?,
-        whitelist: Digest::of(fs::read(whitelist).unwrap_or_default()),
-        mtime: options.source_date_epoch,
-        strict: options.strict,
-        emulator: emulator.map(|emulator| emulator.label.as_str()),
-    };
-    Ok(Digest::of(serde_json::to_string(&key).expect("plain data with text keys")))
 }
 
 /// The former product, if it was made of the same inputs and is still there. A file that somebody changed inside

@@ -1,6 +1,5 @@
 //! What each subcommand does, over the library.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -24,10 +23,10 @@ use serde_json::json;
 use vocab::{ArtifactFormat, Event, Exit, Fault, PlatformKey, VersionString};
 
 use crate::arguments::{Arguments, BuildArguments, Command, GlobalArguments};
-use crate::store_commands;
+use crate::{store_commands, survey_commands};
 
 #[derive(Debug, thiserror::Error)]
-enum UsageError {
+pub enum UsageError {
     #[error(transparent)]
     Platform(#[from] vocab::PlatformKeyError),
     #[error("this machine is none of the five platforms")]
@@ -69,12 +68,12 @@ impl Fault for UsageError {
 }
 
 /// What every command here works with.
-struct Session<'a> {
+pub struct Session<'a> {
     environment: &'a Environment,
-    printer: &'a Arc<Printer>,
+    pub printer: &'a Arc<Printer>,
     cancelled: &'a Arc<AtomicBool>,
-    global: &'a GlobalArguments,
-    repository: Repository,
+    pub global: &'a GlobalArguments,
+    pub repository: Repository,
 }
 
 pub fn run(
@@ -96,7 +95,10 @@ pub fn run(
         None => session.build(&arguments.build, false),
         Some(Command::Plan(build)) => session.build(&BuildArguments { dry_run: true, ..build.clone() }, false),
         Some(Command::Lock(build)) => session.build(&BuildArguments { dry_run: true, ..build.clone() }, true),
-        Some(Command::Check { versions }) => session.check(versions),
+        Some(Command::Check(arguments)) => survey_commands::check(&session, arguments),
+        Some(Command::Matrix(arguments)) => survey_commands::matrix(&session, arguments),
+        Some(Command::Outdated(arguments)) => survey_commands::outdated(&session, arguments),
+        Some(Command::Diff(arguments)) => survey_commands::diff(&session, arguments),
         Some(Command::New { version, from }) => session.new_version(version, from.as_deref()),
         Some(Command::Clean { versions, store }) => session.clean(versions, *store),
         Some(Command::Store(_)) => unreachable!("it needs no repository and was done above"),
@@ -248,26 +250,6 @@ impl Session<'_> {
         }
     }
 
-    fn check(&self, versions: &[String]) -> Result<Exit, Box<dyn Fault>> {
-        let versions = self.versions(versions)?;
-        let store = Store::at(store_root(self.global, self.environment)?);
-        let downloader = Downloader::new(DownloadSettings::of(self.environment));
-        let Some(first) = versions.first() else { return Err(UsageError::NoVersions.into()) };
-        let offline = BuildArguments { offline: true, ..Default::default() };
-        let context = self.context(&store, &downloader, &offline, (first, &[]));
-        let faults = builder::check_all::check_all(&context, &self.repository, &versions);
-        for (_, fault) in &faults {
-            self.printer.fault(fault.as_ref());
-        }
-        let places: BTreeMap<&str, usize> = faults.iter().fold(BTreeMap::new(), |mut places, (place, _)| {
-            *places.entry(place.as_str()).or_default() += 1;
-            places
-        });
-        let closing = if faults.is_empty() { "all is well".to_owned() } else { format!("{} at fault", places.len()) };
-        self.printer.say(&format!("{} versions looked at, {closing}", versions.len()));
-        Ok(faults.iter().map(|(_, fault)| fault.exit()).next().unwrap_or(Exit::Done))
-    }
-
     fn new_version(&self, version: &str, from: Option<&str>) -> Result<Exit, Box<dyn Fault>> {
         let version: VersionString = version.parse().map_err(UsageError::Version)?;
         let from = from.map(|from| self.repository.version(from)).transpose()?;
@@ -302,7 +284,7 @@ impl Session<'_> {
     }
 
     /// Every one for none and for `all`, else each text checked against the folders that are there.
-    fn versions(&self, texts: &[String]) -> Result<Vec<VersionString>, Box<dyn Fault>> {
+    pub fn versions(&self, texts: &[String]) -> Result<Vec<VersionString>, Box<dyn Fault>> {
         if texts.is_empty() || texts == ["all"] {
             let all = self.repository.versions();
             return if all.is_empty() { Err(UsageError::NoVersions.into()) } else { Ok(all) };
@@ -318,10 +300,6 @@ impl Session<'_> {
     }
 
     fn options(&self, arguments: &BuildArguments, refresh: bool) -> Result<BuildOptions, UsageError> {
-        let epoch = match self.environment.text("SOURCE_DATE_EPOCH") {
-            Some(text) => text.parse().map_err(|_| UsageError::Epoch { text: text.to_owned() })?,
-            None => archive::DEFAULT_MTIME,
-        };
         let in_ci = self.environment.text("CI") == Some("true");
         Ok(BuildOptions {
             dry_run: arguments.dry_run,
@@ -335,10 +313,33 @@ impl Session<'_> {
             out: self.out(arguments.out.clone()),
             formats: formats(&arguments.format),
             level: arguments.level,
-            source_date_epoch: epoch,
+            source_date_epoch: self.source_date_epoch()?,
             python_mirror: arguments.python_mirror.clone(),
             test_run: self.environment.text("TEST_RUN") == Some("true"),
         })
+    }
+
+    /// Seconds since 1970, for every entry of an artifact.
+    pub fn source_date_epoch(&self) -> Result<u64, UsageError> {
+        match self.environment.text("SOURCE_DATE_EPOCH") {
+            Some(text) => text.parse().map_err(|_| UsageError::Epoch { text: text.to_owned() }),
+            None => Ok(archive::DEFAULT_MTIME),
+        }
+    }
+
+    /// For commands that look at versions and build none of them.
+    pub fn survey_context(&self, versions: &[VersionString], offline: bool) -> Result<Context, Box<dyn Fault>> {
+        let root = store_root(self.global, self.environment)?;
+        // Offline the store is not even made.
+        let store = if offline { Store::at(root) } else { Store::open(root)? };
+        let downloader = Downloader::new(self.download_settings(versions));
+        let first = versions.first().ok_or(UsageError::NoVersions)?;
+        let arguments = BuildArguments { offline, ..Default::default() };
+        Ok(self.context(&store, &downloader, &arguments, (first, &[])))
+    }
+
+    pub fn warn(&self, code: &'static str, text: String, hint: Option<String>) {
+        self.printer.tell(Event::Warning { code, text, place: None, hint });
     }
 
     fn out(&self, given: Option<PathBuf>) -> PathBuf {

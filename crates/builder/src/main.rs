@@ -3,6 +3,9 @@
 mod arguments;
 mod commands;
 mod store_commands;
+mod survey_arguments;
+mod survey_commands;
+mod survey_tables;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;

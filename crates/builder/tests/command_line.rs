@@ -1,80 +1,13 @@
 //! What a person sees: command, exit code, standard output and standard error. Needs neither network, uv nor Python.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
-use std::fmt::Write as _;
+mod desk;
+
 use std::path::Path;
-use std::process::{Command, Stdio};
 
+use desk::Desk;
 use serde_json::{Value, json};
-use testkit::TestRepository;
 use vocab::PlatformKey;
-
-/// A repository with two versions, and a store that stays empty.
-struct Desk {
-    repository: TestRepository,
-    folder: tempfile::TempDir,
-}
-
-impl Desk {
-    fn new() -> Self {
-        let repository = TestRepository::new();
-        repository.version("3.12.10", &json!({ "packages": { "dependencies": ["demo==1.0"] } }));
-        repository.version("3.12.10-atls", &json!({}));
-        Self { repository, folder: tempfile::tempdir().unwrap() }
-    }
-
-    /// The command line is split at blanks.
-    fn run(&self, line: &str) -> String {
-        self.run_with(line, &[])
-    }
-
-    /// As a snapshot shows it, with the folders of this machine named.
-    fn run_with(&self, line: &str, environment: &[(&str, &str)]) -> String {
-        let store = self.folder.path().join("store");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_builder"));
-        command.args(line.split_whitespace()).current_dir(self.repository.path()).stdin(Stdio::null());
-        // Nothing can be started: what is shown here comes from the builder alone.
-        command.env_clear().env("PATH", self.folder.path()).env("PYDIST_STORE", &store).envs(environment.to_vec());
-        #[cfg(windows)]
-        command.env("SystemRoot", std::env::var_os("SystemRoot").unwrap_or_default());
-        let output = command.output().unwrap();
-        let mut text = format!("$ builder {line}\n");
-        for (name, value) in environment {
-            text.insert_str(2, &format!("{name}={value} "));
-        }
-        let _ = writeln!(text, "exit {}", output.status.code().unwrap());
-        for (name, bytes) in [("stdout", output.stdout), ("stderr", output.stderr)] {
-            if !bytes.is_empty() {
-                let _ = writeln!(text, "--- {name}\n{}", String::from_utf8(bytes).unwrap().trim_end());
-            }
-        }
-        self.redacted(&text)
-    }
-
-    fn redacted(&self, text: &str) -> String {
-        let mut text = text.replace(".exe", "");
-        for (folder, name) in [(self.repository.path(), "<repository>"), (self.folder.path(), "<folder>")] {
-            let canonical = folder.canonicalize().unwrap();
-            for path in [canonical.as_path(), folder] {
-                text = text.replace(path.to_str().unwrap(), name);
-            }
-        }
-        let host = PlatformKey::host().unwrap();
-        for place in ["for ", "on ", "pydist/"] {
-            text = text.replace(&format!("{place}{host}"), &format!("{place}<host>"));
-        }
-        let text = if cfg!(windows) { text.replace('\\', "/") } else { text };
-        text.lines().map(|line| without_what_varies(line) + "\n").collect()
-    }
-
-    fn shared(&self, text: &str) {
-        self.repository.file("shared-config.json", text);
-    }
-
-    fn version(&self, text: &str) {
-        self.repository.file("python-3.12.10/config.json", text);
-    }
-}
 
 #[test]
 fn wrong_usage_is_answered_with_what_to_write() {
@@ -252,17 +185,6 @@ fn results_are_lines_of_json_where_json_is_asked_for() {
         assert_eq!(told["event"], event, "{text}");
         assert!(told["path"].as_str().unwrap().starts_with("<repository>"), "{text}");
     }
-}
-
-/// `done: read the configuration, 3 ms` takes another time each run; an artifact's name ends with the platform.
-fn without_what_varies(line: &str) -> String {
-    let cut = |at: &str, end: char, instead: &str| {
-        let (head, rest) = line.split_once(at)?;
-        Some(format!("{head}{at}{}{instead}", rest.split(end).next()?))
-    };
-    cut("  done: ", ',', "")
-        .or_else(|| line.starts_with("artifact").then(|| cut("pydist-python-", '-', "-<platform>.tar.zst"))?)
-        .unwrap_or_else(|| line.to_owned())
 }
 
 /// Files whose path starts with `start`, sorted.

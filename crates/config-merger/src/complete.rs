@@ -7,7 +7,7 @@ use vocab::{DistributionName, PlatformKey, SystemVersion, VersionString};
 use crate::document::shown;
 use crate::layer::{
     BuildLayer, BuildWheelLayer, ByName, ByPlatform, CopyFileLayer, Layer, Name, PackagesLayer, PlatformLayer,
-    PythonLayer, ReasonsLayer, RegistriesLayer, RequirementText, ResolutionLayer, SystemVersionText,
+    PythonLayer, ReasonsLayer, RegistriesLayer, RequirementText, ResolutionLayer, RunnersLayer, SystemVersionText,
 };
 use crate::merge::index_url_key;
 use crate::places::Places;
@@ -16,7 +16,7 @@ use crate::report::Report;
 use crate::requirement_text::{parse, with_text};
 use crate::{
     ArchiveSource, BuildSettings, BuildWheel, Config, CopyFile, Finding, FindingCode, Packages, Place,
-    PlatformPackages, PythonSettings, Reasons, Registries, Requirement, Resolution,
+    PlatformPackages, PythonSettings, Reasons, Registries, Requirement, Resolution, Runners,
 };
 
 /// What is needed beside the layer itself.
@@ -38,6 +38,7 @@ impl Completion<'_> {
             build: build(&layer.build.unwrap_or_default()),
             python: python(layer.python.unwrap_or_default()),
             oldest_system: oldest_system(layer.oldest_system),
+            runners: runners(layer.runners.unwrap_or_default()),
             layout: layer.layout.unwrap_or_default(),
             degraded: false,
         }
@@ -167,6 +168,14 @@ fn oldest_system(layer: Option<ByPlatform<Option<SystemVersionText>>>) -> BTreeM
         Some((platform, given.or(SystemVersion::oldest(platform))?))
     };
     PlatformKey::ALL.into_iter().filter_map(chosen).collect()
+}
+
+fn runners(layer: RunnersLayer) -> Runners {
+    Runners {
+        github: by_platform(layer.github),
+        gitlab: by_platform(layer.gitlab),
+        kubernetes: by_platform(layer.kubernetes),
+    }
 }
 
 fn reasons(layer: Option<ReasonsLayer>) -> Reasons {

@@ -24,6 +24,8 @@ pub struct Config {
     pub python: PythonSettings,
     /// The oldest system that the runtime must run on: glibc on Linux, macOS. Every platform but Windows has one.
     pub oldest_system: BTreeMap<PlatformKey, SystemVersion>,
+    #[serde(skip_serializing_if = "Runners::is_empty")]
+    pub runners: Runners,
     pub layout: Layout,
     /// A file could not be read and an empty document stood in for it, as `--lenient-config` allows.
     #[serde(skip)]
@@ -37,6 +39,21 @@ pub struct Registries {
     /// These distributions are taken from this index and no other. Each URL is one of `additional`, in the same
     /// spelling.
     pub pinned: BTreeMap<DistributionName, String>,
+}
+
+/// On which machines the jobs of a CI system run, where not on its usual ones: labels or tags, several with commas
+/// between them; for Kubernetes an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Runners {
+    pub github: BTreeMap<PlatformKey, String>,
+    pub gitlab: BTreeMap<PlatformKey, String>,
+    pub kubernetes: BTreeMap<PlatformKey, String>,
+}
+
+impl Runners {
+    fn is_empty(&self) -> bool {
+        self.github.is_empty() && self.gitlab.is_empty() && self.kubernetes.is_empty()
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -42,12 +42,30 @@ pub(crate) struct Layer {
     /// version (`13.0` by default).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_system: Field<ByPlatform<Option<SystemVersionText>>>,
+    /// On which machines the jobs of a CI system run; no part of what comes out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runners: Field<RunnersLayer>,
     /// What the finished folder holds; `installed` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Field<Layout>,
     /// Operations (RFC 6902) on the merged configuration, applied before the overrides.
     #[serde(skip_serializing)]
     pub patch: Field<Vec<PatchOperationText>>,
+}
+
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Runners")]
+pub(crate) struct RunnersLayer {
+    /// Labels of GitHub Actions' runners, several with commas between them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub github: Field<ByPlatform<Option<String>>>,
+    /// Tags of GitLab's runners, several with commas between them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gitlab: Field<ByPlatform<Option<String>>>,
+    /// Images with `builder` on PATH and the repository as working folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Field<ByPlatform<Option<String>>>,
 }
 
 #[derive(Debug, Default, Serialize, JsonSchema)]

@@ -49,7 +49,7 @@ mod schema;
 
 pub use base_source::{ArchiveSource, BaseSource, PythonSettings};
 pub use config::{
-    BuildSettings, BuildWheel, Config, Layout, Packages, PlatformPackages, Reasons, Registries, Resolution,
+    BuildSettings, BuildWheel, Config, Layout, Packages, PlatformPackages, Reasons, Registries, Resolution, Runners,
 };
 pub use copy_file::{CopyFile, CopyTarget, CopyTargetError};
 pub use finding::{Faults, Finding, FindingCode, Place, Warning};

@@ -9,7 +9,7 @@ use vocab::{DistributionName, TreePath};
 use crate::document::{Node, shown};
 use crate::layer::{
     BuildLayer, BuildWheelLayer, CopyFileLayer, IndexUrl, Layer, Name, PackagesLayer, PlatformLayer, Reason,
-    ReasonsLayer, RegistriesLayer, RequirementText, ResolutionLayer,
+    ReasonsLayer, RegistriesLayer, RequirementText, ResolutionLayer, RunnersLayer,
 };
 use crate::reader::{Cursor, Reader};
 use crate::requirement_text::{self, Complaint, refuse_password};
@@ -26,6 +26,7 @@ impl Reader<'_> {
             build: fields.take("build").and_then(|at| self.build(&at)),
             python: fields.take("python").and_then(|at| self.python(&at)),
             oldest_system: fields.take("oldestSystem").and_then(|at| self.oldest_systems(&at)),
+            runners: fields.take("runners").and_then(|at| self.runners(&at)),
             layout: fields.take("layout").and_then(|at| self.layout(&at)),
             patch: fields.take("patch").and_then(|at| self.patch(&at)),
         };
@@ -45,6 +46,27 @@ impl Reader<'_> {
         };
         self.finish(&fields);
         Some(layer)
+    }
+
+    fn runners(&mut self, at: &Cursor<'_>) -> Option<RunnersLayer> {
+        let mut fields = self.fields(at)?;
+        let mut of = |key: &'static str, reader: &mut Self| {
+            let at = fields.take(key)?;
+            reader.by_platform(&at, &format!("/runners/{key}"), |reader, at, _| reader.runner(at))
+        };
+        let layer =
+            RunnersLayer { github: of("github", self), gitlab: of("gitlab", self), kubernetes: of("kubernetes", self) };
+        self.finish(&fields);
+        Some(layer)
+    }
+
+    fn runner(&mut self, at: &Cursor<'_>) -> Option<String> {
+        let text = self.string(at, "the name of a runner, a string,")?.trim();
+        if text.is_empty() || text.chars().any(char::is_control) {
+            self.fault(at, FindingCode::Value, "a runner has a name".to_owned(), None);
+            return None;
+        }
+        Some(text.to_owned())
     }
 
     fn index_url(&mut self, at: &Cursor<'_>) -> Option<IndexUrl> {

@@ -51,6 +51,11 @@ fn releases() -> Vec<Release> {
     RELEASES.iter().filter_map(row).collect()
 }
 
+/// What the module with exactly this release must have as its checksum.
+pub(super) fn sum_of(python: PythonVersion) -> Option<Digest> {
+    releases().into_iter().find(|release| release.python == python).map(|release| release.sum)
+}
+
 pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
     let pinned = releases();
     let Some(python) = nearest_stand_in(request.python, pinned.iter().map(|release| release.python)) else {

@@ -55,7 +55,7 @@ impl ReleaseTable {
 }
 
 impl Release {
-    fn tag(&self) -> &str {
+    pub(super) fn tag(&self) -> &str {
         self.path.split('/').next().unwrap_or_default()
     }
 

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use globset::{Glob, GlobMatcher};
 use jiff::civil::Date;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use vocab::{Exit, Fault};
+use vocab::{Exit, Fault, PlatformKey};
 
 /// One platform's file. The default has no entries.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +68,11 @@ impl WheelEntries {
 }
 
 impl Whitelist {
+    /// Of a platform, in the repository.
+    pub fn path(repository: &Path, platform: PlatformKey) -> PathBuf {
+        repository.join("checker").join("whitelists").join(format!("{platform}.json"))
+    }
+
     /// A file that does not exist is an empty whitelist.
     ///
     /// # Errors
@@ -118,6 +123,14 @@ impl Whitelist {
     /// In the order of the file.
     pub fn all(&self) -> impl Iterator<Item = Entry<'_>> {
         self.wheels.iter().flat_map(WheelEntries::entries)
+    }
+
+    /// The names and globs that fit none of these wheels, in the order of the file.
+    pub fn unused<'a>(&'a self, wheels: &[&str]) -> Vec<&'a str> {
+        let fits = |entries: &&WheelEntries| {
+            wheels.iter().any(|wheel| entries.pattern == *wheel || entries.glob.is_match(wheel))
+        };
+        self.wheels.iter().filter(|entries| !fits(entries)).map(|entries| entries.pattern.as_str()).collect()
     }
 
     /// True when an entry for exactly this module (or file) lets `error` pass, whatever runs it.

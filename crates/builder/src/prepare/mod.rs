@@ -227,12 +227,13 @@ fn planned_base(choice: &Result<BaseChoice, BaseError>) -> Result<PlannedBase, S
     }
 }
 
-/// Of the canonical configuration without `build`, which says how to work and not what comes out: parallel downloads
-/// or another time limit give the same runtime (P14).
-fn digest_of(config: &Config) -> Digest {
+/// Of the canonical configuration without `build` and `runners`, which say how and where to work and not what comes
+/// out: parallel downloads or another time limit give the same runtime (P14).
+pub(crate) fn digest_of(config: &Config) -> Digest {
     let mut canonical = serde_json::to_value(config).expect("plain data with text keys");
     if let Some(document) = canonical.as_object_mut() {
         document.remove("build");
+        document.remove("runners");
     }
     Digest::of(canonical.to_string())
 }

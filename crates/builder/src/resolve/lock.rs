@@ -181,20 +181,26 @@ impl Lock {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(LockErrorKind::Read(error))),
         };
+        Self::parse(&path, &text, runtime).map(Some)
+    }
+
+    /// `path` is where the text was read, for messages.
+    pub fn parse(path: &Path, text: &[u8], runtime: &VersionString) -> Result<Self, LockError> {
         #[derive(Deserialize)]
         struct Head {
             format: u64,
         }
+        let failed = |kind| LockError { path: path.to_owned(), kind };
         let malformed = |error| failed(LockErrorKind::Malformed(error));
-        let head: Head = serde_json::from_slice(&text).map_err(malformed)?;
+        let head: Head = serde_json::from_slice(text).map_err(malformed)?;
         if head.format != u64::from(LOCK_FORMAT) {
             return Err(failed(LockErrorKind::Format { actual: head.format }));
         }
-        let lock: Self = serde_json::from_slice(&text).map_err(malformed)?;
+        let lock: Self = serde_json::from_slice(text).map_err(malformed)?;
         if lock.runtime != *runtime {
             return Err(failed(LockErrorKind::Runtime { expected: runtime.clone(), actual: lock.runtime }));
         }
-        Ok(Some(lock))
+        Ok(lock)
     }
 
     /// Beside the old one, then renamed. A lock with the same text is left alone, its time included.

@@ -31,7 +31,7 @@ pub use uv::{Question, UV_VERSION, Uv, UvError};
 pub use wheel_tags::{Rank, Target};
 
 use crate::Context;
-use pylock::{Answer, AnswerSource};
+pub use pylock::{Answer, AnswerSource};
 
 /// Each round either ends or moves at least one distribution to "from source" or "left out".
 const MOST_ROUNDS: usize = 12;
@@ -83,6 +83,18 @@ pub enum ResolveErrorKind {
 impl ResolveError {
     pub fn new(request: &Request, kind: ResolveErrorKind) -> Self {
         Self { runtime: request.runtime.clone(), platform: request.target.platform, kind: Box::new(kind) }
+    }
+
+    /// The resolver answered, and says that nothing fits; rather than that it could not ask.
+    pub fn is_refusal(&self) -> bool {
+        let kind = self.kind.as_ref();
+        matches!(
+            kind,
+            ResolveErrorKind::Uv(UvError::Refused { .. })
+                | ResolveErrorKind::StrictMissing { .. }
+                | ResolveErrorKind::Rounds { .. }
+                | ResolveErrorKind::Answer(_)
+        )
     }
 }
 
@@ -147,13 +159,23 @@ struct Search<'a> {
     left_out: BTreeMap<DistributionName, RuleRecord>,
     /// Built because no wheel fits and the policy lets it.
     from_source: BTreeSet<DistributionName>,
+    /// Of what is in `noDeps` and comes from no index.
+    no_deps_versions: BTreeMap<DistributionName, String>,
 }
 
 impl<'a> Search<'a> {
     fn new(context: &'a Context, request: &'a Request, settings: &'a Settings<'a>) -> Result<Self, ResolveErrorKind> {
         let scratch = context.store.scratch_dir("resolve-").map_err(ResolveErrorKind::Store)?;
-        let mut search =
-            Self { context, request, settings, scratch, left_out: BTreeMap::new(), from_source: BTreeSet::new() };
+        let mut search = Self {
+            context,
+            request,
+            settings,
+            scratch,
+            left_out: BTreeMap::new(),
+            from_source: BTreeSet::new(),
+            no_deps_versions: BTreeMap::new(),
+        };
+        search.no_deps_versions = search.direct_versions()?;
         for (name, url) in &request.registries.pinned {
             if let Some(registry) = search.unreachable(url)
                 && request.is_requested(name)
@@ -163,6 +185,25 @@ impl<'a> Search<'a> {
             }
         }
         Ok(search)
+    }
+
+    /// A repository or local source tells its version itself, so it is looked at alone, without what it requires. One
+    /// whose version only a build tells has none here, and what it requires is then asked for after all.
+    fn direct_versions(&self) -> Result<BTreeMap<DistributionName, String>, ResolveErrorKind> {
+        let direct = self.request.requirements.iter().filter(|requirement| {
+            self.request.no_deps.contains(&requirement.name)
+                && !matches!(requirement.source, RequirementSource::Index { .. })
+        });
+        let requirements: Vec<_> = direct.map(|it| it.for_resolver(self.settings.repository)).collect();
+        if requirements.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let question =
+            Question { requirements, without_dependencies: true, sources_allowed: true, ..Question::default() };
+        let target = &self.request.target;
+        let text = self.settings.uv.compile(self.context, self.scratch.path(), target, &question)?;
+        let answers = pylock::read(&text, target, &|_| false)?;
+        Ok(answers.into_iter().filter_map(|answer| Some((answer.name, answer.version?))).collect())
     }
 
     fn run(mut self) -> Result<Resolved, ResolveErrorKind> {
@@ -227,6 +268,7 @@ impl<'a> Search<'a> {
             requirements,
             excluded,
             no_deps: request.no_deps.iter().cloned().collect(),
+            no_deps_versions: self.no_deps_versions.clone(),
             from_source: from_source.into_iter().collect(),
             sources_allowed,
             without_dependencies: false,
@@ -464,6 +506,19 @@ pub fn locate(
     let text = uv.compile(context, scratch.path(), &request.target, &question).map_err(|error| failed(error.into()))?;
     let urls = pylock::all_files(&text).map_err(|error| failed(error.into()))?;
     Ok(urls.into_iter().filter(|(digest, _)| expected.contains(digest)).collect())
+}
+
+/// The resolver's answer to a question of one's own, wheels before sources.
+pub fn read_answers(text: &str, target: &Target) -> Result<Vec<Answer>, PylockError> {
+    pylock::read(text, target, &|_| false)
+}
+
+/// The version of `==1.2.3`, alone and without a star.
+pub fn exact_pin(requirement: &Requirement) -> Option<String> {
+    let RequirementSource::Index { specifier } = &requirement.source else { return None };
+    let [only] = &specifier[..] else { return None };
+    matches!(only.operator(), pep440_rs::Operator::Equal | pep440_rs::Operator::ExactEqual)
+        .then(|| only.version().to_string())
 }
 
 /// A URL that may be shown and compared: user and password are left out.

@@ -96,6 +96,8 @@ pub struct Question {
     pub requirements: Vec<String>,
     pub excluded: Vec<DistributionName>,
     pub no_deps: Vec<DistributionName>,
+    /// Of those that do not come from an index: uv believes what it is told of them only with their version.
+    pub no_deps_versions: BTreeMap<DistributionName, String>,
     /// Built from source.
     pub from_source: Vec<DistributionName>,
     /// Sources of any distribution may answer where no wheel fits.
@@ -248,7 +250,9 @@ impl Question {
         if !self.no_deps.is_empty() {
             text.push_str("dependency-metadata = [\n");
             for name in &self.no_deps {
-                text.push_str(&format!("  {{ name = {}, requires-dist = [] }},\n", json!(name)));
+                let version = self.no_deps_versions.get(name);
+                let version = version.map(|version| format!(" version = {},", json!(version))).unwrap_or_default();
+                text.push_str(&format!("  {{ name = {},{version} requires-dist = [] }},\n", json!(name)));
             }
             text.push_str("]\n");
         }

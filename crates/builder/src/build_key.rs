@@ -1,0 +1,102 @@
+//! The build key: a digest of all that a runtime's bytes come from, and of what it is checked against. Equal keys mean
+//! equal artifacts, so a build with a known key has nothing to do.
+
+use std::fs;
+use std::path::Path;
+
+use config_merger::{Config, Layout};
+use serde::Serialize;
+use vocab::{Digest, Fault, PlatformKey, RuleRecord, VersionString};
+
+use crate::base::{KnownBase, known};
+use crate::checks::Whitelist;
+use crate::copy_files::{self, CopyOperation};
+use crate::prepare;
+use crate::resolve::Request;
+
+/// Raised whenever equal inputs would give another runtime than before.
+const BUILD_FORMAT: u32 = 3;
+
+/// What is known before the first download, but the interpreter.
+pub struct KeyInputs<'a> {
+    pub config: &'a Config,
+    pub request: &'a Request,
+    /// Of the locked rows.
+    pub lock: Digest,
+    /// What is locked or asked for and not installed.
+    pub left_out: &'a [RuleRecord],
+    /// Its root.
+    pub repository: &'a Path,
+    /// Seconds since 1970, for every entry of the artifact.
+    pub source_date_epoch: u64,
+    /// Warnings end the build.
+    pub strict: bool,
+    /// What runs the imports of another platform, with its version.
+    pub emulator: Option<&'a str>,
+}
+
+/// `base` is the identity of the interpreter's finished tree.
+pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn Fault>> {
+    #[derive(Serialize)]
+    struct Key<'a> {
+        format: u32,
+        builder: &'a str,
+        runtime: &'a VersionString,
+        /// It stands in the manifest inside the artifact, so equal keys need equal ones.
+        config: Digest,
+        base: Digest,
+        lock: Digest,
+        requested: Vec<&'a str>,
+        rules: Vec<&'a RuleRecord>,
+        layout: Layout,
+        copies: Digest,
+        whitelist: Digest,
+        mtime: u64,
+        strict: bool,
+        /// What the import check says depends on it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        emulator: Option<&'a str>,
+    }
+    let KeyInputs { config, request, repository, .. } = inputs;
+    let platform = request.target.platform;
+    let folder = repository.join(config.version.folder_name());
+    let key = Key {
+        format: BUILD_FORMAT,
+        builder: env!("CARGO_PKG_VERSION"),
+        runtime: &config.version,
+        config: prepare::digest_of(config),
+        base,
+        lock: inputs.lock,
+        requested: request.requirements.iter().map(|it| it.name.as_str()).collect(),
+        rules: request.decided.iter().chain(inputs.left_out).collect(),
+        layout: config.layout,
+        copies: copy_files::digest_of(&copy_operations(config, platform), &folder)?,
+        whitelist: Digest::of(fs::read(Whitelist::path(repository, platform)).unwrap_or_default()),
+        mtime: inputs.source_date_epoch,
+        strict: inputs.strict,
+        emulator: inputs.emulator,
+    };
+    Ok(Digest::of(serde_json::to_string(&key).expect("plain data with text keys")))
+}
+
+/// The keys that a build would have, one for each source that gives exactly the release as a pinned file. Empty where
+/// only a machine of the platform can tell.
+pub fn predicted_keys(inputs: &KeyInputs<'_>) -> Result<Vec<Digest>, Box<dyn Fault>> {
+    let config = inputs.config;
+    match known(config.version.python(), inputs.request.target.platform, &config.python) {
+        KnownBase::Anywhere { trees } => trees.into_iter().map(|tree| build_key(inputs, tree)).collect(),
+        KnownBase::OnItsPlatform | KnownBase::Nowhere { .. } => Ok(Vec::new()),
+    }
+}
+
+pub(crate) fn copy_operations(config: &Config, platform: PlatformKey) -> Vec<CopyOperation> {
+    config
+        .copy_files_for(platform)
+        .map(|copy| CopyOperation {
+            from: copy.from.clone(),
+            to: copy.to.clone(),
+            optional: copy.optional,
+            place: copy.place.to_string(),
+        })
+        .collect()
+}

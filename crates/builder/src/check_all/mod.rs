@@ -1,0 +1,166 @@
+//! `builder check`: configurations, locks, whitelists, workspace and catalogue, without building.
+//!
+//! What is wrong is a fault; what merely does nothing any more, or is not known yet, is a remark. Only
+//! [`wheels_now`] asks an index, and only when it is told to.
+
+mod idle_rules;
+mod survey;
+mod wheels_now;
+mod workspace;
+
+use config_merger::{LoadOptions, Repository};
+use jiff::civil::Date;
+use vocab::{Event, Fault, PlatformKey, VersionString};
+
+use crate::Context;
+use crate::checks::Whitelist;
+use crate::descriptor::Descriptor;
+use crate::matrix::{Cell, Need, Published, fresh_rows, need};
+use crate::resolve::{self, Lock, LockError, LockErrorKind, Request};
+
+pub use survey::{Surveyed, SurveyedPlatform};
+
+/// What is looked at, beside configurations, locks and whitelists.
+pub struct CheckRequest<'a> {
+    pub versions: &'a [VersionString],
+    /// Ask the indexes which rules have become needless.
+    pub online: bool,
+    /// Of what is published; `None` where nobody says.
+    pub published: Option<&'a Published>,
+    /// Whitelist entries that expired before it are told.
+    pub today: Date,
+    /// Seconds since 1970, as the published artifacts have it.
+    pub source_date_epoch: u64,
+}
+
+/// By what was looked at: a version's folder, a whitelist, a file.
+#[derive(Default)]
+pub struct Checked {
+    pub faults: Vec<(String, Box<dyn Fault>)>,
+    /// Each an [`Event::Warning`]; none of them keeps anybody from building.
+    pub remarks: Vec<Event>,
+}
+
+impl Checked {
+    fn remark(&mut self, code: &'static str, text: String, place: impl Into<String>, hint: &str) {
+        let hint = (!hint.is_empty()).then(|| hint.to_owned());
+        self.remarks.push(Event::Warning { code, text, place: Some(place.into()), hint });
+    }
+}
+
+pub fn check_all(context: &Context, repository: &Repository, request: &CheckRequest<'_>) -> Checked {
+    let mut checked = Checked::default();
+    let mut whitelists: Vec<(PlatformKey, Whitelist)> = Vec::new();
+    for platform in PlatformKey::ALL {
+        match Whitelist::read(&Whitelist::path(repository.root(), platform)) {
+            Ok(whitelist) => whitelists.push((platform, whitelist)),
+            Err(error) => checked.faults.push((format!("checker/whitelists/{platform}.json"), error.into())),
+        }
+    }
+    let mut surveyed = Vec::new();
+    for version in request.versions {
+        match check_version(context, repository, version, &mut checked) {
+            Ok(version) => surveyed.push(version),
+            Err(fault) => checked.faults.push((version.folder_name(), fault)),
+        }
+    }
+    // A rule of the shared file can be judged only by all that share it.
+    let whole = surveyed.len() == repository.versions().len();
+    idle_rules::remark(repository, &surveyed, whole, &mut checked);
+    if whole {
+        idle_rules::remark_whitelists(&whitelists, &surveyed, &mut checked);
+    }
+    idle_rules::remark_expired(&whitelists, request.today, &mut checked);
+    workspace::check(repository, &mut checked);
+    if let Some(published) = request.published {
+        remark_published(repository, published, &surveyed, request.source_date_epoch, &mut checked);
+    }
+    if request.online {
+        wheels_now::remark(context, repository, &surveyed, &mut checked);
+    }
+    checked
+}
+
+fn check_version(
+    context: &Context,
+    repository: &Repository,
+    version: &VersionString,
+    checked: &mut Checked,
+) -> Result<Surveyed, Box<dyn Fault>> {
+    let loaded = config_merger::load(repository, version, &LoadOptions::default())?;
+    for warning in &loaded.warnings {
+        let place = warning.place.as_ref().map(ToString::to_string);
+        context.warn(warning.code.as_str(), &warning.text, place, warning.hint.clone());
+    }
+    let config = loaded.config;
+    let folder = repository.root().join(version.folder_name());
+    let made_for = Descriptor::read(&folder)?.platforms;
+    let lock = Lock::read(&folder, version)?;
+    if lock.is_none() {
+        context.note(format!("{version}: no lock yet; the first build writes one"));
+    }
+    let mut platforms = Vec::new();
+    let mut lacking = Vec::new();
+    for &platform in &made_for {
+        let request = Request::new(&config, platform);
+        let known = lock.as_ref().and_then(|lock| lock.platforms.get(&platform));
+        let fresh = fresh_rows(lock.as_ref(), &request, repository)?.cloned();
+        if known.is_some() && fresh.is_none() {
+            let kind = LockErrorKind::Outdated { platform };
+            let error = LockError { path: folder.join(resolve::LOCK_FILE), kind };
+            checked.faults.push((version.folder_name(), error.into()));
+        }
+        if known.is_none() {
+            lacking.push(platform.as_str());
+        }
+        if fresh.as_ref().is_some_and(|rows| !rows.is_complete()) {
+            context.note(format!("{version} for {platform}: the lock lacks what an unreachable registry has"));
+        }
+        if let Need::Nowhere(reason) = need(&config, &request, fresh.as_ref()) {
+            let text = format!("nobody can build {version} for {platform}: {reason}");
+            checked.remark("W_NO_BASE", text, version.folder_name(), "name an archive of it in `python.archives`");
+        }
+        platforms.push(SurveyedPlatform { request, rows: fresh });
+    }
+    if lock.is_some() && !lacking.is_empty() {
+        let text = format!("the lock lacks the rows of {}", lacking.join(", "));
+        let hint = format!("run `builder lock {version} --platform all` and commit it");
+        checked.remark("W_LOCK_PLATFORMS", text, version.folder_name(), &hint);
+    }
+    let surplus = lock.iter().flat_map(|lock| lock.platforms.keys()).filter(|platform| !made_for.contains(platform));
+    for platform in surplus {
+        let text = format!("the lock has rows for {platform}, for which {version} is not made");
+        checked.remark("W_LOCK_PLATFORMS", text, version.folder_name(), "add it to the `roots` of package.json");
+    }
+    Ok(Surveyed { config, platforms })
+}
+
+/// What is published of versions that are no more, and what is not published as it is now.
+fn remark_published(
+    repository: &Repository,
+    published: &Published,
+    surveyed: &[Surveyed],
+    epoch: u64,
+    checked: &mut Checked,
+) {
+    let known = repository.versions();
+    for version in published.versions().filter(|version| !known.contains(version)) {
+        let text = format!("{version} is published, and there is no folder `{}`", version.folder_name());
+        checked.remark("W_PUBLISHED", text, "catalogue", "retract it, or bring its folder back");
+    }
+    for version in surveyed {
+        let mut behind = Vec::new();
+        for platform in &version.platforms {
+            let cell = Cell { version: version.config.version.clone(), platform: platform.request.target.platform };
+            let keys = version.keys(platform, repository, epoch);
+            if !keys.is_empty() && !published.has(&cell, &keys) {
+                behind.push(cell.platform.as_str());
+            }
+        }
+        if !behind.is_empty() {
+            let version = &version.config.version;
+            let text = format!("{version} is not published as it is now for {}", behind.join(", "));
+            checked.remark("W_PUBLISHED", text, version.folder_name(), "build and publish it");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! `builder diff`: what differs between two locks, two manifests, or two artifacts.
+//!
+//! Everything is brought into one form first ([`Side`]), so that a lock can be compared with what was built of it as
+//! far as both tell the same. What an update between two artifacts costs is `archive`'s to say.
+
+mod side;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use archive::ManifestDiff;
+use serde::Serialize;
+use vocab::{DistributionName, PlatformKey, RuleRecord};
+
+pub use side::{Content, Package, Side, SideError, read};
+
+/// Platforms that are on both sides come first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Comparison {
+    pub before: String,
+    pub after: String,
+    pub platforms: Vec<PlatformComparison>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlatformComparison {
+    pub platform: PlatformKey,
+    /// Which sides have it.
+    pub presence: Presence,
+    /// Absent where a side does not tell, as locks do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<Change<String>>,
+    pub packages: Vec<PackageChange>,
+    pub rules_added: Vec<RuleRecord>,
+    pub rules_removed: Vec<RuleRecord>,
+    /// Counts and bytes, where both sides tell them and they differ: `files`, `installed`, `packed`, `download`.
+    pub sizes: BTreeMap<&'static str, Change<u64>>,
+    /// Between two artifacts: what an update transfers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub update: Option<ManifestDiff>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Presence {
+    Both,
+    Added,
+    Removed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change<T> {
+    pub before: T,
+    pub after: T,
+}
+
+/// Absent is what is not there on that side; equal versions have different files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PackageChange {
+    pub name: DistributionName,
+    pub before: Option<Package>,
+    pub after: Option<Package>,
+}
+
+impl Comparison {
+    /// Nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.platforms.iter().all(PlatformComparison::is_empty)
+    }
+}
+
+impl PlatformComparison {
+    pub fn is_empty(&self) -> bool {
+        self.presence == Presence::Both
+            && self.base.is_none()
+            && self.packages.is_empty()
+            && self.rules_added.is_empty()
+            && self.rules_removed.is_empty()
+            && self.sizes.is_empty()
+    }
+}
+
+pub fn compare(before: &Side, after: &Side) -> Comparison {
+    let keys: BTreeSet<PlatformKey> = before.platforms.keys().chain(after.platforms.keys()).copied().collect();
+    let none = Content::default();
+    let mut platforms: Vec<PlatformComparison> = keys
+        .into_iter()
+        .map(|platform| {
+            let (older, newer) = (before.platforms.get(&platform), after.platforms.get(&platform));
+            let presence = match (older, newer) {
+                (Some(_), Some(_)) => Presence::Both,
+                (Some(_), None) => Presence::Removed,
+                (None, _) => Presence::Added,
+            };
+            compare_platform(platform, presence, older.unwrap_or(&none), newer.unwrap_or(&none))
+        })
+        .collect();
+    platforms.sort_by_key(|it| (it.presence != Presence::Both, it.platform));
+    Comparison { before: before.label.clone(), after: after.label.clone(), platforms }
+}
+
+fn compare_platform(
+    platform: PlatformKey,
+    presence: Presence,
+    before: &Content,
+    after: &Content,
+) -> PlatformComparison {
+    let names: BTreeSet<&DistributionName> = before.packages.keys().chain(after.packages.keys()).collect();
+    let packages = names.into_iter().filter_map(|name| {
+        let (older, newer) = (before.packages.get(name), after.packages.get(name));
+        let same = match (older, newer) {
+            (Some(older), Some(newer)) => older.is_same(newer),
+            _ => false,
+        };
+        let change = PackageChange { name: name.clone(), before: older.cloned(), after: newer.cloned() };
+        (!same).then_some(change)
+    });
+    let base = before.base.clone().zip(after.base.clone()).filter(|(older, newer)| older != newer);
+    // A lock alone tells of what is left out, and of no rule that acted: comparing it with more would tell of changes
+    // that nobody made.
+    let rules = |one: &Content, other: &Content| -> Vec<RuleRecord> {
+        if one.all_rules != other.all_rules {
+            return Vec::new();
+        }
+        one.rules.iter().filter(|rule| !other.rules.contains(rule)).cloned().collect()
+    };
+    let sizes = after.sizes.iter().filter_map(|(name, newer)| {
+        let older = before.sizes.get(name)?;
+        (older != newer).then_some((*name, Change { before: *older, after: *newer }))
+    });
+    let update = before.manifest.as_ref().zip(after.manifest.as_ref());
+    PlatformComparison {
+        platform,
+        presence,
+        base: base.map(|(before, after)| Change { before, after }),
+        packages: packages.collect(),
+        rules_added: rules(after, before),
+        rules_removed: rules(before, after),
+        sizes: sizes.collect(),
+        update: update.and_then(|(older, newer)| archive::diff(older, newer)),
+    }
+}

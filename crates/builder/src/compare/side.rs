@@ -1,0 +1,221 @@
+//! One side of a comparison: a lock, a manifest, an artifact with its manifest beside it, or a version's lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use config_merger::{LoadOptions, Repository};
+use serde::Serialize;
+use vocab::{DistributionName, Exit, Fault, Manifest, Origin, Outcome, PlatformKey, RuleRecord};
+
+use crate::resolve::{Lock, LockedSource, PlatformLock, Request};
+
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// As it was asked for.
+    pub label: String,
+    pub platforms: BTreeMap<PlatformKey, Content>,
+}
+
+/// What is told of one platform.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
+    pub base: Option<String>,
+    pub packages: BTreeMap<DistributionName, Package>,
+    pub rules: BTreeSet<RuleRecord>,
+    /// Rather than of what is left out alone.
+    pub all_rules: bool,
+    pub sizes: BTreeMap<&'static str, u64>,
+    /// Of an artifact.
+    pub manifest: Option<Box<Manifest>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Package {
+    /// Absent for a local folder whose version only its build tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// `wheel`, `source`, `git`, `path` or `base`.
+    pub origin: &'static str,
+    /// The file or, of a repository, the commit.
+    pub file: String,
+    /// In bytes, where it is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Digest of the file or folder it comes from; of a repository, the commit.
+    #[serde(skip)]
+    pub source: String,
+    /// Digest of the wheel that was built of it; a lock does not know it.
+    #[serde(skip)]
+    pub built: Option<String>,
+}
+
+impl Package {
+    /// The same is installed, as far as both sides tell.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let built = self.built.as_ref().zip(other.built.as_ref()).is_none_or(|(one, other)| one == other);
+        (&self.version, self.origin, &self.source) == (&other.version, other.origin, &other.source) && built
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot compare `{label}`")]
+pub struct SideError {
+    pub label: String,
+    #[source]
+    pub kind: SideErrorKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SideErrorKind {
+    #[error("`{}` cannot be read", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("`{}` is no JSON", path.display())]
+    Json { path: PathBuf, source: serde_json::Error },
+    #[error("`{}` is neither a lock nor a manifest", path.display())]
+    Neither { path: PathBuf },
+    #[error("{version} has no lock")]
+    NoLock { version: String },
+}
+
+impl Fault for SideError {
+    fn code(&self) -> &'static str {
+        "E_DIFF"
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match &self.kind {
+            SideErrorKind::NoLock { version } => format!("run `builder lock {version}`"),
+            _ => "give two version strings, two lock.json, two manifests, or two artifacts with their manifests beside them"
+                .into(),
+        })
+    }
+}
+
+/// A path is taken before a version string of the same text.
+pub fn read(repository: &Repository, label: &str) -> Result<Side, Box<dyn Fault>> {
+    let path = Path::new(label);
+    let failed = |kind| SideError { label: label.to_owned(), kind };
+    if path.is_file() {
+        let is_json = path.extension().is_some_and(|extension| extension == "json");
+        let document = if is_json { path.to_owned() } else { manifest_beside(path) };
+        return from_file(label, &document);
+    }
+    if path.components().count() > 1 && !path.is_dir() {
+        let source = io::ErrorKind::NotFound.into();
+        return Err(failed(SideErrorKind::Read { path: path.to_owned(), source }).into());
+    }
+    let version = repository.version(label)?;
+    let lock = Lock::read(&repository.root().join(version.folder_name()), &version)?;
+    let lock = lock.ok_or_else(|| failed(SideErrorKind::NoLock { version: version.to_string() }))?;
+    // The configuration tells of the rules that acted.
+    let config = config_merger::load(repository, &version, &LoadOptions::default())?.config;
+    let mut side = of_lock(label, &lock);
+    for (platform, content) in &mut side.platforms {
+        content.rules.extend(rules(&Request::new(&config, *platform), &lock.platforms[platform]));
+        content.all_rules = true;
+    }
+    Ok(side)
+}
+
+/// `<artifact>.json`.
+fn manifest_beside(artifact: &Path) -> PathBuf {
+    let mut name = artifact.as_os_str().to_owned();
+    name.push(".json");
+    name.into()
+}
+
+fn from_file(label: &str, path: &Path) -> Result<Side, Box<dyn Fault>> {
+    let failed = |kind| SideError { label: label.to_owned(), kind };
+    let text = fs::read(path).map_err(|source| failed(SideErrorKind::Read { path: path.to_owned(), source }))?;
+    let document: serde_json::Value = serde_json::from_slice(&text)
+        .map_err(|source| failed(SideErrorKind::Json { path: path.to_owned(), source }))?;
+    if document.get("build_key").is_some() {
+        let manifest = archive::read_manifest(&text)?;
+        let platforms = BTreeMap::from([(manifest.platform, of_manifest(manifest))]);
+        return Ok(Side { label: label.to_owned(), platforms });
+    }
+    let runtime = document.get("runtime").and_then(serde_json::Value::as_str).and_then(|text| text.parse().ok());
+    match runtime.filter(|_| document.get("platforms").is_some()) {
+        Some(runtime) => Ok(of_lock(label, &Lock::parse(path, &text, &runtime)?)),
+        None => Err(failed(SideErrorKind::Neither { path: path.to_owned() }).into()),
+    }
+}
+
+fn of_lock(label: &str, lock: &Lock) -> Side {
+    let platforms = lock.platforms.iter().map(|(platform, rows)| {
+        let packages: BTreeMap<_, _> = rows.distributions.iter().map(|row| (row.name.clone(), of_row(row))).collect();
+        let download = packages.values().filter_map(|package: &Package| package.size).sum();
+        let content = Content {
+            rules: rows.left_out.iter().cloned().collect(),
+            sizes: BTreeMap::from([("download", download)]),
+            packages,
+            ..Content::default()
+        };
+        (*platform, content)
+    });
+    Side { label: label.to_owned(), platforms: platforms.collect() }
+}
+
+fn of_row(row: &crate::resolve::LockedDistribution) -> Package {
+    let (origin, file, source, size) = match &row.source {
+        LockedSource::Wheel { file, sha256, size } => ("wheel", file.clone(), sha256.to_string(), *size),
+        LockedSource::Sdist { file, sha256, size } => ("source", file.clone(), sha256.to_string(), *size),
+        LockedSource::Git { repository, commit, .. } => {
+            ("git", format!("{repository} at {commit}"), commit.clone(), None)
+        }
+        LockedSource::Path { path, sha256 } => ("path", path.to_string(), sha256.to_string(), None),
+    };
+    Package { version: row.version.clone(), origin, file, size, source, built: None }
+}
+
+fn of_manifest(manifest: Manifest) -> Content {
+    let base = &manifest.base;
+    let stand_in = if base.stand_in { format!(", a stand-in for {}", base.requested) } else { String::new() };
+    let packages = manifest.distributions.iter().map(|row| {
+        let (origin, file, source) = match &row.origin {
+            Origin::Wheel => ("wheel", row.file.clone(), row.sha256.to_string()),
+            Origin::Sdist { file, sha256 } => ("source", file.clone(), sha256.to_string()),
+            Origin::Git { repository, commit } => ("git", format!("{repository} at {commit}"), commit.clone()),
+            Origin::Path { path, sha256 } => ("path", path.to_string(), sha256.to_string()),
+            Origin::Base => ("base", row.file.clone(), row.sha256.to_string()),
+        };
+        let built = (origin != "wheel").then(|| row.sha256.to_string());
+        let version = Some(row.version.clone());
+        let package = Package { version, origin, file, size: Some(row.size), source, built };
+        (row.name.clone(), package)
+    });
+    let mut sizes = BTreeMap::from([("files", manifest.files), ("installed", manifest.installed_size)]);
+    sizes.extend(manifest.artifact.as_ref().map(|artifact| ("packed", artifact.size)));
+    Content {
+        base: Some(format!("{} {} ({}){stand_in}", base.source, base.actual, base.origin)),
+        packages: packages.collect(),
+        rules: manifest.rules.iter().cloned().collect(),
+        all_rules: true,
+        sizes,
+        manifest: Some(Box::new(manifest)),
+    }
+}
+
+/// As a manifest would tell them, as far as a lock decides.
+fn rules(request: &Request, rows: &PlatformLock) -> Vec<RuleRecord> {
+    let mut rules = request.decided.clone();
+    for row in &rows.distributions {
+        if let Some(rule) = request.build_wheel.get(&row.name) {
+            let reason = rule.reason.clone();
+            rules.push(RuleRecord { name: row.name.clone(), outcome: Outcome::BuiltWheel, reason });
+        } else if let LockedSource::Sdist { .. } = row.source {
+            let (outcome, reason) = match request.forced.get(&row.name) {
+                Some(reason) => (Outcome::Forced, reason.clone()),
+                None => (Outcome::FromSource, "no wheel fits".to_owned()),
+            };
+            rules.push(RuleRecord { name: row.name.clone(), outcome, reason });
+        }
+    }
+    rules
+}

@@ -1,0 +1,93 @@
+//! What one version needs on one platform: any machine, a machine of that platform, or more than anybody has. Decided
+//! from configuration and lock; no network, no interpreter.
+
+use config_merger::{Config, RequirementSource};
+use serde::Serialize;
+use vocab::{DistributionName, PlatformKey};
+
+use crate::base::{KnownBase, known};
+use crate::resolve::{LockedSource, PlatformLock, Request};
+
+/// Where a runtime can be built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Wheels alone, and an interpreter that any machine can have.
+    Anywhere,
+    /// For these reasons, never none.
+    ItsPlatform(Vec<Reason>),
+    /// No source has the interpreter; in words.
+    Nowhere(String),
+}
+
+/// Why a machine of the platform is needed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// `None` for the base interpreter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<DistributionName>,
+    pub text: String,
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.package {
+            Some(package) => write!(formatter, "{package}: {}", self.text),
+            None => formatter.write_str(&self.text),
+        }
+    }
+}
+
+/// `rows` only where they are fresh; without them, what has no wheel is not known.
+pub fn need(config: &Config, request: &Request, rows: Option<&PlatformLock>) -> Need {
+    let platform = request.target.platform;
+    let mut reasons = match known(config.version.python(), platform, &config.python) {
+        KnownBase::Anywhere { .. } => Vec::new(),
+        KnownBase::OnItsPlatform => {
+            let text =
+                format!("no source has Python {} as a file, only a machine may have it", config.version.python());
+            vec![Reason { package: None, text }]
+        }
+        KnownBase::Nowhere { asked } => {
+            let said: Vec<String> =
+                asked.iter().map(|(source, answer)| format!("{} {answer}", source.as_str())).collect();
+            return Need::Nowhere(format!("no source has Python {}: {}", config.version.python(), said.join("; ")));
+        }
+    };
+    match rows {
+        Some(rows) => reasons.extend(locked_sources(request, rows)),
+        None => reasons.extend(configured_sources(request, platform)),
+    }
+    if reasons.is_empty() { Need::Anywhere } else { Need::ItsPlatform(reasons) }
+}
+
+/// Everything of the lock that is no finished wheel.
+fn locked_sources<'a>(request: &'a Request, rows: &'a PlatformLock) -> impl Iterator<Item = Reason> + 'a {
+    rows.distributions.iter().filter_map(|row| {
+        let from_rule = rule_of(request, &row.name);
+        let text = match &row.source {
+            LockedSource::Wheel { .. } => return None,
+            LockedSource::Path { path, .. } if path.as_str().ends_with(".whl") => return None,
+            LockedSource::Sdist { .. } => from_rule.unwrap_or_else(|| "no wheel fits".to_owned()),
+            LockedSource::Git { repository, .. } => from_rule.unwrap_or_else(|| format!("built from {repository}")),
+            LockedSource::Path { path, .. } => from_rule.unwrap_or_else(|| format!("built from {path}")),
+        };
+        Some(Reason { package: Some(row.name.clone()), text })
+    })
+}
+
+/// What the configuration says will be built, whatever the indexes have.
+fn configured_sources(request: &Request, platform: PlatformKey) -> impl Iterator<Item = Reason> + '_ {
+    request.requirements.iter().filter(|it| request.is_built(&it.name)).map(move |requirement| {
+        let text = rule_of(request, &requirement.name).unwrap_or_else(|| match &requirement.source {
+            RequirementSource::Index { .. } => format!("built from source on {platform}"),
+            _ => format!("built from {}", requirement.text),
+        });
+        Reason { package: Some(requirement.name.clone()), text }
+    })
+}
+
+/// The reason of the rule that has it built.
+fn rule_of(request: &Request, name: &DistributionName) -> Option<String> {
+    let build_wheel = request.build_wheel.get(name).map(|rule| rule.reason.clone());
+    build_wheel.or_else(|| request.forced.get(name).cloned())
+}

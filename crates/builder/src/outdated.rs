@@ -1,0 +1,323 @@
+//! `builder outdated`: what could be newer, for each version and platform that its lock has rows for.
+//!
+//! Three questions. Would resolving anew, with the configuration as it is, change the lock? Which release would an
+//! exact pin take, were it no pin? Is there a newer patch release of Python in the table? Only the first is something
+//! that `builder lock` does; the other two are decisions for a person, told as information.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use config_merger::{Config, LoadOptions, Repository, RequirementSource};
+use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
+use serde::Serialize;
+use vocab::{DistributionName, Fault, PlatformKey, PythonVersion, VersionString};
+
+use crate::base::ReleaseTable;
+use crate::in_parallel::in_parallel;
+use crate::resolve::{self, Lock, PlatformLock, Request, ResolveError, Settings, Uv};
+use crate::{Context, registries, resolver_python};
+
+/// Of one version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Outdated {
+    pub version: VersionString,
+    /// The newest patch release of the series in the table, where it is newer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub python: Option<NewerPython>,
+    /// By name; what is equal on several platforms is one row.
+    pub packages: Vec<OutdatedPackage>,
+    /// Platforms whose pins could not be loosened together, with the resolver's first line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<UnknownPins>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NewerPython {
+    pub newest: PythonVersion,
+    /// Those that the table has it for.
+    pub platforms: Vec<PlatformKey>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OutdatedPackage {
+    pub name: DistributionName,
+    /// Named in the configuration, rather than required by another distribution.
+    pub requested: bool,
+    pub platforms: Vec<PlatformKey>,
+    #[serde(flatten)]
+    pub versions: Versions,
+}
+
+/// Of one package on one platform.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Versions {
+    /// In the lock. Absent for what a new lock would add.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked: Option<String>,
+    pub newer: Newer,
+    /// How far it is away.
+    pub change: Change,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "within", content = "version")]
+pub enum Newer {
+    /// The configuration allows it: `builder lock` takes it. `None` for what a new lock would leave away.
+    Range(Option<String>),
+    /// The configuration pins another; it fits together with everything else.
+    Pin(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    Major,
+    Minor,
+    Patch,
+    /// Another file of the same version, a local version, an older release, something added or removed.
+    Other,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnknownPins {
+    pub platform: PlatformKey,
+    pub reason: String,
+}
+
+impl Outdated {
+    /// `builder lock` would change the lock.
+    pub fn lock_is_behind(&self) -> bool {
+        self.packages.iter().any(|row| matches!(row.versions.newer, Newer::Range(_)))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.python.is_none() && self.packages.is_empty()
+    }
+}
+
+/// Platforms that the lock has no rows for are passed over.
+pub fn outdated(
+    context: &Context,
+    repository: &Repository,
+    version: &VersionString,
+    platforms: &[PlatformKey],
+) -> Result<Outdated, Box<dyn Fault>> {
+    let config = config_merger::load(repository, version, &LoadOptions::default())?.config;
+    let folder = repository.root().join(version.folder_name());
+    let mut found = Outdated {
+        version: version.clone(),
+        python: newer_python(version.python(), platforms),
+        packages: Vec::new(),
+        unknown: Vec::new(),
+    };
+    let Some(lock) = Lock::read(&folder, version)? else {
+        context.note(format!("{version}: no lock yet; the first build writes one"));
+        return Ok(found);
+    };
+    let uv = resolver_python::resolver(context, repository, &config)?;
+    let asker = Asker { context, repository, uv: &uv, config: &config };
+    let locked: Vec<(Request, &PlatformLock)> = lock
+        .platforms
+        .iter()
+        .filter(|(platform, _)| platforms.contains(platform))
+        .map(|(platform, rows)| (Request::new(&config, *platform), rows))
+        .collect();
+    let requests: Vec<&Request> = locked.iter().map(|(request, _)| request).collect();
+    let mut rows: BTreeMap<(DistributionName, bool, Versions), Vec<PlatformKey>> = BTreeMap::new();
+    for ((request, locked), answers) in locked.iter().zip(asker.answers(&requests)) {
+        let platform = request.target.platform;
+        let answers = answers?;
+        for (name, versions) in within_range(locked, &answers.anew) {
+            rows.entry((name.clone(), request.is_requested(&name), versions)).or_default().push(platform);
+        }
+        match answers.loosened {
+            Some(Ok(newest)) => {
+                for (name, versions) in beyond_pins(request, &answers.anew, &newest) {
+                    rows.entry((name, true, versions)).or_default().push(platform);
+                }
+            }
+            Some(Err(reason)) => found.unknown.push(UnknownPins { platform, reason }),
+            None => {}
+        }
+    }
+    let row = |((name, requested, versions), platforms)| OutdatedPackage { name, requested, platforms, versions };
+    found.packages = rows.into_iter().map(row).collect();
+    Ok(found)
+}
+
+fn newer_python(python: PythonVersion, platforms: &[PlatformKey]) -> Option<NewerPython> {
+    let of_series =
+        ReleaseTable::embedded().0.iter().filter(|(known, _)| known.same_series(python) && **known > python);
+    let newest = of_series.max_by_key(|(known, _)| **known)?;
+    let has = |platform: &&PlatformKey| newest.1.contains_key(platform);
+    let platforms: Vec<_> = platforms.iter().filter(has).copied().collect();
+    (!platforms.is_empty()).then_some(NewerPython { newest: *newest.0, platforms })
+}
+
+struct Asker<'a> {
+    context: &'a Context,
+    repository: &'a Repository,
+    uv: &'a Uv,
+    config: &'a Config,
+}
+
+/// What the resolver says for one platform.
+struct Answers {
+    anew: PlatformLock,
+    /// With exact pins turned into lower bounds, or why that fits together with nothing; `None` where there are none.
+    loosened: Option<Result<PlatformLock, String>>,
+}
+
+type Preferred = BTreeMap<DistributionName, String>;
+
+impl Asker<'_> {
+    /// As `builder lock` does it: the first platform alone and looking at the indexes again, the others after it, with
+    /// its versions where they fit.
+    fn answers(&self, requests: &[&Request]) -> Vec<Result<Answers, ResolveError>> {
+        let Some((first, others)) = requests.split_first() else { return Vec::new() };
+        let refresh = !self.context.offline;
+        let mut answers = vec![self.of_platform(first, refresh, &Preferred::new(), &Preferred::new())];
+        let (anew, loosened) = match &answers[0] {
+            Ok(answer) => {
+                (versions(&answer.anew), answer.loosened.as_ref().and_then(|it| it.as_ref().ok()).map(versions))
+            }
+            Err(_) => Default::default(),
+        };
+        let loosened = loosened.unwrap_or_default();
+        answers.extend(in_parallel(others, |request| self.of_platform(request, false, &anew, &loosened)));
+        answers
+    }
+
+    fn of_platform(
+        &self,
+        request: &Request,
+        refresh: bool,
+        anew: &Preferred,
+        loosened: &Preferred,
+    ) -> Result<Answers, ResolveError> {
+        let anew = self.resolve(request, refresh, anew)?;
+        let loosened = match self.without_pins(request).map(|open| self.resolve(&open, false, loosened)) {
+            None => None,
+            Some(Ok(rows)) => Some(Ok(rows)),
+            Some(Err(error)) if error.is_refusal() => {
+                Some(Err(error.kind.to_string().lines().next().unwrap_or_default().to_owned()))
+            }
+            Some(Err(error)) => return Err(error),
+        };
+        Ok(Answers { anew, loosened })
+    }
+
+    fn resolve(&self, request: &Request, refresh: bool, preferred: &Preferred) -> Result<PlatformLock, ResolveError> {
+        let silent = registries::unreachable(self.context, &request.registries);
+        let repository = self.repository.root();
+        let settings =
+            Settings { uv: self.uv, repository, fail_on_missing: false, refresh, unreachable: &silent, preferred };
+        Ok(resolve::resolve(self.context, request, &settings)?.rows)
+    }
+
+    fn without_pins(&self, request: &Request) -> Option<Request> {
+        let mut request = request.clone();
+        let mut any = false;
+        for requirement in &mut request.requirements {
+            let pin = resolve::exact_pin(requirement).and_then(|pin| pin.parse::<Version>().ok());
+            // An override is a decision of its own, and a local version (`+cu126`) is not ordered with the others.
+            let overridden = self.config.packages.overrides.contains_key(&requirement.name);
+            let Some(pin) = pin.filter(|pin| !overridden && !pin.is_local()) else { continue };
+            if let Ok(bound) = VersionSpecifier::from_version(Operator::GreaterThanEqual, pin) {
+                requirement.source = RequirementSource::Index { specifier: VersionSpecifiers::from(bound) };
+                any = true;
+            }
+        }
+        any.then_some(request)
+    }
+}
+
+fn versions(rows: &PlatformLock) -> Preferred {
+    rows.versions().map(|(name, version)| (name.clone(), version.clone())).collect()
+}
+
+type Found = Vec<(DistributionName, Versions)>;
+
+/// What a new lock would have instead.
+fn within_range(locked: &PlatformLock, anew: &PlatformLock) -> Found {
+    let by_name = |rows: &PlatformLock| -> BTreeMap<DistributionName, _> {
+        rows.distributions.iter().map(|row| (row.name.clone(), row.clone())).collect()
+    };
+    let (before, after) = (by_name(locked), by_name(anew));
+    let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let changed = names.into_iter().filter(|name| before.get(name) != after.get(name));
+    changed
+        .map(|name| {
+            let locked = before.get(name).and_then(|row| row.version.clone());
+            let newer = after.get(name).map(|row| row.version.clone().unwrap_or_default());
+            let change = change(locked.as_deref(), newer.as_deref());
+            (name.clone(), Versions { locked, newer: Newer::Range(newer), change })
+        })
+        .collect()
+}
+
+/// Of what is asked for by exact version.
+fn beyond_pins(request: &Request, anew: &PlatformLock, newest: &PlatformLock) -> Found {
+    let version = |rows: &PlatformLock, name: &DistributionName| {
+        rows.distributions.iter().find(|row| row.name == *name).and_then(|row| row.version.clone())
+    };
+    let pinned = request.requirements.iter().filter(|requirement| resolve::exact_pin(requirement).is_some());
+    pinned
+        .filter_map(|requirement| {
+            let (locked, newest) = (version(anew, &requirement.name)?, version(newest, &requirement.name)?);
+            let (differs, change) = (locked != newest, change(Some(&locked), Some(&newest)));
+            let row = Versions { locked: Some(locked), newer: Newer::Pin(newest), change };
+            differs.then(|| (requirement.name.clone(), row))
+        })
+        .collect()
+}
+
+/// By the first number that differs (PEP 440's release segment).
+fn change(before: Option<&str>, after: Option<&str>) -> Change {
+    let parse = |text: Option<&str>| text?.parse::<Version>().ok();
+    let (Some(before), Some(after)) = (parse(before), parse(after)) else { return Change::Other };
+    if after <= before {
+        return Change::Other;
+    }
+    let number = |version: &Version, index: usize| version.release().get(index).copied().unwrap_or(0);
+    let differs = |index: usize| number(&before, index) != number(&after, index);
+    if before.epoch() != after.epoch() || differs(0) {
+        Change::Major
+    } else if differs(1) {
+        Change::Minor
+    } else {
+        Change::Patch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_named_by_the_first_number_that_differs() {
+        let cases = [
+            // (before, after, change)
+            (Some("2.2.6"), Some("3.0"), Change::Major),
+            (Some("2.2.6"), Some("2.10.0"), Change::Minor),
+            (Some("2.2.6"), Some("2.2.7"), Change::Patch),
+            (Some("2.2"), Some("2.2.0.1"), Change::Patch),
+            (Some("1!1.0"), Some("2!1.0"), Change::Major),
+            (Some("2.2.6"), Some("2.2.5"), Change::Other),
+            (Some("2.2.6"), Some("2.2.6"), Change::Other),
+            (Some("2.2.6"), None, Change::Other),
+            (None, Some("1.0"), Change::Other),
+        ];
+        for (before, after, expected) in cases {
+            assert_eq!(change(before, after), expected, "from {before:?} to {after:?}");
+        }
+    }
+
+    #[test]
+    fn the_newest_patch_release_of_the_series_is_told() {
+        let newest =
+            |python: &str| newer_python(python.parse().unwrap(), &PlatformKey::ALL).map(|it| it.newest.to_string());
+        assert_eq!(newest("3.12.10").as_deref(), Some("3.12.14"));
+        assert_eq!(newest("3.12.14"), None);
+        assert_eq!(newest("3.99.0"), None);
+    }
+}

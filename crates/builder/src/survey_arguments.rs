@@ -1,0 +1,93 @@
+//! The command line of what looks and changes nothing: `check`, `matrix`, `outdated`, `diff`.
+
+use std::path::PathBuf;
+
+use builder::matrix::CiSystem;
+use clap::{Args, ValueEnum};
+use vocab::PlatformKey;
+
+#[derive(Args, Debug, Clone)]
+pub struct CheckArguments {
+    /// Version strings, or `all`; all when none is given.
+    #[arg(value_name = "VERSION")]
+    pub versions: Vec<String>,
+    /// Ask the indexes, too, which `skip` and `forceSource` rules have become needless.
+    #[arg(long)]
+    pub online: bool,
+    /// Compare with what is published: a catalogue.json, or a folder that holds one or the manifests of artifacts.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub published: Option<PathBuf>,
+    /// Rules that do nothing and locks without rows end with exit code 3.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct OutdatedArguments {
+    /// Version strings, or `all`; all when none is given.
+    #[arg(value_name = "VERSION")]
+    pub versions: Vec<String>,
+    /// Only these of the platforms that the locks have rows for.
+    #[arg(long, value_name = "KEY", value_delimiter = ',')]
+    pub platform: Vec<String>,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct DiffArguments {
+    /// A version string, a lock.json, a manifest, or an artifact with its manifest beside it.
+    #[arg(value_name = "BEFORE")]
+    pub before: String,
+    /// The same, of what came later.
+    #[arg(value_name = "AFTER")]
+    pub after: String,
+    /// As Markdown, for a pull request.
+    #[arg(long)]
+    pub markdown: bool,
+}
+
+#[derive(Args, Debug, Clone)]
+pub struct MatrixArguments {
+    /// Version strings, or `all`; all when none is given.
+    #[arg(value_name = "VERSION")]
+    pub versions: Vec<String>,
+    /// Who runs the jobs.
+    #[arg(long)]
+    pub format: MatrixFormat,
+    /// Only these platforms.
+    #[arg(long, value_name = "KEY", value_delimiter = ',')]
+    pub platform: Vec<String>,
+    /// The runner of a platform's jobs: labels (github) or tags (gitlab), several with commas between them, or an image
+    /// (kubernetes). Before `runners` of shared-config.json.
+    #[arg(long, value_name = "KEY=NAME", value_parser = runner)]
+    pub runner: Vec<(PlatformKey, String)>,
+    /// Leave out what is published already: a catalogue.json, or a folder that holds one or the manifests of artifacts.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub published: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MatrixFormat {
+    /// One line of JSON for `fromJSON`.
+    Github,
+    /// A child pipeline, YAML.
+    Gitlab,
+    /// Jobs for `kubectl apply`, YAML.
+    Kubernetes,
+}
+
+impl From<MatrixFormat> for CiSystem {
+    fn from(format: MatrixFormat) -> Self {
+        match format {
+            MatrixFormat::Github => Self::Github,
+            MatrixFormat::Gitlab => Self::Gitlab,
+            MatrixFormat::Kubernetes => Self::Kubernetes,
+        }
+    }
+}
+
+fn runner(text: &str) -> Result<(PlatformKey, String), String> {
+    let (key, name) = text.split_once('=').ok_or("write KEY=NAME, for example linux-x64=ubuntu-24.04")?;
+    let platform = key.trim().parse().map_err(|error: vocab::PlatformKeyError| error.to_string())?;
+    let name = name.trim();
+    if name.is_empty() { Err("the name of the runner is missing".to_owned()) } else { Ok((platform, name.to_owned())) }
+}

@@ -1,0 +1,166 @@
+//! The subcommands that look and change nothing: `check`, `matrix`, `outdated`, `diff`.
+
+use std::collections::BTreeSet;
+
+use builder::check_all::{CheckRequest, check_all};
+use builder::compare;
+use builder::matrix::{self, CiSystem, Matrix, MatrixRequest, Published};
+use builder::outdated::{Outdated, outdated as look};
+use vocab::{Exit, Fault, PlatformKey};
+
+use crate::commands::{Session, UsageError};
+use crate::survey_arguments::{CheckArguments, DiffArguments, MatrixArguments, OutdatedArguments};
+use crate::survey_tables;
+
+/// More jobs than the CI system takes.
+#[derive(Debug, thiserror::Error)]
+#[error("the matrix has {jobs} jobs, GitHub takes {} at most", matrix::github::MOST_JOBS)]
+struct TooManyJobs {
+    jobs: usize,
+}
+
+impl Fault for TooManyJobs {
+    fn code(&self) -> &'static str {
+        "E_MATRIX_SIZE"
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("name the versions of one run, or leave out what is published with --published".into())
+    }
+}
+
+pub fn check(session: &Session<'_>, arguments: &CheckArguments) -> Result<Exit, Box<dyn Fault>> {
+    let versions = session.versions(&arguments.versions)?;
+    let context = session.survey_context(&versions, !arguments.online)?;
+    let published = arguments.published.as_deref().map(Published::read).transpose()?;
+    let checked = check_all(
+        &context,
+        &session.repository,
+        &CheckRequest {
+            versions: &versions,
+            online: arguments.online,
+            published: published.as_ref(),
+            today: jiff::Zoned::now().date(),
+            source_date_epoch: session.source_date_epoch()?,
+        },
+    );
+    let remarks = checked.remarks.len();
+    for remark in checked.remarks {
+        session.printer.tell(remark);
+    }
+    for (_, fault) in &checked.faults {
+        session.printer.fault(fault.as_ref());
+    }
+    let places: BTreeSet<&str> = checked.faults.iter().map(|(place, _)| place.as_str()).collect();
+    let closing = match (places.len(), remarks) {
+        (0, 0) => "all is well".to_owned(),
+        (0, remarks) => format!("nothing at fault, {remarks} to look at"),
+        (faults, 0) => format!("{faults} at fault"),
+        (faults, remarks) => format!("{faults} at fault, {remarks} to look at"),
+    };
+    session.printer.say(&format!("{} versions looked at, {closing}", versions.len()));
+    let of_remarks = if arguments.strict && remarks > 0 { Exit::Check } else { Exit::Done };
+    Ok(checked.faults.iter().map(|(_, fault)| fault.exit()).next().unwrap_or(of_remarks))
+}
+
+pub fn outdated(session: &Session<'_>, arguments: &OutdatedArguments) -> Result<Exit, Box<dyn Fault>> {
+    let versions = session.versions(&arguments.versions)?;
+    let platforms = platforms(&arguments.platform)?;
+    let context = session.survey_context(&versions, false)?;
+    let mut all: Vec<Outdated> = Vec::new();
+    for version in &versions {
+        let found = look(&context, &session.repository, version, &platforms)?;
+        for unknown in &found.unknown {
+            let text =
+                format!("{version} for {}: the pins cannot be loosened together: {}", unknown.platform, unknown.reason);
+            session.warn("W_PINS", text, None);
+        }
+        all.push(found);
+    }
+    if session.global.json {
+        session.printer.json("outdated", &serde_json::json!({ "versions": all }));
+    } else if all.iter().all(Outdated::is_empty) {
+        session.printer.say("nothing is newer");
+    } else {
+        let table = survey_tables::outdated(&all);
+        session.printer.data(&table.render(session.printer.settings().width));
+        session.printer.summarize(&table.markdown());
+    }
+    Ok(if all.iter().any(Outdated::lock_is_behind) { Exit::Check } else { Exit::Done })
+}
+
+pub fn diff(session: &Session<'_>, arguments: &DiffArguments) -> Result<Exit, Box<dyn Fault>> {
+    let read = |label: &str| compare::read(&session.repository, label);
+    let comparison = compare::compare(&read(&arguments.before)?, &read(&arguments.after)?);
+    if session.global.json {
+        session.printer.json("diff", &comparison);
+    } else if arguments.markdown {
+        session.printer.data(&survey_tables::diff_markdown(&comparison));
+    } else {
+        session.printer.data(&survey_tables::diff_text(&comparison, session.printer.settings().width));
+    }
+    Ok(Exit::Done)
+}
+
+pub fn matrix(session: &Session<'_>, arguments: &MatrixArguments) -> Result<Exit, Box<dyn Fault>> {
+    let system = CiSystem::from(arguments.format);
+    let published = arguments.published.as_deref().map(Published::read).transpose()?.unwrap_or_default();
+    let matrix = matrix::matrix(
+        &session.repository,
+        &MatrixRequest {
+            versions: &session.versions(&arguments.versions)?,
+            platforms: &platforms(&arguments.platform)?,
+            system,
+            runners: &arguments.runner.iter().cloned().collect(),
+            published: &published,
+            source_date_epoch: session.source_date_epoch()?,
+        },
+    )?;
+    if system == CiSystem::Github && matrix.jobs.len() > matrix::github::MOST_JOBS {
+        return Err(TooManyJobs { jobs: matrix.jobs.len() }.into());
+    }
+    tell_gaps(session, &matrix);
+    if session.global.json {
+        session.printer.json("matrix", &matrix);
+    } else {
+        session.printer.data(&match system {
+            CiSystem::Github => matrix::github::render(&matrix),
+            CiSystem::Gitlab => matrix::gitlab::render(&matrix),
+            CiSystem::Kubernetes => matrix::kubernetes::render(&matrix),
+        });
+        let (jobs, up_to_date) = (matrix.jobs.len(), matrix.up_to_date.len());
+        session.printer.say(&format!("jobs: {jobs}, published already: {up_to_date}"));
+    }
+    Ok(if matrix.impossible.is_empty() { Exit::Done } else { Exit::Partial })
+}
+
+/// What no job of the matrix does, and what it does not know.
+fn tell_gaps(session: &Session<'_>, matrix: &Matrix) {
+    for row in &matrix.impossible {
+        let text = format!("no job builds {} for {}: {}", row.version, row.platform, row.reason);
+        session.warn("W_NO_JOB", text, row.hint.clone());
+    }
+    let mut versions: Vec<_> = matrix.unlocked.iter().map(|cell| &cell.version).collect();
+    versions.dedup();
+    for version in versions {
+        let cells = matrix.unlocked.iter().filter(|cell| cell.version == *version);
+        let platforms: Vec<&str> = cells.map(|cell| cell.platform.as_str()).collect();
+        let text = format!(
+            "the lock of {version} has no fresh rows for {}: what has no wheel there is not known, and --locked will fail",
+            platforms.join(", ")
+        );
+        session.warn("W_LOCK_STALE", text, Some(format!("run `builder lock {version} --platform all` and commit it")));
+    }
+}
+
+/// All of them where none is named.
+fn platforms(asked: &[String]) -> Result<Vec<PlatformKey>, UsageError> {
+    if asked.is_empty() || asked == ["all"] {
+        return Ok(PlatformKey::ALL.to_vec());
+    }
+    asked.iter().map(|text| Ok(text.parse()?)).collect()
+}
