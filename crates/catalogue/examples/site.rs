@@ -25,8 +25,10 @@ fn main() {
         };
         entries.push(Entry::new(&serde_json::from_slice(&text).unwrap(), &published).unwrap());
     }
+    // The last of several is shown as retracted.
     let retractions: Vec<Retraction> = entries
         .last()
+        .filter(|_| entries.len() > 2)
         .map(|entry| {
             Retraction::new(entry.id(), entry.created, "its numpy needs a newer processor than we promise".into())
         })

@@ -34,7 +34,7 @@ pub(super) fn section(content: &Content, platform: &str) -> Option<Markup> {
         section id="size" {
             h2 { "Size" }
             p { (words::bytes(content.installed_size)) " unpacked on " (platform) ", in " (content.files) " files." }
-            div class="picture" {
+            div class="picture" tabindex="0" role="region" aria-label="Size by package" {
                 svg class="treemap" viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(label) {
                     @for (piece, place) in pieces.iter().zip(divide(&weights, whole)) {
                         (tile(piece, place, total))
