@@ -30,7 +30,11 @@ fn samples() -> [(SchemaKind, String); 4] {
         (entry("3.12.10 linux-x64 a tar.zst 3 stable"), entry("3.12.10-atls macosx-x64 a zip 5 candidate"));
     let retraction = Retraction::new(first.id(), moment(6), "it cannot import numpy".into());
     let promotion = Promotion::new(second.id(), moment(7), Channel::Stable);
-    let catalogue = Catalogue::derive(&[first.clone(), second], &[retraction.clone()], &[promotion.clone()]);
+    let catalogue = Catalogue::derive(
+        &[first.clone(), second],
+        std::slice::from_ref(&retraction),
+        std::slice::from_ref(&promotion),
+    );
     [
         (SchemaKind::Entry, first.to_text()),
         (SchemaKind::Retraction, retraction.to_text()),

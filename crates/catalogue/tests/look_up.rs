@@ -1,5 +1,7 @@
 //! What a reader gets, and what is said where there is nothing.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 mod common;
 
 use catalogue::{Catalogue, Channel, Query, Retraction};

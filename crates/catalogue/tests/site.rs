@@ -28,7 +28,7 @@ fn pages(entries: &[Entry], base_url: Option<&str>) -> BTreeMap<String, String> 
     let bad = Retraction::new(entries[5].id(), moment(6), "it holds a broken OpenSSL".into());
     let catalogue = Catalogue::derive(entries, &[bad], &[]);
     let settings = SiteSettings { base_url: base_url.map(str::to_owned), ..SiteSettings::default() };
-    let text = |(path, bytes): (String, Vec<u8>)| (path, String::from_utf8(bytes).unwrap());
+    let text = |(path, bytes): (String, Vec<u8>)| (path, String::from_utf8(bytes).expect("every file is text"));
     site(&catalogue, entries, &settings).into_iter().map(text).collect()
 }
 

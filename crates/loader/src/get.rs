@@ -48,7 +48,7 @@ pub fn get(request: &Request, settings: &FetchSettings, watch: Watch<'_>) -> Res
         version: request.version.clone(),
         platform: request.platform,
         from: without_secrets(&request.from),
-        kind,
+        kind: Box::new(kind),
     })
 }
 

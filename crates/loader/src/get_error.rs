@@ -17,17 +17,17 @@ pub struct GetError {
     /// Without user, password and query.
     pub from: String,
     #[source]
-    pub kind: GetErrorKind,
+    pub kind: Box<GetErrorKind>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum GetErrorKind {
     #[error(transparent)]
-    Fetch(#[from] FetchError),
+    Fetch(Box<FetchError>),
     #[error(transparent)]
     Catalogue(#[from] ReadError),
     #[error(transparent)]
-    Missing(#[from] LookUpError),
+    Missing(Box<LookUpError>),
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     #[error("it was published without a signature, and a public key was given")]
@@ -44,9 +44,21 @@ pub enum GetErrorKind {
     Write { path: PathBuf, source: io::Error },
 }
 
+impl From<FetchError> for GetErrorKind {
+    fn from(error: FetchError) -> Self {
+        Self::Fetch(Box::new(error))
+    }
+}
+
+impl From<LookUpError> for GetErrorKind {
+    fn from(error: LookUpError) -> Self {
+        Self::Missing(Box::new(error))
+    }
+}
+
 impl Fault for GetError {
     fn code(&self) -> &'static str {
-        match &self.kind {
+        match &*self.kind {
             GetErrorKind::Fetch(error) => error.code(),
             GetErrorKind::Catalogue(error) => error.code(),
             GetErrorKind::Missing(error) => error.code(),
@@ -61,7 +73,7 @@ impl Fault for GetError {
     }
 
     fn exit(&self) -> Exit {
-        match &self.kind {
+        match &*self.kind {
             GetErrorKind::Fetch(error) => error.exit(),
             GetErrorKind::Catalogue(error) => error.exit(),
             GetErrorKind::Missing(error) => error.exit(),
@@ -75,7 +87,7 @@ impl Fault for GetError {
     }
 
     fn hint(&self) -> Option<String> {
-        let hint = match &self.kind {
+        let hint = match &*self.kind {
             GetErrorKind::Fetch(error) => return error.hint(),
             GetErrorKind::Catalogue(error) => return error.hint(),
             GetErrorKind::Missing(error) => return error.hint(),
