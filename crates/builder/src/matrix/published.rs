@@ -107,9 +107,8 @@ fn manifests(folder: &Path) -> impl Iterator<Item = (Cell, Digest)> {
         let manifest = archive::read_manifest(&fs::read(entry.path()).ok()?).ok()?;
         // Without its artifact a manifest promises nothing.
         let artifact = entry.path().with_file_name(&manifest.artifact?.file);
-        artifact
-            .is_file()
-            .then(|| (Cell { version: manifest.runtime, platform: manifest.platform }, manifest.build_key))
+        let cell = Cell { version: manifest.runtime, platform: manifest.platform };
+        artifact.is_file().then_some((cell, manifest.build_key))
     })
 }
 
