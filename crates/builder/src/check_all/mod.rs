@@ -1,7 +1,7 @@
 //! `builder check`: configurations, locks, whitelists, workspace and catalogue, without building.
 //!
 //! What is wrong is a fault; what merely does nothing any more, or is not known yet, is a remark. Only
-//! [`wheels_now`] asks an index, and only when it is told to.
+//! `wheels_now` asks an index, and only when it is told to.
 
 mod idle_rules;
 mod survey;
