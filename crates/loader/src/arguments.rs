@@ -26,7 +26,7 @@ pub struct Arguments {
 pub enum Command {
     /// Fetch a published runtime, verify it, and install it beside the former one.
     ///
-    /// It is installed as <DIR>/<VERSION>-<BUILD>; <DIR>/<VERSION>-current leads to it. Of an update only those parts are
+    /// It is installed as `DIR/VERSION-BUILD`; `DIR/VERSION-current` leads to it. Of an update only those parts are
     /// fetched that the former one does not hold. The last line of the output is the installed folder.
     Get {
         /// Such as 3.12.10 or 3.12.10-atls.
