@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use cli::{CommandLine, ShowOptions};
 use vocab::Digest;
 
 /// Look into artifacts, check, extract, compare and fetch them.
@@ -98,24 +99,14 @@ pub struct GlobalArguments {
     /// How many threads to use; as many as the machine has when not given.
     #[arg(long, short, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
-    /// Print events and results as JSON lines on standard output.
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Say more.
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Say only what went wrong.
-    #[arg(long, short, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub color: ColorChoice,
+    #[command(flatten)]
+    pub show: ShowOptions,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    Auto,
-    Always,
-    Never,
+impl CommandLine for Arguments {
+    fn show(&self) -> &ShowOptions {
+        &self.global.show
+    }
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub fn run(
     cancelled: &AtomicBool,
 ) -> Outcome {
     let threads = arguments.global.jobs.map_or(0, usize::from);
-    let session = Session { printer, environment, cancelled, json: arguments.global.json, threads };
+    let session = Session { printer, environment, cancelled, json: arguments.global.show.json, threads };
     match &arguments.command {
         Command::List { file, parts: false } => session.list(file),
         Command::List { file, parts: true } => session.list_parts(file),

@@ -1,12 +1,12 @@
 //! The command line, and nothing but its shape.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use builder::upkeep::{parse_duration, parse_size};
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use cli::{CommandLine, ShowOptions};
 use vocab::ArtifactFormat;
 
 use crate::survey_arguments::{CheckArguments, DiffArguments, MatrixArguments, OutdatedArguments};
@@ -32,16 +32,19 @@ pub struct Arguments {
     pub global: GlobalArguments,
 }
 
-impl Arguments {
+impl CommandLine for Arguments {
+    fn show(&self) -> &ShowOptions {
+        &self.global.show
+    }
+
     /// Options such as `--json` may stand before a subcommand or behind it; those of a build belong behind it, since
     /// before it they would have no effect.
-    pub fn read(words: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
-        let arguments = Self::try_parse_from(words)?;
-        if arguments.command.is_some() && arguments.build != BuildArguments::default() {
+    fn checked(self) -> Result<Self, clap::Error> {
+        if self.command.is_some() && self.build != BuildArguments::default() {
             let text = "versions and options of a build stand behind the subcommand: `builder plan 3.12.10 --locked`";
             return Err(Self::command().error(ErrorKind::ArgumentConflict, text));
         }
-        Ok(arguments)
+        Ok(self)
     }
 }
 
@@ -179,24 +182,8 @@ pub struct GlobalArguments {
     /// How many things to do at once; the number of processors when not given.
     #[arg(long, short, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
-    /// Print events and results as JSON lines on standard output.
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Say more; twice for the output of external programs.
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Say only what went wrong.
-    #[arg(long, short, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub color: ColorChoice,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    Auto,
-    Always,
-    Never,
+    #[command(flatten)]
+    pub show: ShowOptions,
 }
 
 #[cfg(test)]
@@ -210,14 +197,16 @@ mod tests {
 
     #[test]
     fn versions_and_subcommands_do_not_mix_up() {
-        let parse = |words: &[&str]| Arguments::read(std::iter::once(&"builder").chain(words));
+        let parse = |words: &[&str]| {
+            Arguments::try_parse_from(std::iter::once(&"builder").chain(words)).and_then(Arguments::checked)
+        };
         assert_eq!(parse(&["3.12.10", "3.10.11"]).unwrap().build.versions, ["3.12.10", "3.10.11"]);
         let Some(Command::Plan(plan)) = parse(&["plan", "all", "--json"]).unwrap().command else {
             panic!("not a plan")
         };
         assert_eq!(plan.versions, ["all"]);
         let before = parse(&["--json", "-j", "3", "clean", "3.12.10"]).unwrap();
-        assert!(before.global.json && before.global.jobs == Some(3));
+        assert!(before.global.show.json && before.global.jobs == Some(3));
         for mixed in [&["--locked", "plan", "3.12.10"][..], &["plan"], &[]] {
             assert!(parse(mixed).is_err(), "for {mixed:?}");
         }

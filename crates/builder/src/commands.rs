@@ -135,7 +135,7 @@ impl Session<'_> {
                     Err(fault) => {
                         let elsewhere = ELSEWHERE.contains(&fault.code());
                         // A plan's table of several platforms has said so.
-                        if !(elsewhere && options.dry_run && platforms.len() > 1) || self.global.json {
+                        if !(elsewhere && options.dry_run && platforms.len() > 1) || self.global.show.json {
                             self.printer.fault(fault.as_ref());
                         }
                         Ended { name, exit: fault.exit(), elsewhere }
@@ -165,7 +165,7 @@ impl Session<'_> {
     /// The first thing that a user sees of a build: a table of one platform's packages, or of packages by platforms.
     fn show_plans(&self, version: &VersionString, preparations: &[Preparation], options: &BuildOptions) {
         let plans: Vec<&Plan> = preparations.iter().filter_map(|it| it.plan.as_ref()).collect();
-        if self.global.json {
+        if self.global.show.json {
             for plan in plans {
                 self.printer.json("plan", plan);
             }
@@ -209,7 +209,7 @@ impl Session<'_> {
     fn show(&self, report: &Report) {
         let bytes: &dyn Fn(u64) -> String = &cli::bytes;
         let time = |elapsed: Duration| cli::duration(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
-        if self.global.json {
+        if self.global.show.json {
             match &report.ending {
                 Ending::Planned { .. } => {}
                 Ending::TestRun { prefix, artifact } => {
@@ -276,7 +276,7 @@ impl Session<'_> {
 
     /// One path as the result of a command.
     fn tell_path(&self, kind: &str, path: &Path) {
-        if self.global.json {
+        if self.global.show.json {
             self.printer.json(kind, &json!({ "path": path }));
         } else {
             self.printer.data(&path.display().to_string());

@@ -36,7 +36,7 @@ pub fn run(
         cancelled: Arc::clone(cancelled),
         listener: Arc::new(move |event| listener.tell(event)),
     };
-    let json = global.json;
+    let json = global.show.json;
     match command {
         StoreCommand::Info => {
             let info = upkeep::info(&context.store, SystemTime::now())?;

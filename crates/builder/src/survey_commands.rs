@@ -81,7 +81,7 @@ pub fn outdated(session: &Session<'_>, arguments: &OutdatedArguments) -> Result<
         }
         all.push(found);
     }
-    if session.global.json {
+    if session.global.show.json {
         session.printer.json("outdated", &serde_json::json!({ "versions": all }));
     } else if all.iter().all(Outdated::is_empty) {
         session.printer.say("nothing is newer");
@@ -96,7 +96,7 @@ pub fn outdated(session: &Session<'_>, arguments: &OutdatedArguments) -> Result<
 pub fn diff(session: &Session<'_>, arguments: &DiffArguments) -> Result<Exit, Box<dyn Fault>> {
     let read = |label: &str| compare::read(&session.repository, label);
     let comparison = compare::compare(&read(&arguments.before)?, &read(&arguments.after)?);
-    if session.global.json {
+    if session.global.show.json {
         session.printer.json("diff", &comparison);
     } else if arguments.markdown {
         session.printer.data(&survey_tables::diff_markdown(&comparison));
@@ -124,7 +124,7 @@ pub fn matrix(session: &Session<'_>, arguments: &MatrixArguments) -> Result<Exit
         return Err(TooManyJobs { jobs: matrix.jobs.len() }.into());
     }
     tell_gaps(session, &matrix);
-    if session.global.json {
+    if session.global.show.json {
         session.printer.json("matrix", &matrix);
     } else {
         session.printer.data(&match system {

@@ -192,11 +192,11 @@ impl State {
 }
 
 /// Shows the error, if it is one, and gives the process's exit code (see [`Exit`]).
-pub fn finish<F: Fault>(printer: &Printer, result: Result<Exit, F>) -> ExitCode {
+pub fn finish(printer: &Printer, result: Result<Exit, Box<dyn Fault>>) -> ExitCode {
     let exit = match result {
         Ok(exit) => exit,
         Err(fault) => {
-            printer.fault(&fault);
+            printer.fault(fault.as_ref());
             fault.exit()
         }
     };
@@ -259,7 +259,7 @@ mod tests {
         }
         printer.say("package  version\nnumpy    2.2.6\n");
         printer.data("/repo/python-3.12.10/pydist/linux-x64");
-        let code = finish(&printer, Err(Outer(Middle(Inner))));
+        let code = finish(&printer, Err(Outer(Middle(Inner)).into()));
         assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(1)));
         (stdout.text(), stderr.text())
     }

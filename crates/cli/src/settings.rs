@@ -4,6 +4,8 @@
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
+use clap::{ArgAction, Args, ValueEnum};
+
 /// How events are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -18,7 +20,7 @@ pub enum Mode {
     Quiet,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {
     #[default]
     Auto,
@@ -26,13 +28,20 @@ pub enum ColorChoice {
     Never,
 }
 
-/// What the command line says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Flags {
+/// The options that every program has.
+// What stands above an option is its text in `--help`.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShowOptions {
+    /// Print events and results as JSON lines on standard output.
+    #[arg(long, global = true)]
     pub json: bool,
-    pub quiet: bool,
-    /// How often `-v` was given.
+    /// Say more, such as what external programs print.
+    #[arg(long, short, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+    /// Say only what went wrong.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
 }
 
@@ -71,19 +80,23 @@ pub struct PrinterSettings {
 ///
 /// Read are `NO_COLOR`, `CLICOLOR_FORCE`, `TERM`, `CI`, `GITHUB_ACTIONS` and `GITHUB_STEP_SUMMARY`. An option beats
 /// a variable; `NO_COLOR` beats `CLICOLOR_FORCE`.
-pub fn settings(environment: &dyn Fn(&str) -> Option<String>, terminal: Terminal, flags: &Flags) -> PrinterSettings {
+pub fn settings(
+    environment: &dyn Fn(&str) -> Option<String>,
+    terminal: Terminal,
+    options: &ShowOptions,
+) -> PrinterSettings {
     let is_on = |name: &str| environment(name).is_some_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
     let dumb = environment("TERM").is_some_and(|value| value == "dumb");
     let capable = terminal.stderr && !dumb;
-    let mode = match flags {
-        Flags { json: true, .. } => Mode::Json,
-        Flags { quiet: true, .. } => Mode::Quiet,
+    let mode = match options {
+        ShowOptions { json: true, .. } => Mode::Json,
+        ShowOptions { quiet: true, .. } => Mode::Quiet,
         _ if capable && !is_on("CI") => Mode::Bars,
         _ => Mode::Plain,
     };
     // https://no-color.org: any value but the empty one.
     let no_color = environment("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let color = match flags.color {
+    let color = match options.color {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
         ColorChoice::Auto => !no_color && (is_on("CLICOLOR_FORCE") || (capable && !is_on("CI"))),
@@ -92,7 +105,7 @@ pub fn settings(environment: &dyn Fn(&str) -> Option<String>, terminal: Terminal
     let summary = environment("GITHUB_STEP_SUMMARY").filter(|path| github_actions && !path.is_empty());
     PrinterSettings {
         mode,
-        verbosity: flags.verbose,
+        verbosity: options.verbose,
         color,
         github_actions,
         summary: summary.map(PathBuf::from),
@@ -122,7 +135,7 @@ mod tests {
             let environment = |name: &str| {
                 variables.iter().find(|(known, _)| *known == name).map(|(_, value): &(&str, &str)| (*value).to_owned())
             };
-            let chosen = settings(&environment, Terminal { stderr, width: Some(80) }, &Flags::default());
+            let chosen = settings(&environment, Terminal { stderr, width: Some(80) }, &ShowOptions::default());
             assert_eq!((chosen.mode, chosen.color), (mode, color), "for {variables:?}, terminal: {stderr}");
         }
     }
@@ -131,8 +144,8 @@ mod tests {
     fn options_beat_the_environment() {
         let environment = |name: &str| (name == "NO_COLOR").then(|| "1".to_owned());
         let terminal = Terminal { stderr: true, width: None };
-        let flags = Flags { color: ColorChoice::Always, json: true, quiet: true, ..Flags::default() };
-        let chosen = settings(&environment, terminal, &flags);
+        let options = ShowOptions { color: ColorChoice::Always, json: true, quiet: true, ..ShowOptions::default() };
+        let chosen = settings(&environment, terminal, &options);
         assert_eq!((chosen.mode, chosen.color), (Mode::Json, true));
     }
 
@@ -144,7 +157,7 @@ mod tests {
             _ => None,
         };
         let path_only = |name: &str| both(name).filter(|_| name != "GITHUB_ACTIONS");
-        assert!(settings(&both, Terminal::default(), &Flags::default()).summary.is_some());
-        assert!(settings(&path_only, Terminal::default(), &Flags::default()).summary.is_none());
+        assert!(settings(&both, Terminal::default(), &ShowOptions::default()).summary.is_some());
+        assert!(settings(&path_only, Terminal::default(), &ShowOptions::default()).summary.is_none());
     }
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use catalogue::Channel;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
+use cli::{CommandLine, ShowOptions};
 use vocab::{PlatformKey, VersionString};
 
 /// Portable Python runtimes on this machine.
@@ -19,7 +20,7 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
     #[command(flatten)]
-    pub global: GlobalArguments,
+    pub show: ShowOptions,
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,26 +53,10 @@ pub enum Command {
     },
 }
 
-#[derive(Args, Debug, Clone)]
-pub struct GlobalArguments {
-    /// Print events and results as JSON lines on standard output.
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Say more.
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Say only what went wrong.
-    #[arg(long, short, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub color: ColorChoice,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    Auto,
-    Always,
-    Never,
+impl CommandLine for Arguments {
+    fn show(&self) -> &ShowOptions {
+        &self.show
+    }
 }
 
 #[cfg(test)]

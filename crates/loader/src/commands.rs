@@ -72,7 +72,7 @@ pub fn run(
         Installed::Before => (0, 0),
         Installed::Now { fetched, size } => (fetched, size),
     };
-    if arguments.global.json {
+    if arguments.show.json {
         let row = json!({
             "path": got.folder, "current": got.current, "build_key": got.build_key, "signed": got.signed,
             "installed": matches!(got.installed, Installed::Now { .. }), "fetched": fetched, "size": size,

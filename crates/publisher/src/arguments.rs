@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use catalogue::Channel;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use cli::{CommandLine, ShowOptions};
 use vocab::PlatformKey;
 
 /// Publish runtimes to a folder or an S3 bucket, and look after what is published.
@@ -153,24 +154,14 @@ pub struct GlobalArguments {
     /// folder `published`.
     #[arg(long, value_name = "URL|DIR", global = true)]
     pub to: Option<String>,
-    /// Print events and results as JSON lines on standard output.
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Say more.
-    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Say only what went wrong.
-    #[arg(long, short, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    pub color: ColorChoice,
+    #[command(flatten)]
+    pub show: ShowOptions,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    Auto,
-    Always,
-    Never,
+impl CommandLine for Arguments {
+    fn show(&self) -> &ShowOptions {
+        &self.global.show
+    }
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ pub fn run(
     cancelled: &AtomicBool,
     interactive: bool,
 ) -> Outcomes {
-    let json = arguments.global.json;
+    let json = arguments.global.show.json;
     let session = Session { printer, environment, cancelled, interactive, json, to: arguments.global.to.as_deref() };
     match &arguments.command {
         Command::Publish(publish) => session.publish(publish),

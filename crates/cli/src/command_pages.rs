@@ -1,0 +1,138 @@
+//! What is told of a command line elsewhere than in `--help`: completions for shells, and man pages. Both come from the
+//! command line's own description.
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+const COMPLETIONS: &str = "completions";
+const MAN_PAGE: &str = "man-page";
+
+/// Text for standard output.
+#[derive(Debug)]
+pub(crate) enum Page {
+    Completions(Shell),
+    /// In the language of man pages; the name of one of [`man_pages`].
+    Manual(String),
+    /// The names of all man pages, one on a line.
+    Names,
+}
+
+/// Adds `completions SHELL`, and for who makes releases `man-page [NAME]`.
+pub(crate) fn with_subcommands(command: Command) -> Command {
+    let manual = Command::new(MAN_PAGE)
+        .about("Print a man page; the program's own when no other is named")
+        .hide(true)
+        .arg(Arg::new("page").value_name("NAME"))
+        .arg(Arg::new("list").long("list").action(ArgAction::SetTrue).help("Print the names of all pages instead"));
+    with_completions(command).subcommand(manual)
+}
+
+fn with_completions(command: Command) -> Command {
+    let name = command.get_name().to_owned();
+    let shell = Arg::new("shell").value_name("SHELL").required(true).value_parser(value_parser!(Shell));
+    let completions = Command::new(COMPLETIONS)
+        .about("Print what a shell needs to complete this program's commands and options")
+        .after_help(format!("For example, in ~/.bashrc: source <({name} completions bash)"))
+        .arg(shell);
+    command.subcommand(completions)
+}
+
+impl Page {
+    /// `None` where the program's own work was asked for. `command` is the program's, without what is added here.
+    pub(crate) fn asked_for(matches: &ArgMatches, command: &Command) -> Result<Option<Self>, clap::Error> {
+        let Some((subcommand, matches)) = matches.subcommand() else { return Ok(None) };
+        if subcommand == COMPLETIONS {
+            return Ok(matches.get_one("shell").copied().map(Self::Completions));
+        }
+        if subcommand != MAN_PAGE {
+            return Ok(None);
+        }
+        if matches.get_flag("list") {
+            return Ok(Some(Self::Names));
+        }
+        let own = command.get_name().to_owned();
+        let wanted = matches.get_one("page").cloned().unwrap_or(own);
+        if man_pages(command.clone()).iter().any(|(name, _)| *name == wanted) {
+            return Ok(Some(Self::Manual(wanted)));
+        }
+        let text = format!("there is no man page `{wanted}`; `{} {MAN_PAGE} --list` names them", command.get_name());
+        Err(command.clone().error(ErrorKind::InvalidValue, text))
+    }
+
+    pub(crate) fn render(&self, command: Command) -> String {
+        match self {
+            Self::Completions(shell) => completions(command, *shell),
+            Self::Manual(wanted) => {
+                let page = man_pages(command).into_iter().find(|(name, _)| name == wanted);
+                page.map(|(_, page)| manual(page)).unwrap_or_default()
+            }
+            Self::Names => man_pages(command).into_iter().map(|(name, _)| name + "\n").collect(),
+        }
+    }
+}
+
+fn completions(command: Command, shell: Shell) -> String {
+    let mut command = with_completions(command);
+    let name = command.get_name().to_owned();
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut command, name, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Each with its name, `builder-store-prune`; the program's own comes first.
+fn man_pages(command: Command) -> Vec<(String, Command)> {
+    let mut command = with_completions(command).disable_help_subcommand(true);
+    command.build();
+    let mut pages = vec![];
+    collect(&command, &mut pages);
+    pages
+}
+
+fn collect(command: &Command, pages: &mut Vec<(String, Command)>) {
+    let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
+    pages.push((name, command.clone()));
+    for subcommand in command.get_subcommands().filter(|it| !it.is_hide_set()) {
+        collect(subcommand, pages);
+    }
+}
+
+fn manual(command: Command) -> String {
+    let mut text = Vec::new();
+    // Writing to memory does not fail.
+    let _ = Man::new(command).render(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+
+    use super::*;
+
+    fn oven() -> Command {
+        let bake = Command::new("bake").about("Bake bread").arg(Arg::new("degrees").long("degrees").help("How hot"));
+        Command::new("oven").version("1.2.3").about("An oven").subcommand(bake)
+    }
+
+    #[test]
+    fn every_shell_is_told_of_subcommands_and_options() {
+        for shell in Shell::value_variants() {
+            let text = Page::Completions(*shell).render(oven());
+            for word in ["oven", "bake", "degrees", "completions"] {
+                assert!(text.contains(word), "{shell} is not told of {word}");
+            }
+            assert!(!text.contains(MAN_PAGE), "{shell} completes what is hidden");
+        }
+    }
+
+    #[test]
+    fn every_subcommand_has_a_man_page() {
+        assert_eq!(Page::Names.render(oven()), "oven\noven-bake\noven-completions\n");
+        let own = Page::Manual("oven".into()).render(oven());
+        assert!(own.contains(".TH oven 1") && own.contains("oven 1.2.3") && own.contains("oven\\-bake(1)"), "{own}");
+        let bake = Page::Manual("oven-bake".into()).render(oven());
+        assert!(bake.contains(".TH oven-bake 1") && bake.contains("How hot"), "{bake}");
+    }
+}

@@ -1,0 +1,186 @@
+//! The frame of every program here: arguments and environment in, events and results out, an exit code. What the
+//! program does is handed in.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Parser;
+use vocab::{Event, Exit, Fault};
+
+use crate::command_pages::{self, Page};
+use crate::{Build, Printer, ShowOptions, Terminal, finish, settings};
+
+/// Ended twice at the user's wish, as shells count it: 128 and the number of the signal.
+const INTERRUPTED: i32 = 130;
+
+/// The arguments of a program of this project.
+pub trait CommandLine: Parser {
+    fn show(&self) -> &ShowOptions;
+
+    /// Refuses what the parser could not.
+    fn checked(self) -> Result<Self, clap::Error> {
+        Ok(self)
+    }
+}
+
+/// What a program finds around itself.
+pub struct Process {
+    /// The environment as it was at the start; nothing reads it again.
+    pub variables: BTreeMap<OsString, OsString>,
+    pub printer: Arc<Printer>,
+    /// Set when the user asks to stop.
+    pub cancelled: Arc<AtomicBool>,
+    /// Somebody sits at standard input and can be asked.
+    pub interactive: bool,
+}
+
+impl Process {
+    /// A variable's value; `None` where it is unset or no Unicode.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        text_of(&self.variables, name)
+    }
+}
+
+fn text_of(variables: &BTreeMap<OsString, OsString>, name: &str) -> Option<String> {
+    variables.get(OsStr::new(name))?.to_str().map(str::to_owned)
+}
+
+/// Reads the arguments, does the work, and shows what went wrong. The whole `main` of a program.
+pub fn run<A: CommandLine>(build: &Build, work: impl FnOnce(&A, &Process) -> Result<Exit, Box<dyn Fault>>) -> ExitCode {
+    let asked = match read::<A>(build, std::env::args_os()) {
+        Ok(asked) => asked,
+        Err(message) => {
+            let exit = if message.use_stderr() { Exit::Usage } else { Exit::Done };
+            // A closed pipe is no reason to fail.
+            let _ = message.print();
+            return ExitCode::from(exit.code());
+        }
+    };
+    match asked {
+        Asked::Work(arguments) => {
+            let process = surroundings(arguments.show());
+            finish(&process.printer, work(&arguments, &process))
+        }
+        Asked::Page(page) => {
+            Printer::new(crate::PrinterSettings::default()).data(&page.render(A::command()));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+enum Asked<A> {
+    Work(A),
+    Page(Page),
+}
+
+fn read<A: CommandLine>(build: &Build, words: impl IntoIterator<Item = OsString>) -> Result<Asked<A>, clap::Error> {
+    // clap wants it for as long as the process lives, which is what this is read for once.
+    let version: &'static str = build.to_string().leak();
+    let command = command_pages::with_subcommands(A::command()).version(version);
+    let matches = command.try_get_matches_from(words)?;
+    if let Some(page) = Page::asked_for(&matches, &A::command())? {
+        return Ok(Asked::Page(page));
+    }
+    let arguments = A::from_arg_matches(&matches).map_err(|error| error.format(&mut A::command()))?;
+    arguments.checked().map(Asked::Work)
+}
+
+fn surroundings(options: &ShowOptions) -> Process {
+    let variables: BTreeMap<_, _> = std::env::vars_os().collect();
+    let variable = |name: &str| text_of(&variables, name);
+    let terminal = Terminal {
+        stderr: std::io::stderr().is_terminal(),
+        width: variable("COLUMNS").and_then(|columns| columns.parse().ok()),
+    };
+    let printer = Arc::new(Printer::new(settings(&variable, terminal, options)));
+    let cancelled = watch_for_interrupts(&printer);
+    Process { variables, printer, cancelled, interactive: std::io::stdin().is_terminal() }
+}
+
+/// The first interrupt lets running work end cleanly, the second ends at once. What is left then lies beside its place,
+/// not in it: everything is written under another name first.
+fn watch_for_interrupts(printer: &Printer) -> Arc<AtomicBool> {
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&cancelled);
+    #[expect(clippy::exit, reason = "work that does not look at the flag can be ended in no other way")]
+    let handler = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED);
+        }
+    });
+    if let Err(error) = handler {
+        printer.tell(Event::Note { text: format!("interrupts are not caught: {error}") });
+    }
+    cancelled
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    /// Bakes bread.
+    #[derive(Debug, Parser)]
+    #[command(name = "oven", version, subcommand_negates_reqs = true)]
+    struct Oven {
+        /// How hot.
+        #[arg(long)]
+        degrees: u16,
+        #[command(flatten)]
+        show: ShowOptions,
+    }
+
+    impl CommandLine for Oven {
+        fn show(&self) -> &ShowOptions {
+            &self.show
+        }
+
+        fn checked(self) -> Result<Self, clap::Error> {
+            if self.degrees > 300 {
+                return Err(Self::command().error(ErrorKind::ValueValidation, "too hot"));
+            }
+            Ok(self)
+        }
+    }
+
+    const BUILD: Build = Build { version: "1.2.3", commit: "674cb7e", target: "x86_64-unknown-linux-gnu" };
+
+    fn oven(line: &str) -> Result<Asked<Oven>, clap::Error> {
+        read(&BUILD, line.split(' ').map(OsString::from))
+    }
+
+    #[test]
+    fn the_version_names_the_build() {
+        for option in ["--version", "-V"] {
+            let message = oven(&format!("oven {option}")).err().unwrap();
+            assert!(!message.use_stderr());
+            assert_eq!(message.to_string(), "oven 1.2.3 (674cb7e, x86_64-unknown-linux-gnu)\n");
+        }
+    }
+
+    #[test]
+    fn arguments_are_read_and_checked() {
+        let Ok(Asked::Work(asked)) = oven("oven --degrees 220 -vv --color never") else { panic!("not read") };
+        assert_eq!((asked.degrees, asked.show.verbose, asked.show.color), (220, 2, crate::ColorChoice::Never));
+        let kind = |line: &str| oven(line).err().map(|error| error.kind());
+        assert_eq!(kind("oven --degrees 301"), Some(ErrorKind::ValueValidation));
+        assert_eq!(kind("oven"), Some(ErrorKind::MissingRequiredArgument));
+        assert_eq!(kind("oven --degrees 220 -v -q"), Some(ErrorKind::ArgumentConflict));
+    }
+
+    #[test]
+    fn completions_and_man_pages_need_no_other_argument() {
+        for line in ["oven completions zsh", "oven man-page", "oven man-page --list", "oven man-page oven"] {
+            assert!(matches!(oven(line), Ok(Asked::Page(_))), "for {line}");
+        }
+        for line in ["oven completions nosuch", "oven completions", "oven man-page nosuch"] {
+            assert!(oven(line).is_err_and(|message| message.use_stderr()), "for {line}");
+        }
+    }
+}
