@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use builder::base::GoModules;
 use builder::build::{Cell, Ending, Report, Run};
 use builder::context::Environment;
 use builder::download::{DownloadSettings, Downloader};
@@ -408,6 +409,7 @@ impl Session<'_> {
             jobs: self.global.jobs.map_or(processors, usize::from),
             offline: arguments.offline,
             timeout: (build.timeout > 0).then(|| Duration::from_secs(build.timeout)),
+            go_modules: GoModules::default(),
             cancelled: Arc::clone(self.cancelled),
             listener: Arc::new(move |event| {
                 // Every few kilobytes of every download would only fill the disk.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use vocab::{Event, PlatformEvent, PlatformKey};
 
+use crate::base::GoModules;
 use crate::download::Downloader;
 use crate::store::Store;
 
@@ -26,6 +27,7 @@ pub struct Context {
     pub offline: bool,
     /// For each external step. `None` is without limit.
     pub timeout: Option<Duration>,
+    pub go_modules: GoModules,
     /// Set when the user asks to stop; long work looks at it and ends with an error.
     pub cancelled: Arc<AtomicBool>,
     pub listener: Listener,
@@ -39,6 +41,7 @@ impl Context {
             store: self.store.clone(),
             downloader: self.downloader.clone(),
             environment: self.environment.clone(),
+            go_modules: self.go_modules.clone(),
             cancelled: Arc::clone(&self.cancelled),
             listener: Arc::new(move |event| listener(Event::Of(PlatformEvent { platform, event: Box::new(event) }))),
             ..*self

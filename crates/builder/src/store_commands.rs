@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use builder::Context;
+use builder::base::GoModules;
 use builder::context::Environment;
 use builder::download::{DownloadSettings, Downloader};
 use builder::store::Store;
@@ -33,6 +34,7 @@ pub fn run(
         jobs: global.jobs.map_or(processors, usize::from),
         offline: true,
         timeout: None,
+        go_modules: GoModules::default(),
         cancelled: Arc::clone(cancelled),
         listener: Arc::new(move |event| listener.tell(event)),
     };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::Context;
+use crate::base::GoModules;
 use crate::context::Environment;
 use crate::download::{DownloadSettings, Downloader};
 use crate::store::Store;
@@ -18,6 +19,7 @@ pub fn context(folder: &Path) -> Context {
         jobs: 2,
         offline: true,
         timeout: None,
+        go_modules: GoModules::default(),
         cancelled: Arc::new(AtomicBool::new(false)),
         listener: Arc::new(|_| {}),
     }

@@ -272,8 +272,11 @@ fn with_go(at: &Path, sum: &str, list_fails: bool) -> Bench {
         "#!/bin/sh\necho \"$1\" >>'{folder}/calls'\ncase $1 in\nlist) {listing} ;;\nmod) echo '{{\"Zip\": \"{folder}/module.zip\", \
          \"Sum\": \"{sum}\"}}' ;;\nesac\n"
     );
-    fs::write(bin.join("go"), script).unwrap();
-    fs::set_permissions(bin.join("go"), fs::Permissions::from_mode(0o755)).unwrap();
+    let text = at.join("go.sh");
+    fs::write(&text, script).unwrap();
+    fs::set_permissions(&text, fs::Permissions::from_mode(0o755)).unwrap();
+    // By another process: a program that this one has open for writing while another test forks is "text file busy".
+    assert!(std::process::Command::new("cp").arg("-p").arg(&text).arg(bin.join("go")).status().unwrap().success());
     let path = format!("{}:/usr/bin:/bin", bin.display());
     Bench::with_environment(at, Environment::new([("PATH".into(), path.into())]))
 }

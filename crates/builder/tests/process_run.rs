@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use builder::Context;
+use builder::base::GoModules;
 use builder::context::Environment;
 use builder::download::Downloader;
 use builder::process::{self, Invocation, ProcessErrorKind};
@@ -26,6 +27,7 @@ fn context(folder: &Path) -> Context {
         jobs: 1,
         offline: true,
         timeout: None,
+        go_modules: GoModules::default(),
         cancelled: Arc::new(AtomicBool::new(false)),
         listener: Arc::new(|_| {}),
     }

@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use builder::Context;
+use builder::base::GoModules;
 use builder::context::Environment;
 use builder::download::Downloader;
 use builder::source_build::{
@@ -42,6 +43,7 @@ impl Bench {
             jobs: 2,
             offline: false,
             timeout: None,
+            go_modules: GoModules::default(),
             cancelled: Arc::new(AtomicBool::new(false)),
             listener: Arc::new(|_| {}),
         };

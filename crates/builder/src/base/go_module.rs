@@ -5,7 +5,9 @@
 //! of its content, computed here again from the file that `go` names, so neither the proxy nor a changed module
 //! cache has to be trusted.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use config_merger::BaseSource;
@@ -22,6 +24,27 @@ use super::{go_tree, go_zip, pip};
 use crate::Context;
 use crate::process::{Invocation, run};
 use vocab::TreeLayout;
+
+/// What one command has learned of the module, so that its platforms ask once and verify once. Clones share it.
+#[derive(Clone, Default)]
+pub struct GoModules {
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// All versions that the module proxy has, as `go list` tells them.
+    versions: Option<String>,
+    /// By version of the module.
+    verified: BTreeMap<String, Arc<go_zip::ModuleZip>>,
+}
+
+impl GoModules {
+    /// Whoever comes second waits for the first and takes its result.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 const MODULE: &str = "github.com/kluctl/go-embed-python";
 
@@ -95,8 +118,13 @@ fn is_listed(context: &Context, release: &Release) -> std::result::Result<(), St
             .map(drop)
             .map_err(|_| "the build is offline and Go's module cache does not have it".to_owned());
     }
-    let listed = match go(context, &["list", "-m", "-versions", MODULE], Some(LIST_LIMIT)) {
-        Ok(listed) => listed,
+    let mut known = context.go_modules.known();
+    let listed = match &known.versions {
+        Some(versions) => Ok(versions.clone()),
+        None => go(context, &["list", "-m", "-versions", MODULE], Some(LIST_LIMIT)),
+    };
+    let listed = match listed {
+        Ok(listed) => known.versions.insert(listed),
         Err(BaseErrorKind::Go { reason, program_ran: true, .. }) if !context.is_cancelled() => {
             let reason = remember_unreachable(context, &place, reason);
             return Err(format!("`go` could not list the module: {reason}"));
@@ -167,14 +195,12 @@ fn whole_message(error: &dyn std::error::Error) -> String {
     }
 }
 
-/// Fetches the module and lays its tree for the platform out in the empty folder `tree`, with pip.
-pub(super) fn unpack(
-    context: &Context,
-    version: &str,
-    expected: &Digest,
-    layout: TreeLayout,
-    tree: &std::path::Path,
-) -> Result<()> {
+/// The module's file, whose content has the expected checksum.
+fn verified(context: &Context, version: &str, expected: &Digest) -> Result<Arc<go_zip::ModuleZip>> {
+    let mut known = context.go_modules.known();
+    if let Some(module) = known.verified.get(version) {
+        return Ok(Arc::clone(module));
+    }
     context.note(format!("fetching the Go module {MODULE}@{version} with `go` (70 to 110 MB when it is not cached)"));
     let (zip, sum) = download(context, version)?;
     let expected_sum = go_zip::show_sum(expected);
@@ -186,6 +212,20 @@ pub(super) fn unpack(
     if actual != *expected {
         return Err(BaseErrorKind::ModuleSum { expected: expected_sum, actual: go_zip::show_sum(&actual) });
     }
+    let module = Arc::new(module);
+    known.verified.insert(version.to_owned(), Arc::clone(&module));
+    Ok(module)
+}
+
+/// Fetches the module and lays its tree for the platform out in the empty folder `tree`, with pip.
+pub(super) fn unpack(
+    context: &Context,
+    version: &str,
+    expected: &Digest,
+    layout: TreeLayout,
+    tree: &std::path::Path,
+) -> Result<()> {
+    let module = verified(context, version, expected)?;
     go_tree::unpack(&module, &format!("python/internal/data/{}/", go_platform(layout.platform)), tree)?;
     let files = go_tree::files(&module, "pip/internal/data/")?;
     // The module was made from an installed pip: its scripts point into a folder of the machine it was made on.

@@ -46,6 +46,7 @@ mod windows;
 pub use choose::choose;
 pub use error::{BaseError, BaseErrorKind};
 pub use file_table::FileTable;
+pub use go_module::GoModules;
 pub use known::{KnownBase, known};
 pub use paths_left::absolute_paths_left;
 pub(crate) use probe::PROBE_LIFETIME;

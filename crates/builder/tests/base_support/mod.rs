@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use builder::Context;
+use builder::base::GoModules;
 use builder::base::{BaseRequest, BaseTree, Release, ReleaseTable};
 use builder::context::Environment;
 use builder::download::{DownloadSettings, Downloader};
@@ -59,6 +60,7 @@ impl Bench {
             jobs: 2,
             offline: false,
             timeout: None,
+            go_modules: GoModules::default(),
             cancelled: Arc::new(AtomicBool::new(false)),
             listener: Arc::new(move |event| heard.lock().unwrap().push(event)),
         };

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use builder::Context;
+use builder::base::GoModules;
 use builder::context::Environment;
 use builder::download::Downloader;
 use builder::store::Store;
@@ -21,6 +22,7 @@ pub fn context(folder: &Path, timeout: Option<Duration>) -> (Context, Arc<Mutex<
         jobs: 2,
         offline: true,
         timeout,
+        go_modules: GoModules::default(),
         cancelled: Arc::default(),
         listener: Arc::new(move |event| told.lock().unwrap().push(event)),
     };

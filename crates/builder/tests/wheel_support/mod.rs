@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use builder::Context;
+use builder::base::GoModules;
 use builder::download::{DownloadSettings, Downloader, FetchRequest};
 use builder::store::Store;
 use builder::wheel::{InstallRequest, InstalledAll, UnpackError, UnpackedWheel, WheelBlob, WheelToInstall};
@@ -100,6 +101,7 @@ fn context(store: &Path, settings: DownloadSettings, events: &Arc<Mutex<Vec<Even
         jobs: 4,
         offline: false,
         timeout: None,
+        go_modules: GoModules::default(),
         cancelled: Arc::default(),
         listener: Arc::new(move |event| events.lock().unwrap().push(event)),
     }
