@@ -3,13 +3,15 @@
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 
 from measure import Row, shell, timed
 from workshop import link_tree, product_of, remove, run, step_seconds
 
-# A small pure package of the set, and another version of it.
-OTHER_PIN = "tqdm==4.67.1"
+# Other versions of packages of the set: one with native code that nothing of the set requires, as most pins are; and a
+# pure one that umap-learn requires, so that umap-learn with all that it imports is imported again.
+OTHER_PINS = {"one-pin": "msgspec==0.20.0", "one-pin-required": "tqdm==4.67.1"}
 
 
 class Contestants:
@@ -20,6 +22,7 @@ class Contestants:
         self.without = set(without)
         self.rows, self.skipped, self.facts = {}, {}, {}
         self.scratch = workshop.folder / "scratch"
+        self.discard = workshop.trash.put
         self.tools = workshop.rivals("pex" not in self.without)
         self.turns = self.chosen()
 
@@ -37,7 +40,7 @@ class Contestants:
             ("pex", self.pex),
             ("cold", self.cold),
             ("cold", self.cold_uv),
-            (None, self.one_pin),
+            *((None, partial(self.one_pin, key)) for key in OTHER_PINS),
             (None, self.zip),
             ("unpack", self.unpack),
         ]
@@ -59,18 +62,19 @@ class Contestants:
         workshop.build(self.zip_repository, workshop.store, "--format", "zip")
         self.uv_cache = self.scratch / "uv-cache"
         self.uv_prefix(self.uv_cache)
-        remove(self.scratch / "uv")
+        self.discard(self.scratch / "uv")
         if "level-19" not in self.without:
             self.best_repository = workshop.new_repository("level-19")
             workshop.build(self.best_repository, workshop.store, "--level", "19")
-        self.other_wheel = workshop.fetch_wheel(OTHER_PIN)
+        self.other_wheels = {key: workshop.fetch_wheel(pin) for key, pin in OTHER_PINS.items()}
         if "pex" not in self.without:
             # It fetches a pip of its own choice first, which it keeps.
-            words = ["-o", self.scratch / "x.pex", "--find-links", self.other_wheel.parent, OTHER_PIN]
+            words = ["-o", self.scratch / "x.pex", "--find-links", self.other_wheels["one-pin"].parent, OTHER_PINS["one-pin"]]
             run([self.tools / "pex", "--pex-root", self.scratch / "pex-root", *words])
             self.pex_file()
         if "cold" not in self.without:
             workshop.cold_store(self.scratch / "store-cold-kept")
+        workshop.trash.empty()
 
     def round(self, with_slow):
         for turn in self.turns:
@@ -79,6 +83,7 @@ class Contestants:
 
     def clear_up(self):
         """The store, the wheels and the rivals' programs stay for the next time."""
+        self.workshop.trash.empty(rest=0)
         remove(self.scratch)
         for name in ("warm", "no-op", "level-19", "cold", "one-pin", "zip", "repository", "base"):
             remove(self.workshop.folder / name)
@@ -101,8 +106,8 @@ class Contestants:
         tree, copy = self.scratch / "floor", self.scratch / "floor.tar.zst"
         sample = shell(f"cp -al '{self.prefix()}' '{tree}'; cat '{self.artifact()}' > '{copy}'")
         self.record("floor", "floor: `cp -al` of the prefix, `cat` of the artifact", sample, copy.stat().st_size)
-        remove(tree)
-        remove(copy)
+        self.discard(tree)
+        self.discard(copy)
 
     def build(self, repository, store, *words):
         """Timed, from no prefix and no artifact."""
@@ -143,11 +148,11 @@ class Contestants:
 
     def packed(self, key, name, install, pack, suffix):
         tree, artifact = self.scratch / "uv", self.scratch / f"{key}.{suffix}"
-        remove(tree)
+        self.discard(tree)
         sample = shell(f"{install}; {pack.format(tree=tree, artifact=artifact)}")
         self.record(key, name, sample, artifact.stat().st_size)
-        remove(tree)
-        remove(artifact)
+        self.discard(tree)
+        self.discard(artifact)
 
     ZST = "tar -C '{tree}' -cf - . | zstd -q -3 -T0 -o '{artifact}'"
     GZ = "tar -C '{tree}' -czf '{artifact}' ."
@@ -170,13 +175,13 @@ class Contestants:
 
     def pex_file(self):
         file = self.scratch / "x.pex"
-        remove(file)
+        self.discard(file)
         sample = timed(
             [self.tools / "pex", "-o", file, "--no-pypi", "--find-links", self.workshop.wheels, "--no-transitive"]
             + ["--pex-root", self.scratch / "pex-root", "-r", self.workshop.pins]
         )
         size = file.stat().st_size
-        remove(file)
+        self.discard(file)
         return sample, size
 
     def pex(self):
@@ -187,7 +192,7 @@ class Contestants:
 
     def cold(self):
         workshop, store = self.workshop, self.scratch / "store-cold"
-        remove(store)
+        self.discard(store)
         link_tree(self.scratch / "store-cold-kept", store)
         sample, product = self.build(workshop.new_repository("cold"), store)
         size = product["manifest"]["artifact"]["size"]
@@ -196,31 +201,31 @@ class Contestants:
         without = replace(sample, seconds=sample.seconds - checks)
         self.record("cold-unchecked", "**pydist**, cold, without the time of the import check", without, size)
         self.facts["cold steps"] = product["steps"]
-        remove(store)
-        remove(workshop.folder / "cold")
+        self.discard(store)
+        self.discard(workshop.folder / "cold")
 
     def cold_uv(self):
         cache = self.scratch / "uv-cache-cold"
-        remove(cache)
+        self.discard(cache)
         install = self.uv_install(cache)
         self.packed("cold-uv", "uv, empty cache + `tar \\| zstd -3 -T0`", install, self.ZST, "tar.zst")
-        remove(cache)
+        self.discard(cache)
 
     # -- a change
 
-    def one_pin(self):
+    def one_pin(self, key):
         """A store and a prefix as the former build left them, then a lock with one other pin."""
         workshop, store = self.workshop, self.scratch / "store-pin"
-        remove(store)
+        self.discard(store)
         link_tree(workshop.store, store)
         repository = workshop.new_repository("one-pin")
         former = workshop.build(repository, store)
         link_tree(repository / "dist", repository / "former")
         older = repository / "former" / former["manifest"]["artifact"]["file"]
-        row = self.change_pin(repository, former["manifest"]["platform"])
+        row = self.change_pin(key, repository, former["manifest"]["platform"])
         blob = workshop.blob(store, row["sha256"])
         blob.parent.mkdir(parents=True, exist_ok=True)
-        link_tree(self.other_wheel, blob)
+        link_tree(self.other_wheels[key], blob)
         sample = timed(workshop.arguments(repository, store))
         product = product_of(sample.output)
         artifact = product["manifest"]["artifact"]
@@ -228,22 +233,24 @@ class Contestants:
         out.mkdir()
         fetch = [self.archive, "fetch", product["artifacts"][0], "--from", older, "--out", out / artifact["file"]]
         fetched = json.loads(run([*fetch, "--json"]).splitlines()[-1])
-        self.facts["fetched"], self.facts["whole"] = fetched["fetched"], fetched["size"]
-        remove(out)
-        self.record("one-pin", f"**pydist**, one pin changed (`{OTHER_PIN}`)", sample, artifact["size"])
-        remove(store)
-        remove(repository)
+        part = 100 * fetched["fetched"] / fetched["size"]
+        self.facts["fetched %"] = max(part, self.facts.get("fetched %", 0))
+        self.discard(out)
+        self.record(key, f"**pydist**, one pin changed (`{OTHER_PINS[key]}`)", sample, artifact["size"])
+        self.discard(store)
+        self.discard(repository)
 
-    def change_pin(self, repository, platform):
+    def change_pin(self, key, repository, platform):
         path = repository / f"python-{self.workshop.version}" / "lock.json"
         lock = json.loads(path.read_text())
-        name, version = OTHER_PIN.split("==")
+        name, version = OTHER_PINS[key].split("==")
         row = next(row for row in lock["platforms"][platform]["distributions"] if row["name"] == name)
-        content = self.other_wheel.read_bytes()
+        wheel = self.other_wheels[key]
+        content = wheel.read_bytes()
         row["version"] = version
         row["source"] = {
             "kind": "wheel",
-            "file": self.other_wheel.name,
+            "file": wheel.name,
             "sha256": sha256(content).hexdigest(),
             "size": len(content),
         }
@@ -259,7 +266,7 @@ class Contestants:
         self.record("zip-pack", "**pydist** `--format zip`, its step \"pack\" alone", packed, size)
         copy = self.scratch / "copy.zip"
         self.record("zip-cat", "`cat` of the zip", shell(f"cat '{file}' > '{copy}'"), size)
-        remove(copy)
+        self.discard(copy)
 
     # -- unpacking
 
@@ -272,6 +279,6 @@ class Contestants:
             ("tar-T0", "`tar -I 'zstd -T0' -xf`", f"mkdir '{target}'; tar -I 'zstd -T0' {where}"),
         ]
         for key, name, script in ways:
-            remove(target)
+            self.discard(target)
             self.record(f"unpack-{key}", name, shell(script))
-        remove(target)
+        self.discard(target)

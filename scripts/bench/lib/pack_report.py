@@ -10,9 +10,9 @@ from workshop import PEX, run, uv_version
 
 WARM = ("floor", "warm", "level-19", "uv-zst", "uv-gz", "pip", "pex")
 COLD = ("cold", "cold-unchecked", "cold-uv")
-CHANGE = ("no-op", "one-pin", "zip", "zip-pack", "zip-cat")
+CHANGE = ("no-op", "one-pin", "one-pin-required", "zip", "zip-pack", "zip-cat")
 # Where the process that is started is the builder.
-BUILDS = ("warm", "level-19", "cold", "no-op", "one-pin", "zip")
+BUILDS = ("warm", "level-19", "cold", "no-op", "one-pin", "one-pin-required", "zip")
 UNPACK = ("unpack-extract", "unpack-tar", "unpack-tar-T0")
 
 
@@ -100,7 +100,6 @@ def goals(contestants):
 
     peaks = [rows[key].own_peak for key in BUILDS if key in rows]
     size = rows["level-19"].size / 1e6 if "level-19" in rows else None
-    part = 100 * facts["fetched"] / facts["whole"] if "fetched" in facts else None
     unpack = min((rows[key].seconds for key in ("unpack-tar", "unpack-tar-T0") if key in rows), default=None)
     faster = unpack / seconds("unpack-extract") if unpack and seconds("unpack-extract") else None
     times, plain = "{:.2f} ×", "{:.2f}"
@@ -114,8 +113,9 @@ def goals(contestants):
         ("the same without the import check, which uv has not", ratio("cold-unchecked", "cold-uv"), times, 1, "most"),
         ("unpacking ≥ 2 × faster than the faster `tar`", faster, times, 2, "least"),
         ("nothing changed ≤ 0.05 s", seconds("no-op"), "{:.3f} s", 0.05, "most"),
-        ("one pin changed ≤ 1.5 s", seconds("one-pin"), "{:.2f} s", 1.5, "most"),
-        ("one pin changed ≤ 5 % of the bytes fetched", part, "{:.2f} %", 5, "most"),
+        ("one pin changed that nothing requires ≤ 1.5 s", seconds("one-pin"), "{:.2f} s", 1.5, "most"),
+        ("one pin changed that umap-learn requires ≤ 1.5 s", seconds("one-pin-required"), "{:.2f} s", 1.5, "most"),
+        ("one pin changed ≤ 5 % of the bytes fetched", facts.get("fetched %"), "{:.2f} %", 5, "most"),
         ("packing a zip of wheels ≤ 2 × `cat`", ratio("zip-pack", "zip-cat"), times, 2, "most"),
         ("peak memory of the builder ≤ 300 MB", max(peaks, default=None), "{:.0f} MB", 300, "most"),
     ]
@@ -136,6 +136,7 @@ def picture(chosen, workshop, contestants):
         "level-19": ("pydist --level 19", "ours"),
         "no-op": ("pydist, nothing changed", "ours"),
         "one-pin": ("pydist, one pin changed", "ours"),
+        "one-pin-required": ("pydist, a pin changed that umap requires", "ours"),
         "uv-zst": ("uv + tar | zstd -3 -T0", "theirs"),
         "uv-gz": ("uv + tar cz", "theirs"),
         "pip": ("pip + tar cz", "theirs"),
@@ -151,7 +152,7 @@ def picture(chosen, workshop, contestants):
     for heading, keys in (
         ("Warm", WARM),
         ("Cold", COLD),
-        ("Again", ("no-op", "one-pin")),
+        ("Again", ("no-op", "one-pin", "one-pin-required")),
         ("Unpack", UNPACK),
     ):
         seen = [key for key in keys if key in contestants.rows]

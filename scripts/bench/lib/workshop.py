@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from trash import Trash
+
 ROOT = Path(__file__).resolve().parents[3]
 # What is fetched once and then stands still for both sides.
 PEX = "2.105.2"
@@ -59,6 +61,7 @@ class Workshop:
         self.wheels = folder / "wheels"
         self.repository = folder / "repository"
         self.product = None
+        self.trash = Trash(folder / "trash")
 
     def set_up(self):
         """One whole build, which downloads what the store lacks; after it nothing asks the network any more."""
@@ -98,7 +101,7 @@ class Workshop:
     def new_repository(self, name):
         """The version's configuration and lock, nothing built."""
         folder = self.folder / name
-        remove(folder)
+        self.trash.put(folder)
         folder.mkdir(parents=True)
         shutil.copy(ROOT / "shared-config.json", folder)
         shutil.copytree(ROOT / "checker", folder / "checker")
@@ -118,8 +121,8 @@ class Workshop:
 
     def clear(self, repository):
         """Neither a prefix nor an artifact."""
-        remove(repository / f"python-{self.version}" / "pydist")
-        remove(repository / "dist")
+        self.trash.put(repository / f"python-{self.version}" / "pydist")
+        self.trash.put(repository / "dist")
 
     def cold_store(self, target):
         """Downloaded wheels and the base tree, nothing made of them, nothing remembered about them."""
