@@ -188,7 +188,7 @@ fn redirects_in_a_circle_end() {
     let server = HttpServer::start();
     server.redirect("/a", "/a");
     let error = fetch(&Bench::new().context, &request(&server.url("/a"), b"x")).unwrap_err();
-    assert!(told(&error).ends_with("it redirects more than 10 times"), "{}", told(&error));
+    assert!(told(&error).ends_with("the server redirects more than 10 times"), "{}", told(&error));
 }
 
 #[test]

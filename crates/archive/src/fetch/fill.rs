@@ -11,8 +11,8 @@ use vocab::{Artifact, Digest, DigestWriter, Event, TransferId};
 
 use super::older::Older;
 use super::origin::{Answer, Origin, repeat};
+use super::server::Setback;
 use super::side_by_side::side_by_side;
-use super::web::Setback;
 use super::{FetchErrorKind, FetchSettings, Watch};
 use crate::diff::FETCH_GAP;
 use crate::source::read_exact_at;

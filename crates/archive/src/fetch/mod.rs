@@ -9,9 +9,9 @@ mod fill;
 mod older;
 mod origin;
 mod prefix;
+mod server;
 mod side_by_side;
 mod tree;
-mod web;
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -28,8 +28,8 @@ pub use error::{FetchError, FetchErrorKind};
 use fill::{Filled, Filler};
 use older::Older;
 use origin::Origin;
-pub use origin::without_secrets;
-pub use web::{FetchSettings, Proxies};
+pub use server::FetchSettings;
+pub use web::{Proxies, without_secrets};
 
 /// What to fetch, and into what.
 #[derive(Clone, Debug)]

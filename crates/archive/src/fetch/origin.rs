@@ -6,11 +6,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ureq::http::header;
 use url::Url;
 use vocab::Event;
+use web::ureq::http::header;
+use web::{Answer as WebAnswer, without_secrets};
 
-use super::web::{Setback, Web, WebAnswer};
+use super::server::{Setback, Web};
 use super::{FetchErrorKind, FetchSettings, Watch};
 
 /// Manifests of real runtimes have some hundred kilobytes.
@@ -109,26 +110,6 @@ fn path_of(place: &str) -> Option<PathBuf> {
         Ok(_) => None,
         Err(_) => (!place.contains("://")).then(|| PathBuf::from(place)),
     }
-}
-
-/// A URL without user, password, query and fragment, any of which may hold a secret. A plain path stays as it is.
-pub fn without_secrets(place: &str) -> String {
-    if path_of(place).is_some_and(|path| path == Path::new(place)) {
-        return place.to_owned();
-    }
-    let Ok(mut url) = Url::parse(place) else {
-        // Not a URL for us; still nothing that looks like a user and password may get out.
-        return match (place.find("://"), place.rfind('@')) {
-            (Some(scheme), Some(at)) if scheme < at => format!("{}://{}", &place[..scheme], &place[at + 1..]),
-            _ => place.to_owned(),
-        };
-    };
-    // Refused only by URLs that cannot have them.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.set_fragment(None);
-    url.into()
 }
 
 fn open(path: &Path) -> Result<File, FetchErrorKind> {
@@ -303,20 +284,6 @@ fn rest(watch: &Watch<'_>, pause: Duration) -> Result<(), FetchErrorKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn user_password_and_query_are_never_shown() {
-        let cases = [
-            ("https://ada:secret@host.example/a.tar?signature=secret#secret", "https://host.example/a.tar"),
-            ("https://token@host.example:8443/a", "https://host.example:8443/a"),
-            ("/tmp/x?y.tar", "/tmp/x?y.tar"),
-            ("C:\\x.tar", "C:\\x.tar"),
-            ("https://ada:secret@host:port/x", "https://host:port/x"),
-        ];
-        for (place, shown) in cases {
-            assert_eq!(without_secrets(place), shown, "for {place:?}");
-        }
-    }
 
     #[test]
     fn content_ranges_are_read_strictly() {

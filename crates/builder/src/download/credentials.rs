@@ -3,66 +3,12 @@
 //! In this order: those in the URL itself, those given for the host, those in the netrc file. They are looked up
 //! anew for every hop of a redirect, so one host's never reach another.
 
-use std::fmt;
 use std::io::Cursor;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use netrc::Netrc;
 use url::Url;
-
-/// Text that must not be shown: its `Display` and `Debug` hide it.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for sending it where it belongs.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("****")
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("****")
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Credentials {
-    /// May itself be a token, so it is hidden too.
-    pub user: Secret,
-    pub password: Secret,
-}
-
-impl Credentials {
-    /// From the user information of a URL, percent-decoded. `None` when it has none.
-    pub fn of_url(url: &Url) -> Option<Self> {
-        if url.username().is_empty() && url.password().is_none() {
-            return None;
-        }
-        Some(Self {
-            user: Secret(percent_decoded(url.username())),
-            password: Secret(percent_decoded(url.password().unwrap_or_default())),
-        })
-    }
-
-    /// The value of an `Authorization` header (RFC 7617).
-    pub(super) fn basic(&self) -> Secret {
-        Secret(format!("Basic {}", STANDARD.encode(format!("{}:{}", self.user.0, self.password.0))))
-    }
-}
+use web::{Credentials, Secret};
 
 /// Credentials for one host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,29 +70,10 @@ fn parse_netrc(text: &[u8]) -> Vec<(String, Credentials)> {
         .into_iter()
         .chain(default)
         .map(|(host, machine)| {
-            let password = Secret(machine.password.unwrap_or_default());
-            (host.to_ascii_lowercase(), Credentials { user: Secret(machine.login), password })
+            let password = Secret::new(machine.password.unwrap_or_default());
+            (host.to_ascii_lowercase(), Credentials { user: Secret::new(machine.login), password })
         })
         .collect()
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let pair = tail.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        match (first, pair.and_then(|pair| u8::from_str_radix(pair, 16).ok())) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use vocab::{Digest, Exit, Fault};
 
-use super::{FetchRequest, place};
+use super::{FetchRequest, without_secrets};
 use crate::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
@@ -23,17 +23,12 @@ pub struct DownloadError {
 
 impl DownloadError {
     pub(super) fn new(request: &FetchRequest, attempts: u32, kind: DownloadErrorKind) -> Self {
-        Self {
-            file_name: request.file_name.clone(),
-            place: place::without_secrets(&request.url).into(),
-            attempts,
-            kind,
-        }
+        Self { file_name: request.file_name.clone(), place: without_secrets(&request.url).into(), attempts, kind }
     }
 
     /// For a text that has no name but its URL.
     pub(super) fn unnamed(url: &str, attempts: u32, kind: DownloadErrorKind) -> Self {
-        let place = place::without_secrets(url);
+        let place = without_secrets(url);
         let file_name = place.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
         Self { file_name, place: place.into(), attempts, kind }
     }

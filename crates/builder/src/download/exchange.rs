@@ -9,11 +9,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ureq::http::{Method, Request, Response, header};
 use url::Url;
+use web::ureq::http::{Method, header};
+use web::{Answer, Failure};
 
 use super::retry::Setback;
-use super::{DownloadErrorKind, Downloader, Watch, place};
+use super::{DownloadErrorKind, Downloader, Watch};
 
 /// What to ask for.
 #[derive(Clone, Debug)]
@@ -50,22 +51,11 @@ pub(super) enum Piece {
     Failed(Failure),
 }
 
-/// Why there was no whole answer.
-#[derive(Clone, Debug)]
-pub(super) struct Failure {
-    pub reason: String,
-    /// Another attempt may go better.
-    pub passing: bool,
-}
-
-impl Failure {
-    pub(super) fn no_answer() -> Self {
-        Self { reason: "there is no answer".into(), passing: true }
-    }
+pub(super) fn no_answer() -> Failure {
+    Failure::passing("there is no answer")
 }
 
 const PIECE: usize = 64 * 1024;
-const MAX_REDIRECTS: u32 = 10;
 
 pub(super) struct Exchange {
     pieces: Receiver<Piece>,
@@ -97,7 +87,7 @@ impl Exchange {
             match self.pieces.recv_timeout(Duration::from_millis(50)) {
                 Ok(piece) => return Ok(piece),
                 Err(RecvTimeoutError::Timeout) if begun.elapsed() < self.patience => {}
-                Err(_) => return Ok(Piece::Failed(Failure::no_answer())),
+                Err(_) => return Ok(Piece::Failed(no_answer())),
             }
         }
     }
@@ -107,14 +97,14 @@ impl Exchange {
         match self.next(watch)? {
             Piece::Head(head) => Ok(head),
             Piece::Failed(failure) => Err(failure.into()),
-            Piece::Body(_) | Piece::End => Err(Failure::no_answer().into()),
+            Piece::Body(_) | Piece::End => Err(no_answer().into()),
         }
     }
 }
 
 fn answer(downloader: &Downloader, ask: Ask, sender: &SyncSender<Piece>) -> Result<(), Failure> {
     let is_head = ask.method == Method::HEAD;
-    let mut response = follow(downloader, ask)?;
+    let mut response = send(downloader, ask)?;
     let head = head_of(&response);
     let length = head.length;
     if sender.send(Piece::Head(head)).is_err() {
@@ -134,90 +124,27 @@ fn answer(downloader: &Downloader, ask: Ask, sender: &SyncSender<Piece>) -> Resu
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Failure { reason: format!("the connection broke: {error}"), passing: true }),
+            Err(error) => return Err(Failure::passing(format!("the connection broke: {error}"))),
         }
     }
     if let Some(length) = length.filter(|length| !is_head && received < *length) {
-        let reason = format!("the connection ended after {received} of {length} bytes");
-        return Err(Failure { reason, passing: true });
+        return Err(Failure::passing(format!("the connection ended after {received} of {length} bytes")));
     }
     let _ = sender.send(Piece::End);
     Ok(())
 }
 
-fn follow(downloader: &Downloader, mut ask: Ask) -> Result<Response<ureq::Body>, Failure> {
-    for _ in 0..=MAX_REDIRECTS {
-        let response = send(downloader, &ask)?;
-        if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
-            return Ok(response);
-        }
-        let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-        let refuse = |reason| Failure { reason, passing: false };
-        let mut target = location
-            .and_then(|text| ask.url.join(text).ok())
-            .filter(|url| matches!(url.scheme(), "http" | "https"))
-            .ok_or_else(|| refuse("it redirects to no usable URL".into()))?;
-        if ask.url.scheme() == "https" && target.scheme() == "http" {
-            let to = place::without_secrets(target.as_str());
-            return Err(refuse(format!("it redirects from https to unencrypted `{to}`")));
-        }
-        // Credentials in the URL stay with their server, which may name itself in full.
-        let own = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
-        if own(&target) == own(&ask.url) && target.username().is_empty() && target.password().is_none() {
-            let _ = target.set_username(ask.url.username());
-            let _ = target.set_password(ask.url.password());
-        }
-        ask.url = target;
-    }
-    Err(Failure { reason: format!("it redirects more than {MAX_REDIRECTS} times"), passing: false })
-}
-
-fn send(downloader: &Downloader, ask: &Ask) -> Result<Response<ureq::Body>, Failure> {
-    let mut bare = ask.url.clone();
-    // The user information travels as a header, never in a URL that could turn up in a message.
-    let _ = bare.set_username("");
-    let _ = bare.set_password(None);
-    bare.set_fragment(None);
-    let agent = downloader.agent(&bare).map_err(|_| Failure {
-        reason: "the proxy variable for this URL holds no usable URL".into(),
-        passing: false,
-    })?;
-    let mut request = Request::builder().method(ask.method.clone()).uri(bare.as_str());
-    if let Some(credentials) = downloader.keyring().for_url(&ask.url) {
-        request = request.header(header::AUTHORIZATION, credentials.basic().reveal());
-    }
+fn send(downloader: &Downloader, ask: Ask) -> Result<Answer, Failure> {
+    let mut headers = Vec::new();
     if let Some(from) = ask.from {
-        request = request.header(header::RANGE, format!("bytes={from}-"));
-        if let Some(tag) = &ask.if_range {
-            request = request.header(header::IF_RANGE, tag);
-        }
+        headers.push((header::RANGE, format!("bytes={from}-")));
+        headers.extend(ask.if_range.map(|tag| (header::IF_RANGE, tag)));
     }
-    let request = request.body(()).map_err(|error| Failure { reason: error.to_string(), passing: false })?;
-    agent.run(request).map_err(|error| failure_of(&error))
+    let ask = web::Ask { method: ask.method, url: ask.url, headers };
+    downloader.client().send(ask, &|url| downloader.keyring().for_url(url))
 }
 
-fn failure_of(error: &ureq::Error) -> Failure {
-    let passing = match error {
-        ureq::Error::Io(error) => error.kind() != std::io::ErrorKind::InvalidData,
-        ureq::Error::Timeout(_)
-        | ureq::Error::HostNotFound
-        | ureq::Error::ConnectionFailed
-        | ureq::Error::Protocol(_) => true,
-        _ => false,
-    };
-    let reason = match error {
-        ureq::Error::HostNotFound => "the host's name does not resolve".into(),
-        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-            "the host cannot be connected within the limit".into()
-        }
-        ureq::Error::Timeout(_) => "the server went silent".into(),
-        ureq::Error::Io(error) => format!("the connection failed: {error}"),
-        other => other.to_string(),
-    };
-    Failure { reason, passing }
-}
-
-fn head_of(response: &Response<ureq::Body>) -> Head {
+fn head_of(response: &Answer) -> Head {
     let text = |name: header::HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
     // `bytes 100-199/200`
     let range_start = text(header::CONTENT_RANGE)

@@ -14,8 +14,6 @@ mod exchange;
 mod local;
 mod many;
 mod partial;
-mod place;
-mod proxies;
 mod retry;
 mod settings;
 mod small;
@@ -30,14 +28,13 @@ use vocab::Digest;
 use crate::Context;
 use crate::store::{BlobState, EntryKind, LockOutcome};
 
-pub use credentials::{Credentials, HostCredentials, Secret};
+pub use credentials::HostCredentials;
 pub use error::{DownloadError, DownloadErrorKind};
 pub(crate) use many::at_once;
 pub use many::{bring_all, fetch_all};
-pub use place::without_secrets;
-pub use proxies::Proxies;
 pub use settings::{DownloadSettings, Downloader};
 pub use small::{Unreachable, fetch_bytes, head_status, probe};
+pub use web::{Credentials, Proxies, Secret, without_secrets};
 
 /// One file to have in the store.
 #[derive(Clone, Debug)]

@@ -4,8 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use vocab::Event;
+use web::Failure;
 
-use super::exchange::Failure;
 use super::{DownloadErrorKind, Watch};
 
 /// How an attempt ended short of its goal.

@@ -1,18 +1,16 @@
 //! Connections, credentials and limits shared by all downloads of one command.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ureq::tls::{RootCerts, TlsConfig};
-use url::Url;
 use vocab::TransferId;
+use web::{Client, Limits, Proxies};
 
+use super::HostCredentials;
 use super::credentials::Keyring;
-use super::{HostCredentials, Proxies};
 use crate::context::Environment;
 
 /// Plain data.
@@ -70,7 +68,12 @@ impl DownloadSettings {
                     .or_else(|| entry.split_once('=').and_then(|(_, url)| HostCredentials::of_url(url)))
             })
             .collect();
-        Self { credentials, netrc, proxies: Proxies::of(environment), ..Self::default() }
+        Self {
+            credentials,
+            netrc,
+            proxies: Proxies::of(&|name| environment.text(name).map(str::to_owned)),
+            ..Self::default()
+        }
     }
 }
 
@@ -83,15 +86,16 @@ pub struct Downloader {
 struct Inner {
     settings: DownloadSettings,
     keyring: Keyring,
-    /// By the proxy's URL, the empty text for direct connections.
-    agents: Mutex<BTreeMap<String, ureq::Agent>>,
+    client: Client,
     transfers: AtomicU64,
 }
 
 impl Downloader {
     pub fn new(settings: DownloadSettings) -> Self {
         let keyring = Keyring::new(settings.credentials.clone(), settings.netrc.as_deref());
-        Self { inner: Arc::new(Inner { settings, keyring, agents: Mutex::default(), transfers: AtomicU64::new(0) }) }
+        let limits = Limits { connect: settings.connect_limit, stall: settings.stall_limit };
+        let client = Client::new(settings.proxies.clone(), limits);
+        Self { inner: Arc::new(Inner { settings, keyring, client, transfers: AtomicU64::new(0) }) }
     }
 
     pub fn settings(&self) -> &DownloadSettings {
@@ -106,32 +110,9 @@ impl Downloader {
         TransferId(self.inner.transfers.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Agents are made at the first use, because reading the system's certificates takes a while.
-    pub(crate) fn agent(&self, url: &Url) -> Result<ureq::Agent, ureq::Error> {
-        let settings = &self.inner.settings;
-        let proxy = settings.proxies.for_url(url).map(|secret| secret.reveal().to_owned()).unwrap_or_default();
-        let mut agents = self.inner.agents.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(agent) = agents.get(&proxy) {
-            return Ok(agent.clone());
-        }
-        let through = if proxy.is_empty() { None } else { Some(ureq::Proxy::new(&proxy)?) };
-        let config = ureq::Agent::config_builder()
-            .proxy(through)
-            // The certificates that the system trusts, a company's own among them.
-            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
-            // Redirects are followed by `exchange`, which chooses credentials for each host anew.
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .user_agent(concat!("pydist/", env!("CARGO_PKG_VERSION")))
-            .accept_encoding("identity")
-            .timeout_resolve(Some(settings.connect_limit))
-            .timeout_connect(Some(settings.connect_limit))
-            .timeout_recv_response(Some(settings.stall_limit))
-            .timeout_per_read(Some(settings.stall_limit))
-            .build();
-        let agent = ureq::Agent::new_with_config(config);
-        agents.insert(proxy, agent.clone());
-        Ok(agent)
+    /// What reaches a host, for requests that need no redirect.
+    pub(crate) fn client(&self) -> &Client {
+        &self.inner.client
     }
 }
 

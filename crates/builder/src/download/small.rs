@@ -4,8 +4,8 @@ use std::io::Read as _;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use ureq::http::Method;
 use url::Url;
+use web::ureq::http::Method;
 
 use super::exchange::{Ask, Exchange, Piece};
 use super::retry::{Setback, repeat};

@@ -2,8 +2,9 @@
 
 use url::Url;
 use vocab::Event;
+use web::Failure;
 
-use super::exchange::{Ask, Exchange, Failure, Head, Piece};
+use super::exchange::{Ask, Exchange, Head, Piece, no_answer};
 use super::partial::Partial;
 use super::retry::{Setback, repeat};
 use super::{DownloadError, DownloadErrorKind, FetchRequest, Watch};
@@ -116,7 +117,7 @@ fn receive(
             }
             Piece::End => return Ok(()),
             Piece::Failed(failure) => return Err(failure.into()),
-            Piece::Head(_) => return Err(Failure::no_answer().into()),
+            Piece::Head(_) => return Err(no_answer().into()),
         }
     }
 }
@@ -133,7 +134,7 @@ fn check(request: &FetchRequest, partial: &mut Partial) -> Result<(), Setback> {
     }
     if let Some(expected) = request.size.filter(|size| *size > partial.length()) {
         let reason = format!("it ended after {} of {expected} bytes", partial.length());
-        return Err(Failure { reason, passing: true }.into());
+        return Err(Failure::passing(reason).into());
     }
     Err(DownloadErrorKind::DigestMismatch { expected, actual }.into())
 }

@@ -11,9 +11,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rusty_s3::actions::{GetObject, HeadObject, PutObject};
 use rusty_s3::{Bucket, Credentials, S3Action};
-use ureq::http::{Response, StatusCode};
 use url::Url;
 use vocab::Digest;
+use web::ureq::http::StatusCode;
+use web::{Answer, ureq};
 
 use super::{Placed, RemoteErrorKind, RemoteStore, Watch};
 use crate::download::Downloader;
@@ -35,8 +36,6 @@ pub struct BucketStore {
     place: String,
 }
 
-type Answer = Response<ureq::Body>;
-
 impl BucketStore {
     /// `prefix` without `/` at its ends; may be empty. Without credentials requests are not signed.
     pub fn new(bucket: Bucket, credentials: Option<Credentials>, prefix: &str, downloader: Downloader) -> Self {
@@ -55,7 +54,7 @@ impl BucketStore {
         watch: Watch<'_>,
         send: &dyn Fn(&ureq::Agent) -> Result<Answer, ureq::Error>,
     ) -> Result<Answer, RemoteErrorKind> {
-        let agent = self.downloader.agent(self.bucket.base_url());
+        let agent = self.downloader.client().agent(self.bucket.base_url());
         let agent = agent.map_err(|_| unreachable("the proxy variable for its host holds no usable URL"))?;
         let mut attempt = 1;
         loop {
@@ -225,7 +224,7 @@ mod tests {
             (301, "", "the bucket is in another region, eu-west-1"),
         ];
         for (status, body, told) in cases {
-            let answer = Response::builder().status(status).header("x-amz-bucket-region", "eu-west-1");
+            let answer = ureq::http::Response::builder().status(status).header("x-amz-bucket-region", "eu-west-1");
             let answer = answer.body(ureq::Body::builder().data(body)).unwrap();
             assert_eq!(refused(answer).to_string(), told);
         }

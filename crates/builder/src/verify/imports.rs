@@ -57,7 +57,7 @@ fn tell_gaps(context: &Context, report: &ImportReport) {
         *counts.entry(gap).or_default() += 1;
     }
     for (gap, count) in counts {
-        let modules = if count == 1 { "module" } else { "modules" };
-        context.note(format!("{emulator} lacks something that {count} {modules} need: {gap}"));
+        let modules_need = if count == 1 { "module needs" } else { "modules need" };
+        context.note(format!("{emulator} lacks something that {count} {modules_need}: {gap}"));
     }
 }

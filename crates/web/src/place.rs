@@ -3,20 +3,24 @@
 use url::Url;
 
 /// The URL without user, password, query and fragment, any of which may hold a secret. A plain path stays as it is.
-pub fn without_secrets(url: &str) -> String {
-    let Ok(mut parsed) = Url::parse(url) else {
+pub fn without_secrets(place: &str) -> String {
+    // `C:\artifacts\x.zip` parses as a URL with the scheme `c`.
+    if place.as_bytes().get(1) == Some(&b':') {
+        return place.to_owned();
+    }
+    let Ok(mut url) = Url::parse(place) else {
         // Not a URL for us; still nothing that looks like a user and password may get out.
-        return match (url.find("://"), url.rfind('@')) {
-            (Some(scheme), Some(at)) if scheme < at => format!("{}://{}", &url[..scheme], &url[at + 1..]),
-            _ => url.to_owned(),
+        return match (place.find("://"), place.rfind('@')) {
+            (Some(scheme), Some(at)) if scheme < at => format!("{}://{}", &place[..scheme], &place[at + 1..]),
+            _ => place.to_owned(),
         };
     };
     // Refused only by URLs that cannot have them.
-    let _ = parsed.set_username("");
-    let _ = parsed.set_password(None);
-    parsed.set_query(None);
-    parsed.set_fragment(None);
-    parsed.into()
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    url.into()
 }
 
 #[cfg(test)]
@@ -29,11 +33,12 @@ mod tests {
             ("https://ada:secret@host.example/a/b.whl?X-Signature=secret#secret", "https://host.example/a/b.whl"),
             ("https://token@host.example:8443/simple/", "https://host.example:8443/simple/"),
             ("file:///tmp/x.whl", "file:///tmp/x.whl"),
-            ("/tmp/x.whl", "/tmp/x.whl"),
+            ("/tmp/x?y.tar", "/tmp/x?y.tar"),
+            ("C:\\x.tar", "C:\\x.tar"),
             ("https://ada:secret@host:port/x", "https://host:port/x"),
         ];
-        for (url, shown) in cases {
-            assert_eq!(without_secrets(url), shown, "for {url:?}");
+        for (place, shown) in cases {
+            assert_eq!(without_secrets(place), shown, "for {place:?}");
         }
     }
 }

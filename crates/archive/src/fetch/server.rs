@@ -1,0 +1,79 @@
+//! An artifact on a web server: how long it is waited for, and what an answer's absence means.
+
+use std::time::Duration;
+
+use web::ureq::http::{HeaderName, Method};
+use web::{Answer, Ask, Client, Credentials, Failure, Limits, Proxies};
+
+use super::FetchErrorKind;
+use url::Url;
+
+/// Plain data.
+#[derive(Clone, Debug)]
+pub struct FetchSettings {
+    pub proxies: Proxies,
+    /// For finding the host, connecting and the TLS handshake.
+    pub connect_limit: Duration,
+    /// The longest silence in the middle of an answer.
+    pub stall_limit: Duration,
+    /// For each range, at least 1.
+    pub attempts: u32,
+    /// Before the second attempt; doubles from one to the next.
+    pub first_pause: Duration,
+    /// How many ranges are fetched at once, at least 1.
+    pub at_once: usize,
+}
+
+impl Default for FetchSettings {
+    fn default() -> Self {
+        Self {
+            proxies: Proxies::default(),
+            connect_limit: Duration::from_secs(10),
+            stall_limit: Duration::from_secs(30),
+            attempts: 5,
+            first_pause: Duration::from_millis(500),
+            at_once: 4,
+        }
+    }
+}
+
+/// Why there was no answer, or no whole one.
+#[derive(Debug)]
+pub(super) enum Setback {
+    /// Another attempt may go better.
+    Passing(String),
+    Final(FetchErrorKind),
+}
+
+impl From<FetchErrorKind> for Setback {
+    fn from(kind: FetchErrorKind) -> Self {
+        Self::Final(kind)
+    }
+}
+
+impl From<Failure> for Setback {
+    fn from(Failure { reason, passing }: Failure) -> Self {
+        if passing { Self::Passing(reason) } else { Self::Final(FetchErrorKind::Refused { reason }) }
+    }
+}
+
+pub(super) struct Web {
+    url: Url,
+    client: Client,
+}
+
+impl Web {
+    pub(super) fn new(url: Url, settings: &FetchSettings) -> Self {
+        let limits = Limits { connect: settings.connect_limit, stall: settings.stall_limit };
+        Self { url, client: Client::new(settings.proxies.clone(), limits) }
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    pub(super) fn get(&self, url: &Url, headers: &[(HeaderName, String)]) -> Result<Answer, Setback> {
+        let ask = Ask { method: Method::GET, url: url.clone(), headers: headers.to_vec() };
+        Ok(self.client.send(ask, &Credentials::of_url)?)
+    }
+}

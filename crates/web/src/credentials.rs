@@ -1,0 +1,95 @@
+//! A user and a password, and how they travel.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use url::Url;
+
+/// Text that must not be shown: its `Display` and `Debug` hide it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for sending it where it belongs.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("****")
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("****")
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// May itself be a token, so it is hidden too.
+    pub user: Secret,
+    pub password: Secret,
+}
+
+impl Credentials {
+    /// From the user information of a URL, percent-decoded. `None` when it has none.
+    pub fn of_url(url: &Url) -> Option<Self> {
+        if url.username().is_empty() && url.password().is_none() {
+            return None;
+        }
+        Some(Self {
+            user: Secret(percent_decoded(url.username())),
+            password: Secret(percent_decoded(url.password().unwrap_or_default())),
+        })
+    }
+
+    /// The value of an `Authorization` header (RFC 7617).
+    pub fn basic(&self) -> Secret {
+        Secret(format!("Basic {}", STANDARD.encode(format!("{}:{}", self.user.0, self.password.0))))
+    }
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let pair = tail.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
+        match (first, pair.and_then(|pair| u8::from_str_radix(pair, 16).ok())) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_information_of_a_url_is_decoded_and_hidden_wherever_it_is_printed() {
+        let of = |url: &str| Credentials::of_url(&Url::parse(url).unwrap());
+        let found = of("https://ada:p%40ss@host.example/").unwrap();
+        assert_eq!((found.user.reveal(), found.password.reveal()), ("ada", "p@ss"));
+        let found = of("https://ada:secret@host/").unwrap();
+        let shown = format!("{found:?} {} {:?}", found.password, found.basic());
+        assert!(!shown.contains("secret") && !shown.contains("ada"), "{shown}");
+        assert_eq!(found.basic().reveal(), "Basic YWRhOnNlY3JldA==");
+        assert_eq!(of("https://host.example/"), None);
+    }
+}
