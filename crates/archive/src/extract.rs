@@ -11,6 +11,7 @@ use vocab::{ArtifactFormat, Digest};
 
 use crate::extract_error::{ExtractError, ExtractErrorKind};
 use crate::follower::digest_of_range;
+use crate::in_place;
 use crate::judge::{Judge, Judged};
 use crate::name_rules::NameRules;
 use crate::place::Place;
@@ -215,5 +216,5 @@ pub(crate) fn settle(staged: &Path, destination: &Path) -> Result<(), ExtractErr
         // Only ever an empty one; if it has filled meanwhile, this fails and nothing is lost.
         fs::remove_dir(destination).map_err(failed)?;
     }
-    fs::rename(staged, destination).map_err(failed)
+    in_place::rename(staged, destination).map_err(failed)
 }

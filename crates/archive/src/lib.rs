@@ -84,6 +84,7 @@ mod fetch;
 
 // Shared by packing and extracting.
 mod follower;
+mod in_place;
 mod side_by_side;
 mod turnstile;
 
@@ -97,6 +98,7 @@ pub use fetch::{
     without_secrets,
 };
 pub use identity::{EntryIdentity, identity_of};
+pub use in_place::{FileBeside, rename};
 pub use listing::{ListError, Listed, ListedKind, Listing, check, list};
 pub use manifest::{ManifestError, read_manifest, save_manifest, write_manifest};
 pub use name_rules::{EntryFault, NameRules};

@@ -1,11 +1,12 @@
 //! The manifest as text. What is in it belongs to [`vocab::Manifest`].
 
-use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use vocab::{Exit, Fault, MANIFEST_FORMAT, Manifest};
+
+use crate::in_place::FileBeside;
 
 /// Reads what [`write_manifest`] wrote, and the formats before it. Another format number is refused before anything
 /// else is looked at, since nothing else can be relied on then.
@@ -41,17 +42,9 @@ pub fn write_manifest(manifest: &Manifest) -> String {
 /// Beside `path`, then renamed to it.
 pub fn save_manifest(path: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
     let write = || -> io::Result<()> {
-        let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".manifest-");
-        // Temporary files are private; what takes the target's place is not.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-        let mut beside = builder.tempfile_in(folder)?;
+        let mut beside = FileBeside::beside(path, ".manifest-")?;
         beside.write_all(write_manifest(manifest).as_bytes())?;
-        beside.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        beside.replace(path)
     };
     write().map_err(|source| ManifestError::Write { path: path.to_owned(), source })
 }

@@ -12,6 +12,7 @@ use vocab::{ArtifactFormat, Digest, Part};
 use crate::artifact_writer::{ArtifactWriter, WrittenPart};
 use crate::codec::Encoder;
 use crate::follower::{EndOnDrop, Follower, digest_of_range};
+use crate::in_place::FileBeside;
 use crate::layout::Layout;
 use crate::name_rules::{NameRules, checked_path};
 use crate::pack_error::{PackError, PackErrorKind};
@@ -90,7 +91,7 @@ fn pack_inner(
         for (index, part) in parts.iter().enumerate() {
             sources.push(source_of(part, options, if damaged.contains(&index) { &NoCache } else { cache })?);
         }
-        let file = temporary_beside(target).map_err(|source| PackErrorKind::Write { source })?;
+        let file = FileBeside::beside(target, STAGED).map_err(|source| PackErrorKind::Write { source })?;
         let written = write(&file, &sources, options)?;
 
         // A cached part is held to its digest where it now stands: so it is read once, and nothing can come between.
@@ -104,10 +105,13 @@ fn pack_inner(
             continue;
         }
         keep_fresh_parts(&file, parts, &sources, &written, options, cache)?;
-        file.persist(target).map_err(|error| PackErrorKind::Write { source: error.error })?;
+        file.replace(target).map_err(|source| PackErrorKind::Write { source })?;
         return Ok(packed(parts, &sources, written));
     }
 }
+
+/// Begins the passing name of an archive that is being written.
+pub(crate) const STAGED: &str = ".pack-";
 
 /// An archive that is all there, under a passing name.
 struct Written {
@@ -118,11 +122,7 @@ struct Written {
     size: u64,
 }
 
-fn write(
-    file: &tempfile::NamedTempFile,
-    sources: &[Source<'_>],
-    options: &PackOptions<'_>,
-) -> Result<Written, PackErrorKind> {
+fn write(file: &FileBeside, sources: &[Source<'_>], options: &PackOptions<'_>) -> Result<Written, PackErrorKind> {
     let failed = |source| PackErrorKind::Write { source };
     let reader = file.reopen().map_err(failed)?;
     let follower = Follower::default();
@@ -141,11 +141,7 @@ fn write(
     })
 }
 
-fn part_digests(
-    file: &tempfile::NamedTempFile,
-    parts: &[WrittenPart],
-    options: &PackOptions<'_>,
-) -> io::Result<Vec<Digest>> {
+fn part_digests(file: &FileBeside, parts: &[WrittenPart], options: &PackOptions<'_>) -> io::Result<Vec<Digest>> {
     let (next, digests) = (AtomicUsize::new(0), Mutex::new(vec![None; parts.len()]));
     let work = || -> io::Result<()> {
         let reader = file.reopen()?;
@@ -173,7 +169,7 @@ fn next_of<'a, T>(items: &'a [T], next: &AtomicUsize) -> Option<(usize, &'a T)> 
 }
 
 fn keep_fresh_parts(
-    file: &tempfile::NamedTempFile,
+    file: &FileBeside,
     parts: &[PartSource],
     sources: &[Source<'_>],
     written: &Written,
@@ -215,14 +211,14 @@ fn packed(parts: &[PartSource], sources: &[Source<'_>], written: Written) -> Pac
 #[derive(Debug)]
 pub struct JoinedParts {
     packed: Packed,
-    file: tempfile::NamedTempFile,
+    file: FileBeside,
 }
 
 impl JoinedParts {
     /// Puts it in `target`'s place, which is in the folder it was made in.
     pub fn persist(self, target: &Path) -> Result<Packed, PackError> {
         let failed = |source| PackError { target: target.to_owned(), kind: PackErrorKind::Write { source } };
-        self.file.persist(target).map_err(|error| failed(error.error))?;
+        self.file.replace(target).map_err(failed)?;
         Ok(self.packed)
     }
 }
@@ -252,7 +248,7 @@ pub fn join_cached(
                 Source::Fresh(_) => return Ok(None),
             }
         }
-        let file = temporary_beside(&folder.join("archive")).map_err(|source| PackErrorKind::Write { source })?;
+        let file = FileBeside::within(folder, STAGED).map_err(|source| PackErrorKind::Write { source })?;
         let written = write(&file, &sources, options)?;
         let sound = sources.iter().zip(&written.digests).all(|(source, sha256)| match source {
             Source::Cached(part) => part.holds(sha256),
@@ -366,18 +362,4 @@ fn run<'a>(
         }
     })?;
     Ok(turnstile.into_inner())
-}
-
-pub(crate) fn temporary_beside(target: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let folder = match target.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(folder)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".pack-");
-    // Temporary files are private; what takes the target's place is not.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    builder.tempfile_in(folder)
 }

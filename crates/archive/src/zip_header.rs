@@ -135,19 +135,21 @@ fn push_32(out: &mut Vec<u8>, value: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::read_exact_at;
-    use crate::zip_directory::ZipDirectory;
-    use crate::zip_local::check_local;
 
     fn record(name: &str, size: u64, packed: u64, offset: u64) -> Record {
         Record { name: name.to_owned(), mode: 0o100_644, method: 8, crc32: 7, packed, size, offset }
     }
 
-    /// With holes where the data would be.
+    /// With holes where the data would be; Windows would write gigabytes of zeros.
     #[test]
     #[cfg(unix)]
     fn what_does_not_fit_four_bytes_is_read_back() {
         use std::os::unix::fs::FileExt;
+
+        use crate::source::read_exact_at;
+        use crate::zip_directory::ZipDirectory;
+        use crate::zip_local::check_local;
+
         const GIB: u64 = 1 << 30;
         let records = [
             record("small", 9, 5, 0),

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use vocab::Digest;
 
-use crate::pack::temporary_beside;
+use crate::in_place::FileBeside;
+use crate::pack::STAGED;
 use crate::pack_error::PackErrorKind;
 use crate::part_cache::{CachedZipPart, PartCache, digest_key, part_key, zip_trailer};
 use crate::source::read_exact_at;
@@ -33,7 +34,7 @@ pub(crate) fn pack_zip(
     cache: &dyn PartCache,
 ) -> Result<Packed, PackErrorKind> {
     let write = |source| PackErrorKind::Write { source };
-    let file = temporary_beside(target).map_err(write)?;
+    let file = FileBeside::beside(target, STAGED).map_err(write)?;
     let folder = file.path().parent().unwrap_or(Path::new("."));
     let sources = sources_of(zip_parts(parts, links, options.names)?, folder, options, cache)?;
     let jobs = jobs_of(&sources);
@@ -61,7 +62,7 @@ pub(crate) fn pack_zip(
             cache.put_digest(key, &row.sha256);
         }
     }
-    file.persist(target).map_err(|error| write(error.error))?;
+    file.replace(target).map_err(write)?;
     let reused = sources.iter().filter(|source| matches!(source, Source::Cached(_))).count();
     Ok(Packed { sha256, size, parts: rows, reused })
 }

@@ -17,7 +17,7 @@ use archive::{
     write_manifest,
 };
 use common::{Node, read_tree};
-use runtime::{Runtime, SITE, manifest_beside};
+use runtime::{Runtime, manifest_beside};
 use testkit::{HttpServer, Mishap};
 use vocab::{ArtifactFormat, Digest, Event, Exit, Fault, Manifest};
 
@@ -363,6 +363,7 @@ fn an_interrupted_fetch_leaves_nothing_and_runs_again() {
 #[cfg(unix)]
 mod prefix {
     use super::*;
+    use runtime::SITE;
 
     fn installed(scene: &Scene) -> PathBuf {
         let prefix = scene.path("prefix");

@@ -86,7 +86,7 @@ pub fn new_version(
             }
             None => fs::write(staged.join("config.json"), EMPTY_CONFIG).map_err(write(&staged))?,
         }
-        fs::rename(&staged, &folder).map_err(write(&folder))
+        archive::rename(&staged, &folder).map_err(write(&folder))
     };
     make().map_err(|kind| {
         let _ = remove_tree(&staged);

@@ -66,7 +66,7 @@ pub fn set_up(context: &Context, python: &Path, tool: &PinnedTool, folder: &Path
     if let Some(parent) = folder.parent() {
         fs::create_dir_all(parent).map_err(SetUpError::Store)?;
     }
-    match fs::rename(&tree, folder) {
+    match archive::rename(&tree, folder) {
         // Another builder was faster; its tree came through the same digest.
         Err(_) if folder.is_dir() => Ok(()),
         other => other.map_err(SetUpError::Store),

@@ -97,7 +97,7 @@ impl PrefixFolder {
             _lock: lock,
         };
         if this.former.exists() && !this.target.exists() {
-            fs::rename(&this.former, &this.target).map_err(|error| failed("restore", &this.former, error))?;
+            archive::rename(&this.former, &this.target).map_err(|error| failed("restore", &this.former, error))?;
         }
         for left in [&this.staging, &this.former] {
             remove_tree(left).map_err(|error| failed("remove", left, error))?;
@@ -121,16 +121,17 @@ impl PrefixFolder {
     /// system can exchange folders, and else the former one is restored at the next start.
     pub fn publish(&self) -> Result<(), PrefixError> {
         if !self.target.exists() {
-            return fs::rename(&self.staging, &self.target)
+            return archive::rename(&self.staging, &self.target)
                 .map_err(|error| self.disk("move into place", &self.staging, error));
         }
         match exchange(&self.staging, &self.target) {
             // Now the former prefix has the staging's name.
             Ok(()) => {}
             Err(_) => {
-                fs::rename(&self.target, &self.former).map_err(|error| self.disk("move aside", &self.target, error))?;
-                if let Err(error) = fs::rename(&self.staging, &self.target) {
-                    let _ = fs::rename(&self.former, &self.target);
+                archive::rename(&self.target, &self.former)
+                    .map_err(|error| self.disk("move aside", &self.target, error))?;
+                if let Err(error) = archive::rename(&self.staging, &self.target) {
+                    let _ = archive::rename(&self.former, &self.target);
                     return Err(self.disk("move into place", &self.staging, error));
                 }
             }

@@ -7,7 +7,6 @@ mod context_support;
 mod support;
 
 use std::fs;
-use std::path::Path;
 
 use builder::copy_files::{CopyError, CopyOperation, copy_files, digest_of, preview};
 use context_support::context;
@@ -153,9 +152,23 @@ fn the_digest_follows_names_contents_and_targets_and_nothing_else() {
     assert_ne!(digest("share"), first);
 }
 
+#[test]
+fn the_preview_lists_in_one_order_what_will_be_done() {
+    let fixture = Fixture::new("linux-x64");
+    for name in ["b/2", "b/1", "a", "c"] {
+        write(&fixture.package(), &format!("files/{name}"), name);
+    }
+    let optional = CopyOperation { optional: true, ..operation("gone", "x") };
+    let plan = preview(&[operation("files", "share"), optional], &fixture.package(), fixture.layout()).unwrap();
+    let targets: Vec<_> = plan.copies.iter().map(|copy| copy.target.as_str()).collect();
+    assert_eq!((targets, plan.absent), (vec!["share/a", "share/b/1", "share/b/2", "share/c"], vec![1]));
+    assert_eq!(fs::read_dir(fixture.prefix()).unwrap().count(), 0);
+}
+
 #[cfg(unix)]
 mod unix {
     use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::Path;
 
     use super::*;
 
@@ -239,18 +252,5 @@ mod unix {
         assert_eq!(paths(&copied), ["lib/libx.so+"]);
         assert_eq!(fixture.read("lib/libx.so.1"), "library");
         assert_eq!(fixture.read("lib/libx.so"), "new");
-    }
-
-    #[test]
-    fn the_preview_lists_in_one_order_what_will_be_done() {
-        let fixture = Fixture::new("linux-x64");
-        for name in ["b/2", "b/1", "a", "c"] {
-            write(&fixture.package(), &format!("files/{name}"), name);
-        }
-        let optional = CopyOperation { optional: true, ..operation("gone", "x") };
-        let plan = preview(&[operation("files", "share"), optional], &fixture.package(), fixture.layout()).unwrap();
-        let targets: Vec<_> = plan.copies.iter().map(|copy| copy.target.as_str()).collect();
-        assert_eq!((targets, plan.absent), (vec!["share/a", "share/b/1", "share/b/2", "share/c"], vec![1]));
-        assert_eq!(fs::read_dir(fixture.prefix()).unwrap().count(), 0);
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use archive::PackOptions;
 use builder::store::{EntryKind, Store};
-use builder::upkeep::{PruneRules, info, prune, verify};
+use builder::upkeep::{PruneRules, prune, verify};
 use testkit::WheelBuilder;
 use vocab::Digest;
 use wheel_support::Bench;
@@ -43,7 +43,7 @@ fn info_counts_each_file_once_and_only_what_no_prefix_shares_as_freeable() {
     put_blob(store, "0123456789");
     let wheel = bench.unpack(&WheelBuilder::new("demo", "1.0").file("demo/data", "x".repeat(1000)).build()).unwrap();
     fs::hard_link(wheel.tree.join("demo/data"), bench.path("in a prefix")).unwrap();
-    let info = info(store, SystemTime::now()).unwrap();
+    let info = builder::upkeep::info(store, SystemTime::now()).unwrap();
     let of = |kind: &str| info.kinds.iter().find(|it| it.kind == kind).unwrap();
     assert_eq!((of("blobs").count, of("blobs").bytes, of("blobs").freeable), (1, 10, 10));
     assert_eq!((of("wheels").count, of("wheels").bytes - of("wheels").freeable), (1, 1000));

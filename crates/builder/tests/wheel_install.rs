@@ -7,9 +7,10 @@ mod wheel_support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+#[cfg(unix)]
 use std::process::Command;
 
-use builder::wheel::{InstallRequest, LinkMethod, WheelToInstall, install, install_all};
+use builder::wheel::{InstallRequest, WheelToInstall, install, install_all};
 use proptest::prelude::*;
 use serde_json::json;
 use testkit::{FixtureFile, WheelBuilder};
@@ -77,7 +78,7 @@ fn t9_scripts_have_mode_0755_and_what_is_linked_cannot_be_written() {
         assert_eq!((metadata.permissions().mode() & 0o777, metadata.nlink()), (0o755, 1), "for {name}");
     }
     let metadata = fs::metadata(prefix.join(SITE).join("pure.py")).unwrap();
-    if all.method == LinkMethod::HardLink {
+    if all.method == builder::wheel::LinkMethod::HardLink {
         assert_eq!((metadata.permissions().mode() & 0o777, metadata.nlink()), (0o444, 2));
     }
 }

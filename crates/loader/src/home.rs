@@ -9,6 +9,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use archive::FileBeside;
 use vocab::{Digest, VersionString};
 
 /// At the root of every runtime.
@@ -60,7 +61,7 @@ impl Home {
         let beside = tempfile::Builder::new().prefix(".current-").tempdir_in(&self.0)?;
         let staged = beside.path().join("link");
         link(Path::new(name), &staged)?;
-        fs::rename(&staged, &path)
+        archive::rename(&staged, &path)
     }
 
     fn catalogue_path(&self, place: &str) -> PathBuf {
@@ -74,11 +75,9 @@ impl Home {
     pub(crate) fn keep_catalogue(&self, place: &str, text: &[u8]) -> io::Result<()> {
         let path = self.catalogue_path(place);
         let folder = path.parent().unwrap_or(&self.0);
-        fs::create_dir_all(folder)?;
-        let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+        let mut beside = FileBeside::within(folder, ".catalogue-")?;
         beside.write_all(text)?;
-        beside.persist(&path).map_err(|error| error.error)?;
-        Ok(())
+        beside.replace(&path)
     }
 }
 

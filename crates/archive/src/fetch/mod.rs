@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use vocab::{Artifact, ArtifactFormat, Digest, Event, Manifest, Tell};
 
 use crate::extract::{check_destination, staging_beside};
+use crate::in_place::FileBeside;
 use crate::verify::{VerifyErrorKind, check_places};
 use crate::{DeltaPlan, ExtractError, ExtractErrorKind, ExtractOptions, read_manifest};
 
@@ -185,7 +186,7 @@ impl Job<'_> {
         let plan = DeltaPlan::of_artifact(artifact, &self.older.artifacts());
         let filled = self.fill(described, &plan, staged.as_file())?;
         check_whole(staged.path(), artifact)?;
-        staged.persist(path).map_err(|error| FetchErrorKind::Write { path: path.to_owned(), source: error.error })?;
+        staged.replace(path).map_err(|source| FetchErrorKind::Write { path: path.to_owned(), source })?;
         save(&manifest_path, text)?;
         Ok(self.summary(path, described, filled.reused, &filled))
     }
@@ -275,13 +276,8 @@ fn create(path: &Path) -> Result<File, FetchErrorKind> {
     created.map_err(|source| FetchErrorKind::Write { path: path.to_owned(), source })
 }
 
-fn staged_file(folder: &Path) -> Result<tempfile::NamedTempFile, FetchErrorKind> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".fetch-");
-    // Temporary files are private; what takes the target's place is not.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    builder.tempfile_in(folder).map_err(|source| FetchErrorKind::Write { path: folder.to_owned(), source })
+fn staged_file(folder: &Path) -> Result<FileBeside, FetchErrorKind> {
+    FileBeside::within(folder, ".fetch-").map_err(|source| FetchErrorKind::Write { path: folder.to_owned(), source })
 }
 
 /// The manifest as it came: its digest may be known to someone.
@@ -290,8 +286,7 @@ fn save(path: &Path, text: &[u8]) -> Result<(), FetchErrorKind> {
     let mut staged = staged_file(folder)?;
     let failed = |source: io::Error| FetchErrorKind::Write { path: path.to_owned(), source };
     staged.write_all(text).map_err(failed)?;
-    staged.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    staged.replace(path).map_err(failed)
 }
 
 /// An error of the rules of extraction, told of the folder it is about.

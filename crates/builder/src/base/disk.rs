@@ -28,7 +28,7 @@ pub(super) fn create_folder(path: &Path) -> Result<()> {
 }
 
 pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).map_err(at("rename to", to))
+    archive::rename(from, to).map_err(at("rename to", to))
 }
 
 /// A file, a link or a whole folder; nothing happens when it is not there.

@@ -10,12 +10,12 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use archive::FileBeside;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, TreeLayout, TreePath};
 
 use super::disk::{Result, at, walk};
-use super::error::BaseErrorKind;
 use super::programs::is_program;
 use crate::wheel::{seal, stamp};
 
@@ -84,15 +84,9 @@ impl FileTable {
     pub(super) fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_vec(self).expect("the table is plain JSON");
         let folder = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(at("create", folder))?;
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(at("create a file in", folder))?;
+        let mut file = FileBeside::within(folder, ".table-").map_err(at("create a file in", folder))?;
         io::Write::write_all(&mut file, &text).map_err(at("write", path))?;
-        file.persist(path).map_err(|error| BaseErrorKind::Disk {
-            action: "write",
-            path: path.to_owned(),
-            source: error.error,
-        })?;
-        Ok(())
+        file.replace(path).map_err(at("write", path))
     }
 
     /// `Ok(None)` where none was recorded, the reason where it cannot be used.

@@ -114,7 +114,7 @@ fn replace(temporary: &Path, path: &Path) -> io::Result<()> {
     if cfg!(windows) {
         remove_if_there(path)?;
     }
-    fs::rename(temporary, path)
+    archive::rename(temporary, path)
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use sha2::{Digest as _, Sha256};
 use vocab::Digest;
 
-use crate::store::{Store, StoreError, create_dir_all, rename};
+use crate::store::{Store, StoreError, create_dir_all};
 
 /// `<blob>.partial`, open, with the digest of its content so far. Only the holder of the blob's lock has one.
 pub(super) struct Partial {
@@ -77,7 +77,8 @@ impl Partial {
     pub(super) fn become_blob(self, store: &Store, digest: &Digest) -> Result<(), StoreError> {
         drop(self.file);
         let blob = store.blob(digest);
-        rename(&self.path, &blob).map_err(|source| StoreError::new("rename a finished entry to", &blob, source))
+        archive::rename(&self.path, &blob)
+            .map_err(|source| StoreError::new("rename a finished entry to", &blob, source))
     }
 
     pub(super) fn remove(self) -> Result<(), StoreError> {

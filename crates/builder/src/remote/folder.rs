@@ -1,9 +1,10 @@
 //! A folder that machines share, over a network file system or a CI cache.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use archive::FileBeside;
 use vocab::Digest;
 
 use super::{Placed, RemoteErrorKind, RemoteStore, Watch};
@@ -45,21 +46,12 @@ impl RemoteStore for FolderStore {
             return Ok(Placed::Theirs);
         }
         let folder = target.parent().unwrap_or(&self.root);
-        fs::create_dir_all(folder).map_err(|error| disk("create", folder, error))?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".put-");
-        // Temporary files are private; objects are for everybody who may look into the folder.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-        let mut staged = builder.tempfile_in(folder).map_err(|error| disk("create a file in", folder, error))?;
+        let mut staged =
+            FileBeside::within(folder, ".put-").map_err(|error| disk("create a file in", folder, error))?;
         let source = File::open(from).map_err(|error| disk("read", from, error))?;
         copy(source, from, staged.as_file_mut(), watch)?;
-        // Fails where the name is taken, in one step with taking it.
-        match staged.persist_noclobber(&target) {
-            Ok(_) => Ok(Placed::Ours),
-            Err(_) if target.exists() => Ok(Placed::Theirs),
-            Err(error) => Err(disk("write", &target, error.error)),
-        }
+        let claimed = staged.claim(&target).map_err(|error| disk("write", &target, error))?;
+        Ok(if claimed { Placed::Ours } else { Placed::Theirs })
     }
 }
 

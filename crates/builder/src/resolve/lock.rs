@@ -9,6 +9,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use archive::FileBeside;
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, DistributionName, Exit, Fault, PlatformKey, RuleRecord, TreePath, VersionString};
 
@@ -211,10 +212,9 @@ impl Lock {
             return Ok(());
         }
         let write = || -> io::Result<()> {
-            let mut beside = tempfile::Builder::new().prefix(".lock").tempfile_in(folder)?;
+            let mut beside = FileBeside::within(folder, ".lock")?;
             beside.write_all(text.as_bytes())?;
-            beside.persist(&path).map_err(|error| error.error)?;
-            Ok(())
+            beside.replace(&path)
         };
         write().map_err(|error| LockError { path: path.clone(), kind: LockErrorKind::Write(error) })
     }

@@ -157,7 +157,7 @@ pub(super) fn keep(
     };
     let staged = store.stage_dir()?;
     let record = serde_json::to_string_pretty(&built).expect("plain data");
-    fs::rename(wheel, staged.path().join(&built.file_name)).map_err(|error| disk("move", error))?;
+    archive::rename(wheel, &staged.path().join(&built.file_name)).map_err(|error| disk("move", error))?;
     fs::write(staged.path().join(RECORD), record + "\n").map_err(|error| disk("describe", error))?;
     store.publish_dir(staged, &store.built(key))?;
     // Another builder may have been faster, with other bytes: what lies in the store counts.

@@ -37,7 +37,7 @@ impl Store {
         if let Some(parent) = path.parent() {
             create_dir_all(parent)?;
         }
-        super::publish::rename(staged.path(), &path).map_err(|source| StoreError::new("write", &path, source))
+        archive::rename(staged.path(), &path).map_err(|source| StoreError::new("write", &path, source))
     }
 
     /// `None` when nothing is known, when it is older than `max_age`, or dated in the future.

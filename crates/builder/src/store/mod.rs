@@ -29,7 +29,7 @@ use vocab::{Digest, Exit, Fault};
 
 pub use lock::{LockOutcome, StoreLock};
 pub use publish::Published;
-pub(crate) use publish::{bury, rename};
+pub(crate) use publish::bury;
 pub use root::{choose_root, default_root};
 pub use session::{StagedDir, StagedFile};
 pub use used::{EntryKind, Removal, SPARED};

@@ -3,8 +3,8 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
+
+use archive::rename;
 
 use super::{StagedDir, StagedFile, Store, StoreError, create_dir_all};
 
@@ -80,20 +80,4 @@ fn move_into_place(staged: &Path, target: &Path) -> Result<Published, StoreError
         Err(_) if target.exists() => Ok(Published::Theirs),
         Err(source) => Err(StoreError::new("rename a finished entry to", target, source)),
     }
-}
-
-/// On Windows a virus scanner that looks at the new files makes a rename fail for some milliseconds.
-pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    let mut pause = Duration::from_millis(10);
-    let patience = if cfg!(windows) { 7 } else { 0 };
-    for _ in 0..patience {
-        match fs::rename(from, to) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !to.exists() => {
-                thread::sleep(pause);
-                pause *= 2;
-            }
-            other => return other,
-        }
-    }
-    fs::rename(from, to)
 }

@@ -8,7 +8,7 @@ use std::io::{self, Read as _, Seek as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use tempfile::NamedTempFile;
+use archive::FileBeside;
 use vocab::{Digest, DigestWriter, Event};
 
 use super::{
@@ -51,18 +51,12 @@ impl FolderDestination {
     }
 
     /// A file that will take the place of `target`, in the same folder.
-    fn staged(&self, target: &Path) -> Inner<NamedTempFile> {
+    fn staged(&self, target: &Path) -> Inner<FileBeside> {
         let folder = target.parent().unwrap_or(&self.root);
-        fs::create_dir_all(folder).map_err(disk("create", folder))?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(STAGED);
-        // Temporary files are private; objects are for everybody who may look into the folder.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-        builder.tempfile_in(folder).map_err(disk("create a file in", folder))
+        FileBeside::within(folder, STAGED).map_err(disk("create a file in", folder))
     }
 
-    fn staged_with(&self, target: &Path, bytes: &[u8]) -> Inner<NamedTempFile> {
+    fn staged_with(&self, target: &Path, bytes: &[u8]) -> Inner<FileBeside> {
         let mut staged = self.staged(target)?;
         let written = staged.write_all(bytes).and_then(|()| staged.as_file().sync_all());
         written.map_err(disk("write", staged.path()))?;
@@ -84,7 +78,7 @@ impl FolderDestination {
         if !holds {
             return Ok(Replaced::Changed);
         }
-        staged.persist(&target).map_err(|error| error.error).map_err(disk("write", &target))?;
+        staged.replace(&target).map_err(disk("write", &target))?;
         Ok(Replaced::Done)
     }
 
@@ -104,15 +98,11 @@ impl FolderDestination {
         staged.as_file().sync_all().map_err(disk("write", staged.path()))?;
         let ours = Uploaded { placed: Placed::Ours, sent: upload.size, ..there };
         if upload.overwrite {
-            staged.persist(&target).map_err(|error| error.error).map_err(disk("write", &target))?;
+            staged.replace(&target).map_err(disk("write", &target))?;
             return Ok(ours);
         }
-        // Fails where the name is taken, in one step with taking it.
-        match staged.persist_noclobber(&target) {
-            Ok(_) => Ok(ours),
-            Err(_) if target.exists() => Ok(there),
-            Err(error) => Err(disk("write", &target)(error.error)),
-        }
+        let claimed = staged.claim(&target).map_err(disk("write", &target))?;
+        Ok(if claimed { ours } else { there })
     }
 
     fn walk(&self, prefix: &str) -> impl Iterator<Item = walkdir::Result<walkdir::DirEntry>> + use<> {
@@ -205,11 +195,8 @@ impl Destination for FolderDestination {
             if target.exists() {
                 return Ok(Placed::Theirs);
             }
-            match self.staged_with(&target, bytes)?.persist_noclobber(&target) {
-                Ok(_) => Ok(Placed::Ours),
-                Err(_) if target.exists() => Ok(Placed::Theirs),
-                Err(error) => Err(disk("write", &target)(error.error)),
-            }
+            let claimed = self.staged_with(&target, bytes)?.claim(&target).map_err(disk("write", &target))?;
+            Ok(if claimed { Placed::Ours } else { Placed::Theirs })
         };
         inner().map_err(self.named("write", key))
     }

@@ -12,8 +12,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use archive::FileBeside;
 use serde::{Deserialize, Serialize};
 use vocab::Digest;
 
@@ -82,12 +83,10 @@ impl Memory {
         }
     }
 
-    fn write(&self, path: &PathBuf, remembered: &Remembered) -> std::io::Result<()> {
-        fs::create_dir_all(&self.folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+    fn write(&self, path: &Path, remembered: &Remembered) -> std::io::Result<()> {
+        let mut file = FileBeside::within(&self.folder, ".import-")?;
         file.write_all(&serde_json::to_vec(remembered)?)?;
-        file.persist(path)?;
-        Ok(())
+        file.replace(path)
     }
 }
 

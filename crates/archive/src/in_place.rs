@@ -1,0 +1,242 @@
+//! How a finished file or folder takes its place: in one step, so that nobody sees half of it, and what stood there
+//! stays until the new one is whole.
+//!
+//! Windows has two answers of its own. A program that looks at a file, a virus scanner most of all, keeps it from
+//! being renamed or replaced; mostly that passes within moments, so it is tried again for a second. And calls that the
+//! standard library does not make take a path of more than 260 characters in its long form only.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::NamedTempFile;
+
+/// A file under a passing name, in the folder that it is meant for. Dropped, it is gone.
+#[derive(Debug)]
+pub struct FileBeside {
+    file: NamedTempFile,
+}
+
+impl FileBeside {
+    /// Beside `target`, whose folder is made. `prefix` begins the passing name.
+    pub fn beside(target: &Path, prefix: &str) -> io::Result<Self> {
+        match target.parent() {
+            Some(folder) if folder != Path::new("") => Self::within(folder, prefix),
+            _ => Self::within(Path::new("."), prefix),
+        }
+    }
+
+    /// In `folder`, which is made.
+    pub fn within(folder: &Path, prefix: &str) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(prefix);
+        // Temporary files are private; what takes its place here is for everybody who may look into the folder.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+        Ok(Self { file: builder.tempfile_in(long_form(folder))? })
+    }
+
+    pub fn as_file(&self) -> &File {
+        self.file.as_file()
+    }
+
+    pub fn as_file_mut(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+
+    /// The passing one.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// The same file once more, with a position of its own.
+    pub fn reopen(&self) -> io::Result<File> {
+        self.file.reopen()
+    }
+
+    /// Puts it in `target`'s place, whatever stands there.
+    pub fn replace(self, target: &Path) -> io::Result<()> {
+        self.replace_after(target, thread::sleep)
+    }
+
+    fn replace_after(self, target: &Path, pause: impl FnMut(Duration)) -> io::Result<()> {
+        let target = long_form(target);
+        let mut file = Some(self.file);
+        patiently(cfg!(windows), pause, || match file.take().map(|file| file.persist(&target)) {
+            None | Some(Ok(_)) => Ok(()),
+            Some(Err(refused)) => {
+                file = Some(refused.file);
+                Err(refused.error)
+            }
+        })
+    }
+
+    /// Takes the name `target`, in one step with seeing that nothing has it. False when something has.
+    pub fn claim(self, target: &Path) -> io::Result<bool> {
+        match self.file.persist_noclobber(long_form(target)) {
+            Ok(_) => Ok(true),
+            // The kind differs by system; that it is there decides.
+            Err(_) if target.exists() => Ok(false),
+            Err(refused) => Err(refused.error),
+        }
+    }
+}
+
+impl Write for FileBeside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Renames a file or a folder. What stands at `to` is replaced as far as the system replaces such a thing.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    patiently(cfg!(windows), thread::sleep, || match fs::rename(from, to) {
+        // Windows says "access denied" of a folder that is in the way, and waiting would not help.
+        Err(error) if cfg!(windows) && to.is_dir() => Err(io::Error::new(io::ErrorKind::AlreadyExists, error)),
+        other => other,
+    })
+}
+
+/// The attempts after the first one, and the pause before the first of them. Each pause is twice the former: 1.3 s in all.
+const ATTEMPTS: u32 = 7;
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// What Windows answers while another program has a file open: access denied, sharing violation, lock violation. The
+/// first also stands for a lack of rights, which no waiting cures; then a second is lost.
+const HELD_OPEN: [i32; 3] = [5, 32, 33];
+
+fn patiently(
+    windows: bool,
+    mut pause: impl FnMut(Duration),
+    mut attempt: impl FnMut() -> io::Result<()>,
+) -> io::Result<()> {
+    let held_open = |error: &io::Error| windows && error.raw_os_error().is_some_and(|code| HELD_OPEN.contains(&code));
+    for round in 0..ATTEMPTS {
+        match attempt() {
+            Err(error) if held_open(&error) => pause(FIRST_PAUSE * 2_u32.pow(round)),
+            other => return other,
+        }
+    }
+    attempt().map_err(|error| match held_open(&error) {
+        true => io::Error::new(error.kind(), format!("a program holds it open, or it may not be changed: {error}")),
+        false => error,
+    })
+}
+
+/// Windows takes 260 characters, the end included; a passing name stands in the same folder, and is not longer than this.
+const LONG: usize = 260 - 40;
+
+/// On Windows the form that has no limit, where the path is near it. Elsewhere, the path.
+fn long_form(path: &Path) -> PathBuf {
+    if cfg!(windows)
+        && path.as_os_str().len() > LONG
+        && let Ok(absolute) = std::path::absolute(path)
+        && let Some(text) = absolute.to_str()
+    {
+        return without_limit(text).into();
+    }
+    path.to_owned()
+}
+
+/// `absolute` is a path of Windows that `std::path::absolute` gave: with backslashes, and nothing relative in it.
+fn without_limit(absolute: &str) -> String {
+    match absolute.strip_prefix(r"\\") {
+        // Such a form already, or a device.
+        Some(rest) if rest.starts_with(['?', '.']) => absolute.to_owned(),
+        Some(share) => format!(r"\\?\UNC\{share}"),
+        None => format!(r"\\?\{absolute}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a program that holds the file open for `rounds` attempts makes of it: the outcome, and the pauses in ms.
+    fn held_for(rounds: usize, windows: bool) -> (io::Result<()>, Vec<u128>) {
+        let (mut pauses, mut attempts) = (Vec::new(), 0);
+        let outcome = patiently(
+            windows,
+            |pause| pauses.push(pause.as_millis()),
+            || {
+                attempts += 1;
+                if attempts > rounds { Ok(()) } else { Err(io::Error::from_raw_os_error(32)) }
+            },
+        );
+        (outcome, pauses)
+    }
+
+    #[test]
+    fn a_file_that_is_held_open_is_tried_again_on_windows() {
+        let (outcome, pauses) = held_for(3, true);
+        assert!(outcome.is_ok());
+        assert_eq!(pauses, [10, 20, 40]);
+        let (outcome, pauses) = held_for(8, true);
+        assert!(outcome.unwrap_err().to_string().starts_with("a program holds it open"));
+        assert_eq!(pauses.iter().sum::<u128>(), 1270);
+        let (outcome, pauses) = held_for(1, false);
+        assert_eq!((outcome.unwrap_err().raw_os_error(), pauses.len()), (Some(32), 0));
+    }
+
+    #[test]
+    fn long_paths_of_windows_get_the_form_without_a_limit() {
+        for (path, expected) in [
+            (r"C:\a\b", r"\\?\C:\a\b"),
+            (r"\\server\share\a", r"\\?\UNC\server\share\a"),
+            (r"\\?\C:\a", r"\\?\C:\a"),
+            (r"\\.\pipe\a", r"\\.\pipe\a"),
+        ] {
+            assert_eq!(without_limit(path), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_takes_its_place_in_a_folder_deeper_than_260_characters() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("a".repeat(100)).join("b".repeat(100)).join("c".repeat(100));
+        let target = folder.join("target");
+        for text in ["first", "second"] {
+            let mut staged = FileBeside::beside(&target, ".staged-").unwrap();
+            staged.write_all(text.as_bytes()).unwrap();
+            staged.replace(&target).unwrap();
+            assert_eq!(fs::read_to_string(&target).unwrap(), text);
+        }
+        assert!(!FileBeside::beside(&target, ".staged-").unwrap().claim(&target).unwrap());
+        assert!(FileBeside::beside(&target, ".staged-").unwrap().claim(&folder.join("other")).unwrap());
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "no passing name is left");
+    }
+
+    /// The sharing that Windows has, and a program that gives the file back after a while.
+    #[cfg(windows)]
+    #[test]
+    fn a_file_that_a_program_holds_open_is_replaced_once_it_is_given_back() {
+        use std::os::windows::fs::OpenOptionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let target = root.path().join("target");
+        fs::write(&target, "former").unwrap();
+        let hold = || File::options().read(true).share_mode(1).open(&target).unwrap();
+        let staged = |text: &str| {
+            let mut staged = FileBeside::beside(&target, ".staged-").unwrap();
+            staged.write_all(text.as_bytes()).unwrap();
+            staged
+        };
+
+        let held = hold();
+        let refused = staged("never").replace(&target).unwrap_err();
+        assert!(refused.to_string().starts_with("a program holds it open"), "{refused}");
+        assert_eq!(fs::read_to_string(&target).unwrap(), "former");
+        drop(held);
+
+        let mut held = Some(hold());
+        staged("new").replace_after(&target, |_| held = None).unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "new");
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "no passing name is left");
+    }
+}
