@@ -35,7 +35,7 @@ pub struct Entry {
     /// CycloneDX.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sbom: Option<StoredObject>,
-    /// in-toto statement with an SLSA predicate.
+    /// in-toto statement with an SLSA predicate; in a DSSE envelope where it is signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<StoredObject>,
     /// Absent when it was published without a key.

@@ -26,6 +26,7 @@ pub mod object_keys;
 mod content;
 mod entry;
 mod notices;
+mod settings;
 
 // What is derived from it.
 mod catalogue;
@@ -52,4 +53,5 @@ pub use look_up::{LookUpError, LookUpErrorKind, Query};
 pub use moment::{Moment, MomentError};
 pub use notices::{NOTICE_FORMAT, Promotion, Retraction};
 pub use schema::{SchemaKind, schema};
+pub use settings::{IndexSettings, SETTINGS_FORMAT};
 pub use text::ReadError;

@@ -1,6 +1,6 @@
 //! Where everything lies at a destination: keys relative to its prefix, `/`-separated.
 //!
-//! What lies below `artifacts/` and `entries/` is written once. `catalogue.json`, `downloads.json`, `downloads/` and
+//! What lies below `artifacts/` and `entries/` is written once, `settings.json` by hand. `catalogue.json`, `downloads.json`, `downloads/` and
 //! `site/` are derived and can be written again at any time.
 
 use vocab::{Digest, TreePath};
@@ -12,6 +12,8 @@ pub const CATALOGUE: &str = "catalogue.json";
 pub const DOWNLOADS: &str = "downloads.json";
 /// For uv: one file for each variant.
 pub const DOWNLOADS_FOLDER: &str = "downloads/";
+/// What all publishers have in common.
+pub const SETTINGS: &str = "settings.json";
 pub const ENTRIES: &str = "entries/";
 pub const RETRACTIONS: &str = "retractions/";
 pub const PROMOTIONS: &str = "promotions/";

@@ -5,7 +5,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use crate::{Catalogue, Entry, Promotion, Retraction};
+use crate::{Catalogue, Entry, IndexSettings, Promotion, Retraction};
 
 /// The kinds of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,10 +14,11 @@ pub enum SchemaKind {
     Retraction,
     Promotion,
     Catalogue,
+    Settings,
 }
 
 impl SchemaKind {
-    pub const ALL: [Self; 4] = [Self::Entry, Self::Retraction, Self::Promotion, Self::Catalogue];
+    pub const ALL: [Self; 5] = [Self::Entry, Self::Retraction, Self::Promotion, Self::Catalogue, Self::Settings];
 
     /// Of the file in `schemas/`, without `.schema.json`.
     pub fn name(self) -> &'static str {
@@ -26,6 +27,7 @@ impl SchemaKind {
             Self::Retraction => "retraction",
             Self::Promotion => "promotion",
             Self::Catalogue => "catalogue",
+            Self::Settings => "settings",
         }
     }
 }
@@ -45,6 +47,7 @@ pub fn schema(kind: SchemaKind) -> String {
         SchemaKind::Retraction => generator.into_root_schema_for::<Retraction>(),
         SchemaKind::Promotion => generator.into_root_schema_for::<Promotion>(),
         SchemaKind::Catalogue => generator.into_root_schema_for::<Catalogue>(),
+        SchemaKind::Settings => generator.into_root_schema_for::<IndexSettings>(),
     }
     .to_value();
     schema["properties"]["format"] = json!({ "const": 1 });

@@ -4,7 +4,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vocab::{Exit, Fault};
 
-use crate::{CATALOGUE_FORMAT, Catalogue, ENTRY_FORMAT, Entry, NOTICE_FORMAT, Promotion, Retraction};
+use crate::{
+    CATALOGUE_FORMAT, Catalogue, ENTRY_FORMAT, Entry, IndexSettings, NOTICE_FORMAT, Promotion, Retraction,
+    SETTINGS_FORMAT,
+};
 
 /// Canonical: fields in the order of the type, two spaces for each level, one newline at the end.
 pub(crate) fn to_text(value: &impl Serialize) -> String {
@@ -47,6 +50,7 @@ as_text! {
     Retraction, "retraction", NOTICE_FORMAT;
     Promotion, "promotion", NOTICE_FORMAT;
     Catalogue, "catalogue", CATALOGUE_FORMAT;
+    IndexSettings, "settings file", SETTINGS_FORMAT;
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,8 @@ mod common;
 use std::fs;
 
 use catalogue::{
-    Catalogue, Channel, Entry, EntryError, Promotion, ReadError, Retraction, SchemaKind, object_keys, schema,
+    Catalogue, Channel, Entry, EntryError, IndexSettings, Promotion, ReadError, Retraction, SchemaKind, object_keys,
+    schema,
 };
 use common::{entry, manifest, moment, repository};
 use serde_json::{Value, json};
@@ -22,10 +23,11 @@ fn again(kind: SchemaKind, bytes: &[u8]) -> Result<String, ReadError> {
         SchemaKind::Retraction => Retraction::read(bytes)?.to_text(),
         SchemaKind::Promotion => Promotion::read(bytes)?.to_text(),
         SchemaKind::Catalogue => Catalogue::read(bytes)?.to_text(),
+        SchemaKind::Settings => IndexSettings::read(bytes)?.to_text(),
     })
 }
 
-fn samples() -> [(SchemaKind, String); 4] {
+fn samples() -> [(SchemaKind, String); 5] {
     let (first, second) =
         (entry("3.12.10 linux-x64 a tar.zst 3 stable"), entry("3.12.10-atls macosx-x64 a zip 5 candidate"));
     let retraction = Retraction::new(first.id(), moment(6), "it cannot import numpy".into());
@@ -35,11 +37,17 @@ fn samples() -> [(SchemaKind, String); 4] {
         std::slice::from_ref(&retraction),
         std::slice::from_ref(&promotion),
     );
+    let settings = IndexSettings {
+        public_url: Some("https://runtimes.example/p".into()),
+        title: Some("Runtimes of the laboratory".into()),
+        ..IndexSettings::default()
+    };
     [
         (SchemaKind::Entry, first.to_text()),
         (SchemaKind::Retraction, retraction.to_text()),
         (SchemaKind::Promotion, promotion.to_text()),
         (SchemaKind::Catalogue, catalogue.to_text()),
+        (SchemaKind::Settings, settings.to_text()),
     ]
 }
 
@@ -86,6 +94,9 @@ fn the_schemas_refuse_what_the_readers_refuse() {
         (SchemaKind::Promotion, "/channel", json!("gold")),
         (SchemaKind::Catalogue, "/entries", json!({})),
         (SchemaKind::Catalogue, "/retracted/0/at", json!(5)),
+        (SchemaKind::Settings, "/format", json!(2)),
+        (SchemaKind::Settings, "/public_url", json!(1)),
+        (SchemaKind::Settings, "/publicUrl", json!("https://runtimes.example")),
     ];
     for (kind, pointer, value) in cases {
         let mut wrong: Value = serde_json::from_str(&fixture(kind.name())).unwrap();

@@ -84,6 +84,7 @@ pub enum Command {
     },
     /// Make a pair of keys for signing: DIR/pydist.key and DIR/pydist.pub.
     ///
+    /// DIR/pydist.pem is the public key once more, for tools that know nothing of minisign.
     /// With a password from PYDIST_SIGNING_PASSWORD or, with --password, from the terminal.
     Keygen {
         #[arg(value_name = "DIR", default_value = ".")]

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use catalogue::{Catalogue, Channel, EntryId, Moment, object_keys};
 use cli::{Printer, Table};
 use publisher::{
-    Address, Builder, Candidate, CommittedLock, Concern, Destination, Existing, FolderDestination, IndexSettings,
-    Options, Outcome, Password, Placed, PublishError, S3Destination, S3Settings, Selection, Signer, Work, Written,
+    Address, Builder, Candidate, CommittedLock, Concern, Destination, Existing, FolderDestination, Held, Options,
+    Outcome, Password, Placed, PublishError, S3Destination, S3Settings, Selection, Signer, Work, Written,
 };
 use serde_json::json;
 use vocab::{Event, Exit, Fault, Manifest, PlatformKey};
@@ -258,12 +258,12 @@ impl Session<'_> {
     fn reindex(&self, public_url: Option<&str>, title: Option<&str>) -> Outcomes {
         let to = self.destination()?;
         if public_url.is_some() || title.is_some() {
-            let mut settings = IndexSettings::read(to.as_ref())?;
+            let mut settings = publisher::read_settings(to.as_ref())?;
             if let Some(text) = public_url {
                 settings.public_url = Some(usable_url(text)?);
             }
             settings.title = title.map(str::to_owned).or(settings.title);
-            settings.write(to.as_ref())?;
+            publisher::write_settings(&settings, to.as_ref())?;
         }
         let index = publisher::reindex(to.as_ref(), true)?;
         self.tell_index(to.as_ref(), &index);
@@ -329,15 +329,17 @@ impl Session<'_> {
         let told = format!(
             "{entries}, {objects}, {} read; {} held; {} found",
             cli::bytes(verified.read),
-            counted(verified.signatures, "signature", "signatures"),
+            counted(verified.held.sum(), "signature", "signatures"),
             counted(verified.findings.len(), "fault", "faults")
         );
         if self.json {
+            let Held { artifacts, manifests, statements } = verified.held;
             self.printer.json(
                 "verified",
                 &json!({
                     "entries": verified.entries, "objects": verified.objects, "read": verified.read,
-                    "signatures": verified.signatures, "faults": verified.findings.len(),
+                    "signatures": { "artifacts": artifacts, "manifests": manifests, "provenance": statements },
+                    "faults": verified.findings.len(),
                 }),
             );
         } else {
@@ -415,11 +417,14 @@ impl Session<'_> {
             None => Password::None,
         };
         let (secret, public) = publisher::new_key_pair(password)?;
-        let (key, public_file) = (folder.join("pydist.key"), folder.join("pydist.pub"));
+        let file = |extension: &str| folder.join("pydist").with_extension(extension);
+        let (key, public_file, pem_file) = (file("key"), file("pub"), file("pem"));
+        let pem = publisher::public_key_pem(last_line(&public))?;
         write_new(&key, &secret, true)?;
         write_new(&public_file, &public, false)?;
+        write_new(&pem_file, &pem, false)?;
         if self.json {
-            self.printer.json("keys", &json!({ "secret": key, "public": public_file }));
+            self.printer.json("keys", &json!({ "secret": key, "public": public_file, "pem": pem_file }));
         } else {
             self.printer.say(&format!("the secret key is `{}`: keep it, and never commit it", key.display()));
             self.printer.data(&public_file.display().to_string());
@@ -490,7 +495,11 @@ fn public_key(given: &str) -> Result<String, Box<dyn Fault>> {
         return Ok(given.to_owned());
     }
     let text = fs::read_to_string(path).map_err(|source| CommandError::Read { path: path.to_owned(), source })?;
-    Ok(text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim().to_owned())
+    Ok(last_line(&text).to_owned())
+}
+
+fn last_line(text: &str) -> &str {
+    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim()
 }
 
 fn write_new(path: &Path, text: &str, secret: bool) -> Result<(), CommandError> {

@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use catalogue::site::{SiteSettings, site};
-use catalogue::{Catalogue, Entry, Promotion, ReadError, Retraction, object_keys};
-use serde::{Deserialize, Serialize};
+use catalogue::{Catalogue, Entry, IndexSettings, Promotion, ReadError, Retraction, object_keys};
 use vocab::Digest;
 
 use crate::destination::{Destination, Expected, Object, Replaced};
@@ -79,46 +78,16 @@ fn bring<T>(
     Ok(())
 }
 
-/// What all publishers to a destination have in common, kept there as `settings.json`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IndexSettings {
-    pub format: u32,
-    /// How readers reach the destination's prefix. uv's lists need it and are not written without.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub public_url: Option<String>,
-    /// Of the site.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
+/// The usual ones where there are none.
+pub fn read_settings(from: &dyn Destination) -> Result<IndexSettings> {
+    let Some(object) = from.get(&object_keys::SETTINGS.parse()?)? else { return Ok(IndexSettings::default()) };
+    let place = || from.place().to_owned();
+    IndexSettings::read(&object.bytes).map_err(|source| PublishError::Settings { place: place(), source })
 }
 
-impl IndexSettings {
-    pub const FORMAT: u32 = 1;
-    const KEY: &str = "settings.json";
-
-    /// The usual ones where there are none.
-    pub fn read(from: &dyn Destination) -> Result<Self> {
-        let usual = Self { format: Self::FORMAT, ..Self::default() };
-        let Some(object) = from.get(&Self::KEY.parse()?)? else { return Ok(usual) };
-        let settings: Self =
-            serde_json::from_slice(&object.bytes).map_err(|error| Self::unusable(from, error.to_string()))?;
-        if settings.format != Self::FORMAT {
-            let reason = format!("its format is {}, this program reads {}", settings.format, Self::FORMAT);
-            return Err(Self::unusable(from, reason));
-        }
-        Ok(settings)
-    }
-
-    pub fn write(&self, to: &dyn Destination) -> Result<()> {
-        let mut text = serde_json::to_string_pretty(self).expect("plain data with text keys");
-        text.push('\n');
-        to.replace(&Self::KEY.parse()?, text.as_bytes(), &Expected::Anything)?;
-        Ok(())
-    }
-
-    fn unusable(from: &dyn Destination, reason: String) -> PublishError {
-        PublishError::Settings { place: from.place().to_owned(), reason }
-    }
+pub fn write_settings(settings: &IndexSettings, to: &dyn Destination) -> Result<()> {
+    to.replace(&object_keys::SETTINGS.parse()?, settings.to_text().as_bytes(), &Expected::Anything)?;
+    Ok(())
 }
 
 /// Holds the digest of the catalogue that the site was made from; written after all of its pages.
@@ -149,7 +118,7 @@ enum Pass {
 }
 
 fn index_once(to: &dyn Destination, written: &mut Written, anew: bool) -> Result<Pass> {
-    let settings = IndexSettings::read(to)?;
+    let settings = read_settings(to)?;
     // The states before the entries: what is listed afterwards is then at least as new.
     let catalogue_key: ObjectKey = object_keys::CATALOGUE.parse()?;
     let before = to.get(&catalogue_key)?;

@@ -11,6 +11,7 @@ mod destination;
 mod object_key;
 
 // What goes along with an artifact.
+mod envelope;
 mod provenance;
 mod sbom;
 mod signature;
@@ -26,11 +27,14 @@ pub use destination::{
     FolderDestination, Former, Head, Leftover, Limits, Listed, Object, Placed, Replaced, S3Destination, S3Settings,
     Shared, Step, StepSource, Tag, TransferPlan, Upload, Uploaded, Work,
 };
-pub use index::{IndexSettings, Written, reindex};
+pub use envelope::{PAYLOAD_TYPE, opened, sealed};
+pub use index::{Written, read_settings, reindex, write_settings};
 pub use object_key::{ObjectKey, ObjectKeyError};
 pub use provenance::{Builder, PREDICATE_TYPE, STATEMENT_TYPE, provenance};
 pub use publish::{Candidate, Existing, Options, Outcome, PublishError, judge, publish, standing};
 pub use refusal::{CommittedLock, Concern, Refusal, lock_rows, refusals};
 pub use sbom::{purl, sbom};
-pub use signature::{Password, SignatureError, Signer, new_key_pair, verify_bytes, verify_signature};
-pub use upkeep::{Finding, Garbage, Selection, Verified, collect_garbage, promote, retract, rows, verify};
+pub use signature::{
+    Password, SignatureError, Signer, new_key_pair, public_key_pem, verify_bytes, verify_plain, verify_signature,
+};
+pub use upkeep::{Finding, Garbage, Held, Selection, Verified, collect_garbage, promote, retract, rows, verify};

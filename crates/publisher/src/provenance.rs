@@ -2,7 +2,7 @@
 
 use catalogue::Moment;
 use serde_json::{Value, json};
-use vocab::{Manifest, Origin};
+use vocab::{Digest, Manifest, Origin};
 
 use crate::sbom::purl;
 
@@ -103,9 +103,8 @@ pub fn provenance(manifest: &Manifest, builder: &Builder, published: Moment) -> 
 }
 
 /// Whether a stored statement is one about this artifact.
-pub fn is_about(statement: &[u8], manifest: &Manifest) -> bool {
+pub fn is_about(statement: &[u8], artifact: &Digest) -> bool {
     let Ok(statement) = serde_json::from_slice::<Value>(statement) else { return false };
-    let Some(artifact) = &manifest.artifact else { return false };
     let named = statement["subject"][0]["digest"]["sha256"].as_str();
-    statement["_type"] == STATEMENT_TYPE && named == Some(artifact.sha256.to_string().as_str())
+    statement["_type"] == STATEMENT_TYPE && named == Some(artifact.to_string().as_str())
 }

@@ -9,6 +9,7 @@ use catalogue::{Catalogue, Channel, Entry, EntryId, Moment, Published, object_ke
 use vocab::{Digest, Event, Exit, Fault, Manifest};
 
 use crate::destination::{Destination, DestinationError, Expected, Former, Placed, Shared, Upload, Uploaded, Work};
+use crate::envelope;
 use crate::object_key::ObjectKey;
 use crate::provenance::{self, Builder};
 use crate::refusal::{CommittedLock, Concern, Refusal, refusals};
@@ -90,8 +91,8 @@ pub enum PublishError {
     Key(#[from] crate::object_key::ObjectKeyError),
     #[error("the index at `{place}` changes faster than it can be written; {passes} passes were made")]
     IndexBusy { place: String, passes: u32 },
-    #[error("cannot use `settings.json` at `{place}`: {reason}")]
-    Settings { place: String, reason: String },
+    #[error("cannot use `settings.json` at `{place}`")]
+    Settings { place: String, source: catalogue::ReadError },
     #[error("there is no entry `{wanted}` at `{place}`")]
     NoEntry { wanted: String, place: String },
 }
@@ -290,8 +291,7 @@ fn bring(
     let stored_manifest = beside.exactly(object_keys::MANIFEST_SUFFIX, &candidate.manifest_text)?;
     let sbom = beside.exactly(object_keys::SBOM_SUFFIX, sbom(manifest).as_bytes())?;
     let statement = provenance::provenance(manifest, &options.builder, options.created).ok_or_else(not_packed)?;
-    let is_ours = |stored: &[u8]| provenance::is_about(stored, manifest);
-    let provenance = beside.or_what_stands(object_keys::PROVENANCE_SUFFIX, statement.as_bytes(), &is_ours)?;
+    let provenance = attest(&beside, &statement, options.signer.as_ref(), &artifact.sha256)?;
     let signatures = match (&options.signer, signature) {
         (Some(signer), Some(of_artifact)) => {
             Some(signatures(&beside, signer, &of_artifact, candidate, &artifact.sha256)?)
@@ -402,6 +402,24 @@ fn shared(new: &[vocab::Part], old: &[vocab::Part]) -> Vec<Shared> {
         Some(Shared { offset: part.offset, former: same.offset, size: part.size })
     };
     new.iter().filter_map(pair).collect()
+}
+
+/// The statement; in an envelope that the key signs, where there is one.
+fn attest(beside: &Beside<'_>, statement: &str, signer: Option<&Signer>, about: &Digest) -> Result<Vec<u8>> {
+    let suffix = object_keys::PROVENANCE_SUFFIX;
+    let Some(signer) = signer else {
+        let is_ours = |stored: &[u8]| {
+            let inside = envelope::unsealed(stored);
+            provenance::is_about(inside.as_deref().unwrap_or(stored), about)
+        };
+        return beside.or_what_stands(suffix, statement.as_bytes(), &is_ours);
+    };
+    let public = signer.public_key();
+    let is_ours = |stored: &[u8]| {
+        let opened = envelope::opened("provenance", &public, stored);
+        opened.is_ok_and(|inside| provenance::is_about(&inside, about))
+    };
+    beside.or_what_stands(suffix, envelope::sealed(statement.trim_end().as_bytes(), signer).as_bytes(), &is_ours)
 }
 
 fn signatures(

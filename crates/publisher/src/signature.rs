@@ -1,10 +1,21 @@
 //! Signatures in the form of minisign (Ed25519), which its stock program verifies.
 
 use std::fmt;
-use std::io::{Cursor, Read, Seek};
+use std::io::{self, Read, Write};
 
-use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox, SignatureBox};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox};
+use minisign_verify::{Signature, StreamVerifier};
+use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 use vocab::{Exit, Fault};
+
+/// In the bytes of an unlocked secret key: algorithms, salt, limits and the key's number stand before it.
+const ED25519_AT: usize = 62;
+/// Of a seed, and of a public key.
+const ED25519_SIZE: usize = 32;
+/// What stands before the 32 bytes of a public key in its usual container. Source: RFC 8410, 4 and 10.1.
+const SPKI_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// The message never holds any of a key or password.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +64,8 @@ impl Fault for SignatureError {
 pub struct Signer {
     secret: SecretKey,
     public: PublicKey,
+    /// The same key, for signatures over plain bytes.
+    plain: Ed25519KeyPair,
 }
 
 impl fmt::Debug for Signer {
@@ -91,12 +104,28 @@ impl Signer {
             (None, Password::Ask) => boxed.into_secret_key(None).map_err(|_| fault("the password does not fit"))?,
         };
         let public = PublicKey::from_secret_key(&secret).map_err(|_| fault("it holds no key pair"))?;
-        Ok(Self { secret, public })
+        let bytes = secret.to_bytes();
+        let halves = bytes.get(ED25519_AT..ED25519_AT + 2 * ED25519_SIZE).map(|key| key.split_at(ED25519_SIZE));
+        let plain = halves.and_then(|(seed, public)| Ed25519KeyPair::from_seed_and_public_key(seed, public).ok());
+        let plain = plain.ok_or_else(|| fault("it holds no key pair"))?;
+        Ok(Self { secret, public, plain })
     }
 
     /// In minisign's one-line form.
     pub fn public_key(&self) -> String {
         self.public.to_base64()
+    }
+
+    /// As minisign shows it.
+    pub fn key_number(&self) -> String {
+        let bytes = self.public.keynum().iter().rev();
+        bytes.map(|byte| format!("{byte:02X}")).collect()
+    }
+
+    /// Ed25519 over `message` as it is, where [`Signer::sign`] signs a digest of it. For formats that begin with a mark
+    /// of their own, so that it can never be taken for something else that this key signed.
+    pub fn sign_plain(&self, message: &[u8]) -> Vec<u8> {
+        self.plain.sign(message).as_ref().to_vec()
     }
 
     /// A signature file. `comment` is signed as well: one line.
@@ -114,25 +143,97 @@ impl Signer {
     }
 }
 
+/// A signature file and the key that is said to have made it.
+pub struct Claim {
+    what: String,
+    key: minisign_verify::PublicKey,
+    signature: Signature,
+}
+
+impl Claim {
+    /// `public_key` in its one-line form; `what` is signed, for messages.
+    pub fn new(what: &str, public_key: &str, signature: &[u8]) -> Result<Self, SignatureError> {
+        let key = minisign_verify::PublicKey::from_base64(public_key)
+            .map_err(|_| SignatureError::PublicKey { text: public_key.to_owned() })?;
+        let text = std::str::from_utf8(signature).map_err(|_| wrong(what, "it is no text"))?;
+        let signature = Signature::decode(text).map_err(|error| wrong(what, &error))?;
+        Ok(Self { what: what.to_owned(), key, signature })
+    }
+
+    pub fn check(&self) -> Check<'_> {
+        Check { claim: self, stream: self.key.verify_stream(&self.signature) }
+    }
+}
+
+fn wrong(what: &str, reason: &(impl ToString + ?Sized)) -> SignatureError {
+    SignatureError::Wrong { what: what.to_owned(), reason: reason.to_string() }
+}
+
+/// Takes what was signed as it passes.
+pub struct Check<'a> {
+    claim: &'a Claim,
+    /// Absent when the signature names another key.
+    stream: Result<StreamVerifier<'a>, minisign_verify::Error>,
+}
+
+impl Write for Check<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Ok(stream) = &mut self.stream {
+            stream.update(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Check<'_> {
+    /// Everything has passed. Gives the signed comment.
+    pub fn finish(self) -> Result<String, SignatureError> {
+        let held = self.stream.and_then(|mut stream| stream.finalize());
+        held.map_err(|error| wrong(&self.claim.what, &error))?;
+        Ok(self.claim.signature.trusted_comment().to_owned())
+    }
+}
+
 /// Whether `signature`, a signature file, is that of `data` by `public_key` (one-line form). Gives the signed comment.
 pub fn verify_signature(
     what: &str,
     public_key: &str,
     signature: &[u8],
-    data: impl Read + Seek,
+    mut data: impl Read,
 ) -> Result<String, SignatureError> {
-    let key =
-        PublicKey::from_base64(public_key).map_err(|_| SignatureError::PublicKey { text: public_key.to_owned() })?;
-    let wrong = |reason: String| SignatureError::Wrong { what: what.to_owned(), reason };
-    let text = std::str::from_utf8(signature).map_err(|_| wrong("it is no text".to_owned()))?;
-    let signature = SignatureBox::from_string(text).map_err(|error| wrong(error.to_string()))?;
-    minisign::verify(&key, &signature, data, true, false, false).map_err(|error| wrong(error.to_string()))?;
-    signature.trusted_comment().map_err(|error| wrong(error.to_string()))
+    let claim = Claim::new(what, public_key, signature)?;
+    let mut check = claim.check();
+    io::copy(&mut data, &mut check).map_err(|error| wrong(what, &error))?;
+    check.finish()
 }
 
 /// [`verify_signature`] of what is in memory.
 pub fn verify_bytes(what: &str, public_key: &str, signature: &[u8], data: &[u8]) -> Result<String, SignatureError> {
-    verify_signature(what, public_key, signature, Cursor::new(data))
+    verify_signature(what, public_key, signature, data)
+}
+
+/// Whether `signature` is that of [`Signer::sign_plain`].
+pub fn verify_plain(what: &str, public_key: &str, signature: &[u8], message: &[u8]) -> Result<(), SignatureError> {
+    let key = UnparsedPublicKey::new(&ED25519, plain_key(public_key)?);
+    key.verify(message, signature).map_err(|_| wrong(what, "it was made by another key, or of something else"))
+}
+
+/// The 32 bytes of the key itself, out of minisign's one-line form.
+fn plain_key(public_key: &str) -> Result<Vec<u8>, SignatureError> {
+    let bytes = PublicKey::from_base64(public_key).map(|key| key.to_bytes()).unwrap_or_default();
+    let start = bytes.len().checked_sub(ED25519_SIZE).filter(|start| *start > 0);
+    let key = start.map(|start| bytes[start..].to_vec());
+    key.ok_or_else(|| SignatureError::PublicKey { text: public_key.to_owned() })
+}
+
+/// A public key (one-line form) as PEM, which tools that know nothing of minisign take.
+pub fn public_key_pem(public_key: &str) -> Result<String, SignatureError> {
+    let container = [&SPKI_HEAD[..], &plain_key(public_key)?].concat();
+    Ok(format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(container)))
 }
 
 /// The texts of a new pair: secret key file, public key file.

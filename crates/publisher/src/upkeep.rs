@@ -4,14 +4,18 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
-use catalogue::{Catalogue, Channel, Entry, EntryId, Moment, Promotion, Retraction, StoredObject, object_keys};
+use catalogue::{
+    Catalogue, Channel, Entry, EntryId, Moment, Promotion, PublishedArtifact, Retraction, StoredObject, object_keys,
+};
 use vocab::{ArtifactFormat, Digest, DigestWriter, PlatformKey, VersionString};
 
 use crate::destination::{Destination, Expected, Leftover, Listed, Placed};
+use crate::envelope::{opened, unsealed};
 use crate::index::Written;
 use crate::object_key::ObjectKey;
+use crate::provenance::is_about;
 use crate::publish::PublishError;
-use crate::signature::verify_bytes;
+use crate::signature::{Claim, SignatureError, verify_bytes};
 
 type Result<T> = std::result::Result<T, PublishError>;
 
@@ -75,8 +79,22 @@ pub struct Verified {
     pub objects: usize,
     /// In bytes.
     pub read: u64,
-    pub signatures: usize,
+    pub held: Held,
     pub findings: Vec<Finding>,
+}
+
+/// How many signatures were compared and are right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    pub artifacts: usize,
+    pub manifests: usize,
+    pub statements: usize,
+}
+
+impl Held {
+    pub fn sum(&self) -> usize {
+        self.artifacts + self.manifests + self.statements
+    }
 }
 
 /// Reads every object that the entries point at and compares digests and signatures, then the index with the entries.
@@ -93,7 +111,7 @@ pub fn verify(
         verified.entries += 1;
         let expected = object_keys::entry(&entry.id());
         on_object(&expected);
-        verify_entry(from, entry, public_key, &mut verified)?;
+        verified.entry(from, entry, public_key)?;
     }
     let key: ObjectKey = object_keys::CATALOGUE.parse()?;
     let stands = from.get(&key)?.map(|object| object.bytes);
@@ -104,56 +122,124 @@ pub fn verify(
     Ok(verified)
 }
 
-fn verify_entry(
-    from: &dyn Destination,
-    entry: &Entry,
-    public_key: Option<&str>,
-    verified: &mut Verified,
-) -> Result<()> {
-    let artifact = &entry.artifact;
-    let of_artifact = StoredObject { key: artifact.key.clone(), size: artifact.size, sha256: artifact.sha256 };
-    verified.look_at(from, &of_artifact, &mut io::sink())?;
-    let mut manifest = Vec::new();
-    verified.look_at(from, &entry.manifest, &mut manifest)?;
-    for object in entry.sbom.iter().chain(&entry.provenance) {
-        verified.look_at(from, object, &mut io::sink())?;
-    }
-    match (&entry.signatures, public_key) {
-        (None, None) => {}
-        (None, Some(_)) => verified.find(artifact.key.as_str(), "it is not signed".to_owned()),
-        (Some(signatures), given) => {
-            let mut of_manifest = Vec::new();
-            verified.look_at(from, &signatures.artifact, &mut io::sink())?;
-            verified.look_at(from, &signatures.manifest, &mut of_manifest)?;
-            let key = given.unwrap_or(&signatures.public_key);
-            match verify_bytes(&artifact.file, key, &of_manifest, &manifest) {
-                Ok(comment) if comment.contains(&artifact.sha256.to_string()) => verified.signatures += 1,
-                Ok(_) => verified.find(
-                    signatures.manifest.key.as_str(),
-                    "it was made for another artifact than the entry's".to_owned(),
-                ),
-                Err(error) => verified.find(signatures.manifest.key.as_str(), error.to_string()),
-            }
-        }
-    }
-    let told = archive::read_manifest(&manifest).ok().and_then(|it| it.artifact).map(|it| it.sha256);
-    if told != Some(artifact.sha256) {
-        verified.find(entry.manifest.key.as_str(), "it is not the manifest of the entry's artifact".to_owned());
-    }
-    Ok(())
-}
-
 impl Verified {
+    /// `given` has to have signed, where it is given; else whoever the entry says, if anybody.
+    fn entry(&mut self, from: &dyn Destination, entry: &Entry, given: Option<&str>) -> Result<()> {
+        let key = given.or_else(|| entry.signatures.as_ref().map(|it| it.public_key.as_str()));
+        self.artifact(from, entry, key)?;
+        self.manifest(from, entry, key)?;
+        if let Some(sbom) = &entry.sbom {
+            self.look_at(from, sbom, &mut io::sink())?;
+        }
+        if let Some(statement) = &entry.provenance {
+            self.statement(from, entry, statement, key, given.is_some())?;
+        }
+        if entry.signatures.is_none() && given.is_some() {
+            self.find(entry.artifact.key.as_str(), "it is not signed".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Read once, for its digest and its signature.
+    fn artifact(&mut self, from: &dyn Destination, entry: &Entry, key: Option<&str>) -> Result<()> {
+        let PublishedArtifact { file, key: place, size, sha256, .. } = &entry.artifact;
+        let object = StoredObject { key: place.clone(), size: *size, sha256: *sha256 };
+        let (Some(signatures), Some(key)) = (&entry.signatures, key) else {
+            return self.look_at(from, &object, &mut io::sink()).map(|_| ());
+        };
+        let mut signature = Vec::new();
+        self.look_at(from, &signatures.artifact, &mut signature)?;
+        let claim = match Claim::new(file, key, &signature) {
+            Ok(claim) => claim,
+            Err(error) => {
+                self.find(signatures.artifact.key.as_str(), error.to_string());
+                return self.look_at(from, &object, &mut io::sink()).map(|_| ());
+            }
+        };
+        let mut check = claim.check();
+        let there = self.look_at(from, &object, &mut check)?;
+        if there && self.holds(signatures.artifact.key.as_str(), check.finish(), sha256) {
+            self.held.artifacts += 1;
+        }
+        Ok(())
+    }
+
+    fn manifest(&mut self, from: &dyn Destination, entry: &Entry, key: Option<&str>) -> Result<()> {
+        let artifact = &entry.artifact;
+        let mut manifest = Vec::new();
+        self.look_at(from, &entry.manifest, &mut manifest)?;
+        let told = archive::read_manifest(&manifest).ok().and_then(|it| it.artifact).map(|it| it.sha256);
+        if told != Some(artifact.sha256) {
+            self.find(entry.manifest.key.as_str(), "it is not the manifest of the entry's artifact".to_owned());
+        }
+        let (Some(signatures), Some(key)) = (&entry.signatures, key) else { return Ok(()) };
+        let mut signature = Vec::new();
+        self.look_at(from, &signatures.manifest, &mut signature)?;
+        let held = verify_bytes(&artifact.file, key, &signature, &manifest);
+        if self.holds(signatures.manifest.key.as_str(), held, &artifact.sha256) {
+            self.held.manifests += 1;
+        }
+        Ok(())
+    }
+
+    /// A bare statement is sound where nothing is signed, or where a publisher of before signed without an envelope and
+    /// no key is insisted on.
+    fn statement(
+        &mut self,
+        from: &dyn Destination,
+        entry: &Entry,
+        object: &StoredObject,
+        key: Option<&str>,
+        must: bool,
+    ) -> Result<()> {
+        let mut text = Vec::new();
+        self.look_at(from, object, &mut text)?;
+        let inside = match (unsealed(&text), key) {
+            (None, _) if must && entry.signatures.is_some() => {
+                self.find(object.key.as_str(), "it is not signed".to_owned());
+                return Ok(());
+            }
+            (None, _) => text,
+            (Some(inside), None) => inside,
+            (Some(_), Some(key)) => match opened(object.key.file_name(), key, &text) {
+                Ok(inside) => {
+                    self.held.statements += 1;
+                    inside
+                }
+                Err(error) => {
+                    self.find(object.key.as_str(), error.to_string());
+                    return Ok(());
+                }
+            },
+        };
+        if !is_about(&inside, &entry.artifact.sha256) {
+            self.find(object.key.as_str(), "it is not about the entry's artifact".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether a signature is right; its comment names the artifact. If it is not, that is told.
+    fn holds(&mut self, key: &str, signature: std::result::Result<String, SignatureError>, sha256: &Digest) -> bool {
+        let fault = match signature {
+            Ok(comment) if comment.contains(&sha256.to_string()) => return true,
+            Ok(_) => "it was made for another artifact than the entry's".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.find(key, fault);
+        false
+    }
+
     fn find(&mut self, key: &str, fault: String) {
         self.findings.push(Finding { key: key.to_owned(), fault });
     }
 
-    fn look_at(&mut self, from: &dyn Destination, object: &StoredObject, to: &mut dyn Write) -> Result<()> {
+    /// False when it is not there.
+    fn look_at(&mut self, from: &dyn Destination, object: &StoredObject, to: &mut dyn Write) -> Result<bool> {
         let key: ObjectKey = object.key.as_str().parse()?;
         let mut writer = DigestWriter::new(to);
         let Some(read) = from.read(&key, None, &mut writer)? else {
             self.find(key.as_str(), "it is not there".to_owned());
-            return Ok(());
+            return Ok(false);
         };
         self.objects += 1;
         self.read += read;
@@ -161,7 +247,7 @@ impl Verified {
         if actual != object.sha256 {
             self.find(key.as_str(), format!("its SHA-256 is {actual}, the entry says {}", object.sha256));
         }
-        Ok(())
+        Ok(true)
     }
 }
 

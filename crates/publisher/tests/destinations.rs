@@ -110,6 +110,7 @@ fn a_lasting_fault_is_one_clear_error_without_secrets() {
     let cases = [
         // (fault, code, what is told)
         (S3Fault::Reset, "E_DESTINATION_UNREACHABLE", "the server cannot be reached"),
+        (S3Fault::HalfRequest, "E_DESTINATION_UNREACHABLE", "the server cannot be reached"),
         (S3Fault::Refused(500, "InternalError"), "E_DESTINATION_BUSY", "after 3 attempts"),
         (S3Fault::Refused(503, "SlowDown"), "E_DESTINATION_BUSY", "SlowDown"),
         (S3Fault::Refused(400, "ExpiredToken"), "E_DESTINATION_CREDENTIALS", "the credentials have expired"),

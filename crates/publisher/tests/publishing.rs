@@ -66,6 +66,12 @@ impl Bench {
         run
     }
 
+    /// Of what the first row of the catalogue points at.
+    fn path_of(&self, pointer: &str) -> PathBuf {
+        let key = self.catalogue()["entries"][0].pointer(pointer).unwrap().as_str().unwrap().to_owned();
+        Path::new(&self.to).join(key)
+    }
+
     fn catalogue(&self) -> Value {
         serde_json::from_slice(&fs::read(Path::new(&self.to).join("catalogue.json")).unwrap()).unwrap()
     }
@@ -134,11 +140,15 @@ fn a_signed_runtime_is_verified_and_a_changed_object_found() {
     assert!(again.code == 1 && again.told.contains("a key is never replaced"), "{}", again.told);
     bench.good(&["publish", "--key", "keys/pydist.key"]);
     let verified = bench.good(&["verify", "--public-key", "keys/pydist.pub"]);
-    assert!(verified.out.contains("6 objects") && verified.out.contains("1 signature held"), "{}", verified.out);
+    assert!(verified.out.contains("6 objects") && verified.out.contains("3 signatures held"), "{}", verified.out);
+    let verified = bench.good(&["verify", "--json"]);
+    let row: Value = serde_json::from_str(verified.out.lines().last().unwrap()).unwrap();
+    assert_eq!(row["signatures"], json!({ "artifacts": 1, "manifests": 1, "provenance": 1 }));
 
     bench.good(&["keygen", "others"]);
     let other = bench.run(&["verify", "--public-key", "others/pydist.pub"]);
-    assert!(other.code == 4 && other.told.contains("is different from public key"), "{}", other.told);
+    assert!(other.code == 4 && other.told.contains("different key"), "{}", other.told);
+    assert_eq!(other.told.matches("does not hold").count(), 3, "artifact, manifest, provenance: {}", other.told);
     // The key from a variable, with the wrong password.
     let secret = fs::read_to_string(bench.folder.path().join("keys/pydist.key")).unwrap();
     bench.variables.retain(|(name, _)| *name != "PYDIST_SIGNING_PASSWORD");
@@ -150,8 +160,7 @@ fn a_signed_runtime_is_verified_and_a_changed_object_found() {
         wrong.told
     );
 
-    let key = bench.catalogue()["entries"][0]["sbom"]["key"].as_str().unwrap().to_owned();
-    let path = Path::new(&bench.to).join(key);
+    let path = bench.path_of("/sbom/key");
     let mut bytes = fs::read(&path).unwrap();
     bytes[40] ^= 1;
     fs::write(&path, bytes).unwrap();
@@ -160,6 +169,108 @@ fn a_signed_runtime_is_verified_and_a_changed_object_found() {
     fs::remove_file(&path).unwrap();
     let absent = bench.run(&["verify"]);
     assert!(absent.code == 4 && absent.told.contains("it is not there"), "{}", absent.told);
+}
+
+#[test]
+fn verify_finds_each_signature_that_does_not_hold() {
+    type Spoil<'a> = &'a dyn Fn(&Bench);
+    let copy = |bench: &Bench, from: &str, to: &str| {
+        fs::copy(bench.path_of(from), bench.path_of(to)).unwrap();
+    };
+    let cases: [(&str, Spoil<'_>, &str); 4] = [
+        // (case, what is done, what is told)
+        ("artifact's", &|it| copy(it, "/signatures/manifest/key", "/signatures/artifact/key"), ".zst` does not hold"),
+        ("manifest's", &|it| copy(it, "/signatures/artifact/key", "/signatures/manifest/key"), ".zst` does not hold"),
+        (
+            "provenance's",
+            &|it| {
+                let path = it.path_of("/provenance/key");
+                let text = fs::read_to_string(&path).unwrap();
+                let at = text.find("\"sig\":\"").unwrap() + 10;
+                let other = if &text[at..=at] == "A" { "B" } else { "A" };
+                fs::write(path, format!("{}{other}{}", &text[..at], &text[at + 1..])).unwrap();
+            },
+            ".intoto.jsonl` does not hold: it was made by another key, or of something else",
+        ),
+        (
+            "artifact",
+            &|it| {
+                let path = it.path_of("/artifact/key");
+                let mut bytes = fs::read(&path).unwrap();
+                bytes[100] ^= 1;
+                fs::write(path, bytes).unwrap();
+            },
+            ".zst` does not hold",
+        ),
+    ];
+    for (case, spoil, expected) in cases {
+        let bench = Bench::new();
+        Sketch::new("3.12.10").make(&bench.dist(), |_| ());
+        bench.good(&["keygen", "keys"]);
+        bench.good(&["publish", "--key", "keys/pydist.key"]);
+        spoil(&bench);
+        let run = bench.run(&["verify", "--public-key", "keys/pydist.pub"]);
+        assert!(run.code == 4 && run.told.contains(expected), "{case}: {}", run.told);
+        assert!(run.out.contains("2 signatures held"), "{case}: {}", run.out);
+    }
+}
+
+#[test]
+fn what_was_published_without_a_key_is_no_fault_unless_a_signature_is_insisted_on() {
+    let bench = Bench::new();
+    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
+    bench.good(&["publish"]);
+    assert!(bench.good(&["verify"]).out.contains("0 signatures held; 0 faults"));
+    bench.good(&["keygen", "keys"]);
+    let insisted = bench.run(&["verify", "--public-key", "keys/pydist.pub"]);
+    assert!(insisted.code == 4 && insisted.told.contains("it is not signed"), "{}", insisted.told);
+}
+
+#[test]
+fn what_signs_in_by_a_way_that_is_not_read_is_told_what_to_do() {
+    let cases = [
+        // (profile, how)
+        (
+            "sso_start_url = https://x.awsapps.example/start\nsso_region = eu-1\nsso_account_id = 1\nsso_role_name = r",
+            "sso",
+        ),
+        ("login_session = arn:aws:iam::1:user/x", "login"),
+    ];
+    for (profile, how) in cases {
+        let mut bench = Bench::new();
+        let config = bench.folder.path().join("config");
+        fs::write(&config, format!("[profile work]\nregion = eu-1\n{profile}\n")).unwrap();
+        bench.variables.push(("AWS_CONFIG_FILE", config.display().to_string()));
+        bench.to = "s3://bucket/p?profile=work&endpoint=http://127.0.0.1:1".to_owned();
+        let run = bench.run(&["list"]);
+        assert_eq!(run.code, 2, "{}", run.told);
+        for expected in [&format!("signs in by `{how}`"), "E_DESTINATION_CREDENTIALS", "export-credentials"] {
+            assert!(run.told.contains(expected), "no {expected:?} in: {}", run.told);
+        }
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_understood_are_told_and_nothing_is_written() {
+    let bench = Bench::new();
+    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
+    bench.good(&["publish"]);
+    bench.good(&["reindex", "--public-url", "https://runtimes.example/p/", "--title", "Ours"]);
+    let path = Path::new(&bench.to).join("settings.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let expected = json!({ "format": 1, "public_url": "https://runtimes.example/p", "title": "Ours" });
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
+    let before = files_below(Path::new(&bench.to));
+    for (other, told) in [
+        (text.replace("\"format\": 1", "\"format\": 2"), "the settings file has format 2, this program reads format 1"),
+        (text.replace("title", "titel"), "unknown field `titel`"),
+    ] {
+        fs::write(&path, other).unwrap();
+        let run = bench.run(&["reindex"]);
+        assert!(run.told.contains("cannot use `settings.json`") && run.told.contains(told), "{}", run.told);
+        assert!(run.code == 2 && run.told.contains("publisher reindex --public-url"), "{}", run.told);
+        assert_eq!(files_below(Path::new(&bench.to)), before);
+    }
 }
 
 #[test]
@@ -309,20 +420,53 @@ fn a_fault_at_any_request_leaves_no_index_that_points_at_nothing() {
     bench.good(&["publish"]);
     let requests = proxy.requests().len();
     assert!(requests > 10, "{:?}", proxy.requests());
+    let lasting = [
+        // (what every request from then on is answered, what is told)
+        (S3Fault::Refused(403, "AccessDenied"), "do not allow this"),
+        (S3Fault::Refused(400, "ExpiredToken"), "the credentials have expired"),
+        (S3Fault::Refused(404, "NoSuchBucket"), "the bucket does not exist"),
+    ];
     for at in 0..requests {
         let mut bench = Bench::on(&proxy.url());
         Sketch::new("3.12.10").make(&bench.dist(), |_| ());
         bench.to = format!("s3://{}/at-{at}", S3Server::BUCKET);
-        // Whatever is asked from here on is refused.
-        proxy.spoil(at, usize::MAX, S3Fault::Refused(403, "AccessDenied"));
-        let run = bench.run(&["publish"]);
-        assert!(run.code == 1 && run.told.contains("do not allow this"), "at {at}: {}", run.told);
-        assert_eq!(run.told.matches("error").count(), 1, "at {at}: one error: {}", run.told);
-        proxy.behave();
         let to = bucket(&proxy.url(), &format!("at-{at}"), settings(S3Server::SECRET));
-        assert_eq!(dangling(&to), BTreeSet::new(), "at {at}");
+        let (fault, expected) = lasting[at % lasting.len()];
+        proxy.spoil(at, usize::MAX, fault);
+        let run = bench.run(&["publish"]);
+        assert!(run.code == 1 && run.told.contains(expected), "{fault:?} at {at}: {}", run.told);
+        assert_eq!(run.told.matches("error").count(), 1, "{fault:?} at {at}: one error: {}", run.told);
+        proxy.behave();
+        assert_eq!(dangling(&to), BTreeSet::new(), "{fault:?} at {at}");
         bench.good(&["publish", "--quiet"]);
         assert!(bench.good(&["verify"]).out.contains("0 faults"), "at {at}");
+    }
+}
+
+#[test]
+fn no_secret_is_in_anything_that_is_told_or_published() {
+    let server = S3Server::start();
+    let mut bench = Bench::on(&format!("http://{}", server.address()));
+    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
+    bench.variables.push(("PYDIST_SIGNING_PASSWORD", "correct-horse".to_owned()));
+    bench.good(&["keygen", "keys"]);
+    let key = fs::read_to_string(bench.folder.path().join("keys/pydist.key")).unwrap();
+    let key = key.lines().nth(1).unwrap();
+    // Every command looks for the other secrets in what it is told.
+    for arguments in [&["publish", "--key", "keys/pydist.key", "-vv"][..], &["verify", "-vv", "--json"]] {
+        let run = bench.good(arguments);
+        assert!(!run.out.contains(key) && !run.told.contains(key), "{arguments:?}");
+    }
+    let to = bucket(&format!("http://{}", server.address()), "p", settings(S3Server::SECRET));
+    let rows = to.list("").unwrap();
+    assert!(rows.len() > 10, "{rows:?}");
+    for row in rows {
+        let mut bytes = Vec::new();
+        to.read(&row.key, None, &mut bytes).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        for secret in [S3Server::SECRET, S3Server::KEY, "correct-horse", key] {
+            assert!(!text.contains(secret), "a secret is in {}", row.key);
+        }
     }
 }
 

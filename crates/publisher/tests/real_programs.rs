@@ -1,4 +1,5 @@
-//! Programs of others judge what is made here: an S3 server in Go, the stock minisign, CycloneDX's own validator.
+//! Programs of others judge what is made here: an S3 server in Go, the stock minisign, CycloneDX's own validator,
+//! another implementation of DSSE.
 //!
 //! `scripts/test` sets them up below `target/tools`. Where it cannot, it says so, and names in `PYDIST_TESTS_WITHOUT`
 //! what the tests here have to do without.
@@ -26,7 +27,7 @@ fn program(name: &str) -> Option<PathBuf> {
         return None;
     }
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools");
-    let places = [tools.join("versitygw/bin"), tools.join("cyclonedx/bin"), PathBuf::from("/usr/bin")];
+    let places = [tools.join("versitygw/bin"), tools.join("judges/bin"), PathBuf::from("/usr/bin")];
     let found = places.iter().map(|place| place.join(name)).find(|path| path.is_file());
     Some(found.unwrap_or_else(|| panic!("`{name}` is not there; `scripts/test` sets it up")))
 }
@@ -145,6 +146,40 @@ fn the_stock_minisign_verifies_signatures_of_ours() {
         fs::write(&file, b"{ }\n").unwrap();
         assert!(!verify().status.success(), "another file has another signature");
     }
+}
+
+#[test]
+fn another_implementation_of_dsse_opens_the_signed_provenance() {
+    let Some(python) = program("python") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (secret, public) = new_key_pair(publisher::Password::None).unwrap();
+    let signer = publisher::Signer::new(&secret, "a test", publisher::Password::None).unwrap();
+    let pem = publisher::public_key_pem(&signer.public_key()).unwrap();
+    assert!(public.contains(&signer.public_key()));
+    let code = "import json, sys\n\
+                from securesystemslib.dsse import Envelope\n\
+                from cryptography.hazmat.primitives.serialization import load_pem_public_key\n\
+                from securesystemslib.signer import SSlibKey\n\
+                envelope = Envelope.from_dict(json.load(open(sys.argv[1])))\n\
+                key = SSlibKey.from_crypto(load_pem_public_key(open(sys.argv[2], 'rb').read()), keyid=sys.argv[3])\n\
+                assert key.keytype == 'ed25519', key.keytype\n\
+                envelope.verify([key], 1)\n\
+                print(envelope.payload_type, envelope.payload.decode())";
+    let open = |envelope: &str| {
+        fs::write(folder.path().join("a.intoto.jsonl"), envelope).unwrap();
+        fs::write(folder.path().join("key.pem"), &pem).unwrap();
+        let mut command = Command::new(&python);
+        command.current_dir(folder.path()).args(["-c", code, "a.intoto.jsonl", "key.pem"]).arg(signer.key_number());
+        command.output().unwrap()
+    };
+    let envelope = publisher::sealed(b"{\"a\": 1}", &signer);
+    let output = open(&envelope);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "application/vnd.in-toto+json {\"a\": 1}\n");
+    let other = publisher::sealed(b"{\"a\": 2}", &signer);
+    let swapped =
+        format!("{}{}", &other[..other.find("signatures").unwrap()], &envelope[envelope.find("signatures").unwrap()..]);
+    assert!(!open(&swapped).status.success(), "it does look");
 }
 
 #[test]

@@ -27,6 +27,9 @@ pub enum DestinationErrorKind {
     Busy { attempts: u32, said: String },
     #[error("no credentials were found")]
     NoCredentials,
+    /// `how` is a way of signing in: `sso`.
+    #[error("the profile signs in by `{how}`, which is not read here")]
+    SignIn { how: String },
     #[error("the credentials are not valid: {said}")]
     Credentials { said: String },
     #[error("the credentials have expired")]
@@ -60,6 +63,7 @@ impl Fault for DestinationError {
             DestinationErrorKind::Unreachable { .. } => "E_DESTINATION_UNREACHABLE",
             DestinationErrorKind::Busy { .. } => "E_DESTINATION_BUSY",
             DestinationErrorKind::NoCredentials
+            | DestinationErrorKind::SignIn { .. }
             | DestinationErrorKind::Credentials { .. }
             | DestinationErrorKind::Expired => "E_DESTINATION_CREDENTIALS",
             DestinationErrorKind::ClockSkew => "E_DESTINATION_CLOCK",
@@ -78,7 +82,9 @@ impl Fault for DestinationError {
     fn exit(&self) -> Exit {
         match self.kind {
             DestinationErrorKind::Checksum { .. } | DestinationErrorKind::GivenUp { .. } => Exit::Trust,
-            DestinationErrorKind::NoCredentials | DestinationErrorKind::Region { .. } => Exit::Usage,
+            DestinationErrorKind::NoCredentials
+            | DestinationErrorKind::SignIn { .. }
+            | DestinationErrorKind::Region { .. } => Exit::Usage,
             _ => Exit::Build,
         }
     }
@@ -94,6 +100,11 @@ impl Fault for DestinationError {
             DestinationErrorKind::NoCredentials => {
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with AWS_PROFILE or `?profile=`, or \
                  read a public bucket with `?anonymous=true`"
+            }
+            DestinationErrorKind::SignIn { .. } => {
+                "sign in with the AWS command line and export what it got: `eval \"$(aws configure export-credentials \
+                 --profile NAME --format env)\"`; or make a profile with `credential_process = aws configure \
+                 export-credentials --profile NAME --format process`"
             }
             DestinationErrorKind::Credentials { .. } => {
                 "look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or at the profile"

@@ -110,6 +110,9 @@ pub(super) fn of_chain(error: &(dyn Error + 'static), otherwise: impl FnOnce(Str
     if lower.contains("checksum") {
         return Kind::Checksum { said: "a checksum differs".to_owned() };
     }
+    if let Some(how) = feature_left_out(&all) {
+        return Kind::SignIn { how };
+    }
     let about_credentials = ["credential", "no providers in chain", "identity", "profile"];
     if about_credentials.iter().any(|word| lower.contains(word)) {
         let said = tidy(&innermost.to_string());
@@ -117,6 +120,13 @@ pub(super) fn of_chain(error: &(dyn Error + 'static), otherwise: impl FnOnce(Str
         return if none { Kind::NoCredentials } else { Kind::Credentials { said } };
     }
     otherwise(tidy(&innermost.to_string()))
+}
+
+/// What a profile asks for and the AWS client was compiled without: it says so in these words.
+fn feature_left_out(said: &str) -> Option<String> {
+    let (_, rest) = said.split_once("cargo feature(s) enabled: ")?;
+    let name = rest.split(['.', ',', ' ', '\n']).next()?;
+    Some(name.trim_start_matches("credentials-").to_owned())
 }
 
 /// One line, not long, nothing that could be a key.

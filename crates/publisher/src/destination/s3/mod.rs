@@ -177,7 +177,20 @@ impl Bucket {
                 let size = answer.content_length().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
                 Ok(Some(Head { size, tag: tag_of(answer.e_tag())? }))
             }
-            Err(error) => absent(self.failure(&error)),
+            Err(error) => match self.failure(&error) {
+                failure if failure.is_absent() => Ok(None),
+                failure if failure.code.is_empty() && failure.status.is_some() => Err(self.why(key, failure).await),
+                failure => Err(failure),
+            },
+        }
+    }
+
+    /// The answer to a HEAD request has no body, which would say why. That to the same request as GET has one.
+    async fn why(&self, key: &ObjectKey, failure: Failure) -> Failure {
+        let request = self.client.get_object().bucket(&self.name).key(self.key(key)).range("bytes=0-0");
+        match request.send().await {
+            Err(error) => Some(self.failure(&error)).filter(|it| !it.code.is_empty()).unwrap_or(failure),
+            Ok(_) => failure,
         }
     }
 
