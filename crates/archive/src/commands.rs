@@ -92,6 +92,7 @@ pub fn run(
                 target,
                 expected: *sha256,
                 expected_manifest: *manifest_sha256,
+                keep: None,
             })
         }
     }

@@ -31,6 +31,8 @@ pub struct Piece {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PieceOrigin {
     Remote,
+    /// An interrupted fetch brought it to where it belongs.
+    Kept,
     /// `source` counts the older artifacts, `offset` the bytes of that one.
     Local {
         source: usize,
@@ -112,7 +114,7 @@ impl DeltaPlan {
 
     /// Bytes that come from older artifacts.
     pub fn local_bytes(&self) -> u64 {
-        let local = self.pieces.iter().filter(|piece| piece.from != PieceOrigin::Remote);
+        let local = self.pieces.iter().filter(|piece| matches!(piece.from, PieceOrigin::Local { .. }));
         local.map(|piece| piece.size).sum()
     }
 }

@@ -70,6 +70,7 @@ impl Scene {
             target: FetchTarget::File(self.path("out/new")),
             expected: None,
             expected_manifest: None,
+            keep: None,
         }
     }
 
@@ -359,6 +360,62 @@ fn an_interrupted_fetch_leaves_nothing_and_runs_again() {
     scene.assert_fetched();
 }
 
+impl Scene {
+    /// A fetch to a folder, in which `arrive` bytes of a request arrive and then nothing more; what has arrived is kept.
+    fn interrupted(&self, request: &FetchRequest, arrive: usize) {
+        self.server.next_time(URL, Mishap::CutAfter(arrive));
+        for _ in 0..4 {
+            self.server.next_time(URL, Mishap::Status(503));
+        }
+        let error = self.fetch(request).unwrap_err();
+        assert_eq!((error.code(), error.exit()), ("E_FETCH", Exit::Build), "{error:?}");
+        assert_eq!(names(&self.path("out")), [""; 0], "nothing half-written");
+        assert_eq!(names(&self.path("keep")).len(), 1);
+    }
+
+    fn keeping(&self) -> FetchRequest {
+        let target = FetchTarget::Folder(self.path("out/tree"));
+        FetchRequest { older: vec![], target, keep: Some(self.path("keep")), ..self.request() }
+    }
+
+    fn assert_tree(&self) {
+        extract(&self.path("published/new.tar.zst"), &self.path("plain"), &ExtractOptions::default()).unwrap();
+        assert!(read_tree(&self.path("plain")) == read_tree(&self.path("out/tree")));
+        assert_eq!(names(&self.path("keep")), [""; 0], "what was kept is not needed any more");
+    }
+}
+
+#[test]
+fn what_had_arrived_is_not_fetched_again() {
+    let scene = Scene::new();
+    let size = scene.bytes.len() as u64;
+    scene.interrupted(&scene.keeping(), scene.bytes.len() * 3 / 4);
+    let fetched = scene.fetch(&scene.keeping()).unwrap();
+    assert!(fetched.resumed > size / 2 && fetched.fetched < size / 2, "{fetched:?} of {size}");
+    scene.assert_tree();
+}
+
+#[test]
+fn what_was_kept_and_is_damaged_is_fetched_again() {
+    let scene = Scene::new();
+    let (size, request) = (scene.bytes.len() as u64, scene.keeping());
+    scene.interrupted(&request, scene.bytes.len() * 3 / 4);
+    let kept = fs::read_dir(scene.path("keep")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&kept).unwrap();
+    bytes[1000] ^= 1;
+    fs::write(&kept, bytes).unwrap();
+    let fetched = scene.fetch(&request).unwrap();
+    assert!(fetched.resumed > 0 && fetched.resumed + fetched.fetched >= size, "{fetched:?} of {size}");
+    scene.assert_tree();
+
+    // Another artifact begins anew.
+    fs::remove_dir_all(scene.path("out/tree")).unwrap();
+    scene.interrupted(&request, scene.bytes.len() * 3 / 4);
+    let other = Scene::with(&Runtime::new(), &Runtime::new().with("demo7", "1.2"));
+    scene.publish(&other.bytes, &other.newer);
+    assert_eq!(scene.fetch(&request).unwrap().resumed, 0);
+}
+
 /// With an installed prefix of the older runtime, as Python leaves it.
 #[cfg(unix)]
 mod prefix {
@@ -405,6 +462,19 @@ mod prefix {
         assert_eq!((fetched.reused, fetched.parts), (18, 20));
         assert!(fetched.fetched < 230_000, "{fetched:?}");
         assert!(read_tree(&prefix) == before, "the older prefix stays as it is");
+    }
+
+    #[test]
+    fn an_interrupted_update_goes_on() {
+        let scene = Scene::new();
+        let request = FetchRequest { keep: Some(scene.path("keep")), ..request(&scene, installed(&scene)) };
+        // The metadata and the end come first.
+        scene.server.next_time(URL, Mishap::None);
+        scene.interrupted(&request, scene.half_a_part());
+        let fetched = scene.fetch(&request).unwrap();
+        assert!(fetched.resumed > 0, "{fetched:?}");
+        assert_as_extracted(&scene);
+        assert_eq!(names(&scene.path("keep")), [""; 0]);
     }
 
     #[test]

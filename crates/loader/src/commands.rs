@@ -68,14 +68,15 @@ pub fn run(
     let settings = FetchSettings { proxies: Proxies::of(environment), ..FetchSettings::default() };
     let tell = |event: Event| printer.tell(event);
     let got = get(&request, &settings, Watch { tell: &tell, cancelled })?;
-    let (fetched, size) = match got.installed {
-        Installed::Before => (0, 0),
-        Installed::Now { fetched, size } => (fetched, size),
+    let (fetched, resumed, size) = match got.installed {
+        Installed::Before => (0, 0, 0),
+        Installed::Now { fetched, resumed, size } => (fetched, resumed, size),
     };
     if arguments.show.json {
         let row = json!({
             "path": got.folder, "current": got.current, "build_key": got.build_key, "signed": got.signed,
-            "installed": matches!(got.installed, Installed::Now { .. }), "fetched": fetched, "size": size,
+            "installed": matches!(got.installed, Installed::Now { .. }), "fetched": fetched,
+            "resumed": resumed, "size": size,
         });
         printer.json("got", &row);
         return Ok(Exit::Done);

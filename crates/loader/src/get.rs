@@ -2,11 +2,14 @@
 //! manifest says with every part's digest compared, install, make it current.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use archive::{FetchRequest, FetchSettings, FetchTarget, Watch, fetch, fetch_small, without_secrets};
 use catalogue::{Catalogue, Channel, Listed, Query, StoredObject, object_keys};
 use vocab::{Digest, Event, PlatformKey, TreePath, VersionString};
 
+use crate::home::Hold;
 use crate::{GetError, GetErrorKind, Home, PublicKey};
 
 #[derive(Debug)]
@@ -38,8 +41,8 @@ pub struct Got {
 pub enum Installed {
     /// It was there.
     Before,
-    /// `fetched` of `size` bytes came from afar, the rest was here.
-    Now { fetched: u64, size: u64 },
+    /// `fetched` of `size` bytes came from afar, `resumed` had come before an interruption, the rest was here.
+    Now { fetched: u64, resumed: u64, size: u64 },
 }
 
 pub fn get(request: &Request, settings: &FetchSettings, watch: Watch<'_>) -> Result<Got, GetError> {
@@ -67,8 +70,10 @@ impl Job<'_> {
         self.warn_of_retracted(&catalogue);
         let signed = self.request.public_key.is_some();
         let installed = if home.has(&folder) { Installed::Before } else { self.install(row, &folder)? };
-        home.set_current(version, &folder)
-            .map_err(|source| GetErrorKind::Write { path: home.current_path(version), source })?;
+        if home.current(version).as_ref() != Some(&folder) {
+            let failed = |source| GetErrorKind::Write { path: home.current_path(version), source };
+            home.set_current(version, &folder).map_err(failed)?;
+        }
         Ok(Got { folder, current: home.current_path(version), build_key: row.build_key, installed, signed })
     }
 
@@ -81,8 +86,12 @@ impl Job<'_> {
         }
         let text = self.small(&object_keys::CATALOGUE.parse().expect("a plain name"))?;
         let catalogue = Catalogue::read(&text)?;
-        let kept = home.keep_catalogue(from, &text);
-        kept.map_err(|source| GetErrorKind::Write { path: home.root().to_owned(), source })?;
+        if let Err(error) = home.keep_catalogue(from, &text) {
+            // Whether anything has to be written is not known yet.
+            (self.watch.tell)(Event::Note {
+                text: format!("the catalogue cannot be kept below `{}` for --offline: {error}", home.root().display()),
+            });
+        }
         Ok(catalogue)
     }
 
@@ -97,15 +106,23 @@ impl Job<'_> {
             return Err(offline(&format!("`{}` is not installed", folder.display())));
         }
         self.verify(row)?;
-        let root = self.request.home.root();
-        std::fs::create_dir_all(root).map_err(|source| GetErrorKind::Write { path: root.to_owned(), source })?;
-        let former = self.request.home.current(&self.request.version);
+        let home = &self.request.home;
+        let _hold = self.hold()?;
+        // Whoever held it before may have installed this very build.
+        if home.has(folder) {
+            return Ok(Installed::Before);
+        }
+        let former = home.current(&self.request.version);
+        if former.is_none() {
+            self.check_room(row)?;
+        }
         let request = FetchRequest {
             place: self.place(&row.artifact.key),
             older: former.into_iter().collect(),
             target: FetchTarget::Folder(folder.to_owned()),
             expected: Some(row.artifact.sha256),
             expected_manifest: Some(row.manifest.sha256),
+            keep: Some(home.partial()),
         };
         let fetched = match fetch(&request, self.settings, self.watch) {
             Err(error) if matches!(error.kind, archive::FetchErrorKind::Older { .. }) => {
@@ -114,7 +131,44 @@ impl Job<'_> {
             }
             result => result,
         }?;
-        Ok(Installed::Now { fetched: fetched.fetched, size: fetched.size })
+        if fetched.resumed > 0 {
+            let text = format!("{} had arrived before", cli::bytes(fetched.resumed));
+            (self.watch.tell)(Event::Note { text });
+        }
+        Ok(Installed::Now { fetched: fetched.fetched, resumed: fetched.resumed, size: fetched.size })
+    }
+
+    /// Waits for another process that installs to the same folder.
+    fn hold(&self) -> Result<Hold, GetErrorKind> {
+        let home = &self.request.home;
+        let failed = |source| GetErrorKind::Write { path: home.root().to_owned(), source };
+        let mut told = false;
+        loop {
+            if let Some(hold) = home.hold().map_err(failed)? {
+                return Ok(hold);
+            }
+            if self.watch.cancelled.load(Ordering::Relaxed) {
+                return Err(GetErrorKind::Cancelled);
+            }
+            if !told {
+                let text = format!("waiting for another process that installs to `{}`", home.root().display());
+                (self.watch.tell)(Event::Note { text });
+                told = true;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// The artifact and what is in it, side by side for a moment. An update copies from its former build in ways that
+    /// may take no room at all, so nothing is said of it beforehand.
+    fn check_room(&self, row: &Listed) -> Result<(), GetErrorKind> {
+        let home = &self.request.home;
+        let needed = (row.artifact.size + row.installed_size).saturating_sub(home.partial_size());
+        match fs4::available_space(home.root()) {
+            Ok(free) if free < needed => Err(GetErrorKind::NoRoom { path: home.root().to_owned(), needed, free }),
+            // A system that does not tell is not asked twice: writing will show.
+            _ => Ok(()),
+        }
     }
 
     /// The manifest holds the digests of everything else, so nothing is opened before it is believed.

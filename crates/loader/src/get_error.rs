@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use archive::{FetchError, ManifestError};
+use archive::{ExtractErrorKind, FetchError, FetchErrorKind, ManifestError};
 use catalogue::{LookUpError, ReadError};
 use vocab::{Digest, Exit, Fault, PlatformKey, VersionString};
 
@@ -42,6 +42,11 @@ pub enum GetErrorKind {
     Offline { reason: String },
     #[error("cannot write `{}`: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
+    /// In bytes.
+    #[error("it takes {} below `{}`, where {} are free", cli::bytes(*needed), path.display(), cli::bytes(*free))]
+    NoRoom { path: PathBuf, needed: u64, free: u64 },
+    #[error("interrupted")]
+    Cancelled,
 }
 
 impl From<FetchError> for GetErrorKind {
@@ -69,6 +74,8 @@ impl Fault for GetError {
             GetErrorKind::OtherRuntime { .. } => "E_GET_OTHER_RUNTIME",
             GetErrorKind::Offline { .. } => "E_GET_OFFLINE",
             GetErrorKind::Write { .. } => "E_GET_WRITE",
+            GetErrorKind::NoRoom { .. } => "E_GET_NO_ROOM",
+            GetErrorKind::Cancelled => "E_INTERRUPTED",
         }
     }
 
@@ -82,13 +89,18 @@ impl Fault for GetError {
             | GetErrorKind::Signature { .. }
             | GetErrorKind::Digest { .. }
             | GetErrorKind::OtherRuntime { .. } => Exit::Trust,
-            GetErrorKind::Offline { .. } | GetErrorKind::Write { .. } => Exit::Build,
+            GetErrorKind::Offline { .. }
+            | GetErrorKind::Write { .. }
+            | GetErrorKind::NoRoom { .. }
+            | GetErrorKind::Cancelled => Exit::Build,
         }
     }
 
     fn hint(&self) -> Option<String> {
         let hint = match &*self.kind {
-            GetErrorKind::Fetch(error) => return error.hint(),
+            GetErrorKind::Fetch(error) => {
+                return error.hint().or_else(|| hint_of_fetch(&error.kind).map(str::to_owned));
+            }
             GetErrorKind::Catalogue(error) => return error.hint(),
             GetErrorKind::Missing(error) => return error.hint(),
             GetErrorKind::Manifest(error) => return error.hint(),
@@ -103,7 +115,29 @@ impl Fault for GetError {
             }
             GetErrorKind::Offline { .. } => "run it once without --offline",
             GetErrorKind::Write { .. } => "choose another folder with --to, or make this one writable",
+            GetErrorKind::NoRoom { .. } => "make room there, or choose another folder with --to",
+            GetErrorKind::Cancelled => GO_ON,
         };
         Some(hint.to_owned())
     }
+}
+
+const GO_ON: &str = "run it again; what has arrived is kept";
+
+/// Where the fetch itself has no better one.
+fn hint_of_fetch(kind: &FetchErrorKind) -> Option<&'static str> {
+    let full = |source: &io::Error| source.kind() == io::ErrorKind::StorageFull;
+    let written = match kind {
+        FetchErrorKind::Cancelled => return Some(GO_ON),
+        FetchErrorKind::Write { source, .. } => source,
+        FetchErrorKind::Extract(error) => match &error.kind {
+            ExtractErrorKind::Write { source, .. } => source,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(match full(written) {
+        true => "make room there and run it again; what has arrived is kept",
+        false => "choose another folder with --to, or make this one writable",
+    })
 }

@@ -3,11 +3,12 @@
 //! `<version>-<build>` holds one build, whole or not at all: it comes by rename. `<version>-current` leads to the one
 //! that was installed last; the one before stays, so that what runs from it goes on. On Windows, where links need a
 //! privilege, it is a text file `<version>-current.txt` with the folder's name. `.catalogues` holds what was last
-//! read, for work without a network.
+//! read, for work without a network; `.partial` what an interrupted fetch had brought.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use archive::FileBeside;
 use vocab::{Digest, VersionString};
@@ -15,8 +16,20 @@ use vocab::{Digest, VersionString};
 /// At the root of every runtime.
 const INNER_MANIFEST: &str = "pydist.json";
 
+/// Under these names trees and links are made; after a kill they are of no use.
+const STAGED: [&str; 2] = [".stage-", ".current-"];
+
+/// What nobody has gone on with for so long is of a build that nobody wants any more.
+const PARTIAL_AGE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home(PathBuf);
+
+/// Nobody else installs here while it is held. The system lets go of it when the process ends, in whatever way.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    _lock: File,
+}
 
 impl Home {
     pub fn new(root: impl Into<PathBuf>) -> Self {
@@ -25,6 +38,48 @@ impl Home {
 
     pub fn root(&self) -> &Path {
         &self.0
+    }
+
+    /// `None` while another process installs.
+    pub(crate) fn hold(&self) -> io::Result<Option<Hold>> {
+        fs::create_dir_all(&self.0)?;
+        let lock = File::options().create(true).write(true).truncate(false).open(self.0.join(".lock"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        self.clear_up()?;
+        Ok(Some(Hold { _lock: lock }))
+    }
+
+    /// What killed processes left. Only while nobody else installs.
+    fn clear_up(&self) -> io::Result<()> {
+        for item in fs::read_dir(&self.0)?.flatten() {
+            let name = item.file_name();
+            if STAGED.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+                fs::remove_dir_all(item.path())?;
+            }
+        }
+        let Ok(items) = fs::read_dir(self.partial()) else { return Ok(()) };
+        for item in items.flatten() {
+            let age = item.metadata().and_then(|it| it.modified()).ok().and_then(|it| it.elapsed().ok());
+            if age.is_some_and(|age| age > PARTIAL_AGE) {
+                fs::remove_file(item.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn partial(&self) -> PathBuf {
+        self.0.join(".partial")
+    }
+
+    /// In bytes, on disk.
+    pub(crate) fn partial_size(&self) -> u64 {
+        let sizes =
+            fs::read_dir(self.partial()).into_iter().flatten().flatten().filter_map(|item| item.metadata().ok());
+        sizes.map(|metadata| metadata.len()).sum()
     }
 
     /// Where a build is or would be.

@@ -2,15 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
+use std::time::Duration;
 
-use archive::{Entry as Node, NoCache, PackOptions, PartSource, pack, write_manifest};
+use archive::{Entry as Node, EntryIdentity, NoCache, PackOptions, PartSource, identity_of, pack, write_manifest};
 use catalogue::{Catalogue, Channel, Entry, Published, Retraction, object_keys};
 use minisign::KeyPair;
-use testkit::HttpServer;
-use vocab::{Artifact, ArtifactFormat, ArtifactName, Digest, Manifest};
+use testkit::{HttpServer, Mishap};
+use vocab::{Artifact, ArtifactFormat, ArtifactName, Digest, Manifest, TreePath};
 
 /// What was published, in a folder.
 struct Place {
@@ -44,16 +47,25 @@ impl Place {
         minisign::sign(Some(&self.pair.pk), &self.pair.sk, data, None, None).unwrap().into_string().into_bytes()
     }
 
-    /// 3.12.10-atls for linux-x64, whose one program prints `text`.
+    /// 3.12.10-atls for linux-x64, whose one program is `text`.
     fn publish(&mut self, text: &str, day: u32, channel: Channel, signed: bool) -> Entry {
-        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/manifest/format-2.json");
+        self.publish_as(text, text, day, channel, signed)
+    }
+
+    /// Another `build` is another build.
+    fn publish_as(&mut self, text: &str, build: &str, day: u32, channel: Channel, signed: bool) -> Entry {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/manifest/format-3.json");
         let mut manifest: Manifest = serde_json::from_slice(&fs::read(fixture).unwrap()).unwrap();
         manifest.runtime = "3.12.10-atls".parse().unwrap();
-        manifest.build_key = Digest::of(text);
+        manifest.build_key = Digest::of(build);
         manifest.artifact = None;
         let inner = write_manifest(&manifest).into_bytes();
+        let path: TreePath = "bin/thing".parse().unwrap();
+        let identity = EntryIdentity::File { executable: false, sha256: Digest::of(text) };
+        let identity = identity_of([(&path, identity)]);
+        let tool = Node::bytes(path, text.as_bytes().to_vec());
         let parts = [
-            PartSource::new("base", vec![Node::bytes("bin/tool".parse().unwrap(), text.as_bytes().to_vec())]),
+            PartSource { identity: Some(identity), ..PartSource::new("base", vec![tool]) },
             PartSource::new("metadata", vec![Node::bytes("pydist.json".parse().unwrap(), inner)]),
         ];
         let file = self.folder.path().join("packed");
@@ -95,11 +107,15 @@ impl Place {
         self.put(object_keys::CATALOGUE, Catalogue::derive(&self.entries, &self.retractions, &[]).to_text());
     }
 
-    fn get_from(&self, from: &str, more: &[&str]) -> Output {
+    fn command(&self, from: &str, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pydist"));
         command.args(["get", "3.12.10-atls", "--platform", "linux-x64", "--from", from, "--to"]).arg(self.home());
         command.args(more).env("NO_PROXY", "127.0.0.1").env("COLUMNS", "400");
-        command.output().unwrap()
+        command
+    }
+
+    fn get_from(&self, from: &str, more: &[&str]) -> Output {
+        self.command(from, more).output().unwrap()
     }
 
     fn get(&self, more: &[&str]) -> Output {
@@ -133,21 +149,21 @@ fn builds_are_installed_side_by_side_and_the_newest_is_current() {
     place.publish("one", 1, Channel::Stable, true);
     let key = place.pair.pk.to_base64();
     let first = installed(&place.get(&["--public-key", &key]));
-    assert_eq!(fs::read_to_string(first.join("bin/tool")).unwrap(), "one");
+    assert_eq!(fs::read_to_string(first.join("bin/thing")).unwrap(), "one");
 
     let second = place.publish("two", 2, Channel::Stable, true);
     place.publish("three", 3, Channel::Candidate, true);
     let newer = installed(&place.get(&["--public-key", &key]));
     assert_eq!(newer, place.home().join(format!("3.12.10-atls-{}", second.build_key.short())));
-    assert_eq!(fs::read_to_string(newer.join("bin/tool")).unwrap(), "two");
-    assert_eq!(fs::read_to_string(first.join("bin/tool")).unwrap(), "one", "the former one stays");
+    assert_eq!(fs::read_to_string(newer.join("bin/thing")).unwrap(), "two");
+    assert_eq!(fs::read_to_string(first.join("bin/thing")).unwrap(), "one", "the former one stays");
     let home = loader::Home::new(place.home());
     assert_eq!(home.current(&second.runtime), Some(newer.clone()));
 
     assert_eq!(installed(&place.get(&[])), newer);
     assert!(told(&place.get(&[])).2.contains("up to date"));
     let candidate = installed(&place.get(&["--channel", "candidate"]));
-    assert_eq!(fs::read_to_string(candidate.join("bin/tool")).unwrap(), "three");
+    assert_eq!(fs::read_to_string(candidate.join("bin/thing")).unwrap(), "three");
 }
 
 #[test]
@@ -185,11 +201,94 @@ fn nothing_is_installed_that_is_not_what_was_signed() {
     fs::write(&artifact, bytes).unwrap();
     refused(&place.get(&[]), 4, &["error[E_"]);
     let left: Vec<_> = fs::read_dir(place.home()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.iter().all(|name| name == ".catalogues"), "{left:?}");
+    let known = [".catalogues", ".lock", ".partial"];
+    assert!(left.iter().all(|name| known.iter().any(|it| name == it)), "{left:?}");
 
     let mut unsigned = Place::new();
     unsigned.publish("one", 1, Channel::Stable, false);
     refused(&unsigned.get(&["--public-key", &other]), 4, &["E_GET_UNSIGNED", "without a signature"]);
+}
+
+/// Hard to compress, and the same for the same seed.
+fn noise(seed: u64) -> String {
+    (0..8000).map(|line| format!("{}\n", Digest::of(format!("{seed} {line}")))).collect()
+}
+
+#[test]
+fn a_killed_get_leaves_nothing_half_written_and_the_next_one_goes_on() {
+    let mut place = Place::new();
+    let entry = place.publish(&noise(1), 1, Channel::Stable, false);
+    let text = fs::read(place.root().join(entry.manifest.key.as_str())).unwrap();
+    let parts = archive::read_manifest(&text).unwrap().artifact.unwrap().parts;
+    let server = HttpServer::start();
+    server.mount("/p/", &place.root());
+    let path = format!("/p/{}", entry.artifact.key);
+    // The first part arrives and a little of the second; then the server is silent.
+    server.next_time(&path, Mishap::CutAfter(parts[0].size as usize + 10));
+    server.next_time(&path, Mishap::Delay(Duration::from_secs(600)));
+    let url = server.url("/p");
+    let mut killed = place.command(&url, &["--quiet"]).spawn().unwrap();
+    while server.requests_of(&path).len() < 2 {
+        assert_eq!(killed.try_wait().unwrap(), None, "it does not give up");
+        thread::sleep(Duration::from_millis(20));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let folder = loader::Home::new(place.home()).folder(&entry.runtime, &entry.build_key);
+    assert!(!folder.exists());
+    // As a kill in the middle of unpacking leaves it.
+    fs::create_dir_all(place.home().join(".stage-x/tree")).unwrap();
+
+    let (code, out, told) = told(&place.get_from(&url, &["--json"]));
+    assert_eq!(code, 0, "{told}");
+    let got: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    assert_eq!(got["resumed"], parts[0].size, "{got}");
+    assert!(got["fetched"].as_u64().unwrap() < parts[0].size, "{got}");
+    assert_eq!(fs::read_to_string(folder.join("bin/thing")).unwrap(), noise(1));
+    let names: BTreeSet<_> = fs::read_dir(place.home()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert!(names.iter().all(|name| !name.to_string_lossy().starts_with(".stage-")), "{names:?}");
+    assert_eq!(fs::read_dir(place.home().join(".partial")).unwrap().count(), 0);
+}
+
+#[test]
+fn an_update_tells_how_little_was_fetched() {
+    let mut place = Place::new();
+    place.publish(&noise(1), 1, Channel::Stable, false);
+    installed(&place.get(&[]));
+    // Another build of the same files: its metadata alone is new.
+    let newer = place.publish_as(&noise(1), "again", 2, Channel::Stable, false);
+    let (code, out, told) = told(&place.get(&["--json"]));
+    assert_eq!(code, 0, "{told}");
+    let got: serde_json::Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    let (fetched, size) = (got["fetched"].as_u64().unwrap(), got["size"].as_u64().unwrap());
+    assert!(fetched > 0 && fetched < size / 10, "{got}");
+    let folder = loader::Home::new(place.home()).folder(&newer.runtime, &newer.build_key);
+    assert_eq!(fs::read_to_string(folder.join("bin/thing")).unwrap(), noise(1));
+}
+
+#[test]
+fn several_at_once_install_one() {
+    let mut place = Place::new();
+    let entry = place.publish(&noise(1), 1, Channel::Stable, false);
+    let folder = loader::Home::new(place.home()).folder(&entry.runtime, &entry.build_key);
+    thread::scope(|scope| {
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(|| installed(&place.get(&[])))).collect();
+        all.into_iter().for_each(|one| assert_eq!(one.join().unwrap(), folder));
+    });
+}
+
+#[test]
+fn a_place_that_cannot_be_written_or_is_too_small_is_told() {
+    let mut place = Place::new();
+    fs::write(place.home(), "a file").unwrap();
+    place.publish("one", 1, Channel::Stable, false);
+    refused(&place.get(&[]), 1, &["E_GET_WRITE", "choose another folder with --to"]);
+
+    let mut huge = Place::new();
+    huge.publish("one", 1, Channel::Stable, false);
+    huge.entries[0].content.installed_size = 1 << 60;
+    huge.index();
+    refused(&huge.get(&[]), 1, &["E_GET_NO_ROOM", "are free", "choose another folder with --to"]);
 }
 
 #[test]

@@ -30,14 +30,18 @@ pub(super) struct Filler<'a> {
     pub older: &'a Older,
     pub watch: Watch<'a>,
     pub artifact: &'a Artifact,
-    /// Empty; what the plan describes is written to it.
+    /// What the plan describes is written to it.
     pub file: &'a File,
+    /// The file holds what an interrupted fetch of the same plan brought; else it is empty.
+    pub begun: bool,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Filled {
     /// Parts that were here.
     pub reused: usize,
+    /// Bytes that an interrupted fetch had brought.
+    pub resumed: u64,
     pub fetched: u64,
     pub requests: u32,
     pub whole: bool,
@@ -60,9 +64,10 @@ impl Filler<'_> {
     pub(super) fn fill(&self, plan: &DeltaPlan) -> Result<Filled, FetchErrorKind> {
         self.file.set_len(plan.size).map_err(|source| self.write_fault(source))?;
         let mut plan = plan.clone();
+        let resumed = if self.begun { self.take_up(&mut plan)? } else { 0 };
         let reused = self.copy(&mut plan)?;
         let ranges = plan.ranges(FETCH_GAP);
-        let mut filled = Filled { reused, ..Filled::default() };
+        let mut filled = Filled { reused, resumed, ..Filled::default() };
         if ranges.is_empty() {
             return Ok(filled);
         }
@@ -76,6 +81,37 @@ impl Filler<'_> {
         filled.fetched = line.received.into_inner();
         filled.requests = line.requests.into_inner();
         Ok(filled)
+    }
+
+    /// Finds the parts that stand where they belong. Gives their bytes.
+    fn take_up(&self, plan: &mut DeltaPlan) -> Result<u64, FetchErrorKind> {
+        let stands = side_by_side(thread_count(0), plan.pieces.len(), |index| self.stands(&plan.pieces[index]))?;
+        let mut bytes = 0;
+        for (piece, stands) in plan.pieces.iter_mut().zip(stands) {
+            if stands {
+                piece.from = PieceOrigin::Kept;
+                bytes += piece.size;
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn stands(&self, piece: &Piece) -> Result<bool, FetchErrorKind> {
+        let Some(expected) = piece.sha256 else { return Ok(false) };
+        let mut digest = DigestWriter::new(io::sink());
+        let mut buffer = vec![0; BUFFER];
+        let mut done = 0;
+        while done < piece.size {
+            self.watch.check()?;
+            let length = buffer.len().min(usize::try_from(piece.size - done).unwrap_or(usize::MAX));
+            let bytes = &mut buffer[..length];
+            // What cannot be read again is fetched again.
+            if read_exact_at(self.file, bytes, piece.at + done).and_then(|()| digest.write_all(bytes)).is_err() {
+                return Ok(false);
+            }
+            done += length as u64;
+        }
+        Ok(digest.finish().1 == expected)
     }
 
     /// Copies what is here. A piece that turns out to be something else becomes one to be fetched.

@@ -6,6 +6,7 @@
 
 mod error;
 mod fill;
+mod kept;
 mod older;
 mod origin;
 mod prefix;
@@ -18,7 +19,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use vocab::{Artifact, ArtifactFormat, Digest, Event, Manifest, Tell};
+use vocab::{Artifact, ArtifactFormat, Digest, Event, Exit, Fault as _, Manifest, Tell};
 
 use crate::extract::{check_destination, staging_beside};
 use crate::in_place::FileBeside;
@@ -27,6 +28,7 @@ use crate::{DeltaPlan, ExtractError, ExtractErrorKind, ExtractOptions, read_mani
 
 pub use error::{FetchError, FetchErrorKind};
 use fill::{Filled, Filler};
+use kept::Growing;
 use older::Older;
 use origin::Origin;
 pub use server::FetchSettings;
@@ -46,6 +48,9 @@ pub struct FetchRequest {
     pub expected: Option<Digest>,
     /// Of the manifest's text, which tells the digests of everything else.
     pub expected_manifest: Option<Digest>,
+    /// With [`FetchTarget::Folder`]: what has arrived stays in this folder when the work is interrupted, and the next
+    /// fetch goes on with it. Only one at a time may use the folder.
+    pub keep: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +77,8 @@ pub struct Fetched {
     pub reused: usize,
     /// Bytes of the artifact that arrived over the network or from its folder.
     pub fetched: u64,
+    /// Bytes of it that an interrupted fetch had brought.
+    pub resumed: u64,
     /// How many times the server was asked for some of the artifact.
     pub requests: u32,
     /// The server gives no byte ranges, so that everything was sent.
@@ -184,7 +191,7 @@ impl Job<'_> {
         }
         let staged = staged_file(folder)?;
         let plan = DeltaPlan::of_artifact(artifact, &self.older.artifacts());
-        let filled = self.fill(described, &plan, staged.as_file())?;
+        let filled = self.fill(described, &plan, staged.as_file(), false)?;
         check_whole(staged.path(), artifact)?;
         staged.replace(path).map_err(|source| FetchErrorKind::Write { path: path.to_owned(), source })?;
         save(&manifest_path, text)?;
@@ -195,13 +202,33 @@ impl Job<'_> {
     fn to_folder(&self, described: &Described, folder: &Path) -> Result<Fetched, FetchErrorKind> {
         let artifact = &described.artifact;
         let staging = staging_beside(folder).map_err(|kind| tree_fault(folder, kind))?;
-        let path = staging.path().join(&artifact.file);
-        let file = create(&path)?;
         let plan = DeltaPlan::of_artifact(artifact, &self.older.artifacts());
-        let filled = self.fill(described, &plan, &file)?;
-        check_whole(&path, artifact)?;
-        crate::extract(&path, folder, &ExtractOptions::default())?;
+        let growing = self.growing(staging.path(), artifact, &plan)?;
+        let filled = self.fill(described, &plan, &growing.file, growing.begun)?;
+        let extracted = check_whole(&growing.path, artifact)
+            .and_then(|()| Ok(crate::extract(&growing.path, folder, &ExtractOptions::default())?));
+        Self::settled(growing, extracted)?;
         Ok(self.summary(folder, described, filled.reused, &filled))
+    }
+
+    fn growing(&self, staging: &Path, artifact: &Artifact, plan: &DeltaPlan) -> Result<Growing, FetchErrorKind> {
+        match &self.request.keep {
+            Some(folder) => Growing::kept(folder, artifact, plan),
+            None => Growing::staged(staging, artifact),
+        }
+    }
+
+    /// What was extracted or is not to be believed is not kept; after a full disk it is of use.
+    fn settled<T>(growing: Growing, result: Result<T, FetchErrorKind>) -> Result<T, FetchErrorKind> {
+        let of_use = match &result {
+            Ok(_) | Err(FetchErrorKind::Untrusted(_)) => false,
+            Err(FetchErrorKind::Extract(error)) => error.exit() != Exit::Trust,
+            Err(_) => true,
+        };
+        if !of_use {
+            growing.discard();
+        }
+        result
     }
 
     /// Parts that a prefix holds are copied from there; the others make an archive of their own.
@@ -221,22 +248,28 @@ impl Job<'_> {
         let wanted: Vec<usize> =
             (0..artifact.parts.len()).filter(|index| !reused.iter().any(|part| part.index == *index)).collect();
         let staging = staging_beside(folder).map_err(|kind| tree_fault(folder, kind))?;
-        let path = staging.path().join(&artifact.file);
-        let mut file = create(&path)?;
         let plan = DeltaPlan::of_parts(artifact, &wanted, &self.older.artifacts());
-        let filled = self.fill(described, &plan, &file)?;
-        tree::end_archive(&mut file, artifact.format, plan.size)
-            .map_err(|source| FetchErrorKind::Write { path: path.clone(), source })?;
+        let mut growing = self.growing(staging.path(), artifact, &plan)?;
+        let filled = self.fill(described, &plan, &growing.file, growing.begun)?;
+        tree::end_archive(&mut growing.file, artifact.format, plan.size)
+            .map_err(|source| FetchErrorKind::Write { path: growing.path.clone(), source })?;
         let tree = staging.path().join("tree");
-        crate::extract(&path, &tree, &ExtractOptions::default())?;
+        let extracted = crate::extract(&growing.path, &tree, &ExtractOptions::default());
+        Self::settled(growing, extracted.map_err(FetchErrorKind::from))?;
         tree::place(&tree, &reused, &self.watch)?;
         crate::extract::settle(&tree, folder).map_err(|kind| tree_fault(folder, kind))?;
         Ok(self.summary(folder, described, reused.len() + filled.reused, &filled))
     }
 
-    fn fill(&self, described: &Described, plan: &DeltaPlan, file: &File) -> Result<Filled, FetchErrorKind> {
+    fn fill(
+        &self,
+        described: &Described,
+        plan: &DeltaPlan,
+        file: &File,
+        begun: bool,
+    ) -> Result<Filled, FetchErrorKind> {
         let Self { settings, origin, older, watch, .. } = self;
-        Filler { settings, origin, older, watch: *watch, artifact: &described.artifact, file }.fill(plan)
+        Filler { settings, origin, older, watch: *watch, artifact: &described.artifact, file, begun }.fill(plan)
     }
 
     fn summary(&self, path: &Path, described: &Described, reused: usize, filled: &Filled) -> Fetched {
@@ -248,6 +281,7 @@ impl Job<'_> {
             parts: artifact.parts.len(),
             reused,
             fetched: filled.fetched,
+            resumed: filled.resumed,
             requests: filled.requests,
             whole: filled.whole,
         }
@@ -269,11 +303,6 @@ fn check_whole(path: &Path, artifact: &Artifact) -> Result<(), FetchErrorKind> {
         return Err(VerifyErrorKind::Digest { expected: artifact.sha256, actual }.into());
     }
     Ok(())
-}
-
-fn create(path: &Path) -> Result<File, FetchErrorKind> {
-    let created = File::options().read(true).write(true).create_new(true).open(path);
-    created.map_err(|source| FetchErrorKind::Write { path: path.to_owned(), source })
 }
 
 fn staged_file(folder: &Path) -> Result<FileBeside, FetchErrorKind> {
