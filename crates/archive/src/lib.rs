@@ -102,7 +102,7 @@ pub use in_place::{FileBeside, rename};
 pub use listing::{ListError, Listed, ListedKind, Listing, check, list};
 pub use manifest::{ManifestError, read_manifest, save_manifest, write_manifest};
 pub use name_rules::{EntryFault, NameRules};
-pub use pack::{DEFAULT_MTIME, JoinedParts, PackOptions, Packed, join_cached, pack};
+pub use pack::{DEFAULT_MTIME, JoinedParts, PackOptions, Packed, cache_parts, join_cached, pack};
 pub use pack_error::{PackError, PackErrorKind};
 pub use part_cache::{NoCache, PART_FORMAT, PartCache, check_part, part_key};
 pub use scan::{ScanError, ScanErrorKind, scan};

@@ -207,6 +207,37 @@ fn packed(parts: &[PartSource], sources: &[Source<'_>], written: Written) -> Pac
     }
 }
 
+/// Packs those of `parts` that the cache lacks, for the cache alone: nothing of it stays in `folder`. What [`pack`] then
+/// makes of them is only a copy. Parts without an identity are left for it, and so are a zip's, which it copies from
+/// wheels, and everything that it would refuse.
+pub fn cache_parts(
+    folder: &Path,
+    parts: &[PartSource],
+    options: &PackOptions<'_>,
+    cache: &dyn PartCache,
+) -> Result<(), PackError> {
+    let fill = || -> Result<(), PackErrorKind> {
+        if new_encoder(options)?.is_none() {
+            return Ok(());
+        }
+        check_tree(parts, options.names)?;
+        let (mut lacking, mut sources) = (Vec::new(), Vec::new());
+        for part in parts.iter().filter(|part| part.identity.is_some()) {
+            if let source @ Source::Fresh(_) = source_of(part, options, cache)? {
+                lacking.push(part.clone());
+                sources.push(source);
+            }
+        }
+        if sources.is_empty() {
+            return Ok(());
+        }
+        let file = FileBeside::within(folder, STAGED).map_err(|source| PackErrorKind::Write { source })?;
+        let written = write(&file, &sources, options)?;
+        keep_fresh_parts(&file, &lacking, &sources, &written, options, cache)
+    };
+    fill().map_err(|kind| PackError { target: folder.to_owned(), kind })
+}
+
 /// An archive of cached parts under a passing name. Dropped, it is gone.
 #[derive(Debug)]
 pub struct JoinedParts {

@@ -285,6 +285,39 @@ fn a_cached_part_is_used_again_and_a_damaged_one_is_made_anew() {
 }
 
 #[test]
+fn parts_can_be_cached_without_an_archive_and_are_then_only_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, kept) = (folder.path().join("out"), folder.path().join("cache"));
+    fs::create_dir(&out).unwrap();
+    fs::create_dir(&kept).unwrap();
+    let cache = FolderCache { folder: kept, asked: Mutex::default(), stored: AtomicUsize::new(0) };
+    for format in TARS {
+        cache.stored.store(0, Ordering::Relaxed);
+        let mut parts = parts(entries(&sample()));
+        let options = options(format);
+        let target = folder.path().join("a");
+        let plain = pack(&target, &parts, &options, &NoCache).unwrap();
+
+        archive::cache_parts(&out, &parts, &options, &cache).unwrap();
+        assert_eq!(cache.stored.load(Ordering::Relaxed), 0, "{format:?}: a part without an identity has no key");
+
+        parts[0].identity = Some(Digest::of("programs"));
+        parts[1].identity = Some(Digest::of("the rest"));
+        archive::cache_parts(&out, &parts[1..], &options, &cache).unwrap();
+        archive::cache_parts(&out, &parts, &options, &cache).unwrap();
+        assert_eq!(cache.stored.load(Ordering::Relaxed), 2, "{format:?}: each part once");
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 0, "{format:?}: nothing stays");
+
+        let packed = pack(&target, &parts, &options, &cache).unwrap();
+        assert_eq!((packed.reused, packed.sha256), (2, plain.sha256), "{format:?}");
+    }
+    let options = options(ArtifactFormat::Zip);
+    cache.stored.store(0, Ordering::Relaxed);
+    archive::cache_parts(&out, &parts(entries(&sample())), &options, &cache).unwrap();
+    assert_eq!(cache.stored.load(Ordering::Relaxed), 0, "a zip is copied from wheels");
+}
+
+#[test]
 fn a_key_changes_with_everything_that_changes_bytes() {
     let (one, other) = (Digest::of("1"), Digest::of("2"));
     let options = PackOptions::default();

@@ -115,6 +115,20 @@ impl Drop for PackedAhead {
     }
 }
 
+/// Packs into the store what it lacks of these parts, while the checks are still running: imports leave processors idle.
+/// Whether they become an artifact is decided after the checks.
+pub fn pack_beside(context: &Context, parts: &[PartSource], packing: &Packing) {
+    let cache = PartStore::new(context);
+    for format in &packing.formats {
+        let options = packing.options(*format);
+        let keys = parts.iter().filter_map(|part| Some(archive::part_key(&part.identity?, &options)));
+        cache.bring(keys);
+        // Whatever fails here is told when it fails again in its turn.
+        let _ = archive::cache_parts(&packing.out, parts, &options, &cache);
+    }
+    cache.share();
+}
+
 /// What goes into the artifacts.
 pub struct Parts<'a> {
     pub parts: Vec<PartSource>,

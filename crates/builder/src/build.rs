@@ -16,7 +16,7 @@ use crate::base;
 use crate::build_key::{KeyInputs, build_key, copy_operations};
 use crate::checks::Whitelist;
 use crate::emulator;
-use crate::finish::{self, INNER_MANIFEST};
+use crate::finish::{self, Findings, INNER_MANIFEST};
 use crate::gather;
 use crate::options::BuildOptions;
 use crate::prefix_folder::PrefixFolder;
@@ -263,10 +263,23 @@ fn build_one(
         emulator: emulator.as_ref(),
         today,
     };
-    let findings = verify::verify(context, &verification, steps)?;
+    let manifest_with = |findings: &Findings| {
+        finish::manifest(prepared, &tree, &gathering.wheels, &gathering.left_out, &assembled, findings, key)
+    };
+    let findings = std::thread::scope(|scope| {
+        if ahead.is_none() && verify::imports(&verification) {
+            scope.spawn(|| {
+                let mut manifest = manifest_with(&Findings::default());
+                let parts = finish::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest);
+                // The last one is the manifest, which tells what the checks find.
+                let Some((_, parts)) = parts.as_ref().ok().and_then(|parts| parts.split_last()) else { return };
+                artifacts::pack_beside(context, parts, &packing);
+            });
+        }
+        verify::verify(context, &verification, steps)
+    })?;
 
-    let mut manifest =
-        finish::manifest(prepared, &tree, &gathering.wheels, &gathering.left_out, &assembled, &findings, key);
+    let mut manifest = manifest_with(&findings);
     let artifacts = steps.run(context, "pack", || -> Result<_, Box<dyn Fault>> {
         let parts = finish::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest)?;
         archive::save_manifest(&staging.join(INNER_MANIFEST), &manifest)?;

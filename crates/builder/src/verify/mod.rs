@@ -1,6 +1,6 @@
 //! The checks of a staged prefix, in order: requirements, paths of this machine and binaries, imports.
 
-mod imports;
+mod import_check;
 mod static_files;
 
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ use crate::gather::Gathered;
 use crate::prepare::Prepared;
 use crate::steps::Steps;
 
-use self::imports::verify_imports;
+use self::import_check::verify_imports;
 use self::static_files::verify_static;
 
 /// What is checked, and how strictly.
@@ -89,10 +89,15 @@ fn sentence(unmet: &Unmet) -> String {
     }
 }
 
+/// Whether there is an import check: the prefix can run here and has packages.
+pub fn imports(it: &Verification<'_>) -> bool {
+    let runs_here = PlatformKey::host() == Some(it.tree.layout.platform) || it.emulator.is_some();
+    runs_here && it.assembled.installed.is_some()
+}
+
 pub fn verify(context: &Context, it: &Verification<'_>, steps: &mut Steps) -> Result<Findings, Box<dyn Fault>> {
     steps.run(context, "check paths and binaries", || verify_static(context, it)).and_then(|mut findings| {
-        let runs_here = PlatformKey::host() == Some(it.tree.layout.platform) || it.emulator.is_some();
-        if runs_here && it.assembled.installed.is_some() {
+        if imports(it) {
             steps.run(context, "check imports", || verify_imports(context, it, &mut findings))?;
         }
         Ok(findings)
