@@ -55,9 +55,7 @@ impl Desk {
     }
 
     pub fn redacted(&self, text: &str) -> String {
-        // In the words of this system.
-        let absent = std::io::Error::from_raw_os_error(2).to_string();
-        let mut text = text.replace(".exe", "").replace(&absent, "No such file or directory (os error 2)");
+        let mut text = text.replace(".exe", "");
         for (folder, name) in [(self.repository.path(), "<repository>"), (self.folder.path(), "<folder>")] {
             let canonical = folder.canonicalize().unwrap();
             for path in [canonical.as_path(), folder] {

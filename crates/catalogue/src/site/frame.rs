@@ -27,10 +27,7 @@ pub(super) fn page(title: &str, root: &str, settings: &SiteSettings, content: &M
                     }
                     nav aria-label="Data" {
                         a href={ (root) "../catalogue.json" } { "catalogue.json" }
-                        // uv's lists hold full URLs, and are written where these are known.
-                        @if settings.base_url.is_some() {
-                            a href={ (root) "../downloads.json" } { "downloads.json" }
-                        }
+                        a href={ (root) "../downloads.json" } { "downloads.json" }
                     }
                 }
                 main id="content" { (content) }
