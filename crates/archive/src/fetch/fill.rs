@@ -98,20 +98,33 @@ impl Filler<'_> {
 
     fn stands(&self, piece: &Piece) -> Result<bool, FetchErrorKind> {
         let Some(expected) = piece.sha256 else { return Ok(false) };
+        Ok(self.blocks(self.file, piece.at, piece.size, |_, _| Ok(()))? == Some(expected))
+    }
+
+    /// The digest of `size` bytes of `file` from `start` on; `take` has each block, and how many bytes were before it.
+    /// `None` when they cannot be read, or end early.
+    fn blocks(
+        &self,
+        file: &File,
+        start: u64,
+        size: u64,
+        take: impl Fn(&[u8], u64) -> io::Result<()>,
+    ) -> Result<Option<Digest>, FetchErrorKind> {
         let mut digest = DigestWriter::new(io::sink());
         let mut buffer = vec![0; BUFFER];
         let mut done = 0;
-        while done < piece.size {
+        while done < size {
             self.watch.check()?;
-            let length = buffer.len().min(usize::try_from(piece.size - done).unwrap_or(usize::MAX));
+            let length = buffer.len().min(usize::try_from(size - done).unwrap_or(usize::MAX));
             let bytes = &mut buffer[..length];
-            // What cannot be read again is fetched again.
-            if read_exact_at(self.file, bytes, piece.at + done).and_then(|()| digest.write_all(bytes)).is_err() {
-                return Ok(false);
+            if read_exact_at(file, bytes, start + done).is_err() {
+                return Ok(None);
             }
+            let taken = digest.write_all(bytes).and_then(|()| take(bytes, done));
+            taken.map_err(|source| self.write_fault(source))?;
             done += length as u64;
         }
-        Ok(digest.finish().1 == expected)
+        Ok(Some(digest.finish().1))
     }
 
     /// Copies what is here. A piece that turns out to be something else becomes one to be fetched.
@@ -135,24 +148,11 @@ impl Filler<'_> {
     fn copy_piece(&self, piece: &Piece) -> Result<Copied, FetchErrorKind> {
         let PieceOrigin::Local { source, offset } = piece.from else { return Ok(Copied::NotHere) };
         let Some(older) = self.older.file(source) else { return Ok(Copied::NotHere) };
-        let damaged = || Copied::Damaged { path: older.path.display().to_string() };
-        let mut digest = DigestWriter::new(io::sink());
-        let mut buffer = vec![0; BUFFER];
-        let mut done = 0;
-        while done < piece.size {
-            self.watch.check()?;
-            let length = buffer.len().min(usize::try_from(piece.size - done).unwrap_or(usize::MAX));
-            let bytes = &mut buffer[..length];
-            // Also an older artifact that has become shorter is only damaged.
-            if read_exact_at(&older.file, bytes, offset + done).is_err() {
-                return Ok(damaged());
-            }
-            let written = digest.write_all(bytes).and_then(|()| write_all_at(self.file, bytes, piece.at + done));
-            written.map_err(|source| self.write_fault(source))?;
-            done += length as u64;
-        }
-        let sound = piece.sha256.is_none_or(|expected| expected == digest.finish().1);
-        Ok(if sound { Copied::Sound } else { damaged() })
+        // Also an older artifact that has become shorter is only damaged.
+        let copy = |bytes: &[u8], done| write_all_at(self.file, bytes, piece.at + done);
+        let digest = self.blocks(&older.file, offset, piece.size, copy)?;
+        let sound = digest.is_some_and(|actual| piece.sha256.is_none_or(|expected| expected == actual));
+        Ok(if sound { Copied::Sound } else { Copied::Damaged { path: older.path.display().to_string() } })
     }
 
     fn write_fault(&self, source: io::Error) -> FetchErrorKind {
