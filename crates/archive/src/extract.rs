@@ -106,7 +106,7 @@ fn extract_inner(
     options: &ExtractOptions<'_>,
 ) -> Result<Extracted, ExtractErrorKind> {
     let read = |source| ExtractErrorKind::Read { source };
-    let mut file = File::open(archive).map_err(read)?;
+    let file = File::open(archive).map_err(read)?;
     let size = file.metadata().map_err(read)?.len();
     let whole = file.try_clone().map_err(read)?;
     check_destination(destination)?;
@@ -114,7 +114,7 @@ fn extract_inner(
 
     let (digest, extracted) = std::thread::scope(|scope| {
         let digest = options.expected.map(|_| scope.spawn(|| digest_of_range(&whole, 0, size)));
-        let extracted = match detect(&mut file).map_err(read) {
+        let extracted = match detect(&file).map_err(read) {
             Ok(Some(ArtifactFormat::Zip)) => {
                 Place::new(staging.path()).and_then(|place| stage_zip(&file, size, &place, options))
             }

@@ -81,8 +81,8 @@ impl Fault for ListError {
 
 fn list_inner(archive: &Path, listing: Listing, options: &ExtractOptions<'_>) -> Result<Vec<Listed>, ExtractErrorKind> {
     let read = |source| ExtractErrorKind::Read { source };
-    let mut file = File::open(archive).map_err(read)?;
-    match detect(&mut file).map_err(read)? {
+    let file = File::open(archive).map_err(read)?;
+    match detect(&file).map_err(read)? {
         Some(format @ (ArtifactFormat::TarZst | ArtifactFormat::TarGz | ArtifactFormat::Tar)) => {
             let source = Source::open(file, format).map_err(ExtractErrorKind::of_read)?;
             list_tar(&source.ok_or(ExtractErrorKind::Format)?, listing, options)
@@ -201,7 +201,7 @@ pub fn check(archive: &Path, options: &ExtractOptions<'_>) -> Result<Extracted, 
 
 fn check_inner(archive: &Path, options: &ExtractOptions<'_>) -> Result<Extracted, ExtractErrorKind> {
     let read = |source| ExtractErrorKind::Read { source };
-    let mut file = File::open(archive).map_err(read)?;
+    let file = File::open(archive).map_err(read)?;
     let size = file.metadata().map_err(read)?.len();
     if let Some(expected) = options.expected {
         let actual = digest_of_range(&file, 0, size).map_err(read)?;
@@ -209,7 +209,7 @@ fn check_inner(archive: &Path, options: &ExtractOptions<'_>) -> Result<Extracted
             return Err(ExtractErrorKind::Digest { expected, actual });
         }
     }
-    let format = detect(&mut file).map_err(read)?.ok_or(ExtractErrorKind::Format)?;
+    let format = detect(&file).map_err(read)?.ok_or(ExtractErrorKind::Format)?;
     if format == ArtifactFormat::Zip {
         return stage_zip(&file, size, &Place::nowhere(), options);
     }

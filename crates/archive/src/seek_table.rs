@@ -5,7 +5,6 @@
 //! ```
 //! All numbers are little-endian. The descriptor is 0: no checksums here, since each frame carries its own.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 
 const SKIPPABLE: u32 = 0x184D_2A5E;
@@ -42,7 +41,7 @@ pub(crate) fn write_seek_table(frames: &[FrameSize]) -> Vec<u8> {
 
 /// The frames of an archive in order, or `None` when it ends in no seek table, or in one that does not account for
 /// every byte before it. Such an archive can still be read from front to back.
-pub fn read_seek_table(file: &mut File) -> io::Result<Option<Vec<FrameSize>>> {
+pub fn read_seek_table(file: &mut (impl Read + Seek)) -> io::Result<Option<Vec<FrameSize>>> {
     let size = file.seek(SeekFrom::End(0))?;
     if size < (FOOTER + 8) as u64 {
         return Ok(None);

@@ -1,6 +1,7 @@
 //! An archive file as a row of decoded chunks: frame by frame on several threads where there is a seek table, else
 //! from front to back.
 
+use std::borrow::Borrow;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,11 +17,9 @@ const CHUNK: usize = 4 << 20;
 const MAX_FRAME: u32 = 32 << 20;
 
 /// What the file's first bytes say. `None` for something else.
-pub(crate) fn detect(file: &mut File) -> io::Result<Option<ArtifactFormat>> {
+pub(crate) fn detect(file: &File) -> io::Result<Option<ArtifactFormat>> {
     let mut start = Vec::new();
-    file.seek(SeekFrom::Start(0))?;
-    file.take(512).read_to_end(&mut start)?;
-    file.seek(SeekFrom::Start(0))?;
+    Reader::new(file).take(512).read_to_end(&mut start)?;
     Ok(match start.as_slice() {
         [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Some(ArtifactFormat::TarZst),
         [0x1F, 0x8B, ..] => Some(ArtifactFormat::TarGz),
@@ -64,16 +63,16 @@ pub(crate) struct Decoder {
 }
 
 impl Source {
-    /// `file` is at its start. `None` for a zip.
-    pub(crate) fn open(mut file: File, format: ArtifactFormat) -> io::Result<Option<Self>> {
+    /// `None` for a zip. The file's own position is left alone.
+    pub(crate) fn open(file: File, format: ArtifactFormat) -> io::Result<Option<Self>> {
         if format == ArtifactFormat::TarZst
-            && let Some(frames) = frames_of(&mut file)?
+            && let Some(frames) = frames_of(&file)?
         {
             return Ok(Some(Self::Frames { file, frames, next: AtomicU64::new(0) }));
         }
-        file.seek(SeekFrom::Start(0))?;
         let taken = Arc::new(AtomicU64::new(0));
-        let counted = BufReader::with_capacity(1 << 18, Counted { inner: file, taken: Arc::clone(&taken) });
+        let counted = Counted { inner: Reader::new(file), taken: Arc::clone(&taken) };
+        let counted = BufReader::with_capacity(1 << 18, counted);
         let reader: Box<dyn Read + Send> = match format {
             ArtifactFormat::TarZst => Box::new(zstd::Decoder::with_buffer(counted)?),
             ArtifactFormat::TarGz => Box::new(flate2::bufread::MultiGzDecoder::new(counted)),
@@ -132,8 +131,8 @@ impl Decoder {
 }
 
 /// Where each frame begins. `None` without a table, or with one that asks for too much memory.
-fn frames_of(file: &mut File) -> io::Result<Option<Vec<(u64, FrameSize)>>> {
-    let Some(sizes) = read_seek_table(file)? else { return Ok(None) };
+fn frames_of(file: &File) -> io::Result<Option<Vec<(u64, FrameSize)>>> {
+    let Some(sizes) = read_seek_table(&mut Reader::new(file))? else { return Ok(None) };
     let bounded = |size: &FrameSize| size.unpacked <= MAX_FRAME && size.packed <= MAX_FRAME + (MAX_FRAME >> 6);
     if !sizes.iter().all(bounded) {
         return Ok(None);
@@ -147,24 +146,64 @@ fn frames_of(file: &mut File) -> io::Result<Option<Vec<(u64, FrameSize)>>> {
     Ok(Some(sizes.into_iter().map(place).collect()))
 }
 
-/// Leaves the file's own position alone, so that threads can share the file.
-#[cfg(unix)]
-pub(crate) fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+/// Reads a file from a position of its own. That of the file belongs to all of its handles: another thread that reads
+/// would move it, and on Windows reading at an offset does, too.
+struct Reader<F> {
+    file: F,
+    position: u64,
 }
 
-/// Moves the file's position, which nobody relies on.
-#[cfg(windows)]
+impl<F: Borrow<File>> Reader<F> {
+    fn new(file: F) -> Self {
+        Self { file, position: 0 }
+    }
+}
+
+impl<F: Borrow<File>> Read for Reader<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = read_at(self.file.borrow(), buffer, self.position)?;
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl<F: Borrow<File>> Seek for Reader<F> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let (base, offset) = match to {
+            SeekFrom::Start(position) => (position, 0),
+            SeekFrom::Current(offset) => (self.position, offset),
+            SeekFrom::End(offset) => (self.file.borrow().metadata()?.len(), offset),
+        };
+        self.position = base.checked_add_signed(offset).ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}
+
 pub(crate) fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
     while !buffer.is_empty() {
-        let count = std::os::windows::fs::FileExt::seek_read(file, buffer, offset)?;
-        if count == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+        match read_at(file, buffer, offset) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                buffer = &mut buffer[count..];
+                offset += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
-        buffer = &mut buffer[count..];
-        offset += count as u64;
     }
     Ok(())
+}
+
+/// Leaves the file's own position alone.
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+/// Moves the file's position, which nobody relies on: see [`Reader`].
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 
 struct Counted<R> {

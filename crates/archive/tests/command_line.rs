@@ -46,10 +46,9 @@ impl Desk {
     }
 
     fn redacted(&self, text: &str) -> String {
-        let mut text = text.replace(".exe", "");
-        for absent in ["No such file or directory", "The system cannot find the file specified."] {
-            text = text.replace(&format!("{absent} (os error 2)"), "<absent>");
-        }
+        // In the words of this system.
+        let absent = std::io::Error::from_raw_os_error(2).to_string();
+        let text = text.replace(".exe", "").replace(&absent, "<absent>");
         let line = |line: &str| -> String {
             let words = line.split_inclusive([' ', '"', ':', '`', ',', '/']);
             let hidden: String = words.map(hidden).collect();

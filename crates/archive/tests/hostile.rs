@@ -216,6 +216,10 @@ fn t2_names_that_only_some_systems_confuse_are_refused_for_those() {
         (vec!["lib/blank "], Windows, false),
     ];
     for (names, rules, accepted) in cases {
+        // The disk of Windows and macOS has no such two files either.
+        if accepted && NameRules::of_host() != CaseSensitive {
+            continue;
+        }
         let rows: Vec<_> = names.iter().map(file).collect();
         let arena = Arena::new(&tar(&rows));
         let options = ExtractOptions { names: rules, ..plain() };

@@ -275,6 +275,10 @@ fn t2_names_that_only_some_systems_confuse_are_refused_for_those() {
         (vec!["lib/dot."], Windows, false),
     ];
     for (names, rules, accepted) in cases {
+        // The disk of Windows and macOS has no such two files either.
+        if accepted && NameRules::of_host() != CaseSensitive {
+            continue;
+        }
         let rows: Vec<_> = names.iter().map(file).collect();
         let options = ExtractOptions { names: rules, ..plain() };
         let result = Arena::new(&zip(&rows).bytes).extract(&options);
