@@ -23,6 +23,7 @@ pub mod macho_file;
 pub mod pe_file;
 mod release_mirror;
 mod s3_proxy;
+#[cfg(feature = "s3")]
 mod s3_server;
 mod sdist_builder;
 mod test_repository;
@@ -37,6 +38,7 @@ pub use macho_file::MachoFile;
 pub use pe_file::PeFile;
 pub use release_mirror::ReleaseMirror;
 pub use s3_proxy::{S3Fault, S3Proxy};
+#[cfg(feature = "s3")]
 pub use s3_server::S3Server;
 pub use sdist_builder::{SdistBuilder, Stumble};
 pub use test_repository::TestRepository;
