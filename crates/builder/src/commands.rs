@@ -88,7 +88,8 @@ pub fn run(
         return store_commands::run(store_root(global, environment)?, command, global, environment, printer, cancelled);
     }
     let repository = match &global.repository {
-        Some(root) => Repository::at(root.clone()),
+        // Programs of the prefixes in it are started from other folders.
+        Some(root) => Repository::at(std::path::absolute(root).unwrap_or_else(|_| root.clone())),
         None => Repository::find(&std::env::current_dir().unwrap_or_default())?,
     };
     let session = Session { environment, printer, cancelled, global, repository };

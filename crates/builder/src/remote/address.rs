@@ -136,6 +136,9 @@ mod tests {
             // (address, what its place is)
             ("/srv/store", Ok("/srv/store")),
             ("relative/store", Ok("relative/store")),
+            // A drive's letter is no scheme, and a share no URL. Shown as Rust writes a text, with two for each.
+            (r"C:\store", Ok(r"C:\\store")),
+            (r"\\server\share\store", Ok(r"\\\\server\\share\\store")),
             ("s3://bucket", Ok("s3://bucket")),
             ("s3://bucket/a/b/", Ok("s3://bucket/a/b")),
             ("s3://", Err(AddressError::Unknown)),

@@ -55,7 +55,9 @@ impl Desk {
     }
 
     pub fn redacted(&self, text: &str) -> String {
-        let mut text = text.replace(".exe", "");
+        // In the words of this system.
+        let absent = std::io::Error::from_raw_os_error(2).to_string();
+        let mut text = text.replace(".exe", "").replace(&absent, "No such file or directory (os error 2)");
         for (folder, name) in [(self.repository.path(), "<repository>"), (self.folder.path(), "<folder>")] {
             let canonical = folder.canonicalize().unwrap();
             for path in [canonical.as_path(), folder] {

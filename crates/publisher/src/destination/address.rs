@@ -163,7 +163,14 @@ mod tests {
             // (address, what it is)
             ("published", "folder published"),
             ("/srv/runtimes", "folder /srv/runtimes"),
-            ("file:///srv/runtimes", "folder /srv/runtimes"),
+            // A drive's letter is no scheme, and a share no URL.
+            (r"C:\runtimes", r"folder C:\runtimes"),
+            (r"\\server\share\runtimes", r"folder \\server\share\runtimes"),
+            if cfg!(windows) {
+                ("file:///C:/srv/runtimes", r"folder C:\srv\runtimes")
+            } else {
+                ("file:///srv/runtimes", "folder /srv/runtimes")
+            },
             ("s3://bucket", "bucket `` None None"),
             ("s3://bucket/a/b/", "bucket `a/b` None None"),
             (
