@@ -13,6 +13,20 @@
 
 extern char **environ;
 
+/* As they were at the start: the environment of a new program may be put in place before it is started. */
+static const char *qemu, *sysroot, *own;
+
+__attribute__((constructor)) static void remember(void)
+{
+    const char *found;
+    if ((found = getenv("PYDIST_QEMU")))
+        qemu = strdup(found);
+    if ((found = getenv("PYDIST_QEMU_SYSROOT")))
+        sysroot = strdup(found);
+    if ((found = getenv("LD_PRELOAD")))
+        own = strdup(found);
+}
+
 static int is_of_this_kind(const char *path)
 {
     unsigned char head[20];
@@ -35,7 +49,6 @@ static size_t length(char *const words[])
 
 int execve(const char *path, char *const arguments[], char *const environment[])
 {
-    const char *qemu = getenv("PYDIST_QEMU"), *sysroot = getenv("PYDIST_QEMU_SYSROOT"), *own = getenv("LD_PRELOAD");
     if (qemu && sysroot && own && is_of_this_kind(path)) {
         /* The environment may be without these. */
         char for_qemu[PATH_MAX + 32], for_sysroot[PATH_MAX + 32], for_own[PATH_MAX + 32];

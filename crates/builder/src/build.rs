@@ -282,7 +282,7 @@ fn build_one(
     let mut manifest = manifest_with(&findings);
     let artifacts = steps.run(context, "pack", || -> Result<_, Box<dyn Fault>> {
         let parts = finish::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest)?;
-        archive::save_manifest(&staging.join(INNER_MANIFEST), &manifest)?;
+        archive::save_manifest(&staging.join(INNER_MANIFEST), &finish::inner_manifest(&manifest))?;
         let from_wheels =
             &|parts: &[archive::PartSource]| finish::parts_from_wheels(parts, &gathering.wheels, &assembled);
         artifacts::pack(context, &Parts { parts, from_wheels }, &manifest, &packing, ahead)

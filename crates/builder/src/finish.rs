@@ -202,13 +202,20 @@ pub fn parts(
     if let Some(path) = by_path.into_keys().next() {
         return Err(StrayFile { path }.into());
     }
-    let inner = archive::write_manifest(manifest);
+    let inner = archive::write_manifest(&inner_manifest(manifest));
     let path: TreePath = INNER_MANIFEST.parse().expect("a literal path inside the tree");
     let row = EntryIdentity::File { sha256: Digest::of(&inner), executable: false };
     let identity = Some(archive::identity_of([(&path, row)]));
     let entries = vec![Entry::bytes(path, inner.into_bytes())];
     parts.push(PartSource { identity, ..PartSource::new("metadata", entries) });
     Ok(parts)
+}
+
+/// The manifest as it stands in the prefix. Without the imports that were run: whether they are depends on the machine,
+/// which the prefix and its artifact must not. The manifest beside the artifact has them.
+pub fn inner_manifest(manifest: &Manifest) -> Manifest {
+    let native = NativeSummary { imported: 0, allowed: 0, emulated: None, ..manifest.native.clone() };
+    Manifest { native, ..manifest.clone() }
 }
 
 /// Which files of the interpreter and of the wheels are executable is known from their tables: a host without such
