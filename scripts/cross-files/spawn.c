@@ -2,9 +2,11 @@
  * are started in qemu again. Loaded through LD_PRELOAD by scripts/cross, for programs of linux-aarch64 only. What is not
  * of that kind is started as it is, without the LD_PRELOAD that would only make it complain. */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,32 +49,62 @@ static size_t length(char *const words[])
     return count;
 }
 
-int execve(const char *path, char *const arguments[], char *const environment[])
+/* What is started in place of a program, in memory of its own. */
+struct start {
+    const char *path;
+    char **arguments, **environment;
+};
+
+static char *variable(const char *name, const char *value)
 {
+    char *text = malloc(strlen(name) + strlen(value) + 2);
+    sprintf(text, "%s=%s", name, value);
+    return text;
+}
+
+static struct start in_place_of(const char *path, char *const arguments[], char *const environment[])
+{
+    struct start start = {path, (char **)arguments, (char **)environment};
     if (qemu && sysroot && own && is_of_this_kind(path)) {
-        /* The environment may be without these. */
-        char for_qemu[PATH_MAX + 32], for_sysroot[PATH_MAX + 32], for_own[PATH_MAX + 32];
-        snprintf(for_qemu, sizeof for_qemu, "PYDIST_QEMU=%s", qemu);
-        snprintf(for_sysroot, sizeof for_sysroot, "PYDIST_QEMU_SYSROOT=%s", sysroot);
-        snprintf(for_own, sizeof for_own, "LD_PRELOAD=%s", own);
-        char *first = arguments[0] ? arguments[0] : (char *)path;
-        char *before[] = {(char *)qemu, "-L", (char *)sysroot, "-E", for_qemu, "-E", for_sysroot, "-E", for_own,
-                          "-0", first, (char *)path};
+        /* Its environment may be without these. */
+        char *before[] = {(char *)qemu, "-L", (char *)sysroot, "-E", variable("PYDIST_QEMU", qemu), "-E",
+                          variable("PYDIST_QEMU_SYSROOT", sysroot), "-E", variable("LD_PRELOAD", own), "-0",
+                          arguments[0] ? arguments[0] : (char *)path, (char *)path};
         size_t words = sizeof before / sizeof *before, others = arguments[0] ? length(arguments) - 1 : 0;
-        char *all[words + others + 1];
-        memcpy(all, before, sizeof before);
+        start.path = qemu;
+        start.arguments = calloc(words + others + 1, sizeof *start.arguments);
+        memcpy(start.arguments, before, sizeof before);
         if (others)
-            memcpy(all + words, arguments + 1, others * sizeof *all);
-        all[words + others] = NULL;
-        return syscall(SYS_execve, qemu, all, environment);
+            memcpy(start.arguments + words, arguments + 1, others * sizeof *arguments);
+        return start;
     }
     size_t variables = length(environment), kept = 0;
-    char *without[variables + 1];
+    start.environment = calloc(variables + 1, sizeof *start.environment);
     for (size_t index = 0; index < variables; index++)
         if (strncmp(environment[index], "LD_PRELOAD=", 11) != 0)
-            without[kept++] = environment[index];
-    without[kept] = NULL;
-    return syscall(SYS_execve, path, arguments, without);
+            start.environment[kept++] = environment[index];
+    return start;
+}
+
+/* The file that `name` means on PATH; false where there is none. */
+static int found(const char *name, char path[PATH_MAX])
+{
+    if (strchr(name, '/'))
+        return snprintf(path, PATH_MAX, "%s", name) < PATH_MAX;
+    for (const char *folders = getenv("PATH"); folders && *folders;) {
+        const char *end = strchrnul(folders, ':');
+        int size = snprintf(path, PATH_MAX, "%.*s/%s", (int)(end - folders), folders, name);
+        if (size < PATH_MAX && access(path, X_OK) == 0)
+            return 1;
+        folders = *end ? end + 1 : end;
+    }
+    return 0;
+}
+
+int execve(const char *path, char *const arguments[], char *const environment[])
+{
+    struct start start = in_place_of(path, arguments, environment);
+    return syscall(SYS_execve, start.path, start.arguments, start.environment);
 }
 
 int execv(const char *path, char *const arguments[])
@@ -80,29 +112,34 @@ int execv(const char *path, char *const arguments[])
     return execve(path, arguments, environ);
 }
 
-int execvpe(const char *file, char *const arguments[], char *const environment[])
+int execvpe(const char *name, char *const arguments[], char *const environment[])
 {
-    if (strchr(file, '/'))
-        return execve(file, arguments, environment);
-    const char *folders = getenv("PATH");
-    while (folders && *folders) {
-        const char *end = strchrnul(folders, ':');
-        char path[PATH_MAX];
-        size_t size = end - folders, rest = strlen(file) + 2;
-        if (size + rest <= sizeof path) {
-            memcpy(path, folders, size);
-            path[size] = '/';
-            memcpy(path + size + 1, file, rest - 1);
-            if (access(path, X_OK) == 0)
-                return execve(path, arguments, environment);
-        }
-        folders = *end ? end + 1 : end;
-    }
+    char path[PATH_MAX];
+    if (found(name, path))
+        return execve(path, arguments, environment);
     errno = ENOENT;
     return -1;
 }
 
-int execvp(const char *file, char *const arguments[])
+int execvp(const char *name, char *const arguments[])
 {
-    return execvpe(file, arguments, environ);
+    return execvpe(name, arguments, environ);
+}
+
+int posix_spawn(pid_t *process, const char *path, const posix_spawn_file_actions_t *actions,
+                const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[])
+{
+    static int (*next)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+                       char *const[], char *const[]);
+    if (!next)
+        next = dlsym(RTLD_NEXT, "posix_spawn");
+    struct start start = in_place_of(path, arguments, environment);
+    return next(process, start.path, actions, attributes, start.arguments, start.environment);
+}
+
+int posix_spawnp(pid_t *process, const char *name, const posix_spawn_file_actions_t *actions,
+                 const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[])
+{
+    char path[PATH_MAX];
+    return found(name, path) ? posix_spawn(process, path, actions, attributes, arguments, environment) : ENOENT;
 }
