@@ -88,7 +88,7 @@ fn a_runtimes_page_tells_what_is_inside_what_changed_and_how_to_have_it() {
     ] {
         assert!(page.contains(text), "no {text:?}");
     }
-    assert!(!page.contains("CATALOGUE-URL"));
+    assert!(!page.contains("CATALOGUE-URL") && page.contains("../../downloads.json"));
     assert!(pages["site/3.12.10-atls/index.html"].contains("--channel candidate"));
 }
 
@@ -97,7 +97,8 @@ fn nothing_comes_from_elsewhere_and_every_link_leads_to_something() {
     let entries = entries();
     let pages = pages(&entries, None);
     let mut known: Vec<String> = pages.keys().cloned().collect();
-    known.extend(["catalogue.json".to_owned(), "downloads.json".to_owned()]);
+    // Without a URL there are no lists for uv.
+    known.push("catalogue.json".to_owned());
     for entry in &entries {
         known.extend([entry.artifact.key.to_string(), entry.manifest.key.to_string()]);
         known.push(format!("{}.sha256", entry.artifact.key));
@@ -131,6 +132,21 @@ fn nothing_comes_from_elsewhere_and_every_link_leads_to_something() {
     for (path, text) in &pages {
         let elsewhere = ["https://", "http://", "@import", "url("].iter().any(|needle| text.contains(needle));
         assert!(!elsewhere, "{path}");
+    }
+}
+
+#[test]
+fn a_page_claims_no_signature_and_no_list_that_is_not_there() {
+    let mut entries = entries();
+    let signatures = entries[1].signatures.clone();
+    entries.iter_mut().for_each(|entry| entry.signatures.clone_from(&signatures));
+    let signed = pages(&entries, Some("https://runtimes.example/p"));
+    assert!(signed["site/index.html"].contains("packed and signed"));
+    entries[0].signatures = None;
+    let pages = pages(&entries, None);
+    assert!(pages["site/index.html"].contains("checked and packed"));
+    for (path, page) in &pages {
+        assert!(!page.contains("uv python install") && !page.contains("downloads.json"), "{path}");
     }
 }
 

@@ -84,7 +84,11 @@ pub fn run(
     match got.installed {
         Installed::Before => printer.say(&format!("{version} is installed and up to date")),
         Installed::Now { .. } => {
-            printer.say(&format!("{} of {} fetched, installed", cli::bytes(fetched), cli::bytes(size)));
+            let before = match resumed {
+                0 => String::new(),
+                bytes => format!(", {} had arrived before", cli::bytes(bytes)),
+            };
+            printer.say(&format!("{} of {} fetched{before}, installed", cli::bytes(fetched), cli::bytes(size)));
         }
     }
     printer.data(&got.folder.display().to_string());

@@ -131,10 +131,6 @@ impl Job<'_> {
             }
             result => result,
         }?;
-        if fetched.resumed > 0 {
-            let text = format!("{} had arrived before", cli::bytes(fetched.resumed));
-            (self.watch.tell)(Event::Note { text });
-        }
         Ok(Installed::Now { fetched: fetched.fetched, resumed: fetched.resumed, size: fetched.size })
     }
 

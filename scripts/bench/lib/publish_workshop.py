@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -46,6 +47,12 @@ class PublishWorkshop(Workshop):
         self.python = self.rivals_python()
         self.runtime = self.new_repository("repository")
         self.product = self.build(self.runtime, None, offline=False)
+
+    def check_room(self):
+        """The server holds a former artifact, the parts of the next one and what it puts together of them."""
+        needed, free = 3.2 * self.described["size"], shutil.disk_usage(self.folder).free
+        if free < needed:
+            sys.exit(f"{needed / 1e9:.1f} GB are needed below {self.folder}, {free / 1e9:.1f} GB are free")
 
     def rivals_python(self):
         home = self.folder / "rivals"

@@ -27,7 +27,10 @@ pub(super) fn page(title: &str, root: &str, settings: &SiteSettings, content: &M
                     }
                     nav aria-label="Data" {
                         a href={ (root) "../catalogue.json" } { "catalogue.json" }
-                        a href={ (root) "../downloads.json" } { "downloads.json" }
+                        // uv's lists hold full URLs, and are written where these are known.
+                        @if settings.base_url.is_some() {
+                            a href={ (root) "../downloads.json" } { "downloads.json" }
+                        }
                     }
                 }
                 main id="content" { (content) }

@@ -12,8 +12,8 @@ pub(super) fn page(runtimes: &[Runtime<'_>], catalogue: &Catalogue, settings: &S
         section class="intro" {
             h1 { (settings.title) }
             p class="lead" {
-                "Relocatable CPython with its packages, built from one lock, checked, packed and signed. "
-                "Unpack one anywhere; it needs nothing installed."
+                "Relocatable CPython with its packages, built from one lock, checked" (packed(catalogue))
+                ". Unpack one anywhere; it needs nothing installed."
             }
             (install::command(&install::get("VERSION", settings), "Fetch a runtime"))
         }
@@ -26,6 +26,12 @@ pub(super) fn page(runtimes: &[Runtime<'_>], catalogue: &Catalogue, settings: &S
         @if !catalogue.retracted.is_empty() { (retracted(catalogue)) }
     };
     frame::page(&settings.title, "", settings, &content)
+}
+
+/// Signatures are told of where nothing lacks one.
+fn packed(catalogue: &Catalogue) -> &'static str {
+    let signed = catalogue.entries.iter().all(|row| row.signatures.is_some());
+    if signed && !catalogue.entries.is_empty() { ", packed and signed" } else { " and packed" }
 }
 
 /// Shown by the script, without which they do nothing.
@@ -151,7 +157,7 @@ fn retracted(catalogue: &Catalogue) -> Markup {
                     li {
                         strong { (row.entry.runtime) " for " (row.entry.platform) }
                         ", " (row.entry.artifact.format.extension()) ", retracted on "
-                        time datetime=(row.at) { (row.at.date()) } ": " (row.reason)
+                        time datetime=(row.at) { (row.at.date()) } ": " (words::prose(&row.reason))
                         code class="digest" { (row.entry.artifact.sha256) }
                     }
                 }

@@ -50,7 +50,9 @@ pub(super) fn section(runtime: &Runtime<'_>, settings: &SiteSettings) -> Markup 
     }
 }
 
+/// Absent where uv's lists are not written.
 fn uv(runtime: &Runtime<'_>, settings: &SiteSettings) -> Option<String> {
+    settings.base_url.as_ref()?;
     let stable = runtime.current().flat_map(|(_, build)| &build.formats).filter(|row| row.channel == Channel::Stable);
     let (row, list) = stable.filter_map(|row| Some((*row, list_of(row)?))).next()?;
     Some(format!("uv python install {} --python-downloads-json-url {}/{list}", row.python.actual, base(settings)))

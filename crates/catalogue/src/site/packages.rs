@@ -116,7 +116,7 @@ pub(super) fn rules(runtime: &Runtime<'_>) -> Option<Markup> {
                             tr {
                                 th scope="row" { (name) }
                                 td { (words::outcome(*outcome)) }
-                                td { (reason) }
+                                td { (words::prose(reason)) }
                                 td {
                                     @if platforms.len() == entries.len() && entries.len() > 1 { "all" }
                                     @else { (listed(platforms.iter().map(ToString::to_string))) }

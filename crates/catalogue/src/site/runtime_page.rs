@@ -142,7 +142,7 @@ fn withdrawn(rows: &[&RetractedRow]) -> Markup {
                     li {
                         strong { (row.entry.platform) } ", " (row.entry.artifact.format.extension())
                         ", published on " time datetime=(row.entry.created) { (row.entry.created.date()) }
-                        ", retracted on " time datetime=(row.at) { (row.at.date()) } ": " (row.reason)
+                        ", retracted on " time datetime=(row.at) { (row.at.date()) } ": " (words::prose(&row.reason))
                         code class="digest" { (row.entry.artifact.sha256) }
                     }
                 }

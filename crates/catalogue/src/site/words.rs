@@ -1,5 +1,6 @@
 //! Numbers and short words as the pages write them.
 
+use maud::{Markup, html};
 use vocab::{Origin, Outcome, PlatformKey};
 
 /// `213.8 MB`; powers of ten, as packages' sizes are told elsewhere.
@@ -64,6 +65,21 @@ pub(super) fn needs(needs: &std::collections::BTreeMap<String, String>) -> Optio
     names.iter().find_map(|(key, name)| needs.get(*key).map(|version| format!("{name} {version}")))
 }
 
+/// Names stand between backticks in messages, and as code on a page.
+pub(super) fn prose(text: &str) -> Markup {
+    // A backtick without another one is only a character.
+    let (paired, last) = match text.matches('`').count() % 2 {
+        0 => (text, ""),
+        _ => text.split_at(text.rfind('`').unwrap_or_default()),
+    };
+    html! {
+        @for (index, piece) in paired.split('`').enumerate() {
+            @if index % 2 == 1 { code { (piece) } } @else { (piece) }
+        }
+        (last)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,5 +99,17 @@ mod tests {
         }
         assert_eq!(bytes(u64::MAX), "18446744.1 TB");
         assert_eq!((counted(1, "package"), counted(0, "package")), ("1 package".into(), "0 packages".into()));
+    }
+    #[test]
+    fn names_between_backticks_are_code() {
+        let cases = [
+            ("plain <text>", "plain &lt;text&gt;"),
+            ("`a` brings `<b>`", "<code>a</code> brings <code>&lt;b&gt;</code>"),
+            ("`a` and one ` more", "<code>a</code> and one ` more"),
+            ("", ""),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(prose(text).into_string(), expected, "for {text:?}");
+        }
     }
 }
