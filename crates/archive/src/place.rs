@@ -1,9 +1,11 @@
 //! The staging folder, as it is filled. Knows no rules: what comes here has been judged.
 
+use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File, FileTimes, OpenOptions};
+use std::hash::{Hash, Hasher};
 use std::io::{self, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use vocab::TreePath;
@@ -23,12 +25,15 @@ pub(crate) struct Place {
     masked: bool,
     /// Directories with the times that they get when nothing is written to them any more.
     times: Mutex<Vec<(TreePath, u64)>>,
+    /// One of them is held while a piece is written, by the name of its file. The system lets one write to a file at a
+    /// time, and whoever waits for that spins on a processor that another worker could decode on.
+    pieces: [Mutex<()>; 16],
 }
 
 impl Place {
     /// `root` is there and empty.
     pub(crate) fn new(root: &Path) -> Result<Self, ExtractErrorKind> {
-        let place = Self { root: root.to_owned(), dry: false, masked: is_masked(root)?, times: Mutex::new(Vec::new()) };
+        let place = Self { root: root.to_owned(), masked: is_masked(root)?, ..Self::empty(false) };
         // A staging folder is private while it is filled elsewhere; what it becomes is not.
         #[cfg(unix)]
         set_mode(root, 0o755).map_err(|source| ExtractErrorKind::Write { path: root.to_owned(), source })?;
@@ -37,7 +42,12 @@ impl Place {
 
     /// Takes everything and writes nothing: for judging an archive without extracting it.
     pub(crate) fn nowhere() -> Self {
-        Self { root: PathBuf::new(), dry: true, masked: false, times: Mutex::new(Vec::new()) }
+        Self::empty(true)
+    }
+
+    fn empty(dry: bool) -> Self {
+        let (times, pieces) = (Mutex::default(), Default::default());
+        Self { root: PathBuf::new(), dry, masked: false, times, pieces }
     }
 
     pub(crate) fn is_dry(&self) -> bool {
@@ -77,11 +87,19 @@ impl Place {
                 self.finish_file(&file, executable, mtime, self.is_masked())
             }
             WriteTarget::Piece { offset } => {
+                let _turn = self.turn_for(&write.path);
                 let mut file = OpenOptions::new().write(true).open(path)?;
                 file.seek(SeekFrom::Start(offset))?;
                 file.write_all(bytes)
             }
         })
+    }
+
+    fn turn_for(&self, path: &TreePath) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        path.hash(&mut hasher);
+        let index = hasher.finish() as usize % self.pieces.len();
+        self.pieces[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn finish_files(&self, late: &[LateFile]) -> Result<(), ExtractErrorKind> {

@@ -124,8 +124,8 @@ class Workshop:
         self.trash.put(repository / f"python-{self.version}" / "pydist")
         self.trash.put(repository / "dist")
 
-    def cold_store(self, target):
-        """Downloaded wheels and the base tree, nothing made of them, nothing remembered about them."""
+    def cold_store(self, target, *remembered):
+        """Downloaded wheels and the base tree, nothing made of them, and only the `remembered` kinds of facts."""
         remove(target)
         for row in self.wheel_rows():
             blob = self.blob(target, row["sha256"])
@@ -134,7 +134,7 @@ class Workshop:
         for base in (self.stored_base, self.stored_base.with_suffix(".json")):
             link_tree(base, target / "bases" / base.name)
         # What the machine's own Python said about itself, which is about the base.
-        for fact in ("system-python", "python-query"):
+        for fact in ("system-python", "python-query", *remembered):
             if (self.store / "memory" / fact).exists():
                 link_tree(self.store / "memory" / fact, target / "memory" / fact)
 
