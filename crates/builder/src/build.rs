@@ -266,26 +266,28 @@ fn build_one(
     let manifest_with = |findings: &Findings| {
         finish::manifest(prepared, &tree, &gathering.wheels, &gathering.left_out, &assembled, findings, key)
     };
-    let findings = std::thread::scope(|scope| {
-        if ahead.is_none() && verify::imports(&verification) {
+    let artifacts = std::thread::scope(|scope| {
+        let beside = (ahead.is_none() && verify::imports(&verification)).then(|| {
             scope.spawn(|| {
                 let mut manifest = manifest_with(&Findings::default());
                 let parts = finish::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest);
                 // The last one is the manifest, which tells what the checks find.
                 let Some((_, parts)) = parts.as_ref().ok().and_then(|parts| parts.split_last()) else { return };
                 artifacts::pack_beside(context, parts, &packing);
-            });
-        }
-        verify::verify(context, &verification, steps)
-    })?;
-
-    let mut manifest = manifest_with(&findings);
-    let artifacts = steps.run(context, "pack", || -> Result<_, Box<dyn Fault>> {
-        let parts = finish::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest)?;
-        archive::save_manifest(&staging.join(INNER_MANIFEST), &finish::inner_manifest(&manifest))?;
-        let from_wheels =
-            &|parts: &[archive::PartSource]| finish::parts_from_wheels(parts, &gathering.wheels, &assembled);
-        artifacts::pack(context, &Parts { parts, from_wheels }, &manifest, &packing, ahead)
+            })
+        });
+        let findings = verify::verify(context, &verification, steps)?;
+        let mut manifest = manifest_with(&findings);
+        steps.run(context, "pack", || -> Result<_, Box<dyn Fault>> {
+            if let Some(Err(panic)) = beside.map(std::thread::ScopedJoinHandle::join) {
+                std::panic::resume_unwind(panic);
+            }
+            let parts = finish::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest)?;
+            archive::save_manifest(&staging.join(INNER_MANIFEST), &finish::inner_manifest(&manifest))?;
+            let from_wheels =
+                &|parts: &[archive::PartSource]| finish::parts_from_wheels(parts, &gathering.wheels, &assembled);
+            artifacts::pack(context, &Parts { parts, from_wheels }, &manifest, &packing, ahead)
+        })
     })?;
     remote_outcome(context)?;
     prefix.publish()?;
