@@ -67,7 +67,9 @@ impl FolderDestination {
         let target = self.path(key);
         let staged = self.staged_with(&target, bytes)?;
         let lock = self.root.join(LOCK);
-        let lock_file = File::options().create(true).append(true).open(&lock).map_err(disk("open", &lock))?;
+        // Windows locks no file that was opened for appending alone.
+        let lock_file = File::options().create(true).write(true).truncate(false).open(&lock);
+        let lock_file = lock_file.map_err(disk("open", &lock))?;
         lock_file.lock().map_err(disk("lock", &lock))?;
         let current = read(&target)?.map(|bytes| tag_of(&bytes));
         let holds = match expected {
