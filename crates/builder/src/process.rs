@@ -27,6 +27,10 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// What a stray process that holds a pipe open may delay us.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Windows gives Ctrl-C to all programs of a console at once, so that this one may be heard before our own
+/// (`STATUS_CONTROL_C_EXIT`). Exit codes of other systems are small.
+const ENDED_BY_CTRL_C: i32 = 0xc000_013a_u32.cast_signed();
+
 /// One program to run to its end.
 #[derive(Clone, Debug)]
 pub struct Invocation {
@@ -228,7 +232,11 @@ fn run_watched(
         hear(last_words, &mut capture, &mut open_streams).map_err(output_failed)?;
     }
     let (stdout, stderr, left_out) = capture.finish();
-    Ok(Finished { code: ended.map_err(failed)?.code(), stdout, stderr, left_out })
+    let code = ended.map_err(failed)?.code();
+    if code != Some(0) && (is_stopped() || code == Some(ENDED_BY_CTRL_C)) {
+        return Err(failed(ProcessErrorKind::Cancelled));
+    }
+    Ok(Finished { code, stdout, stderr, left_out })
 }
 
 /// Waits for the program itself, hearing it all the while.
