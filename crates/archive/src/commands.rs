@@ -190,7 +190,7 @@ impl Session<'_> {
 
     fn extract(&self, file: &Path, to: &Path, options: &ExtractOptions<'_>) -> Outcome {
         let extracted = self.step("extract", || archive::extract(file, to, options))?;
-        let archive::Extracted { files, directories, links, bytes, top_folder } = extracted;
+        let archive::Extracted { files, directories, links, bytes, top_folder, copied_links: _ } = extracted;
         if self.json {
             let counts = json!({
                 "path": to, "files": files, "directories": directories, "links": links, "bytes": bytes,

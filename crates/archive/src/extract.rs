@@ -7,7 +7,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use vocab::{ArtifactFormat, Digest};
+use vocab::{ArtifactFormat, Digest, TreePath};
 
 use crate::extract_error::{ExtractError, ExtractErrorKind};
 use crate::follower::digest_of_range;
@@ -88,6 +88,8 @@ pub struct Extracted {
     /// Those that are named in the archive, and those that are only on the way to others.
     pub directories: u64,
     pub links: u64,
+    /// Those that became copies: each path, and where it led to, as the archive says it.
+    pub copied_links: Vec<(TreePath, String)>,
     /// All files together.
     pub bytes: u64,
     /// The folder that was stripped.
@@ -173,7 +175,7 @@ pub(crate) fn finish_stage(
     judged: Judged,
     options: &ExtractOptions<'_>,
 ) -> Result<Extracted, ExtractErrorKind> {
-    let Judged { record, late, hard_links, extracted } = judged;
+    let Judged { record, late, hard_links, mut extracted } = judged;
     place.finish_files(&late)?;
     place.hard_links(&hard_links)?;
     let links =
@@ -181,7 +183,10 @@ pub(crate) fn finish_stage(
     match options.links {
         _ if place.is_dry() => {}
         Links::Keep if cfg!(unix) => place.links(&links)?,
-        _ => crate::copied_links::copy_links(place, &record, links, options.limits.bytes - extracted.bytes)?,
+        _ => {
+            extracted.copied_links = links.iter().map(|link| (link.path.clone(), link.target.clone())).collect();
+            crate::copied_links::copy_links(place, &record, links, options.limits.bytes - extracted.bytes)?;
+        }
     }
     place.finish_directories()?;
     Ok(extracted)

@@ -12,7 +12,7 @@ use serde_json::json;
 use vocab::{CopiedFile, Digest, Exit, Fault, Origin, TreePath};
 
 use crate::Context;
-use crate::base::BaseTree;
+use crate::base::{BaseTree, FileTable};
 use crate::copy_files::{self, CopyOperation};
 use crate::gather::Gathered;
 use crate::steps::Steps;
@@ -26,6 +26,8 @@ pub const WHEELHOUSE: &str = "packages";
 pub struct Assembled {
     /// Paths of the base tree that still stand, links included.
     pub base_files: BTreeSet<TreePath>,
+    /// Those of the base tree's links that this system does not make: the archive has them, the staged prefix has not.
+    pub unmade_links: BTreeMap<TreePath, String>,
     /// Absent for a mere wheelhouse.
     pub installed: Option<InstalledAll>,
     /// Wheel files in `packages/`, by path.
@@ -76,8 +78,9 @@ pub fn assemble(
     staging: &Path,
     steps: &mut Steps,
 ) -> Result<Assembled, Box<dyn Fault>> {
+    let mut unmade_links = unmade_links(context, pieces.tree);
     let (mut base_files, method) =
-        steps.run(context, "lay out the interpreter", || lay_out_base(context, pieces.tree, staging))?;
+        steps.run(context, "lay out the interpreter", || lay_out_base(context, pieces.tree, &unmade_links, staging))?;
     let mut installed = None;
     if pieces.layout != Layout::Wheelhouse {
         let all = steps.run(context, "install", || install(context, pieces, staging))?;
@@ -97,19 +100,31 @@ pub fn assemble(
         }
     }
     let taken = |path: &TreePath| copied.iter().any(|file| file.path == *path);
-    base_files.retain(|path| !taken(path) && fs::symlink_metadata(path.below(staging)).is_ok());
+    let stands = |path: &TreePath| unmade_links.contains_key(path) || fs::symlink_metadata(path.below(staging)).is_ok();
+    base_files.retain(|path| !taken(path) && stands(path));
     if let Some(all) = &installed {
         for path in all.distributions.iter().flat_map(|it| &it.files).map(|file| &file.path) {
             base_files.remove(path);
         }
     }
-    Ok(Assembled { base_files, installed, wheelhouse, copied, method })
+    unmade_links.retain(|path, _| base_files.contains(path));
+    Ok(Assembled { base_files, unmade_links, installed, wheelhouse, copied, method })
 }
 
-/// Files by the cheapest way, links as links. Gives what was laid out.
+/// Windows makes links for those who have the right to; trees for Windows have none.
+fn unmade_links(context: &Context, tree: &BaseTree) -> BTreeMap<TreePath, String> {
+    if cfg!(unix) {
+        return BTreeMap::new();
+    }
+    let Ok(Some(table)) = FileTable::read(&context.store.base_table(&tree.identity)) else { return BTreeMap::new() };
+    table.links().map(|(path, target)| (path.clone(), target.to_owned())).collect()
+}
+
+/// Files by the cheapest way, links as links. Gives what was laid out, and `unmade_links`.
 fn lay_out_base(
     context: &Context,
     tree: &BaseTree,
+    unmade_links: &BTreeMap<TreePath, String>,
     staging: &Path,
 ) -> Result<(BTreeSet<TreePath>, LinkMethod), AssembleError> {
     let failed = |action, path: &Path| {
@@ -135,7 +150,10 @@ fn lay_out_base(
         }
     }
     let method = method.unwrap_or(LinkMethod::Copy);
-    let place = |(_, source, target): &(TreePath, PathBuf, PathBuf)| -> Result<(), AssembleError> {
+    let place = |(path, source, target): &(TreePath, PathBuf, PathBuf)| -> Result<(), AssembleError> {
+        if unmade_links.contains_key(path) {
+            return Ok(());
+        }
         let metadata = fs::symlink_metadata(source).map_err(failed("read", source))?;
         if metadata.is_symlink() {
             return copy_link(source, target).map_err(failed("link", target));

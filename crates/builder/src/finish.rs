@@ -160,6 +160,12 @@ pub fn parts(
         }
         by_path.insert(entry.path.clone(), entry);
     }
+    for (path, target) in &assembled.unmade_links {
+        if let Some(parent) = path.parent() {
+            empty_folders.remove(&parent);
+        }
+        by_path.insert(path.clone(), Entry::symlink(path.clone(), target.clone()));
+    }
     settle_programs(context, tree, assembled, &mut by_path);
     let folders: BTreeSet<TreePath> = by_path
         .values()

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use vocab::TreePath;
+
 use super::error::BaseErrorKind;
 
 pub(super) type Result<T> = std::result::Result<T, BaseErrorKind>;
@@ -74,6 +76,9 @@ pub(super) fn walk(folder: &Path) -> Result<Vec<walkdir::DirEntry>> {
 pub(super) fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
+
+/// Paths in a tree and targets of the links in whose places copies stand, because the system makes none.
+pub(super) type CopiedLinks = Vec<(TreePath, String)>;
 
 /// Makes the symbolic link `place` → `target`. Where the system has none (Windows), copies the file meant.
 pub(super) fn symlink(target: &str, place: &Path) -> Result<()> {

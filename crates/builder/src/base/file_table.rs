@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, TreeLayout, TreePath};
 
-use super::disk::{Result, at, walk};
+use super::disk::{CopiedLinks, Result, at, walk};
 use super::programs::is_program;
 use crate::wheel::{seal, stamp};
 
@@ -42,9 +42,19 @@ struct FileRow {
 }
 
 impl FileTable {
-    /// Reads every file and seals it.
-    pub(super) fn make(tree: &Path, layout: TreeLayout) -> Result<Self> {
+    /// Reads every file and seals it. `copied` are the links in whose places copies stand; what became of them is found
+    /// out here: one that the tree lost is forgotten, and one whose target it lost is removed, as a link to nothing is.
+    pub(super) fn make(tree: &Path, layout: TreeLayout, copied: CopiedLinks) -> Result<Self> {
         let (mut paths, mut links) = (Vec::new(), Vec::new());
+        for (path, target) in copied {
+            let place = path.below(tree);
+            if place.with_file_name(&target).exists() {
+                links.extend(place.exists().then_some((path, target)));
+            } else {
+                super::disk::remove(&place)?;
+            }
+        }
+        let known: BTreeSet<TreePath> = links.iter().map(|(path, _)| path.clone()).collect();
         for entry in walk(tree)? {
             let name = || TreePath::relative(entry.path(), tree);
             let path = name().ok_or(io::ErrorKind::InvalidFilename).map_err(io::Error::from);
@@ -52,7 +62,7 @@ impl FileTable {
             if entry.path_is_symlink() {
                 let target = fs::read_link(entry.path()).map_err(at("read", entry.path()))?;
                 links.push((path, target.to_string_lossy().into_owned()));
-            } else if entry.file_type().is_file() {
+            } else if entry.file_type().is_file() && !known.contains(&path) {
                 paths.push(path);
             }
         }
@@ -73,7 +83,7 @@ impl FileTable {
 
     /// Of a tree that a former builder made without one: from now on it is held to what it is now, less byte code.
     pub(super) fn adopt(tree: &Path, layout: TreeLayout, path: &Path) -> std::result::Result<bool, String> {
-        let mut table = Self::make(tree, layout).map_err(|error| error.to_string())?;
+        let mut table = Self::make(tree, layout, CopiedLinks::new()).map_err(|error| error.to_string())?;
         table.files.retain(|row| row.path.parent().is_none_or(|folder| folder.file_name() != "__pycache__"));
         let tidied = table.tidy(tree)?;
         table.write(path).map_err(|error| error.to_string())?;
@@ -104,6 +114,11 @@ impl FileTable {
     /// Files that are executable wherever the tree is unpacked, also when this machine keeps no such bit.
     pub(crate) fn programs(&self) -> impl Iterator<Item = &TreePath> {
         self.files.iter().filter(|row| row.executable).map(|row| &row.path)
+    }
+
+    /// Paths and targets. On a system that makes none, copies stand in their places.
+    pub(crate) fn links(&self) -> impl Iterator<Item = (&TreePath, &str)> {
+        self.links.iter().map(|(path, target)| (path, target.as_str()))
     }
 
     /// Looks at every file and reads those that something touched. The reason why the tree must not be used.
@@ -164,7 +179,8 @@ impl FileTable {
         if let Some(damage) = self.files.par_iter().find_map_first(|row| row.damage(tree)) {
             return Err(damage);
         }
-        for (path, target) in &self.links {
+        // Where there are none, a copy of a file that was just read stands in its place.
+        for (path, target) in self.links.iter().filter(|_| cfg!(unix)) {
             let found = fs::read_link(path.below(tree)).map(|found| found.to_string_lossy().into_owned());
             if found.ok().as_ref() != Some(target) {
                 return Err(format!("its link `{path}` is another one"));
@@ -193,5 +209,33 @@ impl FileRow {
             Ok(_) => Some(format!("its file `{}` has another content", self.path)),
             Err(error) => Some(format!("its file `{}` cannot be read: {error}", self.path)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vocab::PlatformKey;
+
+    use super::*;
+
+    #[test]
+    fn a_copy_in_place_of_a_link_is_known_as_the_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let tree = folder.path().join("tree");
+        fs::create_dir_all(tree.join("bin")).unwrap();
+        for name in ["python3.14", "python", "idle"] {
+            fs::write(tree.join("bin").join(name), "#!/bin/sh\n").unwrap();
+        }
+        let link = |place: &str, target: &str| (place.parse::<TreePath>().unwrap(), target.to_owned());
+        let copied =
+            vec![link("bin/python", "python3.14"), link("bin/idle", "idle3.14"), link("bin/gone", "python3.14")];
+        let layout = TreeLayout { platform: PlatformKey::LinuxX64, python: "3.14.6".parse().unwrap() };
+        let table = FileTable::make(&tree, layout, copied).unwrap();
+        let links: Vec<_> = table.links().map(|(path, target)| format!("{path} {target}")).collect();
+        assert_eq!(links, ["bin/python python3.14"]);
+        let files: Vec<_> = table.files.iter().map(|row| row.path.as_str()).collect();
+        assert_eq!(files, ["bin/python3.14"]);
+        assert!(!tree.join("bin/idle").exists(), "a link to nothing is removed");
+        assert_eq!(table.glance(&tree).and_then(|()| table.tidy(&tree)), Ok(false));
     }
 }

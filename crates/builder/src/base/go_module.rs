@@ -15,7 +15,7 @@ use serde::Deserialize;
 use vocab::{Digest, PlatformKey, PythonVersion};
 
 use super::choose::{Answer, nearest_stand_in};
-use super::disk::Result;
+use super::disk::{CopiedLinks, Result};
 use super::error::BaseErrorKind;
 use super::probe::{recall_unreachable, remember_unreachable};
 use super::provide::{identity, is_present};
@@ -224,14 +224,15 @@ pub(super) fn unpack(
     expected: &Digest,
     layout: TreeLayout,
     tree: &std::path::Path,
-) -> Result<()> {
+) -> Result<CopiedLinks> {
     let module = verified(context, version, expected)?;
-    go_tree::unpack(&module, &format!("python/internal/data/{}/", go_platform(layout.platform)), tree)?;
+    let links = go_tree::unpack(&module, &format!("python/internal/data/{}/", go_platform(layout.platform)), tree)?;
     let files = go_tree::files(&module, "pip/internal/data/")?;
     // The module was made from an installed pip: its scripts point into a folder of the machine it was made on.
     let unpacked = files.into_iter().filter(|(path, _)| path.segments().next() != Some("bin")).collect();
     pip::install(tree, layout, unpacked)?;
-    pip::install_ensurepip(tree, layout)
+    pip::install_ensurepip(tree, layout)?;
+    Ok(links)
 }
 
 fn go_platform(platform: PlatformKey) -> &'static str {

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use vocab::TreePath;
 
-use super::disk::{Result, at, create_folder, set_executable, symlink, write};
+use super::disk::{CopiedLinks, Result, at, create_folder, set_executable, symlink, write};
 use super::error::BaseErrorKind;
 use super::go_zip::{ModuleReader, ModuleZip};
 
@@ -47,8 +47,9 @@ impl Item {
     }
 }
 
-/// Lays out the tree of `folder` (with `/` at its end) below `tree`, which exists.
-pub(super) fn unpack(module: &ModuleZip, folder: &str, tree: &Path) -> Result<()> {
+/// Lays out the tree of `folder` (with `/` at its end) below `tree`, which exists. Gives the links that this system does
+/// not make.
+pub(super) fn unpack(module: &ModuleZip, folder: &str, tree: &Path) -> Result<CopiedLinks> {
     let list = list(module, folder)?;
     for item in list.iter().filter(|item| item.is_folder()) {
         create_folder(&item.name.below(tree))?;
@@ -65,7 +66,10 @@ pub(super) fn unpack(module: &ModuleZip, folder: &str, tree: &Path) -> Result<()
         items.iter().try_for_each(|item| lay_out(&mut reader, folder, item, tree))
     })?;
     // Links last: where links are copies, the files meant are there by then.
-    files.iter().filter(|item| item.perm & GO_MODE_SYMLINK != 0).try_for_each(|item| link(item, tree))
+    let links = || files.iter().filter(|item| item.perm & GO_MODE_SYMLINK != 0);
+    links().try_for_each(|item| link(item, tree))?;
+    let row = |item: &&Item| Some((item.name.clone(), item.symlink.clone()?));
+    Ok(if cfg!(unix) { CopiedLinks::new() } else { links().filter_map(|item| row(item)).collect() })
 }
 
 fn lay_out(reader: &mut ModuleReader<'_>, folder: &str, item: &Item, tree: &Path) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::build_settings::settle_build_settings;
-use super::disk::{Result, at, remove, set_executable, walk};
+use super::disk::{CopiedLinks, Result, at, remove, set_executable, walk};
 use super::mach_o::settle_install_names;
 use super::paths_in_text::OldPrefix;
 use super::programs::is_program;
@@ -40,16 +40,18 @@ impl BuildPaths {
     }
 }
 
-/// Works on the tree in place.
-pub(super) fn normalise(tree: &Path, layout: TreeLayout, paths: &BuildPaths) -> Result<()> {
+/// Works on the tree in place. `links` are those that this system does not make.
+pub(super) fn normalise(tree: &Path, layout: TreeLayout, paths: &BuildPaths, links: &mut CopiedLinks) -> Result<()> {
     if layout.platform.is_windows() {
         settle_windows(tree, layout)?;
+        // There copies are what is wanted.
+        links.clear();
     }
     drop_useless(tree, layout)?;
     settle_upstream_libraries(tree, layout)?;
     if !layout.platform.is_windows() {
         settle_build_settings(tree, layout, paths)?;
-        settle_scripts(tree, layout, &paths.prefixes)?;
+        settle_scripts(tree, layout, &paths.prefixes, links)?;
     }
     if layout.platform.os() == Os::Macos {
         settle_install_names(tree)?;

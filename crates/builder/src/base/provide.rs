@@ -5,7 +5,7 @@ use std::path::Path;
 use config_merger::BaseSource;
 use vocab::{BaseRecord, Digest, PlatformKey, TreePath};
 
-use super::disk::{Result, read};
+use super::disk::{CopiedLinks, Result, read};
 use super::error::{BaseError, BaseErrorKind};
 use super::file_table::FileTable;
 use super::normalise::{BuildPaths, normalise};
@@ -110,29 +110,28 @@ fn make(context: &Context, choice: &BaseChoice, place: &Path) -> Result<()> {
     let layout = TreeLayout { platform: choice.platform, python: choice.actual };
     let staged = context.store.stage_dir()?;
     let tree = staged.path();
-    let paths = match &choice.supply {
+    let (mut links, paths) = match &choice.supply {
         Supply::Archive { url, file_name, sha256 } => {
             let request = FetchRequest { url: url.clone(), file_name: file_name.clone(), sha256: *sha256, size: None };
             let archive = fetch(context, &request).map_err(|error| BaseErrorKind::Download(Box::new(error)))?;
-            unpack::unpack(context, &archive, tree)?;
-            BuildPaths::standalone()
+            (unpack::unpack(context, &archive, tree)?, BuildPaths::standalone())
         }
         Supply::GoModule { version, sum } => {
-            go_module::unpack(context, version, sum, layout, tree)?;
-            BuildPaths::standalone()
+            (go_module::unpack(context, version, sum, layout, tree)?, BuildPaths::standalone())
         }
         Supply::System(python) => {
             system::copy(context, python, layout, tree)?;
-            BuildPaths::of(python)
+            // Of this machine's own platform, which has them or needs none.
+            (CopiedLinks::new(), BuildPaths::of(python))
         }
     };
     if context.is_cancelled() {
         return Err(BaseErrorKind::Cancelled);
     }
-    normalise(tree, layout, &paths)?;
+    normalise(tree, layout, &paths, &mut links)?;
     check_content(choice, tree, layout)?;
     tell_of_libcrypt(context, choice, tree, layout)?;
-    FileTable::make(tree, layout)?.write(&place.with_extension("json"))?;
+    FileTable::make(tree, layout, links)?.write(&place.with_extension("json"))?;
     context.store.publish_dir(staged, place)?;
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::disk::{Result, at, entries, name_of, read, remove, symlink, write};
+use super::disk::{CopiedLinks, Result, at, entries, name_of, read, remove, symlink, write};
 use super::paths_in_text::OldPrefix;
-use vocab::TreeLayout;
+use vocab::{TreeLayout, TreePath};
 
 /// The first lines of a Python script that runs the interpreter lying beside it, also when it is called through a
 /// symbolic link. For `sh` they are a command, for Python a string. `realpath` is in coreutils, busybox and macOS 13.
@@ -13,8 +13,14 @@ pub(super) fn launcher(interpreter: &str) -> String {
 }
 
 /// Makes every script of `bin/` independent of its place, gives the interpreter its usual names, and takes out what
-/// no longer leads anywhere: scripts of modules that the tree lacks, links to nothing, helpers of a debugger.
-pub(super) fn settle_scripts(tree: &Path, layout: TreeLayout, old_prefixes: &[OldPrefix]) -> Result<()> {
+/// no longer leads anywhere: scripts of modules that the tree lacks, links to nothing, helpers of a debugger. `links` are
+/// those that this system does not make.
+pub(super) fn settle_scripts(
+    tree: &Path,
+    layout: TreeLayout,
+    old_prefixes: &[OldPrefix],
+    links: &mut CopiedLinks,
+) -> Result<()> {
     let interpreter = format!("python{}", layout.python.series());
     let bin = tree.join("bin");
     for path in entries(&bin)? {
@@ -33,6 +39,11 @@ pub(super) fn settle_scripts(tree: &Path, layout: TreeLayout, old_prefixes: &[Ol
         let place = bin.join(name);
         remove(&place)?;
         symlink(&interpreter, &place)?;
+        if cfg!(not(unix)) {
+            let path: TreePath = format!("bin/{name}").parse().expect("a literal path inside the tree");
+            links.retain(|(other, _)| *other != path);
+            links.push((path, interpreter.clone()));
+        }
     }
     for path in entries(&bin)? {
         if !path.exists() {

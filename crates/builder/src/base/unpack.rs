@@ -4,14 +4,15 @@ use std::path::Path;
 
 use archive::{ExtractOptions, TopFolder};
 
-use super::disk::Result;
+use super::disk::{CopiedLinks, Result};
 use super::error::BaseErrorKind;
 use crate::Context;
 
 /// `archive` has one folder at its top, as python-build-standalone's `python/`; its content comes to be in `tree`,
-/// which is empty. The digest was checked when it was fetched.
-pub(super) fn unpack(context: &Context, archive: &Path, tree: &Path) -> Result<()> {
+/// which is empty. The digest was checked when it was fetched. Gives the links that this system does not make.
+pub(super) fn unpack(context: &Context, archive: &Path, tree: &Path) -> Result<CopiedLinks> {
     let options =
         ExtractOptions { top_folder: TopFolder::StripSingle, threads: context.jobs, ..ExtractOptions::default() };
-    archive::extract(archive, tree, &options).map(drop).map_err(|error| BaseErrorKind::Extract(Box::new(error)))
+    let extracted = archive::extract(archive, tree, &options);
+    extracted.map(|it| it.copied_links).map_err(|error| BaseErrorKind::Extract(Box::new(error)))
 }
