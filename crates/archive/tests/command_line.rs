@@ -268,3 +268,16 @@ fn fetching_says_what_was_transferred() {
         ["copy", "copy.json", "new.tar.zst", "new.tar.zst.json", "old.tar.zst", "old.tar.zst.json", "tree"]
     );
 }
+
+/// Windows writes the names of files in another encoding than programs speak to each other.
+#[test]
+fn names_of_any_language_are_told_and_written_as_they_are() {
+    let desk = Desk::new();
+    let artifact = desk.small("größer-倉庫.tar.zst", ArtifactFormat::TarZst);
+    let text = desk.run("extract größer-倉庫.tar.zst --to дерево");
+    assert!(text.contains("exit 0\n--- stdout\nдерево\n"), "{text}");
+    assert_eq!(fs::read(desk.path("дерево").join("top/notice.txt")).unwrap(), b"notice");
+    fs::remove_file(artifact).unwrap();
+    let text = desk.run("list größer-倉庫.tar.zst");
+    assert!(text.contains("exit 1\n") && text.contains("größer-倉庫.tar.zst"), "{text}");
+}

@@ -57,18 +57,21 @@ impl Desk {
     pub fn redacted(&self, text: &str) -> String {
         // In the words of this system.
         let absent = std::io::Error::from_raw_os_error(2).to_string();
-        let mut text = text.replace(".exe", "").replace(&absent, "No such file or directory (os error 2)");
+        let text = text.replace(".exe", "").replace(&absent, "No such file or directory (os error 2)");
+        // JSON doubles the backslash.
+        let slashes = |text: &str| text.replace(r"\\", "/").replace('\\', "/");
+        let mut text = if cfg!(windows) { slashes(&text) } else { text };
         for (folder, name) in [(self.repository.path(), "<repository>"), (self.folder.path(), "<folder>")] {
             let canonical = folder.canonicalize().unwrap();
             for path in [canonical.as_path(), folder] {
-                text = text.replace(path.to_str().unwrap(), name);
+                let path = path.to_str().unwrap();
+                text = text.replace(&if cfg!(windows) { slashes(path) } else { path.to_owned() }, name);
             }
         }
         let host = PlatformKey::host().unwrap();
         for place in if self.hides_host { &["for ", "on ", "pydist/"][..] } else { &[] } {
             text = text.replace(&format!("{place}{host}"), &format!("{place}<host>"));
         }
-        let text = if cfg!(windows) { text.replace('\\', "/") } else { text };
         text.lines().map(|line| without_what_varies(line) + "\n").collect()
     }
 

@@ -1,0 +1,55 @@
+//! Ctrl-C for a program that a test has started, and not for the test itself.
+
+use std::io;
+use std::process::{Child, Command};
+
+/// Started so that [`interrupt`] can reach it. On Windows the test gets a console of its own, in which everything that it
+/// starts later is interrupted together: a test program with one test is the place for it.
+pub fn start_interruptible(command: &mut Command) -> io::Result<Child> {
+    #[cfg(windows)]
+    console::open();
+    command.spawn()
+}
+
+#[cfg(unix)]
+pub fn interrupt(program: &Child) {
+    let sent = Command::new("kill").args(["-INT", &program.id().to_string()]).status().expect("`kill` runs");
+    assert!(sent.success(), "`kill -INT {}` failed", program.id());
+}
+
+#[cfg(windows)]
+pub fn interrupt(_program: &Child) {
+    console::press_ctrl_c();
+}
+
+#[cfg(windows)]
+mod console {
+    use std::io;
+    use std::sync::Once;
+
+    #[expect(unsafe_code, reason = "no safe library presses a key in a console; the calls take numbers alone")]
+    mod system {
+        unsafe extern "system" {
+            pub safe fn FreeConsole() -> i32;
+            pub safe fn AllocConsole() -> i32;
+            pub safe fn GenerateConsoleCtrlEvent(event: u32, group: u32) -> i32;
+        }
+    }
+
+    pub fn open() {
+        static OPENED: Once = Once::new();
+        OPENED.call_once(|| {
+            // There may be none to leave.
+            let _ = system::FreeConsole();
+            assert_ne!(system::AllocConsole(), 0, "no console: {}", io::Error::last_os_error());
+            // The test hears its own Ctrl-C, and goes on.
+            ctrlc::set_handler(|| {}).expect("nothing else here handles interrupts");
+        });
+    }
+
+    /// To every program of the console. To one alone could only Ctrl-Break be sent, which wine does not do.
+    pub fn press_ctrl_c() {
+        const CTRL_C: u32 = 0;
+        assert_ne!(system::GenerateConsoleCtrlEvent(CTRL_C, 0), 0, "{}", io::Error::last_os_error());
+    }
+}
