@@ -16,10 +16,10 @@ pub fn choose_root(option: Option<&Path>, environment: &Environment, os: Os) -> 
 pub fn default_root(environment: &Environment, os: Os) -> Option<PathBuf> {
     let home = || environment.path("HOME");
     let folder = match os {
-        // The XDG base directory specification: a relative value is to be ignored.
+        // The XDG base directory specification: a relative value is to be ignored. There a path with a root is absolute.
         Os::Linux => environment
             .path("XDG_CACHE_HOME")
-            .filter(|path| path.is_absolute())
+            .filter(|path| path.has_root())
             .map(Path::to_owned)
             .or_else(|| home().map(|home| home.join(".cache"))),
         Os::Macos => home().map(|home| home.join("Library").join("Caches")),
