@@ -21,6 +21,7 @@ class Contestants:
         self.workshop, self.archive = workshop, workshop.archive
         self.without = set(without)
         self.rows, self.skipped, self.facts = {}, {}, {}
+        self.unpack_ways = None
         self.scratch = workshop.folder / "scratch"
         self.discard = workshop.trash.put
         self.tools = workshop.rivals("pex" not in self.without)
@@ -286,7 +287,10 @@ class Contestants:
             ("tar", "`tar -I zstd -xf`", f"mkdir '{target}'; tar -I zstd {where}"),
             ("tar-T0", "`tar -I 'zstd -T0' -xf`", f"mkdir '{target}'; tar -I 'zstd -T0' {where}"),
         ]
-        for key, name, script in ways:
+        # Each begins in its turn.
+        self.unpack_ways = self.unpack_ways or ways
+        self.unpack_ways = self.unpack_ways[1:] + self.unpack_ways[:1]
+        for key, name, script in self.unpack_ways:
             self.discard(target)
-            self.record(f"unpack-{key}", name, shell(script))
+            self.record(f"unpack-{key}", name, shell(script, ready=True))
         self.discard(target)

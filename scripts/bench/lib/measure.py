@@ -85,36 +85,36 @@ class OwnPeak(threading.Thread):
         self.join()
 
 
-# Half of what is free at most. In a process of its own: what this one had in memory would count as its children's.
+# In a process of its own: what this one had in memory would count as its children's.
 TOUCH = """
-import mmap, os, sys
+import mmap, os
 page = mmap.PAGESIZE
-free = os.sysconf("SC_AVPHYS_PAGES") * page
-size = max(page, min(int(sys.argv[1]), free // 2) // page * page)
+size = (os.sysconf("SC_AVPHYS_PAGES") * 19 // 20) * page
 with mmap.mmap(-1, size) as memory:
     memory[::page] = bytes(size // page)
 """
 
 
-def ready_memory(size=2 << 30):
-    """Touches `size` bytes of memory and gives them back, where the system tells how much is free.
+def ready_memory():
+    """Touches all free memory and gives it back, where the system tells how much that is.
 
     A virtual machine gets memory from its host when it is first written to, which takes longer than writing: whoever
-    comes first after memory was freed would pay for all.
+    comes first after memory was freed would pay for all. It takes some seconds itself.
     """
-    subprocess.run([sys.executable, "-c", TOUCH, str(size)], capture_output=True, check=False)
+    subprocess.run([sys.executable, "-c", TOUCH], capture_output=True, check=False)
 
 
-def timed(arguments, **options):
+def timed(arguments, ready=False, **options):
     """Runs it to its end. A failure ends the bench with what it said.
 
     `wait4` gives the largest resident set of the child and of all that it waited for, not the sum of those that ran
-    side by side.
+    side by side. `ready` is for what writes much more than others, see `ready_memory`.
     """
     words = [str(word) for word in arguments]
     # Dirty pages that one contestant left behind are not written during the next one's time.
     os.sync()
-    ready_memory()
+    if ready:
+        ready_memory()
     start = time.monotonic()
     with subprocess.Popen(
         words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
