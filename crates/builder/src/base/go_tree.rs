@@ -69,7 +69,7 @@ pub(super) fn unpack(module: &ModuleZip, folder: &str, tree: &Path) -> Result<Co
     let links = || files.iter().filter(|item| item.perm & GO_MODE_SYMLINK != 0);
     links().try_for_each(|item| link(item, tree))?;
     let row = |item: &&Item| Some((item.name.clone(), item.symlink.clone()?));
-    Ok(if cfg!(unix) { CopiedLinks::new() } else { links().filter_map(|item| row(item)).collect() })
+    Ok(if cfg!(unix) { CopiedLinks::new() } else { links().filter_map(row).collect() })
 }
 
 fn lay_out(reader: &mut ModuleReader<'_>, folder: &str, item: &Item, tree: &Path) -> Result<()> {
