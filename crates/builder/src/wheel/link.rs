@@ -37,11 +37,32 @@ impl LinkMethod {
         if reflink_copy::reflink(sample, folder.path().join("reflink")).is_ok() {
             return Ok(Self::Reflink);
         }
-        if fs::hard_link(sample, folder.path().join("link")).is_ok() {
+        let link = folder.path().join("link");
+        if fs::hard_link(sample, &link).is_ok() {
+            remove_link(&link, sample).map_err(|source| StoreError::new("remove", &link, source))?;
             return Ok(Self::HardLink);
         }
         Ok(Self::Copy)
     }
+}
+
+#[cfg(unix)]
+fn remove_link(link: &Path, _file: &Path) -> io::Result<()> {
+    fs::remove_file(link)
+}
+
+/// Before Windows 10 no read-only file could be removed; the mark is the file's, and so is the store's, too.
+#[cfg(not(unix))]
+fn remove_link(link: &Path, file: &Path) -> io::Result<()> {
+    if fs::remove_file(link).is_ok() {
+        return Ok(());
+    }
+    let permissions = fs::metadata(file)?.permissions();
+    let mut writable = permissions.clone();
+    writable.set_readonly(false);
+    fs::set_permissions(link, writable)?;
+    fs::remove_file(link)?;
+    fs::set_permissions(file, permissions)
 }
 
 /// Makes `to`, which must not exist. The executable bit of a hard link is the store's file's own.
