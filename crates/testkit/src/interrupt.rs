@@ -32,6 +32,8 @@ mod console {
         unsafe extern "system" {
             pub safe fn FreeConsole() -> i32;
             pub safe fn AllocConsole() -> i32;
+            pub safe fn GetStdHandle(which: u32) -> isize;
+            pub safe fn SetStdHandle(which: u32, handle: isize) -> i32;
             pub safe fn GenerateConsoleCtrlEvent(event: u32, group: u32) -> i32;
         }
     }
@@ -39,9 +41,15 @@ mod console {
     pub fn open() {
         static OPENED: Once = Once::new();
         OPENED.call_once(|| {
+            // Input, output and errors, by the numbers that stand for them; the new console would take their places.
+            let streams = [-10_i32, -11, -12].map(|which| which.cast_unsigned());
+            let handles = streams.map(|which| (which, system::GetStdHandle(which)));
             // There may be none to leave.
             let _ = system::FreeConsole();
             assert_ne!(system::AllocConsole(), 0, "no console: {}", io::Error::last_os_error());
+            for (which, handle) in handles {
+                assert_ne!(system::SetStdHandle(which, handle), 0, "{}", io::Error::last_os_error());
+            }
             // The test hears its own Ctrl-C, and goes on.
             ctrlc::set_handler(|| {}).expect("nothing else here handles interrupts");
         });
