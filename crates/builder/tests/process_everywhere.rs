@@ -2,22 +2,21 @@
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 #![allow(clippy::exit, reason = "the program that is run ends with a code of its own")]
 
+mod process_support;
+
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{env, fs};
 
 use builder::Context;
-use builder::base::GoModules;
 use builder::context::Environment;
-use builder::download::Downloader;
 use builder::process::{self, Invocation, ProcessErrorKind};
-use builder::store::Store;
+use process_support::eventually;
 
 /// Says which part of a test this program plays when it is started again.
 const ROLE: &str = "PYDIST_TEST_ROLE";
@@ -27,17 +26,7 @@ fn role() -> Option<String> {
 }
 
 fn context(folder: &Path) -> Context {
-    Context {
-        store: Store::at(folder.join("store")),
-        downloader: Downloader::default(),
-        environment: Environment::new(env::vars_os()),
-        jobs: 1,
-        offline: true,
-        timeout: None,
-        go_modules: GoModules::default(),
-        cancelled: Arc::new(AtomicBool::new(false)),
-        listener: Arc::new(|_| {}),
-    }
+    process_support::context(folder, Environment::new(env::vars_os()))
 }
 
 fn this_program(test: &str, role: &str, folder: &Path) -> Invocation {
@@ -77,14 +66,6 @@ fn members(folder: &Path) -> Vec<SocketAddr> {
 fn assert_all_end(members: Vec<SocketAddr>) {
     for address in members {
         eventually("the end of the family", || TcpStream::connect(address).is_err());
-    }
-}
-
-fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < Duration::from_secs(60), "waited in vain for: {what}");
-        thread::sleep(Duration::from_millis(5));
     }
 }
 

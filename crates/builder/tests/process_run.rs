@@ -1,49 +1,31 @@
 //! Programs are run to their end, heard whole, and ended with everything they started.
 #![cfg(unix)]
 
+mod process_support;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use builder::Context;
-use builder::base::GoModules;
 use builder::context::Environment;
-use builder::download::Downloader;
 use builder::process::{self, Invocation, ProcessErrorKind};
-use builder::store::Store;
+use process_support::eventually;
 use vocab::{Event, Fault};
 
 fn context(folder: &Path) -> Context {
     let path = std::env::var_os("PATH").expect("tests need a PATH");
-    Context {
-        store: Store::at(folder.join("store")),
-        downloader: Downloader::default(),
-        environment: Environment::new([("PATH".into(), path), ("FROM_CONTEXT".into(), "kept".into())]),
-        jobs: 1,
-        offline: true,
-        timeout: None,
-        go_modules: GoModules::default(),
-        cancelled: Arc::new(AtomicBool::new(false)),
-        listener: Arc::new(|_| {}),
-    }
+    let environment = Environment::new([("PATH".into(), path), ("FROM_CONTEXT".into(), "kept".into())]);
+    process_support::context(folder, environment)
 }
 
 fn shell(folder: &Path, script: &str) -> Invocation {
     Invocation::new("/bin/sh", folder).arg("-c").arg(script)
-}
-
-/// Waits until `condition` holds; the failure says what was waited for.
-fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < Duration::from_secs(20), "waited in vain for: {what}");
-        thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn is_alive(process: &str) -> bool {

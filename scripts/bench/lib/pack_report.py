@@ -76,8 +76,7 @@ def section(chosen, workshop, contestants):
         cache, and no side waits for its files to reach the disk. Warm, pydist imports no module again that it knows
         from the same wheels on the same interpreter; cold, it imports every native module, which no rival does; so
         there is a second row, from a store that has the wheels and the results of their imports, and nothing made of
-        them. pip
-        compiles every module and uv links its files from its cache, as both do by default."""
+        them. pip compiles every module and uv links its files from its cache, as both do by default."""
     )
     text += "\n"
     if contestants.skipped:
