@@ -102,8 +102,9 @@ mod tests {
 
     #[test]
     fn the_digest_is_of_all_that_was_written_before_the_end() {
-        let mut file = tempfile::tempfile().unwrap();
-        let reader = file.try_clone().unwrap();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        // Opened again, as the writer of artifacts does it: on Windows a clone would move the writer's position.
+        let reader = file.reopen().unwrap();
         let follower = Follower::default();
         let digest = std::thread::scope(|scope| {
             let digest = scope.spawn(|| follower.digest(&reader));
