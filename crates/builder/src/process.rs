@@ -326,6 +326,7 @@ fn start(context: &Context, invocation: &Invocation) -> Result<(Tree, Receiver<S
     #[cfg(windows)]
     command.wrap(process_wrap::std::JobObject);
 
+    keeper::ready();
     let mut child = spawn(&mut command).map_err(|error| why_not_started(invocation, error))?;
     let watched = keeper::watch(child.id());
     let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());

@@ -101,6 +101,29 @@ fn an_interrupted_build_ends_a_program_with_what_it_started() {
     assert!(matches!(error.kind, ProcessErrorKind::Cancelled), "{error:?}");
 }
 
+/// This program is also the builder that is killed, which then starts the parent.
+#[test]
+fn a_killed_builder_takes_a_program_with_it_and_what_that_started() {
+    const TEST: &str = "a_killed_builder_takes_a_program_with_it_and_what_that_started";
+    match role().as_deref() {
+        Some("builder") => {
+            let folder = env::current_dir().unwrap();
+            let outcome = process::run(&context(&folder), &this_program(TEST, "parent", &folder));
+            panic!("the program should never end: {outcome:?}");
+        }
+        Some(role) => family(TEST, role),
+        None => {}
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", TEST]).env(ROLE, "builder").current_dir(folder.path());
+    let mut builder = command.spawn().unwrap();
+    let members = members(folder.path());
+    builder.kill().unwrap();
+    builder.wait().unwrap();
+    assert_all_end(members);
+}
+
 /// On Windows both get the same Ctrl-C, and the program may be the first to end.
 #[test]
 fn a_program_that_ends_at_the_interrupt_of_a_build_is_not_at_fault() {

@@ -94,28 +94,6 @@ fn a_program_leaves_nothing_running_behind() {
     eventually("the end of the background child", || !is_alive(&process));
 }
 
-/// This test starts itself a second time as the builder that is killed.
-#[test]
-fn a_killed_builder_takes_its_programs_with_it() {
-    if let Some(folder) = std::env::var_os("PYDIST_TEST_KILLED_BUILDER").map(PathBuf::from) {
-        let outcome = process::run(&context(&folder), &family(&folder));
-        panic!("the program should never end: {outcome:?}");
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let mut builder = Command::new(std::env::current_exe().unwrap())
-        .args(["a_killed_builder_takes_its_programs_with_it", "--exact"])
-        .env("PYDIST_TEST_KILLED_BUILDER", folder.path())
-        .spawn()
-        .unwrap();
-    let members = family_members(folder.path());
-    assert!(members.iter().all(|process| is_alive(process)));
-    builder.kill().unwrap();
-    builder.wait().unwrap();
-    for process in members {
-        eventually("the end of the family", || !is_alive(&process));
-    }
-}
-
 #[test]
 fn both_streams_are_read_at_once_however_much_is_said() {
     let folder = tempfile::tempdir().unwrap();

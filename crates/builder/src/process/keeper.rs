@@ -5,14 +5,17 @@
 //! helper then kills every group it still knows. Linux's `PR_SET_PDEATHSIG` was the alternative; it reaches only
 //! the direct child, follows the thread rather than the process, and needs unsafe code.
 //!
-//! Limits: without a `sh`, and on Windows, a killed builder leaves its programs running (an interrupted or
-//! failing one does not). A program that moves itself to another session is out of reach.
+//! On Windows the builder enters a job object, and with it what it starts from then on. The system ends all that is in
+//! the job when the last handle to it closes, which is the builder's own.
+//!
+//! Limits: without a `sh`, a killed builder leaves its programs running (an interrupted or failing one does not). A
+//! program that moves itself to another session is out of reach.
 
 #[cfg(unix)]
-pub(super) use unix::{Watched, watch};
+pub(super) use unix::{Watched, ready, watch};
 
-#[cfg(not(unix))]
-pub(super) use elsewhere::{Watched, watch};
+#[cfg(windows)]
+pub(super) use windows::{Watched, ready, watch};
 
 #[cfg(unix)]
 mod unix {
@@ -40,6 +43,9 @@ for group in $groups; do kill -s KILL -- "-$group"; done
     pub(in super::super) struct Watched {
         group: u32,
     }
+
+    /// Before a program is started. The helper starts with the first one that is watched.
+    pub(in super::super) fn ready() {}
 
     pub(in super::super) fn watch(group: u32) -> Watched {
         say('+', group);
@@ -72,11 +78,30 @@ for group in $groups; do kill -s KILL -- "-$group"; done
     }
 }
 
-#[cfg(not(unix))]
-mod elsewhere {
+#[cfg(windows)]
+mod windows {
+    use std::sync::OnceLock;
+
+    use win32job::{ExtendedLimitInfo, Job, JobError};
+
+    // Never dropped: the system closes it with the process.
+    static JOB: OnceLock<Option<Job>> = OnceLock::new();
+
     pub(in super::super) struct Watched;
+
+    /// Before a program is started, which is then born into the job.
+    pub(in super::super) fn ready() {
+        // Refused only inside a job that allows none within itself; then it is as if there were no keeper.
+        JOB.get_or_init(|| enter().ok());
+    }
 
     pub(in super::super) fn watch(_process: u32) -> Watched {
         Watched
+    }
+
+    fn enter() -> Result<Job, JobError> {
+        let job = Job::create_with_limit_info(ExtendedLimitInfo::new().limit_kill_on_job_close())?;
+        job.assign_current_process()?;
+        Ok(job)
     }
 }
