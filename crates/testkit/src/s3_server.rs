@@ -35,25 +35,32 @@ impl S3Server {
         let listener = runtime.block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
         let listener = listener.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        // The server looks whether an object is there and then writes it: only one at a time keeps a condition true.
-        let writing = Arc::new(tokio::sync::Mutex::new(()));
+        // The server looks whether an object is there and then writes it: only one at a time keeps a condition true. An
+        // object's checksum lies in a file of its own: who reads both must not meet a writer between them.
+        let turns = Arc::new(tokio::sync::RwLock::new(()));
         runtime.spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                let (service, writing) = (service.clone(), Arc::clone(&writing));
-                let one_at_a_time = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-                    let (service, writing) = (service.clone(), Arc::clone(&writing));
+                let (service, turns) = (service.clone(), Arc::clone(&turns));
+                let writers_alone = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                    let (service, turns) = (service.clone(), Arc::clone(&turns));
                     async move {
                         let is_part = request.uri().query().is_some_and(|query| query.contains("partNumber="));
-                        let writes = matches!(*request.method(), Method::PUT | Method::POST) && !is_part;
-                        let _turn = if writes { Some(writing.lock().await) } else { None };
+                        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
                         // The service has a method of this name as well, for bodies of its own.
-                        Service::call(&service, request).await
+                        let answer = Service::call(&service, request);
+                        if is_part || reads {
+                            let _turn = turns.read().await;
+                            answer.await
+                        } else {
+                            let _turn = turns.write().await;
+                            answer.await
+                        }
                     }
                 });
                 tokio::spawn(async move {
                     // A client that goes away midway is its own affair.
                     let _ = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(socket), one_at_a_time)
+                        .serve_connection(TokioIo::new(socket), writers_alone)
                         .await;
                 });
             }
