@@ -7,6 +7,7 @@ mod wheel_support;
 use std::process::Command;
 
 use builder::wheel::{WheelBlob, unpack_all};
+use rustix::process::{Resource, Rlimit, setrlimit};
 use testkit::WheelBuilder;
 use wheel_support::Bench;
 
@@ -16,16 +17,12 @@ const LIMITED: &str = "PYDIST_TEST_FEW_FILES";
 #[test]
 fn new_wheels_need_fewer_open_files_than_there_are_wheels() {
     if std::env::var_os(LIMITED).is_some() {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(128), maximum: Some(128) }).unwrap();
         return unpack_many();
     }
     let name = std::thread::current().name().unwrap().to_owned();
-    let limited = Command::new("sh")
-        .args(["-c", "ulimit -n 128 && exec \"$0\" --exact \"$1\""])
-        .arg(std::env::current_exe().unwrap())
-        .arg(name)
-        .env(LIMITED, "1")
-        .output()
-        .unwrap();
+    let mut limited = Command::new(std::env::current_exe().unwrap());
+    let limited = limited.args(["--exact", &name]).env(LIMITED, "1").output().unwrap();
     let told = [limited.stdout, limited.stderr].concat();
     let told = String::from_utf8_lossy(&told);
     assert!(limited.status.success() && told.contains("1 passed"), "{told}");
