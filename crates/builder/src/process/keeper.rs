@@ -44,8 +44,10 @@ for group in $groups; do kill -s KILL -- "-$group"; done
         group: u32,
     }
 
-    /// Before a program is started. The helper starts with the first one that is watched.
-    pub(in super::super) fn ready() {}
+    /// Before a program is started: the helper stands.
+    pub(in super::super) fn ready() {
+        KEEPER.get_or_init(start);
+    }
 
     pub(in super::super) fn watch(group: u32) -> Watched {
         say('+', group);
@@ -59,7 +61,7 @@ for group in $groups; do kill -s KILL -- "-$group"; done
     }
 
     fn say(sign: char, group: u32) {
-        if let Some(keeper) = KEEPER.get_or_init(start)
+        if let Some(Some(keeper)) = KEEPER.get()
             && let Ok(mut pipe) = keeper.lock()
         {
             // A helper that somebody killed is a helper less; the build itself is not at fault.
