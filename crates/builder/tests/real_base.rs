@@ -5,6 +5,7 @@
 mod base_support;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use base_support::{
     Bench, folder, gzip, installs_a_wheel, makes_an_environment, moved, output, request, snapshot, table, told, version,
@@ -28,7 +29,9 @@ fn t12_the_exact_3_14_6_runs_wherever_it_is_moved() {
     assert_eq!((tree.record.actual, tree.record.stand_in), (version("3.14.6"), false));
     assert_eq!(tree.record.absent, ["ensurepip", "headers", "idlelib", "test"]);
     assert_eq!(absolute_paths_left(&tree.root, &[at.to_str().unwrap(), "/tmp/python-pip"]), []);
+    let made = fs::metadata(&tree.root).unwrap().ino();
     assert_eq!(provided(&bench, "3.14.6", PlatformKey::LinuxX64).identity, tree.identity);
+    assert_eq!(fs::metadata(&tree.root).unwrap().ino(), made, "it is not made again");
 
     let prefix = moved(&tree, &at);
     let python = prefix.join("bin/python");

@@ -6,6 +6,7 @@
 mod base_support;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -36,8 +37,10 @@ fn provided() -> MutexGuard<'static, Provided> {
         needles.extend(python.built_in.iter().cloned());
         let original = python.prefix.clone();
         let tree = provide(&bench.context, &choice).unwrap_or_else(|error| panic!("{}", told(&error)));
+        let made = fs::metadata(&tree.root).unwrap().ino();
         let again = provide(&bench.context, &choice).unwrap();
         assert_eq!(again.identity, tree.identity);
+        assert_eq!(fs::metadata(&tree.root).unwrap().ino(), made, "it is not made again");
         Mutex::new(Provided { tree, original, needles })
     });
     made.lock().unwrap_or_else(PoisonError::into_inner)
