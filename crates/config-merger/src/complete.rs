@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use url::{Host, Url};
 use vocab::{DistributionName, PlatformKey, SystemVersion, VersionString};
 
 use crate::document::shown;
@@ -54,6 +55,18 @@ impl Completion<'_> {
 
     fn registries(&mut self, layer: RegistriesLayer) -> Registries {
         let additional: Vec<String> = layer.additional.unwrap_or_default().into_iter().map(|url| url.0).collect();
+        let allow_http: BTreeSet<String> =
+            layer.allow_http.unwrap_or_default().into_iter().map(|host| host.0).collect();
+        for url in &additional {
+            if let Some(host) = unencrypted_host(url).filter(|host| !allow_http.contains(host)) {
+                self.report.fault(
+                    FindingCode::Value,
+                    self.item_place("/registries/additional", url),
+                    format!("{} is asked without encryption, so anybody on the way can answer for it", shown(url)),
+                    Some(format!("write `https://…`, or name `{host}` in `registries.allowHttp`")),
+                );
+            }
+        }
         let spelling: HashMap<String, &String> = additional.iter().map(|url| (index_url_key(url), url)).collect();
         // An index that was refused is not missed a second time.
         let refused =
@@ -74,7 +87,7 @@ impl Completion<'_> {
                 ),
             }
         }
-        Registries { additional, pinned }
+        Registries { additional, allow_http, pinned }
     }
 
     fn packages(&mut self, layer: PackagesLayer) -> Packages {
@@ -147,6 +160,17 @@ impl Completion<'_> {
         }
         files
     }
+}
+
+/// The host of an `http:` URL that is not this machine.
+fn unencrypted_host(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok().filter(|url| url.scheme() == "http")?;
+    let is_this_machine = match url.host()? {
+        Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    };
+    (!is_this_machine).then(|| url.host_str().unwrap_or_default().to_owned())
 }
 
 /// The entries that were not taken back.

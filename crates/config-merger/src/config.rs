@@ -33,9 +33,13 @@ pub struct Config {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Registries {
-    /// Index URLs (http, https or file) asked beside the default index, in this order; none twice.
+    /// Index URLs (http, https or file) asked after the default index, in this order; none twice.
     pub additional: Vec<String>,
+    /// Hosts beside this machine that may be asked without encryption.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub allow_http: BTreeSet<String>,
     /// These distributions are taken from this index and no other. Each URL is one of `additional`, in the same
     /// spelling.
     pub pinned: BTreeMap<DistributionName, String>,

@@ -138,16 +138,19 @@ pub(crate) fn shown(text: &str) -> String {
     format!("`{short}`")
 }
 
-/// In `scheme://user:password@host` three stars stand for the password: messages end up in logs.
+/// In `scheme://user:password@host` three stars stand for the password, on the web for the user as well, which may be
+/// a token: messages end up in logs.
 pub(crate) fn without_passwords(text: &str) -> Cow<'_, str> {
     let mut safe = String::new();
     let mut rest = text;
     while let Some(start) = rest.find("://").map(|at| at + 3) {
         let end = rest[start..].find(['/', '"', '\'', ' ', '\n']).map_or(rest.len(), |length| start + length);
         let authority = &rest[start..end];
-        match authority.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?.0, host))) {
-            Some((user, host)) => safe.push_str(&format!("{}{user}:***@{host}", &rest[..start])),
-            None => safe.push_str(&rest[..end]),
+        let is_web = ["http://", "https://"].iter().any(|scheme| rest[..start].ends_with(scheme));
+        match authority.rsplit_once('@').map(|(user, host)| (user.split_once(':').map(|(name, _)| name), host)) {
+            Some((_, host)) if is_web => safe.push_str(&format!("{}***@{host}", &rest[..start])),
+            Some((Some(user), host)) => safe.push_str(&format!("{}{user}:***@{host}", &rest[..start])),
+            _ => safe.push_str(&rest[..end]),
         }
         rest = &rest[end..];
     }
@@ -366,10 +369,11 @@ mod tests {
     #[test]
     fn no_message_shows_a_password() {
         let cases = [
-            ("https://me:secret@x/y", "https://me:***@x/y"),
-            ("a @ git+https://me:se@cret@x ; b", "a @ git+https://me:***@x ; b"),
-            ("https://me@x/a:b@c", "https://me@x/a:b@c"),
-            ("ftp://a:b@c/d http://e:f@g", "ftp://a:***@c/d http://e:***@g"),
+            ("https://me:secret@x/y", "https://***@x/y"),
+            ("a @ git+https://me:se@cret@x ; b", "a @ git+https://***@x ; b"),
+            ("https://token@x/a:b@c", "https://***@x/a:b@c"),
+            ("git+ssh://git@x/a", "git+ssh://git@x/a"),
+            ("ftp://a:b@c/d http://e:f@g", "ftp://a:***@c/d http://***@g"),
             ("numpy", "numpy"),
         ];
         for (text, safe) in cases {

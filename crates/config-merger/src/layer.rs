@@ -72,9 +72,12 @@ pub(crate) struct RunnersLayer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Registries")]
 pub(crate) struct RegistriesLayer {
-    /// Index URLs asked beside the default one, in order. The version's follow the shared ones.
+    /// Index URLs asked after the default one, in order. The version's follow the shared ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub additional: Field<Vec<IndexUrl>>,
+    /// Hosts that may be asked over plain `http:`; this machine's own always may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_http: Field<Vec<HostName>>,
     /// Distributions that are taken from one of the additional indexes and no other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pinned: Field<ByName<Option<IndexUrl>>>,
@@ -237,6 +240,10 @@ pub(crate) struct IndexUrl(
     #[schemars(regex(pattern = "^(https?|file)://"))]
     pub String,
 );
+
+/// The name or address of a host, without port.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct HostName(#[schemars(regex(pattern = r"^[^\s/@]+$"))] pub String);
 
 /// Why a rule holds; shown in the summary and kept in the manifest.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

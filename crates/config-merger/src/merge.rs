@@ -19,6 +19,7 @@ pub(crate) fn merge(shared: &Value, mut own: Value, notes: &mut Vec<String>) -> 
 
     choose_dependencies(&merged, &mut own, notes);
     unite(&merged, &mut own, "/registries/additional", index_key, notes);
+    unite(&merged, &mut own, "/registries/allowHttp", text_key, &mut Vec::new());
     let platforms = PlatformKey::ALL.map(|platform| format!("/packages/platformSpecific/{platform}"));
     for packages in platforms.iter().map(String::as_str).chain(["/packages"]) {
         unite(&merged, &mut own, &format!("{packages}/copyFiles"), copy_file_key, notes);

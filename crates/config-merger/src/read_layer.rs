@@ -8,7 +8,7 @@ use vocab::{DistributionName, TreePath};
 
 use crate::document::{Node, shown};
 use crate::layer::{
-    BuildLayer, BuildWheelLayer, CopyFileLayer, IndexUrl, Layer, Name, PackagesLayer, PlatformLayer, Reason,
+    BuildLayer, BuildWheelLayer, CopyFileLayer, HostName, IndexUrl, Layer, Name, PackagesLayer, PlatformLayer, Reason,
     ReasonsLayer, RegistriesLayer, RequirementText, ResolutionLayer, RunnersLayer,
 };
 use crate::reader::{Cursor, Reader};
@@ -39,7 +39,10 @@ impl Reader<'_> {
         let layer = RegistriesLayer {
             additional: fields
                 .take("additional")
-                .and_then(|at| self.list(&at, "a list of index URLs", |reader, at| reader.index_url(at))),
+                .and_then(|at| self.list(&at, "a list of index URLs", |reader, at| reader.additional_index(at))),
+            allow_http: fields
+                .take("allowHttp")
+                .and_then(|at| self.list(&at, "a list of hosts", |reader, at| reader.host_name(at))),
             pinned: fields
                 .take("pinned")
                 .and_then(|at| self.by_name(&at, "/registries/pinned", |reader, at, _| reader.index_url(at))),
@@ -67,6 +70,23 @@ impl Reader<'_> {
             return None;
         }
         Some(text.to_owned())
+    }
+
+    fn additional_index(&mut self, at: &Cursor<'_>) -> Option<IndexUrl> {
+        let url = self.index_url(at)?;
+        self.remember_item(at, "/registries/additional", &url.0);
+        Some(url)
+    }
+
+    fn host_name(&mut self, at: &Cursor<'_>) -> Option<HostName> {
+        let text = self.string(at, "the name of a host, a string,")?.trim().to_ascii_lowercase();
+        if Url::parse(&format!("http://{text}/")).is_ok_and(|url| url.host_str() == Some(&text) && url.port().is_none())
+        {
+            return Some(HostName(text));
+        }
+        let hint = "write the host alone, without scheme, port or path";
+        self.fault(at, FindingCode::Value, format!("{} is no host", shown(&text)), Some(hint.into()));
+        None
     }
 
     fn index_url(&mut self, at: &Cursor<'_>) -> Option<IndexUrl> {

@@ -365,13 +365,16 @@ fn archive_distribution(file_name: &str) -> Option<String> {
     }
 }
 
-/// A password in a configuration would end up in locks, logs and manifests.
+/// A password in a configuration would end up in locks, logs and manifests. A name alone is as bad on the web, where
+/// many hosts take a token in its place; that of an ssh URL is no secret.
 pub(crate) fn refuse_password(url: &Url) -> Result<(), Complaint> {
-    if url.password().is_none() {
-        return Ok(());
-    }
+    let what = match (url.password(), url.username()) {
+        (Some(_), _) => "a password",
+        (None, user) if !user.is_empty() && matches!(url.scheme(), "https" | "http") => "a user name or token",
+        _ => return Ok(()),
+    };
     complain(
-        format!("the URL of `{}` holds a password", url.host_str().unwrap_or_default()),
+        format!("the URL of `{}` holds {what}", url.host_str().unwrap_or_default()),
         "leave it out; credentials are taken from ~/.netrc and the keyring",
     )
 }

@@ -319,6 +319,7 @@ mod tests {
             registries: Registries {
                 additional: vec![url.clone()],
                 pinned: [("cudf-cu12".parse().unwrap(), url)].into(),
+                ..Registries::default()
             },
             ..Question::default()
         };

@@ -79,6 +79,49 @@ fn m9_a_missing_shared_file_through_the_program() {
 }
 
 #[test]
+fn attack_13_a_token_in_a_url_is_refused_as_a_password_is_and_never_shown() {
+    let token = "ghp_0123456789";
+    let git = format!("tool @ git+https://{token}@git.example.org/tool.git");
+    let cases = [
+        json!({ "registries": { "additional": [format!("https://{token}@index.example.org/simple")] } }),
+        json!({ "registries": { "additional": [format!("https://{token}:x-oauth-basic@index.example.org/simple")] } }),
+        json!({ "packages": { "dependencies": [git], "resolution": { "allowSourceAll": true } } }),
+        json!({ "packages": { "dependencies": [format!("tool @ https://{token}@files.example.org/tool-1.tar.gz")] } }),
+    ];
+    for own in cases {
+        let case = Case::new(&json!({}), &own);
+        let shown = program(case.path(), &["3.12.10"]);
+        assert!(shown.contains("exit code 2") && shown.contains("holds a"), "{shown}");
+        assert!(!shown.contains(token), "{shown}");
+    }
+    // The name in an ssh URL is no secret.
+    let own = json!({ "packages": {
+        "dependencies": ["tool @ git+ssh://git@git.example.org/tool.git"], "resolution": { "allowSourceAll": true },
+    } });
+    assert!(program(Case::new(&json!({}), &own).path(), &["3.12.10"]).contains("exit code 0"));
+}
+
+#[test]
+fn attack_3_an_index_without_encryption_is_asked_only_on_this_machine_or_where_that_is_said() {
+    let run = |url: &str, allowed: serde_json::Value| {
+        let own = json!({ "registries": { "additional": [url], "allowHttp": allowed } });
+        program(Case::new(&json!({}), &own).path(), &["3.12.10"])
+    };
+    for url in ["http://127.0.0.1:8080/simple", "http://[::1]/simple", "http://localhost/simple", "https://a.example/s"]
+    {
+        assert!(run(url, json!([])).contains("exit code 0"), "for {url}");
+    }
+    for url in ["http://index.example.org/simple", "http://127.0.0.1.example.org/", "http://10.0.0.7/simple"] {
+        let shown = run(url, json!(["other.example.org"]));
+        assert!(shown.contains("exit code 2") && shown.contains("`registries.allowHttp`"), "{shown}");
+        assert!(shown.contains("config.json:4:7 /registries/additional/0"), "{shown}");
+    }
+    assert!(run("http://index.example.org:81/simple", json!(["Index.example.org"])).contains("exit code 0"));
+    let shown = run("https://a.example/s", json!(["http://a.example"]));
+    assert!(shown.contains("exit code 2") && shown.contains("write the host alone"), "{shown}");
+}
+
+#[test]
 fn warnings_are_told_and_strictly_end_the_run() {
     let shared = json!({
         "registeries": {},
