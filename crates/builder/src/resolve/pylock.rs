@@ -105,7 +105,7 @@ pub fn read(
                 let file = wheel.file()?;
                 Some((target.rank(&file.file_name)?, file))
             })
-            .min_by(|one, other| (one.0, &one.1.file_name).cmp(&(other.0, &other.1.file_name)));
+            .min_by(|one, other| (&one.0, &one.1.file_name).cmp(&(&other.0, &other.1.file_name)));
         let wheel = best.map(|(_, file)| AnswerSource::Wheel(file)).filter(|_| !built(&name));
         let sdist = || package.sdist.as_ref().and_then(RawFile::file).map(AnswerSource::Sdist);
         let vcs = || {

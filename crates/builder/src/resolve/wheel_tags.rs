@@ -3,6 +3,8 @@
 //! The order is that of the installers' tag lists: the most specific interpreter first, then the stable ABI, then
 //! generic tags; within those the newest platform that is still allowed. A wheel above the ceiling never fits.
 
+use std::cmp::Reverse;
+
 use config_merger::Config;
 use vocab::{Arch, Os, PlatformKey, PythonVersion, SystemVersion};
 
@@ -16,8 +18,26 @@ pub struct Target {
 }
 
 /// Smaller is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rank(u32, u32);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    interpreter: u32,
+    platform: u32,
+    /// Of wheels that are equal in all other respects the one with the higher build tag is taken; the lowest is none.
+    build: Reverse<Option<BuildTag>>,
+}
+
+/// The digits at its start as a number, then the rest as a text (PEP 427).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct BuildTag(u64, String);
+
+impl BuildTag {
+    /// `None` where it does not begin with a digit.
+    fn parse(text: &str) -> Option<Self> {
+        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        // Of a number that no file name holds in earnest, all are equal.
+        (end > 0).then(|| Self(text[..end].parse().unwrap_or(u64::MAX), text[end..].to_owned()))
+    }
+}
 
 impl Target {
     /// With the default ceilings: glibc 2.28, macOS 13.0.
@@ -62,20 +82,19 @@ impl Target {
         let stem = file_name.strip_suffix(".whl")?;
         let mut parts = stem.rsplitn(4, '-');
         let (platforms, abis, pythons) = (parts.next()?, parts.next()?, parts.next()?);
-        parts.next()?;
-        let mut best: Option<Rank> = None;
+        let build = parts.next()?.split('-').nth(2).and_then(BuildTag::parse);
+        let mut best: Option<(u32, u32)> = None;
         for python in pythons.split('.') {
             for abi in abis.split('.') {
                 for platform in platforms.split('.') {
                     let rank = self.interpreter_rank(python, abi, platform == "any").zip(self.platform_rank(platform));
-                    if let Some((interpreter, platform)) = rank {
-                        let rank = Rank(interpreter, platform);
+                    if let Some(rank) = rank {
                         best = Some(best.map_or(rank, |best| best.min(rank)));
                     }
                 }
             }
         }
-        best
+        best.map(|(interpreter, platform)| Rank { interpreter, platform, build: Reverse(build) })
     }
 
     fn interpreter_rank(&self, python: &str, abi: &str, any: bool) -> Option<u32> {
@@ -222,6 +241,18 @@ mod tests {
             reversed.reverse();
             assert_eq!(best(platform, &reversed), expected, "of {reversed:?} on {platform}");
         }
+    }
+
+    #[test]
+    fn build_tags_are_ordered_as_a_number_and_a_text() {
+        let ordered = ["", "-0", "-1", "-1a", "-1abc", "-2", "-10", "-10b", "-99999999999999999999"];
+        for pair in ordered.windows(2) {
+            let [lower, higher] = [pair[0], pair[1]].map(|build| format!("a-1{build}-py3-none-any.whl"));
+            assert_eq!(best(PlatformKey::LinuxX64, &[&lower, &higher]), Some(&*higher), "of {lower} and {higher}");
+        }
+        // Only of files that are equal in all other respects.
+        let files = ["a-1-9-py3-none-any.whl", "a-1-1-cp312-cp312-manylinux_2_17_x86_64.whl"];
+        assert_eq!(best(PlatformKey::LinuxX64, &files), Some(files[1]));
     }
 
     #[test]
