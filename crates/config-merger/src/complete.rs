@@ -42,6 +42,7 @@ impl Completion<'_> {
             runners: runners(layer.runners.unwrap_or_default()),
             layout: layer.layout.unwrap_or_default(),
             degraded: false,
+            left_aside: BTreeSet::new(),
         }
     }
 

@@ -30,6 +30,9 @@ pub struct Config {
     /// A file could not be read and an empty document stood in for it, as `--lenient-config` allows.
     #[serde(skip)]
     pub degraded: bool,
+    /// Shared dependencies that an empty list of the version replaces.
+    #[serde(skip)]
+    pub left_aside: BTreeSet<DistributionName>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

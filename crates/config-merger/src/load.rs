@@ -1,12 +1,13 @@
 //! Reads the files of one runtime and merges them.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
 use serde::Serialize;
 use serde_json::Value;
-use vocab::{Digest, VersionString};
+use vocab::{Digest, DistributionName, VersionString};
 
 use crate::complete::Completion;
 use crate::document::{Document, Kind, Node};
@@ -114,7 +115,9 @@ pub(crate) fn merge_files(
     let mut config = None;
     // What two files say together is not known while one of them cannot be read.
     if both {
-        let merged = merge::merge(&to_value(&shared_layer), to_value(&own_layer), &mut report.notes);
+        let (shared, own) = (to_value(&shared_layer), to_value(&own_layer));
+        let replaced = left_aside(&shared, &own, &places, &fallback, &mut report);
+        let merged = merge::merge(&shared, own, &mut report.notes);
         let mut stage = Stage { version, operations: &operations, places, fallback: &fallback, report: &mut report };
         let mut complete = stage.patched(&merged);
         overrides::apply(&mut complete, &stage.places, &fallback, stage.report);
@@ -123,6 +126,7 @@ pub(crate) fn merge_files(
             conflicts::check_commits(&complete, stage.report);
         }
         complete.degraded = degraded;
+        complete.left_aside = replaced;
         config = Some(complete);
     }
 
@@ -168,6 +172,27 @@ impl Stage<'_> {
         };
         completion.config(layer)
     }
+}
+
+/// Warns of an empty list that replaces the shared one, and names what it leaves aside.
+fn left_aside(
+    shared: &Value,
+    own: &Value,
+    places: &Places,
+    fallback: &Place,
+    report: &mut Report,
+) -> BTreeSet<DistributionName> {
+    let replaced = merge::replaced_by_nothing(shared, own);
+    if !replaced.is_empty() {
+        let place = places.get("/packages/dependencies").unwrap_or(fallback).clone();
+        let text = match replaced.len() {
+            1 => "the list is empty, so the shared requirement is not installed".to_owned(),
+            count => format!("the list is empty, so the {count} shared requirements are not installed"),
+        };
+        let hint = "remove the key to install them, or write `\"inheritDependencies\": false` beside it if it is meant";
+        report.warning(FindingCode::Value, place, text, Some(hint.into()));
+    }
+    replaced.iter().filter_map(|item| merge::requirement_name(item).parse().ok()).collect()
 }
 
 /// `None` when it holds no JSON object.

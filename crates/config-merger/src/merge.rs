@@ -17,7 +17,7 @@ pub(crate) fn merge(shared: &Value, mut own: Value, notes: &mut Vec<String>) -> 
     let mut merged = json!({});
     json_patch::merge(&mut merged, shared);
 
-    choose_dependencies(&merged, &mut own, notes);
+    choose_dependencies(&merged, &mut own);
     unite(&merged, &mut own, "/registries/additional", index_key, notes);
     unite(&merged, &mut own, "/registries/allowHttp", text_key, &mut Vec::new());
     let platforms = PlatformKey::ALL.map(|platform| format!("/packages/platformSpecific/{platform}"));
@@ -43,7 +43,7 @@ pub(crate) fn merge(shared: &Value, mut own: Value, notes: &mut Vec<String>) -> 
 
 /// Absent: the shared list. Present: it alone, or, with `inheritDependencies`, added to the shared list, in which
 /// the distributions that it names itself give way.
-fn choose_dependencies(shared: &Value, own: &mut Value, notes: &mut Vec<String>) {
+fn choose_dependencies(shared: &Value, own: &mut Value) {
     let inherit = [&*own, shared].iter().find_map(|layer| layer.pointer("/packages/inheritDependencies")?.as_bool());
     let shared = items(shared, "/packages/dependencies");
     let Some(Value::Array(list)) = own.pointer_mut("/packages/dependencies") else { return };
@@ -53,14 +53,20 @@ fn choose_dependencies(shared: &Value, own: &mut Value, notes: &mut Vec<String>)
         let mut all: Vec<Value> = kept.cloned().collect();
         all.append(list);
         *list = all;
-    } else if list.is_empty() && !shared.is_empty() {
-        let count = shared.len();
-        notes.push(format!("`packages.dependencies` is an empty list, so the {count} shared ones are left aside"));
     }
 }
 
+/// The shared requirements, in canonical text, that an empty list of the version replaces. None where the version
+/// says `inheritDependencies` itself: then somebody has thought of them.
+pub(crate) fn replaced_by_nothing<'a>(shared: &'a Value, own: &Value) -> &'a [Value] {
+    let is_empty = own.pointer("/packages/dependencies").and_then(Value::as_array).is_some_and(Vec::is_empty);
+    let own_word = own.pointer("/packages/inheritDependencies").and_then(Value::as_bool);
+    let word = own_word.or_else(|| shared.pointer("/packages/inheritDependencies")?.as_bool());
+    if is_empty && own_word.is_none() && word != Some(true) { items(shared, "/packages/dependencies") } else { &[] }
+}
+
 /// In canonical text the normalised name stands in front.
-fn requirement_name(item: &Value) -> String {
+pub(crate) fn requirement_name(item: &Value) -> String {
     let text = item.as_str().unwrap_or_default();
     text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
 }

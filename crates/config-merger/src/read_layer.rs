@@ -103,7 +103,10 @@ impl Reader<'_> {
     fn packages(&mut self, at: &Cursor<'_>) -> Option<PackagesLayer> {
         let mut fields = self.fields(at)?;
         let layer = PackagesLayer {
-            dependencies: fields.take("dependencies").and_then(|at| self.requirements(&at, "/packages/dependencies")),
+            dependencies: fields.take("dependencies").and_then(|at| {
+                self.remember(&at, "/packages/dependencies");
+                self.requirements(&at, "/packages/dependencies")
+            }),
             inherit_dependencies: fields.take("inheritDependencies").and_then(|at| self.flag(&at)),
             overrides: fields
                 .take("overrides")

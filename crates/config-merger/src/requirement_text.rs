@@ -28,12 +28,7 @@ const ARCHIVES: [&str; 7] = [".whl", ".tar.gz", ".zip", ".tgz", ".tar.bz2", ".ta
 pub(crate) fn parse(text: &str, version: &VersionString) -> Result<Parsed, Complaint> {
     let text = text.trim();
     check_size(text)?;
-    if text.starts_with('-') {
-        return complain(
-            format!("{} is an option of pip and no requirement", shown(text)),
-            "list the requirement itself; indexes belong into `registries.additional`",
-        );
-    }
+    refuse_options(text)?;
     let mut oddities = Vec::new();
     let (head, reference) = match text.split_once('@') {
         Some((head, reference)) if is_head(head.trim()) => (Some(head.trim()), Some(reference.trim())),
@@ -113,6 +108,27 @@ fn from_package_folder(path: &TreePath, version: &VersionString) -> String {
         Some("") => "./".into(),
         Some(rest) if rest.starts_with('/') => format!(".{rest}"),
         _ => format!("../{path}"),
+    }
+}
+
+/// A line of pip's requirements files, with options or with the mark that it goes on in the next line.
+fn refuse_options(text: &str) -> Result<(), Complaint> {
+    let mut words = text.split_whitespace();
+    let option = if text.starts_with('-') { Some(text) } else { words.find(|word| word.starts_with("--")) };
+    match option {
+        Some(option) if option.starts_with("--hash") => complain(
+            format!("{} is an option of pip, not part of a requirement", shown(option)),
+            "options of pip do not belong here; digests are in lock.json",
+        ),
+        Some(option) => complain(
+            format!("{} is an option of pip, not part of a requirement", shown(option)),
+            "options of pip do not belong here; list the requirement itself, and indexes in `registries.additional`",
+        ),
+        None if text.ends_with('\\') => complain(
+            format!("{} ends with a backslash", shown(text)),
+            "leave it out; digests that pip expects in the next lines are in lock.json",
+        ),
+        None => Ok(()),
     }
 }
 
@@ -209,7 +225,8 @@ fn advice(text: &str) -> Option<String> {
         .find(|&at| bytes[at] == b'=' && !b"=<>!~".contains(&bytes[at - 1]) && bytes.get(at + 1) != Some(&b'='));
     let marker = text.find(';').unwrap_or(text.len());
     match single {
-        Some(at) if at < marker => {
+        // Only what stands before it can tell that a version follows.
+        Some(at) if at < marker && is_head(text[..at].trim()) => {
             Some(format!("write {}", shown(&format!("{}=={}", text[..at].trim_end(), text[at + 1..].trim_start()))))
         }
         _ if text.contains('/') => Some("a path starts with `./` or `../`, a URL with its scheme".into()),

@@ -67,6 +67,11 @@ impl Request {
                 });
             }
         }
+        decided.extend(config.left_aside.iter().map(|name| RuleRecord {
+            name: name.clone(),
+            outcome: Outcome::NotApplicable,
+            reason: "it is a shared dependency, and the version's own list is empty".to_owned(),
+        }));
         let mut requirements = Vec::new();
         for requirement in applicable {
             if let Some(reason) = skipped.get(&requirement.name) {

@@ -48,6 +48,35 @@ fn b8_ten_faults_in_two_files_are_told_in_one_run() {
     assert_eq!(shown.matches(": python-3.12.10/config.json:").count(), 5, "{shown}");
 }
 
+#[test]
+fn case_seed_twelve_faults_all_are_named_with_their_places() {
+    let shown = program(&fixtures().join("invalid/twelve-faults-in-two-files"), &["3.12.10"]);
+    let shared = [
+        "2:34 /registries/additional/0",
+        "2:47 /registries/additional/1",
+        "4:22 /packages/dependencies/0",
+        "4:37 /packages/dependencies/1",
+        "4:57 /packages/dependencies/3",
+        "5:30 /packages/skip/cudf-cu12/macos-arm64",
+        "5:71 /packages/skip/cudf-cu12/windows-x64",
+        "6:20 /packages/forceSource",
+        "7:5 /packages/resolutoin",
+        "9:25 /build/timeout",
+        "9:53 /build/parallelDownloads",
+    ];
+    let own = [
+        "3:29 /packages/overrides/scipy",
+        "4:30 /packages/copyFiles/0/from",
+        "4:87 /packages/copyFiles/1/to",
+        "4:108 /packages/copyFiles/2",
+        "5:27 /packages/platformSpecific/linux-amd64",
+    ];
+    let places = shared.iter().map(|place| format!(": shared-config.json:{place}: "));
+    for place in places.chain(own.iter().map(|place| format!(": python-3.12.10/config.json:{place}: "))) {
+        assert!(shown.contains(&place), "{place} is not in:\n{shown}");
+    }
+}
+
 /// A repository of empty configurations.
 fn repository(versions: &[&str]) -> Case {
     let case = Case::empty().file("shared-config.json", "{}");

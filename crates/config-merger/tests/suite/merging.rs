@@ -4,7 +4,7 @@ use config_merger::{LoadOptions, Policy};
 use serde_json::{Value, json};
 use vocab::PlatformKey::{self, LinuxAarch64, LinuxX64, MacosxAarch64, MacosxX64, WindowsX64};
 
-use crate::support::{Case, LENIENT, dependencies, faults, loaded, merged};
+use crate::support::{Case, LENIENT, STRICT, dependencies, faults, loaded, merged};
 
 fn shared_list() -> Value {
     json!({ "packages": { "dependencies": ["numpy==2.2.6", "PyYAML==6.0.2", "pandas==2.2.3"] } })
@@ -19,10 +19,38 @@ fn m1_without_dependencies_the_shared_list_holds_in_its_order() {
 }
 
 #[test]
-fn m2_an_empty_list_is_really_empty_and_says_so() {
-    let loaded = loaded(&shared_list(), &json!({ "packages": { "dependencies": [] } }));
+fn m2_case_seed_own_config_an_empty_list_is_really_empty_and_warns() {
+    let own = json!({ "packages": { "dependencies": [], "overrides": {} } });
+    let loaded = loaded(&shared_list(), &own);
     assert!(loaded.config.packages.dependencies.is_empty());
-    assert_eq!(loaded.notes, ["`packages.dependencies` is an empty list, so the 3 shared ones are left aside"]);
+    let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "python-3.12.10/config.json:3:21 /packages/dependencies: the list is empty, so the 3 shared requirements are not \
+          installed\n  hint: remove the key to install them, or write `\"inheritDependencies\": false` beside it if it is \
+          meant"
+        ]
+    );
+    let names: Vec<&str> = loaded.config.left_aside.iter().map(|name| name.as_str()).collect();
+    assert_eq!(names, ["numpy", "pandas", "pyyaml"]);
+    let strict = Case::new(&shared_list(), &own).load(STRICT).expect_err("a warning is a fault");
+    assert!(strict.to_string().contains("the list is empty"), "{strict}");
+}
+
+#[test]
+fn an_empty_list_that_is_meant_or_replaces_nothing_does_not_warn() {
+    let cases = [
+        // (shared, own)
+        (shared_list(), json!({ "packages": { "dependencies": [], "inheritDependencies": false } })),
+        (shared_list(), json!({ "packages": { "dependencies": [], "inheritDependencies": true } })),
+        (shared_list(), json!({ "packages": { "dependencies": ["torch"] } })),
+        (json!({}), json!({ "packages": { "dependencies": [] } })),
+    ];
+    for (shared, own) in cases {
+        let loaded = loaded(&shared, &own);
+        assert_eq!((loaded.warnings.len(), loaded.config.left_aside.len()), (0, 0), "for {own}");
+    }
 }
 
 #[test]

@@ -63,8 +63,14 @@ fn what_is_no_requirement_is_refused_with_what_to_write() {
         // (text, a part of the message)
         ("numpy=2.2.6", "hint: write `numpy==2.2.6`"),
         ("numpy 2.2.6", "is no requirement"),
-        ("-r more.txt", "is an option of pip"),
+        ("numpy>=2,=2", "write it as PEP 508 says"),
+        ("-r more.txt", "list the requirement itself, and indexes in `registries.additional`"),
+        ("-e ./tool", "is an option of pip"),
         ("--index-url https://x.example.org", "is an option of pip"),
+        // case field-hash-in-requirement
+        (&format!("idna==3.10 --hash=sha256:{}", "a".repeat(64)), "do not belong here; digests are in lock.json"),
+        ("a @ https://x.example.org/a-1.tar.gz --hash=sha256:00", "`--hash=sha256:00` is an option of pip"),
+        ("idna==3.10 \\", "ends with a backslash"),
         ("./x.whl", "does not tell the name"),
         ("/abs/x-1.whl", "names a place on one machine"),
         ("C:\\x-1.whl", "names a place on one machine"),
