@@ -32,6 +32,7 @@ mod settings;
 mod catalogue;
 mod derive;
 mod downloads;
+mod edition;
 mod look_up;
 
 // As pages.
@@ -45,6 +46,7 @@ pub use catalogue::{CATALOGUE_FORMAT, Catalogue, Listed, RetractedRow};
 pub use channel::{Channel, ChannelError};
 pub use content::{Content, CopiedFiles, Package, PartSize};
 pub use downloads::downloads;
+pub use edition::{EDITION_FORMAT, Edition, SignedCatalogue};
 pub use entry::{
     ENTRY_FORMAT, Entry, EntryError, Published, PublishedArtifact, PythonRecord, Signatures, StoredObject,
 };
@@ -53,5 +55,5 @@ pub use look_up::{LookUpError, LookUpErrorKind, Query};
 pub use moment::{Moment, MomentError};
 pub use notices::{NOTICE_FORMAT, Promotion, Retraction};
 pub use schema::{SchemaKind, schema};
-pub use settings::{IndexSettings, SETTINGS_FORMAT};
+pub use settings::{IndexSettings, SETTINGS_FORMAT, VALID_DAYS};
 pub use text::ReadError;

@@ -1,13 +1,15 @@
 //! Where everything lies at a destination: keys relative to its prefix, `/`-separated.
 //!
-//! What lies below `artifacts/` and `entries/` is written once, `settings.json` by hand. `catalogue.json`, `downloads.json`, `downloads/` and
-//! `site/` are derived and can be written again at any time.
+//! What lies below `artifacts/` and `entries/` is written once, `settings.json` by hand. `catalogue.json`,
+//! `catalogue.signed.json`, `downloads.json`, `downloads/` and `site/` are derived and can be written again at any time.
 
 use vocab::{Digest, TreePath};
 
 use crate::EntryId;
 
 pub const CATALOGUE: &str = "catalogue.json";
+/// The same for readers with a key, where somebody signs: [`crate::SignedCatalogue`].
+pub const SIGNED_CATALOGUE: &str = "catalogue.signed.json";
 /// For uv: the runtimes without a variant.
 pub const DOWNLOADS: &str = "downloads.json";
 /// For uv: one file for each variant.

@@ -5,7 +5,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use crate::{Catalogue, Entry, IndexSettings, Promotion, Retraction};
+use crate::{Catalogue, Edition, Entry, IndexSettings, Promotion, Retraction, SignedCatalogue};
 
 /// The kinds of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +15,20 @@ pub enum SchemaKind {
     Promotion,
     Catalogue,
     Settings,
+    Edition,
+    SignedCatalogue,
 }
 
 impl SchemaKind {
-    pub const ALL: [Self; 5] = [Self::Entry, Self::Retraction, Self::Promotion, Self::Catalogue, Self::Settings];
+    pub const ALL: [Self; 7] = [
+        Self::Entry,
+        Self::Retraction,
+        Self::Promotion,
+        Self::Catalogue,
+        Self::Settings,
+        Self::Edition,
+        Self::SignedCatalogue,
+    ];
 
     /// Of the file in `schemas/`, without `.schema.json`.
     pub fn name(self) -> &'static str {
@@ -28,6 +38,8 @@ impl SchemaKind {
             Self::Promotion => "promotion",
             Self::Catalogue => "catalogue",
             Self::Settings => "settings",
+            Self::Edition => "edition",
+            Self::SignedCatalogue => "signed-catalogue",
         }
     }
 }
@@ -48,6 +60,8 @@ pub fn schema(kind: SchemaKind) -> String {
         SchemaKind::Promotion => generator.into_root_schema_for::<Promotion>(),
         SchemaKind::Catalogue => generator.into_root_schema_for::<Catalogue>(),
         SchemaKind::Settings => generator.into_root_schema_for::<IndexSettings>(),
+        SchemaKind::Edition => generator.into_root_schema_for::<Edition>(),
+        SchemaKind::SignedCatalogue => generator.into_root_schema_for::<SignedCatalogue>(),
     }
     .to_value();
     schema["properties"]["format"] = json!({ "const": 1 });

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use vocab::{Exit, Fault};
 
 use crate::{
-    CATALOGUE_FORMAT, Catalogue, ENTRY_FORMAT, Entry, IndexSettings, NOTICE_FORMAT, Promotion, Retraction,
-    SETTINGS_FORMAT,
+    CATALOGUE_FORMAT, Catalogue, EDITION_FORMAT, ENTRY_FORMAT, Edition, Entry, IndexSettings, NOTICE_FORMAT, Promotion,
+    Retraction, SETTINGS_FORMAT, SignedCatalogue,
 };
 
 /// Canonical: fields in the order of the type, two spaces for each level, one newline at the end.
@@ -51,6 +51,25 @@ as_text! {
     Promotion, "promotion", NOTICE_FORMAT;
     Catalogue, "catalogue", CATALOGUE_FORMAT;
     IndexSettings, "settings file", SETTINGS_FORMAT;
+    SignedCatalogue, "signed catalogue", EDITION_FORMAT;
+}
+
+impl Edition {
+    /// The catalogue inside has a number of its own.
+    pub fn read(bytes: &[u8]) -> Result<Self, ReadError> {
+        let edition: Self = read("edition", EDITION_FORMAT, bytes)?;
+        match u64::from(edition.catalogue.format) {
+            found if found != u64::from(CATALOGUE_FORMAT) => {
+                Err(ReadError::Format { what: "catalogue", found, known: CATALOGUE_FORMAT })
+            }
+            _ => Ok(edition),
+        }
+    }
+
+    /// Canonical: equal values give equal bytes.
+    pub fn to_text(&self) -> String {
+        to_text(self)
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -5,8 +5,8 @@ mod common;
 use std::fs;
 
 use catalogue::{
-    Catalogue, Channel, Entry, EntryError, IndexSettings, Promotion, ReadError, Retraction, SchemaKind, object_keys,
-    schema,
+    Catalogue, Channel, Edition, Entry, EntryError, IndexSettings, Moment, Promotion, ReadError, Retraction,
+    SchemaKind, SignedCatalogue, object_keys, schema,
 };
 use common::{entry, manifest, moment, repository};
 use serde_json::{Value, json};
@@ -24,10 +24,16 @@ fn again(kind: SchemaKind, bytes: &[u8]) -> Result<String, ReadError> {
         SchemaKind::Promotion => Promotion::read(bytes)?.to_text(),
         SchemaKind::Catalogue => Catalogue::read(bytes)?.to_text(),
         SchemaKind::Settings => IndexSettings::read(bytes)?.to_text(),
+        SchemaKind::Edition => Edition::read(bytes)?.to_text(),
+        SchemaKind::SignedCatalogue => SignedCatalogue::read(bytes)?.to_text(),
     })
 }
 
-fn samples() -> [(SchemaKind, String); 5] {
+/// Of a key that was made for this and thrown away; only the form matters here.
+const PUBLIC_KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+const SIGNATURE: &str = "untrusted comment: x\nRUQ=\ntrusted comment: y\neg==\n";
+
+fn samples() -> [(SchemaKind, String); 7] {
     let (first, second) =
         (entry("3.12.10 linux-x64 a tar.zst 3 stable"), entry("3.12.10-atls macosx-x64 a zip 5 candidate"));
     let retraction = Retraction::new(first.id(), moment(6), "it cannot import numpy".into());
@@ -40,14 +46,19 @@ fn samples() -> [(SchemaKind, String); 5] {
     let settings = IndexSettings {
         public_url: Some("https://runtimes.example/p".into()),
         title: Some("Runtimes of the laboratory".into()),
+        valid_days: Some(30),
         ..IndexSettings::default()
     };
+    let edition = Edition::after(None, catalogue.clone(), moment(8), 30).expect("in range").to_text();
+    let signed = SignedCatalogue::new(PUBLIC_KEY.into(), SIGNATURE.into(), edition.clone());
     [
         (SchemaKind::Entry, first.to_text()),
         (SchemaKind::Retraction, retraction.to_text()),
         (SchemaKind::Promotion, promotion.to_text()),
         (SchemaKind::Catalogue, catalogue.to_text()),
         (SchemaKind::Settings, settings.to_text()),
+        (SchemaKind::Edition, edition),
+        (SchemaKind::SignedCatalogue, signed.to_text()),
     ]
 }
 
@@ -97,6 +108,13 @@ fn the_schemas_refuse_what_the_readers_refuse() {
         (SchemaKind::Settings, "/format", json!(2)),
         (SchemaKind::Settings, "/public_url", json!(1)),
         (SchemaKind::Settings, "/publicUrl", json!("https://runtimes.example")),
+        (SchemaKind::Settings, "/valid_days", json!(-1)),
+        (SchemaKind::Edition, "/counter", json!(-1)),
+        (SchemaKind::Edition, "/expires", json!(null)),
+        (SchemaKind::Edition, "/catalogue/entries", json!(null)),
+        (SchemaKind::Edition, "/catalogue/format", json!("1")),
+        (SchemaKind::SignedCatalogue, "/edition", json!({})),
+        (SchemaKind::SignedCatalogue, "/signature", json!(1)),
     ];
     for (kind, pointer, value) in cases {
         let mut wrong: Value = serde_json::from_str(&fixture(kind.name())).unwrap();
@@ -155,4 +173,27 @@ fn an_entry_is_made_of_a_manifest_that_was_packed() {
         error.to_string(),
         "the manifest of 3.12.10-slim for linux-x64 describes no artifact: the runtime had not been packed"
     );
+}
+
+#[test]
+fn attack_6_an_edition_counts_up_and_ends() {
+    let empty = || Catalogue::derive(&[], &[], &[]);
+    let at = |seconds| Moment::from_unix_seconds(seconds).unwrap();
+    let first = Edition::after(None, empty(), at(1_000_000), 30).unwrap();
+    assert_eq!((first.counter, first.expires), (1_000_000, at(1_000_000 + 30 * 86_400)));
+    // In the same second, and with a clock that went back.
+    for now in [1_000_000, 5] {
+        assert_eq!(Edition::after(Some(&first), empty(), at(now), 30).unwrap().counter, 1_000_001, "at {now}");
+    }
+    assert_eq!(Edition::after(Some(&first), empty(), at(2_000_000), 30).unwrap().counter, 2_000_000);
+    assert!(!first.has_expired(at(1_000_000 + 30 * 86_400 - 1)) && first.has_expired(first.expires));
+    assert!(!first.is_due(at(1_000_000 + 15 * 86_400 - 1)) && first.is_due(at(1_000_000 + 15 * 86_400)));
+    // What a hostile edition may hold ends in no panic.
+    let last = Edition { counter: u64::MAX, ..first.clone() };
+    assert_eq!(Edition::after(Some(&last), empty(), at(5), 30), None);
+    assert_eq!(Edition::after(None, empty(), at(253_402_000_000), 3650), None);
+    assert_eq!(Edition::after(None, empty(), at(-5), 1).unwrap().counter, 1);
+    let text = first.to_text().replace("\"format\": 1,\n    \"entries\"", "\"format\": 2,\n    \"entries\"");
+    let error = Edition::read(text.as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "the catalogue has format 2, this program reads format 1");
 }

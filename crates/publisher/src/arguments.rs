@@ -27,8 +27,18 @@ pub struct Arguments {
 pub enum Command {
     /// Publish artifacts: their manifests, SBOMs, provenance and signatures, an entry for each, and the index.
     Publish(PublishArguments),
-    /// Write the index again from the entries: catalogue.json, the site, and uv's lists.
+    /// Write the index again from the entries: catalogue.json, the same signed, the site, and uv's lists.
+    ///
+    /// With a key this renews the signed catalogue, which readers with a public key refuse once it has expired.
     Reindex {
+        #[command(flatten)]
+        signing: SigningArguments,
+        /// Sign with this key although another one signed before.
+        #[arg(long)]
+        change_key: bool,
+        /// How many days a signed catalogue is valid; remembered there [default: 90].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3650))]
+        valid_days: Option<u32>,
         /// How readers reach the destination, `https://host/prefix`; remembered there. uv's lists need it.
         #[arg(long, value_name = "URL")]
         public_url: Option<String>,
@@ -65,6 +75,8 @@ pub enum Command {
         /// For whoever meets it: a sentence.
         #[arg(long)]
         reason: String,
+        #[command(flatten)]
+        signing: SigningArguments,
     },
     /// Put entries into another channel.
     Promote {
@@ -72,6 +84,8 @@ pub enum Command {
         which: WhichArguments,
         #[arg(long, default_value = "stable")]
         channel: Channel,
+        #[command(flatten)]
+        signing: SigningArguments,
     },
     /// Remove what no entry points at, and what interrupted uploads left.
     Gc {
@@ -104,6 +118,13 @@ pub struct WhichArguments {
 }
 
 #[derive(Args, Debug)]
+pub struct SigningArguments {
+    /// A minisign secret key. Its content may also be in PYDIST_SIGNING_KEY, its password in PYDIST_SIGNING_PASSWORD.
+    #[arg(long, value_name = "FILE", visible_alias = "signing-key")]
+    pub key: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct PublishArguments {
     /// What `builder` wrote, with its manifest beside it; everything in dist/ when none is named.
@@ -120,9 +141,8 @@ pub struct PublishArguments {
     /// Entries that are there are an error, instead of being kept with a warning.
     #[arg(long)]
     pub fail_existing: bool,
-    /// A minisign secret key. Its content may also be in PYDIST_SIGNING_KEY, its password in PYDIST_SIGNING_PASSWORD.
-    #[arg(long, value_name = "FILE")]
-    pub key: Option<PathBuf>,
+    #[command(flatten)]
+    pub signing: SigningArguments,
     /// A URI for the provenance: who controls the building machine. Known by itself on GitHub and GitLab.
     #[arg(long, value_name = "URI")]
     pub builder_id: Option<String>,

@@ -7,23 +7,24 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::{Duration, SystemTime};
 
-use catalogue::{Catalogue, Channel, EntryId, Moment, object_keys};
+use catalogue::{Catalogue, Channel, EntryId, IndexSettings, Moment, object_keys};
 use cli::{Printer, Table};
 use publisher::{
-    Address, Builder, Candidate, CommittedLock, Concern, Destination, Existing, FolderDestination, Held, Options,
-    Outcome, Password, Placed, PublishError, S3Destination, S3Settings, Selection, Signer, Work, Written,
+    Address, Builder, Candidate, CommittedLock, Concern, Destination, Existing, FolderDestination, Held, IndexSigning,
+    Options, Outcome, Password, Placed, PublishError, S3Destination, S3Settings, Selection, Signer, Work, Written,
 };
 use serde_json::json;
 use vocab::{Event, Exit, Fault, Manifest, PlatformKey};
 
-use crate::arguments::{Arguments, Command, PublishArguments, WhichArguments};
+use crate::arguments::{Arguments, Command, PublishArguments, SigningArguments, WhichArguments};
+use crate::signing_key::signer;
 
 const TO: &str = "PYDIST_PUBLISH_TO";
 const DEFAULT_TO: &str = "published";
 const DIST: &str = "dist";
 
 #[derive(Debug, thiserror::Error)]
-enum CommandError {
+pub(crate) enum CommandError {
     #[error("there is no artifact in `{DIST}/`")]
     NothingBuilt,
     #[error("cannot read `{}`: {source}", path.display())]
@@ -88,14 +89,24 @@ pub fn run(
     let session = Session { printer, environment, cancelled, interactive, json, to: arguments.global.to.as_deref() };
     match &arguments.command {
         Command::Publish(publish) => session.publish(publish),
-        Command::Reindex { public_url, title } => session.reindex(public_url.as_deref(), title.as_deref()),
+        Command::Reindex { signing, change_key, valid_days, public_url, title } => {
+            let change = |settings: &mut IndexSettings| -> Result<(), CommandError> {
+                if let Some(text) = public_url {
+                    settings.public_url = Some(usable_url(text)?);
+                }
+                settings.title = title.clone().or(settings.title.take());
+                settings.valid_days = valid_days.or(settings.valid_days);
+                Ok(())
+            };
+            session.reindex(signing, *change_key, &change)
+        }
         Command::List { all } => session.list(*all),
         Command::Show { which } => session.show(which),
         Command::Verify { wanted, platform, public_key } => {
             session.verify(wanted.clone(), *platform, public_key.as_deref())
         }
-        Command::Retract { which, reason } => session.retract(which, reason),
-        Command::Promote { which, channel } => session.promote(which, *channel),
+        Command::Retract { which, reason, signing } => session.retract(which, reason, signing),
+        Command::Promote { which, channel, signing } => session.promote(which, *channel, signing),
         Command::Gc { dry_run, older_than_days } => session.gc(*dry_run, *older_than_days),
         Command::Keygen { folder, password } => session.keygen(folder, *password),
     }
@@ -143,7 +154,9 @@ impl Session<'_> {
         }
         // Before anything is uploaded: what stands against any of them, and whether the key can be used.
         publisher::judge(&candidates)?;
-        let signer = self.signer(arguments)?;
+        let signer = self.signer(&arguments.signing)?;
+        let created = self.now()?;
+        IndexSigning { signer: signer.as_ref(), now: created, change_key: false }.check(to.as_ref())?;
         if signer.is_none() {
             let text = "nothing is signed: `publisher keygen` makes a key, --key uses it".to_owned();
             self.printer.tell(Event::Note { text });
@@ -155,7 +168,7 @@ impl Session<'_> {
         };
         let options = Options {
             channel: arguments.channel,
-            created: self.now()?,
+            created,
             allowed,
             existing,
             builder: Builder::of(self.environment, arguments.builder_id.clone()),
@@ -165,7 +178,8 @@ impl Session<'_> {
         let tell = |event: Event| self.printer.tell(event);
         let work = Work { tell: &tell, cancelled: self.cancelled, next: &next };
         let outcomes = publisher::publish(to.as_ref(), &candidates, &options, &work)?;
-        let index = publisher::reindex(to.as_ref(), false)?;
+        let signing = IndexSigning { signer: options.signer.as_ref(), now: created, change_key: false };
+        let index = publisher::reindex(to.as_ref(), &signing, false)?;
         self.tell_outcomes(&outcomes);
         self.tell_index(to.as_ref(), &index);
         Ok(Exit::Done)
@@ -196,24 +210,8 @@ impl Session<'_> {
         Ok(Exit::Done)
     }
 
-    /// The key is in a file or in a variable, its password in a variable or asked for.
-    fn signer(&self, arguments: &PublishArguments) -> Result<Option<Signer>, Box<dyn Fault>> {
-        let file = arguments.key.clone().or_else(|| (self.environment)("PYDIST_SIGNING_KEY_FILE").map(PathBuf::from));
-        let (text, given) = match (file, (self.environment)("PYDIST_SIGNING_KEY")) {
-            (Some(path), _) => {
-                let text =
-                    fs::read_to_string(&path).map_err(|source| CommandError::Read { path: path.clone(), source })?;
-                (text, format!("`{}`", path.display()))
-            }
-            (None, Some(text)) => (text, "PYDIST_SIGNING_KEY".to_owned()),
-            (None, None) => return Ok(None),
-        };
-        let password = match (self.environment)("PYDIST_SIGNING_PASSWORD") {
-            Some(password) => Password::Text(password),
-            None if self.interactive => Password::Ask,
-            None => Password::None,
-        };
-        Ok(Some(Signer::new(&text, &given, password)?))
+    fn signer(&self, arguments: &SigningArguments) -> Result<Option<Signer>, Box<dyn Fault>> {
+        signer(arguments.key.as_deref(), self.environment, self.interactive)
     }
 
     fn tell_outcomes(&self, outcomes: &[Outcome]) {
@@ -255,17 +253,23 @@ impl Session<'_> {
         self.printer.say(&format!("{}/{}index.html shows them", to.place(), object_keys::SITE));
     }
 
-    fn reindex(&self, public_url: Option<&str>, title: Option<&str>) -> Outcomes {
+    fn reindex(
+        &self,
+        signing: &SigningArguments,
+        change_key: bool,
+        change: &dyn Fn(&mut IndexSettings) -> Result<(), CommandError>,
+    ) -> Outcomes {
         let to = self.destination()?;
-        if public_url.is_some() || title.is_some() {
-            let mut settings = publisher::read_settings(to.as_ref())?;
-            if let Some(text) = public_url {
-                settings.public_url = Some(usable_url(text)?);
-            }
-            settings.title = title.map(str::to_owned).or(settings.title);
+        let signer = self.signer(signing)?;
+        let signing = IndexSigning { signer: signer.as_ref(), now: self.now()?, change_key };
+        signing.check(to.as_ref())?;
+        let before = publisher::read_settings(to.as_ref())?;
+        let mut settings = before.clone();
+        change(&mut settings)?;
+        if settings != before {
             publisher::write_settings(&settings, to.as_ref())?;
         }
-        let index = publisher::reindex(to.as_ref(), true)?;
+        let index = publisher::reindex(to.as_ref(), &signing, true)?;
         self.tell_index(to.as_ref(), &index);
         Ok(Exit::Done)
     }
@@ -315,7 +319,7 @@ impl Session<'_> {
         let key = key.map(public_key).transpose()?;
         let selection = Selection { wanted, platform, format: None };
         let mut progress = |entry: &str| self.printer.say(&format!("reading {entry}"));
-        let verified = publisher::verify(from.as_ref(), &selection, key.as_deref(), &mut progress)?;
+        let verified = publisher::verify(from.as_ref(), &selection, key.as_deref(), self.now()?, &mut progress)?;
         for finding in &verified.findings {
             self.printer.tell(Event::Warning {
                 code: "W_PUBLISHED_DAMAGED",
@@ -333,12 +337,15 @@ impl Session<'_> {
             counted(verified.findings.len(), "fault", "faults")
         );
         if self.json {
-            let Held { artifacts, manifests, statements } = verified.held;
+            let Held { artifacts, manifests, statements, catalogues } = verified.held;
             self.printer.json(
                 "verified",
                 &json!({
                     "entries": verified.entries, "objects": verified.objects, "read": verified.read,
-                    "signatures": { "artifacts": artifacts, "manifests": manifests, "provenance": statements },
+                    "signatures": {
+                        "artifacts": artifacts, "manifests": manifests, "provenance": statements,
+                        "catalogues": catalogues,
+                    },
                     "faults": verified.findings.len(),
                 }),
             );
@@ -348,17 +355,17 @@ impl Session<'_> {
         Ok(if verified.findings.is_empty() { Exit::Done } else { Exit::Trust })
     }
 
-    fn retract(&self, which: &WhichArguments, reason: &str) -> Outcomes {
+    fn retract(&self, which: &WhichArguments, reason: &str, signing: &SigningArguments) -> Outcomes {
         let at = self.now()?;
-        self.each(which, |to, id| {
+        self.each(which, signing, |to, id| {
             let new = publisher::retract(to, id, at, reason)?;
             Ok(if new { format!("{id} is retracted") } else { format!("{id} was retracted before") })
         })
     }
 
-    fn promote(&self, which: &WhichArguments, channel: Channel) -> Outcomes {
+    fn promote(&self, which: &WhichArguments, channel: Channel, signing: &SigningArguments) -> Outcomes {
         let at = self.now()?;
-        self.each(which, |to, id| {
+        self.each(which, signing, |to, id| {
             publisher::promote(to, id, at, channel)?;
             Ok(format!("{id} is in {channel}"))
         })
@@ -367,9 +374,13 @@ impl Session<'_> {
     fn each(
         &self,
         which: &WhichArguments,
+        signing: &SigningArguments,
         act: impl Fn(&dyn Destination, &EntryId) -> Result<String, PublishError>,
     ) -> Outcomes {
         let to = self.destination()?;
+        let signer = self.signer(signing)?;
+        let signing = IndexSigning { signer: signer.as_ref(), now: self.now()?, change_key: false };
+        signing.check(to.as_ref())?;
         let written = Written::read(to.as_ref())?;
         for entry in selection(which).of(&written, to.as_ref())? {
             let told = act(to.as_ref(), &entry.id())?;
@@ -379,7 +390,7 @@ impl Session<'_> {
                 self.printer.data(&told);
             }
         }
-        let index = publisher::reindex(to.as_ref(), false)?;
+        let index = publisher::reindex(to.as_ref(), &signing, false)?;
         self.tell_index(to.as_ref(), &index);
         Ok(Exit::Done)
     }

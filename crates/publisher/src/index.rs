@@ -1,4 +1,4 @@
-//! What is derived from the entries: `catalogue.json`, uv's download lists and the site.
+//! What is derived from the entries: `catalogue.json`, the same signed, uv's download lists and the site.
 //!
 //! Any number of publishers may do this at once. Each reads the state of a file, then lists the entries, then replaces
 //! the file if it is still in that state; whoever is too late begins again. So the last one has seen every entry.
@@ -13,6 +13,7 @@ use vocab::Digest;
 use crate::destination::{Destination, Expected, Object, Replaced};
 use crate::object_key::ObjectKey;
 use crate::publish::PublishError;
+use crate::signed_index::IndexSigning;
 
 /// Each pass that loses gives way to another publisher's that wins.
 const PASSES: u32 = 300;
@@ -94,12 +95,12 @@ pub fn write_settings(settings: &IndexSettings, to: &dyn Destination) -> Result<
 const SITE_STATE: &str = "site/catalogue.sha256";
 
 /// Brings the index up to date: the catalogue, then what is derived from it for uv and for people. Gives the
-/// catalogue. With `anew` the site is written even where it seems to be of this catalogue.
-pub fn reindex(to: &dyn Destination, anew: bool) -> Result<Catalogue> {
+/// catalogue. With `anew` the catalogue is signed again and the site written even where they seem to be up to date.
+pub fn reindex(to: &dyn Destination, signing: &IndexSigning<'_>, anew: bool) -> Result<Catalogue> {
     let mut written = Written::default();
     let mut anew = anew;
     for pass in 0..PASSES {
-        match index_once(to, &mut written, anew)? {
+        match index_once(to, &mut written, signing, anew)? {
             // What was written is looked at once more: whoever wrote meanwhile may have known less.
             Pass::Wrote => anew = false,
             Pass::Lost => std::thread::sleep(pause(pass)),
@@ -117,11 +118,13 @@ enum Pass {
     Same(Catalogue),
 }
 
-fn index_once(to: &dyn Destination, written: &mut Written, anew: bool) -> Result<Pass> {
+fn index_once(to: &dyn Destination, written: &mut Written, signing: &IndexSigning<'_>, anew: bool) -> Result<Pass> {
     let settings = read_settings(to)?;
     // The states before the entries: what is listed afterwards is then at least as new.
     let catalogue_key: ObjectKey = object_keys::CATALOGUE.parse()?;
-    let before = to.get(&catalogue_key)?;
+    let signed_key: ObjectKey = object_keys::SIGNED_CATALOGUE.parse()?;
+    let (before, signed_before) = (to.get(&catalogue_key)?, to.get(&signed_key)?);
+    let edition = signing.standing(to.place(), signed_before.as_ref())?;
     written.refresh(to)?;
     let catalogue = written.catalogue();
     let text = catalogue.to_text();
@@ -130,6 +133,12 @@ fn index_once(to: &dyn Destination, written: &mut Written, anew: bool) -> Result
         Put::Wrote => true,
         Put::Same => false,
     };
+    if let Some(signed) = signing.next(to.place(), edition.as_ref(), &catalogue, &settings, anew)? {
+        match put(to, &signed_key, &signed, signed_before)? {
+            Put::Lost => return Ok(Pass::Lost),
+            Put::Wrote | Put::Same => wrote = true,
+        }
+    }
     if let Some(base) = &settings.public_url {
         for (key, list) in catalogue::downloads(&catalogue, base) {
             let key: ObjectKey = key.parse()?;

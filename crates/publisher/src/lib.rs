@@ -20,6 +20,7 @@ mod signature;
 mod index;
 mod publish;
 mod refusal;
+mod signed_index;
 mod upkeep;
 
 pub use destination::{
@@ -37,4 +38,5 @@ pub use sbom::{purl, sbom};
 pub use signature::{
     Password, SignatureError, Signer, new_key_pair, public_key_pem, verify_bytes, verify_plain, verify_signature,
 };
+pub use signed_index::IndexSigning;
 pub use upkeep::{Finding, Garbage, Held, Selection, Verified, collect_garbage, promote, retract, rows, verify};

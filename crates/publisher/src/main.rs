@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod signing_key;
 
 use std::process::ExitCode;
 

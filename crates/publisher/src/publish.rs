@@ -91,6 +91,12 @@ pub enum PublishError {
     Key(#[from] crate::object_key::ObjectKeyError),
     #[error("the index at `{place}` changes faster than it can be written; {passes} passes were made")]
     IndexBusy { place: String, passes: u32 },
+    #[error("the catalogue at `{place}` is signed, and no key was given")]
+    IndexSigned { place: String },
+    #[error("the catalogue at `{place}` was not signed by the given key")]
+    IndexKey { place: String, source: SignatureError },
+    #[error("the catalogue at `{place}` has a counter or a time after which none can follow")]
+    IndexCounter { place: String },
     #[error("cannot use `settings.json` at `{place}`")]
     Settings { place: String, source: catalogue::ReadError },
     #[error("there is no entry `{wanted}` at `{place}`")]
@@ -120,6 +126,9 @@ impl Fault for PublishError {
             Self::Signature(error) => error.code(),
             Self::Key(_) => "E_PUBLISH_NAME",
             Self::IndexBusy { .. } => "E_INDEX_BUSY",
+            Self::IndexSigned { .. } => "E_INDEX_SIGNED",
+            Self::IndexKey { .. } => "E_INDEX_KEY",
+            Self::IndexCounter { .. } => "E_INDEX_COUNTER",
             Self::Settings { .. } => "E_INDEX_SETTINGS",
             Self::NoEntry { .. } => "E_NO_ENTRY",
         }
@@ -129,13 +138,18 @@ impl Fault for PublishError {
         match self {
             Self::Read { .. } | Self::Exists { .. } | Self::IndexBusy { .. } => Exit::Build,
             Self::Manifest { source, .. } => source.exit(),
-            Self::NotPacked { .. } | Self::Name { .. } | Self::Size { .. } | Self::Differs { .. } => Exit::Trust,
+            Self::NotPacked { .. }
+            | Self::Name { .. }
+            | Self::Size { .. }
+            | Self::Differs { .. }
+            | Self::IndexKey { .. }
+            | Self::IndexCounter { .. } => Exit::Trust,
             Self::Refused { .. } => Exit::Check,
             Self::Entry(error) => error.exit(),
             Self::Stored { source, .. } => source.exit(),
             Self::Destination(error) => error.exit(),
             Self::Signature(error) => error.exit(),
-            Self::Key(_) | Self::Settings { .. } | Self::NoEntry { .. } => Exit::Usage,
+            Self::Key(_) | Self::Settings { .. } | Self::NoEntry { .. } | Self::IndexSigned { .. } => Exit::Usage,
         }
     }
 
@@ -158,6 +172,17 @@ impl Fault for PublishError {
             Self::Stored { source, .. } => source.hint(),
             Self::Destination(error) => error.hint(),
             Self::Signature(error) => error.hint(),
+            Self::IndexSigned { .. } => {
+                Some("give the key that signs there with --key; readers with its public key see no other change".into())
+            }
+            Self::IndexKey { .. } => Some(
+                "use the key that signs there; to replace it, see docs/keys.md and `publisher reindex --change-key`"
+                    .into(),
+            ),
+            Self::IndexCounter { .. } => Some(format!(
+                "look at `{}` there; if the clock here is right, remove it and run `publisher reindex`",
+                object_keys::SIGNED_CATALOGUE
+            )),
             Self::IndexBusy { .. } => Some("run `publisher reindex` when it is quieter; nothing is lost".into()),
             Self::Settings { .. } => Some("write it again with `publisher reindex --public-url URL`".into()),
             Self::NoEntry { .. } => Some("`publisher list` shows what is there".into()),

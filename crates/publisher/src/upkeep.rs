@@ -16,6 +16,7 @@ use crate::object_key::ObjectKey;
 use crate::provenance::is_about;
 use crate::publish::PublishError;
 use crate::signature::{Claim, SignatureError, verify_bytes};
+use crate::signed_index::{claimed_key, opened as opened_edition};
 
 type Result<T> = std::result::Result<T, PublishError>;
 
@@ -89,11 +90,13 @@ pub struct Held {
     pub artifacts: usize,
     pub manifests: usize,
     pub statements: usize,
+    /// One where the destination has a signed catalogue.
+    pub catalogues: usize,
 }
 
 impl Held {
     pub fn sum(&self) -> usize {
-        self.artifacts + self.manifests + self.statements
+        self.artifacts + self.manifests + self.statements + self.catalogues
     }
 }
 
@@ -103,6 +106,7 @@ pub fn verify(
     from: &dyn Destination,
     selection: &Selection,
     public_key: Option<&str>,
+    now: Moment,
     on_object: &mut dyn FnMut(&str),
 ) -> Result<Verified> {
     let written = Written::read(from)?;
@@ -119,10 +123,46 @@ pub fn verify(
         let fault = "it is not what the entries give; run `publisher reindex`".to_owned();
         verified.findings.push(Finding { key: key.to_string(), fault });
     }
+    verified.edition(from, &written.catalogue(), public_key, now)?;
     Ok(verified)
 }
 
 impl Verified {
+    /// The signed catalogue. Only with a key it has to be there.
+    fn edition(
+        &mut self,
+        from: &dyn Destination,
+        catalogue: &Catalogue,
+        given: Option<&str>,
+        now: Moment,
+    ) -> Result<()> {
+        let key = object_keys::SIGNED_CATALOGUE;
+        let Some(object) = from.get(&key.parse()?)? else {
+            if given.is_some() && self.entries > 0 {
+                self.find(key, "the catalogue is not signed; run `publisher reindex --key FILE`".to_owned());
+            }
+            return Ok(());
+        };
+        let public_key = given.map(str::to_owned).or_else(|| claimed_key(&object.bytes)).unwrap_or_default();
+        let fault = match opened_edition(&public_key, &object.bytes) {
+            Err(error) => Some(error.to_string()),
+            Ok(edition) => {
+                self.held.catalogues += 1;
+                if edition.catalogue != *catalogue {
+                    Some("it is not what the entries give; run `publisher reindex --key FILE`".to_owned())
+                } else if edition.has_expired(now) {
+                    Some(format!("it expired on {}; run `publisher reindex --key FILE`", edition.expires))
+                } else {
+                    None
+                }
+            }
+        };
+        if let Some(fault) = fault {
+            self.find(key, fault);
+        }
+        Ok(())
+    }
+
     /// `given` has to have signed, where it is given; else whoever the entry says, if anybody.
     fn entry(&mut self, from: &dyn Destination, entry: &Entry, given: Option<&str>) -> Result<()> {
         let key = given.or_else(|| entry.signatures.as_ref().map(|it| it.public_key.as_str()));

@@ -1,6 +1,8 @@
 //! The program as a user runs it: what is published, refused, kept, found, withdrawn, and what many of them do at once.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
+#[path = "publishing/signed_index.rs"]
+mod signed_index;
 mod support;
 
 use std::collections::BTreeSet;
@@ -72,6 +74,13 @@ impl Bench {
         Path::new(&self.to).join(key)
     }
 
+    /// What is signed.
+    fn edition(&self) -> Value {
+        let text = fs::read(Path::new(&self.to).join("catalogue.signed.json")).unwrap();
+        let signed: Value = serde_json::from_slice(&text).unwrap();
+        serde_json::from_str(signed["edition"].as_str().unwrap()).unwrap()
+    }
+
     fn catalogue(&self) -> Value {
         serde_json::from_slice(&fs::read(Path::new(&self.to).join("catalogue.json")).unwrap()).unwrap()
     }
@@ -140,15 +149,15 @@ fn a_signed_runtime_is_verified_and_a_changed_object_found() {
     assert!(again.code == 1 && again.told.contains("a key is never replaced"), "{}", again.told);
     bench.good(&["publish", "--key", "keys/pydist.key"]);
     let verified = bench.good(&["verify", "--public-key", "keys/pydist.pub"]);
-    assert!(verified.out.contains("6 objects") && verified.out.contains("3 signatures held"), "{}", verified.out);
+    assert!(verified.out.contains("6 objects") && verified.out.contains("4 signatures held"), "{}", verified.out);
     let verified = bench.good(&["verify", "--json"]);
     let row: Value = serde_json::from_str(verified.out.lines().last().unwrap()).unwrap();
-    assert_eq!(row["signatures"], json!({ "artifacts": 1, "manifests": 1, "provenance": 1 }));
+    assert_eq!(row["signatures"], json!({ "artifacts": 1, "manifests": 1, "provenance": 1, "catalogues": 1 }));
 
     bench.good(&["keygen", "others"]);
     let other = bench.run(&["verify", "--public-key", "others/pydist.pub"]);
     assert!(other.code == 4 && other.told.contains("different key"), "{}", other.told);
-    assert_eq!(other.told.matches("does not hold").count(), 3, "artifact, manifest, provenance: {}", other.told);
+    assert_eq!(other.told.matches("does not hold").count(), 4, "artifact, manifest, provenance, index: {}", other.told);
     // The key from a variable, with the wrong password.
     let secret = fs::read_to_string(bench.folder.path().join("keys/pydist.key")).unwrap();
     bench.variables.retain(|(name, _)| *name != "PYDIST_SIGNING_PASSWORD");
@@ -211,7 +220,7 @@ fn verify_finds_each_signature_that_does_not_hold() {
         spoil(&bench);
         let run = bench.run(&["verify", "--public-key", "keys/pydist.pub"]);
         assert!(run.code == 4 && run.told.contains(expected), "{case}: {}", run.told);
-        assert!(run.out.contains("2 signatures held"), "{case}: {}", run.out);
+        assert!(run.out.contains("3 signatures held"), "{case}: {}", run.out);
     }
 }
 
