@@ -140,6 +140,9 @@ pub struct BuildArguments {
     /// Fail when any package would be left out.
     #[arg(long)]
     pub fail_on_missing: bool,
+    /// Run no code of any source distribution, repository or folder, not even to read its metadata.
+    #[arg(long)]
+    pub no_build: bool,
     /// Run the import check for other platforms, too: Linux in qemu-user, Windows in wine (see scripts/emulators).
     #[arg(long)]
     pub emulate: bool,

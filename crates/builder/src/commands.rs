@@ -310,6 +310,7 @@ impl Session<'_> {
             allow_stand_in: arguments.allow_stand_in || !(arguments.exact || arguments.locked || in_ci),
             strict: arguments.strict,
             fail_on_missing: arguments.fail_on_missing,
+            no_build: arguments.no_build,
             emulate: arguments.emulate,
             lenient_config: arguments.lenient_config,
             out: self.out(arguments.out.clone()),

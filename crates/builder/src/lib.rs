@@ -40,6 +40,7 @@ pub mod registries;
 pub mod remote;
 pub mod resolve;
 pub mod resolver_python;
+mod said;
 pub mod source_build;
 pub mod steps;
 pub mod store;

@@ -17,6 +17,8 @@ pub struct BuildOptions {
     /// Configuration warnings, unreachable registries and unused whitelist entries are errors.
     pub strict: bool,
     pub fail_on_missing: bool,
+    /// Run no code of any source, neither to build it nor to learn what it requires.
+    pub no_build: bool,
     /// Run the import check of foreign prefixes in an emulator.
     pub emulate: bool,
     pub lenient_config: bool,

@@ -209,8 +209,16 @@ impl Asker<'_> {
     fn resolve(&self, request: &Request, refresh: bool, preferred: &Preferred) -> Result<PlatformLock, ResolveError> {
         let silent = registries::unreachable(self.context, &request.registries);
         let repository = self.repository.root();
-        let settings =
-            Settings { uv: self.uv, repository, fail_on_missing: false, refresh, unreachable: &silent, preferred };
+        let settings = Settings {
+            uv: self.uv,
+            repository,
+            logs: None,
+            fail_on_missing: false,
+            no_build: false,
+            refresh,
+            unreachable: &silent,
+            preferred,
+        };
         Ok(resolve::resolve(self.context, request, &settings)?.rows)
     }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::Context;
 use crate::process::{self, Invocation, ProcessError};
+use crate::said::{shortened, words_of};
 
 /// What may be installed: nothing else than a file with one of these digests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +24,11 @@ pub enum SetUpError {
     Offline,
     #[error("there is no pinned uv for this machine")]
     NoWheel,
-    #[error("the interpreter's pip failed: {output}")]
-    Pip { output: String },
+    #[error("the interpreter's pip failed: {}", shortened(output))]
+    Pip {
+        /// All that it said.
+        output: String,
+    },
     #[error(transparent)]
     Process(ProcessError),
     #[error("the store cannot be written")]
@@ -71,12 +75,4 @@ pub fn set_up(context: &Context, python: &Path, tool: &PinnedTool, folder: &Path
         Err(_) if folder.is_dir() => Ok(()),
         other => other.map_err(SetUpError::Store),
     }
-}
-
-/// A program's words without its own `error:`, blank lines dropped, at most 40 lines.
-pub(crate) fn words_of(stderr: &str) -> String {
-    let lines = stderr.lines().map(str::trim_end).filter(|line| !line.is_empty()).take(40);
-    let text = lines.collect::<Vec<_>>().join("\n");
-    let text = text.trim_start_matches("error: ").trim_start_matches("  × ").to_owned();
-    if text.is_empty() { "it gave no reason".to_owned() } else { text }
 }

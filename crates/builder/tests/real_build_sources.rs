@@ -241,3 +241,77 @@ fn what_only_an_unreachable_registry_has_is_missing_and_the_rest_is_built() {
     // `--fail-on-missing` as well.
     bench.fail(&["--fail-on-missing"], 1);
 }
+
+/// How often a fixture that `marks` has run.
+fn runs(marks: &Path) -> usize {
+    fs::read_to_string(marks).map_or(0, |text| text.lines().count())
+}
+
+#[test]
+fn case_seed_left_out_yet_run_no_code_runs_of_a_source_that_the_policy_forbids() {
+    let marks = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+    let source = |name: &str| SdistBuilder::new(name, "1.0").dynamic().marks(&marks).build();
+    let packages = |pin: &str| {
+        json!({
+            "dependencies": ["other==1.0", format!("demo{pin}"), "parent"],
+            "resolution": { "allowSourceAll": false, "strictMissing": false },
+        })
+    };
+    let parent = WheelBuilder::new("parent", "1.0").requires("child").build();
+    let bench = Bench::new([wheel("other", "1.0"), source("demo"), source("child"), parent]);
+    for pin in ["==1.0", ""] {
+        bench.packages(packages(pin));
+        let run = bench.run(&["plan", PYTHON]);
+        assert_eq!(run.code, 0, "{}", run.told());
+        let why = "is left out: no wheel fits, and its source is not allowed by the policy";
+        assert_says(&run.told(), &[&format!("`demo` {why}"), &format!("`child` {why}")]);
+        let run = bench.build();
+        assert_eq!(run.installed(), ["other 1.0", "parent 1.0"]);
+        assert_eq!(runs(&marks), 0, "for {pin:?}");
+    }
+}
+
+#[test]
+fn a_plan_says_whose_code_it_runs_and_no_build_runs_none_and_names_all() {
+    let marks = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+    let source = |name: &str| SdistBuilder::new(name, "1.0").dynamic().requires("other").marks(&marks).build();
+    let packages = json!({ "dependencies": ["demo", "more==1.0", "pinned==1.0", "other"] });
+    let bench = Bench::of(packages, [source("demo"), source("more"), source("pinned"), wheel("other", "1.0")]);
+    let run = bench.run(&["plan", PYTHON, "--no-build"]);
+    assert_eq!(run.code, 1, "{}", run.told());
+    assert_eq!(run.error()["code"], "E_NO_BUILD");
+    assert_says(&run.told(), &["code of `demo`, `more`, `pinned` would have to be run"]);
+    assert_eq!(runs(&marks), 0);
+
+    let run = bench.run(&["plan", PYTHON]);
+    assert_eq!(run.code, 0, "{}", run.told());
+    let notes: Vec<String> =
+        run.lines.iter().filter(|line| line["event"] == "note").map(|line| line["text"].to_string()).collect();
+    assert_says(&notes.join("\n"), &["the source of", "`demo`", "`more`", "`pinned`", "is asked what it requires"]);
+    assert!(runs(&marks) > 0);
+
+    // With a lock, too, and of what a rule has built.
+    let run = bench.fail(&["--no-build"], 1);
+    assert_says(&run.told(), &["E_NO_BUILD", "code of `demo`, `more`, `pinned` would have to be run"]);
+    bench.packages(json!({
+        "dependencies": ["other", "demo"], "forceSource": { "demo": { host().as_str(): "a reason" } },
+    }));
+    let run = bench.fail(&["--no-build"], 1);
+    assert_says(&run.told(), &["code of `demo` would have to be run"]);
+    bench.packages(json!({ "dependencies": ["other"] }));
+    assert_eq!(bench.build_with(&["--no-build"]).installed(), ["other 1.0"]);
+}
+
+#[test]
+fn case_field_build_requires_not_in_resolution_they_are_there_when_metadata_is_asked() {
+    // The backend needs what it does not declare; the rule does.
+    let demo = SdistBuilder::new("demo", "1.0").dynamic().runs("import tool").requires("helper").build();
+    let rule = json!({ "reason": "needs tool to build", "buildRequires": ["tool==3.0"] });
+    let bench = Bench::of(
+        json!({ "dependencies": ["demo"], "buildWheel": { "demo": { host().as_str(): rule } } }),
+        [demo, wheel("tool", "3.0"), wheel("helper", "1.0")],
+    );
+    let run = bench.build();
+    assert_eq!(run.installed(), ["demo 1.0", "helper 1.0"]);
+    assert_eq!(run.warnings(), Vec::<String>::new());
+}

@@ -34,6 +34,8 @@ pub struct SdistBuilder {
     build_requires: Vec<String>,
     native: bool,
     stumble: Option<Stumble>,
+    dynamic: bool,
+    runs: String,
 }
 
 impl SdistBuilder {
@@ -48,6 +50,8 @@ impl SdistBuilder {
             build_requires: Vec::new(),
             native: false,
             stumble: None,
+            dynamic: false,
+            runs: String::new(),
         }
     }
 
@@ -83,6 +87,28 @@ impl SdistBuilder {
     pub fn stumble(mut self, stumble: Stumble) -> Self {
         self.stumble = Some(stumble);
         self
+    }
+
+    /// What it requires stands nowhere: only its backend tells.
+    #[must_use]
+    pub fn dynamic(mut self) -> Self {
+        self.dynamic = true;
+        self
+    }
+
+    /// Python that runs whenever the backend is loaded.
+    #[must_use]
+    pub fn runs(mut self, code: &str) -> Self {
+        self.runs.push_str(code);
+        self.runs.push('\n');
+        self
+    }
+
+    /// [`Self::runs`] a line into `marks` each time.
+    #[must_use]
+    pub fn marks(self, marks: &Path) -> Self {
+        let code = format!("with open({}, 'a') as marks: marks.write('ran\\n')", json!(marks));
+        self.runs(&code)
     }
 
     /// `name-version.tar.gz`, equal bytes each time.
@@ -123,15 +149,25 @@ impl SdistBuilder {
         let mut files = BTreeMap::new();
         let pyproject = format!(
             "[build-system]\nrequires = {}\nbuild-backend = \"fixture_backend\"\nbackend-path = [\"backend\"]\n\n\
-             [project]\nname = \"{}\"\nversion = \"{version}\"\ndependencies = {}\n",
+             [project]\nname = \"{}\"\nversion = \"{version}\"\n{}\n",
             json!(self.build_requires),
             self.name,
-            json!(self.requires),
+            if self.dynamic {
+                "dynamic = [\"dependencies\"]".to_owned()
+            } else {
+                format!("dependencies = {}", json!(self.requires))
+            },
         );
         files.insert("pyproject.toml".into(), pyproject.into_bytes());
         let package_info = self.metadata();
-        files.insert("PKG-INFO".into(), package_info.clone().into_bytes());
-        files.insert("backend/fixture_backend.py".into(), BACKEND.into());
+        // Only from 2.2 on does the file in an sdist bind its wheels.
+        let told = if self.dynamic {
+            format!("Metadata-Version: 2.1\nName: {}\nVersion: {version}\n", self.name)
+        } else {
+            package_info.clone()
+        };
+        files.insert("PKG-INFO".into(), told.into_bytes());
+        files.insert("backend/fixture_backend.py".into(), format!("{}{BACKEND}", self.runs).into_bytes());
         let stumble = match &self.stumble {
             None => json!(null),
             Some(Stumble::Fail { message }) => json!({ "fail": message }),

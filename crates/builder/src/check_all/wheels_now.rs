@@ -160,7 +160,9 @@ impl Asker<'_> {
         let settings = Settings {
             uv: self.uv,
             repository: self.repository.root(),
+            logs: None,
             fail_on_missing: false,
+            no_build: false,
             refresh: false,
             unreachable: &silent,
             preferred: &BTreeMap::new(),

@@ -2,6 +2,8 @@
 
 use vocab::{Exit, Fault, PlatformKey};
 
+use crate::resolve::NO_BUILD_HINT;
+
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     #[error("`{package}` may not be installed from git: `{requirement}` at {place}")]
@@ -16,6 +18,8 @@ pub enum PrepareError {
     LooseGit { package: String, reference: String },
     #[error("this machine is none of the five platforms")]
     NoHost,
+    #[error("--no-build: code of {packages} would have to be run for {platform}")]
+    NoBuild { packages: String, platform: PlatformKey },
     #[error("`{package}` has to be compiled on {platform} itself: {reason}")]
     NativeRunner { package: String, reason: String, platform: PlatformKey },
 }
@@ -26,6 +30,7 @@ impl Fault for PrepareError {
             Self::GitRefused { .. } | Self::LooseGit { .. } => "E_GIT_SOURCE",
             Self::Registry { .. } | Self::Missing { .. } => "E_REGISTRY_UNREACHABLE",
             Self::LeftOut { .. } => "E_NO_WHEEL",
+            Self::NoBuild { .. } => "E_NO_BUILD",
             Self::NoHost => "E_PLATFORM_HOST",
             Self::NativeRunner { .. } => "E_NATIVE_RUNNER",
         }
@@ -34,9 +39,11 @@ impl Fault for PrepareError {
     fn exit(&self) -> Exit {
         match self {
             Self::GitRefused { .. } | Self::LooseGit { .. } | Self::NoHost => Exit::Usage,
-            Self::Registry { .. } | Self::Missing { .. } | Self::LeftOut { .. } | Self::NativeRunner { .. } => {
-                Exit::Build
-            }
+            Self::Registry { .. }
+            | Self::Missing { .. }
+            | Self::LeftOut { .. }
+            | Self::NoBuild { .. }
+            | Self::NativeRunner { .. } => Exit::Build,
         }
     }
 
@@ -56,6 +63,7 @@ impl Fault for PrepareError {
                     "run the builder on a {platform} machine, or pin a version of `{package}` that has a wheel there"
                 )
             }
+            Self::NoBuild { .. } => NO_BUILD_HINT.into(),
             Self::NoHost => return None,
         })
     }

@@ -14,13 +14,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config_merger::{Config, LoadOptions, Loaded, Repository, RequirementSource};
-use vocab::{Digest, Fault, PlatformKey, RuleRecord, VersionString};
+use vocab::{Digest, DistributionName, Fault, PlatformKey, RuleRecord, VersionString};
 
 use crate::base::{BaseChoice, BaseError, BaseTree};
 use crate::host_python::HostPython;
 use crate::options::BuildOptions;
 use crate::plan::{Plan, PlannedBase};
-use crate::resolve::{Lock, PlatformLock, Request};
+use crate::resolve::{self, Lock, PlatformLock, Request};
 use crate::steps::Steps;
 use crate::{Context, version_check};
 
@@ -178,12 +178,21 @@ impl Whole<'_> {
             reason: row.reason.clone(),
             platform,
         });
-        let ready = match (choice, fault.or(refused)) {
+        let fault = fault.or(refused).or_else(|| self.forbidden(platform, &rows, &native));
+        let ready = match (choice, fault) {
             (_, Some(fault)) => Err(fault.into()),
             (Err(fault), None) => Err(fault.into()),
             (Ok(base), None) => Ok(self.prepared(request, rows, native, base, plan.clone())),
         };
         Preparation { platform, plan: Some(plan), ready }
+    }
+
+    /// What `--no-build` says against locked rows.
+    fn forbidden(&self, platform: PlatformKey, rows: &PlatformLock, native: &[RuleRecord]) -> Option<PrepareError> {
+        let here = |name: &DistributionName| !native.iter().any(|record| record.name == *name);
+        let built = rows.distributions.iter().filter(|row| row.source.is_built() && here(&row.name));
+        let packages = resolve::quoted(built.map(|row| &row.name));
+        (self.options.no_build && !packages.is_empty()).then_some(PrepareError::NoBuild { packages, platform })
     }
 
     fn prepared(

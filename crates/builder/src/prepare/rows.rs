@@ -140,10 +140,21 @@ impl Search<'_> {
         lock: &Lock,
     ) -> Result<Vec<Answer>, Box<dyn Fault>> {
         let uv = Uv::find(self.context, &self.host.interpreter(self.context)?)?;
+        let logs = self.folder.join("logs");
         let resolve = |request: &Request, refresh, preferred: &Versions| -> Answer {
             let repository = self.repository.root();
             let fail_on_missing = self.options.fail_on_missing;
-            let settings = resolve::Settings { uv: &uv, repository, fail_on_missing, refresh, unreachable, preferred };
+            let no_build = self.options.no_build;
+            let settings = resolve::Settings {
+                uv: &uv,
+                repository,
+                logs: Some(&logs),
+                fail_on_missing,
+                no_build,
+                refresh,
+                unreachable,
+                preferred,
+            };
             let resolved = resolve::resolve(self.context, request, &settings)?;
             Ok(Answered { platform: request.target.platform, resolved })
         };

@@ -3,12 +3,14 @@
 //!
 //! The resolving itself is uv's; what stands here is the order of the questions and the policy between them.
 
+mod error;
 mod lock;
 mod nearest;
 mod pylock;
 mod request;
 mod uv;
 mod wheel_tags;
+mod without_wheel;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -17,9 +19,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use config_merger::{Requirement, RequirementSource};
-use vocab::{Digest, DistributionName, Exit, Fault, Outcome, PlatformKey, RuleRecord, TreePath};
+use vocab::{Digest, DistributionName, Outcome, RuleRecord, TreePath};
 
 pub use crate::pinned_tool::SetUpError;
+pub(crate) use error::NO_BUILD_HINT;
+pub use error::{ResolveError, ResolveErrorKind};
 pub use lock::{
     LOCK_FILE, LOCK_FORMAT, Lock, LockError, LockErrorKind, LockedDistribution, LockedSource, PlatformLock,
 };
@@ -34,7 +38,7 @@ use crate::Context;
 pub use pylock::{Answer, AnswerSource};
 
 /// Each round either ends or moves at least one distribution to "from source" or "left out".
-const MOST_ROUNDS: usize = 12;
+pub(crate) const MOST_ROUNDS: usize = 100;
 
 /// What a resolution found: rows for the lock, and where the files are today.
 #[derive(Clone, Debug)]
@@ -52,91 +56,17 @@ pub struct UnreachableRegistry {
     pub reason: String,
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("cannot resolve {runtime} for {platform}")]
-pub struct ResolveError {
-    pub runtime: vocab::VersionString,
-    pub platform: PlatformKey,
-    #[source]
-    pub kind: Box<ResolveErrorKind>,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum ResolveErrorKind {
-    #[error(transparent)]
-    Uv(#[from] UvError),
-    #[error(transparent)]
-    Answer(#[from] PylockError),
-    #[error("the store cannot be written")]
-    Store(#[source] io::Error),
-    /// `strictMissing`, or `--fail-on-missing`.
-    #[error("no wheel of `{name}` fits, and {why}")]
-    StrictMissing { name: DistributionName, why: String },
-    #[error("the index gives no SHA-256 for `{file}`")]
-    NoDigest { file: String },
-    #[error("`{name}` has no local source at `{path}`")]
-    NoPath { name: DistributionName, path: TreePath },
-    #[error("the resolver still finds distributions without a wheel after {MOST_ROUNDS} rounds: {names}")]
-    Rounds { names: String },
-}
-
-impl ResolveError {
-    pub fn new(request: &Request, kind: ResolveErrorKind) -> Self {
-        Self { runtime: request.runtime.clone(), platform: request.target.platform, kind: Box::new(kind) }
-    }
-
-    /// The resolver answered, and says that nothing fits; rather than that it could not ask.
-    pub fn is_refusal(&self) -> bool {
-        let kind = self.kind.as_ref();
-        matches!(
-            kind,
-            ResolveErrorKind::Uv(UvError::Refused { .. })
-                | ResolveErrorKind::StrictMissing { .. }
-                | ResolveErrorKind::Rounds { .. }
-                | ResolveErrorKind::Answer(_)
-        )
-    }
-}
-
-impl Fault for ResolveError {
-    fn code(&self) -> &'static str {
-        match self.kind.as_ref() {
-            ResolveErrorKind::Uv(error) => error.code(),
-            ResolveErrorKind::Answer(_) | ResolveErrorKind::Rounds { .. } => "E_RESOLVE",
-            ResolveErrorKind::Store(_) => "E_STORE",
-            ResolveErrorKind::StrictMissing { .. } => "E_NO_WHEEL",
-            ResolveErrorKind::NoDigest { .. } => "E_NO_DIGEST",
-            ResolveErrorKind::NoPath { .. } => "E_LOCAL_SOURCE",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self.kind.as_ref() {
-            ResolveErrorKind::NoPath { .. } => Exit::Usage,
-            ResolveErrorKind::NoDigest { .. } => Exit::Trust,
-            _ => Exit::Build,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self.kind.as_ref() {
-            ResolveErrorKind::Uv(error) => error.hint(),
-            ResolveErrorKind::StrictMissing { name, .. } => {
-                Some(format!("allow its source with `packages.resolution.allowSourceList`, or skip `{name}` here"))
-            }
-            ResolveErrorKind::NoDigest { .. } => Some("pydist installs nothing that it cannot check".into()),
-            _ => None,
-        }
-    }
-}
-
 /// How one resolution is done.
 pub struct Settings<'a> {
     pub uv: &'a Uv,
     /// Local sources are relative to it.
     pub repository: &'a Path,
+    /// Where a failure leaves what does not fit into a message.
+    pub logs: Option<&'a Path>,
     /// Everything without a file that fits is an error, whatever the policy says.
     pub fail_on_missing: bool,
+    /// Run no code of any source, not even to learn what it requires.
+    pub no_build: bool,
     /// Ask the indexes again rather than the resolver's cache.
     pub refresh: bool,
     pub unreachable: &'a [UnreachableRegistry],
@@ -146,7 +76,10 @@ pub struct Settings<'a> {
 
 pub fn resolve(context: &Context, request: &Request, settings: &Settings<'_>) -> Result<Resolved, ResolveError> {
     let failed = |kind| ResolveError::new(request, kind);
-    Search::new(context, request, settings).and_then(Search::run).map_err(failed)
+    Search::new(context, request, settings).and_then(Search::run).map_err(|kind| match settings.logs {
+        Some(logs) => failed(kind).logged(logs),
+        None => failed(kind),
+    })
 }
 
 /// The state that the rounds work on.
@@ -175,7 +108,9 @@ impl<'a> Search<'a> {
             from_source: BTreeSet::new(),
             no_deps_versions: BTreeMap::new(),
         };
-        search.no_deps_versions = search.direct_versions()?;
+        if !settings.no_build {
+            search.no_deps_versions = search.direct_versions()?;
+        }
         for (name, url) in &request.registries.pinned {
             if let Some(registry) = search.unreachable(url)
                 && request.is_requested(name)
@@ -207,37 +142,56 @@ impl<'a> Search<'a> {
     }
 
     fn run(mut self) -> Result<Resolved, ResolveErrorKind> {
+        let mut announced = BTreeSet::new();
+        let mut pins_are_known = false;
         for _ in 0..MOST_ROUNDS {
-            let wheels_only = self.ask(false)?;
-            let refused = match wheels_only {
-                Ok(answers) => return self.finish(answers),
-                Err(reason) => reason,
-            };
-            // Without a wheel for something: let sources answer and see for what.
-            let without_wheel = match self.ask(true)? {
+            let question = self.question();
+            self.announce(&question, &mut announced);
+            let (without_wheel, refused): (BTreeSet<_>, _) = match self.ask(&question)? {
                 Ok(answers) => {
-                    let without: Vec<_> = answers.iter().filter(|answer| self.lacks_wheel(answer)).cloned().collect();
+                    let without = answers.iter().filter(|answer| self.lacks_wheel(answer));
+                    let without: BTreeSet<_> = without.map(|answer| answer.name.clone()).collect();
                     if without.is_empty() {
                         return self.finish(answers);
                     }
-                    without.into_iter().map(|answer| answer.name).collect()
+                    (without, String::new())
                 }
                 Err(reason) => {
-                    self.leave_out_unknown(&reason)?;
-                    continue;
+                    let mut without = without_wheel::named_in(&reason);
+                    if !without.is_empty() && !pins_are_known {
+                        without.extend(self.pins_without_wheel()?);
+                        pins_are_known = true;
+                    }
+                    without.retain(|name| !self.is_built(name) && !self.left_out.contains_key(name));
+                    (without, reason)
                 }
             };
-            self.decide(without_wheel, &refused)?;
+            if without_wheel.is_empty() {
+                self.leave_out_unknown(&refused)?;
+            } else {
+                self.decide(without_wheel.into_iter().collect(), &refused)?;
+            }
         }
         let names: Vec<_> = self.from_source.iter().map(ToString::to_string).collect();
         Err(ResolveErrorKind::Rounds { names: names.join(", ") })
     }
 
+    /// Before it is done: looking at what a source requires may run its code.
+    fn announce(&self, question: &Question, announced: &mut BTreeSet<DistributionName>) {
+        let new: Vec<_> = question.from_source.iter().filter(|name| !announced.contains(*name)).cloned().collect();
+        if !new.is_empty() && !self.settings.no_build {
+            let names = quoted(&new);
+            self.context.note(format!(
+                "the source of {names} is asked what it requires, which may run its build back end (--no-build forbids it)"
+            ));
+        }
+        announced.extend(new);
+    }
+
     /// The outer error ends the resolution; the inner one is uv's reason for finding none.
-    fn ask(&self, sources_allowed: bool) -> Result<Result<Vec<Answer>, String>, ResolveErrorKind> {
-        let question = self.question(sources_allowed);
+    fn ask(&self, question: &Question) -> Result<Result<Vec<Answer>, String>, ResolveErrorKind> {
         let target = &self.request.target;
-        match self.settings.uv.compile(self.context, self.scratch.path(), target, &question) {
+        match self.settings.uv.compile(self.context, self.scratch.path(), target, question) {
             Ok(text) => {
                 let built = |name: &DistributionName| self.is_built(name);
                 Ok(Ok(pylock::read(&text, target, &built)?))
@@ -247,36 +201,50 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn question(&self, sources_allowed: bool) -> Question {
+    /// Wheels of everything but of what a rule or the policy has built. Sources of anything else would run its code.
+    fn question(&self) -> Question {
         let request = self.request;
-        let asked = request.requirements.iter().filter(|requirement| !self.left_out.contains_key(&requirement.name));
-        let requirements: Vec<_> = asked.map(|it| it.for_resolver(self.settings.repository)).collect();
-        let excluded = request.excluded.iter().chain(self.left_out.keys()).cloned().collect();
-        let from_source: BTreeSet<_> = request
+        let no_build = self.settings.no_build;
+        let is_index = |requirement: &&Requirement| matches!(requirement.source, RequirementSource::Index { .. });
+        let asked = request
             .requirements
             .iter()
-            .map(|requirement| &requirement.name)
-            .chain(request.forced.keys())
-            .chain(request.build_wheel.keys())
-            .filter(|name| self.is_built(name))
-            .chain(&self.from_source)
-            .cloned()
-            .collect();
+            .filter(|requirement| !self.left_out.contains_key(&requirement.name))
+            // Only its own code knows what a repository or folder requires.
+            .filter(|requirement| !no_build || is_index(requirement) || !self.is_built(&requirement.name));
+        let requirements: Vec<_> = asked.map(|it| it.for_resolver(self.settings.repository)).collect();
+        let excluded = request.excluded.iter().chain(self.left_out.keys()).cloned().collect();
+        let from_source: BTreeSet<_> = self.built().chain(&self.from_source).cloned().collect();
+        let mut no_deps: BTreeSet<_> = request.no_deps.clone();
+        if no_build {
+            // What is told of a source need not be asked of it. This resolution only looks for more of its kind.
+            no_deps.extend(from_source.iter().cloned());
+        }
         let mut registries = request.registries.clone();
         registries.additional.retain(|url| self.unreachable(url).is_none());
+        let build_requires = request.build_wheel.iter().map(|(name, rule)| (name.clone(), rule.build_requires.clone()));
         Question {
             requirements,
             excluded,
-            no_deps: request.no_deps.iter().cloned().collect(),
+            no_deps: no_deps.into_iter().collect(),
             no_deps_versions: self.no_deps_versions.clone(),
             from_source: from_source.into_iter().collect(),
-            sources_allowed,
+            build_requires: build_requires.collect(),
+            sources_allowed: false,
             without_dependencies: false,
             lowest: false,
             preferred: self.settings.preferred.clone(),
             registries,
             refresh: self.settings.refresh,
         }
+    }
+
+    /// What a rule of the configuration has built.
+    fn built(&self) -> impl Iterator<Item = &DistributionName> {
+        let request = self.request;
+        let named = request.requirements.iter().map(|requirement| &requirement.name);
+        let named = named.chain(request.forced.keys()).chain(request.build_wheel.keys());
+        named.filter(|name| request.is_built(name) && !self.left_out.contains_key(*name))
     }
 
     fn unreachable(&self, url: &str) -> Option<&UnreachableRegistry> {
@@ -309,8 +277,8 @@ impl<'a> Search<'a> {
                 return Err(ResolveErrorKind::StrictMissing { name, why: why.to_owned() });
             }
             self.leave_out(&name, Outcome::LeftOut, format!("no wheel fits, and {why}"))?;
-            tracing_reason(self.context, refused);
         }
+        tracing_reason(self.context, refused);
         Ok(())
     }
 
@@ -342,7 +310,7 @@ impl<'a> Search<'a> {
 
     /// The requirements that cannot be had even by themselves, with uv's reason.
     fn unknown_alone(&self) -> Result<Vec<(DistributionName, String)>, ResolveErrorKind> {
-        let whole = self.question(true);
+        let whole = self.question();
         let asked: Vec<&Requirement> = self
             .request
             .requirements
@@ -361,6 +329,11 @@ impl<'a> Search<'a> {
                 let mut question = whole.clone();
                 question.requirements = vec![requirement.for_resolver(self.settings.repository)];
                 question.without_dependencies = true;
+                question.sources_allowed = true;
+                // Told what it requires, the resolver does not run what nothing allows to run.
+                if !self.is_built(&requirement.name) {
+                    question.no_deps = vec![requirement.name.clone()];
+                }
                 match self.settings.uv.compile(self.context, &folder, &self.request.target, &question) {
                     Ok(_) => {}
                     Err(UvError::Refused { reason }) => {
@@ -388,6 +361,12 @@ impl<'a> Search<'a> {
     }
 
     fn finish(self, answers: Vec<Answer>) -> Result<Resolved, ResolveErrorKind> {
+        if self.settings.no_build {
+            let built: BTreeSet<_> = self.built().chain(&self.from_source).cloned().collect();
+            if !built.is_empty() {
+                return Err(ResolveErrorKind::NoBuild { names: quoted(&built) });
+            }
+        }
         let mut urls = BTreeMap::new();
         let mut distributions = Vec::with_capacity(answers.len());
         for answer in answers {
@@ -495,6 +474,9 @@ pub fn locate(
             }
             LockedSource::Git { .. } | LockedSource::Path { .. } => continue,
         };
+        // Only its place is looked for; told what it requires, the resolver does not ask its source.
+        question.no_deps.push(row.name.clone());
+        question.no_deps_versions.insert(row.name.clone(), version.clone());
         let direct = request.requirements.iter().find(|requirement| {
             requirement.name == row.name && matches!(requirement.source, RequirementSource::Url { .. })
         });
@@ -532,6 +514,11 @@ pub fn without_credentials(url: &str) -> String {
         }
         _ => url.to_owned(),
     }
+}
+
+/// `a`, `b`, `c`.
+pub(crate) fn quoted<'a>(names: impl IntoIterator<Item = &'a DistributionName>) -> String {
+    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn tracing_reason(context: &Context, reason: &str) {

@@ -16,8 +16,9 @@ use vocab::{DistributionName, Exit, Fault, PlatformKey};
 
 use super::Target;
 use crate::Context;
-use crate::pinned_tool::{self, PinnedTool, SetUpError, words_of};
+use crate::pinned_tool::{self, PinnedTool, SetUpError};
 use crate::process::{self, Invocation, ProcessError};
+use crate::said::{shortened, words_of};
 use crate::store::EntryKind;
 
 /// The pinned version: another one may resolve differently.
@@ -42,13 +43,13 @@ pub enum UvError {
         #[source]
         kind: SetUpError,
     },
-    #[error("uv could not resolve: {reason}")]
+    #[error("uv could not resolve: {}", shortened(reason))]
     Refused {
-        /// uv's own words.
+        /// uv's own words, all of them.
         reason: String,
     },
     /// Nothing is known about the distributions themselves, so no policy may take it for their absence.
-    #[error("an index or a file could not be fetched: {reason}")]
+    #[error("an index or a file could not be fetched: {}", shortened(reason))]
     Unreachable {
         /// uv's own words, with the URL and the number of attempts.
         reason: String,
@@ -98,9 +99,11 @@ pub struct Question {
     pub no_deps: Vec<DistributionName>,
     /// Of those that do not come from an index: uv believes what it is told of them only with their version.
     pub no_deps_versions: BTreeMap<DistributionName, String>,
-    /// Built from source.
+    /// Built from source. What they require may be asked of their own code.
     pub from_source: Vec<DistributionName>,
-    /// Sources of any distribution may answer where no wheel fits.
+    /// What they need for that beside what they ask for themselves, as PEP 508 lines.
+    pub build_requires: BTreeMap<DistributionName, Vec<String>>,
+    /// Sources of any distribution may answer where no wheel fits. Their code is run, unless they are in `no_deps`.
     pub sources_allowed: bool,
     /// Only the requirements themselves, nothing that they require.
     pub without_dependencies: bool,
@@ -255,6 +258,16 @@ impl Question {
                 text.push_str(&format!("  {{ name = {},{version} requires-dist = [] }},\n", json!(name)));
             }
             text.push_str("]\n");
+        }
+        let extra: String = self
+            .build_requires
+            .iter()
+            .filter(|(_, requirements)| !requirements.is_empty())
+            .map(|(name, requirements)| format!("{} = {}\n", json!(name), json!(requirements)))
+            .collect();
+        if !extra.is_empty() {
+            text.push_str("\n[tool.uv.extra-build-dependencies]\n");
+            text.push_str(&extra);
         }
         for (index, url) in self.registries.additional.iter().enumerate() {
             text.push_str(&format!("\n[[tool.uv.index]]\nname = \"registry-{index}\"\nurl = {}\n", json!(url)));

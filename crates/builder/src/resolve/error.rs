@@ -1,0 +1,113 @@
+//! Why a resolution failed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use vocab::{DistributionName, Exit, Fault, PlatformKey, TreePath};
+
+use crate::said::is_long;
+
+use super::{MOST_ROUNDS, PylockError, Request, UvError};
+
+pub(crate) const NO_BUILD_HINT: &str = "pin versions that have a wheel here, skip them, or build without --no-build";
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot resolve {runtime} for {platform}")]
+pub struct ResolveError {
+    pub runtime: vocab::VersionString,
+    pub platform: PlatformKey,
+    /// Holds all that the resolver said, where the message shows its beginning and end.
+    pub log: Option<PathBuf>,
+    #[source]
+    pub kind: Box<ResolveErrorKind>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveErrorKind {
+    #[error(transparent)]
+    Uv(#[from] UvError),
+    #[error(transparent)]
+    Answer(#[from] PylockError),
+    #[error("the store cannot be written")]
+    Store(#[source] io::Error),
+    /// `strictMissing`, or `--fail-on-missing`.
+    #[error("no wheel of `{name}` fits, and {why}")]
+    StrictMissing { name: DistributionName, why: String },
+    #[error("the index gives no SHA-256 for `{file}`")]
+    NoDigest { file: String },
+    #[error("`{name}` has no local source at `{path}`")]
+    NoPath { name: DistributionName, path: TreePath },
+    #[error("the resolver still finds distributions without a wheel after {MOST_ROUNDS} rounds: {names}")]
+    Rounds { names: String },
+    #[error("--no-build: code of {names} would have to be run")]
+    NoBuild { names: String },
+}
+
+impl ResolveError {
+    pub fn new(request: &Request, kind: ResolveErrorKind) -> Self {
+        Self { runtime: request.runtime.clone(), platform: request.target.platform, log: None, kind: Box::new(kind) }
+    }
+
+    /// Keeps what the message has no room for in a log of this folder.
+    pub(super) fn logged(mut self, logs: &Path) -> Self {
+        let ResolveErrorKind::Uv(UvError::Refused { reason } | UvError::Unreachable { reason }) = self.kind.as_ref()
+        else {
+            return self;
+        };
+        let path = logs.join(format!("resolve-{}.log", self.platform));
+        // A log that cannot be written is no second error.
+        let written = is_long(reason)
+            && std::fs::create_dir_all(logs).and_then(|()| std::fs::write(&path, format!("{reason}\n"))).is_ok();
+        self.log = written.then_some(path);
+        self
+    }
+
+    /// The resolver answered, and says that nothing fits; rather than that it could not ask.
+    pub fn is_refusal(&self) -> bool {
+        let kind = self.kind.as_ref();
+        matches!(
+            kind,
+            ResolveErrorKind::Uv(UvError::Refused { .. })
+                | ResolveErrorKind::StrictMissing { .. }
+                | ResolveErrorKind::Rounds { .. }
+                | ResolveErrorKind::Answer(_)
+        )
+    }
+}
+
+impl Fault for ResolveError {
+    fn code(&self) -> &'static str {
+        match self.kind.as_ref() {
+            ResolveErrorKind::Uv(error) => error.code(),
+            ResolveErrorKind::Answer(_) | ResolveErrorKind::Rounds { .. } => "E_RESOLVE",
+            ResolveErrorKind::Store(_) => "E_STORE",
+            ResolveErrorKind::StrictMissing { .. } => "E_NO_WHEEL",
+            ResolveErrorKind::NoBuild { .. } => "E_NO_BUILD",
+            ResolveErrorKind::NoDigest { .. } => "E_NO_DIGEST",
+            ResolveErrorKind::NoPath { .. } => "E_LOCAL_SOURCE",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self.kind.as_ref() {
+            ResolveErrorKind::NoPath { .. } => Exit::Usage,
+            ResolveErrorKind::NoDigest { .. } => Exit::Trust,
+            _ => Exit::Build,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        if let Some(log) = &self.log {
+            return Some(format!("all that uv said is in `{}`", log.display()));
+        }
+        match self.kind.as_ref() {
+            ResolveErrorKind::Uv(error) => error.hint(),
+            ResolveErrorKind::StrictMissing { name, .. } => {
+                Some(format!("allow its source with `packages.resolution.allowSourceList`, or skip `{name}` here"))
+            }
+            ResolveErrorKind::NoDigest { .. } => Some("pydist installs nothing that it cannot check".into()),
+            ResolveErrorKind::NoBuild { .. } => Some(NO_BUILD_HINT.into()),
+            _ => None,
+        }
+    }
+}
