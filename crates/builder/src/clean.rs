@@ -1,13 +1,14 @@
-//! `builder clean`: what builds made goes, what people wrote stays.
+//! `builder clean`: what builds made goes, what people wrote stays. Everything is known by the name that builds give it;
+//! of a link only the link goes.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use config_merger::Repository;
-use vocab::{ArtifactName, Exit, Fault, VersionString};
+use vocab::{ArtifactName, Exit, Fault, PlatformKey, VersionString};
 
-use crate::prefix_folder::remove_tree;
+use crate::prefix_folder::PrefixFolder;
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot remove `{}`", path.display())]
@@ -31,28 +32,49 @@ pub fn clean(repository: &Repository, versions: &[VersionString], out: &Path) ->
     let mut removed = Vec::new();
     for version in versions {
         let folder = repository.root().join(version.folder_name());
-        for made in ["pydist", "logs"] {
-            let path = folder.join(made);
-            if path.exists() {
-                remove_tree(&path).map_err(|source| CleanError { path: path.clone(), source })?;
-                removed.push(path);
-            }
+        let prefixes = folder.join("pydist");
+        for platform in PlatformKey::ALL {
+            let cleaned = PrefixFolder::clean(&prefixes, platform);
+            let failed = |source| CleanError { path: prefixes.join(platform.as_str()), source };
+            removed.extend(cleaned.map_err(failed)?);
+        }
+        remove_files(&folder.join("logs"), &is_log, &mut removed)?;
+        // Where nothing of somebody's own is left in them.
+        for emptied in [&prefixes, &folder.join("logs")] {
+            let _ = fs::remove_dir(emptied);
         }
     }
-    for entry in fs::read_dir(out).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let artifact = name.strip_suffix(".json").unwrap_or(&name).parse::<ArtifactName>();
+    let of_version = |name: &str| {
+        let artifact = name.strip_suffix(".json").unwrap_or(name).parse::<ArtifactName>();
         // The name carries the Python that is inside, which for a stand-in is not the version's own.
-        let of_version = |artifact: &ArtifactName| {
+        artifact.is_ok_and(|artifact| {
             versions.iter().any(|it| it.artifact_key() == artifact.key && it.python().same_series(artifact.python))
-        };
-        if artifact.is_ok_and(|artifact| of_version(&artifact)) {
-            fs::remove_file(entry.path()).map_err(|source| CleanError { path: entry.path(), source })?;
-            removed.push(entry.path());
-        }
-    }
+        })
+    };
+    remove_files(out, &of_version, &mut removed)?;
     removed.sort();
     Ok(removed)
+}
+
+/// `build.jsonl` and `build-<platform>.jsonl` of builds, `wheel-build-<name>.log` of sources.
+fn is_log(name: &str) -> bool {
+    let of_build = name.strip_prefix("build").and_then(|rest| rest.strip_suffix(".jsonl"));
+    let of_platform = |rest: &str| rest.strip_prefix('-').is_some_and(|key| key.parse::<PlatformKey>().is_ok());
+    of_build.is_some_and(|rest| rest.is_empty() || of_platform(rest))
+        || (name.starts_with("wheel-build-") && name.ends_with(".log"))
+}
+
+/// Files and links of these names; a folder is never one of ours. An absent folder is empty.
+fn remove_files(folder: &Path, is_ours: &dyn Fn(&str) -> bool, removed: &mut Vec<PathBuf>) -> Result<(), CleanError> {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !is_folder && is_ours(&entry.file_name().to_string_lossy()) {
+            let path = entry.path();
+            fs::remove_file(&path).map_err(|source| CleanError { path: path.clone(), source })?;
+            removed.push(path);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -68,12 +90,18 @@ mod tests {
             // (path, kept)
             ("python-3.12.10/config.json", true),
             ("python-3.12.10/pydist/linux-x64/bin/python3", false),
-            ("python-3.12.10/logs/x.log", false),
+            ("python-3.12.10/logs/build-linux-x64.jsonl", false),
+            ("python-3.12.10/logs/wheel-build-demo.log", false),
             ("python-3.10.11/pydist/linux-x64/bin/python3", true),
             ("dist/pydist-python-3.12.1-linux-x86_64.tar.zst", false),
             ("dist/pydist-python-3.12.1-linux-x86_64.tar.zst.json", false),
             ("dist/pydist-atls-3.12.1-linux-x86_64.tar.zst", true),
             ("dist/notes.txt", true),
+            // Attack 1: somebody's own beside what builds made.
+            ("python-3.12.10/pydist/notes/thesis.txt", true),
+            ("python-3.12.10/pydist/solaris-x64/bin/python3", true),
+            ("python-3.12.10/logs/diary.log", true),
+            ("dist/pydist-python-3.12.2-linux-x86_64.tar.zst/a-folder", true),
         ];
         for (path, _) in files {
             fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
@@ -81,9 +109,45 @@ mod tests {
         }
         let repository = Repository::find(root).unwrap();
         let removed = clean(&repository, &["3.12.10".parse().unwrap()], &root.join("dist")).unwrap();
-        assert_eq!(removed.len(), 4);
+        assert_eq!(removed.len(), 5, "{removed:?}");
         for (path, kept) in files {
             assert_eq!(root.join(path).exists(), kept, "for {path}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn attack_1_nothing_is_removed_through_a_link() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().join("repository");
+        let home = place.path().join("home");
+        for path in [root.join("python-3.12.10/pydist"), root.join("dist"), home.clone()] {
+            fs::create_dir_all(path).unwrap();
+        }
+        fs::write(root.join("shared-config.json"), "{}").unwrap();
+        fs::write(home.join("build.jsonl"), "mine").unwrap();
+        let links = ["python-3.12.10/pydist/linux-x64", "dist/pydist-python-3.12.1-linux-x86_64.tar.zst"];
+        for link in links {
+            std::os::unix::fs::symlink(&home, root.join(link)).unwrap();
+        }
+        let repository = Repository::find(&root).unwrap();
+        let removed = clean(&repository, &["3.12.10".parse().unwrap()], &root.join("dist")).unwrap();
+        assert_eq!(removed.len(), 2, "the links themselves, but {removed:?}");
+        assert_eq!(fs::read_to_string(home.join("build.jsonl")).unwrap(), "mine");
+    }
+
+    #[test]
+    fn a_prefix_that_is_being_built_is_not_cleaned_away() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path();
+        fs::write(root.join("shared-config.json"), "{}").unwrap();
+        let folder = root.join("python-3.12.10/pydist");
+        let context = crate::testing::context(root);
+        let held = PrefixFolder::hold(&context, &folder, PlatformKey::LinuxX64).unwrap();
+        fs::write(held.stage().unwrap().join("x"), "").unwrap();
+        let repository = Repository::find(root).unwrap();
+        let error = clean(&repository, &["3.12.10".parse().unwrap()], &root.join("dist")).unwrap_err();
+        assert_eq!(error.source.to_string(), "another builder is at work on it");
+        assert!(folder.join(".linux-x64.staging/x").exists());
     }
 }

@@ -263,12 +263,16 @@ impl Session<'_> {
 
     fn clean(&self, versions: &[String], store: bool) -> Result<Exit, Box<dyn Fault>> {
         let versions = self.versions(versions)?;
+        let root = store.then(|| store_root(self.global, self.environment)).transpose()?;
+        if let Some(root) = &root {
+            // Refused before anything is removed.
+            Store::existing(root.clone())?;
+        }
         let mut removed = builder::clean::clean(&self.repository, &versions, &self.out(None))?;
-        if store {
-            let root = store_root(self.global, self.environment)?;
-            if Store::empty(&root)? {
-                removed.push(root);
-            }
+        if let Some(root) = root
+            && Store::empty(&root)?
+        {
+            removed.push(root);
         }
         for path in &removed {
             self.tell_path("removed", path);
@@ -334,7 +338,7 @@ impl Session<'_> {
     pub fn survey_context(&self, versions: &[VersionString], offline: bool) -> Result<Context, Box<dyn Fault>> {
         let root = store_root(self.global, self.environment)?;
         // Offline the store is not even made.
-        let store = if offline { Store::at(root) } else { Store::open(root)? };
+        let store = if offline { Store::existing(root)? } else { Store::open(root)? };
         let downloader = Downloader::new(self.download_settings(versions));
         let first = versions.first().ok_or(UsageError::NoVersions)?;
         let arguments = BuildArguments { offline, ..Default::default() };

@@ -105,6 +105,35 @@ impl PrefixFolder {
         Ok(this)
     }
 
+    /// Removes what builders made in `folder` for this platform, and nothing else that lies there. Gives what was
+    /// removed.
+    ///
+    /// # Errors
+    /// The disk, or a builder is at work on it.
+    pub fn clean(folder: &Path, platform: PlatformKey) -> io::Result<Vec<PathBuf>> {
+        let lock_path = folder.join(format!(".{platform}.lock"));
+        let lock = match File::options().write(true).open(&lock_path) {
+            Ok(lock) => Some(lock),
+            // Made by its first build.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        if lock.as_ref().is_some_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock))) {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another builder is at work on it"));
+        }
+        let mut removed = Vec::new();
+        for name in [platform.to_string(), format!(".{platform}.staging"), format!(".{platform}.former")] {
+            let path = folder.join(name);
+            if fs::symlink_metadata(&path).is_ok() {
+                remove_tree(&path)?;
+                removed.push(path);
+            }
+        }
+        drop(lock);
+        let _ = fs::remove_file(lock_path);
+        Ok(removed)
+    }
+
     pub fn target(&self) -> &Path {
         &self.target
     }
@@ -169,11 +198,12 @@ fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Read-only files and folders included. Absent is fine.
+/// Read-only files and folders included. Absent is fine. Of a link only the link goes.
 pub fn remove_tree(path: &Path) -> io::Result<()> {
+    let is_folder = || fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(_) if path.is_dir() => {
+        Err(_) if is_folder() => {
             make_writable(path);
             fs::remove_dir_all(path)
         }

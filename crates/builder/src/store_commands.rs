@@ -28,7 +28,7 @@ pub fn run(
     let listener = Arc::clone(printer);
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     let context = Context {
-        store: Store::at(root),
+        store: Store::existing(root)?,
         downloader: Downloader::new(DownloadSettings::default()),
         environment: environment.clone(),
         jobs: global.jobs.map_or(processors, usize::from),

@@ -125,13 +125,32 @@ fn new_begins_a_version_from_nothing_or_from_another_and_never_over_one() {
 #[test]
 fn clean_removes_what_builds_made_and_nothing_else() {
     let desk = Desk::new();
-    for file in ["pydist/x/bin/python3", "logs/build.jsonl", "mine.txt"] {
+    let python = format!("pydist/{}/bin/python3", PlatformKey::host().unwrap());
+    for file in [python.as_str(), "logs/build.jsonl", "logs/mine.log", "pydist/mine/thesis.txt", "mine.txt"] {
         desk.repository.file(&format!("python-3.12.10/{file}"), "");
     }
     desk.repository.file("dist/pydist-python-3.12.10-linux-x86_64.tar.zst", "");
     desk.repository.file("dist/pydist-atls-3.12.10-linux-x86_64.tar.zst", "");
     let text = ["clean 3.12.10", "clean 3.12.10"].map(|line| desk.run(line)).join("\n");
     insta::assert_snapshot!(text + "\n" + &listing(&desk, ""));
+}
+
+/// Attack 1, and case rule-store-hint.
+#[test]
+fn attack_1_a_folder_of_somebody_is_not_a_store_whatever_the_command() {
+    let desk = Desk::new();
+    let project = desk.folder.path().join("project");
+    for file in ["tmp/thesis.txt", "wheels/of-my-car.txt"] {
+        std::fs::create_dir_all(project.join(file).parent().unwrap()).unwrap();
+        std::fs::write(project.join(file), "mine").unwrap();
+    }
+    let lines = ["plan 3.12.10", "clean 3.12.10 --store", "store info", "store verify", "store prune --max-size 0"];
+    let told = lines.map(|line| desk.run(&format!("{line} --store-dir {}", project.display()))).join("\n");
+    insta::assert_snapshot!(told);
+    for file in ["tmp/thesis.txt", "wheels/of-my-car.txt"] {
+        assert_eq!(std::fs::read_to_string(project.join(file)).unwrap(), "mine");
+    }
+    assert_eq!(std::fs::read_dir(&project).unwrap().count(), 2, "nothing was put there either");
 }
 
 #[test]

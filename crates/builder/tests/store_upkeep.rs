@@ -11,7 +11,7 @@ use archive::PackOptions;
 use builder::store::{EntryKind, Store};
 use builder::upkeep::{PruneRules, prune, verify};
 use testkit::WheelBuilder;
-use vocab::Digest;
+use vocab::{Digest, Fault as _};
 use wheel_support::Bench;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -26,6 +26,10 @@ fn put_blob(store: &Store, content: &str) -> Digest {
     let digest = Digest::of(content);
     put(&store.blob(&digest), content);
     digest
+}
+
+fn fact(store: &Store, kind: &str, key: &str) -> std::path::PathBuf {
+    store.root().join("memory").join(kind).join(format!("{}.json", Digest::of(key)))
 }
 
 /// As if the blob had been used this long ago.
@@ -68,7 +72,6 @@ fn verify_names_and_removes_what_is_not_what_it_was() {
     let cases: Vec<(&str, &str, Harm)> = vec![
         // (kind, reason, what is done to the sound store)
         ("blobs", "its content has the digest", Box::new(|store| put(&store.blob(&Digest::of("blob")), "blub"))),
-        ("blobs", "its name is no digest", Box::new(|store| put(&store.root().join("blobs/ab/other"), ""))),
         ("wheels", "`demo/data.txt` has another content", hidden),
         (
             "wheels",
@@ -101,7 +104,7 @@ fn verify_names_and_removes_what_is_not_what_it_was() {
                 fs::write(path, bytes).unwrap();
             }),
         ),
-        ("memory", "no JSON", Box::new(|store| put(&store.root().join("memory/url/x.json"), "{"))),
+        ("memory", "not JSON", Box::new(|store| put(&fact(store, "url", "x"), "{"))),
     ];
     for (kind, reason, harm) in cases {
         let bench = Bench::new();
@@ -151,7 +154,7 @@ fn a_mark_is_renewed_once_a_day() {
 /// Three blobs of 10 bytes, used 1, 10 and 100 days ago; nobody has the store open.
 fn aged_store(folder: &Path, now: SystemTime) -> Store {
     let store = Store::at(folder.join("store"));
-    fs::create_dir_all(store.root()).unwrap();
+    drop(Store::open(store.root().to_owned()).unwrap());
     for (content, days) in [("used 001 d", 1), ("used 010 d", 10), ("used 100 d", 100)] {
         let digest = put_blob(&store, content);
         used(&store, &digest, now, DAY * days);
@@ -246,12 +249,12 @@ fn abandoned_downloads_and_old_facts_go_with_any_rule() {
         // (path, age, whether it goes)
         (store.partial_blob(&Digest::of("new")), 23 * HOUR, false),
         (store.partial_blob(&Digest::of("old")), 25 * HOUR, true),
-        (store.root().join("memory/registry/a.json"), HOUR / 10, false),
-        (store.root().join("memory/registry/b.json"), HOUR, true),
-        (store.root().join("memory/url/a.json"), 29 * DAY, false),
-        (store.root().join("memory/url/b.json"), 31 * DAY, true),
-        (store.root().join("memory/checks/a.json"), 300 * DAY, false),
-        (store.root().join("memory/checks/b.json"), 400 * DAY, true),
+        (fact(&store, "registry", "a"), HOUR / 10, false),
+        (fact(&store, "registry", "b"), HOUR, true),
+        (fact(&store, "url", "a"), 29 * DAY, false),
+        (fact(&store, "url", "b"), 31 * DAY, true),
+        (fact(&store, "checks", "a"), 300 * DAY, false),
+        (fact(&store, "checks", "b"), 400 * DAY, true),
     ];
     for (path, ago, _) in &cases {
         age(path, *ago);
@@ -266,4 +269,143 @@ fn abandoned_downloads_and_old_facts_go_with_any_rule() {
     assert!(store.partial_blob(&Digest::of("old held")).exists());
     assert_eq!((pruned.partial_downloads, pruned.facts, pruned.removed), (1, 3, vec![]));
     drop(held);
+}
+
+/// Attack 4: a download without an end filled the disk, and nothing that the builder offers freed it.
+#[test]
+fn attack_4_prune_frees_downloads_that_did_not_come_to_their_end() {
+    let now = SystemTime::now();
+    let cases = [
+        // (rules, what stays of a download of 1000 bytes that was worked on a moment ago)
+        (PruneRules { max_size: Some(0), ..PruneRules::default() }, 0),
+        (PruneRules { max_size: Some(500), ..PruneRules::default() }, 0),
+        (PruneRules { older_than: Some(Duration::ZERO), ..PruneRules::default() }, 0),
+        (PruneRules { max_size: Some(5000), ..PruneRules::default() }, 1),
+        (PruneRules { older_than: Some(HOUR), ..PruneRules::default() }, 1),
+        (PruneRules { max_size: Some(0), dry_run: true, ..PruneRules::default() }, 1),
+    ];
+    for (rules, stays) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let store = aged_store(folder.path(), now);
+        let partial = store.partial_blob(&Digest::of("endless"));
+        put(&partial, vec![0; 1000]);
+        File::options().write(true).open(&partial).unwrap().set_modified(now - HOUR / 60).unwrap();
+        let pruned = prune(&store, &rules, now).unwrap();
+        assert_eq!(usize::from(partial.exists()), stays, "{rules:?}");
+        assert_eq!(pruned.partial_downloads, if rules.dry_run { 1 } else { 1 - stays }, "{rules:?}");
+    }
+}
+
+/// Everything below `folder`, by path, with its content.
+fn snapshot(folder: &Path) -> Vec<(String, String)> {
+    let files = wheel_support::files_below(folder);
+    let content = |name: &String| fs::read_to_string(folder.join(name)).unwrap_or_default();
+    files.iter().map(|name| (name.clone(), content(name))).collect()
+}
+
+/// What somebody keeps under names that a store has, too.
+const SOMEBODYS: [&str; 11] = [
+    "tmp/thesis.txt",
+    "tmp/session-notes/of-mine.txt",
+    "tmp/photos/1.jpg",
+    "blobs/ab/letter",
+    "wheels/of-my-car.txt",
+    "bases/x/y",
+    "tools/hammer",
+    "memory/url/diary.json",
+    "locks/key-to-the-house",
+    "used/blobs/list.txt",
+    "parts/list.txt",
+];
+
+#[test]
+fn attack_1_a_folder_of_somebody_is_never_taken_for_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("project");
+    for name in SOMEBODYS {
+        put(&root.join(name), name);
+    }
+    let before = snapshot(&root);
+    let refusals = [
+        Store::open(root.clone()).map(drop),
+        Store::existing(root.clone()).map(drop),
+        Store::empty(&root).map(drop),
+        Store::at(root.clone()).stage_dir().map(drop),
+        Store::at(root.clone()).begin_removal().map(drop),
+        prune(&Store::at(root.clone()), &PruneRules { max_size: Some(0), ..PruneRules::default() }, SystemTime::now())
+            .map(drop),
+    ];
+    for (number, refusal) in refusals.into_iter().enumerate() {
+        let error = refusal.expect_err("it is somebody's");
+        let (code, exit, hint) = (error.code(), error.exit(), error.hint().unwrap());
+        assert_eq!((code, exit), ("E_NOT_A_STORE", vocab::Exit::Usage), "{number}: {error}");
+        // Case rule-store-hint: the option that it names is the one that there is.
+        assert!(error.to_string().contains(&root.display().to_string()) && hint.contains("`--store-dir`"), "{hint}");
+    }
+    assert_eq!(snapshot(&root), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn attack_1_sweep_prune_verify_and_clean_remove_only_what_bears_our_names_and_nothing_through_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = SystemTime::now();
+    let store = aged_store(folder.path(), now);
+    for name in SOMEBODYS {
+        put(&store.root().join(name), name);
+    }
+    let home = folder.path().join("home");
+    put(&home.join("thesis.txt"), "mine");
+    put(&home.join(format!("{}.partial", Digest::of("x"))), "mine");
+    std::os::unix::fs::symlink(&home, store.root().join("tmp/session-Ab12Cd")).unwrap();
+    std::os::unix::fs::symlink(&home, store.root().join("blobs/cd")).unwrap();
+    std::os::unix::fs::symlink(&home, store.root().join("imports")).unwrap();
+    let assert_kept = |what: &str| {
+        for name in SOMEBODYS {
+            assert_eq!(fs::read_to_string(store.root().join(name)).unwrap_or_default(), name, "{what}");
+        }
+        assert_eq!(snapshot(&home).len(), 2, "{what}");
+    };
+    drop(Store::open(store.root().to_owned()).unwrap());
+    assert_kept("the sweep");
+    let context = Bench::new().context;
+    let context = builder::Context { store: store.clone(), ..context };
+    assert_eq!(verify(&context, false).unwrap().damaged, []);
+    assert_kept("verify");
+    let everything = PruneRules { max_size: Some(0), older_than: Some(Duration::ZERO), ..PruneRules::default() };
+    assert_eq!(prune(&store, &everything, now).unwrap().removed.len(), 3);
+    assert_kept("prune");
+    put_blob(&store, "again");
+    assert!(Store::empty(store.root()).unwrap());
+    assert!(!store.blob(&Digest::of("again")).exists());
+    assert_kept("clean --store");
+    // Still a store.
+    Store::open(store.root().to_owned()).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn attack_1_a_store_whose_folder_for_work_is_a_link_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    put(&home.join("session-Ab12Cd/thesis.txt"), "mine");
+    let root = folder.path().join("store");
+    drop(Store::open(root.clone()).unwrap());
+    fs::remove_dir_all(root.join("tmp")).unwrap();
+    std::os::unix::fs::symlink(&home, root.join("tmp")).unwrap();
+    let error = Store::open(root.clone()).unwrap_err();
+    assert_eq!((error.code(), error.exit()), ("E_NOT_A_STORE", vocab::Exit::Usage), "{error}");
+    assert!(home.join("session-Ab12Cd/thesis.txt").exists());
+}
+
+#[test]
+fn a_store_that_somebody_builds_with_is_not_emptied() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = aged_store(folder.path(), SystemTime::now());
+    let builder = Store::open(store.root().to_owned()).unwrap();
+    assert_eq!(Store::empty(store.root()).unwrap_err().code(), "E_STORE_IN_USE");
+    drop(builder);
+    assert!(Store::empty(store.root()).unwrap());
+    assert!(!Store::empty(store.root()).unwrap(), "there is nothing left");
+    assert!(!Store::empty(&folder.path().join("nowhere")).unwrap());
 }

@@ -34,6 +34,7 @@ impl Store {
         digest: &Digest,
         mut give_up: impl FnMut() -> bool,
     ) -> Result<LockOutcome, StoreError> {
+        self.claim()?;
         let folder = self.root().join("locks");
         create_dir_all(&folder)?;
         let path = folder.join(format!("{kind}-{digest}"));

@@ -13,20 +13,23 @@
 //! released with it. Nothing here waits for the disk to be written through: after a power failure an entry may be
 //! damaged, which [`Store::verify_blob`] and the size checks of its readers find.
 
+mod empty;
+mod error;
 mod fact;
 mod lock;
+mod mark;
 mod publish;
 mod root;
 mod session;
 mod used;
 mod verify;
 
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use vocab::{Digest, Exit, Fault};
+use vocab::Digest;
 
+pub use error::StoreError;
 pub use lock::{LockOutcome, StoreLock};
 pub use publish::Published;
 pub(crate) use publish::bury;
@@ -42,6 +45,8 @@ use session::Session;
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    /// Set once the folder was seen to be a store; nothing is written before.
+    claimed: Arc<OnceLock<()>>,
     session: Arc<Mutex<Option<Session>>>,
     /// Says that a builder is at work; see `used`.
     _builders: Option<Arc<std::fs::File>>,
@@ -51,21 +56,37 @@ pub struct Store {
 impl Store {
     /// The store in this folder, which need not exist yet. Touches no disk.
     pub fn at(root: PathBuf) -> Self {
-        Self { root, session: Arc::default(), _builders: None, remote: None }
+        Self { root, claimed: Arc::default(), session: Arc::default(), _builders: None, remote: None }
+    }
+
+    /// The store in this folder, if there is one or nothing at all. Changes nothing.
+    ///
+    /// # Errors
+    /// The folder may be somebody's: it holds something and has not the mark of a store.
+    pub fn existing(root: PathBuf) -> Result<Self, StoreError> {
+        mark::look(&root)?;
+        Ok(Self::at(root))
     }
 
     /// Makes the folder when it is new and clears away what dead processes left behind.
+    ///
+    /// # Errors
+    /// The disk, or as [`Self::existing`].
     pub fn open(root: PathBuf) -> Result<Self, StoreError> {
-        let builders = used::join_builders(&root)?;
-        let store = Self { _builders: Some(Arc::new(builders)), ..Self::at(root) };
-        // Backup programs leave folders with this file alone (https://bford.info/cachedir/).
-        let tag = store.root.join("CACHEDIR.TAG");
-        if !tag.exists() {
-            let text = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of pydist; safe to delete.\n";
-            std::fs::write(&tag, text).map_err(|source| StoreError::new("write", &tag, source))?;
-        }
+        let store = Self::at(root);
+        store.claim()?;
+        let builders = used::join_builders(&store.root)?;
         session::sweep(&store)?;
-        Ok(store)
+        Ok(Self { _builders: Some(Arc::new(builders)), ..store })
+    }
+
+    /// To be called before anything is written.
+    fn claim(&self) -> Result<(), StoreError> {
+        if self.claimed.get().is_none() {
+            mark::claim(&self.root)?;
+            let _ = self.claimed.set(());
+        }
+        Ok(())
     }
 
     /// The same store with another behind it, which is asked for what this one lacks.
@@ -125,44 +146,6 @@ impl Store {
     /// `name` is a plain file name with a version in it: `uv-0.13.9`.
     pub fn tool(&self, name: &str) -> PathBuf {
         self.root.join("tools").join(name)
-    }
-}
-
-/// A folder or file of the store cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {action} `{}` in the store", path.display())]
-pub struct StoreError {
-    /// A verb: `create`, `write`, `rename`.
-    pub action: &'static str,
-    pub path: PathBuf,
-    pub source: io::Error,
-}
-
-impl StoreError {
-    pub(crate) fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
-        Self { action, path: path.to_owned(), source }
-    }
-}
-
-impl Fault for StoreError {
-    fn code(&self) -> &'static str {
-        "E_STORE"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Build
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self.source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Some("free some space, or put the store elsewhere with `--store` or PYDIST_STORE".into())
-            }
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                Some("choose a folder that can be written with `--store` or PYDIST_STORE".into())
-            }
-            _ => None,
-        }
     }
 }
 

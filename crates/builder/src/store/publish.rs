@@ -16,10 +16,6 @@ pub enum Published {
     Theirs,
 }
 
-/// The folders of a store.
-const ENTRIES: [&str; 11] =
-    ["blobs", "wheels", "bases", "built", "parts", "imports", "tools", "memory", "used", "locks", "tmp"];
-
 impl Store {
     /// Moves a finished folder to `target`, whose parent folders are made.
     pub fn publish_dir(&self, staged: StagedDir, target: &Path) -> Result<Published, StoreError> {
@@ -34,19 +30,6 @@ impl Store {
         let published = move_into_place(staged.path(), target);
         drop(staged);
         published
-    }
-
-    /// Removes every entry of the store at `root`, and nothing else that may lie there. True when there was something.
-    pub fn empty(root: &Path) -> Result<bool, StoreError> {
-        let mut found = false;
-        for kind in ENTRIES {
-            let path = root.join(kind);
-            found |= path.exists();
-            crate::prefix_folder::remove_tree(&path).map_err(|source| StoreError::new("remove", &path, source))?;
-        }
-        // Left alone when somebody put something of their own into it.
-        let _ = fs::remove_dir(root);
-        Ok(found)
     }
 
     /// Takes a damaged entry, file or folder, out of the way. Nobody sees it half removed.

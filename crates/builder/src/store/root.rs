@@ -6,7 +6,7 @@ use vocab::Os;
 
 use crate::context::Environment;
 
-/// `option` is the command line's `--store`; then PYDIST_STORE; then [`default_root`]. `None` when the
+/// `option` is the command line's `--store-dir`; then PYDIST_STORE; then [`default_root`]. `None` when the
 /// environment names no home at all.
 pub fn choose_root(option: Option<&Path>, environment: &Environment, os: Os) -> Option<PathBuf> {
     option.or_else(|| environment.path("PYDIST_STORE")).map(Path::to_owned).or_else(|| default_root(environment, os))

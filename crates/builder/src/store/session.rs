@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Store, StoreError, create_dir_all};
 
+const SESSION: &str = "session-";
+
 #[derive(Debug)]
 pub(super) struct Session {
     folder: PathBuf,
@@ -100,13 +102,13 @@ impl Store {
 }
 
 fn begin(store: &Store) -> Result<Session, StoreError> {
-    let tmp = store.root().join("tmp");
-    create_dir_all(&tmp)?;
+    store.claim()?;
+    let tmp = own_tmp(store)?;
     // While it is shared no sweep runs, so none can come between making the lock file and locking it.
     let guard = open_lock_file(&store.root().join("tmp.lock"))?;
     let _ = guard.lock_shared();
     let folder = tempfile::Builder::new()
-        .prefix("session-")
+        .prefix(SESSION)
         .tempdir_in(&tmp)
         .map_err(|source| StoreError::new("create a folder below", &tmp, source))?
         .keep();
@@ -117,10 +119,19 @@ fn begin(store: &Store) -> Result<Session, StoreError> {
     Ok(Session { folder, lock_path, _lock: lock })
 }
 
-/// Removes the sessions of processes that have ended.
-pub(super) fn sweep(store: &Store) -> Result<(), StoreError> {
+/// `tmp/`, which is made. What lies behind a link is not the store's to sweep.
+fn own_tmp(store: &Store) -> Result<PathBuf, StoreError> {
     let tmp = store.root().join("tmp");
+    if fs::symlink_metadata(&tmp).is_ok_and(|metadata| metadata.is_symlink()) {
+        return Err(StoreError::Link { path: tmp });
+    }
     create_dir_all(&tmp)?;
+    Ok(tmp)
+}
+
+/// Removes the sessions of processes that have ended, and nothing of another name.
+pub(super) fn sweep(store: &Store) -> Result<(), StoreError> {
+    let tmp = own_tmp(store)?;
     let guard = open_lock_file(&store.root().join("tmp.lock"))?;
     if guard.try_lock().is_err() {
         // Somebody else sweeps or begins a session right now; there is always a next time.
@@ -128,32 +139,39 @@ pub(super) fn sweep(store: &Store) -> Result<(), StoreError> {
     }
     let names = fs::read_dir(&tmp).map_err(|source| StoreError::new("list", &tmp, source))?;
     for entry in names.filter_map(Result::ok) {
-        let path = entry.path();
-        if path.extension().is_some_and(|extension| extension == "lock") {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        let Ok(kind) = entry.file_type() else { continue };
+        if let Some(session) = name.strip_suffix(".lock").filter(|_| kind.is_file()) {
             // Its process removed the folder and died before it came to this.
-            if !path.with_extension("").exists() && !is_in_use(&path) {
+            if is_session(session) && !path.with_extension("").exists() && !is_in_use(&path) {
                 let _ = fs::remove_file(&path);
             }
             continue;
         }
         let lock_path = path.with_extension("lock");
-        if is_in_use(&lock_path) {
+        // A link of such a name is nobody's session.
+        if !is_session(&name) || !kind.is_dir() || is_in_use(&lock_path) {
+            continue;
+        }
+        if !lock_path.exists() {
+            // Its process died before it made one, and so before anything was in it.
+            let _ = fs::remove_dir(&path);
             continue;
         }
         // A folder that cannot be removed (another user's) is no reason to fail a build.
-        let removed = if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            fs::remove_dir_all(&path)
-        } else {
-            fs::remove_file(&path)
-        };
-        if removed.is_ok() {
+        if crate::prefix_folder::remove_tree(&path).is_ok() {
             let _ = fs::remove_file(&lock_path);
         }
     }
     Ok(())
 }
 
-/// No lock file: its process died before it made one.
+/// As [`begin`] names the folder of a session.
+fn is_session(name: &str) -> bool {
+    let rest = name.strip_prefix(SESSION).unwrap_or_default();
+    !rest.is_empty() && rest.chars().all(|it| it.is_ascii_alphanumeric())
+}
+
 fn is_in_use(lock_path: &Path) -> bool {
     match File::options().read(true).write(true).open(lock_path) {
         Ok(file) => file.try_lock().is_err(),

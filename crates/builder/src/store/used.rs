@@ -11,13 +11,18 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{Store, StoreError, create_dir_all, session};
+use vocab::Digest;
+
+use super::{Store, StoreError, session};
 
 /// How old a mark may grow before it is renewed.
 const RENEWAL: Duration = Duration::from_secs(24 * 3600);
 
 /// What was used within this time stays while any builder runs: two renewals, so that a build may take a day.
 pub const SPARED: Duration = Duration::from_secs(48 * 3600);
+
+/// How the names of tools begin.
+const TOOLS: [&str; 3] = ["uv-", "distlib-", "wine-folder-"];
 
 /// What is kept under a digest or a name, one folder of the store each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +50,14 @@ impl EntryKind {
             Self::Parts => "parts",
             Self::Imports => "imports",
             Self::Tools => "tools",
+        }
+    }
+
+    /// Whether a builder gives an entry this name. What has another one is not the store's.
+    pub fn is_name(self, name: &str) -> bool {
+        match self {
+            Self::Tools => TOOLS.iter().any(|start| name.starts_with(start)),
+            _ => name.parse::<Digest>().is_ok(),
         }
     }
 
@@ -77,6 +90,9 @@ impl Store {
         if modified(&path).and_then(age).is_some_and(|age| age < RENEWAL) {
             return;
         }
+        if self.claim().is_err() {
+            return;
+        }
         let Ok(guard) = session::open_lock_file(&self.root().join("marks.lock")) else { return };
         let _ = guard.lock_shared();
         let renew = || -> std::io::Result<()> {
@@ -95,7 +111,7 @@ impl Store {
 
     /// Does not wait: see [`Removal::is_exclusive`].
     pub fn begin_removal(&self) -> Result<Removal, StoreError> {
-        create_dir_all(self.root())?;
+        self.claim()?;
         let builders = session::open_lock_file(&self.root().join("builders.lock"))?;
         Ok(Removal { exclusive: builders.try_lock().is_ok(), _builders: builders })
     }
@@ -131,7 +147,6 @@ impl Store {
 
 /// Held shared by everybody who builds. Waits for whoever removes entries at the moment.
 pub(super) fn join_builders(root: &Path) -> Result<File, StoreError> {
-    create_dir_all(root)?;
     let file = session::open_lock_file(&root.join("builders.lock"))?;
     // Without locks on this file system the remover gets none either, and then spares what was used lately.
     let _ = file.lock_shared();

@@ -1,9 +1,12 @@
-//! Everything that is kept under a digest or a name.
+//! Everything that is kept under a digest or a name. What bears another name than builders give is not the store's,
+//! and for nobody here to count, to judge or to remove.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use vocab::Digest;
 
 use crate::store::{EntryKind, Store, StoreError};
 
@@ -16,54 +19,71 @@ pub struct Entry {
     pub path: PathBuf,
     /// Absent on a system that keeps no times.
     pub last_used: Option<SystemTime>,
+    /// The way to it from the store's folder leads through a link, so it may be another store's, too.
+    pub behind_link: bool,
 }
 
 /// Sorted by kind and name. Downloads that have not come to their end are none; they are listed apart.
 pub fn entries(store: &Store) -> Result<Vec<Entry>, StoreError> {
     let mut found = Vec::new();
     for kind in EntryKind::ALL {
-        for path in paths(store, kind)? {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if is_entry(kind, &name) {
-                let last_used = store.last_used(kind, &name, &path);
-                found.push(Entry { kind, name, path, last_used });
+        let mut folders = vec![store.root().join(kind.as_str())];
+        if kind.is_spread() {
+            folders = list(&folders[0])?.into_iter().filter(|path| path.is_dir()).collect();
+        }
+        for folder in folders {
+            let behind_link = leads_through_link(store.root(), &folder);
+            for path in list(&folder)? {
+                let name = name_of(&path);
+                if kind.is_name(&name) {
+                    let last_used = store.last_used(kind, &name, &path);
+                    found.push(Entry { kind, name, path, last_used, behind_link });
+                }
             }
         }
     }
     Ok(found)
 }
 
-/// What has arrived of blobs so far.
-pub(super) fn partial_blobs(store: &Store) -> Result<Vec<PathBuf>, StoreError> {
-    let mut found = paths(store, EntryKind::Blobs)?;
-    found.retain(|path| path.extension().is_some_and(|extension| extension == "partial"));
-    Ok(found)
-}
-
-fn is_entry(kind: EntryKind, name: &str) -> bool {
-    match kind {
-        EntryKind::Blobs => !name.ends_with(".partial"),
-        // Its table lies beside a base.
-        EntryKind::Bases => !name.ends_with(".json"),
-        _ => true,
-    }
-}
-
-fn paths(store: &Store, kind: EntryKind) -> Result<Vec<PathBuf>, StoreError> {
-    let folder = store.root().join(kind.as_str());
-    if !kind.is_spread() {
-        return list(&folder);
-    }
+/// What has arrived of blobs so far, with the blob's digest.
+pub(super) fn partial_blobs(store: &Store) -> Result<Vec<(PathBuf, Digest)>, StoreError> {
     let mut found = Vec::new();
-    for path in list(&folder)? {
-        if path.is_dir() {
-            found.extend(list(&path)?);
-        } else {
-            // Nothing of ours lies here; it is for `verify` to say so.
-            found.push(path);
+    for folder in list(&store.root().join(EntryKind::Blobs.as_str()))? {
+        if !folder.is_dir() || leads_through_link(store.root(), &folder) {
+            continue;
+        }
+        for path in list(&folder)? {
+            let digest = name_of(&path).strip_suffix(".partial").and_then(|name| name.parse().ok());
+            found.extend(digest.map(|digest| (path, digest)));
         }
     }
     Ok(found)
+}
+
+/// Dated facts, each with the folder of its kind.
+pub(super) fn facts(store: &Store) -> Result<Vec<(PathBuf, PathBuf)>, StoreError> {
+    let mut found = Vec::new();
+    for folder in list(&store.root().join("memory"))? {
+        if !folder.is_dir() || leads_through_link(store.root(), &folder) {
+            continue;
+        }
+        for path in list(&folder)? {
+            if name_of(&path).strip_suffix(".json").is_some_and(|name| name.parse::<Digest>().is_ok()) {
+                found.push((folder.clone(), path));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// One of the folders from `root`, itself aside, down to `folder` is a link.
+fn leads_through_link(root: &Path, folder: &Path) -> bool {
+    let is_link = |path: &Path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+    folder.ancestors().take_while(|path| *path != root).any(is_link)
 }
 
 /// Sorted. An absent folder is empty, also one that is removed meanwhile.

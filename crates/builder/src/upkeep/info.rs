@@ -42,7 +42,7 @@ pub fn info(store: &Store, now: SystemTime) -> Result<Info, StoreError> {
             measure.add(kinds.len(), &entry.path);
         }
         if kind == EntryKind::Blobs {
-            for path in super::entries::partial_blobs(store)? {
+            for (path, _) in super::entries::partial_blobs(store)? {
                 measure.add(kinds.len(), &path);
             }
         }

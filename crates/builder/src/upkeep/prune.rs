@@ -6,9 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use rayon::prelude::*;
 use serde::Serialize;
-use vocab::Digest;
 
-use super::entries::{Entry, entries, list, partial_blobs};
+use super::entries::{Entry, entries, facts, partial_blobs};
 use super::info::names_of;
 use crate::store::{EntryKind, LockOutcome, SPARED, Store, StoreError, bury};
 
@@ -60,7 +59,9 @@ struct Measured {
 /// Never takes what a running builder uses: see [`crate::store::Removal`].
 pub fn prune(store: &Store, rules: &PruneRules, now: SystemTime) -> Result<Pruned, StoreError> {
     let removal = store.begin_removal()?;
-    let mut measured: Vec<Measured> = entries(store)?.into_par_iter().map(|entry| measure(entry, now)).collect();
+    let mut own = entries(store)?;
+    own.retain(|entry| !entry.behind_link);
+    let mut measured: Vec<Measured> = own.into_par_iter().map(|entry| measure(entry, now)).collect();
     measured.sort_by(|one, other| other.age.cmp(&one.age).then_with(|| one.entry.path.cmp(&other.entry.path)));
     let mut remaining: u64 = measured.iter().map(|it| it.bytes).sum();
     let youngest = if removal.is_exclusive() { now } else { now - SPARED };
@@ -72,7 +73,7 @@ pub fn prune(store: &Store, rules: &PruneRules, now: SystemTime) -> Result<Prune
         if !too_old && !too_much {
             continue;
         }
-        let Entry { kind, name, path, last_used } = &it.entry;
+        let Entry { kind, name, path, last_used, .. } = &it.entry;
         // A clock that was set back is no reason to keep something for ever.
         let since = if removal.is_exclusive() { now.max(last_used.unwrap_or(now)) } else { youngest };
         if last_used.is_some_and(|time| time > since) {
@@ -128,25 +129,31 @@ fn age_of(time: Option<SystemTime>, now: SystemTime) -> Duration {
     time.and_then(|time| now.duration_since(time).ok()).unwrap_or_default()
 }
 
-/// Each under its lock, so that none is taken from a download that goes on.
+/// Each under its lock, so that none is taken from a download that goes on. Beside those that nobody went on with, the
+/// rules hold for them as for entries: what filled a disk can be had back.
 fn prune_partial_blobs(
     store: &Store,
     rules: &PruneRules,
     now: SystemTime,
     pruned: &mut Pruned,
 ) -> Result<(), StoreError> {
-    for path in partial_blobs(store)? {
-        let Ok(metadata) = fs::metadata(&path) else { continue };
-        if age_of(metadata.modified().ok(), now) < PARTIAL_KEPT {
+    let mut partial = Vec::new();
+    for (path, digest) in partial_blobs(store)? {
+        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        partial.push((age_of(metadata.modified().ok(), now), metadata.len(), path, digest));
+    }
+    partial.sort_by(|one, other| other.0.cmp(&one.0));
+    let mut total = pruned.remaining + partial.iter().map(|(_, size, ..)| size).sum::<u64>();
+    for (age, size, path, digest) in partial {
+        let too_old = age >= rules.older_than.unwrap_or(PARTIAL_KEPT).min(PARTIAL_KEPT);
+        let too_much = rules.max_size.is_some_and(|limit| total > limit);
+        if !too_old && !too_much {
             continue;
         }
-        let digest: Option<Digest> = path.file_stem().and_then(|name| name.to_str()?.parse().ok());
-        let lock = digest.map(|digest| store.lock("blob", &digest, || true)).transpose()?;
-        if matches!(lock, Some(LockOutcome::GivenUp)) {
-            continue;
-        }
+        let LockOutcome::Held(_lock) = store.lock("blob", &digest, || true)? else { continue };
         if rules.dry_run || fs::remove_file(&path).is_ok() {
-            pruned.freed += metadata.len();
+            total -= size;
+            pruned.freed += size;
             pruned.partial_downloads += 1;
         }
     }
@@ -154,17 +161,15 @@ fn prune_partial_blobs(
 }
 
 fn prune_facts(store: &Store, rules: &PruneRules, now: SystemTime, pruned: &mut Pruned) -> Result<(), StoreError> {
-    for folder in list(&store.root().join("memory"))? {
-        for path in list(&folder)? {
-            let Ok(metadata) = fs::metadata(&path) else { continue };
-            let limit = lifetime(&folder).min(rules.older_than.unwrap_or(Duration::MAX));
-            if age_of(metadata.modified().ok(), now) < limit {
-                continue;
-            }
-            if rules.dry_run || fs::remove_file(&path).is_ok() {
-                pruned.freed += metadata.len();
-                pruned.facts += 1;
-            }
+    for (folder, path) in facts(store)? {
+        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+        let limit = lifetime(&folder).min(rules.older_than.unwrap_or(Duration::MAX));
+        if age_of(metadata.modified().ok(), now) < limit {
+            continue;
+        }
+        if rules.dry_run || fs::remove_file(&path).is_ok() {
+            pruned.freed += metadata.len();
+            pruned.facts += 1;
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use vocab::{Digest, Event};
 
-use super::entries::{Entry, entries, list};
+use super::entries::{Entry, entries, facts};
 use crate::store::{EntryKind, Store, StoreError};
 use crate::{Context, base, source_build, wheel};
 
@@ -136,19 +136,17 @@ fn look_at(store: &Store, entry: &Entry) -> Result<Finding, String> {
 
 /// Facts carry no digest; one that is no JSON is of no use to anybody.
 fn look_at_facts(store: &Store, keep: bool, verified: &mut Verified) -> Result<(), StoreError> {
-    for folder in list(&store.root().join("memory"))? {
-        for path in list(&folder)? {
-            let Ok(bytes) = fs::read(&path) else { continue };
-            verified.checked += 1;
-            verified.read += bytes.len() as u64;
-            if serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok() {
-                continue;
-            }
-            let name = path.strip_prefix(store.root().join("memory")).unwrap_or(&path);
-            let removed = !keep && fs::remove_file(&path).is_ok();
-            let reason = "it is no JSON".to_owned();
-            verified.damaged.push(Damage { kind: "memory", name: name.display().to_string(), reason, removed });
+    for (_, path) in facts(store)? {
+        let Ok(bytes) = fs::read(&path) else { continue };
+        verified.checked += 1;
+        verified.read += bytes.len() as u64;
+        if serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok() {
+            continue;
         }
+        let name = path.strip_prefix(store.root().join("memory")).unwrap_or(&path);
+        let removed = !keep && fs::remove_file(&path).is_ok();
+        let reason = "it is not JSON".to_owned();
+        verified.damaged.push(Damage { kind: "memory", name: name.display().to_string(), reason, removed });
     }
     Ok(())
 }

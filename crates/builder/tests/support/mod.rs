@@ -90,7 +90,7 @@ impl Bench {
     /// Another store beside the first one, empty but for the base interpreter.
     pub fn make_store(&self, name: &str) -> PathBuf {
         let store = self.path(name);
-        fs::create_dir_all(&store).unwrap();
+        builder::store::Store::open(store.clone()).unwrap();
         for kind in ["bases", "parts"] {
             let shared = base_store().join(kind);
             fs::create_dir_all(&shared).unwrap();
