@@ -356,11 +356,14 @@ impl Session<'_> {
     /// The store, with the remote one behind it where there is one.
     fn open_store(&self, arguments: &BuildArguments, downloader: &Downloader) -> Result<Store, Box<dyn Fault>> {
         let store = Store::open(store_root(self.global, self.environment)?)?;
-        let address = arguments.remote_store.as_deref().or_else(|| self.environment.text("PYDIST_REMOTE_STORE"));
-        let Some(address) = address else { return Ok(store) };
+        let variable = "PYDIST_REMOTE_STORE";
+        let in_variable = || self.environment.text(variable).map(|text| (text, variable));
+        let given = arguments.remote_store.as_deref().map(|text| (text, "--remote-store")).or_else(in_variable);
+        let Some((address, given)) = given else { return Ok(store) };
         let in_environment = self.environment.text("PYDIST_REMOTE_STORE_READ_ONLY") == Some("true");
         let settings = RemoteSettings {
             address: address.to_owned(),
+            given,
             read_only: arguments.remote_store_read_only || in_environment,
             strict: arguments.strict,
         };

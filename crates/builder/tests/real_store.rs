@@ -413,5 +413,5 @@ fn a_damaged_or_absent_remote_store_costs_a_warning_and_with_strict_the_build() 
         assert!(![S3Server::SECRET, "X-Amz"].iter().any(|secret| told.contains(secret)), "{told}");
     }
     let wrong = build_in(&bench, &bare_store(&bench, "sixth"), &["--remote-store", "ftp://host/x"], &[]);
-    assert_eq!((wrong.code, &wrong.error()["code"]), (2, &json!("E_REMOTE_STORE_ADDRESS")), "{}", wrong.told());
+    assert_eq!((wrong.code, &wrong.error()["code"]), (2, &json!("E_STORE_ADDRESS")), "{}", wrong.told());
 }

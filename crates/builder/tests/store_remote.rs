@@ -22,7 +22,7 @@ const GO_ON: &dyn Fn() -> Result<(), RemoteErrorKind> = &|| Ok(());
 
 fn remote_of(address: &str, variables: &[(&str, String)], settings: DownloadSettings, strict: bool) -> Remote {
     let environment = Environment::new(variables.iter().map(|(name, value)| (name.into(), value.into())));
-    let address = RemoteSettings { address: address.to_owned(), read_only: false, strict };
+    let address = RemoteSettings { address: address.to_owned(), given: "--remote-store", read_only: false, strict };
     open(&address, &environment, &Downloader::new(settings), false).unwrap().unwrap()
 }
 
@@ -124,6 +124,26 @@ fn each_fault_of_a_server_is_told_for_what_it_is_and_never_with_a_secret() {
         assert!(told.contains(expected), "{expected}: {told}");
         assert!(![SECRET, KEY, "X-Amz", "another/"].iter().any(|secret| told.contains(secret)), "{told}");
     }
+}
+
+#[test]
+fn case_s3_endpoint_with_path_the_bucket_stands_behind_the_path() {
+    let http = HttpServer::start();
+    let path = "/s3/pub/pre/v1/blobs/ab/x";
+    http.put(path, *b"content");
+    let endpoint = http.url("/s3");
+    let cases = [
+        // (address, variables)
+        (format!("s3://pub/pre?endpoint={endpoint}&path-style=true"), vec![]),
+        ("s3://pub/pre".to_owned(), vec![("AWS_ENDPOINT_URL", endpoint.clone())]),
+    ];
+    for (address, variables) in cases {
+        let remote = remote_of(&address, &variables, settings(), false);
+        let folder = tempfile::tempdir().unwrap();
+        let mut to = File::create(folder.path().join("to")).unwrap();
+        assert!(remote.store().get("v1/blobs/ab/x", &mut to, GO_ON).unwrap(), "{address}: {:?}", http.requests());
+    }
+    assert_eq!(http.requests_of(path).len(), 2);
 }
 
 #[test]

@@ -10,11 +10,11 @@ use std::time::{Duration, SystemTime};
 use catalogue::{Catalogue, Channel, EntryId, IndexSettings, Moment, object_keys};
 use cli::{Printer, Table};
 use publisher::{
-    Address, Builder, Candidate, CommittedLock, Concern, Destination, Existing, FolderDestination, Held, IndexSigning,
+    Builder, Candidate, CommittedLock, Concern, Destination, Existing, FolderDestination, Held, IndexSigning,
     Options, Outcome, Password, Placed, PublishError, S3Destination, S3Settings, Selection, Signer, Work, Written,
 };
 use serde_json::json;
-use vocab::{Event, Exit, Fault, Manifest, PlatformKey};
+use vocab::{Event, Exit, Fault, Manifest, PlatformKey, StoreAddress};
 
 use crate::arguments::{Arguments, Command, PublishArguments, SigningArguments, WhichArguments};
 use crate::signing_key::signer;
@@ -120,9 +120,9 @@ impl Session<'_> {
             (None, Some(text)) => (text.as_str(), TO),
             (None, None) => (DEFAULT_TO, "--to"),
         };
-        Ok(match Address::parse(text, given)? {
-            Address::Folder(folder) => Box::new(FolderDestination::new(folder)),
-            Address::Bucket(address) => {
+        Ok(match StoreAddress::parse(text, given)? {
+            StoreAddress::Folder(folder) => Box::new(FolderDestination::new(folder)),
+            StoreAddress::Bucket(address) => {
                 let certificates = (self.environment)("AWS_CA_BUNDLE").map(PathBuf::from);
                 Box::new(S3Destination::open(&address, S3Settings { certificates, ..S3Settings::default() })?)
             }

@@ -24,7 +24,7 @@ mod signed_index;
 mod upkeep;
 
 pub use destination::{
-    Access, Address, AddressError, BucketAddress, Destination, DestinationError, DestinationErrorKind, Expected,
+    Access, Destination, DestinationError, DestinationErrorKind, Expected,
     FolderDestination, Former, Head, Leftover, Limits, Listed, Object, Placed, Replaced, S3Destination, S3Settings,
     Shared, Step, StepSource, Tag, TransferPlan, Upload, Uploaded, Work,
 };

@@ -17,7 +17,7 @@ use publisher::{Destination, FolderDestination, ObjectKey};
 use serde_json::{Value, json};
 use support::artifacts::Sketch;
 use support::{bucket, settings};
-use testkit::{S3Fault, S3Proxy, S3Server};
+use testkit::{HttpServer, S3Fault, S3Proxy, S3Server};
 
 struct Bench {
     folder: tempfile::TempDir,
@@ -347,6 +347,45 @@ fn an_artifact_that_is_not_its_manifests_is_never_visible() {
 }
 
 #[test]
+fn case_rule_s3_address_every_wrong_address_is_told_as_the_builder_tells_it() {
+    let table = include_str!("../../../fixtures/store-address/addresses.json");
+    let rows: Vec<Value> = serde_json::from_str(table).unwrap();
+    for row in rows {
+        let Some(reason) = row["error"].as_str() else { continue };
+        let mut bench = Bench::new();
+        bench.to = row["address"].as_str().unwrap().to_owned();
+        let run = bench.run(&["list"]);
+        assert!(run.code == 2 && run.told.contains(&format!("--to: {reason}")), "{row}: {}", run.told);
+    }
+}
+
+#[test]
+fn case_s3_endpoint_with_path_the_bucket_stands_behind_the_path() {
+    let server = HttpServer::start();
+    let endpoint = server.url("/s3");
+    let cases = [
+        // (what follows the bucket, the variable that names the endpoint)
+        (format!("?endpoint={endpoint}&path-style=true"), None),
+        (format!("?endpoint={endpoint}/"), None),
+        (String::new(), Some("AWS_ENDPOINT_URL_S3")),
+        (String::new(), Some("AWS_ENDPOINT_URL")),
+    ];
+    for (query, variable) in cases {
+        let before = server.requests().len();
+        let mut bench = Bench::on(&server.url(""));
+        bench.variables.retain(|(name, _)| *name != "AWS_ENDPOINT_URL");
+        bench.variables.extend(variable.map(|name| (name, endpoint.clone())));
+        bench.to = format!("s3://pub/pre{query}");
+        let run = bench.run(&["list"]);
+        assert_ne!(run.code, 0, "this is not an S3 server: {}", run.told);
+        let requests = server.requests();
+        let paths: Vec<&str> = requests[before..].iter().map(|request| request.path.as_str()).collect();
+        let right = |path: &&str| path.starts_with("/s3/pub/") || path.starts_with("/s3/pub?");
+        assert!(!paths.is_empty() && paths.iter().all(|path| right(&path)), "{query} {variable:?}: {paths:?}");
+    }
+}
+
+#[test]
 fn k4_a_wrong_destination_is_named_with_its_variable() {
     let mut bench = Bench::new();
     bench.to = "s3://key:secret@bucket/x".to_owned();
@@ -355,7 +394,7 @@ fn k4_a_wrong_destination_is_named_with_its_variable() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_publisher"));
     command.env_clear().env("PYDIST_PUBLISH_TO", "http://host/x").current_dir(bench.folder.path()).arg("list");
     let run = told(&command.output().unwrap());
-    assert!(run.code == 2 && run.told.contains("PYDIST_PUBLISH_TO: `http:` is no place to publish to"), "{}", run.told);
+    assert!(run.code == 2 && run.told.contains("PYDIST_PUBLISH_TO: unsupported scheme `http:`"), "{}", run.told);
 }
 
 #[test]

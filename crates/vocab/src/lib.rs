@@ -19,6 +19,7 @@ mod event;
 mod fault;
 mod manifest;
 mod platform_key;
+mod store_address;
 mod system_version;
 mod tree_layout;
 mod tree_path;
@@ -34,6 +35,7 @@ pub use manifest::{
     NativeSummary, Origin, Outcome, Part, RuleRecord, Tools,
 };
 pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};
+pub use store_address::{BucketAddress, StoreAddress, StoreAddressError, StoreAddressErrorKind};
 pub use system_version::{SystemVersion, SystemVersionError};
 pub use tree_layout::TreeLayout;
 pub use tree_path::{TreePath, TreePathError};

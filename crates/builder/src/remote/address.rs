@@ -1,11 +1,12 @@
-//! `--remote-store`: a folder or a bucket, by its URL.
+//! `--remote-store`: from an address and the environment to a store.
 
-use std::path::PathBuf;
+use std::fs;
 
 use rusty_s3::{Bucket, Credentials, UrlStyle};
 use url::Url;
-use vocab::{Exit, Fault};
+use vocab::{BucketAddress, Exit, Fault, StoreAddress, StoreAddressError};
 
+use super::profile::Profile;
 use super::{BucketStore, FolderStore, Remote, RemoteStore};
 use crate::context::Environment;
 use crate::download::Downloader;
@@ -13,8 +14,9 @@ use crate::download::Downloader;
 /// What the user said about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteSettings {
-    /// A path, a `file:` URL, or `s3://bucket/prefix`.
     pub address: String,
+    /// The option or variable that holds the address, for messages.
+    pub given: &'static str,
     pub read_only: bool,
     /// What goes wrong with it is an error at the end of the step rather than a warning.
     pub strict: bool,
@@ -22,19 +24,20 @@ pub struct RemoteSettings {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    #[error("the remote store's address is neither a folder nor `s3://bucket/prefix`")]
-    Unknown,
-    #[error("the remote store's address holds a user or a password")]
-    Credentials,
-    #[error("`{prefix}` in the remote store's address is no usable prefix")]
-    Prefix { prefix: String },
-    #[error("{variable} is no http or https URL with a host, or does not go with this bucket")]
-    Endpoint { variable: &'static str },
+    #[error(transparent)]
+    Address(#[from] StoreAddressError),
+    #[error("{given} is not an http or https URL with a host, or does not go with this bucket")]
+    Endpoint { given: &'static str },
+    #[error("`profile={profile}`: no file of profiles holds access keys for it")]
+    Profile { profile: String },
 }
 
 impl Fault for AddressError {
     fn code(&self) -> &'static str {
-        "E_REMOTE_STORE_ADDRESS"
+        match self {
+            Self::Address(error) => error.code(),
+            Self::Endpoint { .. } | Self::Profile { .. } => "E_STORE_ADDRESS",
+        }
     }
 
     fn exit(&self) -> Exit {
@@ -42,81 +45,84 @@ impl Fault for AddressError {
     }
 
     fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Unknown => "write a path, `file:///path` or `s3://bucket/prefix`".into(),
-            Self::Credentials => "give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into(),
-            Self::Prefix { .. } => "write plain components with `/` between them".into(),
-            Self::Endpoint { .. } => "write `https://host:port`".into(),
-        })
+        match self {
+            Self::Address(error) => error.hint(),
+            Self::Endpoint { .. } => Some("write `https://host:port`".to_owned()),
+            Self::Profile { profile } => Some(format!(
+                "only profiles with keys of their own are read here; for others run \
+                 `eval \"$(aws configure export-credentials --profile {profile} --format env)\"` and leave `profile=` out"
+            )),
+        }
     }
 }
 
-/// `Ok(None)` for a bucket while `offline`. Touches neither disk nor network.
+/// `Ok(None)` for a bucket while `offline`. Touches no network, and no disk but a profile that the address names.
 pub fn open(
     settings: &RemoteSettings,
     environment: &Environment,
     downloader: &Downloader,
     offline: bool,
 ) -> Result<Option<Remote>, AddressError> {
-    let store: Box<dyn RemoteStore> = match folder_of(&settings.address)? {
-        Some(folder) => Box::new(FolderStore::new(folder)),
-        None if offline => return Ok(None),
-        None => Box::new(bucket_of(&settings.address, environment, downloader)?),
+    let store: Box<dyn RemoteStore> = match StoreAddress::parse(&settings.address, settings.given)? {
+        StoreAddress::Folder(folder) => Box::new(FolderStore::new(folder)),
+        StoreAddress::Bucket(_) if offline => return Ok(None),
+        StoreAddress::Bucket(address) => Box::new(bucket_of(&address, environment, downloader)?),
     };
     Ok(Some(Remote::new(store, settings)))
 }
 
-/// `None` for a bucket.
-fn folder_of(address: &str) -> Result<Option<PathBuf>, AddressError> {
-    if address.starts_with("s3://") {
-        return Ok(None);
-    }
-    if address.starts_with("file:") {
-        let path = Url::parse(address).ok().and_then(|url| url.to_file_path().ok());
-        return path.map(Some).ok_or(AddressError::Unknown);
-    }
-    if address.contains("://") || address.is_empty() {
-        return Err(AddressError::Unknown);
-    }
-    Ok(Some(PathBuf::from(address)))
+fn bucket_of(
+    address: &BucketAddress,
+    environment: &Environment,
+    downloader: &Downloader,
+) -> Result<BucketStore, AddressError> {
+    let profile = match &address.profile {
+        Some(name) => Profile::find(name, environment, &|path| fs::read_to_string(path).ok())
+            .ok_or_else(|| AddressError::Profile { profile: name.clone() })?,
+        None => Profile::default(),
+    };
+    let region = address.region.as_deref();
+    let region = region.or_else(|| environment.text("AWS_REGION")).or_else(|| environment.text("AWS_DEFAULT_REGION"));
+    let region = region.or(profile.region.as_deref()).unwrap_or("us-east-1").to_owned();
+    let (endpoint, given) = endpoint_of(address, environment, &profile, &region)?;
+    let own = given != "AWS_REGION";
+    // A name with a dot in it does not fit the certificate of the bucket's own host name.
+    let in_path = address.path_style.unwrap_or(own || address.bucket.contains('.'));
+    let style = if in_path { UrlStyle::Path } else { UrlStyle::VirtualHost };
+    let bucket = Bucket::new(endpoint, style, address.bucket.clone(), region);
+    let bucket = bucket.map_err(|_| AddressError::Endpoint { given })?;
+    let credentials =
+        if address.anonymous { None } else { profile.credentials.or_else(|| credentials_of(environment)) };
+    Ok(BucketStore::new(bucket, credentials, &address.prefix, downloader.clone()))
 }
 
-fn bucket_of(address: &str, environment: &Environment, downloader: &Downloader) -> Result<BucketStore, AddressError> {
-    let rest = address.strip_prefix("s3://").ok_or(AddressError::Unknown)?;
-    let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    if name.contains('@') {
-        return Err(AddressError::Credentials);
-    }
-    let plain = |text: &str| text.chars().all(|it| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.'));
-    if name.is_empty() || !plain(name) {
-        return Err(AddressError::Unknown);
-    }
-    let prefix = prefix.trim_end_matches('/');
-    let components = || prefix.split('/');
-    if !prefix.is_empty() && !components().all(|it| plain(it) && !matches!(it, "" | "." | "..")) {
-        return Err(AddressError::Prefix { prefix: prefix.to_owned() });
-    }
-    let region = environment.text("AWS_REGION").or_else(|| environment.text("AWS_DEFAULT_REGION"));
-    let region = region.unwrap_or("us-east-1").to_owned();
-    let given = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
-        .into_iter()
-        .find_map(|variable| Some((variable, environment.text(variable)?)));
-    let variable = given.map_or("AWS_REGION", |(variable, _)| variable);
-    let endpoint = given.map_or_else(|| format!("https://s3.{region}.amazonaws.com"), |(_, url)| url.to_owned());
-    let endpoint = Url::parse(&endpoint).map_err(|_| AddressError::Endpoint { variable })?;
-    // A name with a dot in it does not fit the certificate of the bucket's own host name.
-    let style = if given.is_some() || name.contains('.') { UrlStyle::Path } else { UrlStyle::VirtualHost };
-    let bucket =
-        Bucket::new(endpoint, style, name.to_owned(), region).map_err(|_| AddressError::Endpoint { variable })?;
+/// And what names it. Its path ends with `/`: the bucket's name stands behind it.
+fn endpoint_of(
+    address: &BucketAddress,
+    environment: &Environment,
+    profile: &Profile,
+    region: &str,
+) -> Result<(Url, &'static str), AddressError> {
+    let of_variable = |variable| environment.text(variable).map(|text| (text.to_owned(), variable));
+    let (text, given) = address
+        .endpoint
+        .as_ref()
+        .map(|url| (url.to_string(), "`endpoint=`"))
+        .or_else(|| ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].into_iter().find_map(of_variable))
+        .or_else(|| profile.endpoint.clone().map(|url| (url, "the profile's `endpoint_url`")))
+        .unwrap_or_else(|| (format!("https://s3.{region}.amazonaws.com"), "AWS_REGION"));
+    let url = Url::parse(&format!("{}/", text.trim_end_matches('/')));
+    url.map(|url| (url, given)).map_err(|_| AddressError::Endpoint { given })
+}
+
+/// Without both keys the requests are not signed, for buckets that anybody may read.
+fn credentials_of(environment: &Environment) -> Option<Credentials> {
     let text = |name| environment.text(name).map(str::to_owned);
-    // Without both the requests are not signed, for buckets that anybody may read.
-    let credentials = text("AWS_ACCESS_KEY_ID").zip(text("AWS_SECRET_ACCESS_KEY")).map(|(key, secret)| {
-        match text("AWS_SESSION_TOKEN") {
-            Some(token) => Credentials::new_with_token(key, secret, token),
-            None => Credentials::new(key, secret),
-        }
-    });
-    Ok(BucketStore::new(bucket, credentials, prefix, downloader.clone()))
+    let (key, secret) = text("AWS_ACCESS_KEY_ID").zip(text("AWS_SECRET_ACCESS_KEY"))?;
+    Some(match text("AWS_SESSION_TOKEN") {
+        Some(token) => Credentials::new_with_token(key, secret, token),
+        None => Credentials::new(key, secret),
+    })
 }
 
 #[cfg(test)]
@@ -125,33 +131,52 @@ mod tests {
 
     fn opened(address: &str, variables: &[(&str, &str)]) -> Result<String, AddressError> {
         let environment = Environment::new(variables.iter().map(|(name, value)| (name.into(), value.into())));
-        let settings = RemoteSettings { address: address.to_owned(), read_only: false, strict: false };
+        let settings =
+            RemoteSettings { address: address.to_owned(), given: "--remote-store", read_only: false, strict: false };
         let remote = open(&settings, &environment, &Downloader::default(), false)?;
         Ok(format!("{:?}", remote.expect("not offline")))
     }
 
     #[test]
-    fn an_address_is_a_folder_or_a_bucket() {
-        let cases = [
-            // (address, what its place is)
-            ("/srv/store", Ok("/srv/store")),
-            ("relative/store", Ok("relative/store")),
-            // A drive's letter is no scheme, and a share no URL. Shown as Rust writes a text, with two for each.
-            (r"C:\store", Ok(r"C:\\store")),
-            (r"\\server\share\store", Ok(r"\\\\server\\share\\store")),
-            ("s3://bucket", Ok("s3://bucket")),
-            ("s3://bucket/a/b/", Ok("s3://bucket/a/b")),
-            ("s3://", Err(AddressError::Unknown)),
-            ("https://host/store", Err(AddressError::Unknown)),
-            ("s3://key:secret@bucket/a", Err(AddressError::Credentials)),
-            ("s3://bucket/a/../b", Err(AddressError::Prefix { prefix: "a/../b".into() })),
-        ];
-        for (address, expected) in cases {
-            match (opened(address, &[]), expected) {
-                (Ok(shown), Ok(place)) => assert!(shown.contains(place), "for {address}: {shown}"),
-                (found, expected) => assert_eq!(found.err(), expected.err(), "for {address}"),
+    fn case_rule_s3_address_every_address_means_what_it_means_to_the_publisher() {
+        let table = include_str!("../../../../fixtures/store-address/addresses.json");
+        let rows: Vec<serde_json::Value> = serde_json::from_str(table).unwrap();
+        for row in rows {
+            let address = row["address"].as_str().unwrap();
+            match (opened(address, &[]), row["error"].as_str()) {
+                (Ok(_), None) => {}
+                // No machine of a test has this profile; the address itself was understood.
+                (Err(AddressError::Profile { profile }), None) => {
+                    assert!(address.contains(&profile), "for {address:?}")
+                }
+                (Err(error), Some(reason)) => {
+                    assert_eq!(error.to_string(), format!("--remote-store: {reason}"), "for {address:?}");
+                }
+                (found, expected) => panic!("for {address:?}: {found:?}, expected {expected:?}"),
             }
         }
+    }
+
+    #[test]
+    fn the_address_says_endpoint_region_and_style_before_the_environment() {
+        let variables = [("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1"), ("AWS_REGION", "eu-north-1")];
+        let cases = [
+            // (address, its bucket's URL, its region)
+            ("s3://bucket/p?endpoint=http://127.0.0.1:9", "http://127.0.0.1:9/bucket/", "eu-north-1"),
+            ("s3://bucket?endpoint=http://127.0.0.1:9/s3&region=eu-1", "http://127.0.0.1:9/s3/bucket/", "eu-1"),
+            ("s3://bucket?endpoint=http://h.example/s3/&path-style=true", "http://h.example/s3/bucket/", "eu-north-1"),
+            ("s3://bucket?endpoint=http://h.example&path-style=false", "http://bucket.h.example/", "eu-north-1"),
+            ("s3://bucket?region=eu-2", "http://127.0.0.1:1/bucket/", "eu-2"),
+        ];
+        for (address, url, region) in cases {
+            let shown = opened(address, &variables).unwrap();
+            assert!(
+                shown.contains(&format!("\"{url}\"")) && shown.contains(&format!("\"{region}\"")),
+                "{address}: {shown}"
+            );
+        }
+        let shown = opened("s3://bucket", &[("AWS_ENDPOINT_URL", "http://127.0.0.1:1/s3")]).unwrap();
+        assert!(shown.contains("\"http://127.0.0.1:1/s3/bucket/\""), "{shown}");
     }
 
     #[test]
@@ -169,6 +194,6 @@ mod tests {
         let shown = opened("s3://bucket", &[("AWS_DEFAULT_REGION", "eu-west-1")]).unwrap();
         assert!(shown.contains("https://bucket.s3.eu-west-1.amazonaws.com/"), "{shown}");
         let wrong = opened("s3://bucket", &[("AWS_ENDPOINT_URL", "host")]);
-        assert_eq!(wrong, Err(AddressError::Endpoint { variable: "AWS_ENDPOINT_URL" }));
+        assert_eq!(wrong, Err(AddressError::Endpoint { given: "AWS_ENDPOINT_URL" }));
     }
 }

@@ -17,6 +17,7 @@ mod address;
 mod bucket;
 mod error;
 mod folder;
+mod profile;
 mod shared;
 
 use std::fs::File;

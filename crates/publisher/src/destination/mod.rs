@@ -4,7 +4,6 @@
 //! suite for all kinds (`tests/conformance.rs`): an object is never seen half written, a name that is taken stays as
 //! it is unless it is replaced on purpose, and a replacement happens only if nobody else replaced it meanwhile.
 
-mod address;
 mod error;
 mod folder;
 mod s3;
@@ -19,7 +18,6 @@ use vocab::{Digest, Event, Tell, TransferId};
 
 use crate::object_key::ObjectKey;
 
-pub use address::{Address, AddressError, BucketAddress};
 pub use error::{DestinationError, DestinationErrorKind};
 pub use folder::FolderDestination;
 pub use s3::{Access, S3Destination, S3Settings};

@@ -11,11 +11,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use publisher::{
-    Access, Address, Destination, DestinationError, Former, Limits, ObjectKey, S3Destination, S3Settings, Upload,
-    Uploaded, Work,
+    Access, Destination, DestinationError, Former, Limits, ObjectKey, S3Destination, S3Settings, Upload, Uploaded, Work,
 };
 use testkit::S3Server;
-use vocab::{Digest, Event, Fault};
+use vocab::{Digest, Event, Fault, StoreAddress};
 
 /// Quick to give up, and with parts small enough for tests.
 pub fn settings(secret: &str) -> S3Settings {
@@ -36,9 +35,9 @@ pub fn bucket(endpoint: &str, prefix: &str, settings: S3Settings) -> S3Destinati
 
 pub fn bucket_named(bucket: &str, endpoint: &str, prefix: &str, settings: S3Settings) -> S3Destination {
     let address = format!("s3://{bucket}/{prefix}?region=eu-north-1&endpoint={endpoint}");
-    match Address::parse(&address, "--to").unwrap() {
-        Address::Bucket(address) => S3Destination::open(&address, settings).unwrap(),
-        Address::Folder(_) => unreachable!("it begins with s3://"),
+    match StoreAddress::parse(&address, "--to").unwrap() {
+        StoreAddress::Bucket(address) => S3Destination::open(&address, settings).unwrap(),
+        StoreAddress::Folder(_) => unreachable!("it begins with s3://"),
     }
 }
 

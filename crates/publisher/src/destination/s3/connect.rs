@@ -18,7 +18,9 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 
-use super::super::BucketAddress;
+use aws_types::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
+use vocab::BucketAddress;
 
 /// For a server that has no regions of its own; signatures need some name.
 const NO_REGION: &str = "us-east-1";
@@ -113,19 +115,32 @@ pub(super) async fn client(address: &BucketAddress, settings: &S3Settings) -> Re
             loader = loader.credentials_provider(SharedCredentialsProvider::new(credentials));
         }
     }
-    if let Some(endpoint) = &address.endpoint {
-        loader = loader.endpoint_url(endpoint.as_str().trim_end_matches('/'));
-    }
     let shared = loader.load().await;
+    let endpoint = endpoint_of(address, &shared);
     // A name with a dot in it does not fit the certificate of the bucket's own host name.
-    let own = shared.endpoint_url().is_some() || address.bucket.contains('.');
-    let config = aws_sdk_s3::config::Builder::from(&shared)
+    let own = endpoint.is_some() || address.bucket.contains('.');
+    let mut builder = aws_sdk_s3::config::Builder::from(&shared);
+    builder.set_endpoint_url(endpoint);
+    let config = builder
         .force_path_style(address.path_style.unwrap_or(own))
         // Checksums are known before a request begins, and given with it.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenSupported)
         .build();
     Ok(aws_sdk_s3::Client::from_conf(config))
+}
+
+/// The address's own, or what environment or profile say. It ends with `/`: the client puts the bucket right behind it,
+/// whatever its path.
+fn endpoint_of(address: &BucketAddress, shared: &SdkConfig) -> Option<String> {
+    // As the client itself looks it up.
+    let of_s3 = || {
+        let key = ServiceConfigKey::builder().service_id("S3").env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+        shared.service_config()?.load_config(key.ok()?)
+    };
+    let given = address.endpoint.as_ref().map(|url| url.as_str().to_owned());
+    let endpoint = given.or_else(of_s3).or_else(|| shared.endpoint_url().map(str::to_owned))?;
+    Some(format!("{}/", endpoint.trim_end_matches('/')))
 }
 
 fn http_client(settings: &S3Settings) -> Result<aws_sdk_s3::config::SharedHttpClient, String> {

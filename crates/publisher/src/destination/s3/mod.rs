@@ -18,11 +18,11 @@ use aws_sdk_s3::primitives::ByteStream;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::runtime::Runtime;
-use vocab::Digest;
+use vocab::{BucketAddress, Digest};
 
 use super::{
-    BucketAddress, Destination, DestinationError, DestinationErrorKind as Kind, Expected, Head, Leftover, Listed,
-    Object, Placed, Replaced, Result, Tag, Upload, Uploaded, Work,
+    Destination, DestinationError, DestinationErrorKind as Kind, Expected, Head, Leftover, Listed, Object, Placed,
+    Replaced, Result, Tag, Upload, Uploaded, Work,
 };
 use crate::object_key::ObjectKey;
 

@@ -1,0 +1,244 @@
+//! Where runtimes are published and where builders share a store: a folder or a bucket, by its URL. One grammar for
+//! every program. Touches neither disk nor network.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use url::Url;
+
+use crate::{Exit, Fault};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreAddress {
+    Folder(PathBuf),
+    Bucket(BucketAddress),
+}
+
+/// `s3://bucket/prefix?endpoint=…&region=…&profile=…&path-style=…&anonymous=…`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BucketAddress {
+    pub bucket: String,
+    /// Without `/` at its ends; may be empty.
+    pub prefix: String,
+    /// Instead of what the environment or the profile says; without user and password.
+    pub endpoint: Option<Url>,
+    pub region: Option<String>,
+    pub profile: Option<String>,
+    /// The bucket in the path instead of in the host name. Absent: wherever there is an endpoint of one's own.
+    pub path_style: Option<bool>,
+    /// Without credentials, for buckets that anybody may read.
+    pub anonymous: bool,
+}
+
+/// The message begins with `given`: the option or variable that holds the address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{given}: {kind}")]
+pub struct StoreAddressError {
+    pub given: &'static str,
+    pub kind: StoreAddressErrorKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreAddressErrorKind {
+    #[error("it is empty")]
+    Empty,
+    #[error("unsupported scheme `{scheme}:`")]
+    Scheme { scheme: String },
+    #[error("it holds a user or a password")]
+    Credentials,
+    #[error("`{bucket}` is not a bucket name")]
+    Bucket { bucket: String },
+    #[error("`{prefix}` is not a usable prefix")]
+    Prefix { prefix: String },
+    #[error("`{name}={value}` is not understood")]
+    Setting { name: String, value: String },
+}
+
+impl Fault for StoreAddressError {
+    fn code(&self) -> &'static str {
+        "E_STORE_ADDRESS"
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match &self.kind {
+            StoreAddressErrorKind::Empty | StoreAddressErrorKind::Scheme { .. } => {
+                "write a path, `file:///path` or `s3://bucket/prefix`".to_owned()
+            }
+            StoreAddressErrorKind::Credentials => {
+                "give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or in a profile".to_owned()
+            }
+            StoreAddressErrorKind::Bucket { .. } => "3 to 63 lower-case letters, digits, dots and hyphens".to_owned(),
+            StoreAddressErrorKind::Prefix { .. } => "write plain components with `/` between them".to_owned(),
+            StoreAddressErrorKind::Setting { .. } => {
+                "known are endpoint=https://host:port, region=NAME, profile=NAME, path-style=true|false and \
+                 anonymous=true|false"
+                    .to_owned()
+            }
+        })
+    }
+}
+
+/// For messages: what was understood, without anything secret.
+impl fmt::Display for StoreAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bucket = match self {
+            Self::Folder(path) => return write!(formatter, "folder {}", path.display()),
+            Self::Bucket(bucket) => bucket,
+        };
+        write!(formatter, "bucket {}", bucket.bucket)?;
+        let settings = [
+            ("prefix", Some(bucket.prefix.as_str()).filter(|prefix| !prefix.is_empty())),
+            ("endpoint", bucket.endpoint.as_ref().map(Url::as_str)),
+            ("region", bucket.region.as_deref()),
+            ("profile", bucket.profile.as_deref()),
+            ("path-style", bucket.path_style.map(|it| if it { "true" } else { "false" })),
+            ("anonymous", bucket.anonymous.then_some("true")),
+        ];
+        for (name, value) in settings {
+            if let Some(value) = value {
+                write!(formatter, " {name}={value}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl StoreAddress {
+    /// `given` names in messages where the text came from: `--to`, a variable.
+    pub fn parse(text: &str, given: &'static str) -> Result<Self, StoreAddressError> {
+        parse(text).map_err(|kind| StoreAddressError { given, kind })
+    }
+}
+
+fn parse(text: &str) -> Result<StoreAddress, StoreAddressErrorKind> {
+    if text.trim().is_empty() {
+        return Err(StoreAddressErrorKind::Empty);
+    }
+    if let Some(rest) = text.strip_prefix("s3://") {
+        return bucket(rest).map(StoreAddress::Bucket);
+    }
+    if text.starts_with("file:") {
+        let path = Url::parse(text).ok().and_then(|url| url.to_file_path().ok());
+        return path
+            .map(StoreAddress::Folder)
+            .ok_or_else(|| StoreAddressErrorKind::Scheme { scheme: "file".to_owned() });
+    }
+    match text.split_once("://") {
+        Some((scheme, _)) => Err(StoreAddressErrorKind::Scheme { scheme: scheme.to_owned() }),
+        None => Ok(StoreAddress::Folder(PathBuf::from(text))),
+    }
+}
+
+fn bucket(rest: &str) -> Result<BucketAddress, StoreAddressErrorKind> {
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+    if bucket.contains('@') {
+        return Err(StoreAddressErrorKind::Credentials);
+    }
+    let in_bucket = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    if !(3..=63).contains(&bucket.len()) || !bucket.bytes().all(in_bucket) {
+        return Err(StoreAddressErrorKind::Bucket { bucket: bucket.to_owned() });
+    }
+    let prefix = prefix.trim_end_matches('/');
+    if !prefix.is_empty() && !prefix.split('/').all(is_plain_component) {
+        return Err(StoreAddressErrorKind::Prefix { prefix: prefix.to_owned() });
+    }
+    let mut address =
+        BucketAddress { bucket: bucket.to_owned(), prefix: prefix.to_owned(), ..BucketAddress::default() };
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        set(&mut address, &name, &value)?;
+    }
+    Ok(address)
+}
+
+/// Means the same in a folder, in a bucket and in a URL.
+fn is_plain_component(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-+!".contains(&byte);
+    !text.is_empty() && !text.starts_with('.') && text.bytes().all(plain)
+}
+
+fn set(address: &mut BucketAddress, name: &str, value: &str) -> Result<(), StoreAddressErrorKind> {
+    let wrong = || StoreAddressErrorKind::Setting { name: name.to_owned(), value: value.to_owned() };
+    let truth = || value.parse::<bool>().map_err(|_| wrong());
+    let word = || {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let good = !value.is_empty() && value.bytes().all(plain);
+        good.then(|| value.to_owned()).ok_or_else(wrong)
+    };
+    match name {
+        "endpoint" => {
+            let url = Url::parse(value).map_err(|_| wrong())?;
+            if !url.username().is_empty() || url.password().is_some() {
+                return Err(StoreAddressErrorKind::Credentials);
+            }
+            if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+                return Err(wrong());
+            }
+            // Its path is the front of every request's path; nothing can stand behind it.
+            if url.query().is_some() || url.fragment().is_some() {
+                return Err(wrong());
+            }
+            address.endpoint = Some(url);
+        }
+        "region" => address.region = Some(word()?),
+        "profile" => address.profile = Some(word()?),
+        "path-style" => address.path_style = Some(truth()?),
+        "anonymous" => address.anonymous = truth()?,
+        _ => return Err(wrong()),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> String {
+        match StoreAddress::parse(text, "PYDIST_PUBLISH_TO") {
+            Ok(address) => address.to_string(),
+            Err(error) => {
+                assert_eq!(error.exit(), Exit::Usage, "for {text:?}");
+                error.to_string()
+            }
+        }
+    }
+
+    #[test]
+    fn a_folder_is_a_path_or_a_file_url() {
+        let cases = [
+            // (address, what it is)
+            ("published", "folder published"),
+            ("/srv/runtimes", "folder /srv/runtimes"),
+            // A drive's letter is not a scheme, and a share not a URL.
+            (r"C:\runtimes", r"folder C:\runtimes"),
+            (r"\server\share\runtimes", r"folder \server\share\runtimes"),
+            if cfg!(windows) {
+                ("file:///C:/srv/runtimes", r"folder C:\srv\runtimes")
+            } else {
+                ("file:///srv/runtimes", "folder /srv/runtimes")
+            },
+        ];
+        for (text, expected) in cases {
+            assert_eq!(told(text), expected, "for {text:?}");
+        }
+    }
+
+    /// Every program reads the same table in its own tests: case rule-s3-address.
+    #[test]
+    fn k4_an_address_is_understood_or_named_as_wrong() {
+        let table = include_str!("../../../fixtures/store-address/addresses.json");
+        let rows: Vec<serde_json::Value> = serde_json::from_str(table).unwrap();
+        for row in rows {
+            let text = row["address"].as_str().unwrap();
+            let expected = match row["error"].as_str() {
+                Some(reason) => format!("PYDIST_PUBLISH_TO: {reason}"),
+                None => row["is"].as_str().unwrap().to_owned(),
+            };
+            assert_eq!(told(text), expected, "for {text:?}");
+        }
+    }
+}
