@@ -53,7 +53,7 @@ pub use entry::{
 pub use entry_id::{EntryId, EntryIdError};
 pub use look_up::{LookUpError, LookUpErrorKind, Query};
 pub use moment::{Moment, MomentError};
-pub use notices::{NOTICE_FORMAT, Promotion, Retraction};
+pub use notices::{NOTICE_FORMAT, Promotion, Restoration, Retraction};
 pub use schema::{SchemaKind, schema};
 pub use settings::{IndexSettings, SETTINGS_FORMAT, VALID_DAYS};
 pub use text::ReadError;

@@ -18,6 +18,7 @@ pub const DOWNLOADS_FOLDER: &str = "downloads/";
 pub const SETTINGS: &str = "settings.json";
 pub const ENTRIES: &str = "entries/";
 pub const RETRACTIONS: &str = "retractions/";
+pub const RESTORATIONS: &str = "restorations/";
 pub const PROMOTIONS: &str = "promotions/";
 pub const ARTIFACTS: &str = "artifacts/";
 pub const SITE: &str = "site/";
@@ -43,13 +44,18 @@ pub fn retraction(id: &EntryId) -> String {
     format!("{RETRACTIONS}{id}.json")
 }
 
+pub fn restoration(id: &EntryId) -> String {
+    format!("{RESTORATIONS}{id}.json")
+}
+
 pub fn promotion(id: &EntryId) -> String {
     format!("{PROMOTIONS}{id}.json")
 }
 
-/// The id in the key of an entry, a retraction or a promotion. `None` for any other key.
+/// The id in the key of an entry or of what is said about one. `None` for any other key.
 pub fn id_of(key: &str) -> Option<EntryId> {
-    let rest = [ENTRIES, RETRACTIONS, PROMOTIONS].iter().find_map(|folder| key.strip_prefix(folder))?;
+    let folders = [ENTRIES, RETRACTIONS, RESTORATIONS, PROMOTIONS];
+    let rest = folders.iter().find_map(|folder| key.strip_prefix(folder))?;
     rest.strip_suffix(".json")?.parse().ok()
 }
 
@@ -82,7 +88,7 @@ mod tests {
         let id: EntryId = format!("3.12.10-atls/linux-x64/{digest}-tar.zst").parse().unwrap();
         assert_eq!(artifact(&digest, "a.zip.json"), format!("artifacts/ba/{digest}/a.zip.json"));
         assert_eq!(entry(&id), format!("entries/3.12.10-atls/linux-x64/{digest}-tar.zst.json"));
-        for key in [entry(&id), retraction(&id), promotion(&id)] {
+        for key in [entry(&id), retraction(&id), restoration(&id), promotion(&id)] {
             assert_eq!(id_of(&key), Some(id.clone()), "for {key}");
         }
         for key in [CATALOGUE, "entries/x.json", "artifacts/ba/x.json", &entry(&id)[1..]] {

@@ -5,13 +5,14 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use crate::{Catalogue, Edition, Entry, IndexSettings, Promotion, Retraction, SignedCatalogue};
+use crate::{Catalogue, Edition, Entry, IndexSettings, Promotion, Restoration, Retraction, SignedCatalogue};
 
 /// The kinds of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SchemaKind {
     Entry,
     Retraction,
+    Restoration,
     Promotion,
     Catalogue,
     Settings,
@@ -20,9 +21,10 @@ pub enum SchemaKind {
 }
 
 impl SchemaKind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Entry,
         Self::Retraction,
+        Self::Restoration,
         Self::Promotion,
         Self::Catalogue,
         Self::Settings,
@@ -35,6 +37,7 @@ impl SchemaKind {
         match self {
             Self::Entry => "entry",
             Self::Retraction => "retraction",
+            Self::Restoration => "restoration",
             Self::Promotion => "promotion",
             Self::Catalogue => "catalogue",
             Self::Settings => "settings",
@@ -57,6 +60,7 @@ pub fn schema(kind: SchemaKind) -> String {
     let mut schema = match kind {
         SchemaKind::Entry => generator.into_root_schema_for::<Entry>(),
         SchemaKind::Retraction => generator.into_root_schema_for::<Retraction>(),
+        SchemaKind::Restoration => generator.into_root_schema_for::<Restoration>(),
         SchemaKind::Promotion => generator.into_root_schema_for::<Promotion>(),
         SchemaKind::Catalogue => generator.into_root_schema_for::<Catalogue>(),
         SchemaKind::Settings => generator.into_root_schema_for::<IndexSettings>(),

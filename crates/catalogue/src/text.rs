@@ -6,7 +6,7 @@ use vocab::{Exit, Fault};
 
 use crate::{
     CATALOGUE_FORMAT, Catalogue, EDITION_FORMAT, ENTRY_FORMAT, Edition, Entry, IndexSettings, NOTICE_FORMAT, Promotion,
-    Retraction, SETTINGS_FORMAT, SignedCatalogue,
+    Restoration, Retraction, SETTINGS_FORMAT, SignedCatalogue,
 };
 
 /// Canonical: fields in the order of the type, two spaces for each level, one newline at the end.
@@ -48,6 +48,7 @@ macro_rules! as_text {
 as_text! {
     Entry, "entry", ENTRY_FORMAT;
     Retraction, "retraction", NOTICE_FORMAT;
+    Restoration, "restoration", NOTICE_FORMAT;
     Promotion, "promotion", NOTICE_FORMAT;
     Catalogue, "catalogue", CATALOGUE_FORMAT;
     IndexSettings, "settings file", SETTINGS_FORMAT;

@@ -2,7 +2,7 @@
 
 mod common;
 
-use catalogue::{Catalogue, Channel, Entry, Promotion, Retraction};
+use catalogue::{Catalogue, Channel, Entry, Promotion, Restoration, Retraction};
 use common::{entry, moment};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
@@ -76,6 +76,27 @@ fn what_is_said_about_an_entry_that_is_not_there_has_no_effect() {
         &[Promotion::new(absent, moment(1), Channel::Stable)],
     );
     assert_eq!(with, Catalogue::derive(&entries, &[], &[]));
+}
+
+#[test]
+fn case_client_retract_empty_reason_a_later_restoration_takes_a_retraction_back() {
+    let (first, second) =
+        (entry("3.12.10 linux-x64 a zip 1 stable").id(), entry("3.12.10 linux-x64 b zip 1 stable").id());
+    let cases = [
+        // (days of restorations of the same entry, days of those of another, whether a retraction of day 6 stands)
+        (vec![], vec![7], true),
+        (vec![5], vec![], true),
+        (vec![6], vec![], true),
+        (vec![7], vec![], false),
+        (vec![7, 5], vec![], false),
+    ];
+    let retraction = Retraction::new(first.clone(), moment(6), "it cannot import numpy".into());
+    for (own, other, stands) in cases {
+        let own = own.iter().map(|day| Restoration::new(first.clone(), moment(*day)));
+        let other = other.iter().map(|day| Restoration::new(second.clone(), moment(*day)));
+        let all: Vec<Restoration> = own.chain(other).collect();
+        assert_eq!(retraction.stands(&all), stands, "for {all:?}");
+    }
 }
 
 /// Some of `all`, some of them twice, in any order.

@@ -5,8 +5,8 @@ mod common;
 use std::fs;
 
 use catalogue::{
-    Catalogue, Channel, Edition, Entry, EntryError, IndexSettings, Moment, Promotion, ReadError, Retraction,
-    SchemaKind, SignedCatalogue, object_keys, schema,
+    Catalogue, Channel, Edition, Entry, EntryError, IndexSettings, Moment, Promotion, ReadError, Restoration,
+    Retraction, SchemaKind, SignedCatalogue, object_keys, schema,
 };
 use common::{entry, manifest, moment, repository};
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ fn again(kind: SchemaKind, bytes: &[u8]) -> Result<String, ReadError> {
     Ok(match kind {
         SchemaKind::Entry => Entry::read(bytes)?.to_text(),
         SchemaKind::Retraction => Retraction::read(bytes)?.to_text(),
+        SchemaKind::Restoration => Restoration::read(bytes)?.to_text(),
         SchemaKind::Promotion => Promotion::read(bytes)?.to_text(),
         SchemaKind::Catalogue => Catalogue::read(bytes)?.to_text(),
         SchemaKind::Settings => IndexSettings::read(bytes)?.to_text(),
@@ -33,10 +34,11 @@ fn again(kind: SchemaKind, bytes: &[u8]) -> Result<String, ReadError> {
 const PUBLIC_KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
 const SIGNATURE: &str = "untrusted comment: x\nRUQ=\ntrusted comment: y\neg==\n";
 
-fn samples() -> [(SchemaKind, String); 7] {
+fn samples() -> [(SchemaKind, String); 8] {
     let (first, second) =
         (entry("3.12.10 linux-x64 a tar.zst 3 stable"), entry("3.12.10-atls macosx-x64 a zip 5 candidate"));
     let retraction = Retraction::new(first.id(), moment(6), "it cannot import numpy".into());
+    let restoration = Restoration::new(first.id(), moment(5));
     let promotion = Promotion::new(second.id(), moment(7), Channel::Stable);
     let catalogue = Catalogue::derive(
         &[first.clone(), second],
@@ -54,6 +56,7 @@ fn samples() -> [(SchemaKind, String); 7] {
     [
         (SchemaKind::Entry, first.to_text()),
         (SchemaKind::Retraction, retraction.to_text()),
+        (SchemaKind::Restoration, restoration.to_text()),
         (SchemaKind::Promotion, promotion.to_text()),
         (SchemaKind::Catalogue, catalogue.to_text()),
         (SchemaKind::Settings, settings.to_text()),
@@ -102,6 +105,7 @@ fn the_schemas_refuse_what_the_readers_refuse() {
         (SchemaKind::Entry, "/more", json!(1)),
         (SchemaKind::Retraction, "/entry", json!("3.12.10")),
         (SchemaKind::Retraction, "/reason", json!(null)),
+        (SchemaKind::Restoration, "/reason", json!("x")),
         (SchemaKind::Promotion, "/channel", json!("gold")),
         (SchemaKind::Catalogue, "/entries", json!({})),
         (SchemaKind::Catalogue, "/retracted/0/at", json!(5)),

@@ -68,13 +68,20 @@ pub enum Command {
         #[arg(long, value_name = "KEY|FILE")]
         public_key: Option<String>,
     },
-    /// Take entries out of the index. Their artifacts stay, for who asks for them by digest.
+    /// Take entries out of the index. Their artifacts remain available by digest; `restore` takes it back.
     Retract {
         #[command(flatten)]
         which: WhichArguments,
-        /// For whoever meets it: a sentence.
+        /// Why, in one sentence; shown to readers.
         #[arg(long)]
         reason: String,
+        #[command(flatten)]
+        signing: SigningArguments,
+    },
+    /// Put retracted entries back into the index, as if they had not been retracted.
+    Restore {
+        #[command(flatten)]
+        which: WhichArguments,
         #[command(flatten)]
         signing: SigningArguments,
     },
@@ -161,7 +168,8 @@ pub struct PublishArguments {
     /// Publish what was built from an empty configuration.
     #[arg(long)]
     pub allow_degraded: bool,
-    /// Publish native modules that were never imported, because the runtime was built on another platform.
+    /// Publish native modules that were never imported, because the runtime was built on another platform: Windows,
+    /// macOS or another processor.
     #[arg(long)]
     pub allow_unchecked: bool,
     /// Publish what was built from other rows than lock.json has.

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use catalogue::{Catalogue, Channel, EntryId, IndexSettings, Moment, object_keys};
 use cli::{Printer, Table};
 use publisher::{
-    Builder, Candidate, CommittedLock, Concern, Destination, Existing, FolderDestination, Held, IndexSigning,
-    Options, Outcome, Password, Placed, PublishError, S3Destination, S3Settings, Selection, Signer, Work, Written,
+    Builder, Candidate, CommittedLock, Concern, Destination, Existing, FolderDestination, Held, IndexSigning, Options,
+    Outcome, Password, Placed, PublishError, S3Destination, S3Settings, Selection, Signer, Work, Written,
 };
 use serde_json::json;
 use vocab::{Event, Exit, Fault, Manifest, PlatformKey, StoreAddress};
@@ -27,8 +27,11 @@ const DIST: &str = "dist";
 pub(crate) enum CommandError {
     #[error("there is no artifact in `{DIST}/`")]
     NothingBuilt,
-    #[error("cannot read `{}`: {source}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    #[error("cannot read the key file `{}`: {source}", path.display())]
+    KeyFile { path: PathBuf, source: std::io::Error },
+    /// Its content is not told: it may be a secret key.
+    #[error("`{}` does not hold a minisign public key", path.display())]
+    NoPublicKey { path: PathBuf },
     #[error("cannot write `{}`: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
     #[error("--public-url: `{text}` is no http, https or file URL without user and query")]
@@ -41,7 +44,7 @@ impl Fault for CommandError {
     fn code(&self) -> &'static str {
         match self {
             Self::NothingBuilt => "E_NOTHING_TO_PUBLISH",
-            Self::Read { .. } => "E_READ",
+            Self::KeyFile { .. } | Self::NoPublicKey { .. } => "E_KEY_FILE",
             Self::Write { .. } => "E_WRITE",
             Self::PublicUrl { .. } => "E_PUBLIC_URL",
             Self::Epoch { .. } => "E_SOURCE_DATE_EPOCH",
@@ -50,7 +53,7 @@ impl Fault for CommandError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Read { .. } | Self::Write { .. } => Exit::Build,
+            Self::Write { .. } => Exit::Build,
             _ => Exit::Usage,
         }
     }
@@ -60,6 +63,9 @@ impl Fault for CommandError {
             Self::NothingBuilt => Some("run `builder VERSION` first, or name an artifact".to_owned()),
             Self::Write { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
                 Some("a key is never replaced; choose another folder".to_owned())
+            }
+            Self::NoPublicKey { .. } => {
+                Some("name the `.pub` file that `publisher keygen` wrote, or give its second line".to_owned())
             }
             _ => None,
         }
@@ -106,6 +112,7 @@ pub fn run(
             session.verify(wanted.clone(), *platform, public_key.as_deref())
         }
         Command::Retract { which, reason, signing } => session.retract(which, reason, signing),
+        Command::Restore { which, signing } => session.restore(which, signing),
         Command::Promote { which, channel, signing } => session.promote(which, *channel, signing),
         Command::Gc { dry_run, older_than_days } => session.gc(*dry_run, *older_than_days),
         Command::Keygen { folder, password } => session.keygen(folder, *password),
@@ -129,6 +136,13 @@ impl Session<'_> {
         })
     }
 
+    /// For what only makes sense where something was published.
+    fn published(&self) -> Result<Box<dyn Destination>, Box<dyn Fault>> {
+        let from = self.destination()?;
+        publisher::expect_published(from.as_ref())?;
+        Ok(from)
+    }
+
     fn now(&self) -> Result<Moment, CommandError> {
         let seconds = match (self.environment)("SOURCE_DATE_EPOCH") {
             Some(text) => text.parse().map_err(|_| CommandError::Epoch { text: text.clone() })?,
@@ -149,14 +163,14 @@ impl Session<'_> {
             let lock = |manifest: &Manifest| lock_of(&arguments.repository, manifest);
             candidates.push(Candidate::read(file, &lock, &allowed)?);
         }
-        if arguments.dry_run {
-            return self.dry_run(to.as_ref(), &candidates);
-        }
-        // Before anything is uploaded: what stands against any of them, and whether the key can be used.
-        publisher::judge(&candidates)?;
+        // Before anything is uploaded, or said to be in order: whether the key can be used, what stands against any.
         let signer = self.signer(&arguments.signing)?;
         let created = self.now()?;
         IndexSigning { signer: signer.as_ref(), now: created, change_key: false }.check(to.as_ref())?;
+        if arguments.dry_run {
+            return self.dry_run(to.as_ref(), &candidates);
+        }
+        publisher::judge(&candidates)?;
         if signer.is_none() {
             let text = "nothing is signed: `publisher keygen` makes a key, --key uses it".to_owned();
             self.printer.tell(Event::Note { text });
@@ -259,7 +273,7 @@ impl Session<'_> {
         change_key: bool,
         change: &dyn Fn(&mut IndexSettings) -> Result<(), CommandError>,
     ) -> Outcomes {
-        let to = self.destination()?;
+        let to = self.published()?;
         let signer = self.signer(signing)?;
         let signing = IndexSigning { signer: signer.as_ref(), now: self.now()?, change_key };
         signing.check(to.as_ref())?;
@@ -275,7 +289,7 @@ impl Session<'_> {
     }
 
     fn list(&self, all: bool) -> Outcomes {
-        let from = self.destination()?;
+        let from = self.published()?;
         let index = index_of(from.as_ref())?;
         let mut table = Table::new(["runtime", "platform", "channel", "size", "created", "artifact"]).right(3);
         for (row, retracted) in publisher::rows(&index).filter(|(_, retracted)| all || retracted.is_none()) {
@@ -302,7 +316,7 @@ impl Session<'_> {
     }
 
     fn show(&self, which: &WhichArguments) -> Outcomes {
-        let from = self.destination()?;
+        let from = self.published()?;
         let written = Written::read(from.as_ref())?;
         for entry in selection(which).of(&written, from.as_ref())? {
             if self.json {
@@ -315,7 +329,7 @@ impl Session<'_> {
     }
 
     fn verify(&self, wanted: Option<String>, platform: Option<PlatformKey>, key: Option<&str>) -> Outcomes {
-        let from = self.destination()?;
+        let from = self.published()?;
         let key = key.map(public_key).transpose()?;
         let selection = Selection { wanted, platform, format: None };
         let mut progress = |entry: &str| self.printer.say(&format!("reading {entry}"));
@@ -363,6 +377,14 @@ impl Session<'_> {
         })
     }
 
+    fn restore(&self, which: &WhichArguments, signing: &SigningArguments) -> Outcomes {
+        let at = self.now()?;
+        self.each(which, signing, |to, id| {
+            let new = publisher::restore(to, id, at)?;
+            Ok(if new { format!("{id} is offered again") } else { format!("{id} is not retracted") })
+        })
+    }
+
     fn promote(&self, which: &WhichArguments, channel: Channel, signing: &SigningArguments) -> Outcomes {
         let at = self.now()?;
         self.each(which, signing, |to, id| {
@@ -377,7 +399,7 @@ impl Session<'_> {
         signing: &SigningArguments,
         act: impl Fn(&dyn Destination, &EntryId) -> Result<String, PublishError>,
     ) -> Outcomes {
-        let to = self.destination()?;
+        let to = self.published()?;
         let signer = self.signer(signing)?;
         let signing = IndexSigning { signer: signer.as_ref(), now: self.now()?, change_key: false };
         signing.check(to.as_ref())?;
@@ -396,7 +418,7 @@ impl Session<'_> {
     }
 
     fn gc(&self, dry_run: bool, days: u32) -> Outcomes {
-        let from = self.destination()?;
+        let from = self.published()?;
         let age = Duration::from_secs(u64::from(days) * 24 * 60 * 60);
         let before = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
         let garbage = publisher::collect_garbage(from.as_ref(), before, dry_run)?;
@@ -499,14 +521,16 @@ fn index_of(from: &dyn Destination) -> Result<Catalogue, Box<dyn Fault>> {
     Ok(Written::read(from)?.catalogue())
 }
 
-/// The key itself, or a file that holds it in its last line.
-fn public_key(given: &str) -> Result<String, Box<dyn Fault>> {
-    let path = Path::new(given);
-    if !path.is_file() {
+/// The key itself, or a file that holds it in its last line. Looked at once, before anything is verified with it.
+fn public_key(given: &str) -> Result<String, CommandError> {
+    let is_key = |text: &str| publisher::public_key_pem(text).is_ok();
+    if is_key(given) {
         return Ok(given.to_owned());
     }
-    let text = fs::read_to_string(path).map_err(|source| CommandError::Read { path: path.to_owned(), source })?;
-    Ok(last_line(&text).to_owned())
+    let path = Path::new(given);
+    let text = fs::read_to_string(path).map_err(|source| CommandError::KeyFile { path: path.to_owned(), source })?;
+    let key = Some(last_line(&text)).filter(|key| is_key(key));
+    key.map(str::to_owned).ok_or_else(|| CommandError::NoPublicKey { path: path.to_owned() })
 }
 
 fn last_line(text: &str) -> &str {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use catalogue::site::{SiteSettings, site};
-use catalogue::{Catalogue, Entry, IndexSettings, Promotion, ReadError, Retraction, object_keys};
+use catalogue::{Catalogue, Entry, IndexSettings, Promotion, ReadError, Restoration, Retraction, object_keys};
 use vocab::Digest;
 
 use crate::destination::{Destination, Expected, Object, Replaced};
@@ -25,6 +25,7 @@ type Result<T> = std::result::Result<T, PublishError>;
 pub struct Written {
     entries: BTreeMap<ObjectKey, Entry>,
     retractions: BTreeMap<ObjectKey, Retraction>,
+    restorations: BTreeMap<ObjectKey, Restoration>,
     promotions: BTreeMap<ObjectKey, (Digest, Promotion)>,
 }
 
@@ -35,10 +36,13 @@ impl Written {
         Ok(written)
     }
 
-    /// Entries and retractions never change, so that only new ones are read.
+    /// Entries never change, so that only new ones are read. What is said about them does.
     fn refresh(&mut self, from: &dyn Destination) -> Result<()> {
         bring(from, object_keys::ENTRIES, &mut self.entries, Entry::read)?;
+        self.retractions.clear();
         bring(from, object_keys::RETRACTIONS, &mut self.retractions, Retraction::read)?;
+        self.restorations.clear();
+        bring(from, object_keys::RESTORATIONS, &mut self.restorations, Restoration::read)?;
         self.promotions.clear();
         bring(from, object_keys::PROMOTIONS, &mut self.promotions, |bytes| {
             Ok((Digest::of(bytes), Promotion::read(bytes)?))
@@ -51,7 +55,8 @@ impl Written {
 
     pub fn catalogue(&self) -> Catalogue {
         let entries: Vec<Entry> = self.entries.values().cloned().collect();
-        let retractions: Vec<Retraction> = self.retractions.values().cloned().collect();
+        let stands = |it: &&Retraction| it.stands(self.restorations.values());
+        let retractions: Vec<Retraction> = self.retractions.values().filter(stands).cloned().collect();
         let promotions: Vec<Promotion> = self.promotions.values().map(|(_, it)| it.clone()).collect();
         Catalogue::derive(&entries, &retractions, &promotions)
     }

@@ -22,11 +22,12 @@ mod publish;
 mod refusal;
 mod signed_index;
 mod upkeep;
+mod withdrawal;
 
 pub use destination::{
-    Access, Destination, DestinationError, DestinationErrorKind, Expected,
-    FolderDestination, Former, Head, Leftover, Limits, Listed, Object, Placed, Replaced, S3Destination, S3Settings,
-    Shared, Step, StepSource, Tag, TransferPlan, Upload, Uploaded, Work,
+    Access, Destination, DestinationError, DestinationErrorKind, Expected, FolderDestination, Former, Head, Leftover,
+    Limits, Listed, Object, Placed, Replaced, S3Destination, S3Settings, Shared, Step, StepSource, Tag, TransferPlan,
+    Upload, Uploaded, Work,
 };
 pub use envelope::{PAYLOAD_TYPE, opened, sealed};
 pub use index::{Written, read_settings, reindex, write_settings};
@@ -39,4 +40,7 @@ pub use signature::{
     Password, SignatureError, Signer, new_key_pair, public_key_pem, verify_bytes, verify_plain, verify_signature,
 };
 pub use signed_index::IndexSigning;
-pub use upkeep::{Finding, Garbage, Held, Selection, Verified, collect_garbage, promote, retract, rows, verify};
+pub use upkeep::{
+    Finding, Garbage, Held, Selection, Verified, collect_garbage, expect_published, promote, rows, verify,
+};
+pub use withdrawal::{restore, retract};

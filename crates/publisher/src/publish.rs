@@ -101,6 +101,12 @@ pub enum PublishError {
     Settings { place: String, source: catalogue::ReadError },
     #[error("there is no entry `{wanted}` at `{place}`")]
     NoEntry { wanted: String, place: String },
+    #[error("nothing is published at `{place}`: it has neither a catalogue nor entries")]
+    NothingPublished { place: String },
+    #[error("the reason for a retraction says nothing: {reason:?}")]
+    NoReason { reason: String },
+    #[error("whether `{entry}` is retracted changes faster than it can be written")]
+    NoticeBusy { entry: String },
 }
 
 fn lines(refused: &[(PathBuf, Vec<Refusal>)]) -> String {
@@ -131,12 +137,15 @@ impl Fault for PublishError {
             Self::IndexCounter { .. } => "E_INDEX_COUNTER",
             Self::Settings { .. } => "E_INDEX_SETTINGS",
             Self::NoEntry { .. } => "E_NO_ENTRY",
+            Self::NothingPublished { .. } => "E_NOTHING_PUBLISHED",
+            Self::NoReason { .. } => "E_RETRACT_REASON",
+            Self::NoticeBusy { .. } => "E_NOTICE_BUSY",
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Read { .. } | Self::Exists { .. } | Self::IndexBusy { .. } => Exit::Build,
+            Self::Read { .. } | Self::Exists { .. } | Self::IndexBusy { .. } | Self::NoticeBusy { .. } => Exit::Build,
             Self::Manifest { source, .. } => source.exit(),
             Self::NotPacked { .. }
             | Self::Name { .. }
@@ -149,7 +158,12 @@ impl Fault for PublishError {
             Self::Stored { source, .. } => source.exit(),
             Self::Destination(error) => error.exit(),
             Self::Signature(error) => error.exit(),
-            Self::Key(_) | Self::Settings { .. } | Self::NoEntry { .. } | Self::IndexSigned { .. } => Exit::Usage,
+            Self::Key(_)
+            | Self::Settings { .. }
+            | Self::NoEntry { .. }
+            | Self::NothingPublished { .. }
+            | Self::NoReason { .. }
+            | Self::IndexSigned { .. } => Exit::Usage,
         }
     }
 
@@ -186,6 +200,9 @@ impl Fault for PublishError {
             Self::IndexBusy { .. } => Some("run `publisher reindex` when it is quieter; nothing is lost".into()),
             Self::Settings { .. } => Some("write it again with `publisher reindex --public-url URL`".into()),
             Self::NoEntry { .. } => Some("`publisher list` shows what is there".into()),
+            Self::NothingPublished { .. } => Some("check --to and PYDIST_PUBLISH_TO, or publish there first".into()),
+            Self::NoReason { .. } => Some("write a sentence for the readers who have this build".into()),
+            Self::NoticeBusy { .. } => Some("find out who else does this, and run it again".into()),
             _ => None,
         }
     }

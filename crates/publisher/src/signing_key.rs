@@ -18,7 +18,8 @@ pub fn signer(
     let file = file.map(Path::to_owned).or_else(|| environment("PYDIST_SIGNING_KEY_FILE").map(PathBuf::from));
     let (text, given) = match (file, environment("PYDIST_SIGNING_KEY")) {
         (Some(path), _) => {
-            let text = fs::read_to_string(&path).map_err(|source| CommandError::Read { path: path.clone(), source })?;
+            let text =
+                fs::read_to_string(&path).map_err(|source| CommandError::KeyFile { path: path.clone(), source })?;
             (text, format!("`{}`", path.display()))
         }
         (None, Some(text)) => (text, "PYDIST_SIGNING_KEY".to_owned()),

@@ -1,15 +1,13 @@
-//! What is done with what was published: withdrawn, promoted, verified, cleaned up.
+//! What is done with what was published: promoted, verified, cleaned up.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
-use catalogue::{
-    Catalogue, Channel, Entry, EntryId, Moment, Promotion, PublishedArtifact, Retraction, StoredObject, object_keys,
-};
+use catalogue::{Catalogue, Channel, Entry, EntryId, Moment, Promotion, PublishedArtifact, StoredObject, object_keys};
 use vocab::{ArtifactFormat, Digest, DigestWriter, PlatformKey, VersionString};
 
-use crate::destination::{Destination, Expected, Leftover, Listed, Placed};
+use crate::destination::{Destination, Expected, Leftover, Listed};
 use crate::envelope::{opened, unsealed};
 use crate::index::Written;
 use crate::object_key::ObjectKey;
@@ -52,11 +50,12 @@ impl Selection {
     }
 }
 
-/// Takes an entry out of the index. What it points at stays. False when it was retracted before.
-pub fn retract(to: &dyn Destination, id: &EntryId, at: Moment, reason: &str) -> Result<bool> {
-    let key: ObjectKey = object_keys::retraction(id).parse()?;
-    let text = Retraction::new(id.clone(), at, reason.to_owned()).to_text();
-    Ok(to.create(&key, text.as_bytes())? == Placed::Ours)
+/// An error where there is neither a catalogue nor an entry: a wrong address must not look like an empty place.
+pub fn expect_published(from: &dyn Destination) -> Result<()> {
+    if from.head(&object_keys::CATALOGUE.parse()?)?.is_some() || !from.list(object_keys::ENTRIES)?.is_empty() {
+        return Ok(());
+    }
+    Err(PublishError::NothingPublished { place: from.place().to_owned() })
 }
 
 pub fn promote(to: &dyn Destination, id: &EntryId, at: Moment, channel: Channel) -> Result<()> {

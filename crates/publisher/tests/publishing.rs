@@ -8,97 +8,17 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use publisher::{Destination, FolderDestination, ObjectKey};
+use publisher::{Destination, FolderDestination};
 use serde_json::{Value, json};
 use support::artifacts::Sketch;
+use support::bench::{Bench, Run, files_below, told};
 use support::{bucket, settings};
 use testkit::{HttpServer, S3Fault, S3Proxy, S3Server};
-
-struct Bench {
-    folder: tempfile::TempDir,
-    variables: Vec<(&'static str, String)>,
-    to: String,
-}
-
-struct Run {
-    code: i32,
-    out: String,
-    told: String,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let to = folder.path().join("published").display().to_string();
-        Self { folder, variables: vec![("SOURCE_DATE_EPOCH", "1764000000".to_owned())], to }
-    }
-
-    fn on(server: &str) -> Self {
-        let mut bench = Self::new();
-        bench.variables.extend(S3Server::variables_for(server, S3Server::SECRET));
-        bench.to = format!("s3://{}/p", S3Server::BUCKET);
-        bench
-    }
-
-    fn dist(&self) -> PathBuf {
-        self.folder.path().join("dist")
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_publisher"));
-        // Nothing of this machine's own settings; home and folder are empty.
-        command.env_clear().env("HOME", self.folder.path()).env("AWS_EC2_METADATA_DISABLED", "true");
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.current_dir(self.folder.path()).args(arguments).args(["--to", &self.to]);
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Run {
-        told(&self.command(arguments).output().unwrap())
-    }
-
-    fn good(&self, arguments: &[&str]) -> Run {
-        let run = self.run(arguments);
-        assert_eq!(run.code, 0, "{arguments:?}: {}{}", run.out, run.told);
-        run
-    }
-
-    /// Of what the first row of the catalogue points at.
-    fn path_of(&self, pointer: &str) -> PathBuf {
-        let key = self.catalogue()["entries"][0].pointer(pointer).unwrap().as_str().unwrap().to_owned();
-        Path::new(&self.to).join(key)
-    }
-
-    /// What is signed.
-    fn edition(&self) -> Value {
-        let text = fs::read(Path::new(&self.to).join("catalogue.signed.json")).unwrap();
-        let signed: Value = serde_json::from_slice(&text).unwrap();
-        serde_json::from_str(signed["edition"].as_str().unwrap()).unwrap()
-    }
-
-    fn catalogue(&self) -> Value {
-        serde_json::from_slice(&fs::read(Path::new(&self.to).join("catalogue.json")).unwrap()).unwrap()
-    }
-}
-
-fn told(output: &Output) -> Run {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let run = Run { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), told: text(&output.stderr) };
-    for secret in [S3Server::SECRET, S3Server::KEY, "correct-horse"] {
-        assert!(!run.out.contains(secret) && !run.told.contains(secret), "a secret is told: {}{}", run.out, run.told);
-    }
-    run
-}
-
-fn files_below(folder: &Path) -> BTreeSet<String> {
-    let files = walkdir::WalkDir::new(folder).into_iter().flatten().filter(|it| it.file_type().is_file());
-    files.map(|it| it.path().strip_prefix(folder).unwrap().to_string_lossy().into_owned()).collect()
-}
 
 #[test]
 fn everything_of_an_artifact_is_published_and_found_again() {
@@ -140,102 +60,6 @@ fn everything_of_an_artifact_is_published_and_found_again() {
 }
 
 #[test]
-fn a_signed_runtime_is_verified_and_a_changed_object_found() {
-    let mut bench = Bench::new();
-    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
-    bench.variables.push(("PYDIST_SIGNING_PASSWORD", "correct-horse".to_owned()));
-    bench.good(&["keygen", "keys"]);
-    let again = bench.run(&["keygen", "keys"]);
-    assert!(again.code == 1 && again.told.contains("a key is never replaced"), "{}", again.told);
-    bench.good(&["publish", "--key", "keys/pydist.key"]);
-    let verified = bench.good(&["verify", "--public-key", "keys/pydist.pub"]);
-    assert!(verified.out.contains("6 objects") && verified.out.contains("4 signatures held"), "{}", verified.out);
-    let verified = bench.good(&["verify", "--json"]);
-    let row: Value = serde_json::from_str(verified.out.lines().last().unwrap()).unwrap();
-    assert_eq!(row["signatures"], json!({ "artifacts": 1, "manifests": 1, "provenance": 1, "catalogues": 1 }));
-
-    bench.good(&["keygen", "others"]);
-    let other = bench.run(&["verify", "--public-key", "others/pydist.pub"]);
-    assert!(other.code == 4 && other.told.contains("different key"), "{}", other.told);
-    assert_eq!(other.told.matches("does not hold").count(), 4, "artifact, manifest, provenance, index: {}", other.told);
-    // The key from a variable, with the wrong password.
-    let secret = fs::read_to_string(bench.folder.path().join("keys/pydist.key")).unwrap();
-    bench.variables.retain(|(name, _)| *name != "PYDIST_SIGNING_PASSWORD");
-    bench.variables.extend([("PYDIST_SIGNING_KEY", secret), ("PYDIST_SIGNING_PASSWORD", "wrong".to_owned())]);
-    let wrong = bench.run(&["publish", "--force"]);
-    assert!(
-        wrong.code == 2 && wrong.told.contains("the signing key in PYDIST_SIGNING_KEY cannot be used"),
-        "{}",
-        wrong.told
-    );
-
-    let path = bench.path_of("/sbom/key");
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[40] ^= 1;
-    fs::write(&path, bytes).unwrap();
-    let damaged = bench.run(&["verify"]);
-    assert!(damaged.code == 4 && damaged.told.contains("cdx.json: its SHA-256 is"), "{}", damaged.told);
-    fs::remove_file(&path).unwrap();
-    let absent = bench.run(&["verify"]);
-    assert!(absent.code == 4 && absent.told.contains("it is not there"), "{}", absent.told);
-}
-
-#[test]
-fn verify_finds_each_signature_that_does_not_hold() {
-    type Spoil<'a> = &'a dyn Fn(&Bench);
-    let copy = |bench: &Bench, from: &str, to: &str| {
-        fs::copy(bench.path_of(from), bench.path_of(to)).unwrap();
-    };
-    let cases: [(&str, Spoil<'_>, &str); 4] = [
-        // (case, what is done, what is told)
-        ("artifact's", &|it| copy(it, "/signatures/manifest/key", "/signatures/artifact/key"), ".zst` does not hold"),
-        ("manifest's", &|it| copy(it, "/signatures/artifact/key", "/signatures/manifest/key"), ".zst` does not hold"),
-        (
-            "provenance's",
-            &|it| {
-                let path = it.path_of("/provenance/key");
-                let text = fs::read_to_string(&path).unwrap();
-                let at = text.find("\"sig\":\"").unwrap() + 10;
-                let other = if &text[at..=at] == "A" { "B" } else { "A" };
-                fs::write(path, format!("{}{other}{}", &text[..at], &text[at + 1..])).unwrap();
-            },
-            ".intoto.jsonl` does not hold: it was made by another key, or of something else",
-        ),
-        (
-            "artifact",
-            &|it| {
-                let path = it.path_of("/artifact/key");
-                let mut bytes = fs::read(&path).unwrap();
-                bytes[100] ^= 1;
-                fs::write(path, bytes).unwrap();
-            },
-            ".zst` does not hold",
-        ),
-    ];
-    for (case, spoil, expected) in cases {
-        let bench = Bench::new();
-        Sketch::new("3.12.10").make(&bench.dist(), |_| ());
-        bench.good(&["keygen", "keys"]);
-        bench.good(&["publish", "--key", "keys/pydist.key"]);
-        spoil(&bench);
-        let run = bench.run(&["verify", "--public-key", "keys/pydist.pub"]);
-        assert!(run.code == 4 && run.told.contains(expected), "{case}: {}", run.told);
-        assert!(run.out.contains("3 signatures held"), "{case}: {}", run.out);
-    }
-}
-
-#[test]
-fn what_was_published_without_a_key_is_no_fault_unless_a_signature_is_insisted_on() {
-    let bench = Bench::new();
-    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
-    bench.good(&["publish"]);
-    assert!(bench.good(&["verify"]).out.contains("0 signatures held; 0 faults"));
-    bench.good(&["keygen", "keys"]);
-    let insisted = bench.run(&["verify", "--public-key", "keys/pydist.pub"]);
-    assert!(insisted.code == 4 && insisted.told.contains("it is not signed"), "{}", insisted.told);
-}
-
-#[test]
 fn what_signs_in_by_a_way_that_is_not_read_is_told_what_to_do() {
     let cases = [
         // (profile, how)
@@ -260,34 +84,11 @@ fn what_signs_in_by_a_way_that_is_not_read_is_told_what_to_do() {
 }
 
 #[test]
-fn settings_that_cannot_be_understood_are_told_and_nothing_is_written() {
-    let bench = Bench::new();
-    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
-    bench.good(&["publish"]);
-    bench.good(&["reindex", "--public-url", "https://runtimes.example/p/", "--title", "Ours"]);
-    let path = Path::new(&bench.to).join("settings.json");
-    let text = fs::read_to_string(&path).unwrap();
-    let expected = json!({ "format": 1, "public_url": "https://runtimes.example/p", "title": "Ours" });
-    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
-    let before = files_below(Path::new(&bench.to));
-    for (other, told) in [
-        (text.replace("\"format\": 1", "\"format\": 2"), "the settings file has format 2, this program reads format 1"),
-        (text.replace("title", "titel"), "unknown field `titel`"),
-    ] {
-        fs::write(&path, other).unwrap();
-        let run = bench.run(&["reindex"]);
-        assert!(run.told.contains("cannot use `settings.json`") && run.told.contains(told), "{}", run.told);
-        assert!(run.code == 2 && run.told.contains("publisher reindex --public-url"), "{}", run.told);
-        assert_eq!(files_below(Path::new(&bench.to)), before);
-    }
-}
-
-#[test]
 fn k3_what_stands_against_any_artifact_is_told_before_anything_is_uploaded() {
     let bench = Bench::new();
     let rule = |outcome: &str| json!([{ "name": "cudf-cu12", "outcome": outcome, "reason": "no wheel" }]);
     type Change<'a> = &'a dyn Fn(&mut Value);
-    let cases: [(&str, Change<'_>, &str, &str); 6] = [
+    let cases: [(&str, Change<'_>, &str, &str); 8] = [
         // (case, what is so in the manifest, what is told, what allows it)
         ("stand-in", &|it| it["base"]["stand_in"] = json!(true), "stands on Python 3.12.10", "--allow-stand-in"),
         (
@@ -304,6 +105,29 @@ fn k3_what_stands_against_any_artifact_is_told_before_anything_is_uploaded() {
         ),
         ("degraded", &|it| it["degraded"] = json!(true), "configuration could not be read", "--allow-degraded"),
         ("unchecked", &|it| it["native"]["imported"] = json!(0), "was ever imported", "--allow-unchecked"),
+        // case client-windows-never-unchecked: nothing of Windows has a version that it needs.
+        (
+            "windows",
+            &|it| {
+                it["format"] = json!(3);
+                it["native"] = json!({ "files": 1, "imported": 0, "allowed": 0, "needs": { "windows": "6.1" } });
+                it["distributions"][0]["native"] = json!({ "files": 1, "needs": { "windows": "6.1" } });
+                it["distributions"].as_array_mut().unwrap().iter_mut().for_each(|row| row["needs"] = json!(null));
+            },
+            "none of its 1 packages with native files was ever imported",
+            "--allow-unchecked",
+        ),
+        // Of a builder that looked into no wheel of a wheelhouse.
+        (
+            "wheelhouse",
+            &|it| {
+                it["native"] = json!({ "files": 0, "imported": 0, "allowed": 0, "needs": {} });
+                it["distributions"].as_array_mut().unwrap().iter_mut().for_each(|row| row["needs"] = json!(null));
+                it["distributions"][0]["file"] = json!("numpy-2.2.6-cp312-cp312-win_amd64.whl");
+            },
+            "none of its 1 packages with native files was ever imported",
+            "--allow-unchecked",
+        ),
         ("lock", &|it| it["lock"] = json!(vocab::Digest::of("other")), "lock.json has", "--allow-other-lock"),
     ];
     let python = bench.folder.path().join("python-3.12.10");
@@ -395,43 +219,6 @@ fn k4_a_wrong_destination_is_named_with_its_variable() {
     command.env_clear().env("PYDIST_PUBLISH_TO", "http://host/x").current_dir(bench.folder.path()).arg("list");
     let run = told(&command.output().unwrap());
     assert!(run.code == 2 && run.told.contains("PYDIST_PUBLISH_TO: unsupported scheme `http:`"), "{}", run.told);
-}
-
-#[test]
-fn an_entry_is_promoted_retracted_and_its_artifact_stays() {
-    let bench = Bench::new();
-    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
-    bench.good(&["publish"]);
-    bench.good(&["promote", "3.12.10"]);
-    assert_eq!(bench.catalogue()["entries"][0]["channel"], "stable");
-    let missing = bench.run(&["retract", "3.12.11", "--reason", "x"]);
-    assert!(missing.code == 2 && missing.told.contains("there is no entry `3.12.11`"), "{}", missing.told);
-    bench.good(&["retract", "3.12.10", "--reason", "wrong numpy"]);
-    let catalogue = bench.catalogue();
-    assert_eq!(
-        (catalogue["entries"].as_array().unwrap().len(), &catalogue["retracted"][0]["reason"]),
-        (0, &json!("wrong numpy"))
-    );
-    let list = bench.good(&["list", "--all"]);
-    assert!(list.out.contains("retracted: wrong numpy"), "{}", list.out);
-    bench.good(&["gc", "--older-than-days", "0"]);
-    assert!(bench.good(&["verify"]).out.contains("4 objects"), "the artifact can still be fetched by its digest");
-}
-
-#[test]
-fn gc_removes_only_what_no_entry_points_at() {
-    let bench = Bench::new();
-    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
-    bench.good(&["publish"]);
-    let before = files_below(Path::new(&bench.to));
-    let folder = FolderDestination::new(PathBuf::from(&bench.to));
-    let stray: ObjectKey = "artifacts/ab/abcd/stray.tar.zst".parse().unwrap();
-    folder.create(&stray, b"stray").unwrap();
-    assert!(!bench.good(&["gc"]).out.contains("stray"), "it is too young");
-    assert!(bench.good(&["gc", "--dry-run", "--older-than-days", "0"]).out.contains("stray.tar.zst"));
-    assert!(folder.head(&stray).unwrap().is_some());
-    bench.good(&["gc", "--older-than-days", "0"]);
-    assert_eq!(files_below(Path::new(&bench.to)), before);
 }
 
 #[test]
@@ -544,17 +331,9 @@ fn keys_in(value: &Value, found: &mut BTreeSet<String>) {
 #[test]
 fn fifty_publishers_at_once_some_of_them_killed_lose_no_entry() {
     let bench = Bench::new();
-    let artifact = |number: u64| {
-        let mut sketch = Sketch::new("3.12.10");
-        sketch.build = number;
-        sketch.make(&bench.folder.path().join(format!("dist-{number}")), |_| ()).display().to_string()
-    };
-    many_publishers(
-        &bench,
-        &FolderDestination::new(PathBuf::from(&bench.to)),
-        &(0..50).map(artifact).collect::<Vec<_>>(),
-    );
-    assert_eq!(bench.catalogue()["entries"].as_array().unwrap().len(), 50);
+    let artifacts = artifacts_of(&bench, publishers_at_once(50));
+    many_publishers("a folder", &bench, &FolderDestination::new(PathBuf::from(&bench.to)), &artifacts);
+    assert_eq!(bench.catalogue()["entries"].as_array().unwrap().len(), artifacts.len());
 }
 
 #[test]
@@ -562,19 +341,31 @@ fn publishers_to_one_bucket_at_once_lose_no_entry() {
     let server = S3Server::start();
     let endpoint = format!("http://{}", server.address());
     let bench = Bench::on(&endpoint);
+    let artifacts = artifacts_of(&bench, publishers_at_once(12));
+    let to = bucket(&endpoint, "p", settings(S3Server::SECRET));
+    many_publishers("a bucket", &bench, &to, &artifacts);
+}
+
+/// `scripts/stress-publish` asks for more of them.
+fn publishers_at_once(usual: u64) -> u64 {
+    std::env::var("PYDIST_STRESS_PUBLISHERS").map_or(usual, |text| text.parse().unwrap())
+}
+
+/// Of as many builds of one runtime.
+fn artifacts_of(bench: &Bench, count: u64) -> Vec<String> {
     let artifact = |number: u64| {
         let mut sketch = Sketch::new("3.12.10");
         sketch.build = number;
         sketch.make(&bench.folder.path().join(format!("dist-{number}")), |_| ()).display().to_string()
     };
-    let to = bucket(&endpoint, "p", settings(S3Server::SECRET));
-    many_publishers(&bench, &to, &(0..12).map(artifact).collect::<Vec<_>>());
+    (0..count).map(artifact).collect()
 }
 
 /// All at once; every third is killed at some moment and run again. While they work nothing may dangle.
-fn many_publishers(bench: &Bench, to: &dyn Destination, artifacts: &[String]) {
+fn many_publishers(place: &str, bench: &Bench, to: &dyn Destination, artifacts: &[String]) {
     let over = AtomicBool::new(false);
-    thread::scope(|scope| {
+    let begun = Instant::now();
+    let (looks, runs) = thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             let mut looks = 0;
             while !over.load(Ordering::Relaxed) {
@@ -589,22 +380,36 @@ fn many_publishers(bench: &Bench, to: &dyn Destination, artifacts: &[String]) {
             .enumerate()
             .map(|(number, artifact)| {
                 scope.spawn(move || {
+                    let mut killed = false;
                     if number % 3 == 0 {
                         let mut child = bench.command(&["publish", "--quiet", artifact]).spawn().unwrap();
                         // Spread over the time that one takes.
                         thread::sleep(Duration::from_millis(15 * number as u64 + 5));
                         let _ = child.kill();
-                        child.wait().unwrap();
+                        killed = !child.wait().unwrap().success();
                     }
+                    let begun = Instant::now();
                     bench.good(&["publish", "--quiet", artifact]);
+                    (killed, begun.elapsed())
                 })
             })
             .collect();
-        publishers.into_iter().for_each(|publisher| publisher.join().unwrap());
+        let runs: Vec<(bool, Duration)> = publishers.into_iter().map(|publisher| publisher.join().unwrap()).collect();
         over.store(true, Ordering::Relaxed);
-        assert!(watcher.join().unwrap() > 0);
+        (watcher.join().unwrap(), runs)
     });
+    assert!(looks > 0);
     let verified = bench.good(&["verify"]);
+    // For scripts/stress-publish; no time is judged.
+    eprintln!(
+        "{place}: {} publishers at once, {} of them killed and run again, in {:.1} s, the longest {:.1} s; nothing \
+         dangled in {looks} looks; verify: {}",
+        artifacts.len(),
+        runs.iter().filter(|(killed, _)| *killed).count(),
+        begun.elapsed().as_secs_f64(),
+        runs.iter().map(|(_, took)| took.as_secs_f64()).fold(0.0, f64::max),
+        verified.out.trim(),
+    );
     assert!(verified.out.starts_with(&format!("{} entries", artifacts.len())), "{}", verified.out);
     assert!(verified.out.contains("0 faults"), "{}{}", verified.out, verified.told);
 }

@@ -7,7 +7,7 @@ use publisher::FolderDestination;
 use serde_json::json;
 
 use crate::support::artifacts::Sketch;
-use crate::{Bench, files_below, many_publishers};
+use crate::{Bench, artifacts_of, files_below, many_publishers};
 
 #[test]
 fn attack_6_many_publishers_with_the_key_sign_what_all_of_them_published() {
@@ -15,13 +15,8 @@ fn attack_6_many_publishers_with_the_key_sign_what_all_of_them_published() {
     bench.good(&["keygen", "keys"]);
     let key = fs::read_to_string(bench.folder.path().join("keys/pydist.key")).unwrap();
     bench.variables.push(("PYDIST_SIGNING_KEY", key));
-    let artifact = |number: u64| {
-        let mut sketch = Sketch::new("3.12.10");
-        sketch.build = number;
-        sketch.make(&bench.folder.path().join(format!("dist-{number}")), |_| ()).display().to_string()
-    };
     let to = FolderDestination::new(PathBuf::from(&bench.to));
-    many_publishers(&bench, &to, &(0..12).map(artifact).collect::<Vec<_>>());
+    many_publishers("a signed folder", &bench, &to, &artifacts_of(&bench, 12));
     assert_eq!(bench.edition()["catalogue"], bench.catalogue());
 }
 

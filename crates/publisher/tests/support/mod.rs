@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
 pub mod artifacts;
+pub mod bench;
 pub mod conformance;
 
 use std::path::{Path, PathBuf};
