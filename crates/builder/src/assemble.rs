@@ -28,7 +28,7 @@ pub struct Assembled {
     pub base_files: BTreeSet<TreePath>,
     /// Those of the base tree's links that this system does not make: the archive has them, the staged prefix has not.
     pub unmade_links: BTreeMap<TreePath, String>,
-    /// Absent for a mere wheelhouse.
+    /// Absent for a mere wheelhouse; its wheels are installed into an [`overlay`].
     pub installed: Option<InstalledAll>,
     /// Wheel files in `packages/`, by path.
     pub wheelhouse: BTreeMap<TreePath, Digest>,
@@ -78,12 +78,15 @@ pub fn assemble(
     staging: &Path,
     steps: &mut Steps,
 ) -> Result<Assembled, Box<dyn Fault>> {
-    let mut unmade_links = unmade_links(context, pieces.tree);
-    let (mut base_files, method) =
+    let unmade_links = unmade_links(context, pieces.tree);
+    let (base_files, method) =
         steps.run(context, "lay out the interpreter", || lay_out_base(context, pieces.tree, &unmade_links, staging))?;
     let mut installed = None;
     if pieces.layout != Layout::Wheelhouse {
         let all = steps.run(context, "install", || install(context, pieces, staging))?;
+        for name in &all.removed {
+            context.note(format!("the interpreter's own `{name}` made room for the configured one"));
+        }
         installed = Some(all);
     }
     let mut wheelhouse = BTreeMap::new();
@@ -99,16 +102,40 @@ pub fn assemble(
             context.note(format!("copyFiles replaced `{}`", file.path));
         }
     }
-    let taken = |path: &TreePath| copied.iter().any(|file| file.path == *path);
-    let stands = |path: &TreePath| unmade_links.contains_key(path) || fs::symlink_metadata(path.below(staging)).is_ok();
-    base_files.retain(|path| !taken(path) && stands(path));
-    if let Some(all) = &installed {
-        for path in all.distributions.iter().flat_map(|it| &it.files).map(|file| &file.path) {
+    let mut assembled = Assembled { base_files, unmade_links, installed, wheelhouse, copied, method };
+    assembled.settle_base(staging);
+    Ok(assembled)
+}
+
+/// What wheels that are shipped as files become when they are installed, all of `pieces.wheels` into one prefix below
+/// `root`, an empty folder: for the checks, never shipped.
+pub fn overlay(context: &Context, pieces: &Pieces<'_>, root: &Path) -> Result<Assembled, Box<dyn Fault>> {
+    let unmade_links = unmade_links(context, pieces.tree);
+    let (base_files, method) = lay_out_base(context, pieces.tree, &unmade_links, root)?;
+    let installed = Some(install(context, pieces, root)?);
+    let mut copied = Vec::new();
+    if !pieces.copies.is_empty() {
+        copied = copy_files::copy_files(context, pieces.copies, pieces.package_folder, root, pieces.tree.layout)?;
+    }
+    let mut assembled = Assembled { base_files, unmade_links, installed, wheelhouse: BTreeMap::new(), copied, method };
+    assembled.settle_base(root);
+    Ok(assembled)
+}
+
+impl Assembled {
+    /// What of the base tree gave way to a wheel's file or a copied one is no longer its own.
+    fn settle_base(&mut self, root: &Path) {
+        let Self { base_files, unmade_links, installed, copied, .. } = self;
+        let taken = |path: &TreePath| copied.iter().any(|file| file.path == *path);
+        let stands =
+            |path: &TreePath| unmade_links.contains_key(path) || fs::symlink_metadata(path.below(root)).is_ok();
+        base_files.retain(|path| !taken(path) && stands(path));
+        for path in installed.iter().flat_map(|all| &all.distributions).flat_map(|it| &it.files).map(|file| &file.path)
+        {
             base_files.remove(path);
         }
+        unmade_links.retain(|path, _| base_files.contains(path));
     }
-    unmade_links.retain(|path, _| base_files.contains(path));
-    Ok(Assembled { base_files, unmade_links, installed, wheelhouse, copied, method })
 }
 
 /// Windows makes links for those who have the right to; trees for Windows have none.
@@ -210,9 +237,6 @@ fn install(context: &Context, pieces: &Pieces<'_>, staging: &Path) -> Result<Ins
             Some(clash.dropped.to_string()),
             Some("skip one of the two".to_owned()),
         );
-    }
-    for name in &all.removed {
-        context.note(format!("the interpreter's own `{name}` made room for the configured one"));
     }
     Ok(all)
 }

@@ -19,6 +19,7 @@ use crate::emulator;
 use crate::finish::{self, Findings, INNER_MANIFEST};
 use crate::gather;
 use crate::options::BuildOptions;
+use crate::overlay::Overlay;
 use crate::prefix_folder::PrefixFolder;
 use crate::prepare::{self, Preparation, Prepared};
 use crate::remote::Remote;
@@ -250,13 +251,15 @@ fn build_one(
     };
     let assembled = assemble::assemble(context, &pieces, staging, steps)?;
     for_target::look_at_names(context, &assembled, tree.layout.platform)?;
-    let machine = folders_of_this_machine(context, repository, staging);
+    let overlay = Overlay::of(context, &pieces, &prefix, steps)?;
+    let (checked, checked_in) = overlay.as_ref().map_or((&assembled, staging), |it| (&it.assembled, it.root()));
+    let machine = folders_of_this_machine(context, repository, checked_in);
     let verification = Verification {
         prepared,
         tree: &tree,
         gathered: &gathering.wheels,
-        assembled: &assembled,
-        staging,
+        assembled: checked,
+        staging: checked_in,
         whitelist: &whitelist,
         machine: &machine,
         strict: options.strict,

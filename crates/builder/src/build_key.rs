@@ -50,6 +50,9 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
         rules: Vec<&'a RuleRecord>,
         layout: Layout,
         copies: Digest,
+        /// A wheelhouse of before was not checked at all.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        checked_as_installed: bool,
         whitelist: Digest,
         mtime: u64,
         strict: bool,
@@ -70,6 +73,7 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
         requested: request.requirements.iter().map(|it| it.name.as_str()).collect(),
         rules: request.decided.iter().chain(inputs.left_out).collect(),
         layout: config.layout,
+        checked_as_installed: config.layout == Layout::Wheelhouse,
         copies: copy_files::digest_of(&copy_operations(config, platform), &folder)?,
         whitelist: Digest::of(fs::read(Whitelist::path(repository, platform)).unwrap_or_default()),
         mtime: inputs.source_date_epoch,

@@ -1,7 +1,6 @@
 //! What the platform of a runtime asks for and the building machine would not: launchers for scripts, names that its
 //! file systems can hold.
 
-use config_merger::Layout;
 use vocab::{Fault, PlatformKey, TreePath};
 
 use crate::Context;
@@ -19,16 +18,18 @@ pub(crate) fn launchers(
     tree: &BaseTree,
     wheels: &[Gathered],
 ) -> Result<Option<WindowsLaunchers>, Box<dyn Fault>> {
-    let windows = tree.layout.platform.is_windows() && prepared.config.layout != Layout::Wheelhouse;
-    if !windows || !wheels.iter().any(|gathered| gathered.wheel.contents.has_scripts()) {
+    if !tree.layout.platform.is_windows() || !wheels.iter().any(|gathered| gathered.wheel.contents.has_scripts()) {
         return Ok(None);
     }
     let python = || Ok(prepared.host.interpreter(context)?);
     WindowsLaunchers::find(context, &tree.root, tree.layout, python).map(Some)
 }
 
-/// Refuses what the platform cannot hold, and tells how long its paths are where that matters.
-pub(crate) fn look_at_names(context: &Context, assembled: &Assembled, platform: PlatformKey) -> Result<(), NameFault> {
+/// Refuses what the platform cannot hold. Gives the longest path.
+pub(crate) fn check_all_names(
+    assembled: &Assembled,
+    platform: PlatformKey,
+) -> Result<Option<(TreePath, usize)>, NameFault> {
     let owners: Vec<(&TreePath, String)> = assembled
         .installed
         .iter()
@@ -40,6 +41,12 @@ pub(crate) fn look_at_names(context: &Context, assembled: &Assembled, platform: 
     let wheelhouse = assembled.wheelhouse.keys().map(|path| (path, "the wheelhouse"));
     let copied = assembled.copied.iter().map(|file| (&file.path, "copyFiles"));
     let longest = check_names(base.chain(installed).chain(wheelhouse).chain(copied), platform)?;
+    Ok(longest.map(|(path, length)| (path.clone(), length)))
+}
+
+/// Refuses what the platform cannot hold, and tells how long its paths are where that matters.
+pub(crate) fn look_at_names(context: &Context, assembled: &Assembled, platform: PlatformKey) -> Result<(), NameFault> {
+    let longest = check_all_names(assembled, platform)?;
     let Some((path, length)) = longest.filter(|_| platform.is_windows()) else { return Ok(()) };
     let text = format!("the longest path below the prefix has {length} characters: `{path}`");
     if length > LONG_PATH {

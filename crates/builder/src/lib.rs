@@ -29,6 +29,7 @@ pub mod matrix;
 pub mod new_version;
 pub mod options;
 pub mod outdated;
+mod overlay;
 pub mod part_store;
 pub mod pinned_tool;
 pub mod plan;

@@ -15,6 +15,7 @@ pub struct PrefixFolder {
     target: PathBuf,
     staging: PathBuf,
     former: PathBuf,
+    overlay: PathBuf,
     _lock: File,
 }
 
@@ -93,13 +94,14 @@ impl PrefixFolder {
         let this = Self {
             staging: folder.join(format!(".{platform}.staging")),
             former: folder.join(format!(".{platform}.former")),
+            overlay: folder.join(format!(".{platform}.overlay")),
             target: target.clone(),
             _lock: lock,
         };
         if this.former.exists() && !this.target.exists() {
             archive::rename(&this.former, &this.target).map_err(|error| failed("restore", &this.former, error))?;
         }
-        for left in [&this.staging, &this.former] {
+        for left in [&this.staging, &this.former, &this.overlay] {
             remove_tree(left).map_err(|error| failed("remove", left, error))?;
         }
         Ok(this)
@@ -146,6 +148,14 @@ impl PrefixFolder {
         Ok(&self.staging)
     }
 
+    /// An empty folder for a prefix that is only checked. Its user removes it.
+    pub fn overlay(&self) -> Result<PathBuf, PrefixError> {
+        let failed = |source| self.disk("create", &self.overlay, source);
+        remove_tree(&self.overlay).map_err(failed)?;
+        fs::create_dir(&self.overlay).map_err(failed)?;
+        Ok(self.overlay.clone())
+    }
+
     /// The staged tree takes the target's place; at every moment one of the two stands there, as far as the
     /// system can exchange folders, and else the former one is restored at the next start.
     pub fn publish(&self) -> Result<(), PrefixError> {
@@ -184,6 +194,7 @@ impl Drop for PrefixFolder {
     /// A build that failed leaves nothing half-made behind.
     fn drop(&mut self) {
         let _ = remove_tree(&self.staging);
+        let _ = remove_tree(&self.overlay);
     }
 }
 

@@ -100,9 +100,9 @@ fn folders_may_have_blanks_and_letters_of_any_language() {
     assert_eq!(output(&mut Command::new(prefix.join("bin/tool"))), "the tool runs");
 }
 
+/// `demo` with a native module that cannot be imported, for it lacks what a GPU machine has.
 #[cfg(target_os = "linux")]
-#[test]
-fn c1_c4_a_module_that_cannot_be_imported_ends_the_build_unless_the_whitelist_knows_it() {
+fn wheel_that_refuses() -> testkit::FixtureFile {
     // Any library of the right kind will do: the package itself refuses to be imported.
     let donor = Bench::of(json!({ "dependencies": [] }), []);
     donor.build();
@@ -112,12 +112,17 @@ fn c1_c4_a_module_that_cannot_be_imported_ends_the_build_unless_the_whitelist_kn
         .find(|entry| entry.path().extension().is_some_and(|extension| extension == "so"))
         .unwrap();
     let arch = if host() == vocab::PlatformKey::LinuxAarch64 { "aarch64" } else { "x86_64" };
-    let demo = WheelBuilder::new("demo", "1.0")
+    WheelBuilder::new("demo", "1.0")
         .tag(&format!("cp314-cp314-manylinux_2_17_{arch}"))
         .file("demo/__init__.py", "raise RuntimeError('CUDA driver insufficient')\n")
         .file(&format!("demo/_native.cpython-314-{arch}-linux-gnu.so"), fs::read(library.path()).unwrap())
-        .build();
-    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [demo]);
+        .build()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn c1_c4_a_module_that_cannot_be_imported_ends_the_build_unless_the_whitelist_knows_it() {
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [wheel_that_refuses()]);
     let run = bench.fail(&[], 3);
     support::assert_says(&run.told(), &["demo._native", "CUDA driver insufficient"]);
     assert!(!bench.prefix().exists());
@@ -136,6 +141,36 @@ fn c1_c4_a_module_that_cannot_be_imported_ends_the_build_unless_the_whitelist_kn
     support::assert_says(&run.told(), &["demo._other"]);
     bench.repository.file(&whitelist, entry("demo._other"));
     bench.fail(&[], 3);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_wheels_of_a_wheelhouse_are_checked_as_if_they_were_installed() {
+    let demo = wheel_that_refuses();
+    let file = demo.file_name.clone();
+    let bench = Bench::new([demo]);
+    bench.config(json!({ "packages": { "dependencies": ["demo"] }, "layout": "wheelhouse" }));
+    let run = bench.fail(&[], 3);
+    support::assert_says(&run.told(), &["demo._native", "CUDA driver insufficient"]);
+    let folder = bench.prefix().parent().unwrap().to_owned();
+    let left = || -> Vec<_> {
+        let names = fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| !name.ends_with(".lock")).collect()
+    };
+    assert_eq!(left(), Vec::<String>::new());
+
+    let entry = json!({ "demo-*.whl": { "demo._native": "cuda driver insufficient" } });
+    bench.repository.file(&format!("checker/whitelists/{}.json", host()), entry.to_string());
+    let run = bench.build();
+    let manifest = run.manifest();
+    assert_eq!((manifest.native.allowed, manifest.native.imported), (1, 0));
+    assert_eq!(manifest.distributions[0].native.as_ref().map(|native| native.files), Some(1));
+    assert!(manifest.native.files > 1, "the interpreter's, too");
+    for root in [bench.prefix(), bench.unpacked(&run)] {
+        assert!(root.join("packages").join(&file).is_file());
+        assert!(!root.join(SITE_PACKAGES).join("demo").exists(), "what was only checked is not shipped");
+    }
+    assert_eq!(left(), [host().as_str()]);
 }
 
 #[test]
