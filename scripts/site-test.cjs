@@ -45,6 +45,21 @@ async function filter(browser) {
   await page.close();
 }
 
+// What a page says must not become a script, even if it got into the page as one.
+async function policy(browser) {
+  const page = await browser.newPage();
+  await page.goto("file://" + path.join(folder, "index.html"));
+  const ran = await page.evaluate(() => {
+    const script = document.createElement("script");
+    script.textContent = "window.foreign = true";
+    document.head.append(script);
+    document.body.insertAdjacentHTML("beforeend", "<img src=x onerror='window.foreign = true'>");
+    return new Promise((done) => setTimeout(() => done(Boolean(window.foreign)), 200));
+  });
+  expect(!ran, "the pages' policy lets a script inside the page run");
+  await page.close();
+}
+
 async function withoutScript(browser) {
   const context = await browser.newContext({ javaScriptEnabled: false });
   const page = await context.newPage();
@@ -65,6 +80,7 @@ async function withoutScript(browser) {
     for (const scheme of ["light", "dark"]) for (const width of [1280, 390]) await look(browser, file, scheme, width);
   }
   await filter(browser);
+  await policy(browser);
   await withoutScript(browser);
   await browser.close();
   for (const claim of wrong) console.error("error: " + claim);

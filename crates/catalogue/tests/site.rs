@@ -170,6 +170,24 @@ fn text_from_outside_stays_text() {
 }
 
 #[test]
+fn attack_13_every_page_has_a_policy_that_permits_what_it_uses_and_nothing_inline() {
+    let pages = pages(&entries(), Some("https://runtimes.example"));
+    for (path, page) in pages.iter().filter(|(path, _)| path.ends_with(".html")) {
+        let policy = values(page, "content").into_iter().find(|content| content.contains("default-src"));
+        let policy = policy.unwrap_or_else(|| panic!("{path} has no policy"));
+        assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{path}: {policy}");
+        // It holds for what stands behind it.
+        let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("{path}: no {text}"));
+        assert!(at("Content-Security-Policy") < at("<link").min(at("<script")), "{path}");
+        assert_eq!(page.matches("<script").count(), 1, "{path}");
+        assert!(page.contains("script.js\" defer></script>"), "{path}: the script has no text of its own");
+        for inline in ["<style", " style=\"", " onclick=", " onload=", "javascript:", "<iframe", "<base", "<object"] {
+            assert!(!page.contains(inline), "{path}: {inline}");
+        }
+    }
+}
+
+#[test]
 fn an_empty_catalogue_and_one_whose_entries_are_gone_have_pages_too() {
     let settings = SiteSettings::default();
     let empty = site(&Catalogue::derive(&[], &[], &[]), &[], &settings);
