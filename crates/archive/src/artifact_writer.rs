@@ -1,5 +1,5 @@
-//! The bytes of an archive in order: parts, end-of-archive blocks, seek table. What they digest to is found out beside
-//! it, see [`crate::follower`].
+//! The bytes of an archive in order: parts, end-of-archive blocks, seek table or checksum. What they digest to is found
+//! out beside it, see [`crate::follower`].
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -7,7 +7,8 @@ use std::io::{self, Read, Write};
 use vocab::ArtifactFormat;
 
 use crate::PackOptions;
-use crate::codec::Encoder;
+use crate::codec::{self, END, Encoder};
+use crate::deflate::crc_of;
 use crate::follower::Follower;
 use crate::part_cache::CachedPart;
 use crate::seek_table::{FrameSize, write_seek_table};
@@ -19,6 +20,8 @@ pub(crate) struct ArtifactWriter<'a> {
     parts: Vec<WrittenPart>,
     /// The end-of-archive blocks.
     end: Vec<FrameSize>,
+    /// Of all that is packed so far, where the format ends in it.
+    checksum: crc32fast::Hasher,
     follower: &'a Follower,
     progress: &'a (dyn Fn(u64) + Sync),
 }
@@ -29,47 +32,91 @@ pub(crate) struct WrittenPart {
     pub offset: u64,
     pub size: u64,
     pub unpacked: u64,
-    pub frames: Vec<FrameSize>,
+    pub frames: Vec<Frame>,
+}
+
+/// What is told of a frame once its bytes are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub size: FrameSize,
+    /// Of what it unpacks to. 0 in formats that do not ask for it.
+    pub crc32: u32,
+}
+
+impl Frame {
+    /// Of `plain`, which became `packed`.
+    pub(crate) fn of(format: ArtifactFormat, plain: &[u8], packed: &[u8]) -> Self {
+        let size = FrameSize { packed: packed.len() as u32, unpacked: plain.len() as u32 };
+        let crc32 = if format == ArtifactFormat::TarGz { crc_of(plain).sum() } else { 0 };
+        Self { size, crc32 }
+    }
 }
 
 impl<'a> ArtifactWriter<'a> {
-    pub(crate) fn new(file: File, parts: usize, follower: &'a Follower, progress: &'a (dyn Fn(u64) + Sync)) -> Self {
-        Self { file, written: 0, parts: vec![WrittenPart::default(); parts], end: Vec::new(), follower, progress }
+    /// Writes what stands before the first part.
+    pub(crate) fn new(
+        mut file: File,
+        parts: usize,
+        options: &'a PackOptions<'_>,
+        follower: &'a Follower,
+    ) -> io::Result<Self> {
+        let head = codec::head(options.format);
+        file.write_all(head)?;
+        let mut writer = Self {
+            file,
+            written: 0,
+            parts: vec![WrittenPart::default(); parts],
+            end: Vec::new(),
+            checksum: crc32fast::Hasher::new(),
+            follower,
+            progress: options.progress,
+        };
+        writer.advance(head.len() as u64);
+        Ok(writer)
     }
 
     /// `part` is absent for what belongs to the archive and to no part.
-    pub(crate) fn frame(&mut self, part: Option<usize>, packed: &[u8], unpacked: usize) -> io::Result<()> {
-        let size = FrameSize { packed: packed.len() as u32, unpacked: unpacked as u32 };
+    pub(crate) fn frame(&mut self, part: Option<usize>, packed: &[u8], frame: Frame) -> io::Result<()> {
+        let unpacked = u64::from(frame.size.unpacked);
         match part {
-            None => self.end.push(size),
+            None => self.end.push(frame.size),
             Some(index) => {
                 let part = &mut self.parts[index];
                 if part.frames.is_empty() {
                     part.offset = self.written;
                 }
-                part.frames.push(size);
+                part.frames.push(frame);
                 part.size += packed.len() as u64;
-                part.unpacked += unpacked as u64;
+                part.unpacked += unpacked;
             }
         }
         self.file.write_all(packed)?;
+        self.check(&frame);
         self.advance(packed.len() as u64);
-        (self.progress)(unpacked as u64);
+        (self.progress)(unpacked);
         Ok(())
     }
 
     /// From file to file, which the system does without handing us the bytes where it can.
     pub(crate) fn copy(&mut self, part: usize, cached: &CachedPart) -> io::Result<()> {
-        let unpacked = cached.frames.iter().map(|frame| u64::from(frame.unpacked)).sum();
+        let unpacked = cached.frames.iter().map(|frame| u64::from(frame.size.unpacked)).sum();
         self.parts[part] =
             WrittenPart { offset: self.written, size: cached.size(), unpacked, frames: cached.frames.clone() };
         let copied = io::copy(&mut cached.file().take(cached.size()), &mut self.file)?;
         if copied != cached.size() {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "a cached part became shorter while it was read"));
         }
+        for frame in &cached.frames {
+            self.check(frame);
+        }
         self.advance(copied);
         (self.progress)(unpacked);
         Ok(())
+    }
+
+    fn check(&mut self, frame: &Frame) {
+        let length = u64::from(frame.size.unpacked);
+        self.checksum.combine(&crc32fast::Hasher::new_with_initial_len(frame.crc32, length));
     }
 
     fn advance(&mut self, length: u64) {
@@ -86,18 +133,22 @@ impl<'a> ArtifactWriter<'a> {
             }
             next = part.offset;
         }
-        let end = [0; 1024];
         let mut packed = Vec::new();
         let mut encoder = Encoder::new(options.format, options.level)?.unwrap_or(Encoder::Stored);
-        encoder.encode(&end, &mut packed)?;
-        self.frame(None, &packed, end.len())?;
-        if options.format == ArtifactFormat::TarZst {
-            let parts = self.parts.iter().flat_map(|part| &part.frames);
-            let frames: Vec<_> = parts.chain(&self.end).copied().collect();
-            let table = write_seek_table(&frames);
-            self.file.write_all(&table)?;
-            self.advance(table.len() as u64);
-        }
+        encoder.encode_last(&END, &mut packed)?;
+        self.frame(None, &packed, Frame::of(options.format, &END, &packed))?;
+        let sizes = self.parts.iter().flat_map(|part| &part.frames).map(|frame| frame.size);
+        let frames: Vec<FrameSize> = sizes.chain(self.end.iter().copied()).collect();
+        let tail = match options.format {
+            ArtifactFormat::TarZst => write_seek_table(&frames),
+            ArtifactFormat::TarGz => {
+                let unpacked = frames.iter().map(|size| u64::from(size.unpacked)).sum();
+                codec::gzip_end(self.checksum.clone().finalize(), unpacked).to_vec()
+            }
+            ArtifactFormat::Tar | ArtifactFormat::Zip => Vec::new(),
+        };
+        self.file.write_all(&tail)?;
+        self.advance(tail.len() as u64);
         self.file.flush()?;
         Ok((self.parts, self.written))
     }

@@ -1,13 +1,20 @@
-//! One frame: a zstd frame, a gzip member, or the bytes themselves.
+//! One frame: a zstd frame, deflated blocks, or the bytes themselves; and what surrounds all frames of an archive.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 
 use vocab::ArtifactFormat;
+
+use crate::deflate::Deflater;
+use crate::source::begins_with_member;
+
+/// The end-of-archive mark of a tar.
+pub(crate) const END: [u8; 1024] = [0; 1024];
 
 /// Compresses frames on one thread; its working memory is kept from frame to frame.
 pub(crate) enum Encoder {
     Zstd(zstd::bulk::Compressor<'static>),
-    Gzip(flate2::Compression),
+    Deflate(Deflater),
     Stored,
 }
 
@@ -15,9 +22,9 @@ pub(crate) enum Encoder {
 pub(crate) fn codec_name(format: ArtifactFormat) -> String {
     match format {
         ArtifactFormat::TarZst => format!("zstd {}", zstd::zstd_safe::version_number()),
-        ArtifactFormat::TarGz => "gzip zlib-rs 1".to_owned(),
         ArtifactFormat::Tar => "stored".to_owned(),
-        ArtifactFormat::Zip => "deflate zlib-rs 1".to_owned(),
+        // 1 had other bytes from run to run.
+        ArtifactFormat::TarGz | ArtifactFormat::Zip => "deflate zlib-rs 2".to_owned(),
     }
 }
 
@@ -31,28 +38,67 @@ impl Encoder {
                 compressor.set_parameter(zstd::zstd_safe::CParameter::ChecksumFlag(true))?;
                 Self::Zstd(compressor)
             }
-            ArtifactFormat::TarGz => Self::Gzip(flate2::Compression::new(level.clamp(0, 9) as u32)),
+            ArtifactFormat::TarGz => Self::Deflate(Deflater::new(level)),
             ArtifactFormat::Tar => Self::Stored,
             ArtifactFormat::Zip => return Ok(None),
         }))
     }
 
-    /// `packed` is emptied first.
+    /// A frame that others follow. `packed` is emptied first.
     pub(crate) fn encode(&mut self, plain: &[u8], packed: &mut Vec<u8>) -> io::Result<()> {
+        self.frame(plain, false, packed)
+    }
+
+    /// The frame that ends the archive.
+    pub(crate) fn encode_last(&mut self, plain: &[u8], packed: &mut Vec<u8>) -> io::Result<()> {
+        self.frame(plain, true, packed)
+    }
+
+    fn frame(&mut self, plain: &[u8], is_last: bool, packed: &mut Vec<u8>) -> io::Result<()> {
         packed.clear();
         match self {
             Self::Zstd(compressor) => {
                 packed.reserve(zstd::zstd_safe::compress_bound(plain.len()));
                 compressor.compress_to_buffer(plain, packed)?;
             }
-            Self::Gzip(level) => {
-                // Neither a name nor a time goes into the member's header.
-                let mut encoder = flate2::GzBuilder::new().write(packed, *level);
-                encoder.write_all(plain)?;
-                encoder.finish()?;
-            }
+            Self::Deflate(deflater) => deflater.block(plain, is_last, packed)?,
             Self::Stored => packed.extend_from_slice(plain),
         }
         Ok(())
     }
+}
+
+/// What stands before the first part.
+pub(crate) fn head(format: ArtifactFormat) -> &'static [u8] {
+    match format {
+        ArtifactFormat::TarGz => &GZIP_HEADER,
+        _ => &[],
+    }
+}
+
+/// Of the one member: deflate, no flags, no time, no word on the level, from an unknown system.
+const GZIP_HEADER: [u8; 10] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF];
+
+/// What ends the one member: CRC-32 and length of all that it unpacks to, the length without its upper bits.
+pub(crate) fn gzip_end(crc32: u32, unpacked: u64) -> [u8; 8] {
+    let (mut end, length) = ([0; 8], unpacked as u32);
+    end[..4].copy_from_slice(&crc32.to_le_bytes());
+    end[4..].copy_from_slice(&length.to_le_bytes());
+    end
+}
+
+/// Writes the end of the archive behind parts that stand one after the other in the first `size` bytes of `file`. The
+/// mark is made here rather than fetched, since no digest covers it alone. What comes of
+/// it is read by [`crate::extract::extract_parts`].
+pub(crate) fn end_parts(file: &mut File, format: ArtifactFormat, size: u64) -> io::Result<()> {
+    let mut packed = Vec::new();
+    if format == ArtifactFormat::TarGz && begins_with_member(file)? {
+        let mut member = flate2::write::GzEncoder::new(&mut packed, flate2::Compression::fast());
+        member.write_all(&END)?;
+        member.finish()?;
+    } else {
+        Encoder::new(format, 1)?.unwrap_or(Encoder::Stored).encode_last(&END, &mut packed)?;
+    }
+    file.seek(SeekFrom::Start(size))?;
+    file.write_all(&packed)
 }

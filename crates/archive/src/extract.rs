@@ -99,11 +99,26 @@ pub struct Extracted {
 /// Extracts `archive` (tar.zst, tar.gz, tar or zip, by its first bytes) to `destination`, which must be absent or an empty
 /// folder, and appears only when everything is there.
 pub fn extract(archive: &Path, destination: &Path, options: &ExtractOptions<'_>) -> Result<Extracted, ExtractError> {
-    extract_inner(archive, destination, options).map_err(|kind| ExtractError { archive: archive.to_owned(), kind })
+    extract_inner(archive, None, destination, options)
+        .map_err(|kind| ExtractError { archive: archive.to_owned(), kind })
 }
 
+/// As [`extract`], with parts of an artifact in `format` that stand one after the other in the file, ended by
+/// [`crate::codec::end_parts`].
+pub(crate) fn extract_parts(
+    parts: &Path,
+    format: ArtifactFormat,
+    destination: &Path,
+) -> Result<Extracted, ExtractError> {
+    let options = ExtractOptions::default();
+    extract_inner(parts, Some(format), destination, &options)
+        .map_err(|kind| ExtractError { archive: parts.to_owned(), kind })
+}
+
+/// `parts` is the format of an artifact of which the file holds nothing but parts.
 fn extract_inner(
     archive: &Path,
+    parts: Option<ArtifactFormat>,
     destination: &Path,
     options: &ExtractOptions<'_>,
 ) -> Result<Extracted, ExtractErrorKind> {
@@ -116,15 +131,21 @@ fn extract_inner(
 
     let (digest, extracted) = std::thread::scope(|scope| {
         let digest = options.expected.map(|_| scope.spawn(|| digest_of_range(&whole, 0, size)));
-        let extracted = match detect(&file).map_err(read) {
+        let format = parts.map_or_else(|| detect(&file), |format| Ok(Some(format)));
+        let extracted = match format.map_err(read) {
             Ok(Some(ArtifactFormat::Zip)) => {
                 Place::new(staging.path()).and_then(|place| stage_zip(&file, size, &place, options))
             }
-            Ok(Some(format)) => match Source::open(file, format).map_err(ExtractErrorKind::of_read) {
-                Ok(Some(source)) => Place::new(staging.path()).and_then(|place| stage(&source, size, &place, options)),
-                Ok(None) => Err(ExtractErrorKind::Format),
-                Err(error) => Err(error),
-            },
+            Ok(Some(format)) => {
+                let open = if parts.is_some() { Source::open_parts } else { Source::open };
+                match open(file, format).map_err(ExtractErrorKind::of_read) {
+                    Ok(Some(source)) => {
+                        Place::new(staging.path()).and_then(|place| stage(&source, size, &place, options))
+                    }
+                    Ok(None) => Err(ExtractErrorKind::Format),
+                    Err(error) => Err(error),
+                }
+            }
             Ok(None) => Err(ExtractErrorKind::Format),
             Err(error) => Err(error),
         };

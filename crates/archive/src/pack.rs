@@ -9,7 +9,7 @@ use std::thread::ScopedJoinHandle;
 
 use vocab::{ArtifactFormat, Digest, Part};
 
-use crate::artifact_writer::{ArtifactWriter, WrittenPart};
+use crate::artifact_writer::{ArtifactWriter, Frame, WrittenPart};
 use crate::codec::Encoder;
 use crate::follower::{EndOnDrop, Follower, digest_of_range};
 use crate::in_place::FileBeside;
@@ -126,7 +126,8 @@ fn write(file: &FileBeside, sources: &[Source<'_>], options: &PackOptions<'_>) -
     let failed = |source| PackErrorKind::Write { source };
     let reader = file.reopen().map_err(failed)?;
     let follower = Follower::default();
-    let output = ArtifactWriter::new(file.reopen().map_err(failed)?, sources.len(), &follower, options.progress);
+    let output = ArtifactWriter::new(file.reopen().map_err(failed)?, sources.len(), options, &follower);
+    let output = output.map_err(failed)?;
     std::thread::scope(|scope| {
         let whole = {
             let _end = EndOnDrop(&follower);
@@ -383,7 +384,8 @@ fn run<'a>(
                     plain.clear();
                     layout.render(&layout.frames[*frame], &mut plain)?;
                     encoder.encode(&plain, &mut packed).map_err(|source| PackErrorKind::Compress { source })?;
-                    turnstile.pass(ticket, |output| output.frame(Some(*part), &packed, plain.len()))
+                    let told = Frame::of(options.format, &plain, &packed);
+                    turnstile.pass(ticket, |output| output.frame(Some(*part), &packed, told))
                 }
                 Job::Copy { part, cached } => turnstile.pass(ticket, |output| output.copy(*part, cached)),
             };

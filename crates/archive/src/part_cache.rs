@@ -3,14 +3,15 @@
 //! A cached part is the part's own bytes and, after them, what is needed to use it again:
 //!
 //! ```text
-//! part bytes | { packed u32, unpacked u32 } per frame | check | frames u32 | "pydpart1"
+//! part bytes | { packed u32, unpacked u32, CRC-32 u32 } per frame | check | frames u32 | "pydpart2"
 //! ```
 //! A part of a zip is followed by its rows of the central directory, with offsets from the part's first byte:
 //!
 //! ```text
 //! part bytes | rows of the central directory | check | bytes of the rows u32 | "pydzip_1"
 //! ```
-//! All numbers are little-endian. The check is the SHA-256 of the part bytes' SHA-256 followed by the rows. A cached
+//! All numbers are little-endian. The CRC-32 is of what the frame unpacks to in a `tar.gz`, whose last bytes are the
+//! CRC-32 of the whole, and 0 in other formats. The check is the SHA-256 of the part bytes' SHA-256 followed by the rows. A cached
 //! part that is damaged in any byte is treated as absent.
 
 use std::fs::File;
@@ -19,14 +20,16 @@ use std::path::{Path, PathBuf};
 
 use vocab::Digest;
 
+use crate::artifact_writer::Frame;
 use crate::follower::digest_of_range;
 use crate::seek_table::FrameSize;
 use crate::zip_directory::{ZipDirectory, ZipEntry};
 use crate::zip_header::Record;
 use crate::{PackOptions, codec};
 
-/// Raised whenever equal inputs give other bytes than before: headers, order, frame cuts.
-pub const PART_FORMAT: u32 = 1;
+/// Raised whenever equal inputs give other bytes than before (headers, order, frame cuts), or a cached part has another
+/// trailer. Format 1 had deflate streams that differed from run to run, and a `tar.gz` of many gzip members.
+pub const PART_FORMAT: u32 = 2;
 
 /// Where parts are kept. The builder's store is one; [`NoCache`] is none.
 pub trait PartCache: Sync {
@@ -79,11 +82,13 @@ pub(crate) fn digest_key(part_key: &Digest, copied_from: &Digest) -> Digest {
 /// The bytes of the part in a file that a cache was given. `None` when any of it is damaged.
 pub fn check_part(path: &Path) -> Option<u64> {
     let open = |magic, row| Kept::open(path.to_owned(), magic, row);
-    let part = open(MAGIC, 8).or_else(|| open(ZIP_MAGIC, 1))?;
+    let part = open(MAGIC, ROW).or_else(|| open(ZIP_MAGIC, 1))?;
     part.is_sound().ok()?.then_some(part.size)
 }
 
-const MAGIC: &[u8; 8] = b"pydpart1";
+const MAGIC: &[u8; 8] = b"pydpart2";
+/// Of a frame in the trailer.
+const ROW: u64 = 12;
 const ZIP_MAGIC: &[u8; 8] = b"pydzip_1";
 /// Check, number of frames, magic.
 const FOOTER: u64 = 32 + 4 + 8;
@@ -91,20 +96,20 @@ const FOOTER: u64 = 32 + 4 + 8;
 /// A part taken from a cache. Whether it is undamaged is known when its bytes have been read: [`Self::holds`].
 pub(crate) struct CachedPart {
     kept: Kept,
-    pub frames: Vec<FrameSize>,
+    pub frames: Vec<Frame>,
 }
 
 impl CachedPart {
     /// `None` when the file cannot be read or is no cached part.
     pub(crate) fn open(path: PathBuf) -> Option<Self> {
-        let kept = Kept::open(path, MAGIC, 8)?;
+        let kept = Kept::open(path, MAGIC, ROW)?;
         let number = |row: &[u8]| u32::from_le_bytes([row[0], row[1], row[2], row[3]]);
-        let frames: Vec<_> = kept
-            .table
-            .chunks_exact(8)
-            .map(|row| FrameSize { packed: number(&row[..4]), unpacked: number(&row[4..]) })
-            .collect();
-        let adds_up = frames.iter().map(|frame| u64::from(frame.packed)).sum::<u64>() == kept.size;
+        let frame = |row: &[u8]| Frame {
+            size: FrameSize { packed: number(&row[..4]), unpacked: number(&row[4..8]) },
+            crc32: number(&row[8..]),
+        };
+        let frames: Vec<_> = kept.table.chunks_exact(ROW as usize).map(frame).collect();
+        let adds_up = frames.iter().map(|frame| u64::from(frame.size.packed)).sum::<u64>() == kept.size;
         adds_up.then_some(Self { kept, frames })
     }
 
@@ -200,11 +205,12 @@ fn check_of(sha256: &Digest, rows: &[u8]) -> Digest {
 }
 
 /// What follows the part's bytes in a cached part.
-pub(crate) fn trailer(frames: &[FrameSize], sha256: &Digest) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(frames.len() * 8 + FOOTER as usize);
+pub(crate) fn trailer(frames: &[Frame], sha256: &Digest) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(frames.len() * ROW as usize + FOOTER as usize);
     for frame in frames {
-        bytes.extend(frame.packed.to_le_bytes());
-        bytes.extend(frame.unpacked.to_le_bytes());
+        bytes.extend(frame.size.packed.to_le_bytes());
+        bytes.extend(frame.size.unpacked.to_le_bytes());
+        bytes.extend(frame.crc32.to_le_bytes());
     }
     close(bytes, frames.len() as u32, sha256, MAGIC)
 }
@@ -235,7 +241,8 @@ mod tests {
     fn a_cached_part_damaged_in_any_byte_is_absent() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("part");
-        let frames = [FrameSize { packed: 2, unpacked: 5 }, FrameSize { packed: 1, unpacked: 1 }];
+        let frame = |packed, unpacked, crc32| Frame { size: FrameSize { packed, unpacked }, crc32 };
+        let frames = [frame(2, 5, 7), frame(1, 1, 0)];
         let good = [b"abc".to_vec(), trailer(&frames, &Digest::of("abc"))].concat();
         std::fs::write(&path, &good).unwrap();
         let sound = || {

@@ -32,13 +32,21 @@ pub(crate) fn detect(file: &File) -> io::Result<Option<ArtifactFormat>> {
     })
 }
 
+/// Whether parts of a `tar.gz` are gzip members, as in part format 1. No deflate stream begins so: it would be a block of
+/// the kind that is reserved.
+pub(crate) fn begins_with_member(parts: &File) -> io::Result<bool> {
+    let mut start = Vec::new();
+    Reader::new(parts).take(2).read_to_end(&mut start)?;
+    Ok(start == [0x1F, 0x8B])
+}
+
 pub(crate) enum Source {
     Frames { file: File, frames: Vec<(u64, FrameSize)>, next: AtomicU64 },
     Stream(Mutex<Stream>),
 }
 
 pub(crate) struct Stream {
-    reader: Box<dyn Read + Send>,
+    reader: Decoding,
     /// Bytes of the file taken in so far.
     taken: Arc<AtomicU64>,
     told: u64,
@@ -70,16 +78,24 @@ impl Source {
         {
             return Ok(Some(Self::Frames { file, frames, next: AtomicU64::new(0) }));
         }
-        let taken = Arc::new(AtomicU64::new(0));
-        let counted = Counted { inner: Reader::new(file), taken: Arc::clone(&taken) };
-        let counted = BufReader::with_capacity(1 << 18, counted);
-        let reader: Box<dyn Read + Send> = match format {
-            ArtifactFormat::TarZst => Box::new(zstd::Decoder::with_buffer(counted)?),
-            ArtifactFormat::TarGz => Box::new(flate2::bufread::MultiGzDecoder::new(counted)),
-            ArtifactFormat::Tar => Box::new(counted),
-            ArtifactFormat::Zip => return Ok(None),
-        };
-        Ok(Some(Self::Stream(Mutex::new(Stream { reader, taken, told: 0, next: 0, ended: false }))))
+        let stream = Stream::of(file, |counted| {
+            Ok(match format {
+                ArtifactFormat::TarZst => Box::new(zstd::Decoder::with_buffer(counted)?),
+                // Of one member or of many, as archives of part format 1 are.
+                ArtifactFormat::TarGz => Box::new(flate2::bufread::MultiGzDecoder::new(counted)),
+                ArtifactFormat::Tar | ArtifactFormat::Zip => Box::new(counted),
+            })
+        })?;
+        Ok((format != ArtifactFormat::Zip).then_some(stream))
+    }
+
+    /// Parts of an artifact of ours, one after the other, which for a `tar.gz` are no file that others read: deflated
+    /// blocks without the header and the checksum of the whole.
+    pub(crate) fn open_parts(file: File, format: ArtifactFormat) -> io::Result<Option<Self>> {
+        if format != ArtifactFormat::TarGz || begins_with_member(&file)? {
+            return Self::open(file, format);
+        }
+        Stream::of(file, |counted| Ok(Box::new(flate2::bufread::DeflateDecoder::new(counted)))).map(Some)
     }
 
     /// The next chunk that no other worker has, its bytes in `buffer`; `None` after the last.
@@ -97,7 +113,19 @@ impl Source {
     }
 }
 
+type Decoding = Box<dyn Read + Send>;
+
 impl Stream {
+    fn of(
+        file: File,
+        decode: impl FnOnce(BufReader<Counted<Reader<File>>>) -> io::Result<Decoding>,
+    ) -> io::Result<Source> {
+        let taken = Arc::new(AtomicU64::new(0));
+        let counted = Counted { inner: Reader::new(file), taken: Arc::clone(&taken) };
+        let reader = decode(BufReader::with_capacity(1 << 18, counted))?;
+        Ok(Source::Stream(Mutex::new(Self { reader, taken, told: 0, next: 0, ended: false })))
+    }
+
     fn next(&mut self, buffer: &mut Vec<u8>) -> Option<Chunk> {
         if self.ended {
             return None;

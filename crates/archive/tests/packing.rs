@@ -87,7 +87,7 @@ fn every_part_can_be_cut_out_and_read_alone() {
         let packed = pack(&target, &with_empty, &options(format), &NoCache).unwrap();
         let bytes = fs::read(&target).unwrap();
         assert_eq!(bytes.len() as u64, packed.size);
-        let mut end = 0;
+        let mut end = if format == ArtifactFormat::TarGz { GZIP_HEADER } else { 0 };
         for part in &packed.parts {
             assert_eq!(part.offset, end, "parts follow each other");
             end += part.size;
@@ -97,13 +97,46 @@ fn every_part_can_be_cut_out_and_read_alone() {
             match format {
                 _ if cut.is_empty() => 0,
                 ArtifactFormat::TarZst => zstd::Decoder::new(cut).unwrap().read_to_end(&mut plain).unwrap(),
-                ArtifactFormat::TarGz => flate2::read::MultiGzDecoder::new(cut).read_to_end(&mut plain).unwrap(),
+                ArtifactFormat::TarGz => {
+                    let ended = [cut, &EMPTY_LAST_BLOCK].concat();
+                    flate2::read::DeflateDecoder::new(&*ended).read_to_end(&mut plain).unwrap()
+                }
                 _ => (&mut &*cut).read_to_end(&mut plain).unwrap(),
             };
             assert_eq!(plain.len() as u64, part.uncompressed_size);
         }
     }
 }
+
+/// uv, and whoever else reads the first member only, reads all of it.
+#[test]
+fn a_tar_gz_is_one_member_with_the_checksum_of_the_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = FolderCache::new(folder.path().join("cache"));
+    let (gz, tar) = (folder.path().join("a.tar.gz"), folder.path().join("a.tar"));
+    let mut parts = parts(entries(&sample()));
+    parts[1].identity = Some(Digest::of("the rest"));
+    pack(&tar, &parts, &options(ArtifactFormat::Tar), &NoCache).unwrap();
+    for reused in [0, 1] {
+        let packed = pack(&gz, &parts, &options(ArtifactFormat::TarGz), &cache).unwrap();
+        assert_eq!(packed.reused, reused);
+        let bytes = fs::read(&gz).unwrap();
+        let (mut rest, mut plain) = (&*bytes, Vec::new());
+        // Compares CRC-32 and length.
+        flate2::bufread::GzDecoder::new(&mut rest).read_to_end(&mut plain).unwrap();
+        assert!(rest.is_empty(), "{} bytes behind the first member", rest.len());
+        assert!(plain == fs::read(&tar).unwrap(), "the same tar as without compression");
+    }
+    let none = pack(&gz, &[], &options(ArtifactFormat::TarGz), &NoCache).unwrap();
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(File::open(&gz).unwrap()).read_to_end(&mut plain).unwrap();
+    assert_eq!((plain, none.size), (vec![0; 1024], fs::metadata(&gz).unwrap().len()));
+}
+
+/// Parts of a `tar.gz` begin behind the header of its one member.
+const GZIP_HEADER: u64 = 10;
+/// Behind a part of a `tar.gz` it makes of it a whole deflate stream.
+const EMPTY_LAST_BLOCK: [u8; 2] = [3, 0];
 
 #[test]
 fn the_seek_table_points_to_frames() {
@@ -240,6 +273,13 @@ struct FolderCache {
     stored: AtomicUsize,
 }
 
+impl FolderCache {
+    fn new(folder: PathBuf) -> Self {
+        fs::create_dir(&folder).unwrap();
+        Self { folder, asked: Mutex::default(), stored: AtomicUsize::new(0) }
+    }
+}
+
 impl PartCache for FolderCache {
     fn get(&self, key: &Digest) -> Option<PathBuf> {
         *self.asked.lock().unwrap().entry(*key).or_default() += 1;
@@ -256,9 +296,7 @@ impl PartCache for FolderCache {
 #[test]
 fn a_cached_part_is_used_again_and_a_damaged_one_is_made_anew() {
     let folder = tempfile::tempdir().unwrap();
-    let cache =
-        FolderCache { folder: folder.path().join("cache"), asked: Mutex::default(), stored: AtomicUsize::new(0) };
-    fs::create_dir(&cache.folder).unwrap();
+    let cache = FolderCache::new(folder.path().join("cache"));
     for format in TARS {
         cache.stored.store(0, Ordering::Relaxed);
         let mut parts = parts(entries(&sample()));
@@ -287,10 +325,9 @@ fn a_cached_part_is_used_again_and_a_damaged_one_is_made_anew() {
 #[test]
 fn parts_can_be_cached_without_an_archive_and_are_then_only_copied() {
     let folder = tempfile::tempdir().unwrap();
-    let (out, kept) = (folder.path().join("out"), folder.path().join("cache"));
+    let out = folder.path().join("out");
     fs::create_dir(&out).unwrap();
-    fs::create_dir(&kept).unwrap();
-    let cache = FolderCache { folder: kept, asked: Mutex::default(), stored: AtomicUsize::new(0) };
+    let cache = FolderCache::new(folder.path().join("cache"));
     for format in TARS {
         cache.stored.store(0, Ordering::Relaxed);
         let mut parts = parts(entries(&sample()));

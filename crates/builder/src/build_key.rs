@@ -41,6 +41,8 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
     struct Key<'a> {
         format: u32,
         builder: &'a str,
+        /// Of the artifact.
+        parts: u32,
         runtime: &'a VersionString,
         /// It stands in the manifest inside the artifact, so equal keys need equal ones.
         config: Digest,
@@ -66,6 +68,7 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
     let key = Key {
         format: BUILD_FORMAT,
         builder: env!("CARGO_PKG_VERSION"),
+        parts: archive::PART_FORMAT,
         runtime: &config.version,
         config: prepare::digest_of(config),
         base,

@@ -33,7 +33,7 @@ fn publish(server: &HttpServer, artifact: &Path) -> Entry {
 fn uv_installs_a_runtime_by_its_version_and_runs_it_with_its_packages() {
     let wheel = WheelBuilder::new("tool", "1.0").file("tool.py", "answer = 42\n").build();
     let bench = Bench::of(json!({ "dependencies": ["tool"] }), [wheel]);
-    let run = bench.build_with(&["--format", "tar,zip"]);
+    let run = bench.build_with(&["--format", "tar.gz,zip,tar"]);
     for artifact in run.product()["artifacts"].as_array().unwrap() {
         let server = HttpServer::start();
         let entry = publish(&server, Path::new(artifact.as_str().unwrap()));

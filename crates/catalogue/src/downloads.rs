@@ -1,8 +1,9 @@
 //! Lists of Pythons that uv installs from: `uv python install --python-downloads-json-url <base>/downloads.json`.
 //!
 //! uv names an interpreter by implementation, version, system and processor and knows no variants, so each variant has
-//! a list of its own. Of our formats it reads zip and tar: of a compressed tar it reads the first member only, and ours
-//! have many (seen with uv 0.13.9). Where there is neither, a runtime is not listed.
+//! a list of its own. Of our formats it reads tar.gz, zip and tar. Of a compressed tar it reads the first member only
+//! (seen with uv 0.13.9): our tar.gz has no other, our tar.zst has many. Where there is none of the three, a runtime is
+//! not listed.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +12,9 @@ use vocab::{Arch, ArtifactFormat, Digest, Os, PlatformKey};
 
 use crate::{Catalogue, Channel, Listed, object_keys};
 
-/// What uv can read, the smaller first.
-const FORMATS: [ArtifactFormat; 2] = [ArtifactFormat::Zip, ArtifactFormat::Tar];
+/// What uv can read, the best first: a tar.gz is half of a zip, which holds copies in place of links, and makes an
+/// installation with links.
+const FORMATS: [ArtifactFormat; 3] = [ArtifactFormat::TarGz, ArtifactFormat::Zip, ArtifactFormat::Tar];
 
 /// A row of uv's list. Source: `crates/uv-python/download-metadata.json` of uv.
 #[derive(Debug, PartialEq, Eq, Serialize)]

@@ -11,9 +11,12 @@ fn each_variant_has_a_list_of_what_is_stable_and_readable() {
         "3.12.10 linux-x64 a tar.zst 3 stable",
         "3.12.10 linux-x64 a tar 3 stable",
         "3.12.10 linux-x64 a zip 3 stable",
+        "3.12.10 linux-x64 a tar.gz 3 stable",
         "3.12.10 linux-x64 b zip 9 candidate", // newer, and not stable
         "3.12.10 macosx-aarch64 a tar 4 stable",
-        "3.12.10 windows-x64 a tar.gz 4 stable", // uv would read its first member only
+        "3.12.10 windows-x64 a tar.zst 4 stable", // uv would read its first frame only
+        "3.12.10 macosx-x64 a zip 4 stable",
+        "3.12.10 macosx-x64 a tar 4 stable",
         "3.12.10-atls linux-aarch64 a zip 5 stable",
         "3.12.10-slim linux-x64 a zip 5 candidate",
     ]
@@ -32,7 +35,8 @@ fn each_variant_has_a_list_of_what_is_stable_and_readable() {
         .collect();
     insta::assert_snapshot!(rows.join("\n"), @r#"
     downloads.json cpython-3.12.9-darwin-aarch64-none pydist-python-3.12.9-macos-aarch64.tar "20261104"
-    downloads.json cpython-3.12.9-linux-x86_64-gnu pydist-python-3.12.9-linux-x86_64.zip "20261103"
+    downloads.json cpython-3.12.9-darwin-x86_64-none pydist-python-3.12.9-macos-x86_64.zip "20261104"
+    downloads.json cpython-3.12.9-linux-x86_64-gnu pydist-python-3.12.9-linux-x86_64.tar.gz "20261103"
     downloads/atls.json cpython-3.12.9-linux-aarch64-gnu pydist-atls-3.12.9-linux-aarch64.zip "20261105"
     "#);
 }

@@ -21,7 +21,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use vocab::{Artifact, ArtifactFormat, Digest, Event, Exit, Fault as _, Manifest, Tell};
 
-use crate::extract::{check_destination, staging_beside};
+use crate::codec::end_parts;
+use crate::extract::{check_destination, extract_parts, staging_beside};
 use crate::in_place::FileBeside;
 use crate::verify::{VerifyErrorKind, check_places};
 use crate::{DeltaPlan, ExtractError, ExtractErrorKind, ExtractOptions, read_manifest};
@@ -251,10 +252,10 @@ impl Job<'_> {
         let plan = DeltaPlan::of_parts(artifact, &wanted, &self.older.artifacts());
         let mut growing = self.growing(staging.path(), artifact, &plan)?;
         let filled = self.fill(described, &plan, &growing.file, growing.begun)?;
-        tree::end_archive(&mut growing.file, artifact.format, plan.size)
+        end_parts(&mut growing.file, artifact.format, plan.size)
             .map_err(|source| FetchErrorKind::Write { path: growing.path.clone(), source })?;
         let tree = staging.path().join("tree");
-        let extracted = crate::extract(&growing.path, &tree, &ExtractOptions::default());
+        let extracted = extract_parts(&growing.path, artifact.format, &tree);
         Self::settled(growing, extracted.map_err(FetchErrorKind::from))?;
         tree::place(&tree, &reused, &self.watch)?;
         crate::extract::settle(&tree, folder).map_err(|kind| tree_fault(folder, kind))?;

@@ -3,30 +3,20 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes};
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-use vocab::{ArtifactFormat, TreePath};
+use vocab::TreePath;
 
 use super::prefix::{INNER_MANIFEST, Reused};
 use super::side_by_side::side_by_side;
 use super::{FetchErrorKind, Watch, tree_fault};
-use crate::codec::Encoder;
 use crate::name_rules::EntryFault;
 use crate::place::Place;
 use crate::tree_record::{NodeKind, TreeRecord};
 use crate::turnstile::thread_count;
 use crate::{Content, Entry, EntryKind, ExtractErrorKind, NameRules, scan};
-
-/// Makes an archive of parts complete. The mark is made here rather than fetched, since no digest covers it alone.
-pub(super) fn end_archive(file: &mut File, format: ArtifactFormat, size: u64) -> io::Result<()> {
-    let mut encoder = Encoder::new(format, 1)?.unwrap_or(Encoder::Stored);
-    let mut packed = Vec::new();
-    encoder.encode(&[0; 1024], &mut packed)?;
-    file.seek(SeekFrom::Start(size))?;
-    file.write_all(&packed)
-}
 
 /// Copies the files of `parts` into `tree`, where everything else has been extracted.
 pub(super) fn place(tree: &Path, parts: &[Reused], watch: &Watch<'_>) -> Result<(), FetchErrorKind> {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use archive::{
@@ -64,6 +65,35 @@ impl Runtime {
             size: packed.size,
             parts: packed.parts,
         });
+        fs::write(manifest_beside(&target), write_manifest(&manifest)).unwrap();
+        (target, manifest)
+    }
+
+    /// As [`Self::pack`] with a `tar.gz` as part format 1 had it: a gzip member for each part, and one for the end.
+    pub fn pack_members(&self, folder: &Path, name: &str) -> (PathBuf, Manifest) {
+        let (target, mut manifest) = self.clone().format(ArtifactFormat::Tar).pack(folder, name);
+        let tar = fs::read(&target).unwrap();
+        fs::remove_file(manifest_beside(&target)).unwrap();
+        fs::remove_file(&target).unwrap();
+        let member = |plain: &[u8]| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(plain).unwrap();
+            encoder.finish().unwrap()
+        };
+        let target = folder.join(format!("{name}.tar.gz"));
+        let artifact = manifest.artifact.as_mut().unwrap();
+        let (mut bytes, mut at) = (Vec::new(), 0);
+        for part in &mut artifact.parts {
+            at = (part.offset + part.size) as usize;
+            let packed = member(&tar[part.offset as usize..at]);
+            (part.offset, part.size, part.sha256) = (bytes.len() as u64, packed.len() as u64, Digest::of(&packed));
+            bytes.extend(packed);
+        }
+        bytes.extend(member(&tar[at..]));
+        artifact.file = target.file_name().unwrap().to_str().unwrap().to_owned();
+        (artifact.format, artifact.size, artifact.sha256) =
+            (ArtifactFormat::TarGz, bytes.len() as u64, Digest::of(&bytes));
+        fs::write(&target, bytes).unwrap();
         fs::write(manifest_beside(&target), write_manifest(&manifest)).unwrap();
         (target, manifest)
     }
