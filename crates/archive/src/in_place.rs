@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
-/// A file under a passing name, in the folder that it is meant for. Dropped, it is gone.
+/// A file under a passing name, in the folder that it is meant for. Dropped, it is gone; what a killed process leaves is
+/// for [`sweep`].
 #[derive(Debug)]
 pub struct FileBeside {
     file: NamedTempFile,
@@ -36,7 +37,14 @@ impl FileBeside {
         // Temporary files are private; what takes its place here is for everybody who may look into the folder.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-        Ok(Self { file: builder.tempfile_in(long_form(folder))? })
+        builder.rand_bytes(RANDOM);
+        let folder = long_form(folder);
+        loop {
+            let file = builder.tempfile_in(&folder)?;
+            if hold(file.as_file(), file.path()) {
+                return Ok(Self { file });
+            }
+        }
     }
 
     pub fn as_file(&self) -> &File {
@@ -93,6 +101,62 @@ impl Write for FileBeside {
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
+}
+
+/// Removes what killed processes left in a folder of artifacts: unfinished artifacts and manifests. Gives their paths.
+pub fn sweep_artifacts(folder: &Path) -> Vec<PathBuf> {
+    sweep(folder, &[crate::pack::STAGED, crate::manifest::STAGED])
+}
+
+/// Removes regular files in `folder` whose passing names begin with one of `prefixes`, and which no process has at
+/// work. Gives their paths. What cannot be looked at or removed stays for the next time.
+fn sweep(folder: &Path, prefixes: &[&str]) -> Vec<PathBuf> {
+    let ours = |name: &str| prefixes.iter().any(|prefix| name.strip_prefix(prefix).is_some_and(is_random));
+    let mut removed = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && entry.file_name().to_str().is_some_and(ours) && remove_abandoned(&entry.path()) {
+            removed.push(entry.path());
+        }
+    }
+    removed.sort();
+    removed
+}
+
+/// Characters that make a passing name unlike all others, and unlike any that somebody would choose.
+const RANDOM: usize = 16;
+
+fn is_random(text: &str) -> bool {
+    text.len() == RANDOM && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// Says to [`sweep`] that somebody is at work, until the file is closed, be it by a kill. False if the sweep was faster.
+#[cfg(unix)]
+fn hold(file: &File, path: &Path) -> bool {
+    // Waits for a sweep that looks at the file just now. A system without locks has no sweep either.
+    let _ = file.lock();
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// An open file says so itself. A lock would keep our own other handles from it.
+#[cfg(not(unix))]
+fn hold(_: &File, _: &Path) -> bool {
+    true
+}
+
+#[cfg(unix)]
+fn remove_abandoned(path: &Path) -> bool {
+    // Both rights, for which some systems ask before they lock.
+    let Ok(file) = File::options().read(true).write(true).open(path) else { return false };
+    file.try_lock().is_ok() && fs::remove_file(path).is_ok()
+}
+
+#[cfg(windows)]
+fn remove_abandoned(path: &Path) -> bool {
+    use std::os::windows::fs::OpenOptionsExt;
+    // Shared with nobody, it opens only if nobody has it open.
+    let alone = File::options().read(true).write(true).share_mode(0).open(path).is_ok();
+    alone && fs::remove_file(path).is_ok()
 }
 
 /// Renames a file or a folder. What stands at `to` is replaced as far as the system replaces such a thing.
@@ -211,6 +275,38 @@ mod tests {
         assert!(!FileBeside::beside(&target, ".staged-").unwrap().claim(&target).unwrap());
         assert!(FileBeside::beside(&target, ".staged-").unwrap().claim(&folder.join("other")).unwrap());
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2, "no passing name is left");
+    }
+
+    /// attack 9
+    #[test]
+    fn what_killed_processes_left_is_swept_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path();
+        let left = |prefix: &str| FileBeside::within(folder, prefix).unwrap().file.keep().unwrap();
+        // Closed without being removed, as a kill does it.
+        let killed = [left(".pack-").1, left(".manifest-").1];
+        let (at_work, _) =
+            (FileBeside::within(folder, ".pack-").unwrap(), FileBeside::within(folder, ".other-").unwrap());
+        let other = left(".other-").1;
+        let foreign =
+            [".pack-", ".pack-backup", ".pack-0123456789abcde", ".pack-0123456789abcdef.x", ".pack-0123456789-bcdef"];
+        foreign.iter().for_each(|name| fs::write(folder.join(name), "").unwrap());
+        let named_as_ours = folder.join(".pack-0123456789abcdef");
+        fs::create_dir(&named_as_ours).unwrap();
+        fs::write(named_as_ours.join("file"), "").unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(named_as_ours.join("file"), folder.join(".pack-fedcba9876543210")).unwrap();
+
+        let mut expected = killed.to_vec();
+        expected.sort();
+        assert_eq!(sweep(folder, &[".pack-", ".manifest-"]), expected);
+        assert!(expected.iter().all(|path| !path.exists()));
+        assert!(at_work.path().exists() && other.exists() && named_as_ours.join("file").exists());
+        assert!(foreign.iter().all(|name| folder.join(name).exists()));
+        assert!(cfg!(not(unix)) || folder.join(".pack-fedcba9876543210").is_symlink());
+        at_work.replace(&folder.join("whole")).unwrap();
+        assert!(sweep(folder, &[".pack-"]).is_empty() && folder.join("whole").exists());
+        assert!(sweep(&folder.join("nowhere"), &[".pack-"]).is_empty());
     }
 
     /// The sharing that Windows has, and a program that gives the file back after a while.

@@ -98,16 +98,16 @@ pub use fetch::{
     without_secrets,
 };
 pub use identity::{EntryIdentity, identity_of};
-pub use in_place::{FileBeside, rename};
+pub use in_place::{FileBeside, rename, sweep_artifacts};
 pub use listing::{ListError, Listed, ListedKind, Listing, check, list};
-pub use manifest::{ManifestError, read_manifest, save_manifest, write_manifest};
+pub use manifest::{ManifestError, StagedManifest, read_manifest, save_manifest, stage_manifest, write_manifest};
 pub use name_rules::{EntryFault, NameRules};
-pub use pack::{DEFAULT_MTIME, JoinedParts, PackOptions, Packed, cache_parts, join_cached, pack};
+pub use pack::{DEFAULT_MTIME, PackOptions, Packed, PackedFile, cache_parts, join_cached, pack, pack_beside};
 pub use pack_error::{PackError, PackErrorKind};
 pub use part_cache::{NoCache, PART_FORMAT, PartCache, check_part, part_key};
 pub use scan::{ScanError, ScanErrorKind, scan};
 pub use seek_table::{FrameSize, read_seek_table};
-pub use verify::{VerifyError, VerifyErrorKind, verify};
+pub use verify::{VerifyError, VerifyErrorKind, belong_together, verify};
 pub use zip_directory::ZipFault;
 pub use zip_member::{MemberFault, ZipMember, ZipMethod};
 pub use zip_members::{ZipError, ZipErrorKind, zip_members};

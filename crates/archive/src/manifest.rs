@@ -41,12 +41,35 @@ pub fn write_manifest(manifest: &Manifest) -> String {
 
 /// Beside `path`, then renamed to it.
 pub fn save_manifest(path: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
-    let write = || -> io::Result<()> {
-        let mut beside = FileBeside::beside(path, ".manifest-")?;
+    stage_manifest(path, manifest)?.persist()
+}
+
+/// As [`save_manifest`], but `path` is left as it is until the caller persists what is given.
+pub fn stage_manifest(path: &Path, manifest: &Manifest) -> Result<StagedManifest, ManifestError> {
+    let write = || -> io::Result<FileBeside> {
+        let mut beside = FileBeside::beside(path, STAGED)?;
         beside.write_all(write_manifest(manifest).as_bytes())?;
-        beside.replace(path)
+        Ok(beside)
     };
-    write().map_err(|source| ManifestError::Write { path: path.to_owned(), source })
+    let file = write().map_err(|source| ManifestError::Write { path: path.to_owned(), source })?;
+    Ok(StagedManifest { file, path: path.to_owned() })
+}
+
+/// Begins the passing name of a manifest that is being written.
+pub(crate) const STAGED: &str = ".manifest-";
+
+/// A whole manifest under a passing name. Dropped, it is gone.
+#[derive(Debug)]
+pub struct StagedManifest {
+    file: FileBeside,
+    path: PathBuf,
+}
+
+impl StagedManifest {
+    pub fn persist(self) -> Result<(), ManifestError> {
+        let Self { file, path } = self;
+        file.replace(&path).map_err(|source| ManifestError::Write { path, source })
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

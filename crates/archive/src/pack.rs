@@ -72,6 +72,16 @@ pub fn pack(
     options: &PackOptions<'_>,
     cache: &dyn PartCache,
 ) -> Result<Packed, PackError> {
+    pack_beside(target, parts, options, cache)?.persist(target)
+}
+
+/// As [`pack`], but `target` is left as it is until the caller persists what is given.
+pub fn pack_beside(
+    target: &Path,
+    parts: &[PartSource],
+    options: &PackOptions<'_>,
+    cache: &dyn PartCache,
+) -> Result<PackedFile, PackError> {
     pack_inner(target, parts, options, cache).map_err(|kind| PackError { target: target.to_owned(), kind })
 }
 
@@ -80,7 +90,7 @@ fn pack_inner(
     parts: &[PartSource],
     options: &PackOptions<'_>,
     cache: &dyn PartCache,
-) -> Result<Packed, PackErrorKind> {
+) -> Result<PackedFile, PackErrorKind> {
     let links = check_tree(parts, options.names)?;
     if new_encoder(options)?.is_none() {
         return pack_zip(target, parts, &links, options, cache);
@@ -105,8 +115,7 @@ fn pack_inner(
             continue;
         }
         keep_fresh_parts(&file, parts, &sources, &written, options, cache)?;
-        file.replace(target).map_err(|source| PackErrorKind::Write { source })?;
-        return Ok(packed(parts, &sources, written));
+        return Ok(PackedFile { packed: packed(parts, &sources, written), file });
     }
 }
 
@@ -239,14 +248,18 @@ pub fn cache_parts(
     fill().map_err(|kind| PackError { target: folder.to_owned(), kind })
 }
 
-/// An archive of cached parts under a passing name. Dropped, it is gone.
+/// A whole archive under a passing name. Dropped, it is gone.
 #[derive(Debug)]
-pub struct JoinedParts {
-    packed: Packed,
-    file: FileBeside,
+pub struct PackedFile {
+    pub(crate) packed: Packed,
+    pub(crate) file: FileBeside,
 }
 
-impl JoinedParts {
+impl PackedFile {
+    pub fn packed(&self) -> &Packed {
+        &self.packed
+    }
+
     /// Puts it in `target`'s place, which is in the folder it was made in.
     pub fn persist(self, target: &Path) -> Result<Packed, PackError> {
         let failed = |source| PackError { target: target.to_owned(), kind: PackErrorKind::Write { source } };
@@ -262,8 +275,8 @@ pub fn join_cached(
     parts: &[(String, Digest)],
     options: &PackOptions<'_>,
     cache: &dyn PartCache,
-) -> Result<Option<JoinedParts>, PackError> {
-    let join = || -> Result<Option<JoinedParts>, PackErrorKind> {
+) -> Result<Option<PackedFile>, PackError> {
+    let join = || -> Result<Option<PackedFile>, PackErrorKind> {
         // Most parts of a zip are copied from wheels rather than cached.
         if new_encoder(options)?.is_none() {
             return Ok(None);
@@ -286,7 +299,7 @@ pub fn join_cached(
             Source::Cached(part) => part.holds(sha256),
             Source::Fresh(_) => false,
         });
-        Ok(sound.then(|| JoinedParts { packed: packed(&parts, &sources, written), file }))
+        Ok(sound.then(|| PackedFile { packed: packed(&parts, &sources, written), file }))
     };
     join().map_err(|kind| PackError { target: folder.to_owned(), kind })
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use vocab::{Artifact, Digest, Exit, Fault, Manifest};
 
+use crate::follower::digest_of_range;
+
 /// Compares the sizes and digests of the whole and of each part. Parts are read beside the whole, on a second thread.
 pub fn verify(archive: &Path, manifest: &Manifest) -> Result<(), VerifyError> {
     verify_inner(archive, manifest).map_err(|kind| VerifyError { archive: archive.to_owned(), kind })
@@ -26,6 +28,23 @@ fn verify_inner(archive: &Path, manifest: &Manifest) -> Result<(), VerifyErrorKi
         // A part says more than the whole about where the damage is.
         parts.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(whole)
     })
+}
+
+/// Whether the file is the artifact as far as a glance tells: its size, and the digest of its last part. That part holds
+/// the runtime's manifest, so it differs wherever anything does. [`verify`] reads everything.
+pub fn belong_together(archive: &Path, artifact: &Artifact) -> bool {
+    let look = || -> io::Result<bool> {
+        let file = File::open(archive)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() || metadata.len() != artifact.size || check_places(artifact).is_err() {
+            return Ok(false);
+        }
+        match artifact.parts.last() {
+            Some(part) => Ok(digest_of_range(&file, part.offset, part.size)? == part.sha256),
+            None => Ok(true),
+        }
+    };
+    look().unwrap_or(false)
 }
 
 /// One after the other, and inside the file.
@@ -109,6 +128,7 @@ impl Fault for VerifyError {
     }
 
     fn hint(&self) -> Option<String> {
-        (self.code() == "E_ARCHIVE_CHECKSUM").then(|| "delete the archive and fetch it again".to_owned())
+        (self.code() == "E_ARCHIVE_CHECKSUM")
+            .then(|| "delete the archive and its manifest, then fetch or build both again".to_owned())
     }
 }

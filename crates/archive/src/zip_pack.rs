@@ -20,7 +20,7 @@ use crate::zip_layout::{Tools, ZipLayout, ZipPiece, long_files};
 use crate::zip_links::{ZipPart, zip_parts};
 use crate::zip_output::{Base, Pool, ZipOutput, part_bytes};
 use crate::zip_spool::spool;
-use crate::{PackOptions, Packed, PartSource};
+use crate::{PackOptions, Packed, PackedFile, PartSource};
 
 /// Of a cached part, copied at once.
 const COPY: u64 = 1 << 20;
@@ -32,7 +32,7 @@ pub(crate) fn pack_zip(
     links: &[ResolvedLink],
     options: &PackOptions<'_>,
     cache: &dyn PartCache,
-) -> Result<Packed, PackErrorKind> {
+) -> Result<PackedFile, PackErrorKind> {
     let write = |source| PackErrorKind::Write { source };
     let file = FileBeside::beside(target, STAGED).map_err(write)?;
     let folder = file.path().parent().unwrap_or(Path::new("."));
@@ -62,9 +62,8 @@ pub(crate) fn pack_zip(
             cache.put_digest(key, &row.sha256);
         }
     }
-    file.replace(target).map_err(write)?;
     let reused = sources.iter().filter(|source| matches!(source, Source::Cached(_))).count();
-    Ok(Packed { sha256, size, parts: rows, reused })
+    Ok(PackedFile { packed: Packed { sha256, size, parts: rows, reused }, file })
 }
 
 enum Source<'a> {

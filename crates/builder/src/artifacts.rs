@@ -3,12 +3,12 @@
 //! What a build key gave before it gives again, so the archives of remembered parts are begun while the prefix is
 //! still being laid out. They are taken only if the finished tree has those very parts.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use archive::{JoinedParts, PackOptions, Packed, PartCache, PartSource};
+use archive::{ManifestError, PackOptions, Packed, PackedFile, PartCache, PartSource};
 use serde::{Deserialize, Serialize};
 use vocab::{Artifact, ArtifactFormat, ArtifactName, Digest, Fault, Manifest, PlatformKey};
 
@@ -67,7 +67,7 @@ const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Archives that are being put together from cached parts on a thread of their own.
 pub struct PackedAhead {
     rows: Vec<PartRow>,
-    archives: Option<JoinHandle<Vec<Option<JoinedParts>>>>,
+    archives: Option<JoinHandle<Vec<Option<PackedFile>>>>,
 }
 
 /// What the store on this machine has, for reading.
@@ -100,7 +100,7 @@ impl PackedAhead {
     }
 
     /// For each format its archive, where there is one and it is made of `rows`.
-    fn finish(mut self, rows: &[PartRow]) -> Vec<Option<JoinedParts>> {
+    fn finish(mut self, rows: &[PartRow]) -> Vec<Option<PackedFile>> {
         let archives = self.archives.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
         if self.rows == rows { archives } else { Vec::new() }
     }
@@ -173,7 +173,7 @@ pub fn pack(
                     let key = archive::part_key(&row.identity, &options);
                     context.store.mark_used(EntryKind::Parts, &key.to_string());
                 }
-                joined.persist(&target)?
+                joined
             }
             None => {
                 let cache = PartStore::new(context);
@@ -181,16 +181,17 @@ pub fn pack(
                 cache.bring(keys);
                 let packed = match format {
                     ArtifactFormat::Zip => {
-                        archive::pack(&target, &(parts.from_wheels)(&parts.parts), &options, &cache)?
+                        archive::pack_beside(&target, &(parts.from_wheels)(&parts.parts), &options, &cache)?
                     }
-                    _ => archive::pack(&target, &parts.parts, &options, &cache)?,
+                    _ => archive::pack_beside(&target, &parts.parts, &options, &cache)?,
                 };
                 cache.share();
                 packed
             }
         };
-        let manifest = Manifest { artifact: Some(artifact(&name, packed, options.level)), ..manifest.clone() };
-        archive::save_manifest(&packing.out.join(name.manifest_name()), &manifest)?;
+        let described = artifact(&name, packed.packed().clone(), options.level);
+        let manifest = Manifest { artifact: Some(described), ..manifest.clone() };
+        replace_pair(packed, &target, &packing.out.join(name.manifest_name()), &manifest)?;
         paths.push(target);
         first.get_or_insert(manifest);
     }
@@ -200,6 +201,25 @@ pub fn pack(
         let _ = context.store.remember(FACT, &manifest.build_key.to_string(), &value, SystemTime::now());
     }
     Ok(Artifacts { paths, manifest: first.unwrap_or_else(|| manifest.clone()) })
+}
+
+/// Two files take their places one after the other, and a kill may come between. So the former manifest goes first: there
+/// may be an artifact without its manifest for a moment, and never one beside another's.
+fn replace_pair(
+    packed: PackedFile,
+    artifact_path: &Path,
+    manifest_path: &Path,
+    manifest: &Manifest,
+) -> Result<(), Box<dyn Fault>> {
+    let staged = archive::stage_manifest(manifest_path, manifest)?;
+    match std::fs::remove_file(manifest_path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(ManifestError::Write { path: manifest_path.to_owned(), source }.into());
+        }
+        _ => {}
+    }
+    packed.persist(artifact_path)?;
+    Ok(staged.persist()?)
 }
 
 fn artifact(name: &ArtifactName, packed: Packed, level: i32) -> Artifact {
@@ -218,6 +238,6 @@ pub fn former(packing: &Packing, out: &Path, name: &ArtifactName) -> Option<Mani
     let manifest = archive::read_manifest(&std::fs::read(out.join(name.manifest_name())).ok()?).ok()?;
     let packed = manifest.artifact.as_ref()?;
     let same_level = packed.level == Some(level_of(name.format, packing.level));
-    let same_size = std::fs::metadata(out.join(name.to_string())).is_ok_and(|found| found.len() == packed.size);
-    (same_level && same_size).then_some(manifest)
+    let together = archive::belong_together(&out.join(name.to_string()), packed);
+    (same_level && together).then_some(manifest)
 }

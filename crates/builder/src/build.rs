@@ -105,6 +105,9 @@ impl Run<'_> {
         let Self { context, repository, version, platforms, options, .. } = *self;
         let names: Vec<&str> = platforms.iter().map(|platform| platform.as_str()).collect();
         context.tell(Event::Begun { title: format!("{version} for {}", names.join(", ")) });
+        if !options.dry_run {
+            archive::sweep_artifacts(&options.out);
+        }
         let mut steps = Steps::default();
         let loaded = steps.run(context, "read the configuration", || {
             prepare::load(context, repository, version, platforms, options)

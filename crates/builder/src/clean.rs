@@ -27,7 +27,8 @@ impl Fault for CleanError {
     }
 }
 
-/// Prefixes and logs of these versions and their artifacts in `out`. What was removed is returned, sorted.
+/// Prefixes and logs of these versions, their artifacts in `out`, and what killed builds left there. What was removed is
+/// returned, sorted.
 pub fn clean(repository: &Repository, versions: &[VersionString], out: &Path) -> Result<Vec<PathBuf>, CleanError> {
     let mut removed = Vec::new();
     for version in versions {
@@ -52,6 +53,7 @@ pub fn clean(repository: &Repository, versions: &[VersionString], out: &Path) ->
         })
     };
     remove_files(out, &of_version, &mut removed)?;
+    removed.extend(archive::sweep_artifacts(out));
     removed.sort();
     Ok(removed)
 }

@@ -64,6 +64,48 @@ fn one_build_gives_every_format_with_the_same_tree_and_a_manifest_each() {
     assert!(bench.build_with(&["--format", ALL, "--level", "4"]).built(), "another level is another artifact");
 }
 
+/// attack 9
+#[test]
+fn what_a_killed_build_left_beside_artifacts_is_swept_by_the_next_and_by_clean() {
+    let bench = bench();
+    let dist = bench.build().artifact().parent().unwrap().to_owned();
+    let left = [".pack-0123456789abcdef", ".manifest-0123456789ABCDEF"];
+    let foreign = [".pack-notes", "notes.pack-0123456789abcdef"];
+    let there = |name: &&str| dist.join(name).exists();
+    foreign.iter().for_each(|name| fs::write(dist.join(name), "mine").unwrap());
+    for arguments in [&["3.14.6"][..], &["clean"]] {
+        left.iter().for_each(|name| fs::write(dist.join(name), "half").unwrap());
+        assert_eq!(bench.run(arguments).code, 0);
+        assert!(!left.iter().any(|name| there(&name)), "{arguments:?}");
+        assert!(foreign.iter().all(|name| there(&name)), "{arguments:?}");
+    }
+}
+
+/// attack 9
+#[test]
+fn an_artifact_beside_the_manifest_of_another_is_refused_and_made_anew() {
+    let bench = bench();
+    let artifact = bench.build_with(&["--format", "tar"]).artifact();
+    let made = fs::read(&artifact).unwrap();
+    for what in ["another artifact", "no manifest"] {
+        if what == "no manifest" {
+            fs::remove_file(format!("{}.json", artifact.display())).unwrap();
+        } else {
+            // As many bytes, and other ones in the runtime's own manifest, which is the last part.
+            let part = manifest_of(&artifact).artifact.unwrap().parts.pop().unwrap();
+            let mut other = made.clone();
+            other[(part.offset + part.size / 2) as usize] ^= 1;
+            fs::write(&artifact, other).unwrap();
+            archive::verify(&artifact, &manifest_of(&artifact)).unwrap_err();
+        }
+        let run = bench.build_with(&["--format", "tar"]);
+        assert!(run.built(), "{what}");
+        archive::verify(&artifact, &manifest_of(&artifact)).unwrap();
+        assert!(fs::read(&artifact).unwrap() == made, "{what}");
+        assert!(!bench.build_with(&["--format", "tar"]).built(), "{what}");
+    }
+}
+
 #[test]
 fn parts_packed_before_give_the_same_bytes_and_damaged_ones_are_made_anew() {
     let bench = bench();
