@@ -85,6 +85,7 @@ mod fetch;
 // Shared by packing and extracting.
 mod follower;
 mod in_place;
+mod mode;
 mod side_by_side;
 mod turnstile;
 
@@ -101,6 +102,7 @@ pub use identity::{EntryIdentity, identity_of};
 pub use in_place::{FileBeside, rename, sweep_artifacts};
 pub use listing::{ListError, Listed, ListedKind, Listing, check, list};
 pub use manifest::{ManifestError, StagedManifest, read_manifest, save_manifest, stage_manifest, write_manifest};
+pub use mode::{make_folder, make_folders, set_file_mode};
 pub use name_rules::{EntryFault, NameRules};
 pub use pack::{DEFAULT_MTIME, PackOptions, Packed, PackedFile, cache_parts, join_cached, pack, pack_beside};
 pub use pack_error::{PackError, PackErrorKind};

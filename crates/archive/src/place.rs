@@ -12,6 +12,7 @@ use vocab::TreePath;
 
 use crate::extract_error::ExtractErrorKind;
 use crate::judge::{LateFile, Write, WriteTarget};
+use crate::mode::{make_folder, make_masked_folder, set_mode};
 use crate::tree_record::ResolvedLink;
 
 /// The end of the year 9999; later times are taken for this one.
@@ -35,7 +36,6 @@ impl Place {
     pub(crate) fn new(root: &Path) -> Result<Self, ExtractErrorKind> {
         let place = Self { root: root.to_owned(), masked: is_masked(root)?, ..Self::empty(false) };
         // A staging folder is private while it is filled elsewhere; what it becomes is not.
-        #[cfg(unix)]
         set_mode(root, 0o755).map_err(|source| ExtractErrorKind::Write { path: root.to_owned(), source })?;
         Ok(place)
     }
@@ -64,9 +64,8 @@ impl Place {
             return Ok(());
         }
         let path = self.root.join(folder);
-        let made = fs::create_dir(&path);
-        #[cfg(unix)]
-        let made = made.and_then(|()| if self.masked { set_mode(&path, 0o755) } else { Ok(()) });
+        // Never made with more than that: an umask may allow everything to everyone.
+        let made = if self.masked { make_folder(&path) } else { make_masked_folder(&path) };
         made.map_err(|source| ExtractErrorKind::Write { path, source })
     }
 
@@ -202,9 +201,4 @@ fn is_masked(root: &Path) -> Result<bool, ExtractErrorKind> {
 #[cfg(not(unix))]
 fn is_masked(_: &Path) -> Result<bool, ExtractErrorKind> {
     Ok(false)
-}
-
-#[cfg(unix)]
-fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
 }

@@ -281,3 +281,42 @@ fn names_of_any_language_are_told_and_written_as_they_are() {
     let text = desk.run("list größer-倉庫.tar.zst");
     assert!(text.contains("exit 1\n") && text.contains("größer-倉庫.tar.zst"), "{text}");
 }
+
+/// attack 10
+#[cfg(unix)]
+#[test]
+fn modes_are_those_of_the_format_whatever_the_umask() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new();
+    for format in ArtifactFormat::ALL {
+        desk.small(&format!("small.{}", format.extension()), format);
+    }
+    let older = Runtime::new().pack(&desk.path("old"), "old").0;
+    Runtime::new().with("demo7", "1.1").pack(&desk.path("new"), "new");
+    archive::extract(&older, &desk.path("prefix"), &archive::ExtractOptions::default()).unwrap();
+    let under = |umask: &str, line: &str| {
+        // The umask belongs to a process as a whole, so each is one of its own.
+        let mut command = Command::new("sh");
+        command.args(["-c", "umask \"$0\"; exec \"$@\"", umask, env!("CARGO_BIN_EXE_archive")]);
+        let output = command.args(line.split_whitespace()).current_dir(desk.folder.path()).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let modes = |folder: &Path| -> std::collections::BTreeSet<(bool, bool, u32)> {
+        let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777;
+        let entries = archive::scan(folder).unwrap().into_iter().filter_map(|entry| match entry.kind {
+            archive::EntryKind::Directory => Some((true, false, mode(&entry.path.below(folder)))),
+            archive::EntryKind::File { executable, .. } => Some((false, executable, mode(&entry.path.below(folder)))),
+            archive::EntryKind::Symlink { .. } => None,
+        });
+        entries.chain([(true, false, mode(folder))]).collect()
+    };
+    let expected = [(false, false, 0o644), (false, true, 0o755), (true, false, 0o755)].into();
+    for umask in ["000", "002", "022", "077"] {
+        for format in ArtifactFormat::ALL.map(ArtifactFormat::extension) {
+            under(umask, &format!("extract small.{format} --to {umask}-{format}"));
+            assert_eq!(modes(&desk.path(&format!("{umask}-{format}"))), expected, "{format} under {umask}");
+        }
+        under(umask, &format!("fetch new/new.tar.zst --from prefix --to {umask}-fetched"));
+        assert_eq!(modes(&desk.path(&format!("{umask}-fetched"))), expected, "fetched under {umask}");
+    }
+}

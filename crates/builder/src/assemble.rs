@@ -167,7 +167,7 @@ fn lay_out_base(
             .ok_or_else(|| failed("name", entry.path())(io::ErrorKind::InvalidFilename.into()))?;
         let target = path.below(staging);
         if entry.file_type().is_dir() {
-            fs::create_dir(&target).map_err(failed("create", &target))?;
+            archive::make_folder(&target).map_err(failed("create", &target))?;
         } else {
             if method.is_none() && entry.file_type().is_file() {
                 let probed = LinkMethod::probe(entry.path(), staging);
@@ -262,7 +262,7 @@ fn fill_wheelhouse(
 ) -> Result<BTreeMap<TreePath, Digest>, AssembleError> {
     let folder: TreePath = WHEELHOUSE.parse().expect("a literal path inside the tree");
     let place = folder.below(staging);
-    fs::create_dir_all(&place).map_err(|source| AssembleError { action: "create", path: place.clone(), source })?;
+    archive::make_folders(&place).map_err(|source| AssembleError { action: "create", path: place.clone(), source })?;
     let mut files = BTreeMap::new();
     for gathered in wheels {
         let name = gathered.wheel.contents.file_name.to_string();

@@ -289,7 +289,7 @@ fn build_one(
                 std::panic::resume_unwind(panic);
             }
             let parts = finish::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest)?;
-            archive::save_manifest(&staging.join(INNER_MANIFEST), &finish::inner_manifest(&manifest))?;
+            finish::write_inner_manifest(staging, &manifest)?;
             let from_wheels =
                 &|parts: &[archive::PartSource]| finish::parts_from_wheels(parts, &gathering.wheels, &assembled);
             artifacts::pack(context, &Parts { parts, from_wheels }, &manifest, &packing, ahead)

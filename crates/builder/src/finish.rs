@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use archive::{Content, Entry, EntryIdentity, EntryKind, PartSource};
+use archive::{Content, Entry, EntryIdentity, EntryKind, ManifestError, PartSource};
 use rayon::prelude::*;
 use vocab::{
     BaseRecord, Digest, Distribution, DistributionName, Exit, Fault, MANIFEST_FORMAT, Manifest, NativeFiles,
@@ -219,9 +219,16 @@ pub fn parts(
 
 /// The manifest as it stands in the prefix. Without the imports that were run: whether they are depends on the machine,
 /// which the prefix and its artifact must not. The manifest beside the artifact has them.
-pub fn inner_manifest(manifest: &Manifest) -> Manifest {
+fn inner_manifest(manifest: &Manifest) -> Manifest {
     let native = NativeSummary { imported: 0, allowed: 0, emulated: None, ..manifest.native.clone() };
     Manifest { native, ..manifest.clone() }
+}
+
+/// To its place in the prefix, which is for everybody to read.
+pub fn write_inner_manifest(staging: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
+    let path = staging.join(INNER_MANIFEST);
+    archive::save_manifest(&path, &inner_manifest(manifest))?;
+    archive::set_file_mode(&path, false).map_err(|source| ManifestError::Write { path, source })
 }
 
 /// Which files of the interpreter and of the wheels are executable is known from their tables: a host without such

@@ -144,7 +144,7 @@ impl PrefixFolder {
     pub fn stage(&self) -> Result<&Path, PrefixError> {
         let failed = |source| self.disk("create", &self.staging, source);
         remove_tree(&self.staging).map_err(failed)?;
-        fs::create_dir(&self.staging).map_err(failed)?;
+        archive::make_folder(&self.staging).map_err(failed)?;
         Ok(&self.staging)
     }
 

@@ -6,6 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use support::{Bench, Run, rich_bench, rich_packages};
@@ -62,6 +63,44 @@ fn one_build_gives_every_format_with_the_same_tree_and_a_manifest_each() {
     assert!(identities.iter().all(|parts| *parts == identities[0] && parts.iter().all(|part| part.1.is_some())));
     assert!(!bench.build_with(&["--format", ALL]).built(), "all of them are up to date");
     assert!(bench.build_with(&["--format", ALL, "--level", "4"]).built(), "another level is another artifact");
+}
+
+/// case platform-zip-not-same-bytes, attack 10
+#[test]
+fn bytes_and_modes_depend_on_neither_threads_nor_umask_nor_what_is_cached() {
+    let bench = bench();
+    let mut first: Option<Vec<Digest>> = None;
+    for (jobs, umask) in [("1", "022"), ("2", "000"), ("7", "077")] {
+        // What there is of packed parts is of this round.
+        support::remove(&bench.path("store/parts"));
+        let command = bench.command(&["3.14.6", "--format", ALL, "--jobs", jobs]);
+        let mut under = std::process::Command::new("sh");
+        under.args(["-c", "umask \"$0\"; exec \"$@\"", umask]).arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => under.env(name, value),
+                None => under.env_remove(name),
+            };
+        }
+        if let Some(folder) = command.get_current_dir() {
+            under.current_dir(folder);
+        }
+        let run = support::run(&mut under);
+        assert!(run.code == 0 && run.built(), "{}", run.told());
+        let digests: Vec<Digest> =
+            artifacts(&run).iter().map(|artifact| Digest::of(fs::read(artifact).unwrap())).collect();
+        assert_eq!(first.get_or_insert_with(|| digests.clone()), &digests, "--jobs {jobs} under {umask}");
+
+        for entry in walkdir::WalkDir::new(bench.prefix()).into_iter().map(Result::unwrap) {
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o7777;
+            let kind = entry.file_type();
+            // What prefixes share with the store is read-only.
+            let allowed = if kind.is_dir() { vec![0o755] } else { vec![0o644, 0o755, 0o444, 0o555] };
+            assert!(kind.is_symlink() || allowed.contains(&mode), "{mode:o} {} under {umask}", entry.path().display());
+        }
+        support::remove(&bench.prefix());
+        artifacts(&run).iter().for_each(|artifact| fs::remove_file(artifact).unwrap());
+    }
 }
 
 /// attack 9

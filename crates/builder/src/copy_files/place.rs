@@ -68,7 +68,7 @@ impl<'a> Placer<'a> {
             }
             Ok(metadata) if !metadata.is_dir() => return Err(CopyErrorKind::ParentIsFile { folder: folder.clone() }),
             Ok(_) => {}
-            Err(_) => fs::create_dir(&path).map_err(|source| CopyErrorKind::Write { path, source })?,
+            Err(_) => archive::make_folder(&path).map_err(|source| CopyErrorKind::Write { path, source })?,
         }
         self.folders.insert(folder.clone());
         Ok(())

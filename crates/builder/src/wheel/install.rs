@@ -189,7 +189,7 @@ impl Installation<'_> {
     }
 
     fn make_folders_and_probe(&self, planned: &[Planned]) -> Result<LinkMethod, InstallError> {
-        fs::create_dir_all(self.prefix).map_err(|error| self.failed(0, io_error("create", self.prefix, error)))?;
+        archive::make_folders(self.prefix).map_err(|error| self.failed(0, io_error("create", self.prefix, error)))?;
         let mut folders: BTreeSet<TreePath> = BTreeSet::new();
         for path in planned.iter().flat_map(BTreeMap::keys) {
             let mut parent = path.parent();
@@ -203,7 +203,7 @@ impl Installation<'_> {
         // Sorted, so every folder comes after the one it lies in.
         for folder in &folders {
             let path = folder.below(self.prefix);
-            match fs::create_dir(&path) {
+            match archive::make_folder(&path) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !path.is_dir() => {
                     return Err(self.failed(0, io_error("create", &path, error)));
                 }

@@ -1,0 +1,52 @@
+//! The modes of what is installed: 0755 for folders and programs, 0644 for other files. They are part of the format, so
+//! the umask of the process that installs neither adds to them nor takes away. Systems without modes keep theirs.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// As [`fs::create_dir`], with mode 0755.
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    make_masked_folder(path)?;
+    // The umask takes bits away, and never adds any.
+    set_mode(path, 0o755)
+}
+
+/// As [`fs::create_dir_all`]. Each folder that is made here has mode 0755; what was there keeps its own.
+pub fn make_folders(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
+        make_folders(parent)?;
+    }
+    match make_folder(path) {
+        Err(_) if path.is_dir() => Ok(()),
+        other => other,
+    }
+}
+
+/// Gives a file 0755 if it is `executable`, else 0644.
+pub fn set_file_mode(path: &Path, executable: bool) -> io::Result<()> {
+    set_mode(path, if executable { 0o755 } else { 0o644 })
+}
+
+/// 0755 less what the umask takes away.
+pub(crate) fn make_masked_folder(path: &Path) -> io::Result<()> {
+    #[allow(unused_mut, reason = "only Unix has modes to set")]
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o755);
+    builder.create(path)
+}
+
+#[cfg(unix)]
+pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
+pub(crate) fn set_mode(_: &Path, _: u32) -> io::Result<()> {
+    Ok(())
+}
