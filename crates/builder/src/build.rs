@@ -129,7 +129,7 @@ impl Run<'_> {
         let preparations = prepare::prepare(context, repository, loaded, platforms, options, &mut steps)?;
         on_plans(&preparations);
         if !options.dry_run {
-            disk_space::check(context, repository.root(), &options.out, &preparations)?;
+            disk_space::check(context, repository.root(), &options.out, &options.formats, &preparations)?;
         }
         if let [_] = platforms {
             for preparation in preparations {

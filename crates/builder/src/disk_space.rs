@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use vocab::{Digest, Exit, Fault};
+use vocab::{ArtifactFormat, Digest, Exit, Fault};
 
 use crate::Context;
 use crate::prepare::Preparation;
@@ -19,17 +19,19 @@ pub struct Need {
     pub downloads: u64,
     /// The same when unpacked; prefixes share them with the store where the file system can.
     pub unpacked: u64,
-    /// Artifacts, about as large as the wheels in them.
+    /// One for each format.
     pub artifacts: u64,
+    /// The same once more in the store, which keeps the parts of all formats but zip, whose data it has as wheels.
+    pub parts: u64,
 }
 
 impl Need {
     /// What several platforms share is counted once, as it is stored once.
-    pub fn of(preparations: &[Preparation], in_store: &dyn Fn(&Digest) -> bool) -> Self {
+    pub fn of(preparations: &[Preparation], formats: &[ArtifactFormat], in_store: &dyn Fn(&Digest) -> bool) -> Self {
         let mut lacking: BTreeMap<Digest, u64> = BTreeMap::new();
-        let mut artifacts = 0;
+        let mut packed = 0;
         for prepared in preparations.iter().filter_map(|preparation| preparation.ready.as_ref().ok()) {
-            artifacts += prepared.plan.packed_size();
+            packed += prepared.plan.packed_size();
             for row in &prepared.rows.distributions {
                 if let LockedSource::Wheel { sha256, size: Some(size), .. }
                 | LockedSource::Sdist { sha256, size: Some(size), .. } = &row.source
@@ -39,13 +41,33 @@ impl Need {
                 }
             }
         }
-        let downloads = lacking.values().sum();
-        Self { downloads, unpacked: downloads * UNPACKED, artifacts: if downloads == 0 { 0 } else { artifacts } }
+        match lacking.values().sum() {
+            // Most often there is nothing to do at all.
+            0 => Self::default(),
+            downloads => Self { downloads, unpacked: downloads * UNPACKED, ..Self::to_pack(formats, packed) },
+        }
+    }
+
+    /// Artifacts of wheels that have `packed` bytes together.
+    fn to_pack(formats: &[ArtifactFormat], packed: u64) -> Self {
+        let mut need = Self::default();
+        for format in formats {
+            let size = match format {
+                // About as large as the wheels in it.
+                ArtifactFormat::TarZst | ArtifactFormat::TarGz | ArtifactFormat::Zip => packed,
+                ArtifactFormat::Tar => packed * UNPACKED,
+            };
+            need.artifacts += size;
+            if *format != ArtifactFormat::Zip {
+                need.parts += size;
+            }
+        }
+        need
     }
 
     /// About.
     pub fn total(self) -> u64 {
-        self.downloads + self.unpacked + self.artifacts
+        self.downloads + self.unpacked + self.artifacts + self.parts
     }
 
     /// What it takes at the very least: nothing unpacks to less than it was.
@@ -82,9 +104,10 @@ pub fn check(
     context: &Context,
     repository: &Path,
     out: &Path,
+    formats: &[ArtifactFormat],
     preparations: &[Preparation],
 ) -> Result<(), DiskSpaceError> {
-    let need = Need::of(preparations, &|digest| context.store.blob(digest).is_file());
+    let need = Need::of(preparations, formats, &|digest| context.store.blob(digest).is_file());
     if need.downloads == 0 {
         return Ok(());
     }
@@ -97,11 +120,13 @@ pub fn check(
     let elsewhere = [repository, out].into_iter().filter_map(|place| Some((place, self::free(place)?)));
     let tightest = elsewhere.filter(|(_, room)| *room < need.artifacts).min_by_key(|(_, room)| *room);
     let text = format!(
-        "about {} of disk will be used: {} of downloads, unpacked about {}, artifacts about {}; {} free",
+        "about {} of disk will be used: {} of downloads, unpacked about {}, artifacts about {} and as parts in the store \
+         about {}; {} free",
         megabytes(need.total()),
         megabytes(need.downloads),
         megabytes(need.unpacked),
         megabytes(need.artifacts),
+        megabytes(need.parts),
         megabytes(free),
     );
     match tightest {
@@ -133,9 +158,25 @@ mod tests {
 
     #[test]
     fn what_is_needed_is_counted_from_what_lacks() {
-        let none = Need::of(&[], &|_| false);
+        let none = Need::of(&[], &ArtifactFormat::ALL, &|_| false);
         assert_eq!((none.total(), none.least()), (0, 0));
-        let some = Need { downloads: 100, unpacked: 300, artifacts: 90 };
-        assert_eq!((some.total(), some.least()), (490, 200));
+        let some = Need { downloads: 100, unpacked: 300, artifacts: 90, parts: 90 };
+        assert_eq!((some.total(), some.least()), (580, 200));
+    }
+
+    #[test]
+    fn each_format_that_is_asked_for_counts() {
+        use ArtifactFormat::{Tar, TarGz, TarZst, Zip};
+        let cases: [(&[ArtifactFormat], u64, u64); 4] = [
+            // (formats, artifacts, parts)
+            (&[TarZst], 100, 100),
+            (&[TarZst, TarGz], 200, 200),
+            (&[Zip], 100, 0),
+            (&[TarZst, TarGz, Tar, Zip], 600, 500),
+        ];
+        for (formats, artifacts, parts) in cases {
+            let need = Need::to_pack(formats, 100);
+            assert_eq!((need.artifacts, need.parts), (artifacts, parts), "{formats:?}");
+        }
     }
 }
