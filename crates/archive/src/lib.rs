@@ -96,7 +96,7 @@ pub use extract::{ExtractOptions, Extracted, Limits, Links, TopFolder, extract};
 pub use extract_error::{ExtractError, ExtractErrorKind};
 pub use fetch::{
     FetchError, FetchErrorKind, FetchRequest, FetchSettings, FetchTarget, Fetched, Proxies, Watch, fetch, fetch_small,
-    without_secrets,
+    unencrypted_host, without_secrets,
 };
 pub use identity::{EntryIdentity, identity_of};
 pub use in_place::{FileBeside, rename, sweep_artifacts};

@@ -44,12 +44,21 @@ pub enum Command {
         /// The host's when not given.
         #[arg(long, value_name = "KEY")]
         platform: Option<PlatformKey>,
-        /// A minisign public key or a file with one: whatever it did not sign is refused.
+        /// A minisign public key or a file with one: whatever it did not sign is refused. Repeat it to accept several.
         #[arg(long, value_name = "FILE|KEY")]
-        public_key: Option<String>,
+        public_key: Vec<String>,
         /// Use no network: what is installed, by the catalogue that was read last.
         #[arg(long)]
         offline: bool,
+        /// Compare the digest of every installed file, not only its size and time.
+        #[arg(long)]
+        verify: bool,
+        /// Install it again, fetching only the parts that are damaged. What was added to it is lost.
+        #[arg(long, conflicts_with = "offline")]
+        reinstall: bool,
+        /// Go back to an older build than the current one, or to one that was retracted.
+        #[arg(long)]
+        allow_older: bool,
     },
 }
 

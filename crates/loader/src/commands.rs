@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
 
 use archive::{FetchSettings, Proxies, Watch};
+use catalogue::Moment;
 use cli::Printer;
 use loader::{Home, Installed, PublicKey, Request, TrustError, get};
 use serde_json::json;
@@ -18,6 +20,8 @@ enum CommandError {
     Host,
     #[error("the user's data folder is not known")]
     NoHome,
+    #[error("the clock of this machine shows no time after 1970")]
+    Clock,
     #[error("--public-key: {source}")]
     PublicKey { source: TrustError },
     #[error("--public-key: cannot read `{}`: {source}", path.display())]
@@ -29,6 +33,7 @@ impl Fault for CommandError {
         match self {
             Self::Host => "E_GET_PLATFORM",
             Self::NoHome => "E_GET_HOME",
+            Self::Clock => "E_GET_CLOCK",
             Self::PublicKey { .. } | Self::KeyFile { .. } => "E_GET_PUBLIC_KEY",
         }
     }
@@ -41,6 +46,7 @@ impl Fault for CommandError {
         let hint = match self {
             Self::Host => "name one with --platform",
             Self::NoHome => "name the folder with --to",
+            Self::Clock => "set it; what expires is compared with it",
             Self::PublicKey { .. } => "give the line that begins with RW, or the file that `minisign -G` wrote",
             Self::KeyFile { .. } => return None,
         };
@@ -54,7 +60,8 @@ pub fn run(
     printer: &Printer,
     cancelled: &AtomicBool,
 ) -> Result<Exit, Box<dyn Fault>> {
-    let Command::Get { version, from, to, channel, platform, public_key, offline } = &arguments.command;
+    let Command::Get { version, from, to, channel, platform, public_key, offline, verify, reinstall, allow_older } =
+        &arguments.command;
     let home = to.clone().or_else(|| data_folder(environment)).ok_or(CommandError::NoHome)?;
     let request = Request {
         version: version.clone(),
@@ -62,8 +69,12 @@ pub fn run(
         channel: *channel,
         from: from.clone(),
         home: Home::new(home),
-        public_key: public_key.as_deref().map(key_of).transpose()?,
+        public_keys: public_key.iter().map(|text| key_of(text)).collect::<Result<_, _>>()?,
         offline: *offline,
+        verify: *verify,
+        reinstall: *reinstall,
+        allow_older: *allow_older,
+        now: now().ok_or(CommandError::Clock)?,
     };
     let settings = FetchSettings { proxies: Proxies::of(environment), ..FetchSettings::default() };
     let tell = |event: Event| printer.tell(event);
@@ -74,7 +85,8 @@ pub fn run(
     };
     if arguments.show.json {
         let row = json!({
-            "path": got.folder, "current": got.current, "build_key": got.build_key, "signed": got.signed,
+            "path": got.folder, "current": got.current, "build_key": got.build_key,
+            "manifest_sha256": got.manifest_sha256, "signed": got.verified_by.is_some(), "verified_by": got.verified_by,
             "installed": matches!(got.installed, Installed::Now { .. }), "fetched": fetched,
             "resumed": resumed, "size": size,
         });
@@ -95,7 +107,12 @@ pub fn run(
     Ok(Exit::Done)
 }
 
-/// Of a file, or of the text itself where no such file is.
+fn now() -> Option<Moment> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Moment::from_unix_seconds(i64::try_from(since.as_secs()).ok()?)
+}
+
+/// Reads a key file; if there is no such file, takes the text as the key.
 fn key_of(text: &str) -> Result<PublicKey, CommandError> {
     let path = Path::new(text);
     let text = match path.is_file() {

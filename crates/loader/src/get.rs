@@ -1,15 +1,20 @@
-//! One runtime from a catalogue. In this order: choose, verify the manifest (its digest and signature), fetch what the
-//! manifest says with every part's digest compared, install, make it current.
+//! One runtime from a catalogue. In this order: read the catalogue, choose, verify the manifest (its digest and
+//! signature), look at the tree that is installed or fetch what the manifest says with every part's digest compared,
+//! record it, make it current.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use archive::{FetchRequest, FetchSettings, FetchTarget, Watch, fetch, fetch_small, without_secrets};
-use catalogue::{Catalogue, Channel, Listed, Query, StoredObject, object_keys};
+use archive::{FetchRequest, FetchSettings, FetchTarget, Watch, fetch, fetch_small, unencrypted_host, without_secrets};
+use catalogue::{Catalogue, Channel, Listed, Moment, Query, StoredObject, object_keys};
 use vocab::{Digest, Event, PlatformKey, TreePath, VersionString};
 
-use crate::home::Hold;
+use crate::home::{Hold, STAGED_TREE};
+use crate::install_record::{InstallRecord, Look, RECORD_FORMAT, TreeTable};
+use crate::offer::{Offer, is_build};
+use crate::trust::signer_of;
 use crate::{GetError, GetErrorKind, Home, PublicKey};
 
 #[derive(Debug)]
@@ -20,10 +25,18 @@ pub struct Request {
     /// The destination that was published to: `http`, `https`, `file` or a path; `catalogue.json` lies in it.
     pub from: String,
     pub home: Home,
-    /// With one, whatever it did not sign is refused.
-    pub public_key: Option<PublicKey>,
+    /// With at least one, whatever none of them signed is refused.
+    pub public_keys: Vec<PublicKey>,
     /// Nothing is asked of a network.
     pub offline: bool,
+    /// Digest every file of what is installed.
+    pub verify: bool,
+    /// Install again what is installed, with the parts of it that are whole.
+    pub reinstall: bool,
+    /// Go back to an older build, or to one that was known as retracted.
+    pub allow_older: bool,
+    /// The present, for what expires.
+    pub now: Moment,
 }
 
 /// What was done.
@@ -34,12 +47,15 @@ pub struct Got {
     pub current: PathBuf,
     pub build_key: Digest,
     pub installed: Installed,
-    pub signed: bool,
+    /// Of the manifest that the tree was compared with.
+    pub manifest_sha256: Digest,
+    /// The key whose signature of that manifest was verified now, in minisign's one-line form. Absent without a key.
+    pub verified_by: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Installed {
-    /// It was there.
+    /// It was there, and is as it was installed.
     Before,
     /// `fetched` of `size` bytes came from afar, `resumed` had come before an interruption, the rest was here.
     Now { fetched: u64, resumed: u64, size: u64 },
@@ -55,82 +71,230 @@ pub fn get(request: &Request, settings: &FetchSettings, watch: Watch<'_>) -> Res
     })
 }
 
-struct Job<'a> {
-    request: &'a Request,
-    settings: &'a FetchSettings,
-    watch: Watch<'a>,
+pub(crate) struct Job<'a> {
+    pub request: &'a Request,
+    pub settings: &'a FetchSettings,
+    pub watch: Watch<'a>,
+}
+
+/// A manifest with the catalogue's digest and, with a key, a signature that was verified.
+struct Proof {
+    manifest: String,
+    signature: Option<String>,
+    verified_by: Option<String>,
 }
 
 impl Job<'_> {
     fn run(&self) -> Result<Got, GetErrorKind> {
         let Request { version, platform, channel, home, .. } = self.request;
-        let catalogue = self.catalogue()?;
-        let row = catalogue.look_up(&Query::new(version.clone(), *platform, *channel))?;
+        self.warn_of_plain_http();
+        let mut offer = self.offer()?;
+        offer.keep(self, None);
+        let row = offer.catalogue.look_up(&Query::new(version.clone(), *platform, *channel))?.clone();
         let folder = home.folder(version, &row.build_key);
-        self.warn_of_retracted(&catalogue);
-        let signed = self.request.public_key.is_some();
-        let installed = if home.has(&folder) { Installed::Before } else { self.install(row, &folder)? };
+        self.warn_of_retracted(&offer.catalogue);
+        self.check_not_older(&row, &folder, &offer)?;
+        let record = home.record(&folder).filter(|record| record.is_of(&row.manifest.sha256, &row.build_key));
+        let proof = self.prove(&row, record.as_ref())?;
+        let verified_by = proof.as_ref().and_then(|proof| proof.verified_by.clone());
+        let installed = match self.as_installed(&folder, record, proof.as_ref())? {
+            true => Installed::Before,
+            false => self.install(&row, &folder, proof)?,
+        };
         if home.current(version).as_ref() != Some(&folder) {
             let failed = |source| GetErrorKind::Write { path: home.current_path(version), source };
             home.set_current(version, &folder).map_err(failed)?;
         }
-        Ok(Got { folder, current: home.current_path(version), build_key: row.build_key, installed, signed })
-    }
-
-    fn catalogue(&self) -> Result<Catalogue, GetErrorKind> {
-        let Request { from, home, .. } = self.request;
-        if self.needs_network_and_has_none() {
-            let kept = home.kept_catalogue(from);
-            let text = kept.map_err(|_| offline("the catalogue was never read from here"))?;
-            return Ok(Catalogue::read(&text)?);
+        if self.request.allow_older {
+            offer.keep(self, Some(&row));
         }
-        let text = self.small(&object_keys::CATALOGUE.parse().expect("a plain name"))?;
-        let catalogue = Catalogue::read(&text)?;
-        if let Err(error) = home.keep_catalogue(from, &text) {
-            // Whether anything has to be written is not known yet.
-            (self.watch.tell)(Event::Note {
-                text: format!("the catalogue cannot be kept below `{}` for --offline: {error}", home.root().display()),
-            });
-        }
-        Ok(catalogue)
+        let (build_key, manifest_sha256) = (row.build_key, row.manifest.sha256);
+        let current = home.current_path(version);
+        Ok(Got { folder, current, build_key, installed, manifest_sha256, verified_by })
     }
 
     /// A folder can be read with or without a network.
-    fn needs_network_and_has_none(&self) -> bool {
+    pub(crate) fn needs_network_and_has_none(&self) -> bool {
         let from = self.request.from.to_ascii_lowercase();
         self.request.offline && ["http://", "https://"].iter().any(|scheme| from.starts_with(scheme))
     }
 
-    fn install(&self, row: &Listed, folder: &Path) -> Result<Installed, GetErrorKind> {
+    /// Where `current` would go back in time. A build that stays current is not moved.
+    fn check_not_older(&self, row: &Listed, folder: &Path, offer: &Offer<'_>) -> Result<(), GetErrorKind> {
+        let Request { version, platform, home, .. } = self.request;
+        let current = home.current(version).filter(|current| current != folder);
+        let was_retracted = offer.known_retractions.iter().find(|known| is_build(known, row));
+        let retracted = was_retracted.filter(|_| current.is_some() || !home.has(folder));
+        let mut reason = retracted.map(|known| format!("it was retracted at {}: {}", known.at, known.reason));
+        if let Some(current) = &current {
+            let is_current = |row: &&Listed| home.folder(&row.runtime, &row.build_key) == *current;
+            let withdrawn = offer.catalogue.retracted.iter().map(|it| &it.entry).find(is_current);
+            let recorded = home.record(current).map(|record| (record.platform, record.created));
+            let listed = || offer.catalogue.entries.iter().find(is_current).or(withdrawn);
+            let of_current = recorded.or_else(|| listed().map(|row| (row.platform, row.created)));
+            let newer = of_current.filter(|(its, created)| its == platform && *created > row.created);
+            if let (Some((_, created)), None) = (newer, &reason) {
+                let text = format!("it is of {}, the current one of {created}", row.created);
+                // The publisher says so: the newer one is not to be used.
+                match withdrawn {
+                    Some(_) => self.warn("W_GET_OLDER", format!("going back to an older build: {text}, but retracted")),
+                    None => reason = Some(text),
+                }
+            }
+        }
+        match reason {
+            Some(reason) if self.request.allow_older => {
+                self.warn("W_GET_OLDER", format!("`{}` is taken although {reason}", folder.display()));
+                Ok(())
+            }
+            Some(reason) => Err(GetErrorKind::Older { build: row.build_key, reason }),
+            None => Ok(()),
+        }
+    }
+
+    /// The manifest holds the digests of everything else, so nothing is opened before it is believed. With a key that
+    /// is done each time. `None` when nothing has to be proved: no key is given, and the record is of this manifest.
+    fn prove(&self, row: &Listed, record: Option<&InstallRecord>) -> Result<Option<Proof>, GetErrorKind> {
+        let keys = &self.request.public_keys;
+        if keys.is_empty() && record.is_some() && !self.request.reinstall {
+            return Ok(None);
+        }
+        if self.needs_network_and_has_none() && record.is_none() {
+            let folder = self.request.home.folder(&row.runtime, &row.build_key);
+            return Err(offline(&format!("`{}` is not installed, or nothing is known of it", folder.display())));
+        }
+        let kept = record.filter(|_| self.needs_network_and_has_none());
+        let bytes = match kept {
+            Some(record) => compared("manifest", record.manifest.clone().into_bytes(), &row.manifest.sha256)?,
+            None => self.object("manifest", &row.manifest)?,
+        };
+        let (signature, verified_by) = match &row.signatures {
+            None if keys.is_empty() => (None, None),
+            None => return Err(GetErrorKind::Unsigned),
+            Some(signatures) if keys.is_empty() => {
+                let text = format!("signed by {}, not verified; pass --public-key to check it", signatures.public_key);
+                (self.watch.tell)(Event::Note { text });
+                (None, None)
+            }
+            Some(signatures) => {
+                let signature = match kept {
+                    Some(record) => {
+                        let kept = record.signature.clone();
+                        kept.ok_or_else(|| offline("the signature of this build was never fetched"))?.into_bytes()
+                    }
+                    None => self.object("manifest's signature", &signatures.manifest)?,
+                };
+                let key = signer_of(keys, &bytes, &signature)
+                    .map_err(|source| GetErrorKind::Signature { what: "the manifest", source })?;
+                // It was decoded, so it is text.
+                (Some(String::from_utf8_lossy(&signature).into_owned()), Some(key.line().to_owned()))
+            }
+        };
+        let manifest = archive::read_manifest(&bytes)?;
+        // A signature says nothing about the name under which something is offered.
+        if (&manifest.runtime, manifest.platform, manifest.build_key) != (&row.runtime, row.platform, row.build_key) {
+            return Err(GetErrorKind::OtherRuntime {
+                found: format!("{} for {}", manifest.runtime, manifest.platform),
+            });
+        }
+        let manifest = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Some(Proof { manifest, signature, verified_by }))
+    }
+
+    /// Whether `folder` holds what the record says, which is of the right manifest. False when it has to be installed,
+    /// an error when it is damaged.
+    fn as_installed(
+        &self,
+        folder: &Path,
+        record: Option<InstallRecord>,
+        proof: Option<&Proof>,
+    ) -> Result<bool, GetErrorKind> {
+        let home = &self.request.home;
+        if self.request.reinstall || fs::symlink_metadata(folder).is_err() {
+            return Ok(false);
+        }
+        let Some(mut record) = record else {
+            if home.has(folder) {
+                let text = format!(
+                    "`{}` is not known to be what the catalogue offers; it is compared with it and installed again",
+                    folder.display()
+                );
+                (self.watch.tell)(Event::Note { text });
+            }
+            return Ok(false);
+        };
+        let look = if self.request.verify { Look::Digests } else { Look::Quick };
+        let damage = record.tree.damage(folder, look);
+        if !damage.is_empty() {
+            return Err(GetErrorKind::Damaged { folder: folder.to_owned(), damage });
+        }
+        if let Some(proof) = proof.filter(|proof| proof.verified_by != record.verified_by) {
+            record.verified_by.clone_from(&proof.verified_by);
+            record.signature.clone_from(&proof.signature);
+            if let Err(error) = home.save_record(folder, &record) {
+                (self.watch.tell)(Event::Note { text: format!("what was verified cannot be recorded: {error}") });
+            }
+        }
+        Ok(true)
+    }
+
+    fn install(&self, row: &Listed, folder: &Path, proof: Option<Proof>) -> Result<Installed, GetErrorKind> {
         if self.needs_network_and_has_none() {
             return Err(offline(&format!("`{}` is not installed", folder.display())));
         }
-        self.verify(row)?;
+        // Without one the record was of the manifest, and its tree is gone.
+        let proof = match proof {
+            Some(proof) => proof,
+            None => self.prove(row, None)?.ok_or_else(|| offline("there is no manifest"))?,
+        };
         let home = &self.request.home;
         let _hold = self.hold()?;
         // Whoever held it before may have installed this very build.
-        if home.has(folder) {
+        let record = home.record(folder).filter(|record| record.is_of(&row.manifest.sha256, &row.build_key));
+        let known = record.is_some() || home.has(folder);
+        if record.is_some() && self.as_installed(folder, record, Some(&proof))? {
             return Ok(Installed::Before);
         }
-        let former = home.current(&self.request.version);
-        if former.is_none() {
+        if !known && fs::remove_dir(folder).is_err() && fs::symlink_metadata(folder).is_ok() {
+            return Err(GetErrorKind::Occupied { path: folder.to_owned() });
+        }
+        let mut older: Vec<PathBuf> = home.has(folder).then(|| folder.to_owned()).into_iter().collect();
+        older.extend(home.current(&self.request.version).filter(|current| current != folder));
+        if older.is_empty() {
             self.check_room(row)?;
         }
+        let failed = |source| GetErrorKind::Write { path: home.root().to_owned(), source };
+        let stage = home.stage().map_err(failed)?;
+        let tree = stage.path().join(STAGED_TREE);
         let request = FetchRequest {
             place: self.place(&row.artifact.key),
-            older: former.into_iter().collect(),
-            target: FetchTarget::Folder(folder.to_owned()),
+            older,
+            target: FetchTarget::Folder(tree.clone()),
             expected: Some(row.artifact.sha256),
             expected_manifest: Some(row.manifest.sha256),
             keep: Some(home.partial()),
         };
         let fetched = match fetch(&request, self.settings, self.watch) {
-            Err(error) if matches!(error.kind, archive::FetchErrorKind::Older { .. }) => {
+            Err(error) if is_of_older(&error.kind) && !request.older.is_empty() => {
                 (self.watch.tell)(Event::Note { text: format!("nothing is taken over: {}", error.kind) });
                 fetch(&FetchRequest { older: Vec::new(), ..request }, self.settings, self.watch)
             }
             result => result,
         }?;
+        let record = InstallRecord {
+            format: RECORD_FORMAT,
+            platform: row.platform,
+            build_key: row.build_key,
+            created: row.created,
+            manifest_sha256: row.manifest.sha256,
+            verified_by: proof.verified_by,
+            signature: proof.signature,
+            manifest: proof.manifest,
+            tree: TreeTable::of(&tree).map_err(failed)?,
+        };
+        // Before the tree: what stands beside a record and is not its tree is found out, and installed again.
+        home.save_record(folder, &record).map_err(failed)?;
+        home.exchange(stage.path(), folder).map_err(failed)?;
         Ok(Installed::Now { fetched: fetched.fetched, resumed: fetched.resumed, size: fetched.size })
     }
 
@@ -167,44 +331,11 @@ impl Job<'_> {
         }
     }
 
-    /// The manifest holds the digests of everything else, so nothing is opened before it is believed.
-    fn verify(&self, row: &Listed) -> Result<(), GetErrorKind> {
-        let text = self.object("manifest", &row.manifest)?;
-        match (&self.request.public_key, &row.signatures) {
-            (Some(_), None) => return Err(GetErrorKind::Unsigned),
-            (Some(key), Some(signatures)) => {
-                let signature = self.object("manifest's signature", &signatures.manifest)?;
-                let checked = key.verify(&text, &signature);
-                checked.map_err(|source| GetErrorKind::Signature { what: "the manifest", source })?;
-            }
-            (None, Some(signatures)) => (self.watch.tell)(Event::Note {
-                text: format!(
-                    "signed by {}, which was compared with nothing; --public-key tells whose signature you trust",
-                    signatures.public_key
-                ),
-            }),
-            (None, None) => {}
-        }
-        let manifest = archive::read_manifest(&text)?;
-        // A signature says nothing about the name under which something is offered.
-        if (&manifest.runtime, manifest.platform, manifest.build_key) != (&row.runtime, row.platform, row.build_key) {
-            return Err(GetErrorKind::OtherRuntime {
-                found: format!("{} for {}", manifest.runtime, manifest.platform),
-            });
-        }
-        Ok(())
-    }
-
     fn object(&self, what: &'static str, object: &StoredObject) -> Result<Vec<u8>, GetErrorKind> {
-        let bytes = self.small(&object.key)?;
-        let actual = Digest::of(&bytes);
-        if actual != object.sha256 {
-            return Err(GetErrorKind::Digest { what, expected: object.sha256, actual });
-        }
-        Ok(bytes)
+        compared(what, self.small(&object.key)?, &object.sha256)
     }
 
-    fn small(&self, key: &TreePath) -> Result<Vec<u8>, GetErrorKind> {
+    pub(crate) fn small(&self, key: &TreePath) -> Result<Vec<u8>, GetErrorKind> {
         Ok(fetch_small(&self.place(key), self.settings, self.watch)?)
     }
 
@@ -217,6 +348,25 @@ impl Job<'_> {
         } else {
             key.below(Path::new(from)).display().to_string()
         }
+    }
+
+    fn warn(&self, code: &'static str, text: String) {
+        let place = Some(self.request.version.to_string());
+        (self.watch.tell)(Event::Warning { code, text, place, hint: None });
+    }
+
+    /// With a key it does not matter by which way the bytes come.
+    fn warn_of_plain_http(&self) {
+        let Request { from, public_keys, offline, .. } = self.request;
+        let Some(host) = unencrypted_host(from).filter(|_| public_keys.is_empty() && !offline) else { return };
+        (self.watch.tell)(Event::Warning {
+            code: "W_GET_PLAIN_HTTP",
+            text: format!(
+                "what comes from `{host}` over plain http can be changed on the way, and nothing verifies it"
+            ),
+            place: None,
+            hint: Some("use https, or give the publisher's key with --public-key".to_owned()),
+        });
     }
 
     fn warn_of_retracted(&self, catalogue: &Catalogue) {
@@ -235,6 +385,19 @@ impl Job<'_> {
     }
 }
 
-fn offline(reason: &str) -> GetErrorKind {
+fn compared(what: &'static str, bytes: Vec<u8>, expected: &Digest) -> Result<Vec<u8>, GetErrorKind> {
+    let actual = Digest::of(&bytes);
+    if actual != *expected {
+        return Err(GetErrorKind::Digest { what, expected: *expected, actual });
+    }
+    Ok(bytes)
+}
+
+/// What is here already cannot be read; without it everything can be fetched.
+fn is_of_older(kind: &archive::FetchErrorKind) -> bool {
+    matches!(kind, archive::FetchErrorKind::Older { .. } | archive::FetchErrorKind::Scan(_))
+}
+
+pub(crate) fn offline(reason: &str) -> GetErrorKind {
     GetErrorKind::Offline { reason: reason.to_owned() }
 }

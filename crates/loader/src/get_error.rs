@@ -4,10 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use archive::{ExtractErrorKind, FetchError, FetchErrorKind, ManifestError};
-use catalogue::{LookUpError, ReadError};
+use catalogue::{LookUpError, Moment, ReadError};
 use vocab::{Digest, Exit, Fault, PlatformKey, VersionString};
 
-use crate::TrustError;
+use crate::{Damage, TrustError};
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot get {version} for {platform} from `{from}`")]
@@ -32,6 +32,21 @@ pub enum GetErrorKind {
     Manifest(#[from] ManifestError),
     #[error("it was published without a signature, and a public key was given")]
     Unsigned,
+    #[error("the catalogue there is not signed, and a public key was given")]
+    UnsignedCatalogue,
+    #[error(
+        "the catalogue there is an old one: it was signed at {signed} and has the counter {found}; {known} was seen before"
+    )]
+    Rollback { found: u64, known: u64, signed: Moment },
+    #[error("the catalogue there expired at {at}")]
+    Expired { at: Moment },
+    #[error("the build {} is not taken: {reason}", build.short())]
+    Older { build: Digest, reason: String },
+    /// At least one.
+    #[error("`{}` is not as it was installed: {}", folder.display(), named(damage))]
+    Damaged { folder: PathBuf, damage: Vec<Damage> },
+    #[error("`{}` is there and was not installed by this program", path.display())]
+    Occupied { path: PathBuf },
     #[error("{what}: {source}")]
     Signature { what: &'static str, source: TrustError },
     #[error("the SHA-256 of the {what} is {actual}, the catalogue says {expected}")]
@@ -47,6 +62,17 @@ pub enum GetErrorKind {
     NoRoom { path: PathBuf, needed: u64, free: u64 },
     #[error("interrupted")]
     Cancelled,
+}
+
+/// Of many files the first.
+const NAMED: usize = 5;
+
+fn named(damage: &[Damage]) -> String {
+    let mut text: Vec<String> = damage.iter().take(NAMED).map(ToString::to_string).collect();
+    if damage.len() > NAMED {
+        text.push(format!("and {} more files", damage.len() - NAMED));
+    }
+    text.join(", ")
 }
 
 impl From<FetchError> for GetErrorKind {
@@ -68,7 +94,12 @@ impl Fault for GetError {
             GetErrorKind::Catalogue(error) => error.code(),
             GetErrorKind::Missing(error) => error.code(),
             GetErrorKind::Manifest(error) => error.code(),
-            GetErrorKind::Unsigned => "E_GET_UNSIGNED",
+            GetErrorKind::Unsigned | GetErrorKind::UnsignedCatalogue => "E_GET_UNSIGNED",
+            GetErrorKind::Rollback { .. } => "E_GET_ROLLBACK",
+            GetErrorKind::Expired { .. } => "E_GET_EXPIRED",
+            GetErrorKind::Older { .. } => "E_GET_OLDER",
+            GetErrorKind::Damaged { .. } => "E_GET_DAMAGED",
+            GetErrorKind::Occupied { .. } => "E_GET_OCCUPIED",
             GetErrorKind::Signature { .. } => "E_GET_SIGNATURE",
             GetErrorKind::Digest { .. } => "E_GET_CHECKSUM",
             GetErrorKind::OtherRuntime { .. } => "E_GET_OTHER_RUNTIME",
@@ -86,11 +117,17 @@ impl Fault for GetError {
             GetErrorKind::Missing(error) => error.exit(),
             GetErrorKind::Manifest(error) => error.exit(),
             GetErrorKind::Unsigned
+            | GetErrorKind::UnsignedCatalogue
+            | GetErrorKind::Rollback { .. }
+            | GetErrorKind::Expired { .. }
+            | GetErrorKind::Older { .. }
+            | GetErrorKind::Damaged { .. }
             | GetErrorKind::Signature { .. }
             | GetErrorKind::Digest { .. }
             | GetErrorKind::OtherRuntime { .. } => Exit::Trust,
             GetErrorKind::Offline { .. }
             | GetErrorKind::Write { .. }
+            | GetErrorKind::Occupied { .. }
             | GetErrorKind::NoRoom { .. }
             | GetErrorKind::Cancelled => Exit::Build,
         }
@@ -105,8 +142,22 @@ impl Fault for GetError {
             GetErrorKind::Missing(error) => return error.hint(),
             GetErrorKind::Manifest(error) => return error.hint(),
             GetErrorKind::Unsigned => {
-                "ask who publishes for a signed one, or leave out --public-key to rely on digests"
+                "ask the publisher for a signed one, or leave out --public-key to rely on digests"
             }
+            GetErrorKind::UnsignedCatalogue => {
+                "the publisher signs it with `publisher reindex --key FILE`; without --public-key nothing is verified"
+            }
+            GetErrorKind::Rollback { .. } => {
+                "somebody serves an old copy, so retracted builds may come back; tell the publisher"
+            }
+            GetErrorKind::Expired { .. } => {
+                "the publisher renews it with `publisher reindex --key FILE`, or somebody serves an old copy"
+            }
+            GetErrorKind::Older { .. } => "if that is what you want, pass --allow-older",
+            GetErrorKind::Damaged { .. } => {
+                "pass --reinstall to repair it; only damaged parts are fetched, and what was added to it is lost"
+            }
+            GetErrorKind::Occupied { .. } => "remove it, or choose another folder with --to",
             GetErrorKind::Signature { .. } => {
                 "do not use it before you know why: the key is another one, or what is published was changed"
             }

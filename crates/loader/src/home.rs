@@ -2,8 +2,8 @@
 //!
 //! `<version>-<build>` holds one build, whole or not at all: it comes by rename. `<version>-current` leads to the one
 //! that was installed last; the one before stays, so that what runs from it goes on. On Windows, where links need a
-//! privilege, it is a text file `<version>-current.txt` with the folder's name. `.catalogues` holds what was last
-//! read, for work without a network; `.partial` what an interrupted fetch had brought.
+//! privilege, it is a text file `<version>-current.txt` with the folder's name. `.installed` holds a record of each build,
+//! `.catalogues` what was last read, `.partial` what an interrupted fetch had brought.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
@@ -13,11 +13,19 @@ use std::time::Duration;
 use archive::FileBeside;
 use vocab::{Digest, VersionString};
 
+use crate::install_record::InstallRecord;
+
 /// At the root of every runtime.
 const INNER_MANIFEST: &str = "pydist.json";
 
 /// Under these names trees and links are made; after a kill they are of no use.
 const STAGED: [&str; 2] = [".stage-", ".current-"];
+
+/// Inside a folder of [`STAGED`]. No build has such a name.
+pub(crate) const STAGED_TREE: &str = "tree";
+
+/// Holds a file for each build, named as its folder.
+const RECORDS: &str = ".installed";
 
 /// What nobody has gone on with for so long is of a build that nobody wants any more.
 const PARTIAL_AGE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
@@ -58,6 +66,7 @@ impl Home {
         for item in fs::read_dir(&self.0)?.flatten() {
             let name = item.file_name();
             if STAGED.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+                self.bring_back(&item.path())?;
                 fs::remove_dir_all(item.path())?;
             }
         }
@@ -66,6 +75,18 @@ impl Home {
             let age = item.metadata().and_then(|it| it.modified()).ok().and_then(|it| it.elapsed().ok());
             if age.is_some_and(|age| age > PARTIAL_AGE) {
                 fs::remove_file(item.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A build that was killed between the two steps of [`Home::exchange`].
+    fn bring_back(&self, stage: &Path) -> io::Result<()> {
+        let Ok(items) = fs::read_dir(stage) else { return Ok(()) };
+        for item in items.flatten() {
+            let place = self.0.join(item.file_name());
+            if item.file_name() != STAGED_TREE && self.has(&item.path()) && fs::symlink_metadata(&place).is_err() {
+                archive::rename(&item.path(), &place)?;
             }
         }
         Ok(())
@@ -119,20 +140,45 @@ impl Home {
         archive::rename(&staged, &path)
     }
 
-    fn catalogue_path(&self, place: &str) -> PathBuf {
-        self.0.join(".catalogues").join(format!("{}.json", Digest::of(place).short()))
+    pub(crate) fn catalogue_path(&self, id: &Digest) -> PathBuf {
+        self.0.join(".catalogues").join(format!("{}.json", id.short()))
     }
 
-    pub(crate) fn kept_catalogue(&self, place: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.catalogue_path(place))
+    fn record_path(&self, folder: &Path) -> PathBuf {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        self.0.join(RECORDS).join(format!("{name}.json"))
     }
 
-    pub(crate) fn keep_catalogue(&self, place: &str, text: &[u8]) -> io::Result<()> {
-        let path = self.catalogue_path(place);
-        let folder = path.parent().unwrap_or(&self.0);
-        let mut beside = FileBeside::within(folder, ".catalogue-")?;
-        beside.write_all(text)?;
-        beside.replace(&path)
+    /// `None` for what was installed without one, or when it cannot be read: then nothing is known of the tree.
+    pub(crate) fn record(&self, folder: &Path) -> Option<InstallRecord> {
+        serde_json::from_slice(&fs::read(self.record_path(folder)).ok()?).ok()
+    }
+
+    pub(crate) fn save_record(&self, folder: &Path, record: &InstallRecord) -> io::Result<()> {
+        let mut beside = FileBeside::within(&self.0.join(RECORDS), ".record-")?;
+        beside.write_all(serde_json::to_string(record)?.as_bytes())?;
+        beside.replace(&self.record_path(folder))
+    }
+
+    /// In it a tree grows as [`STAGED_TREE`]; gone with the value, or cleared up by the next process.
+    pub(crate) fn stage(&self) -> io::Result<tempfile::TempDir> {
+        tempfile::Builder::new().prefix(STAGED[0]).tempdir_in(&self.0)
+    }
+
+    /// Puts the tree that grew in `stage` in the place of `folder`. What stood there goes by way of `stage`, and comes
+    /// back should that fail.
+    pub(crate) fn exchange(&self, stage: &Path, folder: &Path) -> io::Result<()> {
+        let former = stage.join(folder.file_name().ok_or(io::ErrorKind::InvalidInput)?);
+        let stood = match archive::rename(folder, &former) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(error),
+        };
+        let placed = archive::rename(&stage.join(STAGED_TREE), folder);
+        if placed.is_err() && stood {
+            archive::rename(&former, folder)?;
+        }
+        placed
     }
 }
 

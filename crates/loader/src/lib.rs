@@ -15,9 +15,13 @@
 mod get;
 mod get_error;
 mod home;
+mod install_record;
+mod kept_catalogue;
+mod offer;
 mod trust;
 
 pub use get::{Got, Installed, Request, get};
 pub use get_error::{GetError, GetErrorKind};
 pub use home::Home;
+pub use install_record::Damage;
 pub use trust::{PublicKey, TrustError};

@@ -3,7 +3,10 @@
 use minisign_verify::Signature;
 
 /// One that came to the reader by another way than the catalogue.
-pub struct PublicKey(minisign_verify::PublicKey);
+pub struct PublicKey {
+    key: minisign_verify::PublicKey,
+    line: String,
+}
 
 impl PublicKey {
     /// Of the content of a key file (a comment line, then the key) or of the key's line alone.
@@ -13,7 +16,13 @@ impl PublicKey {
             1 => minisign_verify::PublicKey::from_base64(text),
             _ => minisign_verify::PublicKey::decode(text),
         };
-        key.map(Self).map_err(|error| TrustError::Key { reason: error.to_string() })
+        let line = text.lines().next_back().unwrap_or_default().trim().to_owned();
+        key.map(|key| Self { key, line }).map_err(|error| TrustError::Key { reason: error.to_string() })
+    }
+
+    /// In minisign's one-line form.
+    pub fn line(&self) -> &str {
+        &self.line
     }
 
     /// `signature` is a `.minisig` file's content. Only prehashed signatures count, as minisign writes them by default.
@@ -21,13 +30,25 @@ impl PublicKey {
         let wrong = |reason: String| TrustError::Signature { reason };
         let text = str::from_utf8(signature).map_err(|_| wrong("it is no text".to_owned()))?;
         let signature = Signature::decode(text).map_err(|error| wrong(error.to_string()))?;
-        self.0.verify(data, &signature, false).map_err(|error| wrong(error.to_string()))
+        self.key.verify(data, &signature, false).map_err(|error| wrong(error.to_string()))
     }
+}
+
+/// The one of several keys that signed `data`.
+pub fn signer_of<'a>(keys: &'a [PublicKey], data: &[u8], signature: &[u8]) -> Result<&'a PublicKey, TrustError> {
+    let mut first = None;
+    for key in keys {
+        match key.verify(data, signature) {
+            Ok(()) => return Ok(key),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    Err(first.unwrap_or_else(|| TrustError::Signature { reason: "no key was given".to_owned() }))
 }
 
 impl std::fmt::Debug for PublicKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("PublicKey").finish_non_exhaustive()
+        formatter.debug_tuple("PublicKey").field(&self.line).finish()
     }
 }
 
@@ -61,6 +82,10 @@ mod tests {
         }
         let other = PublicKey::of_text(&other.pk.to_base64()).unwrap();
         assert!(other.verify(b"data", signature.as_bytes()).is_err());
+        let keys = [other, PublicKey::of_text(&file).unwrap()];
+        assert_eq!(signer_of(&keys, b"data", signature.as_bytes()).unwrap().line(), line);
+        assert!(signer_of(&keys[..1], b"data", signature.as_bytes()).is_err());
+        assert!(signer_of(&[], b"data", signature.as_bytes()).is_err());
         for text in ["", "RWQ", "a\nb\nc", &line[1..]] {
             assert!(matches!(PublicKey::of_text(text), Err(TrustError::Key { .. })), "for {text:?}");
         }

@@ -2,15 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+#[path = "get/trust.rs"]
+mod trust;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use archive::{Entry as Node, EntryIdentity, NoCache, PackOptions, PartSource, identity_of, pack, write_manifest};
-use catalogue::{Catalogue, Channel, Entry, Published, Retraction, object_keys};
+use catalogue::{
+    Catalogue, Channel, EDITION_FORMAT, Edition, Entry, Published, Retraction, SignedCatalogue, object_keys,
+};
 use minisign::KeyPair;
 use testkit::{HttpServer, Mishap};
 use vocab::{Artifact, ArtifactFormat, ArtifactName, Digest, Manifest, TreePath};
@@ -21,12 +27,20 @@ struct Place {
     pair: KeyPair,
     entries: Vec<Entry>,
     retractions: Vec<Retraction>,
+    /// Of the last catalogue that was signed.
+    counter: AtomicU64,
 }
 
 impl Place {
     fn new() -> Self {
         let pair = KeyPair::generate_unencrypted_keypair().unwrap();
-        Self { folder: tempfile::tempdir().unwrap(), pair, entries: Vec::new(), retractions: Vec::new() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            pair,
+            entries: Vec::new(),
+            retractions: Vec::new(),
+            counter: AtomicU64::new(0),
+        }
     }
 
     fn root(&self) -> PathBuf {
@@ -104,7 +118,25 @@ impl Place {
     }
 
     fn index(&self) {
-        self.put(object_keys::CATALOGUE, Catalogue::derive(&self.entries, &self.retractions, &[]).to_text());
+        let catalogue = Catalogue::derive(&self.entries, &self.retractions, &[]);
+        self.put(object_keys::CATALOGUE, catalogue.to_text());
+        let counter = self.counter.fetch_add(1, Ordering::Relaxed) + 1;
+        self.put_edition(counter, "2999-01-01T00:00:00Z");
+    }
+
+    /// Whatever is offered now, signed.
+    fn put_edition(&self, counter: u64, expires: &str) {
+        let edition = Edition {
+            format: EDITION_FORMAT,
+            counter,
+            signed: "2026-11-01T08:00:00Z".parse().unwrap(),
+            expires: expires.parse().unwrap(),
+            catalogue: Catalogue::derive(&self.entries, &self.retractions, &[]),
+        };
+        let text = edition.to_text();
+        let signature = String::from_utf8(self.sign(text.as_bytes())).unwrap();
+        let signed = SignedCatalogue::new(self.pair.pk.to_base64(), signature, text);
+        self.put(object_keys::SIGNED_CATALOGUE, signed.to_text());
     }
 
     fn command(&self, from: &str, more: &[&str]) -> Command {
@@ -201,12 +233,13 @@ fn nothing_is_installed_that_is_not_what_was_signed() {
     fs::write(&artifact, bytes).unwrap();
     refused(&place.get(&[]), 4, &["error[E_"]);
     let left: Vec<_> = fs::read_dir(place.home()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    let known = [".catalogues", ".lock", ".partial"];
+    let known = [".catalogues", ".lock", ".partial", ".installed"];
     assert!(left.iter().all(|name| known.iter().any(|it| name == it)), "{left:?}");
 
     let mut unsigned = Place::new();
     unsigned.publish("one", 1, Channel::Stable, false);
-    refused(&unsigned.get(&["--public-key", &other]), 4, &["E_GET_UNSIGNED", "without a signature"]);
+    let key = unsigned.pair.pk.to_base64();
+    refused(&unsigned.get(&["--public-key", &key]), 4, &["E_GET_UNSIGNED", "without a signature"]);
 }
 
 /// Hard to compress, and the same for the same seed.

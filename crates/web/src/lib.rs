@@ -12,7 +12,7 @@ mod proxies;
 pub use client::{Answer, Ask, Client, Limits};
 pub use credentials::{Credentials, Secret};
 pub use failure::Failure;
-pub use place::without_secrets;
+pub use place::{unencrypted_host, without_secrets};
 pub use proxies::Proxies;
 
 pub use ureq;
