@@ -35,6 +35,11 @@ impl NameRules {
         }
     }
 
+    /// The path of an entry with this name, or why no archive for such a system may hold it.
+    pub fn check(self, name: &str) -> Result<TreePath, EntryFault> {
+        checked_path(name.as_bytes(), self)
+    }
+
     /// Equal for two paths that are one file. `None` when that is the path itself, as it is for most.
     pub fn folded(self, path: &str) -> Option<String> {
         let plain = |text: &str| match self {

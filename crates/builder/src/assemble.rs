@@ -16,7 +16,7 @@ use crate::base::{BaseTree, FileTable};
 use crate::copy_files::{self, CopyOperation};
 use crate::gather::Gathered;
 use crate::steps::Steps;
-use crate::wheel::{self, InstallRequest, InstalledAll, LinkMethod, WheelToInstall};
+use crate::wheel::{self, Destination, InstallRequest, InstalledAll, LinkMethod, WheelToInstall};
 use crate::windows_launcher::WindowsLaunchers;
 
 /// The folder of wheels in a `wheelhouse` layout.
@@ -83,7 +83,7 @@ pub fn assemble(
         steps.run(context, "lay out the interpreter", || lay_out_base(context, pieces.tree, &unmade_links, staging))?;
     let mut installed = None;
     if pieces.layout != Layout::Wheelhouse {
-        let all = steps.run(context, "install", || install(context, pieces, staging))?;
+        let all = steps.run(context, "install", || install(context, pieces, staging, &base_files))?;
         for name in &all.removed {
             context.note(format!("the interpreter's own `{name}` made room for the configured one"));
         }
@@ -112,7 +112,7 @@ pub fn assemble(
 pub fn overlay(context: &Context, pieces: &Pieces<'_>, root: &Path) -> Result<Assembled, Box<dyn Fault>> {
     let unmade_links = unmade_links(context, pieces.tree);
     let (base_files, method) = lay_out_base(context, pieces.tree, &unmade_links, root)?;
-    let installed = Some(install(context, pieces, root)?);
+    let installed = Some(install(context, pieces, root, &base_files)?);
     let mut copied = Vec::new();
     if !pieces.copies.is_empty() {
         copied = copy_files::copy_files(context, pieces.copies, pieces.package_folder, root, pieces.tree.layout)?;
@@ -217,7 +217,12 @@ fn executable(_metadata: &fs::Metadata) -> bool {
     false
 }
 
-fn install(context: &Context, pieces: &Pieces<'_>, staging: &Path) -> Result<InstalledAll, Box<dyn Fault>> {
+fn install(
+    context: &Context,
+    pieces: &Pieces<'_>,
+    staging: &Path,
+    base: &BTreeSet<TreePath>,
+) -> Result<InstalledAll, Box<dyn Fault>> {
     let wheels: Vec<WheelToInstall<'_>> = pieces
         .wheels
         .iter()
@@ -229,7 +234,14 @@ fn install(context: &Context, pieces: &Pieces<'_>, staging: &Path) -> Result<Ins
             },
         })
         .collect();
-    let all = wheel::install_all(context, &wheels, staging, pieces.tree.layout, pieces.launchers)?;
+    let (layout, launchers) = (pieces.tree.layout, pieces.launchers);
+    let all = wheel::install_all(context, &wheels, &Destination { prefix: staging, layout, base, launchers })?;
+    for (name, remark) in &all.remarks {
+        context.warn(remark.kind.code(), format!("`{name}`: {}", remark.text), Some(name.to_string()), None);
+    }
+    for (path, name) in &all.kept {
+        context.note(format!("the interpreter's own `{path}` stays, in place of the one of `{name}`"));
+    }
     for clash in &all.clashes {
         context.warn(
             "W_FILE_CLASH",

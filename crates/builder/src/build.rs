@@ -239,7 +239,7 @@ fn build_one(
     }
 
     let tree = base::mend(context, &prepared.base, tree)?;
-    let gathering = gather::gather(context, repository.root(), prepared, &tree, options.fail_on_missing, steps)?;
+    let gathering = gather::gather(context, repository.root(), prepared, &tree, options, steps)?;
     remote_outcome(context)?;
     let launchers = for_target::launchers(context, prepared, &tree, &gathering.wheels)?;
     let ahead = PackedAhead::begin(context, key, &packing);

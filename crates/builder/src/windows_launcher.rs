@@ -98,16 +98,17 @@ impl WindowsLaunchers {
         Some(Self { console: read(CONSOLE)?, gui: read(GUI)? })
     }
 
-    /// The program that runs `script`, Python source in any encoding that it declares. Equal bytes on every host.
+    /// The program beside the interpreter that runs `script`, Python source in any encoding that it declares. Equal bytes
+    /// on every host.
     pub fn program(&self, script: &[u8], gui: bool) -> Vec<u8> {
-        let (launcher, interpreter) = if gui {
-            (&self.gui, r"#!<launcher_dir>\pythonw.exe")
-        } else {
-            (&self.console, r"#!<launcher_dir>\python.exe")
-        };
+        self.program_below("", script, gui)
+    }
+
+    /// The same for a program elsewhere, with the interpreter in `folder` as seen from there: `..\`.
+    pub fn program_below(&self, folder: &str, script: &[u8], gui: bool) -> Vec<u8> {
+        let (launcher, interpreter) = if gui { (&self.gui, "pythonw.exe") } else { (&self.console, "python.exe") };
         let mut program = launcher.clone();
-        program.extend_from_slice(interpreter.as_bytes());
-        program.push(b'\n');
+        program.extend_from_slice(format!("#!<launcher_dir>\\{folder}{interpreter}\n").as_bytes());
         program.extend(zipped(script));
         program
     }

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use builder::store::Store;
 use serde_json::{Value, json};
-use support::{Bench, PYTHON, assert_says, builder_requests, host};
+use support::{Bench, PYTHON, assert_says, builder_requests, host, output};
 use testkit::{FixtureFile, FixtureIndex, GitRepository, HttpServer, SdistBuilder, WheelBuilder};
 use vocab::Origin;
 
@@ -314,4 +314,47 @@ fn case_field_build_requires_not_in_resolution_they_are_there_when_metadata_is_a
     let run = bench.build();
     assert_eq!(run.installed(), ["demo 1.0", "helper 1.0"]);
     assert_eq!(run.warnings(), Vec::<String>::new());
+}
+
+/// A build of this wheel alone.
+fn bench_of(name: &str, wheel: FixtureFile) -> Bench {
+    Bench::of(json!({ "dependencies": [name] }), [wheel])
+}
+
+#[test]
+fn case_field_entry_point_named_python_ends_the_build() {
+    let hpy = WheelBuilder::new("hpy", "1.0").file("hpy.py", "def main(): pass\n").console_script("python", "hpy:main");
+    let run = bench_of("hpy", hpy.build()).fail(&[], 4);
+    assert_eq!(run.error()["code"], "E_INSTALL");
+    assert_says(&run.told(), &["hpy-1.0-py3-none-any.whl", "`bin/python`", "the interpreter"]);
+}
+
+#[test]
+fn case_field_wheel_over_the_standard_library_ends_the_build() {
+    let hover = || WheelBuilder::new("hover", "1.0").file("hover.py", "");
+    for (path, owner) in [
+        ("{data}/data/lib/python3.14/json/__init__.py", "a file of the interpreter"),
+        ("{data}/data/lib/python314.zip", "the interpreter"),
+        ("pip/__init__.py", "a file of `pip`, which came with the interpreter"),
+    ] {
+        let run = bench_of("hover", hover().file(path, "raise SystemExit(1)\n").build()).fail(&[], 4);
+        assert_eq!(run.error()["code"], "E_INSTALL");
+        assert_says(&run.told(), &["hover-1.0-py3-none-any.whl", owner]);
+    }
+}
+
+#[test]
+fn case_field_bom_in_entry_points_and_case_field_slash_in_script_name_give_scripts_that_run() {
+    let text = "\u{feff}[console_scripts]\nhbom = hbom:run\nsub/cmd = hbom:run\n[Console_Scripts]\nnone = hbom:run\n";
+    let hbom = WheelBuilder::new("hbom", "1.0")
+        .file("hbom.py", "def run(): print('it runs')\n")
+        .file("{dist-info}/entry_points.txt", text);
+    let bench = bench_of("hbom", hbom.build());
+    let run = bench.build();
+    for script in ["hbom", "sub/cmd"] {
+        assert_eq!(output(&mut Command::new(bench.prefix().join("bin").join(script))), "it runs", "for {script}");
+    }
+    let warnings = run.warnings().join("\n");
+    assert_says(&warnings, &["W_WHEEL_SCRIPTS", "hbom-1.0-py3-none-any.whl", "`[Console_Scripts]`"]);
+    assert_eq!(bench.fail(&["--strict"], 4).error()["code"], "E_WHEEL");
 }

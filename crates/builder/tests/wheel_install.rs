@@ -4,18 +4,18 @@
 
 mod wheel_support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 #[cfg(unix)]
 use std::process::Command;
 
-use builder::wheel::{InstallRequest, WheelToInstall, install, install_all};
+use builder::wheel::{Destination, InstallRequest, InstalledAll, WheelToInstall, install, install_all};
 use proptest::prelude::*;
 use serde_json::json;
 use testkit::{FixtureFile, WheelBuilder};
-use vocab::{Digest, Fault};
-use wheel_support::{Bench, LINUX, WINDOWS, files_below, told};
+use vocab::{Digest, Fault, TreePath};
+use wheel_support::{Bench, LINUX, WINDOWS, destination, files_below, launchers, told};
 
 const SITE: &str = "lib/python3.12/site-packages";
 
@@ -168,7 +168,7 @@ fn requested_and_direct_url_are_written_when_they_apply() {
     let wheel = bench.unpack(&tools()).unwrap();
     let url = json!({"url": "https://host.example/x.git", "vcs_info": {"vcs": "git", "commit_id": "0"}});
     let request = InstallRequest { direct_url: Some(url.clone()), ..InstallRequest::new(false) };
-    install(&bench.context, &wheel, &bench.path("p"), LINUX, None, request).unwrap();
+    install(&bench.context, &wheel, &destination(&bench.path("p"), LINUX), request).unwrap();
     let dist_info = bench.path("p").join(SITE).join("my_tools-1.0.dist-info");
     assert_eq!(fs::read_to_string(dist_info.join("INSTALLER")).unwrap(), "pydist\n");
     assert!(!dist_info.join("REQUESTED").exists());
@@ -199,7 +199,7 @@ fn a_clash_has_one_winner_whatever_the_threads_and_the_order() {
         if swapped {
             wheels.reverse();
         }
-        let all = install_all(&bench.context, &wheels, &bench.path("p"), LINUX, None).unwrap();
+        let all = install_all(&bench.context, &wheels, &destination(&bench.path("p"), LINUX)).unwrap();
         assert_eq!(all.clashes.len(), 40);
         assert!(all.clashes.iter().all(|clash| clash.kept.as_str() == "bb" && clash.dropped.as_str() == "aa"));
         // 1 own, 1 shared with equal content, METADATA, WHEEL, INSTALLER, RECORD.
@@ -249,7 +249,8 @@ fn what_a_platform_cannot_hold_or_a_wheel_may_not_touch_is_refused() {
             Err(error) => return (error.exit().code(), told(&error)),
         };
         let error =
-            install(&bench.context, &unpacked, &bench.path("p"), layout, None, InstallRequest::new(true)).unwrap_err();
+            install(&bench.context, &unpacked, &destination(&bench.path("p"), layout), InstallRequest::new(true))
+                .unwrap_err();
         (error.exit().code(), told(&error))
     };
     let demo = || WheelBuilder::new("demo", "1.0");
@@ -262,7 +263,7 @@ fn what_a_platform_cannot_hold_or_a_wheel_may_not_touch_is_refused() {
         (
             demo().file("{data}/data/bin/python3.12", ""),
             LINUX,
-            (4, "its file `bin/python3.12` is refused: it would replace the interpreter"),
+            (4, "its file `bin/python3.12` would take the place of the interpreter"),
         ),
         (
             demo().console_script("demo", "demo:x"),
@@ -296,6 +297,167 @@ fn what_a_platform_cannot_hold_or_a_wheel_may_not_touch_is_refused() {
         }
         assert_eq!(refused(wheel, layout), (code, expected));
     }
+}
+
+/// What the base interpreter of these tests brought. The files need not be there.
+fn base(paths: &[&str]) -> BTreeSet<TreePath> {
+    paths.iter().map(|path| path.parse().unwrap()).collect()
+}
+
+fn installed_over(
+    base: &BTreeSet<TreePath>,
+    wheel: WheelBuilder,
+    layout: vocab::TreeLayout,
+) -> Result<InstalledAll, (u8, String)> {
+    let bench = Bench::new();
+    let (unpacked, prefix, launchers) = (bench.unpack(&wheel.build()).unwrap(), bench.path("p"), launchers());
+    let wheels = [WheelToInstall { wheel: &unpacked, request: InstallRequest::new(true) }];
+    let destination = Destination { base, launchers: Some(&launchers), ..destination(&prefix, layout) };
+    install_all(&bench.context, &wheels, &destination).map_err(|error| {
+        assert_eq!(error.code(), "E_INSTALL");
+        (error.exit().code(), told(&error))
+    })
+}
+
+#[test]
+fn case_field_entry_point_named_python_is_refused_by_whatever_name() {
+    let demo = || WheelBuilder::new("hpy", "1.0");
+    let cases = [
+        (demo().console_script("python", "hpy:main"), LINUX, "bin/python"),
+        (demo().console_script("python3", "hpy:main"), LINUX, "bin/python3"),
+        (demo().console_script("python3.12", "hpy:main"), LINUX, "bin/python3.12"),
+        (demo().console_script("Python", "hpy:main"), WINDOWS, "bin/Python.exe"),
+        (demo().console_script("python.exe", "hpy:main"), WINDOWS, "bin/python.exe.exe"),
+        (demo().console_script("python.py", "hpy:main"), WINDOWS, "bin/python.exe"),
+        (demo().entry_point("gui_scripts", "pythonw", "hpy:main"), WINDOWS, "bin/pythonw.exe"),
+        (demo().file("{data}/scripts/python3", "#!python\n"), LINUX, "bin/python3"),
+        (demo().file("{data}/data/pyvenv.cfg", "home = /tmp\n"), LINUX, "pyvenv.cfg"),
+    ];
+    for (wheel, layout, path) in cases {
+        let expected = format!(
+            "cannot install `hpy-1.0-py3-none-any.whl`: its file `{path}` would take the place of the interpreter"
+        );
+        assert_eq!(installed_over(&BTreeSet::new(), wheel, layout).unwrap_err(), (4, expected));
+    }
+}
+
+#[test]
+fn case_field_wheel_over_the_standard_library_is_refused_and_names_the_owner() {
+    let base = base(&["lib/python3.12/json/__init__.py", "lib/python3.12/os.py", "bin/pydoc3"]);
+    let over = |wheel: WheelBuilder| installed_over(&base, wheel, LINUX).unwrap_err();
+    let demo = || WheelBuilder::new("hover", "1.0");
+    let (code, text) = over(demo().file("{data}/data/lib/python3.12/json/__init__.py", "raise SystemExit\n"));
+    let said = "its file `lib/python3.12/json/__init__.py` would replace a file of the interpreter";
+    assert!(code == 4 && text == format!("cannot install `hover-1.0-py3-none-any.whl`: {said}"), "{text}");
+    for (path, said) in [
+        ("{data}/data/lib/python3.12/os.abi3.so", "would stand among or before the modules of the interpreter"),
+        ("{data}/scripts/pydoc3", "would replace a file of the interpreter"),
+        ("{data}/data/lib/python3.12/os.py/x", "would stand among or before the modules of the interpreter"),
+        ("{data}/data/lib/python3.12", "would be a file where there is a folder of the interpreter"),
+    ] {
+        let (_, text) = over(demo().file(path, "x"));
+        assert!(text.ends_with(said), "{path}: {text}");
+    }
+}
+
+#[test]
+fn pip_is_replaced_by_pip_alone() {
+    let bench = Bench::new();
+    let prefix = bench.path("p");
+    let pip = |version: &str| {
+        WheelBuilder::new("pip", version).file("pip/__init__.py", version).console_script("pip", "pip:main").build()
+    };
+    bench.install(&[pip("1.0")], &prefix, LINUX);
+    let base: BTreeSet<TreePath> = files_below(&prefix).iter().map(|path| path.parse().unwrap()).collect();
+    let install = |wheel: &FixtureFile| {
+        let unpacked = bench.unpack(wheel).unwrap();
+        let wheels = [WheelToInstall { wheel: &unpacked, request: InstallRequest::new(true) }];
+        install_all(&bench.context, &wheels, &Destination { base: &base, ..destination(&prefix, LINUX) })
+    };
+    for path in ["pip/__init__.py", "pip/new.py", "{data}/scripts/pip"] {
+        let error = install(&WheelBuilder::new("hover", "1.0").file(path, "x").build()).unwrap_err();
+        assert!(told(&error).ends_with("`pip`, which came with the interpreter"), "{path}: {}", told(&error));
+    }
+    assert_eq!(install(&pip("2.0")).unwrap().removed.len(), 1);
+    assert_eq!(fs::read_to_string(prefix.join(SITE).join("pip/__init__.py")).unwrap(), "2.0");
+}
+
+#[test]
+fn a_c_runtime_of_the_interpreters_own_stays_and_is_in_no_record() {
+    let runtime = WheelBuilder::new("msvc-runtime", "14.0")
+        .file("{data}/data/Scripts/vcruntime140.dll", "theirs")
+        .file("{data}/data/Scripts/msvcp140.dll", "theirs");
+    let all = installed_over(&base(&["bin/vcruntime140.dll"]), runtime, WINDOWS).unwrap();
+    let kept: Vec<_> = all.kept.iter().map(|(path, name)| format!("{path} {name}")).collect();
+    assert_eq!(kept, ["bin/vcruntime140.dll msvc-runtime"]);
+    let files: Vec<&str> = all.distributions[0].files.iter().map(|file| file.path.as_str()).collect();
+    assert!(files.contains(&"bin/msvcp140.dll") && !files.contains(&"bin/vcruntime140.dll"), "{files:?}");
+}
+
+#[test]
+fn attack_8_a_wheel_describes_no_other_distribution() {
+    for path in [
+        "{data}/purelib/other-1.0.dist-info/METADATA",
+        "{data}/platlib/Other-1.0.DIST-INFO/METADATA",
+        "{data}/data/lib/python3.12/site-packages/other-1.0.dist-info/METADATA",
+        "other.egg-info/PKG-INFO",
+    ] {
+        let (code, text) =
+            installed_over(&BTreeSet::new(), WheelBuilder::new("demo", "1.0").file(path, ""), LINUX).unwrap_err();
+        assert!(code == 4 && text.ends_with("describes another distribution"), "{path}: {text}");
+    }
+    let own = WheelBuilder::new("demo", "1.0")
+        .file("demo-1.0.egg-info/PKG-INFO", "")
+        .file("{data}/purelib/{dist-info}/RECORD", "x");
+    installed_over(&BTreeSet::new(), own, LINUX).unwrap();
+}
+
+#[test]
+fn case_field_exe_endings_scripts_are_named_alike_wherever_they_come_from() {
+    let wheel = WheelBuilder::new("hext", "1.0")
+        .file("{data}/scripts/tool2.py", "#!python\nprint(2)\n")
+        .file("{data}/scripts/tool3.pyw", "#!pythonw\nprint(2)\n")
+        .console_script("tool.py", "hext:m")
+        .console_script("other.exe", "hext:m")
+        .console_script("twice", "hext:m")
+        .console_script("twice.py", "hext:n");
+    let windows = installed_over(&BTreeSet::new(), wheel.clone(), WINDOWS).unwrap();
+    let scripts: Vec<&str> = windows.distributions[0].scripts.iter().map(TreePath::as_str).collect();
+    assert_eq!(scripts, ["bin/other.exe.exe", "bin/tool.exe", "bin/tool2.exe", "bin/tool3.exe", "bin/twice.exe"]);
+    let remarks: Vec<&str> = windows.remarks.iter().map(|(_, remark)| remark.text.as_str()).collect();
+    assert_eq!(
+        remarks,
+        [
+            "its script `other.exe` becomes `bin/other.exe.exe` on Windows",
+            "its script `twice.py` is left out: `twice` becomes `bin/twice.exe`, too",
+        ]
+    );
+    let linux = installed_over(&BTreeSet::new(), wheel, LINUX).unwrap();
+    assert!(linux.remarks.is_empty() && linux.distributions[0].scripts.len() == 6);
+}
+
+#[cfg(unix)]
+#[test]
+fn case_field_slash_in_script_name_the_script_of_a_folder_finds_its_interpreter() {
+    let bench = Bench::new();
+    let wheel = WheelBuilder::new("hsl", "1.0")
+        .file("hsl.py", "import sys\ndef main(): print('hsl', *sys.argv[1:])\n")
+        .file("{data}/scripts/deep/er/plain", "#!python\nprint('plain')\n")
+        .console_script("sub/cmd", "hsl:main")
+        .console_script("hsl", "hsl:main")
+        .build();
+    let linux = bench.path("linux");
+    bench.install(std::slice::from_ref(&wheel), &linux, LINUX);
+    with_interpreter(&linux);
+    for (script, expected) in [("hsl", "hsl x\n"), ("sub/cmd", "hsl x\n"), ("deep/er/plain", "plain\n")] {
+        let output = Command::new(linux.join("bin").join(script)).arg("x").output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), expected, "for {script}: {told}");
+    }
+    let windows = bench.path("windows");
+    bench.install(&[wheel], &windows, WINDOWS);
+    let program = fs::read(windows.join("bin/sub/cmd.exe")).unwrap();
+    assert!(program.starts_with(b"MZ console\n#!<launcher_dir>\\..\\python.exe\nPK"));
 }
 
 #[test]

@@ -37,6 +37,6 @@ pub use manifest::{
 pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};
 pub use store_address::{BucketAddress, StoreAddress, StoreAddressError, StoreAddressErrorKind};
 pub use system_version::{SystemVersion, SystemVersionError};
-pub use tree_layout::TreeLayout;
+pub use tree_layout::{ModuleFolder, TreeLayout};
 pub use tree_path::{TreePath, TreePathError};
 pub use version_string::{PythonVersion, VersionString, VersionStringError};

@@ -9,6 +9,14 @@ pub struct TreeLayout {
     pub python: PythonVersion,
 }
 
+/// Where Python looks for modules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ModuleFolder {
+    StandardLibrary,
+    /// `site-packages`
+    Site,
+}
+
 impl TreeLayout {
     /// `bin/python3.12`, or `bin/python.exe` on Windows.
     pub fn interpreter(self) -> TreePath {
@@ -53,6 +61,50 @@ impl TreeLayout {
         }
     }
 
+    /// Whether the interpreter is started by this path, or settles by this file where its library is: whoever puts one
+    /// there decides which interpreter runs. Not all of them need be in a tree.
+    pub fn starts_interpreter(self, path: &TreePath) -> bool {
+        // Only Windows and macOS take `Python` for `python`, and on the others nobody gains by the difference.
+        let path = path.as_str().to_lowercase();
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        let is = |place: &TreePath| place.as_str().eq_ignore_ascii_case(folder);
+        let beside = is(&self.scripts()) || self.interpreter().parent().is_some_and(|place| is(&place));
+        let library = format!("python{}{}.zip", self.python.major, self.python.minor);
+        let library_place = if self.platform.is_windows() { beside || folder.is_empty() } else { folder == "lib" };
+        name == "pyvenv.cfg" && (beside || folder.is_empty())
+            || name == library && library_place
+            || beside && (name.ends_with("._pth") || self.names_interpreter(name))
+    }
+
+    /// `python`, `python3`, `python3.12` and the same with `pythonw`, whatever ending makes a program of it somewhere.
+    fn names_interpreter(self, name: &str) -> bool {
+        const ENDINGS: [&str; 6] = [".exe", ".com", ".bat", ".cmd", ".py", ".pyw"];
+        let mut stem = name;
+        while let Some(shorter) = ENDINGS.iter().find_map(|ending| stem.strip_suffix(ending)) {
+            stem = shorter;
+        }
+        let Some(rest) = stem.strip_prefix("python") else { return false };
+        let number = rest.strip_prefix('w').unwrap_or(rest);
+        number.is_empty() || number == self.python.major.to_string() || number == self.python.series()
+    }
+
+    /// The top-level module that `path` is a file of, as Python would name it when it looks there, and where that is:
+    /// `json` for `lib/python3.12/json/decoder.py` and for `lib/python3.12/json.abi3.so`. `None` for what lies in no
+    /// folder of modules.
+    pub fn top_level_module(self, path: &TreePath) -> Option<(ModuleFolder, &str)> {
+        use ModuleFolder::{Site, StandardLibrary};
+        let mut folders = vec![(Site, self.site_packages()), (StandardLibrary, self.stdlib())];
+        if self.platform.is_windows() {
+            folders.push((StandardLibrary, tree_path("DLLs")));
+        }
+        let text = path.as_str();
+        folders.into_iter().find_map(|(kind, folder)| {
+            let (start, rest) = text.split_at_checked(folder.as_str().len())?;
+            let rest = rest.strip_prefix('/').filter(|_| start.eq_ignore_ascii_case(folder.as_str()))?;
+            Some((kind, rest.split(['/', '.']).next()?))
+        })
+    }
+
     /// Where a wheel's `.data/headers` go, below which each distribution has a folder of its own name.
     pub fn headers(self) -> TreePath {
         if self.platform.is_windows() {
@@ -70,6 +122,60 @@ fn tree_path(text: &str) -> TreePath {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_starts_the_interpreter_is_known_whatever_its_ending_and_case() {
+        let cases = [
+            // (path, on Linux, on Windows)
+            ("bin/python", true, true),
+            ("bin/python3", true, true),
+            ("bin/python3.12", true, true),
+            ("bin/python3.11", false, false),
+            ("bin/python3.12-config", false, false),
+            ("bin/Python", true, true),
+            ("bin/pythonw.exe", true, true),
+            ("bin/python.exe.exe", true, true),
+            ("bin/python3.py", true, true),
+            ("bin/python.com", true, true),
+            ("bin/pythonic", false, false),
+            ("bin/sub/python", false, false),
+            ("share/python", false, false),
+            ("pyvenv.cfg", true, true),
+            ("bin/pyvenv.cfg", true, true),
+            ("share/pyvenv.cfg", false, false),
+            ("lib/python312.zip", true, false),
+            ("python312.zip", false, true),
+            ("bin/python312._pth", true, true),
+        ];
+        for (path, linux, windows) in cases {
+            for (platform, expected) in [(PlatformKey::LinuxX64, linux), (PlatformKey::WindowsX64, windows)] {
+                let layout = TreeLayout { platform, python: "3.12.10".parse().expect("a version") };
+                assert_eq!(layout.starts_interpreter(&tree_path(path)), expected, "for {path} on {platform}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_module_is_named_by_what_python_would_import() {
+        use ModuleFolder::{Site, StandardLibrary};
+        let cases = [
+            // (path, on Linux, on Windows)
+            ("lib/python3.12/json/decoder.py", Some((StandardLibrary, "json")), None),
+            ("lib/python3.12/json.abi3.so", Some((StandardLibrary, "json")), None),
+            ("lib/python3.12/site-packages/pip/x.py", Some((Site, "pip")), None),
+            ("Lib/json/x.py", None, Some((StandardLibrary, "json"))),
+            ("DLLs/json.pyd", None, Some((StandardLibrary, "json"))),
+            ("lib/site-packages/pip.py", None, Some((Site, "pip"))),
+            ("lib/libx.so", None, Some((StandardLibrary, "libx"))),
+            ("share/json.py", None, None),
+        ];
+        for (path, linux, windows) in cases {
+            for (platform, expected) in [(PlatformKey::LinuxX64, linux), (PlatformKey::WindowsX64, windows)] {
+                let layout = TreeLayout { platform, python: "3.12.10".parse().expect("a version") };
+                assert_eq!(layout.top_level_module(&tree_path(path)), expected, "for {path} on {platform}");
+            }
+        }
+    }
 
     #[test]
     fn data_files_go_into_the_folders_that_the_tree_has() {

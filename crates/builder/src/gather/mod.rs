@@ -13,12 +13,13 @@ use self::workshop::Workshop;
 use crate::Context;
 use crate::base::BaseTree;
 use crate::download::{self, FetchRequest};
+use crate::options::BuildOptions;
 use crate::prepare::{Prepared, URL_FACT};
 use crate::resolve::{self, LockedDistribution, LockedSource, Uv};
 use crate::source_build::BuiltWheel;
 use crate::steps::Steps;
 use crate::store::{BlobState, EntryKind, StoreError};
-use crate::wheel::{self, UnpackError, UnpackErrorKind, UnpackedWheel, WheelBlob, WheelFileName};
+use crate::wheel::{self, RemarkKind, UnpackError, UnpackErrorKind, UnpackedWheel, WheelBlob, WheelFileName};
 
 /// With `parallelDownloads`. More than a handful gains nothing and annoys servers.
 const DOWNLOADS_AT_ONCE: usize = 6;
@@ -48,6 +49,8 @@ pub enum GatherError {
     PathChanged { name: DistributionName, path: TreePath, expected: Digest, actual: Digest },
     #[error("`{file}` is not a wheel's file name")]
     FileName { file: String },
+    #[error("--strict: the wheel `{wheel}`: {text}")]
+    Remark { wheel: WheelFileName, kind: RemarkKind, text: String },
     #[error("cannot read `{}`", path.display())]
     Read { path: PathBuf, source: std::io::Error },
 }
@@ -58,13 +61,15 @@ impl Fault for GatherError {
             Self::Unlocated { .. } => "E_FILE_GONE",
             Self::PathChanged { .. } => "E_LOCAL_SOURCE",
             Self::FileName { .. } => "E_WHEEL_NAME",
+            Self::Remark { kind: RemarkKind::Record, .. } => "E_WHEEL_RECORD",
+            Self::Remark { kind: RemarkKind::Scripts, .. } => "E_WHEEL",
             Self::Read { .. } => "E_READ",
         }
     }
 
     fn exit(&self) -> Exit {
         match self {
-            Self::PathChanged { .. } => Exit::Trust,
+            Self::PathChanged { .. } | Self::Remark { .. } => Exit::Trust,
             _ => Exit::Build,
         }
     }
@@ -74,6 +79,7 @@ impl Fault for GatherError {
             Self::Unlocated { .. } => "run `builder lock` to resolve anew, or bring a store that has the file".into(),
             Self::PathChanged { .. } => "run `builder lock`, look at the change and commit it".into(),
             Self::FileName { .. } => "a local wheel keeps the name that its build gave it".into(),
+            Self::Remark { .. } => "take another version, or build without --strict".into(),
             Self::Read { .. } => return None,
         })
     }
@@ -91,7 +97,7 @@ pub fn gather(
     repository: &Path,
     prepared: &Prepared,
     tree: &BaseTree,
-    fail_on_missing: bool,
+    options: &BuildOptions,
     steps: &mut Steps,
 ) -> Result<Gathering, Box<dyn Fault>> {
     let rows = &prepared.rows.distributions;
@@ -101,7 +107,7 @@ pub fn gather(
     let mut left_out = Vec::new();
     if rows.iter().any(|row| row.source.is_built()) {
         steps.run(context, "build from source", || -> Result<(), Box<dyn Fault>> {
-            let workshop = Workshop::new(context, repository, prepared, tree, fail_on_missing)?;
+            let workshop = Workshop::new(context, repository, prepared, tree, options.fail_on_missing)?;
             for row in rows.iter().filter(|row| row.source.is_built()) {
                 match workshop.build(row) {
                     Ok(wheel) => drop(builds.insert(row.name.clone(), wheel)),
@@ -112,7 +118,25 @@ pub fn gather(
         })?;
     }
     let wheels = steps.run(context, "unpack", || unpack(context, repository, prepared, &builds, &left_out))?;
+    tell_remarks(context, &wheels, options.strict)?;
     Ok(Gathering { wheels, left_out })
+}
+
+/// What is odd about the wheels. With `strict` the first of it is an error.
+fn tell_remarks(context: &Context, wheels: &[Gathered], strict: bool) -> Result<(), GatherError> {
+    for gathered in wheels {
+        let contents = &gathered.wheel.contents;
+        for remark in &contents.remarks {
+            let (wheel, kind, text) = (contents.file_name.clone(), remark.kind, remark.text.clone());
+            if strict {
+                return Err(GatherError::Remark { wheel, kind, text });
+            }
+            let hint = "the file itself is the one that was locked; --strict makes this an error".to_owned();
+            let text = format!("the wheel `{wheel}`: {text}");
+            context.warn(kind.code(), text, Some(gathered.name.to_string()), Some(hint));
+        }
+    }
+    Ok(())
 }
 
 /// Every locked file that the store lacks.

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Remark;
+
 /// `name = module:attribute [extra]` in `console_scripts` or `gui_scripts`. Extras are read over, as pip and uv do.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EntryPoint {
-    /// The script's name, a plain file name without ending.
+    /// The script's path below the scripts folder, without an ending of ours. Mostly a plain file name.
     pub name: String,
     /// `package.module`
     pub module: String,
@@ -15,47 +17,131 @@ pub struct EntryPoint {
     pub gui: bool,
 }
 
-/// Sorted by name. The error is the line that cannot be used. Source: the entry points specification, an INI file
-/// whose only delimiter is `=`.
-pub(super) fn parse(text: &str) -> Result<Vec<EntryPoint>, String> {
-    let mut found = Vec::new();
-    let mut gui = None;
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct EntryPoints {
+    /// Sorted by name.
+    pub scripts: Vec<EntryPoint>,
+    /// What may have been meant for a script and makes none.
+    pub remarks: Vec<Remark>,
+}
+
+/// The error is the line that must not be used. Source: the entry points specification, an INI file whose only delimiter
+/// is `=`.
+pub(super) fn parse(text: &str) -> Result<EntryPoints, String> {
+    let mut found = EntryPoints::default();
+    let mut section = None;
+    // Editors of Windows put a byte order mark first, which is no part of the first header.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for line in text.lines().map(str::trim) {
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
         }
-        if let Some(section) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            gui = match section.trim() {
-                "console_scripts" => Some(false),
-                "gui_scripts" => Some(true),
-                _ => None,
-            };
-        } else if let Some(gui) = gui {
-            found.push(entry_point(line, gui).ok_or_else(|| line.to_owned())?);
+        if let Some(rest) = line.strip_prefix('[') {
+            let header = rest.rsplit_once(']').map(|(header, _)| header.trim());
+            section = Some(header.map_or(Section::Other, Section::named));
+            found.remarks.extend(header.map_or_else(|| Some(unclosed(line)), remark_of_header));
+            continue;
+        }
+        match section {
+            Some(Section::Scripts { gui }) => match entry_point(line, gui) {
+                Ok(point) => found.scripts.push(point),
+                Err(Fault::Refused) => return Err(line.to_owned()),
+                Err(Fault::LeftOut) => {
+                    let text = format!("its script `{}` is left out, because it is called so", line.escape_debug());
+                    found.remarks.push(Remark::scripts(text));
+                }
+            },
+            Some(Section::Other) => {}
+            None => {
+                let text =
+                    format!("its entry_points.txt begins with no section; `{}` is left out", line.escape_debug());
+                found.remarks.push(Remark::scripts(text));
+            }
         }
     }
-    found.sort();
+    found.scripts.sort();
     // A name in both sections: the console script, which sorts first, is made.
-    found.dedup_by(|later, earlier| later.name == earlier.name);
+    found.scripts.dedup_by(|later, earlier| later.name == earlier.name);
     Ok(found)
 }
 
-fn entry_point(line: &str, gui: bool) -> Option<EntryPoint> {
-    let (name, value) = line.split_once('=')?;
-    let reference = value.split('[').next()?.trim();
-    let (module, attribute) = reference.split_once(':')?;
-    let (name, module, attribute) = (name.trim(), module.trim(), attribute.trim());
+#[derive(Clone, Copy)]
+enum Section {
+    Scripts {
+        gui: bool,
+    },
+    /// Another group, of which no scripts are made.
+    Other,
+}
+
+impl Section {
+    fn named(header: &str) -> Self {
+        match header {
+            "console_scripts" => Self::Scripts { gui: false },
+            "gui_scripts" => Self::Scripts { gui: true },
+            _ => Self::Other,
+        }
+    }
+}
+
+fn unclosed(line: &str) -> Remark {
+    Remark::scripts(format!("its entry_points.txt has a section without an end: `{}`", line.escape_debug()))
+}
+
+/// Of a group whose name may be one of the two, misspelled, or is none that a group has.
+fn remark_of_header(header: &str) -> Option<Remark> {
+    if matches!(header, "console_scripts" | "gui_scripts") {
+        return None;
+    }
+    let letters: String = header.chars().filter(char::is_ascii_alphanumeric).collect();
+    let meant = match letters.to_ascii_lowercase().as_str() {
+        "consolescripts" | "consolescript" => "; `[console_scripts]` may be meant",
+        "guiscripts" | "guiscript" => "; `[gui_scripts]` may be meant",
+        _ if header.chars().all(|c| c.is_alphanumeric() || "._-:/+ ".contains(c)) && !header.is_empty() => return None,
+        _ => "",
+    };
+    let text = format!(
+        "its entry_points.txt has a section `[{}]`, of which no scripts are made{meant}",
+        header.escape_debug()
+    );
+    Some(Remark::scripts(text))
+}
+
+enum Fault {
+    /// It could leave the scripts folder, or is more than a name.
+    Refused,
+    /// An odd name that harms nobody.
+    LeftOut,
+}
+
+fn entry_point(line: &str, gui: bool) -> Result<EntryPoint, Fault> {
+    let parts = || {
+        let (name, value) = line.split_once('=')?;
+        let (module, attribute) = value.split('[').next()?.trim().split_once(':')?;
+        Some((name.trim(), module.trim(), attribute.trim()))
+    };
+    let (name, module, attribute) = parts().ok_or(Fault::Refused)?;
     // The text goes into a program; nothing but dotted names may.
     let dotted = |text: &str| text.split('.').all(is_identifier);
-    let plain_name = !name.is_empty()
-        && !name.starts_with(['.', '-'])
-        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | ' '));
-    (plain_name && dotted(module) && dotted(attribute)).then(|| EntryPoint {
-        name: name.to_owned(),
-        module: module.to_owned(),
-        attribute: attribute.to_owned(),
-        gui,
-    })
+    if !(dotted(module) && dotted(attribute)) || name.is_empty() {
+        return Err(Fault::Refused);
+    }
+    check_name(name)?;
+    Ok(EntryPoint { name: name.to_owned(), module: module.to_owned(), attribute: attribute.to_owned(), gui })
+}
+
+/// A slash makes a folder below the scripts folder, as with pip.
+fn check_name(name: &str) -> Result<(), Fault> {
+    let leaves = name.parse::<vocab::TreePath>().is_err();
+    if leaves || name.contains(char::is_control) {
+        return Err(Fault::Refused);
+    }
+    let plain = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with(['.', '-'])
+            && part.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | ' '))
+    };
+    if name.split('/').all(plain) { Ok(()) } else { Err(Fault::LeftOut) }
 }
 
 fn is_identifier(text: &str) -> bool {
@@ -67,16 +153,19 @@ fn is_identifier(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn shown(text: &str) -> (Vec<String>, Vec<String>) {
+        let found = parse(text).unwrap();
+        let script = |point: &EntryPoint| format!("{} {}:{} {}", point.name, point.module, point.attribute, point.gui);
+        (found.scripts.iter().map(script).collect(), found.remarks.into_iter().map(|remark| remark.text).collect())
+    }
+
     #[test]
     fn only_the_two_script_sections_are_read_and_extras_are_dropped() {
         let text = "# comment\n[console_scripts]\nf2py = numpy.f2py.f2py2e:main\nx-y=a:B.c [extra1,extra2]\n\n\
-                    [other]\nnot = a script\n[gui_scripts]\nwin = g:run\n";
-        let found = parse(text).unwrap();
-        let shown: Vec<_> = found
-            .iter()
-            .map(|point| format!("{} {}:{} {}", point.name, point.module, point.attribute, point.gui))
-            .collect();
-        assert_eq!(shown, ["f2py numpy.f2py.f2py2e:main false", "win g:run true", "x-y a:B.c false"]);
+                    [other.group]\nnot = a script\n[gui_scripts] ; comment\nwin = g:run\n";
+        let (scripts, remarks) = shown(text);
+        assert_eq!(scripts, ["f2py numpy.f2py.f2py2e:main false", "win g:run true", "x-y a:B.c false"]);
+        assert!(remarks.is_empty(), "{remarks:?}");
     }
 
     #[test]
@@ -85,8 +174,10 @@ mod tests {
             "x = a:b; import os",
             "x = a",
             "../x = a:b",
-            ".x = a:b",
-            "x/y = a:b",
+            "a/../x = a:b",
+            "/x = a:b",
+            "C:x = a:b",
+            "x\\y = a:b",
             "x = a:b()",
             "x = :b",
             "no delimiter",
@@ -95,5 +186,39 @@ mod tests {
         for line in cases {
             assert_eq!(parse(&format!("[console_scripts]\n{line}\n")), Err(line.trim().to_owned()), "for {line:?}");
         }
+    }
+
+    #[test]
+    fn case_field_bom_in_entry_points_a_byte_order_mark_hides_no_section() {
+        assert_eq!(shown("\u{feff}[console_scripts]\nhbom = hbom:run\n").0, ["hbom hbom:run false"]);
+    }
+
+    #[test]
+    fn what_makes_no_script_and_might_be_meant_to_is_told() {
+        let cases = [
+            (
+                "[Console_Scripts]\nx = a:b\n",
+                "section `[Console_Scripts]`, of which no scripts are made; `[console_scripts]` may be",
+            ),
+            ("[gui-scripts]\nx = a:b\n", "`[gui_scripts]` may be meant"),
+            ("[\u{200b}console_scripts]\nx = a:b\n", "section `[\\u{200b}console_scripts]`"),
+            ("[console_scripts\nx = a:b\n", "a section without an end: `[console_scripts`"),
+            ("x = a:b\n[console_scripts]\n", "begins with no section; `x = a:b` is left out"),
+            ("[other\u{200b}]\nx = a:b\n", "of which no scripts are made"),
+            ("[console_scripts]\n-x = a:b\n", "its script `-x = a:b` is left out"),
+            ("[console_scripts]\na@b = a:b\n", "its script `a@b = a:b` is left out"),
+        ];
+        for (text, expected) in cases {
+            let (scripts, remarks) = shown(text);
+            assert!(scripts.is_empty() && remarks.len() == 1 && remarks[0].contains(expected), "{text:?}: {remarks:?}");
+        }
+    }
+
+    #[test]
+    fn case_field_slash_in_script_name_makes_a_folder() {
+        assert_eq!(
+            shown("[console_scripts]\nsub/cmd = hsl:main\nhsl = hsl:main\n").0,
+            ["hsl hsl:main false", "sub/cmd hsl:main false"]
+        );
     }
 }

@@ -10,45 +10,50 @@ use vocab::{DistributionName, TreePath};
 use super::install_error::InstallErrorKind;
 use vocab::TreeLayout;
 
-/// The installed distributions below `prefix` whose names are among `names`: their name and `.dist-info` folder.
-pub(super) fn find(
-    prefix: &Path,
-    layout: TreeLayout,
-    names: &BTreeSet<&DistributionName>,
-) -> Result<Vec<(DistributionName, TreePath)>, InstallErrorKind> {
+/// A distribution that stands in the prefix before anything is installed.
+pub(super) struct Former {
+    pub name: DistributionName,
+    pub dist_info: TreePath,
+    /// What its RECORD lists below the prefix.
+    pub files: Vec<TreePath>,
+}
+
+/// All of them, by name.
+pub(super) fn find(prefix: &Path, layout: TreeLayout) -> Result<Vec<Former>, InstallErrorKind> {
     let site = layout.site_packages();
+    let failed = |action, path: &Path, source| InstallErrorKind::Io { action, path: path.to_owned(), source };
     let folder = site.below(prefix);
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(InstallErrorKind::Io { action: "list", path: folder, source }),
+        Err(error) => return Err(failed("list", &folder, error)),
     };
-    let mut found: Vec<(DistributionName, TreePath)> = entries
-        .filter_map(Result::ok)
-        .filter_map(|entry| {
-            let file_name = entry.file_name().into_string().ok()?;
-            let (name, _) = file_name.strip_suffix(".dist-info")?.split_once('-')?;
-            let name: DistributionName = name.parse().ok()?;
-            names.contains(&name).then_some(())?;
-            Some((name, site.join(&file_name.parse().ok()?)))
-        })
-        .collect();
-    found.sort();
+    let mut found = Vec::new();
+    for entry in entries.filter_map(Result::ok) {
+        let file_name = entry.file_name();
+        let named = || {
+            let (name, _) = file_name.to_str()?.strip_suffix(".dist-info")?.split_once('-')?;
+            Some((name.parse().ok()?, site.join(&file_name.to_str()?.parse().ok()?)))
+        };
+        let Some((name, dist_info)) = named() else { continue };
+        let record = dist_info.below(prefix).join("RECORD");
+        let bytes = match fs::read(&record) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed("read", &record, error)),
+        };
+        found.push(Former { name, dist_info, files: listed(&bytes, layout) });
+    }
+    found.sort_by(|one, other| (&one.name, &one.dist_info).cmp(&(&other.name, &other.dist_info)));
     Ok(found)
 }
 
 /// Removes what its RECORD lists, its `.dist-info` folder, and the folders that are empty then. Rows that lead out
 /// of the prefix are left alone.
-pub(super) fn remove(prefix: &Path, layout: TreeLayout, dist_info: &TreePath) -> Result<(), InstallErrorKind> {
+pub(super) fn remove(prefix: &Path, layout: TreeLayout, former: &Former) -> Result<(), InstallErrorKind> {
     let failed = |action, path: &Path, source| InstallErrorKind::Io { action, path: path.to_owned(), source };
-    let record = dist_info.below(prefix).join("RECORD");
-    let bytes = match fs::read(&record) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(failed("read", &record, error)),
-    };
     let mut folders = BTreeSet::new();
-    for path in listed(&bytes, layout) {
+    for path in &former.files {
         let file = path.below(prefix);
         match fs::remove_file(&file) {
             Ok(()) => {}
@@ -61,7 +66,7 @@ pub(super) fn remove(prefix: &Path, layout: TreeLayout, dist_info: &TreePath) ->
             folders.insert(folder);
         }
     }
-    let folder = dist_info.below(prefix);
+    let folder = former.dist_info.below(prefix);
     match fs::remove_dir_all(&folder) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

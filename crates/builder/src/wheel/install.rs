@@ -9,12 +9,14 @@ use rayon::prelude::*;
 use vocab::{Digest, DistributionName, FileClash, Os, TreePath};
 
 use super::clash::{self, Claim, Verdict};
+use super::former::Former;
+use super::guard::{Guard, Judgement};
 use super::install_error::{InstallError, InstallErrorKind};
 use super::launcher::ScriptTarget;
-use super::layout::{self, Content, PlannedFile};
+use super::layout::{self, Content, Plan, PlannedFile};
 use super::link::{self, LinkMethod};
 use super::record::{self, Row};
-use super::{UnpackedWheel, former, thread_pool};
+use super::{Remark, UnpackedWheel, former, thread_pool};
 use crate::Context;
 use crate::resolve::Target;
 use crate::windows_launcher::WindowsLaunchers;
@@ -74,6 +76,10 @@ pub struct InstalledAll {
     pub distributions: Vec<Installed>,
     /// Sorted by path.
     pub clashes: Vec<FileClash>,
+    /// Files of the interpreter's that stayed where a wheel has others, with the distribution whose they are.
+    pub kept: Vec<(TreePath, DistributionName)>,
+    /// What was odd about making scripts.
+    pub remarks: Vec<(DistributionName, Remark)>,
     /// Distributions that were there before, and were taken out for another version.
     pub removed: Vec<DistributionName>,
     /// Other files that stood in the prefix before, and were replaced. Sorted.
@@ -81,47 +87,52 @@ pub struct InstalledAll {
     pub method: LinkMethod,
 }
 
+/// Where wheels go.
+#[derive(Clone, Copy, Debug)]
+pub struct Destination<'a> {
+    pub prefix: &'a Path,
+    pub layout: TreeLayout,
+    /// Files and links of the interpreter in the prefix, which no wheel may replace.
+    pub base: &'a BTreeSet<TreePath>,
+    /// Scripts on Windows need them.
+    pub launchers: Option<&'a WindowsLaunchers>,
+}
+
 /// Lays out a single wheel.
 pub fn install(
     context: &Context,
     wheel: &UnpackedWheel,
-    prefix: &Path,
-    layout: TreeLayout,
-    launchers: Option<&WindowsLaunchers>,
+    destination: &Destination<'_>,
     request: InstallRequest,
 ) -> Result<Installed, InstallError> {
-    let mut all = install_all(context, &[WheelToInstall { wheel, request }], prefix, layout, launchers)?;
+    let mut all = install_all(context, &[WheelToInstall { wheel, request }], destination)?;
     Ok(all.distributions.pop().expect("one wheel goes in and one distribution comes out"))
 }
 
 /// Lays out wheels that belong together. What is decided (places, clashes, RECORDs) is decided before anything is
 /// written, so the result is the same for every number and timing of threads. An error leaves the prefix half done:
-/// it is a staging folder of the caller. Scripts need `launchers` on Windows.
+/// it is a staging folder of the caller.
 pub fn install_all(
     context: &Context,
     wheels: &[WheelToInstall<'_>],
-    prefix: &Path,
-    layout: TreeLayout,
-    launchers: Option<&WindowsLaunchers>,
+    destination: &Destination<'_>,
 ) -> Result<InstalledAll, InstallError> {
     let everything = || wheels.iter().map(shown).collect::<Vec<_>>().join("`, `");
     let failed = |kind| InstallError { wheel: everything(), kind };
     let pool = thread_pool(context).map_err(|error| failed(InstallErrorKind::Threads(error)))?;
-    pool.install(|| Installation { context, wheels, prefix, layout, launchers }.run())
+    pool.install(|| Installation { context, wheels, destination }.run())
 }
 
 fn shown(wheel: &WheelToInstall<'_>) -> String {
     wheel.wheel.contents.file_name.to_string()
 }
 
-type Planned = BTreeMap<TreePath, PlannedFile>;
+type Files = BTreeMap<TreePath, PlannedFile>;
 
 struct Installation<'a> {
     context: &'a Context,
     wheels: &'a [WheelToInstall<'a>],
-    prefix: &'a Path,
-    layout: TreeLayout,
-    launchers: Option<&'a WindowsLaunchers>,
+    destination: &'a Destination<'a>,
 }
 
 impl Installation<'_> {
@@ -131,13 +142,25 @@ impl Installation<'_> {
 
     fn run(&self) -> Result<InstalledAll, InstallError> {
         let names = self.names()?;
-        let planned = self.plan()?;
-        let verdict = self.settle(&names, &planned)?;
-        let removed = self.remove_former(&names)?;
+        let (planned, remarks): (Vec<Files>, Vec<_>) =
+            self.plan()?.into_iter().map(|plan| (plan.files, plan.remarks)).unzip();
+        let formers = former::find(self.destination.prefix, self.destination.layout);
+        let formers = formers.map_err(|kind| self.failed(0, kind))?;
+        let kept = self.guard(&names, &formers, &planned)?;
+        let verdict = self.settle(&names, &planned, &kept)?;
+        let removed = self.remove_former(&names, &formers)?;
         let method = self.make_folders_and_probe(&planned)?;
         let replaced = self.write(&planned, &verdict, method)?;
         let distributions = self.finish(&names, planned, &verdict)?;
-        Ok(InstalledAll { distributions, clashes: verdict.clashes, removed, replaced, method })
+        let of = |index: usize| names[index].clone();
+        let kept = kept
+            .into_iter()
+            .enumerate()
+            .flat_map(|(index, paths)| paths.into_iter().map(move |path| (path, of(index))));
+        let remarks = remarks.into_iter().enumerate();
+        let remarks = remarks.flat_map(|(index, own)| own.into_iter().map(move |remark| (of(index), remark)));
+        let (kept, remarks) = (kept.collect(), remarks.collect());
+        Ok(InstalledAll { distributions, clashes: verdict.clashes, kept, remarks, removed, replaced, method })
     }
 
     fn names(&self) -> Result<Vec<DistributionName>, InstallError> {
@@ -149,47 +172,88 @@ impl Installation<'_> {
         }
     }
 
-    fn plan(&self) -> Result<Vec<Planned>, InstallError> {
-        let planned: Vec<Result<Planned, InstallError>> = (0..self.wheels.len())
+    fn plan(&self) -> Result<Vec<Plan>, InstallError> {
+        let planned: Vec<Result<Plan, InstallError>> = (0..self.wheels.len())
             .into_par_iter()
             .with_max_len(1)
             .map(|index| {
                 let WheelToInstall { wheel, request } = &self.wheels[index];
-                let platform = self.layout.platform;
+                let Destination { layout, launchers, .. } = *self.destination;
+                let platform = layout.platform;
                 if !Target::is_for(platform, &wheel.contents.file_name.platform_tags) {
                     return Err(self.failed(index, InstallErrorKind::OtherPlatform { platform }));
                 }
-                let target = ScriptTarget { layout: self.layout, launchers: self.launchers };
+                let target = ScriptTarget { layout, launchers };
                 layout::files_of(wheel, target, request).map_err(|kind| self.failed(index, kind))
             })
             .collect();
         planned.into_iter().collect()
     }
 
-    fn settle(&self, names: &[DistributionName], planned: &[Planned]) -> Result<Verdict, InstallError> {
+    /// Holds every file to what the interpreter brought. Per wheel, those of its files that are not made.
+    fn guard(
+        &self,
+        names: &[DistributionName],
+        formers: &[Former],
+        planned: &[Files],
+    ) -> Result<Vec<BTreeSet<TreePath>>, InstallError> {
+        let Destination { layout, base, .. } = *self.destination;
+        let guard = Guard::new(layout, base, formers, &names.iter().collect());
+        let mut kept = vec![BTreeSet::new(); planned.len()];
+        for (index, files) in planned.iter().enumerate() {
+            for path in files.keys() {
+                if guard.judge(path).map_err(|kind| self.failed(index, kind))? == Judgement::KeepsOwn {
+                    kept[index].insert(path.clone());
+                }
+            }
+        }
+        Ok(kept)
+    }
+
+    fn settle(
+        &self,
+        names: &[DistributionName],
+        planned: &[Files],
+        kept: &[BTreeSet<TreePath>],
+    ) -> Result<Verdict, InstallError> {
         let claims: Vec<Claim<'_>> = (0..names.len())
             .map(|index| Claim {
                 name: &names[index],
                 requested: self.wheels[index].request.requested,
-                files: planned[index].iter().map(|(path, file)| (path, file.sha256)).collect(),
+                files: planned[index]
+                    .iter()
+                    .filter(|(path, _)| !kept[index].contains(*path))
+                    .map(|(path, file)| (path, file.sha256))
+                    .collect(),
             })
             .collect();
-        let fold_case = matches!(self.layout.platform.os(), Os::Windows | Os::Macos);
-        clash::settle(&claims, fold_case).map_err(|(index, kind)| self.failed(index, kind))
-    }
-
-    fn remove_former(&self, names: &[DistributionName]) -> Result<Vec<DistributionName>, InstallError> {
-        let of = |name: &DistributionName| names.iter().position(|other| other == name).unwrap_or_default();
-        let found = former::find(self.prefix, self.layout, &names.iter().collect::<BTreeSet<_>>());
-        let found = found.map_err(|kind| self.failed(0, kind))?;
-        for (name, dist_info) in &found {
-            former::remove(self.prefix, self.layout, dist_info).map_err(|kind| self.failed(of(name), kind))?;
+        let fold_case = matches!(self.destination.layout.platform.os(), Os::Windows | Os::Macos);
+        let mut verdict = clash::settle(&claims, fold_case).map_err(|(index, kind)| self.failed(index, kind))?;
+        for (index, paths) in kept.iter().enumerate() {
+            verdict.not_made[index].extend(paths.iter().cloned());
+            verdict.not_owned[index].extend(paths.iter().cloned());
         }
-        Ok(found.into_iter().map(|(name, _)| name).collect())
+        Ok(verdict)
     }
 
-    fn make_folders_and_probe(&self, planned: &[Planned]) -> Result<LinkMethod, InstallError> {
-        archive::make_folders(self.prefix).map_err(|error| self.failed(0, io_error("create", self.prefix, error)))?;
+    fn remove_former(
+        &self,
+        names: &[DistributionName],
+        formers: &[Former],
+    ) -> Result<Vec<DistributionName>, InstallError> {
+        let mut removed = Vec::new();
+        for former in formers {
+            let Some(index) = names.iter().position(|name| *name == former.name) else { continue };
+            let Destination { prefix, layout, .. } = *self.destination;
+            former::remove(prefix, layout, former).map_err(|kind| self.failed(index, kind))?;
+            removed.push(former.name.clone());
+        }
+        Ok(removed)
+    }
+
+    fn make_folders_and_probe(&self, planned: &[Files]) -> Result<LinkMethod, InstallError> {
+        archive::make_folders(self.destination.prefix)
+            .map_err(|error| self.failed(0, io_error("create", self.destination.prefix, error)))?;
         let mut folders: BTreeSet<TreePath> = BTreeSet::new();
         for path in planned.iter().flat_map(BTreeMap::keys) {
             let mut parent = path.parent();
@@ -202,7 +266,7 @@ impl Installation<'_> {
         }
         // Sorted, so every folder comes after the one it lies in.
         for folder in &folders {
-            let path = folder.below(self.prefix);
+            let path = folder.below(self.destination.prefix);
             match archive::make_folder(&path) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !path.is_dir() => {
                     return Err(self.failed(0, io_error("create", &path, error)));
@@ -213,15 +277,14 @@ impl Installation<'_> {
         let sample =
             self.wheels.iter().find_map(|wheel| Some(wheel.wheel.path_of(wheel.wheel.contents.entries.first()?)));
         match sample {
-            Some(sample) => {
-                LinkMethod::probe(&sample, self.prefix).map_err(|error| self.failed(0, InstallErrorKind::Store(error)))
-            }
+            Some(sample) => LinkMethod::probe(&sample, self.destination.prefix)
+                .map_err(|error| self.failed(0, InstallErrorKind::Store(error))),
             None => Ok(LinkMethod::Copy),
         }
     }
 
     /// Everything but the RECORDs. Gives the paths where something stood before.
-    fn write(&self, planned: &[Planned], verdict: &Verdict, method: LinkMethod) -> Result<Vec<TreePath>, InstallError> {
+    fn write(&self, planned: &[Files], verdict: &Verdict, method: LinkMethod) -> Result<Vec<TreePath>, InstallError> {
         let mut tasks: Vec<(usize, &TreePath, &PlannedFile)> = Vec::new();
         for (index, files) in planned.iter().enumerate() {
             let made = files.iter().filter(|(path, _)| !verdict.not_made[index].contains(*path));
@@ -256,7 +319,7 @@ impl Installation<'_> {
         file: &PlannedFile,
         method: LinkMethod,
     ) -> Result<bool, InstallErrorKind> {
-        let target = path.below(self.prefix);
+        let target = path.below(self.destination.prefix);
         let tree = &self.wheels[index].wheel.tree;
         let place = || match &file.content {
             Content::Linked(source) => link::place(method, &source.below(tree), &target, file.executable),
@@ -282,7 +345,7 @@ impl Installation<'_> {
     fn finish(
         &self,
         names: &[DistributionName],
-        planned: Vec<Planned>,
+        planned: Vec<Files>,
         verdict: &Verdict,
     ) -> Result<Vec<Installed>, InstallError> {
         let results: Vec<Result<Installed, InstallError>> = planned
@@ -301,12 +364,12 @@ impl Installation<'_> {
         &self,
         index: usize,
         name: &DistributionName,
-        files: Planned,
+        files: Files,
         not_owned: &HashSet<TreePath>,
     ) -> Result<Installed, InstallErrorKind> {
         let contents = &self.wheels[index].wheel.contents;
-        let site = self.layout.site_packages();
-        let dist_info = layout::dist_info(self.wheels[index].wheel, self.layout)?;
+        let site = self.destination.layout.site_packages();
+        let dist_info = layout::dist_info(self.wheels[index].wheel, self.destination.layout)?;
         let record = dist_info.join(&"RECORD".parse().expect("a literal path inside the tree"));
         let mut rows = vec![Row { path: record::relative_to(&record, &site), content: None }];
         let mut installed = Vec::with_capacity(files.len() + 1);
@@ -327,7 +390,7 @@ impl Installation<'_> {
             installed.push(InstalledFile { path, sha256, size, executable, source });
         }
         let text = record::write(rows);
-        let target = record.below(self.prefix);
+        let target = record.below(self.destination.prefix);
         create(&target, &text, false).map_err(|error| io_error("write", &target, error))?;
         let (sha256, size) = (Digest::of(&text), text.len() as u64);
         installed.push(InstalledFile { path: record, sha256, size, executable: false, source: None });

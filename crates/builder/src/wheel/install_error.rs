@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use vocab::{DistributionName, Exit, Fault, PlatformKey, TreePath};
 
+use super::guard::Owner;
 use crate::store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,13 @@ pub struct InstallError {
 
 #[derive(Debug, thiserror::Error)]
 pub enum InstallErrorKind {
+    #[error("its file `{path}` would {how} {owner}")]
+    Owned {
+        path: TreePath,
+        /// A verb with its object: `replace a file of`.
+        how: &'static str,
+        owner: Owner,
+    },
     #[error("its file `{path}` is refused: {reason}")]
     Refused { path: String, reason: String },
     #[error("it brings `{path}` twice, with different content")]
@@ -53,7 +61,7 @@ impl Fault for InstallError {
 
     fn exit(&self) -> Exit {
         match self.kind {
-            InstallErrorKind::Refused { .. } => Exit::Trust,
+            InstallErrorKind::Refused { .. } | InstallErrorKind::Owned { .. } => Exit::Trust,
             _ => Exit::Build,
         }
     }
@@ -64,6 +72,11 @@ impl Fault for InstallError {
             InstallErrorKind::FileAndFolder { .. } | InstallErrorKind::CaseClash { .. } => {
                 Some("leave one of the two out with `skip`, or take another version".into())
             }
+            InstallErrorKind::Owned { .. } => Some(
+                "a wheel may not change the interpreter or what came with it: leave it out with `skip`, or take another \
+                 version"
+                    .into(),
+            ),
             InstallErrorKind::OtherPlatform { .. } => {
                 Some("take the file whose name has this platform's tag, or skip the distribution here".into())
             }

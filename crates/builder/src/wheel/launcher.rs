@@ -1,14 +1,16 @@
-//! What a script becomes on its platform: on POSIX a file that finds the interpreter beside itself, on Windows, where
-//! only programs can be started, a program with the script inside.
+//! What a script becomes on its platform: on POSIX a file that finds the interpreter from its own place, on Windows,
+//! where only programs can be started, a program with the script inside.
+
+use vocab::{TreeLayout, TreePath};
 
 use super::install_error::InstallErrorKind;
-use super::{EntryPoint, script};
+use super::{EntryPoint, record, script};
 use crate::windows_launcher::WindowsLaunchers;
-use vocab::TreeLayout;
 
 /// A file in the scripts folder. All of them are executable.
 pub(super) struct ScriptFile {
-    pub file_name: String,
+    /// Below the scripts folder.
+    pub path: TreePath,
     pub content: Vec<u8>,
 }
 
@@ -22,28 +24,46 @@ pub(super) struct ScriptTarget<'a> {
 
 impl ScriptTarget<'_> {
     pub(super) fn entry_point(self, point: &EntryPoint) -> Result<ScriptFile, InstallErrorKind> {
-        let body = script::entry_point_body(point);
+        let refused = |error: vocab::TreePathError| InstallErrorKind::Refused {
+            path: point.name.clone(),
+            reason: error.reason.to_owned(),
+        };
+        let (path, body) = (point.name.parse().map_err(refused)?, script::entry_point_body(point));
         if self.layout.platform.is_windows() {
-            return self.program(&point.name, body.as_bytes(), point.gui);
+            return self.program(&path, body.as_bytes(), point.gui);
         }
-        let interpreter = self.layout.interpreter();
-        let content = script::posix_script(interpreter.file_name(), &body);
-        Ok(ScriptFile { file_name: point.name.clone(), content })
+        let content = script::posix_script(&self.interpreter_from(&path), &body);
+        Ok(ScriptFile { path, content })
     }
 
-    /// For a script of a wheel's own that asks for the installation's interpreter.
-    pub(super) fn python_script(self, name: &str, body: &[u8], gui: bool) -> Result<ScriptFile, InstallErrorKind> {
+    /// For a script of a wheel's own that asks for the installation's interpreter. `path` is below the scripts folder.
+    pub(super) fn python_script(self, path: &TreePath, body: &[u8], gui: bool) -> Result<ScriptFile, InstallErrorKind> {
         if self.layout.platform.is_windows() {
-            let stem = name.strip_suffix(".py").or_else(|| name.strip_suffix(".pyw")).unwrap_or(name);
-            return self.program(stem, body, gui);
+            return self.program(path, body, gui);
         }
-        let content = script::rewritten_posix(self.layout.interpreter().file_name(), body);
-        Ok(ScriptFile { file_name: name.to_owned(), content })
+        let content = script::rewritten_posix(&self.interpreter_from(path), body);
+        Ok(ScriptFile { path: path.clone(), content })
     }
 
-    fn program(self, stem: &str, body: &[u8], gui: bool) -> Result<ScriptFile, InstallErrorKind> {
-        let file_name = format!("{stem}.exe");
-        let launchers = self.launchers.ok_or_else(|| InstallErrorKind::NoLauncher { script: file_name.clone() })?;
-        Ok(ScriptFile { content: launchers.program(body, gui), file_name })
+    /// `python3.12` as seen from the folder of the script, `../python3.12` for one that lies a folder deeper.
+    fn interpreter_from(self, path: &TreePath) -> String {
+        let folder = self.layout.scripts().join(&path.parent().unwrap_or_default());
+        record::relative_to(&self.layout.interpreter(), &folder)
+    }
+
+    /// `tool.exe` for `tool` and `tool.py`, as pip and uv call it.
+    fn program(self, path: &TreePath, body: &[u8], gui: bool) -> Result<ScriptFile, InstallErrorKind> {
+        let name = path.as_str();
+        let stem = [".py", ".pyw"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+        let script = format!("{stem}.exe");
+        let Some(launchers) = self.launchers else { return Err(InstallErrorKind::NoLauncher { script }) };
+        let interpreter = self.interpreter_from(path);
+        let folder = interpreter.strip_suffix("python.exe").unwrap_or_default().replace('/', "\\");
+        let refused = |error: vocab::TreePathError| InstallErrorKind::Refused {
+            path: error.text.clone(),
+            reason: error.reason.to_owned(),
+        };
+        let path = script.parse().map_err(refused)?;
+        Ok(ScriptFile { path, content: launchers.program_below(&folder, body, gui) })
     }
 }

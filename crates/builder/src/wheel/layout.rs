@@ -8,7 +8,7 @@ use vocab::{Digest, TreePath};
 use super::install_error::InstallErrorKind;
 use super::launcher::{ScriptFile, ScriptTarget};
 use super::name_rules::refused_by_windows;
-use super::{Entry, InstallRequest, UnpackedWheel, script};
+use super::{Entry, InstallRequest, Remark, UnpackedWheel, script};
 use vocab::TreeLayout;
 
 /// One file to be, at its key in the map of [`files_of`].
@@ -53,12 +53,19 @@ pub(super) fn dist_info(wheel: &UnpackedWheel, layout: TreeLayout) -> Result<Tre
     Ok(layout.site_packages().join(&parsed(&format!("{}.dist-info", wheel.contents.stem))?))
 }
 
-/// Everything but RECORD, by path below the prefix.
+/// What installing a wheel comes to.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// Everything but RECORD, by path below the prefix.
+    pub files: BTreeMap<TreePath, PlannedFile>,
+    pub remarks: Vec<Remark>,
+}
+
 pub(super) fn files_of(
     wheel: &UnpackedWheel,
     target: ScriptTarget<'_>,
     request: &InstallRequest,
-) -> Result<BTreeMap<TreePath, PlannedFile>, InstallErrorKind> {
+) -> Result<Plan, InstallErrorKind> {
     let layout = target.layout;
     let dist_info = dist_info(wheel, layout)?;
     let mut files: BTreeMap<TreePath, PlannedFile> = BTreeMap::new();
@@ -70,12 +77,9 @@ pub(super) fn files_of(
         }
         files.insert(path, file);
     }
-    for point in &wheel.contents.entry_points {
-        let (path, file) = script_file(layout, target.entry_point(point)?)?;
-        files.insert(path, file);
-    }
+    let remarks = add_entry_points(wheel, target, &mut files)?;
     // What an installer writes is ours to write; a wheel that brings it was packed from an installation.
-    for name in ["INSTALLER", "REQUESTED", "direct_url.json"] {
+    for name in ["INSTALLER", "RECORD", "REQUESTED", "direct_url.json"] {
         files.remove(&dist_info.join(&parsed(name)?));
     }
     let mut add = |name: &str, bytes: Vec<u8>| -> Result<(), InstallErrorKind> {
@@ -90,7 +94,33 @@ pub(super) fn files_of(
         add("direct_url.json", url.to_string().into_bytes())?;
     }
     check_names(&files, layout)?;
-    Ok(files)
+    check_dist_info(&files, wheel, layout)?;
+    Ok(Plan { files, remarks })
+}
+
+/// A script of an entry point stands in place of one that the wheel has as a file.
+fn add_entry_points(
+    wheel: &UnpackedWheel,
+    target: ScriptTarget<'_>,
+    files: &mut BTreeMap<TreePath, PlannedFile>,
+) -> Result<Vec<Remark>, InstallErrorKind> {
+    let mut remarks = Vec::new();
+    let mut made: BTreeMap<TreePath, &str> = BTreeMap::new();
+    for point in &wheel.contents.entry_points {
+        let (path, file) = script_file(target.layout, target.entry_point(point)?)?;
+        if path.as_str().ends_with(".exe.exe") {
+            remarks.push(Remark::scripts(format!("its script `{}` becomes `{path}` on Windows", point.name)));
+        }
+        // `tool` and `tool.py` are one program on Windows.
+        if let Some(other) = made.get(&path) {
+            let text = format!("its script `{}` is left out: `{other}` becomes `{path}`, too", point.name);
+            remarks.push(Remark::scripts(text));
+            continue;
+        }
+        made.insert(path.clone(), &point.name);
+        files.insert(path, file);
+    }
+    Ok(remarks)
 }
 
 fn parsed(text: &str) -> Result<TreePath, InstallErrorKind> {
@@ -142,7 +172,7 @@ fn script(
     if start.starts_with(b"#!python") {
         let content = fs::read(&path).map_err(unreadable)?;
         if let Some((body, gui)) = script::python_body(&content) {
-            return script_file(target.layout, target.python_script(rest.as_str(), body, gui)?);
+            return script_file(target.layout, target.python_script(rest, body, gui)?);
         }
     }
     let content = Content::Copied(entry.path.clone());
@@ -151,20 +181,51 @@ fn script(
 }
 
 fn script_file(layout: TreeLayout, script: ScriptFile) -> Result<(TreePath, PlannedFile), InstallErrorKind> {
-    Ok((layout.scripts().join(&parsed(&script.file_name)?), PlannedFile::made(script.content, true)))
+    Ok((layout.scripts().join(&script.path), PlannedFile::made(script.content, true)))
 }
 
 fn check_names(files: &BTreeMap<TreePath, PlannedFile>, layout: TreeLayout) -> Result<(), InstallErrorKind> {
     let refuse = |path: &TreePath, reason: &str| {
         Err(InstallErrorKind::Refused { path: path.to_string(), reason: reason.to_owned() })
     };
-    if files.contains_key(&layout.interpreter()) {
-        return refuse(&layout.interpreter(), "it would replace the interpreter");
+    let rules = archive::NameRules::of_platform(layout.platform);
+    if let Some((path, fault)) = files.keys().find_map(|path| Some((path, rules.check(path.as_str()).err()?))) {
+        // Windows' own rules have a reason each, below.
+        if !matches!(fault, archive::EntryFault::NotOnWindows { .. }) {
+            return refuse(path, &fault.to_string());
+        }
     }
     if layout.platform.is_windows()
         && let Some((path, reason)) = files.keys().find_map(|path| Some((path, refused_by_windows(path)?)))
     {
         return refuse(path, reason);
+    }
+    Ok(())
+}
+
+/// Only the wheel itself is described by what it installs: `importlib.metadata` and pip would take another `.dist-info`
+/// or `.egg-info` for another distribution that is installed.
+fn check_dist_info(
+    files: &BTreeMap<TreePath, PlannedFile>,
+    wheel: &UnpackedWheel,
+    layout: TreeLayout,
+) -> Result<(), InstallErrorKind> {
+    let site = layout.site_packages();
+    for path in files.keys().filter(|path| path.starts_with(&site)) {
+        let Some(top) = path.segments().nth(site.segments().count()) else { continue };
+        let lower = top.to_ascii_lowercase();
+        let own = match lower.rsplit_once('.') {
+            Some((_, "dist-info")) => top.strip_suffix(".dist-info") == Some(&wheel.contents.stem),
+            Some((stem, "egg-info")) => {
+                let name = stem.split('-').next().unwrap_or_default();
+                name.parse().is_ok_and(|name: vocab::DistributionName| name == wheel.contents.file_name.name)
+            }
+            _ => continue,
+        };
+        if !own {
+            let reason = format!("`{top}` describes another distribution");
+            return Err(InstallErrorKind::Refused { path: path.to_string(), reason });
+        }
     }
     Ok(())
 }

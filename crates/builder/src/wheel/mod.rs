@@ -10,6 +10,7 @@ mod clash;
 mod entry_points;
 mod file_name;
 mod former;
+mod guard;
 mod install;
 mod install_error;
 mod launcher;
@@ -18,6 +19,7 @@ mod link;
 mod metadata;
 mod name_rules;
 mod record;
+mod remark;
 mod script;
 mod unpack;
 mod unpack_error;
@@ -30,12 +32,16 @@ use crate::Context;
 
 pub use entry_points::EntryPoint;
 pub use file_name::{WheelFileName, WheelFileNameError};
-pub use install::{InstallRequest, Installed, InstalledAll, InstalledFile, WheelToInstall, install, install_all};
+pub use guard::Owner;
+pub use install::{
+    Destination, InstallRequest, Installed, InstalledAll, InstalledFile, WheelToInstall, install, install_all,
+};
 pub use install_error::{InstallError, InstallErrorKind};
 pub use link::LinkMethod;
 pub(crate) use link::place;
 pub use metadata::WheelMetadata;
 pub(crate) use name_rules::refused_by_windows;
+pub use remark::{Remark, RemarkKind};
 pub(crate) use unpack::seal;
 pub use unpack::{WheelBlob, unpack, unpack_all};
 pub use unpack_error::{UnpackError, UnpackErrorKind};

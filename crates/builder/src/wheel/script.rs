@@ -7,7 +7,7 @@
 
 use super::EntryPoint;
 
-/// The lines that start `interpreter` (a file name) from the script's own folder. For Python they are a string.
+/// The lines that start `interpreter`, a path as seen from the script's own folder. For Python they are a string.
 fn posix_header(interpreter: &str) -> String {
     // A path without a slash comes from `sh script`; `${self%/*}` needs one.
     format!(

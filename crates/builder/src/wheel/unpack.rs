@@ -11,6 +11,7 @@ use vocab::{Digest, TreePath};
 use zip::ZipArchive;
 use zip::read::ZipReadOptions;
 
+use super::entry_points::EntryPoints;
 use super::record::{self, Algorithm, Expected};
 use super::unpack_error::{UnpackError, UnpackErrorKind};
 use super::unpacked::{self, Contents, Entry, UnpackedWheel};
@@ -136,7 +137,7 @@ fn inflate(context: &Context, blob: &WheelBlob, staged: &Path) -> Result<Content
     let texts = Texts { archive: &archive, members: &members, folder: format!("{stem}.dist-info") };
     texts.check_format()?;
     let metadata = texts.metadata(&blob.file_name)?;
-    let entry_points = texts.entry_points()?;
+    let EntryPoints { scripts: entry_points, remarks } = texts.entry_points()?;
     let mut rows = texts.record()?;
     let own = ["RECORD", "RECORD.jws", "RECORD.p7s"].map(|name| format!("{stem}.dist-info/{name}"));
     members.retain(|member| !own.iter().any(|path| path == member.path.as_str()));
@@ -164,7 +165,7 @@ fn inflate(context: &Context, blob: &WheelBlob, staged: &Path) -> Result<Content
     let size = fs::metadata(&blob.path).map(|metadata| metadata.len());
     let size = size.map_err(|source| UnpackErrorKind::Read { path: blob.path.clone(), source })?;
     let (format, sha256, file_name) = (unpacked::FORMAT, blob.sha256, blob.file_name.clone());
-    let contents = Contents { format, sha256, size, file_name, stem, metadata, entry_points, entries };
+    let contents = Contents { format, sha256, size, file_name, stem, metadata, entry_points, remarks, entries };
     let table = staged.join(unpacked::TABLE);
     let text = serde_json::to_vec(&contents).expect("the table is plain JSON");
     fs::write(&table, text).map_err(|error| UnpackErrorKind::write(&table, error))?;
@@ -249,9 +250,9 @@ impl Texts<'_> {
         Err(self.malformed("METADATA", reason))
     }
 
-    fn entry_points(&self) -> Result<Vec<super::EntryPoint>, UnpackErrorKind> {
+    fn entry_points(&self) -> Result<EntryPoints, UnpackErrorKind> {
         let Some(bytes) = self.read("entry_points.txt")? else {
-            return Ok(Vec::new());
+            return Ok(EntryPoints::default());
         };
         let malformed = |reason| self.malformed("entry_points.txt", reason);
         let text = String::from_utf8(bytes).map_err(|_| malformed("it is not UTF-8".into()))?;

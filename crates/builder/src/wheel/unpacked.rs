@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, TreePath};
 
-use super::{EntryPoint, WheelFileName, WheelMetadata};
+use super::{EntryPoint, Remark, WheelFileName, WheelMetadata};
 
 /// A wheel whose files are in the store and were checked against its RECORD.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct UnpackedWheel {
     pub contents: Contents,
 }
 
-/// The table of an unpacked wheel, `entries.json`. `format` is 1; another one is unpacked anew.
+/// The table of an unpacked wheel, `entries.json`. `format` is 2; another one is unpacked anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contents {
     pub(super) format: u32,
@@ -36,6 +36,9 @@ pub struct Contents {
     pub stem: String,
     pub metadata: WheelMetadata,
     pub entry_points: Vec<EntryPoint>,
+    /// Told at every build.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
     /// Sorted by path. Without RECORD and its signatures, which installing replaces.
     pub entries: Vec<Entry>,
 }
@@ -60,7 +63,7 @@ impl Contents {
     }
 }
 
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 pub(super) const TABLE: &str = "entries.json";
 pub(super) const TREE: &str = "tree";
 

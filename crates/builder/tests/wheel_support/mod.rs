@@ -10,7 +10,9 @@ use builder::Context;
 use builder::base::GoModules;
 use builder::download::{DownloadSettings, Downloader, FetchRequest};
 use builder::store::Store;
-use builder::wheel::{InstallRequest, InstalledAll, UnpackError, UnpackedWheel, WheelBlob, WheelToInstall};
+use builder::wheel::{
+    Destination, InstallRequest, InstalledAll, UnpackError, UnpackedWheel, WheelBlob, WheelToInstall,
+};
 use builder::windows_launcher::WindowsLaunchers;
 use testkit::FixtureFile;
 use vocab::TreeLayout;
@@ -79,8 +81,16 @@ impl Bench {
         let unpacked: Vec<_> = wheels.iter().map(|wheel| self.unpack(wheel).unwrap()).collect();
         let wheels: Vec<_> =
             unpacked.iter().map(|wheel| WheelToInstall { wheel, request: InstallRequest::new(true) }).collect();
-        builder::wheel::install_all(&self.context, &wheels, prefix, layout, Some(&launchers())).unwrap()
+        let launchers = launchers();
+        let destination = Destination { launchers: Some(&launchers), ..destination(prefix, layout) };
+        builder::wheel::install_all(&self.context, &wheels, &destination).unwrap()
     }
+}
+
+/// A prefix without an interpreter of its own, and without launchers.
+pub fn destination(prefix: &Path, layout: TreeLayout) -> Destination<'_> {
+    static NOTHING: std::collections::BTreeSet<vocab::TreePath> = std::collections::BTreeSet::new();
+    Destination { prefix, layout, base: &NOTHING, launchers: None }
 }
 
 /// Not the real ones, whose bytes play no part where nothing is started.

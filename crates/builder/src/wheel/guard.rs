@@ -1,0 +1,242 @@
+//! What the interpreter brought is nobody's to replace: no name that starts it, nothing that is imported in place of its
+//! library, no file of a distribution that came with it, unless another version of that very distribution is installed.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt;
+
+use archive::NameRules;
+use vocab::{DistributionName, ModuleFolder, TreeLayout, TreePath};
+
+use super::former::Former;
+use super::install_error::InstallErrorKind;
+
+/// Whose a file is that stood in the prefix before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    Interpreter,
+    /// One that came with the interpreter, such as pip.
+    Distribution(DistributionName),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interpreter => formatter.write_str("the interpreter"),
+            Self::Distribution(name) => write!(formatter, "`{name}`, which came with the interpreter"),
+        }
+    }
+}
+
+/// What is to become of a file that a wheel brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judgement {
+    Free,
+    /// The interpreter's own stays, and nothing is lost by it.
+    KeepsOwn,
+}
+
+pub(super) struct Guard {
+    layout: TreeLayout,
+    rules: NameRules,
+    /// Files and links, by folded path.
+    files: HashMap<String, Owner>,
+    /// Folded.
+    folders: HashSet<String>,
+    /// Folded.
+    modules: HashMap<(ModuleFolder, String), Owner>,
+}
+
+impl Guard {
+    /// `base` are the files and links of the interpreter, `formers` the distributions among them. Those that make room
+    /// for one of `names` are not guarded.
+    pub(super) fn new(
+        layout: TreeLayout,
+        base: &BTreeSet<TreePath>,
+        formers: &[Former],
+        names: &BTreeSet<&DistributionName>,
+    ) -> Self {
+        let mut owners: HashMap<&TreePath, &Former> = HashMap::new();
+        for former in formers {
+            owners.extend(former.files.iter().map(|path| (path, former)));
+        }
+        let owner_of = |path: &TreePath| {
+            owners.get(path).copied().or_else(|| formers.iter().find(|former| path.starts_with(&former.dist_info)))
+        };
+        let rules = NameRules::of_platform(layout.platform);
+        let (files, folders) = (HashMap::with_capacity(base.len()), HashSet::new());
+        let mut guard = Self { layout, rules, files, folders, modules: HashMap::new() };
+        // Byte code there is believed before the source that it was once made from.
+        let byte_code = (ModuleFolder::StandardLibrary, "__pycache__".to_owned());
+        guard.modules.insert(byte_code, Owner::Interpreter);
+        for path in base {
+            let owner = match owner_of(path) {
+                Some(former) if names.contains(&former.name) => continue,
+                Some(former) => Owner::Distribution(former.name.clone()),
+                None => Owner::Interpreter,
+            };
+            guard.add(path, owner);
+        }
+        guard
+    }
+
+    fn add(&mut self, path: &TreePath, owner: Owner) {
+        if let Some((folder, module)) = self.layout.top_level_module(path) {
+            // A note such as `site-packages/README.txt` names no module of anybody's.
+            let is_module = folder == ModuleFolder::StandardLibrary || owner != Owner::Interpreter;
+            if is_module && module != "site-packages" {
+                self.modules.insert((folder, self.folded(module)), owner.clone());
+            }
+        }
+        let mut parent = path.parent();
+        while let Some(folder) = parent.filter(|folder| !folder.is_root()) {
+            parent = folder.parent();
+            if !self.folders.insert(self.folded(folder.as_str())) {
+                break;
+            }
+        }
+        self.files.insert(self.folded(path.as_str()), owner);
+    }
+
+    fn folded(&self, text: &str) -> String {
+        self.rules.folded(text).unwrap_or_else(|| text.to_owned())
+    }
+
+    /// Of a file that a wheel would have at `path`, whether or not one stands there.
+    pub(super) fn judge(&self, path: &TreePath) -> Result<Judgement, InstallErrorKind> {
+        let refuse =
+            |how, owner: &Owner| Err(InstallErrorKind::Owned { path: path.clone(), how, owner: owner.clone() });
+        if let Some(owner) = self.files.get(&self.folded(path.as_str())) {
+            if *owner == Owner::Interpreter && self.is_c_runtime(path) {
+                return Ok(Judgement::KeepsOwn);
+            }
+            return refuse("replace a file of", owner);
+        }
+        if self.layout.starts_interpreter(path) {
+            return refuse("take the place of", &Owner::Interpreter);
+        }
+        if let Some((folder, module)) = self.layout.top_level_module(path)
+            && let Some(owner) = self.modules.get(&(folder, self.folded(module)))
+        {
+            return refuse("stand among or before the modules of", owner);
+        }
+        if self.folders.contains(&self.folded(path.as_str())) {
+            return refuse("be a file where there is a folder of", &Owner::Interpreter);
+        }
+        let mut parent = path.parent();
+        while let Some(folder) = parent.filter(|folder| !folder.is_root()) {
+            // A link to a folder is such a file, and leads elsewhere.
+            if let Some(owner) = self.files.get(&self.folded(folder.as_str())) {
+                return refuse("need a folder where there is a file of", owner);
+            }
+            parent = folder.parent();
+        }
+        Ok(Judgement::Free)
+    }
+
+    /// A library of Microsoft's compiler, compatible with every older one of its name. The interpreter was tested with
+    /// its own.
+    fn is_c_runtime(&self, path: &TreePath) -> bool {
+        let name = path.file_name().to_ascii_lowercase();
+        self.layout.platform.is_windows() && name.starts_with("vcruntime140") && name.ends_with(".dll")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vocab::PlatformKey;
+
+    use super::*;
+
+    fn path(text: &str) -> TreePath {
+        text.parse().unwrap()
+    }
+
+    fn judged(platform: PlatformKey, replaced: &[&str], file: &str) -> String {
+        let layout = TreeLayout { platform, python: "3.12.10".parse().unwrap() };
+        let (library, dynamic) = if platform.is_windows() {
+            ("Lib", "bin/python312.dll")
+        } else {
+            ("lib/python3.12", "lib/libpython3.12.so")
+        };
+        let pip = format!("{library}/site-packages/pip/__init__.py");
+        let mut base: BTreeSet<TreePath> =
+            ["bin/python3.12", "bin/pip3", "bin/2to3", "bin/vcruntime140.dll", "lib64", dynamic, &pip].map(path).into();
+        base.extend(
+            ["json/__init__.py", "os.py", "site-packages/pip-26.dist-info/RECORD", "site-packages/README.txt"]
+                .map(|name| path(&format!("{library}/{name}"))),
+        );
+        let former = Former {
+            name: "pip".parse().unwrap(),
+            dist_info: path(&format!("{library}/site-packages/pip-26.dist-info")),
+            files: vec![path("bin/pip3"), path(&pip)],
+        };
+        let replaced: Vec<DistributionName> = replaced.iter().map(|name| name.parse().unwrap()).collect();
+        let guard = Guard::new(layout, &base, &[former], &replaced.iter().collect());
+        match guard.judge(&path(file)) {
+            Ok(Judgement::Free) => "free".to_owned(),
+            Ok(Judgement::KeepsOwn) => "stays".to_owned(),
+            Err(InstallErrorKind::Owned { owner: Owner::Distribution(name), .. }) => name.to_string(),
+            Err(InstallErrorKind::Owned { .. }) => "interpreter".to_owned(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn attack_8_nothing_stands_in_for_the_library_or_the_interpreter() {
+        let cases = [
+            // (file, on Linux, on macOS)
+            ("bin/python", "interpreter", "interpreter"),
+            ("bin/2to3", "interpreter", "interpreter"),
+            ("bin/2To3", "free", "interpreter"),
+            ("bin/tool", "free", "free"),
+            ("lib/libpython3.12.so", "interpreter", "interpreter"),
+            ("lib/python3.12/json/__init__.py", "interpreter", "interpreter"),
+            ("lib/python3.12/json/more.py", "interpreter", "interpreter"),
+            ("lib/python3.12/os.abi3.so", "interpreter", "interpreter"),
+            ("lib/python3.12/__pycache__/os.cpython-312.pyc", "interpreter", "interpreter"),
+            ("lib/python312.zip", "interpreter", "interpreter"),
+            ("pyvenv.cfg", "interpreter", "interpreter"),
+            ("lib64/python3.12/os.py", "interpreter", "interpreter"),
+            ("lib/python3.12", "interpreter", "interpreter"),
+            ("lib/python3.12/site-packages/README.md", "free", "free"),
+            ("lib/python3.12/site-packages/json.py", "free", "free"),
+            ("lib/python3.12/site-packages/pip/__init__.py", "pip", "pip"),
+            ("lib/python3.12/site-packages/PIP/__init__.py", "free", "pip"),
+            ("lib/python3.12/site-packages/pip/__pycache__/__init__.cpython-312.pyc", "pip", "pip"),
+            ("lib/python3.12/site-packages/pip.py", "pip", "pip"),
+            ("bin/pip3", "pip", "pip"),
+        ];
+        for (file, linux, macos) in cases {
+            assert_eq!(judged(PlatformKey::LinuxX64, &[], file), linux, "for {file} on Linux");
+            assert_eq!(judged(PlatformKey::MacosxAarch64, &[], file), macos, "for {file} on macOS");
+        }
+    }
+
+    #[test]
+    fn pip_is_replaced_by_pip_alone() {
+        for file in
+            ["bin/pip3", "lib/python3.12/site-packages/pip/__init__.py", "lib/python3.12/site-packages/pip/new.py"]
+        {
+            assert_eq!(judged(PlatformKey::LinuxX64, &["pip"], file), "free", "for {file}");
+            assert_eq!(judged(PlatformKey::LinuxX64, &["demo"], file), "pip", "for {file}");
+        }
+        assert_eq!(judged(PlatformKey::LinuxX64, &["pip"], "bin/python3"), "interpreter");
+    }
+
+    #[test]
+    fn on_windows_the_interpreters_own_libraries_stay() {
+        let cases = [
+            ("bin/python312.dll", "interpreter"),
+            ("bin/VCRuntime140.dll", "stays"),
+            ("bin/vcruntime140_1.dll", "free"),
+            ("DLLs/json.pyd", "interpreter"),
+            ("Lib/JSON.py", "interpreter"),
+            ("Lib/cmake/x.cmake", "free"),
+            ("bin/python.bat", "interpreter"),
+            ("bin/msvcp140.dll", "free"),
+        ];
+        for (file, expected) in cases {
+            assert_eq!(judged(PlatformKey::WindowsX64, &[], file), expected, "for {file}");
+        }
+    }
+}
