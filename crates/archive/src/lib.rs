@@ -112,4 +112,4 @@ pub use seek_table::{FrameSize, read_seek_table};
 pub use verify::{VerifyError, VerifyErrorKind, belong_together, verify};
 pub use zip_directory::ZipFault;
 pub use zip_member::{MemberFault, ZipMember, ZipMethod};
-pub use zip_members::{ZipError, ZipErrorKind, zip_members};
+pub use zip_members::{ZipError, ZipErrorKind, zip_members, zip_members_of};

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use vocab::{Exit, Fault, MANIFEST_FORMAT, Manifest};
+use vocab::{Exit, Fault, FileName, FileNameError, MANIFEST_FORMAT, Manifest};
 
 use crate::in_place::FileBeside;
 
@@ -22,12 +22,7 @@ pub fn read_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     let manifest: Manifest = serde_json::from_slice(bytes).map_err(|source| ManifestError::Shape { source })?;
     if let Some(artifact) = &manifest.artifact {
         // Readers look for the artifact beside the manifest, and must not be led elsewhere.
-        let plain = !artifact.file.is_empty()
-            && !artifact.file.starts_with('.')
-            && !artifact.file.contains(|c: char| matches!(c, '/' | '\\' | ':') || c.is_control());
-        if !plain {
-            return Err(ManifestError::FileName { file: artifact.file.clone() });
-        }
+        artifact.file.parse::<FileName>().map_err(ManifestError::FileName)?;
     }
     Ok(manifest)
 }
@@ -81,8 +76,8 @@ pub enum ManifestError {
     /// The message holds line and column.
     #[error("the manifest is malformed: {source}")]
     Shape { source: serde_json::Error },
-    #[error("the manifest's artifact is named `{file}`, which is not a plain file name")]
-    FileName { file: String },
+    #[error("the manifest's artifact is badly named: {0}")]
+    FileName(FileNameError),
 }
 
 impl Fault for ManifestError {
@@ -90,7 +85,7 @@ impl Fault for ManifestError {
         match self {
             Self::Write { .. } => "E_MANIFEST_WRITE",
             Self::Format { .. } => "E_MANIFEST_FORMAT",
-            Self::Shape { .. } | Self::FileName { .. } => "E_MANIFEST_MALFORMED",
+            Self::Shape { .. } | Self::FileName(_) => "E_MANIFEST_MALFORMED",
         }
     }
 

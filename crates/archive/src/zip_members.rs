@@ -27,10 +27,14 @@ pub fn zip_members(path: &Path) -> Result<BTreeMap<String, ZipMember>, ZipError>
 }
 
 fn members_of(path: &Path) -> Result<BTreeMap<String, ZipMember>, ZipErrorKind> {
-    let file = File::open(path)?;
+    zip_members_of(&File::open(path)?)
+}
+
+/// [`zip_members`] of a file that is open.
+pub fn zip_members_of(file: &File) -> Result<BTreeMap<String, ZipMember>, ZipErrorKind> {
     let size = file.metadata()?.len();
     let limit = Limits::default().entries;
-    let directory = ZipDirectory::read(&file, size, limit).map_err(|error| match error {
+    let directory = ZipDirectory::read(file, size, limit).map_err(|error| match error {
         DirectoryError::Read(source) => ZipErrorKind::Read { source },
         DirectoryError::Fault(fault) => ZipErrorKind::Malformed { fault },
         DirectoryError::Entry { name, fault } => ZipErrorKind::Entry { entry: name, fault },
@@ -42,7 +46,7 @@ fn members_of(path: &Path) -> Result<BTreeMap<String, ZipMember>, ZipErrorKind> 
     let mut members: BTreeMap<String, Option<ZipMember>> = BTreeMap::new();
     for (entry, end) in directory.entries.iter().zip(ends) {
         let name = directory.name(entry);
-        let read = &mut |offset, out: &mut [u8]| window.read(&file, size, offset, out);
+        let read = &mut |offset, out: &mut [u8]| window.read(file, size, offset, out);
         let member = match check_local(entry, name, end, read) {
             Ok(member) => Some(member),
             Err(MemberError::Fault(MemberFault::Encrypted | MemberFault::Method { .. })) => None,

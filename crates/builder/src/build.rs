@@ -238,7 +238,7 @@ fn build_one(
         return Ok(Ending::UpToDate(Box::new(product)));
     }
 
-    let tree = base::mend(context, &prepared.base, tree)?;
+    let tree = base::mend(context, &prepared.base, tree, options.scrutiny)?;
     let gathering = gather::gather(context, repository.root(), prepared, &tree, options, steps)?;
     remote_outcome(context)?;
     let launchers = for_target::launchers(context, prepared, &tree, &gathering.wheels)?;

@@ -16,7 +16,7 @@ use builder::plan::Plan;
 use builder::plan_matrix::plan_matrix;
 use builder::prepare::Preparation;
 use builder::remote::RemoteSettings;
-use builder::store::{self, Store};
+use builder::store::{self, Scrutiny, Store};
 use builder::{Context, summary};
 use cli::{Printer, Table};
 use config_merger::{LoadOptions, Repository};
@@ -317,6 +317,7 @@ impl Session<'_> {
             no_build: arguments.no_build,
             emulate: arguments.emulate,
             lenient_config: arguments.lenient_config,
+            scrutiny: if arguments.locked || in_ci { Scrutiny::Digests } else { Scrutiny::Glance },
             out: self.out(arguments.out.clone()),
             formats: formats(&arguments.format),
             level: arguments.level,

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use vocab::ArtifactFormat;
 
+use crate::store::Scrutiny;
+
 #[derive(Clone, Debug)]
 pub struct BuildOptions {
     /// Stop after the plan.
@@ -24,6 +26,8 @@ pub struct BuildOptions {
     pub lenient_config: bool,
     /// Artifacts and manifests go here.
     pub out: PathBuf,
+    /// Of what the store holds unpacked.
+    pub scrutiny: Scrutiny,
     /// Of the artifacts, each with its manifest; never empty.
     pub formats: Vec<ArtifactFormat>,
     /// 1 to 22; formats that go less high take their highest. `None` for each format's own.

@@ -5,7 +5,9 @@
 mod support;
 
 use std::fs;
+use std::path::Path;
 
+use builder::store::Store;
 use serde_json::json;
 use support::{Bench, PYTHON, assert_says, builder_requests, host, rich_bench, rich_packages};
 use testkit::{FixtureFile, FixtureIndex, WheelBuilder};
@@ -108,4 +110,50 @@ fn the_rows_of_other_platforms_stay_in_the_lock() {
     let lock = bench.lock();
     assert_eq!(lock["platforms"][elsewhere.as_str()], rows);
     assert_eq!(lock["platforms"][host().as_str()]["distributions"].as_array().unwrap().len(), 2);
+}
+
+/// Another content in its place, of the same size and with the same time stamp: what a glance does not see.
+fn exchange(path: &Path, content: &[u8]) {
+    let time = fs::metadata(path).unwrap().modified().unwrap();
+    fs::remove_file(path).unwrap();
+    fs::write(path, content).unwrap();
+    fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+}
+
+#[test]
+fn attack_5_a_locked_build_has_the_bytes_that_the_lock_names_whatever_the_store_holds() {
+    let demo = |answer: &str| WheelBuilder::new("demo", "1.0").file("demo/__init__.py", format!("answer = {answer}\n"));
+    let (genuine, evil) = (demo("42").build(), demo("13").build());
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [genuine.clone()]);
+    let digest = bench.build().manifest().artifact.unwrap().sha256;
+    let store = Store::at(bench.path("store"));
+    let unpacked = store.wheel(&genuine.sha256()).join("tree/demo/__init__.py");
+    let again = |run: support::Run| {
+        assert!(run.code == 0 && run.built(), "{}", run.told());
+        assert_eq!(run.manifest().artifact.unwrap().sha256, digest);
+        assert_eq!(bench.python("import demo; print(demo.answer)"), "42");
+    };
+    let forget = || {
+        support::remove(&bench.prefix());
+        support::remove(&bench.repository.at("dist"));
+    };
+
+    exchange(&unpacked, b"answer = 13\n");
+    forget();
+    again(bench.run(&[PYTHON, "--locked"]));
+
+    exchange(&unpacked, b"answer = 13\n");
+    forget();
+    again(support::run(bench.command(&[PYTHON]).env("CI", "true")));
+
+    // The wheel file, with its unpacked copy and without.
+    for keep_copy in [true, false] {
+        fs::write(store.blob(&genuine.sha256()), &evil.bytes).unwrap();
+        if !keep_copy {
+            support::remove(&store.wheel(&genuine.sha256()));
+        }
+        forget();
+        again(bench.run(&[PYTHON, "--locked"]));
+        assert_eq!(fs::read(store.blob(&genuine.sha256())).unwrap(), genuine.bytes);
+    }
 }

@@ -11,7 +11,7 @@ use std::process::Command;
 use builder::store::Store;
 use serde_json::{Value, json};
 use support::{Bench, PYTHON, assert_says, builder_requests, host, output};
-use testkit::{FixtureFile, FixtureIndex, GitRepository, HttpServer, SdistBuilder, WheelBuilder};
+use testkit::{FixtureFile, FixtureIndex, GitRepository, HttpServer, RecordFault, SdistBuilder, WheelBuilder};
 use vocab::Origin;
 
 fn wheel(name: &str, version: &str) -> FixtureFile {
@@ -357,4 +357,24 @@ fn case_field_bom_in_entry_points_and_case_field_slash_in_script_name_give_scrip
     let warnings = run.warnings().join("\n");
     assert_says(&warnings, &["W_WHEEL_SCRIPTS", "hbom-1.0-py3-none-any.whl", "`[Console_Scripts]`"]);
     assert_eq!(bench.fail(&["--strict"], 4).error()["code"], "E_WHEEL");
+}
+
+#[test]
+fn case_field_record_wrong_size_is_a_warning_with_the_facts() {
+    let wheel = || WheelBuilder::new("hsize", "1.0").file("hsize.py", "x = 1\n");
+    let size = RecordFault::WrongSize("hsize-1.0.dist-info/WHEEL".to_owned());
+    let bench = bench_of("hsize", wheel().record_fault(size).build());
+    let run = bench.build();
+    assert_says(
+        &run.warnings().join("\n"),
+        &["W_WHEEL_RECORD", "hsize-1.0-py3-none-any.whl", "`hsize-1.0.dist-info/WHEEL` has", "bytes, its RECORD says"],
+    );
+    // Told again by a build that finds it unpacked.
+    support::remove(&bench.prefix());
+    assert_says(&bench.build().warnings().join("\n"), &["W_WHEEL_RECORD"]);
+    assert_eq!(bench.fail(&["--strict"], 4).error()["code"], "E_WHEEL_RECORD");
+
+    let code = RecordFault::WrongDigest("hsize.py".to_owned());
+    let run = bench_of("hsize", wheel().record_fault(code).build()).fail(&[], 4);
+    assert_eq!(run.error()["code"], "E_WHEEL_RECORD");
 }

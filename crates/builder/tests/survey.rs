@@ -18,8 +18,12 @@ fn row(text: &str) -> LockedDistribution {
     let (name, version) = (words.next().unwrap(), words.next().unwrap());
     let (sha256, size) = (Digest::of(text), Some(1000));
     let source = match words.next() {
-        None => LockedSource::Wheel { file: format!("{name}-{version}-py3-none-any.whl"), sha256, size },
-        Some("sdist") => LockedSource::Sdist { file: format!("{name}-{version}.tar.gz"), sha256, size },
+        None => {
+            LockedSource::Wheel { file: format!("{name}-{version}-py3-none-any.whl").parse().unwrap(), sha256, size }
+        }
+        Some("sdist") => {
+            LockedSource::Sdist { file: format!("{name}-{version}.tar.gz").parse().unwrap(), sha256, size }
+        }
         Some(other) => panic!("no kind of row: {other}"),
     };
     LockedDistribution { name: name.parse().unwrap(), version: Some(version.into()), source }

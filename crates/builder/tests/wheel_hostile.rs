@@ -7,6 +7,7 @@ mod wheel_support;
 use std::fs;
 use std::io::{Cursor, Write as _};
 
+use builder::store::Scrutiny;
 use testkit::{FixtureFile, RecordFault, WheelBuilder};
 use vocab::{Digest, Exit, Fault};
 use wheel_support::{Bench, told};
@@ -28,19 +29,63 @@ fn demo() -> WheelBuilder {
 }
 
 #[test]
-fn a_record_that_does_not_fit_is_refused_with_exit_4_naming_the_file() {
+fn code_that_is_not_what_its_record_says_is_refused_with_exit_4_naming_the_file() {
     let file = || "demo/b.py".to_owned();
     let cases = [
-        (RecordFault::WrongDigest(file()), "its file `demo/b.py` has another digest than its RECORD says"),
-        (RecordFault::WrongSize(file()), "its file `demo/b.py` has another size than its RECORD says"),
-        (RecordFault::NotListed(file()), "its file `demo/b.py` is not listed in its RECORD with a digest"),
-        (RecordFault::NotThere("demo/c.py".into()), "its RECORD lists `demo/c.py`, which it does not have"),
-        (RecordFault::Missing, "its `demo-1.0.dist-info/RECORD` is not as wheels have it: there is none"),
+        (vec![RecordFault::WrongDigest(file())], "its file `demo/b.py` has another digest than its RECORD says"),
+        (
+            vec![RecordFault::WrongDigest(file()), RecordFault::Absolute(file())],
+            "its file `demo/b.py` has another digest than its RECORD says",
+        ),
+        (
+            vec![RecordFault::WrongDigest(file()), RecordFault::Hex(file())],
+            "its file `demo/b.py` has another digest than its RECORD says",
+        ),
+        (vec![RecordFault::Missing], "its `demo-1.0.dist-info/RECORD` is not as wheels have it: there is none"),
+        (
+            vec![RecordFault::NotThere("/etc/passwd".into())],
+            "its RECORD cannot be used: its row for `/etc/passwd` leads out of the wheel",
+        ),
+        (
+            vec![RecordFault::NotThere("../x".into())],
+            "its RECORD cannot be used: `../x` is not a path inside the tree: it leaves its root with `..`",
+        ),
+    ];
+    for (faults, expected) in cases {
+        let wheel = faults.iter().cloned().fold(demo(), WheelBuilder::record_fault).build();
+        assert_eq!(refusal(&wheel), (Exit::Trust, expected.to_owned()), "for {faults:?}");
+    }
+}
+
+#[test]
+fn case_field_record_wrong_size_a_careless_record_is_a_remark_with_the_facts() {
+    let (code, metadata) = (|| "demo/b.py".to_owned(), || "demo-1.0.dist-info/WHEEL".to_owned());
+    let cases = [
+        (RecordFault::WrongSize(metadata()), "`demo-1.0.dist-info/WHEEL` has 85 bytes, its RECORD says 86"),
+        (RecordFault::WrongDigest(metadata()), "`demo-1.0.dist-info/WHEEL` has another digest than its RECORD says"),
+        (RecordFault::NotListed(metadata()), "`demo-1.0.dist-info/WHEEL` is not in its RECORD"),
+        (RecordFault::Md5(metadata()), "`demo-1.0.dist-info/WHEEL` has a digest that says nothing in its RECORD"),
+        (RecordFault::WrongSize(code()), "`demo/b.py` has 1 bytes, its RECORD says 2"),
+        (RecordFault::NotListed(code()), "`demo/b.py` is not in its RECORD"),
+        (RecordFault::Absolute(code()), "its RECORD calls `demo/b.py` `/demo/b.py`"),
+        (RecordFault::NotThere("demo/c.py".into()), "`demo/c.py` is in its RECORD and not in the wheel"),
     ];
     for (fault, expected) in cases {
+        let bench = Bench::new();
         let wheel = demo().record_fault(fault.clone()).build();
-        assert_eq!(refusal(&wheel), (Exit::Trust, expected.to_owned()), "for {fault:?}");
+        for _ in 0..2 {
+            let unpacked = bench.unpack(&wheel).unwrap();
+            let texts: Vec<&str> = unpacked.contents.remarks.iter().map(|remark| remark.text.as_str()).collect();
+            assert_eq!(texts, [expected], "for {fault:?}");
+            assert_eq!(unpacked.contents.entries.len(), 4);
+        }
     }
+    // The same digest, spelled otherwise.
+    let hex = demo().record_fault(RecordFault::Hex(code())).build();
+    assert!(Bench::new().unpack(&hex).unwrap().contents.remarks.is_empty());
+    let many = (0..9).fold(demo(), |demo, index| demo.record_fault(RecordFault::NotThere(format!("demo/x{index}.py"))));
+    let unpacked = Bench::new().unpack(&many.build()).unwrap();
+    assert!(unpacked.contents.remarks[0].text.ends_with("; and 4 more of the kind"), "{:?}", unpacked.contents.remarks);
 }
 
 /// The demo wheel, with one entry's name replaced by another of the same length, in all of its headers.
@@ -60,13 +105,13 @@ fn renamed(from: &str, to: &str) -> FixtureFile {
 #[test]
 fn names_that_leave_the_wheel_or_clash_are_refused() {
     let cases = [
-        ("../aaaaaaaaaa.py", "its entry `../aaaaaaaaaa.py` is refused: it leaves its root with `..`"),
-        ("demo/../aaaaa.py", "its entry `demo/../aaaaa.py` is refused: it leaves its root with `..`"),
-        ("/emo/aaaaaaaa.py", "its entry `/emo/aaaaaaaa.py` is refused: it is absolute"),
-        ("C:mo/aaaaaaaa.py", "its entry `C:mo/aaaaaaaa.py` is refused: it names a drive"),
-        ("demo\\aaaaaaaa.py", "its entry `demo\\aaaaaaaa.py` is refused: it holds a backslash; write `/`"),
+        ("../aaaaaaaaaa.py", "its entry `../aaaaaaaaaa.py` is refused: its name leaves the tree with `..`"),
+        ("demo/../aaaaa.py", "its entry `demo/../aaaaa.py` is refused: its name leaves the tree with `..`"),
+        ("/emo/aaaaaaaa.py", "its entry `/emo/aaaaaaaa.py` is refused: its name is absolute"),
+        ("C:mo/aaaaaaaa.py", "its entry `C:mo/aaaaaaaa.py` is refused: its name begins with a drive letter"),
+        ("demo\\aaaaaaaa.py", "its entry `demo\\aaaaaaaa.py` is refused: its name holds a backslash"),
         ("demo/aaaa\naaa.py", "its entry `demo/aaaa\naaa.py` is refused: its name holds a control character"),
-        ("demo/.//././b.py", "its entry `demo/b.py` is refused: another entry has the same path"),
+        ("demo/.//././b.py", "its entry `demo/.//././b.py` is refused: its name has an empty component"),
         ("demo/b.py/aaa.py", "its entry `demo/b.py` is refused: it is a file and a folder at once"),
     ];
     for (name, expected) in cases {
@@ -162,9 +207,112 @@ fn a_damaged_blob_of_the_store_is_blamed_and_removed() {
     fs::create_dir_all(stored.parent().unwrap()).unwrap();
     fs::write(&stored, &wheel.bytes[..100]).unwrap();
     blob.path.clone_from(&stored);
-    let error = builder::wheel::unpack(&bench.context, &blob).unwrap_err();
+    let error = builder::wheel::unpack(&bench.context, &blob, Scrutiny::Glance).unwrap_err();
     assert_eq!((error.code(), error.exit()), ("E_DIGEST", Exit::Trust));
     assert!(!stored.exists());
+}
+
+#[test]
+fn attack_5_a_blob_that_was_exchanged_is_not_unpacked() {
+    let bench = Bench::new();
+    let (wheel, other) = (demo().build(), demo().file("demo/b.py", "evil").build());
+    let mut blob = bench.blob(&wheel);
+    let stored = bench.context.store.blob(&blob.sha256);
+    fs::create_dir_all(stored.parent().unwrap()).unwrap();
+    fs::write(&stored, &other.bytes).unwrap();
+    blob.path.clone_from(&stored);
+    let error = builder::wheel::unpack(&bench.context, &blob, Scrutiny::Glance).unwrap_err();
+    assert_eq!((error.code(), error.exit()), ("E_DIGEST", Exit::Trust));
+    assert!(told(&error).contains(&Digest::of(&other.bytes).to_string()), "{}", told(&error));
+    assert!(!stored.exists() && !bench.context.store.wheel(&blob.sha256).exists());
+    // Elsewhere it is not ours to remove.
+    blob.path = bench.path("elsewhere.whl");
+    fs::write(&blob.path, &other.bytes).unwrap();
+    builder::wheel::unpack(&bench.context, &blob, Scrutiny::Glance).unwrap_err();
+    assert!(blob.path.exists());
+}
+
+#[test]
+fn attack_5_what_is_unpacked_is_held_to_the_wheel_where_digests_count() {
+    let bench = Bench::new();
+    let metadata = "demo-1.0.dist-info/WHEEL".to_owned();
+    let wheel = demo().record_fault(RecordFault::NotListed(metadata)).build();
+    let blob = bench.blob(&wheel);
+    let unpack = |scrutiny| builder::wheel::unpack(&bench.context, &blob, scrutiny);
+    let unpacked = unpack(Scrutiny::Glance).unwrap();
+    assert_eq!(unpack(Scrutiny::Digests).unwrap(), unpacked);
+    assert!(bench.events().is_empty(), "{:?}", bench.events());
+    let read = |name: &str| fs::read_to_string(unpacked.tree.join(name)).unwrap();
+    // As somebody would who knows what a glance looks at: the size and the time stamp stay.
+    let exchange = |path: &std::path::Path, content: &str| {
+        let time = fs::metadata(path).unwrap().modified().unwrap();
+        fs::remove_file(path).unwrap();
+        fs::write(path, content).unwrap();
+        fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+    };
+    exchange(&unpacked.tree.join("demo/b.py"), "X");
+    unpack(Scrutiny::Glance).unwrap();
+    assert_eq!(read("demo/b.py"), "X");
+    unpack(Scrutiny::Digests).unwrap();
+    assert_eq!(read("demo/b.py"), "b");
+
+    // Its table as well, so that both agree.
+    for (name, content) in [
+        ("demo/b.py", "X".to_owned()),
+        ("demo-1.0.dist-info/WHEEL", read("demo-1.0.dist-info/WHEEL").replace("1.0", "1.9")),
+    ] {
+        let (genuine, table) = (read(name), unpacked.tree.with_file_name("entries.json"));
+        let text = fs::read_to_string(&table).unwrap();
+        exchange(&unpacked.tree.join(name), &content);
+        fs::write(&table, text.replace(&Digest::of(&genuine).to_string(), &Digest::of(&content).to_string())).unwrap();
+        unpack(Scrutiny::Digests).unwrap();
+        assert_eq!(read(name), genuine, "for {name}");
+    }
+    // A file more.
+    fs::write(unpacked.tree.join("demo/more.py"), "evil").unwrap();
+    unpack(Scrutiny::Digests).unwrap();
+    assert!(!unpacked.tree.join("demo/more.py").exists());
+
+    // And the wheel file.
+    fs::write(&blob.path, &demo().file("demo/b.py", "evil").build().bytes).unwrap();
+    assert_eq!(unpack(Scrutiny::Digests).unwrap_err().code(), "E_DIGEST");
+}
+
+#[test]
+fn attack_13_local_headers_that_disagree_are_refused() {
+    let wheel = demo().build();
+    let at = (0..wheel.bytes.len()).find(|at| wheel.bytes[*at..].starts_with(b"demo/aaaaaaaa.py")).unwrap();
+    let changed = |at: usize, byte: u8| {
+        let mut bytes = wheel.bytes.clone();
+        bytes[at] = byte;
+        FixtureFile { bytes, ..wheel.clone() }
+    };
+    // The name, the method and the size: what a reader that starts at the front would see.
+    for (at, byte) in [(at + 5, b'b'), (at - 30 + 8, 0), (at - 30 + 22, 9)] {
+        let (exit, text) = refusal(&changed(at, byte));
+        assert!(exit == Exit::Trust && text.starts_with("its entry `demo/aaaaaaaa.py` is refused: "), "{text}");
+    }
+}
+
+#[test]
+fn attack_13_names_too_long_are_the_wheels_fault() {
+    let long = |length: usize| format!("demo/{}.py", "x".repeat(length));
+    let (exit, text) = refusal(&demo().file(&long(300), "").build());
+    assert!(exit == Exit::Trust && text.contains("a component of its name is longer than 255 bytes"), "{text}");
+    // Each part is short, and the whole is longer than systems open.
+    let deep = vec!["y".repeat(250); 20].join("/");
+    let (exit, text) = refusal(&demo().file(&deep, "").build());
+    assert!(exit == Exit::Trust, "{text}");
+    assert!(refusal(&demo().file(&vec!["y"; 40].join("/"), "").build()).1.contains("more than 32 components"));
+    Bench::new().unpack(&demo().file(&long(252), "").build()).unwrap();
+}
+
+#[test]
+fn attack_8_a_second_dist_info_is_refused_however_it_is_spelled() {
+    for folder in ["other-1.0.dist-info", "other-1.0.DIST-INFO"] {
+        let (exit, text) = refusal(&demo().file(&format!("{folder}/METADATA"), "").build());
+        assert!(exit == Exit::Trust && text.ends_with("there must be one such folder, there are 2"), "{text}");
+    }
 }
 
 #[test]

@@ -6,7 +6,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use vocab::{ArtifactFormat, Digest, Exit, Fault, Manifest, PlatformKey, PythonVersion, TreePath, VersionString};
+use vocab::{
+    ArtifactFormat, Digest, Exit, Fault, FileName, FileNameError, Manifest, PlatformKey, PythonVersion, TreePath,
+    VersionString,
+};
 
 use crate::content::Content;
 use crate::{Channel, EntryId, Moment, object_keys};
@@ -128,8 +131,8 @@ impl Entry {
     pub fn new(manifest: &Manifest, published: &Published) -> Result<Self, EntryError> {
         let not_packed = || EntryError::NotPacked { runtime: manifest.runtime.clone(), platform: manifest.platform };
         let packed = manifest.artifact.as_ref().ok_or_else(not_packed)?;
-        let key = object_keys::artifact(&packed.sha256, &packed.file);
-        let key = key.parse().map_err(|_| EntryError::FileName { file: packed.file.clone() })?;
+        let file: FileName = packed.file.parse().map_err(EntryError::FileName)?;
+        let key = object_keys::artifact(&packed.sha256, &file).parse().expect("made of digits and a plain file name");
         let artifact = PublishedArtifact {
             file: packed.file.clone(),
             key,
@@ -137,9 +140,6 @@ impl Entry {
             size: packed.size,
             sha256: packed.sha256,
         };
-        if artifact.key.file_name() != artifact.file {
-            return Err(EntryError::FileName { file: artifact.file });
-        }
         let beside = |suffix: &str, bytes: &[u8]| StoredObject::beside(&artifact, suffix, bytes);
         let signature_of_manifest = format!("{}{}", object_keys::MANIFEST_SUFFIX, object_keys::SIGNATURE_SUFFIX);
         let signatures = published.signatures.as_ref().map(|(public_key, of_artifact, of_manifest)| Signatures {
@@ -184,8 +184,8 @@ impl Entry {
 pub enum EntryError {
     #[error("the manifest of {runtime} for {platform} describes no artifact: the runtime had not been packed")]
     NotPacked { runtime: VersionString, platform: PlatformKey },
-    #[error("the manifest's artifact is named `{file}`, which is not a plain file name")]
-    FileName { file: String },
+    #[error("the manifest's artifact is badly named: {0}")]
+    FileName(FileNameError),
 }
 
 impl Fault for EntryError {

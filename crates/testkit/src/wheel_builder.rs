@@ -21,6 +21,12 @@ pub enum RecordFault {
     WrongSize(String),
     /// This file of the wheel is not listed.
     NotListed(String),
+    /// This file is listed as if the wheel's root were the machine's.
+    Absolute(String),
+    /// The digest of this file is an MD5.
+    Md5(String),
+    /// The digest of this file is in hexadecimal.
+    Hex(String),
     /// This path is listed and not in the wheel.
     NotThere(String),
     /// There is no `RECORD`.
@@ -193,7 +199,15 @@ impl WheelBuilder {
             let digested: &[u8] =
                 if has(RecordFault::WrongDigest(path.clone())) { b"another file" } else { content.as_slice() };
             let size = content.len() + usize::from(has(RecordFault::WrongSize(path.clone())));
-            let _ = writeln!(text, "{path},sha256={},{size}", record_digest(digested));
+            let digest = if has(RecordFault::Md5(path.clone())) {
+                "md5=1B2M2Y8AsgTpgAmY7PhCfg".to_owned()
+            } else if has(RecordFault::Hex(path.clone())) {
+                format!("sha256={}", Digest::of(digested))
+            } else {
+                format!("sha256={}", record_digest(digested))
+            };
+            let root = if has(RecordFault::Absolute(path.clone())) { "/" } else { "" };
+            let _ = writeln!(text, "{root}{path},{digest},{size}");
         }
         for fault in &self.record_faults {
             if let RecordFault::NotThere(path) = fault {

@@ -17,6 +17,7 @@ mod digest;
 mod distribution_name;
 mod event;
 mod fault;
+mod file_name;
 mod manifest;
 mod platform_key;
 mod store_address;
@@ -30,6 +31,7 @@ pub use digest::{Digest, DigestError, DigestReader, DigestWriter};
 pub use distribution_name::{DistributionName, DistributionNameError};
 pub use event::{Event, PlatformEvent, Tell, TransferId};
 pub use fault::{Exit, Fault};
+pub use file_name::{FileName, FileNameError};
 pub use manifest::{
     Artifact, BaseRecord, CopiedFile, Distribution, EmulatedImports, FileClash, MANIFEST_FORMAT, Manifest, NativeFiles,
     NativeSummary, Origin, Outcome, Part, RuleRecord, Tools,

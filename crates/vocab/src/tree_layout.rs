@@ -160,9 +160,9 @@ mod tests {
         use ModuleFolder::{Site, StandardLibrary};
         let cases = [
             // (path, on Linux, on Windows)
-            ("lib/python3.12/json/decoder.py", Some((StandardLibrary, "json")), None),
-            ("lib/python3.12/json.abi3.so", Some((StandardLibrary, "json")), None),
-            ("lib/python3.12/site-packages/pip/x.py", Some((Site, "pip")), None),
+            ("lib/python3.12/json/decoder.py", Some((StandardLibrary, "json")), Some((StandardLibrary, "python3"))),
+            ("lib/python3.12/json.abi3.so", Some((StandardLibrary, "json")), Some((StandardLibrary, "python3"))),
+            ("lib/python3.12/site-packages/pip/x.py", Some((Site, "pip")), Some((StandardLibrary, "python3"))),
             ("Lib/json/x.py", None, Some((StandardLibrary, "json"))),
             ("DLLs/json.pyd", None, Some((StandardLibrary, "json"))),
             ("lib/site-packages/pip.py", None, Some((Site, "pip"))),

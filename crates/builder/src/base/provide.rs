@@ -13,7 +13,7 @@ use super::request::{BaseChoice, BaseTree, Supply};
 use super::{content, elf, go_module, system, unpack};
 use crate::Context;
 use crate::download::{FetchRequest, fetch};
-use crate::store::{EntryKind, LockOutcome};
+use crate::store::{EntryKind, LockOutcome, Scrutiny};
 use vocab::TreeLayout;
 
 /// Gets the tree, or finds it in the store, in which case nothing is downloaded or started.
@@ -23,12 +23,23 @@ pub fn provide(context: &Context, choice: &BaseChoice) -> std::result::Result<Ba
     provided(context, choice).map_err(|kind| BaseError { python: choice.requested, platform: choice.platform, kind })
 }
 
-/// The tree as it was provided, made anew where the store's was damaged since. Looks at every file and reads only
-/// what was touched, so it is for builds that are about to use the tree.
-pub fn mend(context: &Context, choice: &BaseChoice, tree: BaseTree) -> std::result::Result<BaseTree, BaseError> {
+/// The tree as it was provided, made anew where the store's was damaged since. For builds that are about to use the
+/// tree: looks at every file and, but for [`Scrutiny::Digests`], reads only what was touched.
+pub fn mend(
+    context: &Context,
+    choice: &BaseChoice,
+    tree: BaseTree,
+    scrutiny: Scrutiny,
+) -> std::result::Result<BaseTree, BaseError> {
     let table = context.store.base_table(&tree.identity);
     let looked_over = || match FileTable::read(&table)? {
-        Some(files) => files.glance(&tree.root).and_then(|()| files.tidy(&tree.root)),
+        Some(files) => {
+            let tidied = files.glance(&tree.root).and_then(|()| files.tidy(&tree.root))?;
+            if scrutiny == Scrutiny::Digests {
+                files.verify(&tree.root)?;
+            }
+            Ok(tidied)
+        }
         None => FileTable::adopt(&tree.root, tree.layout, &table),
     };
     let reason = match looked_over() {

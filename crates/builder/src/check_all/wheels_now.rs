@@ -116,7 +116,9 @@ impl Asker<'_> {
             Ok(text) => {
                 let answers = resolve::read_answers(&text, &request.target).map_err(|error| failed(error.into()))?;
                 let wheel = |answer: Answer| match answer.source {
-                    AnswerSource::Wheel(file) if answer.name == *name => Some((answer.version?, file.file_name)),
+                    AnswerSource::Wheel(file) if answer.name == *name => {
+                        Some((answer.version?, file.file_name.to_string()))
+                    }
                     _ => None,
                 };
                 Ok(answers.into_iter().find_map(wheel))

@@ -164,8 +164,8 @@ fn of_lock(label: &str, lock: &Lock) -> Side {
 
 fn of_row(row: &crate::resolve::LockedDistribution) -> Package {
     let (origin, file, source, size) = match &row.source {
-        LockedSource::Wheel { file, sha256, size } => ("wheel", file.clone(), sha256.to_string(), *size),
-        LockedSource::Sdist { file, sha256, size } => ("source", file.clone(), sha256.to_string(), *size),
+        LockedSource::Wheel { file, sha256, size } => ("wheel", file.to_string(), sha256.to_string(), *size),
+        LockedSource::Sdist { file, sha256, size } => ("source", file.to_string(), sha256.to_string(), *size),
         LockedSource::Git { repository, commit, .. } => {
             ("git", format!("{repository} at {commit}"), commit.clone(), None)
         }
@@ -180,7 +180,7 @@ fn of_manifest(manifest: Manifest) -> Content {
     let packages = manifest.distributions.iter().map(|row| {
         let (origin, file, source) = match &row.origin {
             Origin::Wheel => ("wheel", row.file.clone(), row.sha256.to_string()),
-            Origin::Sdist { file, sha256 } => ("source", file.clone(), sha256.to_string()),
+            Origin::Sdist { file, sha256 } => ("source", file.to_string(), sha256.to_string()),
             Origin::Git { repository, commit } => ("git", format!("{repository} at {commit}"), commit.clone()),
             Origin::Path { path, sha256 } => ("path", path.to_string(), sha256.to_string()),
             Origin::Base => ("base", row.file.clone(), row.sha256.to_string()),

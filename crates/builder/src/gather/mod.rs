@@ -18,7 +18,7 @@ use crate::prepare::{Prepared, URL_FACT};
 use crate::resolve::{self, LockedDistribution, LockedSource, Uv};
 use crate::source_build::BuiltWheel;
 use crate::steps::Steps;
-use crate::store::{BlobState, EntryKind, StoreError};
+use crate::store::{BlobState, EntryKind, Scrutiny, StoreError};
 use crate::wheel::{self, RemarkKind, UnpackError, UnpackErrorKind, UnpackedWheel, WheelBlob, WheelFileName};
 
 /// With `parallelDownloads`. More than a handful gains nothing and annoys servers.
@@ -117,7 +117,8 @@ pub fn gather(
             Ok(())
         })?;
     }
-    let wheels = steps.run(context, "unpack", || unpack(context, repository, prepared, &builds, &left_out))?;
+    let wheels =
+        steps.run(context, "unpack", || unpack(context, repository, prepared, &builds, &left_out, options.scrutiny))?;
     tell_remarks(context, &wheels, options.strict)?;
     Ok(Gathering { wheels, left_out })
 }
@@ -188,8 +189,8 @@ fn fetch(context: &Context, repository: &Path, prepared: &Prepared) -> Result<()
     }
 }
 
-/// What is read as it is, an sdist or a wheel for a wheelhouse, is held to its digest; a wheel that is unpacked is
-/// held to its RECORD then.
+/// What is read as it is, an sdist or a wheel for a wheelhouse, is held to its digest; a wheel is held to its
+/// digest when it is unpacked.
 fn lacks(context: &Context, prepared: &Prepared, row: &LockedDistribution) -> Result<bool, StoreError> {
     let Some((file, sha256, _)) = file_of(row) else { return Ok(false) };
     context.store.mark_used(EntryKind::Blobs, &sha256.to_string());
@@ -254,7 +255,7 @@ fn requests_of(
 fn file_of(row: &LockedDistribution) -> Option<(&str, Digest, Option<u64>)> {
     match &row.source {
         LockedSource::Wheel { file, sha256, size } | LockedSource::Sdist { file, sha256, size } => {
-            Some((file, *sha256, *size))
+            Some((file.as_str(), *sha256, *size))
         }
         LockedSource::Git { .. } | LockedSource::Path { .. } => None,
     }
@@ -266,6 +267,7 @@ fn unpack(
     prepared: &Prepared,
     builds: &BTreeMap<DistributionName, BuiltWheel>,
     left_out: &[RuleRecord],
+    scrutiny: Scrutiny,
 ) -> Result<Vec<Gathered>, Box<dyn Fault>> {
     let mut blobs = Vec::new();
     let mut origins = Vec::new();
@@ -276,7 +278,7 @@ fn unpack(
         let (blob, origin) = match (&row.source, builds.get(&row.name)) {
             (LockedSource::Sdist { file, sha256, .. }, Some(built)) => (
                 blob(built.path.clone(), &built.file_name, built.sha256)?,
-                Origin::Sdist { file: file.clone(), sha256: *sha256 },
+                Origin::Sdist { file: file.to_string(), sha256: *sha256 },
             ),
             (LockedSource::Git { repository, commit, .. }, Some(built)) => (
                 blob(built.path.clone(), &built.file_name, built.sha256)?,
@@ -301,11 +303,11 @@ fn unpack(
         blobs.push(blob);
         origins.push((row.name.clone(), origin));
     }
-    let wheels = match wheel::unpack_all(context, &blobs) {
+    let wheels = match wheel::unpack_all(context, &blobs, scrutiny) {
         // All damaged files of the store have been found and removed by now.
         Err(UnpackError { kind: UnpackErrorKind::Damaged { .. }, .. }) => {
             fetch(context, repository, prepared)?;
-            wheel::unpack_all(context, &blobs)?
+            wheel::unpack_all(context, &blobs, scrutiny)?
         }
         wheels => wheels?,
     };

@@ -91,7 +91,7 @@ impl Fault for ResolveError {
     fn exit(&self) -> Exit {
         match self.kind.as_ref() {
             ResolveErrorKind::NoPath { .. } => Exit::Usage,
-            ResolveErrorKind::NoDigest { .. } => Exit::Trust,
+            ResolveErrorKind::NoDigest { .. } | ResolveErrorKind::Answer(PylockError::FileName { .. }) => Exit::Trust,
             _ => Exit::Build,
         }
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use archive::FileBeside;
 use serde::{Deserialize, Serialize};
-use vocab::{Digest, DistributionName, Exit, Fault, PlatformKey, RuleRecord, TreePath, VersionString};
+use vocab::{Digest, DistributionName, Exit, Fault, FileName, PlatformKey, RuleRecord, TreePath, VersionString};
 
 /// The number in `format`; a reader refuses any other.
 pub const LOCK_FORMAT: u32 = 1;
@@ -56,13 +56,13 @@ pub struct LockedDistribution {
 pub enum LockedSource {
     /// `size` in bytes, absent where the index does not say.
     Wheel {
-        file: String,
+        file: FileName,
         sha256: Digest,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         size: Option<u64>,
     },
     Sdist {
-        file: String,
+        file: FileName,
         sha256: Digest,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         size: Option<u64>,
@@ -235,7 +235,7 @@ mod tests {
             name: "numpy".parse().unwrap(),
             version: Some("2.2.6".into()),
             source: LockedSource::Wheel {
-                file: "numpy-2.2.6-cp312-cp312-manylinux_2_17_x86_64.whl".into(),
+                file: "numpy-2.2.6-cp312-cp312-manylinux_2_17_x86_64.whl".parse().unwrap(),
                 sha256: Digest::of("numpy"),
                 size: Some(16),
             },

@@ -372,7 +372,7 @@ impl<'a> Search<'a> {
         for answer in answers {
             let source = match answer.source {
                 AnswerSource::Wheel(file) | AnswerSource::Sdist(file) if file.sha256.is_none() => {
-                    return Err(ResolveErrorKind::NoDigest { file: file.file_name });
+                    return Err(ResolveErrorKind::NoDigest { file: file.file_name.to_string() });
                 }
                 AnswerSource::Wheel(file) => {
                     let sha256 = file.sha256.expect("asked just above");

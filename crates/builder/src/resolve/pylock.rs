@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use vocab::{Digest, DistributionName};
+use vocab::{Digest, DistributionName, FileName, FileNameError};
 
 use super::Target;
 
@@ -31,7 +31,7 @@ pub enum AnswerSource {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    pub file_name: String,
+    pub file_name: FileName,
     /// May carry credentials: not for messages.
     pub url: String,
     pub size: Option<u64>,
@@ -45,6 +45,8 @@ pub enum PylockError {
     Toml(#[from] toml::de::Error),
     #[error("the resolver named `{name}`, which is not a distribution name")]
     Name { name: String },
+    #[error("the index has a file of `{name}` that is not taken: {source}")]
+    FileName { name: DistributionName, source: FileNameError },
     #[error("the resolver gave no file for `{name}` that fits")]
     NoFile { name: DistributionName },
 }
@@ -126,7 +128,7 @@ pub fn read(
         };
         let folder = || package.directory.as_ref().map(|_| AnswerSource::Local);
         let source = wheel.or_else(vcs).or_else(folder).or_else(archive).or_else(sdist);
-        let source = source.ok_or_else(|| PylockError::NoFile { name: name.clone() })?;
+        let source = source.ok_or_else(|| package.no_file(&name))?;
         answers.push(Answer { name, version: package.version, source });
     }
     answers.sort_by(|one, other| one.name.cmp(&other.name));
@@ -144,13 +146,32 @@ pub fn all_files(text: &str) -> Result<Vec<(Digest, String)>, PylockError> {
     Ok(files.filter_map(RawFile::file).filter_map(|file| Some((file.sha256?, file.url))).collect())
 }
 
+impl Package {
+    fn no_file(&self, name: &DistributionName) -> PylockError {
+        let files = self.wheels.iter().chain(&self.sdist).chain(&self.archive);
+        match files.filter_map(RawFile::file_name).find_map(Result::err) {
+            Some(source) => PylockError::FileName { name: name.clone(), source },
+            None => PylockError::NoFile { name: name.clone() },
+        }
+    }
+}
+
 impl RawFile {
-    fn file(&self) -> Option<File> {
-        let url = self.url.clone().or_else(|| self.path.clone())?;
+    /// As the index calls it, or else the last part of its URL.
+    fn file_name(&self) -> Option<Result<FileName, FileNameError>> {
+        if let Some(name) = &self.name {
+            return Some(name.parse());
+        }
+        let url = self.url.as_ref().or(self.path.as_ref())?;
         let last = url.split(['?', '#']).next()?.rsplit('/').next()?;
         // A `+` of a local version is written as `%2B`.
-        let decoded = url::form_urlencoded::parse(last.replace('+', "%2B").as_bytes()).next()?.0.into_owned();
-        let file_name = self.name.clone().unwrap_or(decoded);
+        Some(url::form_urlencoded::parse(last.replace('+', "%2B").as_bytes()).next()?.0.parse())
+    }
+
+    /// `None` also where its name is not to be taken.
+    fn file(&self) -> Option<File> {
+        let url = self.url.clone().or_else(|| self.path.clone())?;
+        let file_name = self.file_name()?.ok()?;
         let sha256 = self.hashes.get("sha256").and_then(|digest| digest.parse().ok());
         Some(File { file_name, url, size: self.size, sha256 })
     }
@@ -190,9 +211,9 @@ directory = { path = "here" }
         let names: Vec<_> = answers.iter().map(|answer| answer.name.as_str()).collect();
         assert_eq!(names, ["here", "pycosat", "tool", "torch"]);
         let AnswerSource::Wheel(torch) = &answers[3].source else { panic!("{:?}", answers[3]) };
-        assert_eq!(torch.file_name, "torch-2.7.0+cu126-cp312-cp312-manylinux_2_28_x86_64.whl");
+        assert_eq!(torch.file_name.as_str(), "torch-2.7.0+cu126-cp312-cp312-manylinux_2_28_x86_64.whl");
         assert_eq!(torch.size, Some(7));
-        assert!(matches!(&answers[1].source, AnswerSource::Sdist(file) if file.file_name == "pycosat-0.6.6.tar.gz"));
+        assert!(matches!(&answers[1].source, AnswerSource::Sdist(file) if &*file.file_name == "pycosat-0.6.6.tar.gz"));
         assert!(matches!(&answers[2].source, AnswerSource::Git { commit, .. } if commit.len() == 40));
         assert_eq!(answers[0].source, AnswerSource::Local);
     }
@@ -203,5 +224,19 @@ directory = { path = "here" }
         let error = read(TEXT, &target, &|_| false).unwrap_err();
         assert_eq!(error.to_string(), "the resolver gave no file for `torch` that fits");
         assert!(matches!(read("packages = 3", &target, &|_| false), Err(PylockError::Toml(_))));
+    }
+
+    #[test]
+    fn attack_13_a_file_whose_name_leads_elsewhere_is_refused() {
+        let target = Target::new(vocab::PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
+        for bad in ["-rf.tar.gz", "../pycosat-0.6.6.tar.gz", "..%2Fpycosat.tar.gz"] {
+            let (name, url) = if bad.contains('%') { ("", format!("/{bad}")) } else { (bad, "/x.tar.gz".to_owned()) };
+            let name = if name.is_empty() { String::new() } else { format!("name = \"{name}\", ") };
+            let text = format!(
+                "packages = [{{ name = \"pycosat\", sdist = {{ {name}url = \"https://host.example{url}\" }} }}]"
+            );
+            let error = read(&text, &target, &|_| false).unwrap_err();
+            assert!(matches!(error, PylockError::FileName { .. }), "for {bad}: {error}");
+        }
     }
 }

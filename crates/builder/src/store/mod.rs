@@ -36,7 +36,7 @@ pub(crate) use publish::bury;
 pub use root::{choose_root, default_root};
 pub use session::{StagedDir, StagedFile};
 pub use used::{EntryKind, Removal, SPARED};
-pub use verify::BlobState;
+pub use verify::{BlobState, Scrutiny};
 
 use crate::remote::Remote;
 use session::Session;

@@ -7,6 +7,16 @@ use vocab::Digest;
 
 use super::{Store, StoreError};
 
+/// How far what the store holds unpacked is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scrutiny {
+    /// Sizes and time stamps tell what somebody wrote into.
+    Glance,
+    /// Everything is read and compared with its digests, which a lock or a source names in the end. For `--locked` and
+    /// CI, whose results bear those digests.
+    Digests,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlobState {
     Sound {

@@ -1,12 +1,13 @@
 //! Wheels: from a downloaded file to files in a prefix, as PEP 427 and the specifications that grew from it say.
 //!
-//! Two steps with the store between them. [`unpack`] inflates a wheel once per machine and checks every file against
-//! its RECORD. [`install_all`] lays unpacked wheels out in a prefix by reflink, hard link or copy, makes their
+//! Two steps with the store between them. [`unpack`] inflates a wheel once per machine and holds it to its digest,
+//! and every file to its RECORD. [`install_all`] lays unpacked wheels out in a prefix by reflink, hard link or copy, makes their
 //! scripts relocatable and writes their RECORDs; its result depends on its input only, not on the order of threads.
 //!
 //! Which wheels these are is the resolver's matter, and making wheels the source build's. Byte code is not compiled.
 
 mod clash;
+mod doubts;
 mod entry_points;
 mod file_name;
 mod former;
@@ -21,6 +22,7 @@ mod name_rules;
 mod record;
 mod remark;
 mod script;
+mod texts;
 mod unpack;
 mod unpack_error;
 mod unpacked;

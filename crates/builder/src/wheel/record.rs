@@ -8,14 +8,27 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use vocab::{Digest, TreePath};
 
-/// One row of a wheel's RECORD that names a digest.
+/// One row of a wheel's RECORD.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Expected {
-    pub algorithm: Algorithm,
-    /// As long as the algorithm says.
-    pub digest: Vec<u8>,
+pub(super) struct Listed {
+    pub digest: ListedDigest,
     /// In bytes. Some tools leave it out.
     pub size: Option<u64>,
+    /// What is wrong with the row itself.
+    pub flaw: Option<&'static str>,
+    /// Written as `/a.py`: some tools took the wheel's root for the machine's.
+    pub absolute: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ListedDigest {
+    None,
+    /// As long as the algorithm says.
+    Known(Algorithm, Vec<u8>),
+    /// By an algorithm that PEP 427 does not allow, such as MD5.
+    Weak,
+    /// Nothing has such a digest.
+    Malformed,
 }
 
 /// The ones that PEP 427 allows: SHA-256 or better.
@@ -26,39 +39,77 @@ pub(super) enum Algorithm {
     Sha512,
 }
 
-/// By path below the wheel's root. Rows without digest are left out: RECORD itself, its signatures, and those of
-/// files that then turn out to have none. The error says what is wrong with which row.
-pub(super) fn parse(bytes: &[u8]) -> Result<HashMap<TreePath, Expected>, String> {
+/// By path below the wheel's root. The error says what is wrong with which row.
+pub(super) fn parse(bytes: &[u8]) -> Result<HashMap<TreePath, Listed>, String> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
-    let mut rows = HashMap::new();
+    let mut rows: HashMap<TreePath, Listed> = HashMap::new();
     for row in reader.records() {
         let row = row.map_err(|error| format!("it is not a CSV file: {error}"))?;
         let field = |index: usize| row.get(index).unwrap_or_default().trim();
         let (text, hash, size) = (field(0), field(1), field(2));
-        if hash.is_empty() {
+        let inside = text.trim_start_matches('/');
+        let path: TreePath = match inside.parse() {
+            Ok(path) => path,
+            // It vouches for nothing.
+            Err(_) if hash.is_empty() => continue,
+            Err(error) => return Err(error.to_string()),
+        };
+        let digest = listed_digest(hash);
+        // A folder, or byte code that is to be compiled.
+        if path.is_root() {
             continue;
         }
-        let path: TreePath = text.parse().map_err(|error| format!("{error}"))?;
-        let expected = expected(hash, size).ok_or_else(|| format!("its row for `{path}` holds no usable digest"))?;
-        if rows.get(&path).is_some_and(|earlier| *earlier != expected) {
-            return Err(format!("it has two different rows for `{path}`"));
+        let mut flaw = None;
+        let size = match size.parse() {
+            Ok(size) => Some(size),
+            Err(_) => {
+                flaw = (!size.is_empty()).then_some("has a size that is no number");
+                None
+            }
+        };
+        let listed = Listed { digest, size, flaw, absolute: inside.len() != text.len() };
+        match rows.get_mut(&path) {
+            Some(earlier) if *earlier == listed => {}
+            Some(earlier) => {
+                // Two digests at once no file has; that of a size or of an empty digest is only odd.
+                if earlier.digest == ListedDigest::None {
+                    earlier.digest = listed.digest;
+                } else if listed.digest != ListedDigest::None && earlier.digest != listed.digest {
+                    earlier.digest = ListedDigest::Malformed;
+                }
+                earlier.flaw = Some("is listed twice, each time differently");
+            }
+            None => {
+                rows.insert(path, listed);
+            }
         }
-        rows.insert(path, expected);
     }
     Ok(rows)
 }
 
-fn expected(hash: &str, size: &str) -> Option<Expected> {
-    let (name, text) = hash.split_once('=')?;
+fn listed_digest(hash: &str) -> ListedDigest {
+    if hash.is_empty() {
+        return ListedDigest::None;
+    }
+    let Some((name, text)) = hash.split_once('=') else { return ListedDigest::Malformed };
     let (algorithm, length) = match name.to_ascii_lowercase().as_str() {
         "sha256" => (Algorithm::Sha256, 32),
         "sha384" => (Algorithm::Sha384, 48),
         "sha512" => (Algorithm::Sha512, 64),
-        _ => return None,
+        _ => return ListedDigest::Weak,
     };
-    let digest = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok().filter(|bytes| bytes.len() == length)?;
-    let size = if size.is_empty() { None } else { Some(size.parse().ok()?) };
-    Some(Expected { algorithm, digest, size })
+    let text = text.trim_end_matches('=');
+    // Some tools write it in hexadecimal.
+    let bytes = if text.len() == 2 * length { from_hex(text) } else { URL_SAFE_NO_PAD.decode(text).ok() };
+    match bytes.filter(|bytes| bytes.len() == length) {
+        Some(bytes) => ListedDigest::Known(algorithm, bytes),
+        None => ListedDigest::Malformed,
+    }
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
+    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
 /// A row to write. `None` for RECORD itself, which cannot hold its own digest.
@@ -111,26 +162,28 @@ mod tests {
         let rows = [("b/x, \"y\".py", Some((digest, 7))), ("a.py", Some((digest, 7))), ("x.dist-info/RECORD", None)];
         let text = write(rows.map(|(path, content)| Row { path: path.into(), content }).into());
         let parsed = parse(&text).unwrap();
-        assert_eq!(parsed.len(), 2);
+        assert_eq!(parsed.len(), 3);
         let row = &parsed[&"b/x, \"y\".py".parse().unwrap()];
-        assert_eq!(
-            (row.digest.as_slice(), row.size, row.algorithm),
-            (&digest.as_bytes()[..], Some(7), Algorithm::Sha256)
-        );
+        let expected = ListedDigest::Known(Algorithm::Sha256, digest.as_bytes().to_vec());
+        assert_eq!((&row.digest, row.size), (&expected, Some(7)));
         assert!(text.starts_with(b"a.py,sha256="));
     }
 
     #[test]
-    fn a_row_with_a_weak_or_broken_digest_is_refused() {
-        for row in [
-            "a.py,md5=abc,3",
-            "a.py,sha256=abc,3",
-            "a.py,nothing,3",
-            "../a.py,sha256=x,1",
-            "a.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,x",
-        ] {
-            assert!(parse(row.as_bytes()).is_err(), "for {row:?}");
+    fn rows_are_read_as_far_as_they_can_be() {
+        let row = |text: &str| parse(text.as_bytes()).map(|rows| rows[&"a.py".parse().unwrap()].clone());
+        let digest = |text: &str| row(text).unwrap().digest;
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let known = ListedDigest::Known(Algorithm::Sha256, Digest::of("").as_bytes().to_vec());
+        assert_eq!(digest("a.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0"), known);
+        assert_eq!(digest(&format!("a.py,sha256={empty},0")), known);
+        assert_eq!(digest("a.py,md5=abc,3"), ListedDigest::Weak);
+        assert_eq!(digest("a.py,,"), ListedDigest::None);
+        for text in ["a.py,sha256=abc,3", "a.py,nothing,3", &format!("a.py,sha256={empty},0\na.py,sha256=abc,0")] {
+            assert_eq!(digest(text), ListedDigest::Malformed, "for {text:?}");
         }
+        assert!(row("a.py,,x").unwrap().flaw.is_some() && row("/a.py,,").unwrap().absolute);
+        assert!(row("../a.py,sha256=x,1").is_err());
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! A wheel file inflated into the store, each file held to its row in RECORD.
+//! A wheel file inflated into the store, held to its digest, and each of its files to its row in RECORD.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
-use std::io::{Read, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -11,14 +11,16 @@ use vocab::{Digest, TreePath};
 use zip::ZipArchive;
 use zip::read::ZipReadOptions;
 
+use super::doubts::Doubts;
 use super::entry_points::EntryPoints;
-use super::record::{self, Algorithm, Expected};
+use super::record::{Algorithm, ListedDigest};
+use super::texts::{self, Texts};
 use super::unpack_error::{UnpackError, UnpackErrorKind};
 use super::unpacked::{self, Contents, Entry, UnpackedWheel};
 use super::zip_table::{self, Member, SharedFile};
-use super::{WheelFileName, WheelMetadata, entry_points, metadata, thread_pool};
+use super::{WheelFileName, thread_pool};
 use crate::Context;
-use crate::store::{BlobState, EntryKind, LockOutcome};
+use crate::store::{EntryKind, LockOutcome, Scrutiny};
 
 /// Each lock is an open file, of which a process may have only 256 on some systems.
 const LOCKED_AT_ONCE: usize = 64;
@@ -31,16 +33,19 @@ pub struct WheelBlob {
     pub file_name: WheelFileName,
 }
 
-/// Unpacks a wheel, unless the store has it unpacked already. The file's own digest was checked when it arrived; it
-/// is read again only when something is wrong with it.
-pub fn unpack(context: &Context, blob: &WheelBlob) -> Result<UnpackedWheel, UnpackError> {
-    let mut wheels = unpack_all(context, std::slice::from_ref(blob))?;
+/// Unpacks a wheel, unless the store has it unpacked already. The file is held to its digest while it is unpacked.
+pub fn unpack(context: &Context, blob: &WheelBlob, scrutiny: Scrutiny) -> Result<UnpackedWheel, UnpackError> {
+    let mut wheels = unpack_all(context, std::slice::from_ref(blob), scrutiny)?;
     Ok(wheels.pop().expect("one wheel goes in and one comes out"))
 }
 
 /// Several wheels, in parallel over wheels and their files. The order is kept. With several faults the first in
 /// this order is told.
-pub fn unpack_all(context: &Context, blobs: &[WheelBlob]) -> Result<Vec<UnpackedWheel>, UnpackError> {
+pub fn unpack_all(
+    context: &Context,
+    blobs: &[WheelBlob],
+    scrutiny: Scrutiny,
+) -> Result<Vec<UnpackedWheel>, UnpackError> {
     let failed = |blob: &WheelBlob, kind| UnpackError { wheel: blob.file_name.to_string(), kind };
     let Some(first) = blobs.first() else {
         return Ok(Vec::new());
@@ -57,7 +62,7 @@ pub fn unpack_all(context: &Context, blobs: &[WheelBlob]) -> Result<Vec<Unpacked
         context.store.mark_used(EntryKind::Wheels, &blob.sha256.to_string());
     }
     let all: Vec<&WheelBlob> = blobs.iter().collect();
-    let mut wheels = each(&|blob| sound(context, blob), &all)?;
+    let mut wheels = each(&|blob| sound(context, blob, scrutiny), &all)?;
 
     let mut missing: BTreeMap<Digest, &WheelBlob> = BTreeMap::new();
     for (blob, _) in blobs.iter().zip(&wheels).filter(|(_, wheel)| wheel.is_none()) {
@@ -77,7 +82,7 @@ pub fn unpack_all(context: &Context, blobs: &[WheelBlob]) -> Result<Vec<Unpacked
                 Err(error) => return Err(failed(blob, error.into())),
             }
         }
-        let group = each(&|blob| unpack_missing(context, blob).map(Some), group)?;
+        let group = each(&|blob| unpack_missing(context, blob, scrutiny).map(Some), group)?;
         made.extend(group.into_iter().flatten().map(|wheel| (wheel.contents.sha256, wheel)));
     }
     for (wheel, blob) in wheels.iter_mut().zip(blobs).filter(|(wheel, _)| wheel.is_none()) {
@@ -86,26 +91,55 @@ pub fn unpack_all(context: &Context, blobs: &[WheelBlob]) -> Result<Vec<Unpacked
     Ok(wheels.into_iter().flatten().collect())
 }
 
-fn unpack_missing(context: &Context, blob: &WheelBlob) -> Result<UnpackedWheel, UnpackErrorKind> {
+fn unpack_missing(context: &Context, blob: &WheelBlob, scrutiny: Scrutiny) -> Result<UnpackedWheel, UnpackErrorKind> {
     // Whoever held the lock before may have done it.
-    if let Some(wheel) = sound(context, blob)? {
+    if let Some(wheel) = sound(context, blob, scrutiny)? {
         return Ok(wheel);
     }
     let folder = context.store.wheel(&blob.sha256);
     let staged = context.store.stage_dir()?;
-    let contents = match inflate(context, blob, staged.path()) {
-        Ok(contents) => contents,
-        Err(kind) => return Err(blame(context, blob, kind)),
+    let file = SharedFile::open(&blob.path).map_err(|source| unreadable(blob, source))?;
+    let (actual, contents) =
+        rayon::join(|| Digest::of_reader(file.buffered()), || inflate(context, blob, &file, staged.path()));
+    let contents = match contents {
+        Err(kind @ (UnpackErrorKind::Cancelled | UnpackErrorKind::Store(_))) => return Err(kind),
+        // What is wrong inside a file that is not the one meant is of no interest.
+        contents => check_digest(context, blob, actual).and(contents)?,
     };
     context.store.publish_dir(staged, &folder)?;
     Ok(UnpackedWheel { tree: folder.join(unpacked::TREE), contents })
 }
 
+fn unreadable(blob: &WheelBlob, source: io::Error) -> UnpackErrorKind {
+    UnpackErrorKind::Read { path: blob.path.clone(), source }
+}
+
+/// Removes the store's file where it is another one than its name says.
+fn check_digest(context: &Context, blob: &WheelBlob, actual: io::Result<(Digest, u64)>) -> Result<(), UnpackErrorKind> {
+    let (actual, _) = actual.map_err(|source| unreadable(blob, source))?;
+    if actual == blob.sha256 {
+        return Ok(());
+    }
+    if blob.path == context.store.blob(&blob.sha256) {
+        context.store.discard(&blob.path)?;
+        context.note(format!("`{}` was damaged in the store and has been removed from it", blob.file_name));
+    }
+    Err(UnpackErrorKind::Damaged { expected: blob.sha256, actual })
+}
+
 /// What the store has, if it can be used. A damaged one is removed.
-fn sound(context: &Context, blob: &WheelBlob) -> Result<Option<UnpackedWheel>, UnpackErrorKind> {
+fn sound(context: &Context, blob: &WheelBlob, scrutiny: Scrutiny) -> Result<Option<UnpackedWheel>, UnpackErrorKind> {
     let folder = context.store.wheel(&blob.sha256);
-    match UnpackedWheel::open(&folder) {
-        Ok(wheel) => Ok(wheel.map(|wheel| wheel.named(&blob.file_name))),
+    let reason = match UnpackedWheel::open(&folder) {
+        Ok(None) => return Ok(None),
+        Ok(Some(wheel)) => match scrutiny {
+            Scrutiny::Glance => Ok(wheel),
+            Scrutiny::Digests => compare(context, blob, &wheel)?.map(|()| wheel),
+        },
+        Err(reason) => Err(reason),
+    };
+    match reason {
+        Ok(wheel) => Ok(Some(wheel.named(&blob.file_name))),
         Err(reason) => {
             context.note(format!("the store's copy of `{}` is unpacked again: {reason}", blob.file_name));
             context.store.discard(&folder)?;
@@ -114,177 +148,103 @@ fn sound(context: &Context, blob: &WheelBlob) -> Result<Option<UnpackedWheel>, U
     }
 }
 
-/// A wheel that does not fit its own RECORD was built badly, or the store's file is damaged.
-fn blame(context: &Context, blob: &WheelBlob, kind: UnpackErrorKind) -> UnpackErrorKind {
-    if matches!(kind, UnpackErrorKind::Cancelled | UnpackErrorKind::Store(_)) {
-        return kind;
-    }
-    if blob.path != context.store.blob(&blob.sha256) {
-        return kind;
-    }
-    match context.store.verify_blob(&blob.sha256) {
-        Ok(BlobState::Removed { actual, .. }) => {
-            context.note(format!("`{}` was damaged in the store and has been removed from it", blob.file_name));
-            UnpackErrorKind::Damaged { expected: blob.sha256, actual }
-        }
-        _ => kind,
-    }
+/// The wheel file against its digest, the table of the unpacked copy against the wheel file, and every file of the copy
+/// against the table. The inner error is the reason why the copy must not be used.
+fn compare(context: &Context, blob: &WheelBlob, wheel: &UnpackedWheel) -> Result<Result<(), String>, UnpackErrorKind> {
+    let file = SharedFile::open(&blob.path).map_err(|source| unreadable(blob, source))?;
+    let (actual, (told, found)) = rayon::join(
+        || Digest::of_reader(file.buffered()),
+        || rayon::join(|| told_by(&file, blob, wheel), || wheel.verify()),
+    );
+    check_digest(context, blob, actual)?;
+    Ok(told?.and(found))
 }
 
-fn inflate(context: &Context, blob: &WheelBlob, staged: &Path) -> Result<Contents, UnpackErrorKind> {
-    let (archive, mut members) = zip_table::open(&blob.path)?;
-    let stem = stem(&members, &blob.file_name)?;
+/// Whether the wheel file says the same of its files as the table. Only what its RECORD has no such digest of is
+/// inflated again.
+fn told_by(file: &SharedFile, blob: &WheelBlob, wheel: &UnpackedWheel) -> Result<Result<(), String>, UnpackErrorKind> {
+    let (archive, members) = zip_table::open(file, &blob.path)?;
+    let stem = texts::stem(&members, &blob.file_name)?;
+    let texts = Texts { archive: &archive, members: &members, folder: format!("{stem}.dist-info") };
+    let (rows, EntryPoints { scripts, .. }, metadata) =
+        (texts.record()?, texts.entry_points()?, texts.metadata(&blob.file_name)?);
+    let Contents { entries, entry_points, metadata: kept, .. } = &wheel.contents;
+    if (&stem, &scripts, &metadata) != (&wheel.contents.stem, entry_points, kept) {
+        return Ok(Err("its table is of another wheel".to_owned()));
+    }
+    let members: HashMap<&TreePath, &Member> =
+        members.iter().filter(|member| !is_own(&stem, &member.path)).map(|member| (&member.path, member)).collect();
+    if members.len() != entries.len() {
+        return Ok(Err("its table lists other files than the wheel has".to_owned()));
+    }
+    let differs = |archive: &mut ZipArchive<SharedFile>, entry: &Entry| -> Result<Option<String>, UnpackErrorKind> {
+        let other = || Some(format!("its file `{}` is another one than the wheel's", entry.path));
+        let Some(member) = members.get(&entry.path) else { return Ok(other()) };
+        let listed = rows.get(&entry.path).map(|row| &row.digest);
+        let known = ListedDigest::Known(Algorithm::Sha256, entry.sha256.as_bytes().to_vec());
+        if (member.size, member.executable) == (entry.size, entry.executable) && listed == Some(&known) {
+            return Ok(None);
+        }
+        let from =
+            archive.by_index(member.index).map_err(|error| UnpackErrorKind::Zip { reason: error.to_string() })?;
+        let actual = Digest::of_reader(from).map_err(|source| unreadable(blob, source))?;
+        let same = actual == (entry.sha256, entry.size) && member.executable == entry.executable;
+        Ok(if same { None } else { other() })
+    };
+    let differences: Vec<Option<String>> = entries
+        .par_iter()
+        .with_min_len(64)
+        .map_init(|| archive.clone(), |archive, entry| differs(archive, entry))
+        .collect::<Result<_, _>>()?;
+    Ok(differences.into_iter().flatten().next().map_or(Ok(()), Err))
+}
+
+/// RECORD and its signatures, which installing replaces.
+fn is_own(stem: &str, path: &TreePath) -> bool {
+    let name = path.as_str().strip_prefix(stem).and_then(|rest| rest.strip_prefix(".dist-info/"));
+    matches!(name, Some("RECORD" | "RECORD.jws" | "RECORD.p7s"))
+}
+
+fn inflate(context: &Context, blob: &WheelBlob, file: &SharedFile, staged: &Path) -> Result<Contents, UnpackErrorKind> {
+    let (archive, mut members) = zip_table::open(file, &blob.path)?;
+    let stem = texts::stem(&members, &blob.file_name)?;
     let texts = Texts { archive: &archive, members: &members, folder: format!("{stem}.dist-info") };
     texts.check_format()?;
     let metadata = texts.metadata(&blob.file_name)?;
-    let EntryPoints { scripts: entry_points, remarks } = texts.entry_points()?;
+    let EntryPoints { scripts: entry_points, mut remarks } = texts.entry_points()?;
     let mut rows = texts.record()?;
-    let own = ["RECORD", "RECORD.jws", "RECORD.p7s"].map(|name| format!("{stem}.dist-info/{name}"));
-    members.retain(|member| !own.iter().any(|path| path == member.path.as_str()));
-    rows.retain(|path, _| !own.iter().any(|own| own == path.as_str()));
-    cross_check(&members, &rows)?;
+    members.retain(|member| !is_own(&stem, &member.path));
+    rows.retain(|path, _| !is_own(&stem, path));
+    let mut doubts = Doubts::new(&stem);
+    doubts.cross_check(&members, &rows)?;
 
     let tree = staged.join(unpacked::TREE);
     make_folders(&tree, &members)?;
     // The largest first: one of them begun last would keep a single thread busy at the end.
     members.sort_by(|one, other| other.size.cmp(&one.size).then_with(|| one.path.cmp(&other.path)));
-    let entries: Vec<Result<Entry, UnpackErrorKind>> = members
+    let entries: Vec<Result<(Entry, bool), UnpackErrorKind>> = members
         .par_iter()
         .with_max_len(64)
         .map_init(
             || (archive.clone(), vec![0; 1 << 17]),
             |(archive, buffer), member| {
-                let expected = rows.get(&member.path).ok_or_else(|| not_listed(member))?;
-                write_member(context, archive, member, expected, &tree, buffer)
+                let listed = rows.get(&member.path).map_or(&ListedDigest::None, |row| &row.digest);
+                write_member(context, archive, member, listed, &tree, buffer)
             },
         )
         .collect();
-    let mut entries = entries.into_iter().collect::<Result<Vec<Entry>, _>>()?;
+    let entries = entries.into_iter().collect::<Result<Vec<_>, _>>()?;
+    doubts.of_digests(entries.iter().filter(|(_, fits)| !fits).map(|(entry, _)| &entry.path))?;
+    remarks.extend(doubts.into_remark());
+    let mut entries: Vec<Entry> = entries.into_iter().map(|(entry, _)| entry).collect();
     entries.sort_by(|one, other| one.path.cmp(&other.path));
 
-    let size = fs::metadata(&blob.path).map(|metadata| metadata.len());
-    let size = size.map_err(|source| UnpackErrorKind::Read { path: blob.path.clone(), source })?;
-    let (format, sha256, file_name) = (unpacked::FORMAT, blob.sha256, blob.file_name.clone());
+    let (format, sha256, file_name, size) = (unpacked::FORMAT, blob.sha256, blob.file_name.clone(), file.length());
     let contents = Contents { format, sha256, size, file_name, stem, metadata, entry_points, remarks, entries };
     let table = staged.join(unpacked::TABLE);
     let text = serde_json::to_vec(&contents).expect("the table is plain JSON");
     fs::write(&table, text).map_err(|error| UnpackErrorKind::write(&table, error))?;
     Ok(contents)
-}
-
-/// `NAME-VERSION` of the one `.dist-info` folder, which must be the wheel's own.
-fn stem(members: &[Member], file_name: &WheelFileName) -> Result<String, UnpackErrorKind> {
-    let mut stems: Vec<&str> = members
-        .iter()
-        .filter_map(|member| member.path.as_str().split_once('/')?.0.strip_suffix(".dist-info"))
-        .collect();
-    stems.sort_unstable();
-    stems.dedup();
-    let malformed = |reason: String| UnpackErrorKind::Malformed { path: ".dist-info".into(), reason };
-    let [stem] = stems[..] else {
-        return Err(malformed(format!("there must be one such folder, there are {}", stems.len())));
-    };
-    let fits = stem.split_once('-').is_some_and(|(name, version)| {
-        name.parse().is_ok_and(|name: vocab::DistributionName| name == file_name.name)
-            && same_version(version, &file_name.version)
-    });
-    if fits { Ok(stem.to_owned()) } else { Err(malformed(format!("`{stem}.dist-info` belongs to another wheel"))) }
-}
-
-/// In file names `-` is written `_`, also in versions (`1.0+local_1`).
-fn same_version(one: &str, other: &str) -> bool {
-    let parse = |text: &str| text.replace('_', "-").parse::<pep440_rs::Version>().ok();
-    one == other || parse(one).is_some_and(|version| Some(version) == parse(other))
-}
-
-/// The small files that say what the wheel is.
-struct Texts<'a> {
-    archive: &'a ZipArchive<SharedFile>,
-    members: &'a [Member],
-    /// `NAME-VERSION.dist-info`
-    folder: String,
-}
-
-impl Texts<'_> {
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, UnpackErrorKind> {
-        let path = format!("{}/{name}", self.folder);
-        let Some(member) = self.members.iter().find(|member| member.path.as_str() == path) else {
-            return Ok(None);
-        };
-        const LARGEST: u64 = 64 << 20;
-        if member.size > LARGEST {
-            return Err(UnpackErrorKind::TooLarge { reason: format!("its `{path}` has more than {LARGEST} bytes") });
-        }
-        let mut archive = self.archive.clone();
-        let mut bytes = Vec::new();
-        let zip = |reason: String| UnpackErrorKind::Zip { reason };
-        let entry = archive.by_index(member.index).map_err(|error| zip(error.to_string()))?;
-        entry.take(LARGEST).read_to_end(&mut bytes).map_err(|error| zip(error.to_string()))?;
-        Ok(Some(bytes))
-    }
-
-    fn needed(&self, name: &str) -> Result<Vec<u8>, UnpackErrorKind> {
-        self.read(name)?.ok_or_else(|| self.malformed(name, "there is none".into()))
-    }
-
-    fn malformed(&self, name: &str, reason: String) -> UnpackErrorKind {
-        UnpackErrorKind::Malformed { path: format!("{}/{name}", self.folder), reason }
-    }
-
-    fn check_format(&self) -> Result<(), UnpackErrorKind> {
-        match metadata::wheel_format(&self.needed("WHEEL")?) {
-            Some(1) => Ok(()),
-            Some(other) => Err(self.malformed("WHEEL", format!("Wheel-Version {other} is newer than this builder"))),
-            None => Err(self.malformed("WHEEL", "it has no Wheel-Version".into())),
-        }
-    }
-
-    fn metadata(&self, file_name: &WheelFileName) -> Result<WheelMetadata, UnpackErrorKind> {
-        let metadata = WheelMetadata::parse(&self.needed("METADATA")?)
-            .ok_or_else(|| self.malformed("METADATA", "it has no Name and Version".into()))?;
-        let same_name = metadata.name.parse().is_ok_and(|name: vocab::DistributionName| name == file_name.name);
-        if same_name && same_version(&metadata.version, &file_name.version) {
-            return Ok(metadata);
-        }
-        let reason = format!("it says {} {}, the file name says otherwise", metadata.name, metadata.version);
-        Err(self.malformed("METADATA", reason))
-    }
-
-    fn entry_points(&self) -> Result<EntryPoints, UnpackErrorKind> {
-        let Some(bytes) = self.read("entry_points.txt")? else {
-            return Ok(EntryPoints::default());
-        };
-        let malformed = |reason| self.malformed("entry_points.txt", reason);
-        let text = String::from_utf8(bytes).map_err(|_| malformed("it is not UTF-8".into()))?;
-        entry_points::parse(&text).map_err(|line| malformed(format!("`{line}` makes no script")))
-    }
-
-    fn record(&self) -> Result<HashMap<TreePath, Expected>, UnpackErrorKind> {
-        record::parse(&self.needed("RECORD")?).map_err(|reason| UnpackErrorKind::Record { reason })
-    }
-}
-
-fn not_listed(member: &Member) -> UnpackErrorKind {
-    UnpackErrorKind::NotInRecord { path: member.path.to_string() }
-}
-
-/// PEP 427: installing fails if any file is not both mentioned and correctly hashed in RECORD. Beyond it, a row
-/// without a file is refused as well: something was taken out.
-fn cross_check(members: &[Member], rows: &HashMap<TreePath, Expected>) -> Result<(), UnpackErrorKind> {
-    for member in members {
-        let row = rows.get(&member.path).ok_or_else(|| not_listed(member))?;
-        if row.size.is_some_and(|size| size != member.size) {
-            return Err(UnpackErrorKind::Mismatch { path: member.path.to_string(), what: "size" });
-        }
-    }
-    if rows.len() == members.len() {
-        return Ok(());
-    }
-    let present: HashSet<&TreePath> = members.iter().map(|member| &member.path).collect();
-    match rows.keys().filter(|path| !present.contains(path)).min() {
-        Some(path) => Err(UnpackErrorKind::Missing { path: path.to_string() }),
-        None => Ok(()),
-    }
 }
 
 fn make_folders(tree: &Path, members: &[Member]) -> Result<(), UnpackErrorKind> {
@@ -294,29 +254,38 @@ fn make_folders(tree: &Path, members: &[Member]) -> Result<(), UnpackErrorKind> 
     fs::create_dir_all(tree).map_err(|error| UnpackErrorKind::write(tree, error))?;
     for folder in folders {
         let path = folder.below(tree);
-        fs::create_dir_all(&path).map_err(|error| UnpackErrorKind::write(&path, error))?;
+        fs::create_dir_all(&path).map_err(|error| unwritable(&folder, &path, error))?;
     }
     Ok(())
 }
 
+/// A name that the system has no room for is the wheel's own fault.
+fn unwritable(entry: &TreePath, path: &Path, error: io::Error) -> UnpackErrorKind {
+    if error.kind() == io::ErrorKind::InvalidFilename {
+        let reason = "its path is longer than this system's may be".to_owned();
+        return UnpackErrorKind::Entry { path: entry.to_string(), reason };
+    }
+    UnpackErrorKind::write(path, error)
+}
+
+/// The flag tells whether RECORD names that very digest, or none that can be compared.
 fn write_member(
     context: &Context,
     archive: &mut ZipArchive<SharedFile>,
     member: &Member,
-    expected: &Expected,
+    listed: &ListedDigest,
     tree: &Path,
     buffer: &mut [u8],
-) -> Result<Entry, UnpackErrorKind> {
+) -> Result<(Entry, bool), UnpackErrorKind> {
     let path = member.path.below(tree);
     let broken = |reason: String| UnpackErrorKind::Entry { path: member.path.to_string(), reason };
-    let mismatch = |what| UnpackErrorKind::Mismatch { path: member.path.to_string(), what };
-    let unwritable = |error| UnpackErrorKind::write(&path, error);
-    // SHA-256 follows below; the archive's own sums would only cost time.
+    let unwritable = |error| unwritable(&member.path, &path, error);
+    // The whole file's SHA-256 is taken; the archive's own sums would only cost time.
     let options = ZipReadOptions::new().ignore_crc32(true);
     let mut from = archive.by_index_with_options(member.index, options).map_err(|error| broken(error.to_string()))?;
     let mut to = File::create_new(&path).map_err(unwritable)?;
     let mut sha256 = Sha256::new();
-    let mut stronger = Stronger::new(expected.algorithm);
+    let mut stronger = Stronger::new(listed);
     let mut size = 0;
     loop {
         if context.is_cancelled() {
@@ -335,14 +304,17 @@ fn write_member(
         to.write_all(&buffer[..count]).map_err(unwritable)?;
     }
     if size != member.size {
-        return Err(mismatch("size"));
+        return Err(broken(format!("it inflates to {size} bytes and claims {}", member.size)));
     }
     let sha256: [u8; 32] = sha256.finalize().into();
-    if *expected.digest != *stronger.finish().as_deref().unwrap_or(&sha256) {
-        return Err(mismatch("digest"));
-    }
+    let fits = match (listed, stronger.finish()) {
+        (ListedDigest::None | ListedDigest::Weak, _) => true,
+        (ListedDigest::Malformed, _) => false,
+        (ListedDigest::Known(_, digest), actual) => *digest == *actual.as_deref().unwrap_or(&sha256),
+    };
     seal(&to, member.executable).map_err(unwritable)?;
-    Ok(Entry { path: member.path.clone(), sha256: Digest::from_bytes(sha256), size, executable: member.executable })
+    let sha256 = Digest::from_bytes(sha256);
+    Ok((Entry { path: member.path.clone(), sha256, size, executable: member.executable }, fits))
 }
 
 /// Read-only, with the one time stamp. On Windows a read-only file could not be deleted through any of its links, so
@@ -366,11 +338,11 @@ enum Stronger {
 }
 
 impl Stronger {
-    fn new(algorithm: Algorithm) -> Self {
-        match algorithm {
-            Algorithm::Sha256 => Self::No,
-            Algorithm::Sha384 => Self::Sha384(Sha384::new()),
-            Algorithm::Sha512 => Self::Sha512(Sha512::new()),
+    fn new(listed: &ListedDigest) -> Self {
+        match listed {
+            ListedDigest::Known(Algorithm::Sha384, _) => Self::Sha384(Sha384::new()),
+            ListedDigest::Known(Algorithm::Sha512, _) => Self::Sha512(Sha512::new()),
+            _ => Self::No,
         }
     }
 

@@ -18,8 +18,8 @@ pub struct UnpackError {
 
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackErrorKind {
-    /// The store had it damaged and no longer has it.
-    #[error("its SHA-256 is {actual}, {expected} is expected; the damaged file has been removed from the store")]
+    /// It is not the file that was meant. Where it lay in the store, it no longer does.
+    #[error("its SHA-256 is {actual}, {expected} is expected")]
     Damaged { expected: Digest, actual: Digest },
     #[error("it is no zip archive that can be read: {reason}")]
     Zip { reason: String },
@@ -29,16 +29,8 @@ pub enum UnpackErrorKind {
     TooLarge { reason: String },
     #[error("its RECORD cannot be used: {reason}")]
     Record { reason: String },
-    #[error("its file `{path}` is not listed in its RECORD with a digest")]
-    NotInRecord { path: String },
-    #[error("its RECORD lists `{path}`, which it does not have")]
-    Missing { path: String },
-    #[error("its file `{path}` has another {what} than its RECORD says")]
-    Mismatch {
-        path: String,
-        /// `digest` or `size`.
-        what: &'static str,
-    },
+    #[error("its file `{path}` has another digest than its RECORD says")]
+    Mismatch { path: String },
     #[error("its `{path}` is not as wheels have it: {reason}")]
     Malformed { path: String, reason: String },
     #[error("the build was interrupted")]
@@ -61,10 +53,7 @@ impl Fault for UnpackError {
     fn code(&self) -> &'static str {
         match self.kind {
             UnpackErrorKind::Damaged { .. } => "E_DIGEST",
-            UnpackErrorKind::Record { .. }
-            | UnpackErrorKind::NotInRecord { .. }
-            | UnpackErrorKind::Missing { .. }
-            | UnpackErrorKind::Mismatch { .. } => "E_WHEEL_RECORD",
+            UnpackErrorKind::Record { .. } | UnpackErrorKind::Mismatch { .. } => "E_WHEEL_RECORD",
             UnpackErrorKind::Cancelled => "E_INTERRUPTED",
             UnpackErrorKind::Store(_) => "E_STORE",
             _ => "E_WHEEL",
@@ -84,10 +73,7 @@ impl Fault for UnpackError {
     fn hint(&self) -> Option<String> {
         match &self.kind {
             UnpackErrorKind::Damaged { .. } => Some("run it again: the file is then fetched anew".into()),
-            UnpackErrorKind::NotInRecord { .. }
-            | UnpackErrorKind::Missing { .. }
-            | UnpackErrorKind::Mismatch { .. }
-            | UnpackErrorKind::Record { .. } => Some(
+            UnpackErrorKind::Mismatch { .. } | UnpackErrorKind::Record { .. } => Some(
                 "the wheel was changed after it was built, or built badly: take another version, or build it from \
                  source with `forceSource`"
                     .into(),

@@ -99,7 +99,7 @@ impl UnpackedWheel {
     }
 
     /// Reads every file of it, and looks for files that are not of it.
-    fn verify(&self) -> Result<(), String> {
+    pub(super) fn verify(&self) -> Result<(), String> {
         let changed = |entry: &Entry| {
             let read = fs::File::open(self.path_of(entry)).and_then(Digest::of_reader);
             match read {

@@ -1,15 +1,16 @@
 //! The table of contents of a wheel's zip archive, with every rule that can be checked before inflating anything.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
+use archive::{NameRules, ZipErrorKind, ZipMember};
 use vocab::TreePath;
 use zip::ZipArchive;
 
-use super::name_rules::{case_key, refused_by_windows};
+use super::name_rules::case_key;
 use super::unpack_error::UnpackErrorKind;
 
 /// A regular file in the archive.
@@ -23,27 +24,31 @@ pub(super) struct Member {
     pub executable: bool,
 }
 
-/// More members than this no wheel has; each costs memory.
-const MOST_MEMBERS: usize = 500_000;
 /// A wheel may inflate to this in any case, and beyond it to `HIGHEST_RATIO` times its own size.
 const ALWAYS_FINE: u64 = 512 << 20;
 const HIGHEST_RATIO: u64 = 200;
 
 /// Opens the archive and lists its files; folders are left out, they follow from the files.
-pub(super) fn open(path: &Path) -> Result<(ZipArchive<SharedFile>, Vec<Member>), UnpackErrorKind> {
-    let unreadable = |source| UnpackErrorKind::Read { path: path.to_owned(), source };
-    let file = SharedFile::open(path).map_err(unreadable)?;
+///
+/// The archive is read by two programs: the one that writes our own zips, and holds each entry to its local header, and
+/// the one that inflates. They must see the same.
+pub(super) fn open(file: &SharedFile, path: &Path) -> Result<(ZipArchive<SharedFile>, Vec<Member>), UnpackErrorKind> {
+    let listed = archive::zip_members_of(&file.file).map_err(|kind| match kind {
+        ZipErrorKind::Read { source } => UnpackErrorKind::Read { path: path.to_owned(), source },
+        ZipErrorKind::Malformed { fault } => UnpackErrorKind::Zip { reason: fault.to_string() },
+        ZipErrorKind::Entry { entry, fault } => UnpackErrorKind::Entry { path: entry, reason: fault.to_string() },
+        ZipErrorKind::TooMany { limit } => {
+            UnpackErrorKind::TooLarge { reason: format!("it has more than {limit} entries") }
+        }
+    })?;
     let packed = file.length;
-    let archive = ZipArchive::new(file).map_err(|error| UnpackErrorKind::Zip { reason: error.to_string() })?;
+    let archive = ZipArchive::new(file.clone()).map_err(|error| UnpackErrorKind::Zip { reason: error.to_string() })?;
     if archive.has_duplicate_names() {
         return Err(UnpackErrorKind::Zip { reason: "two of its entries have the same name".into() });
     }
-    if archive.len() > MOST_MEMBERS {
-        return Err(UnpackErrorKind::TooLarge { reason: format!("it has more than {MOST_MEMBERS} entries") });
-    }
     let mut members = Vec::with_capacity(archive.len());
     for index in 0..archive.len() {
-        members.extend(member(&archive, index)?);
+        members.extend(member(&archive, index, &listed)?);
     }
     check_size(&members, packed)?;
     check_names(&members)?;
@@ -51,20 +56,21 @@ pub(super) fn open(path: &Path) -> Result<(ZipArchive<SharedFile>, Vec<Member>),
 }
 
 /// `None` for a folder.
-fn member(archive: &ZipArchive<SharedFile>, index: usize) -> Result<Option<Member>, UnpackErrorKind> {
+fn member(
+    archive: &ZipArchive<SharedFile>,
+    index: usize,
+    listed: &BTreeMap<String, ZipMember>,
+) -> Result<Option<Member>, UnpackErrorKind> {
     let entry = archive.by_index_data(index).map_err(|error| UnpackErrorKind::Zip { reason: error.to_string() })?;
     let shown = String::from_utf8_lossy(entry.name_raw()).into_owned();
     let refuse = |reason: &str| Err(UnpackErrorKind::Entry { path: shown.clone(), reason: reason.to_owned() });
     let Ok(name) = std::str::from_utf8(entry.name_raw()) else {
         return refuse("its name is not UTF-8");
     };
-    let path: TreePath = match name.parse() {
+    let path = match NameRules::of_host().check(name) {
         Ok(path) => path,
-        Err(vocab::TreePathError { reason, .. }) => return refuse(reason),
+        Err(fault) => return refuse(&fault.to_string()),
     };
-    if name.chars().any(char::is_control) {
-        return refuse("its name holds a control character");
-    }
     let mode = entry.unix_mode().unwrap_or(0);
     // The file type bits; archives made on Windows leave them empty.
     let kind = mode & 0o170_000;
@@ -82,6 +88,11 @@ fn member(archive: &ZipArchive<SharedFile>, index: usize) -> Result<Option<Membe
     }
     if path.is_root() {
         return refuse("it has no name");
+    }
+    let same =
+        |it: &ZipMember| (it.size, it.packed, it.crc32) == (entry.size(), entry.compressed_size(), entry.crc32());
+    if !listed.get(name).is_some_and(same) {
+        return refuse("programs would not agree on what it is");
     }
     Ok(Some(Member { index, path, size: entry.size(), executable: mode & 0o111 != 0 }))
 }
@@ -123,9 +134,6 @@ fn check_names(members: &[Member]) -> Result<(), UnpackErrorKind> {
             if !keys.insert(case_key(&member.path)) {
                 return refuse(&member.path, "another entry differs from it only in upper and lower case");
             }
-            if let Some(reason) = refused_by_windows(&member.path).filter(|_| cfg!(windows)) {
-                return refuse(&member.path, reason);
-            }
         }
     }
     Ok(())
@@ -140,10 +148,20 @@ pub(super) struct SharedFile {
 }
 
 impl SharedFile {
-    fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
         Ok(Self { file: Arc::new(file), position: 0, length })
+    }
+
+    /// In bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// From its start to its end, in long pieces.
+    pub(super) fn buffered(&self) -> BufReader<Self> {
+        BufReader::with_capacity(1 << 18, Self { position: 0, ..self.clone() })
     }
 }
 

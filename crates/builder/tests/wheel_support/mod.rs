@@ -9,7 +9,7 @@ use std::time::Duration;
 use builder::Context;
 use builder::base::GoModules;
 use builder::download::{DownloadSettings, Downloader, FetchRequest};
-use builder::store::Store;
+use builder::store::{Scrutiny, Store};
 use builder::wheel::{
     Destination, InstallRequest, InstalledAll, UnpackError, UnpackedWheel, WheelBlob, WheelToInstall,
 };
@@ -67,7 +67,7 @@ impl Bench {
 
     /// Writes the wheel beside the store and unpacks it.
     pub fn unpack(&self, wheel: &FixtureFile) -> Result<UnpackedWheel, UnpackError> {
-        builder::wheel::unpack(&self.context, &self.blob(wheel))
+        builder::wheel::unpack(&self.context, &self.blob(wheel), Scrutiny::Glance)
     }
 
     pub fn blob(&self, wheel: &FixtureFile) -> WheelBlob {

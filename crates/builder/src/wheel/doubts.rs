@@ -1,0 +1,99 @@
+//! Where a wheel and its RECORD disagree: what is let pass, as pip and uv do, and what is not.
+//!
+//! The file as a whole is the one that was locked. So a RECORD that is sloppy about it is a fault of the tool that wrote
+//! it, and worth a remark. Bytes of code that are not those of its author's RECORD were changed afterwards.
+
+use std::collections::{HashMap, HashSet};
+
+use vocab::TreePath;
+
+use super::record::{Listed, ListedDigest};
+use super::unpack_error::UnpackErrorKind;
+use super::zip_table::Member;
+use super::{Remark, RemarkKind};
+
+pub(super) struct Doubts {
+    /// `NAME-VERSION.dist-info/`
+    metadata: String,
+    /// A clause each.
+    facts: Vec<String>,
+}
+
+/// More of them are only counted.
+const TOLD: usize = 5;
+
+impl Doubts {
+    pub(super) fn new(stem: &str) -> Self {
+        Self { metadata: format!("{stem}.dist-info/"), facts: Vec::new() }
+    }
+
+    /// All but the digests, which are known when the files have been inflated.
+    pub(super) fn cross_check(
+        &mut self,
+        members: &[Member],
+        rows: &HashMap<TreePath, Listed>,
+    ) -> Result<(), UnpackErrorKind> {
+        let mut members: Vec<&Member> = members.iter().collect();
+        members.sort_by(|one, other| one.path.cmp(&other.path));
+        for member in &members {
+            let path = &member.path;
+            let Some(row) = rows.get(path) else {
+                self.facts.push(format!("`{path}` is not in its RECORD"));
+                continue;
+            };
+            if row.absolute {
+                self.facts.push(format!("its RECORD calls `{path}` `/{path}`"));
+            }
+            if let Some(flaw) = row.flaw {
+                self.facts.push(format!("`{path}` {flaw}"));
+            }
+            if let Some(size) = row.size.filter(|size| *size != member.size) {
+                self.facts.push(format!("`{path}` has {} bytes, its RECORD says {size}", member.size));
+            }
+            match row.digest {
+                ListedDigest::None => self.facts.push(format!("`{path}` has no digest in its RECORD")),
+                ListedDigest::Weak => self.facts.push(format!("`{path}` has a digest that says nothing in its RECORD")),
+                ListedDigest::Known(..) | ListedDigest::Malformed => {}
+            }
+        }
+        let present: HashSet<&TreePath> = members.iter().map(|member| &member.path).collect();
+        let mut absent: Vec<_> = rows.iter().filter(|(path, _)| !present.contains(path)).collect();
+        absent.sort_by_key(|(path, _)| *path);
+        for (path, row) in absent {
+            // It may be a folder, or byte code that was never packed.
+            if row.digest == ListedDigest::None {
+                continue;
+            }
+            if row.absolute {
+                let reason = format!("its row for `/{path}` leads out of the wheel");
+                return Err(UnpackErrorKind::Record { reason });
+            }
+            self.facts.push(format!("`{path}` is in its RECORD and not in the wheel"));
+        }
+        Ok(())
+    }
+
+    /// Those whose content has another digest than RECORD says.
+    pub(super) fn of_digests<'a>(&mut self, paths: impl Iterator<Item = &'a TreePath>) -> Result<(), UnpackErrorKind> {
+        let mut paths: Vec<&TreePath> = paths.collect();
+        paths.sort();
+        for path in paths {
+            if !path.as_str().starts_with(&self.metadata) {
+                return Err(UnpackErrorKind::Mismatch { path: path.to_string() });
+            }
+            self.facts.push(format!("`{path}` has another digest than its RECORD says"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn into_remark(self) -> Option<Remark> {
+        if self.facts.is_empty() {
+            return None;
+        }
+        let mut text = self.facts.iter().take(TOLD).cloned().collect::<Vec<_>>().join("; ");
+        if let Some(more) = self.facts.len().checked_sub(TOLD).filter(|more| *more > 0) {
+            text.push_str(&format!("; and {more} more of the kind"));
+        }
+        Some(Remark { kind: RemarkKind::Record, text })
+    }
+}
