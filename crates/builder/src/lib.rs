@@ -51,6 +51,7 @@ pub mod test_run;
 #[cfg(test)]
 mod testing;
 pub mod upkeep;
+pub mod uv_settings;
 pub mod verify;
 pub mod version_check;
 pub mod wheel;

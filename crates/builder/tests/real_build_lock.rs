@@ -157,3 +157,38 @@ fn attack_5_a_locked_build_has_the_bytes_that_the_lock_names_whatever_the_store_
         assert_eq!(fs::read(store.blob(&genuine.sha256())).unwrap(), genuine.bytes);
     }
 }
+
+#[test]
+fn case_field_resolver_settings_leak_a_lock_does_not_depend_on_whose_machine_it_is() {
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [wheel("demo", "1.0"), wheel("demo", "2.0")]);
+    let file = |name: &str, text: &str| {
+        fs::create_dir_all(bench.path("config/uv")).unwrap();
+        fs::write(bench.path(name), text).unwrap();
+        bench.path(name).into_os_string()
+    };
+    let lowest = "resolution = 'lowest'\n[pip]\nresolution = 'lowest'\n";
+    let settings = file("settings.toml", lowest);
+    let constraint = file("constraint.txt", "demo<2\n");
+    file("config/uv/uv.toml", lowest);
+    let mut foreign = FixtureIndex::new();
+    let foreign = foreign.add(wheel("demo", "3.0")).serve();
+
+    let variables: [(&str, std::ffi::OsString); 6] = [
+        ("UV_RESOLUTION", "lowest".into()),
+        ("UV_CONSTRAINT", constraint),
+        ("UV_EXCLUDE_NEWER", "2001-01-01".into()),
+        ("UV_CONFIG_FILE", settings),
+        ("UV_EXTRA_INDEX_URL", foreign.simple_url().into()),
+        // Alone: only the user's own file.
+        ("UV_OFFLINE", "1".into()),
+    ];
+    for (name, value) in variables {
+        let run = support::run(bench.command(&["lock", PYTHON]).env(name, value));
+        assert_eq!(run.code, 0, "with {name}: {}", run.told());
+        let row = &bench.lock()["platforms"][host().as_str()]["distributions"][0];
+        assert_eq!(row["version"], "2.0", "with {name}");
+        let warned = run.warnings().iter().any(|text| text.contains("W_FOREIGN_INDEX"));
+        assert_eq!(warned, name == "UV_EXTRA_INDEX_URL", "with {name}: {:?}", run.warnings());
+    }
+    assert!(foreign.server.requests().is_empty());
+}

@@ -70,6 +70,7 @@ impl Bench {
             config_settings: Vec::new(),
             package_root: Path::new("/repo/python-3.12.10"),
             index_arguments: vec!["--no-index".into()],
+            index_credentials: Vec::new(),
             timeout: Some(Duration::from_secs(120)),
             logs: self.folder.path(),
         }

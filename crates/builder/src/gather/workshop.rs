@@ -14,6 +14,7 @@ use crate::base::BaseTree;
 use crate::prepare::Prepared;
 use crate::resolve::{self, LockedDistribution, LockedSource, Uv};
 use crate::source_build::{self, BuiltWheel, SourceBuild, SourceInput};
+use crate::uv_settings;
 
 /// A source that is not pure Python, or does not show here whether it is.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,7 @@ impl<'a> Workshop<'a> {
             .additional
             .iter()
             .filter(|url| !silent.iter().any(|silent| silent.url == resolve::without_credentials(url)));
+        let reachable: Vec<String> = reachable.cloned().collect();
         let request = SourceBuild {
             name: row.name.clone(),
             version: row.version.clone(),
@@ -110,7 +112,8 @@ impl<'a> Workshop<'a> {
             build_constraints: Vec::new(),
             config_settings: rule.map(|rule| rule.config_settings.clone()).unwrap_or_default(),
             package_root: &prepared.folder,
-            index_arguments: reachable.flat_map(|url| ["--index".into(), url.into()]).collect(),
+            index_arguments: uv_settings::index_arguments(&reachable),
+            index_credentials: uv_settings::credentials(context, &reachable),
             timeout: source_build::compile_limit(context.timeout),
             logs: &prepared.folder.join("logs"),
         };

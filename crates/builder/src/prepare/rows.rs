@@ -16,7 +16,7 @@ use crate::resolve::{
     self, Lock, LockError, LockErrorKind, PlatformLock, Request, ResolveError, Resolved, UnreachableRegistry, Uv,
 };
 use crate::steps::Steps;
-use crate::{Context, registries};
+use crate::{Context, registries, uv_settings};
 
 /// Where a file was when it was last resolved.
 pub const URL_FACT: &str = "url";
@@ -141,6 +141,9 @@ impl Search<'_> {
     ) -> Result<Vec<Answer>, Box<dyn Fault>> {
         let uv = Uv::find(self.context, &self.host.interpreter(self.context)?)?;
         let logs = self.folder.join("logs");
+        if let Some(request) = open.first() {
+            uv_settings::warn_of_foreign_indexes(self.context, &request.registries.additional);
+        }
         let resolve = |request: &Request, refresh, preferred: &Versions| -> Answer {
             let repository = self.repository.root();
             let fail_on_missing = self.options.fail_on_missing;

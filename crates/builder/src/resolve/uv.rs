@@ -1,7 +1,7 @@
 //! The resolver program: which one, how it is set up, how it is asked.
 //!
 //! uv brings the default index, credentials, proxies and its cache with it, from its own configuration and the
-//! user's environment; nothing here names an index.
+//! user's environment (`uv_settings`); nothing here names an index.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -20,6 +20,7 @@ use crate::pinned_tool::{self, PinnedTool, SetUpError};
 use crate::process::{self, Invocation, ProcessError};
 use crate::said::{shortened, words_of};
 use crate::store::EntryKind;
+use crate::uv_settings;
 
 /// The pinned version: another one may resolve differently.
 pub const UV_VERSION: &str = "0.13.9";
@@ -158,6 +159,8 @@ impl Uv {
             fs::write(&path, text).map_err(|source| UvError::Write { path: path.clone(), source })
         };
         write("pyproject.toml", &question.project(target))?;
+        // It stands in for the user's own files, too.
+        write("settings.toml", &question.settings(uv_settings::settings(context)))?;
         if !question.excluded.is_empty() {
             let lines: String = question.excluded.iter().map(|name| format!("{name}\n")).collect();
             write("excluded.txt", &lines)?;
@@ -165,6 +168,7 @@ impl Uv {
 
         let mut arguments: Vec<OsString> = Vec::new();
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
+        add(&["--config-file", "settings.toml", "--color", "never"]);
         add(&["pip", "compile", "pyproject.toml", "--format", "pylock.toml", "--output-file", "pylock.toml"]);
         add(&["--no-header", "--no-progress", "--no-python-downloads"]);
         add(&["--python-platform", &target.uv_platform(), "--python-version", &target.python.to_string()]);
@@ -194,12 +198,11 @@ impl Uv {
 
         // uv takes what stands in the file that it will write as preferences.
         write("pylock.toml", &question.preferences())?;
-        let invocation = Invocation::new(&self.program, folder)
-            .args(arguments)
-            .timeout(context.timeout)
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("PYTHONHOME", "")
-            .env("PYTHONPATH", "");
+        let mut invocation = Invocation::new(&self.program, folder).args(arguments).timeout(context.timeout);
+        invocation.clear_environment = true;
+        invocation.environment = uv_settings::environment(context);
+        invocation.environment.extend(uv_settings::credentials(context, &question.registries.additional));
+        let invocation = invocation.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONHOME", "").env("PYTHONPATH", "");
         let invocation = match target.deployment_target() {
             Some(macos) => invocation.env("MACOSX_DEPLOYMENT_TARGET", macos),
             None => invocation,
@@ -242,7 +245,38 @@ impl Question {
         head.replace("packages = []\n", "") + &self.preferred.iter().map(row).collect::<String>()
     }
 
-    /// A `pyproject.toml`: the one form in which uv takes indexes for single distributions and `noDeps`.
+    /// The settings file, which begins with how to connect: indexes, what `noDeps` leaves out, what builds need.
+    fn settings(&self, mut settings: toml::Table) -> String {
+        let metadata = |name: &DistributionName| {
+            let version = self.no_deps_versions.get(name).map(|version| ("version".to_owned(), version.clone().into()));
+            let of_all = [
+                ("name".to_owned(), toml::Value::from(name.as_str())),
+                ("requires-dist".to_owned(), toml::Value::Array(Vec::new())),
+            ];
+            toml::Value::Table(of_all.into_iter().chain(version).collect())
+        };
+        if !self.no_deps.is_empty() {
+            let rows = self.no_deps.iter().map(metadata).collect();
+            settings.insert("dependency-metadata".to_owned(), toml::Value::Array(rows));
+        }
+        let extra = self.build_requires.iter().filter(|(_, requirements)| !requirements.is_empty());
+        let extra: toml::Table = extra.map(|(name, lines)| (name.to_string(), lines.clone().into())).collect();
+        if !extra.is_empty() {
+            settings.insert("extra-build-dependencies".to_owned(), extra.into());
+        }
+        let own = self.registries.additional.iter().enumerate().map(|(position, url)| {
+            let entries = [("name", uv_settings::index_name(position)), ("url", url.clone())];
+            toml::Value::Table(entries.map(|(key, value)| (key.to_owned(), value.into())).into_iter().collect())
+        });
+        let own: Vec<toml::Value> = own.collect();
+        if !own.is_empty() {
+            let default = settings.remove("index").and_then(|index| index.as_array().cloned()).unwrap_or_default();
+            settings.insert("index".to_owned(), own.into_iter().chain(default).collect::<Vec<_>>().into());
+        }
+        settings.to_string()
+    }
+
+    /// A `pyproject.toml`: the one form in which uv takes indexes for single distributions.
     fn project(&self, target: &Target) -> String {
         // TOML's strings and arrays of strings are written as JSON's are.
         let mut text = format!(
@@ -250,31 +284,13 @@ impl Question {
             target.python.series(),
             json!(self.requirements),
         );
-        if !self.no_deps.is_empty() {
-            text.push_str("dependency-metadata = [\n");
-            for name in &self.no_deps {
-                let version = self.no_deps_versions.get(name);
-                let version = version.map(|version| format!(" version = {},", json!(version))).unwrap_or_default();
-                text.push_str(&format!("  {{ name = {},{version} requires-dist = [] }},\n", json!(name)));
-            }
-            text.push_str("]\n");
-        }
-        let extra: String = self
-            .build_requires
-            .iter()
-            .filter(|(_, requirements)| !requirements.is_empty())
-            .map(|(name, requirements)| format!("{} = {}\n", json!(name), json!(requirements)))
-            .collect();
-        if !extra.is_empty() {
-            text.push_str("\n[tool.uv.extra-build-dependencies]\n");
-            text.push_str(&extra);
-        }
         for (index, url) in self.registries.additional.iter().enumerate() {
-            text.push_str(&format!("\n[[tool.uv.index]]\nname = \"registry-{index}\"\nurl = {}\n", json!(url)));
+            let name = uv_settings::index_name(index);
+            text.push_str(&format!("\n[[tool.uv.index]]\nname = \"{name}\"\nurl = {}\n", json!(url)));
         }
         let pins = self.registries.pinned.iter().filter_map(|(name, url)| {
             let index = self.registries.additional.iter().position(|additional| additional == url)?;
-            Some(format!("{} = {{ index = \"registry-{index}\" }}\n", json!(name)))
+            Some(format!("{} = {{ index = \"{}\" }}\n", json!(name), uv_settings::index_name(index)))
         });
         let pins: String = pins.collect();
         if !pins.is_empty() {
@@ -340,7 +356,15 @@ mod tests {
         let project: toml::Value = toml::from_str(&question.project(&target)).unwrap();
         let uv = &project["tool"]["uv"];
         assert_eq!(uv["sources"]["cudf-cu12"]["index"], uv["index"][0]["name"]);
-        assert_eq!(uv["dependency-metadata"][0]["name"].as_str(), Some("parapred"));
+        let connection: toml::Table =
+            "native-tls = true\nindex = [{ url = 'https://corp.example/simple', default = true }]".parse().unwrap();
+        let settings: toml::Table = question.settings(connection).parse().unwrap();
+        assert_eq!(settings["dependency-metadata"][0]["name"].as_str(), Some("parapred"));
+        assert_eq!(
+            (&settings["index"][0]["name"], settings["index"][1]["default"].as_bool()),
+            (&uv["index"][0]["name"], Some(true))
+        );
+        assert_eq!(settings["native-tls"].as_bool(), Some(true));
         assert_eq!(project["project"]["dependencies"][0].as_str(), Some("cudf-cu12==25.6.0"));
     }
 }

@@ -10,6 +10,7 @@ use vocab::DistributionName;
 use super::{SourceBuild, SourceBuildErrorKind, error};
 use crate::Context;
 use crate::process::{self, Invocation, ProcessErrorKind};
+use crate::uv_settings;
 
 /// 1980-01-01, the earliest time a zip can hold.
 const EPOCH: &str = "315532800";
@@ -131,10 +132,17 @@ impl Uv<'_> {
 
     /// A failure carries the end of the log.
     pub(super) fn run(&self, step: &'static str, arguments: Vec<OsString>) -> Result<(), SourceBuildErrorKind> {
+        // Neither the user's own settings nor those of a folder above decide what comes out.
+        let settings = self.work.join("settings.toml");
+        fs::write(&settings, uv_settings::settings(self.context).to_string())
+            .map_err(|error| SourceBuildErrorKind::disk("write", &settings, error))?;
         let mut invocation = with_fixed_umask(self.build.uv, self.work)
-            .args(with_common_options(arguments, self.context.offline))
+            .args(with_common_options(arguments, &settings, self.context.offline))
             .timeout(self.build.timeout);
-        invocation.environment.clone_from(&self.environment);
+        invocation.clear_environment = true;
+        invocation.environment = uv_settings::environment(self.context);
+        let own = self.build.index_credentials.iter().chain(&self.environment);
+        invocation.environment.extend(own.cloned());
         invocation.log = Some(self.log.to_owned());
         let program = format!("{} {step}", self.build.name);
         let finished =
@@ -152,8 +160,9 @@ impl Uv<'_> {
 }
 
 /// What every call of uv gets stands before its command.
-fn with_common_options(mut arguments: Vec<OsString>, offline: bool) -> Vec<OsString> {
-    let mut common = words(["--no-python-downloads", "--no-progress", "--color", "never"]);
+fn with_common_options(mut arguments: Vec<OsString>, settings: &Path, offline: bool) -> Vec<OsString> {
+    let mut common = words(["--no-python-downloads", "--no-progress", "--color", "never", "--config-file"]);
+    common.push(settings.into());
     if offline {
         common.push("--offline".into());
     }

@@ -54,6 +54,8 @@ pub struct SourceBuild<'a> {
     pub package_root: &'a Path,
     /// `--index …` and the like, as uv takes them.
     pub index_arguments: Vec<OsString>,
+    /// Variables with the credentials of those indexes.
+    pub index_credentials: Vec<(OsString, OsString)>,
     /// For each program that runs; see [`compile_limit`]. `None` is without limit.
     pub timeout: Option<Duration>,
     /// The full log goes to `wheel-build-<name>.log` in here.
