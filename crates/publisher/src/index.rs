@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use catalogue::site::{SiteSettings, site};
-use catalogue::{Catalogue, Entry, IndexSettings, Promotion, ReadError, Restoration, Retraction, object_keys};
+use catalogue::{Catalogue, Entry, EntryId, IndexSettings, Promotion, ReadError, Restoration, Retraction, object_keys};
 use vocab::Digest;
 
 use crate::destination::{Destination, Expected, Object, Replaced};
@@ -59,6 +59,20 @@ impl Written {
         let retractions: Vec<Retraction> = self.retractions.values().filter(stands).cloned().collect();
         let promotions: Vec<Promotion> = self.promotions.values().map(|(_, it)| it.clone()).collect();
         Catalogue::derive(&entries, &retractions, &promotions)
+    }
+
+    /// What was signed as retracted is not signed as offered because a retraction's object is gone: only a restoration
+    /// says that this was meant.
+    fn check_retractions(&self, signed: &Catalogue, now: &Catalogue, place: &str) -> Result<()> {
+        let restored = |id: &EntryId| self.restorations.values().any(|it| it.entry == *id);
+        let offered = |id: &EntryId| now.entries.iter().any(|row| row.id() == *id);
+        let known = signed.retracted.iter().map(|row| row.entry.id());
+        let lost: Vec<String> = known.filter(|id| offered(id) && !restored(id)).map(|id| id.to_string()).collect();
+        if lost.is_empty() {
+            Ok(())
+        } else {
+            Err(PublishError::RetractionLost { entries: lost, place: place.to_owned() })
+        }
     }
 }
 
@@ -132,6 +146,9 @@ fn index_once(to: &dyn Destination, written: &mut Written, signing: &IndexSignin
     let edition = signing.standing(to.place(), signed_before.as_ref())?;
     written.refresh(to)?;
     let catalogue = written.catalogue();
+    if let Some(edition) = &edition {
+        written.check_retractions(&edition.catalogue, &catalogue, to.place())?;
+    }
     let text = catalogue.to_text();
     let mut wrote = match put(to, &catalogue_key, text.as_bytes(), before)? {
         Put::Lost => return Ok(Pass::Lost),

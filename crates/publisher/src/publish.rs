@@ -95,6 +95,8 @@ pub enum PublishError {
     IndexSigned { place: String },
     #[error("the catalogue at `{place}` was not signed by the given key")]
     IndexKey { place: String, source: SignatureError },
+    #[error("the retraction of {} is gone from `{place}`, and nobody restored it", entries.join(", "))]
+    RetractionLost { entries: Vec<String>, place: String },
     #[error("the catalogue at `{place}` has a counter or a time after which none can follow")]
     IndexCounter { place: String },
     #[error("cannot use `settings.json` at `{place}`")]
@@ -135,6 +137,7 @@ impl Fault for PublishError {
             Self::IndexSigned { .. } => "E_INDEX_SIGNED",
             Self::IndexKey { .. } => "E_INDEX_KEY",
             Self::IndexCounter { .. } => "E_INDEX_COUNTER",
+            Self::RetractionLost { .. } => "E_RETRACTION_LOST",
             Self::Settings { .. } => "E_INDEX_SETTINGS",
             Self::NoEntry { .. } => "E_NO_ENTRY",
             Self::NothingPublished { .. } => "E_NOTHING_PUBLISHED",
@@ -152,6 +155,7 @@ impl Fault for PublishError {
             | Self::Size { .. }
             | Self::Differs { .. }
             | Self::IndexKey { .. }
+            | Self::RetractionLost { .. }
             | Self::IndexCounter { .. } => Exit::Trust,
             Self::Refused { .. } => Exit::Check,
             Self::Entry(error) => error.exit(),
@@ -191,6 +195,10 @@ impl Fault for PublishError {
             }
             Self::IndexKey { .. } => Some(
                 "use the key that signs there; to replace it, see docs/keys.md and `publisher reindex --change-key`"
+                    .into(),
+            ),
+            Self::RetractionLost { .. } => Some(
+                "find out who removed it; then `publisher retract` it again, and `publisher restore` it if it is sound"
                     .into(),
             ),
             Self::IndexCounter { .. } => Some(format!(

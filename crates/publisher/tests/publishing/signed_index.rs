@@ -114,3 +114,25 @@ fn attack_6_an_index_that_was_tampered_with_or_has_expired_is_found_and_renewed(
     let run = bench.run(&["verify", "--public-key", "keys/pydist.pub"]);
     assert!(run.code == 4 && run.told.contains("the catalogue is not signed"), "{}", run.told);
 }
+
+#[test]
+fn attack_6_a_retraction_that_somebody_removed_is_not_signed_away() {
+    let bench = Bench::new();
+    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
+    bench.good(&["keygen", "keys"]);
+    let key = ["--key", "keys/pydist.key"];
+    bench.good(&[&["publish"][..], &key].concat());
+    bench.good(&[&["retract", "3.12.10", "--reason", "wrong numpy"][..], &key].concat());
+    let signed = bench.edition();
+    fs::remove_dir_all(Path::new(&bench.to).join("retractions")).unwrap();
+    for command in [&["publish"][..], &["reindex"], &["promote", "3.12.10"]] {
+        let run = bench.run(&[command, &key].concat());
+        assert!(run.code == 4 && run.told.contains("E_RETRACTION_LOST"), "{command:?}: {}{}", run.code, run.told);
+        assert!(run.told.contains("the retraction of 3.12.10/linux-x64/"), "{}", run.told);
+        assert_eq!(bench.edition(), signed);
+    }
+    bench.good(&[&["retract", "3.12.10", "--reason", "wrong numpy"][..], &key].concat());
+    assert_eq!(bench.edition()["catalogue"]["retracted"].as_array().unwrap().len(), 1);
+    bench.good(&[&["restore", "3.12.10"][..], &key].concat());
+    assert_eq!(bench.edition()["catalogue"]["entries"].as_array().unwrap().len(), 1);
+}
