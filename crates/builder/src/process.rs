@@ -27,6 +27,9 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// What a stray process that holds a pipe open may delay us.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Of one program's output, in bytes: events end up in logs, too.
+const MOST_TOLD: usize = 4 << 20;
+
 /// Windows gives Ctrl-C to all programs of a console at once, so that this one may be heard before our own
 /// (`STATUS_CONTROL_C_EXIT`). Exit codes of other systems are small.
 const ENDED_BY_CTRL_C: i32 = 0xc000_013a_u32.cast_signed();
@@ -47,7 +50,8 @@ pub struct Invocation {
     /// `None` is without limit.
     pub timeout: Option<Duration>,
     pub stdin: Vec<u8>,
-    /// Output and errors, as they come, are also appended here, whole.
+    /// Output and errors, as they come, are also appended here: of very much the beginning and the end, with a line
+    /// between them that says how much is missing.
     pub log: Option<PathBuf>,
     /// Start it, and let it end, even when the user asks to stop: it cleans up after what was stopped.
     pub when_cancelled: bool,
@@ -104,7 +108,7 @@ impl Invocation {
 pub struct Finished {
     /// `None` when a signal ended it.
     pub code: Option<i32>,
-    /// At most the last 8 MiB; the log has everything.
+    /// At most the last 8 MiB.
     pub stdout: Vec<u8>,
     /// At most the last 8 MiB.
     pub stderr: Vec<u8>,
@@ -200,10 +204,24 @@ pub fn run_streaming(
     run_watched(context, invocation, Some(on_line))
 }
 
-/// As [`run`], and tells each line as [`Event::Output`] of `program`.
+/// As [`run`], and tells each line as [`Event::Output`] of `program`, up to [`MOST_TOLD`] bytes and then how many more
+/// there were.
 pub fn run_telling(context: &Context, invocation: &Invocation, program: &str) -> Result<Finished, ProcessError> {
-    let mut tell = |line: &str| context.tell(Event::Output { program: program.to_owned(), line: line.to_owned() });
-    run_watched(context, invocation, Some(&mut tell))
+    let output = |line: String| context.tell(Event::Output { program: program.to_owned(), line });
+    let (mut told, mut untold) = (0, 0);
+    let mut tell = |line: &str| {
+        if told < MOST_TOLD {
+            told += line.len();
+            output(line.to_owned());
+        } else {
+            untold += line.len();
+        }
+    };
+    let finished = run_watched(context, invocation, Some(&mut tell));
+    if untold > 0 {
+        output(format!("… {untold} bytes more were said …"));
+    }
+    finished
 }
 
 fn run_watched(
@@ -231,7 +249,7 @@ fn run_watched(
         let Ok(last_words) = said.recv_timeout(PATIENCE) else { break };
         hear(last_words, &mut capture, &mut open_streams).map_err(output_failed)?;
     }
-    let (stdout, stderr, left_out) = capture.finish();
+    let (stdout, stderr, left_out) = capture.finish().map_err(output_failed)?;
     let code = ended.map_err(failed)?.code();
     if code != Some(0) && (is_stopped() || code == Some(ENDED_BY_CTRL_C)) {
         return Err(failed(ProcessErrorKind::Cancelled));

@@ -1,6 +1,6 @@
 //! The rules of the configuration in whole builds: the real builder, the real uv, an index on loopback. The numbers
-//! are those of the behaviour's numbered cases. P13, a build that hangs, stands in `real_source_build.rs`: the limit of
-//! a whole build is never under twelve minutes.
+//! are those of the behaviour's numbered cases. P13, a build that hangs, stands in `real_source_build.rs`: a limit
+//! that is short enough for a test is too short for a whole build.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 

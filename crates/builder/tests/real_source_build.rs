@@ -22,7 +22,7 @@ use builder::source_build::{
 use builder::store::Store;
 use testkit::{FixtureFile, FixtureIndex, GitRepository, SdistBuilder, Stumble, WheelBuilder};
 use vocab::TreeLayout;
-use vocab::{Digest, Fault, PlatformKey, PythonVersion};
+use vocab::{Digest, Fault, PlatformKey, PythonVersion, SystemVersion};
 
 /// A store, the machine's tools, and folders for one test.
 struct Bench {
@@ -62,6 +62,7 @@ impl Bench {
             source,
             python: &self.python,
             layout: TreeLayout { platform: PlatformKey::host().expect("a known platform"), python: self.version },
+            system: SystemVersion::oldest(PlatformKey::host().expect("a known platform")),
             base_identity: Digest::of("base"),
             base_has_headers: true,
             uv: &self.uv,
@@ -281,6 +282,34 @@ fn native_code_is_repaired_and_equal_inputs_give_equal_wheels_in_any_store() {
 }
 
 #[cfg(target_os = "linux")]
+#[test]
+#[cfg(target_os = "linux")]
+fn case_rule_oldest_system_source_build_the_configured_one_counts() {
+    // The symbol that newer systems have under a new version only.
+    const THREADS: &str = r#"#include <Python.h>
+#include <pthread.h>
+static void *work(void *given) { return given; }
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_native", 0, -1, 0};
+PyMODINIT_FUNC PyInit__native(void) {
+    pthread_t thread;
+    pthread_create(&thread, 0, work, 0);
+    pthread_join(thread, 0);
+    return PyModule_Create(&module);
+}
+"#;
+    let bench = Bench::new();
+    let sdist = SdistBuilder::new("demo", "1.0").native().file("demo/_native.c", THREADS).build();
+    let path = bench.write(&sdist);
+    let mut build = bench.build("demo", sdist_input(&path, &sdist));
+    build.index_arguments.clear();
+    build.system = Some(SystemVersion::new(2, 4));
+    let error = build_wheel(&bench.context, &build).unwrap_err();
+    assert_eq!(error.code(), "E_BUILD_TOO_NEW");
+    assert!(error.kind.to_string().contains("a glibc up to 2.4 is allowed"), "{}", error.kind);
+    build.system = Some(SystemVersion::new(2, 99));
+    assert!(build_wheel(&bench.context, &build).unwrap().file_name.contains("manylinux"));
+}
+
 #[test]
 fn c_code_on_a_base_without_headers_says_that_they_are_missing() {
     let bench = Bench::new();

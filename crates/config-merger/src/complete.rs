@@ -235,6 +235,7 @@ fn build(layer: &BuildLayer) -> BuildSettings {
         enable_logging: layer.enable_logging.unwrap_or(default.enable_logging),
         parallel_downloads: layer.parallel_downloads.unwrap_or(default.parallel_downloads),
         timeout: layer.timeout.unwrap_or(default.timeout),
+        compile_timeout: layer.timeout.unwrap_or(default.compile_timeout),
     }
 }
 

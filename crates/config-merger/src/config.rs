@@ -126,11 +126,14 @@ pub struct BuildSettings {
     pub parallel_downloads: bool,
     /// For each external step, in seconds; 0 is no limit.
     pub timeout: u64,
+    /// The same for building from source, which gets longer where nothing is configured.
+    #[serde(skip)]
+    pub compile_timeout: u64,
 }
 
 impl Default for BuildSettings {
     fn default() -> Self {
-        Self { enable_logging: true, parallel_downloads: false, timeout: 300 }
+        Self { enable_logging: true, parallel_downloads: false, timeout: 300, compile_timeout: 720 }
     }
 }
 

@@ -5,8 +5,10 @@
 //! the same for every platform.
 
 use std::path::Path;
+use std::time::Duration;
 
-use vocab::{Exit, Fault, Outcome, PlatformKey, RuleRecord};
+use config_merger::BuildSettings;
+use vocab::{Exit, Fault, Outcome, PlatformKey, RuleRecord, SystemVersion};
 
 use super::unchanged;
 use crate::Context;
@@ -105,6 +107,7 @@ impl<'a> Workshop<'a> {
             source,
             python: uv.python(),
             layout: tree.layout,
+            system: self.system(),
             base_identity: tree.identity,
             base_has_headers: tree.has_headers(),
             uv: uv.program(),
@@ -114,7 +117,7 @@ impl<'a> Workshop<'a> {
             package_root: &prepared.folder,
             index_arguments: uv_settings::index_arguments(&reachable),
             index_credentials: uv_settings::credentials(context, &reachable),
-            timeout: source_build::compile_limit(context.timeout),
+            timeout: compile_limit(&prepared.config.build),
             logs: &prepared.folder.join("logs"),
         };
         let built = source_build::build_wheel(context, &request);
@@ -132,6 +135,12 @@ impl<'a> Workshop<'a> {
         };
         let (package, platform) = (row.name.to_string(), prepared.request.target.platform);
         Err(NotPure { package, platform, reason }.into())
+    }
+
+    /// What is built for another platform is pure Python, or is not taken; it is held to what holds here.
+    fn system(&self) -> Option<SystemVersion> {
+        let target = &self.prepared.request.target;
+        if self.prepared.is_foreign() { SystemVersion::oldest(self.tree.layout.platform) } else { target.system }
     }
 
     /// Step 7 of the policy: a source that does not build is left out where the policy lets it, and never where a rule
@@ -157,5 +166,23 @@ impl<'a> Workshop<'a> {
             Some("--fail-on-missing makes this an error".to_owned()),
         );
         Ok(RuleRecord { name: row.name.clone(), outcome, reason })
+    }
+}
+
+/// For each program of a build. `None` is without limit.
+fn compile_limit(build: &BuildSettings) -> Option<Duration> {
+    (build.compile_timeout > 0).then(|| Duration::from_secs(build.compile_timeout))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_12_the_configured_limit_holds_for_compiling_and_zero_is_none() {
+        let limit = |compile_timeout| compile_limit(&BuildSettings { compile_timeout, ..BuildSettings::default() });
+        assert_eq!(limit(5), Some(Duration::from_secs(5)));
+        assert_eq!(limit(0), None);
+        assert_eq!(compile_limit(&BuildSettings::default()), Some(Duration::from_secs(720)));
     }
 }

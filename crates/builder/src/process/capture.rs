@@ -1,5 +1,5 @@
-//! What a running program says: read from both pipes at once, written to the log whole, kept in memory up to a
-//! limit, and cut into lines for whoever watches.
+//! What a running program says: read from both pipes at once, written to the log and kept in memory up to a limit
+//! each, and cut into lines for whoever watches.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -9,6 +9,8 @@ use std::thread;
 
 /// What is kept in memory of each stream, in bytes; of longer output the end is kept.
 pub(super) const KEPT: usize = 8 << 20;
+/// What is kept of it in the log, in bytes: this much of its beginning, and [`KEPT`] of its end.
+const LOGGED: usize = 16 << 20;
 /// A line is handed on when it reaches this length, whether or not it has ended.
 const LONGEST_LINE: usize = 64 << 10;
 const CHUNK: usize = 32 << 10;
@@ -50,7 +52,7 @@ pub(super) fn listen(mut pipe: impl Read + Send + 'static, stream: Stream, said:
 pub(super) struct Capture<'a> {
     stdout: Tail,
     stderr: Tail,
-    log: Option<File>,
+    log: Option<Log>,
     lines: Option<LineCutter<'a>>,
 }
 
@@ -68,7 +70,8 @@ impl<'a> Capture<'a> {
                 if let Some(parent) = path.parent() {
                     fs::create_dir_all(parent)?;
                 }
-                Some(OpenOptions::new().create(true).append(true).open(path)?)
+                let file = OpenOptions::new().create(true).append(true).open(path)?;
+                Some(Log { file, room: LOGGED, end: Tail::default() })
             }
             None => None,
         };
@@ -78,7 +81,7 @@ impl<'a> Capture<'a> {
 
     pub(super) fn take(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
         if let Some(log) = &mut self.log {
-            log.write_all(bytes)?;
+            log.take(bytes)?;
         }
         if let Some(lines) = &mut self.lines {
             lines.take(stream, bytes);
@@ -90,14 +93,42 @@ impl<'a> Capture<'a> {
         Ok(())
     }
 
-    /// Both streams and the number of bytes that are only in the log.
-    pub(super) fn finish(mut self) -> (Vec<u8>, Vec<u8>, u64) {
+    /// Both streams and the number of bytes of them that are not in memory.
+    pub(super) fn finish(mut self) -> io::Result<(Vec<u8>, Vec<u8>, u64)> {
+        if let Some(log) = self.log.take() {
+            log.finish()?;
+        }
         if let Some(lines) = &mut self.lines {
             lines.flush();
         }
         self.stdout.cut();
         self.stderr.cut();
-        (self.stdout.bytes, self.stderr.bytes, self.stdout.left_out + self.stderr.left_out)
+        Ok((self.stdout.bytes, self.stderr.bytes, self.stdout.left_out + self.stderr.left_out))
+    }
+}
+
+/// The beginning is written as it comes; the end, of which nobody knows when it begins, when all was said.
+struct Log {
+    file: File,
+    /// For the beginning, in bytes.
+    room: usize,
+    end: Tail,
+}
+
+impl Log {
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let (beginning, end) = bytes.split_at(self.room.min(bytes.len()));
+        self.room -= beginning.len();
+        self.end.take(end);
+        self.file.write_all(beginning)
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        self.end.cut();
+        if self.end.left_out > 0 {
+            writeln!(self.file, "\n… {} bytes are left out here …", self.end.left_out)?;
+        }
+        self.file.write_all(&self.end.bytes)
     }
 }
 
@@ -165,7 +196,7 @@ mod tests {
         for part in [b"one\ntw".as_slice(), b"o\r\n\n50%\r100%\r", b"\xff end"] {
             capture.take(Stream::Stdout, part).unwrap();
         }
-        capture.finish();
+        capture.finish().unwrap();
         assert_eq!(seen, ["one", "two", "50%", "100%", "\u{fffd} end"]);
     }
 
@@ -176,9 +207,27 @@ mod tests {
             capture.take(Stream::Stderr, &[b'x'; 1024]).unwrap();
         }
         capture.take(Stream::Stderr, b"end").unwrap();
-        let (stdout, stderr, left_out) = capture.finish();
+        let (stdout, stderr, left_out) = capture.finish().unwrap();
         assert_eq!((stdout.len(), stderr.len()), (0, KEPT));
         assert_eq!(left_out, 2 * KEPT as u64 + 3);
         assert!(stderr.ends_with(b"xend"));
+    }
+
+    #[test]
+    fn attack_13_a_log_keeps_the_beginning_and_the_end_and_says_how_much_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("build.log");
+        let mut capture = Capture::new(Some(&path), None).unwrap();
+        capture.take(Stream::Stdout, b"beginning\n").unwrap();
+        for _ in 0..40 {
+            capture.take(Stream::Stdout, &[b'x'; 1 << 20]).unwrap();
+        }
+        capture.take(Stream::Stderr, b"the reason\n").unwrap();
+        capture.finish().unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        let said = (40 << 20) + "beginning\nthe reason\n".len();
+        let line = format!("\n… {} bytes are left out here …\n", said - LOGGED - KEPT);
+        assert!(text.starts_with("beginning\nx") && text.ends_with("xthe reason\n") && text.contains(&line));
+        assert_eq!(text.len(), LOGGED + KEPT + line.len());
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn compile(
     for folder in [&output, &temporary] {
         fs::create_dir(folder).map_err(|error| SourceBuildErrorKind::disk("create", folder, error))?;
     }
-    let environment = environment(context, work, &temporary);
+    let environment = environment(context, build, work, &temporary);
     let mut uv = Uv { context, build, work, environment, log };
     let mut arguments = words(["build", "--wheel", "--no-sources", "--no-create-gitignore", "--out-dir"]);
     arguments.push(output.clone().into());
@@ -186,7 +186,12 @@ fn with_fixed_umask(program: &Path, folder: &Path) -> Invocation {
 }
 
 /// On top of the user's own, which may choose compilers and flags.
-pub(super) fn environment(context: &Context, work: &Path, temporary: &Path) -> Vec<(OsString, OsString)> {
+pub(super) fn environment(
+    context: &Context,
+    build: &SourceBuild<'_>,
+    work: &Path,
+    temporary: &Path,
+) -> Vec<(OsString, OsString)> {
     let mut variables: Vec<(OsString, OsString)> = Vec::new();
     let mut set = |name: &str, value: &str| variables.push((name.into(), value.into()));
     set("PYTHONDONTWRITEBYTECODE", "1");
@@ -198,8 +203,11 @@ pub(super) fn environment(context: &Context, work: &Path, temporary: &Path) -> V
     if cfg!(target_os = "linux") {
         set("LC_ALL", "C.UTF-8");
     }
-    if cfg!(target_os = "macos") {
-        set("MACOSX_DEPLOYMENT_TARGET", context.environment.text("MACOSX_DEPLOYMENT_TARGET").unwrap_or("13.0"));
+    if cfg!(target_os = "macos")
+        && let Some(system) = build.system
+    {
+        let users = context.environment.text("MACOSX_DEPLOYMENT_TARGET");
+        set("MACOSX_DEPLOYMENT_TARGET", &users.map_or_else(|| system.to_string(), str::to_owned));
     }
     if cfg!(unix) {
         for name in ["CFLAGS", "CXXFLAGS"] {

@@ -55,8 +55,13 @@ pub enum SourceBuildErrorKind {
     NotOneWheel { found: usize },
     #[error("the build made `{file_name}`, which is not of {expected}")]
     OtherDistribution { file_name: String, expected: String },
-    #[error("the wheel `{file_name}` does not fit {platform}: a glibc up to 2.28 or a macOS up to 13.0 is allowed")]
-    TooNew { file_name: String, platform: PlatformKey },
+    #[error("the wheel `{file_name}` does not fit {platform}: {allowed}")]
+    TooNew {
+        file_name: String,
+        platform: PlatformKey,
+        /// What `oldestSystem` allows.
+        allowed: String,
+    },
     #[error("the build made a wheel that cannot be read, `{}`: {reason}", path.display())]
     BadWheel { path: PathBuf, reason: String },
     #[error(transparent)]
@@ -126,7 +131,7 @@ impl Fault for SourceBuildError {
             SourceBuildErrorKind::Store(error) => error.hint(),
             SourceBuildErrorKind::Stopped { program, .. } => program.hint(),
             SourceBuildErrorKind::TooNew { .. } => {
-                Some("build it on an older system, for instance in a manylinux_2_28 container".into())
+                Some("build it on an older system, such as a manylinux container, or raise `oldestSystem`".into())
             }
             SourceBuildErrorKind::Failed { .. } if self.log_mentions("Python.h") && !self.base_has_headers => {
                 Some("this base interpreter has no C headers; choose another source for it in `python.sources`".into())

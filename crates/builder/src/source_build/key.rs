@@ -13,7 +13,7 @@ use crate::Context;
 use crate::wheel::WheelFileName;
 
 /// Raised when this crate starts to build differently.
-const BUILD_FORMAT: u32 = 1;
+const BUILD_FORMAT: u32 = 2;
 const RECORD: &str = "built.json";
 
 /// Variables that compilers and build back ends take as orders.
@@ -40,6 +40,8 @@ struct Inputs<'a> {
     base: Digest,
     platform: PlatformKey,
     python: PythonVersion,
+    /// What compilers aim at and the repaired wheel is held to.
+    system: Option<String>,
     /// With `{packageRoot}` in it, so that the key is the same on every machine.
     config_settings: &'a [String],
     build_requires: &'a [String],
@@ -56,6 +58,7 @@ pub(super) fn key(context: &Context, build: &SourceBuild<'_>, source: &Identity)
         base: build.base_identity,
         platform: build.layout.platform,
         python: build.layout.python,
+        system: build.system.map(|system| system.to_string()),
         config_settings: &build.config_settings,
         build_requires: &build.build_requires,
         build_constraints: &build.build_constraints,

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use vocab::{Digest, DistributionName, PlatformKey};
+use vocab::{Digest, DistributionName, PlatformKey, SystemVersion};
 
 pub use error::{SourceBuildError, SourceBuildErrorKind};
 pub use git::{GitError, GitErrorKind, resolve_commit};
@@ -38,6 +38,8 @@ pub struct SourceBuild<'a> {
     /// The base interpreter's program.
     pub python: &'a Path,
     pub layout: TreeLayout,
+    /// The oldest system that the wheel must run on. `None` on Windows.
+    pub system: Option<SystemVersion>,
     /// Changes with anything in the base tree.
     pub base_identity: Digest,
     /// Without headers no C code compiles; this only makes the error say so.
@@ -56,7 +58,7 @@ pub struct SourceBuild<'a> {
     pub index_arguments: Vec<OsString>,
     /// Variables with the credentials of those indexes.
     pub index_credentials: Vec<(OsString, OsString)>,
-    /// For each program that runs; see [`compile_limit`]. `None` is without limit.
+    /// For each program that runs. `None` is without limit.
     pub timeout: Option<Duration>,
     /// The full log goes to `wheel-build-<name>.log` in here.
     pub logs: &'a Path,
@@ -101,11 +103,6 @@ pub struct BuiltWheel {
     /// Absent when cached: the log is of the build that made it.
     #[serde(skip)]
     pub log: Option<PathBuf>,
-}
-
-/// The limit for compiling: at least 12 minutes, however short the one for other steps is. `None` stays `None`.
-pub fn compile_limit(configured: Option<Duration>) -> Option<Duration> {
-    configured.map(|limit| limit.max(Duration::from_secs(720)))
 }
 
 /// The wheel from the store, built first where the store has none.
@@ -159,17 +156,4 @@ fn build_anew(
     let built = key::keep(context, key, &wheel, &file_name, identity.commit())?;
     key::offer(context, key, &built);
     Ok(built)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn compiling_gets_at_least_twelve_minutes_and_zero_stays_no_limit() {
-        let cases = [(Some(300), Some(720)), (Some(1000), Some(1000)), (None, None)];
-        for (configured, limit) in cases {
-            assert_eq!(compile_limit(configured.map(Duration::from_secs)), limit.map(Duration::from_secs));
-        }
-    }
 }

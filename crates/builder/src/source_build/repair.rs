@@ -51,15 +51,25 @@ pub(super) fn repair(
     });
     arguments.extend([output.clone().into(), wheel.into()]);
     let temporary = work.join("temporary");
-    let uv = Uv { context, build, work, environment: environment(context, work, &temporary), log };
+    let uv = Uv { context, build, work, environment: environment(context, build, work, &temporary), log };
     uv.run("repairing the wheel", arguments)?;
 
     let repaired = only_wheel(&output)?;
     let file_name = repaired.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    if Target::new(platform, build.layout.python).rank(&file_name).is_none() {
-        return Err(SourceBuildErrorKind::TooNew { file_name, platform });
+    let target = Target { platform, python: build.layout.python, system: build.system };
+    if target.rank(&file_name).is_none() {
+        return Err(SourceBuildErrorKind::TooNew { file_name, platform, allowed: allowed(&target) });
     }
     Ok(repaired)
+}
+
+/// In words, for whoever has to do something about it.
+fn allowed(target: &Target) -> String {
+    match (target.platform.os(), target.system) {
+        (Os::Linux, Some(system)) => format!("a glibc up to {system} is allowed"),
+        (Os::Macos, Some(system)) => format!("a macOS up to {system} is allowed"),
+        _ => "its tags are for something else".to_owned(),
+    }
 }
 
 /// Looks at the first bytes of each file: a platform in the file name may be a mere habit of the back end.
