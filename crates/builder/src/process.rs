@@ -3,10 +3,11 @@
 //!
 //! Each program gets a session of its own (Windows: a job object). So it has no terminal to ask questions on, and
 //! everything it starts ends with it: at the time limit, when the user interrupts, when it has ended itself, and
-//! when the builder is killed (`keeper`).
+//! when the builder is killed (`keeper`). On Linux that holds for daemons, too, which leave the session (`orphans`).
 
 mod capture;
 mod keeper;
+mod orphans;
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
@@ -21,6 +22,7 @@ use vocab::{Event, Exit, Fault};
 
 use crate::Context;
 use capture::{Capture, Said, Stream, listen};
+use orphans::Mark;
 
 /// How often a silent program is looked at; output and its end are noticed at once.
 const GLANCE: Duration = Duration::from_millis(20);
@@ -244,7 +246,7 @@ fn run_watched(
     });
 
     // Whatever is left of it ends here, in the background or over its time; this also closes the pipes.
-    tree.kill();
+    tree.end();
     while open_streams > 0 {
         let Ok(last_words) = said.recv_timeout(PATIENCE) else { break };
         hear(last_words, &mut capture, &mut open_streams).map_err(output_failed)?;
@@ -306,14 +308,25 @@ fn hear(said: Said, capture: &mut Capture<'_>, open_streams: &mut usize) -> io::
 struct Tree {
     child: Box<dyn ChildWrapper>,
     ended: bool,
+    mark: Mark,
     _watched: keeper::Watched,
 }
 
 impl Tree {
     fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        // A group's own wait loses the program's status while others of the group, now children of ours, live on.
+        #[cfg(unix)]
+        let status = self.child.inner_mut().try_wait()?;
+        #[cfg(not(unix))]
         let status = self.child.try_wait()?;
         self.ended |= status.is_some();
         Ok(status)
+    }
+
+    /// With everything that it started.
+    fn end(&mut self) {
+        self.kill();
+        self.mark.sweep();
     }
 
     fn kill(&mut self) {
@@ -327,7 +340,7 @@ impl Drop for Tree {
         if self.ended {
             return;
         }
-        self.kill();
+        self.end();
         // Waited for, so that its files can be deleted when this returns; not for ever, because a process may
         // hang in the kernel.
         let killed = Instant::now();
@@ -338,17 +351,22 @@ impl Drop for Tree {
 }
 
 fn start(context: &Context, invocation: &Invocation) -> Result<(Tree, Receiver<Said>), ProcessErrorKind> {
-    let mut command = CommandWrap::from(command(context, invocation));
+    let mut command = command(context, invocation);
+    let mut mark = Mark::new();
+    mark.put_on(&mut command);
+    let mut command = CommandWrap::from(command);
     #[cfg(unix)]
     command.wrap(process_wrap::std::ProcessSession);
     #[cfg(windows)]
     command.wrap(process_wrap::std::JobObject);
 
     keeper::ready();
+    let starting = orphans::starting();
     let mut child = spawn(&mut command).map_err(|error| why_not_started(invocation, error))?;
+    mark.started(starting, child.id());
     let watched = keeper::watch(child.id());
     let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
-    let tree = Tree { child, ended: false, _watched: watched };
+    let tree = Tree { child, ended: false, mark, _watched: watched };
 
     // Small, so that a program cannot run ahead of us in memory; it waits in its own pipe instead.
     let (sender, said) = mpsc::sync_channel(16);

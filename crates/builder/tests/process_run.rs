@@ -94,6 +94,40 @@ fn a_program_leaves_nothing_running_behind() {
     eventually("the end of the background child", || !is_alive(&process));
 }
 
+/// Forks twice and takes a session of its own, as daemons do; `$1` is where its process number goes.
+#[cfg(target_os = "linux")]
+const DAEMON: &str = "(setsid sh -c 'echo $$ > \"$1.new\"; mv \"$1.new\" \"$1\"; exec sleep 1000' sh \"$1\" \
+                      </dev/null >/dev/null 2>&1 &) ; until [ -s \"$1\" ]; do :; done";
+
+#[test]
+#[cfg(target_os = "linux")]
+fn attack_12_a_daemon_ends_with_the_program_that_started_it() {
+    let folder = tempfile::tempdir().unwrap();
+    // Another one runs meanwhile, and its daemon is its own.
+    let other = folder.path().join("other");
+    let script = format!("{DAEMON}; until [ -e go ]; do :; done");
+    let invocation = shell(folder.path(), &script).arg("sh").arg(&other);
+    let context = context(folder.path());
+    thread::scope(|scope| {
+        let run = scope.spawn(|| process::run(&context, &invocation));
+        eventually("the other daemon", || other.is_file());
+        for start in ["", "exec env -i PATH=\"$PATH\" "] {
+            let place = folder.path().join("mine");
+            let script = format!("{start}sh -c '{}' sh \"$1\"", DAEMON.replace('\'', r"'\''"));
+            let invocation = shell(folder.path(), &script).arg("sh").arg(&place);
+            assert!(process::run(&context, &invocation).unwrap().succeeded());
+            let mine = fs::read_to_string(&place).unwrap();
+            eventually("the end of the daemon", || !is_alive(mine.trim()));
+            fs::remove_file(&place).unwrap();
+        }
+        let others = fs::read_to_string(&other).unwrap();
+        assert!(is_alive(others.trim()));
+        fs::write(folder.path().join("go"), "").unwrap();
+        assert!(run.join().unwrap().unwrap().succeeded());
+        eventually("the end of the other daemon", || !is_alive(others.trim()));
+    });
+}
+
 #[test]
 fn both_streams_are_read_at_once_however_much_is_said() {
     let folder = tempfile::tempdir().unwrap();

@@ -9,7 +9,7 @@
 //! the job when the last handle to it closes, which is the builder's own.
 //!
 //! Limits: without a `sh`, a killed builder leaves its programs running (an interrupted or failing one does not). A
-//! program that moves itself to another session is out of reach.
+//! program that moves itself to another session is out of reach of a killed builder.
 
 #[cfg(unix)]
 pub(super) use unix::{Watched, ready, watch};

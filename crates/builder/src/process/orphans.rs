@@ -1,0 +1,175 @@
+//! What a program leaves behind outside of its session: a daemon forks twice and takes a session of its own, where
+//! ending the program's group does not reach it.
+//!
+//! On Linux the builder is made the reaper of all it starts, so that such an orphan becomes its child, and each
+//! program carries a mark in its environment. When a program has ended, whatever has its mark ends, and so does any
+//! orphan without a mark, which has hidden it. Other systems have nothing like it without privileges: Windows needs
+//! none, as everything stays in the program's job; on macOS a daemon lives on.
+
+#[cfg(target_os = "linux")]
+pub(super) use linux::{Mark, starting};
+
+#[cfg(not(target_os = "linux"))]
+pub(super) use elsewhere::{Mark, starting};
+
+/// The variable that a program and all it starts carry.
+#[cfg(target_os = "linux")]
+const VARIABLE: &str = "PYDIST_PROGRAM";
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::collections::BTreeMap;
+    use std::fs;
+    use std::process::Command;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use rustix::process::{Pid, Signal, WaitOptions, getpid, getsid, kill_process, set_child_subreaper, waitpid};
+
+    use super::VARIABLE;
+
+    /// A killed process may hang in the kernel.
+    const PATIENCE: Duration = Duration::from_secs(2);
+
+    /// The programs that run now, by process number, with their marks. Held while one is started, too: a child that
+    /// is not in here yet would be taken for an orphan.
+    static RUNNING: Mutex<BTreeMap<i32, String>> = Mutex::new(BTreeMap::new());
+
+    static REAPER: Once = Once::new();
+
+    /// Of one program.
+    pub(in super::super) struct Mark {
+        text: String,
+        process: Option<i32>,
+    }
+
+    /// To be held from before a program starts until its [`Mark::started`].
+    pub(in super::super) struct Starting(MutexGuard<'static, BTreeMap<i32, String>>);
+
+    pub(in super::super) fn starting() -> Starting {
+        // Where it is refused, orphans go to the system's first process and only those with a mark are found.
+        REAPER.call_once(|| {
+            let _ = set_child_subreaper(Some(getpid()));
+        });
+        Starting(RUNNING.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    impl Mark {
+        pub(in super::super) fn new() -> Self {
+            static COUNT: AtomicU64 = AtomicU64::new(0);
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            Self { text: format!("{}-{number}", getpid().as_raw_nonzero()), process: None }
+        }
+
+        pub(in super::super) fn put_on(&self, command: &mut Command) {
+            command.env(VARIABLE, &self.text);
+        }
+
+        pub(in super::super) fn started(&mut self, mut starting: Starting, process: u32) {
+            self.process = i32::try_from(process).ok();
+            starting.0.extend(self.process.map(|process| (process, self.text.clone())));
+        }
+
+        /// Ends what the program left behind.
+        pub(in super::super) fn sweep(&self) {
+            let began = Instant::now();
+            loop {
+                let left: Vec<Pid> = {
+                    let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+                    processes().filter(|process| self.owns(process, &running)).map(|process| process.id).collect()
+                };
+                if left.is_empty() || began.elapsed() > PATIENCE {
+                    return;
+                }
+                for process in left {
+                    // It fails for what has ended meanwhile, and waiting for what is not our child yet.
+                    let _ = kill_process(process, Signal::KILL);
+                    let _ = waitpid(Some(process), WaitOptions::NOHANG);
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+
+        fn owns(&self, process: &Process, running: &BTreeMap<i32, String>) -> bool {
+            let id = process.id.as_raw_nonzero().get();
+            if running.contains_key(&id) {
+                return false;
+            }
+            let marks = process.mark();
+            match marks {
+                Some(mark) if mark == self.text => true,
+                // Another program at work may need it.
+                Some(mark) if running.values().any(|other| *other == mark) => false,
+                // What this process starts by other ways than this module stays in its session.
+                _ => process.parent == getpid() && Some(process.session) != own_session(),
+            }
+        }
+    }
+
+    impl Drop for Mark {
+        fn drop(&mut self) {
+            if let Some(process) = self.process {
+                RUNNING.lock().unwrap_or_else(PoisonError::into_inner).remove(&process);
+            }
+        }
+    }
+
+    fn own_session() -> Option<i32> {
+        getsid(None).ok().map(|session| session.as_raw_nonzero().get())
+    }
+
+    struct Process {
+        id: Pid,
+        parent: Pid,
+        session: i32,
+    }
+
+    impl Process {
+        /// Its environment as it was when it started.
+        fn mark(&self) -> Option<String> {
+            let bytes = fs::read(format!("/proc/{}/environ", self.id.as_raw_nonzero())).ok()?;
+            let text = String::from_utf8_lossy(&bytes);
+            text.split('\0').find_map(|entry| Some(entry.strip_prefix(VARIABLE)?.strip_prefix('=')?.to_owned()))
+        }
+    }
+
+    fn processes() -> impl Iterator<Item = Process> {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        entries.filter_map(|entry| {
+            let id: i32 = entry.file_name().to_str()?.parse().ok()?;
+            let text = fs::read_to_string(entry.path().join("stat")).ok()?;
+            // The program's name, which may hold anything, ends with the last bracket; then state, parent, group,
+            // session.
+            let mut rest = text[text.rfind(')')? + 1..].split_whitespace().skip(1);
+            let parent: i32 = rest.next()?.parse().ok()?;
+            let session: i32 = rest.nth(1)?.parse().ok()?;
+            Some(Process { id: Pid::from_raw(id)?, parent: Pid::from_raw(parent)?, session })
+        })
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere {
+    use std::process::Command;
+
+    pub(in super::super) struct Mark;
+    pub(in super::super) struct Starting;
+
+    pub(in super::super) fn starting() -> Starting {
+        Starting
+    }
+
+    impl Mark {
+        pub(in super::super) fn new() -> Self {
+            Self
+        }
+
+        pub(in super::super) fn put_on(&self, _command: &mut Command) {}
+
+        pub(in super::super) fn started(&mut self, _starting: Starting, _process: u32) {}
+
+        pub(in super::super) fn sweep(&self) {}
+    }
+}
