@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use config_merger::{Config, Layout};
+use config_merger::{Config, Layout, RequirementSource};
 use serde::Serialize;
 use vocab::{Digest, Fault, PlatformKey, RuleRecord, VersionString};
 
@@ -13,6 +13,7 @@ use crate::checks::Whitelist;
 use crate::copy_files::{self, CopyOperation};
 use crate::prepare;
 use crate::resolve::Request;
+use crate::work_tree::WorkTree;
 
 /// Raised whenever equal inputs would give another runtime than before.
 const BUILD_FORMAT: u32 = 3;
@@ -58,6 +59,9 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
         whitelist: Digest,
         mtime: u64,
         strict: bool,
+        /// Of local sources whose version comes from git.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        commits: Vec<String>,
         /// What the import check says depends on it.
         #[serde(skip_serializing_if = "Option::is_none")]
         emulator: Option<&'a str>,
@@ -81,9 +85,19 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
         whitelist: Digest::of(fs::read(Whitelist::path(repository, platform)).unwrap_or_default()),
         mtime: inputs.source_date_epoch,
         strict: inputs.strict,
+        commits: commits(request, repository),
         emulator: inputs.emulator,
     };
     Ok(Digest::of(serde_json::to_string(&key).expect("plain data with text keys")))
+}
+
+/// The lock has the tags, and not the commits, which would make it stale with each of its own.
+fn commits(request: &Request, repository: &Path) -> Vec<String> {
+    let paths = request.requirements.iter().filter_map(|requirement| match &requirement.source {
+        RequirementSource::Path { path, .. } => Some(path.below(repository)),
+        _ => None,
+    });
+    paths.filter_map(|path| Some(WorkTree::read_by(&path)?.commit)).collect()
 }
 
 /// The keys that a build would have, one for each source that gives exactly the release as a pinned file. Empty where

@@ -27,6 +27,7 @@ pub mod host_python;
 mod in_parallel;
 pub mod matrix;
 pub mod new_version;
+mod nothing_left;
 pub mod options;
 pub mod outdated;
 mod overlay;
@@ -56,5 +57,6 @@ pub mod verify;
 pub mod version_check;
 pub mod wheel;
 pub mod windows_launcher;
+pub mod work_tree;
 
 pub use context::Context;

@@ -155,8 +155,33 @@ fn p8_a_forced_source_that_does_not_build_ends_the_build_with_the_end_of_its_log
     );
     let run = bench.build();
     assert_eq!(run.installed(), ["other 1.0"]);
-    assert_says(&run.rules().join("\n"), &["left-out demo: no wheel fits, and its source did not build"]);
+    assert_says(
+        &run.rules().join("\n"),
+        &["left-out demo: no wheel fits, and its source did not build: the build failed with exit code"],
+    );
+    // Case field-left-out-without-reason: the end of the log, and where all of it is.
+    let warning = run.line("warning").unwrap();
+    assert_says(warning["text"].as_str().unwrap(), &["`demo` is left out", "\nline 299\n", "the fixture gives up"]);
+    assert_says(warning["hint"].as_str().unwrap(), &["the whole log is in `", "logs/wheel-build-demo.log`"]);
     bench.fail(&["--fail-on-missing"], 1);
+}
+
+#[test]
+fn case_field_left_out_without_reason_a_runtime_without_anything_that_is_listed_is_an_error() {
+    let resolution = json!({ "allowSourceAll": true, "strictMissing": false });
+    let bench = Bench::of(
+        json!({ "dependencies": ["demo", "more"], "resolution": resolution }),
+        [failing_sdist("demo", "1.0"), failing_sdist("more", "1.0")],
+    );
+    let run = bench.fail(&[], 1);
+    assert_eq!(run.error()["code"], "E_NOTHING_LEFT");
+    assert_says(&run.told(), &["demo (no wheel fits, and its source did not build", "more (no wheel fits"]);
+    assert!(!bench.prefix().exists());
+
+    // Where that is known beforehand, a plan says so.
+    bench.packages(json!({ "dependencies": ["demo"], "resolution": { "strictMissing": false } }));
+    let run = bench.run(&["plan", support::PYTHON]);
+    assert_eq!((run.code, &run.error()["code"]), (1, &json!("E_NOTHING_LEFT")), "{}", run.told());
 }
 
 #[test]
@@ -347,11 +372,11 @@ fn p20_of_wheels_that_fit_the_best_is_taken_and_none_above_the_ceiling() {
     assert_eq!(run.manifest().distributions[0].file, format!("demo-1.0-cp314-cp314-manylinux_2_28_{arch}.whl"));
 
     let bench = Bench::of(
-        json!({ "dependencies": ["demo"], "resolution": { "strictMissing": false } }),
-        [tagged("cp314-cp314-manylinux_2_34_ARCH")],
+        json!({ "dependencies": ["demo", "other"], "resolution": { "strictMissing": false } }),
+        [tagged("cp314-cp314-manylinux_2_34_ARCH"), wheel("other", "1.0")],
     );
     let run = bench.build();
-    assert_eq!(run.installed(), Vec::<String>::new());
+    assert_eq!(run.installed(), ["other 1.0"]);
     assert_says(&run.rules().join("\n"), &["left-out demo"]);
 }
 

@@ -378,3 +378,32 @@ fn case_field_record_wrong_size_is_a_warning_with_the_facts() {
     let run = bench_of("hsize", wheel().record_fault(code).build()).fail(&[], 4);
     assert_eq!(run.error()["code"], "E_WHEEL_RECORD");
 }
+
+#[test]
+fn what_only_the_code_of_a_source_tells_is_not_taken_over_to_another_platform_in_silence() {
+    let marks = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+    let elsewhere = if host() == vocab::PlatformKey::WindowsX64 { "linux-x64" } else { "windows-x64" };
+    let told = SdistBuilder::new("told", "1.0").requires("helper").marks(&marks).build();
+    let untold = SdistBuilder::new("untold", "1.0").dynamic().requires("helper").build();
+    let bench = Bench::of(json!({ "dependencies": ["told", "untold"] }), [told, untold, wheel("helper", "1.0")]);
+    let run = bench.run(&["plan", PYTHON, "--platform", elsewhere]);
+    let warnings = run.warnings().join("\n");
+    assert_says(&warnings, &["W_REQUIREMENTS_ASSUMED what `untold` requires was asked of its source on"]);
+    assert!(!warnings.contains("`told`"), "{warnings}");
+    assert_eq!(runs(&marks), 0, "what it requires stands in its metadata");
+    // On its own platform nothing is assumed.
+    assert!(!bench.run(&["plan", PYTHON]).warnings().join("\n").contains("W_REQUIREMENTS_ASSUMED"));
+}
+
+#[test]
+fn case_field_offline_source_build_a_whole_build_needs_the_store_alone() {
+    let source = SdistBuilder::new("demo", "1.0").build_requires("helper").build();
+    let mut bench = Bench::of(json!({ "dependencies": ["demo"] }), [source, wheel("helper", "1.0")]);
+    bench.build();
+    // Nothing but the store is left, and the built wheel not in there either.
+    bench.index = None;
+    assert_eq!(bench.run(&["clean", PYTHON]).code, 0);
+    fs::remove_dir_all(bench.path("uv-cache")).unwrap();
+    support::remove(&bench.path("store/built"));
+    assert_eq!(bench.build_with(&["--offline"]).installed(), ["demo 1.0"]);
+}

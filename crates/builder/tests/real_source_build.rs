@@ -70,6 +70,7 @@ impl Bench {
             build_constraints: Vec::new(),
             config_settings: Vec::new(),
             package_root: Path::new("/repo/python-3.12.10"),
+            pass_environment: &[],
             index_arguments: vec!["--no-index".into()],
             index_credentials: Vec::new(),
             timeout: Some(Duration::from_secs(120)),
@@ -242,6 +243,109 @@ fn a_local_folder_is_built_without_being_touched() {
     let changed = build_wheel(&bench.context, &bench.build("demo", source())).unwrap();
     assert!(!changed.cached);
     assert_eq!(read(&changed, "demo/new.py"), b"x = 1\n");
+}
+
+#[test]
+fn attack_12_a_back_end_sees_no_credentials_and_what_the_configuration_lets_pass() {
+    let mut bench = Bench::new();
+    let secrets = [
+        "PYDIST_SIGNING_KEY",
+        "AWS_SECRET_ACCESS_KEY",
+        "GITHUB_TOKEN",
+        "UV_INDEX_CORP_PASSWORD",
+        "UV_DEFAULT_INDEX",
+        "SOMETHING_ELSE",
+    ];
+    let all = secrets.iter().chain(&["MYSQLCLIENT_CFLAGS", "PKG_CONFIG_PATH", "HTTPS_PROXY"]);
+    let own = all.map(|name| (OsString::from(name), OsString::from(format!("value of {name}"))));
+    bench.context.environment = Environment::new(std::env::vars_os().chain(own));
+    let seen = bench.folder.path().join("seen");
+    let code = format!(
+        "import os\nwith open({seen:?}, 'a') as file: file.write(''.join(f'{{key}}={{value}}\\n' for key, value in \
+         os.environ.items()))"
+    );
+    let sdist = SdistBuilder::new("demo", "1.0").runs(&code).build();
+    let path = bench.write(&sdist);
+    let passed = ["MYSQLCLIENT_CFLAGS".to_owned()];
+    let mut build = bench.build("demo", sdist_input(&path, &sdist));
+    build.pass_environment = &passed;
+    build_wheel(&bench.context, &build).unwrap();
+    let seen = fs::read_to_string(&seen).unwrap();
+    for name in secrets {
+        assert!(!seen.contains(&format!("value of {name}")), "{name} is in {seen}");
+    }
+    for name in ["MYSQLCLIENT_CFLAGS", "PKG_CONFIG_PATH", "HTTPS_PROXY"] {
+        assert!(seen.contains(&format!("{name}=value of {name}\n")), "{name} is not in {seen}");
+    }
+    let home = std::env::var("HOME").unwrap();
+    assert!(!seen.lines().any(|line| line == format!("HOME={home}")), "{seen}");
+}
+
+#[test]
+fn case_field_offline_source_build_the_store_has_what_a_build_requires() {
+    let mut bench = Bench::new();
+    let mut index = FixtureIndex::new();
+    index.add(WheelBuilder::new("helper", "1.0").build());
+    let served = index.serve();
+    let sdist = SdistBuilder::new("demo", "1.0").build_requires("helper").build();
+    let path = bench.write(&sdist);
+    let arguments = vec![OsString::from("--default-index"), served.simple_url().into()];
+    let offline = |bench: &Bench| {
+        let mut build = bench.build("demo", sdist_input(&path, &sdist));
+        build.index_arguments.clone_from(&arguments);
+        build_wheel(&bench.context, &build)
+    };
+    bench.context.offline = true;
+    let error = offline(&bench).unwrap_err();
+    assert!(error.hint().unwrap().contains("without --offline"), "{:?}: {}", error.hint(), error.kind);
+
+    bench.context.offline = false;
+    offline(&bench).unwrap();
+    // The index is gone, and so is the wheel; the user's own cache was never used.
+    drop(served);
+    let own: Vec<_> = std::env::vars_os().filter(|(name, _)| name != "HOME" && name != "UV_CACHE_DIR").collect();
+    let home = bench.folder.path().join("home");
+    bench.context.environment = Environment::new(own.into_iter().chain([("HOME".into(), home.into_os_string())]));
+    builder::prefix_folder::remove_tree(&bench.context.store.root().join("built")).unwrap();
+    bench.context.offline = true;
+    let wheel = offline(&bench).unwrap();
+    assert!(!wheel.cached);
+    assert_eq!(report(&wheel)["distributions"], serde_json::json!(["helper"]));
+}
+
+#[test]
+fn case_field_git_tag_unseen_a_folder_is_built_as_its_repository_is_tagged() {
+    // What setuptools-scm does, in short.
+    const VERSION: &str = "import subprocess\n\
+        def asked(*words):\n    return subprocess.run(['git', *words], capture_output=True, text=True).stdout.strip()\n\
+        DESCRIBED = asked('tag', '--points-at', 'HEAD').split()[-1] + '|' + \
+        '\\n'.join(line for line in asked('status', '--porcelain').splitlines() if 'described' not in line)\n\
+        import atexit, pathlib\n\
+        (pathlib.Path(__file__).parent.parent / 'demo' / 'described.txt').write_text(DESCRIBED)";
+    let bench = Bench::new();
+    let top = tempfile::tempdir().unwrap();
+    let folder = top.path().join("packages/demo");
+    let sdist = SdistBuilder::new("demo", "1.0").runs(VERSION);
+    sdist.write_folder(&folder);
+    fs::write(top.path().join("other.txt"), "not of the source").unwrap();
+    let project = fs::read_to_string(folder.join("pyproject.toml")).unwrap();
+    let dynamic = project.replace("version = \"1.0\"", "dynamic = [\"version\"] # setuptools-scm");
+    fs::write(folder.join("pyproject.toml"), dynamic).unwrap();
+    let repository = GitRepository::commit_all(top.path());
+    let described = |wheel: &BuiltWheel| String::from_utf8(read(wheel, "demo/described.txt")).unwrap();
+    let build = bench.build("demo", SourceInput::Folder { path: &folder });
+    for tag in ["v3.4", "v4.0"] {
+        repository.tag(tag);
+        let wheel = build_wheel(&bench.context, &build).unwrap();
+        assert_eq!((described(&wheel), wheel.cached), (format!("{tag}|"), false));
+    }
+    assert!(build_wheel(&bench.context, &build).unwrap().cached);
+    // What is not committed is built, and git says that it is there.
+    fs::write(folder.join("demo/more.py"), "x = 1\n").unwrap();
+    let wheel = build_wheel(&bench.context, &build).unwrap();
+    assert_eq!(described(&wheel), "v4.0|?? packages/demo/demo/more.py");
+    assert_eq!(read(&wheel, "demo/more.py"), b"x = 1\n");
+    assert!(!folder.join("demo/described.txt").exists());
 }
 
 #[test]

@@ -236,6 +236,7 @@ fn build(layer: &BuildLayer) -> BuildSettings {
         parallel_downloads: layer.parallel_downloads.unwrap_or(default.parallel_downloads),
         timeout: layer.timeout.unwrap_or(default.timeout),
         compile_timeout: layer.timeout.unwrap_or(default.compile_timeout),
+        pass_environment: layer.pass_environment.clone().unwrap_or_default(),
     }
 }
 

@@ -119,7 +119,7 @@ pub struct BuildWheel {
     pub config_settings: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuildSettings {
     pub enable_logging: bool,
@@ -129,11 +129,20 @@ pub struct BuildSettings {
     /// The same for building from source, which gets longer where nothing is configured.
     #[serde(skip)]
     pub compile_timeout: u64,
+    /// Names of environment variables that build back ends get beside those that every one gets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pass_environment: Vec<String>,
 }
 
 impl Default for BuildSettings {
     fn default() -> Self {
-        Self { enable_logging: true, parallel_downloads: false, timeout: 300, compile_timeout: 720 }
+        Self {
+            enable_logging: true,
+            parallel_downloads: false,
+            timeout: 300,
+            compile_timeout: 720,
+            pass_environment: Vec::new(),
+        }
     }
 }
 

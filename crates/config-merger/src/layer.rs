@@ -193,9 +193,12 @@ pub(crate) struct BuildLayer {
     /// More than one download at a time; false by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel_downloads: Field<bool>,
-    /// Limit for each external step in seconds, 0 for none; 300 by default.
+    /// Limit for each external step in seconds, 0 for none; 300 by default, and 720 for building from source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Field<u64>,
+    /// Names of environment variables that build back ends get beside compilers, flags, proxies and certificates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pass_environment: Field<Vec<String>>,
 }
 
 #[derive(Debug, Default, Serialize, JsonSchema)]

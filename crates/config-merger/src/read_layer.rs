@@ -326,6 +326,11 @@ impl Reader<'_> {
             timeout: fields
                 .take("timeout")
                 .and_then(|at| self.number(&at, "a whole number of seconds, 0 for no limit,")),
+            pass_environment: fields.take("passEnvironment").and_then(|at| {
+                self.list(&at, "a list of variables' names", |reader, at| {
+                    reader.string(at, "a variable's name, a string,").map(str::to_owned)
+                })
+            }),
         };
         self.finish(&fields);
         Some(layer)

@@ -26,6 +26,11 @@ impl GitRepository {
         git(&self.path, &["tag", name]);
     }
 
+    /// As git itself does from time to time.
+    pub fn pack_references(&self) {
+        git(&self.path, &["pack-refs", "--all"]);
+    }
+
     /// `git+file:///…`, with `@reference` where one is given.
     pub fn url(&self, reference: Option<&str>) -> String {
         let path = self.path.to_str().expect("test folders are UTF-8").replace('\\', "/");

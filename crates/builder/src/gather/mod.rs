@@ -10,7 +10,6 @@ use config_merger::Layout;
 use vocab::{Digest, DistributionName, Exit, Fault, Origin, RuleRecord, TreePath};
 
 use self::workshop::Workshop;
-use crate::Context;
 use crate::base::BaseTree;
 use crate::download::{self, FetchRequest};
 use crate::options::BuildOptions;
@@ -20,6 +19,7 @@ use crate::source_build::BuiltWheel;
 use crate::steps::Steps;
 use crate::store::{BlobState, EntryKind, Scrutiny, StoreError};
 use crate::wheel::{self, RemarkKind, UnpackError, UnpackErrorKind, UnpackedWheel, WheelBlob, WheelFileName};
+use crate::{Context, nothing_left};
 
 /// With `parallelDownloads`. More than a handful gains nothing and annoys servers.
 const DOWNLOADS_AT_ONCE: usize = 6;
@@ -111,12 +111,13 @@ pub fn gather(
             for row in rows.iter().filter(|row| row.source.is_built()) {
                 match workshop.build(row) {
                     Ok(wheel) => drop(builds.insert(row.name.clone(), wheel)),
-                    Err(fault) => left_out.push(workshop.tolerate(row, fault)?),
+                    Err(unbuilt) => left_out.push(workshop.tolerate(row, unbuilt)?),
                 }
             }
             Ok(())
         })?;
     }
+    nothing_left::check(&prepared.request, prepared.rows.left_out.iter().chain(&left_out))?;
     let wheels =
         steps.run(context, "unpack", || unpack(context, repository, prepared, &builds, &left_out, options.scrutiny))?;
     tell_remarks(context, &wheels, options.strict)?;

@@ -15,7 +15,7 @@ use crate::Context;
 use crate::base::BaseTree;
 use crate::prepare::Prepared;
 use crate::resolve::{self, LockedDistribution, LockedSource, Uv};
-use crate::source_build::{self, BuiltWheel, SourceBuild, SourceInput};
+use crate::source_build::{self, BuiltWheel, SourceBuild, SourceBuildError, SourceInput};
 use crate::uv_settings;
 
 /// A source that is not pure Python, or does not show here whether it is.
@@ -40,6 +40,27 @@ impl Fault for NotPure {
         Some(format!("run the builder on a {} machine, or pin a version that has a wheel there", self.platform))
     }
 }
+
+/// Why there is no wheel of a row.
+pub enum Unbuilt {
+    Build(Box<SourceBuildError>),
+    Native(NotPure),
+    /// Nothing that a policy could excuse.
+    Other(Box<dyn Fault>),
+}
+
+impl Unbuilt {
+    fn into_fault(self) -> Box<dyn Fault> {
+        match self {
+            Self::Build(error) => error,
+            Self::Native(fault) => fault.into(),
+            Self::Other(fault) => fault,
+        }
+    }
+}
+
+/// How much of a failed build's log a warning shows.
+const LINES_TOLD: usize = 30;
 
 pub struct Workshop<'a> {
     context: &'a Context,
@@ -66,7 +87,7 @@ impl<'a> Workshop<'a> {
 
     /// # Errors
     /// Also for another platform, when what was built is not pure Python.
-    pub fn build(&self, row: &LockedDistribution) -> Result<BuiltWheel, Box<dyn Fault>> {
+    pub fn build(&self, row: &LockedDistribution) -> Result<BuiltWheel, Unbuilt> {
         let Self { context, repository, prepared, tree, uv, .. } = self;
         let (blob, place);
         let source = match &row.source {
@@ -82,7 +103,7 @@ impl<'a> Workshop<'a> {
                 subdirectory: subdirectory.as_deref(),
             },
             LockedSource::Path { path, sha256 } => {
-                unchanged(&row.name, path, sha256, repository)?;
+                unchanged(&row.name, path, sha256, repository).map_err(Unbuilt::Other)?;
                 place = path.below(repository);
                 if place.is_dir() {
                     SourceInput::Folder { path: &place }
@@ -115,6 +136,7 @@ impl<'a> Workshop<'a> {
             build_constraints: Vec::new(),
             config_settings: rule.map(|rule| rule.config_settings.clone()).unwrap_or_default(),
             package_root: &prepared.folder,
+            pass_environment: &prepared.config.build.pass_environment,
             index_arguments: uv_settings::index_arguments(&reachable),
             index_credentials: uv_settings::credentials(context, &reachable),
             timeout: compile_limit(&prepared.config.build),
@@ -122,7 +144,7 @@ impl<'a> Workshop<'a> {
         };
         let built = source_build::build_wheel(context, &request);
         if !prepared.is_foreign() {
-            return Ok(built?);
+            return built.map_err(|error| Unbuilt::Build(Box::new(error)));
         }
         let reason = match built {
             Ok(built) if built.file_name.ends_with("-none-any.whl") => return Ok(built),
@@ -131,10 +153,10 @@ impl<'a> Workshop<'a> {
             Err(error) if ["E_BUILD_WHEEL", "E_BUILD_TOO_NEW"].contains(&error.code()) => {
                 format!("here its source does not build ({error})")
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(Unbuilt::Build(Box::new(error))),
         };
         let (package, platform) = (row.name.to_string(), prepared.request.target.platform);
-        Err(NotPure { package, platform, reason }.into())
+        Err(Unbuilt::Native(NotPure { package, platform, reason }))
     }
 
     /// What is built for another platform is pure Python, or is not taken; it is held to what holds here.
@@ -146,25 +168,32 @@ impl<'a> Workshop<'a> {
     /// Step 7 of the policy: a source that does not build is left out where the policy lets it, and never where a rule
     /// asked for it. What only a native runner can build is left out unless the policy is strict, as it is when that is
     /// known beforehand.
-    pub fn tolerate(&self, row: &LockedDistribution, fault: Box<dyn Fault>) -> Result<RuleRecord, Box<dyn Fault>> {
+    pub fn tolerate(&self, row: &LockedDistribution, unbuilt: Unbuilt) -> Result<RuleRecord, Box<dyn Fault>> {
         let request = &self.prepared.request;
-        let native = fault.code() == "E_NATIVE_RUNNER";
+        let native = matches!(unbuilt, Unbuilt::Native(_));
         let ruled = request.is_built(&row.name) || request.policy.seed;
         let strict = request.policy.strict_missing && !request.policy.seed;
         if strict || self.fail_on_missing || self.context.is_cancelled() || (ruled && !native) {
-            return Err(fault);
+            return Err(unbuilt.into_fault());
         }
-        let (outcome, reason) = if native {
-            (Outcome::NeedsNativeRunner, fault.to_string())
-        } else {
-            (Outcome::LeftOut, format!("no wheel fits, and its source did not build: {fault}"))
+        let (outcome, reason, error) = match unbuilt {
+            Unbuilt::Native(fault) => (Outcome::NeedsNativeRunner, fault.to_string(), None),
+            Unbuilt::Build(error) => {
+                let reason = format!("no wheel fits, and its source did not build: {}", error.in_short());
+                (Outcome::LeftOut, reason, Some(error))
+            }
+            Unbuilt::Other(fault) => return Err(fault),
         };
-        self.context.warn(
-            "W_LEFT_OUT",
-            format!("`{}` is left out: {reason}", row.name),
-            Some(request.target.platform.to_string()),
-            Some("--fail-on-missing makes this an error".to_owned()),
-        );
+        let mut text = format!("`{}` is left out: {reason}", row.name);
+        let mut hint = "--fail-on-missing makes this an error".to_owned();
+        if let Some(error) = error {
+            let last = &error.last_lines[error.last_lines.len().saturating_sub(LINES_TOLD)..];
+            last.iter().for_each(|line| text.push_str(&format!("\n{line}")));
+            if let Some(log) = &error.log {
+                hint = format!("the whole log is in `{}`; {hint}", log.display());
+            }
+        }
+        self.context.warn("W_LEFT_OUT", text, Some(request.target.platform.to_string()), Some(hint));
         Ok(RuleRecord { name: row.name.clone(), outcome, reason })
     }
 }

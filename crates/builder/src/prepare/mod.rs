@@ -22,7 +22,7 @@ use crate::options::BuildOptions;
 use crate::plan::{Plan, PlannedBase};
 use crate::resolve::{self, Lock, PlatformLock, Request};
 use crate::steps::Steps;
-use crate::{Context, version_check};
+use crate::{Context, nothing_left, version_check};
 
 pub use error::PrepareError;
 use rows::PlatformRows;
@@ -179,8 +179,13 @@ impl Whole<'_> {
             platform,
         });
         let fault = fault.or(refused).or_else(|| self.forbidden(platform, &rows, &native));
+        let fault: Option<Box<dyn Fault>> = match (fault, nothing_left::check(&request, &rows.left_out)) {
+            (Some(fault), _) => Some(fault.into()),
+            (None, Err(fault)) => Some(fault.into()),
+            (None, Ok(())) => None,
+        };
         let ready = match (choice, fault) {
-            (_, Some(fault)) => Err(fault.into()),
+            (_, Some(fault)) => Err(fault),
             (Err(fault), None) => Err(fault.into()),
             (Ok(base), None) => Ok(self.prepared(request, rows, native, base, plan.clone())),
         };

@@ -3,6 +3,7 @@
 //!
 //! The resolving itself is uv's; what stands here is the order of the questions and the policy between them.
 
+mod assumed;
 mod error;
 mod lock;
 mod nearest;
@@ -35,6 +36,7 @@ pub use uv::{Question, UV_VERSION, Uv, UvError};
 pub use wheel_tags::{Rank, Target};
 
 use crate::Context;
+use crate::work_tree::WorkTree;
 pub use pylock::{Answer, AnswerSource};
 
 /// Each round either ends or moves at least one distribution to "from source" or "left out".
@@ -76,10 +78,13 @@ pub struct Settings<'a> {
 
 pub fn resolve(context: &Context, request: &Request, settings: &Settings<'_>) -> Result<Resolved, ResolveError> {
     let failed = |kind| ResolveError::new(request, kind);
-    Search::new(context, request, settings).and_then(Search::run).map_err(|kind| match settings.logs {
-        Some(logs) => failed(kind).logged(logs),
-        None => failed(kind),
-    })
+    let resolved =
+        Search::new(context, request, settings).and_then(Search::run).map_err(|kind| match settings.logs {
+            Some(logs) => failed(kind).logged(logs),
+            None => failed(kind),
+        })?;
+    assumed::warn(context, request, settings, &resolved);
+    Ok(resolved)
 }
 
 /// The state that the rounds work on.
@@ -222,6 +227,8 @@ impl<'a> Search<'a> {
         }
         let mut registries = request.registries.clone();
         registries.additional.retain(|url| self.unreachable(url).is_none());
+        let changing = request.requirements.iter().filter(|it| matches!(it.source, RequirementSource::Path { .. }));
+        let changing = changing.map(|requirement| &requirement.name);
         let build_requires = request.build_wheel.iter().map(|(name, rule)| (name.clone(), rule.build_requires.clone()));
         Question {
             requirements,
@@ -230,12 +237,14 @@ impl<'a> Search<'a> {
             no_deps_versions: self.no_deps_versions.clone(),
             from_source: from_source.into_iter().collect(),
             build_requires: build_requires.collect(),
+            changing: changing.cloned().collect(),
             sources_allowed: false,
             without_dependencies: false,
             lowest: false,
             preferred: self.settings.preferred.clone(),
             registries,
             refresh: self.settings.refresh,
+            no_cache: false,
         }
     }
 
@@ -421,7 +430,8 @@ pub fn path_digests(request: &Request, repository: &Path) -> Result<BTreeMap<Str
     Ok(digests)
 }
 
-/// Of a file's bytes; of a folder, the digest of its sorted file paths and their digests.
+/// Of a file's bytes; of a folder, the digest of its sorted file paths and their digests. Where its version comes from
+/// git, the repository's tags count, too; commits do not, or a lock could not be committed.
 pub fn path_digest(name: &DistributionName, path: &TreePath, repository: &Path) -> Result<Digest, ResolveErrorKind> {
     let place = path.below(repository);
     let missing = || ResolveErrorKind::NoPath { name: name.clone(), path: path.clone() };
@@ -444,6 +454,9 @@ pub fn path_digest(name: &DistributionName, path: &TreePath, repository: &Path) 
             let digest = of_file(entry.path()).map_err(ResolveErrorKind::Store)?;
             lines.push_str(&format!("{digest} {inner}\n"));
         }
+    }
+    if let Some(tree) = WorkTree::read_by(&place) {
+        lines.push_str(&format!("{} tags\n", tree.tags));
     }
     Ok(Digest::of(lines))
 }

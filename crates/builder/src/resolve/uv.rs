@@ -104,6 +104,8 @@ pub struct Question {
     pub from_source: Vec<DistributionName>,
     /// What they need for that beside what they ask for themselves, as PEP 508 lines.
     pub build_requires: BTreeMap<DistributionName, Vec<String>>,
+    /// Local sources, which change without another version: what the resolver's cache knows of them is not believed.
+    pub changing: Vec<DistributionName>,
     /// Sources of any distribution may answer where no wheel fits. Their code is run, unless they are in `no_deps`.
     pub sources_allowed: bool,
     /// Only the requirements themselves, nothing that they require.
@@ -115,6 +117,8 @@ pub struct Question {
     pub registries: Registries,
     /// Look again at the indexes rather than into the resolver's cache.
     pub refresh: bool,
+    /// Believe nothing that the resolver's cache has.
+    pub no_cache: bool,
 }
 
 impl Uv {
@@ -181,11 +185,17 @@ impl Uv {
         for name in &question.from_source {
             add(&["--no-binary", name.as_str()]);
         }
+        for name in &question.changing {
+            add(&["--refresh-package", name.as_str()]);
+        }
         if question.without_dependencies {
             add(&["--no-deps"]);
         }
         if question.lowest {
             add(&["--resolution", "lowest"]);
+        }
+        if question.no_cache {
+            add(&["--no-cache"]);
         }
         if question.refresh {
             add(&["--refresh"]);

@@ -1,4 +1,4 @@
-//! The build itself: uv, a PEP 517 front end, in an environment of its own.
+//! The build itself: an environment of its own, what it requires, and the call of the back end, all by uv.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,9 +7,11 @@ use std::str::FromStr;
 
 use vocab::DistributionName;
 
+use super::back_end::{self, BackEnd};
 use super::{SourceBuild, SourceBuildErrorKind, error};
 use crate::Context;
 use crate::process::{self, Invocation, ProcessErrorKind};
+use crate::store::EntryKind;
 use crate::uv_settings;
 
 /// 1980-01-01, the earliest time a zip can hold.
@@ -30,29 +32,22 @@ pub(super) fn compile(
     }
     let environment = environment(context, build, work, &temporary);
     let mut uv = Uv { context, build, work, environment, log };
-    let mut arguments = words(["build", "--wheel", "--no-sources", "--no-create-gitignore", "--out-dir"]);
-    arguments.push(output.clone().into());
+    let settings: Vec<String> = build
+        .config_settings
+        .iter()
+        .map(|setting| with_package_root(setting, build.package_root, cfg!(windows)))
+        .collect();
+    let python = uv.make_environment()?;
     if build.build_requires.is_empty() {
-        arguments.extend([OsString::from("--python"), build.python.into()]);
+        let back_end = BackEnd::of(source)?;
+        uv.install(&python, &back_end.requires)?;
+        let further = back_end.further_requires(&uv, &python, source, &settings)?;
+        uv.install(&python, &further)?;
     } else {
-        let python = uv.install_requirements()?;
-        arguments.extend(words(["--no-build-isolation", "--python"]));
-        arguments.push(python.into());
+        uv.install(&python, &build.build_requires)?;
     }
-    if !build.build_constraints.is_empty() {
-        let path = work.join("constraints.txt");
-        let text = build.build_constraints.join("\n") + "\n";
-        fs::write(&path, text).map_err(|error| SourceBuildErrorKind::disk("write", &path, error))?;
-        arguments.extend([OsString::from("--build-constraints"), path.into()]);
-    }
-    for setting in &build.config_settings {
-        // In one word: settings such as `--global-option=…` look like options themselves.
-        let setting = with_package_root(setting, build.package_root, cfg!(windows));
-        arguments.push(format!("--config-setting={setting}").into());
-    }
-    arguments.extend(build.index_arguments.iter().cloned());
-    arguments.push(source.into());
-    uv.run("the build", arguments)?;
+    let arguments = back_end::build_arguments(&python, &output, source, &settings);
+    uv.run_foreign("the build", uv.build.uv, work, arguments)?;
     only_wheel(&output)
 }
 
@@ -104,8 +99,8 @@ pub(super) struct Uv<'a> {
 }
 
 impl Uv<'_> {
-    /// Makes the environment of a build without isolation. The result is its interpreter.
-    fn install_requirements(&mut self) -> Result<PathBuf, SourceBuildErrorKind> {
+    /// Makes the environment of the build and enters it. The result is its interpreter.
+    fn make_environment(&mut self) -> Result<PathBuf, SourceBuildErrorKind> {
         let folder = self.work.join("environment");
         let mut make = words(["venv", "--no-project", "--python"]);
         make.extend([self.build.python.into(), folder.clone().into()]);
@@ -113,16 +108,9 @@ impl Uv<'_> {
 
         let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
         let python = programs.join(if cfg!(windows) { "python.exe" } else { "python" });
-        let mut install = words(["pip", "install", "--python"]);
-        install.push(python.clone().into());
-        install.extend(self.build.index_arguments.iter().cloned());
-        install.push("--".into());
-        install.extend(self.build.build_requires.iter().map(OsString::from));
-        self.run("installing its build requirements", install)?;
-
         // Requirements such as cmake and ninja are programs.
         let path = self.context.environment.path("PATH").map(Path::as_os_str).unwrap_or_default();
-        let folders = std::iter::once(programs.clone()).chain(std::env::split_paths(path));
+        let folders = std::iter::once(programs).chain(std::env::split_paths(path));
         if let Ok(joined) = std::env::join_paths(folders) {
             self.environment.push(("PATH".into(), joined));
         }
@@ -130,19 +118,65 @@ impl Uv<'_> {
         Ok(python)
     }
 
-    /// A failure carries the end of the log.
+    fn install(&self, python: &Path, requirements: &[String]) -> Result<(), SourceBuildErrorKind> {
+        if requirements.is_empty() {
+            return Ok(());
+        }
+        // Copied: what the back end does to a file of its environment must not reach the store.
+        let mut install = words(["pip", "install", "--link-mode", "copy", "--python"]);
+        install.push(python.into());
+        if !self.build.build_constraints.is_empty() {
+            let path = self.work.join("constraints.txt");
+            let text = self.build.build_constraints.join("\n") + "\n";
+            fs::write(&path, text).map_err(|error| SourceBuildErrorKind::disk("write", &path, error))?;
+            install.extend([OsString::from("--constraints"), path.into()]);
+        }
+        install.extend(self.build.index_arguments.iter().cloned());
+        install.push("--".into());
+        install.extend(requirements.iter().map(OsString::from));
+        self.run("installing its build requirements", install)
+    }
+
+    /// uv itself, with the way to the indexes in its environment.
     pub(super) fn run(&self, step: &'static str, arguments: Vec<OsString>) -> Result<(), SourceBuildErrorKind> {
         // Neither the user's own settings nor those of a folder above decide what comes out.
         let settings = self.work.join("settings.toml");
         fs::write(&settings, uv_settings::settings(self.context).to_string())
             .map_err(|error| SourceBuildErrorKind::disk("write", &settings, error))?;
-        let mut invocation = with_fixed_umask(self.build.uv, self.work)
-            .args(with_common_options(arguments, &settings, self.context.offline))
-            .timeout(self.build.timeout);
+        let arguments = with_common_options(arguments, &settings, self.context.offline);
+        let mut invocation = with_fixed_umask(self.build.uv, self.work).args(arguments);
         invocation.clear_environment = true;
         invocation.environment = uv_settings::environment(self.context);
         let own = self.build.index_credentials.iter().chain(&self.environment);
         invocation.environment.extend(own.cloned());
+        invocation = invocation.env("UV_CACHE_DIR", downloads(self.context));
+        let outcome = self.run_invocation(step, invocation);
+        // It may have credentials in it, which are not for the source's eyes.
+        let _ = fs::remove_file(&settings);
+        outcome
+    }
+
+    /// Code of the source, with nothing of the user's but what `back_end` lets pass.
+    pub(super) fn run_foreign(
+        &self,
+        step: &'static str,
+        program: &Path,
+        folder: &Path,
+        arguments: Vec<OsString>,
+    ) -> Result<(), SourceBuildErrorKind> {
+        let home = self.work.join("home");
+        fs::create_dir_all(&home).map_err(|error| SourceBuildErrorKind::disk("create", &home, error))?;
+        let mut invocation = with_fixed_umask(program, folder).args(arguments);
+        invocation.clear_environment = true;
+        invocation.environment = back_end::environment(self, &home);
+        // uv, which calls the back end, makes its folders in here. The store is not told of.
+        invocation = invocation.env("UV_CACHE_DIR", self.work.join("uv-cache"));
+        self.run_invocation(step, invocation)
+    }
+
+    /// A failure carries the end of the log.
+    fn run_invocation(&self, step: &'static str, invocation: Invocation) -> Result<(), SourceBuildErrorKind> {
+        let mut invocation = invocation.timeout(self.build.timeout);
         invocation.log = Some(self.log.to_owned());
         let program = format!("{} {step}", self.build.name);
         let finished =
@@ -157,6 +191,13 @@ impl Uv<'_> {
         }
         Err(SourceBuildErrorKind::Failed { step, code: finished.code, tail: error::tail(self.log) })
     }
+}
+
+/// What builds require and the tools that repair wheels, as uv keeps them: in the store, so that it suffices offline.
+fn downloads(context: &Context) -> PathBuf {
+    const NAME: &str = "uv-cache";
+    context.store.mark_used(EntryKind::Tools, NAME);
+    context.store.tool(NAME)
 }
 
 /// What every call of uv gets stands before its command.
@@ -185,7 +226,7 @@ fn with_fixed_umask(program: &Path, folder: &Path) -> Invocation {
     Invocation::new(program, folder)
 }
 
-/// On top of the user's own, which may choose compilers and flags.
+/// What holds for all that runs in a build.
 pub(super) fn environment(
     context: &Context,
     build: &SourceBuild<'_>,

@@ -32,12 +32,14 @@ pub enum SourceBuildErrorKind {
     UnknownFormat { file_name: String },
     #[error("`{file_name}` is no sound sdist: {reason}")]
     BadSdist { file_name: String, reason: String },
+    #[error("its `pyproject.toml` cannot be used: {reason}")]
+    BadProject { reason: String },
     #[error("the source folder `{}` is missing", path.display())]
     NoFolder { path: PathBuf },
     #[error(transparent)]
     Git(#[from] GitError),
     /// `tail` is the end of the log, each line after a line break.
-    #[error("{step} failed with exit code {}; the end of its log:{tail}", code.map_or("none".to_owned(), |code| code.to_string()))]
+    #[error("{}; the end of its log:{tail}", failed_with(step, *code))]
     Failed {
         /// `the build`, `installing its build requirements`.
         step: &'static str,
@@ -94,6 +96,20 @@ impl SourceBuildError {
         }
     }
 
+    /// In one line without anything of this machine, for records.
+    pub fn in_short(&self) -> String {
+        match &*self.kind {
+            SourceBuildErrorKind::Failed { step, code, .. } => failed_with(step, *code),
+            SourceBuildErrorKind::Stopped { step, .. } => format!("{step} was stopped at its time limit"),
+            kind @ (SourceBuildErrorKind::NotOneWheel { .. }
+            | SourceBuildErrorKind::OtherDistribution { .. }
+            | SourceBuildErrorKind::TooNew { .. }
+            | SourceBuildErrorKind::BadProject { .. }
+            | SourceBuildErrorKind::BadSdist { .. }) => kind.to_string(),
+            _ => self.to_string(),
+        }
+    }
+
     fn log_mentions(&self, text: &str) -> bool {
         self.last_lines.iter().any(|line| line.contains(text))
     }
@@ -133,6 +149,9 @@ impl Fault for SourceBuildError {
             SourceBuildErrorKind::TooNew { .. } => {
                 Some("build it on an older system, such as a manylinux container, or raise `oldestSystem`".into())
             }
+            SourceBuildErrorKind::Failed { .. } if self.log_mentions("the network was disabled") => {
+                Some("build it once without --offline: what the build requires is kept in the store then".into())
+            }
             SourceBuildErrorKind::Failed { .. } if self.log_mentions("Python.h") && !self.base_has_headers => {
                 Some("this base interpreter has no C headers; choose another source for it in `python.sources`".into())
             }
@@ -142,6 +161,13 @@ impl Fault for SourceBuildError {
             SourceBuildErrorKind::Failed { .. } => log,
             _ => None,
         }
+    }
+}
+
+fn failed_with(step: &str, code: Option<i32>) -> String {
+    match code {
+        Some(code) => format!("{step} failed with exit code {code}"),
+        None => format!("{step} was ended by a signal"),
     }
 }
 

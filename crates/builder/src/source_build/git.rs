@@ -9,6 +9,7 @@ use vocab::{Exit, Fault, TreePath};
 
 use crate::Context;
 use crate::process::{self, Finished, Invocation, ProcessError};
+use crate::work_tree::WorkTree;
 
 /// A repository whose address has been checked.
 #[derive(Clone, Debug)]
@@ -182,6 +183,30 @@ pub(super) fn check_out(
         run("checkout", &["checkout", "--quiet", "--detach", commit])?;
     }
     run("submodule", &["submodule", "--quiet", "update", "--init", "--recursive"])
+}
+
+/// The repository of a work tree with its commit, history and tags in `folder`, and of its files those of the source.
+/// What else is committed counts as there, so that a copy is as clean as the original.
+pub(super) fn copy_work_tree(
+    context: &Context,
+    tree: &WorkTree,
+    folder: &Path,
+    log: &Path,
+    timeout: Option<Duration>,
+) -> Result<(), GitError> {
+    let top = tree.top.to_string_lossy();
+    let url = Url::from_file_path(&tree.top).map_err(|()| GitError {
+        url: top.clone().into_owned(),
+        kind: GitErrorKind::BadUrl { reason: "it is not a folder".to_owned() },
+    })?;
+    let source = GitSource { url };
+    let run = |verb, arguments: &[&str]| git(context, &source, verb, folder, arguments, Some(log), timeout).map(drop);
+    run("clone", &["clone", "--quiet", "--shared", "--no-checkout", "--", &top, "."])?;
+    let below = tree.below.to_string_lossy().replace('\\', "/");
+    if !below.is_empty() {
+        run("sparse-checkout", &["sparse-checkout", "set", "--no-cone", &format!("/{below}/")])?;
+    }
+    run("checkout", &["checkout", "--quiet", "--detach", &tree.commit])
 }
 
 fn git(

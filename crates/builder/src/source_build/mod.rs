@@ -6,6 +6,7 @@
 //! source that a setting points at, and the versions of build requirements that the source leaves open (bind them
 //! with `build_constraints`). The first wheel built stays, because its digest is what later builds install.
 
+mod back_end;
 mod compile;
 mod error;
 mod git;
@@ -46,14 +47,16 @@ pub struct SourceBuild<'a> {
     pub base_has_headers: bool,
     /// The `uv` program.
     pub uv: &'a Path,
-    /// PEP 508 requirements. With any, build isolation is off and the environment holds exactly these and what
-    /// they require; empty means what the source itself asks for.
+    /// PEP 508 requirements. With any, the environment holds exactly these and what they require; empty means what
+    /// the source itself asks for.
     pub build_requires: Vec<String>,
     /// PEP 508 pins that bind what the source itself asks for.
     pub build_constraints: Vec<String>,
     /// `KEY=VALUE`; `{packageRoot}` stands for `package_root` with forward slashes.
     pub config_settings: Vec<String>,
     pub package_root: &'a Path,
+    /// Names of variables that the back end gets beside those that every one gets.
+    pub pass_environment: &'a [String],
     /// `--index …` and the like, as uv takes them.
     pub index_arguments: Vec<OsString>,
     /// Variables with the credentials of those indexes.

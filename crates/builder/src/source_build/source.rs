@@ -11,14 +11,25 @@ use walkdir::WalkDir;
 use super::git::{self, GitSource};
 use super::{SourceBuild, SourceBuildErrorKind, SourceInput};
 use crate::Context;
+use crate::work_tree::WorkTree;
 
 /// Equal for equal sources, wherever they came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Identity {
-    Sdist { sha256: Digest },
-    Git { commit: String, subdirectory: Option<TreePath> },
-    Folder { sha256: Digest },
+    Sdist {
+        sha256: Digest,
+    },
+    Git {
+        commit: String,
+        subdirectory: Option<TreePath>,
+    },
+    Folder {
+        sha256: Digest,
+        /// Where the version comes from git: the commit and a digest of all tags.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        git: Option<(String, Digest)>,
+    },
 }
 
 impl Identity {
@@ -37,7 +48,10 @@ pub(super) fn identify(
 ) -> Result<Identity, SourceBuildErrorKind> {
     match &build.source {
         SourceInput::Sdist { sha256, .. } => Ok(Identity::Sdist { sha256: *sha256 }),
-        SourceInput::Folder { path } => Ok(Identity::Folder { sha256: folder_digest(path)? }),
+        SourceInput::Folder { path } => {
+            let git = WorkTree::read_by(path).map(|tree| (tree.commit, tree.tags));
+            Ok(Identity::Folder { sha256: folder_digest(path)?, git })
+        }
         SourceInput::Git { url, reference, commit, subdirectory } => {
             let source = GitSource::new(url)?;
             let subdirectory = subdirectory.map(|text| source.subdirectory(text)).transpose()?;
@@ -67,8 +81,15 @@ pub(super) fn prepare(
             Ok(subdirectory.as_ref().map_or(folder.clone(), |below| below.below(&folder)))
         }
         (SourceInput::Folder { path }, _) => {
-            copy_folder(path, &folder)?;
-            Ok(folder)
+            let Some(tree) = WorkTree::read_by(path) else {
+                copy_folder(path, &folder)?;
+                return Ok(folder);
+            };
+            git::copy_work_tree(context, &tree, &folder, log, build.timeout)?;
+            let site = folder.join(&tree.below);
+            clear(&site)?;
+            copy_folder(path, &site)?;
+            Ok(site)
         }
         (SourceInput::Git { .. }, _) => unreachable!("a git source is identified by its commit"),
     }
@@ -130,6 +151,17 @@ fn folder_digest(folder: &Path) -> Result<Digest, SourceBuildErrorKind> {
         lines.push_str(&line);
     }
     Ok(Digest::of(lines))
+}
+
+/// Removes what is in a copy of the committed files: what is in the folder itself comes in their place.
+fn clear(site: &Path) -> Result<(), SourceBuildErrorKind> {
+    fs::create_dir_all(site).map_err(|error| SourceBuildErrorKind::disk("create", site, error))?;
+    for entry in WalkDir::new(site).min_depth(1).max_depth(1).into_iter().flatten().filter(is_source) {
+        let path = entry.path();
+        let removed = if entry.file_type().is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        removed.map_err(|error| SourceBuildErrorKind::disk("remove", path, error))?;
+    }
+    Ok(())
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<(), SourceBuildErrorKind> {
