@@ -56,16 +56,44 @@ const INDEX_KEYS: [&str; 5] = ["authenticate", "default", "ignore-error-codes", 
 
 /// The environment that uv starts with, in place of the whole one. The programs that it starts inherit it.
 pub fn environment(context: &Context) -> Vec<(OsString, OsString)> {
-    let passes = |name: &OsStr| name.to_str().is_none_or(passes);
+    let passes = |name: &OsStr| name.to_str().is_some_and(passes);
     let kept = context.environment.iter().filter(|(name, _)| passes(name));
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// Names are compared without regard to case, as Windows does; on other systems nobody has `uv_resolution`.
+/// What uv and the programs that it starts need beside its own variables and what build back ends get: who and where
+/// the user is, for credentials in files, keyrings and agents.
+const NEEDED: [&str; 16] = [
+    "APPDATA",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "HOME",
+    "HOMEDRIVE",
+    "HOMEPATH",
+    "LOCALAPPDATA",
+    "LOGNAME",
+    "NETRC",
+    "PROGRAMDATA",
+    "TEMP",
+    "TMP",
+    "TMPDIR",
+    "USER",
+    "USERNAME",
+    "USERPROFILE",
+    "WINDIR",
+];
+
+const NEEDED_BEGINNINGS: [&str; 5] = ["GIT_", "LC_", "PYTHON_KEYRING_", "SSH_", "XDG_"];
+
+/// Names are compared without regard to case, as Windows does; on other systems nobody has `uv_resolution`. A source
+/// that is asked what it requires sees all of this, so nothing passes that uv has no use for.
 fn passes(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let of_an_index = name.starts_with("UV_INDEX_") && (name.ends_with("_USERNAME") || name.ends_with("_PASSWORD"));
-    !name.starts_with("UV_") || of_an_index || VARIABLES.contains(&name.as_str())
+    of_an_index
+        || VARIABLES.contains(&name.as_str())
+        || NEEDED.contains(&name.as_str())
+        || NEEDED_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+        || crate::source_build::passes_to_back_ends(&name)
 }
 
 /// The name of an additional index, by its position in the configuration.
@@ -211,6 +239,16 @@ mod tests {
             ("UV_CONFIG_FILE", false),
             ("UV_NO_BINARY", false),
             ("UV_TORCH_BACKEND", false),
+            // Attack 12: a source that is asked what it requires sees what uv sees.
+            ("HOME", true),
+            ("LC_ALL", true),
+            ("SSH_AUTH_SOCK", true),
+            ("CFLAGS", true),
+            ("https_proxy", true),
+            ("PYDIST_SIGNING_KEY", false),
+            ("AWS_SECRET_ACCESS_KEY", false),
+            ("GITHUB_TOKEN", false),
+            ("PYTHONPATH", false),
         ];
         for (name, expected) in cases {
             assert_eq!(passes(name), expected, "for {name}");

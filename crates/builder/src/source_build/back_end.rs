@@ -146,6 +146,11 @@ const OF_THE_MACHINE: [&str; 46] = [
     "https_proxy",
 ];
 
+/// Of a variable's name in any case, whether every back end gets it.
+pub(crate) fn passes_to_back_ends(name: &str) -> bool {
+    OF_THE_MACHINE.iter().chain(&super::key::VARIABLES).any(|passed| passed.eq_ignore_ascii_case(name))
+}
+
 /// The environment that a back end starts with. `home` is an empty folder in place of the user's.
 pub(super) fn environment(uv: &Uv<'_>, home: &Path) -> Vec<(OsString, OsString)> {
     let user = &uv.context.environment;
