@@ -124,7 +124,12 @@ impl PrefixFolder {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another builder is at work on it"));
         }
         let mut removed = Vec::new();
-        for name in [platform.to_string(), format!(".{platform}.staging"), format!(".{platform}.former")] {
+        for name in [
+            platform.to_string(),
+            format!(".{platform}.staging"),
+            format!(".{platform}.former"),
+            format!(".{platform}.overlay"),
+        ] {
             let path = folder.join(name);
             if fs::symlink_metadata(&path).is_ok() {
                 remove_tree(&path)?;

@@ -193,7 +193,14 @@ impl Session<'_> {
         let work = Work { tell: &tell, cancelled: self.cancelled, next: &next };
         let outcomes = publisher::publish(to.as_ref(), &candidates, &options, &work)?;
         let signing = IndexSigning { signer: options.signer.as_ref(), now: created, change_key: false };
-        let index = publisher::reindex(to.as_ref(), &signing, false)?;
+        let index = match existing {
+            // An entry that is written again is another one for the same artifact.
+            Existing::Replace => publisher::reindex(to.as_ref(), &signing, false)?,
+            Existing::Keep | Existing::Fail => {
+                let artifacts = candidates.iter().filter_map(|it| Some(it.manifest.artifact.as_ref()?.sha256));
+                publisher::index_artifacts(to.as_ref(), &signing, &artifacts.collect::<Vec<_>>())?
+            }
+        };
         self.tell_outcomes(&outcomes);
         self.tell_index(to.as_ref(), &index);
         Ok(Exit::Done)

@@ -1,22 +1,24 @@
 //! What is derived from the entries: `catalogue.json`, the same signed, uv's download lists and the site.
 //!
 //! Any number of publishers may do this at once. Each reads the state of a file, then lists the entries, then replaces
-//! the file if it is still in that state; whoever is too late begins again. So the last one has seen every entry.
+//! the file if it is still in that state; whoever is too late begins again. So the last one has seen every entry. One
+//! does it at a time, as far as all are polite: a publisher whose entries another has brought along is done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use catalogue::site::{SiteSettings, site};
 use catalogue::{Catalogue, Entry, EntryId, IndexSettings, Promotion, ReadError, Restoration, Retraction, object_keys};
 use vocab::Digest;
 
-use crate::destination::{Destination, Expected, Object, Replaced};
+use crate::destination::{Destination, Expected, Object, Replaced, Turn, Waiting};
 use crate::object_key::ObjectKey;
 use crate::publish::PublishError;
 use crate::signed_index::IndexSigning;
 
-/// Each pass that loses gives way to another publisher's that wins.
-const PASSES: u32 = 300;
+/// How often a turn is asked for; some four minutes, with the pauses between. Each that is somebody else's brings nearer
+/// what this publisher waits for.
+const PASSES: u32 = 2000;
 
 type Result<T> = std::result::Result<T, PublishError>;
 
@@ -110,34 +112,82 @@ pub fn write_settings(settings: &IndexSettings, to: &dyn Destination) -> Result<
     Ok(())
 }
 
-/// Holds the digest of the catalogue that the site was made from; written after all of its pages.
+/// The digest of the catalogue that the site was made from, then those of all artifacts in it, one a line. Written after
+/// everything else that is derived, so whoever finds an artifact there finds it everywhere.
 const SITE_STATE: &str = "site/catalogue.sha256";
+
+/// A turn is told to go on whenever so many pages are written.
+const PAGES_OF_A_BEAT: usize = 8;
 
 /// Brings the index up to date: the catalogue, then what is derived from it for uv and for people. Gives the
 /// catalogue. With `anew` the catalogue is signed again and the site written even where they seem to be up to date.
 pub fn reindex(to: &dyn Destination, signing: &IndexSigning<'_>, anew: bool) -> Result<Catalogue> {
+    index_with(to, signing, &[], anew)
+}
+
+/// The same, unless somebody else has brought these artifacts into the index meanwhile: publishers that wait for their
+/// turn all have what they wait for as soon as one that came after them has had its own.
+pub fn index_artifacts(to: &dyn Destination, signing: &IndexSigning<'_>, artifacts: &[Digest]) -> Result<Catalogue> {
+    index_with(to, signing, artifacts, false)
+}
+
+fn index_with(to: &dyn Destination, signing: &IndexSigning<'_>, enough: &[Digest], anew: bool) -> Result<Catalogue> {
     let mut written = Written::default();
-    let mut anew = anew;
+    let mut waiting = Waiting::default();
     for pass in 0..PASSES {
-        match index_once(to, &mut written, signing, anew)? {
-            // What was written is looked at once more: whoever wrote meanwhile may have known less.
-            Pass::Wrote => anew = false,
-            Pass::Lost => std::thread::sleep(pause(pass)),
-            Pass::Same(catalogue) => return Ok(catalogue),
+        if let Some(catalogue) = holds(to, signing, enough)? {
+            return Ok(catalogue);
         }
+        if pass == 0 {
+            // Most of what is to be read, before anybody has to wait for it.
+            written.refresh(to)?;
+        }
+        if let Some(mut turn) = to.try_turn(&mut waiting)?
+            && let Some(catalogue) = index_once(to, &mut written, signing, turn.as_mut(), anew)?
+        {
+            return Ok(catalogue);
+        }
+        std::thread::sleep(pause(pass));
     }
     Err(PublishError::IndexBusy { place: to.place().to_owned(), passes: PASSES })
 }
 
-enum Pass {
-    /// Somebody else was quicker.
-    Lost,
-    Wrote,
-    /// Everything was as it should be.
-    Same(Catalogue),
+/// The catalogue, if it and all that is derived from it have these artifacts. Later ones have them, too: who replaces a
+/// catalogue has listed the entries after it was written.
+fn holds(to: &dyn Destination, signing: &IndexSigning<'_>, artifacts: &[Digest]) -> Result<Option<Catalogue>> {
+    if artifacts.is_empty() {
+        return Ok(None);
+    }
+    let Some(state) = to.get(&SITE_STATE.parse()?)? else { return Ok(None) };
+    let state = String::from_utf8_lossy(&state.bytes);
+    let of_site: BTreeSet<&str> = state.lines().skip(1).collect();
+    if !artifacts.iter().all(|sha256| of_site.contains(sha256.to_string().as_str())) {
+        return Ok(None);
+    }
+    let Some(object) = to.get(&object_keys::CATALOGUE.parse()?)? else { return Ok(None) };
+    // One that cannot be read is written anew.
+    let Ok(catalogue) = Catalogue::read(&object.bytes) else { return Ok(None) };
+    if !artifacts.iter().all(|sha256| catalogue.by_digest(sha256).is_some()) {
+        return Ok(None);
+    }
+    if signing.signer.is_some() {
+        let standing = to.get(&object_keys::SIGNED_CATALOGUE.parse()?)?;
+        let edition = signing.standing(to.place(), standing.as_ref())?;
+        if signing.next(to.place(), edition.as_ref(), &catalogue, &read_settings(to)?, false)?.is_some() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(catalogue))
 }
 
-fn index_once(to: &dyn Destination, written: &mut Written, signing: &IndexSigning<'_>, anew: bool) -> Result<Pass> {
+/// `None` when somebody else was quicker, who may not have known all that is known here.
+fn index_once(
+    to: &dyn Destination,
+    written: &mut Written,
+    signing: &IndexSigning<'_>,
+    turn: &mut dyn Turn,
+    anew: bool,
+) -> Result<Option<Catalogue>> {
     let settings = read_settings(to)?;
     // The states before the entries: what is listed afterwards is then at least as new.
     let catalogue_key: ObjectKey = object_keys::CATALOGUE.parse()?;
@@ -150,72 +200,75 @@ fn index_once(to: &dyn Destination, written: &mut Written, signing: &IndexSignin
         written.check_retractions(&edition.catalogue, &catalogue, to.place())?;
     }
     let text = catalogue.to_text();
-    let mut wrote = match put(to, &catalogue_key, text.as_bytes(), before)? {
-        Put::Lost => return Ok(Pass::Lost),
-        Put::Wrote => true,
-        Put::Same => false,
-    };
-    if let Some(signed) = signing.next(to.place(), edition.as_ref(), &catalogue, &settings, anew)? {
-        match put(to, &signed_key, &signed, signed_before)? {
-            Put::Lost => return Ok(Pass::Lost),
-            Put::Wrote | Put::Same => wrote = true,
-        }
+    if !put(to, &catalogue_key, text.as_bytes(), before)? {
+        return Ok(None);
+    }
+    if let Some(signed) = signing.next(to.place(), edition.as_ref(), &catalogue, &settings, anew)?
+        && !put(to, &signed_key, &signed, signed_before)?
+    {
+        return Ok(None);
     }
     if let Some(base) = &settings.public_url {
         for (key, list) in catalogue::downloads(&catalogue, base) {
             let key: ObjectKey = key.parse()?;
             let before = to.get(&key)?;
-            match put(to, &key, list.as_bytes(), before)? {
-                Put::Lost => return Ok(Pass::Lost),
-                Put::Wrote => wrote = true,
-                Put::Same => {}
+            if !put(to, &key, list.as_bytes(), before)? {
+                return Ok(None);
             }
         }
     }
-    wrote |= write_site(to, written, &catalogue, &settings, anew)?;
-    Ok(if wrote { Pass::Wrote } else { Pass::Same(catalogue) })
+    // Who lost the turn may have put something older over what the next one wrote, and writes it all again.
+    let whole = turn.keep()? && write_site(to, written, &catalogue, &settings, turn, anew)?;
+    Ok(whole.then_some(catalogue))
 }
 
-enum Put {
-    Lost,
-    Wrote,
-    Same,
-}
-
-fn put(to: &dyn Destination, key: &ObjectKey, bytes: &[u8], before: Option<Object>) -> Result<Put> {
+/// False when somebody else was quicker.
+fn put(to: &dyn Destination, key: &ObjectKey, bytes: &[u8], before: Option<Object>) -> Result<bool> {
     if before.as_ref().is_some_and(|object| object.bytes == bytes) {
-        return Ok(Put::Same);
+        return Ok(true);
     }
-    Ok(match to.replace(key, bytes, &expected(before))? {
-        Replaced::Done => Put::Wrote,
-        Replaced::Changed => Put::Lost,
-    })
+    Ok(to.replace(key, bytes, &expected(before))? == Replaced::Done)
 }
 
-/// False when it was written already.
+/// False when the turn was lost meanwhile.
 fn write_site(
     to: &dyn Destination,
     written: &Written,
     catalogue: &Catalogue,
     settings: &IndexSettings,
+    turn: &mut dyn Turn,
     anew: bool,
 ) -> Result<bool> {
     let state_key: ObjectKey = SITE_STATE.parse()?;
-    let settings_text = serde_json::to_string(settings).expect("plain data with text keys");
-    let state = format!("{}\n", Digest::of(catalogue.to_text() + &settings_text));
+    let state = site_state(catalogue, settings);
     if !anew && to.get(&state_key)?.is_some_and(|object| object.bytes == state.as_bytes()) {
-        return Ok(false);
+        return Ok(true);
     }
     let mut of_site = SiteSettings { base_url: settings.public_url.clone(), ..SiteSettings::default() };
     if let Some(title) = &settings.title {
         of_site.title.clone_from(title);
     }
     let entries: Vec<Entry> = written.entries.values().cloned().collect();
-    for (path, bytes) in site(catalogue, &entries, &of_site) {
+    for (index, (path, bytes)) in site(catalogue, &entries, &of_site).into_iter().enumerate() {
+        if index % PAGES_OF_A_BEAT == PAGES_OF_A_BEAT - 1 && !turn.keep()? {
+            return Ok(false);
+        }
         to.replace(&path.parse()?, &bytes, &Expected::Anything)?;
+    }
+    if !turn.keep()? {
+        return Ok(false);
     }
     to.replace(&state_key, state.as_bytes(), &Expected::Anything)?;
     Ok(true)
+}
+
+fn site_state(catalogue: &Catalogue, settings: &IndexSettings) -> String {
+    let settings = serde_json::to_string(settings).expect("plain data with text keys");
+    let rows = catalogue.entries.iter().chain(catalogue.retracted.iter().map(|row| &row.entry));
+    let artifacts: BTreeSet<Digest> = rows.map(|row| row.artifact.sha256).collect();
+    let mut text = format!("{}\n", Digest::of(catalogue.to_text() + &settings));
+    artifacts.iter().for_each(|sha256| text.push_str(&format!("{sha256}\n")));
+    text
 }
 
 fn expected(before: Option<Object>) -> Expected {

@@ -27,10 +27,10 @@ mod withdrawal;
 pub use destination::{
     Access, Destination, DestinationError, DestinationErrorKind, Expected, FolderDestination, Former, Head, Leftover,
     Limits, Listed, Object, Placed, Replaced, S3Destination, S3Settings, Shared, Step, StepSource, Tag, TransferPlan,
-    Upload, Uploaded, Work,
+    Turn, Upload, Uploaded, Waiting, Work,
 };
 pub use envelope::{PAYLOAD_TYPE, opened, sealed};
-pub use index::{Written, read_settings, reindex, write_settings};
+pub use index::{Written, index_artifacts, read_settings, reindex, write_settings};
 pub use object_key::{ObjectKey, ObjectKeyError};
 pub use provenance::{Builder, PREDICATE_TYPE, STATEMENT_TYPE, provenance};
 pub use publish::{Candidate, Existing, Options, Outcome, PublishError, judge, publish, standing};

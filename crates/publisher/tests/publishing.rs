@@ -269,8 +269,14 @@ fn a_fault_at_any_request_leaves_no_index_that_points_at_nothing() {
         let (fault, expected) = lasting[at % lasting.len()];
         proxy.spoil(at, usize::MAX, fault);
         let run = bench.run(&["publish"]);
-        assert!(run.code == 1 && run.told.contains(expected), "{fault:?} at {at}: {}", run.told);
-        assert_eq!(run.told.matches("error").count(), 1, "{fault:?} at {at}: one error: {}", run.told);
+        // The last two give the turn at the index back, when everything is in order: the next one has to wait a little.
+        let given_back = at + 2 >= requests;
+        if given_back {
+            assert_eq!(run.code, 0, "{fault:?} at {at}: {}", run.told);
+        } else {
+            assert!(run.code == 1 && run.told.contains(expected), "{fault:?} at {at}: {}", run.told);
+            assert_eq!(run.told.matches("error").count(), 1, "{fault:?} at {at}: one error: {}", run.told);
+        }
         proxy.behave();
         assert_eq!(dangling(&to), BTreeSet::new(), "{fault:?} at {at}");
         bench.good(&["publish", "--quiet"]);

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use publisher::{Destination, FolderDestination, ObjectKey};
+use publisher::{Destination, FolderDestination, ObjectKey, Waiting};
 use serde_json::{Value, json};
 use support::artifacts::Sketch;
 use support::bench::{Bench, files_below};
@@ -179,6 +179,36 @@ fn case_client_retract_empty_reason_is_an_error_and_a_retraction_can_be_taken_ba
         assert!(bench.good(&["restore", "3.12.10"]).out.contains("is not retracted"));
     }
     assert_eq!(bench.good(&["verify"]).code, 0);
+}
+
+#[test]
+fn attack_13_a_publisher_whose_entries_another_has_brought_along_waits_for_nobody() {
+    let bench = Bench::new();
+    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
+    bench.good(&["publish"]);
+    let to = FolderDestination::new(PathBuf::from(&bench.to));
+    let before = files_below(Path::new(&bench.to));
+    // Held all the time: who had to write the index would not end.
+    let turn = to.try_turn(&mut Waiting::default()).unwrap();
+    assert!(turn.is_some());
+    let run = bench.good(&["publish"]);
+    assert!(run.told.contains("is kept") && run.told.contains("1 entry"), "{}", run.told);
+    assert_eq!(files_below(Path::new(&bench.to)), before);
+
+    // One that is not in the index yet has to.
+    let sketch = Sketch { build: 2, ..Sketch::new("3.12.10") };
+    let other = sketch.make(&bench.folder.path().join("other"), |_| ()).display().to_string();
+    let mut waits = bench.command(&["publish", "--quiet", &other]).spawn().unwrap();
+    let entries = || files_below(Path::new(&bench.to)).iter().filter(|path| path.starts_with("entries")).count();
+    while entries() < 2 {
+        assert!(waits.try_wait().unwrap().is_none(), "it ended without its entry");
+        thread::yield_now();
+    }
+    assert_eq!(bench.catalogue()["entries"].as_array().unwrap().len(), 1);
+    drop(turn);
+    assert!(waits.wait().unwrap().success());
+    assert_eq!(bench.catalogue()["entries"].as_array().unwrap().len(), 2);
+    assert!(bench.good(&["verify"]).out.contains("0 faults"));
 }
 
 #[test]

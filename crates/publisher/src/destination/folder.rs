@@ -3,7 +3,7 @@
 //! An object is a file. It is written beside its place and then takes it in one step. Replacing holds a lock on one
 //! file of the folder, which the system gives back when its holder dies.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -13,7 +13,7 @@ use vocab::{Digest, DigestWriter, Event};
 
 use super::{
     Destination, DestinationError, DestinationErrorKind, Expected, Head, Leftover, Listed, Object, Placed, Replaced,
-    Result, Tag, Upload, Uploaded, Work,
+    Result, Tag, Turn, Upload, Uploaded, Waiting, Work,
 };
 use crate::object_key::ObjectKey;
 
@@ -22,6 +22,9 @@ const STAGED: &str = ".put-";
 
 /// Held while an object is replaced.
 const LOCK: &str = ".lock";
+
+/// Held while the index is written.
+const TURN: &str = ".turn";
 
 type Inner<T> = std::result::Result<T, DestinationErrorKind>;
 
@@ -82,6 +85,17 @@ impl FolderDestination {
         }
         staged.replace(&target).map_err(disk("write", &target))?;
         Ok(Replaced::Done)
+    }
+
+    fn try_turn_inner(&self) -> Inner<Option<FileTurn>> {
+        fs::create_dir_all(&self.root).map_err(disk("create", &self.root))?;
+        let path = self.root.join(TURN);
+        let file = File::options().create(true).write(true).truncate(false).open(&path).map_err(disk("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(FileTurn { _lock: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(disk("lock", &path)(error)),
+        }
     }
 
     fn upload_inner(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
@@ -213,6 +227,16 @@ impl Destination for FolderDestination {
         removed.map(|it| it.is_some()).map_err(self.named("remove", key))
     }
 
+    fn try_turn(&self, _waiting: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>> {
+        let turn = self.try_turn_inner().map_err(|kind| DestinationError {
+            action: "take a turn",
+            key: None,
+            place: self.place.clone(),
+            kind,
+        })?;
+        Ok(turn.map(|turn| Box::new(turn) as Box<dyn Turn>))
+    }
+
     fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded> {
         self.upload_inner(upload, work).map_err(self.named("write", upload.key))
     }
@@ -224,6 +248,17 @@ impl Destination for FolderDestination {
             place: self.place.clone(),
             kind,
         })
+    }
+}
+
+/// The system gives it back when its holder dies.
+struct FileTurn {
+    _lock: File,
+}
+
+impl Turn for FileTurn {
+    fn keep(&mut self) -> Result<bool> {
+        Ok(true)
     }
 }
 

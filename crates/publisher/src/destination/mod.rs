@@ -8,6 +8,7 @@ mod error;
 mod folder;
 mod s3;
 mod transfer_plan;
+mod turn;
 
 use std::io::Write;
 use std::path::Path;
@@ -22,6 +23,7 @@ pub use error::{DestinationError, DestinationErrorKind};
 pub use folder::FolderDestination;
 pub use s3::{Access, S3Destination, S3Settings};
 pub use transfer_plan::{Limits, Shared, Step, StepSource, TransferPlan};
+pub use turn::{Turn, Waiting};
 
 type Result<T> = std::result::Result<T, DestinationError>;
 
@@ -49,6 +51,10 @@ pub trait Destination: std::fmt::Debug + Send + Sync {
 
     /// False when there was none.
     fn delete(&self, key: &ObjectKey) -> Result<bool>;
+
+    /// A turn at writing what is derived from all objects, so that one does it for all that wait. `None` while it is
+    /// somebody else's; asked again and again with the same `waiting`, after a pause each time.
+    fn try_turn(&self, waiting: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>>;
 
     /// Brings a large file, in pieces and side by side where the destination can do that.
     fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded>;

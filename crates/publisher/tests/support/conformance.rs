@@ -5,7 +5,9 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use publisher::{Destination, DestinationErrorKind, Expected, Former, Placed, Replaced, Shared, Upload, Uploaded};
+use publisher::{
+    Destination, DestinationErrorKind, Expected, Former, Placed, Replaced, Shared, Upload, Uploaded, Waiting,
+};
 use vocab::Digest;
 
 use super::{Sender, key, noise};
@@ -26,6 +28,7 @@ pub fn conforms(to: &(dyn Destination + 'static), skills: Skills) {
     what_is_listed_is_what_is_there(to);
     only_one_creator_wins(to);
     no_increment_is_lost(to);
+    a_turn_is_had_by_one(to);
     an_upload_arrives_whole_and_once(to);
     a_refused_upload_is_never_visible(to);
     unchanged_ranges_are_copied_where_that_is_possible(to, skills);
@@ -128,6 +131,17 @@ fn no_increment_is_lost(to: &dyn Destination) {
         }
     });
     assert_eq!(to.get(&object).unwrap().unwrap().bytes, (WRITERS * EACH).to_string().as_bytes());
+}
+
+fn a_turn_is_had_by_one(to: &dyn Destination) {
+    let taken = || to.try_turn(&mut Waiting::default()).unwrap();
+    for _ in 0..2 {
+        let mut turn = taken().expect("nobody has it");
+        assert!(taken().is_none());
+        assert!(turn.keep().unwrap());
+        assert!(taken().is_none());
+        drop(turn);
+    }
 }
 
 fn an_upload_arrives_whole_and_once(to: &dyn Destination) {

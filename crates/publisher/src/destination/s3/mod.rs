@@ -20,9 +20,10 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::runtime::Runtime;
 use vocab::{BucketAddress, Digest};
 
+use super::turn::by_object;
 use super::{
     Destination, DestinationError, DestinationErrorKind as Kind, Expected, Head, Leftover, Listed, Object, Placed,
-    Replaced, Result, Tag, Upload, Uploaded, Work,
+    Replaced, Result, Tag, Turn, Upload, Uploaded, Waiting, Work,
 };
 use crate::object_key::ObjectKey;
 
@@ -34,6 +35,9 @@ const LARGEST_READ: u64 = 256 << 20;
 
 /// How often a write is tried again that another writer's stood in the way of.
 const CONTENDED: u32 = 20;
+
+/// Says whose turn it is to write the index.
+const TURN: &str = "turn.txt";
 
 type Inner<T> = std::result::Result<T, Failure>;
 
@@ -289,6 +293,11 @@ impl Destination for S3Destination {
 
     fn delete(&self, key: &ObjectKey) -> Result<bool> {
         self.wait("remove", Some(key.as_str()), self.bucket.delete(key))
+    }
+
+    fn try_turn(&self, waiting: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>> {
+        let turn = by_object(self, TURN.parse().expect("a literal object key"), waiting)?;
+        Ok(turn.map(|turn| Box::new(turn) as Box<dyn Turn>))
     }
 
     fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded> {
