@@ -192,8 +192,9 @@ fn keep_fresh_parts(
         if let (Some(identity), Source::Fresh(_)) = (&part.identity, source) {
             let mut bytes = file.reopen().map_err(failed)?;
             bytes.seek(SeekFrom::Start(row.offset)).map_err(failed)?;
-            let trailer = trailer(&row.frames, sha256);
-            cache.put(&part_key(identity, options), &mut bytes.take(row.size).chain(&trailer[..]));
+            let key = part_key(identity, options);
+            let trailer = trailer(&key, &row.frames, sha256);
+            cache.put(&key, &mut bytes.take(row.size).chain(&trailer[..]));
         }
     }
     Ok(())
@@ -344,8 +345,8 @@ fn source_of<'a>(
     options: &PackOptions<'_>,
     cache: &dyn PartCache,
 ) -> Result<Source<'a>, PackErrorKind> {
-    let cached = part.identity.and_then(|identity| cache.get(&part_key(&identity, options)));
-    match cached.and_then(CachedPart::open) {
+    let key = part.identity.map(|identity| part_key(&identity, options));
+    match key.and_then(|key| CachedPart::open(cache.get(&key)?, &key)) {
         Some(cached) => Ok(Source::Cached(cached)),
         None => Ok(Source::Fresh(Layout::new(&part.entries, options.mtime)?)),
     }

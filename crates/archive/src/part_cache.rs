@@ -3,16 +3,17 @@
 //! A cached part is the part's own bytes and, after them, what is needed to use it again:
 //!
 //! ```text
-//! part bytes | { packed u32, unpacked u32, CRC-32 u32 } per frame | check | frames u32 | "pydpart2"
+//! part bytes | { packed u32, unpacked u32, CRC-32 u32 } per frame | key | check | frames u32 | "pydpart3"
 //! ```
 //! A part of a zip is followed by its rows of the central directory, with offsets from the part's first byte:
 //!
 //! ```text
-//! part bytes | rows of the central directory | check | bytes of the rows u32 | "pydzip_1"
+//! part bytes | rows of the central directory | key | check | bytes of the rows u32 | "pydzip_2"
 //! ```
 //! All numbers are little-endian. The CRC-32 is of what the frame unpacks to in a `tar.gz`, whose last bytes are the
-//! CRC-32 of the whole, and 0 in other formats. The check is the SHA-256 of the part bytes' SHA-256 followed by the rows. A cached
-//! part that is damaged in any byte is treated as absent.
+//! CRC-32 of the whole, and 0 in other formats. The key is the one that the part is kept under. The check is the
+//! SHA-256 of the key, the part bytes' SHA-256 and the rows. A cached part that is damaged in any byte, or that another
+//! part was put in the place of, is treated as absent.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -28,8 +29,9 @@ use crate::zip_header::Record;
 use crate::{PackOptions, codec};
 
 /// Raised whenever equal inputs give other bytes than before (headers, order, frame cuts), or a cached part has another
-/// trailer. Format 1 had deflate streams that differed from run to run, and a `tar.gz` of many gzip members.
-pub const PART_FORMAT: u32 = 2;
+/// trailer. Format 1 had deflate streams that differed from run to run, and a `tar.gz` of many gzip members; the trailers
+/// of format 2 named no key.
+pub const PART_FORMAT: u32 = 3;
 
 /// Where parts are kept. The builder's store is one; [`NoCache`] is none.
 pub trait PartCache: Sync {
@@ -79,19 +81,20 @@ pub(crate) fn digest_key(part_key: &Digest, copied_from: &Digest) -> Digest {
     Digest::of(format!("pydist digest\n{part_key}\n{copied_from}\n"))
 }
 
-/// The bytes of the part in a file that a cache was given. `None` when any of it is damaged.
-pub fn check_part(path: &Path) -> Option<u64> {
-    let open = |magic, row| Kept::open(path.to_owned(), magic, row);
+/// The bytes of the part in a file that a cache was given for `key`. `None` when any of it is damaged, or it is another
+/// part.
+pub fn check_part(path: &Path, key: &Digest) -> Option<u64> {
+    let open = |magic, row| Kept::open(path.to_owned(), key, magic, row);
     let part = open(MAGIC, ROW).or_else(|| open(ZIP_MAGIC, 1))?;
     part.is_sound().ok()?.then_some(part.size)
 }
 
-const MAGIC: &[u8; 8] = b"pydpart2";
+const MAGIC: &[u8; 8] = b"pydpart3";
 /// Of a frame in the trailer.
 const ROW: u64 = 12;
-const ZIP_MAGIC: &[u8; 8] = b"pydzip_1";
-/// Check, number of frames, magic.
-const FOOTER: u64 = 32 + 4 + 8;
+const ZIP_MAGIC: &[u8; 8] = b"pydzip_2";
+/// Key, check, number of frames, magic.
+const FOOTER: u64 = 32 + 32 + 4 + 8;
 
 /// A part taken from a cache. Whether it is undamaged is known when its bytes have been read: [`Self::holds`].
 pub(crate) struct CachedPart {
@@ -100,9 +103,9 @@ pub(crate) struct CachedPart {
 }
 
 impl CachedPart {
-    /// `None` when the file cannot be read or is no cached part.
-    pub(crate) fn open(path: PathBuf) -> Option<Self> {
-        let kept = Kept::open(path, MAGIC, ROW)?;
+    /// `None` when the file cannot be read or is not the part of this key.
+    pub(crate) fn open(path: PathBuf, key: &Digest) -> Option<Self> {
+        let kept = Kept::open(path, key, MAGIC, ROW)?;
         let number = |row: &[u8]| u32::from_le_bytes([row[0], row[1], row[2], row[3]]);
         let frame = |row: &[u8]| Frame {
             size: FrameSize { packed: number(&row[..4]), unpacked: number(&row[4..8]) },
@@ -135,8 +138,8 @@ pub(crate) struct CachedZipPart {
 }
 
 impl CachedZipPart {
-    pub(crate) fn open(path: PathBuf) -> Option<Self> {
-        let kept = Kept::open(path, ZIP_MAGIC, 1)?;
+    pub(crate) fn open(path: PathBuf, key: &Digest) -> Option<Self> {
+        let kept = Kept::open(path, key, ZIP_MAGIC, 1)?;
         if !kept.is_sound().ok()? {
             return None;
         }
@@ -159,13 +162,14 @@ struct Kept {
     /// Of the part.
     size: u64,
     table: Vec<u8>,
+    key: Digest,
     check: Digest,
 }
 
 impl Kept {
     /// The table is counted in rows of `row` bytes.
-    fn open(path: PathBuf, magic: &[u8; 8], row: u64) -> Option<Self> {
-        Self::read(File::open(path).ok()?, magic, row).ok().flatten()
+    fn open(path: PathBuf, key: &Digest, magic: &[u8; 8], row: u64) -> Option<Self> {
+        Self::read(File::open(path).ok()?, magic, row).ok().flatten().filter(|kept| kept.key == *key)
     }
 
     fn read(mut file: File, expected: &[u8; 8], row: u64) -> io::Result<Option<Self>> {
@@ -174,7 +178,8 @@ impl Kept {
         let mut footer = [0; FOOTER as usize];
         file.seek(SeekFrom::Start(footer_at))?;
         file.read_exact(&mut footer)?;
-        let (check, rest) = footer.split_at(32);
+        let (key, rest) = footer.split_at(32);
+        let (check, rest) = rest.split_at(32);
         let (count, magic) = rest.split_at(4);
         if magic != expected {
             return Ok(None);
@@ -185,13 +190,13 @@ impl Kept {
         file.seek(SeekFrom::Start(size))?;
         file.read_exact(&mut table)?;
         file.seek(SeekFrom::Start(0))?;
-        let check = Digest::from_bytes(check.try_into().expect("the footer was split there"));
-        Ok(Some(Self { file, size, table, check }))
+        let digest = |bytes: &[u8]| Digest::from_bytes(bytes.try_into().expect("the footer was split there"));
+        Ok(Some(Self { file, size, table, key: digest(key), check: digest(check) }))
     }
 
     /// Whether the part, whose bytes digest to `sha256`, is what was once put there.
     fn holds(&self, sha256: &Digest) -> bool {
-        check_of(sha256, &self.table) == self.check
+        check_of(&self.key, sha256, &self.table) == self.check
     }
 
     /// Reads the part to find out.
@@ -200,33 +205,34 @@ impl Kept {
     }
 }
 
-fn check_of(sha256: &Digest, rows: &[u8]) -> Digest {
-    Digest::of([sha256.as_bytes(), rows].concat())
+fn check_of(key: &Digest, sha256: &Digest, rows: &[u8]) -> Digest {
+    Digest::of([key.as_bytes(), sha256.as_bytes(), rows].concat())
 }
 
 /// What follows the part's bytes in a cached part.
-pub(crate) fn trailer(frames: &[Frame], sha256: &Digest) -> Vec<u8> {
+pub(crate) fn trailer(key: &Digest, frames: &[Frame], sha256: &Digest) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(frames.len() * ROW as usize + FOOTER as usize);
     for frame in frames {
         bytes.extend(frame.size.packed.to_le_bytes());
         bytes.extend(frame.size.unpacked.to_le_bytes());
         bytes.extend(frame.crc32.to_le_bytes());
     }
-    close(bytes, frames.len() as u32, sha256, MAGIC)
+    close(bytes, frames.len() as u32, (key, sha256), MAGIC)
 }
 
 /// The same for a part of a zip. `None` for one with a table too long to be kept.
-pub(crate) fn zip_trailer(records: &[Record], mtime: u64, sha256: &Digest) -> Option<Vec<u8>> {
+pub(crate) fn zip_trailer(key: &Digest, records: &[Record], mtime: u64, sha256: &Digest) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     for record in records {
         record.write_central(0, mtime, &mut bytes);
     }
     let length = u32::try_from(bytes.len()).ok()?;
-    Some(close(bytes, length, sha256, ZIP_MAGIC))
+    Some(close(bytes, length, (key, sha256), ZIP_MAGIC))
 }
 
-fn close(mut table: Vec<u8>, count: u32, sha256: &Digest, magic: &[u8; 8]) -> Vec<u8> {
-    let check = check_of(sha256, &table);
+fn close(mut table: Vec<u8>, count: u32, (key, sha256): (&Digest, &Digest), magic: &[u8; 8]) -> Vec<u8> {
+    let check = check_of(key, sha256, &table);
+    table.extend(key.as_bytes());
     table.extend(check.as_bytes());
     table.extend(count.to_le_bytes());
     table.extend(magic);
@@ -240,18 +246,21 @@ mod tests {
     #[test]
     fn a_cached_part_damaged_in_any_byte_is_absent() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("part");
+        let (path, key) = (folder.path().join("part"), Digest::of("key"));
         let frame = |packed, unpacked, crc32| Frame { size: FrameSize { packed, unpacked }, crc32 };
         let frames = [frame(2, 5, 7), frame(1, 1, 0)];
-        let good = [b"abc".to_vec(), trailer(&frames, &Digest::of("abc"))].concat();
+        let good = [b"abc".to_vec(), trailer(&key, &frames, &Digest::of("abc"))].concat();
         std::fs::write(&path, &good).unwrap();
         let sound = || {
-            let part = CachedPart::open(path.clone())?;
+            let part = CachedPart::open(path.clone(), &key)?;
             let (sha256, _) = Digest::of_reader(part.file().take(part.size())).ok()?;
             part.holds(&sha256).then_some(part)
         };
         let part = sound().unwrap();
         assert_eq!((part.size(), part.frames.as_slice()), (3, &frames[..]));
+        // Sound in itself, and another one.
+        assert!(CachedPart::open(path.clone(), &Digest::of("other")).is_none());
+        assert_eq!((check_part(&path, &key), check_part(&path, &Digest::of("other"))), (Some(3), None));
         for at in 0..good.len() {
             let mut bad = good.clone();
             bad[at] ^= 1;

@@ -51,7 +51,7 @@ pub(crate) fn pack_zip(
 
     for ((source, row), written) in sources.iter().zip(&rows).zip(&written) {
         if let Source::Fresh { key: Some(key), .. } = source
-            && let Some(trailer) = zip_trailer(&written.records, options.mtime, &row.sha256)
+            && let Some(trailer) = zip_trailer(key, &written.records, options.mtime, &row.sha256)
         {
             let bytes = part_bytes(file.reopen().map_err(write)?, row).map_err(write)?;
             cache.put(key, &mut bytes.chain(&trailer[..]));
@@ -88,7 +88,7 @@ fn sources_of<'a>(
 ) -> Result<Vec<Source<'a>>, PackErrorKind> {
     let key = |part: &ZipPart<'_>| part.identity.filter(|_| part.is_own()).map(|identity| part_key(&identity, options));
     let keys: Vec<_> = parts.iter().map(key).collect();
-    let cached = keys.iter().map(|key| cache.get(key.as_ref()?).and_then(CachedZipPart::open));
+    let cached = keys.iter().map(|key| key.and_then(|key| CachedZipPart::open(cache.get(&key)?, &key)));
     let cached: Vec<_> = cached.collect();
     let fresh: Vec<_> =
         parts.iter().zip(&cached).filter(|(_, cached)| cached.is_none()).map(|(part, _)| part).collect();

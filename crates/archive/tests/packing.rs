@@ -323,6 +323,29 @@ fn a_cached_part_is_used_again_and_a_damaged_one_is_made_anew() {
 }
 
 #[test]
+fn attack_5_a_part_in_the_place_of_another_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache =
+        FolderCache { folder: folder.path().join("cache"), asked: Mutex::default(), stored: AtomicUsize::new(0) };
+    fs::create_dir(&cache.folder).unwrap();
+    for format in ArtifactFormat::ALL {
+        let options = options(format);
+        let named = |content: &str| {
+            let entry = Entry::bytes("a".parse().unwrap(), content.as_bytes().to_vec());
+            [PartSource { identity: Some(Digest::of(content)), ..PartSource::new("a", vec![entry]) }]
+        };
+        let place = |content: &str| cache.folder.join(archive::part_key(&Digest::of(content), &options).to_string());
+        let target = folder.path().join("a");
+        let genuine = pack(&target, &named("good"), &options, &cache).unwrap();
+        pack(&target, &named("evil"), &options, &cache).unwrap();
+        assert!(place("good").exists() && place("evil").exists());
+        fs::copy(place("evil"), place("good")).unwrap();
+        let again = pack(&target, &named("good"), &options, &cache).unwrap();
+        assert_eq!((again.sha256, again.reused), (genuine.sha256, 0), "{format:?}");
+    }
+}
+
+#[test]
 fn parts_can_be_cached_without_an_archive_and_are_then_only_copied() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");

@@ -237,7 +237,7 @@ fn install(
     let (layout, launchers) = (pieces.tree.layout, pieces.launchers);
     let all = wheel::install_all(context, &wheels, &Destination { prefix: staging, layout, base, launchers })?;
     for (name, remark) in &all.remarks {
-        context.warn(remark.kind.code(), format!("`{name}`: {}", remark.text), Some(name.to_string()), None);
+        context.warn(remark.kind.code(), format!("`{name}`: {}", remark.text), None, None);
     }
     for (path, name) in &all.kept {
         context.note(format!("the interpreter's own `{path}` stays, in place of the one of `{name}`"));

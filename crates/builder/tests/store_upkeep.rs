@@ -91,7 +91,7 @@ fn verify_names_and_removes_what_is_not_what_it_was() {
         ("built", "its record is damaged", Box::new(move |store| put(&store.built(&key).join("built.json"), "{}"))),
         (
             "parts",
-            "does not fit its own digest",
+            "it is damaged, or another part",
             Box::new(|store| {
                 let path = builder::upkeep::entries(store)
                     .unwrap()

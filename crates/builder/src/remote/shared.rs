@@ -63,9 +63,9 @@ impl Remote {
 
     /// The cached part with this key, now in the local store.
     pub fn bring_part(&self, context: &Context, key: &Digest) -> bool {
-        let judge = |path: &Path| match archive::check_part(path) {
+        let judge = |path: &Path| match archive::check_part(path, key) {
             Some(_) => Ok(()),
-            None => Err("its content does not fit its own digest".to_owned()),
+            None => Err("it is damaged, or another part".to_owned()),
         };
         self.bring(context, &object("parts", key), &context.store.part(key), &judge)
     }

@@ -125,9 +125,9 @@ fn look_at(store: &Store, entry: &Entry) -> Result<Finding, String> {
             Some(table) => table.verify(path)?,
         },
         EntryKind::Built => source_build::verify_built(path)?.size,
-        EntryKind::Parts => match archive::check_part(path) {
+        EntryKind::Parts => match archive::check_part(path, &name) {
             Some(size) => size,
-            None => return Err("its content does not fit its own digest".to_owned()),
+            None => return Err("it is damaged, or another part".to_owned()),
         },
         EntryKind::Tools | EntryKind::Imports => 0,
     };

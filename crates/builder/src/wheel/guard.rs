@@ -1,6 +1,7 @@
 //! What the interpreter brought is nobody's to replace: no name that starts it, nothing that is imported in place of its
 //! library, no file of a distribution that came with it, unless another version of that very distribution is installed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 
@@ -84,28 +85,28 @@ impl Guard {
             // A note such as `site-packages/README.txt` names no module of anybody's.
             let is_module = folder == ModuleFolder::StandardLibrary || owner != Owner::Interpreter;
             if is_module && module != "site-packages" {
-                self.modules.insert((folder, self.folded(module)), owner.clone());
+                self.modules.insert((folder, self.folded(module).into_owned()), owner.clone());
             }
         }
         let mut parent = path.parent();
         while let Some(folder) = parent.filter(|folder| !folder.is_root()) {
             parent = folder.parent();
-            if !self.folders.insert(self.folded(folder.as_str())) {
+            if !self.folders.insert(self.folded(folder.as_str()).into_owned()) {
                 break;
             }
         }
-        self.files.insert(self.folded(path.as_str()), owner);
+        self.files.insert(self.folded(path.as_str()).into_owned(), owner);
     }
 
-    fn folded(&self, text: &str) -> String {
-        self.rules.folded(text).unwrap_or_else(|| text.to_owned())
+    fn folded<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.rules.folded(text).map_or(Cow::Borrowed(text), Cow::Owned)
     }
 
     /// Of a file that a wheel would have at `path`, whether or not one stands there.
     pub(super) fn judge(&self, path: &TreePath) -> Result<Judgement, InstallErrorKind> {
         let refuse =
             |how, owner: &Owner| Err(InstallErrorKind::Owned { path: path.clone(), how, owner: owner.clone() });
-        if let Some(owner) = self.files.get(&self.folded(path.as_str())) {
+        if let Some(owner) = self.files.get(&*self.folded(path.as_str())) {
             if *owner == Owner::Interpreter && self.is_c_runtime(path) {
                 return Ok(Judgement::KeepsOwn);
             }
@@ -115,17 +116,21 @@ impl Guard {
             return refuse("take the place of", &Owner::Interpreter);
         }
         if let Some((folder, module)) = self.layout.top_level_module(path)
-            && let Some(owner) = self.modules.get(&(folder, self.folded(module)))
+            && let Some(owner) = self.modules.get(&(folder, self.folded(module).into_owned()))
         {
             return refuse("stand among or before the modules of", owner);
         }
-        if self.folders.contains(&self.folded(path.as_str())) {
+        if self.folders.contains(&*self.folded(path.as_str())) {
             return refuse("be a file where there is a folder of", &Owner::Interpreter);
         }
         let mut parent = path.parent();
         while let Some(folder) = parent.filter(|folder| !folder.is_root()) {
+            let folded = self.folded(folder.as_str());
+            if self.folders.contains(&*folded) {
+                break;
+            }
             // A link to a folder is such a file, and leads elsewhere.
-            if let Some(owner) = self.files.get(&self.folded(folder.as_str())) {
+            if let Some(owner) = self.files.get(&*folded) {
                 return refuse("need a folder where there is a file of", owner);
             }
             parent = folder.parent();
