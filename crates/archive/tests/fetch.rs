@@ -169,6 +169,15 @@ fn what_is_here_already_is_not_asked_for() {
     assert_eq!(scene.server.bytes_sent(URL), 0, "the file itself");
 }
 
+/// attack 9
+#[test]
+fn what_a_killed_fetch_left_is_removed_by_the_next() {
+    let scene = Scene::new();
+    fs::write(scene.path("out/.fetch-0123456789abcdef"), "half").unwrap();
+    scene.fetch(&scene.request()).unwrap();
+    scene.assert_fetched();
+}
+
 #[test]
 fn an_artifact_on_this_machine_is_put_together_the_same_way() {
     let scene = Scene::new();

@@ -23,7 +23,7 @@ use vocab::{Artifact, ArtifactFormat, Digest, Event, Exit, Fault as _, Manifest,
 
 use crate::codec::end_parts;
 use crate::extract::{check_destination, extract_parts, staging_beside};
-use crate::in_place::FileBeside;
+use crate::in_place::{FileBeside, sweep};
 use crate::verify::{VerifyErrorKind, check_places};
 use crate::{DeltaPlan, ExtractError, ExtractErrorKind, ExtractOptions, read_manifest};
 
@@ -185,6 +185,7 @@ impl Job<'_> {
         let manifest_path = PathBuf::from(manifest_path);
         let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(|source| FetchErrorKind::Write { path: folder.to_owned(), source })?;
+        sweep(folder, &[STAGED]);
         if is_there(path, artifact) {
             self.watch.note(format!("`{}` is up to date", path.display()));
             save(&manifest_path, text)?;
@@ -306,8 +307,11 @@ fn check_whole(path: &Path, artifact: &Artifact) -> Result<(), FetchErrorKind> {
     Ok(())
 }
 
+/// Begins the passing name of what is being fetched.
+const STAGED: &str = ".fetch-";
+
 fn staged_file(folder: &Path) -> Result<FileBeside, FetchErrorKind> {
-    FileBeside::within(folder, ".fetch-").map_err(|source| FetchErrorKind::Write { path: folder.to_owned(), source })
+    FileBeside::within(folder, STAGED).map_err(|source| FetchErrorKind::Write { path: folder.to_owned(), source })
 }
 
 /// The manifest as it came: its digest may be known to someone.

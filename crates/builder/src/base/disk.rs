@@ -26,7 +26,7 @@ pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
 }
 
 pub(super) fn create_folder(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(at("create", path))
+    archive::make_folders(path).map_err(at("create", path))
 }
 
 pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {

@@ -251,10 +251,10 @@ fn make_folders(tree: &Path, members: &[Member]) -> Result<(), UnpackErrorKind> 
     let mut folders: Vec<TreePath> = members.iter().filter_map(|member| member.path.parent()).collect();
     folders.sort();
     folders.dedup();
-    fs::create_dir_all(tree).map_err(|error| UnpackErrorKind::write(tree, error))?;
+    archive::make_folders(tree).map_err(|error| UnpackErrorKind::write(tree, error))?;
     for folder in folders {
         let path = folder.below(tree);
-        fs::create_dir_all(&path).map_err(|error| unwritable(&folder, &path, error))?;
+        archive::make_folders(&path).map_err(|error| unwritable(&folder, &path, error))?;
     }
     Ok(())
 }
