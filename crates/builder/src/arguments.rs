@@ -137,7 +137,10 @@ pub struct BuildArguments {
     /// Turn warnings about the configuration and unreachable registries into errors.
     #[arg(long)]
     pub strict: bool,
-    /// Fail when any package would be left out.
+    /// Leave out what cannot be had, with a warning, instead of failing. Also accepts a lock that lacks packages.
+    #[arg(long, conflicts_with = "fail_on_missing")]
+    pub allow_missing: bool,
+    /// Fail when any package would be left out, even where the configuration says `strictMissing: false`.
     #[arg(long)]
     pub fail_on_missing: bool,
     /// Run no code of any source distribution, repository or folder, not even to read its metadata.

@@ -16,6 +16,7 @@ use builder::plan::Plan;
 use builder::plan_matrix::plan_matrix;
 use builder::prepare::Preparation;
 use builder::remote::RemoteSettings;
+use builder::resolve::MissingRule;
 use builder::store::{self, Scrutiny, Store};
 use builder::{Context, summary};
 use cli::{Printer, Table};
@@ -313,7 +314,11 @@ impl Session<'_> {
             refresh,
             allow_stand_in: arguments.allow_stand_in || !(arguments.exact || arguments.locked || in_ci),
             strict: arguments.strict,
-            fail_on_missing: arguments.fail_on_missing,
+            missing: match (arguments.allow_missing, arguments.fail_on_missing) {
+                (true, _) => MissingRule::Allow,
+                (_, true) => MissingRule::Refuse,
+                _ => MissingRule::Policy,
+            },
             no_build: arguments.no_build,
             emulate: arguments.emulate,
             lenient_config: arguments.lenient_config,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use vocab::ArtifactFormat;
 
+use crate::resolve::MissingRule;
 use crate::store::Scrutiny;
 
 #[derive(Clone, Debug)]
@@ -18,7 +19,7 @@ pub struct BuildOptions {
     pub allow_stand_in: bool,
     /// Configuration warnings, unreachable registries and unused whitelist entries are errors.
     pub strict: bool,
-    pub fail_on_missing: bool,
+    pub missing: MissingRule,
     /// Run no code of any source, neither to build it nor to learn what it requires.
     pub no_build: bool,
     /// Run the import check of foreign prefixes in an emulator.

@@ -13,8 +13,9 @@ use vocab::{DistributionName, Fault, PlatformKey, PythonVersion, VersionString};
 
 use crate::base::ReleaseTable;
 use crate::in_parallel::in_parallel;
-use crate::resolve::{self, Lock, PlatformLock, Request, ResolveError, Settings, Uv};
-use crate::{Context, registries, resolver_python};
+use crate::registries::{self, Pages};
+use crate::resolve::{self, Lock, MissingRule, PlatformLock, Request, ResolveError, Settings, Uv};
+use crate::{Context, resolver_python};
 
 /// Of one version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -207,16 +208,17 @@ impl Asker<'_> {
     }
 
     fn resolve(&self, request: &Request, refresh: bool, preferred: &Preferred) -> Result<PlatformLock, ResolveError> {
-        let silent = registries::unreachable(self.context, &request.registries);
+        let silent = registries::unreachable(self.context, &request.registries, false);
+        let pages = Pages::new(self.context, self.uv, &request.registries, &silent);
         let repository = self.repository.root();
         let settings = Settings {
             uv: self.uv,
             repository,
             logs: None,
-            fail_on_missing: false,
+            missing: MissingRule::default(),
             no_build: false,
             refresh,
-            unreachable: &silent,
+            pages: &pages,
             preferred,
         };
         Ok(resolve::resolve(self.context, request, &settings)?.rows)

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::{Serialize, Serializer};
 use vocab::{Digest, DistributionName, Outcome, PlatformKey, PythonVersion, RuleRecord, VersionString};
 
-use crate::resolve::{LockedSource, PlatformLock, Request};
+use crate::resolve::{LockedSource, Overlap, PlatformLock, Request};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plan {
@@ -152,6 +152,16 @@ impl Plan {
         }
         planned.sort_by(|one, other| one.name.cmp(&other.name));
         Self { runtime: request.runtime.clone(), platform: request.target.platform, base, rows: planned }
+    }
+
+    /// Of names that more than one registry has.
+    pub fn note(&mut self, overlaps: &[Overlap]) {
+        for overlap in overlaps {
+            if let Some(row) = self.rows.iter_mut().find(|row| row.name == overlap.name) {
+                let texts = [std::mem::take(&mut row.reason), overlap.note()];
+                row.reason = texts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
+            }
+        }
     }
 
     /// Bytes that have to be downloaded, as far as the indexes tell.

@@ -158,11 +158,19 @@ fn packages(platform: &PlatformComparison) -> Table {
         let other_origin = change.before.as_ref().zip(change.after.as_ref()).is_some_and(|(b, a)| b.origin != a.origin);
         let same_version =
             change.before.as_ref().zip(change.after.as_ref()).is_some_and(|(b, a)| b.version == a.version);
+        let registry =
+            |package: &Package| package.registry.map_or("the default index".to_owned(), |n| format!("registry {n}"));
+        let other_registry = change
+            .before
+            .as_ref()
+            .zip(change.after.as_ref())
+            .is_some_and(|(b, a)| b.tells_registry && a.tells_registry && b.registry != a.registry);
         let side = |package: &Option<Package>| match package {
             None => String::new(),
             Some(package) => {
                 let version = package.version.clone().unwrap_or_default();
                 match (other_origin, same_version) {
+                    _ if other_registry => format!("{version} (from {})", registry(package)),
                     (true, _) => format!("{version} ({})", package.origin),
                     // Only the file tells the two apart.
                     (false, true) => format!("{version} ({})", package.file),

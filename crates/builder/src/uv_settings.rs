@@ -13,6 +13,7 @@ use toml::{Table, Value};
 use crate::Context;
 use crate::context::Environment;
 use crate::download::HostCredentials;
+use crate::resolve::without_credentials;
 
 /// The default index, caches, credentials, certificates, and how patient to be.
 const VARIABLES: [&str; 17] = [
@@ -101,10 +102,20 @@ pub fn index_name(position: usize) -> String {
     format!("registry-{position}")
 }
 
-/// The additional indexes as options of uv, under these names.
-pub fn index_arguments(additional: &[String]) -> Vec<OsString> {
-    let of_one = |(position, url)| ["--index".into(), format!("{}={url}", index_name(position)).into()];
-    additional.iter().enumerate().flat_map(of_one).collect()
+/// The additional indexes as options of uv, under these names, and the default one before them: what it has comes from
+/// it. uv believes its default index last, so it is told of another one as such. With a password in its URL it stays
+/// alone, since anybody on this machine reads the arguments of programs.
+pub fn index_arguments(default: Option<String>, additional: &[String]) -> Vec<OsString> {
+    let default = default.filter(|url| without_credentials(url) == *url);
+    let (Some(default), Some((last, others))) = (default, additional.split_last()) else { return Vec::new() };
+    let mut arguments: Vec<OsString> =
+        vec!["--index-strategy".into(), "unsafe-first-match".into(), "--index".into(), default.into()];
+    for (position, url) in others.iter().enumerate() {
+        arguments.extend(["--index".into(), format!("{}={url}", index_name(position)).into()]);
+    }
+    let last = format!("{}={last}", index_name(others.len()));
+    arguments.extend(["--default-index".into(), last.into()]);
+    arguments
 }
 
 /// Variables with the user and password of those additional indexes for whose host a URL in the environment has some.

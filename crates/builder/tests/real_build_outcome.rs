@@ -300,7 +300,7 @@ fn the_summary_and_the_manifest_tell_every_rule_that_acted() {
             "dependencies": ["demo", "forced", "nowhere", "skipped"],
             "skip": { "skipped": { platform.as_str(): "not needed" } },
             "forceSource": { "forced": { platform.as_str(): "the wheel is broken" } },
-            "resolution": { "allowSourceAll": false },
+            "resolution": { "allowSourceAll": false, "strictMissing": false },
         }),
         [
             wheel("demo", "1.0"),

@@ -82,11 +82,11 @@ fn the_password_of_a_registry_is_used_and_told_to_nobody() {
         let place = if name == "dist" { bench.repository.at(name) } else { bench.path("store").join(name) };
         assert_eq!(files_with(&place, "hush-4711"), Vec::<String>::new());
     }
-    // Nor where the registry refuses it, which counts as one that cannot be reached.
+    // Nor where the registry refuses it, which is an error.
     private.server.require_basic("/", "reader", "another");
     let run = elsewhere(bench.command(&["lock", PYTHON]).env("NETRC", &netrc), &bench);
-    assert_eq!(run.code, 0, "{}", run.told());
-    assert_says(&run.warnings().join("\n"), &["W_REGISTRY_UNREACHABLE", "the server answered 401", "`demo`"]);
+    assert_eq!((run.code, &run.error()["code"]), (1, &serde_json::json!("E_REGISTRY_REFUSED")), "{}", run.told());
+    assert_says(&run.told(), &["`demo` is not available", "answered 401"]);
     assert!(!run.told().contains("hush-4711"), "{}", run.told());
 }
 
@@ -219,14 +219,17 @@ fn a_pinned_package_is_taken_from_its_registry_and_no_other() {
 }
 
 #[test]
-fn what_only_an_unreachable_registry_has_is_missing_and_the_rest_is_built() {
+fn what_only_an_unreachable_registry_has_is_missing_where_that_is_allowed() {
     let url = "http://127.0.0.1:1/simple/";
     let bench = Bench::new([wheel("other", "1.0"), wheel("cudf-cu12", "25.6.0")]);
     bench.config(json!({
         "registries": { "additional": [url], "pinned": { "cudf-cu12": url } },
         "packages": { "dependencies": ["cudf-cu12", "other"] },
     }));
-    let run = bench.build();
+    let run = bench.fail(&[], 1);
+    assert_eq!(run.error()["code"], "E_REGISTRY_UNREACHABLE");
+    assert_says(&run.told(), &["`cudf-cu12` is not available", url]);
+    let run = bench.build_with(&["--allow-missing"]);
     assert_eq!(run.installed(), ["other 1.0"]);
     assert_says(
         &run.rules().join("\n"),
@@ -235,7 +238,7 @@ fn what_only_an_unreachable_registry_has_is_missing_and_the_rest_is_built() {
     assert_eq!(run.warnings().len(), 1, "{:?}", run.warnings());
     assert_says(&run.warnings()[0], &["W_REGISTRY_UNREACHABLE", url, "`cudf-cu12`"]);
 
-    let run = bench.fail(&["--strict"], 1);
+    let run = bench.fail(&["--strict", "--allow-missing"], 1);
     assert_eq!(run.error()["code"], "E_REGISTRY_UNREACHABLE");
     assert_says(&run.told(), &[url, "`cudf-cu12`"]);
     // `--fail-on-missing` as well.

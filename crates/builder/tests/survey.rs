@@ -26,7 +26,7 @@ fn row(text: &str) -> LockedDistribution {
         }
         Some(other) => panic!("no kind of row: {other}"),
     };
-    LockedDistribution { name: name.parse().unwrap(), version: Some(version.into()), source }
+    LockedDistribution { name: name.parse().unwrap(), version: Some(version.into()), source, registry: None }
 }
 
 /// Nothing here depends on the machine that runs it.

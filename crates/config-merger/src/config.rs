@@ -48,6 +48,14 @@ pub struct Registries {
     pub pinned: BTreeMap<DistributionName, String>,
 }
 
+impl Registries {
+    /// Of the additional index that a distribution is pinned to.
+    pub fn place_of(&self, name: &DistributionName) -> Option<usize> {
+        let url = self.pinned.get(name)?;
+        self.additional.iter().position(|additional| additional == url)
+    }
+}
+
 /// On which machines the jobs of a CI system run, where not on its usual ones: labels or tags, several with commas
 /// between them; for Kubernetes an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -94,8 +102,7 @@ pub struct PlatformPackages {
     pub resolution: Option<Resolution>,
 }
 
-/// When a source may stand in for a missing wheel. An unset switch inherits: the platform's from the general one,
-/// the general one from `false`.
+/// When a source may stand in for a missing wheel. An unset switch inherits: the platform's from the general one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resolution {

@@ -141,7 +141,7 @@ pub(crate) struct ResolutionLayer {
     /// Any distribution without a fitting wheel may be built from its source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_source_all: Field<bool>,
-    /// A distribution that cannot be had is an error, and not left out with a warning.
+    /// `false` leaves out, with a warning, what cannot be had; otherwise that ends the build.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strict_missing: Field<bool>,
     /// These may be built from their source where no wheel fits.

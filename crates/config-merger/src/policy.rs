@@ -9,11 +9,12 @@ use crate::{Packages, Resolution};
 /// The general `resolution` and the platform's own in one, nothing left unset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// No `resolution` key exists anywhere: after a missing wheel the source is always tried, and a second failure
-    /// ends the build. The switches below say the same.
+    /// No `resolution` key exists anywhere: after a missing wheel the source is always tried, as `allow_source_all`
+    /// says, too.
     pub seed: bool,
     pub allow_source_all: bool,
-    pub strict_missing: bool,
+    /// `None` where no file says it. Only where one says `false` may something be missing.
+    pub strict_missing: Option<bool>,
     pub allow_source_list: BTreeSet<DistributionName>,
     pub force_no_binary_list: BTreeSet<DistributionName>,
     pub only_binary_list: BTreeSet<DistributionName>,
@@ -24,7 +25,7 @@ impl Policy {
         let nowhere = packages.resolution.is_none()
             && packages.platform_specific.values().all(|platform| platform.resolution.is_none());
         if nowhere {
-            return Self { seed: true, allow_source_all: true, strict_missing: true, ..Self::default() };
+            return Self { seed: true, allow_source_all: true, ..Self::default() };
         }
         let none = Resolution::default();
         let general = packages.resolution.as_ref().unwrap_or(&none);
@@ -32,7 +33,7 @@ impl Policy {
         Self {
             seed: false,
             allow_source_all: own.allow_source_all.or(general.allow_source_all).unwrap_or(false),
-            strict_missing: own.strict_missing.or(general.strict_missing).unwrap_or(false),
+            strict_missing: own.strict_missing.or(general.strict_missing),
             allow_source_list: &general.allow_source_list | &own.allow_source_list,
             force_no_binary_list: &general.force_no_binary_list | &own.force_no_binary_list,
             only_binary_list: &general.only_binary_list | &own.only_binary_list,

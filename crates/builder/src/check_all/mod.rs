@@ -16,7 +16,7 @@ use crate::Context;
 use crate::checks::Whitelist;
 use crate::descriptor::Descriptor;
 use crate::matrix::{Cell, Need, Published, fresh_rows, need};
-use crate::resolve::{self, Lock, LockError, LockErrorKind, Request};
+use crate::resolve::{self, Lock, LockError, LockErrorKind, PlatformLock, Request};
 
 pub use survey::{Surveyed, SurveyedPlatform};
 
@@ -113,8 +113,13 @@ fn check_version(
         if known.is_none() {
             lacking.push(platform.as_str());
         }
-        if fresh.as_ref().is_some_and(|rows| !rows.is_complete()) {
-            context.note(format!("{version} for {platform}: the lock lacks what an unreachable registry has"));
+        let whole = |rows: &PlatformLock| {
+            rows.require_complete(platform)
+                .and_then(|()| rows.require_registries(&config.registries, &|name| request.is_direct(name), platform))
+        };
+        if let Some(Err(kind)) = fresh.as_ref().map(whole) {
+            let error = LockError { path: folder.join(resolve::LOCK_FILE), kind };
+            checked.faults.push((version.folder_name(), error.into()));
         }
         if let Need::Nowhere(reason) = need(&config, &request, fresh.as_ref()) {
             let text = format!("nobody can build {version} for {platform}: {reason}");

@@ -8,8 +8,10 @@ use vocab::{DistributionName, Fault, Outcome};
 
 use super::{Checked, Surveyed, SurveyedPlatform};
 use crate::Context;
-use crate::registries;
-use crate::resolve::{self, Answer, AnswerSource, Question, ResolveError, ResolveErrorKind, Settings, Uv, UvError};
+use crate::registries::{self, Pages};
+use crate::resolve::{
+    self, Answer, AnswerSource, MissingRule, Question, ResolveError, ResolveErrorKind, Settings, Uv, UvError,
+};
 use crate::resolver_python;
 
 pub(super) fn remark(context: &Context, repository: &Repository, surveyed: &[Surveyed], checked: &mut Checked) {
@@ -103,13 +105,15 @@ impl Asker<'_> {
     fn ask(&self, line: String, name: &DistributionName) -> Result<Option<(String, String)>, Box<dyn Fault>> {
         let request = &self.platform.request;
         let failed = |kind| ResolveError::new(request, kind);
-        let silent = registries::unreachable(self.context, &request.registries);
-        let mut question = Question { requirements: vec![line], without_dependencies: true, ..Question::default() };
-        question.registries = request.registries.clone();
-        question
-            .registries
-            .additional
-            .retain(|url| !silent.iter().any(|it| it.url == resolve::without_credentials(url)));
+        let silent = registries::unreachable(self.context, &request.registries, false);
+        let pages = Pages::new(self.context, self.uv, &request.registries, &silent);
+        let question = Question {
+            requirements: vec![line],
+            without_dependencies: true,
+            registries: pages.open_urls(),
+            everywhere: true,
+            ..Question::default()
+        };
         let scratch =
             self.context.store.scratch_dir("wheels-").map_err(|error| failed(ResolveErrorKind::Store(error)))?;
         match self.uv.compile(self.context, scratch.path(), &request.target, &question) {
@@ -158,15 +162,16 @@ impl Asker<'_> {
         }
         let mut open = request.clone();
         open.excluded.retain(|name| !needless.contains(name));
-        let silent = registries::unreachable(self.context, &request.registries);
+        let silent = registries::unreachable(self.context, &request.registries, false);
+        let pages = Pages::new(self.context, self.uv, &request.registries, &silent);
         let settings = Settings {
             uv: self.uv,
             repository: self.repository.root(),
             logs: None,
-            fail_on_missing: false,
+            missing: MissingRule::default(),
             no_build: false,
             refresh: false,
-            unreachable: &silent,
+            pages: &pages,
             preferred: &BTreeMap::new(),
         };
         match resolve::resolve(self.context, &open, &settings) {

@@ -43,6 +43,11 @@ pub struct Package {
     /// In bytes, where it is told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
+    /// The place of its additional registry, counted from 1; absent for the default index. A manifest does not tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<usize>,
+    #[serde(skip)]
+    pub tells_registry: bool,
     /// Digest of the file or folder it comes from; of a repository, the commit.
     #[serde(skip)]
     pub source: String,
@@ -55,7 +60,8 @@ impl Package {
     /// The same is installed, as far as both sides tell.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         let built = self.built.as_ref().zip(other.built.as_ref()).is_none_or(|(one, other)| one == other);
-        (&self.version, self.origin, &self.source) == (&other.version, other.origin, &other.source) && built
+        let registry = !self.tells_registry || !other.tells_registry || self.registry == other.registry;
+        (&self.version, self.origin, &self.source) == (&other.version, other.origin, &other.source) && built && registry
     }
 }
 
@@ -171,7 +177,16 @@ fn of_row(row: &crate::resolve::LockedDistribution) -> Package {
         }
         LockedSource::Path { path, sha256 } => ("path", path.to_string(), sha256.to_string(), None),
     };
-    Package { version: row.version.clone(), origin, file, size, source, built: None }
+    Package {
+        version: row.version.clone(),
+        origin,
+        file,
+        size,
+        registry: row.registry,
+        tells_registry: true,
+        source,
+        built: None,
+    }
 }
 
 fn of_manifest(manifest: Manifest) -> Content {
@@ -187,7 +202,8 @@ fn of_manifest(manifest: Manifest) -> Content {
         };
         let built = (origin != "wheel").then(|| row.sha256.to_string());
         let version = Some(row.version.clone());
-        let package = Package { version, origin, file, size: Some(row.size), source, built };
+        let size = Some(row.size);
+        let package = Package { version, origin, file, size, registry: None, tells_registry: false, source, built };
         (row.name.clone(), package)
     });
     let mut sizes = BTreeMap::from([("files", manifest.files), ("installed", manifest.installed_size)]);

@@ -18,6 +18,8 @@ use crate::Context;
 #[error("{reason}")]
 pub struct Unreachable {
     pub reason: String,
+    /// Of an answer that is none; absent where there was silence.
+    pub status: Option<u16>,
 }
 
 /// The whole content of a small file, which must not be larger than `limit` bytes. Nothing is kept. A `file:` URL
@@ -57,9 +59,9 @@ fn receive(watch: &Watch<'_>, url: &Url, limit: u64) -> Result<Vec<u8>, Setback>
 }
 
 /// Asks once whether the server behind `url` answers, within the connect limit. Any answer will do, also that there
-/// is nothing at this path, but none that refuses the user or reports a fault of the server.
+/// is nothing at this path or that it wants other credentials, but none of the proxy's and no fault of the server.
 pub fn probe(context: &Context, url: &str) -> Result<(), Unreachable> {
-    let unreachable = |reason: String| Unreachable { reason };
+    let unreachable = |reason: String| Unreachable { reason, status: None };
     if let Some(path) = local::path_of(url) {
         return std::fs::metadata(&path).map(drop).map_err(|error| unreachable(error.to_string()));
     }
@@ -67,7 +69,10 @@ pub fn probe(context: &Context, url: &str) -> Result<(), Unreachable> {
         return Err(unreachable("the build is offline".into()));
     }
     match head_status(context, url)? {
-        status @ (401 | 407 | 500..) => Err(unreachable(DownloadErrorKind::Status { status }.to_string())),
+        status @ (407 | 500..) => {
+            let reason = DownloadErrorKind::Status { status }.to_string();
+            Err(Unreachable { reason, status: Some(status) })
+        }
         _ => Ok(()),
     }
 }
@@ -75,7 +80,7 @@ pub fn probe(context: &Context, url: &str) -> Result<(), Unreachable> {
 /// The status with which a server answers a `HEAD` request (a `GET` whose body is not read, where it knows no
 /// `HEAD`), asked once and within the connect limit. The build must not be offline.
 pub fn head_status(context: &Context, url: &str) -> Result<u16, Unreachable> {
-    let unreachable = |reason: String| Unreachable { reason };
+    let unreachable = |reason: String| Unreachable { reason, status: None };
     let web = web_url(url).map_err(|kind| unreachable(kind.to_string()))?;
     let limit = context.downloader.settings().connect_limit;
     let stopped = AtomicBool::new(false);

@@ -14,6 +14,7 @@ use crate::base::BaseTree;
 use crate::download::{self, FetchRequest};
 use crate::options::BuildOptions;
 use crate::prepare::{Prepared, URL_FACT};
+use crate::registries::{self, Pages};
 use crate::resolve::{self, LockedDistribution, LockedSource, Uv};
 use crate::source_build::BuiltWheel;
 use crate::steps::Steps;
@@ -107,7 +108,7 @@ pub fn gather(
     let mut left_out = Vec::new();
     if rows.iter().any(|row| row.source.is_built()) {
         steps.run(context, "build from source", || -> Result<(), Box<dyn Fault>> {
-            let workshop = Workshop::new(context, repository, prepared, tree, options.fail_on_missing)?;
+            let workshop = Workshop::new(context, repository, prepared, tree, options.missing)?;
             for row in rows.iter().filter(|row| row.source.is_built()) {
                 match workshop.build(row) {
                     Ok(wheel) => drop(builds.insert(row.name.clone(), wheel)),
@@ -226,8 +227,10 @@ fn complete_urls(
         return Ok(());
     }
     let uv = Uv::find(context, &prepared.host.interpreter(context)?)?;
-    let silent = crate::registries::unreachable(context, &prepared.request.registries);
-    let found = resolve::locate(context, &uv, &prepared.request, repository, &unknown, &silent)?;
+    let registries = &prepared.request.registries;
+    let silent = registries::unreachable(context, registries, false);
+    let pages = Pages::new(context, &uv, registries, &silent);
+    let found = resolve::locate(context, &uv, &prepared.request, repository, &unknown, &pages)?;
     for (digest, url) in &found {
         let _ = context.store.remember(URL_FACT, &digest.to_string(), &url.as_str().into(), SystemTime::now());
     }

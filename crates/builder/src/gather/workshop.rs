@@ -14,7 +14,8 @@ use super::unchanged;
 use crate::Context;
 use crate::base::BaseTree;
 use crate::prepare::Prepared;
-use crate::resolve::{self, LockedDistribution, LockedSource, Uv};
+use crate::registries::{self, Pages};
+use crate::resolve::{self, LockedDistribution, LockedSource, MissingRule, Uv};
 use crate::source_build::{self, BuiltWheel, SourceBuild, SourceBuildError, SourceInput};
 use crate::uv_settings;
 
@@ -69,7 +70,7 @@ pub struct Workshop<'a> {
     /// What is compiled against: the runtime's own interpreter, or this machine's.
     tree: BaseTree,
     uv: Uv,
-    fail_on_missing: bool,
+    missing: MissingRule,
 }
 
 impl<'a> Workshop<'a> {
@@ -78,11 +79,11 @@ impl<'a> Workshop<'a> {
         repository: &'a Path,
         prepared: &'a Prepared,
         own: &BaseTree,
-        fail_on_missing: bool,
+        missing: MissingRule,
     ) -> Result<Self, Box<dyn Fault>> {
         let tree = if prepared.is_foreign() { prepared.host.tree(context)? } else { own.clone() };
         let uv = Uv::find(context, &tree.layout.interpreter().below(&tree.root))?;
-        Ok(Self { context, repository, prepared, tree, uv, fail_on_missing })
+        Ok(Self { context, repository, prepared, tree, uv, missing })
     }
 
     /// # Errors
@@ -114,14 +115,10 @@ impl<'a> Workshop<'a> {
         };
         let rule = prepared.request.build_wheel.get(&row.name);
         // With a fresh lock nobody has asked them yet, and uv would fail on one that does not answer.
-        let silent = crate::registries::unreachable(context, &prepared.request.registries);
-        let reachable = prepared
-            .request
-            .registries
-            .additional
-            .iter()
-            .filter(|url| !silent.iter().any(|silent| silent.url == resolve::without_credentials(url)));
-        let reachable: Vec<String> = reachable.cloned().collect();
+        let registries = &prepared.request.registries;
+        let silent = registries::unreachable(context, registries, false);
+        let additional = Pages::new(context, uv, registries, &silent).open_urls();
+        let additional: Vec<String> = additional.into_iter().map(|(url, _)| url).collect();
         let request = SourceBuild {
             name: row.name.clone(),
             version: row.version.clone(),
@@ -137,8 +134,12 @@ impl<'a> Workshop<'a> {
             config_settings: rule.map(|rule| rule.config_settings.clone()).unwrap_or_default(),
             package_root: &prepared.folder,
             pass_environment: &prepared.config.build.pass_environment,
-            index_arguments: uv_settings::index_arguments(&reachable),
-            index_credentials: uv_settings::credentials(context, &reachable),
+            index_arguments: if additional.is_empty() {
+                Vec::new()
+            } else {
+                uv_settings::index_arguments(uv.default_index(context), &additional)
+            },
+            index_credentials: uv_settings::credentials(context, &additional),
             timeout: compile_limit(&prepared.config.build),
             logs: &prepared.folder.join("logs"),
         };
@@ -170,10 +171,12 @@ impl<'a> Workshop<'a> {
     /// known beforehand.
     pub fn tolerate(&self, row: &LockedDistribution, unbuilt: Unbuilt) -> Result<RuleRecord, Box<dyn Fault>> {
         let request = &self.prepared.request;
-        let native = matches!(unbuilt, Unbuilt::Native(_));
-        let ruled = request.is_built(&row.name) || request.policy.seed;
-        let strict = request.policy.strict_missing && !request.policy.seed;
-        if strict || self.fail_on_missing || self.context.is_cancelled() || (ruled && !native) {
+        let ends = if matches!(unbuilt, Unbuilt::Native(_)) {
+            self.missing.refuses_native_runner(&request.policy)
+        } else {
+            request.is_built(&row.name) || !self.missing.allows(&request.policy)
+        };
+        if ends || self.context.is_cancelled() {
             return Err(unbuilt.into_fault());
         }
         let (outcome, reason, error) = match unbuilt {

@@ -12,7 +12,7 @@ pub enum PrepareError {
     Registry { registry: String, reason: String, packages: String, platform: PlatformKey },
     #[error("--strict: `{package}` would be left out on {platform}: {reason}")]
     Missing { package: String, reason: String, platform: PlatformKey },
-    #[error("--fail-on-missing: `{package}` would be left out on {platform}: {reason}")]
+    #[error("`{package}` would be left out on {platform}: {reason}")]
     LeftOut { package: String, reason: String, platform: PlatformKey },
     #[error("--strict: `{package}` is installed from git at {reference}, which is no commit")]
     LooseGit { package: String, reference: String },
@@ -55,7 +55,10 @@ impl Fault for PrepareError {
             Self::Registry { .. } => "make the registry reachable, or build without --strict".into(),
             Self::Missing { .. } => "run `builder lock` where its registry can be reached".into(),
             Self::LeftOut { package, .. } => {
-                format!("allow its source with `packages.resolution.allowSourceList`, or skip `{package}` here")
+                format!(
+                    "allow its source with `packages.resolution.allowSourceList`, or skip `{package}` here; \
+                     --allow-missing builds without it"
+                )
             }
             Self::LooseGit { .. } => "write the 40 digits of the commit after the `@`".into(),
             Self::NativeRunner { package, platform, .. } => {

@@ -20,7 +20,7 @@ use crate::base::{BaseChoice, BaseError, BaseTree};
 use crate::host_python::HostPython;
 use crate::options::BuildOptions;
 use crate::plan::{Plan, PlannedBase};
-use crate::resolve::{self, Lock, PlatformLock, Request};
+use crate::resolve::{self, Lock, Overlap, PlatformLock, Request};
 use crate::steps::Steps;
 use crate::{Context, nothing_left, version_check};
 
@@ -118,7 +118,7 @@ pub fn prepare(
         let state = rows::State::of(Request::new(&config, *platform), lock.as_ref(), repository)?;
         if options.locked {
             // Before anybody is asked for an interpreter.
-            state.require(&folder)?;
+            state.require(&folder, options.missing)?;
         }
         states.push(state);
     }
@@ -137,8 +137,9 @@ pub fn prepare(
     told::stand_ins(context, &choices);
 
     let search = rows::Search { context, repository, folder: &folder, host: &host, choices: &choices, options };
-    let rows::Found { rows, lock, unreachable, tree } = search.rows(states, lock, steps)?;
+    let rows::Found { rows, lock, unreachable, refusals, tree } = search.rows(states, lock, steps)?;
     let faults = told::missing(context, &rows, &unreachable, options);
+    told::registries(context, &rows, &refusals);
     let whole = Whole { context, config: &config, folder: &folder, host: &host, lock: &lock, tree, options };
     let cells = rows.into_iter().zip(choices).zip(faults);
     Ok(cells.map(|((rows, choice), fault)| whole.preparation(rows, choice, fault)).collect())
@@ -170,9 +171,9 @@ impl Whole<'_> {
         };
         let native = native_runner::needed(self.context, &request, &rows, self.lock);
         let in_store = |digest: &Digest| self.context.store.blob(digest).is_file();
-        let plan = Plan::new(&request, &rows, &native, planned_base(&choice), &in_store);
-        // Without any `resolution` key a source that fails ends the build; one that nobody tried does not.
-        let strict = (request.policy.strict_missing && !request.policy.seed) || self.options.fail_on_missing;
+        let mut plan = Plan::new(&request, &rows, &native, planned_base(&choice), &in_store);
+        plan.note(&Overlap::recall(self.context, &rows));
+        let strict = self.options.missing.refuses_native_runner(&request.policy);
         let refused = native.first().filter(|_| strict).map(|row| PrepareError::NativeRunner {
             package: row.name.to_string(),
             reason: row.reason.clone(),

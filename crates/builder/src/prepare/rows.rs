@@ -6,17 +6,19 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use config_merger::Repository;
-use vocab::{DistributionName, Fault, PlatformKey};
+use vocab::{DistributionName, Fault, Outcome, PlatformKey, RuleRecord};
 
 use crate::base::{self, BaseChoice, BaseError, BaseTree};
 use crate::host_python::HostPython;
 use crate::in_parallel::in_parallel;
 use crate::options::BuildOptions;
+use crate::registries::{self, Pages, Refusal};
 use crate::resolve::{
-    self, Lock, LockError, LockErrorKind, PlatformLock, Request, ResolveError, Resolved, UnreachableRegistry, Uv,
+    self, Lock, LockError, LockErrorKind, MissingRule, Overlap, PlatformLock, Request, ResolveError, Resolved,
+    UnreachableRegistry, Uv,
 };
 use crate::steps::Steps;
-use crate::{Context, registries, uv_settings};
+use crate::{Context, uv_settings};
 
 /// Where a file was when it was last resolved.
 pub const URL_FACT: &str = "url";
@@ -39,14 +41,33 @@ impl State {
     }
 
     /// For `--locked`.
-    pub fn require(&self, folder: &Path) -> Result<(), LockError> {
+    pub fn require(&self, folder: &Path, missing: MissingRule) -> Result<(), LockError> {
         let platform = self.request.target.platform;
-        let kind = match &self.rows {
-            Some(_) if self.fresh => return Ok(()),
-            Some(_) => LockErrorKind::Stale { platform },
-            None => LockErrorKind::Absent { platform },
+        let result = match &self.rows {
+            Some(rows) if self.fresh => rows
+                .require_registries(&self.request.registries, &|name| self.request.is_direct(name), platform)
+                .and_then(|()| if missing == MissingRule::Allow { Ok(()) } else { rows.require_complete(platform) }),
+            Some(_) => Err(LockErrorKind::Stale { platform }),
+            None => Err(LockErrorKind::Absent { platform }),
         };
-        Err(LockError { path: folder.join(resolve::LOCK_FILE), kind })
+        result.map_err(|kind| LockError { path: folder.join(resolve::LOCK_FILE), kind })
+    }
+
+    /// They answer the request, and lack nothing that may not be missing.
+    fn is_settled(&self, options: &BuildOptions) -> bool {
+        let whole = |rows: &PlatformLock| {
+            rows.left_out.is_empty() || (rows.is_complete() && options.missing.allows(&self.request.policy))
+        };
+        self.fresh && (options.locked || (!options.refresh && self.rows.as_ref().is_some_and(whole)))
+    }
+
+    /// They lack nothing that could be had now.
+    fn lacks_only(&self, unreachable: &[UnreachableRegistry], options: &BuildOptions) -> bool {
+        let still = |row: &RuleRecord| {
+            row.outcome != Outcome::Missing || unreachable.iter().any(|registry| row.reason.contains(&registry.url))
+        };
+        options.missing.allows(&self.request.policy)
+            && self.rows.as_ref().is_some_and(|rows| rows.left_out.iter().all(still))
     }
 }
 
@@ -57,6 +78,8 @@ pub struct Found {
     pub rows: Vec<PlatformRows>,
     pub lock: Lock,
     pub unreachable: Vec<UnreachableRegistry>,
+    /// Registries that refused an answer that was not needed.
+    pub refusals: Vec<Refusal>,
     /// Of this machine's own platform, where a resolution needed it.
     pub tree: Option<BaseTree>,
 }
@@ -77,36 +100,41 @@ impl Search<'_> {
     pub fn rows(&self, states: Vec<State>, lock: Option<Lock>, steps: &mut Steps) -> Result<Found, Box<dyn Fault>> {
         let Some(first) = states.first() else { unreachable!("a run has at least one platform") };
         let mut lock = lock.unwrap_or_else(|| Lock::new(first.request.runtime.clone()));
-        let settled = |state: &State| {
-            let complete = || state.rows.as_ref().is_some_and(PlatformLock::is_complete);
-            state.fresh && (self.options.locked || (complete() && !self.options.refresh))
-        };
+        let settled = |state: &State| state.is_settled(self.options);
         let mut unreachable = Vec::new();
         if !states.iter().all(settled) {
+            // What a lock lacks is looked for at once: its registry may answer again.
+            let afresh = states.iter().any(|state| state.rows.as_ref().is_some_and(|rows| !rows.is_complete()));
             unreachable = steps.run(self.context, "ask the registries", || {
-                registries::unreachable(self.context, &first.request.registries)
+                registries::unreachable(self.context, &first.request.registries, afresh)
             });
         }
-        // An incomplete lock is resolved again once what it lacked can be reached.
         let keeps = |state: &State| {
             settled(state)
-                || (state.fresh && !self.options.refresh && (self.context.offline || !unreachable.is_empty()))
+                || (state.fresh
+                    && !self.options.refresh
+                    && (self.context.offline || state.lacks_only(&unreachable, self.options)))
         };
         let open: Vec<&Request> = states.iter().filter(|state| !keeps(state)).map(|state| &state.request).collect();
         if open.is_empty() {
-            return Ok(Found { rows: states.into_iter().map(kept).collect(), lock, unreachable, tree: None });
+            let rows = states.into_iter().map(kept).collect();
+            return Ok(Found { rows, lock, unreachable, refusals: Vec::new(), tree: None });
         }
 
         let tree = steps.run(self.context, "prepare the interpreter", || self.own_tree())?;
-        let resolved = steps.run(self.context, "resolve", || self.resolve(&open, &unreachable, &lock))?;
+        let uv = Uv::find(self.context, &self.host.interpreter(self.context)?)?;
+        let pages = Pages::new(self.context, &uv, &first.request.registries, &unreachable);
+        let resolved = steps.run(self.context, "resolve", || self.resolve(&open, &uv, &pages, &lock));
         for resolved in resolved.iter().flatten() {
             self.remember_urls(resolved);
+            let request = open.iter().find(|request| request.target.platform == resolved.platform);
+            request.inspect(|request| Overlap::remember(self.context, request, &resolved.resolved.rows, &pages));
             lock.platforms.insert(resolved.platform, resolved.resolved.rows.clone());
         }
         if resolved.iter().any(Result::is_ok) {
             lock.write(self.folder)?;
         }
-        self.look_for_wheels(&open, &resolved, &unreachable);
+        self.look_for_wheels(&open, &resolved, &uv, &pages);
         let open: Vec<PlatformKey> = open.iter().map(|request| request.target.platform).collect();
         let mut resolved = resolved.into_iter();
         let mut rows = Vec::new();
@@ -118,7 +146,7 @@ impl Search<'_> {
                 rows.push(kept(state));
             }
         }
-        Ok(Found { rows, lock, unreachable, tree })
+        Ok(Found { rows, lock, refusals: pages.refusals(), unreachable, tree })
     }
 
     /// This machine's own interpreter for the runtime is the resolver's as well.
@@ -133,36 +161,22 @@ impl Search<'_> {
 
     /// The first platform alone: what it asks the indexes the others find in the resolver's cache, and the versions
     /// that it takes the others take too where they fit.
-    fn resolve(
-        &self,
-        open: &[&Request],
-        unreachable: &[UnreachableRegistry],
-        lock: &Lock,
-    ) -> Result<Vec<Answer>, Box<dyn Fault>> {
-        let uv = Uv::find(self.context, &self.host.interpreter(self.context)?)?;
+    fn resolve(&self, open: &[&Request], uv: &Uv, pages: &Pages<'_>, lock: &Lock) -> Vec<Answer> {
         let logs = self.folder.join("logs");
         if let Some(request) = open.first() {
             uv_settings::warn_of_foreign_indexes(self.context, &request.registries.additional);
         }
         let resolve = |request: &Request, refresh, preferred: &Versions| -> Answer {
             let repository = self.repository.root();
-            let fail_on_missing = self.options.fail_on_missing;
+            let missing = self.options.missing;
             let no_build = self.options.no_build;
-            let settings = resolve::Settings {
-                uv: &uv,
-                repository,
-                logs: Some(&logs),
-                fail_on_missing,
-                no_build,
-                refresh,
-                unreachable,
-                preferred,
-            };
+            let settings =
+                resolve::Settings { uv, repository, logs: Some(&logs), missing, no_build, refresh, pages, preferred };
             let resolved = resolve::resolve(self.context, request, &settings)?;
             Ok(Answered { platform: request.target.platform, resolved })
         };
         let known = |platform| if self.options.refresh { Versions::new() } else { known_versions(lock, platform) };
-        let Some((first, others)) = open.split_first() else { return Ok(Vec::new()) };
+        let Some((first, others)) = open.split_first() else { return Vec::new() };
         let mut answers = vec![resolve(first, self.options.refresh, &known(first.target.platform))];
         let of_first: Versions = match &answers[0] {
             Ok(answer) => {
@@ -175,7 +189,7 @@ impl Search<'_> {
             preferred.extend(known(request.target.platform));
             resolve(request, false, &preferred)
         }));
-        Ok(answers)
+        answers
     }
 
     fn remember_urls(&self, answer: &Answered) {
@@ -191,7 +205,8 @@ impl Search<'_> {
         &self,
         open: &[&Request],
         resolved: &[Result<Answered, Box<dyn Fault>>],
-        silent: &[UnreachableRegistry],
+        uv: &Uv,
+        pages: &Pages<'_>,
     ) {
         let foreign = |request: &&Request| PlatformKey::host() != Some(request.target.platform);
         let questions: Vec<_> = open
@@ -203,9 +218,7 @@ impl Search<'_> {
                 rows.distributions.iter().filter(|row| row.source.is_built()).map(move |row| (request, row))
             })
             .collect();
-        let Ok(python) = self.host.interpreter(self.context) else { return };
-        let Ok(uv) = Uv::find(self.context, &python) else { return };
-        in_parallel(&questions, |(request, row)| resolve::remember_nearest(self.context, &uv, request, row, silent));
+        in_parallel(&questions, |(request, row)| resolve::remember_nearest(self.context, uv, request, row, pages));
     }
 }
 

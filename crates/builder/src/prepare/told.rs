@@ -9,7 +9,8 @@ use super::rows::PlatformRows;
 use crate::Context;
 use crate::base::{BaseChoice, BaseError};
 use crate::options::BuildOptions;
-use crate::resolve::UnreachableRegistry;
+use crate::registries::Refusal;
+use crate::resolve::{Overlap, UnreachableRegistry};
 
 /// A loud line: nobody should take one for the other by accident.
 pub fn stand_ins(context: &Context, choices: &[Result<BaseChoice, BaseError>]) {
@@ -76,6 +77,29 @@ pub fn missing(
     faults
 }
 
+/// Registries that refused an answer which was not needed, and what is not from the default index though that has the
+/// name, too.
+pub fn registries(context: &Context, rows: &[PlatformRows], refusals: &[Refusal]) {
+    for Refusal { url, status, name } in refusals {
+        let text = format!("the registry {url} answered {status} for `{name}`; using the other registries");
+        let hint = "where it wants a user and a password, put them into ~/.netrc".to_owned();
+        context.warn("W_REGISTRY_REFUSED", text, None, Some(hint));
+    }
+    let mut lines: BTreeMap<String, Vec<PlatformKey>> = BTreeMap::new();
+    for (request, rows) in rows {
+        let overlaps = rows.as_ref().map(|rows| Overlap::recall(context, rows)).unwrap_or_default();
+        for overlap in overlaps.into_iter().filter(|overlap| !overlap.from_default) {
+            let line = format!("`{}` is {}", overlap.name, overlap.note());
+            lines.entry(line).or_default().push(request.target.platform);
+        }
+    }
+    for (line, platforms) in lines {
+        let hint = "the earlier ones have no file of it that fits; where that is meant, name its registry in \
+                    `registries.pinned`";
+        context.warn("W_REGISTRY_OVERLAP", line, Some(joined(&platforms)), Some(hint.to_owned()));
+    }
+}
+
 fn fault_of(
     (request, rows): &PlatformRows,
     unreachable: &[UnreachableRegistry],
@@ -83,8 +107,8 @@ fn fault_of(
 ) -> Option<PrepareError> {
     let platform = request.target.platform;
     let rows = rows.as_ref().ok()?;
-    // A lock that was written without the switch has such rows, too.
-    if let Some(row) = rows.left_out.first().filter(|_| options.fail_on_missing) {
+    // A lock that was written where this was allowed has such rows, too.
+    if let Some(row) = rows.left_out.first().filter(|_| !options.missing.allows(&request.policy)) {
         let (package, reason) = (row.name.to_string(), row.reason.clone());
         return Some(PrepareError::LeftOut { package, reason, platform });
     }

@@ -7,7 +7,7 @@ use vocab::{DistributionName, Exit, Fault, PlatformKey, TreePath};
 
 use crate::said::is_long;
 
-use super::{MOST_ROUNDS, PylockError, Request, UvError};
+use super::{AllUnavailable, MOST_ROUNDS, PylockError, Request, UvError};
 
 pub(crate) const NO_BUILD_HINT: &str = "pin versions that have a wheel here, skip them, or build without --no-build";
 
@@ -30,9 +30,11 @@ pub enum ResolveErrorKind {
     Answer(#[from] PylockError),
     #[error("the store cannot be written")]
     Store(#[source] io::Error),
-    /// `strictMissing`, or `--fail-on-missing`.
+    /// And nothing allows that it is missing.
     #[error("no wheel of `{name}` fits, and {why}")]
     StrictMissing { name: DistributionName, why: String },
+    #[error("{0}")]
+    Unavailable(AllUnavailable),
     #[error("the index gives no SHA-256 for `{file}`")]
     NoDigest { file: String },
     #[error("`{name}` has no local source at `{path}`")]
@@ -69,6 +71,7 @@ impl ResolveError {
             kind,
             ResolveErrorKind::Uv(UvError::Refused { .. })
                 | ResolveErrorKind::StrictMissing { .. }
+                | ResolveErrorKind::Unavailable(_)
                 | ResolveErrorKind::Rounds { .. }
                 | ResolveErrorKind::Answer(_)
         )
@@ -82,6 +85,7 @@ impl Fault for ResolveError {
             ResolveErrorKind::Answer(_) | ResolveErrorKind::Rounds { .. } => "E_RESOLVE",
             ResolveErrorKind::Store(_) => "E_STORE",
             ResolveErrorKind::StrictMissing { .. } => "E_NO_WHEEL",
+            ResolveErrorKind::Unavailable(all) => all.code(),
             ResolveErrorKind::NoBuild { .. } => "E_NO_BUILD",
             ResolveErrorKind::NoDigest { .. } => "E_NO_DIGEST",
             ResolveErrorKind::NoPath { .. } => "E_LOCAL_SOURCE",
@@ -102,9 +106,11 @@ impl Fault for ResolveError {
         }
         match self.kind.as_ref() {
             ResolveErrorKind::Uv(error) => error.hint(),
-            ResolveErrorKind::StrictMissing { name, .. } => {
-                Some(format!("allow its source with `packages.resolution.allowSourceList`, or skip `{name}` here"))
-            }
+            ResolveErrorKind::StrictMissing { name, .. } => Some(format!(
+                "allow its source with `packages.resolution.allowSourceList`, or skip `{name}` here; --allow-missing \
+                     builds without it"
+            )),
+            ResolveErrorKind::Unavailable(all) => Some(all.hint()),
             ResolveErrorKind::NoDigest { .. } => Some("pydist installs nothing that it cannot check".into()),
             ResolveErrorKind::NoBuild { .. } => Some(NO_BUILD_HINT.into()),
             _ => None,

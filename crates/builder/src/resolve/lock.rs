@@ -10,11 +10,14 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use archive::FileBeside;
+use config_merger::Registries;
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, DistributionName, Exit, Fault, FileName, PlatformKey, RuleRecord, TreePath, VersionString};
 
-/// The number in `format`; a reader refuses any other.
-pub const LOCK_FORMAT: u32 = 1;
+/// The number in `format` of what is written. Format 1, in which no row tells its registry, is read as well.
+pub const LOCK_FORMAT: u32 = 2;
+
+const OLDEST_FORMAT: u64 = 1;
 
 pub const LOCK_FILE: &str = "lock.json";
 
@@ -49,6 +52,10 @@ pub struct LockedDistribution {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     pub source: LockedSource,
+    /// The place in `registries.additional` of the registry that it comes from, counted from 1. Absent for the default
+    /// index, and for what comes from none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,8 +109,34 @@ impl PlatformLock {
         self.distributions.iter().filter(from_index).filter_map(|row| Some((&row.name, row.version.as_ref()?)))
     }
 
+    /// Nothing was left out because a registry did not answer.
     pub fn is_complete(&self) -> bool {
         !self.left_out.iter().any(|row| row.outcome == vocab::Outcome::Missing)
+    }
+
+    /// Each row comes from a registry that the configuration has, and a pinned one from its own. `direct` are those that
+    /// have a place of their own.
+    pub fn require_registries(
+        &self,
+        registries: &Registries,
+        direct: &dyn Fn(&DistributionName) -> bool,
+        platform: PlatformKey,
+    ) -> Result<(), LockErrorKind> {
+        let from_index =
+            |row: &&LockedDistribution| matches!(row.source, LockedSource::Wheel { .. } | LockedSource::Sdist { .. });
+        let wrong = self.distributions.iter().filter(from_index).filter(|row| !direct(&row.name)).find(|row| {
+            let pinned = registries.place_of(&row.name).map(|place| place + 1);
+            let known = row.registry.is_none_or(|place| (1..=registries.additional.len()).contains(&place));
+            !known || (pinned.is_some() && pinned != row.registry)
+        });
+        wrong.map_or(Ok(()), |row| Err(LockErrorKind::Registry { platform, name: row.name.clone() }))
+    }
+
+    /// The error that an incomplete lock is.
+    pub fn require_complete(&self, platform: PlatformKey) -> Result<(), LockErrorKind> {
+        let missing = self.left_out.iter().filter(|row| row.outcome == vocab::Outcome::Missing);
+        let names: Vec<String> = missing.map(|row| format!("`{}`", row.name)).collect();
+        if names.is_empty() { Ok(()) } else { Err(LockErrorKind::Missing { platform, names: names.join(", ") }) }
     }
 }
 
@@ -123,7 +156,7 @@ pub enum LockErrorKind {
     Write(#[source] io::Error),
     #[error("it is not a lock")]
     Malformed(#[source] serde_json::Error),
-    #[error("its format is {actual}, this builder reads {LOCK_FORMAT}")]
+    #[error("its format is {actual}, this builder reads 1 to {LOCK_FORMAT}")]
     Format { actual: u64 },
     #[error("it is the lock of {actual}, not of {expected}")]
     Runtime { expected: VersionString, actual: VersionString },
@@ -133,6 +166,10 @@ pub enum LockErrorKind {
     Stale { platform: PlatformKey },
     #[error("the configuration has changed since the rows for {platform} were written")]
     Outdated { platform: PlatformKey },
+    #[error("it lacks what could not be had for {platform} when it was written: {names}")]
+    Missing { platform: PlatformKey, names: String },
+    #[error("its row of `{name}` for {platform} is from another registry than the configuration says")]
+    Registry { platform: PlatformKey, name: DistributionName },
 }
 
 impl Fault for LockError {
@@ -144,6 +181,8 @@ impl Fault for LockError {
             LockErrorKind::Absent { .. } | LockErrorKind::Stale { .. } | LockErrorKind::Outdated { .. } => {
                 "E_LOCK_STALE"
             }
+            LockErrorKind::Missing { .. } => "E_LOCK_INCOMPLETE",
+            LockErrorKind::Registry { .. } => "E_LOCK_REGISTRY",
         }
     }
 
@@ -163,6 +202,13 @@ impl Fault for LockError {
             LockErrorKind::Format { .. } => Some("use the builder that wrote it, or run `builder lock` anew".into()),
             LockErrorKind::Absent { .. } | LockErrorKind::Stale { .. } | LockErrorKind::Outdated { .. } => {
                 Some("run `builder lock` for this version, look at the change and commit it".into())
+            }
+            LockErrorKind::Missing { .. } => Some(
+                "run `builder lock` where every registry answers and commit it; --allow-missing builds without them"
+                    .into(),
+            ),
+            LockErrorKind::Registry { .. } => {
+                Some("restore it from version control, or run `builder lock` and look at the change".into())
             }
         }
     }
@@ -194,10 +240,11 @@ impl Lock {
         let failed = |kind| LockError { path: path.to_owned(), kind };
         let malformed = |error| failed(LockErrorKind::Malformed(error));
         let head: Head = serde_json::from_slice(text).map_err(malformed)?;
-        if head.format != u64::from(LOCK_FORMAT) {
+        if !(OLDEST_FORMAT..=u64::from(LOCK_FORMAT)).contains(&head.format) {
             return Err(failed(LockErrorKind::Format { actual: head.format }));
         }
-        let lock: Self = serde_json::from_slice(text).map_err(malformed)?;
+        let mut lock: Self = serde_json::from_slice(text).map_err(malformed)?;
+        lock.format = LOCK_FORMAT;
         if lock.runtime != *runtime {
             return Err(failed(LockErrorKind::Runtime { expected: runtime.clone(), actual: lock.runtime }));
         }
@@ -239,6 +286,7 @@ mod tests {
                 sha256: Digest::of("numpy"),
                 size: Some(16),
             },
+            registry: None,
         };
         let mut lock = Lock::new("3.12.10".parse().unwrap());
         let rows = PlatformLock {
@@ -265,12 +313,47 @@ mod tests {
 
     #[test]
     fn locks_of_every_format_number_are_read() {
-        let text = include_str!("../../../../fixtures/lock/format-1.json");
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(LOCK_FILE), text).unwrap();
-        let lock = Lock::read(folder.path(), &"3.12.10-slim".parse().unwrap()).unwrap().unwrap();
-        assert_eq!(lock.platforms[&PlatformKey::LinuxX64].distributions.len(), 3);
-        assert_eq!(lock.to_text(), text);
+        let fixtures = [
+            include_str!("../../../../fixtures/lock/format-1.json"),
+            include_str!("../../../../fixtures/lock/format-2.json"),
+        ];
+        for text in fixtures {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(LOCK_FILE), text).unwrap();
+            let lock = Lock::read(folder.path(), &"3.12.10-slim".parse().unwrap()).unwrap().unwrap();
+            assert_eq!(lock.platforms[&PlatformKey::LinuxX64].distributions.len(), 3);
+            assert_eq!(lock.to_text(), text.replace("\"format\": 1", "\"format\": 2"), "what is written has format 2");
+        }
+    }
+
+    #[test]
+    fn attack_3_a_row_of_another_registry_than_the_configuration_says_is_refused() {
+        let rows = |registry| {
+            let mut lock = sample();
+            let mut rows = lock.platforms.remove(&PlatformKey::LinuxX64).unwrap();
+            rows.distributions[0].registry = registry;
+            rows
+        };
+        let urls = ["https://one.example/", "https://two.example/"].map(str::to_owned);
+        let registries = |pin: Option<usize>| Registries {
+            additional: urls.to_vec(),
+            pinned: pin.map(|place| ("numpy".parse().unwrap(), urls[place].clone())).into_iter().collect(),
+            ..Registries::default()
+        };
+        let cases = [
+            // (the row's registry, the place of the pin, whether it is accepted)
+            (None, None, true),
+            (Some(1), None, true),
+            (Some(2), Some(1), true),
+            (Some(1), Some(1), false),
+            (None, Some(1), false),
+            (Some(0), None, false),
+            (Some(3), None, false),
+        ];
+        for (registry, pin, accepted) in cases {
+            let result = rows(registry).require_registries(&registries(pin), &|_| false, PlatformKey::LinuxX64);
+            assert_eq!(result.is_ok(), accepted, "for {registry:?} with {pin:?}");
+        }
     }
 
     #[test]
@@ -278,7 +361,7 @@ mod tests {
         let lock = sample();
         let cases = [
             // (text, code)
-            (lock.to_text().replace("\"format\": 1", "\"format\": 2"), "E_LOCK_FORMAT"),
+            (lock.to_text().replace("\"format\": 2", "\"format\": 3"), "E_LOCK_FORMAT"),
             (lock.to_text().replace("\"3.12.10\"", "\"3.12.11\""), "E_LOCK_MALFORMED"),
             (lock.to_text().replace("\"wheel\"", "\"egg\""), "E_LOCK_MALFORMED"),
             ("{".to_owned(), "E_LOCK_MALFORMED"),

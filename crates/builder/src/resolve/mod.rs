@@ -7,8 +7,11 @@ mod assumed;
 mod error;
 mod lock;
 mod nearest;
+mod overlap;
 mod pylock;
 mod request;
+mod shelf;
+mod unavailable;
 mod uv;
 mod wheel_tags;
 mod without_wheel;
@@ -16,8 +19,6 @@ mod without_wheel;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use config_merger::{Requirement, RequirementSource};
 use vocab::{Digest, DistributionName, Outcome, RuleRecord, TreePath};
@@ -30,12 +31,17 @@ pub use lock::{
 };
 pub(crate) use nearest::NEAREST_LIFETIME;
 pub use nearest::{recall_nearest, remember_nearest};
+pub(crate) use overlap::OVERLAP_LIFETIME;
+pub use overlap::Overlap;
 pub use pylock::PylockError;
 pub use request::Request;
+pub use shelf::Shelf;
+pub use unavailable::{AllUnavailable, MissingRule, Unavailable};
 pub use uv::{Question, UV_VERSION, Uv, UvError};
 pub use wheel_tags::{Rank, Target};
 
 use crate::Context;
+use crate::registries::{PageFile, Pages, Registry, Standing};
 use crate::work_tree::WorkTree;
 pub use pylock::{Answer, AnswerSource};
 
@@ -65,13 +71,12 @@ pub struct Settings<'a> {
     pub repository: &'a Path,
     /// Where a failure leaves what does not fit into a message.
     pub logs: Option<&'a Path>,
-    /// Everything without a file that fits is an error, whatever the policy says.
-    pub fail_on_missing: bool,
+    pub missing: MissingRule,
     /// Run no code of any source, not even to learn what it requires.
     pub no_build: bool,
     /// Ask the indexes again rather than the resolver's cache.
     pub refresh: bool,
-    pub unreachable: &'a [UnreachableRegistry],
+    pub pages: &'a Pages<'a>,
     /// Versions to keep where they still fit, so that platforms agree and a changed pin changes little.
     pub preferred: &'a BTreeMap<DistributionName, String>,
 }
@@ -99,6 +104,17 @@ struct Search<'a> {
     from_source: BTreeSet<DistributionName>,
     /// Of what is in `noDeps` and comes from no index.
     no_deps_versions: BTreeMap<DistributionName, String>,
+    /// What comes from an additional registry.
+    shelf: Shelf,
+}
+
+/// Which registries a question is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// The default index and the shelf: what may be installed.
+    InOrder,
+    /// All that answer, to learn what there is.
+    Everywhere,
 }
 
 impl<'a> Search<'a> {
@@ -112,18 +128,12 @@ impl<'a> Search<'a> {
             left_out: BTreeMap::new(),
             from_source: BTreeSet::new(),
             no_deps_versions: BTreeMap::new(),
+            shelf: Shelf::default(),
         };
         if !settings.no_build {
             search.no_deps_versions = search.direct_versions()?;
         }
-        for (name, url) in &request.registries.pinned {
-            if let Some(registry) = search.unreachable(url)
-                && request.is_requested(name)
-            {
-                let reason = format!("its registry {} cannot be reached: {}", registry.url, registry.reason);
-                search.leave_out(name, Outcome::Missing, reason)?;
-            }
-        }
+        search.shelve_pinned()?;
         Ok(search)
     }
 
@@ -150,7 +160,7 @@ impl<'a> Search<'a> {
         let mut announced = BTreeSet::new();
         let mut pins_are_known = false;
         for _ in 0..MOST_ROUNDS {
-            let question = self.question();
+            let question = self.question(Scope::InOrder);
             self.announce(&question, &mut announced);
             let (without_wheel, refused): (BTreeSet<_>, _) = match self.ask(&question)? {
                 Ok(answers) => {
@@ -162,6 +172,10 @@ impl<'a> Search<'a> {
                     (without, String::new())
                 }
                 Err(reason) => {
+                    let reason = match self.widened(reason)? {
+                        Some(reason) => reason,
+                        None => continue,
+                    };
                     let mut without = without_wheel::named_in(&reason);
                     if !without.is_empty() && !pins_are_known {
                         without.extend(self.pins_without_wheel()?);
@@ -179,6 +193,23 @@ impl<'a> Search<'a> {
         }
         let names: Vec<_> = self.from_source.iter().map(ToString::to_string).collect();
         Err(ResolveErrorKind::Rounds { names: names.join(", ") })
+    }
+
+    /// Where the registries in their order have no answer: what all of them together say goes on the shelf. If nothing
+    /// does, the resolver's reason.
+    fn widened(&mut self, reason: String) -> Result<Option<String>, ResolveErrorKind> {
+        if self.widest() == Scope::InOrder {
+            return Ok(Some(reason));
+        }
+        match self.ask(&self.question(Scope::Everywhere))? {
+            Ok(answers) if self.shelve(&answers) => Ok(None),
+            Ok(_) => Ok(Some(reason)),
+            Err(everywhere) => Ok(Some(everywhere)),
+        }
+    }
+
+    fn widest(&self) -> Scope {
+        if self.settings.pages.open().next().is_some() { Scope::Everywhere } else { Scope::InOrder }
     }
 
     /// Before it is done: looking at what a source requires may run its code.
@@ -207,7 +238,7 @@ impl<'a> Search<'a> {
     }
 
     /// Wheels of everything but of what a rule or the policy has built. Sources of anything else would run its code.
-    fn question(&self) -> Question {
+    fn question(&self, scope: Scope) -> Question {
         let request = self.request;
         let no_build = self.settings.no_build;
         let is_index = |requirement: &&Requirement| matches!(requirement.source, RequirementSource::Index { .. });
@@ -225,8 +256,6 @@ impl<'a> Search<'a> {
             // What is told of a source need not be asked of it. This resolution only looks for more of its kind.
             no_deps.extend(from_source.iter().cloned());
         }
-        let mut registries = request.registries.clone();
-        registries.additional.retain(|url| self.unreachable(url).is_none());
         let changing = request.requirements.iter().filter(|it| matches!(it.source, RequirementSource::Path { .. }));
         let changing = changing.map(|requirement| &requirement.name);
         let build_requires = request.build_wheel.iter().map(|(name, rule)| (name.clone(), rule.build_requires.clone()));
@@ -242,7 +271,9 @@ impl<'a> Search<'a> {
             without_dependencies: false,
             lowest: false,
             preferred: self.settings.preferred.clone(),
-            registries,
+            shelf: self.shelf.clone(),
+            registries: self.settings.pages.open_urls(),
+            everywhere: scope == Scope::Everywhere,
             refresh: self.settings.refresh,
             no_cache: false,
         }
@@ -254,11 +285,6 @@ impl<'a> Search<'a> {
         let named = request.requirements.iter().map(|requirement| &requirement.name);
         let named = named.chain(request.forced.keys()).chain(request.build_wheel.keys());
         named.filter(|name| request.is_built(name) && !self.left_out.contains_key(*name))
-    }
-
-    fn unreachable(&self, url: &str) -> Option<&UnreachableRegistry> {
-        let url = without_credentials(url);
-        self.settings.unreachable.iter().find(|registry| registry.url == url)
     }
 
     fn is_built(&self, name: &DistributionName) -> bool {
@@ -282,91 +308,17 @@ impl<'a> Search<'a> {
                 continue;
             }
             let why = if only_binary { "it is in onlyBinaryList" } else { "its source is not allowed by the policy" };
-            if policy.strict_missing || self.settings.fail_on_missing {
+            if !self.settings.missing.allows(policy) {
                 return Err(ResolveErrorKind::StrictMissing { name, why: why.to_owned() });
             }
-            self.leave_out(&name, Outcome::LeftOut, format!("no wheel fits, and {why}"))?;
+            self.leave_out(&name, Outcome::LeftOut, format!("no wheel fits, and {why}"));
         }
         tracing_reason(self.context, refused);
         Ok(())
     }
 
-    /// uv found no solution even with sources: each requirement is asked for alone, to learn which are to blame.
-    fn leave_out_unknown(&mut self, reason: &str) -> Result<(), ResolveErrorKind> {
-        let refused = |reason: &str| ResolveErrorKind::Uv(UvError::Refused { reason: reason.to_owned() });
-        let policy = &self.request.policy;
-        // Offline uv finds nothing that its cache lacks, which says nothing about the index.
-        let may_leave_out = !policy.strict_missing && !self.settings.fail_on_missing && !self.context.offline;
-        if self.settings.unreachable.is_empty() && !may_leave_out {
-            return Err(refused(reason));
-        }
-        let blamed = self.unknown_alone()?;
-        if blamed.is_empty() {
-            return Err(refused(reason));
-        }
-        for (name, own_reason) in blamed {
-            if let Some(registry) = self.settings.unreachable.first() {
-                let text =
-                    format!("no other index has it, and {} cannot be reached: {}", registry.url, registry.reason);
-                self.leave_out(&name, Outcome::Missing, text)?;
-            } else {
-                let line = own_reason.lines().next().unwrap_or_default().to_owned();
-                self.leave_out(&name, Outcome::LeftOut, format!("no wheel and no source: {line}"))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The requirements that cannot be had even by themselves, with uv's reason.
-    fn unknown_alone(&self) -> Result<Vec<(DistributionName, String)>, ResolveErrorKind> {
-        let whole = self.question();
-        let asked: Vec<&Requirement> = self
-            .request
-            .requirements
-            .iter()
-            .filter(|requirement| !self.left_out.contains_key(&requirement.name))
-            .filter(|requirement| matches!(requirement.source, RequirementSource::Index { .. }))
-            .collect();
-        let next = AtomicUsize::new(0);
-        let found = Mutex::new(Vec::new());
-        let ask_all = || -> Result<(), ResolveErrorKind> {
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(requirement) = asked.get(index) else { return Ok(()) };
-                let folder = self.scratch.path().join(format!("alone-{index}"));
-                std::fs::create_dir_all(&folder).map_err(ResolveErrorKind::Store)?;
-                let mut question = whole.clone();
-                question.requirements = vec![requirement.for_resolver(self.settings.repository)];
-                question.without_dependencies = true;
-                question.sources_allowed = true;
-                // Told what it requires, the resolver does not run what nothing allows to run.
-                if !self.is_built(&requirement.name) {
-                    question.no_deps = vec![requirement.name.clone()];
-                }
-                match self.settings.uv.compile(self.context, &folder, &self.request.target, &question) {
-                    Ok(_) => {}
-                    Err(UvError::Refused { reason }) => {
-                        found.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, reason));
-                    }
-                    Err(other) => return Err(other.into()),
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.context.jobs.clamp(1, 8)).map(|_| scope.spawn(ask_all)).collect();
-            workers.into_iter().try_for_each(|worker| worker.join().unwrap_or(Ok(())))
-        })?;
-        let mut found = found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        found.sort();
-        Ok(found.into_iter().map(|(index, reason)| (asked[index].name.clone(), reason)).collect())
-    }
-
-    fn leave_out(&mut self, name: &DistributionName, outcome: Outcome, reason: String) -> Result<(), ResolveErrorKind> {
-        if self.settings.fail_on_missing {
-            return Err(ResolveErrorKind::StrictMissing { name: name.clone(), why: reason });
-        }
+    fn leave_out(&mut self, name: &DistributionName, outcome: Outcome, reason: String) {
         self.left_out.insert(name.clone(), RuleRecord { name: name.clone(), outcome, reason });
-        Ok(())
     }
 
     fn finish(self, answers: Vec<Answer>) -> Result<Resolved, ResolveErrorKind> {
@@ -379,6 +331,7 @@ impl<'a> Search<'a> {
         let mut urls = BTreeMap::new();
         let mut distributions = Vec::with_capacity(answers.len());
         for answer in answers {
+            let mut registry = None;
             let source = match answer.source {
                 AnswerSource::Wheel(file) | AnswerSource::Sdist(file) if file.sha256.is_none() => {
                     return Err(ResolveErrorKind::NoDigest { file: file.file_name.to_string() });
@@ -386,11 +339,13 @@ impl<'a> Search<'a> {
                 AnswerSource::Wheel(file) => {
                     let sha256 = file.sha256.expect("asked just above");
                     urls.insert(sha256, file.url);
+                    registry = self.registry_of(&answer.name);
                     LockedSource::Wheel { file: file.file_name, sha256, size: file.size }
                 }
                 AnswerSource::Sdist(file) => {
                     let sha256 = file.sha256.expect("asked just above");
                     urls.insert(sha256, file.url);
+                    registry = self.registry_of(&answer.name);
                     LockedSource::Sdist { file: file.file_name, sha256, size: file.size }
                 }
                 AnswerSource::Git { repository, commit, subdirectory } => {
@@ -398,7 +353,7 @@ impl<'a> Search<'a> {
                 }
                 AnswerSource::Local => self.local(&answer.name)?,
             };
-            distributions.push(LockedDistribution { name: answer.name, version: answer.version, source });
+            distributions.push(LockedDistribution { name: answer.name, version: answer.version, source, registry });
         }
         let rows = PlatformLock {
             inputs: self.request.inputs(&path_digests(self.request, self.settings.repository)?),
@@ -469,13 +424,16 @@ pub fn locate(
     request: &Request,
     repository: &Path,
     rows: &[&LockedDistribution],
-    unreachable: &[UnreachableRegistry],
+    pages: &Pages<'_>,
 ) -> Result<BTreeMap<Digest, String>, ResolveError> {
+    let (elsewhere, rows): (Vec<_>, Vec<_>) = rows.iter().copied().partition(|row| row.registry.is_some());
+    let mut found = on_pages(&elsewhere, pages);
+    if rows.is_empty() {
+        return Ok(found);
+    }
     let failed = |kind| ResolveError::new(request, kind);
     let scratch = context.store.scratch_dir("locate-").map_err(|error| failed(ResolveErrorKind::Store(error)))?;
     let mut question = Question { without_dependencies: true, ..Question::default() };
-    question.registries = request.registries.clone();
-    question.registries.additional.retain(|url| !unreachable.iter().any(|it| it.url == without_credentials(url)));
     let mut expected: BTreeSet<Digest> = BTreeSet::new();
     for row in rows {
         let Some(version) = &row.version else { continue };
@@ -500,7 +458,26 @@ pub fn locate(
     }
     let text = uv.compile(context, scratch.path(), &request.target, &question).map_err(|error| failed(error.into()))?;
     let urls = pylock::all_files(&text).map_err(|error| failed(error.into()))?;
-    Ok(urls.into_iter().filter(|(digest, _)| expected.contains(digest)).collect())
+    found.extend(urls.into_iter().filter(|(digest, _)| expected.contains(digest)));
+    Ok(found)
+}
+
+/// Rows of an additional registry are looked for on its own pages and nowhere else.
+fn on_pages(rows: &[&LockedDistribution], pages: &Pages<'_>) -> BTreeMap<Digest, String> {
+    let place = |row: &LockedDistribution| Some(Registry::Additional(row.registry?.checked_sub(1)?));
+    let asked: Vec<_> = rows.iter().filter_map(|row| Some((place(row)?, row.name.clone()))).collect();
+    pages.ask(&asked);
+    let mut found = BTreeMap::new();
+    for row in rows {
+        let (LockedSource::Wheel { file, sha256, .. } | LockedSource::Sdist { file, sha256, .. }) = &row.source else {
+            continue;
+        };
+        let same = |it: &&PageFile| it.file_name == **file && it.sha256.is_none_or(|digest| digest == *sha256);
+        if let Some(Standing::Has(page)) = place(row).map(|place| pages.of(place, &row.name)) {
+            found.extend(page.files.iter().find(same).map(|it| (*sha256, it.url.clone())));
+        }
+    }
+    found
 }
 
 /// The resolver's answer to a question of one's own, wheels before sources.

@@ -7,9 +7,10 @@ use serde_json::json;
 use vocab::Digest;
 
 use super::uv::{Question, Uv, UvError};
-use super::{LockedDistribution, Request, Target, UnreachableRegistry, pylock, without_credentials};
+use super::{LockedDistribution, Request, Shelf, Target, pylock};
 use crate::Context;
 use crate::in_parallel::in_parallel;
+use crate::registries::{Pages, Registry, Standing};
 
 const FACT: &str = "nearest-wheel";
 
@@ -27,20 +28,19 @@ pub fn recall_nearest(context: &Context, target: &Target, row: &LockedDistributi
 }
 
 /// Asks the index, unless that was done lately. Without an answer there is no advice.
-pub fn remember_nearest(
-    context: &Context,
-    uv: &Uv,
-    request: &Request,
-    row: &LockedDistribution,
-    silent: &[UnreachableRegistry],
-) {
+pub fn remember_nearest(context: &Context, uv: &Uv, request: &Request, row: &LockedDistribution, pages: &Pages<'_>) {
     let target = &request.target;
     let (Some(version), Some(key)) = (&row.version, key(target, row)) else { return };
     if context.store.recall(FACT, &key, REMEMBERED, SystemTime::now()).is_some() {
         return;
     }
-    let mut registries = request.registries.clone();
-    registries.additional.retain(|url| !silent.iter().any(|it| it.url == without_credentials(url)));
+    // The registry that it comes from, and no other.
+    let mut shelf = Shelf::default();
+    if let Some(place) = row.registry.and_then(|place| place.checked_sub(1))
+        && let Standing::Has(page) = pages.of(Registry::Additional(place), &row.name)
+    {
+        shelf.put(row.name.clone(), place, page);
+    }
     // Of a local version such as `1.0+cu126` the index is asked for the public part: others have no order to it.
     let public = version.split('+').next().unwrap_or(version);
     let sides = [(format!("{}<{public}", row.name), false), (format!("{}>{public}", row.name), true)];
@@ -49,7 +49,8 @@ pub fn remember_nearest(
             requirements: vec![requirement.clone()],
             without_dependencies: true,
             lowest: *lowest,
-            registries: registries.clone(),
+            shelf: shelf.clone(),
+            registries: pages.open_urls(),
             ..Question::default()
         };
         let scratch = context.store.scratch_dir("nearest-").ok()?;

@@ -10,7 +10,7 @@ use vocab::{Digest, DistributionName, Outcome, PlatformKey, RuleRecord, VersionS
 use super::Target;
 
 /// The number in every inputs digest: raised when this crate starts to resolve differently.
-const RESOLVER_FORMAT: u32 = 1;
+const RESOLVER_FORMAT: u32 = 2;
 
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -122,6 +122,12 @@ impl Request {
         self.requirements.iter().any(|requirement| requirement.name == *name)
     }
 
+    /// It comes from a URL, a path or a repository of its own, and from no index.
+    pub fn is_direct(&self, name: &DistributionName) -> bool {
+        let own = |it: &Requirement| it.name == *name && !matches!(it.source, RequirementSource::Index { .. });
+        self.requirements.iter().any(own)
+    }
+
     /// Of everything that decides what a resolution finds, but the indexes themselves. A lock with the same digest
     /// is fresh. `paths` are the digests of local sources, by requirement text. Reasons do not count.
     pub fn inputs(&self, paths: &BTreeMap<String, Digest>) -> Digest {
@@ -136,7 +142,7 @@ impl Request {
             forced: Vec<&'a DistributionName>,
             build_wheel: BTreeMap<&'a DistributionName, (&'a [String], &'a [String])>,
             no_deps: &'a BTreeSet<DistributionName>,
-            policy: (bool, bool, bool, [&'a BTreeSet<DistributionName>; 2]),
+            policy: (bool, bool, Option<bool>, [&'a BTreeSet<DistributionName>; 2]),
             additional: &'a [String],
             pinned: &'a BTreeMap<DistributionName, String>,
             paths: &'a BTreeMap<String, Digest>,

@@ -10,11 +10,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use config_merger::Registries;
 use serde_json::json;
 use vocab::{DistributionName, Exit, Fault, PlatformKey};
 
-use super::Target;
+use super::{Shelf, Target};
 use crate::Context;
 use crate::pinned_tool::{self, PinnedTool, SetUpError};
 use crate::process::{self, Invocation, ProcessError};
@@ -114,7 +113,14 @@ pub struct Question {
     pub lowest: bool,
     /// Taken where they fit, before newer ones.
     pub preferred: BTreeMap<DistributionName, String>,
-    pub registries: Registries,
+    /// Seen beside the default index, and believed before it.
+    pub shelf: Shelf,
+    /// The additional registries that answer: URLs, and whether each is a mere folder of files. Only their credentials
+    /// are used, unless the question is about all that there is.
+    pub registries: Vec<(String, bool)>,
+    /// All registries are asked, for the best of what they have together; to learn what there is, and for nothing that
+    /// is installed.
+    pub everywhere: bool,
     /// Look again at the indexes rather than into the resolver's cache.
     pub refresh: bool,
     /// Believe nothing that the resolver's cache has.
@@ -163,8 +169,10 @@ impl Uv {
             fs::write(&path, text).map_err(|source| UvError::Write { path: path.clone(), source })
         };
         write("pyproject.toml", &question.project(target))?;
+        let shelf = folder.join("shelf");
+        let shelf = question.shelf.write_to(&shelf).map_err(|source| UvError::Write { path: shelf, source })?;
         // It stands in for the user's own files, too.
-        write("settings.toml", &question.settings(uv_settings::settings(context)))?;
+        write("settings.toml", &question.settings(shelf, uv_settings::settings(context)))?;
         if !question.excluded.is_empty() {
             let lines: String = question.excluded.iter().map(|name| format!("{name}\n")).collect();
             write("excluded.txt", &lines)?;
@@ -208,10 +216,9 @@ impl Uv {
 
         // uv takes what stands in the file that it will write as preferences.
         write("pylock.toml", &question.preferences())?;
-        let mut invocation = Invocation::new(&self.program, folder).args(arguments).timeout(context.timeout);
-        invocation.clear_environment = true;
-        invocation.environment = uv_settings::environment(context);
-        invocation.environment.extend(uv_settings::credentials(context, &question.registries.additional));
+        let mut invocation = self.invocation(context, folder).args(arguments);
+        let urls: Vec<String> = question.registries.iter().map(|(url, _)| url.clone()).collect();
+        invocation.environment.extend(uv_settings::credentials(context, &urls));
         let invocation = invocation.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONHOME", "").env("PYTHONPATH", "");
         let invocation = match target.deployment_target() {
             Some(macos) => invocation.env("MACOSX_DEPLOYMENT_TARGET", macos),
@@ -229,6 +236,29 @@ impl Uv {
         }
         let path = folder.join("pylock.toml");
         fs::read_to_string(&path).map_err(|source| UvError::Write { path, source })
+    }
+
+    /// The URL of the index that is asked where nothing else is said, which is uv's own affair; with the credentials
+    /// that it has. `None` where there is none.
+    pub fn default_index(&self, context: &Context) -> Option<String> {
+        let folder = context.store.scratch_dir("index-").ok()?;
+        fs::write(folder.path().join("nothing.in"), "").ok()?;
+        fs::write(folder.path().join("settings.toml"), uv_settings::settings(context).to_string()).ok()?;
+        let words = ["--config-file", "settings.toml", "pip", "compile", "nothing.in", "--offline", "--emit-index-url"];
+        let invocation = self
+            .invocation(context, folder.path())
+            .args(words.into_iter().chain(["--no-python-downloads", "--python"]).map(OsString::from))
+            .arg(&self.python);
+        let finished = process::run(context, &invocation).ok().filter(|finished| finished.succeeded())?;
+        let text = finished.stdout_text();
+        text.lines().find_map(|line| line.strip_prefix("--index-url ")).map(|url| url.trim().to_owned())
+    }
+
+    fn invocation(&self, context: &Context, folder: &Path) -> Invocation {
+        let mut invocation = Invocation::new(&self.program, folder).timeout(context.timeout);
+        invocation.clear_environment = true;
+        invocation.environment = uv_settings::environment(context);
+        invocation
     }
 
     /// A yanked file, for example (P19).
@@ -256,7 +286,7 @@ impl Question {
     }
 
     /// The settings file, which begins with how to connect: indexes, what `noDeps` leaves out, what builds need.
-    fn settings(&self, mut settings: toml::Table) -> String {
+    fn settings(&self, shelf: Option<String>, mut settings: toml::Table) -> String {
         let metadata = |name: &DistributionName| {
             let version = self.no_deps_versions.get(name).map(|version| ("version".to_owned(), version.clone().into()));
             let of_all = [
@@ -274,40 +304,39 @@ impl Question {
         if !extra.is_empty() {
             settings.insert("extra-build-dependencies".to_owned(), extra.into());
         }
-        let own = self.registries.additional.iter().enumerate().map(|(position, url)| {
-            let entries = [("name", uv_settings::index_name(position)), ("url", url.clone())];
-            toml::Value::Table(entries.map(|(key, value)| (key.to_owned(), value.into())).into_iter().collect())
-        });
-        let own: Vec<toml::Value> = own.collect();
-        if !own.is_empty() {
+        let mut indexes: Vec<toml::Value> = Vec::new();
+        if let Some(url) = shelf {
+            let entries = [("name", "shelf".to_owned()), ("url", url)];
+            let entries = entries.map(|(key, value)| (key.to_owned(), value.into()));
+            indexes.push(toml::Value::Table(entries.into_iter().collect()));
+        }
+        for (position, (url, is_flat)) in self.registries.iter().enumerate() {
+            let mut index = toml::Table::new();
+            index.insert("name".to_owned(), uv_settings::index_name(position).into());
+            index.insert("url".to_owned(), url.clone().into());
+            index.insert("format".to_owned(), if *is_flat { "flat" } else { "simple" }.into());
+            // Who refuses an answer is asked again for what is missing in the end.
+            index.insert("ignore-error-codes".to_owned(), vec![401, 403].into());
+            index.insert("explicit".to_owned(), (!self.everywhere).into());
+            indexes.push(index.into());
+        }
+        if self.everywhere {
+            settings.insert("index-strategy".to_owned(), "unsafe-best-match".into());
+        }
+        if !indexes.is_empty() {
             let default = settings.remove("index").and_then(|index| index.as_array().cloned()).unwrap_or_default();
-            settings.insert("index".to_owned(), own.into_iter().chain(default).collect::<Vec<_>>().into());
+            settings.insert("index".to_owned(), indexes.into_iter().chain(default).collect::<Vec<_>>().into());
         }
         settings.to_string()
     }
 
-    /// A `pyproject.toml`: the one form in which uv takes indexes for single distributions.
     fn project(&self, target: &Target) -> String {
         // TOML's strings and arrays of strings are written as JSON's are.
-        let mut text = format!(
-            "[project]\nname = \"pydist-runtime\"\nversion = \"0\"\nrequires-python = \">={}\"\ndependencies = {}\n\n[tool.uv]\n",
+        format!(
+            "[project]\nname = \"pydist-runtime\"\nversion = \"0\"\nrequires-python = \">={}\"\ndependencies = {}\n",
             target.python.series(),
             json!(self.requirements),
-        );
-        for (index, url) in self.registries.additional.iter().enumerate() {
-            let name = uv_settings::index_name(index);
-            text.push_str(&format!("\n[[tool.uv.index]]\nname = \"{name}\"\nurl = {}\n", json!(url)));
-        }
-        let pins = self.registries.pinned.iter().filter_map(|(name, url)| {
-            let index = self.registries.additional.iter().position(|additional| additional == url)?;
-            Some(format!("{} = {{ index = \"{}\" }}\n", json!(name), uv_settings::index_name(index)))
-        });
-        let pins: String = pins.collect();
-        if !pins.is_empty() {
-            text.push_str("\n[tool.uv.sources]\n");
-            text.push_str(&pins);
-        }
-        text
+        )
     }
 }
 
@@ -350,31 +379,38 @@ mod tests {
     }
 
     #[test]
-    fn a_pinned_distribution_names_its_registry_in_the_question() {
-        let url = "https://pypi.nvidia.com".to_owned();
-        let question = Question {
+    fn the_shelf_stands_before_every_registry_and_the_default_index_last() {
+        let mut question = Question {
             requirements: vec!["cudf-cu12==25.6.0".into()],
             no_deps: vec!["parapred".parse().unwrap()],
-            registries: Registries {
-                additional: vec![url.clone()],
-                pinned: [("cudf-cu12".parse().unwrap(), url)].into(),
-                ..Registries::default()
-            },
+            registries: vec![("https://pypi.nvidia.com".to_owned(), false), ("file:///wheels".to_owned(), true)],
             ..Question::default()
         };
         let target = Target::new(PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
         let project: toml::Value = toml::from_str(&question.project(&target)).unwrap();
-        let uv = &project["tool"]["uv"];
-        assert_eq!(uv["sources"]["cudf-cu12"]["index"], uv["index"][0]["name"]);
+        assert_eq!(project["project"]["dependencies"][0].as_str(), Some("cudf-cu12==25.6.0"));
+
         let connection: toml::Table =
             "native-tls = true\nindex = [{ url = 'https://corp.example/simple', default = true }]".parse().unwrap();
-        let settings: toml::Table = question.settings(connection).parse().unwrap();
-        assert_eq!(settings["dependency-metadata"][0]["name"].as_str(), Some("parapred"));
+        let settings = |question: &Question, shelf: Option<&str>| -> toml::Table {
+            question.settings(shelf.map(str::to_owned), connection.clone()).parse().unwrap()
+        };
+        let in_order = settings(&question, Some("file:///shelf/"));
+        assert_eq!(in_order["dependency-metadata"][0]["name"].as_str(), Some("parapred"));
+        assert_eq!(in_order["native-tls"].as_bool(), Some(true));
+        let urls: Vec<_> =
+            in_order["index"].as_array().unwrap().iter().map(|index| index["url"].as_str().unwrap()).collect();
         assert_eq!(
-            (&settings["index"][0]["name"], settings["index"][1]["default"].as_bool()),
-            (&uv["index"][0]["name"], Some(true))
+            urls,
+            ["file:///shelf/", "https://pypi.nvidia.com", "file:///wheels", "https://corp.example/simple"]
         );
-        assert_eq!(settings["native-tls"].as_bool(), Some(true));
-        assert_eq!(project["project"]["dependencies"][0].as_str(), Some("cudf-cu12==25.6.0"));
+        let explicit = |settings: &toml::Table| settings["index"][1]["explicit"].as_bool();
+        assert_eq!((explicit(&in_order), in_order.get("index-strategy")), (Some(true), None), "nobody asks it");
+        assert_eq!(in_order["index"][2]["format"].as_str(), Some("flat"));
+
+        question.everywhere = true;
+        let everywhere = settings(&question, Some("file:///shelf/"));
+        assert_eq!(explicit(&everywhere), Some(false));
+        assert_eq!(everywhere["index-strategy"].as_str(), Some("unsafe-best-match"));
     }
 }

@@ -25,7 +25,7 @@ impl Search<'_> {
     /// Those of the configuration's pins that only have a source: all of them by one question, where a refusal names
     /// one at a time. Other requirements may have an older wheel, which only a whole resolution finds.
     pub(super) fn pins_without_wheel(&self) -> Result<BTreeSet<DistributionName>, ResolveErrorKind> {
-        let mut question = self.question();
+        let mut question = self.question(self.widest());
         let pins = self.request.requirements.iter().filter(|requirement| {
             matches!(requirement.source, RequirementSource::Index { .. })
                 && exact_pin(requirement).is_some()

@@ -181,8 +181,10 @@ fn lifetime(folder: &Path) -> Duration {
     let lifetimes = [
         crate::gather::URL_LIFETIME,
         crate::registries::FACT_LIFETIME,
+        crate::registries::PAGE_LIFETIME,
         crate::base::PROBE_LIFETIME,
         crate::resolve::NEAREST_LIFETIME,
+        crate::resolve::OVERLAP_LIFETIME,
     ];
     let kind: PathBuf = folder.file_name().unwrap_or_default().into();
     lifetimes.into_iter().find(|(name, _)| kind == Path::new(name)).map_or(YEAR, |(_, lifetime)| lifetime)

@@ -53,7 +53,8 @@ fn told_for(config: &Config, platform: PlatformKey) -> String {
         told.push_str(&format!("    {requirement}{rules}\n", requirement = requirement.text));
     }
     let policy = config.policy(platform);
-    let switches = format!("allowSourceAll {}, strictMissing {}", policy.allow_source_all, policy.strict_missing);
+    let strict = policy.strict_missing.map_or("unset".to_owned(), |strict| strict.to_string());
+    let switches = format!("allowSourceAll {}, strictMissing {strict}", policy.allow_source_all);
     let lists = [
         ("allow", &policy.allow_source_list),
         ("force", &policy.force_no_binary_list),

@@ -188,7 +188,7 @@ fn m13_a_platform_entry_without_a_policy_changes_no_policy() {
     let shared = json!({ "packages": { "resolution": { "allowSourceAll": true } } });
     let own = json!({ "packages": { "platformSpecific": { "linux-x64": { "dependencies": ["numpy"] } } } });
     assert!(policy(&shared, &own, LinuxX64).allow_source_all);
-    assert!(!policy(&shared, &own, LinuxX64).strict_missing);
+    assert_eq!(policy(&shared, &own, LinuxX64).strict_missing, None);
 }
 
 #[test]
@@ -196,14 +196,14 @@ fn m14_a_platform_can_switch_off_what_is_on_elsewhere() {
     let shared = json!({ "packages": { "resolution": { "strictMissing": true } } });
     let own =
         json!({ "packages": { "platformSpecific": { "linux-x64": { "resolution": { "strictMissing": false } } } } });
-    assert!(!policy(&shared, &own, LinuxX64).strict_missing);
-    assert!(policy(&shared, &own, LinuxAarch64).strict_missing);
+    assert_eq!(policy(&shared, &own, LinuxX64).strict_missing, Some(false));
+    assert_eq!(policy(&shared, &own, LinuxAarch64).strict_missing, Some(true));
 }
 
 #[test]
 fn without_any_policy_a_source_is_always_tried() {
     let seed = policy(&json!({}), &json!({}), LinuxX64);
-    assert!(seed.seed && seed.allow_source_all && seed.strict_missing);
+    assert!(seed.seed && seed.allow_source_all && seed.strict_missing.is_none());
     // One empty policy anywhere, and the rules hold everywhere.
     let own = json!({ "packages": { "platformSpecific": { "windows-x64": { "resolution": {} } } } });
     assert_eq!(policy(&json!({}), &own, LinuxX64), Policy::default());

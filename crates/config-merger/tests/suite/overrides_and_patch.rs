@@ -90,7 +90,7 @@ fn a_patch_works_on_the_merged_configuration_before_the_overrides() {
     assert_eq!(dependencies(&config), ["numpy==2.2.6", "scipy==1.15"]);
     assert_eq!((config.build.timeout, config.build.enable_logging), (7, false));
     assert!(config.packages.skip.is_empty());
-    assert!(config.policy(LinuxX64).strict_missing);
+    assert_eq!(config.policy(LinuxX64).strict_missing, Some(true));
     // What an operation did not touch keeps its place; what it wrote has that of the operation.
     assert_eq!(config.packages.dependencies[0].place.to_string(), "shared-config.json:4:7 /packages/dependencies/0");
     assert_eq!(config.packages.dependencies[1].place.to_string(), "python-3.12.10/config.json:8:5 /patch/1");

@@ -1,0 +1,62 @@
+//! The registries beside the default index: whether they answer, and what they have.
+//!
+//! Whether one answers is asked before resolving, so that a dead one costs ten seconds at most, and once in ten
+//! minutes.
+
+mod page;
+mod pages;
+
+use std::time::{Duration, SystemTime};
+
+use config_merger::Registries;
+use serde_json::json;
+
+pub use page::{Page, PageFile};
+pub(crate) use pages::PAGE_LIFETIME;
+pub use pages::{Pages, Refusal, Registry, Standing};
+
+use crate::Context;
+use crate::download;
+use crate::resolve::{UnreachableRegistry, without_credentials};
+
+/// Silence is believed this long, and so is an answer. A status that refuses is not: it comes at once, and it holds for
+/// the credentials of this moment.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
+const FACT: &str = "registry";
+
+/// For whoever clears the store up.
+pub(crate) const FACT_LIFETIME: (&str, Duration) = (FACT, REMEMBERED);
+
+/// Those that do not answer, in the order of the configuration. Offline, none is asked and none is blamed. `afresh`
+/// asks also those that were silent lately.
+pub fn unreachable(context: &Context, registries: &Registries, afresh: bool) -> Vec<UnreachableRegistry> {
+    if context.offline {
+        return Vec::new();
+    }
+    let now = SystemTime::now();
+    let mut silent = Vec::new();
+    for registry in &registries.additional {
+        let url = without_credentials(registry);
+        let known = if afresh { None } else { context.store.recall(FACT, &url, REMEMBERED, now) };
+        if let Some(fact) = known {
+            if let Some(reason) = fact["unreachable"].as_str() {
+                silent.push(UnreachableRegistry { url, reason: reason.to_owned() });
+            }
+            continue;
+        }
+        let answer = download::probe(context, registry);
+        match &answer {
+            Err(unreachable) if unreachable.status.is_some() => context.store.forget(FACT, &url),
+            _ => {
+                let reason = answer.as_ref().err().map(|unreachable| unreachable.reason.as_str());
+                // A fact that cannot be remembered is asked for again.
+                let _ = context.store.remember(FACT, &url, &json!({ "unreachable": reason }), now);
+            }
+        }
+        if let Err(unreachable) = answer {
+            silent.push(UnreachableRegistry { url, reason: unreachable.reason });
+        }
+    }
+    silent
+}

@@ -1,0 +1,176 @@
+//! One distribution's page in a package index (PEP 503): which files it has, and what the index says of each.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use html5gum::{Token, Tokenizer};
+use pep440_rs::{Version, VersionSpecifiers};
+use url::Url;
+use vocab::{Digest, DistributionName};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    pub files: Vec<PageFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageFile {
+    pub file_name: String,
+    /// Of a wheel's or sdist's name; absent where that is neither.
+    pub version: Option<Version>,
+    /// Absolute, without fragment.
+    pub url: String,
+    pub sha256: Option<Digest>,
+    pub requires_python: Option<VersionSpecifiers>,
+    /// The other attributes that a resolver reads, as they stand there: what is yanked, where metadata lies.
+    attributes: Vec<(String, String)>,
+}
+
+impl PageFile {
+    pub fn is_yanked(&self) -> bool {
+        self.attributes.iter().any(|(name, _)| name == "data-yanked")
+    }
+
+    pub fn is_sdist(&self) -> bool {
+        !self.file_name.ends_with(".whl")
+    }
+}
+
+impl Page {
+    /// `base` is where the page was asked for.
+    pub fn parse(html: &[u8], base: &Url) -> Self {
+        let mut base = base.clone();
+        let mut files = Vec::new();
+        for Ok(token) in Tokenizer::new(html) {
+            let Token::StartTag(tag) = token else { continue };
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let attributes: Vec<(String, String)> =
+                tag.attributes.iter().map(|(name, value)| (text(name), text(&value.value))).collect();
+            let href = attributes.iter().find(|(name, _)| name == "href").map(|(_, value)| value.trim());
+            match (&tag.name[..], href) {
+                (b"base", Some(href)) => base = base.join(href).unwrap_or(base),
+                (b"a", Some(href)) => files.extend(base.join(href).ok().and_then(|url| file(url, &attributes))),
+                _ => {}
+            }
+        }
+        Self { files }
+    }
+
+    /// The distribution's files in a folder of wheels and sources without any index, as `pip download` leaves it.
+    pub fn of_folder(folder: &Path, name: &DistributionName) -> io::Result<Self> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let file_name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if parts(file_name).is_none_or(|(own, _)| own != *name) || !path.is_file() {
+                continue;
+            }
+            let Ok(url) = Url::from_file_path(&path) else { continue };
+            let (digest, _) = Digest::of_reader(fs::File::open(&path)?)?;
+            files.extend(file(url, &[]).map(|file| PageFile { sha256: Some(digest), ..file }));
+        }
+        files.sort_by(|one, other| one.file_name.cmp(&other.file_name));
+        Ok(Self { files })
+    }
+
+    /// With every URL absolute, so that it says the same wherever it lies.
+    pub fn to_html(&self) -> String {
+        let mut html = "<!DOCTYPE html>\n<html><body>\n".to_owned();
+        for file in &self.files {
+            let digest = file.sha256.map(|digest| format!("#sha256={digest}")).unwrap_or_default();
+            let mut attributes = vec![("href".to_owned(), format!("{}{digest}", file.url))];
+            let python = file.requires_python.as_ref().map(ToString::to_string).filter(|text| !text.is_empty());
+            attributes.extend(python.map(|text| ("data-requires-python".to_owned(), text)));
+            attributes.extend(file.attributes.iter().cloned());
+            let attributes = attributes.iter().fold(String::new(), |mut text, (name, value)| {
+                let _ = write!(text, " {name}=\"{}\"", escaped(value));
+                text
+            });
+            let _ = writeln!(html, "<a{attributes}>{}</a><br>", escaped(&file.file_name));
+        }
+        html + "</body></html>\n"
+    }
+}
+
+/// Whether a folder holds wheels or sources directly.
+pub fn is_flat(folder: &Path) -> bool {
+    let names =
+        fs::read_dir(folder).into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names = names.peekable();
+    names.peek().is_some() && names.any(|name| parts(&name).is_some())
+}
+
+fn file(mut url: Url, attributes: &[(String, String)]) -> Option<PageFile> {
+    let fragment = url.fragment().unwrap_or_default().to_owned();
+    url.set_fragment(None);
+    let last = url.path_segments()?.next_back()?.replace('+', "%2B");
+    let file_name = url::form_urlencoded::parse(last.as_bytes()).next()?.0.into_owned();
+    let value = |name: &str| attributes.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
+    let kept = ["data-yanked", "data-core-metadata", "data-dist-info-metadata", "data-gpg-sig"];
+    Some(PageFile {
+        version: Some(parts(&file_name)?.1),
+        file_name,
+        url: url.into(),
+        sha256: fragment.split('&').find_map(|part| part.strip_prefix("sha256=")?.parse().ok()),
+        requires_python: value("data-requires-python").and_then(|text| text.parse().ok()),
+        attributes: attributes.iter().filter(|(name, _)| kept.contains(&name.as_str())).cloned().collect(),
+    })
+}
+
+/// Name and version of a wheel's (PEP 427) or a source's (PEP 625) file name.
+fn parts(file_name: &str) -> Option<(DistributionName, Version)> {
+    let (name, version) = match file_name.strip_suffix(".whl") {
+        Some(stem) => {
+            let mut parts = stem.split('-');
+            (parts.next()?, parts.next()?)
+        }
+        None => [".tar.gz", ".zip", ".tar.bz2", ".tgz"]
+            .into_iter()
+            .find_map(|end| file_name.strip_suffix(end))?
+            .rsplit_once('-')?,
+    };
+    Some((name.parse().ok()?, version.parse().ok()?))
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_read_as_browsers_read_it_and_written_with_absolute_urls() {
+        let digest = Digest::of("demo");
+        let html = format!(
+            "<!doctype html><BASE href=/pool/><h1>Links</h1><a href='../files/Demo-1.0%2Bcu1-py3-none-any.whl#sha256={digest}' \
+             data-requires-python='&gt;=3.9' data-yanked>x</a><A HREF=demo-2.tar.gz>y<a>no link</a><a href=/about>z</a>"
+        );
+        let base = Url::parse("https://index.example.org/simple/demo/").unwrap();
+        let page = Page::parse(html.as_bytes(), &base);
+        let [wheel, sdist] = &page.files[..] else { panic!("{page:?}") };
+        assert_eq!(wheel.file_name, "Demo-1.0+cu1-py3-none-any.whl");
+        assert_eq!(wheel.url, "https://index.example.org/files/Demo-1.0%2Bcu1-py3-none-any.whl");
+        assert_eq!((wheel.sha256, wheel.is_yanked(), wheel.is_sdist()), (Some(digest), true, false));
+        assert_eq!(wheel.requires_python, Some(">=3.9".parse().unwrap()));
+        assert_eq!((sdist.url.as_str(), sdist.is_sdist()), ("https://index.example.org/pool/demo-2.tar.gz", true));
+        let elsewhere = Url::parse("file:///tmp/demo/").unwrap();
+        assert_eq!(Page::parse(page.to_html().as_bytes(), &elsewhere), page);
+        assert_eq!(Page::parse(b"\xff<a href", &base), Page::default());
+    }
+
+    #[test]
+    fn a_folder_of_wheels_has_a_page_for_each_distribution() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["hflat-1.0-py3-none-any.whl", "h_flat-1.0.tar.gz", "other-1.0-py3-none-any.whl", "notes.txt"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        let page = Page::of_folder(folder.path(), &"hflat".parse().unwrap()).unwrap();
+        assert_eq!(page.files.len(), 1);
+        assert_eq!(page.files[0].sha256, Some(Digest::of("hflat-1.0-py3-none-any.whl")));
+        assert!(is_flat(folder.path()) && !is_flat(&folder.path().join("nowhere")));
+    }
+}

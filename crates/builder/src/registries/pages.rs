@@ -1,0 +1,238 @@
+//! What each registry has of a distribution, asked once in a run: the default index and the additional ones, in the
+//! order in which they are believed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use config_merger::Registries;
+use serde_json::json;
+use url::Url;
+use vocab::DistributionName;
+
+use super::page::{Page, is_flat};
+use crate::Context;
+use crate::download::{self, DownloadErrorKind};
+use crate::in_parallel::in_parallel;
+use crate::resolve::{UnreachableRegistry, Uv, without_credentials};
+
+/// No index describes one distribution in more.
+const LARGEST_PAGE: u64 = 128 << 20;
+
+/// How many pages are asked for at once.
+const AT_ONCE: usize = 16;
+
+/// Pages of additional registries are kept for builds without a network.
+const FACT: &str = "registry-page";
+
+/// For whoever clears the store up.
+pub(crate) const PAGE_LIFETIME: (&str, Duration) = (FACT, Duration::from_secs(30 * 24 * 3600));
+
+/// In the order of belief.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Registry {
+    Default,
+    /// By its place in `registries.additional`.
+    Additional(usize),
+}
+
+#[derive(Clone, Debug)]
+pub enum Standing {
+    Has(Arc<Page>),
+    /// The registry says itself that it does not have it.
+    Absent,
+    /// It answered something else, 401 or 403 for example, so nothing is known.
+    Refused(u16),
+    /// There was no answer, or one of a broken server.
+    Silent(String),
+}
+
+impl Standing {
+    pub fn page(&self) -> Option<&Page> {
+        match self {
+            Self::Has(page) => Some(page),
+            _ => None,
+        }
+    }
+}
+
+/// An additional registry that would not say whether it has something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Without credentials.
+    pub url: String,
+    pub status: u16,
+    /// One of those that it was asked for.
+    pub name: DistributionName,
+}
+
+pub struct Pages<'a> {
+    context: &'a Context,
+    uv: &'a Uv,
+    additional: Vec<String>,
+    pinned: BTreeMap<DistributionName, usize>,
+    silent: Vec<UnreachableRegistry>,
+    /// The resolver's own, which alone knows it. `None` where it has none.
+    default: OnceLock<Option<String>>,
+    known: Mutex<BTreeMap<(Registry, DistributionName), Standing>>,
+}
+
+impl<'a> Pages<'a> {
+    /// `silent` are the additional registries that do not answer.
+    pub fn new(context: &'a Context, uv: &'a Uv, registries: &Registries, silent: &[UnreachableRegistry]) -> Self {
+        Self {
+            context,
+            uv,
+            additional: registries.additional.clone(),
+            pinned: registries
+                .pinned
+                .keys()
+                .filter_map(|name| Some((name.clone(), registries.place_of(name)?)))
+                .collect(),
+            silent: silent.to_vec(),
+            default: OnceLock::new(),
+            known: Mutex::default(),
+        }
+    }
+
+    pub fn pinned(&self) -> &BTreeMap<DistributionName, usize> {
+        &self.pinned
+    }
+
+    pub fn unreachable(&self, place: usize) -> Option<&UnreachableRegistry> {
+        let url = without_credentials(self.additional.get(place)?);
+        self.silent.iter().find(|registry| registry.url == url)
+    }
+
+    /// The additional registries that answer, by place.
+    pub fn open(&self) -> impl Iterator<Item = usize> {
+        (0..self.additional.len()).filter(|place| self.unreachable(*place).is_none())
+    }
+
+    /// As the resolver is told of those that answer: the URL, and whether it is a mere folder of files.
+    pub fn open_urls(&self) -> Vec<(String, bool)> {
+        let flat = |url: &String| local(url).is_some_and(|folder| is_flat(&folder));
+        self.open().map(|place| &self.additional[place]).map(|url| (url.clone(), flat(url))).collect()
+    }
+
+    /// Those that are asked for a distribution, in order.
+    pub fn asked_for(&self, name: &DistributionName) -> Vec<Registry> {
+        match self.pinned.get(name) {
+            Some(place) => vec![Registry::Additional(*place)],
+            None => {
+                std::iter::once(Registry::Default).chain((0..self.additional.len()).map(Registry::Additional)).collect()
+            }
+        }
+    }
+
+    /// For messages: its URL without credentials.
+    pub fn url_of(&self, registry: Registry) -> String {
+        let url = match registry {
+            Registry::Default => self.default_url().map(str::to_owned),
+            Registry::Additional(place) => self.additional.get(place).cloned(),
+        };
+        url.map_or_else(|| "the default index".to_owned(), |url| download::without_secrets(&url))
+    }
+
+    /// For plans and warnings, which name no URL of the default index.
+    pub fn label(&self, registry: Registry) -> String {
+        match registry {
+            Registry::Default => "the default index".to_owned(),
+            Registry::Additional(_) => self.url_of(registry),
+        }
+    }
+
+    pub fn of(&self, registry: Registry, name: &DistributionName) -> Standing {
+        self.ask(&[(registry, name.clone())]);
+        self.known().get(&(registry, name.clone())).cloned().unwrap_or(Standing::Absent)
+    }
+
+    /// So that [`Self::of`] need not wait for each alone.
+    pub fn ask(&self, questions: &[(Registry, DistributionName)]) {
+        let open: BTreeSet<_> = questions.iter().filter(|question| !self.known().contains_key(question)).collect();
+        let open: Vec<_> = open.into_iter().collect();
+        for some in open.chunks(AT_ONCE) {
+            let standings = in_parallel(some, |question| self.fetch(question));
+            self.known().extend(some.iter().map(|question| (*question).clone()).zip(standings));
+        }
+    }
+
+    /// One for each additional registry that refused something.
+    pub fn refusals(&self) -> Vec<Refusal> {
+        let mut refusals: BTreeMap<usize, Refusal> = BTreeMap::new();
+        for ((registry, name), standing) in self.known().iter() {
+            if let (Registry::Additional(place), Standing::Refused(status)) = (registry, standing) {
+                let refusal = || Refusal { url: self.label(*registry), status: *status, name: name.clone() };
+                refusals.entry(*place).or_insert_with(refusal);
+            }
+        }
+        refusals.into_values().collect()
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Registry, DistributionName), Standing>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn default_url(&self) -> Option<&str> {
+        self.default.get_or_init(|| self.uv.default_index(self.context)).as_deref()
+    }
+
+    fn fetch(&self, (registry, name): &(Registry, DistributionName)) -> Standing {
+        let url = match registry {
+            Registry::Default => self.default_url(),
+            Registry::Additional(place) => {
+                if let Some(registry) = self.unreachable(*place) {
+                    return Standing::Silent(registry.reason.clone());
+                }
+                self.additional.get(*place).map(String::as_str)
+            }
+        };
+        let Some(url) = url else { return Standing::Absent };
+        let place = format!("{}/{name}/", url.trim_end_matches('/'));
+        let Ok(base) = Url::parse(&place) else { return Standing::Absent };
+        if let Some(folder) = local(url) {
+            return of_folder(&folder, name, &base);
+        }
+        let key = without_credentials(&place);
+        if self.context.offline {
+            let kept = self.context.store.recall(FACT, &key, PAGE_LIFETIME.1, SystemTime::now());
+            return match kept.as_ref().and_then(|page| page.as_str()) {
+                Some(html) => Standing::Has(Arc::new(Page::parse(html.as_bytes(), &base))),
+                None => Standing::Silent(DownloadErrorKind::Offline.to_string()),
+            };
+        }
+        match download::fetch_bytes(self.context, &place, LARGEST_PAGE) {
+            Ok(html) => {
+                let page = Page::parse(&html, &base);
+                if matches!(registry, Registry::Additional(_)) {
+                    // Without it a build without a network knows less.
+                    let _ = self.context.store.remember(FACT, &key, &json!(page.to_html()), SystemTime::now());
+                }
+                Standing::Has(Arc::new(page))
+            }
+            Err(error) => match error.kind {
+                DownloadErrorKind::Status { status: 404 | 410 } => Standing::Absent,
+                DownloadErrorKind::Status { status } if status < 500 => Standing::Refused(status),
+                kind => Standing::Silent(kind.to_string()),
+            },
+        }
+    }
+}
+
+fn local(url: &str) -> Option<std::path::PathBuf> {
+    Url::parse(url).ok().filter(|url| url.scheme() == "file")?.to_file_path().ok()
+}
+
+fn of_folder(folder: &std::path::Path, name: &DistributionName, base: &Url) -> Standing {
+    let page = folder.join(name.as_str()).join("index.html");
+    let page = match std::fs::read(page) {
+        Ok(html) => Ok(Page::parse(&html, base)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Page::of_folder(folder, name),
+        Err(error) => Err(error),
+    };
+    match page {
+        Ok(page) if page.files.is_empty() => Standing::Absent,
+        Ok(page) => Standing::Has(Arc::new(page)),
+        Err(error) => Standing::Silent(error.to_string()),
+    }
+}

@@ -1,0 +1,188 @@
+//! Which registry is believed for which distribution.
+//!
+//! The resolver is asked with the default index alone, beside which it sees a shelf: pages of just those distributions
+//! that come from an additional registry, because they are pinned to it, or because the default index has nothing of
+//! them that fits. So no registry can bring anything in place of what an earlier one has, and it is known of every file
+//! where it comes from. What needs the shelf shows when the resolver is asked once about all registries together.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use config_merger::RequirementSource;
+use pep440_rs::{Version, VersionSpecifiers};
+use url::Url;
+use vocab::DistributionName;
+
+use super::unavailable::Unavailable;
+use super::{Answer, AnswerSource, ResolveErrorKind, Search};
+use crate::registries::{Page, Registry, Standing};
+
+/// Pages by distribution, each with the place of its registry.
+#[derive(Clone, Debug, Default)]
+pub struct Shelf {
+    pages: BTreeMap<DistributionName, (usize, Arc<Page>)>,
+}
+
+impl Shelf {
+    pub fn put(&mut self, name: DistributionName, place: usize, page: Arc<Page>) {
+        self.pages.insert(name, (place, page));
+    }
+
+    pub fn place_of(&self, name: &DistributionName) -> Option<usize> {
+        self.pages.get(name).map(|(place, _)| *place)
+    }
+
+    /// As an index in a folder; its URL, when there is anything on the shelf.
+    pub fn write_to(&self, folder: &Path) -> io::Result<Option<String>> {
+        for (name, (_, page)) in &self.pages {
+            let folder = folder.join(name.as_str());
+            fs::create_dir_all(&folder)?;
+            fs::write(folder.join("index.html"), page.to_html())?;
+        }
+        let url = Url::from_directory_path(folder).map_err(|()| io::ErrorKind::InvalidInput)?;
+        Ok((!self.pages.is_empty()).then(|| url.into()))
+    }
+}
+
+/// What a page must have for its registry to be taken.
+enum Wanted<'a> {
+    /// Anything that the configuration asks for.
+    Specifier(Option<&'a VersionSpecifiers>),
+    /// What a resolution over all registries took: what requires it is known to the resolver alone.
+    Version(Option<Version>),
+}
+
+impl Wanted<'_> {
+    fn allows(&self, version: Option<&Version>) -> bool {
+        match self {
+            Self::Specifier(specifier) => {
+                specifier.is_none_or(|specifier| version.is_some_and(|version| specifier.contains(version)))
+            }
+            Self::Version(wanted) => wanted.as_ref() == version,
+        }
+    }
+}
+
+impl Search<'_> {
+    /// Pinned distributions are on the shelf from the beginning, those that nobody has as an empty page: no other
+    /// registry is asked for them.
+    pub(super) fn shelve_pinned(&mut self) -> Result<(), ResolveErrorKind> {
+        let pages = self.settings.pages;
+        let asked: Vec<_> =
+            pages.pinned().iter().map(|(name, place)| (Registry::Additional(*place), name.clone())).collect();
+        pages.ask(&asked);
+        let mut unavailable = Vec::new();
+        for (name, place) in pages.pinned() {
+            let standing = pages.of(Registry::Additional(*place), name);
+            let page = match &standing {
+                Standing::Has(page) => Arc::clone(page),
+                _ => Arc::default(),
+            };
+            self.shelf.put(name.clone(), *place, page);
+            if !matches!(standing, Standing::Has(_)) && self.specifier(name).is_some() {
+                unavailable.extend(self.unavailable(name));
+            }
+        }
+        self.leave_out_unavailable(unavailable)
+    }
+
+    /// Puts on the shelf what no earlier registry has; `answers` are what a resolution over all registries took.
+    /// Whether there was anything.
+    pub(super) fn shelve(&mut self, answers: &[Answer]) -> bool {
+        let pages = self.settings.pages;
+        let from_index = |answer: &&Answer| {
+            matches!(answer.source, AnswerSource::Wheel(_) | AnswerSource::Sdist(_))
+                && self.shelf.place_of(&answer.name).is_none()
+                && !self.request.is_direct(&answer.name)
+        };
+        let answers: Vec<&Answer> = answers.iter().filter(from_index).collect();
+        let everywhere = answers.iter().flat_map(|answer| {
+            pages.open().map(|place| (Registry::Additional(place), answer.name.clone())).collect::<Vec<_>>()
+        });
+        pages.ask(&everywhere.collect::<Vec<_>>());
+        let elsewhere = |name| pages.open().any(|place| pages.of(Registry::Additional(place), name).page().is_some());
+        let answers: Vec<&Answer> = answers.into_iter().filter(|answer| elsewhere(&answer.name)).collect();
+        let default: Vec<_> = answers.iter().map(|answer| (Registry::Default, answer.name.clone())).collect();
+        pages.ask(&default);
+
+        for by_version in [false, true] {
+            let mut found = Vec::new();
+            for answer in &answers {
+                let wanted = if by_version {
+                    Wanted::Version(answer.version.as_ref().and_then(|version| version.parse().ok()))
+                } else {
+                    Wanted::Specifier(self.specifier(&answer.name))
+                };
+                // Without an answer of the default index nothing is known.
+                let passed_over = match pages.of(Registry::Default, &answer.name) {
+                    Standing::Has(page) => !self.fits(&answer.name, &page, &wanted),
+                    Standing::Absent => true,
+                    Standing::Refused(_) | Standing::Silent(_) => false,
+                };
+                let mut open = pages.open().filter(|_| passed_over);
+                found.extend(open.find_map(|place| match pages.of(Registry::Additional(place), &answer.name) {
+                    Standing::Has(page) if self.fits(&answer.name, &page, &wanted) => {
+                        Some((answer.name.clone(), place, page))
+                    }
+                    _ => None,
+                }));
+            }
+            if !found.is_empty() {
+                found.into_iter().for_each(|(name, place, page)| self.shelf.put(name, place, page));
+                return true;
+            }
+        }
+        false
+    }
+
+    /// A wheel, or for what is built a source.
+    fn fits(&self, name: &DistributionName, page: &Page, wanted: &Wanted<'_>) -> bool {
+        let target = &self.request.target;
+        let python: Option<Version> = target.python.to_string().parse().ok();
+        let built = self.is_built(name);
+        page.files.iter().any(|file| {
+            let of_kind = if built { file.is_sdist() } else { target.rank(&file.file_name).is_some() };
+            let of_python = match (&file.requires_python, &python) {
+                (Some(requires), Some(python)) => requires.contains(python),
+                _ => true,
+            };
+            of_kind && of_python && wanted.allows(file.version.as_ref())
+        })
+    }
+
+    /// What the configuration asks an index for. `None` for what only others require.
+    pub(super) fn specifier(&self, name: &DistributionName) -> Option<&VersionSpecifiers> {
+        self.request.requirements.iter().find_map(|requirement| match &requirement.source {
+            RequirementSource::Index { specifier } if requirement.name == *name => Some(specifier),
+            _ => None,
+        })
+    }
+
+    /// As the lock has it: the place of its additional registry, counted from 1.
+    pub(super) fn registry_of(&self, name: &DistributionName) -> Option<usize> {
+        self.shelf.place_of(name).filter(|_| !self.request.is_direct(name)).map(|place| place + 1)
+    }
+
+    /// Any wheel or source that the configuration asks for and the policy allows.
+    pub(super) fn has_any(&self, name: &DistributionName, page: &Page) -> bool {
+        let wanted = Wanted::Specifier(self.specifier(name));
+        let source = self.is_built(name) || self.request.policy.allows_source(name);
+        self.fits(name, page, &wanted)
+            || (source && page.files.iter().any(|file| file.is_sdist() && wanted.allows(file.version.as_ref())))
+    }
+
+    /// Empty, or what to tell of a distribution that none of its registries has.
+    pub(super) fn unavailable(&self, name: &DistributionName) -> Option<Unavailable> {
+        let pages = self.settings.pages;
+        let asked = pages.asked_for(name);
+        pages.ask(&asked.iter().map(|registry| (*registry, name.clone())).collect::<Vec<_>>());
+        let answers: Vec<_> = asked.into_iter().map(|registry| (registry, pages.of(registry, name))).collect();
+        if answers.iter().any(|(_, standing)| standing.page().is_some_and(|page| self.has_any(name, page))) {
+            return None;
+        }
+        Some(Unavailable::new(name.clone(), &answers, pages))
+    }
+}

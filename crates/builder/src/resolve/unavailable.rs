@@ -1,0 +1,228 @@
+//! What is not available: each distribution with the registries that were asked for it and what they answered.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use config_merger::{Policy, RequirementSource};
+use vocab::{DistributionName, Outcome};
+
+use super::{ResolveErrorKind, Search, UvError};
+use crate::registries::{Pages, Registry, Standing};
+
+/// What is done about a distribution that cannot be had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MissingRule {
+    /// It ends the build, unless the policy says `strictMissing: false`.
+    #[default]
+    Policy,
+    /// It is left out.
+    Allow,
+    /// It ends the build, whatever the policy says.
+    Refuse,
+}
+
+impl MissingRule {
+    pub fn allows(self, policy: &Policy) -> bool {
+        match self {
+            Self::Policy => policy.strict_missing == Some(false),
+            Self::Allow => true,
+            Self::Refuse => false,
+        }
+    }
+
+    /// What only its own platform can compile ends a build elsewhere. It does not where nothing is said of it.
+    pub fn refuses_native_runner(self, policy: &Policy) -> bool {
+        match self {
+            Self::Policy => policy.strict_missing == Some(true),
+            Self::Allow => false,
+            Self::Refuse => true,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unavailable {
+    pub name: DistributionName,
+    /// URLs and what was answered, in the order in which they were asked.
+    pub answers: Vec<(String, String)>,
+    /// A registry would not say whether it has it.
+    pub refused: bool,
+    /// A registry has it, and nothing of it that fits.
+    pub known: bool,
+    /// The first registry that did not answer, without credentials, and why.
+    pub silent: Option<(String, String)>,
+}
+
+impl Unavailable {
+    pub(super) fn new(name: DistributionName, answers: &[(Registry, Standing)], pages: &Pages<'_>) -> Self {
+        let mut it = Self { name, answers: Vec::new(), refused: false, known: false, silent: None };
+        for (registry, standing) in answers {
+            let url = pages.url_of(*registry);
+            let answer = match standing {
+                Standing::Has(page) => {
+                    it.known = true;
+                    let newest = page.files.iter().filter_map(|file| file.version.as_ref()).max();
+                    match newest {
+                        Some(newest) => format!("has no file that fits, up to version {newest}"),
+                        None => "has no file of it".to_owned(),
+                    }
+                }
+                Standing::Absent if url.starts_with("file:") => "does not have it".to_owned(),
+                Standing::Absent => "answered 404".to_owned(),
+                Standing::Refused(status) => {
+                    it.refused = true;
+                    format!("answered {status}")
+                }
+                Standing::Silent(reason) => {
+                    it.silent.get_or_insert_with(|| (url.clone(), reason.clone()));
+                    format!("cannot be reached ({reason})")
+                }
+            };
+            it.answers.push((url, answer));
+        }
+        it
+    }
+
+    fn answers(&self) -> String {
+        let answers: Vec<String> = self.answers.iter().map(|(url, answer)| format!("{url} {answer}")).collect();
+        answers.join("; ")
+    }
+
+    /// Why it is left out.
+    fn reason(&self) -> (Outcome, String) {
+        match &self.silent {
+            Some((url, reason)) if !self.known && self.answers.len() == 1 => {
+                (Outcome::Missing, format!("its registry {url} cannot be reached: {reason}"))
+            }
+            Some((url, reason)) if !self.known => {
+                (Outcome::Missing, format!("no other index has it, and {url} cannot be reached: {reason}"))
+            }
+            _ => (Outcome::LeftOut, format!("no wheel and no source: {}", self.answers())),
+        }
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` is not available: {}", self.name, self.answers())
+    }
+}
+
+/// All of one resolution; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllUnavailable(pub Vec<Unavailable>);
+
+impl fmt::Display for AllUnavailable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        formatter.write_str(&texts.join("\n"))
+    }
+}
+
+impl AllUnavailable {
+    pub(super) fn code(&self) -> &'static str {
+        let any = |test: fn(&Unavailable) -> bool| self.0.iter().any(test);
+        if any(|it| it.refused) {
+            "E_REGISTRY_REFUSED"
+        } else if any(|it| it.silent.is_some()) {
+            "E_REGISTRY_UNREACHABLE"
+        } else {
+            "E_RESOLVE"
+        }
+    }
+
+    pub(super) fn hint(&self) -> String {
+        let names: Vec<String> = self.0.iter().map(|it| format!("`{}`", it.name)).collect();
+        let names = names.join(", ");
+        match self.code() {
+            "E_REGISTRY_REFUSED" => {
+                "put the registry's user and password into ~/.netrc; where it refuses everything that it \
+                                     does not have, look at the spelling, too"
+                    .to_owned()
+            }
+            "E_REGISTRY_UNREACHABLE" => {
+                format!("look at the spelling, or try again when it answers; --allow-missing builds without {names}")
+            }
+            _ => format!("look at the spelling and the version; --allow-missing builds without {names}"),
+        }
+    }
+}
+
+impl Search<'_> {
+    /// The resolver found no solution even with sources: finds out which distributions are to blame, and leaves them
+    /// out where that is allowed.
+    pub(super) fn leave_out_unknown(&mut self, reason: &str) -> Result<(), ResolveErrorKind> {
+        let refused = || ResolveErrorKind::Uv(UvError::Refused { reason: reason.to_owned() });
+        // Offline uv finds nothing that its cache lacks, which says nothing about the index.
+        if self.context.offline {
+            return Err(refused());
+        }
+        let direct = self.request.requirements.iter().filter(|it| matches!(it.source, RequirementSource::Index { .. }));
+        let mut names: BTreeSet<DistributionName> = direct.map(|requirement| requirement.name.clone()).collect();
+        names.extend(named_in(reason));
+        names.retain(|name| !self.left_out.contains_key(name));
+        let pages = self.settings.pages;
+        let asked = names.iter().flat_map(|name| {
+            pages.asked_for(name).into_iter().map(|registry| (registry, name.clone())).collect::<Vec<_>>()
+        });
+        pages.ask(&asked.collect::<Vec<_>>());
+        let blamed: Vec<Unavailable> = names.iter().filter_map(|name| self.unavailable(name)).collect();
+        // Of what there is, the resolver says best why it does not fit.
+        let allowed = self.settings.missing.allows(&self.request.policy);
+        if blamed.is_empty() || (!allowed && blamed.iter().all(|it| it.known && !it.refused)) {
+            return Err(refused());
+        }
+        self.leave_out_unavailable(blamed)
+    }
+
+    /// One registry that does not answer excuses what no other knows; one that refuses an answer excuses nothing.
+    pub(super) fn leave_out_unavailable(&mut self, blamed: Vec<Unavailable>) -> Result<(), ResolveErrorKind> {
+        let (refused, others): (Vec<_>, Vec<_>) = blamed.into_iter().partition(|it| it.refused);
+        if !refused.is_empty() {
+            return Err(ResolveErrorKind::Unavailable(AllUnavailable(refused)));
+        }
+        if !others.is_empty() && !self.settings.missing.allows(&self.request.policy) {
+            return Err(ResolveErrorKind::Unavailable(AllUnavailable(others)));
+        }
+        for it in others {
+            let (outcome, reason) = it.reason();
+            self.leave_out(&it.name, outcome, reason);
+        }
+        Ok(())
+    }
+}
+
+/// Distributions that the resolver's own words blame.
+fn named_in(reason: &str) -> BTreeSet<DistributionName> {
+    let words: Vec<&str> = reason.split_whitespace().collect();
+    let phrases: [&[&str]; 5] = [
+        &["no", "versions", "of"],
+        &["no", "version", "of"],
+        &["all", "versions", "of"],
+        &["was", "not", "found"],
+        &["has", "no", "usable"],
+    ];
+    let mut names = BTreeSet::new();
+    for (at, window) in words.windows(3).enumerate() {
+        let Some(phrase) = phrases.iter().position(|phrase| *phrase == window) else { continue };
+        let word = if phrase < 3 { words.get(at + 3) } else { at.checked_sub(1).and_then(|before| words.get(before)) };
+        let name = word.and_then(|word| word.split(['=', '<', '>', '!', '~', '[', ',']).next());
+        names.extend(name.and_then(|name| name.parse().ok()));
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_resolvers_words_name_what_is_to_blame() {
+        let reason = "Because only-here was not found in the package registry and there are no versions of demo, and \
+                      because stub==1.0 has no usable wheels and parent>=2 depends on other, we can conclude that all \
+                      versions of third<3 cannot be used.";
+        let names: Vec<String> = named_in(reason).iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["demo", "only-here", "stub", "third"]);
+        assert!(named_in("was not found").is_empty());
+    }
+}
