@@ -17,7 +17,7 @@ use serde_json::json;
 use vocab::{Event, Exit, Fault, Manifest, PlatformKey, StoreAddress};
 
 use crate::arguments::{Arguments, Command, PublishArguments, SigningArguments, WhichArguments};
-use crate::signing_key::signer;
+use crate::signing_key::{last_line, public_key, signer};
 
 const TO: &str = "PYDIST_PUBLISH_TO";
 const DEFAULT_TO: &str = "published";
@@ -526,22 +526,6 @@ fn selection(which: &WhichArguments) -> Selection {
 fn index_of(from: &dyn Destination) -> Result<Catalogue, Box<dyn Fault>> {
     // Without an index there may be entries, of a publisher that was interrupted.
     Ok(Written::read(from)?.catalogue())
-}
-
-/// The key itself, or a file that holds it in its last line. Looked at once, before anything is verified with it.
-fn public_key(given: &str) -> Result<String, CommandError> {
-    let is_key = |text: &str| publisher::public_key_pem(text).is_ok();
-    if is_key(given) {
-        return Ok(given.to_owned());
-    }
-    let path = Path::new(given);
-    let text = fs::read_to_string(path).map_err(|source| CommandError::KeyFile { path: path.to_owned(), source })?;
-    let key = Some(last_line(&text)).filter(|key| is_key(key));
-    key.map(str::to_owned).ok_or_else(|| CommandError::NoPublicKey { path: path.to_owned() })
-}
-
-fn last_line(text: &str) -> &str {
-    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim()
 }
 
 fn write_new(path: &Path, text: &str, secret: bool) -> Result<(), CommandError> {

@@ -16,9 +16,9 @@ use crate::object_key::ObjectKey;
 use crate::publish::PublishError;
 use crate::signed_index::IndexSigning;
 
-/// How often a turn is asked for; some four minutes, with the pauses between. Each that is somebody else's brings nearer
+/// How often a turn is asked for; some five minutes, with the pauses between. Each that is somebody else's brings nearer
 /// what this publisher waits for.
-const PASSES: u32 = 2000;
+const PASSES: u32 = 700;
 
 type Result<T> = std::result::Result<T, PublishError>;
 
@@ -279,5 +279,5 @@ fn expected(before: Option<Object>) -> Expected {
 fn pause(pass: u32) -> Duration {
     use std::hash::{BuildHasher as _, RandomState};
     let chance = RandomState::new().hash_one(pass) % 100;
-    Duration::from_millis(u64::from(pass.min(20)) * 5 + chance / 2)
+    Duration::from_millis(u64::from(pass.min(40)) * 10 + chance)
 }

@@ -1,4 +1,4 @@
-//! Where the secret key is found.
+//! Where keys are found.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,4 +31,20 @@ pub fn signer(
         None => Password::None,
     };
     Ok(Some(Signer::new(&text, &given, password)?))
+}
+
+/// The key itself, or a file that holds it in its last line. Looked at once, before anything is verified with it.
+pub fn public_key(given: &str) -> Result<String, CommandError> {
+    let is_key = |text: &str| publisher::public_key_pem(text).is_ok();
+    if is_key(given) {
+        return Ok(given.to_owned());
+    }
+    let path = Path::new(given);
+    let text = fs::read_to_string(path).map_err(|source| CommandError::KeyFile { path: path.to_owned(), source })?;
+    let key = Some(last_line(&text)).filter(|key| is_key(key));
+    key.map(str::to_owned).ok_or_else(|| CommandError::NoPublicKey { path: path.to_owned() })
+}
+
+pub fn last_line(text: &str) -> &str {
+    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim()
 }
