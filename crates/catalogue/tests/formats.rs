@@ -201,3 +201,20 @@ fn attack_6_an_edition_counts_up_and_ends() {
     let error = Edition::read(text.as_bytes()).unwrap_err();
     assert_eq!(error.to_string(), "the catalogue has format 2, this program reads format 1");
 }
+
+#[test]
+fn attack_6_no_spoiled_byte_of_a_catalogue_is_a_panic() {
+    for kind in [SchemaKind::Catalogue, SchemaKind::Edition, SchemaKind::SignedCatalogue] {
+        let text = fixture(kind.name()).into_bytes();
+        for at in (0..text.len() - 2).step_by(3) {
+            for byte in [0, b'"', b'9', b'-', b'{', 0xff] {
+                let mut spoiled = text.clone();
+                spoiled[at] = byte;
+                let _ = again(kind, &spoiled);
+            }
+            assert!(again(kind, &text[..at]).is_err(), "{kind:?} up to {at}");
+        }
+        let deep = format!("{{\"format\": 1, \"x\": {}", "[".repeat(1 << 20));
+        assert!(again(kind, deep.as_bytes()).is_err(), "{kind:?}");
+    }
+}

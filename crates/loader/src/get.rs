@@ -94,13 +94,18 @@ impl Job<'_> {
         let folder = home.folder(version, &row.build_key);
         self.warn_of_retracted(&offer.catalogue);
         self.check_not_older(&row, &folder, &offer)?;
-        let record = home.record(&folder).filter(|record| record.is_of(&row.manifest.sha256, &row.build_key));
+        let record = self.record_of(&row, &folder);
         let proof = self.prove(&row, record.as_ref())?;
         let verified_by = proof.as_ref().and_then(|proof| proof.verified_by.clone());
-        let installed = match self.as_installed(&folder, record, proof.as_ref())? {
-            true => Installed::Before,
-            false => self.install(&row, &folder, proof)?,
+        let as_installed = match self.as_installed(&folder, record, proof.as_ref()) {
+            // Another process may be exchanging the tree right now.
+            Err(damaged @ GetErrorKind::Damaged { .. }) => match self.hold() {
+                Ok(_hold) => self.as_installed(&folder, self.record_of(&row, &folder), proof.as_ref()),
+                Err(_) => Err(damaged),
+            },
+            looked => looked,
         };
+        let installed = if as_installed? { Installed::Before } else { self.install(&row, &folder, proof)? };
         if home.current(version).as_ref() != Some(&folder) {
             let failed = |source| GetErrorKind::Write { path: home.current_path(version), source };
             home.set_current(version, &folder).map_err(failed)?;
@@ -111,6 +116,12 @@ impl Job<'_> {
         let (build_key, manifest_sha256) = (row.build_key, row.manifest.sha256);
         let current = home.current_path(version);
         Ok(Got { folder, current, build_key, installed, manifest_sha256, verified_by })
+    }
+
+    /// `None` also where it is of another manifest than the catalogue's.
+    fn record_of(&self, row: &Listed, folder: &Path) -> Option<InstallRecord> {
+        let record = self.request.home.record(folder);
+        record.filter(|record| record.is_of(&row.manifest.sha256, &row.build_key))
     }
 
     /// A folder can be read with or without a network.
@@ -250,7 +261,7 @@ impl Job<'_> {
         let home = &self.request.home;
         let _hold = self.hold()?;
         // Whoever held it before may have installed this very build.
-        let record = home.record(folder).filter(|record| record.is_of(&row.manifest.sha256, &row.build_key));
+        let record = self.record_of(row, folder);
         let known = record.is_some() || home.has(folder);
         if record.is_some() && self.as_installed(folder, record, Some(&proof))? {
             return Ok(Installed::Before);
@@ -323,7 +334,8 @@ impl Job<'_> {
     /// may take no room at all, so nothing is said of it beforehand.
     fn check_room(&self, row: &Listed) -> Result<(), GetErrorKind> {
         let home = &self.request.home;
-        let needed = (row.artifact.size + row.installed_size).saturating_sub(home.partial_size());
+        let both = row.artifact.size.saturating_add(row.installed_size);
+        let needed = both.saturating_sub(home.partial_size());
         match fs4::available_space(home.root()) {
             Ok(free) if free < needed => Err(GetErrorKind::NoRoom { path: home.root().to_owned(), needed, free }),
             // A system that does not tell is not asked twice: writing will show.

@@ -319,9 +319,11 @@ fn a_place_that_cannot_be_written_or_is_too_small_is_told() {
 
     let mut huge = Place::new();
     huge.publish("one", 1, Channel::Stable, false);
-    huge.entries[0].content.installed_size = 1 << 60;
-    huge.index();
-    refused(&huge.get(&[]), 1, &["E_GET_NO_ROOM", "are free", "choose another folder with --to"]);
+    for size in [1 << 60, u64::MAX] {
+        huge.entries[0].content.installed_size = size;
+        huge.index();
+        refused(&huge.get(&[]), 1, &["E_GET_NO_ROOM", "are free", "choose another folder with --to"]);
+    }
 }
 
 #[test]
