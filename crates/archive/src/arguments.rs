@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use cli::{CommandLine, ShowOptions};
+use cli::{CommandLine, ShowOptions, TransferOptions};
 use vocab::Digest;
 
 /// Look into artifacts, check, extract, compare and fetch them.
@@ -91,6 +91,8 @@ pub enum Command {
         /// Of the manifest, which tells the digests of everything else; anything else is refused.
         #[arg(long, value_name = "DIGEST")]
         manifest_sha256: Option<Digest>,
+        #[command(flatten)]
+        transfer: TransferOptions,
     },
 }
 

@@ -6,10 +6,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use archive::{
-    ExtractOptions, FetchRequest, FetchSettings, FetchTarget, Links, Listed, ListedKind, Listing, Proxies, TopFolder,
-    Watch,
+    Deadline, ExtractOptions, FetchRequest, FetchSettings, FetchTarget, Links, Listed, ListedKind, Listing, Pace,
+    Proxies, TopFolder, Watch,
 };
-use cli::{Printer, Table};
+use cli::{Printer, Table, TransferOptions};
 use serde_json::json;
 use vocab::{Event, Exit, Fault, Manifest};
 
@@ -80,20 +80,21 @@ pub fn run(
             session.extract(file, to, &options)
         }
         Command::Diff { a, b, files } => session.diff(a, b, *files),
-        Command::Fetch { place, from, out, to, sha256, manifest_sha256 } => {
+        Command::Fetch { place, from, out, to, sha256, manifest_sha256, transfer } => {
             let target = match (out, to) {
                 (_, Some(folder)) => FetchTarget::Folder(folder.clone()),
                 (Some(file), None) => FetchTarget::File(file.clone()),
                 (None, None) => FetchTarget::FileIn(PathBuf::new()),
             };
-            session.fetch(&FetchRequest {
+            let request = FetchRequest {
                 place: place.clone(),
                 older: from.clone(),
                 target,
                 expected: *sha256,
                 expected_manifest: *manifest_sha256,
                 keep: None,
-            })
+            };
+            session.fetch(&request, transfer)
         }
     }
 }
@@ -227,8 +228,13 @@ impl Session<'_> {
         Ok(archive::diff_files(&list(a)?, &list(b)?))
     }
 
-    fn fetch(&self, request: &FetchRequest) -> Outcome {
-        let settings = FetchSettings { proxies: Proxies::of(self.environment), ..FetchSettings::default() };
+    fn fetch(&self, request: &FetchRequest, transfer: &TransferOptions) -> Outcome {
+        let settings = FetchSettings {
+            proxies: Proxies::of(self.environment),
+            pace: Pace { lowest: transfer.min_rate, ..Pace::default() },
+            deadline: transfer.max_time.and_then(Deadline::after),
+            ..FetchSettings::default()
+        };
         let tell = |event: Event| self.printer.tell(event);
         let watch = Watch { tell: &tell, cancelled: self.cancelled };
         let fetched = self.step("fetch", || archive::fetch(request, &settings, watch))?;

@@ -49,6 +49,7 @@ mod extract;
 mod extract_error;
 mod judge;
 mod place;
+mod regular_file;
 mod source;
 mod tar_stream;
 
@@ -95,8 +96,8 @@ pub use entry::{Content, Entry, EntryKind, PartSource};
 pub use extract::{ExtractOptions, Extracted, Limits, Links, TopFolder, extract};
 pub use extract_error::{ExtractError, ExtractErrorKind};
 pub use fetch::{
-    FetchError, FetchErrorKind, FetchRequest, FetchSettings, FetchTarget, Fetched, Proxies, Watch, fetch, fetch_small,
-    unencrypted_host, without_secrets,
+    Deadline, FetchError, FetchErrorKind, FetchRequest, FetchSettings, FetchTarget, Fetched, Pace, Proxies, Watch,
+    fetch, fetch_small, unencrypted_host, without_secrets,
 };
 pub use identity::{EntryIdentity, identity_of};
 pub use in_place::{FileBeside, rename, sweep_artifacts};
@@ -107,6 +108,7 @@ pub use name_rules::{EntryFault, NameRules};
 pub use pack::{DEFAULT_MTIME, PackOptions, Packed, PackedFile, cache_parts, join_cached, pack, pack_beside};
 pub use pack_error::{PackError, PackErrorKind};
 pub use part_cache::{NoCache, PART_FORMAT, PartCache, check_part, part_key};
+pub use regular_file::open_regular;
 pub use scan::{ScanError, ScanErrorKind, scan};
 pub use seek_table::{FrameSize, read_seek_table};
 pub use verify::{VerifyError, VerifyErrorKind, belong_together, verify};

@@ -13,8 +13,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use archive::{
-    ExtractOptions, FetchError, FetchRequest, FetchSettings, FetchTarget, Fetched, Watch, extract, fetch, verify,
-    write_manifest,
+    Deadline, ExtractOptions, FetchError, FetchRequest, FetchSettings, FetchTarget, Fetched, Pace, Watch, extract,
+    fetch, verify, write_manifest,
 };
 use common::{Node, read_tree};
 use runtime::{Runtime, manifest_beside};
@@ -130,6 +130,67 @@ fn names(folder: &Path) -> Vec<String> {
         fs::read_dir(folder).unwrap().map(|item| item.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+#[test]
+fn attack_11_a_slow_server_and_one_past_its_time_are_given_up_and_the_option_is_named() {
+    let runtime = Runtime::new();
+    let cases = [
+        // (settings, code, option)
+        (
+            FetchSettings { pace: Pace { lowest: u64::MAX, window: Duration::ZERO }, ..FetchSettings::default() },
+            "E_FETCH_SLOW",
+            "`--min-rate",
+        ),
+        (
+            FetchSettings { deadline: Deadline::after(Duration::ZERO), ..FetchSettings::default() },
+            "E_FETCH_TIMEOUT",
+            "`--max-time`",
+        ),
+    ];
+    for (settings, code, option) in cases {
+        let scene = Scene::with(&runtime, &runtime.clone().with("demo7", "1.1"));
+        let request = scene.request();
+        let cancelled = AtomicBool::new(false);
+        let error = fetch(&request, &settings, Watch { tell: &|_| {}, cancelled: &cancelled }).unwrap_err();
+        assert_eq!((error.code(), error.exit()), (code, Exit::Build), "{error:?}");
+        assert!(error.to_string().contains(&request.place), "{error}");
+        assert!(error.hint().unwrap().contains(option), "{:?}", error.hint());
+        assert!(scene.server.requests().len() <= 1);
+    }
+}
+
+#[test]
+fn a_retry_names_the_url_and_none_of_its_secrets() {
+    let runtime = Runtime::new();
+    let scene = Scene::with(&runtime, &runtime.clone().with("demo7", "1.1"));
+    for path in [URL.to_owned(), format!("{URL}.json")] {
+        scene.server.next_time(&path, Mishap::Status(503));
+    }
+    let place = scene.server.url(URL).replace("http://", "http://ada:secret@");
+    scene.fetch(&FetchRequest { place, ..scene.request() }).unwrap();
+    let told = scene.told.lock().unwrap();
+    let named: Vec<&str> = told
+        .iter()
+        .filter_map(|event| match event {
+            Event::Retry { what, .. } => Some(what.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(named, [format!("{}.json", scene.server.url(URL)), scene.server.url(URL)]);
+}
+
+#[cfg(unix)]
+#[test]
+fn attack_4_an_artifact_in_a_folder_is_a_regular_file() {
+    let scene = Scene::with(&Runtime::new(), &Runtime::new());
+    let pipe = scene.path("pipe.tar.zst");
+    for path in [&pipe, &scene.path("pipe.tar.zst.json")] {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    }
+    let request = FetchRequest { place: pipe.display().to_string(), ..scene.request() };
+    let error = scene.fetch(&request).unwrap_err();
+    assert_eq!(error.code(), "E_ARCHIVE_READ", "{error:?}");
 }
 
 #[test]

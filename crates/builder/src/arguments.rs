@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use builder::upkeep::{parse_duration, parse_size};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use cli::{CommandLine, ShowOptions};
+use cli::{CommandLine, ShowOptions, parse_duration, parse_size};
 use vocab::ArtifactFormat;
 
 use crate::survey_arguments::{CheckArguments, DiffArguments, MatrixArguments, OutdatedArguments};
@@ -189,6 +188,12 @@ pub struct GlobalArguments {
     /// How many things to do at once; the number of processors when not given.
     #[arg(long, short, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
+    /// Give up a server that sends less than this per second, measured over a minute; 0 never gives up.
+    #[arg(long, value_name = "SIZE", global = true, default_value = "1K", value_parser = parse_size)]
+    pub min_rate: u64,
+    /// The largest file to download where neither the lock nor the index tells a size.
+    #[arg(long, value_name = "SIZE", global = true, default_value = "10G", value_parser = parse_size)]
+    pub max_download: u64,
     #[command(flatten)]
     pub show: ShowOptions,
 }

@@ -58,12 +58,15 @@ pub fn clean(repository: &Repository, versions: &[VersionString], out: &Path) ->
     Ok(removed)
 }
 
-/// `build.jsonl` and `build-<platform>.jsonl` of builds, `wheel-build-<name>.log` of sources.
+/// `build.jsonl` and `build-<platform>.jsonl` of builds, `wheel-build-<name>.log` of sources, `resolve-<platform>.log`.
 fn is_log(name: &str) -> bool {
     let of_build = name.strip_prefix("build").and_then(|rest| rest.strip_suffix(".jsonl"));
     let of_platform = |rest: &str| rest.strip_prefix('-').is_some_and(|key| key.parse::<PlatformKey>().is_ok());
     of_build.is_some_and(|rest| rest.is_empty() || of_platform(rest))
-        || (name.starts_with("wheel-build-") && name.ends_with(".log"))
+        || name.strip_suffix(".log").is_some_and(|log| {
+            log.starts_with("wheel-build-")
+                || log.strip_prefix("resolve-").is_some_and(|key| key.parse::<PlatformKey>().is_ok())
+        })
 }
 
 /// Files and links of these names; a folder is never one of ours. An absent folder is empty.

@@ -387,6 +387,8 @@ impl Session<'_> {
     /// With the credentials that index URLs in the configurations carry.
     fn download_settings(&self, versions: &[VersionString]) -> DownloadSettings {
         let mut settings = DownloadSettings::of(self.environment);
+        settings.pace.lowest = self.global.min_rate;
+        settings.largest = self.global.max_download;
         for version in versions {
             // A configuration that does not load is told when its build begins.
             if let Ok(loaded) = config_merger::load(&self.repository, version, &LoadOptions::default()) {

@@ -3,11 +3,12 @@
 mod wheel_support;
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use builder::download::{DownloadSettings, FetchRequest, HostCredentials, fetch, fetch_all, fetch_bytes, probe};
+use builder::download::{DownloadSettings, FetchRequest, HostCredentials, Pace, fetch, fetch_all, fetch_bytes, probe};
 use testkit::{HttpServer, Mishap};
 use vocab::{Digest, Event, Exit, Fault};
 use wheel_support::{Bench, request, settings, told};
@@ -317,6 +318,105 @@ fn files_on_this_machine_are_taken_in_offline_too() {
     assert_eq!(fetch_bytes(&bench.context, &url, 5).unwrap(), b"wheel");
     let error = fetch(&bench.context, &request("http://127.0.0.1:9/x", b"z")).unwrap_err();
     assert_eq!(error.code(), "E_OFFLINE");
+}
+
+/// A server whose answers never end: zeros, with these headers.
+fn endless(headers: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let mut stream = stream;
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\n{headers}\r\n").as_bytes());
+                while stream.write_all(&[b'0'; 4096]).is_ok() {}
+            });
+        }
+    });
+    format!("http://{address}/demo.whl")
+}
+
+#[test]
+fn attack_4_a_download_of_unknown_size_ends_at_the_maximum_and_leaves_nothing() {
+    let cases = [
+        // (headers, size in the lock, code)
+        ("Connection: close\r\n", None, "E_DOWNLOAD_LARGE"),
+        ("Content-Length: 9000000000000\r\n", None, "E_DOWNLOAD_LARGE"),
+        ("Connection: close\r\n", Some(5), "E_DIGEST"),
+    ];
+    for (headers, size, code) in cases {
+        let bench = Bench::with(DownloadSettings { largest: 1_000_000, ..settings() });
+        let request = FetchRequest { size, ..request(&endless(headers), b"x") };
+        let error = fetch(&bench.context, &request).unwrap_err();
+        assert_eq!((error.code(), error.attempts), (code, 1), "{headers:?}: {}", told(&error));
+        assert!(!bench.context.store.partial_blob(&request.sha256).exists(), "{headers:?}");
+        assert_eq!(bench.retries(), [""; 0], "{headers:?}");
+    }
+}
+
+#[test]
+fn attack_4_only_regular_files_are_taken_from_a_folder() {
+    let bench = Bench::with(DownloadSettings { largest: 3, ..settings() });
+    let large = bench.path("large.whl");
+    fs::write(&large, "wheel").unwrap();
+    let unknown = |path: &std::path::Path| FetchRequest { size: None, ..request(path.to_str().unwrap(), b"wheel") };
+    let error = fetch(&bench.context, &unknown(&large)).unwrap_err();
+    assert_eq!(error.code(), "E_DOWNLOAD_LARGE", "{}", told(&error));
+    let mut others = vec![bench.folder.path().to_owned()];
+    if cfg!(unix) {
+        others.push("/dev/zero".into());
+        let pipe = bench.path("pipe.whl");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        others.push(pipe);
+    }
+    for path in others {
+        let errors = [
+            fetch(&bench.context, &unknown(&path)).map(drop),
+            fetch_bytes(&bench.context, path.to_str().unwrap(), 9).map(drop),
+        ];
+        for error in errors {
+            let error = error.unwrap_err();
+            assert!(told(&error).ends_with("it is not a regular file"), "{}", told(&error));
+        }
+    }
+}
+
+#[test]
+fn attack_11_a_slow_server_is_given_up_with_its_url_its_rate_and_the_option() {
+    let (server, _, request) = served();
+    // Slower than this is every server, over any time at all.
+    let pace = Pace { lowest: u64::MAX, window: Duration::ZERO };
+    let bench = Bench::with(DownloadSettings { pace, ..settings() });
+    let url = request.url.replace("http://", "http://ada:secret@");
+    let error = fetch(&bench.context, &FetchRequest { url, ..request.clone() }).unwrap_err();
+    assert_eq!((error.code(), error.exit(), error.attempts), ("E_DOWNLOAD_SLOW", Exit::Build, 1));
+    let text = told(&error);
+    assert!(text.contains(&format!("from `{}`", request.url)) && text.contains(" B/s over 0 s"), "{text}");
+    assert!(error.hint().unwrap().contains("`--min-rate"), "{:?}", error.hint());
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[test]
+fn a_retry_names_the_url_and_none_of_its_secrets() {
+    let (server, content, request) = served();
+    server.put("/text", content);
+    for path in ["/demo.whl", "/text"] {
+        server.next_time(path, Mishap::Status(503));
+    }
+    let bench = Bench::new();
+    let with_secret = |url: &str| url.replace("http://", "http://ada:secret@");
+    fetch(&bench.context, &FetchRequest { url: with_secret(&request.url), ..request.clone() }).unwrap();
+    fetch_bytes(&bench.context, &with_secret(&server.url("/text")), 1 << 30).unwrap();
+    let named: Vec<String> = bench
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Retry { what, .. } => Some(what),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(named, [request.url, server.url("/text")]);
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn conforms(store: &dyn RemoteStore) {
     };
     let get = |name: &str| {
         let path = folder.path().join("got");
-        let found = store.get(name, &mut File::create(&path).unwrap(), GO_ON).unwrap();
+        let found = store.get(name, &mut File::create(&path).unwrap(), u64::MAX, GO_ON).unwrap();
         found.then(|| fs::read(path).unwrap())
     };
     let put = |name: &str, content: &[u8]| {
@@ -70,7 +70,7 @@ fn conforms(store: &dyn RemoteStore) {
     assert!(matches!(stopped, Err(RemoteErrorKind::Cancelled)), "{stopped:?}");
     assert_eq!(get("v1/blobs/ef/stopped"), None);
     let mut sink = File::create(folder.path().join("sink")).unwrap();
-    let stopped = store.get("v1/parts/cd/large", &mut sink, stop);
+    let stopped = store.get("v1/parts/cd/large", &mut sink, u64::MAX, stop);
     assert!(matches!(stopped, Err(RemoteErrorKind::Cancelled)), "{stopped:?}");
 }
 
@@ -95,7 +95,48 @@ fn a_bucket_conforms() {
 fn fault_of(remote: &Remote) -> String {
     let folder = tempfile::tempdir().unwrap();
     let mut to = File::create(folder.path().join("to")).unwrap();
-    told(&remote.store().get("v1/blobs/ab/x", &mut to, GO_ON).expect_err("it cannot be had"))
+    told(&remote.store().get("v1/blobs/ab/x", &mut to, u64::MAX, GO_ON).expect_err("it cannot be had"))
+}
+
+/// What is refused of an object, or what came of it.
+fn got(store: &dyn RemoteStore, name: &str, limit: u64) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut to = File::create(folder.path().join("to")).unwrap();
+    match store.get(name, &mut to, limit, GO_ON) {
+        Ok(found) => format!("{found}: {} bytes", to.metadata().unwrap().len()),
+        Err(error @ RemoteErrorKind::Damaged { .. }) => error.to_string(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn attack_4_an_object_of_a_remote_store_has_a_bound_and_is_a_regular_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = S3Server::start();
+    let in_folder: Box<dyn RemoteStore> = Box::new(FolderStore::new(folder.path().to_owned()));
+    let bucket = remote_of(&format!("s3://{BUCKET}"), &server.variables(), settings(), false);
+    let large = folder.path().join("large");
+    fs::write(&large, vec![0; 300_000]).unwrap();
+    let digest = Digest::of(vec![0; 300_000]);
+    for store in [in_folder.as_ref(), bucket.store()] {
+        store.put("v1/blobs/ab/large", &large, &digest, GO_ON).unwrap();
+        assert_eq!(got(store, "v1/blobs/ab/large", 300_000), "true: 300000 bytes");
+        let refused = "what it has is damaged and was not used: it has more than 299999 bytes";
+        assert_eq!(got(store, "v1/blobs/ab/large", 299_999), refused);
+    }
+    let object = |name: &str| folder.path().join("v1/blobs/ab").join(name);
+    fs::create_dir_all(object("folder")).unwrap();
+    let mut others = vec!["folder"];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("/dev/zero", object("zero")).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(object("pipe")).status().unwrap().success());
+        others.extend(["zero", "pipe"]);
+    }
+    for name in others {
+        let refused = "what it has is damaged and was not used: it is not a regular file";
+        assert_eq!(got(in_folder.as_ref(), &format!("v1/blobs/ab/{name}"), u64::MAX), refused, "{name}");
+    }
 }
 
 #[test]
@@ -141,7 +182,11 @@ fn case_s3_endpoint_with_path_the_bucket_stands_behind_the_path() {
         let remote = remote_of(&address, &variables, settings(), false);
         let folder = tempfile::tempdir().unwrap();
         let mut to = File::create(folder.path().join("to")).unwrap();
-        assert!(remote.store().get("v1/blobs/ab/x", &mut to, GO_ON).unwrap(), "{address}: {:?}", http.requests());
+        assert!(
+            remote.store().get("v1/blobs/ab/x", &mut to, u64::MAX, GO_ON).unwrap(),
+            "{address}: {:?}",
+            http.requests()
+        );
     }
     assert_eq!(http.requests_of(path).len(), 2);
 }

@@ -18,6 +18,7 @@ mod clean;
 mod command_pages;
 mod fault_text;
 mod github;
+mod given_quantity;
 mod lines;
 mod paint;
 mod printer;
@@ -25,13 +26,16 @@ mod program;
 mod quantity;
 mod settings;
 mod table;
+mod transfer_options;
 
 pub use build::Build;
 pub use fault_text::{fault_json, render_fault};
 #[doc(hidden)]
 pub use git_version::git_version;
+pub use given_quantity::{QuantityError, parse_duration, parse_size};
 pub use printer::{Printer, finish};
 pub use program::{CommandLine, Process, run};
 pub use quantity::{bytes, duration, rate};
 pub use settings::{ColorChoice, Mode, PrinterSettings, ShowOptions, Terminal, settings};
 pub use table::Table;
+pub use transfer_options::TransferOptions;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use catalogue::Channel;
 use clap::{Parser, Subcommand};
-use cli::{CommandLine, ShowOptions};
+use cli::{CommandLine, ShowOptions, TransferOptions};
 use vocab::{PlatformKey, VersionString};
 
 /// Portable Python runtimes on this machine.
@@ -59,6 +59,8 @@ pub enum Command {
         /// Go back to an older build than the current one, or to one that was retracted.
         #[arg(long)]
         allow_older: bool,
+        #[command(flatten)]
+        transfer: TransferOptions,
     },
 }
 

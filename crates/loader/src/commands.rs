@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use archive::{FetchSettings, Proxies, Watch};
+use archive::{Deadline, FetchSettings, Pace, Proxies, Watch};
 use catalogue::Moment;
 use cli::Printer;
 use loader::{Home, Installed, PublicKey, Request, TrustError, get};
@@ -60,8 +60,19 @@ pub fn run(
     printer: &Printer,
     cancelled: &AtomicBool,
 ) -> Result<Exit, Box<dyn Fault>> {
-    let Command::Get { version, from, to, channel, platform, public_key, offline, verify, reinstall, allow_older } =
-        &arguments.command;
+    let Command::Get {
+        version,
+        from,
+        to,
+        channel,
+        platform,
+        public_key,
+        offline,
+        verify,
+        reinstall,
+        allow_older,
+        transfer,
+    } = &arguments.command;
     let home = to.clone().or_else(|| data_folder(environment)).ok_or(CommandError::NoHome)?;
     let request = Request {
         version: version.clone(),
@@ -76,7 +87,12 @@ pub fn run(
         allow_older: *allow_older,
         now: now().ok_or(CommandError::Clock)?,
     };
-    let settings = FetchSettings { proxies: Proxies::of(environment), ..FetchSettings::default() };
+    let settings = FetchSettings {
+        proxies: Proxies::of(environment),
+        pace: Pace { lowest: transfer.min_rate, ..Pace::default() },
+        deadline: transfer.max_time.and_then(Deadline::after),
+        ..FetchSettings::default()
+    };
     let tell = |event: Event| printer.tell(event);
     let got = get(&request, &settings, Watch { tell: &tell, cancelled })?;
     let (fetched, resumed, size) = match got.installed {

@@ -9,7 +9,8 @@ use ureq::http::{HeaderName, Method, Request, Response, header};
 use ureq::tls::{RootCerts, TlsConfig};
 use url::Url;
 
-use crate::{Credentials, Failure, Proxies, without_secrets};
+use crate::pace::OverLimit;
+use crate::{Body, Credentials, Deadline, Failure, Pace, Proxies, without_secrets};
 
 /// What to ask for.
 #[derive(Clone, Debug)]
@@ -29,6 +30,16 @@ pub struct Limits {
     pub connect: Duration,
     /// The longest silence in the middle of an answer.
     pub stall: Duration,
+    pub pace: Pace,
+    /// For all requests together.
+    pub deadline: Option<Deadline>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let (connect, stall) = (Duration::from_secs(10), Duration::from_secs(30));
+        Self { connect, stall, pace: Pace::default(), deadline: None }
+    }
 }
 
 /// Cheap to clone; clones share their connections.
@@ -102,6 +113,12 @@ impl Client {
         Err(Failure::lasting(format!("the server redirects more than {MAX_REDIRECTS} times")))
     }
 
+    /// The bytes of an answer that came from here, within the limits.
+    pub fn body(&self, answer: Answer) -> Body {
+        let Limits { pace, deadline, .. } = self.inner.limits;
+        Body::new(answer, pace, deadline)
+    }
+
     fn send_once(&self, ask: &Ask, credentials: &dyn Fn(&Url) -> Option<Credentials>) -> Result<Answer, Failure> {
         let mut bare = ask.url.clone();
         // The user information travels as a header, never in a URL that could turn up in a message.
@@ -115,8 +132,18 @@ impl Client {
         if let Some(credentials) = credentials(&ask.url) {
             request = request.header(header::AUTHORIZATION, credentials.basic().reveal());
         }
-        let request = request.body(()).map_err(|error| Failure::lasting(error.to_string()))?;
-        self.agent(&bare)?.run(request).map_err(|error| Failure::from(&error))
+        let mut request = request.body(()).map_err(|error| Failure::lasting(error.to_string()))?;
+        let agent = self.agent(&bare)?;
+        let Some(deadline) = self.inner.limits.deadline else {
+            return agent.run(request).map_err(|error| Failure::from(&error));
+        };
+        let late = || Failure::from(OverLimit::Late { limit: deadline.limit });
+        let left = deadline.left();
+        if left.is_zero() {
+            return Err(late());
+        }
+        request = agent.configure_request(request).timeout_global(Some(left)).build();
+        agent.run(request).map_err(|error| if deadline.left().is_zero() { late() } else { Failure::from(&error) })
     }
 }
 
@@ -178,10 +205,9 @@ mod tests {
     #[test]
     fn a_proxy_that_is_no_url_is_said_without_its_text() {
         let proxies = Proxies::of(&|name| (name == "HTTP_PROXY").then(|| "http://u:secret@".to_owned()));
-        let limits = Limits { connect: Duration::from_secs(1), stall: Duration::from_secs(1) };
-        let client = Client::new(proxies, limits);
+        let client = Client::new(proxies, Limits::default());
         let failure = client.agent(&Url::parse("http://a.example/").unwrap()).unwrap_err();
-        assert!(!failure.passing && !failure.reason.contains("secret"), "{failure:?}");
+        assert!(failure.kind == crate::FailureKind::Lasting && !failure.reason.contains("secret"), "{failure:?}");
         assert!(client.agent(&Url::parse("https://a.example/").unwrap()).is_ok());
     }
 }

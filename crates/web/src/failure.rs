@@ -2,21 +2,33 @@
 
 use std::io;
 
+use crate::pace::OverLimit;
+
 /// Said without a subject: "the host's name does not resolve".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub reason: String,
+    pub kind: FailureKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
     /// Another attempt may go better.
-    pub passing: bool,
+    Passing,
+    Lasting,
+    /// The server sends less than [`crate::Pace`] asks for.
+    TooSlow,
+    /// The [`crate::Deadline`] is over.
+    Late,
 }
 
 impl Failure {
     pub fn lasting(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), passing: false }
+        Self { reason: reason.into(), kind: FailureKind::Lasting }
     }
 
     pub fn passing(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), passing: true }
+        Self { reason: reason.into(), kind: FailureKind::Passing }
     }
 }
 
@@ -39,6 +51,16 @@ impl From<&ureq::Error> for Failure {
             ureq::Error::Io(error) => format!("the connection failed: {error}"),
             other => other.to_string(),
         };
-        Self { reason, passing }
+        Self { reason, kind: if passing { FailureKind::Passing } else { FailureKind::Lasting } }
+    }
+}
+
+impl From<OverLimit> for Failure {
+    fn from(over: OverLimit) -> Self {
+        let kind = match over {
+            OverLimit::TooSlow { .. } => FailureKind::TooSlow,
+            OverLimit::Late { .. } => FailureKind::Late,
+        };
+        Self { reason: over.to_string(), kind }
     }
 }

@@ -6,12 +6,14 @@
 mod client;
 mod credentials;
 mod failure;
+mod pace;
 mod place;
 mod proxies;
 
 pub use client::{Answer, Ask, Client, Limits};
 pub use credentials::{Credentials, Secret};
-pub use failure::Failure;
+pub use failure::{Failure, FailureKind};
+pub use pace::{Body, Deadline, Pace};
 pub use place::{unencrypted_host, without_secrets};
 pub use proxies::Proxies;
 

@@ -12,7 +12,7 @@ from trash import Trash
 
 ROOT = Path(__file__).resolve().parents[3]
 # What is fetched once and then stands still for both sides.
-PEX = "2.105.2"
+PEX = (ROOT / "scripts/requirements/pex.in").read_text().strip().removeprefix("pex==")
 
 
 def run(arguments, **options):
@@ -146,7 +146,12 @@ class Workshop:
         if not stamp.exists() or not set(wanted) <= set(stamp.read_text().split()):
             remove(home)
             run([python, "-m", "venv", "--without-pip", home])
-            run([python, "-m", "pip", "--python", home / "bin" / "python", "install", "--quiet", *wanted])
+            pinned = run([sys.executable, ROOT / "scripts/requirements/uv"])
+            if pex:
+                pinned += (ROOT / "scripts/requirements/pex.txt").read_text()
+            (home / "requirements.txt").write_text(pinned)
+            pip = [python, "-m", "pip", "--python", home / "bin" / "python", "install", "--quiet"]
+            run([*pip, "--require-hashes", "-r", home / "requirements.txt"])
             stamp.write_text("\n".join(wanted))
         return home / "bin"
 

@@ -45,6 +45,11 @@ pub enum FetchErrorKind {
     Unreachable { reason: String, attempts: u32 },
     #[error("{reason}")]
     Refused { reason: String },
+    /// With the rate.
+    #[error("{reason}")]
+    TooSlow { reason: String },
+    #[error("{reason}")]
+    TimedOut { reason: String },
     #[error("it was replaced while it was fetched, and not only once")]
     Replaced,
     #[error("the work was interrupted")]
@@ -74,6 +79,8 @@ impl Fault for FetchError {
             FetchErrorKind::Status { .. } | FetchErrorKind::Unreachable { .. } | FetchErrorKind::Refused { .. } => {
                 "E_FETCH"
             }
+            FetchErrorKind::TooSlow { .. } => "E_FETCH_SLOW",
+            FetchErrorKind::TimedOut { .. } => "E_FETCH_TIMEOUT",
             FetchErrorKind::Replaced => "E_FETCH_REPLACED",
             FetchErrorKind::Cancelled => "E_INTERRUPTED",
             FetchErrorKind::DestinationExists { .. } | FetchErrorKind::Write { .. } => "E_ARCHIVE_WRITE",
@@ -121,6 +128,10 @@ impl Fault for FetchError {
                 "give the proxy's user and password in its variable: `http://user:password@host:port`"
             }
             FetchErrorKind::Unreachable { .. } => "check the network and the proxy variables, then run it again",
+            FetchErrorKind::TooSlow { .. } => {
+                "run it again, or be content with less: `--min-rate 100` gives up below 100 B/s, `--min-rate 0` never"
+            }
+            FetchErrorKind::TimedOut { .. } => "allow more time with `--max-time`",
             FetchErrorKind::Replaced => "run it again when nobody publishes",
             FetchErrorKind::DestinationExists { .. } => "remove it, or fetch to another place",
             FetchErrorKind::Manifest(error) => return error.hint(),

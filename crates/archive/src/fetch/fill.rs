@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use vocab::{Artifact, Digest, DigestWriter, Event, TransferId};
+use web::Failure;
 
 use super::older::Older;
 use super::origin::{Answer, Origin, repeat};
@@ -256,7 +257,7 @@ impl<'a> Line<'a> {
         let mut landing = Landing::new(self, range.start, range.pieces.iter().map(|index| &self.plan.pieces[*index]));
         let mut whole = None;
         let mut no_range = None;
-        repeat(settings, watch, &self.filler.artifact.file, || {
+        repeat(settings, watch, &self.filler.origin.place(), || {
             let asked = landing.position..range.end;
             let tag = self.tag.lock().unwrap_or_else(PoisonError::into_inner).clone();
             self.requests.fetch_add(1, Ordering::Relaxed);
@@ -303,7 +304,7 @@ impl<'a> Line<'a> {
     fn whole(&self, mut begun: Option<Answer>) -> Result<(), FetchErrorKind> {
         let Filler { settings, watch, artifact, origin, .. } = self.filler;
         let remote = || self.plan.pieces.iter().filter(|piece| piece.from == PieceOrigin::Remote);
-        repeat(settings, watch, &artifact.file, || {
+        repeat(settings, watch, &origin.place(), || {
             let answer = match begun.take() {
                 Some(answer) => answer,
                 None => {
@@ -359,7 +360,7 @@ impl<'a> Landing<'a> {
                 Ok(0) => return Ok(()),
                 Ok(count) => self.take(&buffer[..count])?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Setback::Passing(format!("the connection broke: {error}"))),
+                Err(error) => return Err(Failure::of_body(&error).into()),
             }
         }
         Ok(())

@@ -9,10 +9,11 @@ use std::time::Duration;
 use url::Url;
 use vocab::Event;
 use web::ureq::http::header;
-use web::{Answer as WebAnswer, without_secrets};
+use web::{Answer as WebAnswer, Failure, without_secrets};
 
 use super::server::{Setback, Web};
 use super::{FetchErrorKind, FetchSettings, Watch};
+use crate::open_regular;
 
 /// Manifests of real runtimes have some hundred kilobytes.
 const MAX_MANIFEST: u64 = 64 << 20;
@@ -45,6 +46,14 @@ impl Origin {
         }
     }
 
+    /// As it may be shown.
+    pub(super) fn place(&self) -> String {
+        match self {
+            Self::Disk(path) => path.display().to_string(),
+            Self::Web(web) => without_secrets(web.url().as_str()),
+        }
+    }
+
     /// The text of the manifest beside it.
     pub(super) fn manifest(&self, settings: &FetchSettings, watch: &Watch<'_>) -> Result<Vec<u8>, FetchErrorKind> {
         match self {
@@ -52,7 +61,7 @@ impl Origin {
             Self::Web(web) => {
                 let mut url = web.url().clone();
                 url.set_path(&format!("{}.json", url.path()));
-                repeat(settings, watch, "the manifest", || manifest_on_web(web, &url))
+                repeat(settings, watch, &without_secrets(url.as_str()), || manifest_on_web(web, &url))
             }
         }
     }
@@ -65,7 +74,7 @@ impl Origin {
                 let text = text.map_err(|source| FetchErrorKind::Read { path: path.clone(), source })?;
                 text.ok_or(FetchErrorKind::LargeManifest { limit: MAX_MANIFEST })
             }
-            Self::Web(web) => match repeat(settings, watch, "a small file", || manifest_on_web(web, web.url())) {
+            Self::Web(web) => match repeat(settings, watch, &self.place(), || manifest_on_web(web, web.url())) {
                 Err(FetchErrorKind::NoManifest { place }) => Err(FetchErrorKind::Status { status: 404, place }),
                 result => result,
             },
@@ -83,7 +92,7 @@ impl Origin {
                 if let Some(tag) = tag.filter(|tag| tag.starts_with('"')) {
                     headers.push((header::IF_RANGE, tag.to_owned()));
                 }
-                range_of(web.get(web.url(), &headers)?, &range, size, tag)
+                range_of(web, web.get(web.url(), &headers)?, &range, size, tag)
             }
         }
     }
@@ -92,7 +101,7 @@ impl Origin {
         match self {
             Self::Disk(path) => Ok(Answer::Whole { body: Box::new(open(path)?), size: None, why: "" }),
             Self::Web(web) => match web.get(web.url(), &[])? {
-                answer if answer.status().as_u16() == 200 => Ok(whole_of(answer, "")),
+                answer if answer.status().as_u16() == 200 => Ok(whole_of(web, answer, "")),
                 answer => Err(status_setback(&answer, web.url())),
             },
         }
@@ -113,14 +122,14 @@ fn path_of(place: &str) -> Option<PathBuf> {
 }
 
 fn open(path: &Path) -> Result<File, FetchErrorKind> {
-    File::open(path).map_err(|source| FetchErrorKind::Read { path: path.to_owned(), source })
+    open_regular(path).map_err(|source| FetchErrorKind::Read { path: path.to_owned(), source })
 }
 
 fn manifest_on_disk(path: &Path) -> Result<Vec<u8>, FetchErrorKind> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".json");
     let beside = PathBuf::from(beside);
-    let file = match File::open(&beside) {
+    let file = match open_regular(&beside) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(FetchErrorKind::NoManifest { place: beside.display().to_string() });
@@ -141,15 +150,14 @@ fn read_bounded(reader: impl Read) -> io::Result<Option<Vec<u8>>> {
 }
 
 fn manifest_on_web(web: &Web, url: &Url) -> Result<Vec<u8>, Setback> {
-    let mut answer = web.get(url, &[])?;
+    let answer = web.get(url, &[])?;
     match answer.status().as_u16() {
         200 => {}
         404 | 410 => return Err(FetchErrorKind::NoManifest { place: without_secrets(url.as_str()) }.into()),
         _ => return Err(status_setback(&answer, url)),
     }
     let length = header_text(&answer, &header::CONTENT_LENGTH).and_then(|text| text.parse::<usize>().ok());
-    let body = answer.body_mut().with_config().limit(u64::MAX).reader();
-    let text = read_bounded(body).map_err(|error| Setback::Passing(format!("the connection broke: {error}")))?;
+    let text = read_bounded(web.body(answer)).map_err(|error| Setback::from(Failure::of_body(&error)))?;
     let text = text.ok_or(FetchErrorKind::LargeManifest { limit: MAX_MANIFEST })?;
     match length {
         Some(length) if text.len() < length => {
@@ -167,7 +175,7 @@ fn range_on_disk(path: &Path, range: &Range<u64>) -> Result<Answer, FetchErrorKi
     Ok(Answer::Range { body, end: range.end, tag: None })
 }
 
-fn range_of(answer: WebAnswer, range: &Range<u64>, size: u64, tag: Option<&str>) -> Result<Answer, Setback> {
+fn range_of(web: &Web, answer: WebAnswer, range: &Range<u64>, size: u64, tag: Option<&str>) -> Result<Answer, Setback> {
     let status = answer.status().as_u16();
     let its_tag = header_text(&answer, &header::ETAG).map(str::to_owned);
     if let (Some(before), Some(now), 200 | 206) = (tag, its_tag.as_deref(), status)
@@ -177,7 +185,7 @@ fn range_of(answer: WebAnswer, range: &Range<u64>, size: u64, tag: Option<&str>)
     }
     match status {
         206 => {}
-        200 => return Ok(whole_of(answer, "the server does not send single ranges")),
+        200 => return Ok(whole_of(web, answer, "the server does not send single ranges")),
         416 => return Ok(Answer::NoRange { why: "the server says that it has no such range" }),
         _ => return Err(Setback::of_status(status)),
     }
@@ -186,19 +194,15 @@ fn range_of(answer: WebAnswer, range: &Range<u64>, size: u64, tag: Option<&str>)
         Some(sent)
             if sent.start == range.start && sent.end <= range.end && sent.total.is_none_or(|total| total == size) =>
         {
-            Ok(Answer::Range { body: body_of(answer), end: sent.end, tag: its_tag })
+            Ok(Answer::Range { body: Box::new(web.body(answer)), end: sent.end, tag: its_tag })
         }
         _ => Ok(Answer::NoRange { why: "the server sends other ranges than it is asked for" }),
     }
 }
 
-fn whole_of(answer: WebAnswer, why: &'static str) -> Answer {
+fn whole_of(web: &Web, answer: WebAnswer, why: &'static str) -> Answer {
     let size = header_text(&answer, &header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
-    Answer::Whole { body: body_of(answer), size, why }
-}
-
-fn body_of(answer: WebAnswer) -> Box<dyn Read + Send> {
-    Box::new(answer.into_body().into_with_config().limit(u64::MAX).reader())
+    Answer::Whole { body: Box::new(web.body(answer)), size, why }
 }
 
 fn header_text<'a>(answer: &'a WebAnswer, name: &header::HeaderName) -> Option<&'a str> {
@@ -241,7 +245,8 @@ impl Setback {
     }
 }
 
-/// Runs `attempt` until it succeeds, fails for good, or has had its number of attempts. `what` is for the events.
+/// Runs `attempt` until it succeeds, fails for good, or has had its number of attempts. `what` is for the events: the
+/// URL, without secrets.
 pub(super) fn repeat<T>(
     settings: &FetchSettings,
     watch: &Watch<'_>,

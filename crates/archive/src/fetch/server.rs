@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use web::ureq::http::{HeaderName, Method};
-use web::{Answer, Ask, Client, Credentials, Failure, Limits, Proxies};
+use web::{Answer, Ask, Body, Client, Credentials, Deadline, Failure, FailureKind, Limits, Pace, Proxies};
 
 use super::FetchErrorKind;
 use url::Url;
@@ -16,6 +16,10 @@ pub struct FetchSettings {
     pub connect_limit: Duration,
     /// The longest silence in the middle of an answer.
     pub stall_limit: Duration,
+    /// A server that sends less is given up.
+    pub pace: Pace,
+    /// For everything that is fetched with these settings.
+    pub deadline: Option<Deadline>,
     /// For each range, at least 1.
     pub attempts: u32,
     /// Before the second attempt; doubles from one to the next.
@@ -30,6 +34,8 @@ impl Default for FetchSettings {
             proxies: Proxies::default(),
             connect_limit: Duration::from_secs(10),
             stall_limit: Duration::from_secs(30),
+            pace: Pace::default(),
+            deadline: None,
             attempts: 5,
             first_pause: Duration::from_millis(500),
             at_once: 4,
@@ -52,8 +58,13 @@ impl From<FetchErrorKind> for Setback {
 }
 
 impl From<Failure> for Setback {
-    fn from(Failure { reason, passing }: Failure) -> Self {
-        if passing { Self::Passing(reason) } else { Self::Final(FetchErrorKind::Refused { reason }) }
+    fn from(Failure { reason, kind }: Failure) -> Self {
+        match kind {
+            FailureKind::Passing => Self::Passing(reason),
+            FailureKind::Lasting => Self::Final(FetchErrorKind::Refused { reason }),
+            FailureKind::TooSlow => Self::Final(FetchErrorKind::TooSlow { reason }),
+            FailureKind::Late => Self::Final(FetchErrorKind::TimedOut { reason }),
+        }
     }
 }
 
@@ -64,7 +75,8 @@ pub(super) struct Web {
 
 impl Web {
     pub(super) fn new(url: Url, settings: &FetchSettings) -> Self {
-        let limits = Limits { connect: settings.connect_limit, stall: settings.stall_limit };
+        let FetchSettings { connect_limit: connect, stall_limit: stall, pace, deadline, .. } = *settings;
+        let limits = Limits { connect, stall, pace, deadline };
         Self { url, client: Client::new(settings.proxies.clone(), limits) }
     }
 
@@ -75,5 +87,9 @@ impl Web {
     pub(super) fn get(&self, url: &Url, headers: &[(HeaderName, String)]) -> Result<Answer, Setback> {
         let ask = Ask { method: Method::GET, url: url.clone(), headers: headers.to_vec() };
         Ok(self.client.send(ask, &Credentials::of_url)?)
+    }
+
+    pub(super) fn body(&self, answer: Answer) -> Body {
+        self.client.body(answer)
     }
 }

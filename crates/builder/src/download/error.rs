@@ -57,6 +57,11 @@ pub enum DownloadErrorKind {
     SizeMismatch { expected: u64, actual: u64 },
     #[error("it has more than {limit} bytes")]
     TooLarge { limit: u64 },
+    /// With the rate.
+    #[error("{reason}")]
+    TooSlow { reason: String },
+    #[error("it is not a regular file")]
+    NotAFile,
     #[error("it was not complete within {} s", limit.as_secs())]
     TimedOut { limit: Duration },
     #[error("the build was interrupted")]
@@ -83,6 +88,8 @@ impl Fault for DownloadError {
             DownloadErrorKind::DigestMismatch { .. } | DownloadErrorKind::SizeMismatch { .. } => "E_DIGEST",
             DownloadErrorKind::Cancelled => "E_INTERRUPTED",
             DownloadErrorKind::TimedOut { .. } => "E_DOWNLOAD_TIMEOUT",
+            DownloadErrorKind::TooSlow { .. } => "E_DOWNLOAD_SLOW",
+            DownloadErrorKind::TooLarge { .. } => "E_DOWNLOAD_LARGE",
             _ => "E_DOWNLOAD",
         }
     }
@@ -111,6 +118,14 @@ impl Fault for DownloadError {
             ),
             DownloadErrorKind::TimedOut { .. } => {
                 Some("raise `build.timeout` in the configuration; 0 is no limit. What has arrived is kept".into())
+            }
+            DownloadErrorKind::TooSlow { .. } => Some(
+                "run it again, or be content with less: `--min-rate 100` gives up below 100 B/s, `--min-rate 0` never. \
+                 What has arrived is kept"
+                    .into(),
+            ),
+            DownloadErrorKind::TooLarge { .. } => {
+                Some("find out what it is; `--max-download` allows larger files of unknown size".into())
             }
             DownloadErrorKind::Unreachable { .. } => {
                 Some("check the network and the proxy variables, then run it again; what has arrived is kept".into())

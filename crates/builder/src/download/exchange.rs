@@ -104,13 +104,13 @@ impl Exchange {
 
 fn answer(downloader: &Downloader, ask: Ask, sender: &SyncSender<Piece>) -> Result<(), Failure> {
     let is_head = ask.method == Method::HEAD;
-    let mut response = send(downloader, ask)?;
+    let response = send(downloader, ask)?;
     let head = head_of(&response);
     let length = head.length;
     if sender.send(Piece::Head(head)).is_err() {
         return Ok(());
     }
-    let mut body = response.body_mut().with_config().limit(u64::MAX).reader();
+    let mut body = downloader.client().body(response);
     let mut received = 0;
     let mut buffer = vec![0; PIECE];
     loop {
@@ -124,7 +124,7 @@ fn answer(downloader: &Downloader, ask: Ask, sender: &SyncSender<Piece>) -> Resu
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Failure::passing(format!("the connection broke: {error}"))),
+            Err(error) => return Err(Failure::of_body(&error)),
         }
     }
     if let Some(length) = length.filter(|length| !is_head && received < *length) {

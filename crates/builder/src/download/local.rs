@@ -1,7 +1,7 @@
 //! Files that are already on this machine: `file:` URLs and plain paths.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -25,20 +25,42 @@ pub(super) fn path_of(url: &str) -> Option<PathBuf> {
     }
 }
 
+/// A regular file, which comes to an end.
+pub(super) fn open(path: &Path) -> Result<File, DownloadErrorKind> {
+    archive::open_regular(path).map_err(|source| match source.kind() {
+        io::ErrorKind::InvalidInput => DownloadErrorKind::NotAFile,
+        _ => DownloadErrorKind::Local { path: path.to_owned(), source },
+    })
+}
+
 /// Copies `source` into the store when its digest is right.
 pub(super) fn take_in(watch: &Watch<'_>, request: &FetchRequest, source: &Path) -> Result<(), DownloadErrorKind> {
     let unreadable = |error| DownloadErrorKind::Local { path: source.to_owned(), source: error };
     let store = &watch.context.store;
-    let mut from = File::open(source).map_err(unreadable)?;
+    let mut from = open(source)?;
+    let limit = request.size.unwrap_or(watch.context.downloader.settings().largest);
+    let size = from.metadata().map_err(unreadable)?.len();
+    match request.size {
+        Some(expected) if expected != size => {
+            return Err(DownloadErrorKind::SizeMismatch { expected, actual: size });
+        }
+        None if size > limit => return Err(DownloadErrorKind::TooLarge { limit }),
+        _ => {}
+    }
     let staged = store.stage_file()?;
     let unwritable = |error| StoreError::new("write", staged.path(), error);
     let mut to = File::create_new(staged.path()).map_err(unwritable)?;
-    let (mut state, mut buffer) = (Sha256::new(), vec![0; 1 << 18]);
+    let (mut state, mut buffer, mut length) = (Sha256::new(), vec![0; 1 << 18], 0);
     loop {
         watch.check()?;
         let count = from.read(&mut buffer).map_err(unreadable)?;
         if count == 0 {
             break;
+        }
+        length += count as u64;
+        if length > limit {
+            // It grew meanwhile.
+            return Err(DownloadErrorKind::TooLarge { limit });
         }
         state.update(&buffer[..count]);
         to.write_all(&buffer[..count]).map_err(unwritable)?;

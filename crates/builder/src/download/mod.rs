@@ -34,7 +34,7 @@ pub(crate) use many::at_once;
 pub use many::{bring_all, fetch_all};
 pub use settings::{DownloadSettings, Downloader};
 pub use small::{Unreachable, fetch_bytes, head_status, probe};
-pub use web::{Credentials, Proxies, Secret, without_secrets};
+pub use web::{Credentials, Pace, Proxies, Secret, without_secrets};
 
 /// One file to have in the store.
 #[derive(Clone, Debug)]
@@ -102,7 +102,7 @@ fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool)
     };
     // Whoever held the lock before may have brought it.
     if have(context, request).map_err(failed)?
-        || remote.is_some_and(|remote| remote.bring_blob(context, &request.sha256, &request.file_name))
+        || remote.is_some_and(|remote| remote.bring_blob(context, &request.sha256, &request.file_name, request.size))
     {
         return Ok(blob);
     }
@@ -121,7 +121,7 @@ fn bring(context: &Context, sha256: &Digest, file_name: &str) {
     let Some(remote) = context.store.remote() else { return };
     let lock = context.store.lock("blob", sha256, || context.is_cancelled());
     if matches!(lock, Ok(LockOutcome::Held(_))) && !context.store.blob(sha256).is_file() {
-        remote.bring_blob(context, sha256, file_name);
+        remote.bring_blob(context, sha256, file_name, None);
     }
 }
 

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use vocab::Event;
-use web::Failure;
+use web::{Failure, FailureKind};
 
 use super::{DownloadErrorKind, Watch};
 
@@ -45,9 +45,12 @@ impl<E: Into<DownloadErrorKind>> From<E> for Setback {
 }
 
 impl From<Failure> for Setback {
-    fn from(Failure { reason, passing }: Failure) -> Self {
-        let kind = DownloadErrorKind::Unreachable { reason };
-        if passing { Self::Passing { kind, pause: None } } else { Self::Final(kind) }
+    fn from(Failure { reason, kind }: Failure) -> Self {
+        match kind {
+            FailureKind::Passing => Self::Passing { kind: DownloadErrorKind::Unreachable { reason }, pause: None },
+            FailureKind::Lasting => Self::Final(DownloadErrorKind::Unreachable { reason }),
+            FailureKind::TooSlow | FailureKind::Late => Self::Final(DownloadErrorKind::TooSlow { reason }),
+        }
     }
 }
 
@@ -55,10 +58,10 @@ impl From<Failure> for Setback {
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Runs `attempt` until it succeeds, fails for good, or has had its number of attempts. With an error comes how
-/// many there were. `name` is for the events.
+/// many there were. `place`, the URL without secrets, is for the events.
 pub(super) fn repeat<T>(
     watch: &Watch<'_>,
-    name: &str,
+    place: &str,
     mut attempt: impl FnMut() -> Result<T, Setback>,
 ) -> Result<T, (u32, DownloadErrorKind)> {
     let settings = watch.context.downloader.settings();
@@ -72,7 +75,7 @@ pub(super) fn repeat<T>(
             Err(Setback::Passing { kind, pause }) => (kind, pause),
         };
         watch.context.tell(Event::Retry {
-            what: name.to_owned(),
+            what: place.to_owned(),
             attempt: number + 1,
             of: settings.attempts,
             reason: kind.to_string(),

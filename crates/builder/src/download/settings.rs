@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use vocab::TransferId;
-use web::{Client, Limits, Proxies};
+use web::{Client, Limits, Pace, Proxies};
 
 use super::HostCredentials;
 use super::credentials::Keyring;
@@ -25,6 +25,10 @@ pub struct DownloadSettings {
     pub connect_limit: Duration,
     /// The longest silence in the middle of an answer.
     pub stall_limit: Duration,
+    /// A server that sends less is given up.
+    pub pace: Pace,
+    /// In bytes; of a file whose size nobody told beforehand.
+    pub largest: u64,
     /// At least 1.
     pub attempts: u32,
     /// Before the second attempt; doubles from one to the next.
@@ -39,6 +43,8 @@ impl Default for DownloadSettings {
             proxies: Proxies::default(),
             connect_limit: Duration::from_secs(10),
             stall_limit: Duration::from_secs(30),
+            pace: Pace::default(),
+            largest: 10_000_000_000,
             attempts: 5,
             first_pause: Duration::from_millis(500),
         }
@@ -93,7 +99,9 @@ struct Inner {
 impl Downloader {
     pub fn new(settings: DownloadSettings) -> Self {
         let keyring = Keyring::new(settings.credentials.clone(), settings.netrc.as_deref());
-        let limits = Limits { connect: settings.connect_limit, stall: settings.stall_limit };
+        // The time for a file is watched by who waits for it.
+        let DownloadSettings { connect_limit: connect, stall_limit: stall, pace, .. } = settings;
+        let limits = Limits { connect, stall, pace, deadline: None };
         let client = Client::new(settings.proxies.clone(), limits);
         Self { inner: Arc::new(Inner { settings, keyring, client, transfers: AtomicU64::new(0) }) }
     }

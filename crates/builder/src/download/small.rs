@@ -10,7 +10,7 @@ use web::ureq::http::Method;
 use super::exchange::{Ask, Exchange, Piece};
 use super::retry::{Setback, repeat};
 use super::transfer::web_url;
-use super::{DownloadError, DownloadErrorKind, Watch, local};
+use super::{DownloadError, DownloadErrorKind, Watch, local, without_secrets};
 use crate::Context;
 
 /// A server did not answer, or only with an error of its own.
@@ -35,8 +35,8 @@ pub fn fetch_bytes(context: &Context, url: &str, limit: u64) -> Result<Vec<u8>, 
         return Err(failed(0, DownloadErrorKind::Offline));
     }
     let web = web_url(url).map_err(|kind| failed(0, kind))?;
-    let name = web.path().rsplit('/').next().unwrap_or_default().to_owned();
-    repeat(&watch, &name, || receive(&watch, &web, limit)).map_err(|(attempts, kind)| failed(attempts, kind))
+    repeat(&watch, &without_secrets(url), || receive(&watch, &web, limit))
+        .map_err(|(attempts, kind)| failed(attempts, kind))
 }
 
 fn receive(watch: &Watch<'_>, url: &Url, limit: u64) -> Result<Vec<u8>, Setback> {
@@ -105,8 +105,9 @@ fn ask_head(watch: &Watch<'_>, method: Method, url: &Url) -> Result<u16, String>
 
 fn read_local(path: &std::path::Path, limit: u64) -> Result<Vec<u8>, DownloadErrorKind> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes))
+    let file = local::open(path)?;
+    file.take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
         .map_err(|source| DownloadErrorKind::Local { path: path.to_owned(), source })?;
     if bytes.len() as u64 > limit {
         return Err(DownloadErrorKind::TooLarge { limit });

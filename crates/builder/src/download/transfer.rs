@@ -7,7 +7,7 @@ use web::Failure;
 use super::exchange::{Ask, Exchange, Head, Piece, no_answer};
 use super::partial::Partial;
 use super::retry::{Setback, repeat};
-use super::{DownloadError, DownloadErrorKind, FetchRequest, Watch};
+use super::{DownloadError, DownloadErrorKind, FetchRequest, Watch, without_secrets};
 
 /// Brings the blob. The caller holds its lock.
 pub(super) fn transfer(watch: &Watch<'_>, request: &FetchRequest) -> Result<(), DownloadError> {
@@ -16,18 +16,29 @@ pub(super) fn transfer(watch: &Watch<'_>, request: &FetchRequest) -> Result<(), 
     let url = web_url(&request.url).map_err(|kind| failed(0, kind))?;
     let mut partial = Partial::open(store, &request.sha256).map_err(|error| failed(0, error.into()))?;
     let mut tag = None;
-    let outcome = repeat(watch, &request.file_name, || {
+    let outcome = repeat(watch, &without_secrets(&request.url), || {
         receive_rest(watch, request, &url, &mut partial, &mut tag)?;
         check(request, &mut partial)
     });
     match outcome {
         Ok(()) => partial.become_blob(store, &request.sha256).map_err(|error| failed(0, error.into())),
         Err((attempts, kind)) => {
-            if matches!(kind, DownloadErrorKind::DigestMismatch { .. } | DownloadErrorKind::SizeMismatch { .. }) {
+            if is_useless(&kind) {
                 partial.remove().map_err(|error| failed(attempts, error.into()))?;
             }
             Err(failed(attempts, kind))
         }
+    }
+}
+
+/// What has arrived will never be the file, or fills a disk that everybody needs.
+fn is_useless(kind: &DownloadErrorKind) -> bool {
+    match kind {
+        DownloadErrorKind::DigestMismatch { .. }
+        | DownloadErrorKind::SizeMismatch { .. }
+        | DownloadErrorKind::TooLarge { .. } => true,
+        DownloadErrorKind::Store(error) => error.is_full(),
+        _ => false,
     }
 }
 
@@ -65,6 +76,10 @@ fn receive_rest(
         && expected != actual
     {
         return Err(DownloadErrorKind::SizeMismatch { expected, actual }.into());
+    }
+    let largest = watch.context.downloader.settings().largest;
+    if request.size.is_none() && total.is_some_and(|total| total > largest) {
+        return Err(DownloadErrorKind::TooLarge { limit: largest }.into());
     }
     let id = watch.context.downloader.next_transfer();
     watch.context.tell(Event::TransferStarted {
@@ -111,8 +126,13 @@ fn receive(
             Piece::Body(bytes) => {
                 partial.append(&bytes)?;
                 advanced(bytes.len() as u64);
-                if let Some(expected) = size.filter(|size| partial.length() > *size) {
-                    return Err(DownloadErrorKind::SizeMismatch { expected, actual: partial.length() }.into());
+                let (actual, limit) = (partial.length(), watch.context.downloader.settings().largest);
+                match size {
+                    Some(expected) if actual > expected => {
+                        return Err(DownloadErrorKind::SizeMismatch { expected, actual }.into());
+                    }
+                    None if actual > limit => return Err(DownloadErrorKind::TooLarge { limit }.into()),
+                    _ => {}
                 }
             }
             Piece::End => return Ok(()),
@@ -137,4 +157,30 @@ fn check(request: &FetchRequest, partial: &mut Partial) -> Result<(), Setback> {
         return Err(Failure::passing(reason).into());
     }
     Err(DownloadErrorKind::DigestMismatch { expected, actual }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use super::*;
+    use crate::store::StoreError;
+
+    #[test]
+    fn attack_4_what_arrived_is_dropped_when_the_disk_is_full_and_kept_when_the_network_fails() {
+        let disk = |kind: io::ErrorKind| StoreError::new("write", Path::new("x"), kind.into()).into();
+        let cases = [
+            (disk(io::ErrorKind::StorageFull), true),
+            (disk(io::ErrorKind::QuotaExceeded), true),
+            (disk(io::ErrorKind::PermissionDenied), false),
+            (DownloadErrorKind::TooLarge { limit: 1 }, true),
+            (DownloadErrorKind::TooSlow { reason: String::new() }, false),
+            (DownloadErrorKind::Unreachable { reason: String::new() }, false),
+            (DownloadErrorKind::Cancelled, false),
+        ];
+        for (kind, dropped) in cases {
+            assert_eq!(is_useless(&kind), dropped, "{kind:?}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use rusty_s3::{Bucket, Credentials, S3Action};
 use url::Url;
 use vocab::Digest;
 use web::ureq::http::StatusCode;
-use web::{Answer, ureq};
+use web::{Answer, Failure, ureq};
 
-use super::{Placed, RemoteErrorKind, RemoteStore, Watch};
+use super::{Placed, RemoteErrorKind, RemoteStore, Watch, copy};
 use crate::download::Downloader;
 
 /// How long a signature holds; a request begins at once.
@@ -110,10 +110,10 @@ impl RemoteStore for BucketStore {
         &self.place
     }
 
-    fn get(&self, name: &str, to: &mut File, watch: Watch<'_>) -> Result<bool, RemoteErrorKind> {
+    fn get(&self, name: &str, to: &mut File, limit: u64, watch: Watch<'_>) -> Result<bool, RemoteErrorKind> {
         let key = self.key(name);
         let url = || GetObject::new(&self.bucket, self.credentials.as_ref(), &key).sign(SIGNED_FOR);
-        let mut answer = self.ask(watch, &|agent| agent.get(url().as_str()).call())?;
+        let answer = self.ask(watch, &|agent| agent.get(url().as_str()).call())?;
         match answer.status().as_u16() {
             200 => {}
             404 => {
@@ -124,21 +124,9 @@ impl RemoteStore for BucketStore {
             }
             _ => return Err(refused(answer)),
         }
-        let mut body = answer.body_mut().with_config().limit(u64::MAX).reader();
-        let mut buffer = vec![0; 1 << 17];
-        loop {
-            watch()?;
-            let count =
-                body.read(&mut buffer).map_err(|error| unreachable(format!("the connection broke: {error}")))?;
-            if count == 0 {
-                return Ok(true);
-            }
-            to.write_all(&buffer[..count]).map_err(|source| RemoteErrorKind::Disk {
-                action: "write",
-                path: "what it sent".into(),
-                source,
-            })?;
-        }
+        let body = self.downloader.client().body(answer);
+        copy(body, to, limit, watch, |error| unreachable(Failure::of_body(&error).reason))?;
+        Ok(true)
     }
 
     fn put(&self, name: &str, from: &Path, sha256: &Digest, watch: Watch<'_>) -> Result<Placed, RemoteErrorKind> {

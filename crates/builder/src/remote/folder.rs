@@ -1,13 +1,13 @@
 //! A folder that machines share, over a network file system or a CI cache.
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use archive::FileBeside;
 use vocab::Digest;
 
-use super::{Placed, RemoteErrorKind, RemoteStore, Watch};
+use super::{Placed, RemoteErrorKind, RemoteStore, Watch, copy};
 
 #[derive(Debug)]
 pub struct FolderStore {
@@ -31,11 +31,14 @@ impl RemoteStore for FolderStore {
         &self.place
     }
 
-    fn get(&self, name: &str, to: &mut File, watch: Watch<'_>) -> Result<bool, RemoteErrorKind> {
+    fn get(&self, name: &str, to: &mut File, limit: u64, watch: Watch<'_>) -> Result<bool, RemoteErrorKind> {
         let path = self.path(name);
-        match File::open(&path) {
-            Ok(from) => copy(from, &path, to, watch).map(|()| true),
+        match archive::open_regular(&path) {
+            Ok(from) => copy(from, to, limit, watch, |error| disk("read", &path, error)).map(|()| true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                Err(RemoteErrorKind::Damaged { reason: error.to_string() })
+            }
             Err(error) => Err(disk("read", &path, error)),
         }
     }
@@ -49,21 +52,9 @@ impl RemoteStore for FolderStore {
         let mut staged =
             FileBeside::within(folder, ".put-").map_err(|error| disk("create a file in", folder, error))?;
         let source = File::open(from).map_err(|error| disk("read", from, error))?;
-        copy(source, from, staged.as_file_mut(), watch)?;
+        copy(source, staged.as_file_mut(), u64::MAX, watch, |error| disk("read", from, error))?;
         let claimed = staged.claim(&target).map_err(|error| disk("write", &target, error))?;
         Ok(if claimed { Placed::Ours } else { Placed::Theirs })
-    }
-}
-
-fn copy(mut from: File, path: &Path, to: &mut File, watch: Watch<'_>) -> Result<(), RemoteErrorKind> {
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        watch()?;
-        let count = from.read(&mut buffer).map_err(|error| disk("read", path, error))?;
-        if count == 0 {
-            return Ok(());
-        }
-        to.write_all(&buffer[..count]).map_err(|error| disk("copy", path, error))?;
     }
 }
 

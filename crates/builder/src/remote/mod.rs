@@ -21,6 +21,7 @@ mod profile;
 mod shared;
 
 use std::fs::File;
+use std::io::{self, Read, Write as _};
 use std::path::Path;
 
 use vocab::Digest;
@@ -36,8 +37,8 @@ pub trait RemoteStore: std::fmt::Debug + Send + Sync {
     /// For messages: nothing secret in it.
     fn place(&self) -> &str;
 
-    /// Writes the object's bytes to `to`. False when there is none.
-    fn get(&self, name: &str, to: &mut File, watch: Watch<'_>) -> Result<bool, RemoteErrorKind>;
+    /// Writes the object's bytes to `to`. False when there is none. One of more than `limit` bytes is damaged.
+    fn get(&self, name: &str, to: &mut File, limit: u64, watch: Watch<'_>) -> Result<bool, RemoteErrorKind>;
 
     /// Keeps what is in `from`, whose digest is `sha256`, unless there is an object of this name, which stays as it
     /// is. Nobody ever sees a part of an object.
@@ -46,6 +47,32 @@ pub trait RemoteStore: std::fmt::Debug + Send + Sync {
 
 /// Asked between two pieces of an object: an error ends the transfer.
 pub type Watch<'a> = &'a dyn Fn() -> Result<(), RemoteErrorKind>;
+
+/// Copies up to `limit` bytes; `failed` says what an error of `from` means.
+fn copy(
+    mut from: impl Read,
+    to: &mut File,
+    limit: u64,
+    watch: Watch<'_>,
+    failed: impl Fn(io::Error) -> RemoteErrorKind,
+) -> Result<(), RemoteErrorKind> {
+    let (mut buffer, mut length) = (vec![0; 1 << 17], 0_u64);
+    loop {
+        watch()?;
+        let count = match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed(error)),
+        };
+        length += count as u64;
+        if length > limit {
+            return Err(RemoteErrorKind::Damaged { reason: format!("it has more than {limit} bytes") });
+        }
+        let written = to.write_all(&buffer[..count]);
+        written.map_err(|source| RemoteErrorKind::Disk { action: "write", path: "a copy of it".into(), source })?;
+    }
+}
 
 /// Whose object stands there now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

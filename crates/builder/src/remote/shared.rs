@@ -50,7 +50,8 @@ impl Remote {
     }
 
     /// The file with this digest, now in the local store. False when the remote store has none that can be used.
-    pub fn bring_blob(&self, context: &Context, sha256: &Digest, file_name: &str) -> bool {
+    /// `size` where it is known.
+    pub fn bring_blob(&self, context: &Context, sha256: &Digest, file_name: &str, size: Option<u64>) -> bool {
         let object = object("blobs", sha256);
         let blob = context.store.blob(sha256);
         let judge = |path: &Path| match File::open(path).and_then(Digest::of_reader) {
@@ -58,7 +59,8 @@ impl Remote {
             Ok((actual, _)) => Err(format!("`{file_name}` has the SHA-256 {actual}, {sha256} is expected")),
             Err(error) => Err(error.to_string()),
         };
-        self.bring(context, &object, &blob, &judge)
+        let limit = size.unwrap_or(context.downloader.settings().largest);
+        self.bring(context, &object, &blob, limit, &judge)
     }
 
     /// The cached part with this key, now in the local store.
@@ -67,7 +69,8 @@ impl Remote {
             Some(_) => Ok(()),
             None => Err("it is damaged, or another part".to_owned()),
         };
-        self.bring(context, &object("parts", key), &context.store.part(key), &judge)
+        let limit = context.downloader.settings().largest;
+        self.bring(context, &object("parts", key), &context.store.part(key), limit, &judge)
     }
 
     /// What is recorded under the key, as `judge` reads it; the reason when that refuses it.
@@ -78,14 +81,8 @@ impl Remote {
         judge: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Option<T> {
         let object = object("built", key);
-        let (staged, _) = self.fetch(context, &object)?;
-        let judged = match std::fs::metadata(staged.path()).map(|metadata| metadata.len()) {
-            Ok(size) if size <= LARGEST_RECORD => {
-                std::fs::read(staged.path()).map_err(|error| error.to_string()).and_then(|bytes| judge(&bytes))
-            }
-            Ok(_) => Err(format!("it has more than {LARGEST_RECORD} bytes")),
-            Err(error) => Err(error.to_string()),
-        };
+        let (staged, _) = self.fetch(context, &object, LARGEST_RECORD)?;
+        let judged = std::fs::read(staged.path()).map_err(|error| error.to_string()).and_then(|bytes| judge(&bytes));
         match judged {
             Ok(value) => Some(value),
             Err(reason) => {
@@ -128,9 +125,10 @@ impl Remote {
         context: &Context,
         object: &str,
         target: &Path,
+        limit: u64,
         judge: &dyn Fn(&Path) -> Result<(), String>,
     ) -> bool {
-        let Some((staged, started)) = self.fetch(context, object) else { return false };
+        let Some((staged, started)) = self.fetch(context, object, limit) else { return false };
         if let Err(reason) = judge(staged.path()) {
             self.refuse(context, object, reason);
             return false;
@@ -151,7 +149,7 @@ impl Remote {
     }
 
     /// The object as it came.
-    fn fetch(&self, context: &Context, object: &str) -> Option<(StagedFile, Instant)> {
+    fn fetch(&self, context: &Context, object: &str, limit: u64) -> Option<(StagedFile, Instant)> {
         if self.is_given_up(Way::Read) || self.state().useless.contains(object) {
             return None;
         }
@@ -163,13 +161,17 @@ impl Remote {
                 path: staged.path().to_owned(),
                 source,
             })?;
-            let found = self.store.get(object, &mut file, &|| go_on(context, started))?;
+            let found = self.store.get(object, &mut file, limit, &|| go_on(context, started))?;
             Ok(found.then_some(staged))
         };
         match get(&context.store) {
             Ok(Some(staged)) => Some((staged, started)),
             Ok(None) => {
                 self.state().useless.insert(object.to_owned());
+                None
+            }
+            Err(RemoteErrorKind::Damaged { reason }) => {
+                self.refuse(context, object, reason);
                 None
             }
             Err(kind) => {

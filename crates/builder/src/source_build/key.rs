@@ -143,7 +143,7 @@ pub(super) fn bring(
         Ok(wheel)
     };
     let Some(wheel) = remote.bring_record(context, key, judge) else { return Ok(None) };
-    if !remote.bring_blob(context, &wheel.sha256, &wheel.file_name) {
+    if !remote.bring_blob(context, &wheel.sha256, &wheel.file_name, Some(wheel.size)) {
         return Ok(None);
     }
     // Moved: the store keeps built wheels apart from downloaded ones.

@@ -6,11 +6,9 @@
 mod entries;
 mod info;
 mod prune;
-mod quantity;
 mod verify;
 
 pub use entries::{Entry, entries};
 pub use info::{Info, KindInfo, info};
 pub use prune::{PruneRules, Pruned, RemovedEntry, prune};
-pub use quantity::{QuantityError, parse_duration, parse_size};
 pub use verify::{Damage, Verified, verify};

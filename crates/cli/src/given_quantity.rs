@@ -4,9 +4,9 @@ use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuantityError {
-    #[error("`{text}` is no size: a number and B, K, M, G or T are expected, as in 500M or 1.5T")]
+    #[error("`{text}` is not a size: a number and B, K, M, G or T are expected, as in 500M or 1.5T")]
     Size { text: String },
-    #[error("`{text}` is no time: a whole number and m, h, d or w are expected, as in 12h or 30d")]
+    #[error("`{text}` is not a time: a whole number and s, m, h, d or w are expected, as in 12h or 30d")]
     Duration { text: String },
 }
 
@@ -36,12 +36,13 @@ pub fn parse_size(text: &str) -> Result<u64, QuantityError> {
     if bytes.is_finite() && bytes < u64::MAX as f64 { Ok(bytes as u64) } else { Err(failed()) }
 }
 
-/// `90m`, `12h`, `30d`, `4w`.
+/// `45s`, `90m`, `12h`, `30d`, `4w`.
 pub fn parse_duration(text: &str) -> Result<Duration, QuantityError> {
     let failed = || QuantityError::Duration { text: text.to_owned() };
     let split = text.find(|it: char| !it.is_ascii_digit()).ok_or_else(failed)?;
     let (number, unit) = text.split_at(split);
     let seconds: u64 = match unit {
+        "s" => 1,
         "m" => 60,
         "h" => 3600,
         "d" => 24 * 3600,
@@ -80,6 +81,7 @@ mod tests {
     #[test]
     fn times_are_a_whole_number_and_a_unit() {
         let cases = [
+            ("45s", Some(45)),
             ("90m", Some(5400)),
             ("12h", Some(43_200)),
             ("30d", Some(2_592_000)),

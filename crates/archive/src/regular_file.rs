@@ -1,0 +1,41 @@
+//! Files that come from a folder of others: a mirror, a shared store, a place that was published to.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+/// Opens a file for reading, if it is one. A pipe or a device would make its reader wait, or never come to an end.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let refused = || io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+    // Before it is opened: opening a pipe waits for its writer. And afterwards, since it may be another one by then.
+    if !fs::metadata(path)?.is_file() {
+        return Err(refused());
+    }
+    let file = File::open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(refused()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_4_pipes_devices_and_folders_are_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "x").unwrap();
+        assert!(open_regular(&file).is_ok());
+        assert_eq!(open_regular(&folder.path().join("absent")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let mut refused = vec![folder.path().to_owned()];
+        if cfg!(unix) {
+            refused.push("/dev/zero".into());
+            let pipe = folder.path().join("pipe");
+            assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+            refused.push(pipe);
+        }
+        for path in refused {
+            let error = open_regular(&path).unwrap_err();
+            assert_eq!(error.to_string(), "it is not a regular file", "{}", path.display());
+        }
+    }
+}

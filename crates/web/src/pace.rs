@@ -1,0 +1,188 @@
+//! How long the bytes of an answer may take. A server that is silent meets the limit of [`crate::Limits::stall`]; one
+//! that sends a byte now and then meets these.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+use crate::{Answer, Failure};
+
+/// The lowest rate at which an answer may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// In bytes per second; 0 is none.
+    pub lowest: u64,
+    /// Over which it is measured.
+    pub window: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { lowest: 1000, window: Duration::from_secs(60) }
+    }
+}
+
+/// When everything must have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    pub at: Instant,
+    /// What was asked for, for messages.
+    pub limit: Duration,
+}
+
+impl Deadline {
+    /// `None` for a time that this machine's clock cannot hold, which is as good as no limit.
+    pub fn after(limit: Duration) -> Option<Self> {
+        Instant::now().checked_add(limit).map(|at| Self { at, limit })
+    }
+
+    /// Zero when it is over.
+    pub(crate) fn left(&self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
+    }
+}
+
+/// A limit that ended an answer; the source of an [`io::Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OverLimit {
+    /// In bytes per second.
+    TooSlow {
+        rate: u64,
+        pace: Pace,
+    },
+    Late {
+        limit: Duration,
+    },
+}
+
+impl fmt::Display for OverLimit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooSlow { rate, pace } => write!(
+                formatter,
+                "the server sent {rate} B/s over {} s, and at least {} B/s are asked for",
+                pace.window.as_secs(),
+                pace.lowest
+            ),
+            Self::Late { limit } => write!(formatter, "it was not done within {} s", limit.as_secs_f32()),
+        }
+    }
+}
+
+impl std::error::Error for OverLimit {}
+
+/// Adds up one window after another. Pure: the time is told.
+#[derive(Clone, Copy, Debug)]
+struct Meter {
+    pace: Pace,
+    bytes: u64,
+    waited: Duration,
+}
+
+impl Meter {
+    fn new(pace: Pace) -> Self {
+        Self { pace, bytes: 0, waited: Duration::ZERO }
+    }
+
+    /// `bytes` came after `waited`, in which nothing else was done.
+    fn advance(&mut self, bytes: u64, waited: Duration) -> Result<(), OverLimit> {
+        self.bytes += bytes;
+        self.waited += waited;
+        if self.pace.lowest == 0 || self.waited < self.pace.window {
+            return Ok(());
+        }
+        let rate = self.bytes as f64 / self.waited.as_secs_f64().max(f64::MIN_POSITIVE);
+        if rate < self.pace.lowest as f64 {
+            return Err(OverLimit::TooSlow { rate: rate as u64, pace: self.pace });
+        }
+        (self.bytes, self.waited) = (0, Duration::ZERO);
+        Ok(())
+    }
+}
+
+/// The bytes of an answer, as long as they come in time. [`Failure::of_body`] tells why they ended.
+pub struct Body {
+    reader: ureq::BodyReader<'static>,
+    meter: Meter,
+    deadline: Option<Deadline>,
+}
+
+impl Body {
+    pub(crate) fn new(answer: Answer, pace: Pace, deadline: Option<Deadline>) -> Self {
+        // How many bytes there may be is for the reader to know.
+        let reader = answer.into_body().into_with_config().limit(u64::MAX).reader();
+        Self { reader, meter: Meter::new(pace), deadline }
+    }
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let over = |limit: OverLimit| io::Error::new(io::ErrorKind::TimedOut, limit);
+        let late = |deadline: &Deadline| over(OverLimit::Late { limit: deadline.limit });
+        let begun = Instant::now();
+        let result = self.reader.read(buffer);
+        if let Some(deadline) = self.deadline.as_ref().filter(|deadline| deadline.left().is_zero())
+            && !matches!(result, Ok(0))
+        {
+            return Err(late(deadline));
+        }
+        let count = result?;
+        // At the end nothing is waited for any more.
+        if count > 0 {
+            self.meter.advance(count as u64, begun.elapsed()).map_err(over)?;
+        }
+        Ok(count)
+    }
+}
+
+impl Failure {
+    /// Why reading a [`Body`] failed.
+    pub fn of_body(error: &io::Error) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<OverLimit>()) {
+            Some(over) => Self::from(*over),
+            None => Self::passing(format!("the connection broke: {error}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_11_a_server_is_too_slow_by_its_rate_over_a_window() {
+        let pace = Pace { lowest: 1000, window: Duration::from_secs(60) };
+        let cases: [(&str, Pace, &[(u64, u64)], Option<u64>); 7] = [
+            // (what, pace, bytes and seconds waited for them, the rate that is too low)
+            ("one byte a second", pace, &[(1, 1); 60], Some(1)),
+            ("one byte a second, not yet a window", pace, &[(1, 1); 59], None),
+            ("just enough", pace, &[(1000, 1); 200], None),
+            ("a burst after a silence", pace, &[(1, 59), (100_000, 1)], None),
+            ("fast, then slow", pace, &[(10_000_000, 60), (999, 1), (0, 59)], Some(16)),
+            ("one silence longer than a window", pace, &[(1, 600)], Some(0)),
+            ("no limit", Pace { lowest: 0, ..pace }, &[(1, 3600); 10], None),
+        ];
+        for (what, pace, pieces, expected) in cases {
+            let mut meter = Meter::new(pace);
+            let ended =
+                pieces.iter().find_map(|(bytes, seconds)| meter.advance(*bytes, Duration::from_secs(*seconds)).err());
+            let rate = ended.map(|over| match over {
+                OverLimit::TooSlow { rate, .. } => rate,
+                OverLimit::Late { .. } => panic!("{what}"),
+            });
+            assert_eq!(rate, expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_told_apart_from_a_broken_connection() {
+        let pace = Pace::default();
+        let over = |limit| Failure::of_body(&io::Error::new(io::ErrorKind::TimedOut, limit));
+        let slow = over(OverLimit::TooSlow { rate: 1, pace });
+        assert_eq!(slow.reason, "the server sent 1 B/s over 60 s, and at least 1000 B/s are asked for");
+        assert_eq!(slow.kind, crate::FailureKind::TooSlow);
+        assert_eq!(over(OverLimit::Late { limit: Duration::from_secs(5) }).kind, crate::FailureKind::Late);
+        let broken = Failure::of_body(&io::ErrorKind::ConnectionReset.into());
+        assert_eq!(broken.kind, crate::FailureKind::Passing);
+    }
+}
