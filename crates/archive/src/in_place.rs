@@ -110,7 +110,7 @@ pub fn sweep_artifacts(folder: &Path) -> Vec<PathBuf> {
 
 /// Removes regular files in `folder` whose passing names begin with one of `prefixes`, and which no process has at
 /// work. Gives their paths. What cannot be looked at or removed stays for the next time.
-pub(crate) fn sweep(folder: &Path, prefixes: &[&str]) -> Vec<PathBuf> {
+pub fn sweep(folder: &Path, prefixes: &[&str]) -> Vec<PathBuf> {
     let ours = |name: &str| prefixes.iter().any(|prefix| name.strip_prefix(prefix).is_some_and(is_random));
     let mut removed = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

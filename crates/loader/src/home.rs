@@ -30,6 +30,15 @@ const RECORDS: &str = ".installed";
 /// What nobody has gone on with for so long is of a build that nobody wants any more.
 const PARTIAL_AGE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
+/// While a record is written.
+const STAGED_RECORD: &str = ".record-";
+
+/// One of [`STAGED`] and the six characters that make such a name unlike all others.
+fn is_staged(name: &str) -> bool {
+    let random = STAGED.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or_default();
+    random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home(PathBuf);
 
@@ -64,14 +73,22 @@ impl Home {
     /// What killed processes left. Only while nobody else installs.
     fn clear_up(&self) -> io::Result<()> {
         for item in fs::read_dir(&self.0)?.flatten() {
-            let name = item.file_name();
-            if STAGED.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            // The folder may be one that holds something else, too; a link is nobody's stage.
+            let is_folder = item.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_folder && item.file_name().to_str().is_some_and(is_staged) {
                 self.bring_back(&item.path())?;
                 fs::remove_dir_all(item.path())?;
             }
         }
+        archive::sweep(&self.0.join(RECORDS), &[STAGED_RECORD]);
+        if fs::symlink_metadata(self.partial()).is_ok_and(|metadata| metadata.is_symlink()) {
+            return Ok(());
+        }
         let Ok(items) = fs::read_dir(self.partial()) else { return Ok(()) };
         for item in items.flatten() {
+            if item.path().extension().is_none_or(|extension| extension != "part") {
+                continue;
+            }
             let age = item.metadata().and_then(|it| it.modified()).ok().and_then(|it| it.elapsed().ok());
             if age.is_some_and(|age| age > PARTIAL_AGE) {
                 fs::remove_file(item.path())?;
@@ -155,7 +172,7 @@ impl Home {
     }
 
     pub(crate) fn save_record(&self, folder: &Path, record: &InstallRecord) -> io::Result<()> {
-        let mut beside = FileBeside::within(&self.0.join(RECORDS), ".record-")?;
+        let mut beside = FileBeside::within(&self.0.join(RECORDS), STAGED_RECORD)?;
         beside.write_all(serde_json::to_string(record)?.as_bytes())?;
         beside.replace(&self.record_path(folder))
     }

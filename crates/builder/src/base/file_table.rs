@@ -96,7 +96,10 @@ impl FileTable {
         let folder = path.parent().unwrap_or(Path::new("."));
         let mut file = FileBeside::within(folder, ".table-").map_err(at("create a file in", folder))?;
         io::Write::write_all(&mut file, &text).map_err(at("write", path))?;
-        file.replace(path).map_err(at("write", path))
+        file.replace(path).map_err(at("write", path))?;
+        // Of builders that were killed here.
+        archive::sweep(folder, &[".table-"]);
+        Ok(())
     }
 
     /// `Ok(None)` where none was recorded, the reason where it cannot be used.

@@ -21,6 +21,9 @@ const OLDEST_FORMAT: u64 = 1;
 
 pub const LOCK_FILE: &str = "lock.json";
 
+/// While it is written.
+const STAGED: &str = ".lock-";
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
@@ -259,9 +262,12 @@ impl Lock {
             return Ok(());
         }
         let write = || -> io::Result<()> {
-            let mut beside = FileBeside::within(folder, ".lock")?;
+            let mut beside = FileBeside::within(folder, STAGED)?;
             beside.write_all(text.as_bytes())?;
-            beside.replace(&path)
+            beside.replace(&path)?;
+            // Of builders that were killed here.
+            archive::sweep(folder, &[STAGED]);
+            Ok(())
         };
         write().map_err(|error| LockError { path: path.clone(), kind: LockErrorKind::Write(error) })
     }

@@ -146,7 +146,7 @@ fn a_reinstall_that_was_killed_between_two_renames_loses_nothing() {
     let mut place = Place::new();
     place.publish("one", 1, Channel::Stable, false);
     let folder = installed(&place.get(&[]));
-    let stage = place.home().join(".stage-x");
+    let stage = place.home().join(".stage-Ab12Cd");
     fs::create_dir_all(&stage).unwrap();
     fs::rename(&folder, stage.join(folder.file_name().unwrap())).unwrap();
     assert_eq!(place.json(&[])["installed"], false, "it was brought back");
