@@ -36,6 +36,13 @@ pub fn artifact(sha256: &Digest, file: &str) -> String {
     format!("{ARTIFACTS}{}/{digits}/{file}", &digits[..2])
 }
 
+/// Whether [`artifact`] gives keys of this form. Whatever else lies below `artifacts/` is nobody's to remove.
+pub fn is_artifact(key: &str) -> bool {
+    let rest = key.strip_prefix(ARTIFACTS).unwrap_or_default();
+    let [two, sha256, file] = rest.split('/').collect::<Vec<_>>()[..] else { return false };
+    !file.is_empty() && sha256.parse::<Digest>().is_ok() && two.len() == 2 && sha256.starts_with(two)
+}
+
 pub fn entry(id: &EntryId) -> String {
     format!("{ENTRIES}{id}.json")
 }
@@ -81,6 +88,23 @@ pub(crate) fn escaped(segment: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attack_1_an_artifacts_key_is_told_from_what_somebody_put_beside_it() {
+        let digest = Digest::of("abc");
+        let ours = artifact(&digest, "a.zip.json");
+        let cases = [
+            (ours.as_str(), true),
+            ("artifacts/letter.txt", false),
+            ("artifacts/ba/notes/letter.txt", false),
+            (&ours.replace("/ba/", "/bb/"), false),
+            (&format!("{ours}/more"), false),
+            (&ours.replace("artifacts/", "entries/"), false),
+        ];
+        for (key, expected) in cases {
+            assert_eq!(is_artifact(key), expected, "for {key}");
+        }
+    }
 
     #[test]
     fn each_object_has_one_place() {

@@ -304,7 +304,8 @@ pub fn collect_garbage(from: &dyn Destination, before: SystemTime, dry_run: bool
     // After the objects, so that an entry of a listed object is seen.
     let written = Written::read(from)?;
     let used: BTreeSet<String> = written.entries().flat_map(keys_of).collect();
-    let unused = |row: &Listed| !used.contains(row.key.as_str()) && row.modified < before;
+    let ours = |row: &Listed| object_keys::is_artifact(row.key.as_str());
+    let unused = |row: &Listed| ours(row) && !used.contains(row.key.as_str()) && row.modified < before;
     let objects: Vec<Listed> = objects.into_iter().filter(unused).collect();
     if !dry_run {
         for row in &objects {

@@ -303,9 +303,12 @@ fn gc_removes_only_what_no_entry_points_at() {
     let bench = Bench::new();
     Sketch::new("3.12.10").make(&bench.dist(), |_| ());
     bench.good(&["publish"]);
+    // Attack 1: what somebody keeps among the artifacts.
+    std::fs::write(Path::new(&bench.to).join("artifacts/letter.txt"), "mine").unwrap();
     let before = files_below(Path::new(&bench.to));
     let folder = FolderDestination::new(PathBuf::from(&bench.to));
-    let stray: ObjectKey = "artifacts/ab/abcd/stray.tar.zst".parse().unwrap();
+    let stray = catalogue::object_keys::artifact(&vocab::Digest::of("stray"), "stray.tar.zst");
+    let stray: ObjectKey = stray.parse().unwrap();
     folder.create(&stray, b"stray").unwrap();
     assert!(!bench.good(&["gc"]).out.contains("stray"), "it is too young");
     assert!(bench.good(&["gc", "--dry-run", "--older-than-days", "0"]).out.contains("stray.tar.zst"));
