@@ -21,6 +21,22 @@ fn a_folder_conforms() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+#[cfg(unix)]
+#[test]
+fn attack_4_only_regular_files_of_a_folder_are_read() {
+    let at = tempfile::tempdir().unwrap();
+    let pipe = at.path().join("catalogue.json");
+    assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    let folder = FolderDestination::new(at.path().to_owned());
+    let errors = [
+        folder.get(&key("catalogue.json")).map(drop),
+        folder.read(&key("catalogue.json"), None, &mut Vec::new()).map(drop),
+    ];
+    for error in errors {
+        assert!(told(&error.unwrap_err()).ends_with("it is not a regular file"));
+    }
+}
+
 #[test]
 fn a_bucket_conforms() {
     let server = S3Server::start();

@@ -176,7 +176,7 @@ impl Destination for FolderDestination {
     fn read(&self, key: &ObjectKey, range: Option<std::ops::Range<u64>>, to: &mut dyn Write) -> Result<Option<u64>> {
         let path = self.path(key);
         let inner = || -> io::Result<Option<u64>> {
-            let Some(mut file) = present(File::open(&path))? else { return Ok(None) };
+            let Some(mut file) = present(archive::open_regular(&path))? else { return Ok(None) };
             let length = match range {
                 Some(range) => {
                     file.seek(io::SeekFrom::Start(range.start))?;
@@ -287,7 +287,12 @@ fn tag_of(bytes: &[u8]) -> Tag {
 }
 
 fn read(path: &Path) -> Inner<Option<Vec<u8>>> {
-    present(fs::read(path)).map_err(disk("read", path))
+    let bytes = archive::open_regular(path).and_then(|mut file| {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    });
+    present(bytes).map_err(disk("read", path))
 }
 
 fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
