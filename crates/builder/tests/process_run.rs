@@ -206,6 +206,26 @@ fn what_cannot_be_started_says_why() {
 }
 
 #[test]
+fn attack_13_of_very_many_lines_the_first_are_told_and_how_much_more_there_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let mut context = context(folder.path());
+    context.listener = Arc::new(move |event| {
+        if let Event::Output { line, .. } = event {
+            heard.lock().unwrap().push(line);
+        }
+    });
+    // 10 MB in lines of 1000 bytes.
+    let script = "line=$(head -c 999 /dev/zero | tr '\\0' x); yes $line | head -n 10000";
+    process::run_telling(&context, &shell(folder.path(), script), "yes").unwrap();
+    let told = told.lock().unwrap();
+    let (last, lines) = told.split_last().unwrap();
+    assert!(lines.len() < 5000 && lines.iter().all(|line| line.len() == 999), "{} lines", lines.len());
+    assert_eq!(*last, format!("… {} bytes more were said …", (10_000 - lines.len()) * 999));
+}
+
+#[test]
 fn lines_are_told_while_the_program_runs() {
     let folder = tempfile::tempdir().unwrap();
     let told = Arc::new(Mutex::new(Vec::new()));

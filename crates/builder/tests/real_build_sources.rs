@@ -290,7 +290,7 @@ fn a_plan_says_whose_code_it_runs_and_no_build_runs_none_and_names_all() {
     assert_eq!(run.code, 0, "{}", run.told());
     let notes: Vec<String> =
         run.lines.iter().filter(|line| line["event"] == "note").map(|line| line["text"].to_string()).collect();
-    assert_says(&notes.join("\n"), &["the source of", "`demo`", "`more`", "`pinned`", "is asked what it requires"]);
+    assert_says(&notes.join("\n"), &["resolving may run build back ends", "`demo`", "`more`", "`pinned`"]);
     assert!(runs(&marks) > 0);
 
     // With a lock, too, and of what a rule has built.
@@ -391,7 +391,10 @@ fn what_only_the_code_of_a_source_tells_is_not_taken_over_to_another_platform_in
     let bench = Bench::of(json!({ "dependencies": ["told", "untold"] }), [told, untold, wheel("helper", "1.0")]);
     let run = bench.run(&["plan", PYTHON, "--platform", elsewhere]);
     let warnings = run.warnings().join("\n");
-    assert_says(&warnings, &["W_REQUIREMENTS_ASSUMED what `untold` requires was asked of its source on"]);
+    assert_says(
+        &warnings,
+        &["W_REQUIREMENTS_ASSUMED the requirements of `untold` were computed by running its source on"],
+    );
     assert!(!warnings.contains("`told`"), "{warnings}");
     assert_eq!(runs(&marks), 0, "what it requires stands in its metadata");
     // On its own platform nothing is assumed.

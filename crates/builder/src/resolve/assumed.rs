@@ -42,8 +42,7 @@ pub(super) fn warn(context: &Context, request: &Request, settings: &Settings<'_>
         context.warn(
             "W_REQUIREMENTS_ASSUMED",
             format!(
-                "what {} requires was asked of its source on {host}, which is the only one to know; on {platform} it \
-                 may be something else",
+                "the requirements of {} were computed by running its source on {host}; on {platform} they may differ",
                 quoted(&assumed)
             ),
             Some(platform.to_string()),

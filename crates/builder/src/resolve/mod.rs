@@ -218,7 +218,7 @@ impl<'a> Search<'a> {
         if !new.is_empty() && !self.settings.no_build {
             let names = quoted(&new);
             self.context.note(format!(
-                "the source of {names} is asked what it requires, which may run its build back end (--no-build forbids it)"
+                "resolving may run build back ends to learn what their sources require: {names} (--no-build forbids it)"
             ));
         }
         announced.extend(new);

@@ -158,6 +158,10 @@ impl Fault for SourceBuildError {
             SourceBuildErrorKind::Failed { .. } if NO_COMPILER.iter().any(|text| self.log_mentions(text)) => {
                 Some("a compiler is missing: install gcc (Linux), the Xcode tools (macOS) or MSVC (Windows)".into())
             }
+            SourceBuildErrorKind::Failed { .. } if VARIABLE.iter().any(|text| self.log_mentions(text)) => {
+                let how = "a build gets only the variables that `build.passEnvironment` names, and those for compilers";
+                Some(log.map_or_else(|| how.to_owned(), |log| format!("{how}; {log}")))
+            }
             SourceBuildErrorKind::Failed { .. } => log,
             _ => None,
         }
@@ -170,6 +174,9 @@ fn failed_with(step: &str, code: Option<i32>) -> String {
         None => format!("{step} was ended by a signal"),
     }
 }
+
+/// How builds ask for a variable that they miss.
+const VARIABLE: [&str; 3] = ["environment variable", "env var", "os.environ"];
 
 /// What distutils, meson, CMake and cargo say when there is no compiler.
 const NO_COMPILER: [&str; 6] = [

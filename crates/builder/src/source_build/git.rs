@@ -194,9 +194,10 @@ pub(super) fn copy_work_tree(
     log: &Path,
     timeout: Option<Duration>,
 ) -> Result<(), GitError> {
-    let top = tree.top.to_string_lossy();
-    let url = Url::from_file_path(&tree.top).map_err(|()| GitError {
-        url: top.clone().into_owned(),
+    // git does not take Windows' long form of a path.
+    let top = tree.top.to_string_lossy().trim_start_matches(r"\\?\").to_owned();
+    let url = Url::from_file_path(&top).map_err(|()| GitError {
+        url: top.clone(),
         kind: GitErrorKind::BadUrl { reason: "it is not a folder".to_owned() },
     })?;
     let source = GitSource { url };
