@@ -15,7 +15,7 @@ use crate::Context;
 use crate::base::BaseTree;
 use crate::prepare::Prepared;
 use crate::registries::{self, Pages};
-use crate::resolve::{self, LockedDistribution, LockedSource, MissingRule, Uv};
+use crate::resolve::{LockedDistribution, LockedSource, MissingRule, Uv};
 use crate::source_build::{self, BuiltWheel, SourceBuild, SourceBuildError, SourceInput};
 use crate::uv_settings;
 
