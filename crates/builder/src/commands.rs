@@ -205,7 +205,8 @@ impl Session<'_> {
         } else {
             self.printer.say(&text);
         }
-        let notes: String = notes.iter().map(|note| format!("- {note}\n")).collect();
+        let notes: String = notes.iter().map(|note| format!("- {}\n", cli::markdown::text(note))).collect();
+        let heading = cli::markdown::text(&heading);
         self.printer.summarize(&format!("### {heading}\n\n{}\n\n{notes}", table.markdown()));
     }
 
@@ -242,7 +243,7 @@ impl Session<'_> {
         let lines = summary::ending_lines(report, bytes, &time);
         if !lines.is_empty() {
             self.printer.say(&lines.join("\n"));
-            self.printer.summarize(&format!("```text\n{}\n```", lines.join("\n")));
+            self.printer.summarize(&cli::markdown::fenced(&lines.join("\n")));
         }
         match &report.ending {
             Ending::Planned { .. } => {}

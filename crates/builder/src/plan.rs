@@ -60,7 +60,9 @@ pub enum Action {
     BuildWheel,
     /// Built here from a repository.
     Git,
-    /// From a file or folder of the configuration's own repository.
+    /// A wheel in the configuration's own repository.
+    LocalWheel,
+    /// Built here from a file or folder of the configuration's own repository.
     Path,
     Skipped,
     NotApplicable,
@@ -79,6 +81,7 @@ impl Action {
             Self::Forced => "source, forced",
             Self::BuildWheel => "build wheel",
             Self::Git => "git",
+            Self::LocalWheel => "local wheel",
             Self::Path => "path",
             Self::Skipped => "skipped",
             Self::NotApplicable => "not applicable",
@@ -200,6 +203,7 @@ fn how(request: &Request, name: &DistributionName, source: &LockedSource) -> (Ac
         LockedSource::Git { repository, commit, .. } => {
             (Action::Git, format!("{repository} at {}", commit.get(..12).unwrap_or(commit)))
         }
+        LockedSource::Path { path, .. } if path.as_str().ends_with(".whl") => (Action::LocalWheel, path.to_string()),
         LockedSource::Path { path, .. } => (Action::Path, path.to_string()),
         LockedSource::Sdist { .. } => match request.forced.get(name) {
             Some(reason) => (Action::Forced, reason.clone()),

@@ -11,14 +11,36 @@ pub struct Steps {
     taken: Vec<(&'static str, Duration)>,
 }
 
+/// What a step gives, which knows whether the step did what its name says.
+pub trait StepResult {
+    fn is_done(&self) -> bool;
+}
+
+impl<T, E> StepResult for Result<T, E> {
+    fn is_done(&self) -> bool {
+        self.is_ok()
+    }
+}
+
+/// Answers, of which some may be errors: that all were asked for is the step.
+impl<T> StepResult for Vec<T> {
+    fn is_done(&self) -> bool {
+        true
+    }
+}
+
 impl Steps {
-    /// Runs one step. A failed one counts, too.
-    pub fn run<T>(&mut self, context: &Context, step: &'static str, work: impl FnOnce() -> T) -> T {
+    /// Runs one step. A failed one counts among those taken, and is not called done.
+    pub fn run<T: StepResult>(&mut self, context: &Context, step: &'static str, work: impl FnOnce() -> T) -> T {
         context.tell(Event::StepStarted { step });
         let start = Instant::now();
         let result = work();
         let elapsed = start.elapsed();
-        context.tell(Event::StepFinished { step, elapsed_ms: elapsed.as_millis().try_into().unwrap_or(u64::MAX) });
+        let elapsed_ms = elapsed.as_millis().try_into().unwrap_or(u64::MAX);
+        context.tell(match result.is_done() {
+            true => Event::StepFinished { step, elapsed_ms },
+            false => Event::StepFailed { step, elapsed_ms },
+        });
         self.taken.push((step, elapsed));
         result
     }
@@ -26,5 +48,40 @@ impl Steps {
     /// In the order in which they were taken.
     pub fn taken(&self) -> &[(&'static str, Duration)] {
         &self.taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// case field-plan-counts
+    #[test]
+    fn a_step_that_fails_is_not_called_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&told);
+        let context = Context {
+            listener: Arc::new(move |event| heard.lock().unwrap().push(event)),
+            ..crate::testing::context(folder.path())
+        };
+        let mut steps = Steps::default();
+        assert_eq!(steps.run(&context, "unpack", || Err::<(), _>("torn")), Err("torn"));
+        assert_eq!(steps.run(&context, "fetch", || Ok::<_, ()>(1)), Ok(1));
+        let ends: Vec<_> = told
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|event| match event {
+                Event::StepFinished { step, .. } => format!("{step} done"),
+                Event::StepFailed { step, .. } => format!("{step} failed"),
+                _ => String::new(),
+            })
+            .filter(|end| !end.is_empty())
+            .collect();
+        assert_eq!(ends, ["unpack failed", "fetch done"]);
+        assert_eq!(steps.taken().len(), 2);
     }
 }

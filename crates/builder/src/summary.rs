@@ -1,5 +1,6 @@
 //! What a person is told before and after a build: rows of tables and a few lines, as plain data.
 
+use vocab::foreign_text::printable_line;
 use vocab::{Distribution, Manifest, Outcome, PlatformKey};
 
 use crate::build::{Ending, Report};
@@ -37,7 +38,7 @@ pub fn plan_line(plan: &Plan, bytes: &dyn Fn(u64) -> String) -> String {
         "{} for {}: {base}; {} wheels, {built} built here, {out} not installed; {} to download",
         plan.runtime,
         plan.platform,
-        plan.count(|action| action == Action::Wheel),
+        plan.count(|action| matches!(action, Action::Wheel | Action::LocalWheel)),
         bytes(plan.download_size()),
     )
 }
@@ -83,7 +84,8 @@ fn product_lines(manifest: &Manifest, bytes: &dyn Fn(u64) -> String) -> Vec<Stri
     let mut lines = Vec::new();
     let stand_in = if base.stand_in { format!(", STAND-IN for {}", base.requested) } else { String::new() };
     let absent = if base.absent.is_empty() { String::new() } else { format!("; without {}", base.absent.join(", ")) };
-    lines.push(format!("python    {}{stand_in}, {} ({}){absent}", base.actual, base.source, base.origin));
+    let python = format!("python    {}{stand_in}, {} ({}){absent}", base.actual, base.source, base.origin);
+    lines.push(printable_line(&python));
     lines.push(format!(
         "contents  {} packages, {} files, {}; {}",
         manifest.distributions.len(),
@@ -154,7 +156,7 @@ fn left_out_lines(manifest: &Manifest) -> Vec<String> {
     manifest
         .rules
         .iter()
-        .filter_map(|row| Some(format!("{:<14} {}: {}", word(row.outcome)?, row.name, row.reason)))
+        .filter_map(|row| Some(format!("{:<14} {}: {}", word(row.outcome)?, row.name, printable_line(&row.reason))))
         .collect()
 }
 

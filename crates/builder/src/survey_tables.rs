@@ -4,6 +4,7 @@ use builder::compare::{Change, Comparison, Package, PackageChange, PlatformCompa
 use builder::outdated::{self, Newer, Outdated, OutdatedPackage};
 use cli::Table;
 use vocab::PlatformKey;
+use vocab::foreign_text::printable_line;
 
 /// Of all versions; what comes from a range before what is beyond a pin.
 pub fn outdated(all: &[Outdated]) -> Table {
@@ -69,7 +70,7 @@ pub fn diff_text(comparison: &Comparison, width: Option<usize>) -> String {
     for platform in &comparison.platforms {
         text.push_str(&format!("{}{}\n", platform.platform, heading(platform)));
         for line in lines(platform) {
-            text.push_str(&format!("  {line}\n"));
+            text.push_str(&format!("  {}\n", printable_line(&line)));
         }
         let table = packages(platform);
         if !table.is_empty() {
@@ -81,10 +82,11 @@ pub fn diff_text(comparison: &Comparison, width: Option<usize>) -> String {
 
 /// With the long tables folded away.
 pub fn diff_markdown(comparison: &Comparison) -> String {
-    let mut text = format!("### {} → {}\n", comparison.before, comparison.after);
+    let escaped = cli::markdown::text;
+    let mut text = format!("### {} → {}\n", escaped(&comparison.before), escaped(&comparison.after));
     for platform in &comparison.platforms {
         text.push_str(&format!("\n#### {}{}\n", platform.platform, heading(platform)));
-        let lines: String = lines(platform).iter().map(|line| format!("- {line}\n")).collect();
+        let lines: String = lines(platform).iter().map(|line| format!("- {}\n", escaped(line))).collect();
         if !lines.is_empty() {
             text.push_str(&format!("\n{lines}"));
         }

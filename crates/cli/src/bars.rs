@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use vocab::{Event, PlatformEvent, PlatformKey, TransferId};
 
-use crate::clean::clean_line;
+use vocab::foreign_text::printable_line;
 
 /// More transfers than this run without a bar of their own.
 const MOST_BARS: usize = 12;
@@ -40,7 +40,7 @@ impl Bars {
                 bar.enable_steady_tick(Duration::from_millis(120));
                 self.steps.insert((platform, step), bar);
             }
-            Event::StepFinished { step, .. } => {
+            Event::StepFinished { step, .. } | Event::StepFailed { step, .. } => {
                 if let Some(bar) = self.steps.remove(&(platform, *step)) {
                     bar.finish_and_clear();
                     self.all.remove(&bar);
@@ -62,7 +62,7 @@ impl Bars {
                         .with_style(style("    {msg:36!} {spinner} {decimal_bytes} {decimal_bytes_per_sec}")),
                 };
                 let bar = self.all.add(bar);
-                bar.set_message(clean_line(name));
+                bar.set_message(printable_line(name));
                 // Counted from here, so that what was there already does not count as speed.
                 bar.set_position(*already);
                 bar.reset_eta();

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use vocab::Fault;
+use vocab::foreign_text::printable;
 
 use crate::PrinterSettings;
-use crate::clean::clean;
 use crate::paint::Paint;
 
 /// ```text
@@ -56,7 +56,7 @@ pub(crate) fn causes(fault: &dyn Fault) -> Vec<String> {
 
 /// The second and later lines stand under the first.
 fn indented(text: &str) -> String {
-    clean(text.trim_end()).replace('\n', "\n    ")
+    printable(text.trim_end()).replace('\n', "\n    ")
 }
 
 #[cfg(test)]

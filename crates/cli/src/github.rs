@@ -1,7 +1,7 @@
 //! GitHub Actions: annotations in the log, and the job's summary.
 //! Source: "Workflow commands for GitHub Actions" in GitHub's documentation.
 
-use crate::clean::clean;
+use vocab::foreign_text::printable;
 
 /// `kind` is `error`, `warning` or `notice`; `place` is used where it is `path`, `path:line` or `path:line:column`.
 pub(crate) fn annotation(kind: &str, title: &str, text: &str, place: Option<&str>) -> String {
@@ -47,7 +47,7 @@ impl FilePlace {
 }
 
 fn escaped(text: &str) -> String {
-    clean(text).replace('%', "%25").replace('\n', "%0A")
+    printable(text).replace('%', "%25").replace('\n', "%0A")
 }
 
 fn escaped_property(text: &str) -> String {

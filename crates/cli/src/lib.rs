@@ -14,12 +14,14 @@
 
 mod bars;
 mod build;
-mod clean;
 mod command_pages;
+mod completion;
 mod fault_text;
 mod github;
 mod given_quantity;
 mod lines;
+pub mod markdown;
+mod outlet;
 mod paint;
 mod printer;
 mod program;

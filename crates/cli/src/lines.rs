@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use vocab::foreign_text::{printable, printable_line};
 use vocab::{Event, PlatformEvent, TransferId};
 
-use crate::clean::{clean, clean_line};
 use crate::paint::Paint;
 use crate::{bytes, duration, rate};
 
@@ -27,9 +27,14 @@ impl Lines {
     /// `None` for what has no line of its own. Lines of one text are separated by line breaks.
     pub(crate) fn of(&mut self, event: &Event) -> Option<String> {
         match event {
-            Event::Begun { title } => Some(self.paint.strong(&clean_line(title))),
+            Event::Begun { title } => Some(self.paint.strong(&printable_line(title))),
             Event::StepStarted { .. } | Event::Progress { .. } => None,
             Event::StepFinished { step, elapsed_ms } => Some(self.step(step, *elapsed_ms)),
+            // The error that ended it says so.
+            Event::StepFailed { .. } => {
+                (self.fetched_files, self.fetched_bytes) = (0, 0);
+                None
+            }
             Event::TransferStarted { id, .. } => {
                 self.transfers.insert(*id, 0);
                 None
@@ -44,9 +49,9 @@ impl Lines {
                 None
             }
             Event::Retry { what, attempt, of, reason } => {
-                Some(format!("  retry {attempt} of {of}: {}: {}", clean_line(what), clean_line(reason)))
+                Some(format!("  retry {attempt} of {of}: {}: {}", printable_line(what), printable_line(reason)))
             }
-            Event::Note { text } => Some(format!("  {} {}", self.paint.strong("note:"), clean_line(text))),
+            Event::Note { text } => Some(format!("  {} {}", self.paint.strong("note:"), printable_line(text))),
             Event::Warning { .. } => self.warning(event),
             Event::Of(PlatformEvent { platform, event }) => {
                 // A warning says its platform itself; every other line begins with it.
@@ -57,7 +62,7 @@ impl Lines {
                 })
             }
             Event::Output { program, line } => (self.verbosity > 0)
-                .then(|| self.paint.faint(&format!("    {} | {}", clean_line(program), clean_line(line)))),
+                .then(|| self.paint.faint(&format!("    {} | {}", printable_line(program), printable_line(line)))),
         }
     }
 
@@ -66,10 +71,10 @@ impl Lines {
         let event = if let Event::Of(PlatformEvent { event, .. }) = event { event } else { event };
         let Event::Warning { code, text, place, hint } = event else { return None };
         let title = self.paint.warning(&format!("warning[{code}]:"));
-        let place = place.as_ref().map_or(String::new(), |place| format!("{}: ", clean_line(place)));
-        let mut lines = format!("{title} {place}{}", clean(text.trim_end()).replace('\n', "\n    "));
+        let place = place.as_ref().map_or(String::new(), |place| format!("{}: ", printable_line(place)));
+        let mut lines = format!("{title} {place}{}", printable(text.trim_end()).replace('\n', "\n    "));
         if let Some(hint) = hint {
-            lines.push_str(&format!("\n  {} {}", self.paint.hint("hint:"), clean_line(hint)));
+            lines.push_str(&format!("\n  {} {}", self.paint.hint("hint:"), printable_line(hint)));
         }
         Some(lines)
     }

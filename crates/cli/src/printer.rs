@@ -15,6 +15,7 @@ use crate::bars::Bars;
 use crate::fault_text::{causes, fault_json, render_fault};
 use crate::github;
 use crate::lines::Lines;
+use crate::outlet;
 use crate::{Mode, PrinterSettings};
 
 /// Shared by all threads of a command; what two of them say never mixes within a line.
@@ -68,16 +69,16 @@ impl Printer {
         match self.settings.mode {
             Mode::Json => {
                 let line = serde_json::to_string(&event).unwrap_or_default();
-                state.data(&format!("{line}\n"));
+                state.data(&outlet::json(&line));
             }
             Mode::Quiet => {
                 if let Some(text) = state.lines.warning(&event) {
-                    state.say(&text);
+                    state.say(&self.uncommanded(text));
                 }
             }
             Mode::Bars | Mode::Plain => {
                 if let Some(text) = state.lines.of(&event) {
-                    state.say(&text);
+                    state.say(&self.uncommanded(text));
                 }
             }
         }
@@ -92,10 +93,15 @@ impl Printer {
         }
     }
 
-    /// What the command was asked for, on stdout as it is. A missing line break at the end is added.
+    /// What the command was asked for, on stdout; see [`outlet`] for what no text can do. A missing line break at the
+    /// end is added.
     pub fn data(&self, text: &str) {
-        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-        self.state().data(&format!("{text}{end}"));
+        self.state().data(&outlet::data(text, self.settings.mode, self.settings.github_actions));
+    }
+
+    /// A JSON document, on stdout. It keeps its meaning; what would be hidden in it is escaped.
+    pub fn document(&self, json: &str) {
+        self.state().data(&outlet::json(json));
     }
 
     /// The same as one line of JSON: `{"event": kind, …}` with the fields of `value`, or with `value` itself as
@@ -111,13 +117,13 @@ impl Printer {
             Ok(other) => line["value"] = other,
             Err(error) => line["value"] = json!(error.to_string()),
         }
-        self.state().data(&format!("{line}\n"));
+        self.state().data(&outlet::json(&line.to_string()));
     }
 
     /// For people, on stderr: a table, a closing line. Not said with `--quiet` or `--json`.
     pub fn say(&self, text: &str) {
         if matches!(self.settings.mode, Mode::Bars | Mode::Plain) {
-            self.state().say(text.trim_end_matches('\n'));
+            self.state().say(&outlet::text(text.trim_end_matches('\n'), self.settings.github_actions));
         }
     }
 
@@ -145,9 +151,9 @@ impl Printer {
             bars.clear();
         }
         if self.settings.mode == Mode::Json {
-            state.data(&format!("{}\n", fault_json(fault)));
+            state.data(&outlet::json(&fault_json(fault).to_string()));
         } else {
-            state.say(&render_fault(fault, &self.settings));
+            state.say(&self.uncommanded(render_fault(fault, &self.settings)));
         }
         if self.settings.github_actions {
             let message = fault.to_string();
@@ -165,14 +171,22 @@ impl Printer {
         }
     }
 
+    /// Of text that is printable already and may be coloured.
+    fn uncommanded(&self, text: String) -> String {
+        if self.settings.github_actions { outlet::without_commands(&text) } else { text }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Output that nobody reads any more (a closed pipe) is dropped: the work itself goes on.
+    /// A missing line break at the end is added. Output that nobody reads any more (a closed pipe) is dropped: the
+    /// work itself goes on.
     fn data(&mut self, text: &str) {
+        let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        let text = format!("{text}{end}");
         let stdout = &mut self.stdout;
         let mut write = || drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
         match &self.bars {

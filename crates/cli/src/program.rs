@@ -12,10 +12,11 @@ use clap::Parser;
 use vocab::{Event, Exit, Fault};
 
 use crate::command_pages::{self, Page};
+use crate::completion;
 use crate::{Build, Printer, ShowOptions, Terminal, finish, settings};
 
-/// Ended twice at the user's wish, as shells count it: 128 and the number of the signal.
-const INTERRUPTED: i32 = 130;
+/// Ended at the user's wish, as shells count it: 128 and the number of the signal.
+const INTERRUPTED: u8 = 130;
 
 /// The arguments of a program of this project.
 pub trait CommandLine: Parser {
@@ -51,6 +52,14 @@ fn text_of(variables: &BTreeMap<OsString, OsString>, name: &str) -> Option<Strin
 
 /// Reads the arguments, does the work, and shows what went wrong. The whole `main` of a program.
 pub fn run<A: CommandLine>(build: &Build, work: impl FnOnce(&A, &Process) -> Result<Exit, Box<dyn Fault>>) -> ExitCode {
+    match completion::answered(|| command_pages::with_completions(A::command()), std::env::args_os()) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(message) => {
+            let _ = message.print();
+            return ExitCode::from(Exit::Usage.code());
+        }
+    }
     let asked = match read::<A>(build, std::env::args_os()) {
         Ok(asked) => asked,
         Err(message) => {
@@ -63,7 +72,11 @@ pub fn run<A: CommandLine>(build: &Build, work: impl FnOnce(&A, &Process) -> Res
     match asked {
         Asked::Work(arguments) => {
             let process = surroundings(arguments.show());
-            finish(&process.printer, work(&arguments, &process))
+            let result = work(&arguments, &process);
+            // Work that was finished before it saw the interrupt is done.
+            let is_cut = !matches!(result, Ok(Exit::Done)) && process.cancelled.load(Ordering::Relaxed);
+            let code = finish(&process.printer, result);
+            if is_cut { ExitCode::from(INTERRUPTED) } else { code }
         }
         Asked::Page(page) => {
             Printer::new(crate::PrinterSettings::default()).data(&page.render(A::command()));
@@ -109,7 +122,7 @@ fn watch_for_interrupts(printer: &Printer) -> Arc<AtomicBool> {
     #[expect(clippy::exit, reason = "work that does not look at the flag can be ended in no other way")]
     let handler = ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED);
+            std::process::exit(INTERRUPTED.into());
         }
     });
     if let Err(error) = handler {

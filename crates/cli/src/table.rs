@@ -2,7 +2,9 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::clean::clean_line;
+use vocab::foreign_text::printable_line;
+
+use crate::markdown;
 
 const GAP: usize = 2;
 /// The last column gets at least this much, even when the terminal then breaks lines itself.
@@ -31,7 +33,7 @@ impl Table {
 
     /// Missing cells are empty, surplus ones are left out.
     pub fn row<C: Into<String>>(&mut self, cells: impl IntoIterator<Item = C>) -> &mut Self {
-        let mut row: Vec<String> = cells.into_iter().map(|cell| clean_line(&cell.into())).collect();
+        let mut row: Vec<String> = cells.into_iter().map(|cell| printable_line(&cell.into())).collect();
         row.resize(self.header.len(), String::new());
         self.rows.push(row);
         self
@@ -73,8 +75,7 @@ impl Table {
     /// A table as GitHub renders it.
     pub fn markdown(&self) -> String {
         let line = |cells: &[String]| {
-            let cells: Vec<String> =
-                cells.iter().map(|cell| cell.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;")).collect();
+            let cells: Vec<String> = cells.iter().map(|cell| markdown::text(cell)).collect();
             format!("| {} |\n", cells.join(" | "))
         };
         let rule: Vec<&str> =

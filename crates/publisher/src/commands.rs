@@ -329,7 +329,7 @@ impl Session<'_> {
             if self.json {
                 self.printer.json("entry", entry);
             } else {
-                self.printer.data(&entry.to_text());
+                self.printer.document(&entry.to_text());
             }
         }
         Ok(Exit::Done)

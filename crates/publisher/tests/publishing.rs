@@ -221,6 +221,51 @@ fn k4_a_wrong_destination_is_named_with_its_variable() {
     assert!(run.code == 2 && run.told.contains("PYDIST_PUBLISH_TO: unsupported scheme `http:`"), "{}", run.told);
 }
 
+/// attack 7: what a manifest of somebody else says is shown, and does nothing.
+#[test]
+fn a_hostile_manifest_controls_neither_a_terminal_nor_a_runner_nor_a_page() {
+    const HOSTILE: &str = "x\n::set-output name=a::b\n    ##[error]y \u{1b}[31m\u{9b}2J\u{202e}\u{200b}\r<script>";
+    let mut bench = Bench::new();
+    bench.variables.push(("GITHUB_ACTIONS", "true".to_owned()));
+    Sketch::new("3.12.10").make(&bench.dist(), |manifest| {
+        manifest["base"]["origin"] = json!(HOSTILE);
+        manifest["distributions"][0]["licence"] = json!(HOSTILE);
+        manifest["rules"] = json!([{ "name": "demo", "outcome": "skipped", "reason": HOSTILE }]);
+    });
+    let harmless = |text: &str| {
+        let hidden = text.chars().find(|character| vocab::foreign_text::is_hidden(*character));
+        assert_eq!(hidden, None, "{text:?}");
+        let commands = text.lines().filter(|line| line.trim_start().starts_with("::"));
+        let ours = |line: &str| line.starts_with("::warning ") || line.starts_with("::error ");
+        assert!(!text.contains("##[") && commands.clone().all(ours), "{text}");
+    };
+    bench.good(&["publish"]);
+    let reason = ["--reason", HOSTILE];
+    let lines: [&[&str]; 7] = [
+        &["publish", "--dry-run"],
+        &["list"],
+        &["show", "3.12.10"],
+        &["--json", "show", "3.12.10"],
+        &["verify"],
+        &[&["retract", "3.12.10"], &reason[..]].concat(),
+        &["list", "--all"],
+    ];
+    for line in lines {
+        let run = bench.good(line);
+        harmless(&run.out);
+        harmless(&run.told);
+    }
+    let pages = walkdir::WalkDir::new(Path::new(&bench.to).join("site")).into_iter().flatten();
+    let mut looked_at = 0;
+    for page in pages.filter(|it| it.path().extension().is_some_and(|extension| extension == "html")) {
+        let text = fs::read_to_string(page.path()).unwrap();
+        let hidden = text.chars().find(|character| vocab::foreign_text::is_hidden(*character));
+        assert!(hidden.is_none() && !text.contains("y <script>"), "{}", page.path().display());
+        looked_at += 1;
+    }
+    assert!(looked_at > 0);
+}
+
 #[test]
 fn a_changed_pin_sends_what_changed_and_the_server_copies_the_rest() {
     let server = S3Server::start();

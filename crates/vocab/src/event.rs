@@ -22,6 +22,11 @@ pub enum Event {
         step: &'static str,
         elapsed_ms: u64,
     },
+    /// The step ended with an error, which is told by itself, or was interrupted.
+    StepFailed {
+        step: &'static str,
+        elapsed_ms: u64,
+    },
     /// Bytes begin to move. `total` in bytes, absent when the other side does not say; `already` were there
     /// from an interrupted attempt.
     TransferStarted {

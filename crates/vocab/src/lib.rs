@@ -18,6 +18,7 @@ mod distribution_name;
 mod event;
 mod fault;
 mod file_name;
+pub mod foreign_text;
 mod manifest;
 mod platform_key;
 mod store_address;

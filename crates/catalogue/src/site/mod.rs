@@ -14,6 +14,8 @@ mod words;
 
 use std::collections::BTreeMap;
 
+use vocab::foreign_text::printable;
+
 use crate::{Catalogue, Entry, object_keys};
 
 /// What the pages say about the place where they lie.
@@ -40,10 +42,15 @@ pub fn site(catalogue: &Catalogue, entries: &[Entry], settings: &SiteSettings) -
     let mut put = |path: &str, content: Vec<u8>| files.insert(format!("{}{path}", object_keys::SITE), content);
     put("style.css", include_bytes!("style.css").to_vec());
     put("script.js", include_bytes!("script.js").to_vec());
-    put("index.html", index_page::page(&runtimes, catalogue, settings).into_string().into_bytes());
+    put("index.html", shown(index_page::page(&runtimes, catalogue, settings)));
     for runtime in &runtimes {
         let page = runtime_page::page(runtime, catalogue, settings);
-        put(&format!("{}/index.html", runtime.version), page.into_string().into_bytes());
+        put(&format!("{}/index.html", runtime.version), shown(page));
     }
     files
+}
+
+/// Names and reasons come from manifests; what maud does not escape is what is not seen.
+fn shown(page: maud::Markup) -> Vec<u8> {
+    printable(&page.into_string()).into_bytes()
 }
