@@ -148,7 +148,7 @@ pub struct BuildArguments {
     /// Run the import check for other platforms, too: Linux in qemu-user, Windows in wine (see scripts/emulators).
     #[arg(long)]
     pub emulate: bool,
-    /// Go on with an empty document where a configuration file is missing or broken.
+    /// Treat a missing or invalid shared-config.json as empty.
     #[arg(long)]
     pub lenient_config: bool,
     /// Folder for artifacts and manifests; `dist` in the repository when not given.

@@ -153,7 +153,9 @@ fn tell_gaps(session: &Session<'_>, matrix: &Matrix) {
             "the lock of {version} has no fresh rows for {}: what has no wheel there is not known, and --locked will fail",
             platforms.join(", ")
         );
-        session.warn("W_LOCK_STALE", text, Some(format!("run `builder lock {version} --platform all` and commit it")));
+        // Rows for more than these could be for platforms that the version is not made for.
+        let hint = format!("run `builder lock {version} --platform {}` and commit it", platforms.join(","));
+        session.warn("W_LOCK_STALE", text, Some(hint));
     }
 }
 

@@ -23,7 +23,7 @@ struct Arguments {
     #[arg(long)]
     strict: bool,
 
-    /// Go on with an empty configuration where shared-config.json is missing or no JSON object
+    /// Treat a missing or invalid shared-config.json as empty
     #[arg(long)]
     lenient_config: bool,
 
