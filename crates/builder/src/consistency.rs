@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use config_merger::{Requirement, RequirementSource};
-use vocab::{DistributionName, PlatformKey, PythonVersion};
+use config_merger::{Applies, Requirement, RequirementSource};
+use vocab::DistributionName;
+
+use crate::resolve::Target;
 
 /// One installed distribution with the requirements of its metadata.
 #[derive(Clone, Debug)]
@@ -27,22 +29,25 @@ pub struct Unmet {
 }
 
 /// Sorted. Requirements of extras are not looked at, nor lines that are not PEP 508: old metadata holds such.
-/// `exempt` are those whose requirements were left out on purpose.
+/// `exempt` are those whose requirements were left out on purpose, `told` those that are missing with a reason which
+/// the reader has been given: there a marker that nobody can answer is not told again.
 pub fn unmet(
     members: &[Member<'_>],
     exempt: &BTreeSet<DistributionName>,
-    platform: PlatformKey,
-    python: PythonVersion,
+    target: &Target,
+    told: &BTreeSet<DistributionName>,
 ) -> Vec<Unmet> {
     let installed: BTreeMap<&DistributionName, &str> = members.iter().map(|it| (it.name, it.version)).collect();
     let mut unmet = BTreeSet::new();
     for member in members.iter().filter(|member| !exempt.contains(member.name)) {
         for line in member.requires {
             let Some(requirement) = config_merger::requirement_of_metadata(line) else { continue };
-            if !requirement.applies_to(platform, python) {
-                continue;
-            }
             let version = installed.get(&requirement.name).copied();
+            match requirement.applies(target.platform, target.python, target.system) {
+                Applies::No => continue,
+                Applies::Unknown if version.is_some() || told.contains(&requirement.name) => continue,
+                Applies::Unknown | Applies::Yes => {}
+            }
             let met = version.is_some_and(|version| is_met(&requirement, version));
             if !met {
                 unmet.insert(Unmet {
@@ -65,6 +70,8 @@ fn is_met(requirement: &Requirement, version: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use vocab::PlatformKey;
+
     use super::*;
 
     #[test]
@@ -81,13 +88,33 @@ mod tests {
             Member { name: &names[1], version: "2.2.3", requires: &pandas },
             Member { name: &names[2], version: "2.2.6", requires: &[] },
         ];
-        let python = "3.12.10".parse().unwrap();
-        let found = unmet(&members, &BTreeSet::new(), PlatformKey::LinuxX64, python);
+        let (linux, windows) = (target(PlatformKey::LinuxX64), target(PlatformKey::WindowsX64));
+        let found = unmet(&members, &BTreeSet::new(), &linux, &BTreeSet::new());
         let said: Vec<_> =
             found.iter().map(|it| format!("{} {} {:?}", it.parent, it.requirement, it.installed.as_deref())).collect();
         assert_eq!(said, ["pandas numpy>=2.3 Some(\"2.2.6\")", "polars-ds polars>=1.4 None"]);
         let exempt = BTreeSet::from([names[0].clone(), names[1].clone()]);
-        assert_eq!(unmet(&members, &exempt, PlatformKey::LinuxX64, python), []);
-        assert_eq!(unmet(&members, &BTreeSet::new(), PlatformKey::WindowsX64, python).len(), 3);
+        assert_eq!(unmet(&members, &exempt, &linux, &BTreeSet::new()), []);
+        assert_eq!(unmet(&members, &BTreeSet::new(), &windows, &BTreeSet::new()).len(), 3);
+    }
+
+    #[test]
+    fn what_hangs_on_the_kernel_is_answered_from_the_oldest_system_or_told_once() {
+        let name: DistributionName = "hkern".parse().unwrap();
+        let requires = ["six; platform_release >= '17.0'".to_owned()];
+        let members = [Member { name: &name, version: "1.0", requires: &requires }];
+        let (none, six) = (BTreeSet::new(), BTreeSet::from(["six".parse().unwrap()]));
+        for (platform, told, expected) in [
+            (PlatformKey::MacosxX64, &none, 1),
+            (PlatformKey::MacosxX64, &six, 1),
+            (PlatformKey::LinuxX64, &none, 1),
+            (PlatformKey::LinuxX64, &six, 0),
+        ] {
+            assert_eq!(unmet(&members, &none, &target(platform), told).len(), expected, "for {platform} {told:?}");
+        }
+    }
+
+    fn target(platform: PlatformKey) -> Target {
+        Target::new(platform, "3.12.10".parse().unwrap())
     }
 }

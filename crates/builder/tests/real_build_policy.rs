@@ -434,3 +434,115 @@ fn a_skip_of_what_another_package_requires_names_the_parent() {
     assert_eq!(run.error()["code"], "E_UNMET_REQUIREMENT");
     assert_says(&run.told(), &["`parent`", "child"]);
 }
+
+#[test]
+fn case_field_requires_python_upper_bound_the_newest_version_for_this_python_is_taken() {
+    let not_for_it = |version: &str| WheelBuilder::new("demo", version).requires_python(">=3.8,<3.14").build();
+    let files = || {
+        let for_it = WheelBuilder::new("demo", "1.0").requires_python(">=3.8").build();
+        [wheel("demo", "0.9"), for_it, not_for_it("2.0"), not_for_it("3.0")]
+    };
+    let bench = Bench::of(json!({ "dependencies": ["parent"] }), files());
+    let parent = WheelBuilder::new("parent", "1.0").requires("demo").build();
+    bench.repository.file(&format!("python-{}/{}", support::PYTHON, parent.file_name), parent.bytes);
+    bench.packages(json!({ "dependencies": [format!("./{}", parent.file_name)] }));
+    assert_eq!(bench.build().installed(), ["demo 1.0", "parent 1.0"]);
+    // One question finds out about all of its versions.
+    let pages = bench.requests().iter().filter(|path| *path == "/simple/demo/").count();
+    assert!(pages <= 6, "{:?}", bench.requests());
+
+    bench.packages(json!({ "dependencies": ["demo==2.0"] }));
+    let run = bench.fail(&[], 1);
+    assert_eq!(run.error()["code"], "E_REQUIRES_PYTHON", "{}", run.told());
+    assert_says(&run.told(), &["demo 2.0 requires Python `>=3.8,<3.14`", "the runtime has 3.14.6"]);
+
+    bench.packages(json!({ "dependencies": ["demo>=2"] }));
+    let run = bench.fail(&[], 1);
+    assert_says(&run.told(), &["not for Python 3.14.6, by their Requires-Python: demo 2.0, demo 3.0"]);
+
+    // A file of the repository is a pin, too.
+    let own = not_for_it("2.0");
+    bench.repository.file(&format!("python-{}/{}", support::PYTHON, own.file_name), own.bytes);
+    bench.packages(json!({ "dependencies": [format!("./{}", own.file_name)] }));
+    assert_eq!(bench.fail(&[], 1).error()["code"], "E_REQUIRES_PYTHON");
+}
+
+#[test]
+fn a_wheel_whose_index_hides_its_python_is_found_out_before_it_is_shipped() {
+    let mut demo = WheelBuilder::new("demo", "1.0").requires_python("<3.14").build();
+    demo.requires_python = None;
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [demo]);
+    let run = bench.run(&[support::PYTHON]);
+    assert_eq!((run.code != 0, &run.error()["code"]), (true, &json!("E_REQUIRES_PYTHON")), "{}", run.told());
+    assert!(!bench.prefix().exists());
+}
+
+#[test]
+fn case_field_kernel_markers_are_answered_from_the_oldest_system_or_warned_of() {
+    let parent = WheelBuilder::new("hkern", "1.0")
+        .requires("six; platform_system == \"Darwin\" and platform_release >= \"17.0\"")
+        .requires("idna; platform_system == \"Linux\" and platform_release >= \"3.10\"")
+        .requires("certifi; platform_system == \"Windows\" and platform_release >= \"8\"")
+        .requires("attrs; platform_version != \"x\"")
+        .build();
+    let bench = Bench::new(["six", "idna", "certifi", "attrs"].map(|name| wheel(name, "1.0")));
+    bench.repository.file(&format!("python-{}/{}", support::PYTHON, parent.file_name), parent.bytes);
+    bench.packages(json!({ "dependencies": [format!("./{}", parent.file_name)] }));
+    let run = bench.run(&["lock", support::PYTHON, "--platform", "all"]);
+    assert_eq!(run.code, 0, "{}", run.told());
+    let names = |platform: &str| -> Vec<String> {
+        let rows = bench.lock()["platforms"][platform]["distributions"].as_array().unwrap().clone();
+        rows.iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+    };
+    for platform in ["macosx-x64", "macosx-aarch64"] {
+        assert_eq!(names(platform), ["attrs", "hkern", "six"], "on {platform}");
+    }
+    for platform in ["linux-x64", "linux-aarch64", "windows-x64"] {
+        assert_eq!(names(platform), ["attrs", "hkern"], "on {platform}");
+    }
+    let warnings = run.warnings().join("\n");
+    assert_says(&warnings, &["`idna` is left out: `hkern` requires it only where", "`certifi` is left out: `hkern`"]);
+    assert!(!warnings.contains("`six`") && !warnings.contains("`attrs`"), "{warnings}");
+}
+
+#[test]
+fn case_field_file_url_in_metadata_is_refused_with_what_to_list() {
+    let bench = Bench::of(json!({ "dependencies": ["./hurl-1.0-py3-none-any.whl"] }), []);
+    let child = wheel("hdep", "1.0");
+    let url = format!("file://{}", child.write_to(&bench.path("elsewhere")).display());
+    let parent = WheelBuilder::new("hurl", "1.0").requires(&format!("hdep @ {url}")).build();
+    for file in [&parent, &child] {
+        bench.repository.file(&format!("python-{}/{}", support::PYTHON, file.file_name), file.bytes.clone());
+    }
+    let run = bench.fail(&[], 2);
+    assert_says(&run.told(), &["`hurl` requires `hdep` by the URL file:///", "which is not supported"]);
+    assert_says(&run.told(), &["`./hdep-1.0-py3-none-any.whl`"]);
+
+    // As the hint says, also where the URL leads nowhere.
+    fs::remove_dir_all(bench.path("elsewhere")).unwrap();
+    bench.packages(json!({ "dependencies": ["./hurl-1.0-py3-none-any.whl", "./hdep-1.0-py3-none-any.whl"] }));
+    assert_eq!(bench.build().installed(), ["hdep 1.0", "hurl 1.0"]);
+}
+
+#[test]
+fn case_seed_own_config_names_what_an_empty_list_leaves_aside() {
+    let bench = Bench::of(json!({ "dependencies": [] }), []);
+    bench.repository.file("shared-config.json", json!({ "packages": { "dependencies": ["six==1.17.0"] } }).to_string());
+    let run = bench.build();
+    assert_eq!(run.rules(), ["not-applicable six: it is a shared dependency, and the version's own list is empty"]);
+    assert_says(&run.warnings().join("\n"), &["the list is empty, so the shared requirement is not installed"]);
+    bench.fail(&["--strict"], 2);
+}
+
+#[test]
+fn case_field_hints_nobody_can_follow_names_what_can_be_done_in_the_configuration() {
+    let mut old = FixtureIndex::new();
+    let additional = old.add(wheel("six", "1.10.0")).serve();
+    let bench = Bench::new([wheel("six", "1.17.0")]);
+    bench.config(json!({
+        "registries": { "additional": [additional.simple_url()] }, "packages": { "dependencies": ["six==1.17.0"] },
+    }));
+    let run = bench.fail(&[], 1);
+    assert_says(&run.told(), &["`registries.pinned`", "list the default index first in `registries.additional`"]);
+    assert!(!run.told().contains("--index-strategy"), "{}", run.told());
+}

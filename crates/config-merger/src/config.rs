@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use vocab::{DistributionName, PlatformKey, SystemVersion, VersionString};
 
-use crate::{CopyFile, Policy, PythonSettings, Requirement};
+use crate::{Applies, CopyFile, Policy, PythonSettings, Requirement};
 
 /// Per distribution and platform, why a rule holds there. No reason is empty.
 pub type Reasons = BTreeMap<DistributionName, BTreeMap<PlatformKey, String>>;
@@ -166,6 +166,11 @@ pub enum Layout {
 }
 
 impl Config {
+    /// Whether a requirement's marker holds on the platform's oldest system.
+    pub fn applies(&self, requirement: &Requirement, platform: PlatformKey) -> Applies {
+        requirement.applies(platform, self.version.python(), self.oldest_system.get(&platform).copied())
+    }
+
     /// The general list and the platform's own, with what is left by the markers there. A distribution named in
     /// both comes once, with the extras of both.
     pub fn dependencies_for(&self, platform: PlatformKey) -> Vec<Requirement> {
@@ -173,7 +178,7 @@ impl Config {
         let mut chosen: Vec<Requirement> = Vec::new();
         let mut index_of: HashMap<&DistributionName, usize> = HashMap::new();
         for requirement in self.packages.dependencies.iter().chain(own) {
-            if !requirement.applies_to(platform, self.version.python()) {
+            if self.applies(requirement, platform) != Applies::Yes {
                 continue;
             }
             match index_of.get(&requirement.name) {

@@ -7,13 +7,14 @@ use vocab::{DistributionName, PlatformKey};
 use crate::document::shown;
 use crate::places::Places;
 use crate::report::Report;
-use crate::{Config, FindingCode, Place, Requirement};
+use crate::{Applies, Config, FindingCode, Place, Requirement};
 
 pub(crate) fn check(config: &Config, places: &Places, fallback: &Place, report: &mut Report) {
     let mut check = Check { config, places, fallback, report };
     check.two_versions();
     check.only_binary();
     check.skipped_rules();
+    check.kernel_markers();
 }
 
 /// A branch or a tag can move, so that the same configuration gives another runtime tomorrow.
@@ -48,7 +49,7 @@ impl Check<'_> {
             let own = own.iter().enumerate().map(|(index, own)| (offset(platform) + index, own));
             let mut first_of: HashMap<&DistributionName, (usize, &Requirement)> = HashMap::new();
             for (index, requirement) in packages.dependencies.iter().enumerate().chain(own) {
-                if !requirement.applies_to(platform, self.config.version.python())
+                if self.config.applies(requirement, platform) != Applies::Yes
                     || self.config.skip_reason(&requirement.name, platform).is_some()
                 {
                     continue;
@@ -128,6 +129,33 @@ impl Check<'_> {
                 let text = format!("`{name}` is skipped on {}, so this rule has no effect there", listed(&platforms));
                 self.report.warning(FindingCode::Conflict, place, text, Some("remove one of the two".into()));
             }
+        }
+    }
+
+    /// A marker that asks for what is known only where a runtime is used.
+    fn kernel_markers(&mut self) {
+        let packages = &self.config.packages;
+        let mut unknown: Vec<(&Requirement, Vec<PlatformKey>)> = Vec::new();
+        for platform in PlatformKey::ALL {
+            let own = packages.platform_specific.get(&platform).map_or(&[][..], |own| &own.dependencies);
+            for requirement in packages.dependencies.iter().chain(own) {
+                if self.config.applies(requirement, platform) != Applies::Unknown {
+                    continue;
+                }
+                match unknown.iter_mut().find(|(other, _)| std::ptr::eq(*other, requirement)) {
+                    Some((_, platforms)) => platforms.push(platform),
+                    None => unknown.push((requirement, vec![platform])),
+                }
+            }
+        }
+        for (requirement, platforms) in unknown {
+            let text = format!(
+                "{} is not installed on {}: nobody can tell its kernel beforehand",
+                shown(&requirement.text),
+                listed(&platforms)
+            );
+            let hint = "leave `platform_release` and `platform_version` out of the marker".to_owned();
+            self.report.warning(FindingCode::Requirement, requirement.place.clone(), text, Some(hint));
         }
     }
 

@@ -33,6 +33,7 @@ mod merge;
 mod overrides;
 mod patch;
 
+mod applies;
 mod base_source;
 mod config;
 mod copy_file;
@@ -47,6 +48,7 @@ mod report;
 
 mod schema;
 
+pub use applies::Applies;
 pub use base_source::{ArchiveSource, BaseSource, PythonSettings};
 pub use config::{
     BuildSettings, BuildWheel, Config, Layout, Packages, PlatformPackages, Reasons, Registries, Resolution, Runners,

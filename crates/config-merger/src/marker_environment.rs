@@ -23,7 +23,7 @@ pub fn marker_environment(platform: PlatformKey, python: PythonVersion) -> Optio
         os_name,
         platform_machine,
         platform_python_implementation: "CPython",
-        // The release of the kernel is not known before the runtime is used.
+        // What can be told of the kernel is told by `applies`.
         platform_release: "",
         platform_system,
         platform_version: "",

@@ -7,10 +7,11 @@ use std::path::Path;
 use pep440_rs::VersionSpecifiers;
 use pep508_rs::{ExtraName, MarkerTree};
 use serde::{Serialize, Serializer};
-use vocab::{DistributionName, PlatformKey, PythonVersion, TreePath, VersionString};
+use vocab::{DistributionName, PlatformKey, PythonVersion, SystemVersion, TreePath, VersionString};
 
+use crate::Place;
+use crate::applies::{self, Applies};
 use crate::requirement_text::with_text;
-use crate::{Place, marker_environment};
 
 /// Serialised as its canonical text. Two are equal when their texts are.
 #[derive(Clone, Debug)]
@@ -79,11 +80,10 @@ impl Requirement {
         matches!(self.source, RequirementSource::Git { .. })
     }
 
-    /// Whether the marker holds on the target; the machine this runs on has no say.
-    pub fn applies_to(&self, platform: PlatformKey, python: PythonVersion) -> bool {
-        // No extra is asked for when a runtime's own list is read.
-        self.marker.is_true()
-            || marker_environment(platform, python).is_none_or(|target| self.marker.evaluate(&target, &[]))
+    /// Whether the marker holds on the target; the machine this runs on has no say. `system` is the oldest that the
+    /// runtime must run on.
+    pub fn applies(&self, platform: PlatformKey, python: PythonVersion, system: Option<SystemVersion>) -> Applies {
+        applies::applies(&self.marker, platform, python, system)
     }
 
     /// The line for a resolver. `repository` is the absolute path of the repository's root; it appears only for a

@@ -3,12 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use vocab::{DistributionName, Exit, Fault, PlatformKey, TreePath};
+use vocab::{DistributionName, Exit, Fault, PlatformKey, PythonVersion, TreePath};
 
 use crate::said::is_long;
 
 use super::{AllUnavailable, MOST_ROUNDS, PylockError, Request, UvError};
 
+pub(crate) const REQUIRES_PYTHON_HINT: &str =
+    "ask for a version that is for this Python, or leave the version open; the newest that fits is taken";
 pub(crate) const NO_BUILD_HINT: &str = "pin versions that have a wheel here, skip them, or build without --no-build";
 
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +43,10 @@ pub enum ResolveErrorKind {
     NoPath { name: DistributionName, path: TreePath },
     #[error("the resolver still finds distributions without a wheel after {MOST_ROUNDS} rounds: {names}")]
     Rounds { names: String },
+    #[error("{name} {version} requires Python `{requires_python}`, and the runtime has {python}")]
+    RequiresPython { name: DistributionName, version: String, requires_python: String, python: PythonVersion },
+    #[error("`{parent}` requires `{name}` by the URL {url}, which is not supported")]
+    FileUrl { parent: DistributionName, name: DistributionName, url: String },
     #[error("--no-build: code of {names} would have to be run")]
     NoBuild { names: String },
 }
@@ -73,6 +79,7 @@ impl ResolveError {
                 | ResolveErrorKind::StrictMissing { .. }
                 | ResolveErrorKind::Unavailable(_)
                 | ResolveErrorKind::Rounds { .. }
+                | ResolveErrorKind::RequiresPython { .. }
                 | ResolveErrorKind::Answer(_)
         )
     }
@@ -88,13 +95,14 @@ impl Fault for ResolveError {
             ResolveErrorKind::Unavailable(all) => all.code(),
             ResolveErrorKind::NoBuild { .. } => "E_NO_BUILD",
             ResolveErrorKind::NoDigest { .. } => "E_NO_DIGEST",
-            ResolveErrorKind::NoPath { .. } => "E_LOCAL_SOURCE",
+            ResolveErrorKind::NoPath { .. } | ResolveErrorKind::FileUrl { .. } => "E_LOCAL_SOURCE",
+            ResolveErrorKind::RequiresPython { .. } => "E_REQUIRES_PYTHON",
         }
     }
 
     fn exit(&self) -> Exit {
         match self.kind.as_ref() {
-            ResolveErrorKind::NoPath { .. } => Exit::Usage,
+            ResolveErrorKind::NoPath { .. } | ResolveErrorKind::FileUrl { .. } => Exit::Usage,
             ResolveErrorKind::NoDigest { .. } | ResolveErrorKind::Answer(PylockError::FileName { .. }) => Exit::Trust,
             _ => Exit::Build,
         }
@@ -113,6 +121,11 @@ impl Fault for ResolveError {
             ResolveErrorKind::Unavailable(all) => Some(all.hint()),
             ResolveErrorKind::NoDigest { .. } => Some("pydist installs nothing that it cannot check".into()),
             ResolveErrorKind::NoBuild { .. } => Some(NO_BUILD_HINT.into()),
+            ResolveErrorKind::RequiresPython { .. } => Some(REQUIRES_PYTHON_HINT.into()),
+            ResolveErrorKind::FileUrl { url, .. } => {
+                let file = url.rsplit('/').next().unwrap_or_default();
+                Some(format!("put the file into the repository and list it yourself, as `./{file}` in `dependencies`"))
+            }
             _ => None,
         }
     }

@@ -5,11 +5,15 @@
 
 mod assumed;
 mod error;
+mod file_metadata;
+mod hints;
+mod index_page;
 mod lock;
 mod nearest;
 mod overlap;
 mod pylock;
 mod request;
+mod settle;
 mod shelf;
 mod unavailable;
 mod uv;
@@ -24,8 +28,9 @@ use config_merger::{Requirement, RequirementSource};
 use vocab::{Digest, DistributionName, Outcome, RuleRecord, TreePath};
 
 pub use crate::pinned_tool::SetUpError;
-pub(crate) use error::NO_BUILD_HINT;
+pub(crate) use error::{NO_BUILD_HINT, REQUIRES_PYTHON_HINT};
 pub use error::{ResolveError, ResolveErrorKind};
+pub(crate) use file_metadata::excludes;
 pub use lock::{
     LOCK_FILE, LOCK_FORMAT, Lock, LockError, LockErrorKind, LockedDistribution, LockedSource, PlatformLock,
 };
@@ -106,6 +111,14 @@ struct Search<'a> {
     no_deps_versions: BTreeMap<DistributionName, String>,
     /// What comes from an additional registry.
     shelf: Shelf,
+    /// Versions that are not for the runtime's Python.
+    not_for_python: BTreeMap<DistributionName, BTreeSet<String>>,
+    /// Requirements of others that uv takes for needless, as lines for it.
+    added: BTreeMap<DistributionName, String>,
+    /// Not in the answer because nobody can tell the target's kernel.
+    unknown_to_kernel: BTreeMap<DistributionName, RuleRecord>,
+    /// Requirements that hold in place of what a local wheel asks for by a file's URL.
+    overrides: Vec<String>,
 }
 
 /// Which registries a question is about.
@@ -129,7 +142,15 @@ impl<'a> Search<'a> {
             from_source: BTreeSet::new(),
             no_deps_versions: BTreeMap::new(),
             shelf: Shelf::default(),
+            not_for_python: BTreeMap::new(),
+            added: BTreeMap::new(),
+            unknown_to_kernel: BTreeMap::new(),
+            overrides: Vec::new(),
         };
+        for (parent, metadata) in search.local_wheels() {
+            search.refuse_file_urls(parent, &metadata)?;
+        }
+        search.overrides = search.overrides();
         if !settings.no_build {
             search.no_deps_versions = search.direct_versions()?;
         }
@@ -166,8 +187,11 @@ impl<'a> Search<'a> {
                 Ok(answers) => {
                     let without = answers.iter().filter(|answer| self.lacks_wheel(answer));
                     let without: BTreeSet<_> = without.map(|answer| answer.name.clone()).collect();
-                    if without.is_empty() {
+                    if without.is_empty() && self.settle(&answers)? {
                         return self.finish(answers);
+                    }
+                    if without.is_empty() {
+                        continue;
                     }
                     (without, String::new())
                 }
@@ -232,9 +256,22 @@ impl<'a> Search<'a> {
                 let built = |name: &DistributionName| self.is_built(name);
                 Ok(Ok(pylock::read(&text, target, &built)?))
             }
-            Err(UvError::Refused { reason }) => Ok(Err(reason)),
+            Err(UvError::Refused { reason }) => Ok(Err(self.with_what_was_excluded(reason))),
             Err(other) => Err(other.into()),
         }
+    }
+
+    fn with_what_was_excluded(&self, reason: String) -> String {
+        let versions = self
+            .not_for_python
+            .iter()
+            .flat_map(|(name, versions)| versions.iter().map(move |version| format!("{name} {version}")));
+        let versions: Vec<String> = versions.collect();
+        if versions.is_empty() {
+            return reason;
+        }
+        let python = self.request.target.python;
+        format!("{reason}\nhint: not for Python {python}, by their Requires-Python: {}", versions.join(", "))
     }
 
     /// Wheels of everything but of what a rule or the policy has built. Sources of anything else would run its code.
@@ -248,7 +285,12 @@ impl<'a> Search<'a> {
             .filter(|requirement| !self.left_out.contains_key(&requirement.name))
             // Only its own code knows what a repository or folder requires.
             .filter(|requirement| !no_build || is_index(requirement) || !self.is_built(&requirement.name));
-        let requirements: Vec<_> = asked.map(|it| it.for_resolver(self.settings.repository)).collect();
+        let requirements = asked.map(|it| it.for_resolver(self.settings.repository));
+        let requirements: Vec<_> = requirements.chain(self.added.values().cloned()).collect();
+        let constraints = self.not_for_python.iter().map(|(name, versions)| {
+            let others: Vec<String> = versions.iter().map(|version| format!("!={version}")).collect();
+            format!("{name}{}", others.join(","))
+        });
         let excluded = request.excluded.iter().chain(self.left_out.keys()).cloned().collect();
         let from_source: BTreeSet<_> = self.built().chain(&self.from_source).cloned().collect();
         let mut no_deps: BTreeSet<_> = request.no_deps.clone();
@@ -261,6 +303,8 @@ impl<'a> Search<'a> {
         let build_requires = request.build_wheel.iter().map(|(name, rule)| (name.clone(), rule.build_requires.clone()));
         Question {
             requirements,
+            constraints: constraints.collect(),
+            overrides: self.overrides.clone(),
             excluded,
             no_deps: no_deps.into_iter().collect(),
             no_deps_versions: self.no_deps_versions.clone(),
@@ -355,11 +399,14 @@ impl<'a> Search<'a> {
             };
             distributions.push(LockedDistribution { name: answer.name, version: answer.version, source, registry });
         }
+        let mut left_out = self.left_out;
+        left_out.extend(self.unknown_to_kernel);
+        let left_out = left_out.into_values().collect();
         let rows = PlatformLock {
             inputs: self.request.inputs(&path_digests(self.request, self.settings.repository)?),
             uv: UV_VERSION.to_owned(),
             distributions,
-            left_out: self.left_out.into_values().collect(),
+            left_out,
         };
         Ok(Resolved { rows, urls })
     }

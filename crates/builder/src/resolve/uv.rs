@@ -8,12 +8,12 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::json;
 use vocab::{DistributionName, Exit, Fault, PlatformKey};
 
-use super::{Shelf, Target};
+use super::{Shelf, Target, hints};
 use crate::Context;
 use crate::pinned_tool::{self, PinnedTool, SetUpError};
 use crate::process::{self, Invocation, ProcessError};
@@ -34,6 +34,8 @@ pub struct Uv {
     python: PathBuf,
     /// Its warnings, each of which is passed on once, for whatever platform it came first.
     told: Arc<Mutex<BTreeSet<String>>>,
+    /// The URL of the index that it asks by default, once that was needed.
+    default_index: Arc<OnceLock<Option<String>>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +97,10 @@ impl Fault for UvError {
 pub struct Question {
     /// PEP 508 lines.
     pub requirements: Vec<String>,
+    /// PEP 508 lines that bind what is chosen without asking for it.
+    pub constraints: Vec<String>,
+    /// PEP 508 lines that hold in place of whatever else is asked of these distributions.
+    pub overrides: Vec<String>,
     pub excluded: Vec<DistributionName>,
     pub no_deps: Vec<DistributionName>,
     /// Of those that do not come from an index: uv believes what it is told of them only with their version.
@@ -130,7 +136,12 @@ pub struct Question {
 impl Uv {
     /// On PATH at the pinned version, or else set up once into the store with `python`'s own pip, by digest.
     pub fn find(context: &Context, python: &Path) -> Result<Self, UvError> {
-        let found = |program: PathBuf| Self { program, python: python.to_owned(), told: Arc::default() };
+        let found = |program: PathBuf| Self {
+            program,
+            python: python.to_owned(),
+            told: Arc::default(),
+            default_index: Arc::default(),
+        };
         if let Some(program) = on_path(context)
             && version_of(context, &program)? == UV_VERSION
         {
@@ -231,7 +242,7 @@ impl Uv {
             return Err(if is_unreachable(&reason) {
                 UvError::Unreachable { reason }
             } else {
-                UvError::Refused { reason }
+                UvError::Refused { reason: hints::in_our_words(&reason, target) }
             });
         }
         let path = folder.join("pylock.toml");
@@ -241,6 +252,10 @@ impl Uv {
     /// The URL of the index that is asked where nothing else is said, which is uv's own affair; with the credentials
     /// that it has. `None` where there is none.
     pub fn default_index(&self, context: &Context) -> Option<String> {
+        self.default_index.get_or_init(|| self.ask_for_default_index(context)).clone()
+    }
+
+    fn ask_for_default_index(&self, context: &Context) -> Option<String> {
         let folder = context.store.scratch_dir("index-").ok()?;
         fs::write(folder.path().join("nothing.in"), "").ok()?;
         fs::write(folder.path().join("settings.toml"), uv_settings::settings(context).to_string()).ok()?;
@@ -303,6 +318,12 @@ impl Question {
         let extra: toml::Table = extra.map(|(name, lines)| (name.to_string(), lines.clone().into())).collect();
         if !extra.is_empty() {
             settings.insert("extra-build-dependencies".to_owned(), extra.into());
+        }
+        for (key, lines) in [("constraint-dependencies", &self.constraints), ("override-dependencies", &self.overrides)]
+        {
+            if !lines.is_empty() {
+                settings.insert(key.to_owned(), lines.clone().into());
+            }
         }
         let mut indexes: Vec<toml::Value> = Vec::new();
         if let Some(url) = shelf {

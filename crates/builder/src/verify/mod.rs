@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
-use vocab::{DistributionName, Exit, Fault, PlatformKey};
+use vocab::{DistributionName, Exit, Fault, PlatformKey, PythonVersion};
 
 use crate::Context;
 use crate::assemble::Assembled;
@@ -19,6 +19,7 @@ use crate::emulator::Emulator;
 use crate::finish::Findings;
 use crate::gather::Gathered;
 use crate::prepare::Prepared;
+use crate::resolve;
 use crate::steps::Steps;
 
 use self::import_check::verify_imports;
@@ -47,6 +48,8 @@ pub enum VerifyError {
     Leaked { leaks: Vec<LeakedPath> },
     #[error("--strict: {}", told(unmet))]
     Unmet { unmet: Vec<Unmet> },
+    #[error("{name} {version} requires Python `{requires_python}`, and the runtime has {python}")]
+    RequiresPython { name: DistributionName, version: String, requires_python: String, python: PythonVersion },
 }
 
 impl Fault for VerifyError {
@@ -54,6 +57,7 @@ impl Fault for VerifyError {
         match self {
             Self::Leaked { .. } => "E_LEAKED_PATH",
             Self::Unmet { .. } => "E_UNMET_REQUIREMENT",
+            Self::RequiresPython { .. } => "E_REQUIRES_PYTHON",
         }
     }
 
@@ -67,6 +71,7 @@ impl Fault for VerifyError {
                 "a runtime with such a path works only here; look at how those files are made".into()
             }
             Self::Unmet { .. } => "bring the missing distribution, or build without --strict".into(),
+            Self::RequiresPython { .. } => resolve::REQUIRES_PYTHON_HINT.into(),
         })
     }
 }
@@ -106,6 +111,21 @@ pub fn verify(context: &Context, it: &Verification<'_>, steps: &mut Steps) -> Re
 
 /// A rule that leaves something out names what it breaks.
 fn verify_requirements(context: &Context, it: &Verification<'_>) -> Result<(), Box<dyn Fault>> {
+    for gathered in it.gathered {
+        let metadata = &gathered.wheel.contents.metadata;
+        let python = it.prepared.request.target.python;
+        if let Some(requires_python) = metadata.requires_python.as_ref().filter(|text| resolve::excludes(text, python))
+        {
+            let (name, version) = (gathered.name.clone(), metadata.version.clone());
+            return Err(VerifyError::RequiresPython {
+                name,
+                version,
+                requires_python: requires_python.clone(),
+                python,
+            }
+            .into());
+        }
+    }
     let members: Vec<Member<'_>> = it
         .gathered
         .iter()
@@ -117,7 +137,9 @@ fn verify_requirements(context: &Context, it: &Verification<'_>) -> Result<(), B
         .collect();
     let target = it.prepared.request.target;
     let exempt: BTreeSet<DistributionName> = it.prepared.request.no_deps.clone();
-    let unmet = consistency::unmet(&members, &exempt, target.platform, target.python);
+    let left_out = it.prepared.rows.left_out.iter().map(|row| &row.name);
+    let told = left_out.chain(&it.prepared.request.excluded).cloned().collect();
+    let unmet = consistency::unmet(&members, &exempt, &target, &told);
     if it.strict && !unmet.is_empty() {
         return Err(VerifyError::Unmet { unmet }.into());
     }

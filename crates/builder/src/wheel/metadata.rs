@@ -14,11 +14,14 @@ pub struct WheelMetadata {
     pub licence: Option<String>,
     /// Requirements (PEP 508), in the order of the file.
     pub requires: Vec<String>,
+    /// The Pythons it is for, as its author wrote it. Stores of older builders do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires_python: Option<String>,
 }
 
 impl WheelMetadata {
     /// `None` when it has no name or version, or no headers at all.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let headers = mailparse::parse_headers(bytes).ok()?.0;
         let all = |key: &str| values(&headers, key);
         Some(Self {
@@ -26,6 +29,7 @@ impl WheelMetadata {
             version: all("Version").into_iter().next()?,
             licence: licence(&headers),
             requires: all("Requires-Dist"),
+            requires_python: all("Requires-Python").into_iter().next(),
         })
     }
 }

@@ -1,10 +1,10 @@
 //! What is accepted as a requirement, and how it is written canonically.
 
-use config_merger::{Requirement, RequirementSource};
+use config_merger::{Applies, Requirement, RequirementSource};
 use serde_json::json;
 use vocab::PlatformKey::{self, LinuxX64, MacosxAarch64, WindowsX64};
 
-use crate::support::{Case, STRICT, dependencies, faults, merged};
+use crate::support::{Case, STRICT, dependencies, faults, loaded, merged};
 
 fn one(text: &str) -> Requirement {
     merged(&json!({}), &json!({ "packages": { "dependencies": [text] } })).packages.dependencies[0].clone()
@@ -116,7 +116,7 @@ fn a_marker_that_amounts_to_too_much_is_refused_before_it_takes_long() {
     assert!(begun.elapsed().as_secs() < 60);
     let tools_write = "a ; platform_machine == 'aarch64' or (platform_machine == 'ppc64le' or (platform_machine == 'x86_64' \
                        or (platform_machine == 'amd64' or (platform_machine == 'AMD64' or platform_machine == 'WIN32'))))";
-    assert!(one(tools_write).applies_to(LinuxX64, "3.12.10".parse().unwrap()));
+    assert_eq!(one(tools_write).applies(LinuxX64, "3.12.10".parse().unwrap(), None), Applies::Yes);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn markers_are_asked_about_the_target() {
     for (marker, platforms) in cases {
         let requirement = one(&format!("a ; {marker}"));
         let python = "3.12.10".parse().unwrap();
-        let holds = |platform: &PlatformKey| requirement.applies_to(*platform, python);
+        let holds = |platform: &PlatformKey| requirement.applies(*platform, python, None) == Applies::Yes;
         assert_eq!(PlatformKey::ALL.into_iter().filter(holds).collect::<Vec<_>>(), platforms, "for {marker}");
     }
 }
@@ -170,5 +170,45 @@ fn the_resolver_gets_a_line_without_marker_and_with_absolute_paths() {
     assert_eq!(
         one("git+https://git.example.org/foo@v1").for_resolver(&root),
         "foo @ git+https://git.example.org/foo@v1"
+    );
+}
+
+#[test]
+fn case_field_kernel_markers_the_oldest_system_tells_the_kernel_of_macos_and_no_other() {
+    use config_merger::Applies::{No, Unknown, Yes};
+    let cases = [
+        // (marker, on macOS 13.0, on Linux, on Windows)
+        ("platform_system == 'Darwin' and platform_release >= '17.0'", Yes, No, No),
+        ("platform_release >= '9.0'", Yes, Unknown, Unknown), // a version, not a text
+        ("platform_release >= '22.0'", Yes, Unknown, Unknown),
+        ("platform_release >= '23.0'", No, Unknown, Unknown),
+        ("platform_release < '23.0' and sys_platform == 'darwin'", Yes, No, No),
+        ("platform_system == 'Linux' and platform_release >= '3.10'", No, Unknown, No),
+        ("platform_version != 'x'", Unknown, Unknown, Unknown),
+        ("platform_version != 'x' or os_name == 'posix'", Yes, Yes, Unknown),
+        ("platform_release >= '3' or platform_release < '3'", Yes, Yes, Yes),
+    ];
+    let python = "3.14.6".parse().unwrap();
+    for (marker, macos, linux, windows) in cases {
+        let requirement = one(&format!("six ; {marker}"));
+        let on = |platform| requirement.applies(platform, python, vocab::SystemVersion::oldest(platform));
+        let found = [on(PlatformKey::MacosxAarch64), on(LinuxX64), on(PlatformKey::WindowsX64)];
+        assert_eq!(found, [macos, linux, windows], "for {marker}");
+    }
+    let six = one("six ; platform_release >= '19.0'");
+    let on_macos =
+        |major, minor| six.applies(PlatformKey::MacosxX64, python, Some(vocab::SystemVersion::new(major, minor)));
+    assert_eq!([on_macos(10, 14), on_macos(10, 15), on_macos(11, 0), on_macos(26, 0)], [No, Yes, Yes, Yes]);
+}
+
+#[test]
+fn a_requirement_that_hangs_on_the_kernel_is_a_warning_with_its_place() {
+    let own = json!({ "packages": { "dependencies": ["six ; platform_release >= '3'", "idna"] } });
+    let loaded = loaded(&json!({}), &own);
+    assert_eq!(loaded.warnings.len(), 1);
+    let text = loaded.warnings[0].to_string();
+    assert!(
+        text.contains("/packages/dependencies/0") && text.contains("linux-x64, linux-aarch64, windows-x64"),
+        "{text}"
     );
 }

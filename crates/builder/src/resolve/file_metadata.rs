@@ -1,0 +1,202 @@
+//! What the metadata of a chosen file says that uv does not look at: the newest Python it is for, and requirements
+//! that depend on the kernel, which uv knows of no target.
+//!
+//! A file's metadata never changes, so it is asked for once and then kept in the store under the file's digest.
+
+use std::fs::File;
+use std::io::{BufReader, Read as _};
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use config_merger::RequirementSource;
+use pep440_rs::{Version, VersionSpecifiers};
+use serde::{Deserialize, Serialize};
+use vocab::{Digest, PythonVersion};
+
+use super::index_page::IndexPage;
+use super::pylock::{Answer, AnswerSource};
+use super::{Search, without_credentials};
+use crate::Context;
+use crate::download;
+use crate::in_parallel::in_parallel;
+use crate::wheel::WheelMetadata;
+
+const FACT: &str = "file-metadata";
+
+/// As long as `store prune` keeps a fact of a kind that nothing else is said of.
+const REMEMBERED: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Beyond any description that is printed in one.
+const LARGEST: u64 = 8 << 20;
+
+/// Requests that wait for a server at the same time.
+const AT_ONCE: usize = 8;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileMetadata {
+    pub requires_python: Option<String>,
+    /// Lines of `Requires-Dist` that depend on the kernel or name a URL.
+    pub particular: Vec<String>,
+}
+
+impl FileMetadata {
+    fn of(metadata: WheelMetadata) -> Self {
+        let is_particular = |line: &String| {
+            let (head, marker) = line.split_once(';').unwrap_or((line, ""));
+            head.contains('@')
+                || ["platform_release", "platform_version", "platform.version"].iter().any(|key| marker.contains(key))
+        };
+        let particular = metadata.requires.into_iter().filter(is_particular).collect();
+        Self { requires_python: metadata.requires_python, particular }
+    }
+
+    /// Of a wheel on this machine. `None` where it cannot be read: its own step says why.
+    pub fn of_wheel(path: &Path) -> Option<Self> {
+        let mut archive = zip::ZipArchive::new(BufReader::new(File::open(path).ok()?)).ok()?;
+        let is_metadata = |name: &&str| name.ends_with(".dist-info/METADATA") && name.matches('/').count() == 1;
+        let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
+        let name = names.iter().map(String::as_str).find(is_metadata)?.to_owned();
+        let mut bytes = Vec::new();
+        archive.by_name(&name).ok()?.take(LARGEST).read_to_end(&mut bytes).ok()?;
+        WheelMetadata::parse(&bytes).map(Self::of)
+    }
+}
+
+/// Whether a file with this `Requires-Python` is not for `python`. What is not understood excludes nothing, as with pip.
+pub fn excludes(requires_python: &str, python: PythonVersion) -> bool {
+    let specifiers = VersionSpecifiers::from_str(requires_python);
+    let python = Version::from_str(&python.to_string());
+    matches!((specifiers, python), (Ok(specifiers), Ok(python)) if !specifiers.contains(&python))
+}
+
+impl Search<'_> {
+    /// In the order of the answers; `None` where nobody tells before the file itself is here, and then its own
+    /// metadata is looked at.
+    pub(super) fn metadata_of(&self, answers: &[Answer]) -> Vec<Option<FileMetadata>> {
+        let found: Vec<Mutex<Option<FileMetadata>>> = answers.iter().map(|_| Mutex::new(None)).collect();
+        let next = AtomicUsize::new(0);
+        let workers: Vec<usize> = (0..AT_ONCE.min(answers.len())).collect();
+        in_parallel(&workers, |_| {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let (Some(answer), Some(slot)) = (answers.get(index), found.get(index)) else { return };
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = self.metadata_of_one(answer);
+            }
+        });
+        found.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+    }
+
+    fn metadata_of_one(&self, answer: &Answer) -> Option<FileMetadata> {
+        let file = match &answer.source {
+            AnswerSource::Wheel(file) | AnswerSource::Sdist(file) => file,
+            AnswerSource::Git { .. } => return None,
+            AnswerSource::Local => {
+                let requirement = self.request.requirements.iter().find(|it| it.name == answer.name)?;
+                let RequirementSource::Path { path, .. } = &requirement.source else { return None };
+                return FileMetadata::of_wheel(&path.below(self.settings.repository));
+            }
+        };
+        let digest = file.sha256?;
+        if let Some(known) = recall(self.context, &digest) {
+            return Some(known);
+        }
+        let is_wheel = matches!(answer.source, AnswerSource::Wheel(_));
+        let own = if is_wheel { beside(self.context, &file.url) } else { None };
+        let found = own.or_else(|| {
+            let page = self.index_page(&answer.name)?;
+            let requires_python = page.requires_python(&file.file_name)?;
+            Some(FileMetadata { requires_python, particular: Vec::new() })
+        })?;
+        // Not remembered, it is asked for again.
+        if let Ok(value) = serde_json::to_value(&found) {
+            let _ = self.context.store.remember(FACT, &digest.to_string(), &value, SystemTime::now());
+        }
+        Some(found)
+    }
+
+    /// Of the first index that knows the distribution, in the order in which uv asks them.
+    pub(super) fn index_page(&self, name: &vocab::DistributionName) -> Option<IndexPage> {
+        if self.context.offline {
+            return None;
+        }
+        let registries = &self.request.registries;
+        let pinned = registries.pinned.get(name);
+        let additional = registries.additional.iter().filter(|url| pinned.is_none_or(|pinned| pinned == *url));
+        let additional = additional.filter(|url| self.settings.pages.unreachable(url).is_none()).cloned();
+        let default = if pinned.is_none() { self.settings.uv.default_index(self.context) } else { None };
+        additional.chain(default).find_map(|index| {
+            let url = format!("{}/{name}/", index.trim_end_matches('/'));
+            let bytes = download::fetch_bytes(self.context, &url, 4 * LARGEST).ok()?;
+            Some(IndexPage::parse(&String::from_utf8_lossy(&bytes)))
+        })
+    }
+}
+
+fn recall(context: &Context, digest: &Digest) -> Option<FileMetadata> {
+    let known = context.store.recall(FACT, &digest.to_string(), REMEMBERED, SystemTime::now())?;
+    serde_json::from_value(known).ok()
+}
+
+/// The file that an index offers beside a wheel (PEP 658).
+fn beside(context: &Context, url: &str) -> Option<FileMetadata> {
+    let mut place = url::Url::parse(url).ok()?;
+    let path = format!("{}.metadata", place.path());
+    place.set_path(&path);
+    place.set_fragment(None);
+    let bytes = download::fetch_bytes(context, place.as_str(), LARGEST).ok()?;
+    WheelMetadata::parse(&bytes).map(FileMetadata::of)
+}
+
+/// A URL in a requirement of `metadata`, with what it requires.
+pub fn urls(metadata: &FileMetadata) -> impl Iterator<Item = (&str, String)> {
+    metadata.particular.iter().filter_map(|line| {
+        let head = line.split(" ;").next().unwrap_or(line);
+        let (name, url) = head.split_once('@')?;
+        Some((name.split('[').next().unwrap_or(name).trim(), without_credentials(url.trim())))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::WheelBuilder;
+
+    use super::*;
+
+    #[test]
+    fn only_what_the_resolver_does_not_answer_is_kept_of_metadata() {
+        let folder = tempfile::tempdir().unwrap();
+        let wheel = WheelBuilder::new("demo", "1.0")
+            .requires_python(">=3.8,<3.12")
+            .requires("six")
+            .requires("idna; platform_release >= \"3.10\"")
+            .requires("hdep @ file:///somewhere/hdep-1.0-py3-none-any.whl")
+            .build();
+        let found = FileMetadata::of_wheel(&wheel.write_to(folder.path())).unwrap();
+        assert_eq!(found.requires_python.as_deref(), Some(">=3.8,<3.12"));
+        assert_eq!(found.particular.len(), 2, "{found:?}");
+        let urls: Vec<_> = urls(&found).collect();
+        assert_eq!(urls, [("hdep", "file:///somewhere/hdep-1.0-py3-none-any.whl".to_owned())]);
+    }
+
+    #[test]
+    fn both_bounds_count() {
+        let cases = [
+            // (Requires-Python, excludes 3.12.10)
+            (">=3.8", false),
+            (">=3.8,<3.12", true),
+            (">=3.8, <4", false),
+            ("<3.12.11", false),
+            ("!=3.12.*", true),
+            (">=3.13", true),
+            ("", false),
+            (">=3.6.*", false),
+            ("anything", false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(excludes(text, "3.12.10".parse().unwrap()), expected, "for {text:?}");
+        }
+    }
+}

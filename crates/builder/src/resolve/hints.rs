@@ -1,0 +1,159 @@
+//! uv's hints in words that can be followed here: nobody calls uv, so its options and its settings are no help.
+
+use vocab::SystemVersion;
+
+use super::Target;
+
+const HINT: &str = "hint: ";
+
+/// What only a person who runs uv could do.
+const FOREIGN: [&str; 6] = ["`--", "=--", "uv pip", "tool.uv", "pyproject.toml", "exclude-newer"];
+
+/// A refusal of the pinned uv, blank lines left out, with its hints translated; those of which nothing is left that
+/// can be done here are dropped.
+pub fn in_our_words(refusal: &str, target: &Target) -> String {
+    let mut parts = Vec::new();
+    for line in refusal.lines() {
+        match parts.last_mut() {
+            Some(last) if !line.starts_with(HINT) => *last = format!("{last}\n{line}"),
+            _ => parts.push(line.to_owned()),
+        }
+    }
+    let translated = parts.iter().filter_map(|part| match part.strip_prefix(HINT) {
+        Some(hint) => translate(hint, target).map(|hint| format!("{HINT}{hint}")),
+        None => Some(part.clone()),
+    });
+    translated.collect::<Vec<_>>().join("\n")
+}
+
+fn translate(hint: &str, target: &Target) -> Option<String> {
+    let quoted: Vec<&str> = hint.split('`').skip(1).step_by(2).collect();
+    let name = quoted.first().copied().unwrap_or_default();
+    if hint.contains("--index-strategy") {
+        let index = hint.split_once(" was found on ").and_then(|(_, rest)| rest.split_once(", ")).map(|(url, _)| url);
+        let index = index.map(|url| format!(", {url},")).unwrap_or_default();
+        return Some(format!(
+            "`{name}` is taken from the first index that has it{index} and that one lacks this version: name another in \
+             `registries.pinned`, or list the default index first in `registries.additional`"
+        ));
+    }
+    if hint.contains("declare it as a build dependency") {
+        let name = name.split('@').next().unwrap_or_default();
+        let needed = quoted.get(1).copied().unwrap_or_default();
+        return Some(format!(
+            "`{name}` needs `{needed}` for its build and does not say so: list both in a rule of \
+             `packages.buildWheel`, `{needed}` in its `buildRequires`"
+        ));
+    }
+    if hint.starts_with("Wheels are required for `") {
+        return Some(format!("Wheels are required for `{name}`: nothing in the configuration has its source built"));
+    }
+    if hint.contains("--prerelease") {
+        let example = hint.split_once("(e.g., ").and_then(|(_, rest)| rest.split_once(')')).map(|(version, _)| version);
+        let example = example.map(|version| format!(", such as `{name}>={version}`")).unwrap_or_default();
+        return Some(format!("`{name}` has only pre-releases that fit: name one in its requirement{example}"));
+    }
+    if hint.starts_with("Wheels are available for `") {
+        return Some(match too_new(&quoted[1.min(quoted.len())..], target) {
+            Some((tag, system)) => format!(
+                "{hint}\n{HINT}`{tag}` needs a newer system than `oldestSystem` has for {}, {}: write {system} there, or \
+                 ask for an older version",
+                target.platform,
+                target.system.map(|system| system.to_string()).unwrap_or_default(),
+            ),
+            None => hint.to_owned(),
+        });
+    }
+    (!FOREIGN.iter().any(|sign| hint.contains(sign))).then(|| hint.to_owned())
+}
+
+/// The tag for this platform that asks for the least, and the system that it asks for; `None` if that is old enough.
+fn too_new(tags: &[&str], target: &Target) -> Option<(String, SystemVersion)> {
+    let ceiling = target.system?;
+    let version = |tag: &str| {
+        let mut numbers = tag.split('_').skip(1);
+        Some(SystemVersion::new(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+    };
+    let own = tags.iter().filter(|tag| Target::is_for(target.platform, &[(**tag).to_owned()]));
+    // One without a version asks for an old system or for none.
+    let own: Option<Vec<_>> = own.map(|tag| Some((version(tag)?, (*tag).to_owned()))).collect();
+    let (system, tag) = own?.into_iter().min()?;
+    (system > ceiling).then_some((tag, system))
+}
+
+#[cfg(test)]
+mod tests {
+    use vocab::PlatformKey;
+
+    use super::*;
+
+    /// Hints as uv 0.13.9 writes them, and what becomes of each.
+    #[test]
+    fn cases_field_hints_nobody_can_follow_and_platform_3_14_6_onnx() {
+        let cases = [
+            (
+                "`six` was found on http://127.0.0.1:8971/index, but not at the requested version (six==1.17.0). A \
+                 compatible version may be available on a subsequent index (e.g., https://default.example/simple). By \
+                 default, uv will only consider versions that are published on the first index that contains a given \
+                 package, to avoid dependency confusion attacks. If all indexes are equally trusted, use \
+                 `--index-strategy unsafe-best-match` to consider all versions from all indexes, regardless of the order \
+                 in which they were defined.",
+                "hint: `six` is taken from the first index that has it, http://127.0.0.1:8971/index, and that one lacks \
+                 this version: name another in `registries.pinned`, or list the default index first in \
+                 `registries.additional`",
+            ),
+            (
+                "This error likely indicates that `scikit-bio@0.5.6` depends on `numpy`, but doesn't declare it as a \
+                 build dependency. If `scikit-bio` is a first-party package, consider adding `numpy` to its \
+                 `build-system.requires`. Otherwise, either add it to your `pyproject.toml` \
+                 under:\n[tool.uv.extra-build-dependencies]\nscikit-bio = [\"numpy\"]\nor `uv pip install numpy` into \
+                 the environment and re-run with `--no-build-isolation`.",
+                "hint: `scikit-bio` needs `numpy` for its build and does not say so: list both in a rule of \
+                 `packages.buildWheel`, `numpy` in its `buildRequires`",
+            ),
+            (
+                "Wheels are available for `onnxruntime` (v1.32.0) on the following platforms: \
+                 `manylinux_2_28_aarch64`, `manylinux_2_28_x86_64`, `macosx_14_0_arm64`, `win_amd64`, `win_arm64`",
+                "hint: Wheels are available for `onnxruntime` (v1.32.0) on the following platforms: \
+                 `manylinux_2_28_aarch64`, `manylinux_2_28_x86_64`, `macosx_14_0_arm64`, `win_amd64`, \
+                 `win_arm64`\nhint: `macosx_14_0_arm64` needs a newer system than `oldestSystem` has for \
+                 macosx-aarch64, 13.0: write 14.0 there, or ask for an older version",
+            ),
+            (
+                "Wheels are available for `demo` (v1.0) on the following platform: `win_amd64`",
+                "hint: Wheels are available for `demo` (v1.0) on the following platform: `win_amd64`",
+            ),
+            (
+                "Wheels are required for `pycosat` because building from source is disabled for all packages (i.e., \
+                 with `--no-build`)",
+                "hint: Wheels are required for `pycosat`: nothing in the configuration has its source built",
+            ),
+            (
+                "Packages were unavailable because the network was disabled. When the network is disabled, registry \
+                 packages may only be read from the cache.",
+                "hint: Packages were unavailable because the network was disabled. When the network is disabled, \
+                 registry packages may only be read from the cache.",
+            ),
+            (
+                "Pre-releases are available for `demo` in the requested range (e.g., 2.0a1), but pre-releases weren't \
+                 enabled (try: `--prerelease=allow`)",
+                "hint: `demo` has only pre-releases that fit: name one in its requirement, such as `demo>=2.0a1`",
+            ),
+            ("`demo` was filtered by `exclude-newer-package`", ""),
+            ("Use `--find-links <uri>` to look further", ""),
+        ];
+        let target = Target::new(PlatformKey::MacosxAarch64, "3.14.6".parse().unwrap());
+        for (hint, expected) in cases {
+            let refusal = format!("No solution found\n  cause: it is so\nhint: {hint}");
+            let expected = format!("No solution found\n  cause: it is so\n{expected}");
+            assert_eq!(in_our_words(&refusal, &target), expected.trim_end());
+        }
+    }
+
+    #[test]
+    fn every_hint_is_translated_by_itself() {
+        let target = Target::new(PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
+        let refusal = "No solution\nhint: keep this\nhint: use `--no-sources`\n[tool.uv]\nhint: and this";
+        assert_eq!(in_our_words(refusal, &target), "No solution\nhint: keep this\nhint: and this");
+    }
+}
