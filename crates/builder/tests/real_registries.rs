@@ -78,12 +78,13 @@ fn case_seed_missing_is_success_what_no_registry_has_ends_the_build() {
 #[test]
 fn without_a_word_on_it_a_policy_lets_nothing_be_missing() {
     // The index has a version that is not asked for: what does not fit is told in the resolver's words.
-    let bench = Bench::of(json!({ "dependencies": ["demo==2.0"], "resolution": {} }), [wheel("demo", "1.0")]);
+    let files = [wheel("demo", "1.0"), wheel("other", "1.0")];
+    let bench = Bench::of(json!({ "dependencies": ["demo==2.0"], "resolution": {} }), files);
     let run = bench.fail(&[], 1);
     assert_eq!(run.error()["code"], "E_RESOLVE");
     assert_says(&run.told(), &["demo==2.0"]);
     let resolution = json!({ "strictMissing": false });
-    bench.packages(json!({ "dependencies": ["demo==2.0", "typo"], "resolution": resolution }));
+    bench.packages(json!({ "dependencies": ["demo==2.0", "typo", "other"], "resolution": resolution }));
     let run = bench.build();
     assert_says(
         &run.rules().join("\n"),
