@@ -124,8 +124,10 @@ impl Search<'_> {
         }
         let registries = &self.request.registries;
         let pinned = registries.pinned.get(name);
-        let additional = registries.additional.iter().filter(|url| pinned.is_none_or(|pinned| pinned == *url));
-        let additional = additional.filter(|url| self.settings.pages.unreachable(url).is_none()).cloned();
+        let places = registries.additional.iter().enumerate();
+        let additional = places.filter(|(_, url)| pinned.is_none_or(|pinned| pinned == *url));
+        let additional = additional.filter(|(place, _)| self.settings.pages.unreachable(*place).is_none());
+        let additional = additional.map(|(_, url)| url.clone());
         let default = if pinned.is_none() { self.settings.uv.default_index(self.context) } else { None };
         additional.chain(default).find_map(|index| {
             let url = format!("{}/{name}/", index.trim_end_matches('/'));
