@@ -435,7 +435,7 @@ fn an_interrupted_fetch_leaves_nothing_and_runs_again() {
     };
     let watch = Watch { tell: &tell, cancelled: &cancelled };
     let error = fetch(&scene.request(), &FetchSettings::default(), watch).unwrap_err();
-    assert_eq!((error.code(), error.exit()), ("E_INTERRUPTED", Exit::Build));
+    assert_eq!((error.code(), error.exit()), ("E_INTERRUPTED", Exit::Interrupted));
     assert_eq!(names(&scene.path("out")), [""; 0]);
     scene.fetch(&scene.request()).unwrap();
     scene.assert_fetched();

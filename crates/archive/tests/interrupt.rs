@@ -26,7 +26,7 @@ fn ctrl_c_ends_a_fetch_at_once_and_leaves_nothing() {
     interrupt(&program);
     let output = program.wait_with_output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!(output.status.code(), Some(130), "{told}");
     assert!(told.contains("the work was interrupted"), "{told}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
 }

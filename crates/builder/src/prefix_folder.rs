@@ -44,7 +44,10 @@ impl Fault for PrefixError {
     }
 
     fn exit(&self) -> Exit {
-        Exit::Build
+        match self.kind {
+            PrefixErrorKind::Disk { .. } => Exit::Build,
+            PrefixErrorKind::Cancelled => Exit::Interrupted,
+        }
     }
 
     fn hint(&self) -> Option<String> {

@@ -172,7 +172,10 @@ impl Fault for ProcessError {
     }
 
     fn exit(&self) -> Exit {
-        Exit::Build
+        match self.kind {
+            ProcessErrorKind::Cancelled => Exit::Interrupted,
+            _ => Exit::Build,
+        }
     }
 
     fn hint(&self) -> Option<String> {

@@ -15,9 +15,6 @@ use crate::command_pages::{self, Page};
 use crate::completion;
 use crate::{Build, Printer, ShowOptions, Terminal, finish, settings};
 
-/// Ended at the user's wish, as shells count it: 128 and the number of the signal.
-const INTERRUPTED: u8 = 130;
-
 /// The arguments of a program of this project.
 pub trait CommandLine: Parser {
     fn show(&self) -> &ShowOptions;
@@ -76,7 +73,7 @@ pub fn run<A: CommandLine>(build: &Build, work: impl FnOnce(&A, &Process) -> Res
             // Work that was finished before it saw the interrupt is done.
             let is_cut = !matches!(result, Ok(Exit::Done)) && process.cancelled.load(Ordering::Relaxed);
             let code = finish(&process.printer, result);
-            if is_cut { ExitCode::from(INTERRUPTED) } else { code }
+            if is_cut { ExitCode::from(Exit::Interrupted.code()) } else { code }
         }
         Asked::Page(page) => {
             Printer::new(crate::PrinterSettings::default()).data(&page.render(A::command()));
@@ -122,7 +119,7 @@ fn watch_for_interrupts(printer: &Printer) -> Arc<AtomicBool> {
     #[expect(clippy::exit, reason = "work that does not look at the flag can be ended in no other way")]
     let handler = ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
+            std::process::exit(Exit::Interrupted.code().into());
         }
     });
     if let Err(error) = handler {

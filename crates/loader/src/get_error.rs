@@ -112,6 +112,7 @@ impl Fault for GetError {
 
     fn exit(&self) -> Exit {
         match &*self.kind {
+            GetErrorKind::Cancelled => Exit::Interrupted,
             GetErrorKind::Fetch(error) => error.exit(),
             GetErrorKind::Catalogue(error) => error.exit(),
             GetErrorKind::Missing(error) => error.exit(),

@@ -19,6 +19,8 @@ pub enum Exit {
     Trust = 4,
     /// What can be done on this machine was done; the rest was named, with what it needs.
     Partial = 5,
+    /// Ended at the user's wish, as shells count it: 128 and the number of the signal.
+    Interrupted = 130,
 }
 
 impl Exit {

@@ -92,6 +92,7 @@ impl Fault for FetchError {
 
     fn exit(&self) -> Exit {
         match &self.kind {
+            FetchErrorKind::Cancelled => Exit::Interrupted,
             FetchErrorKind::Place { .. } | FetchErrorKind::Older { .. } | FetchErrorKind::PrefixForFile { .. } => {
                 Exit::Usage
             }

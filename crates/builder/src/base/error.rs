@@ -83,6 +83,7 @@ impl Fault for BaseError {
 
     fn exit(&self) -> Exit {
         match &self.kind {
+            BaseErrorKind::Cancelled => Exit::Interrupted,
             BaseErrorKind::Download(error) => error.exit(),
             BaseErrorKind::Process(error) => error.exit(),
             BaseErrorKind::Extract(error) => error.exit(),

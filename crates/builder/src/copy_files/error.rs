@@ -79,10 +79,10 @@ impl Fault for CopyError {
 
     fn exit(&self) -> Exit {
         match *self.kind {
-            CopyErrorKind::SourceMissing { .. }
-            | CopyErrorKind::Read { .. }
-            | CopyErrorKind::Write { .. }
-            | CopyErrorKind::Cancelled => Exit::Build,
+            CopyErrorKind::SourceMissing { .. } | CopyErrorKind::Read { .. } | CopyErrorKind::Write { .. } => {
+                Exit::Build
+            }
+            CopyErrorKind::Cancelled => Exit::Interrupted,
             _ => Exit::Usage,
         }
     }

@@ -96,6 +96,7 @@ impl Fault for DownloadError {
 
     fn exit(&self) -> Exit {
         match self.kind {
+            DownloadErrorKind::Cancelled => Exit::Interrupted,
             DownloadErrorKind::DigestMismatch { .. } | DownloadErrorKind::SizeMismatch { .. } => Exit::Trust,
             _ => Exit::Build,
         }

@@ -54,6 +54,7 @@ impl Fault for RemoteError {
 
     fn exit(&self) -> Exit {
         match self.kind {
+            RemoteErrorKind::Cancelled => Exit::Interrupted,
             RemoteErrorKind::Damaged { .. } => Exit::Trust,
             _ => Exit::Build,
         }

@@ -131,6 +131,7 @@ impl Fault for SourceBuildError {
 
     fn exit(&self) -> Exit {
         match &*self.kind {
+            SourceBuildErrorKind::Cancelled => Exit::Interrupted,
             SourceBuildErrorKind::Git(error) => error.exit(),
             _ => Exit::Build,
         }

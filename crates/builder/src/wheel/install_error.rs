@@ -61,6 +61,7 @@ impl Fault for InstallError {
 
     fn exit(&self) -> Exit {
         match self.kind {
+            InstallErrorKind::Cancelled => Exit::Interrupted,
             InstallErrorKind::Refused { .. } | InstallErrorKind::Owned { .. } => Exit::Trust,
             _ => Exit::Build,
         }

@@ -62,10 +62,8 @@ impl Fault for UnpackError {
 
     fn exit(&self) -> Exit {
         match self.kind {
-            UnpackErrorKind::Cancelled
-            | UnpackErrorKind::Read { .. }
-            | UnpackErrorKind::Store(_)
-            | UnpackErrorKind::Threads(_) => Exit::Build,
+            UnpackErrorKind::Cancelled => Exit::Interrupted,
+            UnpackErrorKind::Read { .. } | UnpackErrorKind::Store(_) | UnpackErrorKind::Threads(_) => Exit::Build,
             _ => Exit::Trust,
         }
     }

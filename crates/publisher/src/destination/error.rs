@@ -81,6 +81,7 @@ impl Fault for DestinationError {
 
     fn exit(&self) -> Exit {
         match self.kind {
+            DestinationErrorKind::Cancelled => Exit::Interrupted,
             DestinationErrorKind::Checksum { .. } | DestinationErrorKind::GivenUp { .. } => Exit::Trust,
             DestinationErrorKind::NoCredentials
             | DestinationErrorKind::SignIn { .. }
