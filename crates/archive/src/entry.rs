@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use vocab::{Digest, DigestWriter, TreePath};
 
-use crate::ZipMember;
 use crate::zip_member::MemberReader;
+use crate::{EntryIdentity, ZipMember, identity_of};
 
 /// One directory, file or link of a tree. Owner, group and times are not here because they are never packed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub path: TreePath,
     pub kind: EntryKind,
+    /// Of a file's bytes, where it is known: other bytes are then refused while they are packed.
+    pub sha256: Option<Digest>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,11 +79,11 @@ impl Content {
 
 impl Entry {
     pub fn directory(path: TreePath) -> Self {
-        Self { path, kind: EntryKind::Directory }
+        Self { path, kind: EntryKind::Directory, sha256: None }
     }
 
     pub fn file(path: TreePath, content: Content, executable: bool) -> Self {
-        Self { path, kind: EntryKind::File { content, executable } }
+        Self { path, kind: EntryKind::File { content, executable }, sha256: None }
     }
 
     pub fn bytes(path: TreePath, bytes: impl Into<Arc<[u8]>>) -> Self {
@@ -89,7 +91,16 @@ impl Entry {
     }
 
     pub fn symlink(path: TreePath, target: impl Into<String>) -> Self {
-        Self { path, kind: EntryKind::Symlink { target: target.into() } }
+        Self { path, kind: EntryKind::Symlink { target: target.into() }, sha256: None }
+    }
+
+    /// `None` for a file whose digest is not known.
+    fn identity(&self) -> Option<EntryIdentity<'_>> {
+        Some(match &self.kind {
+            EntryKind::Directory => EntryIdentity::Directory,
+            EntryKind::Symlink { target } => EntryIdentity::Symlink { target },
+            EntryKind::File { executable, .. } => EntryIdentity::File { sha256: self.sha256?, executable: *executable },
+        })
     }
 }
 
@@ -102,7 +113,7 @@ pub struct PartSource {
     /// it is installed in. Absent when there is no such digest: the part is then made anew each time.
     pub identity: Option<Digest>,
     /// Of the archive that [`Content::Zipped`] entries are copied from, where that is one for all of them: with
-    /// `identity` it determines the bytes of the part in a zip.
+    /// `identity` it determines the bytes of the part in a zip. An archive with another digest is not copied from.
     pub copied_from: Option<Digest>,
     /// In any order; they are sorted when packed.
     pub entries: Vec<Entry>,
@@ -111,5 +122,13 @@ pub struct PartSource {
 impl PartSource {
     pub fn new(name: impl Into<String>, entries: Vec<Entry>) -> Self {
         Self { name: name.into(), identity: None, copied_from: None, entries }
+    }
+
+    /// With the identity that the entries tell, if the digests of all files are known. So a part that is kept under it
+    /// has been made of the bytes that it tells of, and of no others.
+    pub fn identified(name: impl Into<String>, entries: Vec<Entry>) -> Self {
+        let rows: Option<Vec<_>> = entries.iter().map(|entry| Some((&entry.path, entry.identity()?))).collect();
+        let identity = rows.map(identity_of);
+        Self { identity, ..Self::new(name, entries) }
     }
 }

@@ -5,19 +5,23 @@
 //! needs more memory than two buffers of that size, and a change in one file moves few others.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+
+use vocab::{Digest, DigestWriter};
 
 use crate::tar_header::{header_of, padded};
 use crate::turnstile::Turnstile;
 use crate::zip_member::{MemberError, MemberFault, MemberReader, ZipMember};
-use crate::{Content, Entry, EntryKind};
+use crate::{Content, Entry, EntryKind, PartSource};
 
 /// In bytes of tar. Half of the memory that one worker needs, and long enough that level 19 loses little.
 pub(crate) const FRAME: u64 = 8 << 20;
 
 /// A part ready to be compressed: its entries sorted, their sizes known.
 pub(crate) struct Layout<'a> {
+    /// Name of the part.
+    part: &'a str,
     rows: Vec<Row<'a>>,
     pub frames: Vec<Frame>,
     mtime: u64,
@@ -29,6 +33,8 @@ struct Row<'a> {
     size: u64,
     /// For a file in a zip that has several frames: unpacked in their order, while they are compressed side by side.
     unpacking: Option<Turnstile<Option<Unpacking>>>,
+    /// Of a file whose digest is known, that may have several frames: digested in their order.
+    digesting: Option<Turnstile<DigestWriter<io::Sink>>>,
 }
 
 /// There from the first frame of its file to the last.
@@ -54,18 +60,35 @@ pub(crate) enum LayoutError {
     Changed { path: PathBuf, expected: u64, actual: u64 },
     #[error("the file at byte {offset} of `{}` is damaged: {fault}", path.display())]
     Damaged { path: PathBuf, offset: u64, fault: MemberFault },
+    #[error("`{path}` of `{part}` has other bytes than its recorded digest tells")]
+    Exchanged { part: String, path: String },
+}
+
+/// Holds a file that is packed to the digest that is known of it, if there is one.
+pub(crate) fn check_digest(
+    part: &str,
+    path: &str,
+    known: Option<Digest>,
+    actual: impl FnOnce() -> Digest,
+) -> Result<(), LayoutError> {
+    match known {
+        Some(known) if actual() != known => {
+            Err(LayoutError::Exchanged { part: part.to_owned(), path: path.to_owned() })
+        }
+        _ => Ok(()),
+    }
 }
 
 impl<'a> Layout<'a> {
     /// Asks the disk for the sizes of files, nothing else.
-    pub(crate) fn new(entries: &'a [Entry], mtime: u64) -> Result<Self, LayoutError> {
-        let mut rows = Vec::with_capacity(entries.len());
-        for entry in entries {
+    pub(crate) fn new(part: &'a PartSource, mtime: u64) -> Result<Self, LayoutError> {
+        let mut rows = Vec::with_capacity(part.entries.len());
+        for entry in &part.entries {
             rows.push(Row::new(entry)?);
         }
         rows.sort_by(|left, right| left.entry.path.cmp(&right.entry.path));
         let frames = cut(&rows, mtime);
-        Ok(Self { rows, frames, mtime })
+        Ok(Self { part: &part.name, rows, frames, mtime })
     }
 
     /// The tar bytes of `frame`, appended to `buffer`.
@@ -73,7 +96,7 @@ impl<'a> Layout<'a> {
         let mut window = Window { skip: frame.skip, left: frame.length, buffer };
         for row in &self.rows[frame.first..frame.end] {
             window.bytes(&header_of(row.entry, row.size, self.mtime));
-            window.content(row, frame.skip / FRAME)?;
+            window.content(row, frame.skip / FRAME, self.part)?;
             window.bytes(&[0; 512][..(padded(row.size) - row.size) as usize]);
         }
         Ok(())
@@ -82,10 +105,18 @@ impl<'a> Layout<'a> {
 
 impl<'a> Row<'a> {
     fn new(entry: &'a Entry) -> Result<Self, LayoutError> {
-        let EntryKind::File { content, .. } = &entry.kind else { return Ok(Self { entry, size: 0, unpacking: None }) };
+        let EntryKind::File { content, .. } = &entry.kind else {
+            return Ok(Self { entry, size: 0, unpacking: None, digesting: None });
+        };
         let size = content_size(content)?;
-        let is_long = matches!(content, Content::Zipped { .. }) && size > FRAME / 2;
-        Ok(Self { entry, size, unpacking: is_long.then(|| Turnstile::new(None)) })
+        let is_long = size > FRAME / 2;
+        let (unpacked, digested) = (matches!(content, Content::Zipped { .. }), entry.sha256.is_some());
+        Ok(Self {
+            entry,
+            size,
+            unpacking: (is_long && unpacked).then(|| Turnstile::new(None)),
+            digesting: (is_long && digested).then(|| Turnstile::new(DigestWriter::new(io::sink()))),
+        })
     }
 }
 
@@ -162,18 +193,41 @@ impl Window<'_> {
         self.buffer.extend_from_slice(&bytes[start as usize..(start + length) as usize]);
     }
 
-    fn content(&mut self, row: &Row<'_>, ticket: u64) -> Result<(), LayoutError> {
+    /// What of the file's bytes is wanted, held to the digest that is known of them.
+    fn content(&mut self, row: &Row<'_>, ticket: u64, part: &str) -> Result<(), LayoutError> {
         let EntryKind::File { content, .. } = &row.entry.kind else { return Ok(()) };
-        if let Content::Bytes(bytes) = content {
-            self.bytes(bytes);
+        let (start, length) = self.advance(row.size);
+        let before = self.buffer.len();
+        let read = match content {
+            Content::Bytes(bytes) => {
+                self.buffer.extend_from_slice(&bytes[start as usize..(start + length) as usize]);
+                Ok(())
+            }
+            Content::Disk(path) if length > 0 => read_disk(path, row.size, start, length, self.buffer),
+            Content::Disk(_) => Ok(()),
+            Content::Zipped { archive, member } => self.zipped(row, archive, *member, length, ticket),
+        };
+        let (read_now, path, known) = (&self.buffer[before..], row.entry.path.as_str(), row.entry.sha256);
+        let Some(digesting) = &row.digesting else {
+            return read.and_then(|()| check_digest(part, path, known, || Digest::of(read_now)));
+        };
+        if let Err(error) = read {
+            // Others wait there for this frame.
+            digesting.stop();
+            return Err(error);
+        }
+        if length == 0 {
             return Ok(());
         }
-        let (start, length) = self.advance(row.size);
-        match content {
-            Content::Disk(path) if length > 0 => read_disk(path, row.size, start, length, self.buffer),
-            Content::Zipped { archive, member } => self.zipped(row, archive, *member, length, ticket),
-            Content::Disk(_) | Content::Bytes(_) => Ok(()),
-        }
+        let digested = digesting.pass(ticket, |writer| {
+            writer.write_all(read_now).expect("a sink takes everything");
+            if start + length < row.size {
+                return Ok(());
+            }
+            let whole = std::mem::replace(writer, DigestWriter::new(io::sink()));
+            check_digest(part, path, known, || whole.finish().1)
+        });
+        digested.map(|_| ())
     }
 
     /// The next `length` bytes, which for a file with several frames must be asked for frame by frame.
@@ -235,7 +289,8 @@ mod tests {
     #[test]
     fn a_long_entry_has_frames_of_its_own() {
         let entries = [file("a", 10), file("b", 2 * FRAME), file("c", 10), file("d", FRAME - 2048)];
-        let layout = Layout::new(&entries, 0).unwrap();
+        let part = PartSource::new("p", entries.to_vec());
+        let layout = Layout::new(&part, 0).unwrap();
         let lengths: Vec<_> = layout.frames.iter().map(|frame| frame.length).collect();
         assert_eq!(lengths, [1024, FRAME, FRAME, 512, 1024 + FRAME - 2048 + 512]);
 
@@ -255,7 +310,8 @@ mod tests {
         let path = folder.path().join("file");
         fs::write(&path, "1234").unwrap();
         let entries = [Entry::file("file".parse().unwrap(), Content::Disk(path.clone()), false)];
-        let layout = Layout::new(&entries, 0).unwrap();
+        let part = PartSource::new("p", entries.to_vec());
+        let layout = Layout::new(&part, 0).unwrap();
         for text in ["123", "12345"] {
             fs::write(&path, text).unwrap();
             let error = layout.render(&layout.frames[0], &mut Vec::new()).unwrap_err();

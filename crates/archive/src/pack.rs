@@ -348,7 +348,7 @@ fn source_of<'a>(
     let key = part.identity.map(|identity| part_key(&identity, options));
     match key.and_then(|key| CachedPart::open(cache.get(&key)?, &key)) {
         Some(cached) => Ok(Source::Cached(cached)),
-        None => Ok(Source::Fresh(Layout::new(&part.entries, options.mtime)?)),
+        None => Ok(Source::Fresh(Layout::new(part, options.mtime)?)),
     }
 }
 

@@ -28,6 +28,11 @@ pub enum PackErrorKind {
     /// `offset` is that of the packed bytes.
     #[error("the file at byte {offset} of `{}` is damaged: {fault}", path.display())]
     Damaged { path: PathBuf, offset: u64, fault: MemberFault },
+    #[error("`{path}` of `{part}` has other bytes than its recorded digest tells")]
+    Exchanged { part: String, path: String },
+    /// What files are copied from.
+    #[error("`{}`, which files of `{part}` are copied from, has other bytes than its digest tells", path.display())]
+    ExchangedArchive { part: String, path: PathBuf },
     #[error("with copies in place of links it would have more than {limit} entries")]
     TooMany { limit: usize },
     #[error("the compressor failed: {source}")]
@@ -42,6 +47,7 @@ impl From<LayoutError> for PackErrorKind {
             LayoutError::Read { path, source } => Self::Read { path, source },
             LayoutError::Changed { path, expected, actual } => Self::Changed { path, expected, actual },
             LayoutError::Damaged { path, offset, fault } => Self::Damaged { path, offset, fault },
+            LayoutError::Exchanged { part, path } => Self::Exchanged { part, path },
         }
     }
 }
@@ -52,13 +58,17 @@ impl Fault for PackError {
             PackErrorKind::Entry { .. } => "E_ARCHIVE_UNSAFE",
             PackErrorKind::TooMany { .. } => "E_ARCHIVE_LIMIT",
             PackErrorKind::Damaged { .. } => "E_ARCHIVE_CORRUPT",
+            PackErrorKind::Exchanged { .. } | PackErrorKind::ExchangedArchive { .. } => "E_ARCHIVE_EXCHANGED",
             PackErrorKind::Read { .. } | PackErrorKind::Changed { .. } => "E_ARCHIVE_READ",
             PackErrorKind::Compress { .. } | PackErrorKind::Write { .. } => "E_ARCHIVE_WRITE",
         }
     }
 
     fn exit(&self) -> Exit {
-        Exit::Build
+        match self.kind {
+            PackErrorKind::Exchanged { .. } | PackErrorKind::ExchangedArchive { .. } => Exit::Trust,
+            _ => Exit::Build,
+        }
     }
 
     fn hint(&self) -> Option<String> {
@@ -66,6 +76,10 @@ impl Fault for PackError {
             PackErrorKind::TooMany { .. } => Some("pack a tar, which holds links as links".to_owned()),
             PackErrorKind::Damaged { path, .. } => Some(format!("delete `{}` and fetch it again", path.display())),
             PackErrorKind::Changed { .. } => Some("pack again when nothing writes to the tree".to_owned()),
+            PackErrorKind::Exchanged { .. } | PackErrorKind::ExchangedArchive { .. } => Some(
+                "the store's copy was changed: `builder store verify` finds it and removes it; then build again"
+                    .to_owned(),
+            ),
             PackErrorKind::Entry { fault: EntryFault::Clash { .. } | EntryFault::Duplicate, .. } => {
                 Some("leave one of the two out, or rename it".to_owned())
             }

@@ -10,17 +10,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use flate2::Crc;
+use vocab::Digest;
 
 use crate::Content;
 use crate::deflate::{BLOCK, Deflater, crc_of};
-use crate::layout::{content_size, read_disk};
+use crate::layout::{check_digest, content_size, read_disk};
 use crate::pack_error::PackErrorKind;
 use crate::source::read_exact_at;
 use crate::window::Window;
 use crate::zip_header::Record;
 use crate::zip_links::{ZipFile, ZipPart};
 use crate::zip_member::ZipMethod;
-use crate::zip_spool::{Ready, Stretch, address};
+use crate::zip_spool::{LongFile, Ready, Stretch, address};
 
 /// In bytes, unless one file that is to be deflated is longer.
 const PIECE: u64 = 1 << 20;
@@ -32,12 +33,15 @@ const PROGRAM: u32 = 0o100_755;
 const FILE: u32 = 0o100_644;
 
 pub(crate) struct ZipLayout<'a> {
+    /// Name of the part.
+    part: &'a str,
     rows: Vec<Row<'a>>,
     pub pieces: Vec<ZipPiece>,
     mtime: u64,
 }
 
 struct Row<'a> {
+    /// Of a folder it ends in a slash.
     name: String,
     mode: u32,
     size: u64,
@@ -46,7 +50,8 @@ struct Row<'a> {
 
 enum Data<'a> {
     None,
-    Plain(&'a Content),
+    /// With its digest, where that is known.
+    Plain(&'a Content, Option<Digest>),
     Copied(Ready<'a>),
     Spooled(Arc<Ready<'a>>),
 }
@@ -60,15 +65,15 @@ pub(crate) struct ZipPiece {
 }
 
 /// The long files of `parts`, which are to be spooled first.
-pub(crate) fn long_files<'a>(parts: &[&ZipPart<'a>]) -> Result<Vec<(&'a Content, u64)>, PackErrorKind> {
+pub(crate) fn long_files<'a, 'p>(parts: &[&'p ZipPart<'a>]) -> Result<Vec<LongFile<'a, 'p>>, PackErrorKind> {
     let mut found = HashMap::new();
-    for row in parts.iter().flat_map(|part| &part.rows) {
-        if let Some(ZipFile { content, .. }) = row.file
+    for (part, row) in parts.iter().flat_map(|part| part.rows.iter().map(|row| (part.name, row))) {
+        if let Some(ZipFile { content, sha256, .. }) = row.file
             && !matches!(content, Content::Zipped { .. })
         {
             let size = content_size(content)?;
             if size > BLOCK {
-                found.insert(address(content), (content, size));
+                found.insert(address(content), LongFile { part, path: row.path.as_str(), content, size, sha256 });
             }
         }
     }
@@ -85,16 +90,16 @@ impl<'a> ZipLayout<'a> {
         for row in part.rows {
             rows.push(match row.file {
                 None => Row { name: format!("{}/", row.path), mode: FOLDER, size: 0, data: Data::None },
-                Some(ZipFile { content, executable }) => Row {
+                Some(ZipFile { content, executable, sha256 }) => Row {
                     name: row.path.into(),
                     mode: if executable { PROGRAM } else { FILE },
                     size: content_size(content)?,
-                    data: data_of(content, spooled),
+                    data: data_of(content, sha256, spooled),
                 },
             });
         }
         let pieces = cut(&rows);
-        Ok(Self { rows, pieces, mtime })
+        Ok(Self { part: part.name, rows, pieces, mtime })
     }
 
     /// Appends the bytes of `piece` to `buffer`, and the entries that begin in it to `records`, with their places in
@@ -110,7 +115,10 @@ impl<'a> ZipLayout<'a> {
             let mut record = row.record(buffer.len() as u64);
             match &row.data {
                 Data::None => record.write_local(self.mtime, buffer),
-                Data::Plain(content) => tools.plain(content, &mut record, self.mtime, buffer)?,
+                Data::Plain(content, known) => {
+                    let plain = tools.plain(content, &mut record, self.mtime, buffer)?;
+                    check_digest(self.part, &row.name, *known, || Digest::of(plain))?;
+                }
                 Data::Copied(ready) => self.copied(piece, ready, &record, tools, buffer)?,
                 Data::Spooled(ready) => self.copied(piece, ready, &record, tools, buffer)?,
             }
@@ -153,7 +161,7 @@ impl<'a> ZipLayout<'a> {
     }
 }
 
-fn data_of<'a>(content: &'a Content, spooled: &HashMap<usize, Arc<Ready<'a>>>) -> Data<'a> {
+fn data_of<'a>(content: &'a Content, sha256: Option<Digest>, spooled: &HashMap<usize, Arc<Ready<'a>>>) -> Data<'a> {
     match content {
         Content::Zipped { archive, member } => Data::Copied(Ready {
             method: member.method,
@@ -163,7 +171,7 @@ fn data_of<'a>(content: &'a Content, spooled: &HashMap<usize, Arc<Ready<'a>>>) -
         }),
         _ => match spooled.get(&address(content)) {
             Some(ready) => Data::Spooled(Arc::clone(ready)),
-            None => Data::Plain(content),
+            None => Data::Plain(content, sha256),
         },
     }
 }
@@ -172,7 +180,7 @@ impl Row<'_> {
     /// Of a plain file only what is known before it is read.
     fn record(&self, offset: u64) -> Record {
         let (method, crc32, packed) = match &self.data {
-            Data::None | Data::Plain(_) => (ZipMethod::Stored, 0, 0),
+            Data::None | Data::Plain(..) => (ZipMethod::Stored, 0, 0),
             Data::Copied(ready) => (ready.method, ready.crc32, ready.packed),
             Data::Spooled(ready) => (ready.method, ready.crc32, ready.packed),
         };
@@ -183,7 +191,7 @@ impl Row<'_> {
     /// In a piece, which for a plain file is a guess.
     fn length(&self) -> u64 {
         let record = self.record(0);
-        let packed = if matches!(self.data, Data::Plain(_)) { self.size } else { record.packed };
+        let packed = if matches!(self.data, Data::Plain(..)) { self.size } else { record.packed };
         record.local_length() + packed
     }
 }
@@ -196,7 +204,7 @@ fn cut(rows: &[Row<'_>]) -> Vec<ZipPiece> {
         if open.length + length > PIECE && open.length > 0 {
             pieces.push(std::mem::replace(&mut open, ZipPiece { first: index, end: index, skip: 0, length: 0 }));
         }
-        if length > PIECE && !matches!(row.data, Data::Plain(_)) {
+        if length > PIECE && !matches!(row.data, Data::Plain(..)) {
             for skip in (0..length).step_by(PIECE as usize) {
                 pieces.push(ZipPiece { first: index, end: index + 1, skip, length: PIECE.min(length - skip) });
             }
@@ -228,14 +236,14 @@ impl Tools {
         Self { deflater, plain: Vec::new(), packed: Vec::new(), window: Window::new(AHEAD), open: None }
     }
 
-    /// Header and data of a file that is not packed yet; `record` learns what comes of it.
-    fn plain(
-        &mut self,
-        content: &Content,
+    /// Header and data of a file that is not packed yet; `record` learns what comes of it. Gives what was packed.
+    fn plain<'t>(
+        &'t mut self,
+        content: &'t Content,
         record: &mut Record,
         mtime: u64,
         buffer: &mut Vec<u8>,
-    ) -> Result<(), PackErrorKind> {
+    ) -> Result<&'t [u8], PackErrorKind> {
         self.plain.clear();
         let plain: &[u8] = match content {
             Content::Bytes(bytes) => bytes,
@@ -258,7 +266,7 @@ impl Tools {
         (record.method, record.packed) = (method.code(), data.len() as u64);
         record.write_local(mtime, buffer);
         buffer.extend_from_slice(data);
-        Ok(())
+        Ok(plain)
     }
 
     fn stretch(

@@ -17,6 +17,7 @@ const MAX_ENTRIES: usize = 500_000;
 
 /// A part as it is in a zip.
 pub(crate) struct ZipPart<'a> {
+    pub name: &'a str,
     /// Sorted by path.
     pub rows: Vec<ZipRow<'a>>,
     /// Determines the part's bytes, which the part's own identity does only where no link leads out of the part.
@@ -42,6 +43,8 @@ pub(crate) struct ZipRow<'a> {
 pub(crate) struct ZipFile<'a> {
     pub content: &'a Content,
     pub executable: bool,
+    /// Where it is known.
+    pub sha256: Option<Digest>,
 }
 
 /// `links` are all links of all parts.
@@ -77,7 +80,7 @@ pub(crate) fn zip_parts<'a>(
         left = rest;
         rows.sort_by(|one, other| one.path.cmp(&other.path));
         let identity = source.identity.filter(|_| own).map(|identity| with_places(&identity, &places));
-        Ok(ZipPart { rows, identity, copied_from: source.copied_from })
+        Ok(ZipPart { name: &source.name, rows, identity, copied_from: source.copied_from })
     });
     copied.collect()
 }
@@ -117,7 +120,7 @@ impl<'a> Copier<'a, '_> {
         match &entry.kind {
             EntryKind::Directory => self.row(path, None),
             EntryKind::File { content, executable } => {
-                self.row(path, Some(ZipFile { content, executable: *executable }))
+                self.row(path, Some(ZipFile { content, executable: *executable, sha256: entry.sha256 }))
             }
             EntryKind::Symlink { target } => {
                 let Some(link) = self.tree.places.get(&entry.path) else { return Ok(()) };

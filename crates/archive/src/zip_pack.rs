@@ -1,6 +1,7 @@
 //! Parts → one zip. What is compressed in another zip already is copied as it stands there.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::in_place::FileBeside;
 use crate::pack::STAGED;
 use crate::pack_error::PackErrorKind;
 use crate::part_cache::{CachedZipPart, PartCache, digest_key, part_key, zip_trailer};
+use crate::side_by_side::side_by_side;
 use crate::source::read_exact_at;
 use crate::tree_record::ResolvedLink;
 use crate::turnstile::{Turnstile, run_workers, thread_count};
@@ -20,7 +22,7 @@ use crate::zip_layout::{Tools, ZipLayout, ZipPiece, long_files};
 use crate::zip_links::{ZipPart, zip_parts};
 use crate::zip_output::{Base, Pool, ZipOutput, part_bytes};
 use crate::zip_spool::spool;
-use crate::{PackOptions, Packed, PackedFile, PartSource};
+use crate::{Content, Entry, EntryKind, PackOptions, Packed, PackedFile, PartSource};
 
 /// Of a cached part, copied at once.
 const COPY: u64 = 1 << 20;
@@ -37,6 +39,7 @@ pub(crate) fn pack_zip(
     let file = FileBeside::beside(target, STAGED).map_err(write)?;
     let folder = file.path().parent().unwrap_or(Path::new("."));
     let sources = sources_of(zip_parts(parts, links, options.names)?, folder, options, cache)?;
+    check_archives(parts, options)?;
     let jobs = jobs_of(&sources);
     let known: Vec<Option<Digest>> = sources.iter().map(|source| cache.get_digest(source.digest_key()?)).collect();
 
@@ -66,6 +69,31 @@ pub(crate) fn pack_zip(
     Ok(PackedFile { packed: Packed { sha256, size, parts: rows, reused }, file })
 }
 
+/// Data that is copied as it stands is not unpacked on the way. So the archives that it comes from are held to their
+/// digests, which costs far less than unpacking, and what was once unpacked from them is what they hold.
+fn check_archives(parts: &[PartSource], options: &PackOptions<'_>) -> Result<(), PackErrorKind> {
+    let archive_of = |entry: &'_ Entry| match &entry.kind {
+        EntryKind::File { content: Content::Zipped { archive, .. }, .. } => Some(Arc::clone(archive)),
+        _ => None,
+    };
+    let copied = |part: &'_ PartSource| Some((part.copied_from?, part.entries.iter().find_map(archive_of)?));
+    let archives: Vec<_> = parts.iter().filter_map(|part| Some((part, copied(part)?))).collect();
+    side_by_side(
+        thread_count(options.threads),
+        archives.len(),
+        || (),
+        |(), index| {
+            let (part, (known, path)) = &archives[index];
+            let digest = File::open(path).and_then(Digest::of_reader);
+            let (actual, _) = digest.map_err(|source| PackErrorKind::Read { path: path.to_path_buf(), source })?;
+            if actual == *known {
+                return Ok(());
+            }
+            Err(PackErrorKind::ExchangedArchive { part: part.name.clone(), path: path.to_path_buf() })
+        },
+    )
+}
+
 enum Source<'a> {
     Fresh { key: Option<Digest>, digest_key: Option<Digest>, layout: ZipLayout<'a> },
     Cached(CachedZipPart),
@@ -92,7 +120,7 @@ fn sources_of<'a>(
     let cached: Vec<_> = cached.collect();
     let fresh: Vec<_> =
         parts.iter().zip(&cached).filter(|(_, cached)| cached.is_none()).map(|(part, _)| part).collect();
-    let spooled = spool(long_files(&fresh)?, folder, options.level, thread_count(options.threads))?;
+    let spooled = spool(&long_files(&fresh)?, folder, options.level, thread_count(options.threads))?;
     let spooled: HashMap<_, _> = spooled.into_iter().map(|(address, ready)| (address, Arc::new(ready))).collect();
     let source = |((part, key), cached): ((ZipPart<'a>, _), _)| match cached {
         Some(cached) => Ok(Source::Cached(cached)),

@@ -4,14 +4,15 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flate2::Crc;
+use vocab::Digest;
 
 use crate::Content;
 use crate::deflate::{BLOCK, Deflater, crc_of};
-use crate::layout::read_disk;
+use crate::layout::{check_digest, read_disk};
 use crate::pack_error::PackErrorKind;
 use crate::side_by_side::side_by_side;
 use crate::zip_member::ZipMethod;
@@ -45,6 +46,16 @@ pub(crate) fn address(content: &Content) -> usize {
     std::ptr::from_ref(content).addr()
 }
 
+/// One that is packed before anything is written.
+pub(crate) struct LongFile<'a, 'p> {
+    pub part: &'a str,
+    pub path: &'p str,
+    pub content: &'a Content,
+    pub size: u64,
+    /// Where it is known.
+    pub sha256: Option<Digest>,
+}
+
 struct Long<'a> {
     content: &'a Content,
     size: u64,
@@ -60,7 +71,7 @@ struct Block {
 
 /// Deflates files, each longer than a block, into a nameless file in `folder`; by [`address`].
 pub(crate) fn spool<'a>(
-    files: Vec<(&'a Content, u64)>,
+    files: &[LongFile<'a, '_>],
     folder: &Path,
     level: i32,
     threads: usize,
@@ -68,20 +79,23 @@ pub(crate) fn spool<'a>(
     if files.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut jobs = Vec::new();
+    // Digesting cannot be shared out in blocks, so it comes first.
+    let mut jobs: Vec<_> = (0..files.len()).map(Job::Digest).collect();
     let mut long = Vec::new();
-    for (index, (content, size)) in files.into_iter().enumerate() {
+    for (index, LongFile { content, size, .. }) in files.iter().enumerate() {
         let blocks = size.div_ceil(BLOCK) as usize;
-        jobs.extend((0..blocks).map(|block| (index, block)));
-        long.push(Long { content, size, blocks: std::iter::repeat_with(|| None).take(blocks).collect() });
+        jobs.extend((0..blocks).map(|block| Job::Block(index, block)));
+        long.push(Long { content, size: *size, blocks: std::iter::repeat_with(|| None).take(blocks).collect() });
     }
     let file = tempfile::tempfile_in(folder).map_err(|source| PackErrorKind::Write { source })?;
-    let sizes: Vec<_> = long.iter().map(|file| (file.content, file.size)).collect();
     let spool = Mutex::new((&file, 0_u64, long));
     let state = || (Deflater::new(level), Vec::new(), Vec::new());
     side_by_side(threads, jobs.len(), state, |(deflater, plain, packed), job| {
-        let (index, block) = jobs[job];
-        let (content, size) = sizes[index];
+        let (index, block) = match jobs[job] {
+            Job::Digest(index) => return files[index].check(),
+            Job::Block(index, block) => (index, block),
+        };
+        let LongFile { content, size, .. } = files[index];
         let start = block as u64 * BLOCK;
         let length = BLOCK.min(size - start);
         plain.clear();
@@ -104,6 +118,27 @@ pub(crate) fn spool<'a>(
     let (_, _, long) = spool.into_inner().unwrap_or_else(PoisonError::into_inner);
     let file = Arc::new(file);
     Ok(long.into_iter().map(|long| (address(long.content), ready(long, &file))).collect())
+}
+
+/// Of the file with that index.
+#[derive(Clone, Copy)]
+enum Job {
+    Digest(usize),
+    Block(usize, usize),
+}
+
+impl LongFile<'_, '_> {
+    fn check(&self) -> Result<(), PackErrorKind> {
+        if self.sha256.is_none() {
+            return Ok(());
+        }
+        let path = match self.content {
+            Content::Disk(path) => path.clone(),
+            Content::Bytes(_) | Content::Zipped { .. } => PathBuf::new(),
+        };
+        let actual = self.content.digest().map_err(|source| PackErrorKind::Read { path, source })?;
+        Ok(check_digest(self.part, self.path, self.sha256, || actual)?)
+    }
 }
 
 fn ready<'a>(long: Long<'a>, file: &Arc<File>) -> Ready<'a> {

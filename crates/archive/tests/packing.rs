@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use archive::{
-    Entry, EntryFault, ExtractOptions, NoCache, PackErrorKind, PackOptions, Packed, PartCache, PartSource, extract,
-    pack, read_seek_table, scan,
+    Content, Entry, EntryFault, ExtractOptions, NoCache, PackErrorKind, PackOptions, Packed, PartCache, PartSource,
+    extract, pack, read_seek_table, scan,
 };
 use common::{Node, entries, file, options, read_tree, sample, write_tree};
 use vocab::{ArtifactFormat, Digest, Exit, Fault};
@@ -343,6 +343,58 @@ fn attack_5_a_part_in_the_place_of_another_is_made_anew() {
         let again = pack(&target, &named("good"), &options, &cache).unwrap();
         assert_eq!((again.sha256, again.reused), (genuine.sha256, 0), "{format:?}");
     }
+}
+
+#[test]
+fn attack_5_a_part_is_not_made_of_other_bytes_than_its_identity_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("file");
+    // Short, and long enough for several frames and blocks; tampered with at the start, in the middle and at the end.
+    for size in [20, 20 << 20] {
+        let genuine = vec![7_u8; size];
+        let known = || {
+            let entry = Entry::file("lib/file".parse().unwrap(), Content::Disk(place.clone()), false);
+            let entry = Entry { sha256: Some(Digest::of(&genuine)), ..entry };
+            let other = Entry { sha256: Some(Digest::of("1")), ..Entry::bytes("lib/a".parse().unwrap(), *b"1") };
+            [PartSource::identified("demo-1.0-py3-none-any.whl", vec![entry, other])]
+        };
+        for format in ArtifactFormat::ALL {
+            let options = options(format);
+            let cache = || FolderCache {
+                folder: tempfile::tempdir_in(folder.path()).unwrap().keep(),
+                asked: Mutex::default(),
+                stored: AtomicUsize::new(0),
+            };
+            let (target, poisoned) = (folder.path().join("a"), cache());
+            fs::write(&place, &genuine).unwrap();
+            let expected = pack(&target, &known(), &options, &cache()).unwrap();
+            for at in [0, size / 2, size - 1] {
+                let mut evil = genuine.clone();
+                evil[at] ^= 1;
+                fs::write(&place, evil).unwrap();
+                let packed = pack(&target, &known(), &options, &poisoned).map(|_| ());
+                let cached = archive::cache_parts(folder.path(), &known(), &options, &poisoned);
+                assert!(format == ArtifactFormat::Zip || cached.is_err());
+                for error in [packed, cached].into_iter().filter_map(Result::err) {
+                    assert_eq!(
+                        (error.code(), error.exit()),
+                        ("E_ARCHIVE_EXCHANGED", Exit::Trust),
+                        "{format:?}, byte {at}"
+                    );
+                    let PackErrorKind::Exchanged { part, path } = &error.kind else { panic!("{error:?}") };
+                    assert_eq!((part.as_str(), path.as_str()), ("demo-1.0-py3-none-any.whl", "lib/file"));
+                    assert!(error.hint().unwrap().contains("builder store verify"));
+                }
+                assert_eq!(fs::read_dir(&poisoned.folder).unwrap().count(), 0, "nothing is cached");
+            }
+            fs::write(&place, &genuine).unwrap();
+            let again = pack(&target, &known(), &options, &poisoned).unwrap();
+            assert_eq!((again.sha256, again.reused), (expected.sha256, 0), "{format:?}");
+        }
+    }
+    // Without all digests there is no identity, and so nothing is cached.
+    let unknown = Entry::bytes("a".parse().unwrap(), *b"1");
+    assert_eq!(PartSource::identified("a", vec![unknown]).identity, None);
 }
 
 #[test]

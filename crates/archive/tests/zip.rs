@@ -407,27 +407,51 @@ fn the_digest_of_a_part_that_is_copied_is_taken_once_for_each_archive_it_comes_f
     let (wheel, contents) = wheel(folder.path());
     let target = folder.path().join("a.zip");
     let cache = DigestCache::default();
-    let copied = |from: &str| PartSource {
+    // The same members, and a comment.
+    let other = folder.path().join("other.whl");
+    let mut bytes = fs::read(&wheel).unwrap();
+    *bytes.iter_mut().nth_back(1).unwrap() = 1;
+    bytes.push(b'!');
+    fs::write(&other, bytes).unwrap();
+    let copied = |from: &Path| PartSource {
         identity: Some(Digest::of("copied")),
-        copied_from: Some(Digest::of(from)),
-        ..PartSource::new("copied", zipped(&wheel, &contents))
+        copied_from: Some(Digest::of(fs::read(from).unwrap())),
+        ..PartSource::new("copied", zipped(from, &contents))
     };
     let own = PartSource {
         copied_from: Some(Digest::of("a")),
         ..PartSource::new("own", entries(&tree(&[("own/x", file("1"))])))
     };
-    let nameless = PartSource { identity: None, ..copied("a") };
+    let nameless = PartSource { identity: None, ..copied(&wheel) };
     for (parts, known) in [
         // (parts, digests that are known afterwards)
         (vec![nameless], 0),
-        (vec![copied("a"), own.clone()], 1),
-        (vec![copied("a"), own.clone()], 1),
-        (vec![own, copied("b")], 2),
+        (vec![copied(&wheel), own.clone()], 1),
+        (vec![copied(&wheel), own.clone()], 1),
+        (vec![own, copied(&other)], 2),
     ] {
         let packed = pack(&target, &parts, &options(ArtifactFormat::Zip), &cache).unwrap();
         assert_eq!(packed.parts, zip_of(&target, &parts).parts, "what is remembered is what would be taken");
         assert_eq!(cache.0.lock().unwrap().len(), known);
     }
+}
+
+#[test]
+fn attack_5_a_wheel_that_was_exchanged_is_not_copied_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let (wheel, contents) = wheel(folder.path());
+    let copied = || PartSource {
+        identity: Some(Digest::of("copied")),
+        copied_from: Some(Digest::of("genuine")),
+        ..PartSource::new("pkg.whl", zipped(&wheel, &contents))
+    };
+    let cache = DigestCache::default();
+    let target = folder.path().join("a.zip");
+    let error = pack(&target, &[copied()], &options(ArtifactFormat::Zip), &cache).unwrap_err();
+    assert_eq!((error.code(), error.exit()), ("E_ARCHIVE_EXCHANGED", Exit::Trust));
+    let PackErrorKind::ExchangedArchive { part, path } = &error.kind else { panic!("{error:?}") };
+    assert_eq!((part.as_str(), path), ("pkg.whl", &wheel));
+    assert!(cache.0.lock().unwrap().is_empty() && !target.exists());
 }
 
 #[test]

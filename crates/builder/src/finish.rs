@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
-use archive::{Content, Entry, EntryIdentity, EntryKind, ManifestError, PartSource};
+use archive::{Content, Entry, EntryKind, ManifestError, PartSource};
 use rayon::prelude::*;
 use vocab::{
     BaseRecord, Digest, Distribution, DistributionName, Exit, Fault, MANIFEST_FORMAT, Manifest, NativeFiles,
@@ -184,8 +183,8 @@ pub fn parts(
     let copied = take(&mut assembled.copied.iter().map(|file| &file.path));
     // The order of the parts is fixed; what changes least comes first.
     let base = take(&mut assembled.base_files.iter().chain(&empty_folders));
-    let identity = base_identity(context, tree, &base)?;
-    parts.push(PartSource { identity: Some(identity), ..PartSource::new("base", base) });
+    let base_digests = base_digests(context, tree);
+    parts.push(PartSource::identified("base", with_digests(base, |path| base_digests.get(path).copied())?));
     for (index, gathered) in gathered.iter().enumerate() {
         let file = gathered.wheel.contents.file_name.to_string();
         let mut digests: BTreeMap<&TreePath, Digest> = BTreeMap::new();
@@ -195,25 +194,18 @@ pub fn parts(
         let house = assembled.wheelhouse.iter().filter(|(path, _)| path.file_name() == file);
         digests.extend(house.map(|(path, digest)| (path, *digest)));
         let entries = take(&mut digests.keys().copied());
-        let identity = archive::identity_of(entries.iter().map(|entry| {
-            let executable = matches!(entry.kind, EntryKind::File { executable: true, .. });
-            (&entry.path, EntryIdentity::File { sha256: digests[&entry.path], executable })
-        }));
-        parts.push(PartSource { identity: Some(identity), ..PartSource::new(file, entries) });
+        parts.push(PartSource::identified(file, with_digests(entries, |path| digests.get(path).copied())?));
     }
     if !copied.is_empty() {
-        let identity = identity_of_disk(&copied)?;
-        parts.push(PartSource { identity: Some(identity), ..PartSource::new("copied-files", copied) });
+        parts.push(PartSource::identified("copied-files", with_digests(copied, |_| None)?));
     }
     if let Some(path) = by_path.into_keys().next() {
         return Err(StrayFile { path }.into());
     }
     let inner = archive::write_manifest(&inner_manifest(manifest));
     let path: TreePath = INNER_MANIFEST.parse().expect("a literal path inside the tree");
-    let row = EntryIdentity::File { sha256: Digest::of(&inner), executable: false };
-    let identity = Some(archive::identity_of([(&path, row)]));
     let entries = vec![Entry::bytes(path, inner.into_bytes())];
-    parts.push(PartSource { identity, ..PartSource::new("metadata", entries) });
+    parts.push(PartSource::identified("metadata", with_digests(entries, |_| None)?));
     Ok(parts)
 }
 
@@ -273,52 +265,35 @@ pub fn parts_from_wheels(parts: &[PartSource], gathered: &[Gathered], assembled:
     parts
 }
 
-/// The files of an interpreter are read for this once; after that its own identity and the paths that still stand
-/// tell it.
-fn base_identity(context: &Context, tree: &BaseTree, entries: &[Entry]) -> Result<Digest, ReadError> {
-    const FACT: &str = "base-entries";
-    const REMEMBERED: Duration = Duration::from_secs(365 * 24 * 3600);
-    let mut text = format!("{}\n", tree.identity);
-    for entry in entries {
-        text.push_str(entry.path.as_str());
-        text.push('\n');
+/// Of the interpreter's files as they were when it came into the store. What stands there now is held to them when it
+/// is packed.
+fn base_digests(context: &Context, tree: &BaseTree) -> BTreeMap<TreePath, Digest> {
+    match FileTable::read(&context.store.base_table(&tree.identity)) {
+        Ok(Some(table)) => table.digests().map(|(path, sha256)| (path.clone(), *sha256)).collect(),
+        // Of a former builder: then what it is now is what counts.
+        _ => BTreeMap::new(),
     }
-    let key = Digest::of(text).to_string();
-    let now = SystemTime::now();
-    let known = context.store.recall(FACT, &key, REMEMBERED, now);
-    if let Some(known) = known.as_ref().and_then(|known| known.as_str()?.parse().ok()) {
-        return Ok(known);
-    }
-    let identity = identity_of_disk(entries)?;
-    // Forgotten, it is computed again.
-    let _ = context.store.remember(FACT, &key, &identity.to_string().into(), now);
-    Ok(identity)
 }
 
-fn identity_of_disk(entries: &[Entry]) -> Result<Digest, ReadError> {
-    let digest_of = |content: &Content| {
-        let path = match content {
-            Content::Disk(path) => path.clone(),
-            Content::Zipped { archive, .. } => archive.to_path_buf(),
-            Content::Bytes(_) => PathBuf::new(),
+/// The entries with the digests of all files: those that are `known`, and those of what the others hold now.
+fn with_digests(
+    mut entries: Vec<Entry>,
+    known: impl Fn(&TreePath) -> Option<Digest> + Sync,
+) -> Result<Vec<Entry>, ReadError> {
+    entries.par_iter_mut().try_for_each(|entry| {
+        let EntryKind::File { content, .. } = &entry.kind else { return Ok(()) };
+        let read = || {
+            let path = match content {
+                Content::Disk(path) => path.clone(),
+                Content::Zipped { archive, .. } => archive.to_path_buf(),
+                Content::Bytes(_) => PathBuf::new(),
+            };
+            content.digest().map_err(|source| ReadError { path, source })
         };
-        content.digest().map_err(|source| ReadError { path, source })
-    };
-    let row = |entry: &'_ Entry| -> Result<_, ReadError> {
-        Ok(match &entry.kind {
-            EntryKind::File { content, executable } => Some((digest_of(content)?, *executable)),
-            EntryKind::Directory | EntryKind::Symlink { .. } => None,
-        })
-    };
-    let rows: Vec<_> = entries.par_iter().map(row).collect::<Result<_, _>>()?;
-    Ok(archive::identity_of(entries.iter().zip(rows).map(|(entry, file)| {
-        let identity = match (&entry.kind, file) {
-            (_, Some((sha256, executable))) => EntryIdentity::File { sha256, executable },
-            (EntryKind::Symlink { target }, None) => EntryIdentity::Symlink { target },
-            (_, None) => EntryIdentity::Directory,
-        };
-        (&entry.path, identity)
-    })))
+        entry.sha256 = Some(known(&entry.path).map_or_else(read, Ok)?);
+        Ok(())
+    })?;
+    Ok(entries)
 }
 
 #[derive(Debug, thiserror::Error)]

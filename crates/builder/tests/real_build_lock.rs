@@ -159,6 +159,37 @@ fn attack_5_a_locked_build_has_the_bytes_that_the_lock_names_whatever_the_store_
 }
 
 #[test]
+fn attack_5_what_an_ordinary_build_packed_does_not_poison_a_locked_one() {
+    let genuine = WheelBuilder::new("demo", "1.0").file("demo/__init__.py", "answer = 42\n").build();
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [genuine.clone()]);
+    let store = Store::at(bench.path("store"));
+    let unpacked = store.wheel(&genuine.sha256()).join("tree/demo/__init__.py");
+    for format in ["tar.zst", "zip"] {
+        let forget = || {
+            support::remove(&bench.prefix());
+            support::remove(&bench.repository.at("dist"));
+            support::remove(&bench.path("store/parts"));
+        };
+        let locked = || bench.build_with(&["--locked", "--format", format]).manifest().artifact.unwrap().sha256;
+        bench.build();
+        forget();
+        let digest = locked();
+        forget();
+        exchange(&unpacked, b"answer = 13\n");
+        let run = bench.run(&[PYTHON, "--format", format]);
+        // A zip is copied from the wheel, which is genuine.
+        if format != "zip" {
+            assert_eq!((run.code, &run.error()["code"]), (4, &json!("E_ARCHIVE_EXCHANGED")), "{}", run.told());
+            assert_says(&run.told(), &["demo/__init__.py", &genuine.file_name, "builder store verify"]);
+            assert!(!bench.prefix().exists());
+        }
+        support::remove(&bench.prefix());
+        support::remove(&bench.repository.at("dist"));
+        assert_eq!(locked(), digest, "{format}");
+    }
+}
+
+#[test]
 fn case_field_resolver_settings_leak_a_lock_does_not_depend_on_whose_machine_it_is() {
     let bench = Bench::of(json!({ "dependencies": ["demo"] }), [wheel("demo", "1.0"), wheel("demo", "2.0")]);
     let file = |name: &str, text: &str| {

@@ -119,6 +119,10 @@ impl FileTable {
         self.files.iter().filter(|row| row.executable).map(|row| &row.path)
     }
 
+    pub(crate) fn digests(&self) -> impl Iterator<Item = (&TreePath, &Digest)> {
+        self.files.iter().map(|row| (&row.path, &row.sha256))
+    }
+
     /// Paths and targets. On a system that makes none, copies stand in their places.
     pub(crate) fn links(&self) -> impl Iterator<Item = (&TreePath, &str)> {
         self.links.iter().map(|(path, target)| (path, target.as_str()))
