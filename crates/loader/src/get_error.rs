@@ -129,8 +129,7 @@ impl Fault for GetError {
             GetErrorKind::Offline { .. }
             | GetErrorKind::Write { .. }
             | GetErrorKind::Occupied { .. }
-            | GetErrorKind::NoRoom { .. }
-            | GetErrorKind::Cancelled => Exit::Build,
+            | GetErrorKind::NoRoom { .. } => Exit::Build,
         }
     }
 
