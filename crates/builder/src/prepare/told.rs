@@ -10,7 +10,7 @@ use crate::Context;
 use crate::base::{BaseChoice, BaseError};
 use crate::options::BuildOptions;
 use crate::registries::Refusal;
-use crate::resolve::{Overlap, UnreachableRegistry};
+use crate::resolve::{MissingRule, Overlap, UnreachableRegistry};
 
 /// A loud line: nobody should take one for the other by accident.
 pub fn stand_ins(context: &Context, choices: &[Result<BaseChoice, BaseError>]) {
@@ -108,7 +108,11 @@ fn fault_of(
     let platform = request.target.platform;
     let rows = rows.as_ref().ok()?;
     // A lock that was written where this was allowed has such rows, too.
-    if let Some(row) = rows.left_out.first().filter(|_| !options.missing.allows(&request.policy)) {
+    // What hangs on a kernel that nobody can tell of may not be needed at all: it is warned of.
+    let is_missing =
+        |row: &&RuleRecord| row.outcome != Outcome::NotApplicable || options.missing == MissingRule::Refuse;
+    let refused = rows.left_out.iter().find(is_missing).filter(|_| !options.missing.allows(&request.policy));
+    if let Some(row) = refused {
         let (package, reason) = (row.name.to_string(), row.reason.clone());
         return Some(PrepareError::LeftOut { package, reason, platform });
     }

@@ -90,7 +90,7 @@ impl Search<'_> {
                          it is needed",
                         answer.name, target.platform
                     );
-                    let row = RuleRecord { name: name.clone(), outcome: Outcome::LeftOut, reason };
+                    let row = RuleRecord { name: name.clone(), outcome: Outcome::NotApplicable, reason };
                     self.unknown_to_kernel.entry(name.clone()).or_insert(row);
                 }
             }
