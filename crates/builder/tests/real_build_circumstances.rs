@@ -55,8 +55,8 @@ fn an_interrupt_ends_a_build_and_leaves_nothing_behind() {
         }
         told.push(line);
     }
-    assert_eq!(child.wait().unwrap().code(), Some(1), "{told:?}");
-    assert!(told.iter().any(|line| line["event"] == "error"), "{told:?}");
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{told:?}");
+    assert!(told.iter().any(|line| line["event"] == "error" && line["exit"] == 130), "{told:?}");
     assert_eq!(bench.python("import demo; print(demo.__version__)"), "1.0");
     let beside: Vec<_> = fs::read_dir(bench.prefix().parent().unwrap())
         .unwrap()
