@@ -5,7 +5,7 @@
 //! anywhere else, and plain paths are as safe as directory handles.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use vocab::{ArtifactFormat, Digest, TreePath};
 
@@ -13,9 +13,11 @@ use crate::extract_error::{ExtractError, ExtractErrorKind};
 use crate::follower::digest_of_range;
 use crate::in_place;
 use crate::judge::{Judge, Judged};
+use crate::mode::make_folder;
 use crate::name_rules::NameRules;
 use crate::place::Place;
 use crate::source::{Decoder, Source, detect};
+use crate::staging::{Staging, folder_of};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
 use crate::zip_extract::stage_zip;
 
@@ -128,20 +130,20 @@ fn extract_inner(
     let whole = file.try_clone().map_err(read)?;
     check_destination(destination)?;
     let staging = staging_beside(destination)?;
+    let tree = staging.tree();
+    make_folder(&tree).map_err(|source| ExtractErrorKind::Write { path: tree.clone(), source })?;
 
     let (digest, extracted) = std::thread::scope(|scope| {
         let digest = options.expected.map(|_| scope.spawn(|| digest_of_range(&whole, 0, size)));
         let format = parts.map_or_else(|| detect(&file), |format| Ok(Some(format)));
         let extracted = match format.map_err(read) {
             Ok(Some(ArtifactFormat::Zip)) => {
-                Place::new(staging.path()).and_then(|place| stage_zip(&file, size, &place, options))
+                Place::new(&tree).and_then(|place| stage_zip(&file, size, &place, options))
             }
             Ok(Some(format)) => {
                 let open = if parts.is_some() { Source::open_parts } else { Source::open };
                 match open(file, format).map_err(ExtractErrorKind::of_read) {
-                    Ok(Some(source)) => {
-                        Place::new(staging.path()).and_then(|place| stage(&source, size, &place, options))
-                    }
+                    Ok(Some(source)) => Place::new(&tree).and_then(|place| stage(&source, size, &place, options)),
                     Ok(None) => Err(ExtractErrorKind::Format),
                     Err(error) => Err(error),
                 }
@@ -158,9 +160,7 @@ fn extract_inner(
         return Err(ExtractErrorKind::Digest { expected, actual });
     }
     let extracted = extracted?;
-    settle(staging.path(), destination)?;
-    // Nothing is left under this name; forgetting it spares a futile removal.
-    let _: PathBuf = staging.keep();
+    settle(&tree, destination)?;
     Ok(extracted)
 }
 
@@ -225,14 +225,9 @@ pub(crate) fn check_destination(destination: &Path) -> Result<(), ExtractErrorKi
     }
 }
 
-pub(crate) fn staging_beside(destination: &Path) -> Result<tempfile::TempDir, ExtractErrorKind> {
-    let folder = match destination.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let failed = |source| ExtractErrorKind::Write { path: folder.to_owned(), source };
-    fs::create_dir_all(folder).map_err(failed)?;
-    tempfile::Builder::new().prefix(".stage-").tempdir_in(folder).map_err(failed)
+pub(crate) fn staging_beside(destination: &Path) -> Result<Staging, ExtractErrorKind> {
+    let failed = |source| ExtractErrorKind::Write { path: folder_of(destination).to_owned(), source };
+    Staging::beside(destination).map_err(failed)
 }
 
 /// `staged` takes the place of `destination`, which is absent or an empty folder.

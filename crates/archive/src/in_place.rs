@@ -111,11 +111,13 @@ pub fn sweep_artifacts(folder: &Path) -> Vec<PathBuf> {
 /// Removes regular files in `folder` whose passing names begin with one of `prefixes`, and which no process has at
 /// work. Gives their paths. What cannot be looked at or removed stays for the next time.
 pub fn sweep(folder: &Path, prefixes: &[&str]) -> Vec<PathBuf> {
-    let ours = |name: &str| prefixes.iter().any(|prefix| name.strip_prefix(prefix).is_some_and(is_random));
     let mut removed = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if is_file && entry.file_name().to_str().is_some_and(ours) && remove_abandoned(&entry.path()) {
+        if is_file
+            && entry.file_name().to_str().is_some_and(|name| has_passing_name(name, prefixes))
+            && remove_abandoned(&entry.path())
+        {
             removed.push(entry.path());
         }
     }
@@ -124,15 +126,17 @@ pub fn sweep(folder: &Path, prefixes: &[&str]) -> Vec<PathBuf> {
 }
 
 /// Characters that make a passing name unlike all others, and unlike any that somebody would choose.
-const RANDOM: usize = 16;
+pub(crate) const RANDOM: usize = 16;
 
-fn is_random(text: &str) -> bool {
-    text.len() == RANDOM && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+/// One of `prefixes` and the random characters.
+pub(crate) fn has_passing_name(name: &str, prefixes: &[&str]) -> bool {
+    let random = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or_default();
+    random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Says to [`sweep`] that somebody is at work, until the file is closed, be it by a kill. False if the sweep was faster.
 #[cfg(unix)]
-fn hold(file: &File, path: &Path) -> bool {
+pub(crate) fn hold(file: &File, path: &Path) -> bool {
     // Waits for a sweep that looks at the file just now. A system without locks has no sweep either.
     let _ = file.lock();
     fs::symlink_metadata(path).is_ok()
@@ -140,23 +144,32 @@ fn hold(file: &File, path: &Path) -> bool {
 
 /// An open file says so itself. A lock would keep our own other handles from it.
 #[cfg(not(unix))]
-fn hold(_: &File, _: &Path) -> bool {
+pub(crate) fn hold(_: &File, _: &Path) -> bool {
     true
 }
 
-#[cfg(unix)]
 fn remove_abandoned(path: &Path) -> bool {
+    let Some(held) = take_abandoned(path) else { return false };
+    // Windows removes no open file.
+    let held = cfg!(unix).then_some(held);
+    let removed = fs::remove_file(path).is_ok();
+    drop(held);
+    removed
+}
+
+/// The file, if nobody [`hold`]s it; while it is open nobody else has it.
+#[cfg(unix)]
+pub(crate) fn take_abandoned(path: &Path) -> Option<File> {
     // Both rights, for which some systems ask before they lock.
-    let Ok(file) = File::options().read(true).write(true).open(path) else { return false };
-    file.try_lock().is_ok() && fs::remove_file(path).is_ok()
+    let file = File::options().read(true).write(true).open(path).ok()?;
+    file.try_lock().is_ok().then_some(file)
 }
 
 #[cfg(windows)]
-fn remove_abandoned(path: &Path) -> bool {
+pub(crate) fn take_abandoned(path: &Path) -> Option<File> {
     use std::os::windows::fs::OpenOptionsExt;
     // Shared with nobody, it opens only if nobody has it open.
-    let alone = File::options().read(true).write(true).share_mode(0).open(path).is_ok();
-    alone && fs::remove_file(path).is_ok()
+    File::options().read(true).write(true).share_mode(0).open(path).ok()
 }
 
 /// Renames a file or a folder. What stands at `to` is replaced as far as the system replaces such a thing.

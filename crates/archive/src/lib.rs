@@ -88,6 +88,7 @@ mod follower;
 mod in_place;
 mod mode;
 mod side_by_side;
+mod staging;
 mod turnstile;
 
 pub use delta_plan::{DeltaPlan, FetchRange, Piece, PieceOrigin};

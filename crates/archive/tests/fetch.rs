@@ -237,6 +237,21 @@ fn what_a_killed_fetch_left_is_removed_by_the_next() {
     fs::write(scene.path("out/.fetch-0123456789abcdef"), "half").unwrap();
     scene.fetch(&scene.request()).unwrap();
     scene.assert_fetched();
+
+    // The same of a folder that is put somewhere, and of an archive that is extracted.
+    let staged = scene.path("trees/.stage-0123456789abcdef");
+    let leave = || {
+        fs::create_dir_all(staged.join("tree/bin")).unwrap();
+        fs::write(staged.join("tree/bin/python"), "half").unwrap();
+        fs::write(staged.join("lock"), "").unwrap();
+    };
+    leave();
+    let target = FetchTarget::Folder(scene.path("trees/one"));
+    scene.fetch(&FetchRequest { target, ..scene.request() }).unwrap();
+    assert!(!staged.exists() && scene.path("trees/one").is_dir());
+    leave();
+    extract(&scene.path("out/new"), &scene.path("trees/two"), &ExtractOptions::default()).unwrap();
+    assert_eq!(fs::read_dir(scene.path("trees")).unwrap().count(), 2);
 }
 
 #[test]

@@ -255,7 +255,7 @@ impl Job<'_> {
         let filled = self.fill(described, &plan, &growing.file, growing.begun)?;
         end_parts(&mut growing.file, artifact.format, plan.size)
             .map_err(|source| FetchErrorKind::Write { path: growing.path.clone(), source })?;
-        let tree = staging.path().join("tree");
+        let tree = staging.tree();
         let extracted = extract_parts(&growing.path, artifact.format, &tree);
         Self::settled(growing, extracted.map_err(FetchErrorKind::from))?;
         tree::place(&tree, &reused, &self.watch)?;
