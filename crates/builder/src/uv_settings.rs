@@ -105,8 +105,8 @@ pub fn index_name(position: usize) -> String {
 /// The additional indexes as options of uv, under these names, and the default one before them: what it has comes from
 /// it. uv believes its default index last, so it is told of another one as such. With a password in its URL it stays
 /// alone, since anybody on this machine reads the arguments of programs.
-pub fn index_arguments(default: Option<String>, additional: &[String]) -> Vec<OsString> {
-    let default = default.filter(|url| without_credentials(url) == *url);
+pub fn index_arguments(default: Option<&str>, additional: &[String]) -> Vec<OsString> {
+    let default = default.filter(|url| without_credentials(url) == **url);
     let (Some(default), Some((last, others))) = (default, additional.split_last()) else { return Vec::new() };
     let mut arguments: Vec<OsString> =
         vec!["--index-strategy".into(), "unsafe-first-match".into(), "--index".into(), default.into()];

@@ -1,5 +1,6 @@
 //! One distribution's page in a package index (PEP 503): which files it has, and what the index says of each.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
@@ -8,7 +9,9 @@ use std::path::Path;
 use html5gum::{Token, Tokenizer};
 use pep440_rs::{Version, VersionSpecifiers};
 use url::Url;
-use vocab::{Digest, DistributionName};
+use vocab::{Digest, DistributionName, PythonVersion};
+
+use crate::resolve::excludes;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
@@ -18,12 +21,12 @@ pub struct Page {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageFile {
     pub file_name: String,
-    /// Of a wheel's or sdist's name; absent where that is neither.
-    pub version: Option<Version>,
+    pub version: Version,
     /// Absolute, without fragment.
     pub url: String,
     pub sha256: Option<Digest>,
-    pub requires_python: Option<VersionSpecifiers>,
+    /// As it stands there, which need not be a specifier.
+    pub requires_python: Option<String>,
     /// The other attributes that a resolver reads, as they stand there: what is yanked, where metadata lies.
     attributes: Vec<(String, String)>,
 }
@@ -31,6 +34,10 @@ pub struct PageFile {
 impl PageFile {
     pub fn is_yanked(&self) -> bool {
         self.attributes.iter().any(|(name, _)| name == "data-yanked")
+    }
+
+    pub fn is_for(&self, python: PythonVersion) -> bool {
+        !self.requires_python.as_deref().is_some_and(|text| excludes(text, python))
     }
 
     pub fn is_sdist(&self) -> bool {
@@ -75,13 +82,24 @@ impl Page {
         Ok(Self { files })
     }
 
+    /// Versions none of whose files is for `python`.
+    pub fn versions_not_for(&self, python: PythonVersion) -> Vec<Version> {
+        let mut fits: BTreeMap<&Version, bool> = BTreeMap::new();
+        for file in &self.files {
+            *fits.entry(&file.version).or_default() |= file.is_for(python);
+        }
+        fits.into_iter().filter(|(_, fits)| !fits).map(|(version, _)| version.clone()).collect()
+    }
+
     /// With every URL absolute, so that it says the same wherever it lies.
     pub fn to_html(&self) -> String {
         let mut html = "<!DOCTYPE html>\n<html><body>\n".to_owned();
         for file in &self.files {
             let digest = file.sha256.map(|digest| format!("#sha256={digest}")).unwrap_or_default();
             let mut attributes = vec![("href".to_owned(), format!("{}{digest}", file.url))];
-            let python = file.requires_python.as_ref().map(ToString::to_string).filter(|text| !text.is_empty());
+            // The resolver would pass over a file of which it cannot read this.
+            let is_read = |text: &String| text.parse::<VersionSpecifiers>().is_ok_and(|python| !python.is_empty());
+            let python = file.requires_python.clone().filter(is_read);
             attributes.extend(python.map(|text| ("data-requires-python".to_owned(), text)));
             attributes.extend(file.attributes.iter().cloned());
             let attributes = attributes.iter().fold(String::new(), |mut text, (name, value)| {
@@ -110,11 +128,11 @@ fn file(mut url: Url, attributes: &[(String, String)]) -> Option<PageFile> {
     let value = |name: &str| attributes.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
     let kept = ["data-yanked", "data-core-metadata", "data-dist-info-metadata", "data-gpg-sig"];
     Some(PageFile {
-        version: Some(parts(&file_name)?.1),
+        version: parts(&file_name)?.1,
         file_name,
         url: url.into(),
         sha256: fragment.split('&').find_map(|part| part.strip_prefix("sha256=")?.parse().ok()),
-        requires_python: value("data-requires-python").and_then(|text| text.parse().ok()),
+        requires_python: value("data-requires-python").map(str::to_owned),
         attributes: attributes.iter().filter(|(name, _)| kept.contains(&name.as_str())).cloned().collect(),
     })
 }
@@ -155,11 +173,41 @@ mod tests {
         assert_eq!(wheel.file_name, "Demo-1.0+cu1-py3-none-any.whl");
         assert_eq!(wheel.url, "https://index.example.org/files/Demo-1.0%2Bcu1-py3-none-any.whl");
         assert_eq!((wheel.sha256, wheel.is_yanked(), wheel.is_sdist()), (Some(digest), true, false));
-        assert_eq!(wheel.requires_python, Some(">=3.9".parse().unwrap()));
+        assert_eq!(wheel.requires_python.as_deref(), Some(">=3.9"));
         assert_eq!((sdist.url.as_str(), sdist.is_sdist()), ("https://index.example.org/pool/demo-2.tar.gz", true));
         let elsewhere = Url::parse("file:///tmp/demo/").unwrap();
         assert_eq!(Page::parse(page.to_html().as_bytes(), &elsewhere), page);
         assert_eq!(Page::parse(b"\xff<a href", &base), Page::default());
+    }
+
+    #[test]
+    fn a_page_tells_which_versions_are_for_another_python() {
+        let html = "<!DOCTYPE html><html><body><abbr>x</abbr>
+            <a href='../f/demo-1.0-py3-none-any.whl#sha256=00' >demo-1.0-py3-none-any.whl</a>
+            <a href=\"../f/demo-2.0-py3-none-any.whl#sha256=00\" data-requires-python=\"&gt;=3.8,&lt;3.12\">demo-2.0</a>
+            <a data-requires-python=\"&lt;3.12\" href=\"../f/demo-2.1%2Bcpu-cp311-cp311-win_amd64.whl\">x</a>
+            <a data-requires-python=\"&gt;=3.12\" href=\"../f/demo-2.1%2Bcpu.tar.gz\">x</a>
+            <a href=\"../f/demo-3.0.tar.gz\" data-requires-python='>=3.6,<3.9'>x</a>
+            <a href=\"../f/demo-4.0.tar.gz\" data-requires-python='anything'>x</a>
+            <a>nothing</a></body></html>";
+        let page = Page::parse(html.as_bytes(), &Url::parse("https://index.example.org/simple/demo/").unwrap());
+        let requires = |name: &str| page.files.iter().find(|file| file.file_name == name).map(|it| &it.requires_python);
+        assert_eq!(requires("demo-1.0-py3-none-any.whl"), Some(&None));
+        assert_eq!(requires("demo-2.0-py3-none-any.whl"), Some(&Some(">=3.8,<3.12".to_owned())));
+        assert_eq!(requires("other.whl"), None);
+        let versions = page.versions_not_for("3.12.10".parse().unwrap());
+        let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
+        assert_eq!(versions, ["2.0", "3.0"], "2.1+cpu has one file that fits");
+        assert!(!page.to_html().contains("anything"));
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_fail() {
+        let base = Url::parse("https://index.example.org/simple/demo/").unwrap();
+        for text in ["", "<a", "<a ", "<a href", "<a href=", "<a href='", "<a href=é", "<a href=\"\">", "<a href='x'"]
+        {
+            assert_eq!(Page::parse(text.as_bytes(), &base), Page::default(), "for {text:?}");
+        }
     }
 
     #[test]

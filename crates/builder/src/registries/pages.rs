@@ -2,7 +2,7 @@
 //! order in which they are believed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use config_merger::Registries;
@@ -72,8 +72,6 @@ pub struct Pages<'a> {
     additional: Vec<String>,
     pinned: BTreeMap<DistributionName, usize>,
     silent: Vec<UnreachableRegistry>,
-    /// The resolver's own, which alone knows it. `None` where it has none.
-    default: OnceLock<Option<String>>,
     known: Mutex<BTreeMap<(Registry, DistributionName), Standing>>,
 }
 
@@ -90,7 +88,6 @@ impl<'a> Pages<'a> {
                 .filter_map(|name| Some((name.clone(), registries.place_of(name)?)))
                 .collect(),
             silent: silent.to_vec(),
-            default: OnceLock::new(),
             known: Mutex::default(),
         }
     }
@@ -174,7 +171,7 @@ impl<'a> Pages<'a> {
     }
 
     fn default_url(&self) -> Option<&str> {
-        self.default.get_or_init(|| self.uv.default_index(self.context)).as_deref()
+        self.uv.default_index(self.context)
     }
 
     fn fetch(&self, (registry, name): &(Registry, DistributionName)) -> Standing {

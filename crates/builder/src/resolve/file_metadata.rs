@@ -16,12 +16,12 @@ use pep440_rs::{Version, VersionSpecifiers};
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, PythonVersion};
 
-use super::index_page::IndexPage;
 use super::pylock::{Answer, AnswerSource};
 use super::{Search, without_credentials};
 use crate::Context;
 use crate::download;
 use crate::in_parallel::in_parallel;
+use crate::registries::{Registry, Standing};
 use crate::wheel::WheelMetadata;
 
 const FACT: &str = "file-metadata";
@@ -106,9 +106,11 @@ impl Search<'_> {
         let is_wheel = matches!(answer.source, AnswerSource::Wheel(_));
         let own = if is_wheel { beside(self.context, &file.url) } else { None };
         let found = own.or_else(|| {
-            let page = self.index_page(&answer.name)?;
-            let requires_python = page.requires_python(&file.file_name)?;
-            Some(FileMetadata { requires_python, particular: Vec::new() })
+            // A folder's page tells nothing of its files, and they are here to be looked at.
+            let is_told = !self.context.offline && !file.url.starts_with("file:");
+            let standing = is_told.then(|| self.standing(&answer.name))?;
+            let listed = standing.page()?.files.iter().find(|listed| *listed.file_name == *file.file_name)?;
+            Some(FileMetadata { requires_python: listed.requires_python.clone(), particular: Vec::new() })
         })?;
         // Not remembered, it is asked for again.
         if let Ok(value) = serde_json::to_value(&found) {
@@ -117,23 +119,10 @@ impl Search<'_> {
         Some(found)
     }
 
-    /// Of the first index that knows the distribution, in the order in which uv asks them.
-    pub(super) fn index_page(&self, name: &vocab::DistributionName) -> Option<IndexPage> {
-        if self.context.offline {
-            return None;
-        }
-        let registries = &self.request.registries;
-        let pinned = registries.pinned.get(name);
-        let places = registries.additional.iter().enumerate();
-        let additional = places.filter(|(_, url)| pinned.is_none_or(|pinned| pinned == *url));
-        let additional = additional.filter(|(place, _)| self.settings.pages.unreachable(*place).is_none());
-        let additional = additional.map(|(_, url)| url.clone());
-        let default = if pinned.is_none() { self.settings.uv.default_index(self.context) } else { None };
-        additional.chain(default).find_map(|index| {
-            let url = format!("{}/{name}/", index.trim_end_matches('/'));
-            let bytes = download::fetch_bytes(self.context, &url, 4 * LARGEST).ok()?;
-            Some(IndexPage::parse(&String::from_utf8_lossy(&bytes)))
-        })
+    /// What the registry that a distribution is taken from has of it.
+    pub(super) fn standing(&self, name: &vocab::DistributionName) -> Standing {
+        let registry = self.shelf.place_of(name).map_or(Registry::Default, Registry::Additional);
+        self.settings.pages.of(registry, name)
     }
 }
 

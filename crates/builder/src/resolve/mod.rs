@@ -7,7 +7,6 @@ mod assumed;
 mod error;
 mod file_metadata;
 mod hints;
-mod index_page;
 mod lock;
 mod nearest;
 mod overlap;

@@ -54,8 +54,8 @@ impl Search<'_> {
                 });
             }
         };
-        let page = self.index_page(&answer.name);
-        let others = page.map(|page| page.versions_not_for(python)).unwrap_or_default();
+        let standing = self.standing(&answer.name);
+        let others = standing.page().map(|page| page.versions_not_for(python)).unwrap_or_default();
         let versions = self.not_for_python.entry(answer.name.clone()).or_default();
         versions.extend(others.iter().map(Version::to_string).chain([version]));
         Ok(false)

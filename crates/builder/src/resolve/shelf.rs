@@ -56,12 +56,10 @@ enum Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn allows(&self, version: Option<&Version>) -> bool {
+    fn allows(&self, version: &Version) -> bool {
         match self {
-            Self::Specifier(specifier) => {
-                specifier.is_none_or(|specifier| version.is_some_and(|version| specifier.contains(version)))
-            }
-            Self::Version(wanted) => wanted.as_ref() == version,
+            Self::Specifier(specifier) => specifier.is_none_or(|specifier| specifier.contains(version)),
+            Self::Version(wanted) => wanted.as_ref() == Some(version),
         }
     }
 }
@@ -141,15 +139,10 @@ impl Search<'_> {
     /// A wheel, or for what is built a source.
     fn fits(&self, name: &DistributionName, page: &Page, wanted: &Wanted<'_>) -> bool {
         let target = &self.request.target;
-        let python: Option<Version> = target.python.to_string().parse().ok();
         let built = self.is_built(name);
         page.files.iter().any(|file| {
             let of_kind = if built { file.is_sdist() } else { target.rank(&file.file_name).is_some() };
-            let of_python = match (&file.requires_python, &python) {
-                (Some(requires), Some(python)) => requires.contains(python),
-                _ => true,
-            };
-            of_kind && of_python && wanted.allows(file.version.as_ref())
+            of_kind && file.is_for(target.python) && wanted.allows(&file.version)
         })
     }
 
@@ -171,7 +164,7 @@ impl Search<'_> {
         let wanted = Wanted::Specifier(self.specifier(name));
         let source = self.is_built(name) || self.request.policy.allows_source(name);
         self.fits(name, page, &wanted)
-            || (source && page.files.iter().any(|file| file.is_sdist() && wanted.allows(file.version.as_ref())))
+            || (source && page.files.iter().any(|file| file.is_sdist() && wanted.allows(&file.version)))
     }
 
     /// Empty, or what to tell of a distribution that none of its registries has.

@@ -61,7 +61,7 @@ impl Unavailable {
             let answer = match standing {
                 Standing::Has(page) => {
                     it.known = true;
-                    let newest = page.files.iter().filter_map(|file| file.version.as_ref()).max();
+                    let newest = page.files.iter().map(|file| &file.version).max();
                     match newest {
                         Some(newest) => format!("has no file that fits, up to version {newest}"),
                         None => "has no file of it".to_owned(),

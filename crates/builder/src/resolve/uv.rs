@@ -251,8 +251,8 @@ impl Uv {
 
     /// The URL of the index that is asked where nothing else is said, which is uv's own affair; with the credentials
     /// that it has. `None` where there is none.
-    pub fn default_index(&self, context: &Context) -> Option<String> {
-        self.default_index.get_or_init(|| self.ask_for_default_index(context)).clone()
+    pub fn default_index(&self, context: &Context) -> Option<&str> {
+        self.default_index.get_or_init(|| self.ask_for_default_index(context)).as_deref()
     }
 
     fn ask_for_default_index(&self, context: &Context) -> Option<String> {
