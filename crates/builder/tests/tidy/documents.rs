@@ -12,7 +12,19 @@ const PROGRAMS: [&str; 5] = ["builder", "publisher", "archive", "pydist", "confi
 
 /// Options of other programs that documents and messages name.
 const OTHERS_OPTIONS: [(&str, &[&str]); 6] = [
-    ("cargo", &["--release", "--package", "--workspace", "--test", "--example", "--path", "--all-targets"]),
+    (
+        "cargo and npm",
+        &[
+            "--package-lock-only",
+            "--release",
+            "--package",
+            "--workspace",
+            "--test",
+            "--example",
+            "--path",
+            "--all-targets",
+        ],
+    ),
     (
         "our scripts",
         &["--list", "--quick", "--runs", "--warm-runs", "--no-write", "--profile", "--copies", "--levels", "--check"],
@@ -128,7 +140,7 @@ fn every_option_that_a_message_names_is_one() {
         let lines =
             code.lines().filter(|line| !line.trim_start().starts_with("//") || line.trim_start().starts_with("///"));
         for line in lines {
-            let literals = line.split('"').skip(1).step_by(2).filter(|literal| literal.contains(' '));
+            let literals = line.split('"').skip(1).step_by(2).filter(|literal| literal.trim().contains(' '));
             let unknown = literals.flat_map(options_in).filter(|option| !all.contains(option));
             wrong.extend(unknown.map(|option| format!("{name}: `{option}` in {}", line.trim())));
         }
