@@ -57,6 +57,8 @@ pub struct Invocation {
     pub log: Option<PathBuf>,
     /// Start it, and let it end, even when the user asks to stop: it cleans up after what was stopped.
     pub when_cancelled: bool,
+    /// Daemons that it starts outlive it; the caller ends them. Wine's server serves one program after another.
+    pub daemons_stay: bool,
 }
 
 impl Invocation {
@@ -71,6 +73,7 @@ impl Invocation {
             stdin: Vec::new(),
             log: None,
             when_cancelled: false,
+            daemons_stay: false,
         }
     }
 
@@ -95,6 +98,12 @@ impl Invocation {
     #[must_use]
     pub fn timeout(mut self, limit: Option<Duration>) -> Self {
         self.timeout = limit;
+        self
+    }
+
+    #[must_use]
+    pub fn daemons_stay(mut self) -> Self {
+        self.daemons_stay = true;
         self
     }
 
@@ -355,7 +364,7 @@ impl Drop for Tree {
 
 fn start(context: &Context, invocation: &Invocation) -> Result<(Tree, Receiver<Said>), ProcessErrorKind> {
     let mut command = command(context, invocation);
-    let mut mark = Mark::new();
+    let mut mark = if invocation.daemons_stay { Mark::of_those_that_stay() } else { Mark::new() };
     mark.put_on(&mut command);
     let mut command = CommandWrap::from(command);
     #[cfg(unix)]

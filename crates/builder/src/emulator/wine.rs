@@ -65,7 +65,7 @@ impl Drop for WinePrefix<'_> {
 /// With what every program of wine's gets to know.
 fn within(folder: &Path, temporary: &Path, invocation: Invocation) -> Invocation {
     let invocation = invocation.env("WINEPREFIX", folder).env("TMPDIR", temporary);
-    invocation.env("WINEDEBUG", MESSAGES).env("WINEDLLOVERRIDES", SWITCHED_OFF)
+    invocation.env("WINEDEBUG", MESSAGES).env("WINEDLLOVERRIDES", SWITCHED_OFF).daemons_stay()
 }
 
 /// Ends all programs that run in `folder`, and wine's own services with them. They are daemons, beyond the reach of

@@ -20,9 +20,10 @@ const VARIABLE: &str = "PYDIST_PROGRAM";
 mod linux {
     use std::collections::BTreeMap;
     use std::fs;
+    use std::hash::{BuildHasher as _, RandomState};
     use std::process::Command;
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+    use std::sync::{LazyLock, Mutex, MutexGuard, Once, PoisonError};
     use std::thread;
     use std::time::{Duration, Instant};
 
@@ -38,6 +39,9 @@ mod linux {
     static RUNNING: Mutex<BTreeMap<i32, String>> = Mutex::new(BTreeMap::new());
 
     static REAPER: Once = Once::new();
+
+    /// The mark of programs whose daemons stay. No program can guess it.
+    static STAYS: LazyLock<String> = LazyLock::new(|| format!("stays-{:016x}", RandomState::new().hash_one(getpid())));
 
     /// Of one program.
     pub(in super::super) struct Mark {
@@ -63,6 +67,10 @@ mod linux {
             Self { text: format!("{}-{number}", getpid().as_raw_nonzero()), process: None }
         }
 
+        pub(in super::super) fn of_those_that_stay() -> Self {
+            Self { text: STAYS.clone(), process: None }
+        }
+
         pub(in super::super) fn put_on(&self, command: &mut Command) {
             command.env(VARIABLE, &self.text);
         }
@@ -74,6 +82,9 @@ mod linux {
 
         /// Ends what the program left behind.
         pub(in super::super) fn sweep(&self) {
+            if self.text == *STAYS {
+                return;
+            }
             let began = Instant::now();
             loop {
                 let left: Vec<Pid> = {
@@ -100,6 +111,7 @@ mod linux {
             let marks = process.mark();
             match marks {
                 Some(mark) if mark == self.text => true,
+                Some(mark) if mark == *STAYS => false,
                 // Another program at work may need it.
                 Some(mark) if running.values().any(|other| *other == mark) => false,
                 // What this process starts by other ways than this module stays in its session.
@@ -163,6 +175,10 @@ mod elsewhere {
 
     impl Mark {
         pub(in super::super) fn new() -> Self {
+            Self
+        }
+
+        pub(in super::super) fn of_those_that_stay() -> Self {
             Self
         }
 
