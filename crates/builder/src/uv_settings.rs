@@ -179,7 +179,8 @@ fn files(environment: &Environment) -> Vec<PathBuf> {
     }
     let below = |folder: &Path| folder.join("uv").join("uv.toml");
     if cfg!(windows) {
-        let system = environment.path("SYSTEMDRIVE").map(|drive| drive.join("\\ProgramData"));
+        let system =
+            environment.path("SYSTEMDRIVE").map(|drive| PathBuf::from(format!(r"{}\ProgramData", drive.display())));
         return environment
             .path("APPDATA")
             .map(Path::to_owned)

@@ -121,7 +121,7 @@ fn p18_a_file_of_another_size_is_refused_before_it_is_read() {
 
 #[test]
 fn p17_an_unreachable_index_is_named_with_the_file_and_the_attempts() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = closed.local_addr().unwrap();
     drop(closed);
     let bench = Bench::new();
@@ -322,8 +322,8 @@ fn files_on_this_machine_are_taken_in_offline_too() {
 
 /// A server whose answers never end: zeros, with these headers.
 fn endless(headers: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+    let address = listener.local_addr().expect("it is bound");
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
             std::thread::spawn(move || {

@@ -115,8 +115,8 @@ fn what_a_killed_build_left_beside_artifacts_is_swept_by_the_next_and_by_clean()
     for arguments in [&["3.14.6"][..], &["clean"]] {
         left.iter().for_each(|name| fs::write(dist.join(name), "half").unwrap());
         assert_eq!(bench.run(arguments).code, 0);
-        assert!(!left.iter().any(|name| there(&name)), "{arguments:?}");
-        assert!(foreign.iter().all(|name| there(&name)), "{arguments:?}");
+        assert!(!left.iter().any(&there), "{arguments:?}");
+        assert!(foreign.iter().all(&there), "{arguments:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 //! index and additional ones on loopback.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
+#![allow(clippy::needless_pass_by_value, reason = "a reference would stand before nearly every `json!`")]
 
 mod support;
 

@@ -65,7 +65,7 @@ fn candidates<T: Into<OsString>>(values: impl IntoIterator<Item = T>) -> Vec<Com
 }
 
 fn platforms() -> Vec<CompletionCandidate> {
-    candidates(PlatformKey::ALL.map(|key| key.as_str()).into_iter().chain(["all"]))
+    candidates(PlatformKey::ALL.map(PlatformKey::as_str).into_iter().chain(["all"]))
 }
 
 fn channels() -> Vec<CompletionCandidate> {
@@ -73,7 +73,7 @@ fn channels() -> Vec<CompletionCandidate> {
 }
 
 fn formats() -> Vec<CompletionCandidate> {
-    candidates(ArtifactFormat::ALL.map(|format| format.extension()))
+    candidates(ArtifactFormat::ALL.map(ArtifactFormat::extension))
 }
 
 fn versions() -> Vec<CompletionCandidate> {

@@ -202,7 +202,7 @@ fn is_executable(_: &Metadata) -> bool {
 /// In the order of `paths`, by as many threads as there are processors.
 fn digests(root: &Path, paths: &[&TreePath]) -> Vec<io::Result<Digest>> {
     let digest = |path: &TreePath| File::open(path.below(root)).and_then(Digest::of_reader).map(|(digest, _)| digest);
-    let threads = std::thread::available_parallelism().map_or(1, |count| count.get()).min(paths.len().max(1));
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(paths.len().max(1));
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();

@@ -205,7 +205,7 @@ fn case_s3_endpoint_with_path_the_bucket_stands_behind_the_path() {
         let requests = server.requests();
         let paths: Vec<&str> = requests[before..].iter().map(|request| request.path.as_str()).collect();
         let right = |path: &&str| path.starts_with("/s3/pub/") || path.starts_with("/s3/pub?");
-        assert!(!paths.is_empty() && paths.iter().all(|path| right(&path)), "{query} {variable:?}: {paths:?}");
+        assert!(!paths.is_empty() && paths.iter().all(right), "{query} {variable:?}: {paths:?}");
     }
 }
 
@@ -451,8 +451,8 @@ fn many_publishers(place: &str, bench: &Bench, to: &dyn Destination, artifacts: 
     });
     assert!(looks > 0);
     let verified = bench.good(&["verify"]);
-    // For scripts/stress-publish; no time is judged.
-    eprintln!(
+    #[expect(clippy::print_stderr, reason = "for scripts/stress-publish; no time is judged")]
+    let () = eprintln!(
         "{place}: {} publishers at once, {} of them killed and run again, in {:.1} s, the longest {:.1} s; nothing \
          dangled in {looks} looks; verify: {}",
         artifacts.len(),

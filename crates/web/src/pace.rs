@@ -152,7 +152,8 @@ mod tests {
     #[test]
     fn attack_11_a_server_is_too_slow_by_its_rate_over_a_window() {
         let pace = Pace { lowest: 1000, window: Duration::from_secs(60) };
-        let cases: [(&str, Pace, &[(u64, u64)], Option<u64>); 7] = [
+        type Case<'a> = (&'a str, Pace, &'a [(u64, u64)], Option<u64>);
+        let cases: [Case<'_>; 7] = [
             // (what, pace, bytes and seconds waited for them, the rate that is too low)
             ("one byte a second", pace, &[(1, 1); 60], Some(1)),
             ("one byte a second, not yet a window", pace, &[(1, 1); 59], None),

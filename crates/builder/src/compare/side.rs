@@ -195,7 +195,7 @@ fn of_manifest(manifest: Manifest) -> Content {
     let packages = manifest.distributions.iter().map(|row| {
         let (origin, file, source) = match &row.origin {
             Origin::Wheel => ("wheel", row.file.clone(), row.sha256.to_string()),
-            Origin::Sdist { file, sha256 } => ("source", file.to_string(), sha256.to_string()),
+            Origin::Sdist { file, sha256 } => ("source", file.clone(), sha256.to_string()),
             Origin::Git { repository, commit } => ("git", format!("{repository} at {commit}"), commit.clone()),
             Origin::Path { path, sha256 } => ("path", path.to_string(), sha256.to_string()),
             Origin::Base => ("base", row.file.clone(), row.sha256.to_string()),

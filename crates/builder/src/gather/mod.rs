@@ -51,7 +51,7 @@ pub enum GatherError {
     #[error("`{file}` is not a wheel's file name")]
     FileName { file: String },
     #[error("--strict: the wheel `{wheel}`: {text}")]
-    Remark { wheel: WheelFileName, kind: RemarkKind, text: String },
+    Remark { wheel: Box<WheelFileName>, kind: RemarkKind, text: String },
     #[error("cannot read `{}`", path.display())]
     Read { path: PathBuf, source: std::io::Error },
 }
@@ -132,7 +132,7 @@ fn tell_remarks(context: &Context, wheels: &[Gathered], strict: bool) -> Result<
         for remark in &contents.remarks {
             let (wheel, kind, text) = (contents.file_name.clone(), remark.kind, remark.text.clone());
             if strict {
-                return Err(GatherError::Remark { wheel, kind, text });
+                return Err(GatherError::Remark { wheel: Box::new(wheel), kind, text });
             }
             let hint = "the file itself is the one that was locked; --strict makes this an error".to_owned();
             let text = format!("the wheel `{wheel}`: {text}");

@@ -147,7 +147,7 @@ mod tests {
                 (Ok(_), None) => {}
                 // No machine of a test has this profile; the address itself was understood.
                 (Err(AddressError::Profile { profile }), None) => {
-                    assert!(address.contains(&profile), "for {address:?}")
+                    assert!(address.contains(&profile), "for {address:?}");
                 }
                 (Err(error), Some(reason)) => {
                     assert_eq!(error.to_string(), format!("--remote-store: {reason}"), "for {address:?}");

@@ -195,10 +195,7 @@ impl<'a> Search<'a> {
                     (without, String::new())
                 }
                 Err(reason) => {
-                    let reason = match self.widened(reason)? {
-                        Some(reason) => reason,
-                        None => continue,
-                    };
+                    let Some(reason) = self.widened(reason)? else { continue };
                     let mut without = without_wheel::named_in(&reason);
                     if !without.is_empty() && !pins_are_known {
                         without.extend(self.pins_without_wheel()?);

@@ -264,7 +264,7 @@ impl Uv {
             .invocation(context, folder.path())
             .args(words.into_iter().chain(["--no-python-downloads", "--python"]).map(OsString::from))
             .arg(&self.python);
-        let finished = process::run(context, &invocation).ok().filter(|finished| finished.succeeded())?;
+        let finished = process::run(context, &invocation).ok().filter(process::Finished::succeeded)?;
         let text = finished.stdout_text();
         text.lines().find_map(|line| line.strip_prefix("--index-url ")).map(|url| url.trim().to_owned())
     }

@@ -142,7 +142,7 @@ fn prune_partial_blobs(
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
         partial.push((age_of(metadata.modified().ok(), now), metadata.len(), path, digest));
     }
-    partial.sort_by(|one, other| other.0.cmp(&one.0));
+    partial.sort_by_key(|row| std::cmp::Reverse(row.0));
     let mut total = pruned.remaining + partial.iter().map(|(_, size, ..)| size).sum::<u64>();
     for (age, size, path, digest) in partial {
         let too_old = age >= rules.older_than.unwrap_or(PARTIAL_KEPT).min(PARTIAL_KEPT);

@@ -32,7 +32,7 @@ fn m2_case_seed_own_config_an_empty_list_is_really_empty_and_warns() {
           meant"
         ]
     );
-    let names: Vec<&str> = loaded.config.left_aside.iter().map(|name| name.as_str()).collect();
+    let names: Vec<&str> = loaded.config.left_aside.iter().map(vocab::DistributionName::as_str).collect();
     assert_eq!(names, ["numpy", "pandas", "pyyaml"]);
     let strict = Case::new(&shared_list(), &own).load(STRICT).expect_err("a warning is a fault");
     assert!(strict.to_string().contains("the list is empty"), "{strict}");
