@@ -218,7 +218,7 @@ pub fn run_streaming(
     run_watched(context, invocation, Some(on_line))
 }
 
-/// As [`run`], and tells each line as [`Event::Output`] of `program`, up to [`MOST_TOLD`] bytes and then how many more
+/// As [`run`], and tells each line as [`Event::Output`] of `program`, up to 4 MiB and then how many bytes more
 /// there were.
 pub fn run_telling(context: &Context, invocation: &Invocation, program: &str) -> Result<Finished, ProcessError> {
     let output = |line: String| context.tell(Event::Output { program: program.to_owned(), line });

@@ -93,7 +93,7 @@ impl Printer {
         }
     }
 
-    /// What the command was asked for, on stdout; see [`outlet`] for what no text can do. A missing line break at the
+    /// What the command was asked for, on stdout; see `outlet` for what no text can do. A missing line break at the
     /// end is added.
     pub fn data(&self, text: &str) {
         self.state().data(&outlet::data(text, self.settings.mode, self.settings.github_actions));
