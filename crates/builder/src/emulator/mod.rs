@@ -104,7 +104,10 @@ impl Fault for EmulatorError {
     }
 
     fn exit(&self) -> Exit {
-        Exit::Build
+        match self {
+            Self::Process(error) => error.exit(),
+            _ => Exit::Build,
+        }
     }
 
     fn hint(&self) -> Option<String> {

@@ -102,6 +102,7 @@ impl Fault for ResolveError {
 
     fn exit(&self) -> Exit {
         match self.kind.as_ref() {
+            ResolveErrorKind::Uv(error) => error.exit(),
             ResolveErrorKind::NoPath { .. } | ResolveErrorKind::FileUrl { .. } => Exit::Usage,
             ResolveErrorKind::NoDigest { .. } | ResolveErrorKind::Answer(PylockError::FileName { .. }) => Exit::Trust,
             _ => Exit::Build,

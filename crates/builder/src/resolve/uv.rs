@@ -74,7 +74,10 @@ impl Fault for UvError {
     }
 
     fn exit(&self) -> Exit {
-        Exit::Build
+        match self {
+            Self::Process(error) => error.exit(),
+            _ => Exit::Build,
+        }
     }
 
     fn hint(&self) -> Option<String> {

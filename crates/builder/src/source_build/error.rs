@@ -133,6 +133,8 @@ impl Fault for SourceBuildError {
         match &*self.kind {
             SourceBuildErrorKind::Cancelled => Exit::Interrupted,
             SourceBuildErrorKind::Git(error) => error.exit(),
+            SourceBuildErrorKind::Program(error) => error.exit(),
+            SourceBuildErrorKind::Stopped { program, .. } => program.exit(),
             _ => Exit::Build,
         }
     }

@@ -106,8 +106,10 @@ impl Fault for ImportCheckError {
     }
 
     fn exit(&self) -> Exit {
-        match self.kind {
+        match &self.kind {
             ImportCheckErrorKind::Driver { .. } => Exit::Check,
+            ImportCheckErrorKind::Process(error) => error.exit(),
+            ImportCheckErrorKind::Emulator(error) => error.exit(),
             _ => Exit::Build,
         }
     }
