@@ -27,7 +27,7 @@ mod linux {
     use std::thread;
     use std::time::{Duration, Instant};
 
-    use rustix::process::{Pid, Signal, WaitOptions, getpid, getsid, kill_process, set_child_subreaper, waitpid};
+    use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, waitpid};
 
     use super::VARIABLE;
 
@@ -115,7 +115,7 @@ mod linux {
                 // Another program at work may need it.
                 Some(mark) if running.values().any(|other| *other == mark) => false,
                 // What this process starts by other ways than this module stays in its session.
-                _ => process.parent == getpid() && Some(process.session) != own_session(),
+                _ => Process::read(getpid()).is_some_and(|own| process.is_orphan_of(&own)),
             }
         }
     }
@@ -128,17 +128,33 @@ mod linux {
         }
     }
 
-    fn own_session() -> Option<i32> {
-        getsid(None).ok().map(|session| session.as_raw_nonzero().get())
-    }
-
     struct Process {
         id: Pid,
-        parent: Pid,
+        /// None for what was started from outside of this namespace of processes, as a container's first one is.
+        parent: Option<Pid>,
+        /// 0 where it was begun outside of this namespace of processes.
         session: i32,
     }
 
     impl Process {
+        fn read(id: Pid) -> Option<Self> {
+            Self::parse(id, &fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero())).ok()?)
+        }
+
+        fn parse(id: Pid, stat: &str) -> Option<Self> {
+            // The program's name, which may hold anything, ends with the last bracket; then state, parent, group,
+            // session.
+            let mut rest = stat[stat.rfind(')')? + 1..].split_whitespace().skip(1);
+            let parent: i32 = rest.next()?.parse().ok()?;
+            let session: i32 = rest.nth(1)?.parse().ok()?;
+            Some(Self { id, parent: Pid::from_raw(parent), session })
+        }
+
+        /// Whether it came to `own` with a session of its own.
+        fn is_orphan_of(&self, own: &Self) -> bool {
+            self.parent == Some(own.id) && self.session != own.session
+        }
+
         /// Its environment as it was when it started.
         fn mark(&self) -> Option<String> {
             let bytes = fs::read(format!("/proc/{}/environ", self.id.as_raw_nonzero())).ok()?;
@@ -151,14 +167,33 @@ mod linux {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         entries.filter_map(|entry| {
             let id: i32 = entry.file_name().to_str()?.parse().ok()?;
-            let text = fs::read_to_string(entry.path().join("stat")).ok()?;
-            // The program's name, which may hold anything, ends with the last bracket; then state, parent, group,
-            // session.
-            let mut rest = text[text.rfind(')')? + 1..].split_whitespace().skip(1);
-            let parent: i32 = rest.next()?.parse().ok()?;
-            let session: i32 = rest.nth(1)?.parse().ok()?;
-            Some(Process { id: Pid::from_raw(id)?, parent: Pid::from_raw(parent)?, session })
+            Process::read(Pid::from_raw(id)?)
         })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::{Pid, Process};
+
+        fn process(stat: &str) -> Process {
+            let id = stat.split(' ').next().and_then(|id| Pid::from_raw(id.parse().unwrap())).unwrap();
+            Process::parse(id, stat).unwrap()
+        }
+
+        /// A container's first process has its parent and its session outside, both told as 0.
+        #[test]
+        fn in_a_container_children_are_no_orphans_and_daemons_are() {
+            for own in ["1 (builder) S 0 1 0 0 -1", "302 (builder) S 1 302 0 0 -1"] {
+                let own = process(own);
+                let parent = own.id.as_raw_nonzero();
+                let child = process(&format!("9 (a) b) (c) R {parent} 1 0 0 -1"));
+                let daemon = process(&format!("12 (daemon) S {parent} 11 11 0 -1"));
+                let other = process("13 (daemon) S 8 13 13 0 -1");
+                assert!(!child.is_orphan_of(&own));
+                assert!(daemon.is_orphan_of(&own));
+                assert!(!other.is_orphan_of(&own));
+            }
+        }
     }
 }
 

@@ -288,10 +288,21 @@ impl Session<'_> {
                     }
                 }
             });
-            let result = work();
-            over.store(true, Ordering::Relaxed);
-            watcher.thread().unpark();
-            result
+            let _end = EndOnDrop { over: &over, watcher: watcher.thread() };
+            work()
         })
+    }
+}
+
+/// Ends the watcher however `work` is left: a panic there would otherwise wait for it for ever.
+struct EndOnDrop<'a> {
+    over: &'a AtomicBool,
+    watcher: &'a thread::Thread,
+}
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        self.watcher.unpark();
     }
 }
