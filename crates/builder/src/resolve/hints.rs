@@ -1,6 +1,8 @@
 //! uv's hints in words that can be followed here: nobody calls uv, so its options and its settings are no help.
 
-use vocab::SystemVersion;
+use std::collections::BTreeSet;
+
+use vocab::{DistributionName, SystemVersion};
 
 use super::Target;
 
@@ -13,7 +15,7 @@ const FOREIGN: [&str; 6] = ["`--", "=--", "uv pip", "tool.uv", "pyproject.toml",
 /// can be done here are dropped.
 pub fn in_our_words(refusal: &str, target: &Target) -> String {
     let mut parts = Vec::new();
-    for line in refusal.lines() {
+    for line in without_long_lists(refusal).lines() {
         match parts.last_mut() {
             Some(last) if !line.starts_with(HINT) => *last = format!("{last}\n{line}"),
             _ => parts.push(line.to_owned()),
@@ -81,11 +83,70 @@ fn too_new(tags: &[&str], target: &Target) -> Option<(String, SystemVersion)> {
     (system > ceiling).then_some((tag, system))
 }
 
+/// uv gives each version of a distribution a line, of some a hundred. Of a long list the ends are kept.
+fn without_long_lists(refusal: &str) -> String {
+    const FEW: usize = 6;
+    let lines: Vec<&str> = refusal.lines().collect();
+    let mut kept = Vec::new();
+    for list in lines.chunk_by(|one, next| pinned_name(one).is_some() && pinned_name(one) == pinned_name(next)) {
+        match list {
+            [first, middle @ .., last] if list.len() > FEW => {
+                let indent = &first[..first.len() - first.trim_start().len()];
+                let between = format!("{indent}… {} more between …", middle.len());
+                kept.extend([(*first).to_owned(), between, (*last).to_owned()]);
+            }
+            _ => kept.extend(list.iter().map(|line| (*line).to_owned())),
+        }
+    }
+    kept.join("\n")
+}
+
+/// Of a line that is nothing but `name==version`.
+fn pinned_name(line: &str) -> Option<&str> {
+    let (name, version) = line.trim().split_once("==")?;
+    (!name.contains(' ') && !version.contains(' ')).then_some(name)
+}
+
+/// Each of a few; of more, how many there are and the ends of their range.
+pub(super) fn named_versions(name: &DistributionName, versions: &BTreeSet<String>) -> String {
+    const FEW: usize = 4;
+    let mut versions: Vec<&String> = versions.iter().collect();
+    versions.sort_by_cached_key(|version| version.parse::<pep440_rs::Version>().ok());
+    match versions[..] {
+        [first, .., last] if versions.len() > FEW => {
+            format!("{} versions of {name} from {first} to {last}", versions.len())
+        }
+        _ => versions.iter().map(|version| format!("{name} {version}")).collect::<Vec<_>>().join(", "),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use vocab::PlatformKey;
 
     use super::*;
+
+    #[test]
+    fn of_a_long_list_of_versions_the_ends_are_told() {
+        let list: String = (0..9).map(|minor| format!("          demo==1.{minor}\n")).collect();
+        let refusal =
+            format!("Because only the following versions of demo are available:\n{list}          demo>=2\nand");
+        let told = without_long_lists(&refusal);
+        let expected = "Because only the following versions of demo are available:\n          demo==1.0\n          … 7 \
+                        more between …\n          demo==1.8\n          demo>=2\nand";
+        assert_eq!(told, expected);
+        let short = "versions:\n  a==1\n  a==2\n  b==1\n  b==2\n  c==1\n  c==2\n  d==1";
+        assert_eq!(without_long_lists(short), short);
+    }
+
+    #[test]
+    fn versions_are_told_in_their_own_order_and_many_as_a_range() {
+        let name: DistributionName = "demo".parse().unwrap();
+        let versions = |all: &[&str]| all.iter().map(|version| (*version).to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(named_versions(&name, &versions(&["1.10", "1.9"])), "demo 1.9, demo 1.10");
+        let many = versions(&["6.1.0", "6.10.0", "6.2.0", "6.9.0", "6.0.0a1"]);
+        assert_eq!(named_versions(&name, &many), "5 versions of demo from 6.0.0a1 to 6.10.0");
+    }
 
     /// Hints as uv 0.13.9 writes them, and what becomes of each.
     #[test]

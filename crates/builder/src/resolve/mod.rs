@@ -258,16 +258,13 @@ impl<'a> Search<'a> {
     }
 
     fn with_what_was_excluded(&self, reason: String) -> String {
-        let versions = self
-            .not_for_python
-            .iter()
-            .flat_map(|(name, versions)| versions.iter().map(move |version| format!("{name} {version}")));
-        let versions: Vec<String> = versions.collect();
-        if versions.is_empty() {
+        if self.not_for_python.is_empty() {
             return reason;
         }
+        let named = self.not_for_python.iter().map(|(name, versions)| hints::named_versions(name, versions));
+        let named: Vec<String> = named.collect();
         let python = self.request.target.python;
-        format!("{reason}\nhint: not for Python {python}, by their Requires-Python: {}", versions.join(", "))
+        format!("{reason}\nhint: not for Python {python}, by their Requires-Python: {}", named.join(", "))
     }
 
     /// Wheels of everything but of what a rule or the policy has built. Sources of anything else would run its code.
