@@ -1,21 +1,31 @@
-//! Linux: by the name that is needed. The base is the list of the `manylinux_2_28` policy (PEP 600), with what
-//! belongs to the dynamic loader itself, to the machine's accounts and devices, and to its graphics driver.
+//! Linux: by the name that is needed. The base is the list of the `manylinux_2_28` policy (PEP 600) with what its
+//! libraries bring on every system: `libX11.so.6` cannot be there without `libxcb.so.1`. The rest belongs to the dynamic
+//! loader itself, to the machine's accounts and devices, and to its graphics driver.
 
-/// What a runtime may do with a library.
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+/// One a line: a library of the policy, or `by: brought`. Written by `scripts/system-libraries`; its first lines say
+/// from which packages.
+const POLICY: &str = include_str!("../../data/linux-libraries.txt");
+
+static OF_POLICY: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| super::rows(POLICY).map(|row| row.split_once(": ").map_or(row, |(_, brought)| brought)).collect());
+
+/// What a runtime may do with a library that it never takes along.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Custom {
-    /// May be needed of the system, and never comes along: there must be one of it, in step with the system.
+    /// May be needed of the system: there must be one of it, in step with the system.
     Systems,
-    /// May be needed of the system; comes along where a tree has been using another system's.
-    Either,
-    /// Never comes along, and nothing may count on it.
+    /// Nothing may count on it.
     Neither,
 }
 
-use Custom::{Either, Neither, Systems};
+use Custom::{Neither, Systems};
 
-/// Names as they are needed (`libc.so.6`), or all before `.so` where any version will do.
-const LIBRARIES: [(&str, Custom); 59] = [
+/// What stays the system's own. The rest of the policy may be taken from the machine that a tree was found on. Names as they are needed (`libc.so.6`), or all before `.so` where any
+/// version will do.
+const LIBRARIES: [(&str, Custom); 49] = [
     // The C library and its parts.
     ("libBrokenLocale", Systems),
     ("libanl.so.1", Systems),
@@ -39,7 +49,6 @@ const LIBRARIES: [(&str, Custom); 59] = [
     // Of the compiler: wheels expect the newest there is.
     ("libgcc_s.so.1", Systems),
     ("libstdc++.so.6", Systems),
-    ("libatomic.so.1", Either),
     ("libasan", Neither),
     // Accounts, devices and services of the machine.
     ("libacl", Systems),
@@ -58,8 +67,9 @@ const LIBRARIES: [(&str, Custom); 59] = [
     ("libudev", Systems),
     // Installed by the graphics driver, in step with its kernel module.
     ("libGL.so.1", Systems),
+    ("libGLX.so.0", Systems),
+    ("libGLdispatch", Systems),
     ("libEGL", Neither),
-    ("libGLX", Neither),
     ("libcuda", Systems),
     ("libcudadebugger", Systems),
     ("libcudart_static", Neither),
@@ -70,17 +80,6 @@ const LIBRARIES: [(&str, Custom); 59] = [
     // Finds the OpenCL drivers of the machine; comes with them.
     ("libOpenCL", Systems),
     ("libvulkan", Neither),
-    // The rest of the policy.
-    ("libICE.so.6", Either),
-    ("libSM.so.6", Either),
-    ("libX11.so.6", Either),
-    ("libXext.so.6", Either),
-    ("libXrender.so.1", Either),
-    ("libexpat.so.1", Either),
-    ("libglib-2.0.so.0", Either),
-    ("libgobject-2.0.so.0", Either),
-    ("libgthread-2.0.so.0", Either),
-    ("libz.so.1", Either),
 ];
 
 /// The beginnings of the loader's names, of the kernel's own library, and of a driver's many parts.
@@ -99,15 +98,15 @@ pub fn is_promised(name: &str) -> bool {
     let row = LIBRARIES
         .iter()
         .any(|(row, custom)| *custom != Neither && if row.contains(".so") { *row == name } else { *row == stem });
-    row || FAMILIES.iter().any(|(family, custom)| *custom != Neither && stem.starts_with(family))
+    row || OF_POLICY.contains(name)
+        || FAMILIES.iter().any(|(family, custom)| *custom != Neither && stem.starts_with(family))
 }
 
 /// True for libraries that must be those of the machine a tree runs on, whatever their version, and are not taken
 /// from the machine it was found on.
 pub fn is_kept_out(name: &str) -> bool {
     let stem = stem_of(name);
-    LIBRARIES.iter().any(|(row, custom)| *custom != Either && stem_of(row) == stem)
-        || FAMILIES.iter().any(|(family, custom)| *custom != Either && stem.starts_with(family))
+    LIBRARIES.iter().any(|(row, _)| stem_of(row) == stem) || FAMILIES.iter().any(|(family, _)| stem.starts_with(family))
 }
 
 fn stem_of(name: &str) -> &str {
@@ -117,6 +116,25 @@ fn stem_of(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn case_field_opencv_libxcb() {
+        for name in ["libX11.so.6", "libxcb.so.1", "libXau.so.6"] {
+            assert!(is_promised(name), "for {name}");
+        }
+        // Separate packages: a system may have libxcb without them. Red Hat's libxcb is built without XDMCP.
+        for name in ["libxcb-icccm.so.4", "libX11-xcb.so.1", "libxkbcommon.so.0", "libXdmcp.so.6"] {
+            assert!(!is_promised(name), "for {name}");
+        }
+    }
+
+    #[test]
+    fn every_row_of_the_list_is_promised() {
+        assert!(OF_POLICY.len() > 24, "the policy has 24 libraries alone");
+        for name in OF_POLICY.iter() {
+            assert!(is_promised(name), "for {name}");
+        }
+    }
 
     #[test]
     fn t13_the_systems_own_libraries_are_told_from_those_that_must_be_shipped() {

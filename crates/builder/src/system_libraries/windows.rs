@@ -1,21 +1,37 @@
 //! Windows: by name. What Microsoft's compiler brings for C++ programs (`msvcp140.dll`, `vcomp140.dll`,
 //! `concrt140.dll`) and for C (`vcruntime140.dll`) is not Windows' own; the interpreter brings the last one along.
 
-/// In small letters, without `.dll`. Those of Windows 10, server cores included where it matters little.
-const SYSTEM: &str = "\
-    activeds advapi32 advpack authz avicap32 avifil32 avrt bcrypt bcryptprimitives bluetoothapis bthprops.cpl \
-    cabinet cfgmgr32 clusapi combase comctl32 comdlg32 credui crypt32 cryptbase cryptnet cryptui d2d1 d3d10 d3d11 \
-    d3d12 d3d9 d3dcompiler_47 davclnt dbgeng dbghelp dciman32 dcomp ddraw dhcpcsvc dhcpcsvc6 dinput8 dnsapi dsound \
-    dwmapi dwrite dxcore dxgi dxva2 esent evr fltlib fwpuclnt gdi32 gdi32full gdiplus glu32 hid hlink httpapi icmp \
-    imagehlp imm32 iphlpapi kernel32 kernelbase ktmw32 lz32 mf mfplat mfreadwrite mpr msacm32 mscms mscoree msdmo \
-    msi msimg32 msvcrt msvfw32 mswsock ncrypt ndfapi netapi32 newdev normaliz ntdll ntdsapi odbc32 ole32 oleacc \
-    oleaut32 opengl32 pdh powrprof propsys psapi rasapi32 rpcrt4 rstrtmgr secur32 sensapi setupapi shcore shell32 \
-    shfolder shlwapi sspicli synchronization tbs ucrtbase urlmon user32 userenv usp10 uxtheme version virtdisk \
-    webservices wer wevtapi wimgapi windowscodecs winhttp wininet winmm winscard winspool.drv wintrust winusb \
-    wlanapi wldap32 ws2_32 wsock32 wtsapi32 xinput1_4 xmllite";
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+/// What import libraries of the platform's SDK name, one a line, in small letters and without `.dll`.
+/// Written by `scripts/system-libraries`; its first lines say from which package.
+const NAMED_BY_SDK: &str = include_str!("../../data/windows-libraries.txt");
+
+/// What that package lacks: parts of Windows 10 that Microsoft's API reference gives as the DLL of documented
+/// functions, or that other libraries of Windows bring (`bcryptprimitives`, `cryptbase`, `gdi32full`, `kernelbase`).
+/// ICU is part of Windows since 1703 as `icuuc` and `icuin`, since 1903 as `icu`.
+const ALSO_WINDOWS: [&str; 14] = [
+    "bcryptprimitives",
+    "combase",
+    "cryptbase",
+    "dxcore",
+    "gdi32full",
+    "icu",
+    "icuin",
+    "icuuc",
+    "kernelbase",
+    "mscoree",
+    "synchronization",
+    "uiautomationcore",
+    "webservices",
+    "xmllite",
+];
 
 /// Installed by the driver of a device, in step with it.
 const DRIVERS: [&str; 7] = ["nvapi64", "nvcuda", "nvcuvid", "nvencodeapi64", "nvml", "opencl", "vulkan-1"];
+
+static OF_WINDOWS: LazyLock<HashSet<&str>> = LazyLock::new(|| super::rows(NAMED_BY_SDK).chain(ALSO_WINDOWS).collect());
 
 /// True for libraries that are Windows' to provide.
 pub fn is_system_library(name: &str) -> bool {
@@ -24,13 +40,24 @@ pub fn is_system_library(name: &str) -> bool {
     // Names that stand for whichever library has the functions.
     stem.starts_with("api-ms-win-")
         || stem.starts_with("ext-ms-")
-        || SYSTEM.split(' ').any(|known| known == stem)
+        || OF_WINDOWS.contains(stem)
         || DRIVERS.contains(&stem)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn case_field_windows_system_libraries() {
+        let of_windows = "loadperf sfc aclui query uiautomationcore icuuc icuin icu";
+        for name in of_windows.split(' ') {
+            assert!(is_system_library(&format!("{name}.dll")), "for {name}");
+        }
+        for name in ["mfc140u.dll", "msvcp140.dll"] {
+            assert!(!is_system_library(name), "for {name}");
+        }
+    }
 
     #[test]
     fn the_libraries_of_windows_are_told_from_those_that_must_be_shipped() {
@@ -47,6 +74,14 @@ mod tests {
             ("vcruntime140_1.dll", false),
             ("vcomp140.dll", false),
             ("concrt140.dll", false),
+            // Debug builds need what only a compiler brings; DirectX's helpers were redistributed until 2010.
+            ("ucrtbased.dll", false),
+            ("d3dcompiler_47.dll", true),
+            ("D3DX9_43.dll", false),
+            ("xinput1_3.dll", false),
+            ("libwinpthread-1.dll", false),
+            // Not a name, but a line of the list.
+            ("#", false),
             ("python312.dll", false),
             ("libgcc_s_seh-1.dll", false),
             ("", false),
