@@ -1,40 +1,26 @@
 //! What uv gets of the user's own settings: how to reach indexes, and nothing that changes its answer.
 //!
 //! What a developer has in the environment or in a file of his own must not decide what a lock says, nor with what a
-//! source is built. So uv starts without its variables but for those named here, and reads a settings file of ours
-//! in place of the user's and the system's. From those two only what says how to connect is taken over.
+//! source is built. So uv starts without its variables but for those in `variables`, and reads settings of ours in
+//! place of the user's and the system's. From those two only what says how to connect is taken over.
+//!
+//! uv runs build back ends, which inherit its environment: credentials are in the settings alone, and those are gone
+//! before uv starts anything (`handover`).
 
-use std::ffi::{OsStr, OsString};
+mod handover;
+mod variables;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
+use url::Url;
 
 use crate::Context;
 use crate::context::Environment;
-use crate::download::HostCredentials;
-use crate::resolve::without_credentials;
 
-/// The default index, caches, credentials, certificates, and how patient to be.
-const VARIABLES: [&str; 17] = [
-    "UV_CACHE_DIR",
-    "UV_CONCURRENT_BUILDS",
-    "UV_CONCURRENT_DOWNLOADS",
-    "UV_CONCURRENT_INSTALLS",
-    "UV_CREDENTIALS_DIR",
-    "UV_DEFAULT_INDEX",
-    "UV_HTTP_CONNECT_TIMEOUT",
-    "UV_HTTP_RETRIES",
-    "UV_HTTP_TIMEOUT",
-    "UV_INDEX_URL",
-    "UV_INSECURE_HOST",
-    "UV_KEYRING_PROVIDER",
-    "UV_LOCK_TIMEOUT",
-    "UV_NATIVE_TLS",
-    "UV_NO_CACHE",
-    "UV_REQUEST_TIMEOUT",
-    "UV_SYSTEM_CERTS",
-];
+pub use handover::Handover;
+pub use variables::environment;
 
 /// Further indexes: what they have would get into a lock without the configuration saying so.
 const FOREIGN_INDEXES: [&str; 3] = ["UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"];
@@ -55,90 +41,55 @@ const KEYS: [&str; 9] = [
 /// Keys of the default index in a list of indexes.
 const INDEX_KEYS: [&str; 5] = ["authenticate", "default", "ignore-error-codes", "name", "url"];
 
-/// The environment that uv starts with, in place of the whole one. The programs that it starts inherit it.
-pub fn environment(context: &Context) -> Vec<(OsString, OsString)> {
-    let passes = |name: &OsStr| name.to_str().is_some_and(passes);
-    let kept = context.environment.iter().filter(|(name, _)| passes(name));
-    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
-/// What uv and the programs that it starts need beside its own variables and what build back ends get: who and where
-/// the user is, for credentials in files, keyrings and agents.
-const NEEDED: [&str; 16] = [
-    "APPDATA",
-    "DBUS_SESSION_BUS_ADDRESS",
-    "HOME",
-    "HOMEDRIVE",
-    "HOMEPATH",
-    "LOCALAPPDATA",
-    "LOGNAME",
-    "NETRC",
-    "PROGRAMDATA",
-    "TEMP",
-    "TMP",
-    "TMPDIR",
-    "USER",
-    "USERNAME",
-    "USERPROFILE",
-    "WINDIR",
-];
-
-const NEEDED_BEGINNINGS: [&str; 5] = ["GIT_", "LC_", "PYTHON_KEYRING_", "SSH_", "XDG_"];
-
-/// Names are compared without regard to case, as Windows does; on other systems nobody has `uv_resolution`. A source
-/// that is asked what it requires sees all of this, so nothing passes that uv has no use for.
-fn passes(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    let of_an_index = name.starts_with("UV_INDEX_") && (name.ends_with("_USERNAME") || name.ends_with("_PASSWORD"));
-    of_an_index
-        || VARIABLES.contains(&name.as_str())
-        || NEEDED.contains(&name.as_str())
-        || NEEDED_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
-        || crate::source_build::passes_to_back_ends(&name)
-}
-
 /// The name of an additional index, by its position in the configuration.
 pub fn index_name(position: usize) -> String {
     format!("registry-{position}")
 }
 
-/// The additional indexes as options of uv, under these names, and the default one before them: what it has comes from
-/// it. uv believes its default index last, so it is told of another one as such. With a password in its URL it stays
-/// alone, since anybody on this machine reads the arguments of programs.
-pub fn index_arguments(default: Option<&str>, additional: &[String]) -> Vec<OsString> {
-    let default = default.filter(|url| without_credentials(url) == **url);
-    let (Some(default), Some((last, others))) = (default, additional.split_last()) else { return Vec::new() };
-    let mut arguments: Vec<OsString> =
-        vec!["--index-strategy".into(), "unsafe-first-match".into(), "--index".into(), default.into()];
-    for (position, url) in others.iter().enumerate() {
-        arguments.extend(["--index".into(), format!("{}={url}", index_name(position)).into()]);
+/// The additional indexes under these names, and the default one before them: what it has comes from it. uv believes
+/// its default index last, so it is told of another one as such. Empty where there is nothing to add to uv's own.
+pub fn indexes_in_order(context: &Context, default: Option<&str>, additional: &[String]) -> Table {
+    let (Some(default), false) = (default, additional.is_empty()) else { return Table::new() };
+    let index = |entries: [(&str, Value); 2]| -> Table {
+        entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    };
+    let own = settings(context).remove("index").and_then(|own| own.as_array()?.first()?.as_table().cloned());
+    let mut first = own.unwrap_or_default();
+    first.remove("default");
+    first.insert("url".to_owned(), default.into());
+    let others = additional.iter().enumerate().map(|(position, url)| {
+        index([("name", index_name(position).into()), ("url", with_credentials(context, url).into())])
+    });
+    let mut all: Vec<Table> = std::iter::once(first).chain(others).collect();
+    if let Some(last) = all.last_mut() {
+        last.insert("default".to_owned(), true.into());
     }
-    let last = format!("{}={last}", index_name(others.len()));
-    arguments.extend(["--default-index".into(), last.into()]);
-    arguments
+    index([("index-strategy", "unsafe-first-match".into()), ("index", all.into())])
 }
 
-/// Variables with the user and password of those additional indexes for whose host a URL in the environment has some.
-pub fn credentials(context: &Context, additional: &[String]) -> Vec<(OsString, OsString)> {
-    let known = &context.downloader.settings().credentials;
-    let of_url = |url: &String| {
-        let url = url::Url::parse(url).ok()?;
-        let is_its = |entry: &&HostCredentials| {
+/// The URL of an additional index with the user and password that a URL in the environment has for its host, if any.
+pub fn with_credentials(context: &Context, place: &str) -> String {
+    let found = || {
+        let url = Url::parse(place).ok()?;
+        let known = &context.downloader.settings().credentials;
+        let entry = known.iter().find(|entry| {
             url.host_str().is_some_and(|host| host.eq_ignore_ascii_case(&entry.host))
                 && url.port_or_known_default() == Some(entry.port)
-        };
-        known.iter().find(is_its).map(|entry| &entry.credentials)
+        })?;
+        with_user(place, entry.credentials.user.reveal(), Some(entry.credentials.password.reveal()))
     };
-    let mut variables = Vec::new();
-    for (position, credentials) in additional.iter().enumerate().filter_map(|(at, url)| Some((at, of_url(url)?))) {
-        let name = index_name(position).to_uppercase().replace('-', "_");
-        variables.push((format!("UV_INDEX_{name}_USERNAME").into(), credentials.user.reveal().into()));
-        variables.push((format!("UV_INDEX_{name}_PASSWORD").into(), credentials.password.reveal().into()));
-    }
-    variables
+    found().unwrap_or_else(|| place.to_owned())
 }
 
-/// The content of the settings file: what is taken over of the user's and the system's.
+/// `None` for what is no URL of a server.
+fn with_user(place: &str, user: &str, password: Option<&str>) -> Option<String> {
+    let mut url = Url::parse(place).ok()?;
+    url.set_username(user).ok()?;
+    url.set_password(password).ok()?;
+    Some(url.into())
+}
+
+/// What is taken over of the environment, then of the user's file, then of the system's.
 pub fn settings(context: &Context) -> Table {
     let mut settings = Table::new();
     // What is read first holds.
@@ -149,7 +100,61 @@ pub fn settings(context: &Context) -> Table {
             settings.entry(key).or_insert(value);
         }
     }
+    take_default_index(&mut settings, &context.environment);
+    settings.extend(secret_proxies(&context.environment));
     settings
+}
+
+/// The default index of the variables stands before that of a file. One that has a name has credentials in variables.
+fn take_default_index(settings: &mut Table, environment: &Environment) {
+    if let Some(text) = environment.text("UV_DEFAULT_INDEX").or_else(|| environment.text("UV_INDEX_URL")) {
+        // `name=URL`, where a URL may have a `=` as well.
+        let (name, url) = match text.split_once('=').filter(|(name, _)| !name.contains([':', '/', '\\'])) {
+            Some((name, url)) => (Some(name), url),
+            None => (None, text),
+        };
+        let entries = [("name", name.map(Value::from)), ("url", Some(url.into())), ("default", Some(true.into()))];
+        let index: Table = entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+        settings.remove("index-url");
+        settings.insert("index".to_owned(), vec![index].into());
+    }
+    for index in settings.get_mut("index").and_then(Value::as_array_mut).into_iter().flatten() {
+        let Some(index) = index.as_table_mut() else { continue };
+        let Some(prefix) = index.get("name").and_then(Value::as_str).map(|name| {
+            let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '_' };
+            format!("UV_INDEX_{}", name.chars().map(plain).collect::<String>())
+        }) else {
+            continue;
+        };
+        let user = environment.text(&format!("{prefix}_USERNAME"));
+        let password = environment.text(&format!("{prefix}_PASSWORD"));
+        let url = index.get("url").and_then(Value::as_str);
+        if (user.is_some() || password.is_some())
+            && let Some(url) = url.and_then(|url| with_user(url, user.unwrap_or_default(), password))
+        {
+            index.insert("url".to_owned(), url.into());
+        }
+    }
+}
+
+/// Proxies that ask for a password. uv takes those of its settings without regard to `NO_PROXY`, so that goes along.
+fn secret_proxies(environment: &Environment) -> Table {
+    let is_secret = |name: &str, value: &str| !crate::source_build::passes_to_back_ends(name, value);
+    let first = |names: &[&str]| names.iter().find_map(|name| Some((name.to_string(), environment.text(name)?)));
+    let mut proxies = Table::new();
+    for (key, names) in [
+        ("http-proxy", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]),
+        ("https-proxy", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
+    ] {
+        if let Some((_, value)) = first(&names).filter(|(name, value)| is_secret(name, value)) {
+            proxies.insert(key.to_owned(), value.into());
+        }
+    }
+    if let (Some((_, except)), false) = (first(&["no_proxy", "NO_PROXY"]), proxies.is_empty()) {
+        let hosts: Vec<&str> = except.split(',').map(str::trim).filter(|host| !host.is_empty()).collect();
+        proxies.insert("no-proxy".to_owned(), hosts.into());
+    }
+    proxies
 }
 
 fn how_to_connect(own: &Table) -> Table {
@@ -223,49 +228,10 @@ fn same_place(one: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
     use crate::testing::context_of;
-
-    #[test]
-    fn case_field_resolver_settings_leak_only_variables_about_the_way_to_an_index_pass() {
-        let cases = [
-            // (variable, passes)
-            ("PATH", true),
-            ("SSL_CERT_FILE", true),
-            ("HTTPS_PROXY", true),
-            ("NETRC", true),
-            ("UV_DEFAULT_INDEX", true),
-            ("UV_CACHE_DIR", true),
-            ("UV_KEYRING_PROVIDER", true),
-            ("UV_INDEX_CORP_PASSWORD", true),
-            ("UV_INDEX", false),
-            ("UV_EXTRA_INDEX_URL", false),
-            ("UV_FIND_LINKS", false),
-            ("UV_INDEX_STRATEGY", false),
-            ("UV_RESOLUTION", false),
-            ("uv_resolution", false),
-            ("UV_PRERELEASE", false),
-            ("UV_CONSTRAINT", false),
-            ("UV_OVERRIDE", false),
-            ("UV_EXCLUDE_NEWER", false),
-            ("UV_CONFIG_FILE", false),
-            ("UV_NO_BINARY", false),
-            ("UV_TORCH_BACKEND", false),
-            // Attack 12: a source that is asked what it requires sees what uv sees.
-            ("HOME", true),
-            ("LC_ALL", true),
-            ("SSH_AUTH_SOCK", true),
-            ("CFLAGS", true),
-            ("https_proxy", true),
-            ("PYDIST_SIGNING_KEY", false),
-            ("AWS_SECRET_ACCESS_KEY", false),
-            ("GITHUB_TOKEN", false),
-            ("PYTHONPATH", false),
-        ];
-        for (name, expected) in cases {
-            assert_eq!(passes(name), expected, "for {name}");
-        }
-    }
 
     #[test]
     fn of_a_settings_file_only_how_to_connect_is_taken() {
@@ -321,11 +287,59 @@ mod tests {
     #[test]
     fn credentials_of_a_variable_reach_the_index_that_the_configuration_names() {
         let folder = tempfile::tempdir().unwrap();
-        let variables = vec![("UV_EXTRA_INDEX_URL".into(), "https://ada:pw@corp.example/simple".into())];
+        let variables = vec![("UV_EXTRA_INDEX_URL".into(), "https://ada:p%40w@corp.example/simple".into())];
         let context = context_of(folder.path(), variables);
         let additional = ["https://one.example/".to_owned(), "https://corp.example/simple/".to_owned()];
-        let found = credentials(&context, &additional);
-        let expected = [("UV_INDEX_REGISTRY_1_USERNAME", "ada"), ("UV_INDEX_REGISTRY_1_PASSWORD", "pw")];
-        assert_eq!(found, expected.map(|(name, value)| (OsString::from(name), OsString::from(value))));
+        let found = indexes_in_order(&context, Some("https://me:pw@default.example/simple"), &additional);
+        let expected: Table = "
+            index-strategy = 'unsafe-first-match'
+            [[index]]
+            url = 'https://me:pw@default.example/simple'
+            [[index]]
+            name = 'registry-0'
+            url = 'https://one.example/'
+            [[index]]
+            name = 'registry-1'
+            url = 'https://ada:p%40w@corp.example/simple/'
+            default = true
+        "
+        .parse()
+        .unwrap();
+        assert_eq!(found, expected);
+        assert!(indexes_in_order(&context, Some("https://default.example/simple"), &[]).is_empty());
+    }
+
+    #[test]
+    fn attack_12_what_is_secret_in_the_environment_becomes_a_setting() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |variables: &[(&str, &str)]| {
+            let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+            settings(&context_of(folder.path(), variables.chain([("UV_NO_CONFIG".into(), "1".into())]).collect()))
+        };
+        let cases: [(&[(&str, &str)], &str); 5] = [
+            // (variables, settings)
+            (
+                &[("UV_INDEX_URL", "https://a:pw@x.example/?q=1")],
+                "index = [{ url = 'https://a:pw@x.example/?q=1', default = true }]",
+            ),
+            (
+                &[
+                    ("UV_DEFAULT_INDEX", "my-corp.x=https://x.example/simple"),
+                    ("UV_INDEX_URL", "https://other.example"),
+                    ("UV_INDEX_MY_CORP_X_USERNAME", "ada"),
+                    ("UV_INDEX_MY_CORP_X_PASSWORD", "a/b"),
+                ],
+                "index = [{ name = 'my-corp.x', url = 'https://ada:a%2Fb@x.example/simple', default = true }]",
+            ),
+            (
+                &[("HTTPS_PROXY", "http://u:pw@proxy.example:3128"), ("NO_PROXY", "a.example, .b.example")],
+                "https-proxy = 'http://u:pw@proxy.example:3128'\nno-proxy = ['a.example', '.b.example']",
+            ),
+            (&[("https_proxy", "http://proxy.example:3128"), ("NO_PROXY", "a.example")], ""),
+            (&[("all_proxy", "u:pw@proxy:1")], "http-proxy = 'u:pw@proxy:1'\nhttps-proxy = 'u:pw@proxy:1'"),
+        ];
+        for (variables, expected) in cases {
+            assert_eq!(of(variables), expected.parse::<Table>().unwrap(), "for {variables:?}");
+        }
     }
 }

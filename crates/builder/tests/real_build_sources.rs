@@ -91,14 +91,99 @@ fn the_password_of_a_registry_is_used_and_told_to_nobody() {
 }
 
 fn files_with(place: &Path, needle: &str) -> Vec<String> {
-    let holds = |path: &Path| {
-        let bytes = fs::read(path).unwrap();
-        bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
-    };
+    let holds = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap()).contains(needle);
     let walk = walkdir::WalkDir::new(place).into_iter().map(Result::unwrap);
     walk.filter(|entry| entry.file_type().is_file() && holds(entry.path()))
         .map(|entry| entry.path().display().to_string())
         .collect()
+}
+
+/// Python that appends to `seen` what its environment has, and the environments, arguments and files in work of the
+/// programs that started it, up to the builder.
+fn prying(seen: &Path) -> String {
+    let code = r#"import os
+def pry():
+    try:
+        yield repr(dict(os.environ))
+        process = os.getppid()
+        while os.path.basename(os.readlink(f'/proc/{process}/exe')) != 'builder':
+            for name in 'environ', 'cmdline':
+                yield name + repr(open(f'/proc/{process}/{name}').read())
+            folder = f'/proc/{process}/cwd'
+            for top, _, files in os.walk(folder):
+                for file in files:
+                    yield file + repr(open(os.path.join(top, file), 'rb').read(100000))
+            process = int(open(f'/proc/{process}/stat').read().rsplit(')', 1)[1].split()[1])
+    except OSError as error:
+        yield repr(error)
+with open(SEEN, 'a') as file:
+    for text in pry(): file.write(text + chr(10))
+"#;
+    code.replace("SEEN", &json!(seen).to_string())
+}
+
+#[test]
+fn attack_12_no_build_back_end_finds_a_password_while_resolving_or_building() {
+    const SECRET: &str = "hush-4711";
+    let seen = tempfile::tempdir().unwrap();
+    let seen = seen.path().join("seen");
+    let hostile = |name: &str| SdistBuilder::new(name, "1.0").dynamic().runs(&prying(&seen));
+    let mut index = FixtureIndex::new();
+    // The one has its source alone, and so has what that needs to be built.
+    index.add(hostile("demo").build_requires("tool").build()).add(hostile("tool").build());
+    let bench = Bench::with_index(&index);
+    bench.index().server.require_basic("/", "reader", SECRET);
+    let mut second = FixtureIndex::new();
+    let second = second.add(hostile("other").build_requires("tool").build()).serve();
+    second.server.require_basic("/", "second", SECRET);
+    let here = |name: &str| json!({ name: { host().as_str(): "it has no wheel" } });
+    bench.config(json!({
+        "registries": { "additional": [second.simple_url()] },
+        "packages": {
+            "dependencies": ["demo", "other"],
+            "forceSource": here("demo"),
+            "resolution": { "allowSourceList": ["other", "tool"] },
+        },
+    }));
+    let with_secrets = |arguments: &[&str]| {
+        let mut command = bench.command(arguments);
+        command.env("UV_DEFAULT_INDEX", bench.index().server.url_as("reader", SECRET, "/simple/"));
+        command.env("UV_EXTRA_INDEX_URL", second.server.url_as("second", SECRET, "/simple/"));
+        command.env("HTTPS_PROXY", format!("http://user:{SECRET}@127.0.0.1:1"));
+        for name in [
+            "AWS_SECRET_ACCESS_KEY",
+            "GIT_CONFIG_VALUE_0",
+            "GITHUB_TOKEN",
+            "PYDIST_SIGNING_KEY",
+            "SSH_PRIVATE_KEY",
+            "UV_INDEX_REGISTRY_0_PASSWORD",
+        ] {
+            command.env(name, SECRET);
+        }
+        support::run(&mut command)
+    };
+    let saw = |what: &str| {
+        let text = fs::read_to_string(&seen).unwrap();
+        fs::remove_file(&seen).unwrap();
+        let looked = if cfg!(target_os = "linux") { "--config-file" } else { "UV_CACHE_DIR" };
+        assert!(text.contains(looked), "the back end did look: {text}");
+        let at = text.find(SECRET);
+        assert_eq!(at.map(|at| &text[at.saturating_sub(300)..at + SECRET.len()]), None, "while {what}");
+    };
+    let run = with_secrets(&["lock", PYTHON]);
+    assert_eq!(run.code, 0, "{}", run.told());
+    saw("resolving");
+    let mut told = run.told();
+    let run = with_secrets(&[PYTHON, "-vv"]);
+    assert_eq!(run.code, 0, "{}", run.told());
+    assert_eq!(run.installed(), ["demo 1.0", "other 1.0"]);
+    saw("building");
+    told.push_str(&run.told());
+    assert!(!told.contains(SECRET), "{told}");
+    // Nor is it in what stays.
+    for place in [bench.path("store"), bench.path("uv-cache"), bench.repository.path().to_owned()] {
+        assert_eq!(files_with(&place, SECRET), Vec::<String>::new());
+    }
 }
 
 #[test]

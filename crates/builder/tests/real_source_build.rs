@@ -71,8 +71,7 @@ impl Bench {
             config_settings: Vec::new(),
             package_root: Path::new("/repo/python-3.12.10"),
             pass_environment: &[],
-            index_arguments: vec!["--no-index".into()],
-            index_credentials: Vec::new(),
+            index_settings: toml::toml! { no-index = true },
             timeout: Some(Duration::from_secs(120)),
             logs: self.folder.path(),
         }
@@ -81,6 +80,15 @@ impl Bench {
     fn write(&self, sdist: &FixtureFile) -> PathBuf {
         sdist.write_to(self.folder.path())
     }
+}
+
+fn default_index(url: &str) -> toml::Table {
+    [(
+        "index".to_owned(),
+        vec![toml::Table::from_iter([("url".to_owned(), url.into()), ("default".to_owned(), true.into())])].into(),
+    )]
+    .into_iter()
+    .collect()
 }
 
 fn sdist_input<'a>(path: &'a Path, sdist: &'a FixtureFile) -> SourceInput<'a> {
@@ -138,7 +146,7 @@ fn p7_the_sources_own_build_requirements_come_as_wheels_from_the_given_index() {
     let sdist = SdistBuilder::new("demo", "1.0").build_requires("helper").build();
     let path = bench.write(&sdist);
     let mut build = bench.build("demo", sdist_input(&path, &sdist));
-    build.index_arguments = vec![OsString::from("--default-index"), served.simple_url().into()];
+    build.index_settings = default_index(&served.simple_url());
     build.build_constraints = vec!["helper==1.0".into()];
     let wheel = build_wheel(&bench.context, &build).unwrap();
     assert_eq!(report(&wheel)["distributions"], serde_json::json!(["helper"]));
@@ -157,7 +165,7 @@ fn p12_build_wheel_takes_its_requirements_and_settings_and_no_others() {
     let sdist = SdistBuilder::new("demo", "1.0").build_requires("nowhere-to-be-had").build();
     let path = bench.write(&sdist);
     let mut build = bench.build("demo", sdist_input(&path, &sdist));
-    build.index_arguments = vec![OsString::from("--default-index"), served.simple_url().into()];
+    build.index_settings = default_index(&served.simple_url());
     build.build_requires = vec!["tool==3.0".into()];
     build.config_settings = vec!["--include={packageRoot}/include".into()];
     let wheel = build_wheel(&bench.context, &build).unwrap();
@@ -289,10 +297,10 @@ fn case_field_offline_source_build_the_store_has_what_a_build_requires() {
     let served = index.serve();
     let sdist = SdistBuilder::new("demo", "1.0").build_requires("helper").build();
     let path = bench.write(&sdist);
-    let arguments = vec![OsString::from("--default-index"), served.simple_url().into()];
+    let settings = default_index(&served.simple_url());
     let offline = |bench: &Bench| {
         let mut build = bench.build("demo", sdist_input(&path, &sdist));
-        build.index_arguments.clone_from(&arguments);
+        build.index_settings.clone_from(&settings);
         build_wheel(&bench.context, &build)
     };
     bench.context.offline = true;
@@ -405,7 +413,7 @@ PyMODINIT_FUNC PyInit__native(void) {
     let sdist = SdistBuilder::new("demo", "1.0").native().file("demo/_native.c", THREADS).build();
     let path = bench.write(&sdist);
     let mut build = bench.build("demo", sdist_input(&path, &sdist));
-    build.index_arguments.clear();
+    build.index_settings.clear();
     build.system = Some(SystemVersion::new(2, 4));
     let error = build_wheel(&bench.context, &build).unwrap_err();
     assert_eq!(error.code(), "E_BUILD_TOO_NEW");

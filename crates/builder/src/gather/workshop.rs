@@ -134,12 +134,11 @@ impl<'a> Workshop<'a> {
             config_settings: rule.map(|rule| rule.config_settings.clone()).unwrap_or_default(),
             package_root: &prepared.folder,
             pass_environment: &prepared.config.build.pass_environment,
-            index_arguments: if additional.is_empty() {
-                Vec::new()
+            index_settings: if additional.is_empty() {
+                toml::Table::new()
             } else {
-                uv_settings::index_arguments(uv.default_index(context), &additional)
+                uv_settings::indexes_in_order(context, uv.default_index(context), &additional)
             },
-            index_credentials: uv_settings::credentials(context, &additional),
             timeout: compile_limit(&prepared.config.build),
             logs: &prepared.folder.join("logs"),
         };

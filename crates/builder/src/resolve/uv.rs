@@ -1,7 +1,7 @@
 //! The resolver program: which one, how it is set up, how it is asked.
 //!
-//! uv brings the default index, credentials, proxies and its cache with it, from its own configuration and the
-//! user's environment (`uv_settings`); nothing here names an index.
+//! uv brings the default index, credentials, proxies and its cache with it, from the user's configuration and
+//! environment (`uv_settings`); nothing here names an index.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -19,7 +19,7 @@ use crate::pinned_tool::{self, PinnedTool, SetUpError};
 use crate::process::{self, Invocation, ProcessError};
 use crate::said::{shortened, words_of};
 use crate::store::EntryKind;
-use crate::uv_settings;
+use crate::uv_settings::{self, Handover};
 
 /// The pinned version: another one may resolve differently.
 pub const UV_VERSION: &str = "0.13.9";
@@ -185,16 +185,18 @@ impl Uv {
         write("pyproject.toml", &question.project(target))?;
         let shelf = folder.join("shelf");
         let shelf = question.shelf.write_to(&shelf).map_err(|source| UvError::Write { path: shelf, source })?;
-        // It stands in for the user's own files, too.
-        write("settings.toml", &question.settings(shelf, uv_settings::settings(context)))?;
+        // They stand in for the user's own files, too.
+        let settings = question.settings(context, shelf, uv_settings::settings(context));
+        let settings =
+            Handover::new(&settings, folder).map_err(|source| UvError::Write { path: folder.to_owned(), source })?;
         if !question.excluded.is_empty() {
             let lines: String = question.excluded.iter().map(|name| format!("{name}\n")).collect();
             write("excluded.txt", &lines)?;
         }
 
-        let mut arguments: Vec<OsString> = Vec::new();
+        let mut arguments: Vec<OsString> = settings.arguments().into();
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
-        add(&["--config-file", "settings.toml", "--color", "never"]);
+        add(&["--color", "never"]);
         add(&["pip", "compile", "pyproject.toml", "--format", "pylock.toml", "--output-file", "pylock.toml"]);
         add(&["--no-header", "--no-progress", "--no-python-downloads"]);
         add(&["--python-platform", &target.uv_platform(), "--python-version", &target.python.to_string()]);
@@ -230,9 +232,7 @@ impl Uv {
 
         // uv takes what stands in the file that it will write as preferences.
         write("pylock.toml", &question.preferences())?;
-        let mut invocation = self.invocation(context, folder).args(arguments);
-        let urls: Vec<String> = question.registries.iter().map(|(url, _)| url.clone()).collect();
-        invocation.environment.extend(uv_settings::credentials(context, &urls));
+        let invocation = self.invocation(context, folder, &settings, question.all_lines()).args(arguments);
         let invocation = invocation.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONHOME", "").env("PYTHONPATH", "");
         let invocation = match target.deployment_target() {
             Some(macos) => invocation.env("MACOSX_DEPLOYMENT_TARGET", macos),
@@ -261,10 +261,11 @@ impl Uv {
     fn ask_for_default_index(&self, context: &Context) -> Option<String> {
         let folder = context.store.scratch_dir("index-").ok()?;
         fs::write(folder.path().join("nothing.in"), "").ok()?;
-        fs::write(folder.path().join("settings.toml"), uv_settings::settings(context).to_string()).ok()?;
-        let words = ["--config-file", "settings.toml", "pip", "compile", "nothing.in", "--offline", "--emit-index-url"];
+        let settings = Handover::new(&uv_settings::settings(context), folder.path()).ok()?;
+        let words = ["pip", "compile", "nothing.in", "--offline", "--emit-index-url"];
         let invocation = self
-            .invocation(context, folder.path())
+            .invocation(context, folder.path(), &settings, std::iter::empty())
+            .args(settings.arguments())
             .args(words.into_iter().chain(["--no-python-downloads", "--python"]).map(OsString::from))
             .arg(&self.python);
         let finished = process::run(context, &invocation).ok().filter(process::Finished::succeeded)?;
@@ -272,10 +273,17 @@ impl Uv {
         text.lines().find_map(|line| line.strip_prefix("--index-url ")).map(|url| url.trim().to_owned())
     }
 
-    fn invocation(&self, context: &Context, folder: &Path) -> Invocation {
+    fn invocation<'a>(
+        &self,
+        context: &Context,
+        folder: &Path,
+        settings: &Handover,
+        requirements: impl Iterator<Item = &'a String>,
+    ) -> Invocation {
         let mut invocation = Invocation::new(&self.program, folder).timeout(context.timeout);
+        invocation.stdin.clone_from(&settings.stdin);
         invocation.clear_environment = true;
-        invocation.environment = uv_settings::environment(context);
+        invocation.environment = uv_settings::environment(context, requirements);
         invocation
     }
 
@@ -303,8 +311,14 @@ impl Question {
         head.replace("packages = []\n", "") + &self.preferred.iter().map(row).collect::<String>()
     }
 
-    /// The settings file, which begins with how to connect: indexes, what `noDeps` leaves out, what builds need.
-    fn settings(&self, shelf: Option<String>, mut settings: toml::Table) -> String {
+    /// Everything that may say where something is fetched from.
+    fn all_lines(&self) -> impl Iterator<Item = &String> {
+        let build_requires = self.build_requires.values().flatten();
+        self.requirements.iter().chain(&self.constraints).chain(&self.overrides).chain(build_requires)
+    }
+
+    /// How to connect, and then indexes, what `noDeps` leaves out, what builds need.
+    fn settings(&self, context: &Context, shelf: Option<String>, mut settings: toml::Table) -> toml::Table {
         let metadata = |name: &DistributionName| {
             let version = self.no_deps_versions.get(name).map(|version| ("version".to_owned(), version.clone().into()));
             let of_all = [
@@ -337,7 +351,7 @@ impl Question {
         for (position, (url, is_flat)) in self.registries.iter().enumerate() {
             let mut index = toml::Table::new();
             index.insert("name".to_owned(), uv_settings::index_name(position).into());
-            index.insert("url".to_owned(), url.clone().into());
+            index.insert("url".to_owned(), uv_settings::with_credentials(context, url).into());
             index.insert("format".to_owned(), if *is_flat { "flat" } else { "simple" }.into());
             // Who refuses an answer is asked again for what is missing in the end.
             index.insert("ignore-error-codes".to_owned(), vec![401, 403].into());
@@ -351,7 +365,7 @@ impl Question {
             let default = settings.remove("index").and_then(|index| index.as_array().cloned()).unwrap_or_default();
             settings.insert("index".to_owned(), indexes.into_iter().chain(default).collect::<Vec<_>>().into());
         }
-        settings.to_string()
+        settings
     }
 
     fn project(&self, target: &Target) -> String {
@@ -416,8 +430,10 @@ mod tests {
 
         let connection: toml::Table =
             "native-tls = true\nindex = [{ url = 'https://corp.example/simple', default = true }]".parse().unwrap();
-        let settings = |question: &Question, shelf: Option<&str>| -> toml::Table {
-            question.settings(shelf.map(str::to_owned), connection.clone()).parse().unwrap()
+        let folder = tempfile::tempdir().unwrap();
+        let context = crate::testing::context_of(folder.path(), Vec::new());
+        let settings = |question: &Question, shelf: Option<&str>| {
+            question.settings(&context, shelf.map(str::to_owned), connection.clone())
         };
         let in_order = settings(&question, Some("file:///shelf/"));
         assert_eq!(in_order["dependency-metadata"][0]["name"].as_str(), Some("parapred"));

@@ -1,7 +1,7 @@
 //! The source's build back end (PEP 517): what it needs, and what it gets to see.
 //!
 //! Its code is somebody else's. Credentials are needed to fetch what it requires and not to run it, so the two are
-//! done apart: uv installs, with the way to the indexes in its environment; then the back end runs in a cleared one.
+//! done apart: uv installs, with the way to the indexes in its settings; then the back end runs in a cleared one.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -96,7 +96,7 @@ fn as_object(settings: &[String]) -> Value {
 }
 
 /// What a back end gets of the user's environment beside [`super::key::VARIABLES`] and what the configuration lets
-/// pass: where things are on this machine and how to reach the network. No credentials but those of a proxy.
+/// pass: where things are on this machine and how to reach the network.
 const OF_THE_MACHINE: [&str; 46] = [
     "ALL_PROXY",
     "CARGO_HOME",
@@ -146,16 +146,20 @@ const OF_THE_MACHINE: [&str; 46] = [
     "https_proxy",
 ];
 
-/// Of a variable's name in any case, whether every back end gets it.
-pub(crate) fn passes_to_back_ends(name: &str) -> bool {
-    OF_THE_MACHINE.iter().chain(&super::key::VARIABLES).any(|passed| passed.eq_ignore_ascii_case(name))
+/// Whether every back end gets the variable, whose name counts in any case. A proxy with a password is for nobody's
+/// code, unless the configuration lets it pass.
+pub(crate) fn passes_to_back_ends(name: &str, value: &str) -> bool {
+    let is_secret = value.contains('@') && name.to_ascii_uppercase().ends_with("_PROXY");
+    let mut names = OF_THE_MACHINE.iter().chain(&super::key::VARIABLES);
+    !is_secret && names.any(|passed| passed.eq_ignore_ascii_case(name))
 }
 
 /// The environment that a back end starts with. `home` is an empty folder in place of the user's.
 pub(super) fn environment(uv: &Uv<'_>, home: &Path) -> Vec<(OsString, OsString)> {
     let user = &uv.context.environment;
     let passed = uv.build.pass_environment.iter().map(String::as_str);
-    let names = OF_THE_MACHINE.iter().chain(&super::key::VARIABLES).copied().chain(passed);
+    let names = OF_THE_MACHINE.iter().chain(&super::key::VARIABLES).copied();
+    let names = names.filter(|name| user.text(name).is_none_or(|value| passes_to_back_ends(name, value))).chain(passed);
     let mut variables: Vec<(OsString, OsString)> =
         names.filter_map(|name| Some((name.into(), user.path(name)?.as_os_str().to_owned()))).collect();
     // The programs of Rust look for their compiler below the home folder.

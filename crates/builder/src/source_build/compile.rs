@@ -12,7 +12,7 @@ use super::{SourceBuild, SourceBuildErrorKind, error};
 use crate::Context;
 use crate::process::{self, Invocation, ProcessErrorKind};
 use crate::store::EntryKind;
-use crate::uv_settings;
+use crate::uv_settings::{self, Handover};
 
 /// 1980-01-01, the earliest time a zip can hold.
 const EPOCH: &str = "315532800";
@@ -104,7 +104,7 @@ impl Uv<'_> {
         let folder = self.work.join("environment");
         let mut make = words(["venv", "--no-project", "--python"]);
         make.extend([self.build.python.into(), folder.clone().into()]);
-        self.run("making its environment", make)?;
+        self.run("making its environment", make, &[])?;
 
         let programs = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
         let python = programs.join(if cfg!(windows) { "python.exe" } else { "python" });
@@ -131,29 +131,33 @@ impl Uv<'_> {
             fs::write(&path, text).map_err(|error| SourceBuildErrorKind::disk("write", &path, error))?;
             install.extend([OsString::from("--constraints"), path.into()]);
         }
-        install.extend(self.build.index_arguments.iter().cloned());
         install.push("--".into());
         install.extend(requirements.iter().map(OsString::from));
-        self.run("installing its build requirements", install)
+        self.run("installing its build requirements", install, requirements)
     }
 
-    /// uv itself, with the way to the indexes in its environment.
-    pub(super) fn run(&self, step: &'static str, arguments: Vec<OsString>) -> Result<(), SourceBuildErrorKind> {
+    /// uv itself, which fetches these requirements, if any, from the indexes of the build. Tools come from the user's.
+    pub(super) fn run(
+        &self,
+        step: &'static str,
+        arguments: Vec<OsString>,
+        requirements: &[String],
+    ) -> Result<(), SourceBuildErrorKind> {
         // Neither the user's own settings nor those of a folder above decide what comes out.
-        let settings = self.work.join("settings.toml");
-        fs::write(&settings, uv_settings::settings(self.context).to_string())
-            .map_err(|error| SourceBuildErrorKind::disk("write", &settings, error))?;
+        let mut settings = uv_settings::settings(self.context);
+        if !requirements.is_empty() {
+            settings.extend(self.build.index_settings.clone());
+        }
+        let settings = Handover::new(&settings, self.work)
+            .map_err(|error| SourceBuildErrorKind::disk("write to", self.work, error))?;
         let arguments = with_common_options(arguments, &settings, self.context.offline);
         let mut invocation = with_fixed_umask(self.build.uv, self.work).args(arguments);
+        invocation.stdin.clone_from(&settings.stdin);
         invocation.clear_environment = true;
-        invocation.environment = uv_settings::environment(self.context);
-        let own = self.build.index_credentials.iter().chain(&self.environment);
-        invocation.environment.extend(own.cloned());
+        invocation.environment = uv_settings::environment(self.context, requirements.iter());
+        invocation.environment.extend(self.environment.iter().cloned());
         invocation = invocation.env("UV_CACHE_DIR", downloads(self.context));
-        let outcome = self.run_invocation(step, invocation);
-        // It may have credentials in it, which are not for the source's eyes.
-        let _ = fs::remove_file(&settings);
-        outcome
+        self.run_invocation(step, invocation)
     }
 
     /// Code of the source, with nothing of the user's but what `back_end` lets pass.
@@ -201,9 +205,9 @@ fn downloads(context: &Context) -> PathBuf {
 }
 
 /// What every call of uv gets stands before its command.
-fn with_common_options(mut arguments: Vec<OsString>, settings: &Path, offline: bool) -> Vec<OsString> {
-    let mut common = words(["--no-python-downloads", "--no-progress", "--color", "never", "--config-file"]);
-    common.push(settings.into());
+fn with_common_options(mut arguments: Vec<OsString>, settings: &Handover, offline: bool) -> Vec<OsString> {
+    let mut common = words(["--no-python-downloads", "--no-progress", "--color", "never"]);
+    common.extend(settings.arguments());
     if offline {
         common.push("--offline".into());
     }

@@ -14,7 +14,6 @@ mod key;
 mod repair;
 mod source;
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -58,10 +57,8 @@ pub struct SourceBuild<'a> {
     pub package_root: &'a Path,
     /// Names of variables that the back end gets beside those that every one gets.
     pub pass_environment: &'a [String],
-    /// `--index …` and the like, as uv takes them.
-    pub index_arguments: Vec<OsString>,
-    /// Variables with the credentials of those indexes.
-    pub index_credentials: Vec<(OsString, OsString)>,
+    /// Which indexes uv asks for build requirements, as its settings say it, in place of those of the user.
+    pub index_settings: toml::Table,
     /// For each program that runs. `None` is without limit.
     pub timeout: Option<Duration>,
     /// The full log goes to `wheel-build-<name>.log` in here.

@@ -52,7 +52,7 @@ pub(super) fn repair(
     arguments.extend([output.clone().into(), wheel.into()]);
     let temporary = work.join("temporary");
     let uv = Uv { context, build, work, environment: environment(context, build, work, &temporary), log };
-    uv.run("repairing the wheel", arguments)?;
+    uv.run("repairing the wheel", arguments, &[])?;
 
     let repaired = only_wheel(&output)?;
     let file_name = repaired.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -1,0 +1,41 @@
+//! Settings on their way to one call of uv.
+//!
+//! They may hold passwords, and uv runs code of others. So on Unix they go through a pipe, which is empty by the time uv
+//! starts anything, and are never on a disk. Where a pipe has no name they are a file, which is removed afterwards.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempPath;
+use toml::Table;
+
+const STANDARD_INPUT: &str = "/dev/stdin";
+
+/// Keep it until uv has ended.
+pub struct Handover {
+    path: PathBuf,
+    /// What uv gets as its standard input.
+    pub stdin: Vec<u8>,
+    _file: Option<TempPath>,
+}
+
+impl Handover {
+    /// `folder` is a scratch folder.
+    pub fn new(settings: &Table, folder: &Path) -> io::Result<Self> {
+        let text = settings.to_string().into_bytes();
+        // A container may have no `/dev`.
+        if cfg!(unix) && Path::new(STANDARD_INPUT).exists() {
+            return Ok(Self { path: STANDARD_INPUT.into(), stdin: text, _file: None });
+        }
+        // Readable for its owner alone, where the system has that.
+        let mut file = tempfile::Builder::new().prefix("settings-").suffix(".toml").tempfile_in(folder)?;
+        file.write_all(&text)?;
+        let file = file.into_temp_path();
+        Ok(Self { path: file.to_path_buf(), stdin: Vec::new(), _file: Some(file) })
+    }
+
+    pub fn arguments(&self) -> [OsString; 2] {
+        ["--config-file".into(), self.path.clone().into()]
+    }
+}
