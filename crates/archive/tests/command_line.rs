@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use archive::{Entry, NoCache, PartSource, pack};
 use runtime::{Runtime, manifest_beside};
-use testkit::HttpServer;
+use testkit::{HOSTILE_TEXT, HttpServer, assert_harmless};
 use vocab::{ArtifactFormat, Digest};
 
 struct Desk {
@@ -31,8 +31,13 @@ impl Desk {
 
     /// The command line is split at blanks; paths are seen from the desk's folder.
     fn run(&self, line: &str) -> String {
+        self.run_with(line, &[])
+    }
+
+    fn run_with(&self, line: &str, variables: &[(&str, &str)]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_archive"));
         command.args(line.split_whitespace()).current_dir(self.folder.path()).stdin(Stdio::null()).env_clear();
+        command.envs(variables.iter().copied());
         #[cfg(windows)]
         command.env("SystemRoot", std::env::var_os("SystemRoot").unwrap_or_default());
         let output = command.output().unwrap();
@@ -318,5 +323,50 @@ fn modes_are_those_of_the_format_whatever_the_umask() {
         }
         under(umask, &format!("fetch new/new.tar.zst --from prefix --to {umask}-fetched"));
         assert_eq!(modes(&desk.path(&format!("{umask}-fetched"))), expected, "fetched under {umask}");
+    }
+}
+
+#[test]
+fn attack_7_neither_a_hostile_manifest_nor_names_in_an_archive_control_a_terminal_or_a_runner() {
+    let desk = Desk::new();
+    let runtime = Runtime { versions: [("demo".to_owned(), "1.0".to_owned())].into(), bytes: 1000, ..Runtime::new() };
+    let (_, genuine) = runtime.pack(desk.folder.path(), "genuine");
+    let (artifact, _) = runtime.pack(desk.folder.path(), "hostile");
+    let spoil = |pointers: &[&str]| {
+        let mut manifest = serde_json::to_value(&genuine).unwrap();
+        for pointer in pointers {
+            *manifest.pointer_mut(pointer).unwrap() = HOSTILE_TEXT.into();
+        }
+        fs::write(manifest_beside(&artifact), manifest.to_string()).unwrap();
+    };
+    fs::write(desk.path("names.tar"), tar_with(&HOSTILE_TEXT[..60])).unwrap();
+    let in_github = [("GITHUB_ACTIONS", "true")];
+    let texts = ["/base/origin", "/distributions/0/version"];
+    let parts = ["/artifact/parts/0/content", "/artifact/parts/1/content"];
+    let cases: [(&[&str], &str, bool); 9] = [
+        // (what is hostile in the manifest, the command, whether it shows that)
+        (&parts, "list --parts hostile.tar.zst", true),
+        (&parts, "diff genuine.tar.zst hostile.tar.zst", true),
+        (&texts, "diff genuine.tar.zst hostile.tar.zst", true),
+        (&texts, "diff genuine.tar.zst.json hostile.tar.zst.json --files", true),
+        (&parts, "verify hostile.tar.zst", false),
+        (&parts, "fetch hostile.tar.zst --out fetched", false),
+        (&["/artifact/file"], "verify hostile.tar.zst", false),
+        (&["/format"], "list --parts hostile.tar.zst", true),
+        (&["/platform"], "fetch hostile.tar.zst --to fetched-folder", true),
+    ];
+    for (hostile, line, shown) in cases {
+        for json in ["", " --json"] {
+            spoil(hostile);
+            let text = desk.run_with(&format!("{line}{json}"), &in_github);
+            assert_harmless(&text);
+            assert!(!shown || text.contains("set-output"), "{text}");
+            let _ = fs::remove_file(desk.path("fetched"));
+        }
+    }
+    for line in ["list names.tar", "list names.tar --json", "verify names.tar", "extract names.tar --to here"] {
+        let text = desk.run_with(line, &in_github);
+        assert_harmless(&text);
+        assert!(text.contains("set-output"), "{text}");
     }
 }

@@ -3,6 +3,8 @@
 
 use vocab::foreign_text::printable;
 
+use crate::outlet::without_commands;
+
 /// `kind` is `error`, `warning` or `notice`; `place` is used where it is `path`, `path:line` or `path:line:column`.
 pub(crate) fn annotation(kind: &str, title: &str, text: &str, place: Option<&str>) -> String {
     let mut properties = Vec::new();
@@ -47,7 +49,7 @@ impl FilePlace {
 }
 
 fn escaped(text: &str) -> String {
-    printable(text).replace('%', "%25").replace('\n', "%0A")
+    without_commands(&printable(text)).replace('%', "%25").replace('\n', "%0A")
 }
 
 fn escaped_property(text: &str) -> String {

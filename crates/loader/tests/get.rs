@@ -18,7 +18,7 @@ use catalogue::{
     Catalogue, Channel, EDITION_FORMAT, Edition, Entry, Published, Retraction, SignedCatalogue, object_keys,
 };
 use minisign::KeyPair;
-use testkit::{HttpServer, Mishap};
+use testkit::{HOSTILE_TEXT, HttpServer, Mishap, assert_harmless};
 use vocab::{Artifact, ArtifactFormat, ArtifactName, Digest, Manifest, TreePath};
 
 /// What was published, in a folder.
@@ -29,6 +29,8 @@ struct Place {
     retractions: Vec<Retraction>,
     /// Of the last catalogue that was signed.
     counter: AtomicU64,
+    /// What manifests say is.
+    hostile: bool,
 }
 
 impl Place {
@@ -40,6 +42,7 @@ impl Place {
             entries: Vec::new(),
             retractions: Vec::new(),
             counter: AtomicU64::new(0),
+            hostile: false,
         }
     }
 
@@ -73,6 +76,15 @@ impl Place {
         manifest.runtime = "3.12.10-atls".parse().unwrap();
         manifest.build_key = Digest::of(build);
         manifest.artifact = None;
+        if self.hostile {
+            manifest.base.origin = HOSTILE_TEXT.to_owned();
+            for distribution in &mut manifest.distributions {
+                distribution.version = HOSTILE_TEXT.to_owned();
+            }
+            for rule in &mut manifest.rules {
+                rule.reason = HOSTILE_TEXT.to_owned();
+            }
+        }
         let inner = write_manifest(&manifest).into_bytes();
         let path: TreePath = "bin/thing".parse().unwrap();
         let identity = EntryIdentity::File { executable: false, sha256: Digest::of(text) };
@@ -86,13 +98,17 @@ impl Place {
         let packed = pack(&file, &parts, &PackOptions::default(), &NoCache).unwrap();
         let name =
             ArtifactName::new(&manifest.runtime, manifest.base.actual, manifest.platform, ArtifactFormat::TarZst);
+        let mut parts = packed.parts;
+        if self.hostile {
+            parts.iter_mut().for_each(|part| part.content = HOSTILE_TEXT.to_owned());
+        }
         manifest.artifact = Some(Artifact {
             file: name.to_string(),
             format: ArtifactFormat::TarZst,
             level: None,
             sha256: packed.sha256,
             size: packed.size,
-            parts: packed.parts,
+            parts,
         });
         let text = write_manifest(&manifest).into_bytes();
         let artifact = fs::read(&file).unwrap();
@@ -360,4 +376,38 @@ fn what_is_missing_retracted_or_broken_is_told() {
     place.publish("two", 2, Channel::Stable, false);
     let (code, _, stderr) = told(&place.get(&[]));
     assert!(code == 0 && stderr.contains("was retracted: it holds a broken OpenSSL"), "{code}: {stderr}");
+}
+
+#[test]
+fn attack_7_neither_a_hostile_manifest_nor_a_hostile_catalogue_controls_a_terminal_or_a_runner() {
+    let mut place = Place::new();
+    place.hostile = true;
+    let said = |place: &Place, more: &[&str], shown: bool| {
+        for json in [&[][..], &["--json"]] {
+            let from = place.root();
+            let mut command = place.command(from.to_str().unwrap(), &[more, json].concat());
+            let (_, stdout, stderr) = told(&command.env("GITHUB_ACTIONS", "true").output().unwrap());
+            assert_harmless(&stdout);
+            assert_harmless(&stderr);
+            assert!(!shown || format!("{stdout}{stderr}").contains("set-output"), "{stdout}{stderr}");
+        }
+    };
+    let first = place.publish("one", 1, Channel::Stable, true);
+    said(&place, &[], false);
+    fs::write(loader::Home::new(place.home()).folder(&first.runtime, &first.build_key).join("bin/thing"), "x").unwrap();
+    said(&place, &["--verify"], false);
+    place.retractions.push(Retraction::new(first.id(), first.created, HOSTILE_TEXT.to_owned()));
+    place.index();
+    said(&place, &[], true);
+    place.publish("two", 2, Channel::Stable, true);
+    said(&place, &[], true);
+
+    let catalogue = fs::read_to_string(place.root().join(object_keys::CATALOGUE)).unwrap();
+    for pointer in ["/format", "/entries/0/runtime", "/entries/0/platform"] {
+        let mut spoiled: serde_json::Value = serde_json::from_str(&catalogue).unwrap();
+        let Some(value) = spoiled.pointer_mut(pointer) else { panic!("no {pointer} in {catalogue}") };
+        *value = HOSTILE_TEXT.into();
+        place.put(object_keys::CATALOGUE, spoiled.to_string());
+        said(&place, &[], true);
+    }
 }

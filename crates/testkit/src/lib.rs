@@ -1,7 +1,6 @@
 //! What tests of the other crates are made of: small wheels, sdists and native files, a package index, an HTTP server
-//! with scripted faults, an S3 server and what goes wrong on the way to one, a git repository, a pydist repository.
-//! Everything is made on the spot, equal each time, and
-//! works without a network.
+//! with scripted faults, an S3 server and what goes wrong on the way to one, a git repository, a pydist repository, hostile
+//! text. Everything is made on the spot, equal each time, and works without a network.
 //!
 //! ```
 //! use testkit::{FixtureIndex, WheelBuilder};
@@ -18,6 +17,7 @@ pub mod elf_file;
 mod fixture_file;
 mod fixture_index;
 mod git_repository;
+mod hostile_text;
 mod http_server;
 mod interrupt;
 pub mod macho_file;
@@ -34,6 +34,7 @@ pub use elf_file::ElfFile;
 pub use fixture_file::FixtureFile;
 pub use fixture_index::{FixtureIndex, ServedIndex};
 pub use git_repository::GitRepository;
+pub use hostile_text::{HOSTILE_TEXT, assert_harmless};
 pub use http_server::{HttpServer, Mishap, Request};
 pub use interrupt::{interrupt, start_interruptible};
 pub use macho_file::MachoFile;
