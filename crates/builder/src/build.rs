@@ -211,7 +211,7 @@ fn build_one(
     if !prepared.is_foreign() {
         prepared.host.is(&tree);
     }
-    let whitelist = Whitelist::read(&Whitelist::path(repository.root(), platform))?;
+    let whitelist = Whitelist::read(&Whitelist::path(repository.root(), platform))?.with_shipped(platform);
     let copies = copy_operations(&prepared.config, platform);
     let inputs = KeyInputs {
         config: &prepared.config,

@@ -56,7 +56,8 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
         /// A wheelhouse of before was not checked at all.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         checked_as_installed: bool,
-        whitelist: Digest,
+        /// The repository's, and what is shipped.
+        whitelist: [Digest; 2],
         mtime: u64,
         strict: bool,
         /// Of local sources whose version comes from git.
@@ -82,7 +83,10 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
         layout: config.layout,
         checked_as_installed: config.layout == Layout::Wheelhouse,
         copies: copy_files::digest_of(&copy_operations(config, platform), &folder)?,
-        whitelist: Digest::of(fs::read(Whitelist::path(repository, platform)).unwrap_or_default()),
+        whitelist: [
+            Digest::of(fs::read(Whitelist::path(repository, platform)).unwrap_or_default()),
+            Whitelist::shipped_digest(),
+        ],
         mtime: inputs.source_date_epoch,
         strict: inputs.strict,
         commits: commits(request, repository),

@@ -260,7 +260,7 @@ fn c1_a_failure_that_is_not_listed_fails_the_check_and_can_be_pasted_into_the_li
     assert_eq!(exit_of(&report), Exit::Check);
     assert!(failures(&report)[0].starts_with("bad: `bad.core` does not import: ImportError: "), "{report:?}");
     let hint = report.verdict().unwrap_err().hint().unwrap();
-    assert!(hint.contains(r#""bad-1.0-py3-none-any.whl": {"#), "{hint}");
+    assert!(hint.contains(r#""bad": {"#), "{hint}");
 
     let snippet = report.snippet();
     runtime.allow(&snippet.replace("\"reason\": \"\"", "\"reason\": \"a test\""));
@@ -327,6 +327,43 @@ fn c4_an_entry_that_the_static_check_needs_is_not_unused() {
         kind: NativeFaultKind::MissingLibrary { library: "libgomp.so.1".to_owned() },
     });
     assert_eq!(exit_of(&runtime.check()), Exit::Done);
+}
+
+#[test]
+fn case_seed_numba_public_whitelist_one_entry_holds_for_the_file_and_for_its_import() {
+    let error = "raise ImportError('libtbb.so.12: cannot open shared object file: No such file or directory')\n";
+    let mut runtime = Runtime::new();
+    runtime.install("pool", &[("pool/__init__.py", b""), ("pool/tbb.py", error.as_bytes())]);
+    let site = runtime.layout.site_packages();
+    runtime.distributions[0].files.push(site.join(&"pool/tbb.so".parse().unwrap()));
+    runtime.allowed_files.push(NativeFault {
+        file: site.join(&"pool/tbb.so".parse().unwrap()),
+        distribution: Some("pool".parse().unwrap()),
+        kind: NativeFaultKind::MissingLibrary { library: "libtbb.so.12".to_owned() },
+    });
+    let cases = [
+        // (module or file, text, exit)
+        ("pool.tbb", "libtbb.so.12: cannot open shared object file: No such file or directory", Exit::Done),
+        ("pool.*", "libtbb.so.12", Exit::Done),
+        ("pool/tbb.so", "needs libtbb.so.12", Exit::Done),
+        ("pool/tbb.so", "needs libgomp.so.1", Exit::Check),
+        ("pool/other.so", "libtbb.so.12", Exit::Check),
+    ];
+    for (key, text, exit) in cases {
+        runtime.allow(&serde_json::json!({ "pool": { key: text } }).to_string());
+        assert_eq!(exit_of(&runtime.check()), exit, "for {key}: {text}");
+    }
+}
+
+#[test]
+fn a_shipped_entry_is_never_called_unused() {
+    let mut runtime = Runtime::new();
+    runtime.strict = true;
+    runtime.install("numba", &[("numba/__init__.py", b"")]);
+    runtime.whitelist = Whitelist::default().with_shipped(runtime.layout.platform);
+    assert_ne!(runtime.whitelist.entries("numba-1.0-py3-none-any.whl").count(), 0);
+    let report = runtime.check();
+    assert_eq!((exit_of(&report), report.unused.len()), (Exit::Done, 0));
 }
 
 #[test]

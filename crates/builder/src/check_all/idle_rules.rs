@@ -187,8 +187,10 @@ pub(super) fn remark_whitelists(whitelists: &[(PlatformKey, Whitelist)], surveye
             }
         }
         for pattern in whitelist.unused(&wheels) {
-            let name = pattern.split('-').next().and_then(|name| name.parse::<DistributionName>().ok());
-            if !name.is_some_and(|name| built.contains(&name)) {
+            // A name, or the beginning of a wheel's file name.
+            let mut names = [Some(pattern), pattern.split('-').next()].into_iter().flatten();
+            let is_built = |name: &str| name.parse::<DistributionName>().is_ok_and(|name| built.contains(&name));
+            if !names.any(is_built) {
                 let text = format!("no lock has a wheel that `{pattern}` names");
                 checked.remark("W_WHITELIST_IDLE", text, format!("checker/whitelists/{key}.json"), "remove the entry");
             }

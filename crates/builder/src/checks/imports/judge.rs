@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::report::{Allowed, ImportFailure, ImportFailureKind, ImportReport, UnusedEntry};
 use super::run::{Attempt, Ended};
 use super::{CheckedDistribution, ImportCheck, module_name_of};
+use crate::checks::native_files::NativeFault;
 use crate::checks::whitelist::Entry;
 use crate::emulator::gap_in;
+use vocab::TreePath;
 
 /// `wanted` are the modules by index of the distribution. One without an attempt is a failure.
 pub fn judge(
@@ -23,10 +25,11 @@ pub fn judge(
     for (index, distribution) in check.distributions.iter().enumerate() {
         let mut entries: Vec<Entry<'_>> = check.whitelist.entries(&distribution.file).collect();
         entries.retain(|entry| check.emulator.is_some() || !entry.expected.emulated);
-        let allowed =
-            check.allowed_files.iter().filter(|fault| fault.distribution.as_ref() == Some(&distribution.name));
-        let mut used: BTreeSet<String> =
-            allowed.filter_map(|fault| module_name_of(&fault.file, check.layout)).collect();
+        let allowed = Vec::from_iter(
+            check.allowed_files.iter().filter(|fault| fault.distribution.as_ref() == Some(&distribution.name)),
+        );
+        let is_used = |entry: &&Entry<'_>| allowed.iter().any(|fault| entry.allows_fault(fault, check.layout));
+        let mut used: BTreeSet<&str> = entries.iter().filter(is_used).map(|entry| entry.module).collect();
         for module in wanted.get(&index).into_iter().flatten() {
             match attempts.get(module) {
                 Some(attempt) if attempt.ended == Ended::Imported => {
@@ -41,13 +44,9 @@ pub fn judge(
                     let attempt = attempt.cloned().unwrap_or_else(Attempt::lost);
                     let failure = failure_of(check, distribution, module, &attempt);
                     let entry = entries.iter().find(|entry| {
-                        let expected = entry.expected;
-                        let fits = |text: &str| expected.matches(text);
-                        entry.module == module && (fits(&failure.error) || failure.gap().is_some_and(fits))
+                        names(check, distribution, entry, module) && explains(check, entry, &failure, &allowed)
                     });
-                    if let Some(entry) = entry {
-                        used.insert(entry.module.to_owned());
-                    }
+                    used.extend(entry.map(|entry| entry.module));
                     excuse(check, failure, entry, &mut report);
                 }
             }
@@ -56,13 +55,32 @@ pub fn judge(
         // native runs may be needed there, though not in an emulator.
         let rest = entries.iter().filter(|entry| {
             let told_here = entry.expected.emulated == check.emulator.is_some();
-            told_here && !used.contains(entry.module) && !entry.module.contains('/')
+            told_here && !used.contains(entry.module) && !entry.names_files() && !entry.is_shipped
         });
         unused.extend(rest.map(|entry| UnusedEntry { wheel: entry.wheel.to_owned(), module: entry.module.to_owned() }));
     }
     judge_sources(check, &mut report);
     report.unused = unused.into_iter().collect();
     report
+}
+
+/// Whether the entry is one for the module, or for a file that it is imported from.
+fn names(check: &ImportCheck<'_>, distribution: &CheckedDistribution, entry: &Entry<'_>, module: &str) -> bool {
+    let is_its_file = |file: &&TreePath| module_name_of(file, check.layout).as_deref() == Some(module);
+    entry.names_module(module)
+        || (entry.names_files()
+            && distribution.files.iter().filter(is_its_file).any(|file| entry.names_file(file, check.layout)))
+}
+
+/// Whether the entry's text is in the failure, also where it has the words of the check of native files for it.
+fn explains(check: &ImportCheck<'_>, entry: &Entry<'_>, failure: &ImportFailure, allowed: &[&NativeFault]) -> bool {
+    let fits = |text: &str| entry.expected.matches(text);
+    let is_fault_of_file = |fault: &&NativeFault| {
+        module_name_of(&fault.file, check.layout).as_ref() == Some(&failure.module)
+            && fault.kind.is_told_by(&failure.error)
+            && entry.expected.matches_fault(&fault.kind)
+    };
+    fits(&failure.error) || failure.gap().is_some_and(fits) || allowed.iter().copied().any(|it| is_fault_of_file(&it))
 }
 
 fn excuse(check: &ImportCheck<'_>, failure: ImportFailure, entry: Option<&Entry<'_>>, report: &mut ImportReport) {

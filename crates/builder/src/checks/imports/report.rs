@@ -104,14 +104,15 @@ impl ImportReport {
         self.allowed.iter().filter(|allowed| allowed.gap.is_some()).count() as u64
     }
 
-    /// Whitelist entries for all failures, to be pasted into the file. Empty when there is nothing to paste.
+    /// Whitelist entries for all failures, of any version of the distributions, to be pasted into the file. Empty when there is nothing to paste.
     pub fn snippet(&self) -> String {
-        let mut wheels = serde_json::Map::new();
+        let mut distributions = serde_json::Map::new();
         for failure in &self.failures {
             if failure.kind == ImportFailureKind::SourceOnly || failure.module.is_empty() {
                 continue;
             }
-            let modules = wheels.entry(failure.wheel.clone()).or_insert_with(|| serde_json::json!({}));
+            let name = failure.distribution.to_string();
+            let modules = distributions.entry(name).or_insert_with(|| serde_json::json!({}));
             let error = failure.gap().map_or_else(|| core_of(&failure.error), str::to_owned);
             modules[&failure.module] = serde_json::json!({ "error": error, "reason": "" });
             // What does not import natively either belongs into an entry without this; whoever pastes it knows.
@@ -119,10 +120,10 @@ impl ImportReport {
                 modules[&failure.module]["emulated"] = true.into();
             }
         }
-        if wheels.is_empty() {
+        if distributions.is_empty() {
             return String::new();
         }
-        serde_json::to_string_pretty(&wheels).unwrap_or_default()
+        serde_json::to_string_pretty(&distributions).unwrap_or_default()
     }
 }
 

@@ -7,6 +7,7 @@
 mod binary;
 mod elf;
 mod judgement;
+mod loader_words;
 mod macho;
 mod needs;
 mod pe;

@@ -8,7 +8,6 @@ use vocab::{DistributionName, Exit, Fault, NativeFiles, NativeSummary, TreeLayou
 
 use super::needs::Needs;
 use super::symbol_version::SymbolVersion;
-use crate::checks::imports::module_name_of;
 use crate::checks::whitelist::Whitelist;
 
 /// Rows are sorted by path, so two reports can be compared.
@@ -90,9 +89,8 @@ impl fmt::Display for NativeFault {
 }
 
 impl NativeReport {
-    /// Moves faults that the whitelist expects to `allowed`: an entry of the distribution's wheel for the file's
-    /// module name, or for its path below the prefix, whose text occurs in the fault. The same entry so covers the
-    /// import that fails for the same reason. `wheel_of` gives the file name of a distribution's wheel.
+    /// Moves faults that the whitelist expects to `allowed`. The same entries cover the imports that fail for the same
+    /// reason. `wheel_of` gives the file name of a distribution's wheel.
     pub fn allow(
         &mut self,
         whitelist: &Whitelist,
@@ -100,11 +98,8 @@ impl NativeReport {
         wheel_of: &dyn Fn(&DistributionName) -> Option<String>,
     ) {
         let expected = |fault: &NativeFault| {
-            let Some(wheel) = fault.distribution.as_ref().and_then(wheel_of) else { return false };
-            let text = fault.kind.to_string();
-            let module = module_name_of(&fault.file, layout);
-            let keys = module.iter().map(String::as_str).chain([fault.file.as_str()]);
-            keys.into_iter().any(|key| whitelist.expects(&wheel, key, &text))
+            let wheel = fault.distribution.as_ref().and_then(wheel_of);
+            wheel.is_some_and(|wheel| whitelist.allows_fault(&wheel, fault, layout))
         };
         let (allowed, faults) = std::mem::take(&mut self.faults).into_iter().partition(expected);
         self.faults = faults;
