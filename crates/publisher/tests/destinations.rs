@@ -4,12 +4,14 @@
 mod support;
 
 use std::path::Path;
+use std::time::Duration;
 
-use publisher::{Destination, FolderDestination};
+use publisher::{Destination, FolderDestination, S3Settings};
 use support::conformance::{Skills, conforms};
 use support::{Sender, bucket, bucket_named, key, noise, settings, told};
 use testkit::{S3Fault, S3Proxy, S3Server};
 use vocab::{Exit, Fault as _};
+use web::Pace;
 
 #[test]
 fn a_folder_conforms() {
@@ -117,6 +119,25 @@ fn a_passing_fault_at_any_request_is_survived_or_told_and_the_next_run_succeeds(
         assert!(known && !line.contains(S3Server::SECRET) && !line.contains(S3Server::KEY), "{line}");
     }
     assert!(survived >= 6 * requests - 4, "{survived} of {}: {failed:#?}", 7 * requests);
+}
+
+#[test]
+fn attack_11_a_bucket_that_sends_too_little_is_given_up_at_once() {
+    let server = S3Server::start();
+    let proxy = S3Proxy::start(server.address());
+    let pace = Pace { lowest: 100_000, window: Duration::from_millis(200) };
+    let to = bucket(&proxy.url(), "slow", S3Settings { pace, ..settings(S3Server::SECRET) });
+    let object = key("f/object");
+    to.create(&object, &noise(50_000, 3)).unwrap();
+    proxy.spoil(0, usize::MAX, S3Fault::SlowAnswer);
+    let read = to.read(&object, None, &mut Vec::new()).map(|_| ());
+    let got = to.get(&object).map(|_| ());
+    for outcome in [read, got] {
+        let error = outcome.unwrap_err();
+        assert_eq!(error.code(), "E_DESTINATION_SLOW", "{}", told(&error));
+        assert!(told(&error).contains("and at least 100000 B/s are asked for"), "{}", told(&error));
+    }
+    assert_eq!(proxy.requests().len(), 2, "nobody asks a slow server again");
 }
 
 #[test]

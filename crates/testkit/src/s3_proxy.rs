@@ -16,6 +16,8 @@ pub enum S3Fault {
     LostAnswer,
     /// The server does it, and half of its answer arrives.
     HalfAnswer,
+    /// The server does it, and its answer comes at no more than 500 bytes a second.
+    SlowAnswer,
     /// Half of the request's body gets to the server.
     HalfRequest,
     /// One byte of the request's body is another one.
@@ -140,6 +142,10 @@ impl State {
         match fault {
             Some(S3Fault::LostAnswer) => Ok(()),
             Some(S3Fault::HalfAnswer) => client.write_all(&answer[..answer.len() / 2]),
+            Some(S3Fault::SlowAnswer) => answer.chunks(10).try_for_each(|few| {
+                thread::sleep(Duration::from_millis(20));
+                client.write_all(few)
+            }),
             _ => client.write_all(&answer),
         }
     }

@@ -13,7 +13,7 @@ mod proxies;
 pub use client::{Answer, Ask, Client, Limits};
 pub use credentials::{Credentials, Secret};
 pub use failure::{Failure, FailureKind};
-pub use pace::{Body, Deadline, Pace};
+pub use pace::{Body, Deadline, Meter, OverLimit, Pace};
 pub use place::{unencrypted_host, without_secrets};
 pub use proxies::Proxies;
 

@@ -44,7 +44,7 @@ impl Deadline {
 
 /// A limit that ended an answer; the source of an [`io::Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OverLimit {
+pub enum OverLimit {
     /// In bytes per second.
     TooSlow {
         rate: u64,
@@ -71,21 +71,22 @@ impl fmt::Display for OverLimit {
 
 impl std::error::Error for OverLimit {}
 
-/// Adds up one window after another. Pure: the time is told.
+/// Adds up one window after another. Pure: the time is told. [`Body`] has one; who reads the bytes of an answer in
+/// another way makes one.
 #[derive(Clone, Copy, Debug)]
-struct Meter {
+pub struct Meter {
     pace: Pace,
     bytes: u64,
     waited: Duration,
 }
 
 impl Meter {
-    fn new(pace: Pace) -> Self {
+    pub fn new(pace: Pace) -> Self {
         Self { pace, bytes: 0, waited: Duration::ZERO }
     }
 
     /// `bytes` came after `waited`, in which nothing else was done.
-    fn advance(&mut self, bytes: u64, waited: Duration) -> Result<(), OverLimit> {
+    pub fn advance(&mut self, bytes: u64, waited: Duration) -> Result<(), OverLimit> {
         self.bytes += bytes;
         self.waited += waited;
         if self.pace.lowest == 0 || self.waited < self.pace.window {

@@ -23,6 +23,8 @@ pub enum DestinationErrorKind {
     Disk { action: &'static str, path: PathBuf, source: io::Error },
     #[error("the server cannot be reached: {reason}")]
     Unreachable { reason: String },
+    #[error("it is too slow: {said}")]
+    TooSlow { said: String },
     #[error("the server did not take the request after {attempts} attempts: {said}")]
     Busy { attempts: u32, said: String },
     #[error("no credentials were found")]
@@ -61,6 +63,7 @@ impl Fault for DestinationError {
         match self.kind {
             DestinationErrorKind::Disk { .. } => "E_DESTINATION_DISK",
             DestinationErrorKind::Unreachable { .. } => "E_DESTINATION_UNREACHABLE",
+            DestinationErrorKind::TooSlow { .. } => "E_DESTINATION_SLOW",
             DestinationErrorKind::Busy { .. } => "E_DESTINATION_BUSY",
             DestinationErrorKind::NoCredentials
             | DestinationErrorKind::SignIn { .. }
@@ -97,7 +100,9 @@ impl Fault for DestinationError {
                 "look at the endpoint (`?endpoint=` or AWS_ENDPOINT_URL_S3) and the network; run it again, what has \
                  arrived is kept"
             }
-            DestinationErrorKind::Busy { .. } => "run it again later; what has arrived is kept",
+            DestinationErrorKind::TooSlow { .. } | DestinationErrorKind::Busy { .. } => {
+                "run it again later; what has arrived is kept"
+            }
             DestinationErrorKind::NoCredentials => {
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with AWS_PROFILE or `?profile=`, or \
                  read a public bucket with `?anonymous=true`"

@@ -8,6 +8,7 @@ use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, RuntimeComponents,
@@ -21,11 +22,10 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 use vocab::BucketAddress;
+use web::{Limits, Pace};
 
 /// For a server that has no regions of its own; signatures need some name.
 const NO_REGION: &str = "us-east-1";
-
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// What a destination needs beside its address.
 #[derive(Clone, Debug)]
@@ -37,6 +37,10 @@ pub struct S3Settings {
     pub first_pause: Duration,
     /// How long one attempt of one request may take in all: bringing a part, or putting thousands together.
     pub patience: Duration,
+    /// How long bytes may fail to come or go in the middle of a request or its answer.
+    pub stall: Duration,
+    /// A server that sends less is given up.
+    pub pace: Pace,
     /// Parts that are on their way at the same time.
     pub side_by_side: usize,
     /// A PEM file of certificates to trust beside the system's own.
@@ -53,6 +57,8 @@ impl Default for S3Settings {
             attempts: 6,
             first_pause: Duration::from_millis(200),
             patience: Duration::from_secs(600),
+            stall: Limits::default().stall,
+            pace: Pace::default(),
             side_by_side: 8,
             certificates: None,
             limits: super::super::Limits::S3,
@@ -94,7 +100,7 @@ pub(super) async fn client(address: &BucketAddress, settings: &S3Settings) -> Re
     regions = regions.or_else(profile_region.build()).or_else(Region::new(NO_REGION));
 
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_LIMIT.min(settings.patience))
+        .connect_timeout(Limits::default().connect.min(settings.patience))
         .operation_attempt_timeout(settings.patience)
         .build();
     let retries =
@@ -103,6 +109,8 @@ pub(super) async fn client(address: &BucketAddress, settings: &S3Settings) -> Re
         .region(regions)
         .http_client(http_client(settings)?)
         .timeout_config(timeouts)
+        // It holds for a byte a second or less; what is slow beyond that is for `Bucket::receive`.
+        .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(settings.stall).build())
         .retry_config(retries);
     if let Some(profile) = &address.profile {
         loader = loader.profile_name(profile);

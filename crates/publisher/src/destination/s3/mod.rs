@@ -10,7 +10,7 @@ mod multipart;
 
 use std::future::Future;
 use std::io::Write;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -19,6 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::runtime::Runtime;
 use vocab::{BucketAddress, Digest};
+use web::{Meter, OverLimit};
 
 use super::turn::by_object;
 use super::{
@@ -120,9 +121,19 @@ impl Bucket {
             return Err(Failure::new(Kind::TooLarge { size, limit: LARGEST_READ }));
         }
         let tag = tag_of(answer.e_tag())?;
-        let bytes = answer.body.collect().await.map_err(|error| broken(&error))?.to_vec();
-        if bytes.len() as u64 != size {
-            let reason = format!("its answer broke off: {} of {size} bytes", bytes.len());
+        let mut bytes = Vec::new();
+        let count = self.receive(answer.body, |chunk| {
+            // The server may not have said how much there is.
+            let told = bytes.len() + chunk.len();
+            if told as u64 > LARGEST_READ {
+                return Err(Failure::new(Kind::TooLarge { size: told as u64, limit: LARGEST_READ }));
+            }
+            bytes.extend_from_slice(chunk);
+            Ok(())
+        });
+        let count = count.await?;
+        if count != size {
+            let reason = format!("its answer broke off: {count} of {size} bytes");
             return Err(Failure::new(Kind::Unreachable { reason }));
         }
         Ok(Some(Object { bytes, tag }))
@@ -153,18 +164,16 @@ impl Bucket {
     ) -> Inner<Option<u64>> {
         let header = range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
         let request = self.client.get_object().bucket(&self.name).key(self.key(key)).set_range(header);
-        let mut answer = match request.send().await {
+        let answer = match request.send().await {
             Ok(answer) => answer,
             Err(error) => return absent(self.failure(&error)),
         };
-        let mut count = 0;
-        while let Some(bytes) = answer.body.next().await {
-            let bytes = bytes.map_err(|error| broken(&error))?;
-            count += bytes.len() as u64;
-            to.write_all(&bytes).map_err(|source| {
+        let count = self.receive(answer.body, |chunk| {
+            to.write_all(chunk).map_err(|source| {
                 Failure::new(Kind::Disk { action: "write what was read from", path: key.to_string().into(), source })
-            })?;
-        }
+            })
+        });
+        let count = count.await?;
         let expected = answer.content_length.and_then(|size| u64::try_from(size).ok());
         if expected.is_some_and(|expected| expected != count) {
             return Err(Failure::new(Kind::Unreachable {
@@ -172,6 +181,21 @@ impl Bucket {
             }));
         }
         Ok(Some(count))
+    }
+
+    /// Hands on the bytes of an answer as they come, and says how many there were.
+    async fn receive(&self, mut body: ByteStream, mut take: impl FnMut(&[u8]) -> Inner<()>) -> Inner<u64> {
+        let mut meter = Meter::new(self.settings.pace);
+        let mut count = 0;
+        loop {
+            let begun = Instant::now();
+            let Some(chunk) = body.next().await else { return Ok(count) };
+            let chunk = chunk.map_err(|error| broken(&error))?;
+            let slow = |over: OverLimit| Failure::new(Kind::TooSlow { said: over.to_string() });
+            meter.advance(chunk.len() as u64, begun.elapsed()).map_err(slow)?;
+            count += chunk.len() as u64;
+            take(&chunk)?;
+        }
     }
 
     async fn head(&self, key: &ObjectKey) -> Inner<Option<Head>> {
