@@ -99,6 +99,17 @@ fn a_program_leaves_nothing_running_behind() {
 const DAEMON: &str = "(setsid sh -c 'echo $$ > \"$1.new\"; mv \"$1.new\" \"$1\"; exec sleep 1000' sh \"$1\" \
                       </dev/null >/dev/null 2>&1 &) ; until [ -s \"$1\" ]; do :; done";
 
+/// A file that is there from its end on.
+#[cfg(target_os = "linux")]
+struct Go(PathBuf);
+
+#[cfg(target_os = "linux")]
+impl Drop for Go {
+    fn drop(&mut self) {
+        fs::write(&self.0, "").unwrap();
+    }
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn attack_12_a_daemon_ends_with_the_program_that_started_it() {
@@ -108,8 +119,11 @@ fn attack_12_a_daemon_ends_with_the_program_that_started_it() {
     let script = format!("{DAEMON}; until [ -e go ]; do :; done");
     let invocation = shell(folder.path(), &script).arg("sh").arg(&other);
     let context = context(folder.path());
+    let go = Go(folder.path().join("go"));
     thread::scope(|scope| {
         let run = scope.spawn(|| process::run(&context, &invocation));
+        // However the rest ends: the other one runs until it is let go.
+        let go = go;
         eventually("the other daemon", || other.is_file());
         for start in ["", "exec env -i PATH=\"$PATH\" "] {
             let place = folder.path().join("mine");
@@ -122,7 +136,7 @@ fn attack_12_a_daemon_ends_with_the_program_that_started_it() {
         }
         let others = fs::read_to_string(&other).unwrap();
         assert!(is_alive(others.trim()));
-        fs::write(folder.path().join("go"), "").unwrap();
+        drop(go);
         assert!(run.join().unwrap().unwrap().succeeded());
         eventually("the end of the other daemon", || !is_alive(others.trim()));
     });

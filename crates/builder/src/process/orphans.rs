@@ -108,15 +108,16 @@ mod linux {
             if running.contains_key(&id) {
                 return false;
             }
-            let marks = process.mark();
-            match marks {
-                Some(mark) if mark == self.text => true,
-                Some(mark) if mark == *STAYS => false,
+            let is_anothers = |mark: &String| running.values().any(|other| other == mark);
+            let may_end = match process.carried() {
+                Carried::Mark(mark) if mark == self.text => return true,
                 // Another program at work may need it.
-                Some(mark) if running.values().any(|other| *other == mark) => false,
-                // What this process starts by other ways than this module stays in its session.
-                _ => Process::read(getpid()).is_some_and(|own| process.is_orphan_of(&own)),
-            }
+                Carried::Mark(mark) => mark != *STAYS && !is_anothers(&mark),
+                Carried::NoMark => true,
+                Carried::Unknown => process.has_ended || running.values().all(|mark| *mark == self.text),
+            };
+            // What this process starts by other ways than this module stays in its session.
+            may_end && Process::read(getpid()).is_some_and(|own| process.is_orphan_of(&own))
         }
     }
 
@@ -130,6 +131,8 @@ mod linux {
 
     struct Process {
         id: Pid,
+        /// And waits for its parent to ask how.
+        has_ended: bool,
         /// None for what was started from outside of this namespace of processes, as a container's first one is.
         parent: Option<Pid>,
         /// 0 where it was begun outside of this namespace of processes.
@@ -144,10 +147,11 @@ mod linux {
         fn parse(id: Pid, stat: &str) -> Option<Self> {
             // The program's name, which may hold anything, ends with the last bracket; then state, parent, group,
             // session.
-            let mut rest = stat[stat.rfind(')')? + 1..].split_whitespace().skip(1);
+            let mut rest = stat[stat.rfind(')')? + 1..].split_whitespace();
+            let has_ended = rest.next()? == "Z";
             let parent: i32 = rest.next()?.parse().ok()?;
             let session: i32 = rest.nth(1)?.parse().ok()?;
-            Some(Self { id, parent: Pid::from_raw(parent), session })
+            Some(Self { id, has_ended, parent: Pid::from_raw(parent), session })
         }
 
         /// Whether it came to `own` with a session of its own.
@@ -155,11 +159,32 @@ mod linux {
             self.parent == Some(own.id) && self.session != own.session
         }
 
-        /// Its environment as it was when it started.
-        fn mark(&self) -> Option<String> {
-            let bytes = fs::read(format!("/proc/{}/environ", self.id.as_raw_nonzero())).ok()?;
-            let text = String::from_utf8_lossy(&bytes);
-            text.split('\0').find_map(|entry| Some(entry.strip_prefix(VARIABLE)?.strip_prefix('=')?.to_owned()))
+        fn carried(&self) -> Carried {
+            match fs::read(format!("/proc/{}/environ", self.id.as_raw_nonzero())) {
+                Ok(bytes) => Carried::of(&bytes),
+                Err(_) => Carried::Unknown,
+            }
+        }
+    }
+
+    /// What a process shows of the environment that it started with.
+    #[derive(Debug, PartialEq)]
+    enum Carried {
+        Mark(String),
+        NoMark,
+        /// Nothing at all, as of a process that just becomes another program, or has ended, or was started so.
+        Unknown,
+    }
+
+    impl Carried {
+        fn of(environment: &[u8]) -> Self {
+            let text = String::from_utf8_lossy(environment);
+            let mark = text.split('\0').find_map(|entry| entry.strip_prefix(VARIABLE)?.strip_prefix('='));
+            match mark {
+                Some(mark) => Self::Mark(mark.to_owned()),
+                None if environment.is_empty() => Self::Unknown,
+                None => Self::NoMark,
+            }
         }
     }
 
@@ -173,7 +198,7 @@ mod linux {
 
     #[cfg(test)]
     mod tests {
-        use super::{Pid, Process};
+        use super::{Carried, Pid, Process};
 
         fn process(stat: &str) -> Process {
             let id = stat.split(' ').next().and_then(|id| Pid::from_raw(id.parse().unwrap())).unwrap();
@@ -193,6 +218,13 @@ mod linux {
                 assert!(daemon.is_orphan_of(&own));
                 assert!(!other.is_orphan_of(&own));
             }
+        }
+
+        #[test]
+        fn a_process_that_just_becomes_another_program_shows_nothing() {
+            assert_eq!(Carried::of(b"A=1\0PYDIST_PROGRAM=7-0\0"), Carried::Mark("7-0".to_owned()));
+            assert_eq!(Carried::of(b"PYDIST_PROGRAMS=7-0\0"), Carried::NoMark);
+            assert_eq!(Carried::of(b""), Carried::Unknown);
         }
     }
 }
