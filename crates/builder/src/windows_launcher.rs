@@ -7,13 +7,16 @@
 //! The launchers themselves are distlib's (Python Software Foundation licence), as its pip carries them in every base
 //! interpreter, and taken only with the bytes known here. Where a base interpreter has others or none, distlib's own
 //! wheel is fetched once, by digest.
+//!
+//! What pip installs or removes later are the programs in `Scripts`. So `bin` holds others, which only start those of
+//! the same name: [`forwarder`](WindowsLaunchers::forwarder), `docs/windows.md`.
 
 use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use vocab::{Digest, Exit, Fault, TreeLayout};
+use vocab::{Digest, Exit, Fault, TreeLayout, TreePath};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
@@ -98,20 +101,53 @@ impl WindowsLaunchers {
         Some(Self { console: read(CONSOLE)?, gui: read(GUI)? })
     }
 
-    /// The program beside the interpreter that runs `script`, Python source in any encoding that it declares. Equal bytes
-    /// on every host.
-    pub fn program(&self, script: &[u8], gui: bool) -> Vec<u8> {
-        self.program_below("", script, gui)
-    }
-
-    /// The same for a program elsewhere, with the interpreter in `folder` as seen from there: `..\`.
-    pub fn program_below(&self, folder: &str, script: &[u8], gui: bool) -> Vec<u8> {
+    /// The program that runs `script`, Python source in any encoding that it declares, with the interpreter in `folder`
+    /// as seen from the program: `..\`. Equal bytes on every host.
+    pub fn program(&self, folder: &str, script: &[u8], gui: bool) -> Vec<u8> {
         let (launcher, interpreter) = if gui { (&self.gui, "pythonw.exe") } else { (&self.console, "python.exe") };
         let mut program = launcher.clone();
         program.extend_from_slice(format!("#!<launcher_dir>\\{folder}{interpreter}\n").as_bytes());
         program.extend(zipped(script));
         program
     }
+
+    /// The program in `bin` that starts `program` of the scripts folder, and `None` for what is no program. It depends on
+    /// the depth of `program`, of which `start` is the beginning, and on whether that has a window in place of a terminal.
+    pub fn forwarder(&self, program: &TreePath, start: &[u8]) -> Option<Vec<u8>> {
+        match program.file_name().rsplit_once('.')?.1.to_ascii_lowercase().as_str() {
+            "bat" | "cmd" => Some(forwarding_batch(program)),
+            "exe" | "com" => {
+                let up = "..\\".repeat(program.segments().count() - 1);
+                Some(self.program(&up, FORWARD, start.starts_with(&self.gui) || has_window(start)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The script of every forwarder.
+const FORWARD: &[u8] = include_bytes!("windows_launcher/forward.py");
+
+/// A batch file starts others by `call`, and ends with their code.
+fn forwarding_batch(program: &TreePath) -> Vec<u8> {
+    let below = program.parent().unwrap_or_default();
+    let below: String = below.segments().skip(1).map(|folder| format!("{folder}\\")).collect();
+    let up = "..\\".repeat(program.segments().count() - 1);
+    format!("@call \"%~dp0{up}Scripts\\{below}%~nx0\" %*\r\n").into_bytes()
+}
+
+/// How much of a program [`WindowsLaunchers::forwarder`] asks for.
+pub const START: usize = 4096;
+
+/// Whether Windows opens no terminal for a program. Source: the PE format, `Subsystem` of the optional header.
+fn has_window(start: &[u8]) -> bool {
+    const WINDOWS_GUI: [u8; 2] = [2, 0];
+    let header = || {
+        let place = start.get(0x3c..0x40)?;
+        let header = start.get(u32::from_le_bytes(place.try_into().ok()?) as usize..)?.strip_prefix(b"PE\0\0")?;
+        header.get(20 + 68..20 + 70)
+    };
+    header() == Some(&WINDOWS_GUI)
 }
 
 /// What `python program.exe` looks for at the program's end: a zip with a `__main__.py`.
@@ -143,14 +179,32 @@ mod tests {
 
     #[test]
     fn a_program_is_launcher_first_line_and_zipped_script() {
-        let program = launchers().program(b"print(1)\n", false);
-        assert!(program.starts_with(b"MZ console #!<launcher_dir>\\python.exe\nPK\x03\x04"));
-        assert_eq!(program, launchers().program(b"print(1)\n", false));
+        let program = launchers().program("..\\", b"print(1)\n", false);
+        assert!(program.starts_with(b"MZ console #!<launcher_dir>\\..\\python.exe\nPK\x03\x04"));
+        assert_eq!(program, launchers().program("..\\", b"print(1)\n", false));
         let mut archive = zip::ZipArchive::new(Cursor::new(program)).unwrap();
         let mut script = String::new();
         archive.by_name("__main__.py").unwrap().read_to_string(&mut script).unwrap();
         assert_eq!(script, "print(1)\n");
-        assert!(launchers().program(b"", true).starts_with(b"MZ gui #!<launcher_dir>\\pythonw.exe\nPK"));
+        assert!(launchers().program("", b"", true).starts_with(b"MZ gui #!<launcher_dir>\\pythonw.exe\nPK"));
+    }
+
+    #[test]
+    fn a_forwarder_is_the_same_for_every_name_and_knows_a_window_by_what_it_starts() {
+        let forwarder = |path: &str, start: &[u8]| launchers().forwarder(&path.parse().unwrap(), start);
+        let idna = forwarder("Scripts/idna.exe", b"MZ console ").unwrap();
+        assert!(idna.starts_with(b"MZ console #!<launcher_dir>\\..\\python.exe\nPK"));
+        assert_eq!(forwarder("Scripts/other.EXE", b"MZ native").unwrap(), idna);
+        let below = forwarder("Scripts/sub/x.exe", b"").unwrap();
+        assert!(below.starts_with(b"MZ console #!<launcher_dir>\\..\\..\\python.exe\nPK"));
+        let mut native = vec![0; 256];
+        (native[0x3c], native[0x80 + 24 + 68]) = (0x80, 2);
+        native[0x80..0x84].copy_from_slice(b"PE\0\0");
+        for windowed in [&native[..], b"MZ gui #!"] {
+            assert!(forwarder("Scripts/w.exe", windowed).unwrap().starts_with(b"MZ gui #!<launcher_dir>\\..\\pythonw"));
+        }
+        assert_eq!(forwarder("Scripts/sub/x.bat", b"").unwrap(), b"@call \"%~dp0..\\..\\Scripts\\sub\\%~nx0\" %*\r\n");
+        assert_eq!(forwarder("Scripts/x.dll", b"MZ"), None);
     }
 
     #[test]

@@ -82,13 +82,19 @@ fn every_platform_of_every_release_is_laid_out_and_equal_in_two_stores() {
             assert!(one.layout.interpreter().below(&one.root).is_file());
             assert!(one.layout.site_packages().below(&one.root).join("pip/__main__.py").is_file());
             if platform.is_windows() {
-                let names = ["pythonw.exe", "python3.exe", "python3.dll", "vcruntime140.dll", "pip.exe", "pip3.exe"];
-                for name in names {
+                let own = ["python.exe", "pythonw.exe", "python3.dll", "vcruntime140.dll"];
+                for name in own {
+                    let read = |folder: &str| fs::read(one.root.join(folder).join(name)).unwrap();
+                    assert!(read("") == read("bin"), "for {name}");
+                }
+                assert!(one.root.join("bin/python3.exe").is_file());
+                for name in ["pip.exe", "pip3.exe"] {
+                    assert!(one.root.join("Scripts").join(name).is_file(), "for {name}");
                     assert!(one.root.join("bin").join(name).is_file(), "for {name}");
                 }
                 let pip = one.layout.site_packages().below(&one.root).join("pip/_internal/utils/appdirs.py");
                 assert!(fs::read_to_string(pip).unwrap().contains("except FileNotFoundError:"), "for {python}");
-                assert!(one.root.join("DLLs").is_dir() && !one.root.join("python.exe").exists());
+                assert!(one.root.join("DLLs").is_dir());
             }
         }
     }

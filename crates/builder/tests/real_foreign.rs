@@ -38,13 +38,14 @@ fn listed(prefix: &Path) -> String {
         let path = entry.path().strip_prefix(prefix).unwrap().display().to_string();
         let own = ["tool", "tagged", "old-style"].iter().any(|name| path.contains(name));
         let others = ["tools", "tooltip", "/pip/"].iter().any(|name| path.contains(name)) || path.contains("/test");
-        let in_site = path.contains("site-packages/") || path.starts_with("bin/") || path.starts_with("share/");
+        let is_program = path.starts_with("bin/") || path.starts_with("Scripts/");
+        let in_site = path.contains("site-packages/") || is_program || path.starts_with("share/");
         if !entry.file_type().is_file() || !own || others || !in_site {
             continue;
         }
         let bytes = fs::read(entry.path()).unwrap();
         let start = String::from_utf8_lossy(&bytes[..bytes.len().min(2)]).into_owned();
-        lines.push(if path.starts_with("bin/") { format!("{path}  {start}") } else { path });
+        lines.push(if is_program { format!("{path}  {start}") } else { path });
     }
     lines.join("\n")
 }

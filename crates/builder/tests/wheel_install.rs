@@ -54,17 +54,20 @@ fn every_file_goes_where_its_scheme_says() {
     let windows = bench.path("windows");
     let installed = bench.install(&[tools()], &windows, WINDOWS).distributions.remove(0);
     let scripts: Vec<&str> = installed.scripts.iter().map(vocab::TreePath::as_str).collect();
-    assert_eq!(scripts, ["bin/native", "bin/plain.exe", "bin/shell.sh", "bin/tool.exe", "bin/window.exe"]);
+    let expected = ["native", "plain.exe", "shell.sh", "tool.exe", "window.exe"].map(|name| format!("Scripts/{name}"));
+    assert_eq!(scripts, expected);
     assert!(windows.join("Lib/site-packages/pure.py").is_file());
     for (name, start) in [
-        ("plain", "MZ console\n#!<launcher_dir>\\python.exe\nPK"),
-        ("window", "MZ gui\n#!<launcher_dir>\\pythonw.exe\nPK"),
+        ("plain", "MZ console\n#!<launcher_dir>\\..\\python.exe\nPK"),
+        ("window", "MZ gui\n#!<launcher_dir>\\..\\pythonw.exe\nPK"),
     ] {
-        let program = fs::read(windows.join(format!("bin/{name}.exe"))).unwrap();
-        assert!(program.starts_with(start.as_bytes()), "for {name}");
+        for folder in ["Scripts", "bin"] {
+            let program = fs::read(windows.join(format!("{folder}/{name}.exe"))).unwrap();
+            assert!(program.starts_with(start.as_bytes()), "for {name} in {folder}");
+        }
     }
     let record = fs::read_to_string(windows.join("Lib/site-packages/my_tools-1.0.dist-info/RECORD")).unwrap();
-    assert!(record.contains("\n../../bin/tool.exe,sha256=") && !record.contains('\\'), "{record}");
+    assert!(record.contains("\n../../Scripts/tool.exe,sha256=") && !record.contains('\\'), "{record}");
 }
 
 #[cfg(unix)]
@@ -158,8 +161,11 @@ fn the_record_lists_every_file_with_its_digest() {
         let prefix = bench.path(name);
         let all = bench.install(&[tools()], &prefix, layout);
         let rows = record_is_right(&prefix, site, "my_tools-1.0.dist-info");
-        assert_eq!(rows, files_below(&prefix).len());
-        assert_eq!(rows, all.distributions[0].files.len());
+        // What stands in `bin` for `Scripts` is no installer's.
+        let stand_ins = all.distributions[0].files.iter().filter(|it| layout.stand_in(&it.path).is_some()).count();
+        assert_eq!(stand_ins, if layout == WINDOWS { 3 } else { 0 });
+        assert_eq!(rows + stand_ins, files_below(&prefix).len());
+        assert_eq!(rows + stand_ins, all.distributions[0].files.len());
     }
 }
 
@@ -327,10 +333,10 @@ fn case_field_entry_point_named_python_is_refused_by_whatever_name() {
         (demo().console_script("python", "hpy:main"), LINUX, "bin/python"),
         (demo().console_script("python3", "hpy:main"), LINUX, "bin/python3"),
         (demo().console_script("python3.12", "hpy:main"), LINUX, "bin/python3.12"),
-        (demo().console_script("Python", "hpy:main"), WINDOWS, "bin/Python.exe"),
-        (demo().console_script("python.exe", "hpy:main"), WINDOWS, "bin/python.exe.exe"),
-        (demo().console_script("python.py", "hpy:main"), WINDOWS, "bin/python.exe"),
-        (demo().entry_point("gui_scripts", "pythonw", "hpy:main"), WINDOWS, "bin/pythonw.exe"),
+        (demo().console_script("Python", "hpy:main"), WINDOWS, "Scripts/Python.exe"),
+        (demo().console_script("python.exe", "hpy:main"), WINDOWS, "Scripts/python.exe.exe"),
+        (demo().console_script("python.py", "hpy:main"), WINDOWS, "Scripts/python.exe"),
+        (demo().entry_point("gui_scripts", "pythonw", "hpy:main"), WINDOWS, "Scripts/pythonw.exe"),
         (demo().file("{data}/scripts/python3", "#!python\n"), LINUX, "bin/python3"),
         (demo().file("{data}/data/pyvenv.cfg", "home = /tmp\n"), LINUX, "pyvenv.cfg"),
     ];
@@ -386,13 +392,14 @@ fn pip_is_replaced_by_pip_alone() {
 #[test]
 fn a_c_runtime_of_the_interpreters_own_stays_and_is_in_no_record() {
     let runtime = WheelBuilder::new("msvc-runtime", "14.0")
-        .file("{data}/data/Scripts/vcruntime140.dll", "theirs")
-        .file("{data}/data/Scripts/msvcp140.dll", "theirs");
-    let all = installed_over(&base(&["bin/vcruntime140.dll"]), runtime, WINDOWS).unwrap();
+        .file("{data}/data/vcruntime140.dll", "theirs")
+        .file("{data}/data/msvcp140.dll", "theirs");
+    let all = installed_over(&base(&["vcruntime140.dll", "bin/vcruntime140.dll"]), runtime, WINDOWS).unwrap();
     let kept: Vec<_> = all.kept.iter().map(|(path, name)| format!("{path} {name}")).collect();
-    assert_eq!(kept, ["bin/vcruntime140.dll msvc-runtime"]);
-    let files: Vec<&str> = all.distributions[0].files.iter().map(|file| file.path.as_str()).collect();
-    assert!(files.contains(&"bin/msvcp140.dll") && !files.contains(&"bin/vcruntime140.dll"), "{files:?}");
+    assert_eq!(kept, ["vcruntime140.dll msvc-runtime"]);
+    let files = all.distributions[0].files.iter().map(|file| file.path.as_str());
+    let libraries: Vec<&str> = files.filter(|path| path.ends_with(".dll")).collect();
+    assert_eq!(libraries, ["bin/msvcp140.dll", "msvcp140.dll"], "the interpreter in bin finds it, too");
 }
 
 #[test]
@@ -424,13 +431,14 @@ fn case_field_exe_endings_scripts_are_named_alike_wherever_they_come_from() {
         .console_script("twice.py", "hext:n");
     let windows = installed_over(&BTreeSet::new(), wheel.clone(), WINDOWS).unwrap();
     let scripts: Vec<&str> = windows.distributions[0].scripts.iter().map(TreePath::as_str).collect();
-    assert_eq!(scripts, ["bin/other.exe.exe", "bin/tool.exe", "bin/tool2.exe", "bin/tool3.exe", "bin/twice.exe"]);
+    let expected = ["other.exe.exe", "tool.exe", "tool2.exe", "tool3.exe", "twice.exe"];
+    assert_eq!(scripts, expected.map(|name| format!("Scripts/{name}")));
     let remarks: Vec<&str> = windows.remarks.iter().map(|(_, remark)| remark.text.as_str()).collect();
     assert_eq!(
         remarks,
         [
-            "its script `other.exe` becomes `bin/other.exe.exe` on Windows",
-            "its script `twice.py` is left out: `twice` becomes `bin/twice.exe`, too",
+            "its script `other.exe` becomes `Scripts/other.exe.exe` on Windows",
+            "its script `twice.py` is left out: `twice` becomes `Scripts/twice.exe`, too",
         ]
     );
     let linux = installed_over(&BTreeSet::new(), wheel, LINUX).unwrap();
@@ -457,8 +465,48 @@ fn case_field_slash_in_script_name_the_script_of_a_folder_finds_its_interpreter(
     }
     let windows = bench.path("windows");
     bench.install(&[wheel], &windows, WINDOWS);
-    let program = fs::read(windows.join("bin/sub/cmd.exe")).unwrap();
-    assert!(program.starts_with(b"MZ console\n#!<launcher_dir>\\..\\python.exe\nPK"));
+    for folder in ["Scripts", "bin"] {
+        let program = fs::read(windows.join(folder).join("sub/cmd.exe")).unwrap();
+        assert!(program.starts_with(b"MZ console\n#!<launcher_dir>\\..\\..\\python.exe\nPK"), "in {folder}");
+    }
+}
+
+#[test]
+fn on_windows_bin_has_a_forwarder_for_each_program_of_scripts_which_no_record_lists() {
+    let wheel = |version: &str| {
+        WheelBuilder::new("demo", version)
+            .file("{data}/scripts/native.exe", version)
+            .file("{data}/scripts/batch.cmd", version)
+            .file("{data}/data/bin/own.exe", "own")
+            .console_script("demo", "demo:main")
+            .console_script("own", "demo:main")
+            .build()
+    };
+    let bench = Bench::new();
+    let prefix = bench.path("p");
+    let installed = bench.install(&[wheel("1.0")], &prefix, WINDOWS).distributions.remove(0);
+    let read = |path: &str| fs::read(prefix.join(path)).unwrap();
+    let forwarder = read("bin/demo.exe");
+    assert_eq!(read("bin/native.exe"), forwarder, "the same under every name, and for what is no script");
+    assert_ne!(read("Scripts/demo.exe"), forwarder);
+    assert_eq!(read("bin/batch.cmd"), b"@call \"%~dp0..\\Scripts\\%~nx0\" %*\r\n");
+    assert_eq!(read("bin/own.exe"), b"own", "what a wheel has there itself comes first");
+    let record = String::from_utf8(read("Lib/site-packages/demo-1.0.dist-info/RECORD")).unwrap();
+    let in_bin = |text: &str| text.lines().filter(|line| line.starts_with("../../bin/")).count();
+    assert!(record.contains("../../Scripts/native.exe,") && in_bin(&record) == 1, "{record}");
+    let files = installed.files.iter().map(|file| file.path.as_str());
+    let owned: Vec<&str> = files.filter(|path| path.starts_with("bin/")).collect();
+    assert_eq!(
+        owned,
+        ["bin/batch.cmd", "bin/demo.exe", "bin/native.exe", "bin/own.exe"],
+        "they are its own all the same"
+    );
+    assert!(installed.scripts.iter().all(|script| script.as_str().starts_with("Scripts/")));
+
+    // Another version takes the place of all of it.
+    let again = bench.install(&[wheel("2.0")], &prefix, WINDOWS);
+    assert_eq!((again.removed.len(), again.replaced), (1, vec![]));
+    assert_eq!((read("bin/native.exe"), read("Scripts/native.exe")), (forwarder, b"2.0".to_vec()));
 }
 
 #[test]

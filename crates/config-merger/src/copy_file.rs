@@ -43,14 +43,13 @@ impl CopyTarget {
         self.0.is_empty() || self.0.ends_with(['/', '}'])
     }
 
-    /// The place below the prefix. `bin` is the same everywhere: on Windows too the interpreter lies
-    /// there.
+    /// The place below the prefix. `bin` is the same everywhere: the one folder that users put on `PATH`.
     pub fn resolve(&self, layout: TreeLayout) -> TreePath {
         let text = self
             .0
             .replace("{site-packages}", layout.site_packages().as_str())
             .replace("{python}", layout.stdlib().as_str())
-            .replace("{bin}", layout.scripts().as_str());
+            .replace("{bin}", layout.bin().as_str());
         text.parse().expect(
             "no placeholder stands for `..`, a drive or a leading slash, so what `from_str` accepted stays a path",
         )

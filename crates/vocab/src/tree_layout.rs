@@ -18,18 +18,45 @@ pub enum ModuleFolder {
 }
 
 impl TreeLayout {
-    /// `bin/python3.12`, or `bin/python.exe` on Windows.
+    /// `bin/python3.12`, on Windows `python.exe` at the root, where every tool looks for it.
     pub fn interpreter(self) -> TreePath {
         if self.platform.is_windows() {
-            tree_path("bin/python.exe")
+            tree_path("python.exe")
         } else {
             tree_path(&format!("bin/python{}", self.python.series()))
         }
     }
 
-    /// Console scripts, the same folder as the interpreter.
+    /// Where installers put scripts: Python's own `sysconfig` says so, too.
     pub fn scripts(self) -> TreePath {
+        tree_path(if self.platform.is_windows() { "Scripts" } else { "bin" })
+    }
+
+    /// The one folder that users put on `PATH`: it gives the interpreter and every script on every platform.
+    pub fn bin(self) -> TreePath {
         tree_path("bin")
+    }
+
+    /// The scripts folder, [`bin`](Self::bin), or something in one of them.
+    pub fn is_among_programs(self, path: &TreePath) -> bool {
+        path.starts_with(&self.scripts()) || path.starts_with(&self.bin())
+    }
+
+    /// The file in `bin` that does for `path` there, on Windows: programs of the scripts folder have one that starts
+    /// them, libraries beside the interpreter have a copy for the interpreter in `bin`. It is in no `RECORD` and belongs
+    /// to the distribution whose `path` is.
+    pub fn stand_in(self, path: &TreePath) -> Option<TreePath> {
+        if !self.platform.is_windows() {
+            return None;
+        }
+        let name = path.file_name().to_ascii_lowercase();
+        let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+        let rest = match path.as_str().split_once('/') {
+            Some(("Scripts", rest)) if ends(&[".exe", ".com", ".bat", ".cmd"]) => rest,
+            None if ends(&[".dll"]) => path.as_str(),
+            _ => return None,
+        };
+        Some(self.bin().join(&tree_path(rest)))
     }
 
     /// The standard library: `lib/python3.12`, `Lib` on Windows.
@@ -46,15 +73,12 @@ impl TreeLayout {
     }
 
     /// Where the file `path` of a wheel's `.data/data` goes. On Windows, where names that differ in case alone are one,
-    /// the tree's own folders keep their spelling, and `Scripts` is the scripts folder.
+    /// the tree's own folders keep their spelling.
     pub fn data(self, path: &TreePath) -> TreePath {
-        const OWN: [&str; 5] = ["Lib", "DLLs", "libs", "include", "tcl"];
+        const OWN: [&str; 7] = ["Lib", "DLLs", "Scripts", "bin", "libs", "include", "tcl"];
         let Some((first, rest)) = path.as_str().split_once('/').filter(|_| self.platform.is_windows()) else {
             return path.clone();
         };
-        if ["Scripts", "bin"].iter().any(|name| first.eq_ignore_ascii_case(name)) {
-            return self.scripts().join(&tree_path(rest));
-        }
         match OWN.iter().find(|own| first.eq_ignore_ascii_case(own)) {
             Some(own) => tree_path(&format!("{own}/{rest}")),
             None => path.clone(),
@@ -68,9 +92,10 @@ impl TreeLayout {
         let path = path.as_str().to_lowercase();
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
         let is = |place: &TreePath| place.as_str().eq_ignore_ascii_case(folder);
-        let beside = is(&self.scripts()) || self.interpreter().parent().is_some_and(|place| is(&place));
+        let beside =
+            is(&self.scripts()) || is(&self.bin()) || self.interpreter().parent().is_some_and(|place| is(&place));
         let library = format!("python{}{}.zip", self.python.major, self.python.minor);
-        let library_place = if self.platform.is_windows() { beside || folder.is_empty() } else { folder == "lib" };
+        let library_place = if self.platform.is_windows() { beside } else { folder == "lib" };
         name == "pyvenv.cfg" && (beside || folder.is_empty())
             || name == library && library_place
             || beside && (name.ends_with("._pth") || self.names_interpreter(name))
@@ -146,6 +171,9 @@ mod tests {
             ("lib/python312.zip", true, false),
             ("python312.zip", false, true),
             ("bin/python312._pth", true, true),
+            ("python.exe", false, true),
+            ("scripts/python3.exe", false, true),
+            ("python.exe/x", false, false),
         ];
         for (path, linux, windows) in cases {
             for (platform, expected) in [(PlatformKey::LinuxX64, linux), (PlatformKey::WindowsX64, windows)] {
@@ -182,7 +210,9 @@ mod tests {
         let cases = [
             // (path below .data/data, on Linux, on Windows)
             ("share/doc/x.txt", "share/doc/x.txt", "share/doc/x.txt"),
-            ("Scripts/x.dll", "Scripts/x.dll", "bin/x.dll"),
+            ("scripts/x.dll", "scripts/x.dll", "Scripts/x.dll"),
+            ("Bin/x.exe", "Bin/x.exe", "bin/x.exe"),
+            ("x.dll", "x.dll", "x.dll"),
             ("lib/site-packages/x.pth", "lib/site-packages/x.pth", "Lib/site-packages/x.pth"),
             ("Library/bin/x.dll", "Library/bin/x.dll", "Library/bin/x.dll"),
             ("lib", "lib", "lib"),
@@ -194,6 +224,30 @@ mod tests {
             };
             assert_eq!(at(PlatformKey::LinuxX64), linux, "for {path}");
             assert_eq!(at(PlatformKey::WindowsX64), windows, "for {path}");
+        }
+    }
+
+    #[test]
+    fn bin_has_something_for_programs_and_for_libraries_beside_the_interpreter() {
+        let cases = [
+            // (path, on Windows)
+            ("Scripts/idna.exe", Some("bin/idna.exe")),
+            ("Scripts/sub/Tool.EXE", Some("bin/sub/Tool.EXE")),
+            ("Scripts/x.bat", Some("bin/x.bat")),
+            ("Scripts/x.dll", None),
+            ("Scripts/x.py", None),
+            ("msvcp140.dll", Some("bin/msvcp140.dll")),
+            ("LICENSE.txt", None),
+            ("DLLs/x.dll", None),
+            ("bin/x.exe", None),
+        ];
+        for (path, expected) in cases {
+            let stand_in = |platform| {
+                let layout = TreeLayout { platform, python: "3.12.10".parse().expect("a version") };
+                layout.stand_in(&tree_path(path))
+            };
+            assert_eq!(stand_in(PlatformKey::WindowsX64), expected.map(tree_path), "for {path}");
+            assert_eq!(stand_in(PlatformKey::LinuxX64), None, "for {path}");
         }
     }
 }

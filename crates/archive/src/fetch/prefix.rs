@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 
-use vocab::{Artifact, Digest, DistributionName, Manifest, TreePath};
+use vocab::{Artifact, Digest, DistributionName, Manifest, TreeLayout, TreePath};
 
 use super::FetchErrorKind;
 use super::older::OlderPrefix;
@@ -52,7 +52,7 @@ pub(super) fn reusable(
 struct Held<'a> {
     manifest: &'a Manifest,
     entries: BTreeMap<TreePath, Entry>,
-    /// What each distribution's RECORD lists, RECORD itself included.
+    /// What each distribution's RECORD lists, RECORD itself included, and on Windows what `bin` has for that.
     records: HashMap<DistributionName, BTreeSet<TreePath>>,
 }
 
@@ -67,9 +67,14 @@ impl<'a> Held<'a> {
         let entries: BTreeMap<_, _> =
             scan(&prefix.root)?.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
         let mut records: HashMap<DistributionName, BTreeSet<TreePath>> = HashMap::new();
+        let layout = TreeLayout { platform: prefix.manifest.platform, python: prefix.manifest.base.actual };
         for entry in entries.values() {
             if let Some((name, paths)) = record_of(entry) {
-                records.entry(name).or_default().extend(paths);
+                let stand_ins = paths.iter().filter_map(|path| layout.stand_in(path));
+                let stand_ins: Vec<_> = stand_ins.filter(|path| entries.contains_key(path)).collect();
+                let all = records.entry(name).or_default();
+                all.extend(paths);
+                all.extend(stand_ins);
             }
         }
         Ok(Self { manifest: &prefix.manifest, entries, records })

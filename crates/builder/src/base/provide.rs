@@ -104,7 +104,7 @@ fn source_digest(context: &Context, choice: &BaseChoice) -> Result<Digest> {
 }
 
 /// Part of every identity: to be raised whenever the same source would give other bytes than before.
-const BASE_FORMAT: u32 = 3;
+const BASE_FORMAT: u32 = 4;
 
 /// Of the finished tree: equal for equal bytes.
 pub(super) fn identity(source: BaseSource, digest: &Digest, platform: PlatformKey) -> Digest {

@@ -3,7 +3,9 @@
 //! Nothing tells the interpreter where its library is, no `._pth` and no `pyvenv.cfg`: CPython looks upwards from the
 //! program's folder for `Lib\os.py` (3.10's `PC/getpathp.c`, `Modules/getpath.py` since 3.11), takes that folder as
 //! prefix, and puts its `DLLs` and `Lib` on `sys.path`. A `._pth` would switch `PYTHONPATH`, user folders and virtual
-//! environments off; what is found by looking works in those, too, since their `home` is `bin`.
+//! environments off; what is found by looking works in those, too, whether their `home` is the root or `bin`.
+//!
+//! Why there are interpreters in both, and what `bin` does for `Scripts`: `docs/windows.md`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -38,13 +40,14 @@ fn replace_links(tree: &Path) -> Result<()> {
             return Err(at("replace the link", entry.path())(source));
         }
         remove(entry.path())?;
-        fs::copy(&meant, entry.path()).map_err(at("copy to", entry.path()))?;
+        copy(&meant, entry.path())?;
     }
     Ok(())
 }
 
-/// The programs and the libraries that they load from their own folder go to `bin/`, so that `bin/` is the folder of
-/// the interpreter on every platform. `python3.exe` is the name that scripts written for other systems call.
+/// The interpreters and the libraries that they load from their own folder stand at the root, and once more in `bin`, so
+/// that this is the folder for `PATH` on every platform. There `python3.exe` is the name that scripts written for other
+/// systems call.
 fn settle_programs(tree: &Path) -> Result<()> {
     let bin = tree.join("bin");
     create_folder(&bin)?;
@@ -53,15 +56,23 @@ fn settle_programs(tree: &Path) -> Result<()> {
         let library = (name.starts_with("python3") || name.starts_with("vcruntime")) && name.ends_with(".dll");
         let program = name.starts_with("python") && name.ends_with(".exe");
         if path.is_file() && (library || program) {
-            rename(&path, &bin.join(name))?;
+            let settled = tree.join(&name);
+            if path != settled {
+                rename(&path, &settled)?;
+            }
+            copy(&settled, &bin.join(name))?;
         }
     }
     let (python, python3) = (bin.join("python.exe"), bin.join("python3.exe"));
     if python.is_file() && !python3.exists() {
-        fs::copy(&python, &python3).map_err(at("copy to", &python3))?;
+        copy(&python, &python3)?;
     }
     // Launchers of upstream hold the path of the folder they were made in.
     remove(&tree.join("Scripts"))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).map(drop).map_err(at("copy to", to))
 }
 
 /// In pip's own folder of code, which a wheel and an installation have alike.
@@ -156,11 +167,17 @@ fn make_pip_programs(tree: &Path, layout: TreeLayout) -> Result<()> {
         name.starts_with("pip-") && name.ends_with(".dist-info") && path.join("RECORD").is_file()
     });
     let Some(info) = info else { return Ok(()) };
-    let program = launchers.program(pip::SCRIPT.as_bytes(), false);
+    let program = launchers.program("..\\", pip::SCRIPT.as_bytes(), false);
     let mut rows = BTreeMap::new();
+    create_folder(&layout.scripts().below(tree))?;
     for name in ["pip".to_owned(), "pip3".to_owned(), format!("pip{}", layout.python.series())] {
-        write(&tree.join("bin").join(format!("{name}.exe")), &program)?;
-        rows.insert(format!("../../bin/{name}.exe"), pip::row(&program));
+        let place = layout.scripts().join(&tree_path(&format!("{name}.exe")));
+        write(&place.below(tree), &program)?;
+        rows.insert(format!("../../{place}"), pip::row(&program));
+        let forwarder = layout.stand_in(&place).zip(launchers.forwarder(&place, &program));
+        if let Some((place, forwarder)) = forwarder {
+            write(&place.below(tree), forwarder)?;
+        }
     }
     let record = info.join("RECORD");
     let mut text = String::from_utf8_lossy(&read(&record)?).into_owned();
@@ -189,19 +206,23 @@ mod tests {
     }
 
     #[test]
-    fn the_interpreter_and_its_own_libraries_stand_in_bin() {
+    fn the_interpreter_and_its_own_libraries_stand_at_the_root_and_in_bin() {
         let tree = tempfile::tempdir().unwrap();
-        for name in ["python.exe", "pythonw.exe", "python312.dll", "python3.dll", "vcruntime140.dll", "LICENSE.txt"] {
+        for name in ["python.exe", "pythonw.exe", "python312.dll", "Python3.dll", "vcruntime140.dll", "LICENSE.txt"] {
             put(tree.path(), name, name);
         }
         put(tree.path(), "Scripts/pip.exe", "C:\\build\\python.exe");
         settle_windows(tree.path(), layout()).unwrap();
-        let names: Vec<String> = entries(&tree.path().join("bin")).unwrap().iter().map(|path| name_of(path)).collect();
+        let names =
+            |folder: &Path| -> Vec<String> { entries(folder).unwrap().iter().map(|path| name_of(path)).collect() };
         assert_eq!(
-            names,
+            names(&tree.path().join("bin")),
             ["python.exe", "python3.dll", "python3.exe", "python312.dll", "pythonw.exe", "vcruntime140.dll"]
         );
-        assert!(!tree.path().join("Scripts").exists() && tree.path().join("LICENSE.txt").is_file());
+        assert_eq!(
+            names(tree.path()),
+            ["LICENSE.txt", "bin", "python.exe", "python3.dll", "python312.dll", "pythonw.exe", "vcruntime140.dll"]
+        );
     }
 
     #[test]

@@ -102,7 +102,7 @@ fn planned_kind(entry: &SourceEntry, target: &TreePath, layout: TreeLayout) -> R
     match &entry.kind {
         SourceKind::Link { text } => Ok(CopyKind::Link { text: text.clone() }),
         SourceKind::File { executable } => {
-            let is_script = target.starts_with(&layout.scripts());
+            let is_script = layout.is_among_programs(target);
             let executable = *executable || (is_script && source::looks_like_a_program(&entry.source)?);
             Ok(CopyKind::File { executable })
         }

@@ -14,7 +14,7 @@ use vocab::TreeLayout;
 pub(super) struct Former {
     pub name: DistributionName,
     pub dist_info: TreePath,
-    /// What its RECORD lists below the prefix.
+    /// What its RECORD lists below the prefix, and what `bin` may have for that on Windows.
     pub files: Vec<TreePath>,
 }
 
@@ -84,7 +84,8 @@ fn listed(record: &[u8], layout: TreeLayout) -> Vec<TreePath> {
     let site = layout.site_packages();
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(record);
     let rows = reader.records().filter_map(Result::ok);
-    rows.filter_map(|row| resolved(&site, row.get(0)?)).collect()
+    let listed = rows.filter_map(|row| resolved(&site, row.get(0)?));
+    listed.flat_map(|path| [layout.stand_in(&path), Some(path)]).flatten().collect()
 }
 
 /// `../../../bin/pip` seen from `site-packages`.

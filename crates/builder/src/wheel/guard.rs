@@ -158,14 +158,11 @@ mod tests {
 
     fn judged(platform: PlatformKey, replaced: &[&str], file: &str) -> String {
         let layout = TreeLayout { platform, python: "3.12.10".parse().unwrap() };
-        let (library, dynamic) = if platform.is_windows() {
-            ("Lib", "bin/python312.dll")
-        } else {
-            ("lib/python3.12", "lib/libpython3.12.so")
-        };
+        let (library, dynamic) =
+            if platform.is_windows() { ("Lib", "python312.dll") } else { ("lib/python3.12", "lib/libpython3.12.so") };
         let pip = format!("{library}/site-packages/pip/__init__.py");
         let mut base: BTreeSet<TreePath> =
-            ["bin/python3.12", "bin/pip3", "bin/2to3", "bin/vcruntime140.dll", "lib64", dynamic, &pip].map(path).into();
+            ["bin/python3.12", "bin/pip3", "bin/2to3", "vcruntime140.dll", "lib64", dynamic, &pip].map(path).into();
         base.extend(
             ["json/__init__.py", "os.py", "site-packages/pip-26.dist-info/RECORD", "site-packages/README.txt"]
                 .map(|name| path(&format!("{library}/{name}"))),
@@ -231,14 +228,15 @@ mod tests {
     #[test]
     fn on_windows_the_interpreters_own_libraries_stay() {
         let cases = [
-            ("bin/python312.dll", "interpreter"),
-            ("bin/VCRuntime140.dll", "stays"),
-            ("bin/vcruntime140_1.dll", "free"),
+            ("python312.dll", "interpreter"),
+            ("VCRuntime140.dll", "stays"),
+            ("vcruntime140_1.dll", "free"),
             ("DLLs/json.pyd", "interpreter"),
             ("Lib/JSON.py", "interpreter"),
             ("Lib/cmake/x.cmake", "free"),
             ("bin/python.bat", "interpreter"),
-            ("bin/msvcp140.dll", "free"),
+            ("Scripts/python3.exe", "interpreter"),
+            ("msvcp140.dll", "free"),
         ];
         for (file, expected) in cases {
             assert_eq!(judged(PlatformKey::WindowsX64, &[], file), expected, "for {file}");

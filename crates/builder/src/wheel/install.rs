@@ -52,7 +52,8 @@ pub struct Installed {
     pub licence: Option<String>,
     /// Its `.dist-info` folder.
     pub dist_info: TreePath,
-    /// Sorted by path, RECORD included: the files that are its own, also those it shares with another.
+    /// Sorted by path, RECORD included: the files that are its own, also those it shares with another, and what `bin` has
+    /// for them on Windows.
     pub files: Vec<InstalledFile>,
     /// Those of the files that lie in the scripts folder.
     pub scripts: Vec<TreePath>,
@@ -148,18 +149,23 @@ impl Installation<'_> {
         let formers = formers.map_err(|kind| self.failed(0, kind))?;
         let kept = self.guard(&names, &formers, &planned)?;
         let verdict = self.settle(&names, &planned, &kept)?;
+        let told = |index: usize, path: &TreePath| planned[index].get(path).is_some_and(|file| !file.stand_in);
+        let told: Vec<_> = kept
+            .iter()
+            .enumerate()
+            .flat_map(|(index, paths)| {
+                paths.iter().filter(move |path| told(index, path)).map(move |path| (path, index))
+            })
+            .map(|(path, index)| (path.clone(), names[index].clone()))
+            .collect();
         let removed = self.remove_former(&names, &formers)?;
         let method = self.make_folders_and_probe(&planned)?;
         let replaced = self.write(&planned, &verdict, method)?;
         let distributions = self.finish(&names, planned, &verdict)?;
         let of = |index: usize| names[index].clone();
-        let kept = kept
-            .into_iter()
-            .enumerate()
-            .flat_map(|(index, paths)| paths.into_iter().map(move |path| (path, of(index))));
         let remarks = remarks.into_iter().enumerate();
         let remarks = remarks.flat_map(|(index, own)| own.into_iter().map(move |remark| (of(index), remark)));
-        let (kept, remarks) = (kept.collect(), remarks.collect());
+        let (kept, remarks) = (told, remarks.collect());
         Ok(InstalledAll { distributions, clashes: verdict.clashes, kept, remarks, removed, replaced, method })
     }
 
@@ -378,7 +384,9 @@ impl Installation<'_> {
             if not_owned.contains(&path) {
                 continue;
             }
-            rows.push(Row { path: record::relative_to(&path, &site), content: Some((file.sha256, file.size)) });
+            if !file.stand_in {
+                rows.push(Row { path: record::relative_to(&path, &site), content: Some((file.sha256, file.size)) });
+            }
             if file.script {
                 scripts.push(path.clone());
             }

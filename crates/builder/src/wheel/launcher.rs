@@ -45,6 +45,14 @@ impl ScriptTarget<'_> {
         Ok(ScriptFile { path: path.clone(), content })
     }
 
+    /// The program of `bin` that starts `program`, a path below the prefix whose beginning is `start`.
+    pub(super) fn forwarder(self, program: &TreePath, start: &[u8]) -> Result<Option<Vec<u8>>, InstallErrorKind> {
+        let Some(launchers) = self.launchers else {
+            return Err(InstallErrorKind::NoLauncher { script: program.to_string() });
+        };
+        Ok(launchers.forwarder(program, start))
+    }
+
     /// `python3.12` as seen from the folder of the script, `../python3.12` for one that lies a folder deeper.
     fn interpreter_from(self, path: &TreePath) -> String {
         let folder = self.layout.scripts().join(&path.parent().unwrap_or_default());
@@ -64,6 +72,6 @@ impl ScriptTarget<'_> {
             reason: error.reason.to_owned(),
         };
         let path = script.parse().map_err(refused)?;
-        Ok(ScriptFile { path, content: launchers.program_below(&folder, body, gui) })
+        Ok(ScriptFile { path, content: launchers.program(&folder, body, gui) })
     }
 }

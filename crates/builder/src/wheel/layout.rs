@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Read as _};
+use std::path::Path;
 
 use vocab::{Digest, TreePath};
 
@@ -9,6 +11,7 @@ use super::install_error::InstallErrorKind;
 use super::launcher::{ScriptFile, ScriptTarget};
 use super::name_rules::refused_by_windows;
 use super::{Entry, InstallRequest, Remark, UnpackedWheel, script};
+use crate::windows_launcher;
 use vocab::TreeLayout;
 
 /// One file to be, at its key in the map of [`files_of`].
@@ -20,6 +23,8 @@ pub(super) struct PlannedFile {
     pub executable: bool,
     /// In the scripts folder.
     pub script: bool,
+    /// It is one of those that [`TreeLayout::stand_in`] names: in no RECORD, so that installers leave it alone.
+    pub stand_in: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -39,12 +44,13 @@ impl PlannedFile {
             size: entry.size,
             executable: entry.executable,
             script: false,
+            stand_in: false,
         }
     }
 
     fn made(bytes: Vec<u8>, script: bool) -> Self {
         let (sha256, size) = (Digest::of(&bytes), bytes.len() as u64);
-        Self { content: Content::Made(bytes), sha256, size, executable: script, script }
+        Self { content: Content::Made(bytes), sha256, size, executable: script, script, stand_in: false }
     }
 }
 
@@ -78,6 +84,7 @@ pub(super) fn files_of(
         files.insert(path, file);
     }
     let remarks = add_entry_points(wheel, target, &mut files)?;
+    add_stand_ins(wheel, target, &mut files)?;
     // What an installer writes is ours to write; a wheel that brings it was packed from an installation.
     for name in ["INSTALLER", "RECORD", "REQUESTED", "direct_url.json"] {
         files.remove(&dist_info.join(&parsed(name)?));
@@ -123,6 +130,41 @@ fn add_entry_points(
     Ok(remarks)
 }
 
+/// What `bin` has for these files. A file that the wheel itself has there comes first.
+fn add_stand_ins(
+    wheel: &UnpackedWheel,
+    target: ScriptTarget<'_>,
+    files: &mut BTreeMap<TreePath, PlannedFile>,
+) -> Result<(), InstallErrorKind> {
+    let mut added = Vec::new();
+    for (path, file) in files.iter() {
+        let Some(place) = target.layout.stand_in(path).filter(|place| !files.contains_key(place)) else { continue };
+        let start = match &file.content {
+            Content::Made(bytes) => bytes.clone(),
+            Content::Linked(source) | Content::Copied(source) => {
+                let source = source.below(&wheel.tree);
+                start_of(&source, windows_launcher::START).map_err(|error| unreadable(&source, error))?
+            }
+        };
+        let is_library = path.parent().is_some_and(|folder| folder.is_root());
+        let forwarder = if is_library { None } else { target.forwarder(path, &start)? };
+        let file = forwarder.map_or_else(|| file.clone(), |bytes| PlannedFile::made(bytes, true));
+        added.push((place, PlannedFile { script: false, stand_in: true, ..file }));
+    }
+    files.extend(added);
+    Ok(())
+}
+
+fn start_of(path: &Path, length: usize) -> io::Result<Vec<u8>> {
+    let mut start = Vec::with_capacity(length);
+    fs::File::open(path)?.take(length as u64).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+fn unreadable(path: &Path, source: io::Error) -> InstallErrorKind {
+    InstallErrorKind::Io { action: "read", path: path.to_owned(), source }
+}
+
 fn parsed(text: &str) -> Result<TreePath, InstallErrorKind> {
     text.parse().map_err(|error: vocab::TreePathError| InstallErrorKind::Refused {
         path: text.to_owned(),
@@ -165,11 +207,8 @@ fn script(
     rest: &TreePath,
 ) -> Result<(TreePath, PlannedFile), InstallErrorKind> {
     let path = wheel.path_of(entry);
-    let unreadable = |source| InstallErrorKind::Io { action: "read", path: path.clone(), source };
-    let mut start = Vec::with_capacity(16);
-    let file = fs::File::open(&path).map_err(unreadable)?;
-    std::io::Read::read_to_end(&mut std::io::Read::take(file, 16), &mut start).map_err(unreadable)?;
-    if start.starts_with(b"#!python") {
+    let unreadable = |error| unreadable(&path, error);
+    if start_of(&path, 16).map_err(unreadable)?.starts_with(b"#!python") {
         let content = fs::read(&path).map_err(unreadable)?;
         if let Some((body, gui)) = script::python_body(&content) {
             return script_file(target.layout, target.python_script(rest, body, gui)?);

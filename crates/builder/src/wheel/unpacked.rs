@@ -58,8 +58,11 @@ pub struct Entry {
 impl Contents {
     /// Installing it makes scripts.
     pub fn has_scripts(&self) -> bool {
-        let scripts = format!("{}.data/scripts/", self.stem);
-        !self.entry_points.is_empty() || self.entries.iter().any(|entry| entry.path.as_str().starts_with(&scripts))
+        // Folders of `.data/data` are those of the platform: `Scripts` is Windows'.
+        let folders =
+            ["scripts/", "data/Scripts/", "data/scripts/"].map(|folder| format!("{}.data/{folder}", self.stem));
+        let is_script = |path: &TreePath| folders.iter().any(|folder| path.as_str().starts_with(folder));
+        !self.entry_points.is_empty() || self.entries.iter().any(|entry| is_script(&entry.path))
     }
 }
 

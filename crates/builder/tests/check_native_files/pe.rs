@@ -36,8 +36,8 @@ fn libraries_are_found_as_windows_finds_them() {
     for (library, expected) in cases {
         let files = [
             (MODULE, module(&[library]).bytes()),
-            ("bin/python312.dll", module(&[]).bytes()),
-            ("bin/vcruntime140.dll", module(&[]).bytes()),
+            ("python312.dll", module(&[]).bytes()),
+            ("vcruntime140.dll", module(&[]).bytes()),
             ("Lib/site-packages/pkg/Helper.dll", module(&[]).bytes()),
             ("Lib/site-packages/pkg.libs/msvcp140-1a2b.dll", module(&["kernel32.dll"]).bytes()),
         ];
@@ -80,6 +80,7 @@ fn files_are_checked_for_their_architecture() {
         // Installers carry launchers for every machine.
         ("Lib/site-packages/pip/w32.exe", file(I386, false), vec![]),
         ("bin/tool.exe", file(I386, false), vec!["is for another machine, not for windows-x64"]),
+        ("Scripts/tool.exe", file(I386, false), vec!["is for another machine, not for windows-x64"]),
     ];
     for (path, content, expected) in cases {
         assert_eq!(findings(WINDOWS, &[(path, content)]), expected, "for {path}");

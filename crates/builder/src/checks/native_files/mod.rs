@@ -217,7 +217,7 @@ impl FileCheck<'_> {
     /// Installers for Windows carry launchers for every kind of machine, which they copy to where they are needed.
     fn is_launcher(&self, path: &TreePath, binary: &Binary) -> bool {
         let fits = binary.archs.contains(&self.layout.platform.arch());
-        binary.os == Os::Windows && !fits && binary.is_program && !path.starts_with(&self.layout.scripts())
+        binary.os == Os::Windows && !fits && binary.is_program && !self.layout.is_among_programs(path)
     }
 
     /// Distributions carry programs and objects of other machines as data, device code for one. Only what this
@@ -228,7 +228,7 @@ impl FileCheck<'_> {
             expected: self.layout.platform.as_str().to_owned(),
             found: names.join(" and "),
         };
-        let is_data = binary.is_object || (binary.is_program && !path.starts_with(&self.layout.scripts()));
+        let is_data = binary.is_object || (binary.is_program && !self.layout.is_among_programs(path));
         if is_data { &mut judgement.warnings } else { &mut judgement.faults }.push(kind);
     }
 
