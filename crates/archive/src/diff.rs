@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn fixture() -> Manifest {
-        crate::read_manifest(include_bytes!("../../../fixtures/manifest/format-3.json")).unwrap()
+        crate::read_manifest(include_bytes!("../../../fixtures/manifest/format-4.json")).unwrap()
     }
 
     #[test]

@@ -13,7 +13,7 @@ fn repository(path: &str) -> PathBuf {
 }
 
 fn fixture() -> String {
-    fixture_of(3)
+    fixture_of(4)
 }
 
 fn fixture_of(format: u32) -> String {
@@ -22,12 +22,13 @@ fn fixture_of(format: u32) -> String {
 
 #[test]
 fn manifests_of_all_formats_are_read_and_written_byte_for_byte() {
-    for format in [1, 2, 3] {
+    for format in [1, 2, 3, 4] {
         let manifest = read_manifest(fixture_of(format).as_bytes()).unwrap();
         assert_eq!((manifest.format, manifest.distributions.len()), (format, 2));
         let parts = &manifest.artifact.as_ref().unwrap().parts;
         assert!(parts.iter().all(|part| part.identity.is_some() == (format > 1)));
         assert!(manifest.distributions.iter().all(|row| row.native.is_some() == (format > 2)));
+        assert_eq!(manifest.native.warnings.is_empty(), format < 4);
         assert_eq!(write_manifest(&manifest), fixture_of(format));
     }
 }
@@ -40,13 +41,15 @@ fn the_schema_knows_the_fixture_and_refuses_what_the_reader_refuses() {
     assert!(schema.is_valid(&manifest), "{:?}", schema.iter_errors(&manifest).next());
     let cases = [
         // (where, what is put there)
-        ("/format", serde_json::json!(4)),
+        ("/format", serde_json::json!(5)),
         ("/platform", serde_json::json!("linux-arm64")),
         ("/runtime", serde_json::json!("../x")),
         ("/config", serde_json::json!("abc")),
         ("/distributions/0/name", serde_json::json!("_x")),
         ("/distributions/0/origin", serde_json::json!({"kind": "guess"})),
         ("/distributions/0/native", serde_json::json!({"files": 1})),
+        ("/native/warnings/0/text", serde_json::json!(null)),
+        ("/native/warnings/0/more", serde_json::json!("x")),
         ("/rules/0/outcome", serde_json::json!("eaten")),
         ("/artifact/file", serde_json::json!("../x")),
         ("/artifact/parts/0/size", serde_json::json!(-1)),
@@ -68,12 +71,12 @@ fn the_schema_knows_the_fixture_and_refuses_what_the_reader_refuses() {
 
 #[test]
 fn another_format_is_refused_with_both_numbers() {
-    let text = fixture().replace("\"format\": 3,", "\"format\": 7,");
+    let text = fixture().replace("\"format\": 4,", "\"format\": 7,");
     let error = read_manifest(text.as_bytes()).unwrap_err();
-    assert_eq!(error.to_string(), "the manifest has format 7, this program reads formats 1 to 3");
+    assert_eq!(error.to_string(), "the manifest has format 7, this program reads formats 1 to 4");
     assert_eq!((error.code(), error.exit()), ("E_MANIFEST_FORMAT", Exit::Trust));
     // Nothing but the number is looked at.
-    assert_eq!(read_manifest(br#"{"format": 4, "new": []}"#).unwrap_err().code(), "E_MANIFEST_FORMAT");
+    assert_eq!(read_manifest(br#"{"format": 5, "new": []}"#).unwrap_err().code(), "E_MANIFEST_FORMAT");
     for text in ["", "[]", "{}", "null", "{\"format\": \"1\"}", "{\"format\": 1}", "{\"format\": -1}", "[[[["] {
         assert_eq!(read_manifest(text.as_bytes()).unwrap_err().code(), "E_MANIFEST_MALFORMED", "for {text:?}");
     }

@@ -15,7 +15,6 @@ use vocab::{
 use crate::Context;
 use crate::assemble::Assembled;
 use crate::base::{BaseTree, FileTable};
-use crate::checks::native_files::NativeFault;
 use crate::gather::Gathered;
 use crate::plan::Action;
 use crate::prepare::Prepared;
@@ -28,8 +27,6 @@ pub const INNER_MANIFEST: &str = "pydist.json";
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     pub native: NativeSummary,
-    /// What a whitelist entry let pass.
-    pub allowed_files: Vec<NativeFault>,
     /// What each distribution's native files are like; without those that have none.
     pub distributions: BTreeMap<DistributionName, NativeFiles>,
 }
@@ -212,7 +209,8 @@ pub fn parts(
 /// The manifest as it stands in the prefix. Without the imports that were run: whether they are depends on the machine,
 /// which the prefix and its artifact must not. The manifest beside the artifact has them.
 fn inner_manifest(manifest: &Manifest) -> Manifest {
-    let native = NativeSummary { imported: 0, allowed: 0, emulated: None, ..manifest.native.clone() };
+    let native =
+        NativeSummary { imported: 0, allowed: 0, emulated: None, warnings: Vec::new(), ..manifest.native.clone() };
     Manifest { native, ..manifest.clone() }
 }
 

@@ -1,7 +1,9 @@
 //! What a person is told before and after a build: rows of tables and a few lines, as plain data.
 
+use std::collections::BTreeMap;
+
 use vocab::foreign_text::printable_line;
-use vocab::{Distribution, Manifest, Outcome, PlatformKey};
+use vocab::{Distribution, DistributionName, Manifest, Outcome, PlatformKey};
 
 use crate::build::{Ending, Report};
 use crate::plan::{Action, Plan};
@@ -97,6 +99,7 @@ fn product_lines(manifest: &Manifest, bytes: &dyn Fn(u64) -> String) -> Vec<Stri
     if !needs.is_empty() {
         lines.push(format!("needs     {}; {} native files", needs.join(", "), manifest.native.files));
     }
+    lines.extend(warnings(manifest));
     if let Some(artifact) = &manifest.artifact {
         lines.push(format!(
             "packed    {} in {} parts, sha256 {}",
@@ -119,6 +122,18 @@ fn need(manifest: &Manifest, provider: &str) -> String {
         (Some(first), 0) => format!("{provider} {version} ({})", first.name),
         (Some(first), more) => format!("{provider} {version} ({} and {more} more)", first.name),
     }
+}
+
+/// Whose files or modules have faults that did not end the build, and how many each.
+fn warnings(manifest: &Manifest) -> Option<String> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for warning in &manifest.native.warnings {
+        *counts
+            .entry(warning.distribution.as_ref().map_or("the interpreter", DistributionName::as_str))
+            .or_default() += 1;
+    }
+    let owners: Vec<String> = counts.iter().map(|(owner, count)| format!("{owner} ({count})")).collect();
+    (!owners.is_empty()).then(|| format!("warnings  {}; the manifest lists them", owners.join(", ")))
 }
 
 /// What ran, and what did not.
@@ -168,7 +183,7 @@ mod tests {
 
     #[test]
     fn what_a_runtime_needs_is_told_with_those_that_need_it() {
-        let fixture = include_bytes!("../../../fixtures/manifest/format-3.json");
+        let fixture = include_bytes!("../../../fixtures/manifest/format-4.json");
         let mut manifest = archive::read_manifest(fixture).unwrap();
         let lines = |manifest: &Manifest| product_lines(manifest, &|bytes| bytes.to_string())[2].clone();
         assert_eq!(lines(&manifest), "needs     glibc 2.17 (numpy), glibcxx 3.4.19 (numpy); 21 native files");
@@ -176,5 +191,8 @@ mod tests {
         manifest.distributions[1].native = Some(NativeFiles { files: 1, needs });
         manifest.native.needs.insert("glibcxx".to_owned(), "3.4.21".to_owned());
         assert_eq!(lines(&manifest), "needs     glibc 2.17 (numpy and 1 more), glibcxx 3.4.21; 21 native files");
+        assert_eq!(warnings(&manifest).as_deref(), Some("warnings  numpy (1); the manifest lists them"));
+        manifest.native.warnings.clear();
+        assert_eq!(warnings(&manifest), None);
     }
 }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use builder::checks::imports::{CheckedDistribution, ImportCheck, ImportReport, check_imports};
+use builder::checks::imports::{CheckedDistribution, ImportCheck, ImportFailure, ImportReport, check_imports};
 use builder::checks::native_files::{NativeFault, NativeFaultKind};
 use builder::checks::whitelist::Whitelist;
 use context_support::context;
@@ -77,6 +77,7 @@ impl Runtime {
             sha256: Digest::of(name),
             files: paths,
             requires: Vec::new(),
+            requested: true,
         });
     }
 
@@ -91,6 +92,7 @@ impl Runtime {
             layout: self.layout,
             distributions: &self.distributions,
             whitelist: &self.whitelist,
+            libraries: &BTreeSet::new(),
             allowed_files: &self.allowed_files,
             strict_whitelist: self.strict,
             python_identity: Digest::of("python"),
@@ -262,7 +264,7 @@ fn c1_a_failure_that_is_not_listed_fails_the_check_and_can_be_pasted_into_the_li
     let hint = report.verdict().unwrap_err().hint().unwrap();
     assert!(hint.contains(r#""bad": {"#), "{hint}");
 
-    let snippet = report.snippet();
+    let snippet = &hint[hint.find('{').unwrap()..];
     runtime.allow(&snippet.replace("\"reason\": \"\"", "\"reason\": \"a test\""));
     let report = runtime.check();
     assert_eq!((exit_of(&report), report.allowed.len()), (Exit::Done, 1), "{snippet}");
@@ -463,6 +465,139 @@ fn the_users_environment_is_not_seen() {
     assert_eq!(failures(&report), [""; 0]);
     let left = fs::read_dir(runtime.root.path().join("store/tmp")).unwrap().count();
     assert_eq!(left, 0, "the folder that was home is removed");
+}
+
+/// An extension module of this machine's Python. `_json` imports in any package, `_zoneinfo` only with [`BROKEN`] undone.
+fn extension(name: &str) -> Vec<u8> {
+    let code = format!("import {name}; print({name}.__file__)");
+    let answer = Command::new(which::which("python3").unwrap()).args(["-c", &code]).output().unwrap();
+    fs::read(String::from_utf8(answer.stdout).unwrap().trim()).expect("this Python has it as a file")
+}
+
+/// A package in which `_zoneinfo` is loaded and then fails.
+const BROKEN: &[u8] = b"import sys\nsys.modules['zoneinfo'] = None\n";
+
+fn warnings(report: &ImportReport) -> Vec<String> {
+    report.warnings.iter().map(|failure| format!("{}: {}", failure.distribution, failure.module)).collect()
+}
+
+/// case field-cv2-import-order
+#[test]
+fn a_module_that_only_its_package_loads_is_judged_by_the_packages_import() {
+    let mut runtime = Runtime::new();
+    // The package loads it by its own name, after which it is not imported once more; so does cv2.
+    let code = b"import importlib.machinery, importlib.util, os, sys\npath = os.path.join(os.path.dirname(__file__), '_zoneinfo.so')\nloader = importlib.machinery.ExtensionFileLoader('_zoneinfo', path)\nspec = importlib.util.spec_from_file_location('_zoneinfo', path, loader=loader)\nloader.create_module(spec)\nsys.modules['zoneinfo'] = None\n";
+    runtime.install("cv", &[("cv/__init__.py", code), ("cv/_zoneinfo.so", &extension("_zoneinfo"))]);
+    let report = runtime.check();
+    assert_eq!((exit_of(&report), report.imported, warnings(&report)), (Exit::Done, 1, vec![]), "{report:?}");
+    let inner = runtime.layout.site_packages().join(&"cv/_zoneinfo.so".parse().unwrap());
+    assert!(report.loaded.contains(&inner) && report.passed.contains(&"cv".parse().unwrap()), "{report:?}");
+    let again = runtime.check();
+    assert_eq!((again.cached, again.loaded), (1, report.loaded), "both are remembered");
+}
+
+/// case platform-3.10.11-pil, case field-ipykernel-debugpy
+#[test]
+fn what_nothing_that_imports_needs_is_a_warning() {
+    let (works, fails) = (extension("_json"), extension("_zoneinfo"));
+    let cases: [(&[(&str, &[u8])], &[&str], &[&str]); 5] = [
+        // (files, warnings, failures)
+        // The loader takes it, and it fails by itself.
+        (&[("pkg/__init__.py", BROKEN), ("pkg/_zoneinfo.so", &fails)], &["pkg._zoneinfo"], &[]),
+        // The loader refuses it, and the distribution has another module that works.
+        (&[("pkg/__init__.py", b""), ("pkg/_json.so", &works), ("pkg/pool.so", b"none")], &["pkg.pool"], &[]),
+        // It is all that there is.
+        (&[("pkg/__init__.py", b""), ("pkg/core.so", b"none")], &[], &["pkg.core"]),
+        // Its own package fails.
+        (
+            &[
+                ("pkg/__init__.py", b""),
+                ("pkg/_json.so", &works),
+                ("pkg/deep/__init__.py", b"1/0"),
+                ("pkg/deep/_json.so", &works),
+            ],
+            &[],
+            &["pkg.deep._json"],
+        ),
+        // Nothing is around it.
+        (&[("pkg/__init__.py", b""), ("pkg/_json.so", &works), ("core.so", b"none")], &[], &["core"]),
+    ];
+    for (files, expected, failed) in cases {
+        let mut runtime = Runtime::new();
+        runtime.install("dist", files);
+        let report = runtime.check();
+        let names = |failures: &[ImportFailure]| failures.iter().map(|it| it.module.clone()).collect::<Vec<_>>();
+        let names_of_files: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
+        assert_eq!(names(&report.warnings), expected, "for {names_of_files:?}: {report:?}");
+        assert_eq!(names(&report.failures), failed, "for {names_of_files:?}: {report:?}");
+        runtime.strict = true;
+        let report = runtime.check();
+        assert_eq!((report.warnings.len(), report.failures.len()), (0, expected.len() + failed.len()), "--strict");
+    }
+}
+
+#[test]
+fn a_whitelist_entry_silences_a_warning() {
+    let mut runtime = Runtime::new();
+    runtime.install("dist", &[("pkg/__init__.py", BROKEN), ("pkg/_zoneinfo.so", &extension("_zoneinfo"))]);
+    runtime.allow(r#"{"dist-*": {"pkg._zoneinfo": ""}}"#);
+    let report = runtime.check();
+    assert_eq!((report.warnings.len(), report.allowed.len(), report.unused.len()), (0, 1, 0), "{report:?}");
+}
+
+/// case field-top-level-tests
+#[test]
+fn case_field_top_level_tests_what_a_wheel_ships_by_accident_fails_no_check() {
+    let broken = b"import pytest_of_nobody\n";
+    // Not `test`, which this machine's standard library has.
+    for name in ["tests", "examples", "docs", "scripts", "setup"] {
+        let mut runtime = Runtime::new();
+        let file = format!("{name}/__init__.py");
+        runtime.install("htl", &[("htl/__init__.py", b""), (&file, broken)]);
+        let report = runtime.check();
+        assert_eq!((exit_of(&report), warnings(&report)), (Exit::Done, vec![format!("htl: {name}")]));
+        runtime.strict = true;
+        assert_eq!(exit_of(&runtime.check()), Exit::Check);
+        // All that there is, or what the distribution is for.
+        for distribution in ["only", name] {
+            let mut runtime = Runtime::new();
+            runtime.install(distribution, &[(&file, broken)]);
+            assert_eq!(exit_of(&runtime.check()), Exit::Check, "{name} of {distribution}");
+        }
+    }
+}
+
+#[test]
+fn what_came_along_may_lack_what_its_metadata_does_not_ask_for() {
+    let cases = [
+        // (requested, requires, exit)
+        (true, "", Exit::Check),
+        (false, "", Exit::Done),
+        (false, "there>=1", Exit::Done),
+        (false, "not_in_this_runtime; sys_platform == 'win32'", Exit::Done),
+        // Left out by a rule.
+        (false, "not_in_this_runtime", Exit::Check),
+    ];
+    for (requested, requires, exit) in cases {
+        let mut runtime = Runtime::new();
+        runtime.install("there", &[("there.py", b"")]);
+        runtime.install("integration", &[("integration.py", b"import not_in_this_runtime\n")]);
+        runtime.distributions[1].requested = requested;
+        runtime.distributions[1].requires = vec![requires.to_owned()];
+        assert_eq!(exit_of(&runtime.check()), exit, "for {requires:?}, requested: {requested}");
+    }
+}
+
+#[test]
+fn what_imports_load_is_told_whoever_imports_it_first() {
+    let mut runtime = Runtime::new();
+    let file = extension("_json");
+    runtime.install("lib", &[("lib/__init__.py", b"import lib._json\n"), ("lib/_json.so", &file)]);
+    runtime.install("user", &[("user.py", b"import lib\n")]);
+    runtime.install("lazy", &[("lazy/__init__.py", b""), ("lazy/opened.so.1", &file)]);
+    let report = runtime.check();
+    let loaded: Vec<&str> = report.loaded.iter().map(TreePath::file_name).collect();
+    assert_eq!((exit_of(&report), loaded), (Exit::Done, vec!["_json.so"]), "{report:?}");
 }
 
 #[test]

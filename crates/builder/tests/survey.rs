@@ -242,7 +242,7 @@ fn two_manifests_are_compared_with_sizes_rules_and_what_an_update_costs() {
 #[test]
 fn attack_7_a_hostile_manifest_controls_neither_a_terminal_nor_a_runner() {
     let desk = desk();
-    let former = include_str!("../../../fixtures/manifest/format-3.json");
+    let former = include_str!("../../../fixtures/manifest/format-4.json");
     let mut manifest: Value = serde_json::from_str(former).unwrap();
     for pointer in ["/base/origin", "/base/absent/0", "/distributions/0/version", "/distributions/0/licence"] {
         *manifest.pointer_mut(pointer).unwrap() = json!(HOSTILE_TEXT);

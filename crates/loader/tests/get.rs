@@ -71,7 +71,7 @@ impl Place {
 
     /// Another `build` is another build.
     fn publish_as(&mut self, text: &str, build: &str, day: u32, channel: Channel, signed: bool) -> Entry {
-        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/manifest/format-3.json");
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/manifest/format-4.json");
         let mut manifest: Manifest = serde_json::from_slice(&fs::read(fixture).unwrap()).unwrap();
         manifest.runtime = "3.12.10-atls".parse().unwrap();
         manifest.build_key = Digest::of(build);

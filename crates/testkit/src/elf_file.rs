@@ -12,6 +12,17 @@ pub struct ElfFile<'a> {
     pub runpath: &'a str,
     /// Library and symbol version.
     pub versions: &'a [(&'a str, &'a str)],
+    /// Functions that it defines, in tables of this kind; without any table when empty.
+    pub defines: &'a [&'a str],
+    pub table: HashTable,
+}
+
+/// How functions are found by their names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HashTable {
+    #[default]
+    Gnu,
+    Old,
 }
 
 impl ElfFile<'_> {
@@ -39,9 +50,19 @@ impl ElfFile<'_> {
         }
         // The file: header, two program headers, dynamic section, versions, strings. Addresses are offsets.
         let dynamic_at = 64 + 2 * 56;
-        let entries = dynamic.len() + 4;
+        let functions: Vec<(&str, u64)> = self.defines.iter().map(|name| (*name, index(name))).collect();
+        let has_table = !functions.is_empty();
+        let entries = dynamic.len() + 4 + if has_table { 2 } else { 0 };
         let needs_at = dynamic_at + 16 * entries;
-        let strings_at = needs_at + needs.len();
+        let symbols_at = needs_at + needs.len();
+        let symbols = if has_table { symbols(&functions) } else { Vec::new() };
+        let hash_at = symbols_at + symbols.len();
+        let hash = if has_table { self.hash_table() } else { Vec::new() };
+        let strings_at = hash_at + hash.len();
+        if has_table {
+            let tag = if self.table == HashTable::Gnu { 0x6fff_fef5 } else { 4 };
+            dynamic.extend([(6, symbols_at as u64), (tag, hash_at as u64)]);
+        }
         let total = strings_at + strings.len();
         dynamic.extend([(5, strings_at as u64), (0x6fff_ffff, self.versions.len() as u64)]);
         dynamic.extend([(0x6fff_fffe, needs_at as u64), (0, 0)]);
@@ -58,7 +79,44 @@ impl ElfFile<'_> {
         }
         bytes.extend(dynamic.iter().flat_map(|(tag, value)| [*tag, *value]).flat_map(u64::to_le_bytes));
         bytes.extend(needs);
+        bytes.extend(symbols);
+        bytes.extend(hash);
         bytes.extend(strings);
         bytes
     }
+
+    /// With one bucket, so that each look-up passes over all.
+    fn hash_table(&self) -> Vec<u8> {
+        let count = self.defines.len() as u32;
+        let words: Vec<u32> = match self.table {
+            HashTable::Gnu => {
+                let hash = |name: &str| {
+                    name.bytes().fold(5381u32, |hash, byte| hash.wrapping_mul(33).wrapping_add(byte.into()))
+                };
+                let chain = self.defines.iter().enumerate().map(|(index, name)| {
+                    let is_last = index + 1 == self.defines.len();
+                    hash(name) & !1 | u32::from(is_last)
+                });
+                // One bucket, symbols from 1 on, one word of a filter that lets all pass.
+                [1, 1, 1, 0, !0, !0, 1].into_iter().chain(chain).collect()
+            }
+            HashTable::Old => {
+                let chain = (1..=count).map(|index| if index < count { index + 1 } else { 0 });
+                [1, count + 1, 1, 0].into_iter().chain(chain).collect()
+            }
+        };
+        words.into_iter().flat_map(u32::to_le_bytes).collect()
+    }
+}
+
+/// The first one is none; the others lie in some section.
+fn symbols(functions: &[(&str, u64)]) -> Vec<u8> {
+    let mut bytes = vec![0; 24];
+    for (_, name) in functions {
+        bytes.extend((*name as u32).to_le_bytes());
+        bytes.extend([0x12, 0]);
+        bytes.extend(1u16.to_le_bytes());
+        bytes.extend([0; 16]);
+    }
+    bytes
 }

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ArtifactFormat, Digest, DistributionName, PlatformKey, PythonVersion, TreePath, VersionString};
 
-/// The number in `format`. Formats 1, whose parts had no `identity`, and 2, which knew no `needs-native-runner` and whose
-/// distributions had no `native`, can be read as well; any other is refused.
-pub const MANIFEST_FORMAT: u32 = 3;
+/// The number in `format`. Formats 1, whose parts had no `identity`, 2, which knew no `needs-native-runner` and whose
+/// distributions had no `native`, and 3, which had no `warnings`, can be read as well; any other is refused.
+pub const MANIFEST_FORMAT: u32 = 4;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -187,6 +187,23 @@ pub struct NativeSummary {
     /// The highest symbol versions or system version needed: `glibc` → `2.17`, `glibcxx` → `3.4.29`, `macos` → `11.0`,
     /// `windows` → `6.1`.
     pub needs: BTreeMap<String, String>,
+    /// What is wrong and did not end the build, most of it in files that nothing which imports needs. Sorted. Empty in
+    /// formats before 4.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<NativeWarning>,
+}
+
+/// One finding about a native file or a module.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NativeWarning {
+    /// Absent for the base interpreter and copied files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distribution: Option<DistributionName>,
+    /// A path below the prefix, or a module's name.
+    pub subject: String,
+    /// What is said of it: `needs libtbb.so.12, which is nowhere`.
+    pub text: String,
 }
 
 /// Imports that ran in an emulator.

@@ -99,7 +99,7 @@ impl Runtime {
     }
 
     fn manifest(&self) -> Manifest {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/manifest/format-3.json");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/manifest/format-4.json");
         let mut manifest = read_manifest(&fs::read(path).unwrap()).unwrap();
         manifest.artifact = None;
         manifest.clashes = Vec::new();

@@ -4,17 +4,18 @@ usage: python -I -X pycache_prefix=FOLDER import_driver.py JOB.json
 
 The job: {"mode": "fork", "group" or "spawn", "modules": [...], "jobs": 2, "limit": seconds, "results": FILE,
 "scratch": FOLDER, "launcher": [words before the name of a program]}. One JSON line per module is appended to the
-results file as it becomes known.
+results file as it becomes known. What was imported has "loaded": the native files of the prefix, as paths below it,
+that are loaded now; in the mode "fork" without those that the process it was forked from has told.
 
 "fork" is the fast way and tells successes only: a process that has imported `a` is forked for `a.b` and `a.c`, so
 what packages share is imported once. The order of imports in each process is that of a fresh interpreter. A module
-without a line has to be tried again by "spawn".
+without a line has to be tried again by "spawn". Packages that are only on the way to a module have a line, too.
 
 "group" is for where there is no fork and starting a process takes long: one process imports the modules of one
 top-level package, one after the other. It tells successes only, too.
 
 "spawn": a fresh interpreter for each, which tells failures too:
-{"module", "ended": "error" | "crash" | "timeout", "error", "missing": name of the module that was not found}.
+{"module", "ended": "error" | "crash" | "timeout", "error", "missing": name of the module that was not found, "loaded"}.
 
 For "fork" the job may also have "after": {package: [packages whose import is waited for]}, so that nothing is compiled
 twice side by side; "bytecode": {folder of sources: folder that keeps their byte code, or null for the usual one};
@@ -30,9 +31,22 @@ import sys
 import time
 
 MAX_ERROR = 1500
+# As the system names what lies there: Linux and macOS without links, Windows as it was asked for.
+PREFIX = os.path.join(sys.prefix if os.name == "nt" else os.path.realpath(sys.prefix), "")
+# What a process that this one was forked from has told already.
+told = set()
 
 
 def attempt(module):
+    result = attempt_import(module)
+    loaded = loaded_files() - told
+    if result["ended"] == "imported":
+        told.update(loaded)
+    result["loaded"] = sorted(loaded)
+    return result
+
+
+def attempt_import(module):
     try:
         importlib.import_module(module)
     except BaseException as error:  # an import may well call sys.exit
@@ -42,6 +56,57 @@ def attempt(module):
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         return {"module": module, "ended": "error", "error": text[:MAX_ERROR], "missing": missing}
     return {"module": module, "ended": "imported"}
+
+
+def loaded_files():
+    """The native files of the prefix that this process has loaded, as paths below it."""
+    try:
+        if sys.platform == "linux":
+            paths = mapped_files()
+        elif sys.platform == "darwin":
+            paths = dyld_images()
+        else:
+            paths = windows_modules()
+    except Exception:  # What is asked for the list may lack something itself; Python knows its own modules.
+        paths = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    start = os.path.normcase(PREFIX)
+    known = [path for path in paths if path and not path.endswith((".py", ".pyc"))]
+    below = {path[len(PREFIX) :] for path in known if os.path.normcase(path).startswith(start)}
+    return {path.replace(os.sep, "/") for path in below}
+
+
+def mapped_files():
+    with open("/proc/self/maps", "rb") as maps:
+        lines = [line for line in maps if b"/" in line]
+    return {os.fsdecode(line[line.index(b"/") :].rstrip(b"\n")) for line in lines}
+
+
+def dyld_images():
+    import ctypes
+
+    dyld = ctypes.CDLL(None)
+    dyld._dyld_get_image_name.restype = ctypes.c_char_p
+    names = [dyld._dyld_get_image_name(index) for index in range(dyld._dyld_image_count())]
+    return {os.path.realpath(os.fsdecode(name)) for name in names if name and not name.startswith(b"/usr/lib/")}
+
+
+def windows_modules():
+    import ctypes
+    from ctypes import wintypes
+
+    kernel = ctypes.WinDLL("kernel32")
+    kernel.GetCurrentProcess.restype = wintypes.HANDLE
+    process = wintypes.HANDLE(kernel.GetCurrentProcess())
+    handles = (wintypes.HMODULE * 8192)()
+    size = wintypes.DWORD()
+    if not kernel.K32EnumProcessModules(process, handles, ctypes.sizeof(handles), ctypes.byref(size)):
+        raise OSError("no list of modules")
+    name = ctypes.create_unicode_buffer(32768)
+    names = set()
+    for handle in handles[: size.value // ctypes.sizeof(wintypes.HMODULE)]:
+        if kernel.GetModuleFileNameW(wintypes.HMODULE(handle), name, len(name)):
+            names.add(name.value)
+    return names
 
 
 def append(path, row):
@@ -186,7 +251,7 @@ def run_child(forker, package, sink):
     result = attempt(package.name)
     signal.alarm(0)
     imported = result["ended"] == "imported"
-    if imported and package.wanted:
+    if imported and (package.wanted or result["loaded"]):
         append(forker.job["results"], result)
     os.write(sink, b"x")
     if imported and package.children:
@@ -433,6 +498,7 @@ def main(arguments):
             keep_bytecode(job["bytecode"])
         if job.get("compiled"):
             keep_compiled(job["compiled"])
+        told.update(loaded_files())
         # Twice as many at the top, since some there wait for others of which all modules are still to be imported.
         Forker(job).explore(tree_of(job["modules"]), 2 * job["jobs"])
     elif job["mode"] == "group":

@@ -6,18 +6,16 @@ use vocab::{Digest, Fault};
 
 use super::Verification;
 use crate::Context;
+use crate::checks::native_files::NativeReport;
 use crate::checks::{CheckedDistribution, ImportCheck, ImportReport, check_imports};
-use crate::finish::Findings;
 
 pub(super) fn verify_imports(
     context: &Context,
     it: &Verification<'_>,
-    findings: &mut Findings,
-) -> Result<(), Box<dyn Fault>> {
-    let Some(all) = &it.assembled.installed else { return Ok(()) };
+    native: &NativeReport,
+) -> Result<ImportReport, Box<dyn Fault>> {
+    let all = it.assembled.installed.iter().flat_map(|all| &all.distributions);
     let distributions: Vec<CheckedDistribution> = all
-        .distributions
-        .iter()
         .zip(it.gathered)
         .map(|(installed, gathered)| CheckedDistribution {
             name: installed.name.clone(),
@@ -25,6 +23,7 @@ pub(super) fn verify_imports(
             sha256: gathered.wheel.contents.sha256,
             files: installed.files.iter().map(|file| file.path.clone()).collect(),
             requires: gathered.wheel.contents.metadata.requires.clone(),
+            requested: gathered.requested,
         })
         .collect();
     let copied: String = it.assembled.copied.iter().map(|file| format!("{} {}\n", file.sha256, file.path)).collect();
@@ -33,7 +32,8 @@ pub(super) fn verify_imports(
         layout: it.tree.layout,
         distributions: &distributions,
         whitelist: it.whitelist,
-        allowed_files: &findings.allowed_files,
+        allowed_files: &native.allowed,
+        libraries: &native.libraries_named_like_modules(it.tree.layout),
         strict_whitelist: it.strict,
         python_identity: Digest::of(format!("{}\n{copied}", it.tree.identity)),
         emulator: it.emulator,
@@ -44,9 +44,7 @@ pub(super) fn verify_imports(
         context.note(format!("the whitelist entry for `{}` in `{}` was not needed", unused.module, unused.wheel));
     }
     tell_gaps(context, &report);
-    report.verdict()?;
-    report.add_to(&mut findings.native);
-    Ok(())
+    Ok(report)
 }
 
 /// By name and how often: what could not be tried, though nothing is wrong with the runtime.

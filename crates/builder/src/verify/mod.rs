@@ -1,7 +1,10 @@
-//! The checks of a staged prefix, in order: requirements, paths of this machine and binaries, imports.
+//! The checks of a staged prefix, in order: requirements, paths of this machine and binaries, imports. What imports load
+//! decides which faults of binaries count, so both are judged together, at the end.
 
+mod failures;
 mod import_check;
 mod static_files;
+mod warnings;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,8 +15,9 @@ use vocab::{DistributionName, Exit, Fault, PlatformKey, PythonVersion};
 use crate::Context;
 use crate::assemble::Assembled;
 use crate::base::BaseTree;
-use crate::checks::Whitelist;
+use crate::checks::native_files::{Evidence, Imported, NativeReport};
 use crate::checks::paths::LeakedPath;
+use crate::checks::{ImportReport, Whitelist};
 use crate::consistency::{self, Member, Unmet};
 use crate::emulator::Emulator;
 use crate::finish::Findings;
@@ -22,6 +26,7 @@ use crate::prepare::Prepared;
 use crate::resolve;
 use crate::steps::Steps;
 
+use self::failures::verdict;
 use self::import_check::verify_imports;
 use self::static_files::verify_static;
 
@@ -40,6 +45,14 @@ pub struct Verification<'a> {
     /// Runs the prefix's interpreter where this machine cannot.
     pub emulator: Option<&'a Emulator>,
     pub today: Date,
+}
+
+impl Verification<'_> {
+    /// The file name of a distribution's wheel.
+    fn wheel_of(&self, name: &DistributionName) -> Option<String> {
+        let gathered = self.gathered.iter().find(|gathered| gathered.name == *name)?;
+        Some(gathered.wheel.contents.file_name.to_string())
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -101,12 +114,58 @@ pub fn imports(it: &Verification<'_>) -> bool {
 }
 
 pub fn verify(context: &Context, it: &Verification<'_>, steps: &mut Steps) -> Result<Findings, Box<dyn Fault>> {
-    steps.run(context, "check paths and binaries", || verify_static(context, it)).and_then(|mut findings| {
-        if imports(it) {
-            steps.run(context, "check imports", || verify_imports(context, it, &mut findings))?;
-        }
-        Ok(findings)
-    })
+    let runs_imports = imports(it);
+    let native = steps.run(context, "check paths and binaries", || {
+        let report = verify_static(context, it)?;
+        if runs_imports { Ok(Checked::Open(report)) } else { conclude(context, it, report, None).map(Checked::Judged) }
+    })?;
+    match native {
+        Checked::Judged(findings) => Ok(findings),
+        Checked::Open(report) => steps.run(context, "check imports", || {
+            let imports = verify_imports(context, it, &report)?;
+            conclude(context, it, report, Some(imports))
+        }),
+    }
+}
+
+/// How far the static check is.
+enum Checked {
+    Judged(Findings),
+    /// Imports will tell what counts.
+    Open(NativeReport),
+}
+
+/// What both checks have found, weighed: an error, or what the manifest will tell.
+fn conclude(
+    context: &Context,
+    it: &Verification<'_>,
+    mut native: NativeReport,
+    imports: Option<ImportReport>,
+) -> Result<Findings, Box<dyn Fault>> {
+    let layout = it.tree.layout;
+    let wheel_of = |name: &DistributionName| it.wheel_of(name);
+    if !it.strict {
+        let imported =
+            imports.as_ref().map(|report| Imported { loaded: report.loaded.clone(), passed: report.passed.clone() });
+        let is_portable = |name: &DistributionName| wheel_of(name).is_some_and(|wheel| wheel.ends_with("-any.whl"));
+        native.weigh(&Evidence { os: layout.platform.os(), imported: imported.as_ref(), is_portable: &is_portable });
+    }
+    let unneeded = warnings::unneeded(&native, imports.as_ref(), layout, it.machine);
+    for line in warnings::lines(&unneeded) {
+        context.warn("W_NATIVE", line, Some(layout.platform.to_string()), None);
+    }
+    let of_native = native.verdict().map_err(|faults| faults.with(native.exceptions(layout)));
+    verdict(of_native, imports.as_ref().map_or(Ok(()), ImportReport::verdict))?;
+    let distributions =
+        it.gathered.iter().filter_map(|it| Some((it.name.clone(), native.files_of(&it.name)?))).collect();
+    let mut summary = native.summary();
+    summary.warnings = unneeded;
+    summary.warnings.extend(warnings::others(&native));
+    summary.warnings.sort();
+    if let Some(report) = imports {
+        report.add_to(&mut summary);
+    }
+    Ok(Findings { native: summary, distributions })
 }
 
 /// A rule that leaves something out names what it breaks.

@@ -11,16 +11,13 @@ use super::{Verification, VerifyError, verify_requirements};
 use crate::Context;
 use crate::checks::native_files::{Ceilings, NativePolicy, NativeReport, check_native_files};
 use crate::checks::paths::leaked_paths;
-use crate::finish::Findings;
 
-pub(super) fn verify_static(context: &Context, it: &Verification<'_>) -> Result<Findings, Box<dyn Fault>> {
+/// What is wrong, less what the whitelist lets pass; what of it counts is not decided yet.
+pub(super) fn verify_static(context: &Context, it: &Verification<'_>) -> Result<NativeReport, Box<dyn Fault>> {
     verify_requirements(context, it)?;
     let mut report = looked_through(context, it)?;
     let system_base = it.prepared.base.source == BaseSource::System;
-    let wheel_of = |name: &DistributionName| {
-        it.gathered.iter().find(|gathered| gathered.name == *name).map(|it| it.wheel.contents.file_name.to_string())
-    };
-    report.allow(it.whitelist, it.tree.layout, &wheel_of);
+    report.allow(it.whitelist, it.tree.layout, &|name| it.wheel_of(name));
     if let Some(first) = report.warnings.first() {
         let count = report.warnings.len();
         let more = if count > 1 { format!(", and {} more like it", count - 1) } else { String::new() };
@@ -33,10 +30,7 @@ pub(super) fn verify_static(context: &Context, it: &Verification<'_>) -> Result<
             }),
         );
     }
-    report.verdict()?;
-    let distributions =
-        it.gathered.iter().filter_map(|it| Some((it.name.clone(), report.files_of(&it.name)?))).collect();
-    Ok(Findings { native: report.summary(), allowed_files: report.allowed, distributions })
+    Ok(report)
 }
 
 /// Reads the tree, unless one of the very same files was read before and named no path of this machine.

@@ -18,6 +18,8 @@ fn whole_files() -> Vec<(&'static str, Vec<u8>)> {
         rpath: "$ORIGIN/../lib",
         runpath: "$ORIGIN",
         versions: &[("libc.so.6", "GLIBC_2.17"), ("libc.so.6", "GLIBC_2.28")],
+        defines: &["PyInit_core", "other"],
+        ..ElfFile::default()
     };
     let macho = MachoFile {
         install_name: "@rpath/liba.dylib",

@@ -12,12 +12,12 @@ mod pe;
 use std::path::Path;
 
 use builder::checks::native_files::{
-    Ceilings, NativeFaultKind, NativePolicy, NativeReport, Provider, check_native_files,
+    Ceilings, Evidence, Imported, NativeFaultKind, NativePolicy, NativeReport, Provider, check_native_files,
 };
 use builder::checks::whitelist::Whitelist;
 use support::write;
-use testkit::elf_file::{AARCH64, X86_64};
-use testkit::macho_file::kind;
+use testkit::elf_file::{AARCH64, HashTable, X86_64};
+use testkit::macho_file::{cpu, kind, load};
 use testkit::{ElfFile, MachoFile, PeFile};
 use vocab::{DistributionName, Exit, Fault, NativeFiles, TreeLayout, TreePath};
 
@@ -202,6 +202,116 @@ fn search_paths_of_the_building_machine_are_faults_and_others_outside_are_warnin
     let report = check(prefix.path(), "linux-x64");
     assert!(matches!(report.faults[0].kind, NativeFaultKind::BuildMachinePath { .. }), "{:?}", report.faults);
     assert_eq!((report.faults.len(), report.warnings.len()), (1, 2));
+}
+
+#[test]
+fn modules_are_told_from_libraries_by_the_function_that_python_calls() {
+    let prefix = tempfile::tempdir().unwrap();
+    let place = |name: &str| format!("{SITE}/pkg/{name}.so");
+    let file = |defines, table| ElfFile { defines, table, ..library(&[]) }.bytes();
+    let cases = [
+        // (file name, content, whether it is a module)
+        ("by_gnu", file(&["other", "PyInit_by_gnu"], HashTable::Gnu), true),
+        ("by_old", file(&["PyInit_by_old", "other"], HashTable::Old), true),
+        ("libplugin", file(&["qt_plugin", "PyInit_plugin"], HashTable::Gnu), false),
+        ("libold", file(&["qt_plugin"], HashTable::Old), false),
+        ("__init__", file(&["PyInit_pkg"], HashTable::Gnu), true),
+        ("unknown", file(&[], HashTable::Gnu), true),
+    ];
+    for (name, content, _) in &cases {
+        write(prefix.path(), &place(name), content);
+    }
+    let libraries = check(prefix.path(), "linux-x64").libraries_named_like_modules(layout("linux-x64"));
+    for (name, _, is_module) in cases {
+        assert_eq!(!libraries.contains(&place(name).parse().unwrap()), is_module, "for {name}");
+    }
+}
+
+/// The faults of these files, all of `pkg`, that count, by the name of the file.
+fn weighed(platform: &str, files: &[(&str, Vec<u8>)], imported: Option<&Imported>) -> Vec<String> {
+    let prefix = tempfile::tempdir().unwrap();
+    files.iter().for_each(|(path, content)| drop(write(prefix.path(), path, content)));
+    let pkg = |_: &TreePath| Some("pkg".parse().unwrap());
+    let mut report =
+        check_native_files(prefix.path(), layout(platform), &NativePolicy::strict(ceilings(platform)), &pkg).unwrap();
+    let all = report.faults.len();
+    let os = platform.parse::<vocab::PlatformKey>().unwrap().os();
+    report.weigh(&Evidence { os, imported, is_portable: &|_| false });
+    assert_eq!(report.faults.len() + report.unneeded.len(), all, "none is lost");
+    report.faults.iter().map(|fault| fault.file.file_name().to_owned()).collect()
+}
+
+/// case field-ipykernel-debugpy, case field-opencv-libxcb
+#[test]
+fn where_nothing_is_imported_what_modules_lead_to_counts_and_nothing_else() {
+    let needs = |needed: &[&str]| ElfFile { runpath: "$ORIGIN", ..library(needed) }.bytes();
+    let versions = [("libc.so.6", "GLIBC_2.34")];
+    let on_request = ElfFile { versions: &versions, defines: &["attach"], ..library(&["libc.so.6"]) }.bytes();
+    let linux = [
+        ("lib/python3.12/site-packages/pkg/core.so", needs(&["libmiddle.so.1"])),
+        ("lib/python3.12/site-packages/pkg/libmiddle.so.1", needs(&["libgomp.so.1"])),
+        ("lib/python3.12/site-packages/pkg/attach.so", on_request),
+        ("lib/python3.12/site-packages/pkg/libplugin.so.5", needs(&["libmimerapi.so"])),
+    ];
+    assert_eq!(weighed("linux-x64", &linux, None), ["libmiddle.so.1"]);
+    // Of a distribution without modules every library counts: `ctypes` opens it.
+    assert_eq!(weighed("linux-x64", &linux[1..], None), ["attach.so", "libmiddle.so.1", "libplugin.so.5"]);
+
+    let macho = |libraries: &[(u32, &str)]| MachoFile { libraries, cpu: cpu::X86_64, ..MachoFile::default() }.bytes();
+    let macos = [
+        ("lib/python3.12/site-packages/pkg/core.so", macho(&[(load::LIBRARY, "@loader_path/libmiddle.dylib")])),
+        ("lib/python3.12/site-packages/pkg/libmiddle.dylib", macho(&[(load::LIBRARY, "@rpath/libomp.dylib")])),
+        ("lib/python3.12/site-packages/pkg/libplugin.dylib", macho(&[(load::LIBRARY, "@rpath/libmimer.dylib")])),
+    ];
+    assert_eq!(weighed("macosx-x64", &macos, None), ["libmiddle.dylib"]);
+
+    let pe = |imports: &[&str]| PeFile { imports, ..PeFile::default() }.bytes();
+    let windows = [
+        ("Lib/site-packages/pkg/core.pyd", pe(&["MIDDLE.dll"])),
+        ("Lib/site-packages/pkg/middle.dll", pe(&["MSVCP140.dll"])),
+        ("Lib/site-packages/pkg/plugin.dll", pe(&["fbclient.dll"])),
+    ];
+    assert_eq!(weighed("windows-x64", &windows, None), ["middle.dll"]);
+}
+
+#[test]
+fn where_imports_were_run_a_fault_counts_in_what_they_loaded() {
+    let files = [
+        ("lib/python3.12/site-packages/pkg/lib_gbm.so", library(&["libgomp.so.1"]).bytes()),
+        ("lib/python3.12/site-packages/pkg/bridge.so", library(&["libtbb.so.12"]).bytes()),
+    ];
+    let imported = |loaded: &[&str], passed: bool| Imported {
+        loaded: loaded.iter().map(|file| format!("{SITE}/pkg/{file}").parse().unwrap()).collect(),
+        passed: passed.then(|| "pkg".parse().unwrap()).into_iter().collect(),
+    };
+    // It imported, since this machine happens to have what others lack.
+    assert_eq!(weighed("linux-x64", &files, Some(&imported(&["lib_gbm.so"], true))), ["lib_gbm.so"]);
+    assert_eq!(weighed("linux-x64", &files, Some(&imported(&[], true))), [""; 0]);
+    assert_eq!(weighed("linux-x64", &files, Some(&imported(&[], false))), ["bridge.so", "lib_gbm.so"]);
+}
+
+/// case field-opencv-libxcb
+#[test]
+fn the_same_fault_of_many_files_is_told_once_with_entries_to_paste() {
+    let prefix = tempfile::tempdir().unwrap();
+    for name in ["a", "b", "c", "d"] {
+        write(prefix.path(), &format!("{SITE}/pkg/{name}.so"), library(&["libfoo.so.1"]).bytes());
+    }
+    let report = check(prefix.path(), "linux-x64");
+    let wheel_of = |_: &DistributionName| Some("pkg-1.0-py3-none-any.whl".to_owned());
+    let error = report.verdict().unwrap_err().with(report.exceptions(layout("linux-x64")));
+    assert_eq!(
+        error.to_string().replace(SITE, "SITE"),
+        "4 faults in native files\n  pkg: `SITE/pkg/a.so` needs libfoo.so.1, which is nowhere; the same holds for \
+         `SITE/pkg/b.so` and 2 more"
+    );
+    let hint = error.hint().unwrap();
+    let entries = hint[hint.find('{').unwrap()..].replace(r#""reason": """#, r#""reason": "a test""#);
+    assert_eq!(entries.matches("libfoo").count(), 1, "{entries}");
+    let whitelist = write(prefix.path(), "list.json", entries);
+    let mut pasted = report.clone();
+    pasted.allow(&Whitelist::read(&whitelist).unwrap(), layout("linux-x64"), &wheel_of);
+    assert_eq!((pasted.faults.len(), pasted.allowed.len()), (0, 4), "{hint}");
 }
 
 #[test]

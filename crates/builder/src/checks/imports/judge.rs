@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::module_names::is_stray;
 use super::report::{Allowed, ImportFailure, ImportFailureKind, ImportReport, UnusedEntry};
-use super::run::{Attempt, Ended};
-use super::{CheckedDistribution, ImportCheck, module_name_of};
+use super::run::{Attempt, Ended, PackageImport};
+use super::{CheckedDistribution, ImportCheck, module_name_of, requirements};
 use crate::checks::native_files::NativeFault;
 use crate::checks::whitelist::Entry;
 use crate::emulator::gap_in;
-use vocab::TreePath;
+use vocab::{DistributionName, TreePath};
 
 /// `wanted` are the modules by index of the distribution. One without an attempt is a failure.
 pub fn judge(
@@ -21,7 +22,8 @@ pub fn judge(
         emulator: check.emulator.map(|emulator| emulator.label.clone()),
         ..ImportReport::default()
     };
-    let mut unused = BTreeSet::new();
+    let (nothing, mut unused) = (BTreeSet::new(), BTreeSet::new());
+    report.loaded = attempts.values().flat_map(Attempt::loaded_files).collect();
     for (index, distribution) in check.distributions.iter().enumerate() {
         let mut entries: Vec<Entry<'_>> = check.whitelist.entries(&distribution.file).collect();
         entries.retain(|entry| check.emulator.is_some() || !entry.expected.emulated);
@@ -30,10 +32,13 @@ pub fn judge(
         );
         let is_used = |entry: &&Entry<'_>| allowed.iter().any(|fault| entry.allows_fault(fault, check.layout));
         let mut used: BTreeSet<&str> = entries.iter().filter(is_used).map(|entry| entry.module).collect();
-        for module in wanted.get(&index).into_iter().flatten() {
+        let modules = wanted.get(&index).unwrap_or(&nothing);
+        let (before, mut imported) = (report.failures.len() + report.allowed.len(), 0);
+        for module in modules {
             match attempts.get(module) {
-                Some(attempt) if attempt.ended == Ended::Imported => {
+                Some(attempt) if attempt.is_fine() => {
                     report.imported += 1;
+                    imported += 1;
                     report.settled.insert(module.clone());
                 }
                 Some(attempt) if attempt.is_no_module() => {
@@ -47,9 +52,15 @@ pub fn judge(
                         names(check, distribution, entry, module) && explains(check, entry, &failure, &allowed)
                     });
                     used.extend(entry.map(|entry| entry.module));
-                    excuse(check, failure, entry, &mut report);
+                    let is_optional = !check.strict_whitelist
+                        && (is_optional(distribution, module, modules, attempts)
+                            || is_integration(check, distribution, &failure) && attempts.contains_key(module));
+                    excuse(check, failure, entry, is_optional, &mut report);
                 }
             }
+        }
+        if imported > 0 && report.failures.len() + report.allowed.len() == before {
+            report.passed.insert(distribution.name.clone());
         }
         // Keys with a slash name files for the static check, which alone knows whether they are needed. An entry for
         // native runs may be needed there, though not in an emulator.
@@ -83,8 +94,49 @@ fn explains(check: &ImportCheck<'_>, entry: &Entry<'_>, failure: &ImportFailure,
     fits(&failure.error) || failure.gap().is_some_and(fits) || allowed.iter().copied().any(|it| is_fault_of_file(&it))
 }
 
-fn excuse(check: &ImportCheck<'_>, failure: ImportFailure, entry: Option<&Entry<'_>>, report: &mut ImportReport) {
+/// Whether a failure says nothing about what the distribution is for. Of an extension module that is so when the packages
+/// that it lies in import without it, and either the loader takes its file or takes another one of the distribution:
+/// then nothing that imports needs it. Of a package at the top, when it bears the name of what others only ship along.
+fn is_optional(
+    distribution: &CheckedDistribution,
+    module: &str,
+    modules: &BTreeSet<String>,
+    attempts: &BTreeMap<String, Attempt>,
+) -> bool {
+    let is_fine = |other: &String| attempts.get(other).is_some_and(Attempt::is_fine);
+    // What was not tried is not known.
+    let Some(attempt) = attempts.get(module) else { return false };
+    match attempt.package {
+        Some(PackageImport::LoadsIt | PackageImport::Loadable) => true,
+        Some(PackageImport::NotLoaded) => modules.iter().any(is_fine),
+        None => {
+            let is_stray = |name: &str| is_stray(name) && distribution.name.as_str() != name;
+            is_stray(module) && modules.iter().any(|other| !is_stray(other))
+        }
+    }
+}
+
+/// Whether a distribution that only came along lacks what its metadata does not ask for, though it has all that it does
+/// ask for: it serves those who have both, as matplotlib-inline does.
+fn is_integration(check: &ImportCheck<'_>, distribution: &CheckedDistribution, failure: &ImportFailure) -> bool {
+    let is_there = |name: &DistributionName| check.distributions.iter().any(|other| other.name == *name);
+    matches!(failure.kind, ImportFailureKind::MissingDependency { .. })
+        && !distribution.requested
+        && requirements::unconditional(&distribution.requires).all(|name| is_there(&name))
+}
+
+fn excuse(
+    check: &ImportCheck<'_>,
+    failure: ImportFailure,
+    entry: Option<&Entry<'_>>,
+    is_optional: bool,
+    report: &mut ImportReport,
+) {
     match entry {
+        None if is_optional => {
+            report.settled.insert(failure.module.clone());
+            report.warnings.push(failure);
+        }
         None => report.failures.push(failure),
         Some(entry) => match entry.expected.expires {
             Some(date) if date < check.today => {

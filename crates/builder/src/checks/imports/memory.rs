@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use archive::FileBeside;
 use serde::{Deserialize, Serialize};
-use vocab::Digest;
+use vocab::{Digest, TreePath};
 
 use super::requirements::Requirements;
 use super::run::{self, Attempt};
@@ -29,9 +29,18 @@ pub struct Memory {
     paths: Vec<PathBuf>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Remembered {
     attempts: BTreeMap<String, Attempt>,
+    /// Native files of the prefix that the successful ones load.
+    loaded: BTreeSet<TreePath>,
+}
+
+/// What is known of all distributions.
+pub struct Recalled {
+    pub attempts: BTreeMap<String, Attempt>,
+    /// By index of the distribution.
+    pub loaded: Vec<BTreeSet<TreePath>>,
 }
 
 impl Memory {
@@ -47,7 +56,7 @@ impl Memory {
                 .collect();
             wheels.sort();
             let parts = serde_json::json!([
-                "import check 3",
+                "import check 4",
                 Digest::of(run::DRIVER),
                 check.layout.platform,
                 check.layout.python,
@@ -63,20 +72,33 @@ impl Memory {
     }
 
     /// Anything unreadable is nothing known.
-    pub fn recall(&self) -> BTreeMap<String, Attempt> {
-        let read = |path: &PathBuf| {
-            let bytes = fs::read(path).ok()?;
-            Some(serde_json::from_slice::<Remembered>(&bytes).ok()?.attempts)
-        };
-        self.paths.iter().filter_map(read).flatten().collect()
+    pub fn recall(&self) -> Recalled {
+        let read = |path: &PathBuf| serde_json::from_slice::<Remembered>(&fs::read(path).ok()?).ok();
+        let rows = self.paths.iter().map(|path| read(path).unwrap_or_default());
+        let (attempts, loaded): (Vec<_>, Vec<_>) = rows.map(|row| (row.attempts, row.loaded)).unzip();
+        Recalled { attempts: attempts.into_iter().flatten().collect(), loaded }
     }
 
-    /// `wanted` are the modules by index of the distribution. A store that cannot be written costs time at the next
+    /// Of all attempts those that are `settled`; `wanted` are the modules by index of the distribution, `loaded` what was
+    /// recalled. A store that cannot be written costs time at the next
     /// build and nothing else, so that is no error.
-    pub fn remember(&self, attempts: &BTreeMap<String, Attempt>, wanted: &BTreeMap<usize, BTreeSet<String>>) {
+    pub fn remember(
+        &self,
+        attempts: &BTreeMap<String, Attempt>,
+        settled: &BTreeSet<String>,
+        loaded: &[BTreeSet<TreePath>],
+        wanted: &BTreeMap<usize, BTreeSet<String>>,
+    ) {
         for (index, modules) in wanted {
-            let own = modules.iter().filter_map(|module| Some((module.clone(), attempts.get(module)?.clone())));
-            let remembered = Remembered { attempts: own.collect() };
+            let own: BTreeMap<String, Attempt> = modules
+                .iter()
+                .filter(|module| settled.contains(*module))
+                .filter_map(|module| Some((module.clone(), attempts.get(module)?.clone())))
+                .collect();
+            let names = own.keys().flat_map(|module| run::packages_of(module).chain([module.as_str()]));
+            let mut loaded = loaded.get(*index).cloned().unwrap_or_default();
+            loaded.extend(names.filter_map(|name| attempts.get(name)).flat_map(Attempt::loaded_files));
+            let remembered = Remembered { attempts: own, loaded };
             if !remembered.attempts.is_empty() {
                 let _ = self.write(&self.paths[*index], &remembered);
             }

@@ -29,11 +29,12 @@ use crate::process::ProcessError;
 use vocab::TreeLayout;
 
 use kept::Kept;
+use memory::Recalled;
 use order::Order;
 use requirements::Requirements;
-use run::FastWay;
+use run::{FastWay, ModuleFiles};
 
-pub use module_names::module_name_of;
+pub use module_names::{is_test_helper, module_name_of};
 pub use report::{Allowed, ImportFailure, ImportFailureKind, ImportFailures, ImportReport, UnusedEntry};
 
 /// What to check.
@@ -42,6 +43,8 @@ pub struct ImportCheck<'a> {
     pub layout: TreeLayout,
     pub distributions: &'a [CheckedDistribution],
     pub whitelist: &'a Whitelist,
+    /// Native files that are named like modules and are none.
+    pub libraries: &'a BTreeSet<TreePath>,
     /// What the static check let pass, whose whitelist entries are therefore needed. Empty when it did not run.
     pub allowed_files: &'a [NativeFault],
     /// Whitelist entries that were not needed are failures.
@@ -64,6 +67,8 @@ pub struct CheckedDistribution {
     pub files: Vec<TreePath>,
     /// What its metadata requires (PEP 508).
     pub requires: Vec<String>,
+    /// Named in the configuration, rather than required by another distribution.
+    pub requested: bool,
 }
 
 impl CheckedDistribution {
@@ -126,13 +131,14 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
         .iter()
         .enumerate()
         .filter(|(_, distribution)| distribution.is_wheel())
-        .map(|(index, distribution)| (index, module_names::modules_of(check.prefix, check.layout, &distribution.files)))
+        .map(|(index, distribution)| (index, modules_of(check, distribution)))
         .collect();
     let all: BTreeSet<&str> = wanted.values().flatten().map(String::as_str).collect();
     let requirements = Requirements::of(check.distributions);
     let memory = memory::Memory::of(context, check, &requirements);
     let known = memory.recall();
-    let mut report = judge::judge(check, &wanted, &known);
+    let mut report = judge::judge(check, &wanted, &known.attempts);
+    report.loaded.extend(known.loaded.iter().flatten().cloned());
     // What was remembered counts only where it is fine by today's whitelist.
     let mut unknown: Vec<&str> = all.into_iter().filter(|module| !report.settled.contains(*module)).collect();
     if unknown.is_empty() {
@@ -143,11 +149,29 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
     let order = Order::of(&requirements, &wanted);
     order.sort(&mut unknown);
     let fast = FastWay { order, kept: Kept::of(context, check, &requirements) };
-    let mut attempts = run::import(context, check, &unknown, &fast).map_err(failed)?;
+    let files = module_files(check, &unknown);
+    let mut attempts = run::import(context, check, &unknown, &files, &fast).map_err(failed)?;
+    let Recalled { attempts: known, loaded: known_loaded } = known;
     attempts.extend(known.into_iter().filter(|(module, _)| report.settled.contains(module)));
     report = judge::judge(check, &wanted, &attempts);
+    report.loaded.extend(known_loaded.iter().flatten().cloned());
     report.cached = cached;
-    attempts.retain(|module, _| report.settled.contains(module));
-    memory.remember(&attempts, &wanted);
+    memory.remember(&attempts, &report.settled, &known_loaded, &wanted);
     Ok(report)
+}
+
+fn modules_of(check: &ImportCheck<'_>, distribution: &CheckedDistribution) -> BTreeSet<String> {
+    let files: Vec<&TreePath> = distribution.files.iter().filter(|file| !check.libraries.contains(*file)).collect();
+    module_names::modules_of(check.prefix, check.layout, &files)
+}
+
+/// Where each of the modules may be imported from.
+fn module_files<'a>(check: &ImportCheck<'_>, modules: &[&'a str]) -> ModuleFiles<'a> {
+    let mut files: ModuleFiles<'a> = modules.iter().map(|module| (*module, BTreeSet::new())).collect();
+    for file in check.distributions.iter().flat_map(|distribution| &distribution.files) {
+        if let Some(own) = module_name_of(file, check.layout).and_then(|module| files.get_mut(module.as_str())) {
+            own.insert(file.to_string());
+        }
+    }
+    files
 }

@@ -37,8 +37,40 @@ static SKIPPED_SET: LazyLock<GlobSet> = LazyLock::new(|| {
     set.build().expect("literal globs")
 });
 
+/// Something that only tests or tools load, which need not import by itself.
+pub fn is_test_helper(module: &str) -> bool {
+    SKIPPED_SET.is_match(module)
+}
+
+/// A name at the top of site-packages that wheels bring by accident: what a repository has beside its packages.
+pub fn is_stray(name: &str) -> bool {
+    let top = name.split('.').next().unwrap_or(name);
+    STRAY.contains(&top) || top.starts_with("test_") || top.ends_with("_tests")
+}
+
+const STRAY: [&str; 18] = [
+    "benchmark",
+    "benchmarks",
+    "conftest",
+    "demo",
+    "demos",
+    "doc",
+    "docs",
+    "example",
+    "examples",
+    "noxfile",
+    "sample",
+    "samples",
+    "script",
+    "scripts",
+    "setup",
+    "test",
+    "tests",
+    "tools",
+];
+
 /// Modules to import, sorted, of a distribution whose files (below the prefix) are `files`.
-pub fn modules_of(prefix: &Path, layout: TreeLayout, files: &[TreePath]) -> BTreeSet<String> {
+pub fn modules_of(prefix: &Path, layout: TreeLayout, files: &[&TreePath]) -> BTreeSet<String> {
     let native: BTreeSet<String> = files
         .iter()
         .filter_map(|file| module_name_of(file, layout))
@@ -89,28 +121,50 @@ fn is_identifier(text: &str) -> bool {
         && characters.all(|character| character.is_alphanumeric() || character == '_')
 }
 
-/// Only names that the distribution has files for: the list is often out of date.
-fn top_level_modules(prefix: &Path, layout: TreeLayout, files: &[TreePath]) -> BTreeSet<String> {
-    let Some(list) = files.iter().find(|file| {
-        file.file_name() == "top_level.txt"
-            && file.parent().is_some_and(|parent| parent.as_str().ends_with(".dist-info"))
-    }) else {
-        return BTreeSet::new();
-    };
-    let Ok(text) = fs::read_to_string(list.below(prefix)) else { return BTreeSet::new() };
-    let site_packages = layout.site_packages();
+/// The names in `top_level.txt` that the distribution has files for, since the list is often out of date. Back ends other
+/// than setuptools write no such list; then what lies at the top of site-packages is taken.
+fn top_level_modules(prefix: &Path, layout: TreeLayout, files: &[&TreePath]) -> BTreeSet<String> {
+    let start = format!("{}/", layout.site_packages());
+    let below: BTreeSet<&str> = files.iter().filter_map(|file| file.as_str().strip_prefix(&start)).collect();
+    let list = below.iter().find(|path| {
+        path.split_once('/').is_some_and(|(info, file)| info.ends_with(".dist-info") && file == "top_level.txt")
+    });
+    let text = list.and_then(|list| fs::read_to_string(prefix.join(&start).join(list)).ok()).unwrap_or_default();
     let has_files = |name: &&str| {
-        let start = format!("{site_packages}/{name}");
-        files.iter().any(|file| {
-            file.as_str().strip_prefix(&start).is_some_and(|rest| rest.starts_with('/') || rest.starts_with('.'))
-        })
+        let is_of_it = |rest: &str| rest.starts_with('/') || rest.starts_with('.');
+        below.iter().any(|path| path.strip_prefix(name).is_some_and(is_of_it))
     };
-    text.lines()
-        .map(str::trim)
-        .filter(|name| is_identifier(name) && !SKIPPED_SET.is_match(name))
-        .filter(has_files)
-        .map(str::to_owned)
-        .collect()
+    let listed = text.lines().map(str::trim).filter(|name| is_identifier(name)).filter(has_files);
+    let listed: BTreeSet<String> = listed.map(str::to_owned).collect();
+    let names = if listed.is_empty() { recorded_modules(&below) } else { listed };
+    names.into_iter().filter(|name| !is_test_helper(name)).collect()
+}
+
+/// Single modules, packages, and of folders without `__init__.py`, which several distributions may share, the packages
+/// below them; the folder itself where it has none.
+fn recorded_modules(below: &BTreeSet<&str>) -> BTreeSet<String> {
+    let is_package = |folder: &str| below.contains(format!("{folder}/__init__.py").as_str());
+    let mut modules = BTreeSet::new();
+    let mut shared = BTreeSet::new();
+    for path in below.iter().filter_map(|path| path.strip_suffix(".py")) {
+        let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if !folders.split('/').all(|folder| folder.is_empty() || is_identifier(folder)) {
+            continue;
+        }
+        let package =
+            folders.match_indices('/').map(|(end, _)| &folders[..end]).chain([folders]).find(|it| is_package(it));
+        match package {
+            Some(package) => modules.insert(package.replace('/', ".")),
+            None if folders.is_empty() => {
+                is_identifier(name) && !name.starts_with("__") && modules.insert(name.to_owned())
+            }
+            None => shared.insert(folders.split('/').next().unwrap_or(folders).to_owned()),
+        };
+    }
+    let is_used = |folder: &String| modules.iter().any(|module| module.split('.').next() == Some(folder));
+    let unused: Vec<String> = shared.into_iter().filter(|folder| !is_used(folder)).collect();
+    modules.extend(unused);
+    modules
 }
 
 #[cfg(test)]
@@ -155,25 +209,51 @@ mod tests {
         let site = "lib/python3.12/site-packages";
         let names = ["numpy/_core/_umath_tests", "numpy/_core/_multiarray_tests", "a/tests/x", "a/test/y", "a__mypyc"];
         let mut files: Vec<TreePath> = names.iter().map(|name| format!("{site}/{name}.so").parse().unwrap()).collect();
-        assert!(modules_of(Path::new("nowhere"), layout("linux-x64"), &files).is_empty());
+        let modules_of = |files: &[TreePath]| {
+            modules_of(Path::new("nowhere"), layout("linux-x64"), &files.iter().collect::<Vec<_>>())
+        };
+        assert!(modules_of(&files).is_empty());
         files.push(format!("{site}/numpy/_core/_simd.so").parse().unwrap());
-        let modules = modules_of(Path::new("nowhere"), layout("linux-x64"), &files);
+        let modules = modules_of(&files);
         assert_eq!(modules.into_iter().collect::<Vec<_>>(), ["numpy._core._simd"]);
+    }
+
+    /// Of a pure distribution with these files of site-packages, and this `top_level.txt`, where there is one.
+    fn top_level(files: &[&str], list: Option<&str>) -> Vec<String> {
+        let prefix = tempfile::tempdir().unwrap();
+        let site = "lib/python3.12/site-packages";
+        let info = format!("{site}/pkg-1.0.dist-info");
+        let mut paths = vec![format!("{info}/METADATA")];
+        paths.extend(files.iter().map(|file| format!("{site}/{file}")));
+        if let Some(list) = list {
+            fs::create_dir_all(prefix.path().join(&info)).unwrap();
+            fs::write(prefix.path().join(&info).join("top_level.txt"), list).unwrap();
+            paths.push(format!("{info}/top_level.txt"));
+        }
+        let paths: Vec<TreePath> = paths.iter().map(|path| path.parse().unwrap()).collect();
+        let modules = modules_of(prefix.path(), layout("linux-x64"), &paths.iter().collect::<Vec<_>>());
+        modules.into_iter().collect()
     }
 
     #[test]
     fn without_native_modules_the_top_level_names_are_taken_that_have_files() {
-        let prefix = tempfile::tempdir().unwrap();
-        let site = "lib/python3.12/site-packages";
-        let info = format!("{site}/pkg-1.0.dist-info");
-        fs::create_dir_all(prefix.path().join(&info)).unwrap();
-        fs::write(prefix.path().join(&info).join("top_level.txt"), "pkg\ngone\nsingle\n\n").unwrap();
-        let files: Vec<TreePath> =
-            [format!("{site}/pkg/__init__.py"), format!("{site}/single.py"), format!("{info}/top_level.txt")]
-                .iter()
-                .map(|file| file.parse().unwrap())
-                .collect();
-        let modules = modules_of(prefix.path(), layout("linux-x64"), &files);
-        assert_eq!(modules.into_iter().collect::<Vec<_>>(), ["pkg", "single"]);
+        assert_eq!(top_level(&["pkg/__init__.py", "single.py"], Some("pkg\ngone\nsingle\n\n")), ["pkg", "single"]);
+    }
+
+    /// case field-top-level-tests
+    #[test]
+    fn without_a_list_of_top_level_names_the_record_tells_them() {
+        let cases: [(&[&str], &[&str]); 6] = [
+            (&["pkg/__init__.py", "pkg/deep/__init__.py", "pkg/deep/x.py", "single.py"], &["pkg", "single"]),
+            (&["google/cloud/a/__init__.py", "google/b/__init__.py"], &["google.b", "google.cloud.a"]),
+            (&["shared/one.py", "shared/__main__.py"], &["shared"]),
+            (&["pkg/__init__.py", "tests/test_x.py"], &["pkg", "tests"]),
+            (&["__main__.py", "two-words.py", "pkg-data/x.py", "data/x.txt"], &[]),
+            (&["pkg/__init__.pyi", "pkg.pth"], &[]),
+        ];
+        for (files, modules) in cases {
+            assert_eq!(top_level(files, None), modules, "for {files:?}");
+        }
+        assert_eq!(top_level(&["pkg/__init__.py"], Some("gone\n")), ["pkg"]);
     }
 }

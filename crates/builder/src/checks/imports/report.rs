@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::checks::exceptions::{Exception, advice};
 use serde::Serialize;
-use vocab::{DistributionName, EmulatedImports, Exit, Fault, NativeSummary};
+use vocab::{DistributionName, EmulatedImports, Exit, Fault, NativeSummary, TreePath};
 
 /// Rows are in the order of distributions, then modules.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -17,6 +18,12 @@ pub struct ImportReport {
     pub not_modules: u64,
     pub allowed: Vec<Allowed>,
     pub failures: Vec<ImportFailure>,
+    /// Failures of what nothing that imports needs.
+    pub warnings: Vec<ImportFailure>,
+    /// Distributions of which something imports and nothing fails.
+    pub passed: BTreeSet<DistributionName>,
+    /// Native files of the prefix that are loaded by what imports.
+    pub loaded: BTreeSet<TreePath>,
     /// Whitelist entries for wheels of this runtime that were not needed.
     pub unused: Vec<UnusedEntry>,
     /// Source distributions beside wheels: nothing of them is installed, so nothing was checked.
@@ -89,7 +96,7 @@ impl ImportReport {
         if self.failures.is_empty() && unused.is_empty() {
             return Ok(());
         }
-        Err(ImportFailures { failures: self.failures.clone(), unused, snippet: self.snippet() })
+        Err(ImportFailures { failures: self.failures.clone(), unused, exceptions: self.exceptions() })
     }
 
     /// The counts of the import check, put into the static check's summary.
@@ -104,26 +111,16 @@ impl ImportReport {
         self.allowed.iter().filter(|allowed| allowed.gap.is_some()).count() as u64
     }
 
-    /// Whitelist entries for all failures, of any version of the distributions, to be pasted into the file. Empty when there is nothing to paste.
-    pub fn snippet(&self) -> String {
-        let mut distributions = serde_json::Map::new();
-        for failure in &self.failures {
-            if failure.kind == ImportFailureKind::SourceOnly || failure.module.is_empty() {
-                continue;
-            }
-            let name = failure.distribution.to_string();
-            let modules = distributions.entry(name).or_insert_with(|| serde_json::json!({}));
-            let error = failure.gap().map_or_else(|| core_of(&failure.error), str::to_owned);
-            modules[&failure.module] = serde_json::json!({ "error": error, "reason": "" });
+    /// Whitelist entries for all failures.
+    fn exceptions(&self) -> Vec<Exception> {
+        let exceptions = self.failures.iter().filter(|failure| !failure.module.is_empty()).map(|failure| Exception {
+            distribution: failure.distribution.clone(),
+            key: failure.module.clone(),
+            error: failure.gap().map_or_else(|| core_of(&failure.error), str::to_owned),
             // What does not import natively either belongs into an entry without this; whoever pastes it knows.
-            if self.emulator.is_some() {
-                modules[&failure.module]["emulated"] = true.into();
-            }
-        }
-        if distributions.is_empty() {
-            return String::new();
-        }
-        serde_json::to_string_pretty(&distributions).unwrap_or_default()
+            emulated: self.emulator.is_some(),
+        });
+        exceptions.collect()
     }
 }
 
@@ -150,18 +147,22 @@ impl ImportFailure {
             _ => None,
         }
     }
+
+    /// How it fails and why, in one line, without its name.
+    pub fn what(&self) -> String {
+        match last_line(&self.error) {
+            "" => self.kind.to_string(),
+            _ if self.gap().is_some() => self.kind.to_string(),
+            line => format!("{}: {line}", self.kind),
+        }
+    }
 }
 
 impl fmt::Display for ImportFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.module.as_str() {
-            "" => write!(formatter, "{}: {} {}", self.distribution, self.wheel, self.kind)?,
-            module => write!(formatter, "{}: `{module}` {}", self.distribution, self.kind)?,
-        }
-        match last_line(&self.error) {
-            "" => Ok(()),
-            _ if self.gap().is_some() => Ok(()),
-            line => write!(formatter, ": {line}"),
+            "" => write!(formatter, "{}: {} {}", self.distribution, self.wheel, self.what()),
+            module => write!(formatter, "{}: `{module}` {}", self.distribution, self.what()),
         }
     }
 }
@@ -172,7 +173,8 @@ pub struct ImportFailures {
     pub failures: Vec<ImportFailure>,
     /// Only in strict mode.
     pub unused: Vec<UnusedEntry>,
-    snippet: String,
+    /// Whitelist entries that would let the failures pass.
+    pub exceptions: Vec<Exception>,
 }
 
 impl std::error::Error for ImportFailures {}
@@ -204,14 +206,7 @@ impl Fault for ImportFailures {
         if self.failures.is_empty() {
             return Some("remove the entries from `checker/whitelists/<platform>.json`".to_owned());
         }
-        if self.snippet.is_empty() {
-            return Some("build a wheel of it, or pin a version that has one".to_owned());
-        }
-        Some(format!(
-            "if these failures are expected, put this into `checker/whitelists/<platform>.json` and fill in the \
-             reasons:\n{}",
-            self.snippet
-        ))
+        advice(&self.exceptions).or_else(|| Some("build a wheel of it, or pin a version that has one".to_owned()))
     }
 }
 

@@ -38,6 +38,11 @@ impl Requirements {
     }
 }
 
+/// The names of what is required whatever the system is and without any extra.
+pub fn unconditional(requirements: &[String]) -> impl Iterator<Item = DistributionName> {
+    requirements.iter().filter(|line| !line.contains(';')).filter_map(|line| name_of(line))
+}
+
 /// Of a requirement, whatever system its marker is for. `None` for what only an extra asks for.
 fn name_of(requirement: &str) -> Option<DistributionName> {
     let marker = requirement.split_once(';').map_or("", |(_, marker)| marker);

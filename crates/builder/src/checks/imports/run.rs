@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use vocab::Event;
+use vocab::{Event, TreePath};
 
 use super::kept::Kept;
 use super::order::{Order, package_of};
@@ -17,6 +17,9 @@ use super::{IMPORT_LIMIT, ImportCheck, ImportCheckErrorKind};
 use crate::Context;
 use crate::emulator::{Machine, gap_in, with_cause};
 use crate::process::{self, Invocation};
+
+/// By module, the files that it may be imported from, below the prefix.
+pub type ModuleFiles<'a> = BTreeMap<&'a str, BTreeSet<String>>;
 
 pub const DRIVER: &str = include_str!("../import_driver.py");
 
@@ -29,6 +32,24 @@ pub struct Attempt {
     /// The name of the module that was not found, when that was the error.
     #[serde(default)]
     pub missing: Option<String>,
+    /// Native files of the prefix that were loaded then, unless it is remembered.
+    #[serde(default, skip_serializing)]
+    pub loaded: BTreeSet<String>,
+    /// How its package imports, when the module alone does not.
+    #[serde(default)]
+    pub package: Option<PackageImport>,
+}
+
+/// What the packages around a module show that fails alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PackageImport {
+    /// One of them loads the module's file: it is made to be imported in that way.
+    LoadsIt,
+    /// All of them import and none loads the module's file, which the loader takes, as the failed attempt shows.
+    Loadable,
+    /// All of them import and none loads the module's file, which nothing has loaded.
+    NotLoaded,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,8 +67,40 @@ impl Attempt {
         self.error.contains("does not define module export function")
     }
 
+    /// It imports, if only with its package.
+    pub fn is_fine(&self) -> bool {
+        self.ended == Ended::Imported || self.package == Some(PackageImport::LoadsIt)
+    }
+
+    /// What it shows to be needed: nothing, unless it is fine.
+    pub fn loaded_files(&self) -> impl Iterator<Item = TreePath> {
+        self.loaded.iter().filter(|_| self.is_fine()).filter_map(|file| file.parse().ok())
+    }
+
+    fn has_loaded(&self, files: Option<&BTreeSet<String>>) -> bool {
+        self.ended == Ended::Imported && files.is_some_and(|files| !files.is_disjoint(&self.loaded))
+    }
+
+    /// Of a failed import of a module with these files, beside imports of the packages that it lies in. `None` where one
+    /// of them fails, and where there is none.
+    fn package_import(&self, packages: &[&Self], files: Option<&BTreeSet<String>>) -> Option<PackageImport> {
+        if packages.iter().any(|package| package.has_loaded(files)) {
+            Some(PackageImport::LoadsIt)
+        } else if packages.is_empty() || packages.iter().any(|package| package.ended != Ended::Imported) {
+            None
+        } else if files.is_some_and(|files| !files.is_disjoint(&self.loaded)) {
+            Some(PackageImport::Loadable)
+        } else {
+            Some(PackageImport::NotLoaded)
+        }
+    }
+
     pub fn lost() -> Self {
-        Self { ended: Ended::Crash, error: "the check ended before it was tried".to_owned(), missing: None }
+        Self { error: "the check ended before it was tried".to_owned(), ..Self::of(Ended::Crash) }
+    }
+
+    fn of(ended: Ended) -> Self {
+        Self { ended, error: String::new(), missing: None, loaded: BTreeSet::new(), package: None }
     }
 }
 
@@ -90,6 +143,7 @@ pub fn import(
     context: &Context,
     check: &ImportCheck<'_>,
     modules: &[&str],
+    files: &ModuleFiles<'_>,
     fast: &FastWay,
 ) -> Result<BTreeMap<String, Attempt>, ImportCheckErrorKind> {
     let work = context.store.root().join("tmp");
@@ -125,7 +179,13 @@ pub fn import(
         fast.kept.forget(context);
     }
     attempts.extend(fresh);
+    session.import_packages(&mut attempts, by_package, files)?;
     Ok(attempts)
+}
+
+/// The packages that a module lies in, the outermost first.
+pub fn packages_of(module: &str) -> impl Iterator<Item = &str> {
+    module.match_indices('.').map(|(end, _)| &module[..end])
 }
 
 /// Top-level packages of which nothing has been imported so far and several modules wait.
@@ -166,6 +226,36 @@ const ONE_THREAD: [&str; 6] = [
 ];
 
 impl Session<'_> {
+    /// Of modules that fail alone, how their packages import: first the outermost ones, then, where that has not loaded
+    /// the module's file, those on the way to it.
+    fn import_packages(
+        &self,
+        attempts: &mut BTreeMap<String, Attempt>,
+        mut packages: BTreeMap<String, Attempt>,
+        files: &ModuleFiles<'_>,
+    ) -> Result<(), ImportCheckErrorKind> {
+        let failed = |(_, attempt): &(&String, &Attempt)| attempt.ended != Ended::Imported && !attempt.is_no_module();
+        let mut open: Vec<String> = attempts.iter().filter(failed).map(|(module, _)| module.clone()).collect();
+        for depth in [1, usize::MAX] {
+            let around = open.iter().flat_map(|module| packages_of(module).take(depth));
+            let unknown: BTreeSet<&str> = around.filter(|package| !packages.contains_key(*package)).collect();
+            let unknown: Vec<&str> = unknown.into_iter().collect();
+            packages.extend(self.run("spawn", &unknown, attempts.len(), None)?);
+            open.retain(|module| {
+                let Some(attempt) = attempts.get_mut(module) else { return false };
+                let around: Vec<&Attempt> = packages_of(module).filter_map(|package| packages.get(package)).collect();
+                let own = files.get(module.as_str());
+                let loader = around.iter().find(|package| package.has_loaded(own));
+                attempt.package = attempt.package_import(&around, own);
+                if let Some(package) = loader {
+                    attempt.loaded.clone_from(&package.loaded);
+                }
+                loader.is_none() && attempt.package.is_some()
+            });
+        }
+        Ok(())
+    }
+
     fn set_up(&self) -> Result<(), ImportCheckErrorKind> {
         for name in ["home", "cache", "temporary"] {
             self.make(name, |path| fs::create_dir_all(path))?;

@@ -38,8 +38,9 @@ pub enum Facts {
     Pe(PeFacts),
 }
 
-/// Reads the file's headers. `None` when it is no binary of any of the three formats.
-pub fn read(path: &Path) -> io::Result<Option<Result<Binary, Damage>>> {
+/// Reads the file's headers. `None` when it is no binary of any of the three formats. Of an ELF file it is also read
+/// whether it defines `function`.
+pub fn read(path: &Path, function: Option<&str>) -> io::Result<Option<Result<Binary, Damage>>> {
     let mut file = File::open(path)?;
     let mut magic = [0; 4];
     let mut filled = 0;
@@ -51,7 +52,7 @@ pub fn read(path: &Path) -> io::Result<Option<Result<Binary, Damage>>> {
     }
     let cache = ReadCache::new(file);
     Ok(match magic {
-        [0x7f, b'E', b'L', b'F'] => Some(elf::read(&cache)),
+        [0x7f, b'E', b'L', b'F'] => Some(elf::read(&cache, function)),
         [0xcf | 0xce, 0xfa, 0xed, 0xfe] | [0xfe, 0xed, 0xfa, 0xcf | 0xce] => Some(macho::read(&cache)),
         [0xca, 0xfe, 0xba, 0xbe | 0xbf] => macho::read_fat(&cache),
         [b'M', b'Z', ..] => pe::read(&cache),

@@ -15,6 +15,8 @@ pub struct Subject<'a> {
 pub struct Judgement {
     /// Of the system.
     pub needs: Needs,
+    /// Files of the prefix that are loaded with it.
+    pub links: Vec<TreePath>,
     pub faults: Vec<NativeFaultKind>,
     pub warnings: Vec<NativeFaultKind>,
 }

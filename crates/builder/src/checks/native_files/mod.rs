@@ -12,22 +12,25 @@ mod macho;
 mod needs;
 mod pe;
 mod prefix_files;
+mod reach;
 mod report;
 mod symbol_version;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use vocab::{DistributionName, Exit, Fault, Os, TreeLayout, TreePath};
 
+use crate::checks::imports::{is_test_helper, module_name_of};
 use binary::{Binary, Damage, Facts};
 use elf::rules::ElfSpace;
 use judgement::{Judgement, Subject};
 use macho::rules::MachoSpace;
 pub use needs::{Ceilings, Needs, Provider};
 use prefix_files::PrefixFiles;
+pub use reach::{Evidence, Imported, NativeFile, Role};
 pub use report::{Looked, NativeFault, NativeFaultKind, NativeFaults, NativeReport};
 pub use symbol_version::{SymbolVersion, SymbolVersionError};
 
@@ -83,7 +86,7 @@ pub fn check_native_files(
         .into_par_iter()
         .filter_map(|path| {
             let place = path.below(prefix);
-            match binary::read(&place) {
+            match binary::read(&place, initializer_of(&path, layout).as_deref()) {
                 Ok(found) => found.map(|binary| Ok((path, binary))),
                 Err(source) => Some(Err(NativeCheckError { path: place, source })),
             }
@@ -94,7 +97,15 @@ pub fn check_native_files(
     let all = with_own_names(names, &files);
     let check = FileCheck { layout, policy, owner, spaces: Spaces::new(layout, &all, &files) };
     let rows: Vec<FileRow> = files.par_iter().map(|(path, binary)| check.look_at(path, binary)).collect();
-    Ok(gather(rows))
+    Ok(gather(rows, prefix))
+}
+
+/// The function that an extension module of the file's name defines, by which it is told from a library.
+fn initializer_of(path: &TreePath, layout: TreeLayout) -> Option<String> {
+    let module = module_name_of(path, layout)?;
+    let name = module.rsplit('.').next()?;
+    // The names of others are written in Punycode.
+    name.is_ascii().then(|| format!("PyInit_{name}"))
 }
 
 type ReadFile = (TreePath, Result<Binary, Damage>);
@@ -180,8 +191,12 @@ struct FileCheck<'a> {
 }
 
 struct FileRow {
+    path: TreePath,
     distribution: Option<DistributionName>,
     needs: Needs,
+    /// `None` for what no loader of this platform is given.
+    role: Option<Role>,
+    links: Vec<TreePath>,
     is_foreign: bool,
     faults: Vec<NativeFault>,
     warnings: Vec<NativeFault>,
@@ -206,12 +221,35 @@ impl FileCheck<'_> {
         }
         let fault = |kind| NativeFault { file: path.clone(), distribution: distribution.clone(), kind };
         FileRow {
+            role: (!is_foreign).then(|| self.role_of(path, binary)).flatten(),
+            links: judgement.links,
             needs: judgement.needs,
             is_foreign,
             faults: judgement.faults.into_iter().map(fault).collect(),
             warnings: judgement.warnings.into_iter().map(fault).collect(),
+            path: path.clone(),
             distribution,
         }
+    }
+
+    fn role_of(&self, path: &TreePath, binary: &Result<Binary, Damage>) -> Option<Role> {
+        if binary.as_ref().is_ok_and(|binary| binary.is_object) {
+            return None;
+        }
+        let is_script = self.layout.is_among_programs(path);
+        // What is known of a module by its file alone; `None` for the formats that tell modules by their names.
+        let defines = match binary.as_ref().map(|binary| &binary.facts) {
+            Ok(Facts::Elf(facts)) => facts.defines,
+            _ => None,
+        };
+        let is_program = binary.as_ref().map_or(is_script, |binary| binary.is_program) && defines != Some(true);
+        let is_named = || module_name_of(path, self.layout).is_some_and(|module| !is_test_helper(&module));
+        Some(match is_program {
+            true if is_script => Role::Script,
+            true => Role::Program,
+            false if defines.unwrap_or(true) && is_named() => Role::Module,
+            false => Role::Library,
+        })
     }
 
     /// Installers for Windows carry launchers for every kind of machine, which they copy to where they are needed.
@@ -246,7 +284,7 @@ impl FileCheck<'_> {
     }
 
     fn hold_under_ceilings(&self, path: &TreePath, owner: Option<&DistributionName>, judgement: &mut Judgement) {
-        let Judgement { needs, faults, warnings } = judgement;
+        let Judgement { needs, faults, warnings, .. } = judgement;
         let weight = if (self.policy.excused)(path, owner) { warnings } else { faults };
         for (provider, needed) in needs.iter() {
             let Some(ceiling) = self.policy.ceilings.get(provider).filter(|ceiling| needed > ceiling) else { continue };
@@ -259,8 +297,9 @@ impl FileCheck<'_> {
     }
 }
 
-fn gather(rows: Vec<FileRow>) -> NativeReport {
-    let mut report = NativeReport::default();
+/// The rows are sorted by path.
+fn gather(rows: Vec<FileRow>, prefix: &Path) -> NativeReport {
+    let mut report = NativeReport { files: linked(&rows, prefix), ..NativeReport::default() };
     for row in rows {
         report.faults.extend(row.faults);
         report.warnings.extend(row.warnings);
@@ -275,4 +314,25 @@ fn gather(rows: Vec<FileRow>) -> NativeReport {
         }
     }
     report
+}
+
+/// The files with a role, and which of them are loaded with which.
+fn linked(rows: &[FileRow], prefix: &Path) -> Vec<NativeFile> {
+    let with_role = || rows.iter().filter_map(|row| Some((row, row.role?)));
+    let places: BTreeMap<&TreePath, usize> =
+        with_role().enumerate().map(|(index, (row, _))| (&row.path, index)).collect();
+    // A link beside the file, or a linked folder on the way.
+    let through_links = |path: &TreePath| {
+        let place = path.below(prefix).canonicalize().ok()?;
+        places.get(&TreePath::relative(&place, &prefix.canonicalize().ok()?)?).copied()
+    };
+    let place_of = |path: &TreePath| places.get(path).copied().or_else(|| through_links(path));
+    with_role()
+        .map(|(row, role)| NativeFile {
+            path: row.path.clone(),
+            distribution: row.distribution.clone(),
+            role,
+            links: row.links.iter().filter_map(place_of).collect(),
+        })
+        .collect()
 }

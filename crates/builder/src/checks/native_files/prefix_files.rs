@@ -26,10 +26,10 @@ pub enum SearchFolder {
 }
 
 /// The answer for one needed library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Over a search path, inside the prefix.
-    InPrefix,
+    /// Over a search path, at this place of the prefix.
+    InPrefix(TreePath),
     /// The system's to provide.
     OnSystem,
     /// Inside the prefix, but on no search path: works when something loads it first.

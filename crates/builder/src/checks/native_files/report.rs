@@ -1,13 +1,17 @@
 //! What the static check found, as plain data.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use vocab::{DistributionName, Exit, Fault, NativeFiles, NativeSummary, TreeLayout, TreePath};
 
 use super::needs::Needs;
+use super::reach::{self, Evidence, NativeFile, Role};
 use super::symbol_version::SymbolVersion;
+use crate::checks::exceptions::{Exception, advice};
+use crate::checks::imports::{is_test_helper, module_name_of};
 use crate::checks::whitelist::Whitelist;
 
 /// Rows are sorted by path, so two reports can be compared.
@@ -21,10 +25,14 @@ pub struct NativeReport {
     pub faults: Vec<NativeFault>,
     /// Does not make the runtime unusable, or was excused by the policy.
     pub warnings: Vec<NativeFault>,
+    /// Faults of files that nothing which imports needs; moved there by [`NativeReport::weigh`].
+    pub unneeded: Vec<NativeFault>,
     /// Faults that a whitelist entry allows.
     pub allowed: Vec<NativeFault>,
     /// Binaries of other systems, and launchers for other machines inside an installer: data, not code, here.
     pub foreign: u64,
+    /// What the loader of this platform may be given, sorted by path.
+    pub files: Vec<NativeFile>,
 }
 
 /// A number of native files, and the highest versions that any of them needs of its system.
@@ -106,10 +114,51 @@ impl NativeReport {
         self.allowed.extend::<Vec<_>>(allowed);
     }
 
+    /// Moves faults of files that nothing needs to `unneeded`.
+    pub fn weigh(&mut self, evidence: &Evidence<'_>) {
+        if self.faults.is_empty() {
+            return;
+        }
+        let needed = reach::needed(&self.files, evidence);
+        let is_needed = |fault: &NativeFault| {
+            let place = self.files.binary_search_by(|file| file.path.cmp(&fault.file));
+            place.map_or(true, |index| needed[index])
+        };
+        let (faults, unneeded) = std::mem::take(&mut self.faults).into_iter().partition(is_needed);
+        self.faults = faults;
+        self.unneeded.extend::<Vec<_>>(unneeded);
+    }
+
+    /// Files that are named like extension modules and, as they show, are none.
+    pub fn libraries_named_like_modules(&self, layout: TreeLayout) -> BTreeSet<TreePath> {
+        let is_one = |file: &&NativeFile| {
+            let module = module_name_of(&file.path, layout);
+            file.role != Role::Module && module.is_some_and(|module| !is_test_helper(&module))
+        };
+        self.files.iter().filter(is_one).map(|file| file.path.clone()).collect()
+    }
+
     /// # Errors
     /// When there are faults.
     pub fn verdict(&self) -> Result<(), NativeFaults> {
-        if self.faults.is_empty() { Ok(()) } else { Err(NativeFaults { faults: self.faults.clone() }) }
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        Err(NativeFaults { faults: self.faults.clone(), exceptions: Vec::new() })
+    }
+
+    /// Whitelist entries for all faults, as [`NativeReport::allow`] understands them: one for all files of a distribution
+    /// that have the same fault.
+    pub fn exceptions(&self, layout: TreeLayout) -> Vec<Exception> {
+        let exception = |group: &FaultGroup<'_>| {
+            Some(Exception {
+                distribution: group.first.distribution.clone()?,
+                key: group.key(layout),
+                error: group.first.kind.core(),
+                emulated: false,
+            })
+        };
+        groups(&self.faults).iter().filter_map(exception).collect()
     }
 
     /// For the distribution's row of the manifest. `None` for pure Python.
@@ -129,6 +178,8 @@ impl NativeReport {
 pub struct NativeFaults {
     /// Never empty.
     pub faults: Vec<NativeFault>,
+    /// Whitelist entries that would let the faults pass.
+    pub exceptions: Vec<Exception>,
 }
 
 impl std::error::Error for NativeFaults {}
@@ -137,17 +188,91 @@ impl fmt::Display for NativeFaults {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.faults.len();
         write!(formatter, "{count} fault{} in native files", if count == 1 { "" } else { "s" })?;
-        for fault in self.faults.iter().take(20) {
-            write!(formatter, "\n  {fault}")?;
+        let groups = groups(&self.faults);
+        for group in groups.iter().take(20) {
+            write!(formatter, "\n  {group}")?;
         }
-        if count > 20 {
-            write!(formatter, "\n  and {} more", count - 20)?;
+        if groups.len() > 20 {
+            write!(formatter, "\n  and {} more", groups.len() - 20)?;
         }
         Ok(())
     }
 }
 
+/// Files of one distribution with the same fault.
+struct FaultGroup<'a> {
+    first: &'a NativeFault,
+    others: Vec<&'a TreePath>,
+}
+
+/// In the order of the first fault of each.
+fn groups(faults: &[NativeFault]) -> Vec<FaultGroup<'_>> {
+    let mut groups: Vec<FaultGroup<'_>> = Vec::new();
+    let mut places: BTreeMap<(&Option<DistributionName>, &NativeFaultKind), usize> = BTreeMap::new();
+    for fault in faults {
+        match places.entry((&fault.distribution, &fault.kind)) {
+            Entry::Occupied(place) => groups[*place.get()].others.push(&fault.file),
+            Entry::Vacant(place) => {
+                place.insert(groups.len());
+                groups.push(FaultGroup { first: fault, others: Vec::new() });
+            }
+        }
+    }
+    groups
+}
+
+impl FaultGroup<'_> {
+    /// In the words of a whitelist: the module, the file, or the folder that all the files lie in.
+    fn key(&self, layout: TreeLayout) -> String {
+        let first = &self.first.file;
+        let start = format!("{}/", layout.site_packages());
+        let below = first.as_str().strip_prefix(&start).unwrap_or(first.as_str());
+        if self.others.is_empty() {
+            // Only with a slash does a key name a file.
+            let place = if below.contains('/') { below } else { first.as_str() };
+            return module_name_of(first, layout).unwrap_or_else(|| place.to_owned());
+        }
+        let holds_all = |folder: &&str| {
+            let inside = |file: &&TreePath| {
+                let path = file.as_str().strip_prefix(&start).unwrap_or(file.as_str());
+                path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+            };
+            self.others.iter().all(|file| inside(file))
+        };
+        let folder = below.rmatch_indices('/').map(|(end, _)| &below[..end]).find(holds_all);
+        folder.map_or_else(|| "*/*".to_owned(), |folder| format!("{folder}/*"))
+    }
+}
+
+impl fmt::Display for FaultGroup<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.first)?;
+        match self.others.as_slice() {
+            [] => Ok(()),
+            [other] => write!(formatter, "; the same holds for `{other}`"),
+            [other, rest @ ..] => write!(formatter, "; the same holds for `{other}` and {} more", rest.len()),
+        }
+    }
+}
+
+impl NativeFaultKind {
+    /// The part of the text that stays the same elsewhere and that a failed import names as well, if any does.
+    fn core(&self) -> String {
+        match self {
+            Self::MissingLibrary { library } | Self::AbsoluteLibrary { library } => library.clone(),
+            Self::AboveCeiling { symbols, needed, .. } => format!("{symbols} {needed}"),
+            Self::Damaged { .. } => "cannot be read".to_owned(),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl NativeFaults {
+    /// With entries to paste.
+    pub fn with(self, exceptions: Vec<Exception>) -> Self {
+        Self { exceptions, ..self }
+    }
+
     fn any(&self, wanted: fn(&NativeFaultKind) -> bool) -> bool {
         self.faults.iter().any(|fault| wanted(&fault.kind))
     }
@@ -155,22 +280,11 @@ impl NativeFaults {
     fn lacks_a_library(&self) -> bool {
         self.any(|kind| matches!(kind, NativeFaultKind::MissingLibrary { .. }))
     }
-}
 
-impl Fault for NativeFaults {
-    fn code(&self) -> &'static str {
-        "E_NATIVE_FILES"
-    }
-
-    /// A library that is nowhere means that the prefix was put together wrongly.
-    fn exit(&self) -> Exit {
-        if self.lacks_a_library() { Exit::Build } else { Exit::Check }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = if self.lacks_a_library() {
-            "add the distribution that brings the library, copy it into the runtime with `copyFiles`, or, when the \
-             file is never loaded, list it in `checker/whitelists/<platform>.json` with its reason"
+    /// What helps against the first kind of faults; `None` when nothing is known.
+    pub fn way_out(&self) -> Option<&'static str> {
+        let way = if self.lacks_a_library() {
+            "add the distribution that brings the library, or copy it into the runtime with `copyFiles`"
         } else if self.any(|kind| matches!(kind, NativeFaultKind::AboveCeiling { .. })) {
             "pin a version that has a wheel for older systems, or raise the ceiling of the platform"
         } else if self.any(|kind| matches!(kind, NativeFaultKind::Architecture { .. })) {
@@ -185,6 +299,23 @@ impl Fault for NativeFaults {
         } else {
             return None;
         };
-        Some(hint.to_owned())
+        Some(way)
+    }
+}
+
+impl Fault for NativeFaults {
+    fn code(&self) -> &'static str {
+        "E_NATIVE_FILES"
+    }
+
+    /// A library that is nowhere means that the prefix was put together wrongly.
+    fn exit(&self) -> Exit {
+        if self.lacks_a_library() { Exit::Build } else { Exit::Check }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let parts: Vec<String> =
+            self.way_out().map(str::to_owned).into_iter().chain(advice(&self.exceptions)).collect();
+        (!parts.is_empty()).then(|| parts.join("\n"))
     }
 }

@@ -1,6 +1,7 @@
 //! ELF: needed libraries, search paths and needed symbol versions, read from the program headers, as the dynamic
 //! loader does; section headers may be stripped.
 
+mod export;
 pub mod rules;
 
 use object::elf::{self, FileHeader32, FileHeader64, Vernaux, Verneed};
@@ -9,6 +10,7 @@ use object::{Endianness, ReadRef};
 use vocab::{Arch, Os};
 
 use super::binary::{Binary, Damage, Facts};
+use export::SymbolTables;
 
 /// From the dynamic section; all of it empty for a static program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub struct ElfFacts {
     /// `DT_RUNPATH`, split at `:`. When there is one, no `DT_RPATH` counts.
     pub runpath: Vec<String>,
     pub versions: Vec<NeededVersion>,
+    /// Whether it defines the function that was asked for. Absent when none was, or its tables do not tell.
+    pub defines: Option<bool>,
 }
 
 /// `GLIBC_2.17` of `libc.so.6`. Versions that the loader may miss without an error are not listed.
@@ -39,9 +43,10 @@ const MAX_FOLDERS: usize = 256;
 
 const TEXT_TAGS: [elf::DynamicTag; 4] = [elf::DT_NEEDED, elf::DT_SONAME, elf::DT_RPATH, elf::DT_RUNPATH];
 
-pub fn read<'data, R: ReadRef<'data>>(data: R) -> Result<Binary, Damage> {
+/// `function` is one that the file may define.
+pub fn read<'data, R: ReadRef<'data>>(data: R, function: Option<&str>) -> Result<Binary, Damage> {
     match FileHeader64::<Endianness>::parse(data) {
-        Ok(header) => read_64(header, data),
+        Ok(header) => read_64(header, data, function),
         Err(_) => {
             let header = FileHeader32::<Endianness>::parse(data)?;
             let kind = header.e_type(header.endian()?);
@@ -56,7 +61,11 @@ fn binary(archs: Vec<Arch>, kind: elf::FileType, is_program: bool, facts: Option
     Binary { os: Os::Linux, archs, is_program, is_object: kind == elf::ET_REL, facts }
 }
 
-fn read_64<'data, R: ReadRef<'data>>(header: &FileHeader64<Endianness>, data: R) -> Result<Binary, Damage> {
+fn read_64<'data, R: ReadRef<'data>>(
+    header: &FileHeader64<Endianness>,
+    data: R,
+    function: Option<&str>,
+) -> Result<Binary, Damage> {
     let endian = header.endian()?;
     let kind = header.e_type(endian);
     let arch = match (header.e_machine(endian), header.is_little_endian()) {
@@ -68,7 +77,7 @@ fn read_64<'data, R: ReadRef<'data>>(header: &FileHeader64<Endianness>, data: R)
         return Ok(binary(vec![arch], kind, false, None));
     }
     let reader = Reader::new(header, endian, data)?;
-    Ok(binary(vec![arch], kind, reader.has_interpreter, Some(reader.facts()?)))
+    Ok(binary(vec![arch], kind, reader.has_interpreter, Some(reader.facts(function)?)))
 }
 
 type Segment = <FileHeader64<Endianness> as FileHeader>::ProgramHeader;
@@ -98,7 +107,7 @@ impl<'data, R: ReadRef<'data>> Reader<'data, R> {
         })
     }
 
-    fn facts(&self) -> Result<ElfFacts, Damage> {
+    fn facts(&self, function: Option<&str>) -> Result<ElfFacts, Damage> {
         let Some((offset, size)) = self.dynamic else { return Ok(ElfFacts::default()) };
         if size > MAX_DYNAMIC_SIZE {
             return Err(Damage(format!("its dynamic section claims {size} bytes")));
@@ -131,7 +140,14 @@ impl<'data, R: ReadRef<'data>> Reader<'data, R> {
             Some(first) => self.versions(first, value(elf::DT_VERNEEDNUM).unwrap_or(0), strings)?,
             None => Vec::new(),
         };
-        Ok(ElfFacts { soname: texts(elf::DT_SONAME)?.pop(), needed: texts(elf::DT_NEEDED)?, rpath, runpath, versions })
+        let tables = SymbolTables {
+            symbols: value(elf::DT_SYMTAB),
+            gnu_hash: value(elf::DT_GNU_HASH),
+            hash: value(elf::DT_HASH),
+        };
+        let defines = function.and_then(|function| self.defines(&tables, strings, function));
+        let (soname, needed) = (texts(elf::DT_SONAME)?.pop(), texts(elf::DT_NEEDED)?);
+        Ok(ElfFacts { soname, needed, rpath, runpath, versions, defines })
     }
 
     fn versions(&self, first: u64, count: u64, strings: u64) -> Result<Vec<NeededVersion>, Damage> {

@@ -31,7 +31,8 @@ pub fn judge(facts: &ElfFacts, is_program: bool, subject: &Subject<'_>, space: &
     let mut of_system = BTreeSet::new();
     for library in &facts.needed {
         match space.find(subject.path, is_program, facts, library) {
-            Found::InPrefix | Found::Elsewhere => {}
+            Found::InPrefix(place) => judgement.links.push(place),
+            Found::Elsewhere => judgement.links.extend(space.files.places_of(library).cloned()),
             Found::OnSystem => {
                 of_system.insert(library.as_str());
             }
@@ -76,7 +77,7 @@ impl<'a> ElfSpace<'a> {
         // With a slash in it, the loader takes the name for a path and searches nothing; `$ORIGIN` counts there, too.
         if library.contains('/') {
             return match self.folder(file, library) {
-                SearchFolder::Inside(place) if self.files.exists(&place) => Found::InPrefix,
+                SearchFolder::Inside(place) if self.files.exists(&place) => Found::InPrefix(place),
                 _ => Found::Nowhere,
             };
         }
@@ -90,8 +91,9 @@ impl<'a> ElfSpace<'a> {
             self.folders(file, &facts.runpath)
         };
         let Ok(name) = library.parse::<TreePath>() else { return Found::Nowhere };
-        if folders.iter().any(|folder| self.files.exists(&folder.join(&name))) {
-            Found::InPrefix
+        let mut places = folders.iter().map(|folder| folder.join(&name));
+        if let Some(place) = places.find(|place| self.files.exists(place)) {
+            Found::InPrefix(place)
         } else if is_promised(library) {
             Found::OnSystem
         } else if self.files.has_name(library) {
@@ -150,19 +152,20 @@ mod tests {
     #[test]
     fn libraries_are_found_as_the_loader_finds_them() {
         let libs = "$ORIGIN/../pkg.libs";
+        let at = |place| Found::InPrefix(path(place));
         let cases = [
             // (rpath, runpath, library, answer)
-            (vec![], vec![libs], "libblas-1a2b.so.0", Found::InPrefix),
-            (vec!["${ORIGIN}/../pkg.libs"], vec![], "libblas-1a2b.so.0", Found::InPrefix),
+            (vec![], vec![libs], "libblas-1a2b.so.0", at("pkg.libs/libblas-1a2b.so.0")),
+            (vec!["${ORIGIN}/../pkg.libs"], vec![], "libblas-1a2b.so.0", at("pkg.libs/libblas-1a2b.so.0")),
             // A DT_RPATH beside a DT_RUNPATH does not count, nor does the interpreter's.
             (vec![libs], vec!["$ORIGIN"], "libblas-1a2b.so.0", Found::Elsewhere),
             (vec![], vec!["$ORIGIN"], "libssl.so.3", Found::Elsewhere),
-            (vec![], vec![], "libssl.so.3", Found::InPrefix),
+            (vec![], vec![], "libssl.so.3", at("lib/libssl.so.3")),
             (vec![], vec![], "libc.so.6", Found::OnSystem),
             (vec![], vec![], "libfar.so.1", Found::Elsewhere),
             (vec![], vec![], "libfoo.so.1", Found::Nowhere),
             // A path, as python-build-standalone's own interpreters have it.
-            (vec![], vec![], "$ORIGIN/../lib/libssl.so.3", Found::InPrefix),
+            (vec![], vec![], "$ORIGIN/../lib/libssl.so.3", at("lib/libssl.so.3")),
             (vec![], vec![], "$ORIGIN/../lib/libfar.so.1", Found::Nowhere),
             (vec![], vec![], "/usr/lib/libssl.so.3", Found::Nowhere),
         ];

@@ -45,7 +45,9 @@ pub fn judge(slice: &MachoSlice, subject: &Subject<'_>, space: &MachoSpace<'_>) 
     for library in &slice.libraries {
         let name = library.name.clone();
         match space.find(subject.path, slice, &library.name) {
-            Found::InPrefix | Found::Elsewhere | Found::OnSystem => {}
+            Found::InPrefix(place) => judgement.links.push(place),
+            Found::Elsewhere => judgement.links.extend(space.files.places_of(leaf_of(&name)).cloned()),
+            Found::OnSystem => {}
             // Where there happens to be such a file, it is loaded, weak or not.
             Found::Absolute => judgement.faults.push(NativeFaultKind::AbsoluteLibrary { library: name }),
             Found::Nowhere => {
@@ -77,6 +79,11 @@ fn is_place_of_a_machine(name: &str) -> bool {
     name.starts_with('/') && !name.starts_with("/DLC/")
 }
 
+/// The file name in it.
+fn leaf_of(library: &str) -> &str {
+    library.rsplit('/').next().unwrap_or(library)
+}
+
 impl<'a> MachoSpace<'a> {
     pub fn new(files: &'a PrefixFiles<'a>, interpreter: &TreePath) -> Self {
         Self { files, interpreter_folder: folder_of(interpreter), interpreter_rpaths: Vec::new() }
@@ -88,7 +95,7 @@ impl<'a> MachoSpace<'a> {
 
     fn find(&self, file: &TreePath, slice: &MachoSlice, library: &str) -> Found {
         let at = |place: Option<TreePath>| {
-            if place.is_some_and(|place| self.files.exists(&place)) { Found::InPrefix } else { Found::Nowhere }
+            place.filter(|place| self.files.exists(place)).map_or(Found::Nowhere, Found::InPrefix)
         };
         if let Some(name) = library.strip_prefix("@rpath/") {
             return self.find_by_rpath(file, slice, name);
@@ -107,10 +114,10 @@ impl<'a> MachoSpace<'a> {
     fn find_by_rpath(&self, file: &TreePath, slice: &MachoSlice, name: &str) -> Found {
         let own = self.folders(file, slice);
         let inherited = if slice.is_program { &[][..] } else { &self.interpreter_rpaths[..] };
-        let mut folders = own.iter().chain(inherited);
-        let leaf = name.rsplit('/').next().unwrap_or(name);
-        if folders.any(|folder| walk(folder, name).is_some_and(|place| self.files.exists(&place))) {
-            Found::InPrefix
+        let mut places = own.iter().chain(inherited).filter_map(|folder| walk(folder, name));
+        let leaf = leaf_of(name);
+        if let Some(place) = places.find(|place| self.files.exists(place)) {
+            Found::InPrefix(place)
         } else if macos::is_system_runtime(leaf) && slice.rpaths.iter().any(|rpath| macos::is_system_path(rpath)) {
             Found::OnSystem
         } else if self.files.has_name(leaf) {

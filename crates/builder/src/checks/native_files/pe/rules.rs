@@ -16,10 +16,18 @@ pub fn judge(facts: &PeFacts, subject: &Subject<'_>, files: &PrefixFiles<'_>) ->
     let mut judgement = Judgement::default();
     judgement.needs.raise(Provider::Windows, facts.minimum.clone());
     let searched = [folder_of(subject.path), folder_of(&subject.layout.interpreter())];
-    for (libraries, weight) in [(&facts.imports, &mut judgement.faults), (&facts.delayed, &mut judgement.warnings)] {
-        for library in libraries.iter().filter(|library| find(library, &searched, files) == Found::Nowhere) {
-            weight.push(NativeFaultKind::MissingLibrary { library: library.clone() });
+    for library in &facts.imports {
+        match find(library, &searched, files) {
+            Found::InPrefix(place) => judgement.links.push(place),
+            Found::Elsewhere => judgement.links.extend(files.places_of(library).cloned()),
+            Found::OnSystem => {}
+            Found::Nowhere | Found::Absolute => {
+                judgement.faults.push(NativeFaultKind::MissingLibrary { library: library.clone() });
+            }
         }
+    }
+    for library in facts.delayed.iter().filter(|library| find(library, &searched, files) == Found::Nowhere) {
+        judgement.warnings.push(NativeFaultKind::MissingLibrary { library: library.clone() });
     }
     judgement
 }
@@ -31,8 +39,8 @@ fn find(library: &str, searched: &[TreePath], files: &PrefixFiles<'_>) -> Found 
         let folder = folder_of(place);
         searched.iter().any(|searched| searched.as_str().eq_ignore_ascii_case(folder.as_str()))
     };
-    if files.places_of(library).any(is_searched) {
-        Found::InPrefix
+    if let Some(place) = files.places_of(library).find(|place| is_searched(place)) {
+        Found::InPrefix(place.clone())
     } else if is_system_library(library) {
         Found::OnSystem
     } else if files.has_name(library) {

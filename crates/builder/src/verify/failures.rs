@@ -1,0 +1,51 @@
+//! What both checks refuse, told at once: a library that is missing also fails the imports that need it.
+
+use std::fmt;
+
+use vocab::{Exit, Fault};
+
+use crate::checks::imports::ImportFailures;
+use crate::checks::native_files::NativeFaults;
+use crate::checks::{Exception, advice};
+
+#[derive(Debug)]
+pub struct CheckFailures {
+    native: NativeFaults,
+    imports: ImportFailures,
+}
+
+/// # Errors
+/// When either check has failures.
+pub fn verdict(native: Result<(), NativeFaults>, imports: Result<(), ImportFailures>) -> Result<(), Box<dyn Fault>> {
+    match (native, imports) {
+        (Err(native), Err(imports)) => Err(CheckFailures { native, imports }.into()),
+        (native, imports) => Ok(native.and(Ok(imports?))?),
+    }
+}
+
+impl std::error::Error for CheckFailures {}
+
+impl fmt::Display for CheckFailures {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}\n{}", self.native, self.imports)
+    }
+}
+
+impl Fault for CheckFailures {
+    /// That of the cause.
+    fn code(&self) -> &'static str {
+        self.native.code()
+    }
+
+    fn exit(&self) -> Exit {
+        self.native.exit()
+    }
+
+    fn hint(&self) -> Option<String> {
+        let exceptions: Vec<Exception> =
+            self.native.exceptions.iter().chain(&self.imports.exceptions).cloned().collect();
+        let parts: Vec<String> =
+            self.native.way_out().map(str::to_owned).into_iter().chain(advice(&exceptions)).collect();
+        (!parts.is_empty()).then(|| parts.join("\n"))
+    }
+}

@@ -1,0 +1,76 @@
+//! What the checks let pass and tell: one line for each distribution, and all of it in the manifest.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use vocab::{DistributionName, NativeWarning, TreeLayout};
+
+use crate::checks::ImportReport;
+use crate::checks::imports::module_name_of;
+use crate::checks::native_files::{NativeFault, NativeReport};
+
+/// What nothing that imports needs: native files with a fault, and modules that do not import. A module whose file has
+/// the fault already is told once.
+///
+/// What an error says of folders of this machine is cut out: the manifest holds no such paths.
+pub fn unneeded(
+    native: &NativeReport,
+    imports: Option<&ImportReport>,
+    layout: TreeLayout,
+    machine: &[PathBuf],
+) -> Vec<NativeWarning> {
+    let mut warnings: Vec<NativeWarning> = native.unneeded.iter().map(of_file).collect();
+    let told = |module: &str| {
+        native.unneeded.iter().any(|fault| module_name_of(&fault.file, layout).is_some_and(|name| name == module))
+    };
+    for failure in imports.iter().flat_map(|report| &report.warnings).filter(|failure| !told(&failure.module)) {
+        warnings.push(NativeWarning {
+            distribution: Some(failure.distribution.clone()),
+            subject: failure.module.clone(),
+            text: without_folders(&failure.what(), machine),
+        });
+    }
+    warnings.sort();
+    warnings
+}
+
+/// What may be on purpose, such as search paths that lead out of the prefix.
+pub fn others(native: &NativeReport) -> Vec<NativeWarning> {
+    native.warnings.iter().map(of_file).collect()
+}
+
+fn without_folders(text: &str, machine: &[PathBuf]) -> String {
+    let folders = machine.iter().map(|folder| folder.display().to_string()).filter(|folder| folder.len() > 1);
+    folders.fold(text.to_owned(), |text, folder| text.replace(&folder, "…"))
+}
+
+fn of_file(fault: &NativeFault) -> NativeWarning {
+    NativeWarning {
+        distribution: fault.distribution.clone(),
+        subject: fault.file.to_string(),
+        text: fault.kind.to_string(),
+    }
+}
+
+/// A line for each distribution: how many there are, and the first of them.
+pub fn lines(warnings: &[NativeWarning]) -> Vec<String> {
+    const SHOWN: usize = 2;
+    let mut by_owner: BTreeMap<Option<&DistributionName>, Vec<&NativeWarning>> = BTreeMap::new();
+    for warning in warnings {
+        by_owner.entry(warning.distribution.as_ref()).or_default().push(warning);
+    }
+    let line = |(owner, rows): (Option<&DistributionName>, Vec<&NativeWarning>)| {
+        let owner = owner.map_or("copied files", DistributionName::as_str);
+        let shown: Vec<String> = rows.iter().take(SHOWN).map(|row| format!("`{}` {}", row.subject, row.text)).collect();
+        let shown = shown.join("; ");
+        match rows.len() {
+            1 => format!("{owner}: {shown}; nothing that imports needs it"),
+            count if count <= SHOWN => format!("{owner}: {shown}; nothing that imports needs them"),
+            count => format!(
+                "{owner}: {shown}; and {} more, listed in the manifest; nothing that imports needs them",
+                count - SHOWN
+            ),
+        }
+    };
+    by_owner.into_iter().map(line).collect()
+}
