@@ -167,7 +167,8 @@ fn holds(to: &dyn Destination, signing: &IndexSigning<'_>, artifacts: &[Digest])
     let Some(object) = to.get(&object_keys::CATALOGUE.parse()?)? else { return Ok(None) };
     // One that cannot be read is written anew.
     let Ok(catalogue) = Catalogue::read(&object.bytes) else { return Ok(None) };
-    if !artifacts.iter().all(|sha256| catalogue.by_digest(sha256).is_some()) {
+    // Of one that is retracted the notice has to be there, which only who writes the index looks at.
+    if !artifacts.iter().all(|sha256| catalogue.by_digest(sha256).is_some_and(|(_, retracted)| retracted.is_none())) {
         return Ok(None);
     }
     if signing.signer.is_some() {
