@@ -1,0 +1,155 @@
+//! Publishing artifacts, or saying what that would do.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+
+use cli::Table;
+use publisher::{
+    Builder, Candidate, CommittedLock, Concern, Destination, Existing, IndexSigning, Options, Outcome, Placed, Work,
+};
+use serde_json::json;
+use vocab::{Event, Exit, Manifest};
+
+use super::{CommandError, DIST, Outcomes, Session};
+use crate::arguments::PublishArguments;
+
+impl Session<'_> {
+    pub(super) fn publish(&self, arguments: &PublishArguments) -> Outcomes {
+        let to = self.destination()?;
+        let artifacts = if arguments.artifacts.is_empty() { built()? } else { arguments.artifacts.clone() };
+        let allowed = allowed(arguments);
+        let mut candidates = Vec::new();
+        for file in &artifacts {
+            let lock = |manifest: &Manifest| lock_of(&arguments.repository, manifest);
+            candidates.push(Candidate::read(file, &lock, &allowed)?);
+        }
+        // Before anything is uploaded, or said to be in order: whether the key can be used, what stands against any.
+        let signer = self.signer(&arguments.signing)?;
+        let created = self.now()?;
+        IndexSigning { signer: signer.as_ref(), now: created, change_key: false }.check(to.as_ref())?;
+        if arguments.dry_run {
+            return self.dry_run(to.as_ref(), &candidates);
+        }
+        publisher::judge(&candidates)?;
+        if signer.is_none() {
+            let text = "nothing is signed: `publisher keygen` makes a key, --key uses it".to_owned();
+            self.printer.tell(Event::Note { text });
+        }
+        let existing = match (arguments.force, arguments.fail_existing) {
+            (true, _) => Existing::Replace,
+            (_, true) => Existing::Fail,
+            _ => Existing::Keep,
+        };
+        let options = Options {
+            channel: arguments.channel,
+            created,
+            allowed,
+            existing,
+            builder: Builder::of(self.environment, arguments.builder_id.clone()),
+            signer,
+        };
+        let next = AtomicU64::new(0);
+        let tell = |event: Event| self.printer.tell(event);
+        let work = Work { tell: &tell, cancelled: self.cancelled, next: &next };
+        let outcomes = publisher::publish(to.as_ref(), &candidates, &options, &work)?;
+        let signing = IndexSigning { signer: options.signer.as_ref(), now: created, change_key: false };
+        let index = match existing {
+            // An entry that is written again is another one for the same artifact.
+            Existing::Replace => publisher::reindex(to.as_ref(), &signing, false)?,
+            Existing::Keep | Existing::Fail => {
+                let artifacts = candidates.iter().filter_map(|it| Some(it.manifest.artifact.as_ref()?.sha256));
+                publisher::index_artifacts(to.as_ref(), &signing, &artifacts.collect::<Vec<_>>())?
+            }
+        };
+        self.tell_outcomes(&outcomes);
+        self.tell_index(to.as_ref(), &index);
+        Ok(Exit::Done)
+    }
+
+    /// Everything that publishing looks at, the digests included, and nothing that it writes.
+    fn dry_run(&self, to: &dyn Destination, candidates: &[Candidate]) -> Outcomes {
+        let standing = publisher::standing(to, candidates)?;
+        let mut table = Table::new(["artifact", "size", "what would happen"]).right(1);
+        for (candidate, standing) in candidates.iter().zip(&standing) {
+            archive::verify(&candidate.file, &candidate.manifest)?;
+            let size = candidate.manifest.artifact.as_ref().map_or(0, |artifact| artifact.size);
+            let refused: Vec<&str> = candidate.refusals.iter().map(|it| it.reason.as_str()).collect();
+            let told = match (refused.is_empty(), standing) {
+                (false, _) => format!("refused: {}", refused.join("; ")),
+                (true, Some(_)) => "kept as it is".to_owned(),
+                (true, None) => "published".to_owned(),
+            };
+            if self.json {
+                self.printer.json("would-publish", &json!({ "file": candidate.file, "size": size, "told": told }));
+            }
+            table.row([candidate.file.display().to_string(), cli::bytes(size), told]);
+        }
+        if !self.json {
+            self.printer.data(&table.render(None));
+        }
+        publisher::judge(candidates)?;
+        Ok(Exit::Done)
+    }
+
+    fn tell_outcomes(&self, outcomes: &[Outcome]) {
+        for outcome in outcomes {
+            let Outcome { id, key, placed, uploaded, size, signed } = outcome;
+            if self.json {
+                let moved = uploaded.map(|it| json!({ "sent": it.sent, "copied": it.copied, "resumed": it.resumed }));
+                let row = json!({
+                    "entry": id, "key": key.as_str(), "size": size, "signed": signed,
+                    "kept": *placed == Placed::Theirs, "moved": moved,
+                });
+                self.printer.json("published", &row);
+                continue;
+            }
+            let Some(moved) = uploaded else { continue };
+            let mut told = format!("{id}: {} sent", cli::bytes(moved.sent));
+            for (bytes, what) in [(moved.copied, "copied by the server"), (moved.resumed, "had arrived before")] {
+                if bytes > 0 {
+                    told.push_str(&format!(", {} {what}", cli::bytes(bytes)));
+                }
+            }
+            self.printer.say(&told);
+        }
+        if !self.json {
+            let keys: Vec<String> = outcomes.iter().map(|it| it.key.to_string()).collect();
+            self.printer.data(&keys.join("\n"));
+        }
+    }
+}
+
+fn allowed(arguments: &PublishArguments) -> BTreeSet<Concern> {
+    let switches = [
+        (arguments.allow_stand_in, Concern::StandIn),
+        (arguments.allow_missing, Concern::Missing),
+        (arguments.allow_left_out, Concern::LeftOut),
+        (arguments.allow_degraded, Concern::Degraded),
+        (arguments.allow_unchecked, Concern::Unchecked),
+        (arguments.allow_other_lock, Concern::OtherLock),
+    ];
+    switches.into_iter().filter(|(on, _)| *on).map(|(_, concern)| concern).collect()
+}
+
+/// What has a manifest beside it, by name.
+fn built() -> Result<Vec<PathBuf>, CommandError> {
+    let Ok(rows) = fs::read_dir(DIST) else { return Err(CommandError::NothingBuilt) };
+    let paths = rows.flatten().map(|row| row.path());
+    let manifests = paths.filter(|path| path.extension().is_some_and(|it| it == "json"));
+    let mut artifacts: Vec<PathBuf> = manifests.map(|path| path.with_extension("")).filter(|it| it.is_file()).collect();
+    artifacts.sort();
+    if artifacts.is_empty() { Err(CommandError::NothingBuilt) } else { Ok(artifacts) }
+}
+
+/// What the repository's `python-<version string>/lock.json` says. A lock that cannot be read has no rows: the digest
+/// of a runtime is then not the committed one.
+fn lock_of(repository: &Path, manifest: &Manifest) -> CommittedLock {
+    let folder = repository.join(format!("python-{}", manifest.runtime));
+    if !folder.join("config.json").is_file() {
+        return CommittedLock::Unknown;
+    }
+    let Ok(text) = fs::read(folder.join("lock.json")) else { return CommittedLock::NoRows };
+    publisher::lock_rows(&text, &manifest.runtime, manifest.platform).unwrap_or(CommittedLock::NoRows)
+}
