@@ -98,7 +98,7 @@ pub use extract::{ExtractOptions, Extracted, Limits, Links, TopFolder, extract};
 pub use extract_error::{ExtractError, ExtractErrorKind};
 pub use fetch::{
     Deadline, FetchError, FetchErrorKind, FetchRequest, FetchSettings, FetchTarget, Fetched, Pace, Proxies, Watch,
-    fetch, fetch_small, unencrypted_host, without_secrets,
+    fetch, fetch_small, without_secrets,
 };
 pub use identity::{EntryIdentity, identity_of};
 pub use in_place::{FileBeside, rename, sweep, sweep_artifacts};

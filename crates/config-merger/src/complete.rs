@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use url::{Host, Url};
-use vocab::{DistributionName, PlatformKey, SystemVersion, VersionString};
+use vocab::{DistributionName, PlatformKey, SystemVersion, VersionString, unencrypted_host};
 
 use crate::document::shown;
 use crate::layer::{
@@ -161,17 +160,6 @@ impl Completion<'_> {
         }
         files
     }
-}
-
-/// The host of an `http:` URL that is not this machine.
-fn unencrypted_host(url: &str) -> Option<String> {
-    let url = Url::parse(url).ok().filter(|url| url.scheme() == "http")?;
-    let is_this_machine = match url.host()? {
-        Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    };
-    (!is_this_machine).then(|| url.host_str().unwrap_or_default().to_owned())
 }
 
 /// The entries that were not taken back.

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use archive::{FetchRequest, FetchSettings, FetchTarget, Watch, fetch, fetch_small, unencrypted_host, without_secrets};
+use archive::{FetchRequest, FetchSettings, FetchTarget, Watch, fetch, fetch_small, without_secrets};
 use catalogue::{Catalogue, Channel, Listed, Moment, Query, StoredObject, object_keys};
-use vocab::{Digest, Event, PlatformKey, TreePath, VersionString};
+use vocab::{Digest, Event, PlatformKey, TreePath, VersionString, unencrypted_host};
 
 use crate::home::{Hold, STAGED_TREE};
 use crate::install_record::{InstallRecord, Look, RECORD_FORMAT, TreeTable};

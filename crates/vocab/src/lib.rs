@@ -25,6 +25,7 @@ mod store_address;
 mod system_version;
 mod tree_layout;
 mod tree_path;
+mod unencrypted;
 mod version_string;
 
 pub use artifact_name::{ArtifactFormat, ArtifactName, ArtifactNameError};
@@ -42,4 +43,5 @@ pub use store_address::{BucketAddress, StoreAddress, StoreAddressError, StoreAdd
 pub use system_version::{SystemVersion, SystemVersionError};
 pub use tree_layout::{ModuleFolder, TreeLayout};
 pub use tree_path::{TreePath, TreePathError};
+pub use unencrypted::unencrypted_host;
 pub use version_string::{PythonVersion, VersionString, VersionStringError};

@@ -14,7 +14,7 @@ pub use client::{Answer, Ask, Client, Limits};
 pub use credentials::{Credentials, Secret};
 pub use failure::{Failure, FailureKind};
 pub use pace::{Body, Deadline, Meter, OverLimit, Pace};
-pub use place::{unencrypted_host, without_secrets};
+pub use place::without_secrets;
 pub use proxies::Proxies;
 
 pub use ureq;

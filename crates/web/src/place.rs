@@ -1,6 +1,6 @@
-//! URLs as they may be shown, and what they say about the way.
+//! URLs as they may be shown.
 
-use url::{Host, Url};
+use url::Url;
 
 /// The URL without user, password, query and fragment, any of which may hold a secret. A plain path stays as it is.
 pub fn without_secrets(place: &str) -> String {
@@ -23,39 +23,9 @@ pub fn without_secrets(place: &str) -> String {
     url.into()
 }
 
-/// The host that is asked over plain HTTP, unless it is this machine. `config-merger` has the same rule for indexes; it
-/// knows nothing of networks otherwise.
-pub fn unencrypted_host(place: &str) -> Option<String> {
-    let url = Url::parse(place).ok().filter(|url| url.scheme() == "http")?;
-    let is_this_machine = match url.host()? {
-        Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    };
-    (!is_this_machine).then(|| url.host_str().unwrap_or_default().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn plain_http_to_another_machine_is_recognised() {
-        let cases = [
-            ("http://host.example:8080/p", Some("host.example")),
-            ("HTTP://user:password@10.0.0.1/p", Some("10.0.0.1")),
-            ("https://host.example/p", None),
-            ("http://localhost/p", None),
-            ("http://127.0.0.9:80/p", None),
-            ("http://[::1]/p", None),
-            ("file:///p", None),
-            ("published", None),
-            ("C:\\published", None),
-        ];
-        for (place, host) in cases {
-            assert_eq!(unencrypted_host(place).as_deref(), host, "for {place}");
-        }
-    }
 
     #[test]
     fn user_password_and_query_are_never_shown() {

@@ -33,7 +33,7 @@ use kept::Growing;
 use older::Older;
 use origin::Origin;
 pub use server::FetchSettings;
-pub use web::{Deadline, Pace, Proxies, unencrypted_host, without_secrets};
+pub use web::{Deadline, Pace, Proxies, without_secrets};
 
 /// What to fetch, and into what.
 #[derive(Clone, Debug)]
