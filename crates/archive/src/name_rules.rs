@@ -1,6 +1,8 @@
 //! Which names an archive may hold: those that stay inside the tree on every system, and further limits for file
 //! systems that take two spellings for one file, or give some names a meaning of their own.
 
+use std::borrow::Cow;
+
 use unicode_normalization::UnicodeNormalization;
 use vocab::{Os, PlatformKey, TreePath};
 
@@ -40,8 +42,13 @@ impl NameRules {
         checked_path(name.as_bytes(), self)
     }
 
-    /// Equal for two paths that are one file. `None` when that is the path itself, as it is for most.
-    pub fn folded(self, path: &str) -> Option<String> {
+    /// Equal for two paths that are one file.
+    pub fn key(self, path: &str) -> Cow<'_, str> {
+        self.folded(path).map_or(Cow::Borrowed(path), Cow::Owned)
+    }
+
+    /// [`Self::key`], or `None` when that is the path itself, as it is for most.
+    pub(crate) fn folded(self, path: &str) -> Option<String> {
         let plain = |text: &str| match self {
             Self::CaseSensitive => text.is_ascii(),
             _ => text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_uppercase()),
@@ -221,7 +228,7 @@ mod tests {
     #[test]
     fn spellings_of_one_file_fold_to_one() {
         let same = |rules: NameRules, left: &str, right: &str| {
-            let fold = |text: &str| rules.folded(text).unwrap_or_else(|| text.to_owned());
+            let fold = |text: &str| rules.key(text).into_owned();
             fold(left) == fold(right)
         };
         assert!(same(NameRules::CaseSensitive, "e\u{301}", "\u{e9}"));

@@ -111,7 +111,7 @@ impl TreeRecord {
 
     /// What is there under the name `text`, and how it was spelled.
     fn find<'a>(&'a self, text: &'a str) -> Option<(NodeKind, Cow<'a, str>)> {
-        let key = self.rules.folded(text).map_or(Cow::Borrowed(text), Cow::Owned);
+        let key = self.rules.key(text);
         let node = self.nodes.get(key.as_ref())?;
         Some((node.kind, node.spelling.as_deref().map_or(key, Cow::Borrowed)))
     }

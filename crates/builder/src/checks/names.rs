@@ -59,7 +59,7 @@ pub fn check_names<'a>(
         let mut place = Some(path.clone());
         while let Some(at) = place.filter(|at| !at.is_root()) {
             place = at.parent();
-            let key = rules.folded(at.as_str()).unwrap_or_else(|| at.to_string());
+            let key = rules.key(at.as_str()).into_owned();
             match taken.get(&key) {
                 Some((other, _)) if *other == at => break,
                 Some((other, other_owner)) => {

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use archive::NameRules;
 use vocab::{Digest, DistributionName, FileClash, TreePath};
 
 use super::install_error::InstallErrorKind;
-use super::name_rules::case_key;
 
 /// What a wheel brings, for deciding.
 pub(super) struct Claim<'a> {
@@ -30,8 +30,9 @@ pub(super) struct Verdict {
 pub(super) type Refusal = (usize, InstallErrorKind);
 
 /// A requested distribution beats a required one; among equals the first in the alphabet wins. Equal content is no
-/// clash. `fold_case` is for platforms whose file systems ignore case.
-pub(super) fn settle(claims: &[Claim<'_>], fold_case: bool) -> Result<Verdict, Refusal> {
+/// clash. `rules` are the
+/// platform's.
+pub(super) fn settle(claims: &[Claim<'_>], rules: NameRules) -> Result<Verdict, Refusal> {
     let mut order: Vec<usize> = (0..claims.len()).collect();
     order.sort_by_key(|index| (!claims[*index].requested, claims[*index].name));
     let mut verdict = Verdict {
@@ -42,7 +43,7 @@ pub(super) fn settle(claims: &[Claim<'_>], fold_case: bool) -> Result<Verdict, R
     let mut taken: HashMap<String, (usize, &TreePath, Digest)> = HashMap::new();
     for index in order {
         for (path, digest) in &claims[index].files {
-            let key = if fold_case { case_key(path) } else { path.as_str().to_owned() };
+            let key = rules.key(path.as_str()).into_owned();
             match taken.get(&key) {
                 None => {
                     taken.insert(key, (index, path, *digest));
@@ -63,7 +64,7 @@ pub(super) fn settle(claims: &[Claim<'_>], fold_case: bool) -> Result<Verdict, R
             }
         }
     }
-    files_and_folders(claims, &taken, fold_case)?;
+    files_and_folders(claims, &taken, rules)?;
     verdict.clashes.sort_by(|one, other| (&one.path, &one.dropped).cmp(&(&other.path, &other.dropped)));
     Ok(verdict)
 }
@@ -72,7 +73,7 @@ pub(super) fn settle(claims: &[Claim<'_>], fold_case: bool) -> Result<Verdict, R
 fn files_and_folders(
     claims: &[Claim<'_>],
     taken: &HashMap<String, (usize, &TreePath, Digest)>,
-    fold_case: bool,
+    rules: NameRules,
 ) -> Result<(), Refusal> {
     let mut seen: HashSet<TreePath> = HashSet::new();
     let mut faults: Vec<(TreePath, usize, usize)> = Vec::new();
@@ -81,9 +82,8 @@ fn files_and_folders(
     for (path, index) in placed {
         let mut parent = path.parent();
         while let Some(folder) = parent.filter(|folder| !folder.is_root()) {
-            let key = if fold_case { case_key(&folder) } else { folder.as_str().to_owned() };
             parent = folder.parent();
-            if let Some((holder, file, _)) = taken.get(&key) {
+            if let Some((holder, file, _)) = taken.get(&*rules.key(folder.as_str())) {
                 faults.push(((*file).clone(), *holder, index));
             }
             if !seen.insert(folder) {
@@ -101,10 +101,12 @@ fn files_and_folders(
 
 #[cfg(test)]
 mod tests {
+    use archive::NameRules::{CaseInsensitive, CaseSensitive};
+
     use super::*;
 
     /// `name! path=content …`, with `!` for requested.
-    fn settled(wheels: &[&str], fold_case: bool) -> Result<Verdict, String> {
+    fn settled(wheels: &[&str], rules: NameRules) -> Result<Verdict, String> {
         type Parsed = (DistributionName, bool, Vec<(TreePath, Digest)>);
         let parsed: Vec<Parsed> = wheels
             .iter()
@@ -124,11 +126,11 @@ mod tests {
                 files: files.iter().map(|(path, digest)| (path, *digest)).collect(),
             })
             .collect();
-        settle(&claims, fold_case).map_err(|(index, kind)| format!("{}: {kind}", claims[index].name))
+        settle(&claims, rules).map_err(|(index, kind)| format!("{}: {kind}", claims[index].name))
     }
 
-    fn shown(wheels: &[&str], fold_case: bool) -> Vec<String> {
-        let verdict = settled(wheels, fold_case).unwrap();
+    fn shown(wheels: &[&str], rules: NameRules) -> Vec<String> {
+        let verdict = settled(wheels, rules).unwrap();
         verdict.clashes.iter().map(|clash| format!("{} {}>{}", clash.path, clash.kept, clash.dropped)).collect()
     }
 
@@ -142,30 +144,33 @@ mod tests {
             (&["c x=1", "b x=2", "a! y=1"], &["x b>c"]),
         ];
         for (wheels, expected) in cases {
-            assert_eq!(shown(wheels, false), expected, "for {wheels:?}");
+            assert_eq!(shown(wheels, CaseSensitive), expected, "for {wheels:?}");
             let reversed: Vec<&str> = wheels.iter().rev().copied().collect();
-            assert_eq!(shown(&reversed, false), expected, "for {reversed:?}");
+            assert_eq!(shown(&reversed, CaseSensitive), expected, "for {reversed:?}");
         }
     }
 
     #[test]
     fn equal_content_is_made_once_and_owned_by_both() {
-        let verdict = settled(&["b x=1", "a x=1"], false).unwrap();
+        let verdict = settled(&["b x=1", "a x=1"], CaseSensitive).unwrap();
         assert_eq!((verdict.not_made[0].len(), verdict.not_made[1].len()), (1, 0));
         assert!(verdict.not_owned.iter().all(HashSet::is_empty));
     }
 
     #[test]
     fn where_case_is_ignored_names_that_differ_in_case_clash() {
-        assert!(shown(&["a X=1", "b x=2"], false).is_empty());
-        assert_eq!(shown(&["a X=1", "b x=2"], true), ["x a>b"]);
-        let own = settled(&["a X=1 x=2"], true).unwrap_err();
+        assert!(shown(&["a X=1", "b x=2"], CaseSensitive).is_empty());
+        assert_eq!(shown(&["a X=1", "b x=2"], CaseInsensitive), ["x a>b"]);
+        // Letters with several lower-case forms, and those that are written in two ways.
+        assert_eq!(shown(&["a ΣΣ=1", "b σς=2"], CaseInsensitive), ["σς a>b"]);
+        assert_eq!(shown(&["a \u{e9}=1", "b e\u{301}=2"], CaseSensitive), ["e\u{301} a>b"]);
+        let own = settled(&["a X=1 x=2"], CaseInsensitive).unwrap_err();
         assert_eq!(own, "a: its files `x` and `X` would be one file on this platform");
     }
 
     #[test]
     fn a_file_cannot_be_where_another_wheel_needs_a_folder() {
-        let fault = settled(&["a x/y/z=1", "b x=2"], false).unwrap_err();
+        let fault = settled(&["a x/y/z=1", "b x=2"], CaseSensitive).unwrap_err();
         assert_eq!(fault, "b: it has a file where `a` needs a folder: `x`");
     }
 }

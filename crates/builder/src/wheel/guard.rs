@@ -1,7 +1,6 @@
 //! What the interpreter brought is nobody's to replace: no name that starts it, nothing that is imported in place of its
 //! library, no file of a distribution that came with it, unless another version of that very distribution is installed.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 
@@ -85,28 +84,24 @@ impl Guard {
             // A note such as `site-packages/README.txt` names no module of anybody's.
             let is_module = folder == ModuleFolder::StandardLibrary || owner != Owner::Interpreter;
             if is_module && module != "site-packages" {
-                self.modules.insert((folder, self.folded(module).into_owned()), owner.clone());
+                self.modules.insert((folder, self.rules.key(module).into_owned()), owner.clone());
             }
         }
         let mut parent = path.parent();
         while let Some(folder) = parent.filter(|folder| !folder.is_root()) {
             parent = folder.parent();
-            if !self.folders.insert(self.folded(folder.as_str()).into_owned()) {
+            if !self.folders.insert(self.rules.key(folder.as_str()).into_owned()) {
                 break;
             }
         }
-        self.files.insert(self.folded(path.as_str()).into_owned(), owner);
-    }
-
-    fn folded<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        self.rules.folded(text).map_or(Cow::Borrowed(text), Cow::Owned)
+        self.files.insert(self.rules.key(path.as_str()).into_owned(), owner);
     }
 
     /// Of a file that a wheel would have at `path`, whether or not one stands there.
     pub(super) fn judge(&self, path: &TreePath) -> Result<Judgement, InstallErrorKind> {
         let refuse =
             |how, owner: &Owner| Err(InstallErrorKind::Owned { path: path.clone(), how, owner: owner.clone() });
-        if let Some(owner) = self.files.get(&*self.folded(path.as_str())) {
+        if let Some(owner) = self.files.get(&*self.rules.key(path.as_str())) {
             if *owner == Owner::Interpreter && self.is_c_runtime(path) {
                 return Ok(Judgement::KeepsOwn);
             }
@@ -116,16 +111,16 @@ impl Guard {
             return refuse("take the place of", &Owner::Interpreter);
         }
         if let Some((folder, module)) = self.layout.top_level_module(path)
-            && let Some(owner) = self.modules.get(&(folder, self.folded(module).into_owned()))
+            && let Some(owner) = self.modules.get(&(folder, self.rules.key(module).into_owned()))
         {
             return refuse("stand among or before the modules of", owner);
         }
-        if self.folders.contains(&*self.folded(path.as_str())) {
+        if self.folders.contains(&*self.rules.key(path.as_str())) {
             return refuse("be a file where there is a folder of", &Owner::Interpreter);
         }
         let mut parent = path.parent();
         while let Some(folder) = parent.filter(|folder| !folder.is_root()) {
-            let folded = self.folded(folder.as_str());
+            let folded = self.rules.key(folder.as_str());
             if self.folders.contains(&*folded) {
                 break;
             }

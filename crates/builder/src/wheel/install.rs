@@ -5,8 +5,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use archive::NameRules;
 use rayon::prelude::*;
-use vocab::{Digest, DistributionName, FileClash, Os, TreePath};
+use vocab::{Digest, DistributionName, FileClash, TreePath};
 
 use super::clash::{self, Claim, Verdict};
 use super::former::Former;
@@ -233,8 +234,8 @@ impl Installation<'_> {
                     .collect(),
             })
             .collect();
-        let fold_case = matches!(self.destination.layout.platform.os(), Os::Windows | Os::Macos);
-        let mut verdict = clash::settle(&claims, fold_case).map_err(|(index, kind)| self.failed(index, kind))?;
+        let rules = NameRules::of_platform(self.destination.layout.platform);
+        let mut verdict = clash::settle(&claims, rules).map_err(|(index, kind)| self.failed(index, kind))?;
         for (index, paths) in kept.iter().enumerate() {
             verdict.not_made[index].extend(paths.iter().cloned());
             verdict.not_owned[index].extend(paths.iter().cloned());

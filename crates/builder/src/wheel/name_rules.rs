@@ -26,11 +26,6 @@ pub(crate) fn refused_by_windows(path: &TreePath) -> Option<&'static str> {
     })
 }
 
-/// Paths with equal keys are one file on a file system that ignores case.
-pub(super) fn case_key(path: &TreePath) -> String {
-    path.as_str().to_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

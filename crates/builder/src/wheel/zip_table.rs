@@ -10,7 +10,6 @@ use archive::{NameRules, ZipErrorKind, ZipMember};
 use vocab::TreePath;
 use zip::ZipArchive;
 
-use super::name_rules::case_key;
 use super::unpack_error::UnpackErrorKind;
 
 /// A regular file in the archive.
@@ -131,7 +130,7 @@ fn check_names(members: &[Member]) -> Result<(), UnpackErrorKind> {
     if cfg!(any(windows, target_os = "macos")) {
         let mut keys = HashSet::new();
         for member in members {
-            if !keys.insert(case_key(&member.path)) {
+            if !keys.insert(NameRules::of_host().key(member.path.as_str())) {
                 return refuse(&member.path, "another entry differs from it only in upper and lower case");
             }
         }
