@@ -1,7 +1,5 @@
 //! The subcommands that look and change nothing: `check`, `matrix`, `outdated`, `diff`.
 
-use std::collections::BTreeSet;
-
 use builder::check_all::{CheckRequest, check_all};
 use builder::compare;
 use builder::matrix::{self, CiSystem, Matrix, MatrixRequest, Published};
@@ -55,14 +53,12 @@ pub fn check(session: &Session<'_>, arguments: &CheckArguments) -> Result<Exit, 
     for (_, fault) in &checked.faults {
         session.printer.fault(fault.as_ref());
     }
-    let places: BTreeSet<&str> = checked.faults.iter().map(|(place, _)| place.as_str()).collect();
-    let closing = match (places.len(), remarks) {
-        (0, 0) => "all is well".to_owned(),
-        (0, remarks) => format!("nothing at fault, {remarks} to look at"),
-        (faults, 0) => format!("{faults} at fault"),
-        (faults, remarks) => format!("{faults} at fault, {remarks} to look at"),
-    };
-    session.printer.say(&format!("{} versions looked at, {closing}", versions.len()));
+    let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let found = [(checked.faults.len(), "error"), (remarks, "warning")];
+    let found = found.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| counted(count, what));
+    let found: Vec<String> = found.collect();
+    let closing = if found.is_empty() { "no problems found".to_owned() } else { found.join(", ") };
+    session.printer.say(&format!("{} checked, {closing}", counted(versions.len(), "version")));
     let of_remarks = if arguments.strict && remarks > 0 { Exit::Check } else { Exit::Done };
     Ok(checked.faults.iter().map(|(_, fault)| fault.exit()).next().unwrap_or(of_remarks))
 }
