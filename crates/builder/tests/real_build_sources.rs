@@ -12,7 +12,7 @@ use builder::store::Store;
 use serde_json::{Value, json};
 use support::{Bench, PYTHON, assert_says, builder_requests, host, output};
 use testkit::{FixtureFile, FixtureIndex, GitRepository, HttpServer, RecordFault, SdistBuilder, WheelBuilder};
-use vocab::Origin;
+use vocab::{Origin, PlatformKey};
 
 fn wheel(name: &str, version: &str) -> FixtureFile {
     WheelBuilder::new(name, version).build()
@@ -388,6 +388,32 @@ fn a_plan_says_whose_code_it_runs_and_no_build_runs_none_and_names_all() {
     assert_says(&run.told(), &["code of `demo` would have to be run"]);
     bench.packages(json!({ "dependencies": ["other"] }));
     assert_eq!(bench.build_with(&["--no-build"]).installed(), ["other 1.0"]);
+}
+
+#[test]
+fn whose_code_is_run_is_said_once_and_of_nothing_that_is_not_in_the_runtime() {
+    let marks = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+    let source = |name: &str| SdistBuilder::new(name, "1.0").dynamic().requires("other").marks(&marks).build();
+    let parent = WheelBuilder::new("parent", "1.0").requires("demo").requires("child").build();
+    let (demo, child, absent) = (source("demo"), source("child"), source("absent"));
+    let files = [demo, wheel("demo", "1.0"), child, absent, wheel("other", "1.0"), parent];
+    let bench = Bench::new(files);
+    let rule = PlatformKey::ALL.map(|key| (key.to_string(), json!("the wheel is broken")));
+    let rule: Value = serde_json::Map::from_iter(rule).into();
+    bench.repository.shared(&json!({ "packages": { "forceSource": { "demo": rule, "child": rule, "absent": rule } } }));
+    // Required by another one, so that only resolving finds out; one has no wheel.
+    bench.packages(json!({ "dependencies": ["parent"] }));
+    let run = bench.run(&["lock", PYTHON, "--platform", "all"]);
+    assert_eq!(run.code, 0, "{}", run.told());
+    let told = |line: &&Value| line["text"].as_str().is_some_and(|text| text.contains("may run build back ends"));
+    let notes: String = run.lines.iter().filter(told).map(Value::to_string).collect();
+    for (name, times) in [("`demo`", 1), ("`child`", 1), ("`absent`", 0)] {
+        assert_eq!(notes.matches(name).count(), times, "{name} in {notes}");
+    }
+    assert!(runs(&marks) > 0);
+    bench.packages(json!({ "dependencies": ["other"] }));
+    let run = bench.run(&["lock", PYTHON]);
+    assert!(run.code == 0 && !run.told().contains("may run build back ends"), "{}", run.told());
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod assumed;
 mod error;
 mod file_metadata;
 mod hints;
+mod locate;
 mod lock;
 mod nearest;
 mod overlap;
@@ -30,6 +31,7 @@ pub use crate::pinned_tool::SetUpError;
 pub(crate) use error::{NO_BUILD_HINT, REQUIRES_PYTHON_HINT};
 pub use error::{ResolveError, ResolveErrorKind};
 pub(crate) use file_metadata::excludes;
+pub use locate::locate;
 pub use lock::{
     LOCK_FILE, LOCK_FORMAT, Lock, LockError, LockErrorKind, LockedDistribution, LockedSource, PlatformLock,
 };
@@ -45,7 +47,7 @@ pub use uv::{Question, UV_VERSION, Uv, UvError};
 pub use wheel_tags::{Rank, Target};
 
 use crate::Context;
-use crate::registries::{PageFile, Pages, Registry, Standing};
+use crate::registries::Pages;
 use crate::work_tree::WorkTree;
 pub use pylock::{Answer, AnswerSource};
 
@@ -106,6 +108,8 @@ struct Search<'a> {
     left_out: BTreeMap<DistributionName, RuleRecord>,
     /// Built because no wheel fits and the policy lets it.
     from_source: BTreeSet<DistributionName>,
+    /// In the runtime without being asked for by name. A rule about something else runs no code.
+    come_up: BTreeSet<DistributionName>,
     /// Of what is in `noDeps` and comes from no index.
     no_deps_versions: BTreeMap<DistributionName, String>,
     /// What comes from an additional registry.
@@ -139,6 +143,7 @@ impl<'a> Search<'a> {
             scratch,
             left_out: BTreeMap::new(),
             from_source: BTreeSet::new(),
+            come_up: settings.preferred.keys().cloned().collect(),
             no_deps_versions: BTreeMap::new(),
             shelf: Shelf::default(),
             not_for_python: BTreeMap::new(),
@@ -177,12 +182,15 @@ impl<'a> Search<'a> {
     }
 
     fn run(mut self) -> Result<Resolved, ResolveErrorKind> {
-        let mut announced = BTreeSet::new();
         let mut pins_are_known = false;
         for _ in 0..MOST_ROUNDS {
             let question = self.question(Scope::InOrder);
-            self.announce(&question, &mut announced);
-            let (without_wheel, refused): (BTreeSet<_>, _) = match self.ask(&question)? {
+            self.announce(&question);
+            let answered = self.ask(&question)?;
+            if self.note_come_up(&question, &answered) {
+                continue;
+            }
+            let (without_wheel, refused): (BTreeSet<_>, _) = match answered {
                 Ok(answers) => {
                     let without = answers.iter().filter(|answer| self.lacks_wheel(answer));
                     let without: BTreeSet<_> = without.map(|answer| answer.name.clone()).collect();
@@ -232,16 +240,32 @@ impl<'a> Search<'a> {
         if self.settings.pages.open().next().is_some() { Scope::Everywhere } else { Scope::InOrder }
     }
 
-    /// Before it is done: looking at what a source requires may run its code.
-    fn announce(&self, question: &Question, announced: &mut BTreeSet<DistributionName>) {
-        let new: Vec<_> = question.from_source.iter().filter(|name| !announced.contains(*name)).cloned().collect();
-        if !new.is_empty() && !self.settings.no_build {
+    /// Before it is done, and once for all platforms: looking at what a source requires may run its code.
+    fn announce(&self, question: &Question) {
+        if self.settings.no_build {
+            return;
+        }
+        let is_new = |name: &&DistributionName| self.settings.uv.is_new(&format!("code of {name}"));
+        let new: Vec<_> = question.from_source.iter().filter(is_new).cloned().collect();
+        if !new.is_empty() {
             let names = quoted(&new);
             self.context.note(format!(
                 "resolving may run build back ends to learn what their sources require: {names} (--no-build forbids it)"
             ));
         }
-        announced.extend(new);
+    }
+
+    /// Whether something is in the runtime that a rule has built, and that was not asked for as such.
+    fn note_come_up(&mut self, question: &Question, answered: &Result<Vec<Answer>, String>) -> bool {
+        let names: BTreeSet<DistributionName> = match answered {
+            Ok(answers) => answers.iter().map(|answer| answer.name.clone()).collect(),
+            Err(refusal) => without_wheel::named_in(refusal),
+        };
+        let is_rules = |name: &DistributionName| self.request.is_built(name) && !question.from_source.contains(name);
+        let new: Vec<_> = names.into_iter().filter(is_rules).filter(|name| !self.come_up.contains(name)).collect();
+        let any = !new.is_empty();
+        self.come_up.extend(new);
+        any
     }
 
     /// The outer error ends the resolution; the inner one is uv's reason for finding none.
@@ -249,7 +273,7 @@ impl<'a> Search<'a> {
         let target = &self.request.target;
         match self.settings.uv.compile(self.context, self.scratch.path(), target, question) {
             Ok(text) => {
-                let built = |name: &DistributionName| self.is_built(name);
+                let built = |name: &DistributionName| question.from_source.contains(name);
                 Ok(Ok(pylock::read(&text, target, &built)?))
             }
             Err(UvError::Refused { reason }) => Ok(Err(self.with_what_was_excluded(reason))),
@@ -316,11 +340,12 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// What a rule of the configuration has built.
+    /// What a rule of the configuration has built, as far as the runtime is known to have it.
     fn built(&self) -> impl Iterator<Item = &DistributionName> {
         let request = self.request;
         let named = request.requirements.iter().map(|requirement| &requirement.name);
-        let named = named.chain(request.forced.keys()).chain(request.build_wheel.keys());
+        let ruled = request.forced.keys().chain(request.build_wheel.keys());
+        let named = named.chain(ruled.filter(|name| self.come_up.contains(*name)));
         named.filter(|name| request.is_built(name) && !self.left_out.contains_key(*name))
     }
 
@@ -454,70 +479,6 @@ pub fn path_digest(name: &DistributionName, path: &TreePath, repository: &Path) 
         lines.push_str(&format!("{} tags\n", tree.tags));
     }
     Ok(Digest::of(lines))
-}
-
-/// Where the files of locked rows are today: asked for by exact version, without dependencies. The caller checks
-/// the digests when they arrive.
-pub fn locate(
-    context: &Context,
-    uv: &Uv,
-    request: &Request,
-    repository: &Path,
-    rows: &[&LockedDistribution],
-    pages: &Pages<'_>,
-) -> Result<BTreeMap<Digest, String>, ResolveError> {
-    let (elsewhere, rows): (Vec<_>, Vec<_>) = rows.iter().copied().partition(|row| row.registry.is_some());
-    let mut found = on_pages(&elsewhere, pages);
-    if rows.is_empty() {
-        return Ok(found);
-    }
-    let failed = |kind| ResolveError::new(request, kind);
-    let scratch = context.store.scratch_dir("locate-").map_err(|error| failed(ResolveErrorKind::Store(error)))?;
-    let mut question = Question { without_dependencies: true, ..Question::default() };
-    let mut expected: BTreeSet<Digest> = BTreeSet::new();
-    for row in rows {
-        let Some(version) = &row.version else { continue };
-        match &row.source {
-            LockedSource::Wheel { sha256, .. } => expected.insert(*sha256),
-            LockedSource::Sdist { sha256, .. } => {
-                question.from_source.push(row.name.clone());
-                expected.insert(*sha256)
-            }
-            LockedSource::Git { .. } | LockedSource::Path { .. } => continue,
-        };
-        // Only its place is looked for; told what it requires, the resolver does not ask its source.
-        question.no_deps.push(row.name.clone());
-        question.no_deps_versions.insert(row.name.clone(), version.clone());
-        let direct = request.requirements.iter().find(|requirement| {
-            requirement.name == row.name && matches!(requirement.source, RequirementSource::Url { .. })
-        });
-        question.requirements.push(match direct {
-            Some(requirement) => requirement.for_resolver(repository),
-            None => format!("{}=={version}", row.name),
-        });
-    }
-    let text = uv.compile(context, scratch.path(), &request.target, &question).map_err(|error| failed(error.into()))?;
-    let urls = pylock::all_files(&text).map_err(|error| failed(error.into()))?;
-    found.extend(urls.into_iter().filter(|(digest, _)| expected.contains(digest)));
-    Ok(found)
-}
-
-/// Rows of an additional registry are looked for on its own pages and nowhere else.
-fn on_pages(rows: &[&LockedDistribution], pages: &Pages<'_>) -> BTreeMap<Digest, String> {
-    let place = |row: &LockedDistribution| Some(Registry::Additional(row.registry?.checked_sub(1)?));
-    let asked: Vec<_> = rows.iter().filter_map(|row| Some((place(row)?, row.name.clone()))).collect();
-    pages.ask(&asked);
-    let mut found = BTreeMap::new();
-    for row in rows {
-        let (LockedSource::Wheel { file, sha256, .. } | LockedSource::Sdist { file, sha256, .. }) = &row.source else {
-            continue;
-        };
-        let same = |it: &&PageFile| it.file_name == **file && it.sha256.is_none_or(|digest| digest == *sha256);
-        if let Some(Standing::Has(page)) = place(row).map(|place| pages.of(place, &row.name)) {
-            found.extend(page.files.iter().find(same).map(|it| (*sha256, it.url.clone())));
-        }
-    }
-    found
 }
 
 /// The resolver's answer to a question of one's own, wheels before sources.

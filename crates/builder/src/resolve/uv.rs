@@ -32,7 +32,7 @@ pub struct Uv {
     program: PathBuf,
     /// What it builds metadata with and takes its markers' defaults from; of the runtime's own series.
     python: PathBuf,
-    /// Its warnings, each of which is passed on once, for whatever platform it came first.
+    /// What is said once, for whatever platform it came first: its warnings, whose code it may run.
     told: Arc<Mutex<BTreeSet<String>>>,
     /// The URL of the index that it asks by default, once that was needed.
     default_index: Arc<OnceLock<Option<String>>>,
@@ -287,11 +287,15 @@ impl Uv {
         invocation
     }
 
+    /// True once for each text.
+    pub fn is_new(&self, text: &str) -> bool {
+        self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(text.to_owned())
+    }
+
     /// A yanked file, for example (P19).
     fn tell_warnings(&self, context: &Context, stderr: &str) {
         for text in stderr.lines().filter_map(|line| line.strip_prefix("warning: ")) {
-            let mut told = self.told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if told.insert(text.to_owned()) {
+            if self.is_new(text) {
                 context.warn("W_RESOLVER", text, None, None);
             }
         }
