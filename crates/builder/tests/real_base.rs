@@ -27,7 +27,8 @@ fn t12_the_exact_3_14_6_runs_wherever_it_is_moved() {
     let bench = Bench::new(&at);
     let tree = provided(&bench, "3.14.6", PlatformKey::LinuxX64);
     assert_eq!((tree.record.actual, tree.record.stand_in), (version("3.14.6"), false));
-    assert_eq!(tree.record.absent, ["ensurepip", "headers", "idlelib", "test"]);
+    // Case client-tkinter-without-scripts: the module is there, and Tcl's scripts are not.
+    assert_eq!(tree.record.absent, ["ensurepip", "headers", "idlelib", "terminfo", "test", "tkinter"]);
     assert_eq!(absolute_paths_left(&tree.root, &[at.to_str().unwrap(), "/tmp/python-pip"]), []);
     let made = fs::metadata(&tree.root).unwrap().ino();
     assert_eq!(provided(&bench, "3.14.6", PlatformKey::LinuxX64).identity, tree.identity);
@@ -46,6 +47,41 @@ fn t12_the_exact_3_14_6_runs_wherever_it_is_moved() {
     assert!(output(&prefix.join("bin/pydoc3"), &["json.tool"]).contains("json.tool"));
     installs_a_wheel(&python, &at);
     makes_an_environment(&python, &at);
+    verifies_https(&prefix, &at);
+}
+
+/// On a system that has nothing where OpenSSL looks.
+fn verifies_https(prefix: &std::path::Path, at: &std::path::Path) {
+    let tls = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tls").canonicalize().unwrap();
+    let (server, authority) = (tls.join("server.pem"), tls.join("authority.pem"));
+    let own = prefix.join("lib/python3.14/_pydist_cacert.pem");
+    let system = at.join("pki/tls/certs/ca-bundle.crt");
+    fs::create_dir_all(system.parent().unwrap()).unwrap();
+    let environment = at.join("eine Umgebung");
+    let asked = |python: &std::path::Path, bundle: &std::path::Path, variables: &[(&str, &std::path::Path)]| {
+        let mut command = std::process::Command::new(python);
+        command.args(["-B", "-c", include_str!("base_support/https.py")]).arg(&server).arg(bundle).arg(&system);
+        command.env_clear().envs(variables.iter().copied());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let python = prefix.join("bin/python3");
+    let own_only = std::path::Path::new("-");
+    assert_eq!(asked(&python, own_only, &[]), "refused", "nobody knows the authority");
+    assert_eq!(asked(&python, &authority, &[]), "believed", "the bundle is the last resort");
+    // Like RHEL 8, whose certificates are where no OpenSSL but its own looks.
+    fs::copy(&authority, &system).unwrap();
+    assert_eq!(asked(&python, own_only, &[]), "believed");
+    assert_eq!(asked(&environment.join("bin/python"), own_only, &[]), "believed", "in an environment, too");
+    fs::copy(&own, &system).unwrap();
+    assert_eq!(asked(&python, &authority, &[]), "refused", "the system's file goes before the bundle");
+    fs::write(&system, "no certificate").unwrap();
+    assert_eq!(asked(&python, &authority, &[]), "believed", "a file without certificates is passed over");
+    assert_eq!(asked(&python, &authority, &[("SSL_CERT_FILE", &own)]), "refused", "the user's word counts");
+    assert_eq!(asked(&python, own_only, &[("SSL_CERT_FILE", &authority)]), "believed");
+    let loaded = output(&python, &["-I", "-c", "import sys; print('ssl' in sys.modules)"]);
+    assert_eq!(loaded, "False", "nothing is done before ssl is asked for");
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! What a finished tree holds: its own version, and which parts of a usual CPython it lacks.
 
+use std::fs::File;
 use std::path::Path;
 
 use vocab::TreePath;
+use zip::ZipArchive;
 
+use super::certificates;
 use super::disk::{Result, entries, name_of, read};
 use vocab::TreeLayout;
 
@@ -46,7 +49,8 @@ fn detailed_version(details: &serde_json::Value) -> Option<String> {
     Some(format!("{}.{}.{}", part("major")?, part("minor")?, part("micro")?))
 }
 
-/// Sorted names of missing parts: `ensurepip`, `headers`, `idlelib`, `lib2to3`, `test`, `tkinter`.
+/// Sorted names of parts that the files show to be missing: `certificates`, `ensurepip`, `headers`, `idlelib`,
+/// `lib2to3`, `terminfo`, `test`, `tkinter`. [`super::trial`] finds others where the tree runs.
 ///
 /// `ensurepip` is absent as well where a small one of ours takes its place, which lets `-m venv` work but cannot
 /// bring a pip that the tree does not have.
@@ -59,20 +63,41 @@ pub(super) fn absent_parts(tree: &Path, layout: TreeLayout) -> Vec<String> {
             absent.push(name.to_owned());
         }
     };
+    expect("certificates", certificates::are_there(tree, layout));
     expect("ensurepip", stdlib.join("ensurepip").join("_bundled").is_dir());
     expect("headers", headers.join("Python.h").is_file());
     expect("idlelib", stdlib.join("idlelib").is_dir());
     if layout.python.minor < 13 {
         expect("lib2to3", stdlib.join("lib2to3").is_dir());
     }
+    expect("terminfo", layout.platform.is_windows() || has_terminfo(tree));
     expect("test", stdlib.join("test").is_dir());
-    let extensions = if layout.platform.is_windows() { tree.join("DLLs") } else { stdlib.join("lib-dynload") };
-    let tkinter = entries(&extensions)
-        .is_ok_and(|found| found.iter().any(|path| path.is_file() && name_of(path).starts_with("_tkinter.")));
-    // python-build-standalone links it into the interpreter in some releases; its Tcl is there all the same.
-    let built_in = tree.join("lib").join("tcl8.6").is_dir();
-    expect("tkinter", stdlib.join("tkinter").is_dir() && (tkinter || built_in));
+    expect("tkinter", stdlib.join("tkinter").is_dir() && has_tcl_scripts(tree));
     absent
+}
+
+/// Descriptions of terminals; without them the system's count.
+fn has_terminfo(tree: &Path) -> bool {
+    // In folders named by the first letter, or by its code on file systems without case.
+    ["x", "78"].iter().any(|folder| tree.join("share/terminfo").join(folder).join("xterm").is_file())
+}
+
+/// Whether Tcl and Tk can start: both need scripts of the same version beside them, or, since Tcl 9, inside of them.
+fn has_tcl_scripts(tree: &Path) -> bool {
+    let folders = ["lib", "tcl", "share/tcltk"].map(|folder| entries(&tree.join(folder)).unwrap_or_default());
+    let has =
+        |script: &str| folders.iter().flatten().any(|folder| folder.join(script).is_file() || holds(folder, script));
+    has("init.tcl") && has("tk.tcl")
+}
+
+/// Whether a library of Tcl has the script in an archive at its end.
+fn holds(library: &Path, script: &str) -> bool {
+    let name = name_of(library);
+    if !["libtcl", "tcl", "libtk", "tk"].iter().any(|start| name.starts_with(start)) || !library.is_file() {
+        return false;
+    }
+    let Some(archive) = File::open(library).ok().and_then(|file| ZipArchive::new(file).ok()) else { return false };
+    archive.file_names().flatten().any(|name| name.rsplit('/').next() == Some(script))
 }
 
 fn below(folder: &TreePath, name: &str) -> TreePath {
@@ -82,6 +107,40 @@ fn below(folder: &TreePath, name: &str) -> TreePath {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn case_client_tkinter_without_scripts() {
+        let tree = tempfile::tempdir().unwrap();
+        let file = |path: &str, content: &[u8]| {
+            let path = tree.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        };
+        file("lib/libtcl9.0.so", b"\x7fELF");
+        file("lib/libtcl9tk9.0.so", b"\x7fELF");
+        file("lib/itcl4.3.5/libtcl9itcl4.3.5.so", b"\x7fELF");
+        assert!(!has_tcl_scripts(tree.path()), "libraries alone do not start");
+        file("lib/tcl9.0/init.tcl", b"");
+        assert!(!has_tcl_scripts(tree.path()), "Tk's are missing");
+        file("lib/tk9.0/tk.tcl", b"");
+        assert!(has_tcl_scripts(tree.path()));
+    }
+
+    #[test]
+    fn scripts_inside_of_a_library_count() {
+        use std::io::Write as _;
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(tree.path().join("lib")).unwrap();
+        for (library, script) in [("libtcl9.0.so", "tcl_library/init.tcl"), ("libtcl9tk9.0.so", "tk_library/tk.tcl")] {
+            assert!(!has_tcl_scripts(tree.path()), "before {library}");
+            let mut file = File::create(tree.path().join("lib").join(library)).unwrap();
+            file.write_all(b"\x7fELF and code").unwrap();
+            let mut archive = zip::ZipWriter::new(file);
+            archive.start_file(script, zip::write::SimpleFileOptions::default()).unwrap();
+            archive.finish().unwrap();
+        }
+        assert!(has_tcl_scripts(tree.path()));
+    }
 
     #[test]
     fn the_version_is_read_from_headers_and_from_build_details() {

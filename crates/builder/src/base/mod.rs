@@ -12,6 +12,7 @@
 
 mod archive_source;
 mod build_settings;
+mod certificates;
 mod choose;
 mod content;
 mod disk;
@@ -39,6 +40,7 @@ mod standalone;
 mod system;
 mod system_copy;
 mod system_files;
+mod trial;
 mod unpack;
 mod upstream_libraries;
 mod windows;

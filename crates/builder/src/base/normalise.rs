@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::build_settings::settle_build_settings;
+use super::certificates::settle_certificates;
 use super::disk::{CopiedLinks, Result, at, remove, set_executable, walk};
 use super::mach_o::settle_install_names;
 use super::paths_in_text::OldPrefix;
@@ -56,6 +57,7 @@ pub(super) fn normalise(tree: &Path, layout: TreeLayout, paths: &BuildPaths, lin
     if layout.platform.os() == Os::Macos {
         settle_install_names(tree)?;
     }
+    settle_certificates(tree, layout)?;
     settle_records(tree, layout)?;
     settle_modes(tree, layout)
 }

@@ -10,7 +10,7 @@ use super::error::{BaseError, BaseErrorKind};
 use super::file_table::FileTable;
 use super::normalise::{BuildPaths, normalise};
 use super::request::{BaseChoice, BaseTree, Supply};
-use super::{content, elf, go_module, system, unpack};
+use super::{content, elf, go_module, system, trial, unpack};
 use crate::Context;
 use crate::download::{FetchRequest, fetch};
 use crate::store::{EntryKind, LockOutcome, Scrutiny};
@@ -91,7 +91,12 @@ fn provided(context: &Context, choice: &BaseChoice) -> Result<BaseTree> {
         digest: source,
         absent: content::absent_parts(&place, layout),
     };
-    Ok(BaseTree { root: place, layout, identity, record })
+    let mut tree = BaseTree { root: place, layout, identity, record };
+    let failing = trial::failing_parts(context, &tree);
+    tree.record.absent.extend(failing);
+    tree.record.absent.sort();
+    tree.record.absent.dedup();
+    Ok(tree)
 }
 
 /// Of the archive or the module as published; of the files taken, for an interpreter of this machine.
@@ -104,7 +109,7 @@ fn source_digest(context: &Context, choice: &BaseChoice) -> Result<Digest> {
 }
 
 /// Part of every identity: to be raised whenever the same source would give other bytes than before.
-const BASE_FORMAT: u32 = 4;
+const BASE_FORMAT: u32 = 5;
 
 /// Of the finished tree: equal for equal bytes.
 pub(super) fn identity(source: BaseSource, digest: &Digest, platform: PlatformKey) -> Digest {
