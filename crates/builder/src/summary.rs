@@ -117,10 +117,12 @@ fn need(manifest: &Manifest, provider: &str) -> String {
     let version = &manifest.native.needs[provider];
     let asks = |row: &&Distribution| row.native.as_ref().and_then(|native| native.needs.get(provider)) == Some(version);
     let mut asking = manifest.distributions.iter().filter(asks);
+    // A library has no version of its own.
+    let what = if version == "any" { provider.to_owned() } else { format!("{provider} {version}") };
     match (asking.next(), asking.count()) {
-        (None, _) => format!("{provider} {version}"),
-        (Some(first), 0) => format!("{provider} {version} ({})", first.name),
-        (Some(first), more) => format!("{provider} {version} ({} and {more} more)", first.name),
+        (None, _) => what,
+        (Some(first), 0) => format!("{what} ({})", first.name),
+        (Some(first), more) => format!("{what} ({} and {more} more)", first.name),
     }
 }
 
@@ -194,5 +196,7 @@ mod tests {
         assert_eq!(warnings(&manifest).as_deref(), Some("warnings  numpy (1); the manifest lists them"));
         manifest.native.warnings.clear();
         assert_eq!(warnings(&manifest), None);
+        manifest.native.needs.insert("libz.so.1".to_owned(), "any".to_owned());
+        assert!(lines(&manifest).contains("glibcxx 3.4.21, libz.so.1; 21"), "{}", lines(&manifest));
     }
 }

@@ -79,7 +79,7 @@ fn a_runtimes_page_tells_what_is_inside_what_changed_and_how_to_have_it() {
         "no CUDA on this platform",
         "built from source",
         "BSD-3-Clause",
-        "glibc 2.17 or newer",
+        "glibc 2.17 or newer, not musl",
         "numpy 2.2.6 → <strong>2.3.0</strong>",
         "parasail 1.3.4</li>",
         "only windows-x64",

@@ -185,7 +185,7 @@ pub struct NativeSummary {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emulated: Option<EmulatedImports>,
     /// The highest symbol versions or system version needed: `glibc` → `2.17`, `glibcxx` → `3.4.29`, `macos` → `11.0`,
-    /// `windows` → `6.1`.
+    /// `windows` → `6.1`; and libraries that the system has to bring besides: `libz.so.1` → `any`.
     pub needs: BTreeMap<String, String>,
     /// What is wrong and did not end the build, most of it in files that nothing which imports needs. Sorted. Empty in
     /// formats before 4.

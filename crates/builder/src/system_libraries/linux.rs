@@ -15,37 +15,41 @@ static OF_POLICY: LazyLock<HashSet<&str>> =
 /// What a runtime may do with a library that it never takes along.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Custom {
+    /// Part of the C library, so that a system without it has none of these rules.
+    Libc,
     /// May be needed of the system: there must be one of it, in step with the system.
     Systems,
     /// Nothing may count on it.
     Neither,
 }
 
-use Custom::{Neither, Systems};
+use Custom::{Libc, Neither, Systems};
 
 /// What stays the system's own. The rest of the policy may be taken from the machine that a tree was found on. Names as they are needed (`libc.so.6`), or all before `.so` where any
 /// version will do.
 const LIBRARIES: [(&str, Custom); 49] = [
     // The C library and its parts.
-    ("libBrokenLocale", Systems),
-    ("libanl.so.1", Systems),
-    ("libc.so.6", Systems),
-    ("libc_malloc_debug", Systems),
-    ("libdl.so.2", Systems),
-    ("libm.so.6", Systems),
-    ("libmemusage", Systems),
-    ("libmvec.so.1", Systems),
+    ("libBrokenLocale", Libc),
+    ("libanl.so.1", Libc),
+    ("libc.so.6", Libc),
+    ("libc_malloc_debug", Libc),
+    ("libdl.so.2", Libc),
+    ("libm.so.6", Libc),
+    ("libmemusage", Libc),
+    ("libmvec.so.1", Libc),
+    ("libnss_compat", Libc),
+    ("libnss_dns", Libc),
+    ("libnss_files", Libc),
+    ("libnss_hesiod", Libc),
+    ("libpcprofile", Libc),
+    ("libpthread.so.0", Libc),
+    ("libresolv.so.2", Libc),
+    ("librt.so.1", Libc),
+    ("libthread_db", Libc),
+    ("libutil.so.1", Libc),
+    // No longer part of it everywhere: Red Hat has them in packages of their own.
+    ("libcrypt", Systems),
     ("libnsl.so.1", Systems),
-    ("libnss_compat", Systems),
-    ("libnss_dns", Systems),
-    ("libnss_files", Systems),
-    ("libnss_hesiod", Systems),
-    ("libpcprofile", Systems),
-    ("libpthread.so.0", Systems),
-    ("libresolv.so.2", Systems),
-    ("librt.so.1", Systems),
-    ("libthread_db", Systems),
-    ("libutil.so.1", Systems),
     // Of the compiler: wheels expect the newest there is.
     ("libgcc_s.so.1", Systems),
     ("libstdc++.so.6", Systems),
@@ -58,7 +62,6 @@ const LIBRARIES: [(&str, Custom); 49] = [
     ("libblkid", Systems),
     ("libcap", Systems),
     ("libcom_err", Systems),
-    ("libcrypt", Systems),
     ("libmount", Systems),
     ("libpam", Systems),
     ("libseccomp", Neither),
@@ -84,11 +87,11 @@ const LIBRARIES: [(&str, Custom); 49] = [
 
 /// The beginnings of the loader's names, of the kernel's own library, and of a driver's many parts.
 const FAMILIES: [(&str, Custom); 5] = [
-    ("ld-linux", Systems),
-    ("ld64", Systems),
+    ("ld-linux", Libc),
+    ("ld64", Libc),
     // That of another C library.
     ("ld-musl", Neither),
-    ("linux-vdso", Systems),
+    ("linux-vdso", Libc),
     ("libnvidia-", Systems),
 ];
 
@@ -100,6 +103,18 @@ pub fn is_promised(name: &str) -> bool {
         .any(|(row, custom)| *custom != Neither && if row.contains(".so") { *row == name } else { *row == stem });
     row || OF_POLICY.contains(name)
         || FAMILIES.iter().any(|(family, custom)| *custom != Neither && stem.starts_with(family))
+}
+
+/// True for libraries that are there wherever there is a C library, so that nobody has to install them.
+pub fn comes_with_libc(name: &str) -> bool {
+    let stem = stem_of(name);
+    LIBRARIES.iter().any(|(row, custom)| *custom == Libc && stem_of(row) == stem)
+        || FAMILIES.iter().any(|(family, custom)| *custom == Libc && stem.starts_with(family))
+}
+
+/// True for the parts of the other C library, whose programs and wheels do not run on systems with glibc.
+pub fn is_of_musl(name: &str) -> bool {
+    name.starts_with("libc.musl-") || name.starts_with("ld-musl-")
 }
 
 /// True for libraries that must be those of the machine a tree runs on, whatever their version, and are not taken
@@ -166,5 +181,16 @@ mod tests {
         for (name, promised, kept_out) in cases {
             assert_eq!((is_promised(name), is_kept_out(name)), (promised, kept_out), "for {name:?}");
         }
+    }
+
+    #[test]
+    fn what_comes_with_the_c_library_is_told_from_what_may_be_missing() {
+        for name in ["libc.so.6", "libm.so.6", "libpthread.so.0", "ld-linux-x86-64.so.2", "linux-vdso.so.1"] {
+            assert!(comes_with_libc(name), "for {name}");
+        }
+        for name in ["libstdc++.so.6", "libgcc_s.so.1", "libz.so.1", "libcrypt.so.1", "libX11.so.6", "libcuda.so.1"] {
+            assert!(is_promised(name) && !comes_with_libc(name), "for {name}");
+        }
+        assert!(is_of_musl("libc.musl-x86_64.so.1") && !is_of_musl("libc.so.6"));
     }
 }

@@ -140,8 +140,8 @@ fn the_highest_versions_are_told_by_distribution_and_held_under_the_ceiling() {
         Some(NativeFiles { files, needs })
     };
     let cases = [
-        ("old", row(1, &[("glibc", "2.17"), ("glibcxx", "3.4.19")])),
-        ("new", row(1, &[("glibc", "2.34"), ("glibcxx", "3.4.30")])),
+        ("old", row(1, &[("glibc", "2.17"), ("glibcxx", "3.4.19"), ("libstdc++.so.6", "any")])),
+        ("new", row(1, &[("glibc", "2.34"), ("glibcxx", "3.4.30"), ("libstdc++.so.6", "any")])),
         ("own", row(2, &[("glibc", "2.28")])),
         ("none", None),
     ];
@@ -340,6 +340,50 @@ fn a_whitelist_entry_for_the_module_or_the_file_lets_a_fault_pass() {
     report.allow(&whitelist, layout("linux-x64"), &|name| Some(format!("{name}-1.0-py3-none-any.whl")));
     assert_eq!(texts(&report), ["other: `SITE/other/core.so` needs libtbb.so.12, which is nowhere"]);
     assert_eq!(report.allowed.len(), 2);
+}
+
+#[test]
+fn what_a_system_has_to_bring_is_named_unless_an_entry_lets_it_be_missing() {
+    let prefix = tempfile::tempdir().unwrap();
+    let versions: &[(&str, &str)] = &[("libc.so.6", "GLIBC_2.17"), ("libstdc++.so.6", "GLIBCXX_3.4.19")];
+    let core = ElfFile { versions, ..library(&["libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1"]) };
+    write(prefix.path(), &format!("{SITE}/pkg/core.so"), core.bytes());
+    write(
+        prefix.path(),
+        &format!("{SITE}/pkg/zip.so"),
+        library(&["libz.so.1", "libcrypt.so.1", "libown.so.1"]).bytes(),
+    );
+    write(prefix.path(), &format!("{SITE}/pkg/libown.so.1"), library(&["libc.so.6"]).bytes());
+    write(prefix.path(), &format!("{SITE}/gpu/driver.so"), library(&["libcuda.so.1"]).bytes());
+    // It is allowed to be out of reach, so what it needs counts for nothing.
+    let modern = ElfFile { versions: &[("libc.so.6", "GLIBC_2.39")], ..library(&["libc.so.6", "libX11.so.6"]) };
+    write(prefix.path(), &format!("{SITE}/gpu/modern.so"), modern.bytes());
+
+    let mut report = check(prefix.path(), "linux-x64");
+    let libraries = ["libcrypt.so.1", "libcuda.so.1", "libgcc_s.so.1", "libstdc++.so.6", "libz.so.1"];
+    let versions = [("glibc", "2.17"), ("glibcxx", "3.4.19")];
+    let expected = |libraries: &[&str]| {
+        let any = libraries.iter().map(|name| (*name, "any"));
+        versions.into_iter().chain(any).map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    };
+    let before = [&["libX11.so.6"][..], &libraries].concat();
+    assert_eq!(report.summary().needs["glibc"], "2.39");
+    assert!(before.iter().all(|name| report.summary().needs.contains_key(*name)), "{:?}", report.summary().needs);
+    let text = r#"{"gpu": {"gpu.driver": {"error": "libcuda.so.1"}, "gpu.modern": {"error": "GLIBC 2.39"}}}"#;
+    let whitelist = Whitelist::read(&write(prefix.path(), "list.json", text)).unwrap();
+    report.allow(&whitelist, layout("linux-x64"), &|name| Some(format!("{name}-1.0-py3-none-any.whl")));
+    assert_eq!((report.faults.len(), report.allowed.len()), (0, 1), "{:?}", report.faults);
+    assert_eq!(report.base.needs, Default::default());
+    assert_eq!(report.summary().needs, expected(&["libcrypt.so.1", "libgcc_s.so.1", "libstdc++.so.6", "libz.so.1"]));
+    assert_eq!(report.files_of(&"gpu".parse().unwrap()).unwrap().needs, Default::default());
+}
+
+#[test]
+fn a_library_for_musl_is_called_so() {
+    let prefix = tempfile::tempdir().unwrap();
+    write(prefix.path(), &format!("{SITE}/pkg/core.so"), library(&["libc.musl-x86_64.so.1"]).bytes());
+    let told = "pkg: `SITE/pkg/core.so` needs libc.musl-x86_64.so.1, which is part of musl; only systems with glibc are supported";
+    assert_eq!(texts(&check(prefix.path(), "linux-x64")), [told]);
 }
 
 #[test]

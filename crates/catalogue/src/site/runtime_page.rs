@@ -68,7 +68,7 @@ fn card(build: &Build<'_>) -> Markup {
                 dt { "Download" } dd { (words::bytes(row.artifact.size)) }
                 dt { "Installed" } dd { (words::bytes(row.installed_size)) }
                 @if let Some(needs) = content.and_then(|content| words::needs(&content.needs)) {
-                    dt { "Needs" } dd { (needs) " or newer" }
+                    dt { "Needs" } dd { (needs) }
                 }
                 dt { "Python" } dd { (row.python.actual) " " span class="quiet" { (row.python.source) } }
                 @if let Some(content) = content.filter(|content| content.imported > 0) {

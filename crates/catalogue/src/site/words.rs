@@ -59,10 +59,14 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// What a system has to be to run it: `glibc 2.28`. The C++ library's own number means little to people.
+/// What a system has to be to run it: `glibc 2.28 or newer, not musl, libz.so.1`. The C++ library's own number means little to
+/// people.
 pub(super) fn needs(needs: &std::collections::BTreeMap<String, String>) -> Option<String> {
-    let names = [("glibc", "glibc"), ("macos", "macOS")];
-    names.iter().find_map(|(key, name)| needs.get(*key).map(|version| format!("{name} {version}")))
+    let systems = [("glibc", "glibc", ", not musl"), ("macos", "macOS", "")];
+    let said = |(key, name, but): &(&str, &str, &str)| Some(format!("{name} {} or newer{but}", needs.get(*key)?));
+    let system = systems.iter().find_map(said)?;
+    let libraries = needs.keys().filter(|key| key.contains(".so")).cloned();
+    Some(std::iter::once(system).chain(libraries).collect::<Vec<_>>().join(", "))
 }
 
 /// Names stand between backticks in messages, and as code on a page.

@@ -31,7 +31,7 @@ use macho::rules::MachoSpace;
 pub use needs::{Ceilings, Needs, Provider};
 use prefix_files::PrefixFiles;
 pub use reach::{Evidence, Imported, NativeFile, Role};
-pub use report::{Looked, NativeFault, NativeFaultKind, NativeFaults, NativeReport};
+pub use report::{Asking, Looked, NativeFault, NativeFaultKind, NativeFaults, NativeReport};
 pub use symbol_version::{SymbolVersion, SymbolVersionError};
 
 /// Decides whose file a path is; `None` for the base interpreter and copied files.
@@ -308,6 +308,10 @@ fn gather(rows: Vec<FileRow>, prefix: &Path) -> NativeReport {
             continue;
         }
         report.whole.add(&row.needs);
+        if !row.needs.is_empty() {
+            let (distribution, needs) = (row.distribution.clone(), row.needs.clone());
+            report.asking.push(Asking { file: row.path, distribution, needs });
+        }
         match row.distribution {
             Some(name) => report.distributions.entry(name).or_default().add(&row.needs),
             None => report.base.add(&row.needs),

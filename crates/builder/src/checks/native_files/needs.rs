@@ -1,6 +1,6 @@
 //! What a binary needs of the system it runs on, and how much of that is too much.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -43,40 +43,55 @@ impl fmt::Display for Provider {
     }
 }
 
-/// The highest versions needed; without a row when nothing of the kind is needed.
+/// The highest versions needed, without a row when nothing of the kind is needed, and the names of libraries that the
+/// system has to bring besides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Needs(BTreeMap<Provider, SymbolVersion>);
+pub struct Needs {
+    versions: BTreeMap<Provider, SymbolVersion>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    libraries: BTreeSet<String>,
+}
 
 impl Needs {
     pub fn get(&self, provider: Provider) -> Option<&SymbolVersion> {
-        self.0.get(&provider)
+        self.versions.get(&provider)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (Provider, &SymbolVersion)> {
-        self.0.iter().map(|(provider, version)| (*provider, version))
+        self.versions.iter().map(|(provider, version)| (*provider, version))
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.versions.is_empty() && self.libraries.is_empty()
     }
 
     pub(super) fn raise(&mut self, provider: Provider, version: SymbolVersion) {
-        let row = self.0.entry(provider).or_insert_with(|| version.clone());
+        let row = self.versions.entry(provider).or_insert_with(|| version.clone());
         if version > *row {
             *row = version;
         }
+    }
+
+    /// A library of the system that does not come with its C library. On macOS and Windows all systems have the same.
+    pub(super) fn add_library(&mut self, name: &str) {
+        self.libraries.insert(name.to_owned());
+    }
+
+    pub(super) fn retain_libraries(&mut self, keep: impl Fn(&str) -> bool) {
+        self.libraries.retain(|name| keep(name));
     }
 
     pub(super) fn raise_to(&mut self, other: &Self) {
         for (provider, version) in other.iter() {
             self.raise(provider, version.clone());
         }
+        self.libraries.extend(other.libraries.iter().cloned());
     }
 
-    /// As the manifest has them.
+    /// As the manifest has them: a version of the library is named by what gives it, if at all.
     pub(super) fn texts(&self) -> BTreeMap<String, String> {
-        self.iter().map(|(provider, version)| (provider.as_str().to_owned(), version.to_string())).collect()
+        let versions = self.iter().map(|(provider, version)| (provider.as_str().to_owned(), version.to_string()));
+        versions.chain(self.libraries.iter().map(|name| (name.clone(), "any".to_owned()))).collect()
     }
 }
 

@@ -29,6 +29,8 @@ pub struct NativeReport {
     pub unneeded: Vec<NativeFault>,
     /// Faults that a whitelist entry allows.
     pub allowed: Vec<NativeFault>,
+    /// Files that need anything of the system.
+    pub asking: Vec<Asking>,
     /// Binaries of other systems, and launchers for other machines inside an installer: data, not code, here.
     pub foreign: u64,
     /// What the loader of this platform may be given, sorted by path.
@@ -39,6 +41,15 @@ pub struct NativeReport {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Looked {
     pub files: u64,
+    pub needs: Needs,
+}
+
+/// A file and what it needs of the system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asking {
+    pub file: TreePath,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distribution: Option<DistributionName>,
     pub needs: Needs,
 }
 
@@ -67,6 +78,8 @@ pub enum NativeFaultKind {
     Architecture { expected: String, found: String },
     #[error("needs {library}, which is nowhere")]
     MissingLibrary { library: String },
+    #[error("needs {library}, which is part of musl; only systems with glibc are supported")]
+    OtherLibc { library: String },
     #[error("needs {symbols} {needed}, above the ceiling {ceiling}")]
     AboveCeiling { symbols: String, needed: SymbolVersion, ceiling: SymbolVersion },
     #[error("searches libraries in `{entry}`, which is this runtime's place on the building machine")]
@@ -112,6 +125,39 @@ impl NativeReport {
         let (allowed, faults) = std::mem::take(&mut self.faults).into_iter().partition(expected);
         self.faults = faults;
         self.allowed.extend::<Vec<_>>(allowed);
+        // Most distributions have no entry, and most files are theirs.
+        let has_entries =
+            |name: &&DistributionName| wheel_of(name).is_some_and(|wheel| whitelist.entries(&wheel).next().is_some());
+        let excusable: BTreeSet<DistributionName> = self.distributions.keys().filter(has_entries).cloned().collect();
+        if excusable.is_empty() {
+            return;
+        }
+        for asking in &mut self.asking {
+            let Asking { file, distribution, needs } = asking;
+            if distribution.as_ref().is_some_and(|name| excusable.contains(name)) {
+                needs.retain_libraries(|library| {
+                    let kind = NativeFaultKind::MissingLibrary { library: library.to_owned() };
+                    !expected(&NativeFault { file: file.clone(), distribution: distribution.clone(), kind })
+                });
+            }
+        }
+        self.count_needs();
+    }
+
+    /// Counts anew what is needed, without files that have a fault: each is allowed or never loaded, or ends the build.
+    fn count_needs(&mut self) {
+        let faults = self.faults.iter().chain(&self.allowed).chain(&self.unneeded);
+        let at_fault: BTreeSet<&TreePath> = faults.map(|fault| &fault.file).collect();
+        let (mut whole, mut base) = (Needs::default(), Needs::default());
+        let mut own: BTreeMap<&DistributionName, Needs> = BTreeMap::new();
+        for asking in self.asking.iter().filter(|asking| !at_fault.contains(&asking.file)) {
+            whole.raise_to(&asking.needs);
+            asking.distribution.as_ref().map_or(&mut base, |name| own.entry(name).or_default()).raise_to(&asking.needs);
+        }
+        for (name, looked) in &mut self.distributions {
+            looked.needs = own.remove(name).unwrap_or_default();
+        }
+        (self.whole.needs, self.base.needs) = (whole, base);
     }
 
     /// Moves faults of files that nothing needs to `unneeded`.
@@ -127,6 +173,7 @@ impl NativeReport {
         let (faults, unneeded) = std::mem::take(&mut self.faults).into_iter().partition(is_needed);
         self.faults = faults;
         self.unneeded.extend::<Vec<_>>(unneeded);
+        self.count_needs();
     }
 
     /// Files that are named like extension modules and, as they show, are none.

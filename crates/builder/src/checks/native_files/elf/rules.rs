@@ -9,7 +9,7 @@ use crate::checks::native_files::judgement::{Judgement, Subject};
 use crate::checks::native_files::needs::{Needs, Provider};
 use crate::checks::native_files::prefix_files::{Found, PrefixFiles, SearchFolder, folder_of, walk};
 use crate::checks::native_files::report::NativeFaultKind;
-use crate::system_libraries::linux::is_promised;
+use crate::system_libraries::linux::{comes_with_libc, is_of_musl, is_promised};
 
 /// What is known about the whole prefix.
 pub struct ElfSpace<'a> {
@@ -35,6 +35,12 @@ pub fn judge(facts: &ElfFacts, is_program: bool, subject: &Subject<'_>, space: &
             Found::Elsewhere => judgement.links.extend(space.files.places_of(library).cloned()),
             Found::OnSystem => {
                 of_system.insert(library.as_str());
+                if !comes_with_libc(library) {
+                    judgement.needs.add_library(library);
+                }
+            }
+            Found::Nowhere | Found::Absolute if is_of_musl(library) => {
+                judgement.faults.push(NativeFaultKind::OtherLibc { library: library.clone() });
             }
             Found::Nowhere | Found::Absolute => {
                 judgement.faults.push(NativeFaultKind::MissingLibrary { library: library.clone() });
