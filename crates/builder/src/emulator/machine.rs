@@ -15,7 +15,7 @@ pub struct Machine<'a> {
 
 enum Inside<'a> {
     Here,
-    Qemu { program: &'a Path, sysroot: &'a Path },
+    Qemu { program: &'a Path, sysroot: &'a Path, cpu: &'static str },
     Wine(WinePrefix<'a>),
 }
 
@@ -30,7 +30,7 @@ impl<'a> Machine<'a> {
     pub fn enter(context: &'a Context, emulator: Option<&'a Emulator>, scratch: &Path) -> Result<Self, EmulatorError> {
         let inside = match emulator.map(|emulator| (&emulator.programs, &emulator.version)) {
             None => Inside::Here,
-            Some((Programs::Qemu { program, sysroot }, _)) => Inside::Qemu { program, sysroot },
+            Some((Programs::Qemu { program, sysroot, cpu }, _)) => Inside::Qemu { program, sysroot, cpu },
             Some((Programs::Wine { program, server }, version)) => {
                 Inside::Wine(WinePrefix::make(context, program, server, version, scratch)?)
             }
@@ -54,7 +54,9 @@ impl<'a> Machine<'a> {
     /// calls is still this one, which starts only its own programs.
     pub fn launcher(&self) -> Vec<OsString> {
         match &self.inside {
-            Inside::Qemu { program, sysroot } => vec![(*program).into(), "-L".into(), (*sysroot).into()],
+            Inside::Qemu { program, sysroot, cpu } => {
+                vec![(*program).into(), "-L".into(), (*sysroot).into(), "-cpu".into(), (*cpu).into()]
+            }
             Inside::Here | Inside::Wine(_) => Vec::new(),
         }
     }
@@ -78,5 +80,21 @@ impl<'a> Machine<'a> {
 
     pub fn slowness(&self) -> u32 {
         if matches!(self.inside, Inside::Here) { 1 } else { SLOWNESS }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn qemu_is_told_which_processor_to_emulate_also_for_programs_that_are_started_inside() {
+        let (program, sysroot) = (Path::new("/q/qemu-aarch64"), Path::new("/q/sysroot"));
+        let machine = Machine { inside: Inside::Qemu { program, sysroot, cpu: "max,sve=off" } };
+        let words = ["/q/qemu-aarch64", "-L", "/q/sysroot", "-cpu", "max,sve=off"];
+        assert_eq!(machine.launcher(), words);
+        let invocation = machine.invocation(Path::new("/p/bin/python3"), Path::new("/p"));
+        assert_eq!(invocation.program, Path::new(words[0]));
+        assert_eq!(invocation.arguments[3..], ["max,sve=off", "/p/bin/python3"]);
     }
 }

@@ -47,16 +47,18 @@ pub struct Emulator {
     programs: Programs,
     /// `qemu-aarch64 7.2.22`, `wine 8.0`.
     pub label: String,
-    /// The first line of its answer to `--version`, with what its packager adds.
+    /// The first line of its answer to `--version`, with what its packager adds, and the processor that it emulates.
     pub version: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Programs {
-    /// `sysroot` holds the C library of the emulated system, as `/lib` and `/usr/lib` of it.
+    /// `sysroot` holds the C library of the emulated system, as `/lib` and `/usr/lib` of it; `cpu` is a processor as
+    /// qemu names it.
     Qemu {
         program: PathBuf,
         sysroot: PathBuf,
+        cpu: &'static str,
     },
     Wine {
         program: PathBuf,
@@ -179,8 +181,9 @@ pub fn find(
         EmulatorKind::Qemu => search.qemu()?,
         EmulatorKind::Wine => search.wine()?,
     };
-    let program = match &programs {
-        Programs::Qemu { program, .. } | Programs::Wine { program, .. } => program,
+    let (program, cpu) = match &programs {
+        Programs::Qemu { program, cpu, .. } => (program, Some(*cpu)),
+        Programs::Wine { program, .. } => (program, None),
     };
     let asked = Invocation::new(program, context.store.root()).arg("--version").timeout(Some(VERSION_LIMIT));
     let finished = process::run(context, &asked)?;
@@ -193,7 +196,9 @@ pub fn find(
             said: finished.stderr_text().trim().to_owned(),
         });
     }
-    Ok(Emulator { programs, label: label_of(&version), version })
+    let label = label_of(&version);
+    let version = [Some(version.as_str()), cpu].into_iter().flatten().collect::<Vec<_>>().join(", cpu ");
+    Ok(Emulator { programs, label, version })
 }
 
 /// `qemu-aarch64 7.2.22` of `qemu-aarch64 version 7.2.22 (Debian 1:7.2+dfsg-7)`, `wine 8.0` of `wine-8.0 (Debian …)`.
@@ -217,18 +222,23 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn qemu(&self) -> Result<Programs, EmulatorError> {
-        let (names, variable, loader, sysroot) = match self.platform {
+        let (names, variable, loader, sysroot, cpu) = match self.platform {
             PlatformKey::LinuxX64 => (
                 ["qemu-x86_64-static", "qemu-x86_64"],
                 "PYDIST_SYSROOT_X86_64",
                 "lib64/ld-linux-x86-64.so.2",
                 "sysroot-x86_64",
+                // The default has no AVX, which some wheels expect.
+                "max",
             ),
             _ => (
                 ["qemu-aarch64-static", "qemu-aarch64"],
                 "PYDIST_SYSROOT_AARCH64",
                 "lib/ld-linux-aarch64.so.1",
                 "sysroot-aarch64",
+                // Without SVE: numerical libraries take other code where the processor has it, which has been seen to
+                // compute wrongly in qemu 7.
+                "max,sve=off",
             ),
         };
         let program = self.program(&names, &[], "qemu-user")?;
@@ -242,7 +252,7 @@ impl Search<'_> {
                 vec![format!("looked for `{}`", sysroot.join(loader).display()), format!("{variable} names it")];
             return Err(EmulatorError::Missing { platform: self.platform, what: "sysroot for qemu-user", looked });
         }
-        Ok(Programs::Qemu { program, sysroot })
+        Ok(Programs::Qemu { program, sysroot, cpu })
     }
 
     fn wine(&self) -> Result<Programs, EmulatorError> {
