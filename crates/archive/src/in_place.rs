@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
 
@@ -111,10 +111,25 @@ pub fn sweep_artifacts(folder: &Path) -> Vec<PathBuf> {
 /// Removes regular files in `folder` whose passing names begin with one of `prefixes`, and which no process has at
 /// work. Gives their paths. What cannot be looked at or removed stays for the next time.
 pub fn sweep(folder: &Path, prefixes: &[&str]) -> Vec<PathBuf> {
+    sweep_if(folder, prefixes, &|_| true)
+}
+
+/// The same in a folder that other machines write to as well, whose locks may not be seen here: only what nobody has
+/// written to after `since`.
+pub fn sweep_idle(folder: &Path, prefixes: &[&str], since: SystemTime) -> Vec<PathBuf> {
+    let is_idle = |entry: &fs::DirEntry| {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        modified.is_ok_and(|modified| modified <= since)
+    };
+    sweep_if(folder, prefixes, &is_idle)
+}
+
+fn sweep_if(folder: &Path, prefixes: &[&str], may_go: &dyn Fn(&fs::DirEntry) -> bool) -> Vec<PathBuf> {
     let mut removed = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         if is_file
+            && may_go(&entry)
             && entry.file_name().to_str().is_some_and(|name| has_passing_name(name, prefixes))
             && remove_abandoned(&entry.path())
         {

@@ -101,7 +101,7 @@ pub use fetch::{
     fetch, fetch_small, without_secrets,
 };
 pub use identity::{EntryIdentity, identity_of};
-pub use in_place::{FileBeside, rename, sweep, sweep_artifacts};
+pub use in_place::{FileBeside, rename, sweep, sweep_artifacts, sweep_idle};
 pub use listing::{ListError, Listed, ListedKind, Listing, check, list};
 pub use manifest::{ManifestError, StagedManifest, read_manifest, save_manifest, stage_manifest, write_manifest};
 pub use mode::{make_folder, make_folders, set_file_mode};

@@ -75,6 +75,32 @@ fn conforms(store: &dyn RemoteStore) {
 }
 
 #[test]
+fn attack_9_what_killed_builders_left_in_a_shared_folder_goes_after_a_day_and_nothing_else() {
+    let at = tempfile::tempdir().unwrap();
+    let shard = at.path().join("v1/blobs/ab");
+    fs::create_dir_all(&shard).unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    let files = [
+        // (name, days since it was written to, whether it stays)
+        (".put-0123456789abcdef", 2, false),
+        (".put-fedcba9876543210", 0, true),
+        (".put-somebodys notes", 400, true),
+        ("0123456789abcdef", 400, true),
+    ];
+    for (name, days, _) in files {
+        let file = File::create(shard.join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - day * days).unwrap();
+    }
+    let object = at.path().join("object");
+    fs::write(&object, "x").unwrap();
+    let store = FolderStore::new(at.path().to_owned());
+    assert_eq!(store.put("v1/blobs/ab/new", &object, &Digest::of("x"), GO_ON).unwrap(), Placed::Ours);
+    for (name, _, stays) in files {
+        assert_eq!(shard.join(name).exists(), stays, "{name}");
+    }
+}
+
+#[test]
 fn a_folder_conforms() {
     let folder = tempfile::tempdir().unwrap();
     conforms(&FolderStore::new(folder.path().join("not there yet")));
