@@ -84,6 +84,10 @@ fn two_runs_give_equal_bytes_on_every_platform() {
 fn what_needs_a_native_runner_is_named_with_the_nearest_wheels_and_the_rest_is_built() {
     let foreign = if host() == PlatformKey::LinuxX64 { "linux-aarch64" } else { "linux-x64" };
     let tag = TAGS.iter().find(|(platform, _)| *platform == foreign).unwrap().1;
+    let older = |version: &str| {
+        let wheel = WheelBuilder::new("native", version).tag(&format!("cp314-cp314-{tag}"));
+        wheel.requires_python(">=3.8,<3.14").build()
+    };
     let bench = Bench::of(
         json!({
             "dependencies": ["native==2.0", "pure"],
@@ -94,6 +98,9 @@ fn what_needs_a_native_runner_is_named_with_the_nearest_wheels_and_the_rest_is_b
             native("1.9", tag),
             native("2.1", tag),
             native("2.2", tag),
+            // Nearer, and not for this Python.
+            older("1.9.5"),
+            older("2.0.5"),
             WheelBuilder::new("pure", "1.0").build(),
         ]),
     );

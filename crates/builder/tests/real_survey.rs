@@ -39,9 +39,10 @@ fn run(bench: &Bench, arguments: &[&str], code: i32) -> Run {
 fn rules_that_the_index_has_overtaken_are_told_with_the_version_that_has_a_wheel() {
     let bench = Bench::of(
         json!({
-            "dependencies": ["demo==1.0", "late==1.0", "skipped==3.0", "source==1.0"],
+            "dependencies": ["demo==1.0", "late==1.0", "skipped==3.0", "source==1.0", "bound==1.0"],
             "forceSource": { "demo": here("it had none"), "late": here("none yet"), "source": here("none") },
             "skip": {
+                "bound": here("it does not build"),
                 "skipped": here("it did not build"), "hidden": here("it is required"), "nobody": here("it was required"),
             },
         }),
@@ -50,6 +51,10 @@ fn rules_that_the_index_has_overtaken_are_told_with_the_version_that_has_a_wheel
             SdistBuilder::new("demo", "1.0").requires("hidden").build(),
             sdist("late", "1.0"),
             wheel("late", "1.4"),
+            // Not for this Python.
+            WheelBuilder::new("late", "1.5").requires_python(">=3.8,<3.14").build(),
+            WheelBuilder::new("bound", "1.0").requires_python(">=3.8,<3.14").build(),
+            WheelBuilder::new("bound", "1.1").requires_python("<3.14").build(),
             wheel("skipped", "3.0"),
             sdist("source", "1.0"),
             wheel("hidden", "1.0"),

@@ -107,8 +107,10 @@ impl Asker<'_> {
         let failed = |kind| ResolveError::new(request, kind);
         let silent = registries::unreachable(self.context, &request.registries, false);
         let pages = Pages::new(self.context, self.uv, &request.registries, &silent);
+        let constraint = pages.constraint(name, &pages.asked_for(name), request.target.python);
         let question = Question {
             requirements: vec![line],
+            constraints: constraint.into_iter().collect(),
             without_dependencies: true,
             registries: pages.open_urls(),
             everywhere: true,

@@ -8,13 +8,13 @@ use std::time::{Duration, SystemTime};
 use config_merger::Registries;
 use serde_json::json;
 use url::Url;
-use vocab::DistributionName;
+use vocab::{DistributionName, PythonVersion};
 
 use super::page::{Page, is_flat};
 use crate::Context;
 use crate::download::{self, DownloadErrorKind};
 use crate::in_parallel::in_parallel;
-use crate::resolve::{UnreachableRegistry, Uv, without_credentials};
+use crate::resolve::{UnreachableRegistry, Uv, without_credentials, without_versions};
 
 /// No index describes one distribution in more.
 const LARGEST_PAGE: u64 = 128 << 20;
@@ -110,6 +110,19 @@ impl<'a> Pages<'a> {
     pub fn open_urls(&self) -> Vec<(String, bool)> {
         let flat = |url: &String| local(url).is_some_and(|folder| is_flat(&folder));
         self.open().map(|place| &self.additional[place]).map(|url| (url.clone(), flat(url))).collect()
+    }
+
+    /// A constraint that keeps out the versions that none of these registries has for `python`. The resolver takes
+    /// `Requires-Python` for a lower bound alone.
+    pub fn constraint(
+        &self,
+        name: &DistributionName,
+        registries: &[Registry],
+        python: PythonVersion,
+    ) -> Option<String> {
+        let not_for = |registry: &Registry| self.of(*registry, name).page().map(|page| page.versions_not_for(python));
+        let versions: BTreeSet<_> = registries.iter().filter_map(not_for).flatten().collect();
+        (!versions.is_empty()).then(|| without_versions(name, &versions))
     }
 
     /// Those that are asked for a distribution, in order.

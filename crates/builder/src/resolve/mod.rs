@@ -41,6 +41,7 @@ pub(crate) use overlap::OVERLAP_LIFETIME;
 pub use overlap::Overlap;
 pub use pylock::PylockError;
 pub use request::Request;
+pub(crate) use settle::without_versions;
 pub use shelf::Shelf;
 pub use unavailable::{AllUnavailable, MissingRule, Unavailable};
 pub use uv::{Question, UV_VERSION, Uv, UvError};
@@ -304,10 +305,7 @@ impl<'a> Search<'a> {
             .filter(|requirement| !no_build || is_index(requirement) || !self.is_built(&requirement.name));
         let requirements = asked.map(|it| it.for_resolver(self.settings.repository));
         let requirements: Vec<_> = requirements.chain(self.added.values().cloned()).collect();
-        let constraints = self.not_for_python.iter().map(|(name, versions)| {
-            let others: Vec<String> = versions.iter().map(|version| format!("!={version}")).collect();
-            format!("{name}{}", others.join(","))
-        });
+        let constraints = self.not_for_python.iter().map(|(name, versions)| without_versions(name, versions));
         let excluded = request.excluded.iter().chain(self.left_out.keys()).cloned().collect();
         let from_source: BTreeSet<_> = self.built().chain(&self.from_source).cloned().collect();
         let mut no_deps: BTreeSet<_> = request.no_deps.clone();

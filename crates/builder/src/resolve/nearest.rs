@@ -12,7 +12,7 @@ use crate::Context;
 use crate::in_parallel::in_parallel;
 use crate::registries::{Pages, Registry, Standing};
 
-const FACT: &str = "nearest-wheel";
+const FACT: &str = "nearest-wheels";
 
 /// An index gains wheels as time goes on.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -35,9 +35,12 @@ pub fn remember_nearest(context: &Context, uv: &Uv, request: &Request, row: &Loc
         return;
     }
     // The registry that it comes from, and no other.
+    let place = row.registry.and_then(|place| place.checked_sub(1));
+    let registry = place.map_or(Registry::Default, Registry::Additional);
+    let constraint = pages.constraint(&row.name, &[registry], target.python);
     let mut shelf = Shelf::default();
-    if let Some(place) = row.registry.and_then(|place| place.checked_sub(1))
-        && let Standing::Has(page) = pages.of(Registry::Additional(place), &row.name)
+    if let Some(place) = place
+        && let Standing::Has(page) = pages.of(registry, &row.name)
     {
         shelf.put(row.name.clone(), place, page);
     }
@@ -47,6 +50,7 @@ pub fn remember_nearest(context: &Context, uv: &Uv, request: &Request, row: &Loc
     let found = in_parallel(&sides, |(requirement, lowest)| {
         let question = Question {
             requirements: vec![requirement.clone()],
+            constraints: constraint.clone().into_iter().collect(),
             without_dependencies: true,
             lowest: *lowest,
             shelf: shelf.clone(),
