@@ -26,6 +26,9 @@ pub struct Content {
     pub native_files: u64,
     /// Native modules that were imported in the finished runtime.
     pub imported: u64,
+    /// Findings of its checks that did not end the build; the manifest lists them. Absent when there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warnings: Option<u64>,
     /// Packed and unpacked size of what is no package: `base`, `copied-files`, `metadata`.
     pub other_parts: BTreeMap<String, PartSize>,
 }
@@ -100,6 +103,7 @@ impl Content {
             },
             native_files: manifest.native.files,
             imported: manifest.native.imported,
+            warnings: Some(manifest.native.warnings.len() as u64).filter(|count| *count > 0),
             other_parts: parts,
         }
     }

@@ -157,7 +157,13 @@ fn an_entry_is_made_of_a_manifest_that_was_packed() {
         signatures: None,
     };
     let mut manifest = manifest();
+    manifest.native.warnings.push(vocab::NativeWarning {
+        distribution: None,
+        subject: "lib/libplugin.so".into(),
+        text: "needs libtbb.so.12, which is nowhere".into(),
+    });
     let entry = Entry::new(&manifest, &published()).unwrap();
+    assert_eq!(entry.content.warnings, Some(1));
     let sha256 = manifest.artifact.as_ref().unwrap().sha256;
     assert_eq!(
         entry.manifest.key.as_str(),

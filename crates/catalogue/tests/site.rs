@@ -21,6 +21,7 @@ fn entries() -> Vec<Entry> {
     .into();
     entries[1].content.packages[0].version = "2.3.0".into();
     entries[1].content.packages.remove(1);
+    entries[1].content.warnings = Some(3);
     entries
 }
 
@@ -80,6 +81,7 @@ fn a_runtimes_page_tells_what_is_inside_what_changed_and_how_to_have_it() {
         "built from source",
         "BSD-3-Clause",
         "glibc 2.17 or newer, not musl",
+        "3 findings, listed in the manifest",
         "numpy 2.2.6 → <strong>2.3.0</strong>",
         "parasail 1.3.4</li>",
         "only windows-x64",

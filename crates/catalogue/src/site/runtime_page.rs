@@ -74,6 +74,9 @@ fn card(build: &Build<'_>) -> Markup {
                 @if let Some(content) = content.filter(|content| content.imported > 0) {
                     dt { "Checked" } dd { (words::counted(content.imported, "native module")) " imported" }
                 }
+                @if let Some(warnings) = content.and_then(|content| content.warnings) {
+                    dt { "Warnings" } dd { (words::counted(warnings, "finding")) ", listed in the manifest" }
+                }
                 @if let Some(content) = content.filter(|content| !content.absent.is_empty()) {
                     dt { "Without" } dd { (content.absent.join(", ")) }
                 }
