@@ -3,14 +3,19 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
+#[path = "real_emulated/session.rs"]
+mod session;
 mod support;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use catalogue::{Catalogue, downloads};
 use serde_json::{Value, json};
-use support::{PYTHON, Run, assert_says, builder, run};
-use testkit::TestRepository;
+use session::{Session, told};
+use support::{PYTHON, Run, assert_says, builder, publish, run};
+use testkit::{HttpServer, TestRepository, WheelBuilder};
 
 struct Foreign {
     repository: TestRepository,
@@ -116,4 +121,77 @@ fn nothing_emulates_macos_and_the_static_checks_remain() {
     let native = built.manifest().native;
     assert!(native.emulated.is_none() && native.imported == 0 && native.files > 0, "{native:?}");
     assert_says(&built.told(), &["nothing here emulates `macosx-aarch64`"]);
+}
+
+/// With the real uv.exe, pip and idna in a runtime that was unpacked, moved, and installed by uv from our list.
+#[test]
+fn case_client_uv_windows_python_exe_the_tools_of_windows_find_what_was_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(session) = Session::begin(&folder.path().join("wine")) else { return };
+    let foreign = Foreign::of("windows-x64", &["idna", "uv"]);
+    let built = run(builder(foreign.repository.path(), &Path::new(env!("CARGO_TARGET_TMPDIR")).join("emulated-store"))
+        .args(["--json", PYTHON, "--platform", "windows-x64", "--format", "tar.gz"]));
+    assert_eq!(built.code, 0, "{}", built.told());
+    let newer = WheelBuilder::new("idna", "99.0")
+        .file("idna.py", "def main():\n    print('the newer idna')\n")
+        .console_script("idna", "idna:main")
+        .build();
+    let wheels = folder.path().join("wheels");
+    fs::create_dir(&wheels).unwrap();
+    fs::write(wheels.join(&newer.file_name), &newer.bytes).unwrap();
+    let wheels = told(&wheels);
+    let local = ["--no-deps", "--no-index", "--find-links", &wheels, "idna"];
+
+    // Nothing on PATH but `bin`.
+    let (first, second) = (folder.path().join("first place"), folder.path().join("second place"));
+    archive::extract(&built.artifact(), &first, &archive::ExtractOptions::default()).unwrap();
+    let environment = told(&folder.path().join("environment"));
+    let of_environment = format!("{environment}\\Scripts\\python.exe");
+    let place = "import sys, sysconfig; print(sys.prefix, sys.executable, sysconfig.get_path('scripts'))";
+    let base = "import sys; print(sys.prefix, sys.base_prefix)";
+    session.run(&first, |run| {
+        let root = told(&first);
+        run(&["python", "-c", place], 0, &format!("{root} {root}\\bin\\python.exe {root}\\Scripts"));
+        run(&["pip", "--version"], 0, &format!("from {root}\\Lib\\site-packages\\pip"));
+        run(&["idna", "--version"], 0, "idna 3.");
+        run(&["uv", "--version"], 0, "x86_64-pc-windows-msvc");
+        run(&["uv", "nonsense"], 2, "unrecognized subcommand");
+        run(&["python", "-m", "uv", "--version"], 0, "x86_64-pc-windows-msvc");
+        run(&[&["pip", "install", "--force-reinstall"], &local[..]].concat(), 0, "Successfully installed idna-99.0");
+        run(&["idna"], 0, "the newer idna");
+        run(&["python", "-m", "venv", "--without-pip", &environment], 0, "");
+        run(&[&of_environment, "-c", base], 0, &format!("{environment} {root}"));
+    });
+    for path in ["bin/idna.exe", "Scripts/idna.exe"] {
+        assert!(first.join(path).is_file(), "{path}");
+    }
+
+    // The launcher that pip wrote names the first place; what is on PATH does not mind.
+    fs::rename(&first, &second).unwrap();
+    session.run(&second, |run| {
+        let root = told(&second);
+        run(&["python", "-c", place], 0, &format!("{root} {root}\\bin\\python.exe {root}\\Scripts"));
+        run(&["idna"], 0, "the newer idna");
+        run(&["pip", "uninstall", "-y", "idna"], 0, "Successfully uninstalled idna-99.0");
+        run(&["idna"], 1, &format!("{root}\\Scripts\\idna.exe is not there"));
+    });
+
+    let server = HttpServer::start();
+    let entry = publish(&server, &built.artifact());
+    let lists = downloads(&Catalogue::derive(&[entry], &[], &[]), &server.url("/p"));
+    server.put("/p/downloads.json", lists["downloads.json"].as_bytes());
+    let list = server.url("/p/downloads.json");
+    let (environment, managed) = (told(&folder.path().join("by uv")), told(&session.managed()));
+    let install = ["python", "install", PYTHON, "--no-bin", "--no-registry", "--python-downloads-json-url", &list];
+    let installed = format!("{managed}\\cpython-{PYTHON}-windows-x86_64-none");
+    session.run(&second, |run| {
+        let mut uv = |words: &[&str], says: &str| run(&[&["uv"], words].concat(), 0, says);
+        uv(&install, "Installed Python 3.14.6");
+        uv(&["python", "find", "--managed-python", PYTHON], &format!("{installed}\\python.exe"));
+        uv(&["venv", "--managed-python", "--python", PYTHON, &environment], "Using CPython 3.14.6");
+        uv(&[&["pip", "install", "--python", &environment], &local[..]].concat(), "+ idna==99.0");
+        uv(&["run", "--no-project", "--managed-python", "--python", PYTHON, "idna", "--version"], "idna 3.");
+        run(&[&format!("{environment}\\Scripts\\idna.exe")], 0, "the newer idna");
+        run(&[&format!("{environment}\\Scripts\\python.exe"), "-c", base], 0, &format!("{environment} {installed}"));
+    });
 }

@@ -8,26 +8,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use catalogue::{Catalogue, Channel, Entry, Published, downloads};
+use catalogue::{Catalogue, downloads};
 use serde_json::json;
-use support::{Bench, output};
+use support::{Bench, output, publish};
 use testkit::{HttpServer, WheelBuilder};
-
-/// On `server` as a publisher would put it there.
-fn publish(server: &HttpServer, artifact: &Path) -> Entry {
-    let text = fs::read(format!("{}.json", artifact.display())).unwrap();
-    let published = Published {
-        channel: Channel::Stable,
-        created: "2026-11-24T08:00:00Z".parse().unwrap(),
-        manifest: text.clone(),
-        sbom: None,
-        provenance: None,
-        signatures: None,
-    };
-    let entry = Entry::new(&archive::read_manifest(&text).unwrap(), &published).unwrap();
-    server.put(&format!("/p/{}", entry.artifact.key), fs::read(artifact).unwrap());
-    entry
-}
 
 #[test]
 fn uv_installs_a_runtime_by_its_version_and_runs_it_with_its_packages() {

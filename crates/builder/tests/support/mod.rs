@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use catalogue::{Channel, Entry, Published};
 use serde_json::{Value, json};
-use testkit::{FixtureFile, FixtureIndex, SdistBuilder, ServedIndex, TestRepository, WheelBuilder};
+use testkit::{FixtureFile, FixtureIndex, HttpServer, SdistBuilder, ServedIndex, TestRepository, WheelBuilder};
 use vocab::{Manifest, PlatformKey};
 
 /// Its interpreter can be had exactly from more than one of the default sources.
@@ -276,6 +277,22 @@ pub fn run(command: &mut Command) -> Run {
         lines: stdout.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+/// On `server` as a publisher would put it there.
+pub fn publish(server: &HttpServer, artifact: &Path) -> Entry {
+    let text = fs::read(format!("{}.json", artifact.display())).unwrap();
+    let published = Published {
+        channel: Channel::Stable,
+        created: "2026-11-24T08:00:00Z".parse().unwrap(),
+        manifest: text.clone(),
+        sbom: None,
+        provenance: None,
+        signatures: None,
+    };
+    let entry = Entry::new(&archive::read_manifest(&text).unwrap(), &published).unwrap();
+    server.put(&format!("/p/{}", entry.artifact.key), fs::read(artifact).unwrap());
+    entry
 }
 
 /// A folder of the store, whose files and folders are read-only.
