@@ -99,8 +99,8 @@ fn files_with(place: &Path, needle: &str) -> Vec<String> {
 }
 
 /// Python that appends to `seen` what its environment has, and the environments, arguments and files in work of the
-/// programs that started it, up to the builder.
-fn prying(seen: &Path) -> String {
+/// programs that started it, up to the builder; of files those that hold `secret`.
+fn prying(seen: &Path, secret: &str) -> String {
     let code = r#"import os
 def pry():
     try:
@@ -112,14 +112,17 @@ def pry():
             folder = f'/proc/{process}/cwd'
             for top, _, files in os.walk(folder):
                 for file in files:
-                    yield file + repr(open(os.path.join(top, file), 'rb').read(100000))
+                    with open(os.path.join(top, file), 'rb') as opened: content = opened.read()
+                    if SECRET[::-1].encode() in content: yield file + repr(content)
             process = int(open(f'/proc/{process}/stat').read().rsplit(')', 1)[1].split()[1])
     except OSError as error:
         yield repr(error)
 with open(SEEN, 'a') as file:
     for text in pry(): file.write(text + chr(10))
 "#;
-    code.replace("SEEN", &json!(seen).to_string())
+    // The other way round, so that the source itself does not hold it.
+    let reversed: String = secret.chars().rev().collect();
+    code.replace("SEEN", &json!(seen).to_string()).replace("SECRET", &json!(reversed).to_string())
 }
 
 #[test]
@@ -127,7 +130,7 @@ fn attack_12_no_build_back_end_finds_a_password_while_resolving_or_building() {
     const SECRET: &str = "hush-4711";
     let seen = tempfile::tempdir().unwrap();
     let seen = seen.path().join("seen");
-    let hostile = |name: &str| SdistBuilder::new(name, "1.0").dynamic().runs(&prying(&seen));
+    let hostile = |name: &str| SdistBuilder::new(name, "1.0").dynamic().runs(&prying(&seen, SECRET));
     let mut index = FixtureIndex::new();
     // The one has its source alone, and so has what that needs to be built.
     index.add(hostile("demo").build_requires("tool").build()).add(hostile("tool").build());
