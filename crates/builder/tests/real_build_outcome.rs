@@ -13,7 +13,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use support::{Bench, PYTHON, SITE_PACKAGES, assert_says, builder_requests, host, output, rich_bench, rich_packages};
-use testkit::{FixtureFile, SdistBuilder, Stumble, WheelBuilder};
+use testkit::elf_file::X86_64;
+use testkit::{ElfFile, FixtureFile, SdistBuilder, Stumble, WheelBuilder};
 
 fn wheel(name: &str, version: &str) -> FixtureFile {
     WheelBuilder::new(name, version).build()
@@ -385,4 +386,52 @@ fn a_console_script_runs_after_its_prefix_has_moved() {
         std::os::unix::fs::symlink(place.join("bin/tool"), &link).unwrap();
         assert_eq!(output(&mut Command::new(&link)), "the tool runs");
     }
+}
+
+/// case field-top-level-tests
+#[test]
+fn what_nothing_needs_is_a_warning_in_the_manifest_and_with_strict_a_failure() {
+    let htl = WheelBuilder::new("htl", "1.0")
+        .file("htl/__init__.py", "x = 1\n")
+        .file("tests/__init__.py", "import pytest\n")
+        .file("htl-1.0.dist-info/top_level.txt", "htl\ntests\n")
+        .build();
+    let bench = Bench::of(json!({ "dependencies": ["htl"] }), [htl]);
+    let run = bench.build();
+    let warnings = run.manifest().native.warnings;
+    let told: Vec<(&str, bool)> =
+        warnings.iter().map(|it| (it.subject.as_str(), it.text.contains("missing dependency: pytest"))).collect();
+    assert_eq!(told, [("tests", true)], "{}", run.told());
+    assert!(run.told().contains("W_NATIVE") && run.told().contains("nothing that imports needs it"), "{}", run.told());
+    let inner = fs::read_to_string(bench.prefix().join("pydist.json")).unwrap();
+    assert!(!inner.contains("warnings"), "the prefix does not tell what depends on the machine");
+    bench.config(json!({ "packages": { "dependencies": ["htl"] }, "layout": "both" }));
+    assert_eq!(bench.fail(&["--strict"], 3).error()["code"], "E_IMPORTS");
+}
+
+/// lightgbm without libgomp
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn a_library_that_python_code_opens_and_that_lacks_another_fails_with_one_text_for_both_checks() {
+    let needed = &["libgomp-of-nobody.so.1"];
+    let library = ElfFile { machine: X86_64, needed, defines: &["LGBM_GetLastError"], ..ElfFile::default() }.bytes();
+    let opens = "import ctypes, os\nctypes.CDLL(os.path.join(os.path.dirname(__file__), 'lib_gbm.so'))\n";
+    let wheel = |code: &str| {
+        WheelBuilder::new("gbm", "1.0")
+            .tag("py3-none-manylinux_2_17_x86_64")
+            .file("gbm/__init__.py", code)
+            .file("gbm/lib_gbm.so", library.clone())
+            .build()
+    };
+    let run = Bench::of(json!({ "dependencies": ["gbm"] }), [wheel(opens)]).fail(&[], 1);
+    let (text, hint) = (run.error()["message"].to_string(), run.error()["hint"].to_string());
+    assert_eq!(run.error()["code"], "E_NATIVE_FILES", "{}", run.told());
+    assert_says(
+        &text,
+        &["gbm/lib_gbm.so` needs libgomp-of-nobody.so.1", "1 failure in the import check", "`gbm` does not"],
+    );
+    assert_says(&hint, &["copyFiles", "checker/whitelists", "libgomp-of-nobody.so.1"]);
+    // Its import passes without the library.
+    let run = Bench::of(json!({ "dependencies": ["gbm"] }), [wheel("x = 1\n")]).build();
+    assert_eq!(run.manifest().native.warnings.len(), 1, "{}", run.told());
 }
