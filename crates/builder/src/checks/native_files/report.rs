@@ -284,7 +284,7 @@ impl FaultGroup<'_> {
                 let path = file.as_str().strip_prefix(&start).unwrap_or(file.as_str());
                 path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
             };
-            self.others.iter().all(|file| inside(file))
+            self.others.iter().all(inside)
         };
         let folder = below.rmatch_indices('/').map(|(end, _)| &below[..end]).find(holds_all);
         folder.map_or_else(|| "*/*".to_owned(), |folder| format!("{folder}/*"))
