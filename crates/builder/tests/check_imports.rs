@@ -500,8 +500,9 @@ fn a_module_that_only_its_package_loads_is_judged_by_the_packages_import() {
 #[test]
 fn what_nothing_that_imports_needs_is_a_warning() {
     let (works, fails) = (extension("_json"), extension("_zoneinfo"));
-    let cases: [(&[(&str, &[u8])], &[&str], &[&str]); 5] = [
-        // (files, warnings, failures)
+    /// Files, warnings, failures.
+    type Case<'a> = (&'a [(&'a str, &'a [u8])], &'a [&'a str], &'a [&'a str]);
+    let cases: [Case<'_>; 5] = [
         // The loader takes it, and it fails by itself.
         (&[("pkg/__init__.py", BROKEN), ("pkg/_zoneinfo.so", &fails)], &["pkg._zoneinfo"], &[]),
         // The loader refuses it, and the distribution has another module that works.
