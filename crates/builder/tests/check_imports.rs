@@ -406,6 +406,15 @@ fn c6_a_broken_test_helper_is_not_imported() {
 }
 
 #[test]
+fn an_error_names_no_place_of_the_prefix_since_other_runtimes_may_remember_it() {
+    let mut runtime = Runtime::new();
+    runtime.install("bad", &[("bad.py", b"raise RuntimeError(f'cannot open {__file__}')\n")]);
+    let said = failures(&runtime.check()).join("\n");
+    assert!(said.contains("cannot open lib"), "{said}");
+    assert!(!said.contains(runtime.prefix().to_str().unwrap()), "{said}");
+}
+
+#[test]
 fn an_expired_entry_no_longer_counts() {
     let mut runtime = Runtime::new();
     runtime.install("bad", &[("bad.py", b"raise RuntimeError('known')\n")]);

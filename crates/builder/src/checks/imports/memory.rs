@@ -56,7 +56,7 @@ impl Memory {
                 .collect();
             wheels.sort();
             let parts = serde_json::json!([
-                "import check 4",
+                "import check 5",
                 Digest::of(run::DRIVER),
                 check.layout.platform,
                 check.layout.python,

@@ -319,7 +319,23 @@ impl Session<'_> {
             let failed = attempts.values_mut().filter(|attempt| attempt.ended != Ended::Imported);
             failed.for_each(|attempt| attempt.error = with_cause(emulator.kind(), &attempt.error, &said));
         }
+        for attempt in attempts.values_mut().filter(|attempt| !attempt.error.is_empty()) {
+            attempt.error = self.below_prefix(&attempt.error);
+        }
         Ok(attempts)
+    }
+
+    /// Paths below the prefix without it: an error is remembered for other runtimes and told in the manifest, and the
+    /// prefix has another place in each.
+    fn below_prefix(&self, error: &str) -> String {
+        let separator = if self.check.layout.platform.is_windows() { '\\' } else { '/' };
+        let inside = self.machine.path(self.check.prefix).display().to_string();
+        // The real folder, where links lead to the prefix.
+        let real = self.check.prefix.canonicalize().map(|path| self.machine.path(&path).display().to_string());
+        [Some(inside), real.ok()].into_iter().flatten().fold(error.to_owned(), |text, prefix| {
+            let written = prefix.replace('/', &separator.to_string());
+            text.replace(&format!("{prefix}{separator}"), "").replace(&format!("{written}{separator}"), "")
+        })
     }
 
     fn invocation(&self) -> Invocation {
