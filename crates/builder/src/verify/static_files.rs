@@ -17,7 +17,7 @@ pub(super) fn verify_static(context: &Context, it: &Verification<'_>) -> Result<
     verify_requirements(context, it)?;
     let mut report = looked_through(context, it)?;
     let system_base = it.prepared.base.source == BaseSource::System;
-    report.allow(it.whitelist, it.tree.layout, &|name| it.wheel_of(name));
+    report.allow(&it.whitelist.clone().on(it.today), it.tree.layout, &|name| it.wheel_of(name));
     if let Some(first) = report.warnings.first() {
         let count = report.warnings.len();
         let more = if count > 1 { format!(", and {} more like it", count - 1) } else { String::new() };

@@ -166,6 +166,15 @@ impl Whitelist {
         Self { shipped: here.flat_map(|(_, entries)| entries).collect(), ..self }
     }
 
+    /// The entries that still count on that day.
+    #[must_use]
+    pub fn on(mut self, today: Date) -> Self {
+        for distribution in self.own.iter_mut().chain(&mut self.shipped) {
+            distribution.modules.retain(|(_, expected)| expected.expires.is_none_or(|last| last >= today));
+        }
+        self
+    }
+
     /// Digest of what is shipped, for all platforms.
     pub fn shipped_digest() -> Digest {
         Digest::of(SHIPPED)
@@ -351,6 +360,16 @@ mod tests {
         let modules: Vec<_> = both.entries("numba-0.61.2-cp312.whl").map(|it| (it.module, it.is_shipped)).collect();
         assert!(modules.contains(&("numba.mine", false)), "{modules:?}");
         assert!(modules.contains(&("numba.np.ufunc.tbbpool", true)), "{modules:?}");
+    }
+
+    #[test]
+    fn an_expired_entry_excuses_no_fault() {
+        let text = r#"{"pkg": {"m": {"error": "", "expires": "2026-06-15"}, "n": ""}}"#;
+        for (today, expected) in [("2026-06-15", [true, true]), ("2026-06-16", [false, true])] {
+            let whitelist = Whitelist::parse(text).unwrap().on(today.parse().unwrap());
+            let allows = |file| whitelist.allows_fault("pkg-1.0-py3-none-any.whl", &fault_of(file, "x"), layout());
+            assert_eq!(["m.so", "n.so"].map(allows), expected, "on {today}");
+        }
     }
 
     #[test]
