@@ -566,6 +566,17 @@ mod prefix {
     }
 
     #[test]
+    fn on_windows_what_stands_in_bin_is_in_the_part_of_what_it_stands_for() {
+        let older = Runtime::new().on_windows();
+        let scene = Scene::with(&older, &older.clone().with("demo7", "1.1"));
+        let prefix = scene.path("prefix");
+        extract(&scene.older, &prefix, &ExtractOptions::default()).unwrap();
+        let fetched = scene.fetch(&request(&scene, prefix)).unwrap();
+        assert_as_extracted(&scene);
+        assert_eq!((fetched.reused, fetched.parts), (18, 20));
+    }
+
+    #[test]
     fn parts_of_a_tar_gz_are_extracted_alone_in_both_formats() {
         let (older, newer) = (Runtime::new(), Runtime::new().with("demo7", "1.1"));
         let gz = |runtime: &Runtime| runtime.clone().format(ArtifactFormat::TarGz);

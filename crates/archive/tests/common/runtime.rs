@@ -10,7 +10,7 @@ use archive::{
     Content, Entry, EntryIdentity, EntryKind, NoCache, PackOptions, PartSource, identity_of, pack, read_manifest,
     write_manifest,
 };
-use vocab::{Artifact, ArtifactFormat, CopiedFile, Digest, Distribution, Manifest, Origin};
+use vocab::{Artifact, ArtifactFormat, CopiedFile, Digest, Distribution, Manifest, Origin, PlatformKey};
 
 use crate::common::noise_of;
 
@@ -26,12 +26,23 @@ pub struct Runtime {
     pub format: ArtifactFormat,
     /// Of each wheel's content; the interpreter has four times as many, as it usually does.
     pub bytes: usize,
+    /// Linux or Windows.
+    pub platform: PlatformKey,
 }
 
 impl Runtime {
     pub fn new() -> Self {
         let versions = (0..17).map(|index| (format!("demo{index}"), "1.0".to_owned())).collect();
-        Self { versions, base: 1, format: ArtifactFormat::TarZst, bytes: 200_000 }
+        Self { versions, base: 1, format: ArtifactFormat::TarZst, bytes: 200_000, platform: PlatformKey::LinuxX64 }
+    }
+
+    pub fn on_windows(mut self) -> Self {
+        self.platform = PlatformKey::WindowsX64;
+        self
+    }
+
+    fn site(&self) -> &'static str {
+        if self.platform.is_windows() { "Lib/site-packages" } else { SITE }
     }
 
     pub fn with(mut self, name: &str, version: &str) -> Self {
@@ -102,6 +113,7 @@ impl Runtime {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/manifest/format-4.json");
         let mut manifest = read_manifest(&fs::read(path).unwrap()).unwrap();
         manifest.artifact = None;
+        manifest.platform = self.platform;
         manifest.clashes = Vec::new();
         manifest.distributions = self.versions.iter().map(|(name, version)| distribution(name, version)).collect();
         let (path, sha256, size) = ("share/notice.txt".parse().unwrap(), Digest::of("notice"), 6);
@@ -112,6 +124,17 @@ impl Runtime {
     fn base_entries(&self) -> Vec<Entry> {
         let path = |text: &str| text.parse().unwrap();
         let program = Content::Bytes(noise_of(self.base, 4 * self.bytes).into());
+        if self.platform.is_windows() {
+            let site = self.site();
+            let record = *b"../../Scripts/pip.exe,,\npip/__init__.py,,\n";
+            return vec![
+                Entry::file(path("Scripts/pip.exe"), Content::Bytes((*b"pip").into()), true),
+                Entry::file(path("bin/pip.exe"), Content::Bytes((*b"forwarder").into()), true),
+                Entry::file(path("python.exe"), program, true),
+                Entry::bytes(path(&format!("{site}/pip-1.0.dist-info/RECORD")), record),
+                Entry::bytes(path(&format!("{site}/pip/__init__.py")), *b"# pip"),
+            ];
+        }
         let mut entries = vec![
             Entry::file(path("bin/python3.12"), program, true),
             Entry::bytes(path("lib/python3.12/os.py"), *b"# os"),
@@ -127,14 +150,23 @@ impl Runtime {
     }
 
     fn wheel_entries(&self, name: &str, version: &str) -> Vec<Entry> {
-        let info = format!("{SITE}/{name}-{version}.dist-info");
-        let record = format!("{name}/data.bin,,\n../../../bin/{name},,\n{name}-{version}.dist-info/RECORD,,\n");
+        let site = self.site();
+        let info = format!("{site}/{name}-{version}.dist-info");
+        let script = if self.platform.is_windows() { format!("Scripts/{name}.exe") } else { format!("bin/{name}") };
+        let up = "../".repeat(site.split('/').count());
+        let record = format!("{name}/data.bin,,\n{up}{script},,\n{name}-{version}.dist-info/RECORD,,\n");
         let seed = Digest::of(format!("{name} {version}")).as_bytes()[..8].try_into().map(u64::from_le_bytes).unwrap();
-        vec![
-            Entry::bytes(format!("{SITE}/{name}/data.bin").parse().unwrap(), noise_of(seed, self.bytes)),
-            Entry::file(format!("bin/{name}").parse().unwrap(), Content::Bytes(name.as_bytes().into()), true),
+        let mut entries = vec![
+            Entry::bytes(format!("{site}/{name}/data.bin").parse().unwrap(), noise_of(seed, self.bytes)),
+            Entry::file(script.parse().unwrap(), Content::Bytes(name.as_bytes().into()), true),
             Entry::bytes(format!("{info}/RECORD").parse().unwrap(), record.into_bytes()),
-        ]
+        ];
+        if self.platform.is_windows() {
+            // In no RECORD.
+            let forwarder = format!("bin/{name}.exe").parse().unwrap();
+            entries.push(Entry::file(forwarder, Content::Bytes((*b"forwarder").into()), true));
+        }
+        entries
     }
 }
 
