@@ -128,12 +128,12 @@ impl WindowsLaunchers {
 /// The script of every forwarder.
 const FORWARD: &[u8] = include_bytes!("windows_launcher/forward.py");
 
-/// A batch file starts others by `call`, and ends with their code.
+/// Without `call` a batch file gives way to the other for good, and so ends with its code.
 fn forwarding_batch(program: &TreePath) -> Vec<u8> {
     let below = program.parent().unwrap_or_default();
     let below: String = below.segments().skip(1).map(|folder| format!("{folder}\\")).collect();
     let up = "..\\".repeat(program.segments().count() - 1);
-    format!("@call \"%~dp0{up}Scripts\\{below}%~nx0\" %*\r\n").into_bytes()
+    format!("@\"%~dp0{up}Scripts\\{below}%~nx0\" %*\r\n").into_bytes()
 }
 
 /// How much of a program [`WindowsLaunchers::forwarder`] asks for.
@@ -203,7 +203,7 @@ mod tests {
         for windowed in [&native[..], b"MZ gui #!"] {
             assert!(forwarder("Scripts/w.exe", windowed).unwrap().starts_with(b"MZ gui #!<launcher_dir>\\..\\pythonw"));
         }
-        assert_eq!(forwarder("Scripts/sub/x.bat", b"").unwrap(), b"@call \"%~dp0..\\..\\Scripts\\sub\\%~nx0\" %*\r\n");
+        assert_eq!(forwarder("Scripts/sub/x.bat", b"").unwrap(), b"@\"%~dp0..\\..\\Scripts\\sub\\%~nx0\" %*\r\n");
         assert_eq!(forwarder("Scripts/x.dll", b"MZ"), None);
     }
 

@@ -489,7 +489,7 @@ fn on_windows_bin_has_a_forwarder_for_each_program_of_scripts_which_no_record_li
     let forwarder = read("bin/demo.exe");
     assert_eq!(read("bin/native.exe"), forwarder, "the same under every name, and for what is no script");
     assert_ne!(read("Scripts/demo.exe"), forwarder);
-    assert_eq!(read("bin/batch.cmd"), b"@call \"%~dp0..\\Scripts\\%~nx0\" %*\r\n");
+    assert_eq!(read("bin/batch.cmd"), b"@\"%~dp0..\\Scripts\\%~nx0\" %*\r\n");
     assert_eq!(read("bin/own.exe"), b"own", "what a wheel has there itself comes first");
     let record = String::from_utf8(read("Lib/site-packages/demo-1.0.dist-info/RECORD")).unwrap();
     let in_bin = |text: &str| text.lines().filter(|line| line.starts_with("../../bin/")).count();
