@@ -18,8 +18,10 @@ pub struct CheckFailures {
 /// When either check has failures.
 pub fn verdict(native: Result<(), NativeFaults>, imports: Result<(), ImportFailures>) -> Result<(), Box<dyn Fault>> {
     match (native, imports) {
+        (Ok(()), Ok(())) => Ok(()),
+        (Err(native), Ok(())) => Err(native.into()),
+        (Ok(()), Err(imports)) => Err(imports.into()),
         (Err(native), Err(imports)) => Err(CheckFailures { native, imports }.into()),
-        (native, imports) => Ok(native.and(Ok(imports?))?),
     }
 }
 

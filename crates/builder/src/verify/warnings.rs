@@ -74,3 +74,36 @@ pub fn lines(warnings: &[NativeWarning]) -> Vec<String> {
     };
     by_owner.into_iter().map(line).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warning(owner: Option<&str>, subject: &str) -> NativeWarning {
+        let distribution = owner.map(|owner| owner.parse().unwrap());
+        NativeWarning { distribution, subject: subject.to_owned(), text: "does not import".to_owned() }
+    }
+
+    #[test]
+    fn each_distribution_has_one_line_however_much_it_brings() {
+        let mut warnings = vec![warning(Some("pillow"), "PIL._imagingtk"), warning(None, "lib/x.so")];
+        warnings.extend(["a", "b", "c", "d"].map(|name| warning(Some("pyqt6"), name)));
+        assert_eq!(
+            lines(&warnings),
+            [
+                "copied files: `lib/x.so` does not import; nothing that imports needs it",
+                "pillow: `PIL._imagingtk` does not import; nothing that imports needs it",
+                "pyqt6: `a` does not import; `b` does not import; and 2 more, listed in the manifest; nothing that imports \
+             needs them",
+            ]
+        );
+        assert_eq!(lines(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn the_manifest_gets_no_folder_of_this_machine() {
+        let machine = ["/home/me/repository/.staging", "/home/me/repository", "/"].map(PathBuf::from);
+        let text = "OSError: /home/me/repository/.staging/lib/x.so: undefined symbol";
+        assert_eq!(without_folders(text, &machine), "OSError: …/lib/x.so: undefined symbol");
+    }
+}
