@@ -39,3 +39,26 @@ impl Handover {
         ["--config-file".into(), self.path.clone().into()]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_12_settings_are_on_no_disk_where_a_pipe_has_a_name_and_nowhere_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings: Table = "index-url = 'https://ada:pw@corp.example/simple'".parse().unwrap();
+        let files = || std::fs::read_dir(folder.path()).unwrap().count();
+        let handover = Handover::new(&settings, folder.path()).unwrap();
+        let [option, path] = handover.arguments();
+        assert_eq!(option, "--config-file");
+        if cfg!(unix) {
+            assert_eq!((path.to_str(), files()), (Some("/dev/stdin"), 0));
+            assert_eq!(handover.stdin, settings.to_string().into_bytes());
+        } else {
+            assert_eq!((std::fs::read_to_string(path).unwrap(), files()), (settings.to_string(), 1));
+        }
+        drop(handover);
+        assert_eq!(files(), 0);
+    }
+}
