@@ -505,6 +505,24 @@ fn a_module_that_only_its_package_loads_is_judged_by_the_packages_import() {
     assert_eq!((again.cached, again.loaded), (1, report.loaded), "both are remembered");
 }
 
+#[test]
+fn a_module_that_another_import_loads_is_fine() {
+    let mut runtime = Runtime::new();
+    let code = b"import importlib.machinery, importlib.util, os\npath = os.path.join(os.path.dirname(os.path.dirname(__file__)), '_zoneinfo.so')\nloader = importlib.machinery.ExtensionFileLoader('_zoneinfo', path)\nloader.create_module(importlib.util.spec_from_file_location('_zoneinfo', path, loader=loader))\n";
+    let (works, fails) = (extension("_json"), extension("_zoneinfo"));
+    let files: [(&str, &[u8]); 4] = [
+        ("pkg/__init__.py", BROKEN),
+        ("pkg/_zoneinfo.so", &fails),
+        ("pkg/user/__init__.py", code),
+        ("pkg/user/_json.so", &works),
+    ];
+    runtime.install("mypy", &files);
+    for cached in [0, 2] {
+        let report = runtime.check();
+        assert_eq!((report.imported, report.cached, warnings(&report)), (2, cached, vec![]), "{report:?}");
+    }
+}
+
 /// case platform-3.10.11-pil, case field-ipykernel-debugpy
 #[test]
 fn what_nothing_that_imports_needs_is_a_warning() {

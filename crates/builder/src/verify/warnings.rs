@@ -7,7 +7,7 @@ use vocab::{DistributionName, NativeWarning, TreeLayout};
 
 use crate::checks::ImportReport;
 use crate::checks::imports::module_name_of;
-use crate::checks::native_files::{NativeFault, NativeReport};
+use crate::checks::native_files::{NativeFault, NativeFaultKind, NativeReport};
 
 /// What nothing that imports needs: native files with a fault, and modules that do not import. A module whose file has
 /// the fault already is told once.
@@ -34,9 +34,13 @@ pub fn unneeded(
     warnings
 }
 
-/// What may be on purpose, such as search paths that lead out of the prefix.
+/// What the static check warned of, less what does no harm: a place outside the prefix that is searched in vain, and the
+/// name of a module, with which nothing is linked. Wheels are full of both.
 pub fn others(native: &NativeReport) -> Vec<NativeWarning> {
-    native.warnings.iter().map(of_file).collect()
+    let does_harm = |fault: &&NativeFault| {
+        !matches!(fault.kind, NativeFaultKind::SearchesOutside { .. } | NativeFaultKind::AbsoluteName { .. })
+    };
+    native.warnings.iter().filter(does_harm).map(of_file).collect()
 }
 
 fn without_folders(text: &str, machine: &[PathBuf]) -> String {
@@ -98,6 +102,20 @@ mod tests {
             ]
         );
         assert_eq!(lines(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn what_does_no_harm_is_not_in_the_manifest() {
+        let kinds = [
+            NativeFaultKind::SearchesOutside { entry: "/opt/lib".to_owned() },
+            NativeFaultKind::AbsoluteName { name: "/opt/lib/x.so".to_owned() },
+            NativeFaultKind::MissingLibrary { library: "libweak.dylib".to_owned() },
+        ];
+        let file: vocab::TreePath = "lib/x.so".parse().unwrap();
+        let fault = |kind| NativeFault { file: file.clone(), distribution: None, kind };
+        let report = NativeReport { warnings: kinds.map(fault).into(), ..NativeReport::default() };
+        let told: Vec<String> = others(&report).into_iter().map(|warning| warning.text).collect();
+        assert_eq!(told, ["needs libweak.dylib, which is nowhere"]);
     }
 
     #[test]

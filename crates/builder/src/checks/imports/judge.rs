@@ -11,11 +11,13 @@ use crate::checks::whitelist::Entry;
 use crate::emulator::gap_in;
 use vocab::{DistributionName, TreePath};
 
-/// `wanted` are the modules by index of the distribution. One without an attempt is a failure.
+/// `wanted` are the modules by index of the distribution. One without an attempt is a failure. `known` are files that
+/// imports have loaded besides those of the attempts.
 pub fn judge(
     check: &ImportCheck<'_>,
     wanted: &BTreeMap<usize, BTreeSet<String>>,
     attempts: &BTreeMap<String, Attempt>,
+    known: &[BTreeSet<TreePath>],
 ) -> ImportReport {
     let mut report = ImportReport {
         strict: check.strict_whitelist,
@@ -23,7 +25,7 @@ pub fn judge(
         ..ImportReport::default()
     };
     let (nothing, mut unused) = (BTreeSet::new(), BTreeSet::new());
-    report.loaded = attempts.values().flat_map(Attempt::loaded_files).collect();
+    report.loaded = attempts.values().flat_map(Attempt::loaded_files).chain(known.iter().flatten().cloned()).collect();
     for (index, distribution) in check.distributions.iter().enumerate() {
         let mut entries: Vec<Entry<'_>> = check.whitelist.entries(&distribution.file).collect();
         entries.retain(|entry| check.emulator.is_some() || !entry.expected.emulated);
@@ -36,7 +38,7 @@ pub fn judge(
         let (before, mut imported) = (report.failures.len() + report.allowed.len(), 0);
         for module in modules {
             match attempts.get(module) {
-                Some(attempt) if attempt.is_fine() => {
+                Some(attempt) if attempt.is_fine() || is_loaded(check, distribution, module, &report.loaded) => {
                     report.imported += 1;
                     imported += 1;
                     report.settled.insert(module.clone());
@@ -73,6 +75,17 @@ pub fn judge(
     judge_sources(check, &mut report);
     report.unused = unused.into_iter().collect();
     report
+}
+
+/// Whether an import that succeeded has loaded the module's file: it imports after others, as many of mypy's do.
+fn is_loaded(
+    check: &ImportCheck<'_>,
+    distribution: &CheckedDistribution,
+    module: &str,
+    loaded: &BTreeSet<TreePath>,
+) -> bool {
+    let is_of_it = |file: &&TreePath| module_name_of(file, check.layout).as_deref() == Some(module);
+    distribution.files.iter().filter(|file| loaded.contains(*file)).any(|file| is_of_it(&file))
 }
 
 /// Whether the entry is one for the module, or for a file that it is imported from.

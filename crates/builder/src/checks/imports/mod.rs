@@ -137,8 +137,7 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
     let requirements = Requirements::of(check.distributions);
     let memory = memory::Memory::of(context, check, &requirements);
     let known = memory.recall();
-    let mut report = judge::judge(check, &wanted, &known.attempts);
-    report.loaded.extend(known.loaded.iter().flatten().cloned());
+    let mut report = judge::judge(check, &wanted, &known.attempts, &known.loaded);
     // What was remembered counts only where it is fine by today's whitelist.
     let mut unknown: Vec<&str> = all.into_iter().filter(|module| !report.settled.contains(*module)).collect();
     if unknown.is_empty() {
@@ -153,8 +152,7 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
     let mut attempts = run::import(context, check, &unknown, &files, &fast).map_err(failed)?;
     let Recalled { attempts: known, loaded: known_loaded } = known;
     attempts.extend(known.into_iter().filter(|(module, _)| report.settled.contains(module)));
-    report = judge::judge(check, &wanted, &attempts);
-    report.loaded.extend(known_loaded.iter().flatten().cloned());
+    report = judge::judge(check, &wanted, &attempts, &known_loaded);
     report.cached = cached;
     memory.remember(&attempts, &report.settled, &known_loaded, &wanted);
     Ok(report)
