@@ -37,9 +37,11 @@ impl TreeLayout {
         tree_path("bin")
     }
 
-    /// The scripts folder, [`bin`](Self::bin), or something in one of them.
+    /// The scripts folder, [`bin`](Self::bin), something in one of them, or something beside the interpreter: programs
+    /// there are for users to start.
     pub fn is_among_programs(self, path: &TreePath) -> bool {
-        path.starts_with(&self.scripts()) || path.starts_with(&self.bin())
+        let beside = path.parent() == self.interpreter().parent();
+        beside || path.starts_with(&self.scripts()) || path.starts_with(&self.bin())
     }
 
     /// The file in `bin` that does for `path` there, on Windows: programs of the scripts folder have one that starts
@@ -224,6 +226,25 @@ mod tests {
             };
             assert_eq!(at(PlatformKey::LinuxX64), linux, "for {path}");
             assert_eq!(at(PlatformKey::WindowsX64), windows, "for {path}");
+        }
+    }
+
+    #[test]
+    fn programs_stand_in_the_folders_for_path_and_beside_the_interpreter() {
+        let cases = [
+            // (path, on Linux, on Windows)
+            ("bin/tool", true, true),
+            ("bin/sub/tool", true, true),
+            ("python.exe", false, true),
+            ("Scripts/tool.exe", false, true),
+            ("binary/tool", false, false),
+            ("Lib/site-packages/pip/t64.exe", false, false),
+        ];
+        for (path, linux, windows) in cases {
+            for (platform, expected) in [(PlatformKey::LinuxX64, linux), (PlatformKey::WindowsX64, windows)] {
+                let layout = TreeLayout { platform, python: "3.12.10".parse().expect("a version") };
+                assert_eq!(layout.is_among_programs(&tree_path(path)), expected, "for {path} on {platform}");
+            }
         }
     }
 
