@@ -507,19 +507,23 @@ fn a_module_that_only_its_package_loads_is_judged_by_the_packages_import() {
 
 #[test]
 fn a_module_that_another_import_loads_is_fine() {
-    let mut runtime = Runtime::new();
-    let code = b"import importlib.machinery, importlib.util, os\npath = os.path.join(os.path.dirname(os.path.dirname(__file__)), '_zoneinfo.so')\nloader = importlib.machinery.ExtensionFileLoader('_zoneinfo', path)\nloader.create_module(importlib.util.spec_from_file_location('_zoneinfo', path, loader=loader))\n";
+    let by_its_file: &[u8] = b"import importlib.machinery, importlib.util, os\npath = os.path.join(os.path.dirname(os.path.dirname(__file__)), '_zoneinfo.so')\nloader = importlib.machinery.ExtensionFileLoader('_zoneinfo', path)\nloader.create_module(importlib.util.spec_from_file_location('_zoneinfo', path, loader=loader))\n";
+    // As mypyc's modules are, which share one library.
+    let without_its_file: &[u8] = b"import os, sys, types\nmodule = types.ModuleType('pkg._zoneinfo')\nmodule.__file__ = os.path.join(os.path.dirname(os.path.dirname(__file__)), '_zoneinfo.so')\nsys.modules['pkg._zoneinfo'] = module\n";
     let (works, fails) = (extension("_json"), extension("_zoneinfo"));
-    let files: [(&str, &[u8]); 4] = [
-        ("pkg/__init__.py", BROKEN),
-        ("pkg/_zoneinfo.so", &fails),
-        ("pkg/user/__init__.py", code),
-        ("pkg/user/_json.so", &works),
-    ];
-    runtime.install("mypy", &files);
-    for cached in [0, 2] {
-        let report = runtime.check();
-        assert_eq!((report.imported, report.cached, warnings(&report)), (2, cached, vec![]), "{report:?}");
+    for code in [by_its_file, without_its_file] {
+        let mut runtime = Runtime::new();
+        let files: [(&str, &[u8]); 4] = [
+            ("pkg/__init__.py", BROKEN),
+            ("pkg/_zoneinfo.so", &fails),
+            ("pkg/user/__init__.py", code),
+            ("pkg/user/_json.so", &works),
+        ];
+        runtime.install("mypy", &files);
+        for cached in [0, 2] {
+            let report = runtime.check();
+            assert_eq!((report.imported, report.cached, warnings(&report)), (2, cached, vec![]), "{report:?}");
+        }
     }
 }
 

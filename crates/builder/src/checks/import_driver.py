@@ -67,12 +67,20 @@ def loaded_files():
             paths = dyld_images()
         else:
             paths = windows_modules()
-    except Exception:  # What is asked for the list may lack something itself; Python knows its own modules.
-        paths = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    except Exception:  # What is asked for the list may lack something itself.
+        paths = set()
+    # A module may be imported though its file is not loaded: mypyc has one library for many of them.
+    paths = paths.union(module_files())
     start = os.path.normcase(PREFIX)
-    known = [path for path in paths if path and not path.endswith((".py", ".pyc"))]
+    known = [path for path in paths if isinstance(path, str) and not path.endswith((".py", ".pyc"))]
     below = {path[len(PREFIX) :] for path in known if os.path.normcase(path).startswith(start)}
     return {path.replace(os.sep, "/") for path in below}
+
+
+def module_files():
+    """Read as they stand: some modules import others when they are asked for an attribute."""
+    modules = [module for module in list(sys.modules.values()) if isinstance(module, type(sys))]
+    return [object.__getattribute__(module, "__dict__").get("__file__") for module in modules]
 
 
 def mapped_files():
