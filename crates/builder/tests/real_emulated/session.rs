@@ -38,23 +38,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// `None`, with a line that says so, where something is not installed.
-    pub fn begin(folder: &Path) -> Option<Self> {
-        let lacks = |what: &str| {
-            eprintln!("skipped: there is no {what}; `scripts/emulators wine` and `scripts/cross setup` bring it");
-        };
-        let Some(wine) = program(&["wine64", "wine"]) else {
-            lacks("wine");
-            return None;
-        };
-        let Some(server) = program(&["wineserver64", "wineserver"]) else {
-            lacks("wineserver");
-            return None;
-        };
-        let Some(compiler) = program(&["x86_64-w64-mingw32-gcc"]) else {
-            lacks("x86_64-w64-mingw32-gcc");
-            return None;
-        };
+    /// Takes wine and a C compiler for Windows; `scripts/test` leaves out what needs them where it cannot set them up.
+    pub fn begin(folder: &Path) -> Self {
+        let wine = program(&["wine64", "wine"]);
+        let server = program(&["wineserver64", "wineserver"]);
+        let compiler = program(&["x86_64-w64-mingw32-gcc"]);
         fs::create_dir(folder).unwrap();
         let session = Self { wine, server, folder: folder.to_owned() };
         let booted = session.command().args(["wineboot", "--init"]).status().unwrap();
@@ -67,7 +55,7 @@ impl Session {
         assert!(compile.status().unwrap().success());
         fs::write(folder.join("driver.py"), DRIVER).unwrap();
         fs::write(folder.join("sitecustomize.py"), SITE).unwrap();
-        Some(session)
+        session
     }
 
     /// Where uv keeps the interpreters that it installs.
@@ -126,8 +114,9 @@ pub fn told(path: &Path) -> String {
     format!("Z:{}", path.display()).replace('/', "\\")
 }
 
-fn program(names: &[&str]) -> Option<PathBuf> {
+fn program(names: &[&str]) -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = env::split_paths(&path).chain(["/usr/lib/wine".into()]).collect();
-    names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|place| place.is_file())
+    let mut places = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    places.find(|place| place.is_file()).unwrap_or_else(|| panic!("{names:?} is not installed"))
 }
