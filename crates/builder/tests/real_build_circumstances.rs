@@ -103,19 +103,19 @@ fn folders_may_have_blanks_and_letters_of_any_language() {
 /// `demo` with a native module that cannot be imported, for it lacks what a GPU machine has.
 #[cfg(target_os = "linux")]
 fn wheel_that_refuses() -> testkit::FixtureFile {
-    // Any library of the right kind will do: the package itself refuses to be imported.
+    // Any extension module will do, under its own name: the package itself refuses to be imported.
     let donor = Bench::of(json!({ "dependencies": [] }), []);
     donor.build();
     let library = walkdir::WalkDir::new(donor.prefix().join("lib/python3.14/lib-dynload"))
         .into_iter()
         .map(Result::unwrap)
-        .find(|entry| entry.path().extension().is_some_and(|extension| extension == "so"))
-        .unwrap();
+        .find(|entry| entry.file_name().to_string_lossy().starts_with("_testbuffer."))
+        .expect("3.14.6 has `_testbuffer` as a file");
     let arch = if host() == vocab::PlatformKey::LinuxAarch64 { "aarch64" } else { "x86_64" };
     WheelBuilder::new("demo", "1.0")
         .tag(&format!("cp314-cp314-manylinux_2_17_{arch}"))
         .file("demo/__init__.py", "raise RuntimeError('CUDA driver insufficient')\n")
-        .file(&format!("demo/_native.cpython-314-{arch}-linux-gnu.so"), fs::read(library.path()).unwrap())
+        .file(&format!("demo/_testbuffer.cpython-314-{arch}-linux-gnu.so"), fs::read(library.path()).unwrap())
         .build()
 }
 
@@ -124,17 +124,17 @@ fn wheel_that_refuses() -> testkit::FixtureFile {
 fn c1_c4_a_module_that_cannot_be_imported_ends_the_build_unless_the_whitelist_knows_it() {
     let bench = Bench::of(json!({ "dependencies": ["demo"] }), [wheel_that_refuses()]);
     let run = bench.fail(&[], 3);
-    support::assert_says(&run.told(), &["demo._native", "CUDA driver insufficient"]);
+    support::assert_says(&run.told(), &["demo._testbuffer", "CUDA driver insufficient"]);
     assert!(!bench.prefix().exists());
 
     let whitelist = format!("checker/whitelists/{}.json", host());
     let entry = |module: &str| json!({ "demo-*.whl": { module: "cuda DRIVER insufficient" } }).to_string();
-    bench.repository.file(&whitelist, entry("demo._native"));
+    bench.repository.file(&whitelist, entry("demo._testbuffer"));
     let run = bench.build_with(&["--strict"]);
     assert_eq!((run.manifest().native.allowed, run.manifest().native.imported), (1, 0));
 
     // What the runtime is checked against is part of what it is made of: another whitelist is another check.
-    let both = json!({ "demo-*.whl": { "demo._native": "cuda driver", "demo._other": "never seen" } });
+    let both = json!({ "demo-*.whl": { "demo._testbuffer": "cuda driver", "demo._other": "never seen" } });
     bench.repository.file(&whitelist, both.to_string());
     assert!(bench.build().built());
     let run = bench.fail(&["--strict"], 3);
@@ -151,7 +151,7 @@ fn the_wheels_of_a_wheelhouse_are_checked_as_if_they_were_installed() {
     let bench = Bench::new([demo]);
     bench.config(json!({ "packages": { "dependencies": ["demo"] }, "layout": "wheelhouse" }));
     let run = bench.fail(&[], 3);
-    support::assert_says(&run.told(), &["demo._native", "CUDA driver insufficient"]);
+    support::assert_says(&run.told(), &["demo._testbuffer", "CUDA driver insufficient"]);
     let folder = bench.prefix().parent().unwrap().to_owned();
     let left = || -> Vec<_> {
         let names = fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap());
@@ -159,7 +159,7 @@ fn the_wheels_of_a_wheelhouse_are_checked_as_if_they_were_installed() {
     };
     assert_eq!(left(), Vec::<String>::new());
 
-    let entry = json!({ "demo-*.whl": { "demo._native": "cuda driver insufficient" } });
+    let entry = json!({ "demo-*.whl": { "demo._testbuffer": "cuda driver insufficient" } });
     bench.repository.file(&format!("checker/whitelists/{}.json", host()), entry.to_string());
     let run = bench.build();
     let manifest = run.manifest();
