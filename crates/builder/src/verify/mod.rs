@@ -151,7 +151,7 @@ fn conclude(
         native.weigh(&Evidence { os: layout.platform.os(), imported: imported.as_ref(), is_portable: &is_portable });
     }
     let unneeded = warnings::unneeded(&native, imports.as_ref(), layout, it.machine);
-    for line in warnings::lines(&unneeded) {
+    for line in warnings::lines(&unneeded).into_iter().chain(warnings::accepted_lines(&native)) {
         context.warn("W_NATIVE", line, Some(layout.platform.to_string()), None);
     }
     let of_native = native.verdict().map_err(|faults| faults.with(native.exceptions(layout)));
@@ -161,6 +161,7 @@ fn conclude(
     let mut summary = native.summary();
     summary.warnings = unneeded;
     summary.warnings.extend(warnings::others(&native));
+    summary.warnings.extend(warnings::accepted(&native));
     summary.warnings.sort();
     if let Some(report) = imports {
         report.add_to(&mut summary);

@@ -7,7 +7,7 @@ use vocab::{DistributionName, NativeWarning, TreeLayout};
 
 use crate::checks::ImportReport;
 use crate::checks::imports::module_name_of;
-use crate::checks::native_files::{NativeFault, NativeFaultKind, NativeReport};
+use crate::checks::native_files::{Accepted, NativeFault, NativeFaultKind, NativeReport};
 
 /// What nothing that imports needs: native files with a fault, and modules that do not import. A module whose file has
 /// the fault already is told once.
@@ -56,6 +56,29 @@ fn of_file(fault: &NativeFault) -> NativeWarning {
     }
 }
 
+/// What modules need and the builder's own list accepts: a library that is expected of the machine, most often.
+pub fn accepted(native: &NativeReport) -> Vec<NativeWarning> {
+    let warning = |it: &Accepted| {
+        let of_file = of_file(&it.fault);
+        NativeWarning { text: format!("{}; accepted: {}", of_file.text, it.reason), ..of_file }
+    };
+    native.accepted.iter().map(warning).collect()
+}
+
+/// A line for each distribution and reason: how many files there are, and one of them.
+pub fn accepted_lines(native: &NativeReport) -> Vec<String> {
+    let mut by_reason: BTreeMap<(Option<&DistributionName>, &str), Vec<&NativeFault>> = BTreeMap::new();
+    for Accepted { fault, reason } in &native.accepted {
+        by_reason.entry((fault.distribution.as_ref(), reason)).or_default().push(fault);
+    }
+    let line = |((_, reason), faults): ((_, &str), Vec<&NativeFault>)| {
+        let first = faults.first().map(ToString::to_string).unwrap_or_default();
+        let more = if faults.len() > 1 { format!(", and {} more like it", faults.len() - 1) } else { String::new() };
+        format!("{first}{more}; accepted: {reason}")
+    };
+    by_reason.into_iter().map(line).collect()
+}
+
 /// A line for each distribution: how many there are, and the first of them.
 pub fn lines(warnings: &[NativeWarning]) -> Vec<String> {
     const SHOWN: usize = 2;
@@ -102,6 +125,26 @@ mod tests {
             ]
         );
         assert_eq!(lines(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn what_the_builders_own_list_accepts_is_told_with_its_reason() {
+        let accepted = |name: &str| Accepted {
+            fault: NativeFault {
+                file: format!("Lib/site-packages/numba/{name}.pyd").parse().unwrap(),
+                distribution: Some("numba".parse().unwrap()),
+                kind: NativeFaultKind::MissingLibrary { library: "MSVCP140.dll".to_owned() },
+            },
+            reason: "it is expected of the machine".to_owned(),
+        };
+        let report = NativeReport { accepted: ["a", "b"].map(accepted).into(), ..NativeReport::default() };
+        assert_eq!(
+            accepted_lines(&report),
+            ["numba: `Lib/site-packages/numba/a.pyd` needs MSVCP140.dll, which is nowhere, and 1 more like it; \
+              accepted: it is expected of the machine"]
+        );
+        let told: Vec<String> = super::accepted(&report).into_iter().map(|warning| warning.text).collect();
+        assert_eq!(told, ["needs MSVCP140.dll, which is nowhere; accepted: it is expected of the machine"; 2]);
     }
 
     #[test]

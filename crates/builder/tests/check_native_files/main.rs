@@ -326,6 +326,20 @@ fn a_cut_off_elf_file_is_a_fault() {
 }
 
 #[test]
+fn what_the_builders_own_list_accepts_is_kept_apart_from_what_the_repository_decides() {
+    let prefix = tempfile::tempdir().unwrap();
+    write(prefix.path(), &format!("{SITE}/numba/np/ufunc/tbbpool.so"), library(&["libtbb.so.12"]).bytes());
+    let own = r#"{"numba": {"numba.np.ufunc.tbbpool": {"error": "libtbb", "reason": "mine"}}}"#;
+    let own = Whitelist::read(&write(prefix.path(), "list.json", own)).unwrap();
+    for (whitelist, expected) in [(Whitelist::default(), 1), (own, 0)] {
+        let whitelist = whitelist.with_shipped("linux-x64".parse().unwrap());
+        let mut report = check(prefix.path(), "linux-x64");
+        report.allow(&whitelist, layout("linux-x64"), &|name| Some(format!("{name}-1.0-py3-none-any.whl")));
+        assert_eq!((report.faults.len(), report.allowed.len(), report.accepted.len()), (0, 1, expected));
+    }
+}
+
+#[test]
 fn a_whitelist_entry_for_the_module_or_the_file_lets_a_fault_pass() {
     let prefix = tempfile::tempdir().unwrap();
     write(prefix.path(), &format!("{SITE}/numba/tbbpool.so"), library(&["libtbb.so.12"]).bytes());

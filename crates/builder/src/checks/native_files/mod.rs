@@ -31,7 +31,7 @@ use macho::rules::MachoSpace;
 pub use needs::{Ceilings, Needs, Provider};
 use prefix_files::PrefixFiles;
 pub use reach::{Evidence, Imported, NativeFile, Role};
-pub use report::{Asking, Looked, NativeFault, NativeFaultKind, NativeFaults, NativeReport};
+pub use report::{Accepted, Asking, Looked, NativeFault, NativeFaultKind, NativeFaults, NativeReport};
 pub use symbol_version::{SymbolVersion, SymbolVersionError};
 
 /// Decides whose file a path is; `None` for the base interpreter and copied files.

@@ -29,6 +29,9 @@ pub struct NativeReport {
     pub unneeded: Vec<NativeFault>,
     /// Faults that a whitelist entry allows.
     pub allowed: Vec<NativeFault>,
+    /// Those of them that an entry of the builder's own list allows: nobody who builds the runtime has decided it.
+    #[serde(default)]
+    pub accepted: Vec<Accepted>,
     /// Files that need anything of the system.
     pub asking: Vec<Asking>,
     /// Binaries of other systems, and launchers for other machines inside an installer: data, not code, here.
@@ -58,6 +61,13 @@ impl Looked {
         self.files += 1;
         self.needs.raise_to(needs);
     }
+}
+
+/// A fault that is known of a widely used distribution, and why no runtime can change it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    pub fault: NativeFault,
+    pub reason: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -122,9 +132,15 @@ impl NativeReport {
             let wheel = fault.distribution.as_ref().and_then(wheel_of);
             wheel.is_some_and(|wheel| whitelist.allows_fault(&wheel, fault, layout))
         };
-        let (allowed, faults) = std::mem::take(&mut self.faults).into_iter().partition(expected);
+        let (allowed, faults): (Vec<_>, _) = std::mem::take(&mut self.faults).into_iter().partition(expected);
         self.faults = faults;
-        self.allowed.extend::<Vec<_>>(allowed);
+        let accepted = |fault: &NativeFault| {
+            let entry = whitelist.entry_for(&wheel_of(fault.distribution.as_ref()?)?, fault, layout)?;
+            let reason = entry.expected.reason.clone().unwrap_or_default();
+            entry.is_shipped.then(|| Accepted { fault: fault.clone(), reason })
+        };
+        self.accepted.extend(allowed.iter().filter_map(accepted));
+        self.allowed.extend(allowed);
         // Most distributions have no entry, and most files are theirs.
         let has_entries =
             |name: &&DistributionName| wheel_of(name).is_some_and(|wheel| whitelist.entries(&wheel).next().is_some());
@@ -160,9 +176,9 @@ impl NativeReport {
         (self.whole.needs, self.base.needs) = (whole, base);
     }
 
-    /// Moves faults of files that nothing needs to `unneeded`.
+    /// Moves faults of files that nothing needs to `unneeded`, and drops them from `accepted`.
     pub fn weigh(&mut self, evidence: &Evidence<'_>) {
-        if self.faults.is_empty() {
+        if self.faults.is_empty() && self.accepted.is_empty() {
             return;
         }
         let needed = reach::needed(&self.files, evidence);
@@ -171,6 +187,7 @@ impl NativeReport {
             place.map_or(true, |index| needed[index])
         };
         let (faults, unneeded) = std::mem::take(&mut self.faults).into_iter().partition(is_needed);
+        self.accepted.retain(|accepted| is_needed(&accepted.fault));
         self.faults = faults;
         self.unneeded.extend::<Vec<_>>(unneeded);
         self.count_needs();

@@ -204,8 +204,13 @@ impl Whitelist {
 
     /// True when an entry for this file, or the module in it, lets the fault pass, whatever runs the imports.
     pub fn allows_fault(&self, wheel: &str, fault: &NativeFault, layout: TreeLayout) -> bool {
+        self.entry_for(wheel, fault, layout).is_some()
+    }
+
+    /// That entry; the repository's own where there are two.
+    pub fn entry_for(&self, wheel: &str, fault: &NativeFault, layout: TreeLayout) -> Option<Entry<'_>> {
         let mut always = self.entries(wheel).filter(|entry| !entry.expected.emulated);
-        always.any(|entry| entry.allows_fault(fault, layout))
+        always.find(|entry| entry.allows_fault(fault, layout))
     }
 }
 
