@@ -44,6 +44,15 @@ pub fn is_system_library(name: &str) -> bool {
         || DRIVERS.contains(&stem)
 }
 
+/// True for what Microsoft's compiler brings for programs, and `msvc-runtime` of the Python index for runtimes.
+pub fn is_redistributable(name: &str) -> bool {
+    const BEGINNINGS: [&str; 4] = ["msvcp140", "vcomp140", "concrt140", "vccorlib140"];
+    let name = name.to_lowercase();
+    // What `delvewheel` renames has a digest in its name.
+    name.strip_suffix(".dll")
+        .is_some_and(|stem| !stem.contains('-') && BEGINNINGS.iter().any(|it| stem.starts_with(it)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +65,14 @@ mod tests {
         }
         for name in ["mfc140u.dll", "msvcp140.dll"] {
             assert!(!is_system_library(name), "for {name}");
+        }
+    }
+
+    #[test]
+    fn what_msvc_runtime_brings_is_known() {
+        let cases = [("MSVCP140_1.dll", true), ("VCOMP140.DLL", true), ("mfc140u.dll", false), ("tbb12.dll", false)];
+        for (name, expected) in cases {
+            assert_eq!(is_redistributable(name), expected, "for {name}");
         }
     }
 

@@ -13,6 +13,7 @@ use super::symbol_version::SymbolVersion;
 use crate::checks::exceptions::{Exception, advice};
 use crate::checks::imports::{is_test_helper, module_name_of};
 use crate::checks::whitelist::Whitelist;
+use crate::system_libraries::windows;
 
 /// Rows are sorted by path, so two reports can be compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -347,7 +348,13 @@ impl NativeFaults {
 
     /// What helps against the first kind of faults; `None` when nothing is known.
     pub fn way_out(&self) -> Option<&'static str> {
-        let way = if self.lacks_a_library() {
+        let is_of_msvc = |kind: &NativeFaultKind| match kind {
+            NativeFaultKind::MissingLibrary { library } => windows::is_redistributable(library),
+            _ => false,
+        };
+        let way = if self.any(is_of_msvc) {
+            "add `msvc-runtime` to the dependencies: it brings Microsoft's libraries for programs, such as MSVCP140.dll"
+        } else if self.lacks_a_library() {
             "add the distribution that brings the library, or copy it into the runtime with `copyFiles`"
         } else if self.any(|kind| matches!(kind, NativeFaultKind::AboveCeiling { .. })) {
             "pin a version that has a wheel for older systems, or raise the ceiling of the platform"
