@@ -527,6 +527,26 @@ fn a_module_that_another_import_loads_is_fine() {
     }
 }
 
+/// Libraries of cffi, such as cryptography's, are no modules and say that they are.
+#[test]
+fn what_only_says_that_it_is_a_module_is_left_in_peace() {
+    let mut runtime = Runtime::new();
+    let code = b"import sys\nclass Library:\n    __slots__ = ()\n    __class__ = type(sys)\nsys.modules['pkg.lib'] = Library()\n";
+    runtime.install("pkg", &[("pkg/__init__.py", code), ("pkg/_json.so", &extension("_json"))]);
+    let report = runtime.check();
+    assert_eq!((exit_of(&report), report.imported, warnings(&report)), (Exit::Done, 1, vec![]), "{report:?}");
+}
+
+#[test]
+fn a_module_that_imports_what_is_none_fails() {
+    let text = "dynamic module does not define module export function (PyInit__core)";
+    let code = format!("raise ImportError('{text}')\n");
+    let mut runtime = Runtime::new();
+    runtime.install("pkg", &[("pkg/__init__.py", code.as_bytes()), ("pkg/_json.so", &extension("_json"))]);
+    let report = runtime.check();
+    assert_eq!((exit_of(&report), report.not_modules), (Exit::Check, 0), "{report:?}");
+}
+
 /// case platform-3.10.11-pil, case field-ipykernel-debugpy
 #[test]
 fn what_nothing_that_imports_needs_is_a_warning() {

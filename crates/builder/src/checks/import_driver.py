@@ -78,8 +78,10 @@ def loaded_files():
 
 
 def module_files():
-    """Read as they stand: some modules import others when they are asked for an attribute."""
-    modules = [module for module in list(sys.modules.values()) if isinstance(module, type(sys))]
+    """Read as they stand: some modules import others when they are asked for an attribute. By their true type: the
+    libraries of cffi only say that they are modules, and have no attributes of one.
+    """
+    modules = [module for module in list(sys.modules.values()) if issubclass(type(module), type(sys))]
     return [object.__getattribute__(module, "__dict__").get("__file__") for module in modules]
 
 

@@ -209,7 +209,8 @@ impl Uv {
         for name in &question.from_source {
             add(&["--no-binary", name.as_str()]);
         }
-        for name in &question.changing {
+        // Without a network there is nothing newer, and uv takes either for a contradiction.
+        for name in question.changing.iter().filter(|_| !context.offline) {
             add(&["--refresh-package", name.as_str()]);
         }
         if question.without_dependencies {
@@ -221,7 +222,7 @@ impl Uv {
         if question.no_cache {
             add(&["--no-cache"]);
         }
-        if question.refresh {
+        if question.refresh && !context.offline {
             add(&["--refresh"]);
         }
         if context.offline {

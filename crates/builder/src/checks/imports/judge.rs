@@ -43,7 +43,7 @@ pub fn judge(
                     imported += 1;
                     report.settled.insert(module.clone());
                 }
-                Some(attempt) if attempt.is_no_module() => {
+                Some(attempt) if attempt.is_no_module(module) => {
                     report.not_modules += 1;
                     report.settled.insert(module.clone());
                 }

@@ -62,9 +62,11 @@ pub enum Ended {
 }
 
 impl Attempt {
-    /// A library that only looks like a module: it was loaded, which is all that can be asked of it.
-    pub fn is_no_module(&self) -> bool {
-        self.error.contains("does not define module export function")
+    /// A library that only looks like the module: it was loaded, which is all that can be asked of it. What the module
+    /// imports in its turn may be none either, and then the module fails.
+    pub fn is_no_module(&self, module: &str) -> bool {
+        let name = module.rsplit('.').next().unwrap_or(module);
+        self.error.contains(&format!("does not define module export function (PyInit_{name})"))
     }
 
     /// It imports, if only with its package.
@@ -234,7 +236,8 @@ impl Session<'_> {
         mut packages: BTreeMap<String, Attempt>,
         files: &ModuleFiles<'_>,
     ) -> Result<(), ImportCheckErrorKind> {
-        let failed = |(_, attempt): &(&String, &Attempt)| attempt.ended != Ended::Imported && !attempt.is_no_module();
+        let failed =
+            |(module, attempt): &(&String, &Attempt)| attempt.ended != Ended::Imported && !attempt.is_no_module(module);
         let mut open: Vec<String> = attempts.iter().filter(failed).map(|(module, _)| module.clone()).collect();
         for depth in [1, usize::MAX] {
             let around = open.iter().flat_map(|module| packages_of(module).take(depth));
