@@ -131,7 +131,11 @@ impl Fault for StrayFile {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("a program that was run during the build wrote into the prefix; please report it".into())
+        Some(
+            "a package writes there when it is imported, most likely, which fails where a runtime must not be changed: \
+             the path tells which; leave it out, or ask its makers to write elsewhere"
+                .into(),
+        )
     }
 }
 

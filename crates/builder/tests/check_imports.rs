@@ -372,9 +372,9 @@ fn a_shipped_entry_is_never_called_unused() {
 fn a_failure_that_was_allowed_is_remembered_and_judged_anew() {
     let mut runtime = Runtime::new();
     let code =
-        b"import os, sys\nopen(os.path.join(sys.prefix, 'count'), 'a').write('x')\nraise RuntimeError('known')\n";
+        b"import os, sys\nopen(os.path.join(sys.prefix, '..', 'count'), 'a').write('x')\nraise RuntimeError('known')\n";
     runtime.install("bad", &[("bad.py", code)]);
-    let attempts = |runtime: &Runtime| fs::read(runtime.prefix().join("count")).unwrap().len();
+    let attempts = |runtime: &Runtime| fs::read(runtime.root.path().join("count")).unwrap().len();
     runtime.allow(r#"{"bad-*": {"bad": "known"}}"#);
     assert_eq!(exit_of(&runtime.check()), Exit::Done);
     let once = attempts(&runtime);
@@ -524,6 +524,20 @@ fn a_module_that_another_import_loads_is_fine() {
             let report = runtime.check();
             assert_eq!((report.imported, report.cached, warnings(&report)), (2, cached, vec![]), "{report:?}");
         }
+    }
+}
+
+#[test]
+fn what_writes_into_the_prefix_is_imported_at_each_check() {
+    let mut runtime = Runtime::new();
+    let code = b"import os\nopen(os.path.join(os.path.dirname(__file__), 'written.txt'), 'w').close()\n";
+    runtime.install("pkg", &[("pkg/__init__.py", code), ("pkg/_json.so", &extension("_json"))]);
+    let written =
+        runtime.prefix().join(runtime.layout.site_packages().join(&"pkg/written.txt".parse().unwrap()).as_str());
+    for _ in 0..2 {
+        let report = runtime.check();
+        assert_eq!((exit_of(&report), report.cached), (Exit::Done, 0), "{report:?}");
+        fs::remove_file(&written).unwrap();
     }
 }
 

@@ -149,13 +149,21 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
     order.sort(&mut unknown);
     let fast = FastWay { order, kept: Kept::of(context, check, &requirements) };
     let files = module_files(check, &unknown);
+    let before = count_of_files(check.prefix);
     let mut attempts = run::import(context, check, &unknown, &files, &fast).map_err(failed)?;
     let Recalled { attempts: known, loaded: known_loaded } = known;
     attempts.extend(known.into_iter().filter(|(module, _)| report.settled.contains(module)));
     report = judge::judge(check, &wanted, &attempts, &known_loaded);
     report.cached = cached;
-    memory.remember(&attempts, &report.settled, &known_loaded, &wanted);
+    // What writes into the prefix ends the build later, and the next one as well: it has to be seen doing it.
+    if count_of_files(check.prefix) == before {
+        memory.remember(&attempts, &report.settled, &known_loaded, &wanted);
+    }
     Ok(report)
+}
+
+fn count_of_files(prefix: &Path) -> usize {
+    walkdir::WalkDir::new(prefix).into_iter().count()
 }
 
 fn modules_of(check: &ImportCheck<'_>, distribution: &CheckedDistribution) -> BTreeSet<String> {
