@@ -25,8 +25,8 @@ enum Custom {
 
 use Custom::{Libc, Neither, Systems};
 
-/// What stays the system's own. The rest of the policy may be taken from the machine that a tree was found on. Names as they are needed (`libc.so.6`), or all before `.so` where any
-/// version will do.
+/// What stays the system's own. The rest of the policy may be taken from the machine that a tree was found on. Names as
+/// they are needed (`libc.so.6`), or all before `.so` where any version will do.
 const LIBRARIES: [(&str, Custom); 49] = [
     // The C library and its parts.
     ("libBrokenLocale", Libc),

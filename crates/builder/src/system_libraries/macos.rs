@@ -1,5 +1,6 @@
 //! macOS: by place. Source: these two folders are sealed with the system and belong to Apple alone (System Integrity
-//! Protection), so whatever is found there comes with macOS; `/usr/local` and `/Library` are the user's. Since macOS 11 most of these libraries are in the cache of dyld alone, and no file shows them.
+//! Protection), so whatever is found there comes with macOS; `/usr/local` and `/Library` are the user's. Since macOS 11
+//! most of these libraries are in the cache of dyld alone, and no file shows them.
 
 /// True for libraries that every Mac has.
 pub fn is_system_path(path: &str) -> bool {
