@@ -13,6 +13,9 @@ use testkit::{HttpServer, Mishap};
 use vocab::{Digest, Event, Exit, Fault};
 use wheel_support::{Bench, request, settings, told};
 
+/// What a server waits that nobody waits for: half of it is not reached on the slowest machine.
+const LONG: Duration = Duration::from_secs(600);
+
 fn content() -> Vec<u8> {
     (0..300_000_u32).flat_map(u32::to_le_bytes).collect()
 }
@@ -264,20 +267,20 @@ fn the_first_error_stops_the_others_promptly() {
     let server = HttpServer::start();
     let mut requests = several(&server);
     for number in 2..10 {
-        server.every_time(&format!("/{number}"), Mishap::Delay(Duration::from_secs(20)));
+        server.every_time(&format!("/{number}"), Mishap::Delay(LONG));
     }
     requests[0].size = None;
     server.every_time("/1", Mishap::Status(404));
     let begun = Instant::now();
     let error = fetch_all(&Bench::new().context, &requests, 10).unwrap_err();
     assert!(told(&error).ends_with("the server answered 404"), "{}", told(&error));
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < LONG / 2);
 }
 
 #[test]
 fn a_cancelled_build_and_one_over_its_limit_stop_waiting() {
     let (server, _, request) = served();
-    server.every_time("/demo.whl", Mishap::Delay(Duration::from_secs(20)));
+    server.every_time("/demo.whl", Mishap::Delay(LONG));
     let begun = Instant::now();
     let mut bench = Bench::new();
     bench.context.timeout = Some(Duration::from_millis(200));
@@ -286,19 +289,19 @@ fn a_cancelled_build_and_one_over_its_limit_stop_waiting() {
     bench.context.timeout = None;
     bench.context.cancelled.store(true, Ordering::Relaxed);
     assert_eq!(fetch(&bench.context, &request).unwrap_err().code(), "E_INTERRUPTED");
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < LONG / 2);
 }
 
 #[test]
 fn a_silent_server_is_given_up_after_the_stall_limit() {
     let (server, _, request) = served();
-    server.every_time("/demo.whl", Mishap::Delay(Duration::from_secs(20)));
+    server.every_time("/demo.whl", Mishap::Delay(LONG));
     let stall_limit = Duration::from_millis(200);
     let bench = Bench::with(DownloadSettings { stall_limit, attempts: 2, ..settings() });
     let begun = Instant::now();
     let error = fetch(&bench.context, &request).unwrap_err();
     assert!(told(&error).ends_with("after 2 attempts: the server went silent"), "{}", told(&error));
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < LONG / 2);
 }
 
 #[test]
@@ -436,15 +439,15 @@ fn small_texts_come_whole_or_not_at_all() {
 fn a_probe_tells_reachable_from_unreachable_and_never_hangs() {
     let server = HttpServer::start();
     server.every_time("/broken", Mishap::Status(503));
-    server.every_time("/slow", Mishap::Delay(Duration::from_secs(20)));
-    let bench = Bench::with(DownloadSettings { connect_limit: Duration::from_millis(500), ..settings() });
+    server.every_time("/slow", Mishap::Delay(LONG));
+    let bench = Bench::with(DownloadSettings { connect_limit: Duration::from_secs(2), ..settings() });
     let begun = Instant::now();
     // Nothing at this path is an answer too.
     assert_eq!(probe(&bench.context, &server.url("/simple/")), Ok(()));
     let reason = |path: &str| probe(&bench.context, &server.url(path)).unwrap_err().reason;
     assert_eq!(reason("/broken"), "the server answered 503");
-    assert_eq!(reason("/slow"), "there is no answer within 0.5 s");
+    assert_eq!(reason("/slow"), "there is no answer within 2 s");
     let unresolved = probe(&bench.context, "http://host.invalid/").unwrap_err();
     assert!(!unresolved.reason.is_empty());
-    assert!(begun.elapsed() < Duration::from_secs(8));
+    assert!(begun.elapsed() < LONG / 2);
 }

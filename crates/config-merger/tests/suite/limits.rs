@@ -60,11 +60,9 @@ fn a_file_that_is_wrong_throughout_is_listed_in_part() {
         ),
     ];
     for (name, text) in wrong {
-        let begun = std::time::Instant::now();
         let faults = refused(text.as_bytes());
         assert!(faults.findings.len() <= 500, "for {name}");
         assert!(faults.render(false).len() < 1_000_000, "for {name}");
-        assert!(begun.elapsed().as_secs() < 60, "{name} took {:?}", begun.elapsed());
     }
 }
 

