@@ -175,7 +175,7 @@ fn input_is_written_and_a_program_may_ignore_it() {
 }
 
 #[test]
-fn the_environment_is_the_contexts_and_not_this_processs() {
+fn the_environment_is_the_contexts_and_not_that_of_this_process() {
     let folder = tempfile::tempdir().unwrap();
     let script = r#"echo "${FROM_CONTEXT-none} ${OWN-none} ${CARGO_MANIFEST_DIR-none}""#;
     let mut invocation = shell(folder.path(), script).env("OWN", "set");

@@ -118,8 +118,8 @@ fn a_damaged_blob_is_found_by_its_digest_and_removed() {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, "content").unwrap();
     assert_eq!(store.verify_blob(&digest).unwrap(), BlobState::Sound { size: 7 });
-    fs::write(&path, "conten").unwrap();
-    assert_eq!(store.verify_blob(&digest).unwrap(), BlobState::Removed { actual: Digest::of("conten"), size: 6 });
+    fs::write(&path, "damage").unwrap();
+    assert_eq!(store.verify_blob(&digest).unwrap(), BlobState::Removed { actual: Digest::of("damage"), size: 6 });
     assert!(!path.exists());
 }
 

@@ -108,11 +108,11 @@ mod linux {
             if running.contains_key(&id) {
                 return false;
             }
-            let is_anothers = |mark: &String| running.values().any(|other| other == mark);
+            let belongs_to_another = |mark: &String| running.values().any(|other| other == mark);
             let may_end = match process.carried() {
                 Carried::Mark(mark) if mark == self.text => return true,
                 // Another program at work may need it.
-                Carried::Mark(mark) => mark != *STAYS && !is_anothers(&mark),
+                Carried::Mark(mark) => mark != *STAYS && !belongs_to_another(&mark),
                 Carried::NoMark => true,
                 Carried::Unknown => process.has_ended || running.values().all(|mark| *mark == self.text),
             };

@@ -37,7 +37,7 @@ const OTHERS_OPTIONS: [(&str, &[&str]); 6] = [
 
 /// A document's name and text.
 fn documents() -> Vec<(String, String)> {
-    let top = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(PathBuf::from);
+    let top = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"].map(PathBuf::from);
     let docs = walkdir::WalkDir::new(root().join("docs")).sort_by_file_name().into_iter();
     let docs = docs.map(|entry| entry.expect("the repository can be read").into_path());
     let docs = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
