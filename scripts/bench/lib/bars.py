@@ -1,4 +1,4 @@
-"""Horizontal bars as SVG: logarithmic, light and dark, nothing from elsewhere."""
+"""Horizontal bars as SVG: logarithmic or linear, light and dark, nothing from elsewhere."""
 
 import math
 from html import escape
@@ -23,19 +23,34 @@ STYLE = """
 LEFT, WIDTH, RIGHT, BAR, GAP, TOP = 270, 440, 80, 18, 8, 64
 
 
-def bars(title, note, groups):
-    """`groups` is a list of (heading, [(label, seconds, kind)]); kind is `ours`, `theirs` or `floor`."""
-    values = [seconds for _, rows in groups for _, seconds, _ in rows]
+def logarithmic(values):
+    """Gives each value its share of the width, and the ticks."""
     low = math.floor(math.log10(min(values)))
     high = max(math.ceil(math.log10(max(values))), low + 1)
+    ticks = [10.0**power for power in range(low, high + 1)]
+    return lambda value: (math.log10(value) - low) / (high - low), ticks
+
+
+def linear(values):
+    """Gives each value its share of the width, and the ticks."""
+    step = 10.0 ** math.floor(math.log10(max(values)))
+    count = math.ceil(max(values) / step)
+    return lambda value: value / (count * step), [step * number for number in range(count + 1)]
+
+
+def bars(title, note, groups, scale=logarithmic):
+    """`groups` is a list of (heading, [(label, seconds, kind)]); kind is `ours`, `theirs` or `floor`. A group without a
+    heading takes no line for one."""
+    share, ticks = scale([seconds for _, rows in groups for _, seconds, _ in rows])
 
     def at(seconds):
-        return LEFT + WIDTH * (math.log10(seconds) - low) / (high - low)
+        return LEFT + WIDTH * share(seconds)
 
     body, y = [], TOP
     for heading, rows in groups:
-        body.append(f'<text class="title" x="12" y="{y + 13}">{escape(heading)}</text>')
-        y += BAR + GAP
+        if heading:
+            body.append(f'<text class="title" x="12" y="{y + 13}">{escape(heading)}</text>')
+            y += BAR + GAP
         for label, seconds, kind in rows:
             length = max(at(seconds) - LEFT, 1)
             body.append(f'<text x="{LEFT - 8}" y="{y + 13}" text-anchor="end">{escape(label)}</text>')
@@ -45,10 +60,10 @@ def bars(title, note, groups):
         y += GAP
     height, total = y + 24, LEFT + WIDTH + RIGHT
     grid = []
-    for power in range(low, high + 1):
-        x = at(10**power)
+    for tick in ticks:
+        x = at(tick)
         grid.append(f'<line class="grid" x1="{x:.1f}" y1="{TOP - 8}" x2="{x:.1f}" y2="{y}"/>')
-        grid.append(f'<text class="tick" x="{x:.1f}" y="{y + 14}" text-anchor="middle">{10.0**power:g} s</text>')
+        grid.append(f'<text class="tick" x="{x:.1f}" y="{y + 14}" text-anchor="middle">{tick:g} s</text>')
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total} {height}" role="img" '
