@@ -225,3 +225,28 @@ fn the_table_of_formats_has_the_numbers_of_the_sources() {
         assert!(told.split([',', ' ']).next() == Some(number), "{cell}: ARCHITECTURE says {told}, {file} {number}");
     }
 }
+
+/// `m10_` begins the name of a test of case M10, `attack_3_` that of attack 3.
+#[test]
+fn every_number_that_a_tests_name_begins_with_has_a_row() {
+    let page = fs::read_to_string(root().join("docs/test-numbers.md")).expect("it is there");
+    let is_number = |word: &&str| {
+        let digits = word.strip_prefix(['m', 'b', 'p', 't', 'c', 'k']);
+        digits.is_some_and(|digits| !digits.is_empty() && digits.chars().all(|digit| digit.is_ascii_digit()))
+    };
+    let mut lacking = BTreeSet::new();
+    for entry in walkdir::WalkDir::new(root().join("crates")) {
+        let path = entry.expect("the repository can be read").into_path();
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a text file");
+        for name in text.lines().filter_map(|line| line.trim_start().strip_prefix("fn ")) {
+            let attack = name.strip_prefix("attack_").and_then(|rest| rest.split('_').next());
+            let cases = name.split('_').take_while(is_number).map(str::to_uppercase);
+            let cases = cases.chain(attack.map(|number| format!("attack {number}")));
+            lacking.extend(cases.filter(|case| !page.contains(&format!("\n| {case} |"))));
+        }
+    }
+    assert!(lacking.is_empty(), "docs/test-numbers.md has no row for {lacking:?}");
+}

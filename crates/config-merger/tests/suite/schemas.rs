@@ -93,15 +93,28 @@ fn what_a_schema_can_tell_it_tells() {
     }
 }
 
+/// By name alone: those of all objects of the schema.
+fn keys() -> Vec<String> {
+    let schema: Value = serde_json::from_str(&config_merger::schema(SchemaKind::Config)).unwrap();
+    let objects = std::iter::once(&schema).chain(schema["$defs"].as_object().unwrap().values());
+    objects.filter_map(|object| object["properties"].as_object()).flat_map(|keys| keys.keys().cloned()).collect()
+}
+
 #[test]
 fn every_key_has_a_row_in_the_documentation() {
     let page = fs::read_to_string(repository().join("docs/formats/config.md")).unwrap();
-    let schema: Value = serde_json::from_str(&config_merger::schema(SchemaKind::Config)).unwrap();
-    let objects = std::iter::once(&schema).chain(schema["$defs"].as_object().unwrap().values());
-    let keys = objects.filter_map(|object| object["properties"].as_object()).flat_map(serde_json::Map::keys);
     let in_examples = |key: &str| page.contains(&format!("\"{key}\":"));
-    for key in keys {
+    for key in keys() {
         let in_a_row = page.contains(&format!("`{key}`")) || page.contains(&format!("## {key}\n"));
-        assert!(in_a_row || in_examples(key), "`{key}` is not on the page");
+        assert!(in_a_row || in_examples(&key), "`{key}` is not on the page");
+    }
+}
+
+#[test]
+fn every_key_is_in_the_fixture_of_all_keys() {
+    let files = configurations(&fixtures().join("valid/every-key"));
+    let text: String = files.iter().map(|(_, path)| fs::read_to_string(path).unwrap()).collect();
+    for key in keys() {
+        assert!(text.contains(&format!("\"{key}\":")), "`{key}` is not in fixtures/config/valid/every-key");
     }
 }
