@@ -50,6 +50,8 @@ fn the_schema_knows_the_fixture_and_refuses_what_the_reader_refuses() {
         ("/distributions/0/native", serde_json::json!({"files": 1})),
         ("/native/warnings/0/text", serde_json::json!(null)),
         ("/native/warnings/0/more", serde_json::json!("x")),
+        ("/warnings/0/code", serde_json::json!(null)),
+        ("/warnings/0/hint", serde_json::json!("x")),
         ("/rules/0/outcome", serde_json::json!("eaten")),
         ("/artifact/file", serde_json::json!("../x")),
         ("/artifact/parts/0/size", serde_json::json!(-1)),

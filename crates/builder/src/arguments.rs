@@ -133,7 +133,7 @@ pub struct BuildArguments {
     /// Take the nearest patch release where the one asked for cannot be had, also with --locked or CI=true.
     #[arg(long, conflicts_with = "exact")]
     pub allow_stand_in: bool,
-    /// Turn warnings about the configuration and unreachable registries into errors.
+    /// Turn warnings into errors, except those that --exact and --fail-on-missing decide about.
     #[arg(long)]
     pub strict: bool,
     /// Leave out what cannot be had, with a warning, instead of failing. Also accepts a lock that lacks packages.

@@ -25,6 +25,7 @@ use crate::prepare::{self, Preparation, Prepared};
 use crate::remote::Remote;
 use crate::steps::Steps;
 use crate::verify::{self, Verification};
+use crate::warnings::{self, Warnings};
 use crate::{Context, disk_space, for_target, test_run};
 
 /// How a build ended well.
@@ -102,7 +103,9 @@ impl Run<'_> {
         on_plans: &dyn Fn(&[Preparation]),
         on_cell: &mut dyn FnMut(Cell),
     ) -> Result<(), Box<dyn Fault>> {
-        let Self { context, repository, version, platforms, options, .. } = *self;
+        let Self { repository, version, platforms, options, .. } = *self;
+        let warnings = Warnings::default();
+        let context = &warnings.listen(self.context);
         let names: Vec<&str> = platforms.iter().map(|platform| platform.as_str()).collect();
         context.tell(Event::Begun { title: format!("{version} for {}", names.join(", ")) });
         if !options.dry_run {
@@ -131,9 +134,12 @@ impl Run<'_> {
         if !options.dry_run {
             disk_space::check(context, repository.root(), &options.out, &options.formats, &preparations)?;
         }
+        if options.strict {
+            warnings.refuse()?;
+        }
         if let [_] = platforms {
             for preparation in preparations {
-                on_cell(self.cell(context, preparation, &mut steps));
+                on_cell(self.cell(self.context, preparation, &mut steps));
             }
             return Ok(());
         }
@@ -201,6 +207,8 @@ fn build_one(
     today: Date,
     steps: &mut Steps,
 ) -> Result<Ending, Box<dyn Fault>> {
+    let warnings = Warnings::default();
+    let context = &warnings.listen(context);
     let platform = prepared.request.target.platform;
     // Looked for first: its absence should not be noticed after long work.
     let emulator = if options.emulate { emulator::for_build(context, repository.root(), platform)? } else { None };
@@ -226,15 +234,9 @@ fn build_one(
     let key = build_key(&inputs, tree.identity)?;
     let folder = prepared.folder.join("pydist");
     let prefix = PrefixFolder::hold(context, &folder, platform)?;
-    let packing = Packing {
-        out: options.out.clone(),
-        formats: options.formats.clone(),
-        level: options.level,
-        mtime: options.source_date_epoch,
-        platform,
-        jobs: context.jobs,
-    };
-    if let Some(product) = up_to_date(&prefix, prepared, &packing, key) {
+    let packing = packing(context, options, platform);
+    if let Some(product) = up_to_date(&prefix, prepared, &packing, key, options.strict) {
+        warnings::repeat(context, &product.manifest.warnings);
         return Ok(Ending::UpToDate(Box::new(product)));
     }
 
@@ -283,7 +285,11 @@ fn build_one(
             })
         });
         let findings = verify::verify(context, &verification, steps)?;
+        if options.strict {
+            warnings.refuse()?;
+        }
         let mut manifest = manifest_with(&findings);
+        manifest.warnings = warnings.of_runtime();
         steps.run(context, "pack", || -> Result<_, Box<dyn Fault>> {
             if let Some(Err(panic)) = beside.map(std::thread::ScopedJoinHandle::join) {
                 std::panic::resume_unwind(panic);
@@ -309,7 +315,13 @@ fn remote_outcome(context: &Context) -> Result<(), Box<dyn Fault>> {
 
 /// The former product, if it was made of the same inputs and is still there. A file that somebody changed inside
 /// the prefix is not noticed here; `builder clean` and a new build make it anew.
-fn up_to_date(prefix: &PrefixFolder, prepared: &Prepared, packing: &Packing, key: Digest) -> Option<Product> {
+fn up_to_date(
+    prefix: &PrefixFolder,
+    prepared: &Prepared,
+    packing: &Packing,
+    key: Digest,
+    strict: bool,
+) -> Option<Product> {
     let inner = archive::read_manifest(&fs::read(prefix.target().join(INNER_MANIFEST)).ok()?).ok()?;
     let mut artifacts = Vec::new();
     let mut first = None;
@@ -321,11 +333,28 @@ fn up_to_date(prefix: &PrefixFolder, prepared: &Prepared, packing: &Packing, key
     }
     let manifest = first?;
     let same = inner.build_key == key
+        // With `strict` none is ever finished that has any; one of another making is judged anew.
+        && !(strict && has_warnings(&manifest))
         && !manifest.rules.iter().any(|row| {
             // A source that did not build is tried again.
             row.outcome == Outcome::LeftOut && !prepared.rows.left_out.contains(row)
         });
     same.then(|| Product { prefix: prefix.target().to_owned(), artifacts, manifest })
+}
+
+fn packing(context: &Context, options: &BuildOptions, platform: PlatformKey) -> Packing {
+    Packing {
+        out: options.out.clone(),
+        formats: options.formats.clone(),
+        level: options.level,
+        mtime: options.source_date_epoch,
+        platform,
+        jobs: context.jobs,
+    }
+}
+
+fn has_warnings(manifest: &Manifest) -> bool {
+    !(manifest.warnings.is_empty() && manifest.native.warnings.is_empty() && manifest.clashes.is_empty())
 }
 
 fn folders_of_this_machine(context: &Context, repository: &Repository, staging: &Path) -> Vec<PathBuf> {

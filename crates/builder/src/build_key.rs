@@ -16,7 +16,7 @@ use crate::resolve::Request;
 use crate::work_tree::WorkTree;
 
 /// Raised whenever equal inputs would give another runtime than before.
-const BUILD_FORMAT: u32 = 3;
+const BUILD_FORMAT: u32 = 4;
 
 /// What is known before the first download, but the interpreter.
 pub struct KeyInputs<'a> {

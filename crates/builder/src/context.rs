@@ -37,13 +37,20 @@ impl Context {
     /// The same for one of several platforms that are at work at once: what it tells says whose it is.
     pub fn of(&self, platform: PlatformKey) -> Self {
         let listener = Arc::clone(&self.listener);
+        self.with_listener(Arc::new(move |event| {
+            listener(Event::Of(PlatformEvent { platform, event: Box::new(event) }));
+        }))
+    }
+
+    /// The same, and another hears what it tells.
+    pub fn with_listener(&self, listener: Listener) -> Self {
         Self {
             store: self.store.clone(),
             downloader: self.downloader.clone(),
             environment: self.environment.clone(),
             go_modules: self.go_modules.clone(),
             cancelled: Arc::clone(&self.cancelled),
-            listener: Arc::new(move |event| listener(Event::Of(PlatformEvent { platform, event: Box::new(event) }))),
+            listener,
             ..*self
         }
     }

@@ -31,7 +31,7 @@ pub struct Findings {
     pub distributions: BTreeMap<DistributionName, NativeFiles>,
 }
 
-/// All that the manifest tells, but the artifact.
+/// All that the manifest tells, but the artifact and the warnings.
 pub fn manifest(
     prepared: &Prepared,
     tree: &BaseTree,
@@ -74,6 +74,7 @@ pub fn manifest(
         copied_files: assembled.copied.clone(),
         clashes: assembled.installed.as_ref().map(|all| all.clashes.clone()).unwrap_or_default(),
         native: findings.native.clone(),
+        warnings: Vec::new(),
         tools: Tools { builder: env!("CARGO_PKG_VERSION").to_owned(), uv: UV_VERSION.to_owned() },
         installed_size: 0,
         files: 0,
@@ -215,7 +216,7 @@ pub fn parts(
 fn inner_manifest(manifest: &Manifest) -> Manifest {
     let native =
         NativeSummary { imported: 0, allowed: 0, emulated: None, warnings: Vec::new(), ..manifest.native.clone() };
-    Manifest { native, ..manifest.clone() }
+    Manifest { native, warnings: Vec::new(), ..manifest.clone() }
 }
 
 /// To its place in the prefix, which is for everybody to read.

@@ -55,6 +55,7 @@ pub mod upkeep;
 pub mod uv_settings;
 pub mod verify;
 pub mod version_check;
+pub mod warnings;
 pub mod wheel;
 pub mod windows_launcher;
 pub mod work_tree;

@@ -17,7 +17,7 @@ pub struct BuildOptions {
     pub refresh: bool,
     /// Another patch release of Python may take the place of the one asked for.
     pub allow_stand_in: bool,
-    /// Configuration warnings, unreachable registries and unused whitelist entries are errors.
+    /// Warnings, unreachable registries and unused whitelist entries are errors.
     pub strict: bool,
     pub missing: MissingRule,
     /// Run no code of any source, neither to build it nor to learn what it requires.

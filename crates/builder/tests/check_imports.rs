@@ -331,6 +331,34 @@ fn c4_an_entry_that_the_static_check_needs_is_not_unused() {
     assert_eq!(exit_of(&runtime.check()), Exit::Done);
 }
 
+/// A library's entry also accepts the imports of modules that are linked with it, whoever's they are.
+#[test]
+fn an_entry_for_a_library_holds_for_the_import_of_what_is_linked_with_it() {
+    let error = "raise ImportError('libgomp.so.1: cannot open shared object file: No such file or directory')\n";
+    let mut runtime = Runtime::new();
+    runtime.install("pool", &[("pool/__init__.py", b""), ("pool/tbb.py", error.as_bytes())]);
+    runtime.install("lib", &[("lib/__init__.py", b""), ("lib/libx.so.1", b"")]);
+    runtime.distributions[0].files.push(runtime.layout.site_packages().join(&"pool/tbb.so".parse().unwrap()));
+    let site = runtime.layout.site_packages();
+    let fault = |file: &str, owner: &str, library: &str| NativeFault {
+        file: site.join(&file.parse().unwrap()),
+        distribution: Some(owner.parse().unwrap()),
+        kind: NativeFaultKind::MissingLibrary { library: library.to_owned() },
+    };
+    runtime.allow(r#"{ "lib": { "lib/libx.so.1": { "error": "libgomp.so.1", "reason": "of the machine" } } }"#);
+    for (library, exit) in [("libgomp.so.1", Exit::Done), ("libtbb.so.12", Exit::Check)] {
+        // As the static check has it: the library's own fault, and one for the module that is linked with it.
+        runtime.allowed_files = vec![fault("lib/libx.so.1", "lib", library), fault("pool/tbb.so", "pool", library)];
+        let report = runtime.check();
+        assert_eq!(exit_of(&report), exit, "for {library}: {report:?}");
+        if exit == Exit::Done {
+            assert_eq!(report.allowed[0].reason.as_deref(), Some("of the machine"));
+        }
+    }
+    runtime.allowed_files.clear();
+    assert_eq!(exit_of(&runtime.check()), Exit::Check, "nothing is known of a link");
+}
+
 #[test]
 fn case_seed_numba_public_whitelist_one_entry_holds_for_the_file_and_for_its_import() {
     let error = "raise ImportError('libtbb.so.12: cannot open shared object file: No such file or directory')\n";

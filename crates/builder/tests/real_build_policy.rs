@@ -10,6 +10,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 use support::{Bench, assert_says, builder_requests, host};
+#[cfg(target_os = "linux")]
+use testkit::elf_file::{self, ElfFile};
 use testkit::{FixtureFile, FixtureIndex, SdistBuilder, ServedIndex, Stumble, WheelBuilder};
 use vocab::Origin;
 
@@ -419,6 +421,41 @@ fn two_wheels_with_the_same_file_are_told_with_both_names() {
     assert_eq!((clashes[0].kept.as_str(), clashes[0].dropped.as_str()), ("alpha", "beta"));
     assert_says(&run.warnings().join("\n"), &["W_FILE_CLASH", "`alpha`", "`beta`", "common/util.py"]);
     assert_eq!(bench.python("from common import util; print(util.whose)"), "alpha");
+    let again = bench.build();
+    assert!(!again.built());
+    assert_eq!((again.warnings(), again.manifest().warnings.len()), (run.warnings(), 1), "the warning is repeated");
+    for _ in 0..2 {
+        let run = bench.fail(&["--strict"], 3);
+        assert_eq!(run.error()["code"], "E_STRICT");
+        assert_says(&run.told(), &["--strict: the build has a warning", "common/util.py"]);
+    }
+    let inner = std::fs::read_to_string(bench.prefix().join("pydist.json")).unwrap();
+    assert!(!inner.contains("W_FILE_CLASH"), "{inner}");
+}
+
+/// A place that is searched in vain is a warning; with `--strict` it is a failure, unless the whitelist accepts it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_search_path_outside_the_prefix_ends_a_strict_build() {
+    let machine = if cfg!(target_arch = "x86_64") { elf_file::X86_64 } else { elf_file::AARCH64 };
+    let library = ElfFile { machine, runpath: "/opt/nobody/lib", ..ElfFile::default() }.bytes();
+    let demo = WheelBuilder::new("demo", "1.0")
+        .tag(&format!("py3-none-manylinux_2_17_{}", std::env::consts::ARCH))
+        .file("demo/__init__.py", "x = 1\n")
+        .file("demo/libdemo.so.1", library)
+        .build();
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [demo]);
+    let run = bench.build();
+    assert_says(&run.warnings().join("\n"), &["W_NATIVE demo: ", "demo/libdemo.so.1` searches", "/opt/nobody/lib"]);
+    let again = bench.build();
+    assert_eq!((again.built(), again.warnings()), (false, run.warnings()));
+    let run = bench.fail(&["--strict"], 3);
+    assert_eq!(run.error()["code"], "E_NATIVE_FILES", "{}", run.told());
+    let text = run.error()["hint"].as_str().unwrap().to_owned();
+    let mut pasted: serde_json::Value = serde_json::from_str(&text[text.find('{').unwrap()..]).unwrap();
+    pasted["demo"]["demo/libdemo.so.1"]["reason"] = json!("nothing is there");
+    bench.repository.file(&format!("checker/whitelists/{}.json", host()), pasted.to_string());
+    assert_eq!(bench.build_with(&["--strict"]).warnings(), Vec::<String>::new());
 }
 
 #[test]

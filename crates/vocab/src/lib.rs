@@ -35,8 +35,8 @@ pub use event::{Event, PlatformEvent, Tell, TransferId};
 pub use fault::{Exit, Fault};
 pub use file_name::{FileName, FileNameError};
 pub use manifest::{
-    Artifact, BaseRecord, CopiedFile, Distribution, EmulatedImports, FileClash, MANIFEST_FORMAT, Manifest, NativeFiles,
-    NativeSummary, NativeWarning, Origin, Outcome, Part, RuleRecord, Tools,
+    Artifact, BaseRecord, BuildWarning, CopiedFile, Distribution, EmulatedImports, FileClash, MANIFEST_FORMAT,
+    Manifest, NativeFiles, NativeSummary, NativeWarning, Origin, Outcome, Part, RuleRecord, Tools,
 };
 pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};
 pub use store_address::{BucketAddress, StoreAddress, StoreAddressError, StoreAddressErrorKind};

@@ -39,6 +39,9 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clashes: Vec<FileClash>,
     pub native: NativeSummary,
+    /// What the build warned of that concerns the runtime. Sorted. Empty in formats before 4.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<BuildWarning>,
     pub tools: Tools,
     /// Sum of all regular files, in bytes.
     pub installed_size: u64,
@@ -169,6 +172,18 @@ pub struct FileClash {
     /// Whose file stands in the prefix.
     pub kept: DistributionName,
     pub dropped: DistributionName,
+}
+
+/// A warning, as it was shown.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BuildWarning {
+    /// `W_FILE_CLASH`
+    pub code: String,
+    /// A package or platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    pub text: String,
 }
 
 /// What the checks of the finished prefix found.

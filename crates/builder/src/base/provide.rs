@@ -175,12 +175,12 @@ fn tell_of_libcrypt(context: &Context, choice: &BaseChoice, tree: &Path, layout:
     const LIBRARY: &str = "libcrypt.so.1";
     let bytes = read(&layout.interpreter().below(tree))?;
     if elf::parse(&bytes).is_ok_and(|elf| elf.needed.iter().any(|name| name == LIBRARY)) {
-        context.warn(
-            "W_BASE_LIBCRYPT",
-            format!("this interpreter runs only where `{LIBRARY}` is installed"),
-            Some(choice.origin.clone()),
-            Some("on distributions without it install libxcrypt-compat, or take a newer patch release".to_owned()),
-        );
+        // A note, since it is told once, when the interpreter is new; what a runtime needs is told by each build.
+        context.note(format!(
+            "{}: this interpreter runs only where `{LIBRARY}` is installed; on distributions without it install \
+             libxcrypt-compat, or take a newer patch release",
+            choice.origin
+        ));
     }
     Ok(())
 }

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
+use serde_json::{Map, Value, json};
 use vocab::DistributionName;
+
+use super::whitelist::{Expected, Whitelist};
 
 /// One entry of a whitelist, for any version of the distribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,63 +20,133 @@ pub struct Exception {
     pub emulated: bool,
 }
 
-/// What to paste, and where to. `None` when there is nothing.
-pub fn advice(exceptions: &[Exception]) -> Option<String> {
-    let text = snippet(exceptions);
-    (!text.is_empty()).then(|| {
-        format!(
-            "if these failures are expected, put this into `checker/whitelists/<platform>.json` and fill in the \
-             reasons:\n{text}"
-        )
-    })
+/// What failed, and what the repository's file has for the same distributions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exceptions {
+    pub new: Vec<Exception>,
+    present: BTreeMap<DistributionName, Present>,
 }
 
-/// JSON in the shape of the file. Empty when there is nothing to paste.
-pub fn snippet(exceptions: &[Exception]) -> String {
-    let mut distributions: BTreeMap<&str, BTreeMap<&str, Merged<'_>>> = BTreeMap::new();
-    for exception in exceptions {
-        let keys = distributions.entry(exception.distribution.as_str()).or_default();
-        keys.entry(&exception.key).or_insert_with(|| Merged { errors: Vec::new(), emulated: true }).add(exception);
+/// The object of the file that holds for a distribution: one beside it would not be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Present {
+    key: String,
+    entries: Vec<(String, Expected)>,
+}
+
+impl From<Vec<Exception>> for Exceptions {
+    fn from(new: Vec<Exception>) -> Self {
+        Self { new, present: BTreeMap::new() }
     }
-    if distributions.is_empty() {
-        return String::new();
-    }
-    let entries = |keys: &BTreeMap<&str, Merged<'_>>| -> serde_json::Map<String, serde_json::Value> {
-        keys.iter().map(|(key, merged)| ((*key).to_owned(), merged.entry())).collect()
-    };
-    let distributions: serde_json::Map<String, serde_json::Value> =
-        distributions.iter().map(|(name, keys)| ((*name).to_owned(), entries(keys).into())).collect();
-    serde_json::to_string_pretty(&distributions).unwrap_or_default()
 }
 
-/// What one key stands for.
-struct Merged<'a> {
-    errors: Vec<&'a str>,
-    emulated: bool,
-}
-
-impl<'a> Merged<'a> {
-    /// An error that says more than another one is not needed beside it.
-    fn add(&mut self, exception: &'a Exception) {
-        let occurs_in = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
-        self.emulated &= exception.emulated;
-        if !self.errors.iter().any(|known| occurs_in(&exception.error, known)) {
-            self.errors.retain(|known| !occurs_in(known, &exception.error));
-            self.errors.push(&exception.error);
+impl Exceptions {
+    /// Beside the entries that the repository has. `wheel_of` gives the file name of a distribution's wheel. Dates that
+    /// have passed are left out: who pastes the text decides anew.
+    #[must_use]
+    pub fn beside(
+        mut self,
+        whitelist: &Whitelist,
+        wheel_of: &dyn Fn(&DistributionName) -> Option<String>,
+        today: Date,
+    ) -> Self {
+        for Exception { distribution, .. } in &self.new {
+            let Some(wheel) = wheel_of(distribution) else { continue };
+            let own: Vec<_> = whitelist.entries(&wheel).filter(|entry| !entry.is_shipped).collect();
+            let Some(key) = own.first().map(|entry| entry.wheel.to_owned()) else { continue };
+            let of_today = |expected: &Expected| Expected {
+                expires: expected.expires.filter(|last| *last >= today),
+                ..expected.clone()
+            };
+            let entries = own.iter().map(|entry| (entry.module.to_owned(), of_today(entry.expected))).collect();
+            self.present.insert(distribution.clone(), Present { key, entries });
         }
+        self
     }
 
-    fn entry(&self) -> serde_json::Value {
-        let error = match self.errors.as_slice() {
-            [error] => serde_json::json!(error),
-            errors => serde_json::json!(errors),
+    /// Those of two checks.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let new = self.new.iter().chain(&other.new).cloned().collect();
+        let present = self.present.iter().chain(&other.present).map(|(name, it)| (name.clone(), it.clone())).collect();
+        Self { new, present }
+    }
+
+    /// What to paste, and where to. `None` when there is nothing.
+    pub fn advice(&self) -> Option<String> {
+        if self.new.is_empty() {
+            return None;
+        }
+        let file = "`checker/whitelists/<platform>.json`";
+        let mut replaced: Vec<String> = self.present.values().map(|it| format!("`{}`", it.key)).collect();
+        replaced.sort();
+        replaced.dedup();
+        let put = if replaced.is_empty() {
+            format!("put this into {file}")
+        } else {
+            let replaced = replaced.join(", ");
+            format!("put this into {file}, in place of what is there for {replaced} (its entries are included),")
         };
-        let mut entry = serde_json::json!({ "error": error, "reason": "" });
-        if self.emulated {
-            entry["emulated"] = true.into();
-        }
-        entry
+        Some(format!("if these failures are expected, {put} and fill in the reasons:\n{}", self.snippet()))
     }
+
+    /// JSON in the shape of the file, with whole objects of distributions.
+    fn snippet(&self) -> String {
+        let mut objects: BTreeMap<&str, Object> = BTreeMap::new();
+        for exception in &self.new {
+            let present = self.present.get(&exception.distribution);
+            let key = present.map_or(exception.distribution.as_str(), |present| present.key.as_str());
+            let object = objects.entry(key).or_insert_with(|| Object::of(present));
+            object.add(exception);
+        }
+        let objects: Map<String, Value> =
+            objects.into_iter().map(|(key, object)| (key.to_owned(), object.json())).collect();
+        serde_json::to_string_pretty(&objects).unwrap_or_default()
+    }
+}
+
+/// The entries for one distribution: those that are there in their order, then new ones.
+#[derive(Default)]
+struct Object(Vec<(String, Expected)>);
+
+impl Object {
+    fn of(present: Option<&Present>) -> Self {
+        Self(present.map(|present| present.entries.clone()).unwrap_or_default())
+    }
+
+    /// An error that says more than another one is not needed beside it.
+    fn add(&mut self, exception: &Exception) {
+        let occurs_in = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
+        let index = self.0.iter().position(|(key, _)| *key == exception.key).unwrap_or_else(|| {
+            self.0.push((exception.key.clone(), Expected { emulated: true, ..Expected::default() }));
+            self.0.len() - 1
+        });
+        let expected = &mut self.0[index].1;
+        expected.emulated &= exception.emulated;
+        if !expected.errors.iter().any(|known| occurs_in(&exception.error, known)) {
+            expected.errors.retain(|known| !occurs_in(known, &exception.error));
+            expected.errors.push(exception.error.clone());
+        }
+    }
+
+    fn json(&self) -> Value {
+        self.0.iter().map(|(key, expected)| (key.clone(), entry(expected))).collect::<Map<String, Value>>().into()
+    }
+}
+
+fn entry(expected: &Expected) -> Value {
+    let error = match expected.errors.as_slice() {
+        [error] => json!(error),
+        errors => json!(errors),
+    };
+    let mut entry = json!({ "error": error, "reason": expected.reason.as_deref().unwrap_or_default() });
+    if let Some(expires) = expected.expires {
+        entry["expires"] = expires.to_string().into();
+    }
+    if expected.emulated {
+        entry["emulated"] = true.into();
+    }
+    entry
 }
 
 #[cfg(test)]
@@ -87,19 +161,60 @@ mod tests {
             error: error.to_owned(),
             emulated,
         };
-        let text = snippet(&[
+        let exceptions = Exceptions::from(vec![
             exception("numba.tbbpool", "libtbb.so.12: cannot open shared object file", true),
             exception("numba.tbbpool", "libtbb.so.12", false),
             exception("numba.x", "one", true),
             exception("numba/*", "one", false),
             exception("numba/*", "two", false),
         ]);
+        let text = exceptions.snippet();
         let expected = serde_json::json!({ "numba": {
             "numba.tbbpool": { "error": "libtbb.so.12", "reason": "" },
             "numba.x": { "error": "one", "reason": "", "emulated": true },
             "numba/*": { "error": ["one", "two"], "reason": "" },
         } });
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), expected);
-        assert_eq!((snippet(&[]), advice(&[])), (String::new(), None));
+        assert_eq!(Exceptions::default().advice(), None);
+    }
+
+    /// A key that is written twice would be refused, and a second object for the same wheel never looked at.
+    #[test]
+    fn what_is_pasted_is_the_whole_object_with_the_entries_that_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("linux-x64.json");
+        let text = r#"{
+            "pkg-*.whl": {
+                "pkg.z": { "error": "one", "reason": "known", "expires": "2026-01-31" },
+                "pkg.b": "libx.so"
+            },
+            "other": { "other": "" }
+        }"#;
+        std::fs::write(&path, text).unwrap();
+        let (whitelist, today) = (Whitelist::read(&path).unwrap(), "2026-06-01".parse().unwrap());
+        let wheel_of = |name: &DistributionName| Some(format!("{name}-1.0-py3-none-any.whl"));
+        let exception = |distribution: &str, key: &str, error: &str| Exception {
+            distribution: distribution.parse().unwrap(),
+            key: key.to_owned(),
+            error: error.to_owned(),
+            emulated: false,
+        };
+        let new = vec![
+            exception("pkg", "pkg.z", "two"),
+            exception("pkg", "pkg.a", "three"),
+            exception("new", "new.a", "four"),
+        ];
+        let advice = Exceptions::from(new).beside(&whitelist, &wheel_of, today).advice().unwrap();
+        assert!(advice.contains("in place of what is there for `pkg-*.whl` (its entries are included)"), "{advice}");
+        let pasted = &advice[advice.find('{').unwrap()..];
+        let expected = serde_json::json!({
+            "new": { "new.a": { "error": "four", "reason": "" } },
+            "pkg-*.whl": {
+                "pkg.z": { "error": ["one", "two"], "reason": "known" },
+                "pkg.b": { "error": "libx.so", "reason": "" },
+                "pkg.a": { "error": "three", "reason": "" },
+            },
+        });
+        assert_eq!(serde_json::from_str::<serde_json::Value>(pasted).unwrap(), expected);
     }
 }

@@ -11,7 +11,7 @@ pub mod native_files;
 pub mod paths;
 pub mod whitelist;
 
-pub use exceptions::{Exception, advice};
+pub use exceptions::{Exception, Exceptions};
 pub use imports::{CheckedDistribution, ImportCheck, ImportReport, check_imports};
 pub use native_files::{Ceilings, NativePolicy, NativeReport, check_native_files};
 

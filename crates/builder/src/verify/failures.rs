@@ -6,7 +6,6 @@ use vocab::{Exit, Fault};
 
 use crate::checks::imports::ImportFailures;
 use crate::checks::native_files::NativeFaults;
-use crate::checks::{Exception, advice};
 
 #[derive(Debug)]
 pub struct CheckFailures {
@@ -44,10 +43,9 @@ impl Fault for CheckFailures {
     }
 
     fn hint(&self) -> Option<String> {
-        let exceptions: Vec<Exception> =
-            self.native.exceptions.iter().chain(&self.imports.exceptions).cloned().collect();
+        let exceptions = self.native.exceptions.and(&self.imports.exceptions);
         let parts: Vec<String> =
-            self.native.way_out().map(str::to_owned).into_iter().chain(advice(&exceptions)).collect();
+            self.native.way_out().map(str::to_owned).into_iter().chain(exceptions.advice()).collect();
         (!parts.is_empty()).then(|| parts.join("\n"))
     }
 }

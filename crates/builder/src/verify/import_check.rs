@@ -6,7 +6,7 @@ use vocab::{Digest, Fault};
 
 use super::Verification;
 use crate::Context;
-use crate::checks::native_files::NativeReport;
+use crate::checks::native_files::{NativeFault, NativeReport};
 use crate::checks::{CheckedDistribution, ImportCheck, ImportReport, check_imports};
 
 pub(super) fn verify_imports(
@@ -27,12 +27,14 @@ pub(super) fn verify_imports(
         })
         .collect();
     let copied: String = it.assembled.copied.iter().map(|file| format!("{} {}\n", file.sha256, file.path)).collect();
+    let mut allowed_files: Vec<NativeFault> = native.allowed.iter().chain(&native.allowed_warnings).cloned().collect();
+    allowed_files.extend(native.allowed_behind_modules());
     let check = ImportCheck {
         prefix: it.staging,
         layout: it.tree.layout,
         distributions: &distributions,
         whitelist: it.whitelist,
-        allowed_files: &native.allowed,
+        allowed_files: &allowed_files,
         libraries: &native.libraries_named_like_modules(it.tree.layout),
         strict_whitelist: it.strict,
         python_identity: Digest::of(format!("{}\n{copied}", it.tree.identity)),

@@ -17,7 +17,7 @@ use crate::assemble::Assembled;
 use crate::base::BaseTree;
 use crate::checks::native_files::{Evidence, Imported, NativeReport};
 use crate::checks::paths::LeakedPath;
-use crate::checks::{ImportReport, Whitelist};
+use crate::checks::{Exceptions, ImportReport, Whitelist};
 use crate::consistency::{self, Member, Unmet};
 use crate::emulator::Emulator;
 use crate::finish::Findings;
@@ -154,8 +154,14 @@ fn conclude(
     for line in warnings::lines(&unneeded).into_iter().chain(warnings::accepted_lines(&native)) {
         context.warn("W_NATIVE", line, Some(layout.platform.to_string()), None);
     }
-    let of_native = native.verdict().map_err(|faults| faults.with(native.exceptions(layout)));
-    verdict(of_native, imports.as_ref().map_or(Ok(()), ImportReport::verdict))?;
+    let beside = |exceptions: Exceptions| exceptions.beside(it.whitelist, &wheel_of, it.today);
+    let of_native = native.verdict().map_err(|faults| faults.with(beside(native.exceptions(layout))));
+    let of_imports = imports.as_ref().map_or(Ok(()), ImportReport::verdict);
+    let of_imports = of_imports.map_err(|failures| {
+        let exceptions = beside(failures.exceptions.clone());
+        failures.with(exceptions)
+    });
+    verdict(of_native, of_imports)?;
     let distributions =
         it.gathered.iter().filter_map(|it| Some((it.name.clone(), native.files_of(&it.name)?))).collect();
     let mut summary = native.summary();

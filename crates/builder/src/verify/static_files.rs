@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use config_merger::BaseSource;
 use vocab::{Digest, DistributionName, Fault, TreePath};
 
-use super::{Verification, VerifyError, verify_requirements};
+use super::{Verification, VerifyError, verify_requirements, warnings};
 use crate::Context;
 use crate::checks::native_files::{Ceilings, NativePolicy, NativeReport, check_native_files};
 use crate::checks::paths::leaked_paths;
@@ -18,17 +18,13 @@ pub(super) fn verify_static(context: &Context, it: &Verification<'_>) -> Result<
     let mut report = looked_through(context, it)?;
     let system_base = it.prepared.base.source == BaseSource::System;
     report.allow(&it.whitelist.clone().on(it.today), it.tree.layout, &|name| it.wheel_of(name));
-    if let Some(first) = report.warnings.first() {
-        let count = report.warnings.len();
-        let more = if count > 1 { format!(", and {} more like it", count - 1) } else { String::new() };
-        context.warn(
-            "W_NATIVE",
-            format!("`{}` {}{more}", first.file, first.kind),
-            Some(it.tree.layout.platform.to_string()),
-            system_base.then(|| {
-                "the interpreter is this machine's own: the runtime runs only on systems at least as new".to_owned()
-            }),
-        );
+    if it.strict {
+        report.refuse_warnings();
+    }
+    let hint = "the interpreter is this machine's own: the runtime runs only on systems at least as new";
+    for line in warnings::static_lines(&report) {
+        let hint = system_base.then(|| hint.to_owned());
+        context.warn("W_NATIVE", line, Some(it.tree.layout.platform.to_string()), hint);
     }
     Ok(report)
 }
@@ -67,7 +63,7 @@ fn looked_through(context: &Context, it: &Verification<'_>) -> Result<NativeRepo
 }
 
 /// Raised with every change of a rule or of the report, so that what was found by the former is not taken for it.
-const RULES: u32 = 7;
+const RULES: u32 = 8;
 
 /// Of every file in the tree, of whose it is, and of what is looked for.
 fn content_key(it: &Verification<'_>) -> Digest {

@@ -79,6 +79,22 @@ pub fn accepted_lines(native: &NativeReport) -> Vec<String> {
     by_reason.into_iter().map(line).collect()
 }
 
+/// What the static check warned of, a line for each distribution: how many there are, and the first of them.
+pub fn static_lines(native: &NativeReport) -> Vec<String> {
+    let mut by_owner: BTreeMap<Option<&DistributionName>, Vec<&NativeFault>> = BTreeMap::new();
+    for fault in &native.warnings {
+        by_owner.entry(fault.distribution.as_ref()).or_default().push(fault);
+    }
+    let line = |faults: Vec<&NativeFault>| {
+        let first = faults.first().map(ToString::to_string).unwrap_or_default();
+        match faults.len() {
+            1 => first,
+            count => format!("{first}, and {} more like it", count - 1),
+        }
+    };
+    by_owner.into_values().map(line).collect()
+}
+
 /// A line for each distribution: how many there are, and the first of them.
 pub fn lines(warnings: &[NativeWarning]) -> Vec<String> {
     const SHOWN: usize = 2;
@@ -145,6 +161,22 @@ mod tests {
         );
         let told: Vec<String> = super::accepted(&report).into_iter().map(|warning| warning.text).collect();
         assert_eq!(told, ["needs MSVCP140.dll, which is nowhere; accepted: it is expected of the machine"; 2]);
+    }
+
+    #[test]
+    fn what_the_static_check_warned_of_is_a_line_for_each_distribution() {
+        let fault = |owner: Option<&str>, file: &str| NativeFault {
+            file: file.parse().unwrap(),
+            distribution: owner.map(|owner| owner.parse().unwrap()),
+            kind: NativeFaultKind::SearchesOutside { entry: "/opt/lib".to_owned() },
+        };
+        let warnings = vec![fault(Some("b"), "b/1.so"), fault(None, "lib/x.so"), fault(Some("b"), "b/2.so")];
+        let report = NativeReport { warnings, ..NativeReport::default() };
+        let outside = "searches libraries in `/opt/lib`, outside the runtime";
+        assert_eq!(
+            static_lines(&report),
+            [format!("`lib/x.so` {outside}"), format!("b: `b/1.so` {outside}, and 1 more like it")]
+        );
     }
 
     #[test]

@@ -54,10 +54,11 @@ pub fn judge(
                         names(check, distribution, entry, module) && explains(check, entry, &failure, &allowed)
                     });
                     used.extend(entry.map(|entry| entry.module));
+                    let entry = entry.copied().or_else(|| entry_behind(check, &failure));
                     let is_optional = !check.strict_whitelist
                         && (is_optional(distribution, module, modules, attempts)
                             || is_integration(check, distribution, &failure) && attempts.contains_key(module));
-                    excuse(check, failure, entry, is_optional, &mut report);
+                    excuse(check, failure, entry.as_ref(), is_optional, &mut report);
                 }
             }
         }
@@ -105,6 +106,19 @@ fn explains(check: &ImportCheck<'_>, entry: &Entry<'_>, failure: &ImportFailure,
             && entry.expected.matches_fault(&fault.kind)
     };
     fits(&failure.error) || failure.gap().is_some_and(fits) || allowed.iter().copied().any(|it| is_fault_of_file(&it))
+}
+
+/// The entry for a library that the module is loaded with, when its fault is what the import fails for.
+fn entry_behind<'a>(check: &'a ImportCheck<'_>, failure: &ImportFailure) -> Option<Entry<'a>> {
+    let is_why = |fault: &&NativeFault| {
+        module_name_of(&fault.file, check.layout).as_ref() == Some(&failure.module)
+            && fault.kind.is_told_by(&failure.error)
+    };
+    let same = |why: &'a NativeFault| check.allowed_files.iter().filter(|fault| fault.kind == why.kind);
+    check.allowed_files.iter().filter(is_why).flat_map(same).find_map(|fault| {
+        let owner = check.distributions.iter().find(|it| fault.distribution.as_ref() == Some(&it.name))?;
+        check.whitelist.entry_for(&owner.file, fault, check.layout)
+    })
 }
 
 /// Whether a failure says nothing about what the distribution is for. Of an extension module that is so when the packages

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::checks::exceptions::{Exception, advice};
+use crate::checks::exceptions::{Exception, Exceptions};
 use serde::Serialize;
 use vocab::{DistributionName, EmulatedImports, Exit, Fault, NativeSummary, TreePath};
 
@@ -112,7 +112,7 @@ impl ImportReport {
     }
 
     /// Whitelist entries for all failures.
-    fn exceptions(&self) -> Vec<Exception> {
+    fn exceptions(&self) -> Exceptions {
         let exceptions = self.failures.iter().filter(|failure| !failure.module.is_empty()).map(|failure| Exception {
             distribution: failure.distribution.clone(),
             key: failure.module.clone(),
@@ -120,19 +120,24 @@ impl ImportReport {
             // What does not import natively either belongs into an entry without this; whoever pastes it knows.
             emulated: self.emulator.is_some(),
         });
-        exceptions.collect()
+        exceptions.collect::<Vec<_>>().into()
     }
 }
 
-/// The last line without the exception's type, 100 characters at most: the part that stays the same elsewhere.
+/// The last line, 100 characters at most: the part that stays the same elsewhere. Without the exception's type where the
+/// rest says enough by itself: the `0` of `SystemExit: 0` is in many errors.
 fn core_of(error: &str) -> String {
     let line = last_line(error);
     let is_type = |word: &str| word.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
     let text = match line.split_once(": ") {
-        Some((word, rest)) if is_type(word) && !rest.trim().is_empty() => rest,
+        Some((word, rest)) if is_type(word) && is_specific(rest) => rest,
         _ => line,
     };
     text.trim().chars().take(100).collect()
+}
+
+fn is_specific(text: &str) -> bool {
+    text.chars().filter(|character| character.is_alphabetic()).count() >= 8
 }
 
 fn last_line(error: &str) -> &str {
@@ -174,7 +179,14 @@ pub struct ImportFailures {
     /// Only in strict mode.
     pub unused: Vec<UnusedEntry>,
     /// Whitelist entries that would let the failures pass.
-    pub exceptions: Vec<Exception>,
+    pub exceptions: Exceptions,
+}
+
+impl ImportFailures {
+    /// With other entries to paste.
+    pub fn with(self, exceptions: Exceptions) -> Self {
+        Self { exceptions, ..self }
+    }
 }
 
 impl std::error::Error for ImportFailures {}
@@ -206,7 +218,7 @@ impl Fault for ImportFailures {
         if self.failures.is_empty() {
             return Some("remove the entries from `checker/whitelists/<platform>.json`".to_owned());
         }
-        advice(&self.exceptions).or_else(|| Some("build a wheel of it, or pin a version that has one".to_owned()))
+        self.exceptions.advice().or_else(|| Some("build a wheel of it, or pin a version that has one".to_owned()))
     }
 }
 
@@ -221,7 +233,10 @@ mod tests {
                 "ImportError: libtbb.so.12: cannot open shared object file",
                 "libtbb.so.12: cannot open shared object file",
             ),
-            ("numba.core.errors.Unsupported: no\n\n", "no"),
+            ("numba.core.errors.Unsupported: no\n\n", "numba.core.errors.Unsupported: no"),
+            ("SystemExit: 0", "SystemExit: 0"),
+            ("KeyError: 'HOME'", "KeyError: 'HOME'"),
+            ("ImportError: libz.so.1: no", "libz.so.1: no"),
             ("first line\nRuntimeError: CUDA driver version is insufficient", "CUDA driver version is insufficient"),
             ("killed by SIGSEGV before the import was done", "killed by SIGSEGV before the import was done"),
             ("SystemExit: ", "SystemExit:"),

@@ -90,6 +90,18 @@ pub fn needed(files: &[NativeFile], evidence: &Evidence<'_>) -> Vec<bool> {
     reached
 }
 
+/// The files that are loaded with the one at `index`, themselves or through others; itself included.
+pub fn users(files: &[NativeFile], index: usize) -> Vec<&NativeFile> {
+    let mut uses = vec![false; files.len()];
+    let mut pending = vec![index];
+    while let Some(index) = pending.pop() {
+        if uses.get_mut(index).is_some_and(|it| !std::mem::replace(it, true)) {
+            pending.extend((0..files.len()).filter(|other| files[*other].links.contains(&index)));
+        }
+    }
+    files.iter().zip(uses).filter(|(_, uses)| *uses).map(|(file, _)| file).collect()
+}
+
 fn reach(files: &[NativeFile], mut pending: Vec<usize>, reached: &mut [bool]) {
     while let Some(index) = pending.pop() {
         if !std::mem::replace(&mut reached[index], true) {
@@ -147,6 +159,18 @@ mod tests {
         ]);
         let expected = ["base/libpython.so", "pkg/core.so", "pkg/libmiddle.so", "other/libfar.so", "tool/tool"];
         assert_eq!(needed_of(&files, None), expected);
+    }
+
+    #[test]
+    fn users_of_a_library_are_those_that_lead_to_it() {
+        let files = files(&[
+            ("pkg/core.so", Role::Module, &[1]),
+            ("pkg/libmiddle.so", Role::Library, &[2]),
+            ("pkg/libfar.so", Role::Library, &[1]),
+            ("pkg/other.so", Role::Module, &[]),
+        ]);
+        let paths: Vec<&str> = users(&files, 2).iter().map(|file| &file.path.as_str()[SITE.len() + 1..]).collect();
+        assert_eq!(paths, ["pkg/core.so", "pkg/libmiddle.so", "pkg/libfar.so"]);
     }
 
     #[test]

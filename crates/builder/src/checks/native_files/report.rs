@@ -10,7 +10,7 @@ use vocab::{DistributionName, Exit, Fault, NativeFiles, NativeSummary, TreeLayou
 use super::needs::Needs;
 use super::reach::{self, Evidence, NativeFile, Role};
 use super::symbol_version::SymbolVersion;
-use crate::checks::exceptions::{Exception, advice};
+use crate::checks::exceptions::{Exception, Exceptions};
 use crate::checks::imports::{is_test_helper, module_name_of};
 use crate::checks::whitelist::Whitelist;
 use crate::system_libraries::windows;
@@ -33,6 +33,9 @@ pub struct NativeReport {
     /// Those of them that an entry of the builder's own list allows: nobody who builds the runtime has decided it.
     #[serde(default)]
     pub accepted: Vec<Accepted>,
+    /// Warnings that a whitelist entry allows. Their files are loaded all the same, and so count for what is needed.
+    #[serde(default)]
+    pub allowed_warnings: Vec<NativeFault>,
     /// Files that need anything of the system.
     pub asking: Vec<Asking>,
     /// Binaries of other systems, and launchers for other machines inside an installer: data, not code, here.
@@ -135,6 +138,10 @@ impl NativeReport {
         };
         let (allowed, faults): (Vec<_>, _) = std::mem::take(&mut self.faults).into_iter().partition(expected);
         self.faults = faults;
+        let (expected_warnings, warnings): (Vec<_>, _) =
+            std::mem::take(&mut self.warnings).into_iter().partition(expected);
+        self.warnings = warnings;
+        self.allowed_warnings.extend(expected_warnings);
         let accepted = |fault: &NativeFault| {
             let entry = whitelist.entry_for(&wheel_of(fault.distribution.as_ref()?)?, fault, layout)?;
             let reason = entry.expected.reason.clone().unwrap_or_default();
@@ -177,6 +184,29 @@ impl NativeReport {
         (self.whole.needs, self.base.needs) = (whole, base);
     }
 
+    /// The allowed faults of libraries, once for each module that is loaded with one: its import fails for that fault.
+    pub fn allowed_behind_modules(&self) -> Vec<NativeFault> {
+        let of_module = |fault: &NativeFault| {
+            let place = self.files.binary_search_by(|file| file.path.cmp(&fault.file));
+            let users = place.map(|index| reach::users(&self.files, index)).unwrap_or_default();
+            let modules = users.into_iter().filter(|file| file.role == Role::Module && file.path != fault.file);
+            let told = |module: &NativeFile| NativeFault {
+                file: module.path.clone(),
+                distribution: module.distribution.clone(),
+                kind: fault.kind.clone(),
+            };
+            modules.map(told).collect::<Vec<_>>()
+        };
+        self.allowed.iter().flat_map(of_module).collect()
+    }
+
+    /// Makes faults of all warnings, and of what the builder's own list alone accepts.
+    pub fn refuse_warnings(&mut self) {
+        self.faults.append(&mut self.warnings);
+        self.faults.extend(std::mem::take(&mut self.accepted).into_iter().map(|accepted| accepted.fault));
+        self.faults.sort();
+    }
+
     /// Moves faults of files that nothing needs to `unneeded`, and drops them from `accepted`.
     pub fn weigh(&mut self, evidence: &Evidence<'_>) {
         if self.faults.is_empty() && self.accepted.is_empty() {
@@ -209,12 +239,12 @@ impl NativeReport {
         if self.faults.is_empty() {
             return Ok(());
         }
-        Err(NativeFaults { faults: self.faults.clone(), exceptions: Vec::new() })
+        Err(NativeFaults { faults: self.faults.clone(), exceptions: Exceptions::default() })
     }
 
     /// Whitelist entries for all faults, as [`NativeReport::allow`] understands them: one for all files of a distribution
     /// that have the same fault.
-    pub fn exceptions(&self, layout: TreeLayout) -> Vec<Exception> {
+    pub fn exceptions(&self, layout: TreeLayout) -> Exceptions {
         let exception = |group: &FaultGroup<'_>| {
             Some(Exception {
                 distribution: group.first.distribution.clone()?,
@@ -223,7 +253,7 @@ impl NativeReport {
                 emulated: false,
             })
         };
-        groups(&self.faults).iter().filter_map(exception).collect()
+        groups(&self.faults).iter().filter_map(exception).collect::<Vec<_>>().into()
     }
 
     /// For the distribution's row of the manifest. `None` for pure Python.
@@ -244,7 +274,7 @@ pub struct NativeFaults {
     /// Never empty.
     pub faults: Vec<NativeFault>,
     /// Whitelist entries that would let the faults pass.
-    pub exceptions: Vec<Exception>,
+    pub exceptions: Exceptions,
 }
 
 impl std::error::Error for NativeFaults {}
@@ -334,7 +364,7 @@ impl NativeFaultKind {
 
 impl NativeFaults {
     /// With entries to paste.
-    pub fn with(self, exceptions: Vec<Exception>) -> Self {
+    pub fn with(self, exceptions: Exceptions) -> Self {
         Self { exceptions, ..self }
     }
 
@@ -386,7 +416,7 @@ impl Fault for NativeFaults {
 
     fn hint(&self) -> Option<String> {
         let parts: Vec<String> =
-            self.way_out().map(str::to_owned).into_iter().chain(advice(&self.exceptions)).collect();
+            self.way_out().map(str::to_owned).into_iter().chain(self.exceptions.advice()).collect();
         (!parts.is_empty()).then(|| parts.join("\n"))
     }
 }
