@@ -161,6 +161,29 @@ fn a_changed_distribution_has_those_imported_again_that_could_notice() {
     assert_eq!(runtime.check().cached, 0, "a .pth file acts on every import");
 }
 
+#[test]
+fn what_is_imported_without_being_required_is_imported_again_with_its_user_when_it_changes_or_goes() {
+    let mut runtime = Runtime::new();
+    runtime.install("user", &[("user.py", b"import other\ntry:\n    import absent\nexcept ImportError:\n    pass\n")]);
+    runtime.install("other", &[("other.py", b"import deep\n")]);
+    runtime.install("deep", &[("deep.py", b"")]);
+    runtime.install("apart", &[("apart.py", b"")]);
+    let cached = |runtime: &Runtime| runtime.check().cached;
+    assert_eq!((cached(&runtime), cached(&runtime)), (0, 4));
+    let first = runtime.distributions[2].sha256;
+    runtime.distributions[2].sha256 = Digest::of("another deep");
+    assert_eq!((cached(&runtime), cached(&runtime)), (1, 4), "what is imported by what is imported counts, too");
+    runtime.distributions[2].sha256 = first;
+    assert_eq!(cached(&runtime), 4, "what was known before is not forgotten");
+    runtime.install("absent", &[("absent.py", b"")]);
+    assert_eq!((cached(&runtime), cached(&runtime)), (3, 5), "what was not there before may do harm");
+    let gone = runtime.distributions.remove(1);
+    fs::remove_file(runtime.prefix().join(gone.files[0].as_str())).unwrap();
+    let report = runtime.check();
+    let failure = "user: `user` missing dependency: other: ModuleNotFoundError: No module named 'other'";
+    assert_eq!((failures(&report), report.cached), (vec![failure.to_owned()], 3));
+}
+
 /// The files below `imports/` of the store, by name.
 fn kept_files(runtime: &Runtime, ending: &str) -> Vec<PathBuf> {
     let all = walkdir::WalkDir::new(runtime.root.path().join("store/imports")).into_iter().flatten();
@@ -502,6 +525,17 @@ fn the_users_environment_is_not_seen() {
     assert_eq!(left, 0, "the folder that was home is removed");
 }
 
+#[test]
+fn what_the_check_itself_needs_is_not_there_for_the_modules() {
+    let mut runtime = Runtime::new();
+    let code = b"import sys\nseen = {'json', 're', 'enum', 'signal', 'importlib.util', 'threading', 'select'}.intersection(sys.modules)\nassert not seen, seen\n";
+    runtime.install("top", &[("top/__init__.py", code), ("top/_json.so", &extension("_json"))]);
+    runtime.install("lazy", &[("lazy.py", b"import importlib\nimportlib.util.find_spec('x')\n")]);
+    let told = failures(&runtime.check());
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("has no attribute 'util'"), "{told:?}");
+}
+
 /// An extension module of this machine's Python. `_json` imports in any package, `_zoneinfo` only with [`BROKEN`] undone.
 fn extension(name: &str) -> Vec<u8> {
     let code = format!("import {name}; print({name}.__file__)");
@@ -626,6 +660,56 @@ fn what_nothing_that_imports_needs_is_a_warning() {
         let report = runtime.check();
         assert_eq!((report.warnings.len(), report.failures.len()), (0, expected.len() + failed.len()), "--strict");
     }
+}
+
+#[test]
+fn pure_packages_beside_native_modules_and_below_shared_folders_have_to_import() {
+    let native = extension("_json");
+    /// Files, failures, warnings.
+    type Case<'a> = (&'a [(&'a str, &'a [u8])], &'a [&'a str], &'a [&'a str]);
+    let cases: [Case<'_>; 4] = [
+        (&[("_json.so", &native), ("p1/__init__.py", b"1/0")], &["p1"], &[]),
+        (&[("ns/good/__init__.py", b""), ("ns/bad/__init__.py", b"1/0")], &["ns.bad"], &[]),
+        (&[("ns/bad.py", b"1/0")], &["ns.bad"], &[]),
+        // Single modules there may well be for another system.
+        (&[("ns/good.py", b""), ("ns/bad.py", b"1/0")], &[], &["ns.bad"]),
+    ];
+    for (files, failed, warned) in cases {
+        let mut runtime = Runtime::new();
+        runtime.install("dist", files);
+        let report = runtime.check();
+        let names = |failures: &[ImportFailure]| failures.iter().map(|it| it.module.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&report.failures), failed, "{report:?}");
+        assert_eq!(names(&report.warnings), warned, "{report:?}");
+    }
+}
+
+#[test]
+fn what_a_package_tries_and_does_without_is_a_warning_with_its_reason() {
+    let tries = b"import sys\nsys.modules['zoneinfo'] = None\ntry:\n    from . import _zoneinfo\nexcept ImportError:\n    pass\n";
+    let (works, fails) = (extension("_json"), extension("_zoneinfo"));
+    // (its file, part of the reason): the loader takes it and it fails by itself, or the loader refuses it.
+    for (file, reason) in [(fails.as_slice(), "zoneinfo"), (b"none".as_slice(), "too short")] {
+        let mut runtime = Runtime::new();
+        runtime.install("dist", &[("pkg/__init__.py", tries), ("pkg/_zoneinfo.so", file), ("pkg/_json.so", &works)]);
+        for cached in [0, 1] {
+            let report = runtime.check();
+            assert_eq!((exit_of(&report), report.imported, report.cached), (Exit::Done, 1, cached), "{report:?}");
+            assert_eq!(warnings(&report), ["dist: pkg._zoneinfo"]);
+            let said = report.warnings[0].what();
+            assert!(said.contains(reason) && said.contains("`pkg` tries to import it and goes on without"), "{said}");
+            assert!(!report.loaded.iter().any(|file| file.as_str().ends_with("_zoneinfo.so")), "{report:?}");
+        }
+    }
+}
+
+#[test]
+fn a_second_try_that_succeeds_counts() {
+    let code = b"import sys\nsys.modules['zoneinfo'] = None\ntry:\n    from . import _zoneinfo\nexcept ImportError:\n    pass\ndel sys.modules['zoneinfo']\nfrom . import _zoneinfo\nsys.modules['zoneinfo'] = None\n";
+    let mut runtime = Runtime::new();
+    runtime.install("dist", &[("pkg/__init__.py", code), ("pkg/_zoneinfo.so", &extension("_zoneinfo"))]);
+    let report = runtime.check();
+    assert_eq!((exit_of(&report), report.imported, warnings(&report)), (Exit::Done, 1, vec![]), "{report:?}");
 }
 
 #[test]

@@ -402,7 +402,11 @@ fn what_nothing_needs_is_a_warning_in_the_manifest_and_with_strict_a_failure() {
     let told: Vec<(&str, bool)> =
         warnings.iter().map(|it| (it.subject.as_str(), it.text.contains("missing dependency: pytest"))).collect();
     assert_eq!(told, [("tests", true)], "{}", run.told());
-    assert!(run.told().contains("W_NATIVE") && run.told().contains("nothing that imports needs it"), "{}", run.told());
+    assert!(
+        run.told().contains("W_NATIVE") && run.told().contains("nothing that was imported loads it"),
+        "{}",
+        run.told()
+    );
     let inner = fs::read_to_string(bench.prefix().join("pydist.json")).unwrap();
     assert!(!inner.contains("warnings"), "the prefix does not tell what depends on the machine");
     bench.config(json!({ "packages": { "dependencies": ["htl"] }, "layout": "both" }));

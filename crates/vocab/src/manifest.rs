@@ -202,7 +202,7 @@ pub struct NativeSummary {
     /// The highest symbol versions or system version needed: `glibc` → `2.17`, `glibcxx` → `3.4.29`, `macos` → `11.0`,
     /// `windows` → `6.1`; and libraries that the system has to bring besides: `libz.so.1` → `any`.
     pub needs: BTreeMap<String, String>,
-    /// What is wrong and did not end the build, most of it in files that nothing which imports needs. Sorted. Empty in
+    /// What is wrong and did not end the build, most of it in files that nothing loaded when it was imported. Sorted. Empty in
     /// formats before 4.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<NativeWarning>,

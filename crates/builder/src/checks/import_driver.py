@@ -4,8 +4,14 @@ usage: python -I -X pycache_prefix=FOLDER import_driver.py JOB.json
 
 The job: {"mode": "fork", "group" or "spawn", "modules": [...], "jobs": 2, "limit": seconds, "results": FILE,
 "scratch": FOLDER, "launcher": [words before the name of a program]}. One JSON line per module is appended to the
-results file as it becomes known. What was imported has "loaded": the native files of the prefix, as paths below it,
-that are loaded now; in the mode "fork" without those that the process it was forked from has told.
+results file as it becomes known, and the file "done" in "scratch" says that all were tried. What was imported has
+
+- "loaded": the native files of the prefix, as paths below it, that are loaded now; in the mode "fork" without those that
+  the process it was forked from has told.
+- "outside": the same for files elsewhere; "interpreter": those elsewhere that belong to the interpreter, as they do in a
+  virtual environment.
+- "failed": by path below the prefix, why extension modules did not import that something had tried to.
+- "asked": the names at the top, less those of the standard library, that something tried to import.
 
 "fork" is the fast way and tells successes only: a process that has imported `a` is forked for `a.b` and `a.c`, so
 what packages share is imported once. The order of imports in each process is that of a fresh interpreter. A module
@@ -21,34 +27,54 @@ For "fork" the job may also have "after": {package: [packages whose import is wa
 twice side by side; "bytecode": {folder of sources: folder that keeps their byte code, or null for the usual one};
 "compiled": {folder of sources: folder that keeps what numba compiles of them}. "spawn" knows none of these: what it
 tells comes from the sources alone.
+
+What is imported here is there for the modules that are tried, too, and hides that they do not import it themselves. So
+before the attempt it is only what every interpreter has loaded, and a few modules that are written in C.
 """
 
-import importlib
-import json
 import os
-import signal
 import sys
 import time
 
 MAX_ERROR = 1500
-# As the system names what lies there: Linux and macOS without links, Windows as it was asked for.
-PREFIX = os.path.join(sys.prefix if os.name == "nt" else os.path.realpath(sys.prefix), "")
+
+
+def real(path):
+    """As the system names what lies there: Linux and macOS without links, Windows as it was asked for."""
+    return path if os.name == "nt" else os.path.realpath(path)
+
+
+PREFIX = os.path.join(real(sys.prefix), "")
+INTERPRETER = os.path.join(real(os.path.dirname(os.__file__) if sys.platform == "linux" else sys.base_prefix), "")
 # What a process that this one was forked from has told already.
 told = set()
+# By path, why the extension module there did not import.
+failed = {}
+asked = set()
 
 
 def attempt(module):
     result = attempt_import(module)
-    loaded = loaded_files() - told
+    try:
+        files = loaded_files()
+    except Exception:  # What is asked for the list may lack something itself.
+        files = set()
+    # A module may be imported though its file is not loaded: mypyc has one library for many of them.
+    files = {path for path in files.union(module_files()) if not path.endswith((".py", ".pyc"))} - told
     if result["ended"] == "imported":
-        told.update(loaded)
-    result["loaded"] = sorted(loaded)
+        told.update(files - failed.keys())
+    result["loaded"] = sorted(filter(None, map(below_prefix, files)))
+    elsewhere = [path for path in files if not below_prefix(path) and not is_of_system(path)]
+    result["interpreter"] = sorted(path for path in elsewhere if path.startswith(INTERPRETER))
+    result["outside"] = sorted(path for path in elsewhere if not path.startswith(INTERPRETER))
+    result["failed"] = {below_prefix(path): text for path, text in failed.items() if below_prefix(path)}
+    result["asked"] = sorted(asked.difference(getattr(sys, "stdlib_module_names", ())))
     return result
 
 
 def attempt_import(module):
     try:
-        importlib.import_module(module)
+        __import__(module)
     except BaseException as error:  # an import may well call sys.exit
         import traceback
 
@@ -58,23 +84,66 @@ def attempt_import(module):
     return {"module": module, "ended": "imported"}
 
 
+def below_prefix(path):
+    """With slashes. `None` for what lies elsewhere."""
+    if os.path.normcase(path).startswith(os.path.normcase(PREFIX)):
+        return path[len(PREFIX) :].replace(os.sep, "/")
+    return None
+
+
+def is_of_system(path):
+    if sys.platform == "linux":
+        # Neither a file of the disk nor code that somebody else put there.
+        return not path.startswith("/") or path.endswith(" (deleted)")
+    if sys.platform == "darwin":
+        return path.startswith(("/usr/lib/", "/System/"))
+    return os.path.normcase(path).startswith(os.path.normcase(os.environ.get("SYSTEMROOT", "C:\\Windows")))
+
+
+def watch():
+    """Sees from now on what is imported, and which extension modules fail."""
+    import _imp
+
+    def watched(function, path_of):
+        def call(item, *arguments):
+            try:
+                result = function(item, *arguments)
+            except BaseException as error:
+                path = path_of(item)
+                if isinstance(path, str):
+                    failed[real(path)] = ("%s: %s" % (type(error).__name__, error))[:MAX_ERROR]
+                raise
+            failed.pop(real(str(path_of(item))), None)
+            return result
+
+        return call
+
+    def origin(spec):
+        return getattr(spec, "origin", None)
+
+    _imp.create_dynamic = watched(_imp.create_dynamic, origin)
+    _imp.exec_dynamic = watched(_imp.exec_dynamic, lambda module: origin(getattr(module, "__spec__", None)))
+    asked.update(name.partition(".")[0] for name in sys.modules)
+    sys.meta_path.insert(0, Asked)
+
+
+class Asked:
+    """Finds nothing."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        asked.add(name.partition(".")[0])
+
+    @staticmethod
+    def invalidate_caches():
+        pass
+
+
 def loaded_files():
-    """The native files of the prefix that this process has loaded, as paths below it."""
-    try:
-        if sys.platform == "linux":
-            paths = mapped_files()
-        elif sys.platform == "darwin":
-            paths = dyld_images()
-        else:
-            paths = windows_modules()
-    except Exception:  # What is asked for the list may lack something itself.
-        paths = set()
-    # A module may be imported though its file is not loaded: mypyc has one library for many of them.
-    paths = paths.union(module_files())
-    start = os.path.normcase(PREFIX)
-    known = [path for path in paths if isinstance(path, str) and not path.endswith((".py", ".pyc"))]
-    below = {path[len(PREFIX) :] for path in known if os.path.normcase(path).startswith(start)}
-    return {path.replace(os.sep, "/") for path in below}
+    """What this process has loaded, without files that are no code where that can be told."""
+    if sys.platform == "linux":
+        return mapped_files()
+    return dyld_images() if sys.platform == "darwin" else windows_modules()
 
 
 def module_files():
@@ -82,12 +151,13 @@ def module_files():
     libraries of cffi only say that they are modules, and have no attributes of one.
     """
     modules = [module for module in list(sys.modules.values()) if issubclass(type(module), type(sys))]
-    return [object.__getattribute__(module, "__dict__").get("__file__") for module in modules]
+    files = [object.__getattribute__(module, "__dict__").get("__file__") for module in modules]
+    return [path for path in files if isinstance(path, str)]
 
 
 def mapped_files():
     with open("/proc/self/maps", "rb") as maps:
-        lines = [line for line in maps if b"/" in line]
+        lines = [line for line in maps if b"/" in line and line.split(None, 2)[1][2:3] == b"x"]
     return {os.fsdecode(line[line.index(b"/") :].rstrip(b"\n")) for line in lines}
 
 
@@ -97,7 +167,7 @@ def dyld_images():
     dyld = ctypes.CDLL(None)
     dyld._dyld_get_image_name.restype = ctypes.c_char_p
     names = [dyld._dyld_get_image_name(index) for index in range(dyld._dyld_image_count())]
-    return {os.path.realpath(os.fsdecode(name)) for name in names if name and not name.startswith(b"/usr/lib/")}
+    return {real(os.fsdecode(name)) for name in names if name and not name.startswith(b"/usr/lib/")}
 
 
 def windows_modules():
@@ -122,9 +192,42 @@ def windows_modules():
 def append(path, row):
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(descriptor, json.dumps(row).encode("ascii") + b"\n")
+        os.write(descriptor, to_json(row).encode("ascii") + b"\n")
     finally:
         os.close(descriptor)
+
+
+def to_json(value):
+    """Without `json` and all that it imports."""
+    if isinstance(value, str):
+        return '"%s"' % "".join(map(json_character, value))
+    if isinstance(value, dict):
+        return "{%s}" % ", ".join("%s: %s" % (to_json(key), to_json(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return "[%s]" % ", ".join(map(to_json, value))
+    return "null" if value is None else str(int(value))
+
+
+def json_character(character):
+    number = ord(character)
+    if number > 0xFFFF:
+        number -= 0x10000
+        return "\\u%04x\\u%04x" % (0xD800 + (number >> 10), 0xDC00 + (number & 0x3FF))
+    return character if " " <= character <= "~" and character not in '"\\' else "\\u%04x" % number
+
+
+def from_json(path):
+    """What the builder writes is an expression of Python, too, but for these three names."""
+    with open(path, "rb") as file:
+        return eval(file.read().decode("utf-8"), {"true": True, "false": False, "null": None})
+
+
+def alarm(seconds):
+    """Ends this process even when the one that watches it has been killed."""
+    if os.name == "posix":
+        import _signal
+
+        _signal.alarm(int(float(seconds)))
 
 
 # --- fork: one process per module, forked from the process of its package
@@ -169,8 +272,11 @@ class Forker:
 
     def explore(self, package, at_once):
         """Runs in the process that has imported `package`."""
+        was_there = "select" in sys.modules
         import select
 
+        if not was_there:
+            del sys.modules["select"]
         parent = os.getppid()
         waiting = list(package.children.values())
         running = {}
@@ -248,7 +354,7 @@ class Child:
     def kill(self):
         """Processes that the import has started are in our group, which the builder ends when we are done."""
         try:
-            os.kill(self.pid, signal.SIGKILL)
+            os.kill(self.pid, 9)
             os.waitpid(self.pid, 0)
         except OSError:
             pass
@@ -256,12 +362,11 @@ class Child:
 
 def run_child(forker, package, sink):
     silence()
-    # Ends this process even when the one that watches it has been killed.
-    signal.alarm(int(forker.job["limit"]) + 5)
+    alarm(forker.job["limit"] + 5)
     result = attempt(package.name)
-    signal.alarm(0)
+    alarm(0)
     imported = result["ended"] == "imported"
-    if imported and (package.wanted or result["loaded"]):
+    if imported:
         append(forker.job["results"], result)
     os.write(sink, b"x")
     if imported and package.children:
@@ -276,8 +381,8 @@ def silence():
 
 def keep_bytecode(folders):
     """Byte code of what lies below a folder of the map is read and written where the map says."""
-    from importlib import _bootstrap_external as machinery
-
+    # `importlib._bootstrap_external`, which is there before `importlib` is.
+    machinery = sys.modules["_frozen_importlib_external"]
     usual = machinery.cache_from_source
 
     def kept(path, *arguments, **options):
@@ -376,8 +481,7 @@ def group(job, number, modules, tell):
 def run_group(job, number, modules, tell):
     """How many imports came to an end, well or not."""
     stem = os.path.join(job["scratch"], "group-%d" % number)
-    with open(stem + ".modules", "w", encoding="utf-8") as file:
-        json.dump(modules, file)
+    write_json(stem + ".modules", modules)
     open(stem + ".rows", "w").close()
     process = start(job, stem + ".log", "--several", stem + ".modules", stem + ".rows", str(job["limit"]))
     done = 0
@@ -400,16 +504,16 @@ def run_group(job, number, modules, tell):
 
 def read_rows(path):
     """All but a last line that is still being written."""
+    import json
+
     with open(path, encoding="ascii") as file:
         return [json.loads(line) for line in file if line.endswith("\n")]
 
 
 def several(modules, rows, limit):
-    with open(modules, encoding="utf-8") as file:
-        modules = json.load(file)
-    for module in modules:
-        if os.name == "posix":
-            signal.alarm(int(float(limit)) + 5)
+    watch()
+    for module in from_json(modules):
+        alarm(float(limit) + 5)
         append(rows, attempt(module))
     os._exit(0)
 
@@ -422,6 +526,7 @@ def spawn(job, number, module, tell):
 
 
 def attempt_alone(job, number, module):
+    import json
     import subprocess
 
     answer = os.path.join(job["scratch"], "%d.answer" % number)
@@ -462,6 +567,8 @@ def kill(process):
 def how_it_ended(code):
     if code >= 0:
         return "ended with code %d" % code
+    import signal
+
     try:
         return "killed by %s" % signal.Signals(-code).name
     except ValueError:
@@ -487,13 +594,23 @@ def emulator_line(path):
 
 
 def one(module, answer, limit):
-    if os.name == "posix":
-        signal.alarm(int(float(limit)) + 5)
-    result = attempt(module)
-    with open(answer, "w", encoding="ascii") as file:
-        json.dump(result, file)
+    watch()
+    begin()
+    alarm(float(limit) + 5)
+    write_json(answer, attempt(module))
     # Threads and exit handlers of what was imported are not what is checked here.
     os._exit(0)
+
+
+def write_json(path, value):
+    with open(path, "wb") as file:
+        file.write(to_json(value).encode("ascii"))
+
+
+def begin():
+    """Leaves out what every process has loaded from the start. Elsewhere the list takes a module that is not there yet."""
+    if sys.platform == "linux":
+        told.update(loaded_files())
 
 
 def main(arguments):
@@ -501,20 +618,21 @@ def main(arguments):
         one(*arguments[1:])
     if arguments[0] == "--several":
         several(*arguments[1:])
-    with open(arguments[0], encoding="utf-8") as file:
-        job = json.load(file)
+    job = from_json(arguments[0])
     if job["mode"] == "fork":
         if job.get("bytecode"):
             keep_bytecode(job["bytecode"])
         if job.get("compiled"):
             keep_compiled(job["compiled"])
-        told.update(loaded_files())
+        watch()
+        begin()
         # Twice as many at the top, since some there wait for others of which all modules are still to be imported.
         Forker(job).explore(tree_of(job["modules"]), 2 * job["jobs"])
     elif job["mode"] == "group":
         in_threads(job, groups_of(job["modules"]), group)
     else:
         in_threads(job, job["modules"], spawn)
+    write_json(os.path.join(job["scratch"], "done"), True)
 
 
 main(sys.argv[1:])

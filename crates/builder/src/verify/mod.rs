@@ -151,7 +151,7 @@ fn conclude(
         native.weigh(&Evidence { os: layout.platform.os(), imported: imported.as_ref(), is_portable: &is_portable });
     }
     let unneeded = warnings::unneeded(&native, imports.as_ref(), layout, it.machine);
-    for line in warnings::lines(&unneeded).into_iter().chain(warnings::accepted_lines(&native)) {
+    for line in warnings::lines(&unneeded, imports.is_some()).into_iter().chain(warnings::accepted_lines(&native)) {
         context.warn("W_NATIVE", line, Some(layout.platform.to_string()), None);
     }
     let beside = |exceptions: Exceptions| exceptions.beside(it.whitelist, &wheel_of, it.today);

@@ -9,8 +9,8 @@ use crate::checks::ImportReport;
 use crate::checks::imports::module_name_of;
 use crate::checks::native_files::{Accepted, NativeFault, NativeFaultKind, NativeReport};
 
-/// What nothing that imports needs: native files with a fault, and modules that do not import. A module whose file has
-/// the fault already is told once.
+/// What nothing that was imported loads: native files with a fault, and modules that do not import. A module whose file
+/// has the fault already is told once.
 ///
 /// What an error says of folders of this machine is cut out: the manifest holds no such paths.
 pub fn unneeded(
@@ -95,8 +95,9 @@ pub fn static_lines(native: &NativeReport) -> Vec<String> {
     by_owner.into_values().map(line).collect()
 }
 
-/// A line for each distribution: how many there are, and the first of them.
-pub fn lines(warnings: &[NativeWarning]) -> Vec<String> {
+/// A line for each distribution: how many there are, and the first of them. `imported` says whether imports were run;
+/// code that was not may still load what they did not.
+pub fn lines(warnings: &[NativeWarning], imported: bool) -> Vec<String> {
     const SHOWN: usize = 2;
     let mut by_owner: BTreeMap<Option<&DistributionName>, Vec<&NativeWarning>> = BTreeMap::new();
     for warning in warnings {
@@ -106,13 +107,11 @@ pub fn lines(warnings: &[NativeWarning]) -> Vec<String> {
         let owner = owner.map_or("copied files", DistributionName::as_str);
         let shown: Vec<String> = rows.iter().take(SHOWN).map(|row| format!("`{}` {}", row.subject, row.text)).collect();
         let shown = shown.join("; ");
+        let why = if imported { "nothing that was imported loads" } else { "no extension module needs" };
         match rows.len() {
-            1 => format!("{owner}: {shown}; nothing that imports needs it"),
-            count if count <= SHOWN => format!("{owner}: {shown}; nothing that imports needs them"),
-            count => format!(
-                "{owner}: {shown}; and {} more, listed in the manifest; nothing that imports needs them",
-                count - SHOWN
-            ),
+            1 => format!("{owner}: {shown}; {why} it"),
+            count if count <= SHOWN => format!("{owner}: {shown}; {why} them"),
+            count => format!("{owner}: {shown}; and {} more, listed in the manifest; {why} them", count - SHOWN),
         }
     };
     by_owner.into_iter().map(line).collect()
@@ -132,15 +131,17 @@ mod tests {
         let mut warnings = vec![warning(Some("pillow"), "PIL._imagingtk"), warning(None, "lib/x.so")];
         warnings.extend(["a", "b", "c", "d"].map(|name| warning(Some("pyqt6"), name)));
         assert_eq!(
-            lines(&warnings),
+            lines(&warnings, true),
             [
-                "copied files: `lib/x.so` does not import; nothing that imports needs it",
-                "pillow: `PIL._imagingtk` does not import; nothing that imports needs it",
-                "pyqt6: `a` does not import; `b` does not import; and 2 more, listed in the manifest; nothing that imports \
-             needs them",
+                "copied files: `lib/x.so` does not import; nothing that was imported loads it",
+                "pillow: `PIL._imagingtk` does not import; nothing that was imported loads it",
+                "pyqt6: `a` does not import; `b` does not import; and 2 more, listed in the manifest; nothing that was \
+             imported loads them",
             ]
         );
-        assert_eq!(lines(&[]), [""; 0]);
+        let foreign = lines(&warnings[1..2], false);
+        assert_eq!(foreign, ["copied files: `lib/x.so` does not import; no extension module needs it"]);
+        assert_eq!(lines(&[], true), [""; 0]);
     }
 
     #[test]

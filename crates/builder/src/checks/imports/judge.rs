@@ -56,7 +56,7 @@ pub fn judge(
                     used.extend(entry.map(|entry| entry.module));
                     let entry = entry.copied().or_else(|| entry_behind(check, &failure));
                     let is_optional = !check.strict_whitelist
-                        && (is_optional(distribution, module, modules, attempts)
+                        && (is_optional(check, distribution, module, modules, attempts)
                             || is_integration(check, distribution, &failure) && attempts.contains_key(module));
                     excuse(check, failure, entry.as_ref(), is_optional, &mut report);
                 }
@@ -123,8 +123,10 @@ fn entry_behind<'a>(check: &'a ImportCheck<'_>, failure: &ImportFailure) -> Opti
 
 /// Whether a failure says nothing about what the distribution is for. Of an extension module that is so when the packages
 /// that it lies in import without it, and either the loader takes its file or takes another one of the distribution:
-/// then nothing that imports needs it. Of a package at the top, when it bears the name of what others only ship along.
+/// then nothing that was imported loads it. Of a package at the top, when it bears the name of what others only ship
+/// along. Of a pure module in a folder that is no package, when others import; packages there are what it is for.
 fn is_optional(
+    check: &ImportCheck<'_>,
     distribution: &CheckedDistribution,
     module: &str,
     modules: &BTreeSet<String>,
@@ -135,12 +137,18 @@ fn is_optional(
     let Some(attempt) = attempts.get(module) else { return false };
     match attempt.package {
         Some(PackageImport::LoadsIt | PackageImport::Loadable) => true,
-        Some(PackageImport::NotLoaded) => modules.iter().any(is_fine),
+        Some(PackageImport::NotLoaded) => !is_package(check, distribution, module) && modules.iter().any(is_fine),
         None => {
             let is_stray = |name: &str| is_stray(name) && distribution.name.as_str() != name;
             is_stray(module) && modules.iter().any(|other| !is_stray(other))
         }
     }
+}
+
+/// Whether it is a folder with `__init__.py`.
+fn is_package(check: &ImportCheck<'_>, distribution: &CheckedDistribution, module: &str) -> bool {
+    let place = format!("{}/{}/__init__.py", check.layout.site_packages(), module.replace('.', "/"));
+    distribution.files.iter().any(|file| file.as_str() == place)
 }
 
 /// Whether a distribution that only came along lacks what its metadata does not ask for, though it has all that it does
@@ -206,6 +214,7 @@ fn failure_of(
         module: module.to_owned(),
         kind,
         error: attempt.error.clone(),
+        tried_by: attempt.tried_by.clone(),
     }
 }
 
@@ -233,5 +242,6 @@ fn judge_sources(check: &ImportCheck<'_>, report: &mut ImportReport) {
         module: String::new(),
         kind: ImportFailureKind::SourceOnly,
         error: String::new(),
+        tried_by: None,
     }));
 }

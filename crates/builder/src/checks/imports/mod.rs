@@ -29,7 +29,6 @@ use crate::process::ProcessError;
 use vocab::TreeLayout;
 
 use kept::Kept;
-use memory::Recalled;
 use order::Order;
 use requirements::Requirements;
 use run::{FastWay, ModuleFiles};
@@ -151,13 +150,13 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
     let files = module_files(check, &unknown);
     let before = count_of_files(check.prefix);
     let mut attempts = run::import(context, check, &unknown, &files, &fast).map_err(failed)?;
-    let Recalled { attempts: known, loaded: known_loaded } = known;
-    attempts.extend(known.into_iter().filter(|(module, _)| report.settled.contains(module)));
-    report = judge::judge(check, &wanted, &attempts, &known_loaded);
+    let settled = known.attempts.iter().filter(|(module, _)| report.settled.contains(*module));
+    attempts.extend(settled.map(|(module, attempt)| (module.clone(), attempt.clone())));
+    report = judge::judge(check, &wanted, &attempts, &known.loaded);
     report.cached = cached;
     // What writes into the prefix ends the build later, and the next one as well: it has to be seen doing it.
     if count_of_files(check.prefix) == before {
-        memory.remember(&attempts, &report.settled, &known_loaded, &wanted);
+        memory.remember(&attempts, &report.settled, &known, &wanted);
     }
     Ok(report)
 }

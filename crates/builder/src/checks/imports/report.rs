@@ -18,7 +18,7 @@ pub struct ImportReport {
     pub not_modules: u64,
     pub allowed: Vec<Allowed>,
     pub failures: Vec<ImportFailure>,
-    /// Failures of what nothing that imports needs.
+    /// Failures of what nothing that was imported loads.
     pub warnings: Vec<ImportFailure>,
     /// Distributions of which something imports and nothing fails.
     pub passed: BTreeSet<DistributionName>,
@@ -58,6 +58,9 @@ pub struct ImportFailure {
     pub kind: ImportFailureKind,
     /// The error's own text, several lines perhaps.
     pub error: String,
+    /// A module that tries to import it and goes on without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tried_by: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -155,11 +158,13 @@ impl ImportFailure {
 
     /// How it fails and why, in one line, without its name.
     pub fn what(&self) -> String {
-        match last_line(&self.error) {
+        let what = match last_line(&self.error) {
             "" => self.kind.to_string(),
             _ if self.gap().is_some() => self.kind.to_string(),
             line => format!("{}: {line}", self.kind),
-        }
+        };
+        let tried = self.tried_by.iter().map(|who| format!(" (`{who}` tries to import it and goes on without it)"));
+        tried.fold(what, |what, tried| what + &tried)
     }
 }
 

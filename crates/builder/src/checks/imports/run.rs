@@ -35,6 +35,15 @@ pub struct Attempt {
     /// Native files of the prefix that were loaded then, unless it is remembered.
     #[serde(default, skip_serializing)]
     pub loaded: BTreeSet<String>,
+    /// Why extension modules failed that something tried to import, by their files. Unless it is remembered.
+    #[serde(default, skip_serializing)]
+    pub failed: BTreeMap<String, String>,
+    /// Names at the top that something tried to import, found or not. Unless it is remembered.
+    #[serde(default, skip_serializing)]
+    pub asked: BTreeSet<String>,
+    /// When it fails, the module that imports though it tried to import this one.
+    #[serde(default)]
+    pub tried_by: Option<String>,
     /// How its package imports, when the module alone does not.
     #[serde(default)]
     pub package: Option<PackageImport>,
@@ -74,13 +83,20 @@ impl Attempt {
         self.ended == Ended::Imported || self.package == Some(PackageImport::LoadsIt)
     }
 
-    /// What it shows to be needed: nothing, unless it is fine.
+    /// What it shows to be needed: nothing, unless it is fine. What it did without is not.
     pub fn loaded_files(&self) -> impl Iterator<Item = TreePath> {
-        self.loaded.iter().filter(|_| self.is_fine()).filter_map(|file| file.parse().ok())
+        let needed = self.loaded.iter().filter(|file| self.is_fine() && !self.failed.contains_key(*file));
+        needed.filter_map(|file| file.parse().ok())
     }
 
     fn has_loaded(&self, files: Option<&BTreeSet<String>>) -> bool {
-        self.ended == Ended::Imported && files.is_some_and(|files| !files.is_disjoint(&self.loaded))
+        let is_loaded = |file: &String| self.loaded.contains(file) && !self.failed.contains_key(file);
+        self.ended == Ended::Imported && files.is_some_and(|files| files.iter().any(is_loaded))
+    }
+
+    /// Whether it imports though it tried to load one of these files in vain.
+    fn does_without(&self, files: &BTreeSet<String>) -> bool {
+        self.ended == Ended::Imported && files.iter().any(|file| self.failed.contains_key(file))
     }
 
     /// Of a failed import of a module with these files, beside imports of the packages that it lies in. `None` where one
@@ -102,7 +118,16 @@ impl Attempt {
     }
 
     fn of(ended: Ended) -> Self {
-        Self { ended, error: String::new(), missing: None, loaded: BTreeSet::new(), package: None }
+        Self {
+            ended,
+            error: String::new(),
+            missing: None,
+            loaded: BTreeSet::new(),
+            failed: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            tried_by: None,
+            package: None,
+        }
     }
 }
 
@@ -181,8 +206,26 @@ pub fn import(
         fast.kept.forget(context);
     }
     attempts.extend(fresh);
-    session.import_packages(&mut attempts, by_package, files)?;
+    let packages = session.import_packages(&mut attempts, by_package, files)?;
+    find_who_tried(&mut attempts, &packages, files);
     Ok(attempts)
+}
+
+/// Tells of failed imports who tried them and went on: their packages, or any other module.
+fn find_who_tried(
+    attempts: &mut BTreeMap<String, Attempt>,
+    packages: &BTreeMap<String, Attempt>,
+    files: &ModuleFiles<'_>,
+) {
+    let who_tried = |module: &str| {
+        let own = files.get(module)?;
+        packages.iter().chain(&*attempts).find(|(_, other)| other.does_without(own)).map(|(name, _)| name.clone())
+    };
+    let failed = attempts.iter().filter(|(_, attempt)| !attempt.is_fine()).map(|(module, _)| module);
+    let found: Vec<(String, String)> = failed.filter_map(|it| Some((it.clone(), who_tried(it)?))).collect();
+    for (module, who) in found {
+        attempts.entry(module).and_modify(|attempt| attempt.tried_by = Some(who));
+    }
 }
 
 /// The packages that a module lies in, the outermost first.
@@ -229,13 +272,13 @@ const ONE_THREAD: [&str; 6] = [
 
 impl Session<'_> {
     /// Of modules that fail alone, how their packages import: first the outermost ones, then, where that has not loaded
-    /// the module's file, those on the way to it.
+    /// the module's file, those on the way to it. Answers with all of these imports.
     fn import_packages(
         &self,
         attempts: &mut BTreeMap<String, Attempt>,
         mut packages: BTreeMap<String, Attempt>,
         files: &ModuleFiles<'_>,
-    ) -> Result<(), ImportCheckErrorKind> {
+    ) -> Result<BTreeMap<String, Attempt>, ImportCheckErrorKind> {
         let failed =
             |(module, attempt): &(&String, &Attempt)| attempt.ended != Ended::Imported && !attempt.is_no_module(module);
         let mut open: Vec<String> = attempts.iter().filter(failed).map(|(module, _)| module.clone()).collect();
@@ -250,13 +293,15 @@ impl Session<'_> {
                 let own = files.get(module.as_str());
                 let loader = around.iter().find(|package| package.has_loaded(own));
                 attempt.package = attempt.package_import(&around, own);
+                attempt.asked.extend(around.iter().flat_map(|package| package.asked.iter().cloned()));
                 if let Some(package) = loader {
                     attempt.loaded.clone_from(&package.loaded);
+                    attempt.failed.clone_from(&package.failed);
                 }
                 loader.is_none() && attempt.package.is_some()
             });
         }
-        Ok(())
+        Ok(packages)
     }
 
     fn set_up(&self) -> Result<(), ImportCheckErrorKind> {

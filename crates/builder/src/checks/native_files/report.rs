@@ -26,7 +26,7 @@ pub struct NativeReport {
     pub faults: Vec<NativeFault>,
     /// Does not make the runtime unusable, or was excused by the policy.
     pub warnings: Vec<NativeFault>,
-    /// Faults of files that nothing which imports needs; moved there by [`NativeReport::weigh`].
+    /// Faults of files that nothing needs which counts; moved there by [`NativeReport::weigh`].
     pub unneeded: Vec<NativeFault>,
     /// Faults that a whitelist entry allows.
     pub allowed: Vec<NativeFault>,
