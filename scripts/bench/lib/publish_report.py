@@ -27,7 +27,7 @@ def section(chosen, workshop, contestants):
         of whole processes, which took turns; the file was in the page cache, and no side waits for the disk. pydist
         also compares the artifact and each of its parts with the manifest, writes what lies beside it, the entry, the
         index and the site; its rivals bring one object. All but rclone's second row run as they do by default. The
-        client of the Common Runtime is the one of boto3: the index has `aws` in its first series, which has none."""
+        Common Runtime's client is boto3's, since the `aws` on the index is version 1, which has none."""
     )
     rows = contestants.rows
     cells = [
