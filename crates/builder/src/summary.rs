@@ -144,14 +144,15 @@ fn imports(manifest: &Manifest) -> String {
     let is_foreign = PlatformKey::host() != Some(manifest.platform);
     match &native.emulated {
         None if is_foreign && native.imported == 0 => "static checks only".to_owned(),
-        None => format!("{} native modules import", native.imported),
+        None if native.imported == 0 => "no module was imported".to_owned(),
+        None => format!("{} modules import", native.imported),
         Some(emulated) => {
             let gaps = match emulated.gaps {
                 0 => String::new(),
                 1 => ", which lacks what 1 other needs".to_owned(),
                 gaps => format!(", which lacks what {gaps} others need"),
             };
-            format!("{} native modules import in {}{gaps}", native.imported, emulated.by)
+            format!("{} modules import in {}{gaps}", native.imported, emulated.by)
         }
     }
 }

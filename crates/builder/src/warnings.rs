@@ -8,8 +8,15 @@ use vocab::{BuildWarning, Event, Exit, Fault};
 use crate::Context;
 
 /// Warnings about the runtime itself, the same in every run that has it.
-const OF_RUNTIME: [&str; 6] =
-    ["W_FILE_CLASH", "W_NATIVE", "W_PATH_LENGTH", "W_UNMET_REQUIREMENT", "W_WHEEL_RECORD", "W_WHEEL_SCRIPTS"];
+const OF_RUNTIME: [&str; 7] = [
+    "W_FILE_CLASH",
+    "W_IMPORT",
+    "W_NATIVE",
+    "W_PATH_LENGTH",
+    "W_UNMET_REQUIREMENT",
+    "W_WHEEL_RECORD",
+    "W_WHEEL_SCRIPTS",
+];
 
 /// Warnings that an option or setting of their own decides about: `--exact`, `--fail-on-missing` and `strictMissing`.
 /// The remote store has its own error.

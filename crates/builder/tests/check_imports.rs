@@ -20,7 +20,7 @@ use builder::checks::whitelist::Whitelist;
 use context_support::context;
 use support::write;
 use vocab::TreeLayout;
-use vocab::{Digest, Exit, Fault, TreePath};
+use vocab::{Digest, Exit, Fault, NativeWarning, TreePath};
 
 struct Runtime {
     root: tempfile::TempDir,
@@ -538,9 +538,13 @@ fn what_the_check_itself_needs_is_not_there_for_the_modules() {
 
 /// An extension module of this machine's Python. `_json` imports in any package, `_zoneinfo` only with [`BROKEN`] undone.
 fn extension(name: &str) -> Vec<u8> {
+    fs::read(extension_path(name)).expect("this Python has it as a file")
+}
+
+fn extension_path(name: &str) -> PathBuf {
     let code = format!("import {name}; print({name}.__file__)");
     let answer = Command::new(which::which("python3").unwrap()).args(["-c", &code]).output().unwrap();
-    fs::read(String::from_utf8(answer.stdout).unwrap().trim()).expect("this Python has it as a file")
+    String::from_utf8(answer.stdout).unwrap().trim().into()
 }
 
 /// A package in which `_zoneinfo` is loaded and then fails.
@@ -599,6 +603,59 @@ fn what_writes_into_the_prefix_is_imported_at_each_check() {
         assert_eq!((exit_of(&report), report.cached), (Exit::Done, 0), "{report:?}");
         fs::remove_file(&written).unwrap();
     }
+}
+
+#[test]
+fn what_replaces_its_own_file_is_seen_and_imported_at_each_check() {
+    let mut runtime = Runtime::new();
+    let code = b"import os\npath = os.path.join(os.path.dirname(__file__), 'state.txt')\ntext = open(path).read()\nopen(path, 'w').write(text + 'x')\n";
+    runtime.install("pkg", &[("pkg/__init__.py", code), ("pkg/state.txt", b""), ("apart.py", b"")]);
+    for _ in 0..2 {
+        let report = runtime.check();
+        assert_eq!((exit_of(&report), report.cached), (Exit::Done, 0), "{report:?}");
+        let said = remarks(&report);
+        assert!(said.len() == 1 && said[0].starts_with("pkg: lib/"), "{said:?}");
+        assert!(said[0].contains("pkg/state.txt was changed by something that was imported"), "{said:?}");
+    }
+}
+
+fn remarks(report: &ImportReport) -> Vec<String> {
+    let owner = |it: &NativeWarning| it.distribution.as_ref().map(ToString::to_string).unwrap_or_default();
+    report.remarks.iter().map(|it| format!("{}: {} {}", owner(it), it.subject, it.text)).collect()
+}
+
+/// An extension module serves as one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_library_of_this_machine_that_an_import_opens_is_told_with_where_it_lies() {
+    let mut runtime = Runtime::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let library = elsewhere.path().join("libpydist_magic.so.1");
+    fs::copy(extension_path("_json"), &library).unwrap();
+    let code = format!("import ctypes\nctypes.PyDLL({:?})\n", library.to_str().unwrap());
+    runtime.install("magic", &[("magic.py", code.as_bytes())]);
+    runtime.install("user", &[("user.py", b"import magic\n")]);
+    runtime.install("libs", &[("libs/__init__.py", b""), ("libs/hidden/libpydist_magic.so.1", b"-")]);
+    runtime.install("libc", &[("libc_user.py", b"import ctypes, ssl\nctypes.CDLL('libc.so.6')\n")]);
+    runtime.distributions[1].requires = vec!["magic".to_owned()];
+    for cached in [0, 4] {
+        let report = runtime.check();
+        assert_eq!((failures(&report), report.cached), (vec![], cached));
+        let said = remarks(&report);
+        assert_eq!(said.len(), 1, "{said:?}");
+        let opens = format!("magic: magic opens libpydist_magic.so.1 of this machine (`{}`)", library.display());
+        assert!(said[0].starts_with(&opens), "{said:?}");
+        assert!(said[0].contains("libs/hidden/libpydist_magic.so.1` of the runtime is not where"), "{said:?}");
+    }
+}
+
+#[test]
+fn a_wheel_in_which_nothing_can_be_imported_is_named() {
+    let mut runtime = Runtime::new();
+    runtime.install("good", &[("good.py", b"")]);
+    runtime.install("data-only", &[("share-of-data/x.txt", b"")]);
+    let report = runtime.check();
+    assert_eq!((exit_of(&report), report.without_modules), (Exit::Done, vec!["data-only".parse().unwrap()]));
 }
 
 /// Libraries of cffi, such as cryptography's, are no modules and say that they are.
@@ -719,6 +776,27 @@ fn a_whitelist_entry_silences_a_warning() {
     runtime.allow(r#"{"dist-*": {"pkg._zoneinfo": ""}}"#);
     let report = runtime.check();
     assert_eq!((report.warnings.len(), report.allowed.len(), report.unused.len()), (0, 1, 0), "{report:?}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_only_the_builders_own_list_lets_fail_is_marked_where_something_needs_it() {
+    let mut runtime = Runtime::new();
+    let code = b"raise ImportError('libcufft.so.11: cannot open shared object file')\n";
+    runtime.install(
+        "cupy_cuda12x",
+        &[("cupy/__init__.py", b""), ("cupy/cuda/__init__.py", code), ("cupy/cuda/cufft.so", b"-")],
+    );
+    let shipped = Whitelist::default().with_shipped(runtime.layout.platform);
+    runtime.whitelist = shipped.clone();
+    let marks = |runtime: &Runtime| {
+        let report = runtime.check();
+        assert_eq!(failures(&report), [""; 0]);
+        report.allowed.iter().map(|allowed| allowed.is_accepted).collect::<Vec<_>>()
+    };
+    assert_eq!(marks(&runtime), [true]);
+    runtime.allow(r#"{"cupy-cuda*": {"cupy.cuda.cufft": "libcufft"}}"#);
+    assert_eq!(marks(&runtime), [false], "whoever builds the runtime has decided it");
 }
 
 /// case field-top-level-tests

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vocab::{Digest, Fault};
+use vocab::{Digest, DistributionName, Fault};
 
 use super::Verification;
 use crate::Context;
@@ -46,7 +46,20 @@ pub(super) fn verify_imports(
         context.note(format!("the whitelist entry for `{}` in `{}` was not needed", unused.module, unused.wheel));
     }
     tell_gaps(context, &report);
+    tell_unchecked(context, &report);
     Ok(report)
+}
+
+/// What passes since there is nothing to try.
+fn tell_unchecked(context: &Context, report: &ImportReport) {
+    const SHOWN: usize = 5;
+    let names = &report.without_modules;
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(DistributionName::as_str).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    if !shown.is_empty() {
+        context.note(format!("nothing can be imported of {}{more}: only their files were checked", shown.join(", ")));
+    }
 }
 
 /// By name and how often: what could not be tried, though nothing is wrong with the runtime.

@@ -151,8 +151,13 @@ fn conclude(
         native.weigh(&Evidence { os: layout.platform.os(), imported: imported.as_ref(), is_portable: &is_portable });
     }
     let unneeded = warnings::unneeded(&native, imports.as_ref(), layout, it.machine);
-    for line in warnings::lines(&unneeded, imports.is_some()).into_iter().chain(warnings::accepted_lines(&native)) {
+    let accepted = warnings::accepted_lines(&native, imports.as_ref(), layout, it.machine);
+    for line in warnings::lines(&unneeded, imports.is_some()).into_iter().chain(accepted) {
         context.warn("W_NATIVE", line, Some(layout.platform.to_string()), None);
+    }
+    let remarks = warnings::remarks(imports.as_ref(), it.machine);
+    for remark in &remarks {
+        context.warn("W_IMPORT", warnings::line_of(remark), Some(layout.platform.to_string()), None);
     }
     let beside = |exceptions: Exceptions| exceptions.beside(it.whitelist, &wheel_of, it.today);
     let of_native = native.verdict().map_err(|faults| faults.with(beside(native.exceptions(layout))));
@@ -167,7 +172,8 @@ fn conclude(
     let mut summary = native.summary();
     summary.warnings = unneeded;
     summary.warnings.extend(warnings::others(&native));
-    summary.warnings.extend(warnings::accepted(&native));
+    summary.warnings.extend(warnings::accepted(&native, imports.as_ref(), layout, it.machine));
+    summary.warnings.extend(remarks);
     summary.warnings.sort();
     if let Some(report) = imports {
         report.add_to(&mut summary);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use vocab::{DistributionName, NativeWarning, TreeLayout};
 
 use crate::checks::ImportReport;
-use crate::checks::imports::module_name_of;
+use crate::checks::imports::{Allowed, module_name_of};
 use crate::checks::native_files::{Accepted, NativeFault, NativeFaultKind, NativeReport};
 
 /// What nothing that was imported loads: native files with a fault, and modules that do not import. A module whose file
@@ -56,27 +56,67 @@ fn of_file(fault: &NativeFault) -> NativeWarning {
     }
 }
 
-/// What modules need and the builder's own list accepts: a library that is expected of the machine, most often.
-pub fn accepted(native: &NativeReport) -> Vec<NativeWarning> {
-    let warning = |it: &Accepted| {
-        let of_file = of_file(&it.fault);
-        NativeWarning { text: format!("{}; accepted: {}", of_file.text, it.reason), ..of_file }
-    };
-    native.accepted.iter().map(warning).collect()
+/// What the import check found amiss though everything imports.
+pub fn remarks(imports: Option<&ImportReport>, machine: &[PathBuf]) -> Vec<NativeWarning> {
+    let remarks = imports.into_iter().flat_map(|report| &report.remarks);
+    remarks.map(|it| NativeWarning { text: without_folders(&it.text, machine), ..it.clone() }).collect()
 }
 
-/// A line for each distribution and reason: how many files there are, and one of them.
-pub fn accepted_lines(native: &NativeReport) -> Vec<String> {
-    let mut by_reason: BTreeMap<(Option<&DistributionName>, &str), Vec<&NativeFault>> = BTreeMap::new();
-    for Accepted { fault, reason } in &native.accepted {
-        by_reason.entry((fault.distribution.as_ref(), reason)).or_default().push(fault);
+/// What the builder's own list accepts in files that modules need and in imports: a library that is expected of the
+/// machine, most often. Each with its reason. A module whose file has the fault already is told once.
+fn accepted_rows(
+    native: &NativeReport,
+    imports: Option<&ImportReport>,
+    layout: TreeLayout,
+    machine: &[PathBuf],
+) -> Vec<(NativeWarning, String)> {
+    let of_fault = |it: &Accepted| (of_file(&it.fault), it.reason.clone());
+    let told = |module: &str| {
+        native.accepted.iter().any(|it| module_name_of(&it.fault.file, layout).as_deref() == Some(module))
+    };
+    let of_import = |it: &Allowed| {
+        let (distribution, subject) = (Some(it.distribution.clone()), it.module.clone());
+        let warning = NativeWarning { distribution, subject, text: without_folders(&it.what(), machine) };
+        (warning, it.reason.clone().unwrap_or_default())
+    };
+    let allowed = imports.into_iter().flat_map(|report| &report.allowed);
+    let allowed = allowed.filter(|it| it.is_accepted && it.gap.is_none() && !told(&it.module));
+    native.accepted.iter().map(of_fault).chain(allowed.map(of_import)).collect()
+}
+
+/// For the manifest.
+pub fn accepted(
+    native: &NativeReport,
+    imports: Option<&ImportReport>,
+    layout: TreeLayout,
+    machine: &[PathBuf],
+) -> Vec<NativeWarning> {
+    let rows = accepted_rows(native, imports, layout, machine).into_iter();
+    rows.map(|(it, reason)| NativeWarning { text: format!("{}; accepted: {reason}", it.text), ..it }).collect()
+}
+
+/// A line for each distribution and reason: how many there are, and one of them.
+pub fn accepted_lines(
+    native: &NativeReport,
+    imports: Option<&ImportReport>,
+    layout: TreeLayout,
+    machine: &[PathBuf],
+) -> Vec<String> {
+    let mut by_reason: BTreeMap<(Option<DistributionName>, String), Vec<NativeWarning>> = BTreeMap::new();
+    for (warning, reason) in accepted_rows(native, imports, layout, machine) {
+        by_reason.entry((warning.distribution.clone(), reason)).or_default().push(warning);
     }
-    let line = |((_, reason), faults): ((_, &str), Vec<&NativeFault>)| {
-        let first = faults.first().map(ToString::to_string).unwrap_or_default();
-        let more = if faults.len() > 1 { format!(", and {} more like it", faults.len() - 1) } else { String::new() };
+    let line = |((_, reason), rows): ((_, String), Vec<NativeWarning>)| {
+        let first = rows.first().map(line_of).unwrap_or_default();
+        let more = if rows.len() > 1 { format!(", and {} more like it", rows.len() - 1) } else { String::new() };
         format!("{first}{more}; accepted: {reason}")
     };
     by_reason.into_iter().map(line).collect()
+}
+
+pub fn line_of(warning: &NativeWarning) -> String {
+    let owner = warning.distribution.as_ref().map(|owner| format!("{owner}: ")).unwrap_or_default();
+    format!("{owner}`{}` {}", warning.subject, warning.text)
 }
 
 /// What the static check warned of, a line for each distribution: how many there are, and the first of them.
@@ -155,13 +195,32 @@ mod tests {
             reason: "it is expected of the machine".to_owned(),
         };
         let report = NativeReport { accepted: ["a", "b"].map(accepted).into(), ..NativeReport::default() };
+        let allowed = |module: &str, is_accepted| Allowed {
+            distribution: "cupy".parse().unwrap(),
+            module: module.to_owned(),
+            error: "ImportError: libcuda.so.1: cannot open shared object file".to_owned(),
+            reason: Some("it is the driver's".to_owned()),
+            gap: None,
+            is_accepted,
+        };
+        // The second stands in the repository's list, or nothing loads it; the third is told by its file.
+        let rows = [("cupy.cuda", true), ("cupy.own", false), ("numba.a", true)];
+        let allowed = rows.map(|(module, is_accepted)| allowed(module, is_accepted)).into();
+        let imports = ImportReport { allowed, ..ImportReport::default() };
+        let layout = TreeLayout { platform: "windows-x64".parse().unwrap(), python: "3.12.10".parse().unwrap() };
         assert_eq!(
-            accepted_lines(&report),
-            ["numba: `Lib/site-packages/numba/a.pyd` needs MSVCP140.dll, which is nowhere, and 1 more like it; \
-              accepted: it is expected of the machine"]
+            accepted_lines(&report, Some(&imports), layout, &[]),
+            [
+                "cupy: `cupy.cuda` does not import: ImportError: libcuda.so.1: cannot open shared object file; accepted: \
+                 it is the driver's",
+                "numba: `Lib/site-packages/numba/a.pyd` needs MSVCP140.dll, which is nowhere, and 1 more like it; \
+                 accepted: it is expected of the machine",
+            ]
         );
-        let told: Vec<String> = super::accepted(&report).into_iter().map(|warning| warning.text).collect();
-        assert_eq!(told, ["needs MSVCP140.dll, which is nowhere; accepted: it is expected of the machine"; 2]);
+        let told = super::accepted(&report, Some(&imports), layout, &[]);
+        let told: Vec<String> = told.into_iter().map(|warning| warning.text).collect();
+        assert_eq!(told[..2], ["needs MSVCP140.dll, which is nowhere; accepted: it is expected of the machine"; 2]);
+        assert!(told.len() == 3 && told[2].ends_with("; accepted: it is the driver's"), "{told:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::module_names::is_stray;
 use super::report::{Allowed, ImportFailure, ImportFailureKind, ImportReport, UnusedEntry};
 use super::run::{Attempt, Ended, PackageImport};
-use super::{CheckedDistribution, ImportCheck, module_name_of, requirements};
+use super::{CheckedDistribution, ImportCheck, module_name_of, opened, requirements};
 use crate::checks::native_files::NativeFault;
 use crate::checks::whitelist::Entry;
 use crate::emulator::gap_in;
@@ -55,9 +55,8 @@ pub fn judge(
                     });
                     used.extend(entry.map(|entry| entry.module));
                     let entry = entry.copied().or_else(|| entry_behind(check, &failure));
-                    let is_optional = !check.strict_whitelist
-                        && (is_optional(check, distribution, module, modules, attempts)
-                            || is_integration(check, distribution, &failure) && attempts.contains_key(module));
+                    let is_optional = is_optional(check, distribution, module, modules, attempts)
+                        || is_integration(check, distribution, &failure) && attempts.contains_key(module);
                     excuse(check, failure, entry.as_ref(), is_optional, &mut report);
                 }
             }
@@ -74,6 +73,9 @@ pub fn judge(
         unused.extend(rest.map(|entry| UnusedEntry { wheel: entry.wheel.to_owned(), module: entry.module.to_owned() }));
     }
     judge_sources(check, &mut report);
+    report.remarks = opened::warnings(check, wanted, attempts);
+    let has_none = |(index, _): &(&usize, &BTreeSet<String>)| check.distributions[**index].name.clone();
+    report.without_modules = wanted.iter().filter(|(_, modules)| modules.is_empty()).map(|it| has_none(&it)).collect();
     report.unused = unused.into_iter().collect();
     report
 }
@@ -168,7 +170,7 @@ fn excuse(
     report: &mut ImportReport,
 ) {
     match entry {
-        None if is_optional => {
+        None if is_optional && !check.strict_whitelist => {
             report.settled.insert(failure.module.clone());
             report.warnings.push(failure);
         }
@@ -186,6 +188,7 @@ fn excuse(
                     module: failure.module,
                     error: failure.error,
                     reason: entry.expected.reason.clone(),
+                    is_accepted: entry.is_shipped && !is_optional,
                 });
             }
         },

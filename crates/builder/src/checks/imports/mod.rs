@@ -8,6 +8,7 @@ mod judge;
 mod kept;
 mod memory;
 mod module_names;
+mod opened;
 mod order;
 mod report;
 mod requirements;
@@ -16,10 +17,10 @@ mod run;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::civil::Date;
-use vocab::{Digest, DistributionName, Exit, Fault, TreePath};
+use vocab::{Digest, DistributionName, Exit, Fault, NativeWarning, TreePath};
 
 use crate::Context;
 use crate::checks::native_files::NativeFault;
@@ -68,6 +69,12 @@ pub struct CheckedDistribution {
     pub requires: Vec<String>,
     /// Named in the configuration, rather than required by another distribution.
     pub requested: bool,
+}
+
+impl ImportCheck<'_> {
+    fn owner_of(&self, file: &TreePath) -> Option<&CheckedDistribution> {
+        self.distributions.iter().find(|distribution| distribution.files.contains(file))
+    }
 }
 
 impl CheckedDistribution {
@@ -148,21 +155,46 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
     order.sort(&mut unknown);
     let fast = FastWay { order, kept: Kept::of(context, check, &requirements) };
     let files = module_files(check, &unknown);
-    let before = count_of_files(check.prefix);
+    let before = stamps(check.prefix);
     let mut attempts = run::import(context, check, &unknown, &files, &fast).map_err(failed)?;
     let settled = known.attempts.iter().filter(|(module, _)| report.settled.contains(*module));
     attempts.extend(settled.map(|(module, attempt)| (module.clone(), attempt.clone())));
     report = judge::judge(check, &wanted, &attempts, &known.loaded);
     report.cached = cached;
+    let after = stamps(check.prefix);
     // What writes into the prefix ends the build later, and the next one as well: it has to be seen doing it.
-    if count_of_files(check.prefix) == before {
+    if after == before {
         memory.remember(&attempts, &report.settled, &known, &wanted);
     }
+    report.remarks.extend(changed_files(check, &before, &after));
     Ok(report)
 }
 
-fn count_of_files(prefix: &Path) -> usize {
-    walkdir::WalkDir::new(prefix).into_iter().count()
+/// Size and time of each file, by which one that was replaced is seen.
+type Stamps = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
+
+fn stamps(prefix: &Path) -> Stamps {
+    let files = walkdir::WalkDir::new(prefix).into_iter().flatten().filter(|entry| !entry.file_type().is_dir());
+    let stamp = |entry: walkdir::DirEntry| {
+        let metadata = entry.metadata().ok()?;
+        Some((entry.into_path(), (metadata.len(), metadata.modified().ok())))
+    };
+    files.filter_map(stamp).collect()
+}
+
+/// New files belong to nothing that was installed, which is an error of its own.
+fn changed_files(check: &ImportCheck<'_>, before: &Stamps, after: &Stamps) -> Vec<NativeWarning> {
+    let changed = before.iter().filter(|(path, stamp)| after.get(*path) != Some(stamp));
+    let warning = |(path, _): (&PathBuf, _)| {
+        let file = TreePath::relative(path, check.prefix)?;
+        let what = if after.contains_key(path) { "changed" } else { "removed" };
+        Some(NativeWarning {
+            distribution: check.owner_of(&file).map(|owner| owner.name.clone()),
+            subject: file.to_string(),
+            text: format!("was {what} by something that was imported; a runtime must work where it is read-only"),
+        })
+    };
+    changed.filter_map(warning).collect()
 }
 
 fn modules_of(check: &ImportCheck<'_>, distribution: &CheckedDistribution) -> BTreeSet<String> {

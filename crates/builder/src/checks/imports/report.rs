@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::checks::exceptions::{Exception, Exceptions};
 use serde::Serialize;
-use vocab::{DistributionName, EmulatedImports, Exit, Fault, NativeSummary, TreePath};
+use vocab::{DistributionName, EmulatedImports, Exit, Fault, NativeSummary, NativeWarning, TreePath};
 
 /// Rows are in the order of distributions, then modules.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -20,6 +20,10 @@ pub struct ImportReport {
     pub failures: Vec<ImportFailure>,
     /// Failures of what nothing that was imported loads.
     pub warnings: Vec<ImportFailure>,
+    /// What is amiss though it imports.
+    pub remarks: Vec<NativeWarning>,
+    /// Wheels in which nothing can be imported, so that nothing of them was.
+    pub without_modules: Vec<DistributionName>,
     /// Distributions of which something imports and nothing fails.
     pub passed: BTreeSet<DistributionName>,
     /// Native files of the prefix that are loaded by what imports.
@@ -34,7 +38,7 @@ pub struct ImportReport {
     pub emulator: Option<String>,
     /// Modules that need no further look: imported, allowed to fail, or none at all.
     #[serde(skip)]
-    pub(super) settled: BTreeSet<String>,
+    pub(crate) settled: BTreeSet<String>,
 }
 
 /// A failure that the whitelist lets pass.
@@ -46,6 +50,15 @@ pub struct Allowed {
     pub reason: Option<String>,
     /// What the emulator lacks, when that is why.
     pub gap: Option<String>,
+    /// By the list that comes with the builder, though something needs it: nobody who builds the runtime has decided it.
+    pub is_accepted: bool,
+}
+
+impl Allowed {
+    /// How it fails, in one line.
+    pub fn what(&self) -> String {
+        format!("{}: {}", ImportFailureKind::Error, last_line(&self.error))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -13,7 +13,7 @@ use vocab::{Event, TreePath};
 
 use super::kept::Kept;
 use super::order::{Order, package_of};
-use super::{IMPORT_LIMIT, ImportCheck, ImportCheckErrorKind};
+use super::{IMPORT_LIMIT, ImportCheck, ImportCheckErrorKind, opened};
 use crate::Context;
 use crate::emulator::{Machine, gap_in, with_cause};
 use crate::process::{self, Invocation};
@@ -41,6 +41,14 @@ pub struct Attempt {
     /// Names at the top that something tried to import, found or not. Unless it is remembered.
     #[serde(default, skip_serializing)]
     pub asked: BTreeSet<String>,
+    /// Files outside the prefix that were loaded, and of them those of the interpreter. Unless it is remembered.
+    #[serde(default, skip_serializing)]
+    pub outside: BTreeSet<String>,
+    #[serde(default, skip_serializing)]
+    pub interpreter: BTreeSet<String>,
+    /// Libraries of this machine that nothing is linked with and that were opened, by name, and where they lie.
+    #[serde(default)]
+    pub opened: BTreeMap<String, String>,
     /// When it fails, the module that imports though it tried to import this one.
     #[serde(default)]
     pub tried_by: Option<String>,
@@ -125,6 +133,9 @@ impl Attempt {
             loaded: BTreeSet::new(),
             failed: BTreeMap::new(),
             asked: BTreeSet::new(),
+            outside: BTreeSet::new(),
+            interpreter: BTreeSet::new(),
+            opened: BTreeMap::new(),
             tried_by: None,
             package: None,
         }
@@ -208,6 +219,7 @@ pub fn import(
     attempts.extend(fresh);
     let packages = session.import_packages(&mut attempts, by_package, files)?;
     find_who_tried(&mut attempts, &packages, files);
+    opened::find(check, &mut attempts);
     Ok(attempts)
 }
 
@@ -297,6 +309,7 @@ impl Session<'_> {
                 if let Some(package) = loader {
                     attempt.loaded.clone_from(&package.loaded);
                     attempt.failed.clone_from(&package.failed);
+                    attempt.outside.clone_from(&package.outside);
                 }
                 loader.is_none() && attempt.package.is_some()
             });

@@ -108,6 +108,14 @@ fn initializer_of(path: &TreePath, layout: TreeLayout) -> Option<String> {
     name.is_ascii().then(|| format!("PyInit_{name}"))
 }
 
+/// The name that a library of Linux gives itself, and those that it is linked with. `None` for what is none.
+pub fn linked_libraries(path: &Path) -> Option<(Option<String>, Vec<String>)> {
+    match binary::read(path, None).ok()??.ok()?.facts {
+        Facts::Elf(facts) => Some((facts.soname, facts.needed)),
+        _ => None,
+    }
+}
+
 type ReadFile = (TreePath, Result<Binary, Damage>);
 
 /// Loaders also know libraries by the name that stands in them.
