@@ -7,9 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use builder::base::GoModules;
 use builder::build::{Cell, Ending, Report, Run};
-use builder::context::Environment;
 use builder::download::{DownloadSettings, Downloader};
 use builder::options::BuildOptions;
 use builder::plan::Plan;
@@ -23,6 +21,7 @@ use cli::{Printer, Table};
 use config_merger::{LoadOptions, Repository};
 use serde_json::json;
 use vocab::{ArtifactFormat, Event, Exit, Fault, PlatformKey, VersionString};
+use vocab::{Environment, Work};
 
 use crate::arguments::{Arguments, BuildArguments, Command, GlobalArguments};
 use crate::{store_commands, survey_commands};
@@ -423,19 +422,20 @@ impl Session<'_> {
         Context {
             store: store.clone(),
             downloader: downloader.clone(),
-            environment: self.environment.clone(),
-            jobs: self.global.jobs.map_or(processors, usize::from),
-            offline: arguments.offline,
-            timeout: (build.timeout > 0).then(|| Duration::from_secs(build.timeout)),
-            go_modules: GoModules::default(),
-            cancelled: Arc::clone(self.cancelled),
-            listener: Arc::new(move |event| {
-                // Every few kilobytes of every download would only fill the disk.
-                if let Some(log) = log.as_ref().filter(|_| !matches!(event, Event::TransferAdvanced { .. })) {
-                    write_line(log, &event);
-                }
-                printer.tell(event);
-            }),
+            work: Work {
+                environment: self.environment.clone(),
+                jobs: self.global.jobs.map_or(processors, usize::from),
+                offline: arguments.offline,
+                timeout: (build.timeout > 0).then(|| Duration::from_secs(build.timeout)),
+                cancelled: Arc::clone(self.cancelled),
+                listener: Arc::new(move |event| {
+                    // Every few kilobytes of every download would only fill the disk.
+                    if let Some(log) = log.as_ref().filter(|_| !matches!(event, Event::TransferAdvanced { .. })) {
+                        write_line(log, &event);
+                    }
+                    printer.tell(event);
+                }),
+            },
         }
     }
 }

@@ -24,7 +24,6 @@ pub mod finish;
 mod for_target;
 pub mod gather;
 pub mod host_python;
-mod in_parallel;
 pub mod matrix;
 pub mod new_version;
 mod nothing_left;

@@ -9,7 +9,7 @@ mod survey_tables;
 
 use std::process::ExitCode;
 
-use builder::context::Environment;
+use vocab::Environment;
 
 use arguments::Arguments;
 

@@ -12,10 +12,10 @@ use serde::Serialize;
 use vocab::{DistributionName, Fault, PlatformKey, PythonVersion, VersionString};
 
 use crate::base::ReleaseTable;
-use crate::in_parallel::in_parallel;
 use crate::registries::{self, Pages};
 use crate::resolve::{self, Lock, MissingRule, PlatformLock, Request, ResolveError, Settings, Uv};
 use crate::{Context, resolver_python};
+use vocab::in_parallel;
 
 /// Of one version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,7 +1,7 @@
 //! The resolver for commands that resolve and build nothing.
 
 use config_merger::{Config, Repository};
-use vocab::{Exit, Fault, PlatformKey};
+use vocab::{Exit, Fault};
 
 use crate::Context;
 use crate::base::BaseRequest;
@@ -25,21 +25,7 @@ impl Fault for NoHost {
 /// With an interpreter of the version's own series, brought into the store where it is not there.
 pub fn resolver(context: &Context, repository: &Repository, config: &Config) -> Result<Uv, Box<dyn Fault>> {
     let folder = repository.root().join(config.version.folder_name());
-    let mut archives = config.python.archives.clone();
-    for archive in archives.values_mut().filter(|it| it.url.starts_with("./") || it.url.starts_with("../")) {
-        archive.url = folder.join(&archive.url).display().to_string();
-    }
-    let host = PlatformKey::host().ok_or(NoHost)?;
-    let request = BaseRequest {
-        python: config.version.python(),
-        platform: host,
-        sources: config.python.sources.clone(),
-        tag: config.python.tag.clone(),
-        archives,
-        mirror: BaseRequest::mirror_of(None, &context.environment),
-        table: None,
-        allow_stand_in: true,
-    };
+    let request = BaseRequest::of(config, &folder, &context.environment, None, true);
     let python = HostPython::new(&request).ok_or(NoHost)?.interpreter(context)?;
     Ok(Uv::find(context, &python)?)
 }

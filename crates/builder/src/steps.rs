@@ -55,6 +55,8 @@ impl Steps {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use vocab::Work;
+
     use super::*;
 
     /// case field-plan-counts
@@ -64,7 +66,7 @@ mod tests {
         let told = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&told);
         let context = Context {
-            listener: Arc::new(move |event| heard.lock().unwrap().push(event)),
+            work: Work { listener: Arc::new(move |event| heard.lock().unwrap().push(event)), ..Work::quiet() },
             ..crate::testing::context(folder.path())
         };
         let mut steps = Steps::default();

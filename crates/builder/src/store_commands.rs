@@ -6,12 +6,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use builder::Context;
-use builder::base::GoModules;
-use builder::context::Environment;
 use builder::download::{DownloadSettings, Downloader};
 use builder::store::Store;
 use builder::upkeep::{self, Info, PruneRules, Pruned, Verified};
 use cli::{Printer, Table};
+use vocab::{Environment, Work};
 use vocab::{Exit, Fault};
 
 use crate::arguments::{GlobalArguments, StoreCommand};
@@ -30,13 +29,14 @@ pub fn run(
     let context = Context {
         store: Store::existing(root)?,
         downloader: Downloader::new(DownloadSettings::default()),
-        environment: environment.clone(),
-        jobs: global.jobs.map_or(processors, usize::from),
-        offline: true,
-        timeout: None,
-        go_modules: GoModules::default(),
-        cancelled: Arc::clone(cancelled),
-        listener: Arc::new(move |event| listener.tell(event)),
+        work: Work {
+            environment: environment.clone(),
+            jobs: global.jobs.map_or(processors, usize::from),
+            offline: true,
+            timeout: None,
+            cancelled: Arc::clone(cancelled),
+            listener: Arc::new(move |event| listener.tell(event)),
+        },
     };
     let json = global.show.json;
     match command {

@@ -2,14 +2,11 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use crate::Context;
-use crate::base::GoModules;
-use crate::context::Environment;
 use crate::download::{DownloadSettings, Downloader};
 use crate::store::Store;
+use vocab::{Environment, Work};
 
 /// Offline, with a store below `folder` and an empty environment, hearing nothing.
 pub fn context(folder: &Path) -> Context {
@@ -22,12 +19,6 @@ pub fn context_of(folder: &Path, variables: Vec<(OsString, OsString)>) -> Contex
     Context {
         store: Store::open(folder.join("store")).expect("the folder is there and writable"),
         downloader: Downloader::new(DownloadSettings::of(&environment)),
-        environment,
-        jobs: 2,
-        offline: true,
-        timeout: None,
-        go_modules: GoModules::default(),
-        cancelled: Arc::new(AtomicBool::new(false)),
-        listener: Arc::new(|_| {}),
+        work: Work { environment, ..Work::quiet() },
     }
 }

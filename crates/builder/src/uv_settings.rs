@@ -17,7 +17,7 @@ use toml::{Table, Value};
 use url::Url;
 
 use crate::Context;
-use crate::context::Environment;
+use vocab::Environment;
 
 pub use handover::Handover;
 pub use variables::environment;

@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use base_support::{Bench, folder, output, request, small_python, snapshot, table, tar_gz, told};
 use builder::base::{BaseRequest, absolute_paths_left, choose, provide};
-use builder::context::Environment;
 use config_merger::{ArchiveSource, BaseSource};
 use testkit::{HttpServer, Mishap};
+use vocab::Environment;
 use vocab::{Digest, Exit, Fault as _, PlatformKey};
 
 const ASSET: &str = "20250529/cpython-3.12.10+20250529-x86_64-unknown-linux-gnu-install_only_stripped.tar.gz";

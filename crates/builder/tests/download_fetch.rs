@@ -283,10 +283,10 @@ fn a_cancelled_build_and_one_over_its_limit_stop_waiting() {
     server.every_time("/demo.whl", Mishap::Delay(LONG));
     let begun = Instant::now();
     let mut bench = Bench::new();
-    bench.context.timeout = Some(Duration::from_millis(200));
+    bench.context.work.timeout = Some(Duration::from_millis(200));
     let error = fetch(&bench.context, &request).unwrap_err();
     assert_eq!(error.code(), "E_DOWNLOAD_TIMEOUT");
-    bench.context.timeout = None;
+    bench.context.work.timeout = None;
     bench.context.cancelled.store(true, Ordering::Relaxed);
     assert_eq!(fetch(&bench.context, &request).unwrap_err().code(), "E_INTERRUPTED");
     assert!(begun.elapsed() < LONG / 2);
@@ -307,7 +307,7 @@ fn a_silent_server_is_given_up_after_the_stall_limit() {
 #[test]
 fn files_on_this_machine_are_taken_in_offline_too() {
     let mut bench = Bench::new();
-    bench.context.offline = true;
+    bench.context.work.offline = true;
     let path = bench.path("a b.whl");
     fs::write(&path, "wheel").unwrap();
     let url = url::Url::from_file_path(&path).unwrap().to_string();

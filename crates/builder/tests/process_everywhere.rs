@@ -14,9 +14,9 @@ use std::time::Duration;
 use std::{env, fs};
 
 use builder::Context;
-use builder::context::Environment;
 use builder::process::{self, Invocation, ProcessErrorKind};
 use process_support::eventually;
+use vocab::Environment;
 
 /// Says which part of a test this program plays when it is started again.
 const ROLE: &str = "PYDIST_TEST_ROLE";

@@ -13,9 +13,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use builder::Context;
-use builder::context::Environment;
 use builder::process::{self, Invocation, ProcessErrorKind};
 use process_support::eventually;
+use vocab::Environment;
 use vocab::{Event, Fault};
 
 fn context(folder: &Path) -> Context {
@@ -223,7 +223,7 @@ fn attack_13_of_very_many_lines_the_first_are_told_and_how_much_more_there_was()
     let told = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&told);
     let mut context = context(folder.path());
-    context.listener = Arc::new(move |event| {
+    context.work.listener = Arc::new(move |event| {
         if let Event::Output { line, .. } = event {
             heard.lock().unwrap().push(line);
         }
@@ -243,7 +243,7 @@ fn lines_are_told_while_the_program_runs() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let mut context = context(folder.path());
     let listener_told = Arc::clone(&told);
-    context.listener = Arc::new(move |event| listener_told.lock().unwrap().push(event));
+    context.work.listener = Arc::new(move |event| listener_told.lock().unwrap().push(event));
     // The program waits for what only its first line, once told, brings about.
     let script = "echo first; while [ ! -e go ]; do sleep 0.01; done; printf last";
     let go = folder.path().join("go");

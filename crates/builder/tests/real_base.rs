@@ -140,7 +140,7 @@ fn every_platform_of_every_release_is_laid_out_and_equal_in_two_stores() {
 fn without_go_the_source_says_so() {
     let at = folder("no-go");
     fs::create_dir_all(at.join("bin")).unwrap();
-    let environment = builder::context::Environment::new([("PATH".into(), at.join("bin").into())]);
+    let environment = vocab::Environment::new([("PATH".into(), at.join("bin").into())]);
     let bench = Bench::with_environment(&at, environment);
     let error = choose(&bench.context, &request("3.14.6", &[BaseSource::GoModule])).unwrap_err();
     assert!(told(&error).contains("the program `go` is not on PATH"), "{}", told(&error));

@@ -13,8 +13,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use base_support::{Bench, copy_tree, folder, installs_a_wheel, makes_an_environment, output, request, snapshot, told};
 use builder::base::{BaseRequest, BaseTree, Supply, absolute_paths_left, choose, provide};
-use builder::context::Environment;
 use config_merger::BaseSource;
+use vocab::Environment;
 use vocab::{Exit, Fault as _, PlatformKey};
 
 /// 3.12.10 in the place where it was made; whoever wants to move or change it makes a copy.

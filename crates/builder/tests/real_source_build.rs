@@ -7,14 +7,10 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
 use builder::Context;
-use builder::base::GoModules;
-use builder::context::Environment;
 use builder::download::Downloader;
 use builder::source_build::{
     BuiltWheel, SourceBuild, SourceBuildError, SourceBuildErrorKind, SourceInput, build_wheel, resolve_commit,
@@ -23,6 +19,7 @@ use builder::store::Store;
 use testkit::{FixtureFile, FixtureIndex, GitRepository, SdistBuilder, Stumble, WheelBuilder};
 use vocab::TreeLayout;
 use vocab::{Digest, Fault, PlatformKey, PythonVersion, SystemVersion};
+use vocab::{Environment, Work};
 
 /// A store, the machine's tools, and folders for one test.
 struct Bench {
@@ -39,13 +36,7 @@ impl Bench {
         let context = Context {
             store: Store::open(folder.path().join("store")).expect("the store can be made"),
             downloader: Downloader::default(),
-            environment: Environment::new(std::env::vars_os()),
-            jobs: 2,
-            offline: false,
-            timeout: None,
-            go_modules: GoModules::default(),
-            cancelled: Arc::new(AtomicBool::new(false)),
-            listener: Arc::new(|_| {}),
+            work: Work { environment: Environment::new(std::env::vars_os()), offline: false, ..Work::quiet() },
         };
         let script = "import sys; print(sys.executable); print('.'.join(map(str, sys.version_info[:3])))";
         let said = Command::new("python3").args(["-c", script]).output().expect("python3 is on PATH");
@@ -264,7 +255,7 @@ fn attack_12_a_back_end_sees_no_credentials_and_what_the_configuration_lets_pass
     ];
     let all = secrets.iter().chain(&["MYSQLCLIENT_CFLAGS", "PKG_CONFIG_PATH", "HTTPS_PROXY"]);
     let own = all.map(|name| (OsString::from(name), OsString::from(format!("value of {name}"))));
-    bench.context.environment = Environment::new(std::env::vars_os().chain(own));
+    bench.context.work.environment = Environment::new(std::env::vars_os().chain(own));
     let seen = bench.folder.path().join("seen");
     let code = format!(
         "import os\nwith open({seen:?}, 'a') as file: file.write(''.join(f'{{key}}={{value}}\\n' for key, value in \
@@ -301,19 +292,19 @@ fn case_field_offline_source_build_the_store_has_what_a_build_requires() {
         build.index_settings.clone_from(&settings);
         build_wheel(&bench.context, &build)
     };
-    bench.context.offline = true;
+    bench.context.work.offline = true;
     let error = offline(&bench).unwrap_err();
     assert!(error.hint().unwrap().contains("without --offline"), "{:?}: {}", error.hint(), error.kind);
 
-    bench.context.offline = false;
+    bench.context.work.offline = false;
     offline(&bench).unwrap();
     // The index is gone, and so is the wheel; the user's own cache was never used.
     drop(served);
     let own: Vec<_> = std::env::vars_os().filter(|(name, _)| name != "HOME" && name != "UV_CACHE_DIR").collect();
     let home = bench.folder.path().join("home");
-    bench.context.environment = Environment::new(own.into_iter().chain([("HOME".into(), home.into_os_string())]));
+    bench.context.work.environment = Environment::new(own.into_iter().chain([("HOME".into(), home.into_os_string())]));
     builder::prefix_folder::remove_tree(&bench.context.store.root().join("built")).unwrap();
-    bench.context.offline = true;
+    bench.context.work.offline = true;
     let wheel = offline(&bench).unwrap();
     assert!(!wheel.cached);
     assert_eq!(report(&wheel)["distributions"], serde_json::json!(["helper"]));

@@ -7,11 +7,11 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 
-use builder::context::Environment;
 use builder::download::{DownloadSettings, Downloader};
 use builder::remote::{FolderStore, Placed, Remote, RemoteErrorKind, RemoteSettings, RemoteStore, open};
 use builder::store::Store;
 use testkit::{HttpServer, Mishap, S3Server};
+use vocab::Environment;
 use vocab::{Digest, Event};
 use wheel_support::{Bench, settings, told};
 
@@ -267,7 +267,7 @@ fn a_download_is_given_to_the_remote_store_and_another_machine_gets_it_there() {
     // Offline a folder still serves.
     let mut bench = Bench::new();
     with_remote(&mut bench, shared.path(), false);
-    bench.context.offline = true;
+    bench.context.work.offline = true;
     builder::download::fetch(&bench.context, &request).unwrap();
 }
 

@@ -197,7 +197,7 @@ fn a_clash_has_one_winner_whatever_the_threads_and_the_order() {
     let mut results = Vec::new();
     for (jobs, swapped) in [(1, false), (8, false), (8, true)] {
         let mut bench = Bench::new();
-        bench.context.jobs = jobs;
+        bench.context.work.jobs = jobs;
         let (one, other) = (bench.unpack(&one).unwrap(), bench.unpack(&other).unwrap());
         let mut wheels = [
             WheelToInstall { wheel: &one, request: InstallRequest::new(false) },

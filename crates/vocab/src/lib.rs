@@ -19,6 +19,7 @@ mod event;
 mod fault;
 mod file_name;
 pub mod foreign_text;
+mod in_parallel;
 mod manifest;
 mod platform_key;
 mod store_address;
@@ -27,6 +28,7 @@ mod tree_layout;
 mod tree_path;
 mod unencrypted;
 mod version_string;
+mod work;
 
 pub use artifact_name::{ArtifactFormat, ArtifactName, ArtifactNameError};
 pub use digest::{Digest, DigestError, DigestReader, DigestWriter};
@@ -34,6 +36,7 @@ pub use distribution_name::{DistributionName, DistributionNameError};
 pub use event::{Event, PlatformEvent, Tell, TransferId};
 pub use fault::{Exit, Fault};
 pub use file_name::{FileName, FileNameError};
+pub use in_parallel::{first_then_parallel, in_parallel};
 pub use manifest::{
     Artifact, BaseRecord, BuildWarning, CopiedFile, Distribution, EmulatedImports, FileClash, MANIFEST_FORMAT,
     Manifest, NativeFiles, NativeSummary, NativeWarning, Origin, Outcome, Part, RuleRecord, Tools,
@@ -45,3 +48,4 @@ pub use tree_layout::{ModuleFolder, TreeLayout};
 pub use tree_path::{TreePath, TreePathError};
 pub use unencrypted::unencrypted_host;
 pub use version_string::{PythonVersion, VersionString, VersionStringError};
+pub use work::{Environment, Listener, Work};

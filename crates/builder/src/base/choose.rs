@@ -50,6 +50,7 @@ pub fn choose(context: &Context, request: &BaseRequest) -> Result<BaseChoice, Ba
                     origin,
                     asked: Vec::new(),
                     supply,
+                    go_modules: request.go_modules.clone(),
                 };
                 if exact {
                     return Ok(BaseChoice { asked, ..choice });

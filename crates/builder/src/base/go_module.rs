@@ -6,6 +6,7 @@
 //! cache has to be trusted.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -37,6 +38,12 @@ struct Known {
     versions: Option<String>,
     /// By version of the module.
     verified: BTreeMap<String, Arc<go_zip::ModuleZip>>,
+}
+
+impl fmt::Debug for GoModules {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("GoModules").finish_non_exhaustive()
+    }
 }
 
 impl GoModules {
@@ -88,7 +95,8 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
     let Some(release) = pinned.into_iter().find(|release| release.python == python) else {
         return Answer::Lacks(format!("has no {}", request.python.series()));
     };
-    let available = is_here(context, &release, request.platform).map_or_else(|| is_listed(context, &release), Ok);
+    let available =
+        is_here(context, &release, request.platform).map_or_else(|| is_listed(context, request, &release), Ok);
     match available {
         Ok(()) => Answer::Has {
             version: release.python,
@@ -105,7 +113,7 @@ fn is_here(context: &Context, release: &Release, platform: PlatformKey) -> Optio
 }
 
 /// Whether the user's module proxy (offline: Go's own cache) has it; the reason if not.
-fn is_listed(context: &Context, release: &Release) -> std::result::Result<(), String> {
+fn is_listed(context: &Context, request: &BaseRequest, release: &Release) -> std::result::Result<(), String> {
     let place = format!("go list {MODULE}");
     if !context.offline
         && let Some(reason) = recall_unreachable(context, &place)
@@ -118,7 +126,7 @@ fn is_listed(context: &Context, release: &Release) -> std::result::Result<(), St
             .map(drop)
             .map_err(|_| "the build is offline and Go's module cache does not have it".to_owned());
     }
-    let mut known = context.go_modules.known();
+    let mut known = request.go_modules.known();
     let listed = match &known.versions {
         Some(versions) => Ok(versions.clone()),
         None => go(context, &["list", "-m", "-versions", MODULE], Some(LIST_LIMIT)),
@@ -196,8 +204,12 @@ fn whole_message(error: &dyn std::error::Error) -> String {
 }
 
 /// The module's file, whose content has the expected checksum.
-fn verified(context: &Context, version: &str, expected: &Digest) -> Result<Arc<go_zip::ModuleZip>> {
-    let mut known = context.go_modules.known();
+fn verified(
+    context: &Context,
+    modules: &GoModules,
+    (version, expected): (&str, &Digest),
+) -> Result<Arc<go_zip::ModuleZip>> {
+    let mut known = modules.known();
     if let Some(module) = known.verified.get(version) {
         return Ok(Arc::clone(module));
     }
@@ -220,12 +232,12 @@ fn verified(context: &Context, version: &str, expected: &Digest) -> Result<Arc<g
 /// Fetches the module and lays its tree for the platform out in the empty folder `tree`, with pip.
 pub(super) fn unpack(
     context: &Context,
-    version: &str,
-    expected: &Digest,
+    modules: &GoModules,
+    release: (&str, &Digest),
     layout: TreeLayout,
     tree: &std::path::Path,
 ) -> Result<CopiedLinks> {
-    let module = verified(context, version, expected)?;
+    let module = verified(context, modules, release)?;
     let links = go_tree::unpack(&module, &format!("python/internal/data/{}/", go_platform(layout.platform)), tree)?;
     let files = go_tree::files(&module, "pip/internal/data/")?;
     // The module was made from an installed pip: its scripts point into a folder of the machine it was made on.

@@ -133,7 +133,7 @@ fn make(context: &Context, choice: &BaseChoice, place: &Path) -> Result<()> {
             (unpack::unpack(context, &archive, tree)?, BuildPaths::standalone())
         }
         Supply::GoModule { version, sum } => {
-            (go_module::unpack(context, version, sum, layout, tree)?, BuildPaths::standalone())
+            (go_module::unpack(context, &choice.go_modules, (version, sum), layout, tree)?, BuildPaths::standalone())
         }
         Supply::System(python) => {
             system::copy(context, python, layout, tree)?;

@@ -1,13 +1,14 @@
 //! What is asked for, and what was found.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use config_merger::{ArchiveSource, BaseSource};
+use config_merger::{ArchiveSource, BaseSource, Config};
 use vocab::{BaseRecord, Digest, PlatformKey, PythonVersion};
 
+use super::go_module::GoModules;
 use super::standalone::ReleaseTable;
-use crate::context::Environment;
+use vocab::Environment;
 use vocab::TreeLayout;
 
 /// One base interpreter to find.
@@ -28,9 +29,37 @@ pub struct BaseRequest {
     pub table: Option<ReleaseTable>,
     /// Whether another patch release of the same minor version may take the place of an unavailable one.
     pub allow_stand_in: bool,
+    /// Shared by the requests of one command.
+    pub go_modules: GoModules,
 }
 
 impl BaseRequest {
+    /// What all platforms of a runtime ask for; each puts its own key in. `folder` is the version's, from which
+    /// relative paths of archives are read; `mirror` is the command line's.
+    pub fn of(
+        config: &Config,
+        folder: &Path,
+        environment: &Environment,
+        mirror: Option<String>,
+        allow_stand_in: bool,
+    ) -> Self {
+        let mut archives = config.python.archives.clone();
+        for archive in archives.values_mut().filter(|it| it.url.starts_with("./") || it.url.starts_with("../")) {
+            archive.url = folder.join(&archive.url).display().to_string();
+        }
+        Self {
+            python: config.version.python(),
+            platform: PlatformKey::LinuxX64,
+            sources: config.python.sources.clone(),
+            tag: config.python.tag.clone(),
+            archives,
+            mirror: Self::mirror_of(mirror, environment),
+            table: None,
+            allow_stand_in,
+            go_modules: GoModules::default(),
+        }
+    }
+
     /// The mirror by precedence: the command line, then `PYDIST_PYTHON_MIRROR`, then `UV_PYTHON_INSTALL_MIRROR`.
     pub fn mirror_of(option: Option<String>, environment: &Environment) -> Option<String> {
         let from_environment = |name| environment.text(name).map(str::to_owned);
@@ -55,6 +84,8 @@ pub struct BaseChoice {
     /// What each source that was asked had to say, in the order of asking.
     pub asked: Vec<(BaseSource, String)>,
     pub supply: Supply,
+    /// The request's.
+    pub go_modules: GoModules,
 }
 
 /// How to get it.

@@ -11,7 +11,7 @@ use web::{Client, Limits, Pace, Proxies};
 
 use super::HostCredentials;
 use super::credentials::Keyring;
-use crate::context::Environment;
+use vocab::Environment;
 
 /// Plain data.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use config_merger::{Config, LoadOptions, Loaded, Repository, RequirementSource};
 use vocab::{Digest, DistributionName, Fault, PlatformKey, RuleRecord, VersionString};
 
-use crate::base::{BaseChoice, BaseError, BaseTree};
+use crate::base::{BaseChoice, BaseError, BaseRequest, BaseTree};
 use crate::host_python::HostPython;
 use crate::options::BuildOptions;
 use crate::plan::{Plan, PlannedBase};
@@ -123,7 +123,8 @@ pub fn prepare(
         states.push(state);
     }
 
-    let base_request = base_choices::request(context, &config, &folder, options);
+    let base_request =
+        BaseRequest::of(&config, &folder, &context.environment, options.python_mirror.clone(), options.allow_stand_in);
     let host = Arc::new(HostPython::new(&base_request).ok_or(PrepareError::NoHost)?);
     let choices =
         steps.run(context, "choose the interpreter", || base_choices::choose(context, &base_request, platforms));

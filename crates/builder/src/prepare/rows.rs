@@ -10,7 +10,6 @@ use vocab::{DistributionName, Fault, Outcome, PlatformKey, RuleRecord};
 
 use crate::base::{self, BaseChoice, BaseError, BaseTree};
 use crate::host_python::HostPython;
-use crate::in_parallel::in_parallel;
 use crate::options::BuildOptions;
 use crate::registries::{self, Pages, Refusal};
 use crate::resolve::{
@@ -19,6 +18,7 @@ use crate::resolve::{
 };
 use crate::steps::Steps;
 use crate::{Context, uv_settings};
+use vocab::in_parallel;
 
 /// Where a file was when it was last resolved.
 pub const URL_FACT: &str = "url";

@@ -13,8 +13,8 @@ use vocab::{DistributionName, PythonVersion};
 use super::page::{Page, is_flat};
 use crate::Context;
 use crate::download::{self, DownloadErrorKind};
-use crate::in_parallel::in_parallel;
 use crate::resolve::{UnreachableRegistry, Uv, without_credentials, without_versions};
+use vocab::in_parallel;
 
 /// No index describes one distribution in more.
 const LARGEST_PAGE: u64 = 128 << 20;

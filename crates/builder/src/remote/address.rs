@@ -8,8 +8,8 @@ use vocab::{BucketAddress, Exit, Fault, StoreAddress, StoreAddressError};
 
 use super::profile::Profile;
 use super::{BucketStore, FolderStore, Remote, RemoteStore};
-use crate::context::Environment;
 use crate::download::Downloader;
+use vocab::Environment;
 
 /// What the user said about it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rusty_s3::Credentials;
 
-use crate::context::Environment;
+use vocab::Environment;
 
 /// What an address with `profile=` takes from it.
 #[derive(Clone, Default)]

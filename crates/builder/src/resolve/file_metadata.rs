@@ -20,9 +20,9 @@ use super::pylock::{Answer, AnswerSource};
 use super::{Search, without_credentials};
 use crate::Context;
 use crate::download;
-use crate::in_parallel::in_parallel;
 use crate::registries::{Registry, Standing};
 use crate::wheel::WheelMetadata;
+use vocab::in_parallel;
 
 const FACT: &str = "file-metadata";
 

@@ -9,8 +9,8 @@ use vocab::Digest;
 use super::uv::{Question, Uv, UvError};
 use super::{LockedDistribution, Request, Shelf, Target, pylock};
 use crate::Context;
-use crate::in_parallel::in_parallel;
 use crate::registries::{Pages, Registry, Standing};
+use vocab::in_parallel;
 
 const FACT: &str = "nearest-wheels";
 

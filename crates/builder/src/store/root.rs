@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use vocab::Os;
 
-use crate::context::Environment;
+use vocab::Environment;
 
 /// `option` is the command line's `--store-dir`; then PYDIST_STORE; then [`default_root`]. `None` when the
 /// environment names no home at all.

@@ -5,18 +5,16 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use builder::Context;
-use builder::base::GoModules;
-use builder::base::{BaseRequest, BaseTree, Release, ReleaseTable};
-use builder::context::Environment;
+use builder::base::{BaseRequest, BaseTree, GoModules, Release, ReleaseTable};
 use builder::download::{DownloadSettings, Downloader};
 use builder::store::Store;
 use config_merger::BaseSource;
 use testkit::WheelBuilder;
 use vocab::{Digest, Event, PlatformKey, PythonVersion};
+use vocab::{Environment, Work};
 
 /// An empty folder of this name, kept after the test for a look.
 pub fn folder(name: &str) -> PathBuf {
@@ -56,13 +54,12 @@ impl Bench {
         let context = Context {
             store: Store::at(folder.join("store")),
             downloader: Downloader::new(settings),
-            environment,
-            jobs: 2,
-            offline: false,
-            timeout: None,
-            go_modules: GoModules::default(),
-            cancelled: Arc::new(AtomicBool::new(false)),
-            listener: Arc::new(move |event| heard.lock().unwrap().push(event)),
+            work: Work {
+                environment,
+                offline: false,
+                listener: Arc::new(move |event| heard.lock().unwrap().push(event)),
+                ..Work::quiet()
+            },
         };
         Self { context, events }
     }
@@ -94,6 +91,7 @@ pub fn request(python: &str, sources: &[BaseSource]) -> BaseRequest {
         mirror: None,
         table: None,
         allow_stand_in: true,
+        go_modules: GoModules::default(),
     }
 }
 

@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use builder::Context;
-use builder::base::GoModules;
-use builder::context::Environment;
 use builder::download::Downloader;
 use builder::store::Store;
 use vocab::Event;
+use vocab::{Environment, Work};
 
 /// A context whose store is below `folder`, and the events it was told.
 pub fn context(folder: &Path, timeout: Option<Duration>) -> (Context, Arc<Mutex<Vec<Event>>>) {
@@ -18,13 +17,12 @@ pub fn context(folder: &Path, timeout: Option<Duration>) -> (Context, Arc<Mutex<
     let context = Context {
         store: Store::at(folder.join("store")),
         downloader: Downloader::default(),
-        environment: Environment::new(std::env::vars_os()),
-        jobs: 2,
-        offline: true,
-        timeout,
-        go_modules: GoModules::default(),
-        cancelled: Arc::default(),
-        listener: Arc::new(move |event| told.lock().unwrap().push(event)),
+        work: Work {
+            environment: Environment::new(std::env::vars_os()),
+            timeout,
+            listener: Arc::new(move |event| told.lock().unwrap().push(event)),
+            ..Work::quiet()
+        },
     };
     (context, events)
 }

@@ -1,29 +1,20 @@
 //! What the tests of running programs share.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use builder::Context;
-use builder::base::GoModules;
-use builder::context::Environment;
 use builder::download::Downloader;
 use builder::store::Store;
+use vocab::{Environment, Work};
 
 /// Offline, with the place of a store below `folder`, hearing nothing.
 pub fn context(folder: &Path, environment: Environment) -> Context {
     Context {
         store: Store::at(folder.join("store")),
         downloader: Downloader::default(),
-        environment,
-        jobs: 1,
-        offline: true,
-        timeout: None,
-        go_modules: GoModules::default(),
-        cancelled: Arc::new(AtomicBool::new(false)),
-        listener: Arc::new(|_| {}),
+        work: Work { environment, jobs: 1, ..Work::quiet() },
     }
 }
 

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use builder::Context;
-use builder::base::GoModules;
 use builder::download::{DownloadSettings, Downloader, FetchRequest};
 use builder::store::{Scrutiny, Store};
 use builder::wheel::{
@@ -16,6 +15,7 @@ use builder::wheel::{
 use builder::windows_launcher::WindowsLaunchers;
 use testkit::FixtureFile;
 use vocab::TreeLayout;
+use vocab::Work;
 use vocab::{Digest, Event, PlatformKey};
 
 pub const LINUX: TreeLayout = layout(PlatformKey::LinuxX64);
@@ -107,13 +107,12 @@ fn context(store: &Path, settings: DownloadSettings, events: &Arc<Mutex<Vec<Even
     Context {
         store: Store::open(store.to_owned()).unwrap(),
         downloader: Downloader::new(settings),
-        environment: builder::context::Environment::default(),
-        jobs: 4,
-        offline: false,
-        timeout: None,
-        go_modules: GoModules::default(),
-        cancelled: Arc::default(),
-        listener: Arc::new(move |event| events.lock().unwrap().push(event)),
+        work: Work {
+            jobs: 4,
+            offline: false,
+            listener: Arc::new(move |event| events.lock().unwrap().push(event)),
+            ..Work::quiet()
+        },
     }
 }
 
