@@ -36,7 +36,6 @@ pub mod plan;
 pub mod plan_matrix;
 pub mod prefix_folder;
 pub mod prepare;
-pub mod process;
 pub mod registries;
 pub mod remote;
 pub mod resolve;

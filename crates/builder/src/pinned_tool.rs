@@ -6,8 +6,8 @@ use std::io;
 use std::path::Path;
 
 use crate::Context;
-use crate::process::{self, Invocation, ProcessError};
 use crate::said::{shortened, words_of};
+use process::{Invocation, ProcessError};
 
 /// What may be installed: nothing else than a file with one of these digests.
 #[derive(Clone, Debug, PartialEq, Eq)]

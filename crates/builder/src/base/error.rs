@@ -8,8 +8,8 @@ use config_merger::BaseSource;
 use vocab::{Exit, Fault, PlatformKey, PythonVersion};
 
 use crate::download::DownloadError;
-use crate::process::ProcessError;
 use crate::store::StoreError;
+use process::ProcessError;
 
 #[derive(Debug, thiserror::Error)]
 #[error("no base interpreter Python {python} for {platform}")]

@@ -23,7 +23,7 @@ use super::provide::{identity, is_present};
 use super::request::{BaseRequest, Supply};
 use super::{go_tree, go_zip, pip};
 use crate::Context;
-use crate::process::{Invocation, run};
+use process::{Invocation, run};
 use vocab::TreeLayout;
 
 /// What one command has learned of the module, so that its platforms ask once and verify once. Clones share it.

@@ -16,7 +16,7 @@ use super::disk::entries;
 use super::elf::is_elf;
 use super::request::{BaseRequest, Supply, SystemPython};
 use crate::Context;
-use crate::process::{Invocation, run};
+use process::{Invocation, run};
 use vocab::Environment;
 
 pub(super) use super::system_copy::{content_digest, copy};

@@ -23,7 +23,7 @@ use super::pip;
 use super::request::SystemPython;
 use super::system_files::{is_optional, taken};
 use crate::Context;
-use crate::process::{Invocation, run};
+use process::{Invocation, run};
 use vocab::TreeLayout;
 
 /// One file or link of the installation.

@@ -6,7 +6,7 @@ use vocab::PlatformKey;
 
 use super::request::BaseTree;
 use crate::Context;
-use crate::process::{Invocation, run};
+use process::{Invocation, run};
 
 const KIND: &str = "base-trial";
 const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 3600);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::wine::WinePrefix;
 use super::{Emulator, EmulatorError, Programs};
 use crate::Context;
-use crate::process::Invocation;
+use process::Invocation;
 
 /// Dropped, it ends whatever still runs in it.
 pub struct Machine<'a> {

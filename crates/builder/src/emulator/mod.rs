@@ -15,8 +15,8 @@ use std::time::Duration;
 use vocab::{Exit, Fault, PlatformKey};
 
 use crate::Context;
-use crate::process::{self, Invocation, ProcessError};
 use crate::store::StoreError;
+use process::{Invocation, ProcessError};
 
 pub use gap::{gap_in, with_cause};
 pub use machine::Machine;

@@ -14,8 +14,8 @@ use vocab::Digest;
 
 use super::{EmulatorError, code_text};
 use crate::Context;
-use crate::process::{self, Invocation};
 use crate::store::{EntryKind, LockOutcome};
+use process::Invocation;
 
 const SET_UP_LIMIT: Duration = Duration::from_secs(600);
 const END_LIMIT: Duration = Duration::from_secs(30);

@@ -16,10 +16,10 @@ use vocab::{DistributionName, Exit, Fault, PlatformKey};
 use super::{Shelf, Target, hints};
 use crate::Context;
 use crate::pinned_tool::{self, PinnedTool, SetUpError};
-use crate::process::{self, Invocation, ProcessError};
 use crate::said::{shortened, words_of};
 use crate::store::EntryKind;
 use crate::uv_settings::{self, Handover};
+use process::{Invocation, ProcessError};
 
 /// The pinned version: another one may resolve differently.
 pub const UV_VERSION: &str = "0.13.9";

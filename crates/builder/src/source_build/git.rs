@@ -8,8 +8,8 @@ use url::Url;
 use vocab::{Exit, Fault, TreePath};
 
 use crate::Context;
-use crate::process::{self, Finished, Invocation, ProcessError};
 use crate::work_tree::WorkTree;
+use process::{Finished, Invocation, ProcessError};
 
 /// A repository whose address has been checked.
 #[derive(Clone, Debug)]

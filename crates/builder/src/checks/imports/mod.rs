@@ -26,7 +26,7 @@ use crate::Context;
 use crate::checks::native_files::NativeFault;
 use crate::checks::whitelist::Whitelist;
 use crate::emulator::{Emulator, EmulatorError};
-use crate::process::ProcessError;
+use process::ProcessError;
 use vocab::TreeLayout;
 
 use kept::Kept;

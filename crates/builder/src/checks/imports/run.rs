@@ -16,7 +16,7 @@ use super::order::{Order, package_of};
 use super::{IMPORT_LIMIT, ImportCheck, ImportCheckErrorKind, opened};
 use crate::Context;
 use crate::emulator::{Machine, gap_in, with_cause};
-use crate::process::{self, Invocation};
+use process::Invocation;
 
 /// By module, the files that it may be imported from, below the prefix.
 pub type ModuleFiles<'a> = BTreeMap<&'a str, BTreeSet<String>>;

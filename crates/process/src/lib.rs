@@ -18,9 +18,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use process_wrap::std::{ChildWrapper, CommandWrap};
-use vocab::{Event, Exit, Fault};
+use vocab::{Event, Exit, Fault, Work};
 
-use crate::Context;
 use capture::{Capture, Said, Stream, listen};
 use orphans::Mark;
 
@@ -44,9 +43,9 @@ pub struct Invocation {
     pub arguments: Vec<OsString>,
     /// The working directory.
     pub folder: PathBuf,
-    /// Set on top of the environment in the context.
+    /// Set on top of the environment of the work.
     pub environment: Vec<(OsString, OsString)>,
-    /// Start from an empty environment instead of the one in the context (on Windows `SystemRoot` stays, without
+    /// Start from an empty environment instead of that of the work (on Windows `SystemRoot` stays, without
     /// which programs cannot load system libraries).
     pub clear_environment: bool,
     /// `None` is without limit.
@@ -204,24 +203,24 @@ impl Fault for ProcessError {
 }
 
 /// Runs it to its end. A program that ends with another code than 0 is no error here.
-pub fn run(context: &Context, invocation: &Invocation) -> Result<Finished, ProcessError> {
-    run_watched(context, invocation, None)
+pub fn run(work: &Work, invocation: &Invocation) -> Result<Finished, ProcessError> {
+    run_watched(work, invocation, None)
 }
 
 /// As [`run`], and hands each line of output or errors on as it comes, in the order of each stream. Bytes that
 /// are not UTF-8 are replaced; blank lines are left out.
 pub fn run_streaming(
-    context: &Context,
+    work: &Work,
     invocation: &Invocation,
     on_line: &mut dyn FnMut(&str),
 ) -> Result<Finished, ProcessError> {
-    run_watched(context, invocation, Some(on_line))
+    run_watched(work, invocation, Some(on_line))
 }
 
 /// As [`run`], and tells each line as [`Event::Output`] of `program`, up to 4 MiB and then how many bytes more
 /// there were.
-pub fn run_telling(context: &Context, invocation: &Invocation, program: &str) -> Result<Finished, ProcessError> {
-    let output = |line: String| context.tell(Event::Output { program: program.to_owned(), line });
+pub fn run_telling(work: &Work, invocation: &Invocation, program: &str) -> Result<Finished, ProcessError> {
+    let output = |line: String| work.tell(Event::Output { program: program.to_owned(), line });
     let (mut told, mut untold) = (0, 0);
     let mut tell = |line: &str| {
         if told < MOST_TOLD {
@@ -231,7 +230,7 @@ pub fn run_telling(context: &Context, invocation: &Invocation, program: &str) ->
             untold += line.len();
         }
     };
-    let finished = run_watched(context, invocation, Some(&mut tell));
+    let finished = run_watched(work, invocation, Some(&mut tell));
     if untold > 0 {
         output(format!("… {untold} bytes more were said …"));
     }
@@ -239,7 +238,7 @@ pub fn run_telling(context: &Context, invocation: &Invocation, program: &str) ->
 }
 
 fn run_watched(
-    context: &Context,
+    work: &Work,
     invocation: &Invocation,
     on_line: Option<&mut dyn FnMut(&str)>,
 ) -> Result<Finished, ProcessError> {
@@ -247,11 +246,11 @@ fn run_watched(
     let output_failed = |error| failed(ProcessErrorKind::Output(error));
 
     let mut capture = Capture::new(invocation.log.as_deref(), on_line).map_err(output_failed)?;
-    let is_stopped = || context.is_cancelled() && !invocation.when_cancelled;
+    let is_stopped = || work.is_cancelled() && !invocation.when_cancelled;
     if is_stopped() {
         return Err(failed(ProcessErrorKind::Cancelled));
     }
-    let (mut tree, said) = start(context, invocation).map_err(failed)?;
+    let (mut tree, said) = start(work, invocation).map_err(failed)?;
     let mut open_streams = 2;
     let ended = attend(&is_stopped, invocation.timeout, &mut tree, &said, &mut |said| {
         hear(said, &mut capture, &mut open_streams)
@@ -362,8 +361,8 @@ impl Drop for Tree {
     }
 }
 
-fn start(context: &Context, invocation: &Invocation) -> Result<(Tree, Receiver<Said>), ProcessErrorKind> {
-    let mut command = command(context, invocation);
+fn start(work: &Work, invocation: &Invocation) -> Result<(Tree, Receiver<Said>), ProcessErrorKind> {
+    let mut command = command(work, invocation);
     let mut mark = if invocation.daemons_stay { Mark::of_those_that_stay() } else { Mark::new() };
     mark.put_on(&mut command);
     let mut command = CommandWrap::from(command);
@@ -394,10 +393,10 @@ fn start(context: &Context, invocation: &Invocation) -> Result<(Tree, Receiver<S
     Ok((tree, said))
 }
 
-fn command(context: &Context, invocation: &Invocation) -> Command {
+fn command(work: &Work, invocation: &Invocation) -> Command {
     let mut command = Command::new(&invocation.program);
     command.args(&invocation.arguments).current_dir(&invocation.folder).env_clear();
-    for (name, value) in context.environment.iter() {
+    for (name, value) in work.environment.iter() {
         let kept = !invocation.clear_environment || (cfg!(windows) && name.eq_ignore_ascii_case("SystemRoot"));
         if kept {
             command.env(name, value);

@@ -2,8 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 #![allow(clippy::exit, reason = "the program that is run ends with a code of its own")]
 
-mod process_support;
-
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -13,10 +11,10 @@ use std::thread;
 use std::time::Duration;
 use std::{env, fs};
 
-use builder::Context;
-use builder::process::{self, Invocation, ProcessErrorKind};
-use process_support::eventually;
-use vocab::Environment;
+use process::{Invocation, ProcessErrorKind};
+use vocab::{Environment, Work};
+
+use crate::support::{self, eventually};
 
 /// Says which part of a test this program plays when it is started again.
 const ROLE: &str = "PYDIST_TEST_ROLE";
@@ -25,12 +23,18 @@ fn role() -> Option<String> {
     env::var(ROLE).ok()
 }
 
-fn context(folder: &Path) -> Context {
-    process_support::context(folder, Environment::new(env::vars_os()))
+fn work() -> Work {
+    support::work(Environment::new(env::vars_os()))
+}
+
+/// As the whole program knows the test.
+fn exact(test: &str) -> String {
+    format!("everywhere::{test}")
 }
 
 fn this_program(test: &str, role: &str, folder: &Path) -> Invocation {
-    let words = ["--exact", test, "--nocapture", "--quiet"];
+    let test = exact(test);
+    let words = ["--exact", &test, "--nocapture", "--quiet"];
     Invocation::new(env::current_exe().unwrap(), folder).args(words).env(ROLE, role)
 }
 
@@ -41,7 +45,7 @@ fn family(test: &str, role: &str) -> ! {
     fs::rename(format!("{role}.new"), role).unwrap();
     if role == "parent" {
         let mut child = Command::new(env::current_exe().unwrap());
-        child.args(["--exact", test, "--nocapture"]).env(ROLE, "child").stdin(Stdio::null());
+        child.args(["--exact", &exact(test), "--nocapture"]).env(ROLE, "child").stdin(Stdio::null());
         drop(child.spawn().unwrap());
     }
     loop {
@@ -78,7 +82,7 @@ fn at_the_time_limit_a_program_ends_with_what_it_started() {
     let folder = tempfile::tempdir().unwrap();
     // Long enough for both to be there, also in an emulator.
     let invocation = this_program(TEST, "parent", folder.path()).timeout(Some(Duration::from_secs(10)));
-    let error = process::run(&context(folder.path()), &invocation).unwrap_err();
+    let error = process::run(&work(), &invocation).unwrap_err();
     assert!(matches!(error.kind, ProcessErrorKind::TimedOut { .. }), "{error:?}");
     assert_all_end(members(folder.path()));
 }
@@ -90,11 +94,11 @@ fn an_interrupted_build_ends_a_program_with_what_it_started() {
         family(TEST, &role);
     }
     let folder = tempfile::tempdir().unwrap();
-    let context = context(folder.path());
+    let work = work();
     let error = thread::scope(|scope| {
-        let run = scope.spawn(|| process::run(&context, &this_program(TEST, "parent", folder.path())));
+        let run = scope.spawn(|| process::run(&work, &this_program(TEST, "parent", folder.path())));
         let members = members(folder.path());
-        context.cancelled.store(true, Ordering::Relaxed);
+        work.cancelled.store(true, Ordering::Relaxed);
         assert_all_end(members);
         run.join().unwrap().unwrap_err()
     });
@@ -108,7 +112,7 @@ fn a_killed_builder_takes_a_program_with_it_and_what_that_started() {
     match role().as_deref() {
         Some("builder") => {
             let folder = env::current_dir().unwrap();
-            let outcome = process::run(&context(&folder), &this_program(TEST, "parent", &folder));
+            let outcome = process::run(&work(), &this_program(TEST, "parent", &folder));
             panic!("the program should never end: {outcome:?}");
         }
         Some(role) => family(TEST, role),
@@ -116,7 +120,7 @@ fn a_killed_builder_takes_a_program_with_it_and_what_that_started() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", TEST]).env(ROLE, "builder").current_dir(folder.path());
+    command.args(["--exact", &exact(TEST)]).env(ROLE, "builder").current_dir(folder.path());
     let mut builder = command.spawn().unwrap();
     let members = members(folder.path());
     builder.kill().unwrap();
@@ -131,14 +135,14 @@ fn a_program_that_ends_at_the_interrupt_of_a_build_is_not_at_fault() {
         std::process::exit(7);
     }
     let folder = tempfile::tempdir().unwrap();
-    let context = context(folder.path());
+    let work = work();
     let program = this_program("a_program_that_ends_at_the_interrupt_of_a_build_is_not_at_fault", "any", folder.path());
-    assert_eq!(process::run(&context, &program).unwrap().code, Some(7));
-    context.cancelled.store(true, Ordering::Relaxed);
-    let error = process::run(&context, &program).unwrap_err();
+    assert_eq!(process::run(&work, &program).unwrap().code, Some(7));
+    work.cancelled.store(true, Ordering::Relaxed);
+    let error = process::run(&work, &program).unwrap_err();
     assert!(matches!(error.kind, ProcessErrorKind::Cancelled), "{error:?}");
     let after = Invocation { when_cancelled: true, ..program };
-    assert_eq!(process::run(&context, &after).unwrap().code, Some(7));
+    assert_eq!(process::run(&work, &after).unwrap().code, Some(7));
 }
 
 /// What is neither UTF-8 nor of the console's own letters must not end a build. Lines may end as Windows ends them.
@@ -157,7 +161,7 @@ fn output_arrives_whole_and_input_too_whatever_its_encoding() {
     let mut program = this_program(test, "any", folder.path());
     program.stdin = "倉庫\n".into();
     let mut lines = Vec::new();
-    let finished = process::run_streaming(&context(folder.path()), &program, &mut |line| lines.push(line.to_owned()));
+    let finished = process::run_streaming(&work(), &program, &mut |line| lines.push(line.to_owned()));
     let finished = finished.unwrap();
     assert!(finished.succeeded());
     let text = finished.stdout_text();
@@ -168,8 +172,8 @@ fn output_arrives_whole_and_input_too_whatever_its_encoding() {
 #[test]
 fn a_program_or_folder_that_is_missing_is_told_apart() {
     let folder = tempfile::tempdir().unwrap();
-    let context = context(folder.path());
-    let run = |program: PathBuf, at: PathBuf| process::run(&context, &Invocation::new(program, at)).unwrap_err().kind;
+    let work = work();
+    let run = |program: PathBuf, at: PathBuf| process::run(&work, &Invocation::new(program, at)).unwrap_err().kind;
     let missing = run("no-such-program-of-ours".into(), folder.path().to_owned());
     assert!(matches!(missing, ProcessErrorKind::Missing), "{missing:?}");
     let nowhere = run(env::current_exe().unwrap(), folder.path().join("absent"));

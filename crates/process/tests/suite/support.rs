@@ -1,21 +1,13 @@
 //! What the tests of running programs share.
 
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use builder::Context;
-use builder::download::Downloader;
-use builder::store::Store;
 use vocab::{Environment, Work};
 
-/// Offline, with the place of a store below `folder`, hearing nothing.
-pub fn context(folder: &Path, environment: Environment) -> Context {
-    Context {
-        store: Store::at(folder.join("store")),
-        downloader: Downloader::default(),
-        work: Work { environment, jobs: 1, ..Work::quiet() },
-    }
+/// Offline, hearing nothing.
+pub fn work(environment: Environment) -> Work {
+    Work { environment, jobs: 1, ..Work::quiet() }
 }
 
 /// Long enough also in an emulator. Less than the minute after which a test program that was started says that it takes

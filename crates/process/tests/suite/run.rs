@@ -1,7 +1,4 @@
 //! Programs are run to their end, heard whole, and ended with everything they started.
-#![cfg(unix)]
-
-mod process_support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,16 +9,15 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use builder::Context;
-use builder::process::{self, Invocation, ProcessErrorKind};
-use process_support::eventually;
-use vocab::Environment;
-use vocab::{Event, Fault};
+use process::{Invocation, ProcessErrorKind};
+use vocab::{Environment, Event, Fault, Work};
 
-fn context(folder: &Path) -> Context {
+use crate::support::{self, eventually};
+
+fn work() -> Work {
     let path = std::env::var_os("PATH").expect("tests need a PATH");
     let environment = Environment::new([("PATH".into(), path), ("FROM_CONTEXT".into(), "kept".into())]);
-    process_support::context(folder, environment)
+    support::work(environment)
 }
 
 fn shell(folder: &Path, script: &str) -> Invocation {
@@ -54,7 +50,7 @@ fn family_members(folder: &Path) -> Vec<String> {
 fn p13_at_the_time_limit_children_and_grandchildren_are_killed() {
     let folder = tempfile::tempdir().unwrap();
     let invocation = family(folder.path()).timeout(Some(Duration::from_secs(1)));
-    let error = process::run(&context(folder.path()), &invocation).unwrap_err();
+    let error = process::run(&work(), &invocation).unwrap_err();
     assert!(matches!(error.kind, ProcessErrorKind::TimedOut { .. }), "{error:?}");
     assert_eq!(error.code(), "E_PROGRAM_TIMEOUT");
     for process in family_members(folder.path()) {
@@ -65,10 +61,10 @@ fn p13_at_the_time_limit_children_and_grandchildren_are_killed() {
 #[test]
 fn an_interrupted_build_ends_its_programs_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let context = context(folder.path());
-    let cancelled = Arc::clone(&context.cancelled);
+    let work = work();
+    let cancelled = Arc::clone(&work.cancelled);
     let outcome = thread::scope(|scope| {
-        let run = scope.spawn(|| process::run(&context, &family(folder.path())));
+        let run = scope.spawn(|| process::run(&work, &family(folder.path())));
         let members = family_members(folder.path());
         cancelled.store(true, Ordering::Relaxed);
         let outcome = run.join().unwrap();
@@ -85,7 +81,7 @@ fn a_program_leaves_nothing_running_behind() {
     let folder = tempfile::tempdir().unwrap();
     // The background child holds the output pipe open for longer than `eventually` waits; it must not be waited for.
     let started = Instant::now();
-    let finished = process::run(&context(folder.path()), &shell(folder.path(), "sleep 1000 & echo $!")).unwrap();
+    let finished = process::run(&work(), &shell(folder.path(), "sleep 1000 & echo $!")).unwrap();
     assert!(finished.succeeded());
     assert!(started.elapsed() < Duration::from_secs(500));
     let process = finished.stdout_text().trim().to_owned();
@@ -116,10 +112,10 @@ fn attack_12_a_daemon_ends_with_the_program_that_started_it() {
     let other = folder.path().join("other");
     let script = format!("{DAEMON}; until [ -e go ]; do :; done");
     let invocation = shell(folder.path(), &script).arg("sh").arg(&other);
-    let context = context(folder.path());
+    let work = work();
     let go = Go(folder.path().join("go"));
     thread::scope(|scope| {
-        let run = scope.spawn(|| process::run(&context, &invocation));
+        let run = scope.spawn(|| process::run(&work, &invocation));
         // However the rest ends: the other one runs until it is let go.
         let go = go;
         eventually("the other daemon", || other.is_file());
@@ -127,7 +123,7 @@ fn attack_12_a_daemon_ends_with_the_program_that_started_it() {
             let place = folder.path().join("mine");
             let script = format!("{start}sh -c '{}' sh \"$1\"", DAEMON.replace('\'', r"'\''"));
             let invocation = shell(folder.path(), &script).arg("sh").arg(&place);
-            assert!(process::run(&context, &invocation).unwrap().succeeded());
+            assert!(process::run(&work, &invocation).unwrap().succeeded());
             let mine = fs::read_to_string(&place).unwrap();
             eventually("the end of the daemon", || !is_alive(mine.trim()));
             fs::remove_file(&place).unwrap();
@@ -147,7 +143,7 @@ fn both_streams_are_read_at_once_however_much_is_said() {
     let script = "head -c 20000000 /dev/zero >&2; head -c 3000000 /dev/zero; echo end >&2";
     let mut invocation = shell(folder.path(), script);
     invocation.log = Some(folder.path().join("logs/deep/build.log"));
-    let finished = process::run(&context(folder.path()), &invocation).unwrap();
+    let finished = process::run(&work(), &invocation).unwrap();
     assert_eq!(finished.stdout.len(), 3_000_000);
     assert_eq!((finished.stderr.len(), finished.left_out), (8 << 20, 20_000_004 - (8 << 20)));
     assert!(finished.stderr.ends_with(b"end\n"));
@@ -157,7 +153,7 @@ fn both_streams_are_read_at_once_however_much_is_said() {
 #[test]
 fn output_that_is_not_utf_8_arrives_unchanged() {
     let folder = tempfile::tempdir().unwrap();
-    let finished = process::run(&context(folder.path()), &shell(folder.path(), r"printf 'a\377b'")).unwrap();
+    let finished = process::run(&work(), &shell(folder.path(), r"printf 'a\377b'")).unwrap();
     assert_eq!(finished.stdout, b"a\xffb");
     assert_eq!(finished.stdout_text(), "a\u{fffd}b");
 }
@@ -167,11 +163,11 @@ fn input_is_written_and_a_program_may_ignore_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut invocation = shell(folder.path(), "wc -c");
     invocation.stdin = vec![b'x'; 1_000_000];
-    let finished = process::run(&context(folder.path()), &invocation).unwrap();
+    let finished = process::run(&work(), &invocation).unwrap();
     assert_eq!(finished.stdout_text().trim(), "1000000");
 
     invocation.arguments[1] = "exit 7".into();
-    assert_eq!(process::run(&context(folder.path()), &invocation).unwrap().code, Some(7));
+    assert_eq!(process::run(&work(), &invocation).unwrap().code, Some(7));
 }
 
 #[test]
@@ -179,7 +175,7 @@ fn the_environment_is_the_contexts_and_not_that_of_this_process() {
     let folder = tempfile::tempdir().unwrap();
     let script = r#"echo "${FROM_CONTEXT-none} ${OWN-none} ${CARGO_MANIFEST_DIR-none}""#;
     let mut invocation = shell(folder.path(), script).env("OWN", "set");
-    let said = |invocation: &Invocation| process::run(&context(folder.path()), invocation).unwrap().stdout_text();
+    let said = |invocation: &Invocation| process::run(&work(), invocation).unwrap().stdout_text();
     assert_eq!(said(&invocation), "kept set none\n");
     invocation.clear_environment = true;
     assert_eq!(said(&invocation), "none set none\n");
@@ -189,7 +185,7 @@ fn the_environment_is_the_contexts_and_not_that_of_this_process() {
 fn a_program_cannot_ask_questions_on_the_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let script = "if (: < /dev/tty) 2>/dev/null; then echo terminal; else echo none; fi";
-    let finished = process::run(&context(folder.path()), &shell(folder.path(), script)).unwrap();
+    let finished = process::run(&work(), &shell(folder.path(), script)).unwrap();
     assert_eq!(finished.stdout_text(), "none\n");
 }
 
@@ -212,7 +208,7 @@ fn what_cannot_be_started_says_why() {
     ];
     for (program, working_folder, cause) in cases {
         let invocation = Invocation::new(&program, working_folder);
-        let error = process::run(&context(folder.path()), &invocation).unwrap_err();
+        let error = process::run(&work(), &invocation).unwrap_err();
         assert!(error.kind.to_string().contains(cause), "for {program:?}: {}", error.kind);
     }
 }
@@ -222,15 +218,15 @@ fn attack_13_of_very_many_lines_the_first_are_told_and_how_much_more_there_was()
     let folder = tempfile::tempdir().unwrap();
     let told = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&told);
-    let mut context = context(folder.path());
-    context.work.listener = Arc::new(move |event| {
+    let mut work = work();
+    work.listener = Arc::new(move |event| {
         if let Event::Output { line, .. } = event {
             heard.lock().unwrap().push(line);
         }
     });
     // 10 MB in lines of 1000 bytes.
     let script = "line=$(head -c 999 /dev/zero | tr '\\0' x); yes $line | head -n 10000";
-    process::run_telling(&context, &shell(folder.path(), script), "yes").unwrap();
+    process::run_telling(&work, &shell(folder.path(), script), "yes").unwrap();
     let told = told.lock().unwrap();
     let (last, lines) = told.split_last().unwrap();
     assert!(lines.len() < 5000 && lines.iter().all(|line| line.len() == 999), "{} lines", lines.len());
@@ -241,14 +237,14 @@ fn attack_13_of_very_many_lines_the_first_are_told_and_how_much_more_there_was()
 fn lines_are_told_while_the_program_runs() {
     let folder = tempfile::tempdir().unwrap();
     let told = Arc::new(Mutex::new(Vec::new()));
-    let mut context = context(folder.path());
+    let mut work = work();
     let listener_told = Arc::clone(&told);
-    context.work.listener = Arc::new(move |event| listener_told.lock().unwrap().push(event));
+    work.listener = Arc::new(move |event| listener_told.lock().unwrap().push(event));
     // The program waits for what only its first line, once told, brings about.
     let script = "echo first; while [ ! -e go ]; do sleep 0.01; done; printf last";
     let go = folder.path().join("go");
     thread::scope(|scope| {
-        scope.spawn(|| process::run_telling(&context, &shell(folder.path(), script), "demo").unwrap());
+        scope.spawn(|| process::run_telling(&work, &shell(folder.path(), script), "demo").unwrap());
         eventually("the first line", || told.lock().unwrap().len() == 1);
         fs::write(&go, "").unwrap();
     });
