@@ -27,6 +27,7 @@
 // What is packed.
 mod entry;
 mod identity;
+mod remove_tree;
 mod scan;
 
 // Names, and entries together.
@@ -110,6 +111,7 @@ pub use pack::{DEFAULT_MTIME, PackOptions, Packed, PackedFile, cache_parts, join
 pub use pack_error::{PackError, PackErrorKind};
 pub use part_cache::{NoCache, PART_FORMAT, PartCache, check_part, part_key};
 pub use regular_file::open_regular;
+pub use remove_tree::remove_tree;
 pub use scan::{ScanError, ScanErrorKind, scan};
 pub use seek_table::{FrameSize, read_seek_table};
 pub use verify::{VerifyError, VerifyErrorKind, belong_together, verify};

@@ -12,9 +12,9 @@ use archive::{ManifestError, PackOptions, Packed, PackedFile, PartCache, PartSou
 use serde::{Deserialize, Serialize};
 use vocab::{Artifact, ArtifactFormat, ArtifactName, Digest, Fault, Manifest, PlatformKey};
 
-use crate::Context;
-use crate::part_store::PartStore;
-use crate::store::{EntryKind, Store};
+use store::Context;
+use store::PartStore;
+use store::{EntryKind, Store};
 
 /// How and where artifacts are written.
 #[derive(Clone, Debug)]

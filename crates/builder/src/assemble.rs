@@ -11,13 +11,13 @@ use rayon::prelude::*;
 use serde_json::json;
 use vocab::{CopiedFile, Digest, Exit, Fault, Origin, TreePath};
 
-use crate::Context;
 use crate::base::{BaseTree, FileTable};
 use crate::copy_files::{self, CopyOperation};
 use crate::gather::Gathered;
 use crate::steps::Steps;
 use crate::wheel::{self, Destination, InstallRequest, InstalledAll, LinkMethod, WheelToInstall};
 use crate::windows_launcher::WindowsLaunchers;
+use store::Context;
 
 /// The folder of wheels in a `wheelhouse` layout.
 pub const WHEELHOUSE: &str = "packages";

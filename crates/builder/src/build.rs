@@ -22,11 +22,12 @@ use crate::options::BuildOptions;
 use crate::overlay::Overlay;
 use crate::prefix_folder::PrefixFolder;
 use crate::prepare::{self, Preparation, Prepared};
-use crate::remote::Remote;
 use crate::steps::Steps;
 use crate::verify::{self, Verification};
 use crate::warnings::{self, Warnings};
-use crate::{Context, disk_space, for_target, test_run};
+use crate::{disk_space, for_target, test_run};
+use store::Context;
+use store::remote::Remote;
 
 /// How a build ended well.
 #[derive(Clone, Debug)]

@@ -8,18 +8,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use builder::build::{Cell, Ending, Report, Run};
-use builder::download::{DownloadSettings, Downloader};
 use builder::options::BuildOptions;
 use builder::plan::Plan;
 use builder::plan_matrix::plan_matrix;
 use builder::prepare::Preparation;
-use builder::remote::RemoteSettings;
 use builder::resolve::MissingRule;
-use builder::store::{self, Scrutiny, Store};
-use builder::{Context, summary};
+use builder::summary;
 use cli::{Printer, Table};
 use config_merger::{LoadOptions, Repository};
 use serde_json::json;
+use store::Context;
+use store::download::{DownloadSettings, Downloader};
+use store::remote::RemoteSettings;
+use store::{self, Scrutiny, Store};
 use vocab::{ArtifactFormat, Event, Exit, Fault, PlatformKey, VersionString};
 use vocab::{Environment, Work};
 
@@ -373,7 +374,7 @@ impl Session<'_> {
             read_only: arguments.remote_store_read_only || in_environment,
             strict: arguments.strict,
         };
-        let remote = builder::remote::open(&settings, self.environment, downloader, arguments.offline)?;
+        let remote = store::remote::open(&settings, self.environment, downloader, arguments.offline)?;
         Ok(match remote {
             Some(remote) => store.with_remote(remote),
             None => {
@@ -395,7 +396,7 @@ impl Session<'_> {
                 let additional = &loaded.config.registries.additional;
                 settings
                     .credentials
-                    .extend(additional.iter().filter_map(|url| builder::download::HostCredentials::of_url(url)));
+                    .extend(additional.iter().filter_map(|url| store::download::HostCredentials::of_url(url)));
             }
         }
         settings

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use vocab::{ArtifactFormat, Digest, Exit, Fault};
 
-use crate::Context;
 use crate::prepare::Preparation;
 use crate::resolve::LockedSource;
+use store::Context;
 
 /// Wheels unpack to twice to four times their size; those with much data, such as CUDA's, to less.
 const UNPACKED: u64 = 3;

@@ -12,13 +12,13 @@ use vocab::{
     NativeSummary, Outcome, RuleRecord, Tools, TreePath,
 };
 
-use crate::Context;
 use crate::assemble::Assembled;
 use crate::base::{BaseTree, FileTable};
 use crate::gather::Gathered;
 use crate::plan::Action;
 use crate::prepare::Prepared;
 use crate::resolve::UV_VERSION;
+use store::Context;
 
 /// The manifest inside the prefix, at its root.
 pub const INNER_MANIFEST: &str = "pydist.json";

@@ -3,13 +3,13 @@
 
 use vocab::{Fault, PlatformKey, TreePath};
 
-use crate::Context;
 use crate::assemble::Assembled;
 use crate::base::BaseTree;
 use crate::checks::names::{LONG_PATH, NameFault, check_names};
 use crate::gather::Gathered;
 use crate::prepare::Prepared;
 use crate::windows_launcher::WindowsLaunchers;
+use store::Context;
 
 /// Those with which the wheels' scripts become programs; `None` where there is nothing to do for them.
 pub(crate) fn launchers(

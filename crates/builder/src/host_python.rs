@@ -7,8 +7,8 @@ use std::sync::Mutex;
 
 use vocab::PlatformKey;
 
-use crate::Context;
 use crate::base::{self, BaseError, BaseRequest, BaseTree};
+use store::Context;
 
 /// Looked for when it is first needed, and then kept.
 #[derive(Debug)]

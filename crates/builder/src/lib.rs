@@ -2,7 +2,7 @@
 //! has no wheel, install, copy, check, pack.
 //!
 //! Reading order: [`plan`] decides everything before the first download and can be printed; [`build`] acts.
-//! What acts gets a [`Context`]: the store, the downloader, where events go, and the limits to keep.
+//! What acts gets a [`Context`](store::Context): the store, the downloader, where events go, and the limits to keep.
 
 mod artifacts;
 pub mod assemble;
@@ -14,11 +14,9 @@ pub mod checks;
 pub mod clean;
 pub mod compare;
 pub mod consistency;
-pub mod context;
 pub mod copy_files;
 pub mod descriptor;
 mod disk_space;
-pub mod download;
 pub mod emulator;
 pub mod finish;
 mod for_target;
@@ -30,20 +28,17 @@ mod nothing_left;
 pub mod options;
 pub mod outdated;
 mod overlay;
-pub mod part_store;
 pub mod pinned_tool;
 pub mod plan;
 pub mod plan_matrix;
 pub mod prefix_folder;
 pub mod prepare;
 pub mod registries;
-pub mod remote;
 pub mod resolve;
 pub mod resolver_python;
 mod said;
 pub mod source_build;
 pub mod steps;
-pub mod store;
 pub mod summary;
 pub mod system_libraries;
 pub mod test_run;
@@ -57,5 +52,3 @@ pub mod warnings;
 pub mod wheel;
 pub mod windows_launcher;
 pub mod work_tree;
-
-pub use context::Context;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use config_merger::Repository;
 use vocab::{Exit, Fault, VersionString};
 
-use crate::prefix_folder::remove_tree;
+use archive::remove_tree;
 
 /// A configuration that takes everything from `shared-config.json`.
 const EMPTY_CONFIG: &str = "{\n  \"$schema\": \"../schemas/config.schema.json\"\n}\n";

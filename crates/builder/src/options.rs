@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use vocab::ArtifactFormat;
 
 use crate::resolve::MissingRule;
-use crate::store::Scrutiny;
+use store::Scrutiny;
 
 #[derive(Clone, Debug)]
 pub struct BuildOptions {

@@ -14,7 +14,8 @@ use vocab::{DistributionName, Fault, PlatformKey, PythonVersion, VersionString};
 use crate::base::ReleaseTable;
 use crate::registries::{self, Pages};
 use crate::resolve::{self, Lock, MissingRule, PlatformLock, Request, ResolveError, Settings, Uv};
-use crate::{Context, resolver_python};
+use crate::resolver_python;
+use store::Context;
 use vocab::in_parallel;
 
 /// Of one version.

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use config_merger::Layout;
 use vocab::Fault;
 
-use crate::Context;
 use crate::assemble::{self, Assembled, Pieces};
 use crate::for_target;
-use crate::prefix_folder::{PrefixFolder, remove_tree};
+use crate::prefix_folder::PrefixFolder;
 use crate::steps::Steps;
+use archive::remove_tree;
+use store::Context;
 
 /// Removed when dropped; what a killed build left is removed by the next.
 pub(crate) struct Overlay {

@@ -5,9 +5,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::Context;
 use crate::said::{shortened, words_of};
 use process::{Invocation, ProcessError};
+use store::Context;
 
 /// What may be installed: nothing else than a file with one of these digests.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use config_merger::{Config, Repository};
 use vocab::{Exit, Fault};
 
-use crate::Context;
 use crate::base::BaseRequest;
 use crate::host_python::HostPython;
 use crate::resolve::Uv;
+use store::Context;
 
 #[derive(Debug, thiserror::Error)]
 #[error("this machine is none of the five platforms")]

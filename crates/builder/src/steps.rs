@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use vocab::Event;
 
-use crate::Context;
+use store::Context;
 
 #[derive(Debug, Default)]
 pub struct Steps {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use builder::Context;
-use builder::download::{DownloadSettings, Downloader};
-use builder::store::Store;
 use builder::upkeep::{self, Info, PruneRules, Pruned, Verified};
 use cli::{Printer, Table};
+use store::Context;
+use store::Store;
+use store::download::{DownloadSettings, Downloader};
 use vocab::{Environment, Work};
 use vocab::{Exit, Fault};
 

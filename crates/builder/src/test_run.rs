@@ -7,11 +7,11 @@ use archive::{Entry, PackOptions, PartSource};
 use config_merger::Repository;
 use vocab::{ArtifactName, Exit, Fault, PlatformKey, VersionString};
 
-use crate::Context;
 use crate::artifacts::level_of;
 use crate::options::BuildOptions;
-use crate::part_store::PartStore;
 use crate::prefix_folder::PrefixFolder;
+use store::Context;
+use store::PartStore;
 
 const STUB: &str = "This is no runtime: it was made with TEST_RUN=true, to try out the steps around the build.\n";
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 use url::Url;
 
-use crate::Context;
+use store::Context;
 use vocab::Environment;
 
 pub use handover::Handover;

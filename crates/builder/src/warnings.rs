@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use vocab::{BuildWarning, Event, Exit, Fault};
 
-use crate::Context;
+use store::Context;
 
 /// Warnings about the runtime itself, the same in every run that has it.
 const OF_RUNTIME: [&str; 7] = [

@@ -20,8 +20,8 @@ use vocab::{Digest, Exit, Fault, TreeLayout, TreePath};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
-use crate::Context;
 use crate::pinned_tool::{self, PinnedTool, SetUpError};
+use store::Context;
 
 /// Starts `python.exe` and keeps its terminal.
 const CONSOLE: (&str, &str) = ("t64.exe", "81a618f21cb87db9076134e70388b6e9cb7c2106739011b6a51772d22cae06b7");
@@ -84,7 +84,7 @@ impl WindowsLaunchers {
         }
         let name = format!("{}-{}", DISTLIB.name, DISTLIB.version);
         let folder = context.store.tool(&name);
-        context.store.mark_used(crate::store::EntryKind::Tools, &name);
+        context.store.mark_used(store::EntryKind::Tools, &name);
         if Self::in_folder(&folder.join("distlib")).is_none() {
             let python = python()?;
             pinned_tool::set_up(context, &python, &DISTLIB, &folder).map_err(|kind| LauncherError { kind })?;

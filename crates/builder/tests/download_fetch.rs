@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use builder::download::{DownloadSettings, FetchRequest, HostCredentials, Pace, fetch, fetch_all, fetch_bytes, probe};
+use store::download::{DownloadSettings, FetchRequest, HostCredentials, Pace, fetch, fetch_all, fetch_bytes, probe};
 use testkit::{HttpServer, Mishap};
 use vocab::{Digest, Event, Exit, Fault};
 use wheel_support::{Bench, request, settings, told};

@@ -7,8 +7,8 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use builder::store::Store;
 use serde_json::json;
+use store::Store;
 use support::{Bench, PYTHON, assert_says, builder_requests, host, rich_bench, rich_packages};
 use testkit::{FixtureFile, FixtureIndex, WheelBuilder};
 use vocab::PlatformKey;
@@ -50,7 +50,7 @@ fn a_locked_build_needs_no_network_when_the_store_has_everything() {
 
     // What the store lacks is an error that says so.
     let demo = &first.manifest().distributions[1];
-    fs::remove_file(builder::store::Store::at(bench.path("store")).blob(&demo.sha256)).unwrap();
+    fs::remove_file(store::Store::at(bench.path("store")).blob(&demo.sha256)).unwrap();
     bench.run(&["clean", PYTHON]);
     let run = bench.fail(&["--locked", "--offline"], 1);
     assert_says(&run.told(), &["tool", "offline"]);

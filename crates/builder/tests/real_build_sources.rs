@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use builder::store::Store;
 use serde_json::{Value, json};
+use store::Store;
 use support::{Bench, PYTHON, assert_says, builder_requests, host, output};
 use testkit::{FixtureFile, FixtureIndex, GitRepository, HttpServer, RecordFault, SdistBuilder, WheelBuilder};
 use vocab::{Origin, PlatformKey};

@@ -10,12 +10,12 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use builder::Context;
-use builder::download::Downloader;
 use builder::source_build::{
     BuiltWheel, SourceBuild, SourceBuildError, SourceBuildErrorKind, SourceInput, build_wheel, resolve_commit,
 };
-use builder::store::Store;
+use store::Context;
+use store::Store;
+use store::download::Downloader;
 use testkit::{FixtureFile, FixtureIndex, GitRepository, SdistBuilder, Stumble, WheelBuilder};
 use vocab::TreeLayout;
 use vocab::{Digest, Fault, PlatformKey, PythonVersion, SystemVersion};
@@ -303,7 +303,7 @@ fn case_field_offline_source_build_the_store_has_what_a_build_requires() {
     let own: Vec<_> = std::env::vars_os().filter(|(name, _)| name != "HOME" && name != "UV_CACHE_DIR").collect();
     let home = bench.folder.path().join("home");
     bench.context.work.environment = Environment::new(own.into_iter().chain([("HOME".into(), home.into_os_string())]));
-    builder::prefix_folder::remove_tree(&bench.context.store.root().join("built")).unwrap();
+    archive::remove_tree(&bench.context.store.root().join("built")).unwrap();
     bench.context.work.offline = true;
     let wheel = offline(&bench).unwrap();
     assert!(!wheel.cached);

@@ -207,7 +207,7 @@ fn what_is_damaged_in_the_store_is_named_and_made_good() {
     let reference = digest(&good(build_in(&bench, &store, &[], &[])));
     let one = wheel("one").sha256();
     let sdist = SdistBuilder::new("made", "1.0").build().sha256();
-    let blob = |digest: &vocab::Digest| builder::store::Store::at(store.clone()).blob(digest);
+    let blob = |digest: &vocab::Digest| store::Store::at(store.clone()).blob(digest);
     let unpacked = store.join("wheels").join(one.to_string());
     type Harm<'a> = Box<dyn Fn() + 'a>;
     let leave_byte_code = || {
@@ -310,7 +310,7 @@ fn prune_and_info_of_a_real_store() {
     fs::remove_file(store.join("bases")).unwrap();
     let pruned = command(&["prune", "--max-size", "0"]);
     assert_eq!(pruned["remaining"], 0, "{pruned}");
-    assert_eq!(builder::upkeep::entries(&builder::store::Store::at(store.clone())).unwrap(), []);
+    assert_eq!(builder::upkeep::entries(&store::Store::at(store.clone())).unwrap(), []);
     // What the prefix shares with the store is still the prefix's.
     assert!(bench.has("one") || bench.site_packages().join("one/data0.bin").is_file());
     fs::remove_dir_all(store.join("bases")).unwrap_or_default();

@@ -7,9 +7,9 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 
-use builder::download::{DownloadSettings, Downloader};
-use builder::remote::{FolderStore, Placed, Remote, RemoteErrorKind, RemoteSettings, RemoteStore, open};
-use builder::store::Store;
+use store::Store;
+use store::download::{DownloadSettings, Downloader};
+use store::remote::{FolderStore, Placed, Remote, RemoteErrorKind, RemoteSettings, RemoteStore, open};
 use testkit::{HttpServer, Mishap, S3Server};
 use vocab::Environment;
 use vocab::{Digest, Event};
@@ -259,7 +259,7 @@ fn a_download_is_given_to_the_remote_store_and_another_machine_gets_it_there() {
     for _ in 0..2 {
         let mut bench = Bench::new();
         with_remote(&mut bench, shared.path(), false);
-        let blob = builder::download::fetch(&bench.context, &request).unwrap();
+        let blob = store::download::fetch(&bench.context, &request).unwrap();
         assert_eq!(fs::read(blob).unwrap(), b"content");
         assert_eq!(warnings(&bench), Vec::<String>::new());
     }
@@ -268,7 +268,7 @@ fn a_download_is_given_to_the_remote_store_and_another_machine_gets_it_there() {
     let mut bench = Bench::new();
     with_remote(&mut bench, shared.path(), false);
     bench.context.work.offline = true;
-    builder::download::fetch(&bench.context, &request).unwrap();
+    store::download::fetch(&bench.context, &request).unwrap();
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn a_damaged_object_is_refused_by_name_and_the_file_comes_from_its_source() {
     for strict in [false, true] {
         let mut bench = Bench::new();
         with_remote(&mut bench, shared.path(), strict);
-        let blob = builder::download::fetch(&bench.context, &request).unwrap();
+        let blob = store::download::fetch(&bench.context, &request).unwrap();
         assert_eq!(fs::read(blob).unwrap(), b"content");
         assert_eq!(fs::read(&object).unwrap(), b"CONTENT", "objects are never changed");
         let outcome = bench.context.store.remote().unwrap().outcome();
@@ -309,7 +309,7 @@ fn a_remote_store_that_fails_is_told_once_and_left_alone() {
     with_remote(&mut bench, &place, false);
     for (number, name) in (0..).zip(["/a.whl", "/b.whl", "/c.whl"]) {
         server.put(name, vec![number; 5]);
-        builder::download::fetch(&bench.context, &wheel_support::request(&server.url(name), &[number; 5])).unwrap();
+        store::download::fetch(&bench.context, &wheel_support::request(&server.url(name), &[number; 5])).unwrap();
     }
     let warnings = warnings(&bench);
     assert!(warnings.len() == 1 && warnings[0].contains("place"), "{warnings:?}");

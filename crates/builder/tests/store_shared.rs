@@ -5,8 +5,8 @@ mod wheel_support;
 use std::fs;
 use std::time::{Duration, SystemTime};
 
-use builder::store::{BlobState, LockOutcome, Published, Store};
 use serde_json::json;
+use store::{BlobState, LockOutcome, Published, Store};
 use vocab::Digest;
 use wheel_support::Bench;
 

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use archive::PackOptions;
-use builder::store::{EntryKind, Store};
 use builder::upkeep::{PruneRules, prune, verify};
+use store::{EntryKind, Store};
 use testkit::WheelBuilder;
 use vocab::{Digest, Fault as _};
 use wheel_support::Bench;
@@ -116,7 +116,7 @@ fn verify_names_and_removes_what_is_not_what_it_was() {
         });
         put(&store.built(&key).join(&wheel.file_name), &wheel.bytes);
         put(&store.built(&key).join("built.json"), record.to_string());
-        let parts = builder::part_store::PartStore::new(&bench.context);
+        let parts = store::PartStore::new(&bench.context);
         let entry = archive::Entry::bytes("a".parse().unwrap(), *b"content");
         let part = archive::PartSource { identity: Some(key), ..archive::PartSource::new("a", vec![entry]) };
         archive::pack(&bench.path("x.tar.zst"), &[part], &PackOptions::default(), &parts).unwrap();
@@ -369,7 +369,7 @@ fn attack_1_sweep_prune_verify_and_clean_remove_only_what_bears_our_names_and_no
     drop(Store::open(store.root().to_owned()).unwrap());
     assert_kept("the sweep");
     let context = Bench::new().context;
-    let context = builder::Context { store: store.clone(), ..context };
+    let context = store::Context { store: store.clone(), ..context };
     assert_eq!(verify(&context, false).unwrap().damaged, []);
     assert_kept("verify");
     let everything = PruneRules { max_size: Some(0), older_than: Some(Duration::ZERO), ..PruneRules::default() };

@@ -7,7 +7,7 @@ mod wheel_support;
 use std::fs;
 use std::io::{Cursor, Write as _};
 
-use builder::store::Scrutiny;
+use store::Scrutiny;
 use testkit::{FixtureFile, RecordFault, WheelBuilder};
 use vocab::{Digest, Exit, Fault};
 use wheel_support::{Bench, told};

@@ -10,10 +10,10 @@ use std::path::Path;
 #[cfg(unix)]
 use std::process::Command;
 
-use builder::store::Scrutiny;
 use builder::wheel::{Destination, InstallRequest, InstalledAll, WheelToInstall, install, install_all};
 use proptest::prelude::*;
 use serde_json::json;
+use store::Scrutiny;
 use testkit::{FixtureFile, WheelBuilder};
 use vocab::{Digest, Fault, TreePath};
 use wheel_support::{Bench, LINUX, WINDOWS, destination, files_below, launchers, told};

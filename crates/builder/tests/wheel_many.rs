@@ -6,9 +6,9 @@ mod wheel_support;
 
 use std::process::Command;
 
-use builder::store::Scrutiny;
 use builder::wheel::{WheelBlob, unpack_all};
 use rustix::process::{Resource, Rlimit, setrlimit};
+use store::Scrutiny;
 use testkit::WheelBuilder;
 use wheel_support::Bench;
 

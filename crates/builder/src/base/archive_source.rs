@@ -8,7 +8,7 @@ use url::Url;
 use super::choose::Answer;
 use super::provide::{identity, is_present};
 use super::request::{BaseRequest, Supply};
-use crate::Context;
+use store::Context;
 
 pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
     let Some(archive) = request.archives.get(&request.platform) else {

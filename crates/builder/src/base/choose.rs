@@ -12,7 +12,7 @@ use vocab::PythonVersion;
 use super::error::{BaseError, BaseErrorKind};
 use super::request::{BaseChoice, BaseRequest, Supply};
 use super::{archive_source, go_module, standalone, system};
-use crate::Context;
+use store::Context;
 
 /// What a source has to say.
 pub(super) enum Answer {

@@ -7,9 +7,9 @@ use archive::{ExtractError, ExtractErrorKind};
 use config_merger::BaseSource;
 use vocab::{Exit, Fault, PlatformKey, PythonVersion};
 
-use crate::download::DownloadError;
-use crate::store::StoreError;
 use process::ProcessError;
+use store::StoreError;
+use store::download::DownloadError;
 
 #[derive(Debug, thiserror::Error)]
 #[error("no base interpreter Python {python} for {platform}")]

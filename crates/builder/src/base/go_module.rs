@@ -22,8 +22,8 @@ use super::probe::{recall_unreachable, remember_unreachable};
 use super::provide::{identity, is_present};
 use super::request::{BaseRequest, Supply};
 use super::{go_tree, go_zip, pip};
-use crate::Context;
 use process::{Invocation, run};
+use store::Context;
 use vocab::TreeLayout;
 
 /// What one command has learned of the module, so that its platforms ask once and verify once. Clones share it.

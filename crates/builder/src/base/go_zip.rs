@@ -12,7 +12,7 @@ use zip::ZipArchive;
 
 use super::disk::{Result, at};
 use super::error::BaseErrorKind;
-use crate::Context;
+use store::Context;
 
 /// Reads `h1:` and base64, the spelling of `go.sum`.
 pub(super) fn parse_sum(text: &str) -> Option<Digest> {

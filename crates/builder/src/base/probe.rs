@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::Context;
-use crate::download::head_status;
+use store::Context;
+use store::download::head_status;
 
 const UNREACHABLE_FOR: Duration = Duration::from_secs(600);
 const KIND: &str = "unreachable";

@@ -11,9 +11,9 @@ use super::file_table::FileTable;
 use super::normalise::{BuildPaths, normalise};
 use super::request::{BaseChoice, BaseTree, Supply};
 use super::{content, elf, go_module, system, trial, unpack};
-use crate::Context;
-use crate::download::{FetchRequest, fetch};
-use crate::store::{EntryKind, LockOutcome, Scrutiny};
+use store::Context;
+use store::download::{FetchRequest, fetch};
+use store::{EntryKind, LockOutcome, Scrutiny};
 use vocab::TreeLayout;
 
 /// Gets the tree, or finds it in the store, in which case nothing is downloaded or started.

@@ -12,7 +12,7 @@ use super::mirror::Mirror;
 use super::probe::{Probe, probe};
 use super::provide::{identity, is_present};
 use super::request::{BaseRequest, Supply};
-use crate::Context;
+use store::Context;
 
 /// Which file has which Python for which platform. Source: uv's recorded metadata of upstream's releases; one row
 /// for each version and platform, the newest release that has it.

@@ -15,8 +15,8 @@ use super::choose::{Answer, nearest_stand_in};
 use super::disk::entries;
 use super::elf::is_elf;
 use super::request::{BaseRequest, Supply, SystemPython};
-use crate::Context;
 use process::{Invocation, run};
+use store::Context;
 use vocab::Environment;
 
 pub(super) use super::system_copy::{content_digest, copy};

@@ -22,8 +22,8 @@ use super::libraries::{Collected, Native, collect};
 use super::pip;
 use super::request::SystemPython;
 use super::system_files::{is_optional, taken};
-use crate::Context;
 use process::{Invocation, run};
+use store::Context;
 use vocab::TreeLayout;
 
 /// One file or link of the installation.

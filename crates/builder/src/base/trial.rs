@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use vocab::PlatformKey;
 
 use super::request::BaseTree;
-use crate::Context;
 use process::{Invocation, run};
+use store::Context;
 
 const KIND: &str = "base-trial";
 const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 3600);

@@ -6,7 +6,7 @@ use archive::{ExtractOptions, TopFolder};
 
 use super::disk::{CopiedLinks, Result};
 use super::error::BaseErrorKind;
-use crate::Context;
+use store::Context;
 
 /// `archive` has one folder at its top, as python-build-standalone's `python/`; its content comes to be in `tree`,
 /// which is empty. The digest was checked when it was fetched. Gives the links that this system does not make.

@@ -12,11 +12,11 @@ use config_merger::{LoadOptions, Repository};
 use jiff::civil::Date;
 use vocab::{Event, Fault, PlatformKey, VersionString};
 
-use crate::Context;
 use crate::checks::Whitelist;
 use crate::descriptor::Descriptor;
 use crate::matrix::{Cell, Need, Published, fresh_rows, need};
 use crate::resolve::{self, Lock, LockError, LockErrorKind, PlatformLock, Request};
+use store::Context;
 
 pub use survey::{Surveyed, SurveyedPlatform};
 

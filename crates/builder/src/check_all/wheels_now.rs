@@ -7,12 +7,12 @@ use config_merger::{Repository, RequirementSource};
 use vocab::{DistributionName, Fault, Outcome};
 
 use super::{Checked, Surveyed, SurveyedPlatform};
-use crate::Context;
 use crate::registries::{self, Pages};
 use crate::resolve::{
     self, Answer, AnswerSource, MissingRule, Question, ResolveError, ResolveErrorKind, Settings, Uv, UvError,
 };
 use crate::resolver_python;
+use store::Context;
 
 pub(super) fn remark(context: &Context, repository: &Repository, surveyed: &[Surveyed], checked: &mut Checked) {
     for version in surveyed {

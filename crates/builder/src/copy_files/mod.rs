@@ -18,7 +18,7 @@ use config_merger::CopyTarget;
 use rayon::prelude::*;
 use vocab::{CopiedFile, Digest, TreeLayout, TreePath};
 
-use crate::Context;
+use store::Context;
 
 pub use error::{CopyError, CopyErrorKind};
 use source::{Links, SourceEntry, SourceKind};

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::wine::WinePrefix;
 use super::{Emulator, EmulatorError, Programs};
-use crate::Context;
 use process::Invocation;
+use store::Context;
 
 /// Dropped, it ends whatever still runs in it.
 pub struct Machine<'a> {

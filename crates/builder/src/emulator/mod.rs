@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use vocab::{Exit, Fault, PlatformKey};
 
-use crate::Context;
-use crate::store::StoreError;
 use process::{Invocation, ProcessError};
+use store::Context;
+use store::StoreError;
 
 pub use gap::{gap_in, with_cause};
 pub use machine::Machine;

@@ -13,9 +13,9 @@ use std::time::Duration;
 use vocab::Digest;
 
 use super::{EmulatorError, code_text};
-use crate::Context;
-use crate::store::{EntryKind, LockOutcome};
 use process::Invocation;
+use store::Context;
+use store::{EntryKind, LockOutcome};
 
 const SET_UP_LIMIT: Duration = Duration::from_secs(600);
 const END_LIMIT: Duration = Duration::from_secs(30);

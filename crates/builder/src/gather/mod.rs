@@ -11,16 +11,17 @@ use vocab::{Digest, DistributionName, Exit, Fault, Origin, RuleRecord, TreePath}
 
 use self::workshop::Workshop;
 use crate::base::BaseTree;
-use crate::download::{self, FetchRequest};
+use crate::nothing_left;
 use crate::options::BuildOptions;
 use crate::prepare::{Prepared, URL_FACT};
 use crate::registries::{self, Pages};
 use crate::resolve::{self, LockedDistribution, LockedSource, Uv};
 use crate::source_build::BuiltWheel;
 use crate::steps::Steps;
-use crate::store::{BlobState, EntryKind, Scrutiny, StoreError};
 use crate::wheel::{self, RemarkKind, UnpackError, UnpackErrorKind, UnpackedWheel, WheelBlob, WheelFileName};
-use crate::{Context, nothing_left};
+use store::Context;
+use store::download::{self, FetchRequest};
+use store::{BlobState, EntryKind, Scrutiny, StoreError};
 
 /// With `parallelDownloads`. More than a handful gains nothing and annoys servers.
 const DOWNLOADS_AT_ONCE: usize = 6;

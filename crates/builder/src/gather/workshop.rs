@@ -11,13 +11,13 @@ use config_merger::BuildSettings;
 use vocab::{Exit, Fault, Outcome, PlatformKey, RuleRecord, SystemVersion};
 
 use super::unchanged;
-use crate::Context;
 use crate::base::BaseTree;
 use crate::prepare::Prepared;
 use crate::registries::{self, Pages};
 use crate::resolve::{LockedDistribution, LockedSource, MissingRule, Uv};
 use crate::source_build::{self, BuiltWheel, SourceBuild, SourceBuildError, SourceInput};
 use crate::uv_settings;
+use store::Context;
 
 /// A source that is not pure Python, or does not show here whether it is.
 #[derive(Debug, thiserror::Error)]

@@ -2,8 +2,8 @@
 
 use vocab::PlatformKey;
 
-use crate::Context;
 use crate::base::{self, BaseChoice, BaseError, BaseRequest};
+use store::Context;
 use vocab::first_then_parallel;
 
 /// In the order of `platforms`. A source that does not answer is waited for once.

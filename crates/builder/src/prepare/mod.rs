@@ -22,7 +22,8 @@ use crate::options::BuildOptions;
 use crate::plan::{Plan, PlannedBase};
 use crate::resolve::{self, Lock, Overlap, PlatformLock, Request};
 use crate::steps::Steps;
-use crate::{Context, nothing_left, version_check};
+use crate::{nothing_left, version_check};
+use store::Context;
 
 pub use error::PrepareError;
 use rows::PlatformRows;

@@ -7,8 +7,8 @@
 
 use vocab::{Outcome, PlatformKey, RuleRecord};
 
-use crate::Context;
 use crate::resolve::{self, Lock, LockedDistribution, LockedSource, PlatformLock, Request};
+use store::Context;
 
 /// One record for each row that has to be left to a native runner.
 pub fn needed(context: &Context, request: &Request, rows: &PlatformLock, lock: &Lock) -> Vec<RuleRecord> {

@@ -17,7 +17,8 @@ use crate::resolve::{
     UnreachableRegistry, Uv,
 };
 use crate::steps::Steps;
-use crate::{Context, uv_settings};
+use crate::uv_settings;
+use store::Context;
 use vocab::in_parallel;
 
 /// Where a file was when it was last resolved.

@@ -6,11 +6,11 @@ use vocab::{Outcome, PlatformKey, RuleRecord};
 
 use super::error::PrepareError;
 use super::rows::PlatformRows;
-use crate::Context;
 use crate::base::{BaseChoice, BaseError};
 use crate::options::BuildOptions;
 use crate::registries::Refusal;
 use crate::resolve::{MissingRule, Overlap, UnreachableRegistry};
+use store::Context;
 
 /// A loud line: nobody should take one for the other by accident.
 pub fn stand_ins(context: &Context, choices: &[Result<BaseChoice, BaseError>]) {

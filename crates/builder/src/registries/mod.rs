@@ -15,9 +15,9 @@ pub use page::{Page, PageFile};
 pub(crate) use pages::PAGE_LIFETIME;
 pub use pages::{Pages, Refusal, Registry, Standing};
 
-use crate::Context;
-use crate::download;
 use crate::resolve::{UnreachableRegistry, without_credentials};
+use store::Context;
+use store::download;
 
 /// Silence is believed this long, and so is an answer. A status that refuses is not: it comes at once, and it holds for
 /// the credentials of this moment.

@@ -11,9 +11,9 @@ use url::Url;
 use vocab::{DistributionName, PythonVersion};
 
 use super::page::{Page, is_flat};
-use crate::Context;
-use crate::download::{self, DownloadErrorKind};
 use crate::resolve::{UnreachableRegistry, Uv, without_credentials, without_versions};
+use store::Context;
+use store::download::{self, DownloadErrorKind};
 use vocab::in_parallel;
 
 /// No index describes one distribution in more.

@@ -7,7 +7,7 @@ use vocab::{DistributionName, PlatformKey};
 
 use super::uv::{Question, UvError};
 use super::{LockedSource, Request, Resolved, Settings, quoted, without_wheel};
-use crate::Context;
+use store::Context;
 
 /// Warns of sources whose metadata is not written down. For that they are looked at once more with all code forbidden
 /// and none of the resolver's memory, so this runs nothing.

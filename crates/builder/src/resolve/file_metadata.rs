@@ -18,10 +18,10 @@ use vocab::{Digest, PythonVersion};
 
 use super::pylock::{Answer, AnswerSource};
 use super::{Search, without_credentials};
-use crate::Context;
-use crate::download;
 use crate::registries::{Registry, Standing};
 use crate::wheel::WheelMetadata;
+use store::Context;
+use store::download;
 use vocab::in_parallel;
 
 const FACT: &str = "file-metadata";

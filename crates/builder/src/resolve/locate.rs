@@ -7,8 +7,8 @@ use config_merger::RequirementSource;
 use vocab::Digest;
 
 use super::{LockedDistribution, LockedSource, Question, Request, ResolveError, ResolveErrorKind, Uv, pylock};
-use crate::Context;
 use crate::registries::{PageFile, Pages, Registry, Standing};
+use store::Context;
 
 /// Where the files of locked rows are today: asked for by exact version, without dependencies. The caller checks
 /// the digests when they arrive.

@@ -47,10 +47,10 @@ pub use unavailable::{AllUnavailable, MissingRule, Unavailable};
 pub use uv::{Question, UV_VERSION, Uv, UvError};
 pub use wheel_tags::{Rank, Target};
 
-use crate::Context;
 use crate::registries::Pages;
 use crate::work_tree::WorkTree;
 pub use pylock::{Answer, AnswerSource};
+use store::Context;
 
 /// Each round either ends or moves at least one distribution to "from source" or "left out".
 pub(crate) const MOST_ROUNDS: usize = 100;

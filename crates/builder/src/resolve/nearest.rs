@@ -8,8 +8,8 @@ use vocab::Digest;
 
 use super::uv::{Question, Uv, UvError};
 use super::{LockedDistribution, Request, Shelf, Target, pylock};
-use crate::Context;
 use crate::registries::{Pages, Registry, Standing};
+use store::Context;
 use vocab::in_parallel;
 
 const FACT: &str = "nearest-wheels";

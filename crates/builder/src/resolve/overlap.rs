@@ -8,8 +8,8 @@ use serde_json::json;
 use vocab::DistributionName;
 
 use super::{LockedDistribution, LockedSource, PlatformLock, Request};
-use crate::Context;
 use crate::registries::{Pages, Registry};
+use store::Context;
 
 const FACT: &str = "registry-overlap";
 

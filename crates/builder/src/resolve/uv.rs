@@ -14,12 +14,12 @@ use serde_json::json;
 use vocab::{DistributionName, Exit, Fault, PlatformKey};
 
 use super::{Shelf, Target, hints};
-use crate::Context;
 use crate::pinned_tool::{self, PinnedTool, SetUpError};
 use crate::said::{shortened, words_of};
-use crate::store::EntryKind;
 use crate::uv_settings::{self, Handover};
 use process::{Invocation, ProcessError};
+use store::Context;
+use store::EntryKind;
 
 /// The pinned version: another one may resolve differently.
 pub const UV_VERSION: &str = "0.13.9";

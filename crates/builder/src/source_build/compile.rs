@@ -9,10 +9,10 @@ use vocab::DistributionName;
 
 use super::back_end::{self, BackEnd};
 use super::{SourceBuild, SourceBuildErrorKind, error};
-use crate::Context;
-use crate::store::EntryKind;
 use crate::uv_settings::{self, Handover};
 use process::{Invocation, ProcessErrorKind};
+use store::Context;
+use store::EntryKind;
 
 /// 1980-01-01, the earliest time a zip can hold.
 const EPOCH: &str = "315532800";

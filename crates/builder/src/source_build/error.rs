@@ -7,8 +7,8 @@ use vocab::{DistributionName, Exit, Fault, PlatformKey};
 
 use super::SourceBuild;
 use super::git::GitError;
-use crate::store::StoreError;
 use process::ProcessError;
+use store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot build {name}{} from source", version.as_ref().map(|version| format!(" {version}")).unwrap_or_default())]

@@ -7,9 +7,9 @@ use std::time::Duration;
 use url::Url;
 use vocab::{Exit, Fault, TreePath};
 
-use crate::Context;
 use crate::work_tree::WorkTree;
 use process::{Finished, Invocation, ProcessError};
+use store::Context;
 
 /// A repository whose address has been checked.
 #[derive(Clone, Debug)]

@@ -25,8 +25,8 @@ pub use error::{SourceBuildError, SourceBuildErrorKind};
 pub use git::{GitError, GitErrorKind, resolve_commit};
 pub(crate) use key::verify_built;
 
-use crate::Context;
-use crate::store::{EntryKind, LockOutcome};
+use store::Context;
+use store::{EntryKind, LockOutcome};
 use vocab::TreeLayout;
 
 /// One wheel to build.

@@ -10,8 +10,8 @@ use walkdir::WalkDir;
 
 use super::git::{self, GitSource};
 use super::{SourceBuild, SourceBuildErrorKind, SourceInput};
-use crate::Context;
 use crate::work_tree::WorkTree;
+use store::Context;
 
 /// Equal for equal sources, wherever they came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use vocab::Digest;
 
-use crate::store::{EntryKind, Store, StoreError};
+use store::{EntryKind, Store, StoreError};
 
 /// One entry of the store: a file or a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]

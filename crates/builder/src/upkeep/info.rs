@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use super::entries::{Entry, entries, list};
-use crate::store::{EntryKind, Store, StoreError};
+use store::{EntryKind, Store, StoreError};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Info {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::entries::{Entry, entries, facts, partial_blobs};
 use super::info::names_of;
-use crate::store::{EntryKind, LockOutcome, SPARED, Store, StoreError, bury};
+use store::{EntryKind, LockOutcome, SPARED, Store, StoreError, bury};
 
 /// A download that nobody went on with is begun anew.
 const PARTIAL_KEPT: Duration = Duration::from_secs(24 * 3600);
@@ -56,7 +56,7 @@ struct Measured {
     own: u64,
 }
 
-/// Never takes what a running builder uses: see [`crate::store::Removal`].
+/// Never takes what a running builder uses: see [`store::Removal`].
 pub fn prune(store: &Store, rules: &PruneRules, now: SystemTime) -> Result<Pruned, StoreError> {
     let removal = store.begin_removal()?;
     let mut own = entries(store)?;

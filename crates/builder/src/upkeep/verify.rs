@@ -10,8 +10,9 @@ use serde::Serialize;
 use vocab::{Digest, Event};
 
 use super::entries::{Entry, entries, facts};
-use crate::store::{EntryKind, Store, StoreError};
-use crate::{Context, base, source_build, wheel};
+use crate::{base, source_build, wheel};
+use store::Context;
+use store::{EntryKind, Store, StoreError};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verified {

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use crate::Context;
+use store::Context;
 
 /// Caches, places of credentials and certificates, and how patient to be. Indexes and credentials are settings.
 const VARIABLES: [&str; 15] = [

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use vocab::{Digest, DistributionName, Fault};
 
 use super::Verification;
-use crate::Context;
 use crate::checks::native_files::{NativeFault, NativeReport};
 use crate::checks::{CheckedDistribution, ImportCheck, ImportReport, check_imports};
+use store::Context;
 
 pub(super) fn verify_imports(
     context: &Context,

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use jiff::civil::Date;
 use vocab::{DistributionName, Exit, Fault, PlatformKey, PythonVersion};
 
-use crate::Context;
 use crate::assemble::Assembled;
 use crate::base::BaseTree;
 use crate::checks::native_files::{Evidence, Imported, NativeReport};
@@ -25,6 +24,7 @@ use crate::gather::Gathered;
 use crate::prepare::Prepared;
 use crate::resolve;
 use crate::steps::Steps;
+use store::Context;
 
 use self::failures::verdict;
 use self::import_check::verify_imports;

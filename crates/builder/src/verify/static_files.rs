@@ -8,9 +8,9 @@ use config_merger::BaseSource;
 use vocab::{Digest, DistributionName, Fault, TreePath};
 
 use super::{Verification, VerifyError, verify_requirements, warnings};
-use crate::Context;
 use crate::checks::native_files::{Ceilings, NativePolicy, NativeReport, check_native_files};
 use crate::checks::paths::leaked_paths;
+use store::Context;
 
 /// What is wrong, less what the whitelist lets pass; what of it counts is not decided yet.
 pub(super) fn verify_static(context: &Context, it: &Verification<'_>) -> Result<NativeReport, Box<dyn Fault>> {

@@ -18,9 +18,9 @@ use super::layout::{self, Content, Plan, PlannedFile};
 use super::link::{self, LinkMethod};
 use super::record::{self, Row};
 use super::{Remark, UnpackedWheel, former, thread_pool};
-use crate::Context;
 use crate::resolve::Target;
 use crate::windows_launcher::WindowsLaunchers;
+use store::Context;
 use vocab::TreeLayout;
 
 /// How a wheel came to be installed; written into its `.dist-info` folder.

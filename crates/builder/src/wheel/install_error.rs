@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use vocab::{DistributionName, Exit, Fault, PlatformKey, TreePath};
 
 use super::guard::Owner;
-use crate::store::StoreError;
+use store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot install `{wheel}`")]

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::unpacked::stamp;
-use crate::store::StoreError;
+use store::StoreError;
 
 /// In order of preference. A reflink shares the bytes and nothing else; a hard link is the store's own file and so
 /// read-only; a copy always works.

@@ -30,7 +30,7 @@ mod zip_table;
 
 use std::io;
 
-use crate::Context;
+use store::Context;
 
 pub use entry_points::EntryPoint;
 pub use file_name::{WheelFileName, WheelFileNameError};

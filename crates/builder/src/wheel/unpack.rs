@@ -19,8 +19,8 @@ use super::unpack_error::{UnpackError, UnpackErrorKind};
 use super::unpacked::{self, Contents, Entry, UnpackedWheel};
 use super::zip_table::{self, Member, SharedFile};
 use super::{WheelFileName, thread_pool};
-use crate::Context;
-use crate::store::{EntryKind, LockOutcome, Scrutiny};
+use store::Context;
+use store::{EntryKind, LockOutcome, Scrutiny};
 
 /// Each lock is an open file, of which a process may have only 256 on some systems.
 const LOCKED_AT_ONCE: usize = 64;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use vocab::{Digest, Exit, Fault};
 
-use crate::store::StoreError;
+use store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot unpack the wheel `{wheel}`")]

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use builder::Context;
 use builder::base::{BaseRequest, BaseTree, GoModules, Release, ReleaseTable};
-use builder::download::{DownloadSettings, Downloader};
-use builder::store::Store;
 use config_merger::BaseSource;
+use store::Context;
+use store::Store;
+use store::download::{DownloadSettings, Downloader};
 use testkit::WheelBuilder;
 use vocab::{Digest, Event, PlatformKey, PythonVersion};
 use vocab::{Environment, Work};

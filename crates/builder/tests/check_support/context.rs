@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use builder::Context;
-use builder::download::Downloader;
-use builder::store::Store;
+use store::Context;
+use store::Store;
+use store::download::Downloader;
 use vocab::Event;
 use vocab::{Environment, Work};
 

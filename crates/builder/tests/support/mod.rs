@@ -91,7 +91,7 @@ impl Bench {
     /// Another store beside the first one, empty but for the base interpreter.
     pub fn make_store(&self, name: &str) -> PathBuf {
         let store = self.path(name);
-        builder::store::Store::open(store.clone()).unwrap();
+        store::Store::open(store.clone()).unwrap();
         for kind in ["bases", "parts"] {
             let shared = base_store().join(kind);
             fs::create_dir_all(&shared).unwrap();
@@ -297,7 +297,7 @@ pub fn publish(server: &HttpServer, artifact: &Path) -> Entry {
 
 /// A folder of the store, whose files and folders are read-only.
 pub fn remove(folder: &Path) {
-    builder::prefix_folder::remove_tree(folder).unwrap();
+    archive::remove_tree(folder).unwrap();
 }
 
 /// Standard output of a program that must end well, without the last line's end.

@@ -21,10 +21,11 @@ fn crates_depend_only_as_the_architecture_says() {
         ("archive", &["cli", "vocab", "web"]),
         ("catalogue", &["vocab"]),
         ("cli", &["vocab"]),
-        ("builder", &["archive", "cli", "config-merger", "process", "vocab", "web"]),
+        ("builder", &["archive", "cli", "config-merger", "process", "store", "vocab", "web"]),
         ("process", &["vocab"]),
         ("publisher", &["archive", "catalogue", "cli", "vocab", "web"]),
         ("loader", &["archive", "catalogue", "cli", "vocab"]),
+        ("store", &["archive", "vocab", "web"]),
         ("testkit", &["vocab"]),
         ("web", &[]),
     ]

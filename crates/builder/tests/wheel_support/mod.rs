@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use builder::Context;
-use builder::download::{DownloadSettings, Downloader, FetchRequest};
-use builder::store::{Scrutiny, Store};
 use builder::wheel::{
     Destination, InstallRequest, InstalledAll, UnpackError, UnpackedWheel, WheelBlob, WheelToInstall,
 };
 use builder::windows_launcher::WindowsLaunchers;
+use store::Context;
+use store::download::{DownloadSettings, Downloader, FetchRequest};
+use store::{Scrutiny, Store};
 use testkit::FixtureFile;
 use vocab::TreeLayout;
 use vocab::Work;

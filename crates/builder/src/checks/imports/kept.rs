@@ -15,8 +15,8 @@ use vocab::{Digest, TreePath};
 
 use super::requirements::Requirements;
 use super::{CheckedDistribution, ImportCheck};
-use crate::Context;
-use crate::store::EntryKind;
+use store::Context;
+use store::EntryKind;
 
 /// In the words of `import_driver.py`.
 #[derive(Debug, Default, Serialize)]

@@ -22,7 +22,7 @@ use vocab::{Digest, TreePath};
 use super::requirements::Requirements;
 use super::run::{self, Attempt};
 use super::{CheckedDistribution, ImportCheck};
-use crate::Context;
+use store::Context;
 
 pub struct Memory {
     folder: PathBuf,

@@ -22,11 +22,11 @@ use std::time::{Duration, SystemTime};
 use jiff::civil::Date;
 use vocab::{Digest, DistributionName, Exit, Fault, NativeWarning, TreePath};
 
-use crate::Context;
 use crate::checks::native_files::NativeFault;
 use crate::checks::whitelist::Whitelist;
 use crate::emulator::{Emulator, EmulatorError};
 use process::ProcessError;
+use store::Context;
 use vocab::TreeLayout;
 
 use kept::Kept;

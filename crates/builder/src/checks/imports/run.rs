@@ -14,9 +14,9 @@ use vocab::{Event, TreePath};
 use super::kept::Kept;
 use super::order::{Order, package_of};
 use super::{IMPORT_LIMIT, ImportCheck, ImportCheckErrorKind, opened};
-use crate::Context;
 use crate::emulator::{Machine, gap_in, with_cause};
 use process::Invocation;
+use store::Context;
 
 /// By module, the files that it may be imported from, below the prefix.
 pub type ModuleFiles<'a> = BTreeMap<&'a str, BTreeSet<String>>;

@@ -2,11 +2,12 @@
 //! downloader.
 
 use std::ops::Deref;
+use std::path::PathBuf;
 
 use vocab::{Listener, PlatformKey, Work};
 
+use crate::Store;
 use crate::download::Downloader;
-use crate::store::Store;
 
 /// Shared by all threads of one command.
 #[derive(Clone)]
@@ -26,6 +27,11 @@ impl Deref for Context {
 }
 
 impl Context {
+    /// With the store in this folder and what [`Work::quiet`] says: for tests, and for what asks no server.
+    pub fn quiet(store: PathBuf) -> Self {
+        Self { work: Work::quiet(), store: Store::at(store), downloader: Downloader::default() }
+    }
+
     /// The same for one of several platforms that are at work at once: see [`Work::of`].
     #[must_use]
     pub fn of(&self, platform: PlatformKey) -> Self {

@@ -42,7 +42,7 @@ pub fn bring_all(context: &Context, files: &[(Digest, &str)], at_once: usize) {
 }
 
 /// Runs `work` on every item, on up to `threads` threads, begun in order.
-pub(crate) fn at_once<T: Sync>(threads: usize, items: &[T], work: impl Fn(&T) + Sync) {
+pub fn at_once<T: Sync>(threads: usize, items: &[T], work: impl Fn(&T) + Sync) {
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {

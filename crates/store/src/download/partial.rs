@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use sha2::{Digest as _, Sha256};
 use vocab::Digest;
 
-use crate::store::{Store, StoreError, create_dir_all};
+use crate::{Store, StoreError, create_dir_all};
 
 /// `<blob>.partial`, open, with the digest of its content so far. Only the holder of the blob's lock has one.
 pub(super) struct Partial {

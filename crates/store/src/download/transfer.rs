@@ -165,7 +165,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::store::StoreError;
+    use crate::StoreError;
 
     #[test]
     fn attack_4_what_arrived_is_dropped_when_the_disk_is_full_and_kept_when_the_network_fails() {

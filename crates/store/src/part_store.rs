@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use vocab::Digest;
 
 use crate::Context;
-use crate::store::EntryKind;
+use crate::EntryKind;
 
 /// How many parts come and go at once between two stores.
 const TRANSFERS_AT_ONCE: usize = 6;

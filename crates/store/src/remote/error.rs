@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use vocab::{Exit, Fault};
 
-use crate::store::StoreError;
+use crate::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the remote store `{place}` cannot be used for `{object}`")]

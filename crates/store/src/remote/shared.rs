@@ -10,7 +10,7 @@ use vocab::{Digest, Fault};
 
 use super::{RemoteError, RemoteErrorKind, RemoteSettings, RemoteStore};
 use crate::Context;
-use crate::store::{StagedFile, Store};
+use crate::{StagedFile, Store};
 
 /// A record is a few hundred bytes of JSON.
 const LARGEST_RECORD: u64 = 64 << 10;

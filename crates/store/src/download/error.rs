@@ -7,7 +7,7 @@ use std::time::Duration;
 use vocab::{Digest, Exit, Fault};
 
 use super::{FetchRequest, without_secrets};
-use crate::store::StoreError;
+use crate::StoreError;
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot fetch `{file_name}` from `{place}`{}", after(*attempts))]

@@ -46,8 +46,8 @@ impl Store {
 }
 
 /// Deletes what was moved out of sight. What cannot be deleted now is by a later sweep of `tmp/`.
-pub(crate) fn bury(grave: &Path) {
-    let _ = if grave.is_dir() { crate::prefix_folder::remove_tree(grave) } else { fs::remove_file(grave) };
+pub fn bury(grave: &Path) {
+    let _ = if grave.is_dir() { archive::remove_tree(grave) } else { fs::remove_file(grave) };
 }
 
 fn move_into_place(staged: &Path, target: &Path) -> Result<Published, StoreError> {

@@ -119,7 +119,7 @@ impl Downloader {
     }
 
     /// What reaches a host, for requests that need no redirect.
-    pub(crate) fn client(&self) -> &Client {
+    pub fn client(&self) -> &Client {
         &self.inner.client
     }
 }

@@ -1,11 +1,11 @@
-//! The content-addressed cache on the building machine.
+//! The content-addressed cache on the building machine, and what fills it: downloads, and a store that machines share.
 //!
 //! Layout below the root: `blobs/<2 digits>/<sha256>` downloaded files; `wheels/<sha256>/` unpacked wheels;
 //! `bases/<digest>/` finished base interpreters, beside each the digests of its files; `built/<key>/` wheels compiled
 //! here; `parts/<2 digits>/<key>` compressed parts of artifacts; `imports/<key>/` what import checks compiled;
 //! `tools/`; `memory/` small dated facts; `used/` when what was last used; `locks/` who is at work on what; `tmp/`
 //! work in progress, on the same file system, so that everything arrives by rename. `docs/store.md` is the page for
-//! its users, [`crate::upkeep`] looks after it.
+//! its users, `builder store` looks after it.
 //!
 //! Many builders, in many processes, share one store without knowing each other. Two habits make that safe, also
 //! when one of them is killed: an entry is made in `tmp/` and renamed to its place when it is whole, so an entry
@@ -13,12 +13,16 @@
 //! released with it. Nothing here waits for the disk to be written through: after a power failure an entry may be
 //! damaged, which [`Store::verify_blob`] and the size checks of its readers find.
 
+mod context;
+pub mod download;
 mod empty;
 mod error;
 mod fact;
 mod lock;
 mod mark;
+mod part_store;
 mod publish;
+pub mod remote;
 mod root;
 mod session;
 mod used;
@@ -29,10 +33,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use vocab::Digest;
 
+pub use context::Context;
 pub use error::StoreError;
 pub use lock::{LockOutcome, StoreLock};
-pub use publish::Published;
-pub(crate) use publish::bury;
+pub use part_store::PartStore;
+pub use publish::{Published, bury};
 pub use root::{choose_root, default_root};
 pub use session::{StagedDir, StagedFile};
 pub use used::{EntryKind, Removal, SPARED};
@@ -149,6 +154,6 @@ impl Store {
     }
 }
 
-pub(crate) fn create_dir_all(path: &Path) -> Result<(), StoreError> {
+pub fn create_dir_all(path: &Path) -> Result<(), StoreError> {
     std::fs::create_dir_all(path).map_err(|source| StoreError::new("create", path, source))
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use vocab::Digest;
 
 use super::{EntryKind, Store, StoreError, mark, session};
-use crate::prefix_folder::remove_tree;
+use archive::remove_tree;
 
 impl Store {
     /// Removes every entry of the store at `root`; the empty store stays one. True when there was something.

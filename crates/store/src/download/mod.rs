@@ -26,11 +26,11 @@ use std::time::{Duration, Instant};
 use vocab::Digest;
 
 use crate::Context;
-use crate::store::{BlobState, EntryKind, LockOutcome};
+use crate::{BlobState, EntryKind, LockOutcome};
 
 pub use credentials::HostCredentials;
 pub use error::{DownloadError, DownloadErrorKind};
-pub(crate) use many::at_once;
+pub use many::at_once;
 pub use many::{bring_all, fetch_all};
 pub use settings::{DownloadSettings, Downloader};
 pub use small::{Unreachable, fetch_bytes, head_status, probe};

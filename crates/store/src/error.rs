@@ -22,12 +22,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
+    pub fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Disk { action, path: path.to_owned(), source }
     }
 
     /// The disk or the user's share of it is full.
-    pub(crate) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
         matches!(self, Self::Disk { source, .. } if full.contains(&source.kind()))
     }

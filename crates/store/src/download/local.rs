@@ -9,7 +9,7 @@ use url::Url;
 use vocab::Digest;
 
 use super::{DownloadErrorKind, FetchRequest, Watch};
-use crate::store::StoreError;
+use crate::StoreError;
 
 /// `None` for anything that is fetched over a network.
 pub(super) fn path_of(url: &str) -> Option<PathBuf> {

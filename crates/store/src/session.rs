@@ -159,7 +159,7 @@ pub(super) fn sweep(store: &Store) -> Result<(), StoreError> {
             continue;
         }
         // A folder that cannot be removed (another user's) is no reason to fail a build.
-        if crate::prefix_folder::remove_tree(&path).is_ok() {
+        if archive::remove_tree(&path).is_ok() {
             let _ = fs::remove_file(&lock_path);
         }
     }
