@@ -111,11 +111,16 @@ impl WindowsLaunchers {
         program
     }
 
-    /// The program in `bin` that starts `program` of the scripts folder, and `None` for what is no program. It depends on
-    /// the depth of `program`, of which `start` is the beginning, and on whether that has a window in place of a terminal.
+    /// What starts `program` of the scripts folder from `bin`, and `None` for what is no program or script. It depends on
+    /// the kind and depth of `program`, of which `start` is the beginning, and on whether that has a window in place of a
+    /// terminal.
     pub fn forwarder(&self, program: &TreePath, start: &[u8]) -> Option<Vec<u8>> {
-        match program.file_name().rsplit_once('.')?.1.to_ascii_lowercase().as_str() {
+        let ending = program.file_name().rsplit_once('.').map_or("", |(_, ending)| ending);
+        match ending.to_ascii_lowercase().as_str() {
             "bat" | "cmd" => Some(forwarding_batch(program)),
+            "ps1" => Some(forwarding_powershell(program)),
+            "py" | "pyw" => Some(FORWARD_SCRIPT.to_vec()),
+            "sh" | "" if start.starts_with(b"#!") => Some(forwarding_shell(program)),
             "exe" | "com" => {
                 let up = "..\\".repeat(program.segments().count() - 1);
                 Some(self.program(&up, FORWARD, start.starts_with(&self.gui) || has_window(start)))
@@ -128,12 +133,32 @@ impl WindowsLaunchers {
 /// The script of every forwarder.
 const FORWARD: &[u8] = include_bytes!("windows_launcher/forward.py");
 
+/// The forwarder of every Python script that is no program.
+const FORWARD_SCRIPT: &[u8] = include_bytes!("windows_launcher/forward_script.py");
+
+/// The folder of `program` as seen from its namesake in `bin`: `../Scripts/`.
+fn folder_from_bin(program: &TreePath, separator: char) -> String {
+    let up = format!("..{separator}").repeat(program.segments().count() - 1);
+    let folder = program.parent().unwrap_or_default();
+    folder.segments().fold(up, |path, name| format!("{path}{name}{separator}"))
+}
+
 /// Without `call` a batch file gives way to the other for good, and so ends with its code.
 fn forwarding_batch(program: &TreePath) -> Vec<u8> {
-    let below = program.parent().unwrap_or_default();
-    let below: String = below.segments().skip(1).map(|folder| format!("{folder}\\")).collect();
-    let up = "..\\".repeat(program.segments().count() - 1);
-    format!("@\"%~dp0{up}Scripts\\{below}%~nx0\" %*\r\n").into_bytes()
+    format!("@\"%~dp0{}%~nx0\" %*\r\n", folder_from_bin(program, '\\')).into_bytes()
+}
+
+/// The other script takes the place of this one, in its scope: so it may set things for who asked for that with a dot,
+/// and its `exit` ends this one as well.
+fn forwarding_powershell(program: &TreePath) -> Vec<u8> {
+    let folder = folder_from_bin(program, '\\');
+    format!(". (Join-Path $PSScriptRoot ('{folder}' + $MyInvocation.MyCommand.Name)) @args\r\n").into_bytes()
+}
+
+/// For the shells that come with git and MSYS2, which read the first line of a script.
+fn forwarding_shell(program: &TreePath) -> Vec<u8> {
+    let folder = folder_from_bin(program, '/');
+    format!("#!/bin/sh\nexec \"$(dirname -- \"$0\")/{folder}$(basename -- \"$0\")\" \"$@\"\n").into_bytes()
 }
 
 /// How much of a program [`WindowsLaunchers::forwarder`] asks for.
@@ -205,6 +230,17 @@ mod tests {
         }
         assert_eq!(forwarder("Scripts/sub/x.bat", b"").unwrap(), b"@\"%~dp0..\\..\\Scripts\\sub\\%~nx0\" %*\r\n");
         assert_eq!(forwarder("Scripts/x.dll", b"MZ"), None);
+        let text = |path: &str, start: &[u8]| forwarder(path, start).map(|bytes| String::from_utf8(bytes).unwrap());
+        assert_eq!(
+            text("Scripts/sub/x.ps1", b"").unwrap(),
+            ". (Join-Path $PSScriptRoot ('..\\..\\Scripts\\sub\\' + $MyInvocation.MyCommand.Name)) @args\r\n"
+        );
+        let shell = "#!/bin/sh\nexec \"$(dirname -- \"$0\")/../Scripts/$(basename -- \"$0\")\" \"$@\"\n";
+        for path in ["Scripts/x", "Scripts/x.sh"] {
+            assert_eq!((text(path, b"#!/bin/bash\n").as_deref(), text(path, b"data")), (Some(shell), None));
+        }
+        assert!(text("Scripts/x.py", b"").unwrap().contains("runpy"));
+        assert_eq!(forwarder("Scripts/x.pyw", b""), forwarder("Scripts/sub/x.py", b""));
     }
 
     #[test]

@@ -162,8 +162,9 @@ fn the_record_lists_every_file_with_its_digest() {
         let all = bench.install(&[tools()], &prefix, layout);
         let rows = record_is_right(&prefix, site, "my_tools-1.0.dist-info");
         // What stands in `bin` for `Scripts` is no installer's.
-        let stand_ins = all.distributions[0].files.iter().filter(|it| layout.stand_in(&it.path).is_some()).count();
-        assert_eq!(stand_ins, if layout == WINDOWS { 3 } else { 0 });
+        let is_stand_in = |path: &TreePath| layout == WINDOWS && path.starts_with(&layout.bin());
+        let stand_ins = all.distributions[0].files.iter().filter(|it| is_stand_in(&it.path)).count();
+        assert_eq!(stand_ins, if layout == WINDOWS { 4 } else { 0 });
         assert_eq!(rows + stand_ins, files_below(&prefix).len());
         assert_eq!(rows + stand_ins, all.distributions[0].files.len());
     }
@@ -443,6 +444,96 @@ fn case_field_exe_endings_scripts_are_named_alike_wherever_they_come_from() {
     );
     let linux = installed_over(&BTreeSet::new(), wheel, LINUX).unwrap();
     assert!(linux.remarks.is_empty() && linux.distributions[0].scripts.len() == 6);
+}
+
+/// Two scripts that become one file: which of them is made is told.
+#[test]
+fn scripts_of_one_wheel_that_become_one_program_are_told() {
+    let wheel = WheelBuilder::new("htwo", "1.0")
+        .file("{data}/scripts/tool", "#!python\nprint(1)\n")
+        .file("{data}/scripts/tool.py", "#!python\nprint(2)\n")
+        .file("{data}/scripts/black.py", "#!python\nprint(3)\n")
+        .file("{data}/scripts/same", "#!python\nprint(4)\n")
+        .console_script("black", "htwo:main")
+        .console_script("same", "htwo:main");
+    let windows = installed_over(&BTreeSet::new(), wheel.clone(), WINDOWS).unwrap();
+    let remarks = |all: &InstalledAll| all.remarks.iter().map(|(_, remark)| remark.text.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        remarks(&windows),
+        [
+            "its script `tool.py` is left out: `tool` becomes `Scripts/tool.exe`, too",
+            "its script file `black.py` is left out: the entry point `black` becomes `Scripts/black.exe`, too",
+            "its script file `same` is left out: the entry point `same` becomes `Scripts/same.exe`, too",
+        ]
+    );
+    let linux = installed_over(&BTreeSet::new(), wheel, LINUX).unwrap();
+    let expected = ["its script file `same` is left out: the entry point `same` becomes `bin/same`, too"];
+    assert_eq!(remarks(&linux), expected);
+}
+
+#[test]
+fn scripts_of_two_wheels_that_become_one_program_clash() {
+    let bench = Bench::new();
+    let script = |name: &str, file: &str| {
+        WheelBuilder::new(name, "1.0").file(&format!("{{data}}/scripts/{file}"), format!("#!python\nprint('{name}')\n"))
+    };
+    let wheels = [script("aa", "tool.py").build(), script("bb", "tool").build()];
+    let all = bench.install(&wheels, &bench.path("p"), WINDOWS);
+    let clashes: Vec<_> =
+        all.clashes.iter().map(|it| (it.path.as_str(), it.kept.as_str(), it.dropped.as_str())).collect();
+    assert_eq!(clashes, [("Scripts/tool.exe", "aa", "bb")]);
+}
+
+/// `bin` alone on PATH gives every script, whatever starts it.
+#[test]
+fn on_windows_bin_has_a_forwarder_for_scripts_that_are_no_programs() {
+    let wheel = WheelBuilder::new("demo", "1.0")
+        .file("{data}/scripts/power.ps1", "exit 3\r\n")
+        .file("{data}/scripts/sub/old.py", "#!/usr/bin/env python\nprint('old')\n")
+        .file("{data}/scripts/shell", "#!/bin/sh\necho shell\n")
+        .file("{data}/scripts/data", "no script\n")
+        .file("{data}/scripts/table.json", "{}\n")
+        .build();
+    let bench = Bench::new();
+    let prefix = bench.path("p");
+    let installed = bench.install(&[wheel], &prefix, WINDOWS).distributions.remove(0);
+    let files = installed.files.iter().map(|file| file.path.as_str());
+    let in_bin: Vec<&str> = files.filter(|path| path.starts_with("bin/")).collect();
+    assert_eq!(in_bin, ["bin/power.ps1", "bin/shell", "bin/sub/old.py"]);
+    let record = fs::read_to_string(prefix.join("Lib/site-packages/demo-1.0.dist-info/RECORD")).unwrap();
+    assert!(!record.contains("../../bin/"), "{record}");
+}
+
+#[cfg(unix)]
+#[test]
+fn forwarders_of_scripts_run_their_namesakes() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let wheel = WheelBuilder::new("demo", "1.0")
+        .file("{data}/scripts/sub/old.py", "#!/usr/bin/env python3\nimport sys\nprint(sys.argv[1:], sys.path[0])\n")
+        .file("{data}/scripts/shell", "#!/bin/sh\necho \"$0\" \"$@\"; exit 3\n")
+        .build();
+    let bench = Bench::new();
+    let prefix = bench.path("p");
+    bench.install(&[wheel], &prefix, WINDOWS);
+    let told = |command: &mut Command| {
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let python = which::which("python3").expect("these tests need a `python3` on PATH");
+    let (code, text) = told(Command::new(python).arg(prefix.join("bin/sub/old.py")).arg("a b"));
+    let folder = prefix.canonicalize().unwrap().join("Scripts/sub");
+    assert_eq!(code, Some(0));
+    assert!(
+        text.starts_with("['a b'] ") && text.trim_end().ends_with("Scripts/sub"),
+        "{text} for {}",
+        folder.display()
+    );
+    for file in ["bin/shell", "Scripts/shell"] {
+        fs::set_permissions(prefix.join(file), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let (code, text) = told(Command::new("sh").arg(prefix.join("bin/shell")).arg("a b"));
+    assert_eq!(code, Some(3));
+    assert!(text.trim_end().ends_with("bin/../Scripts/shell a b"), "{text}");
 }
 
 #[cfg(unix)]

@@ -17,6 +17,9 @@ pub enum ModuleFolder {
     Site,
 }
 
+/// What Windows, or a shell there, starts by its name.
+const SCRIPT_ENDINGS: [&str; 8] = [".exe", ".com", ".bat", ".cmd", ".ps1", ".py", ".pyw", ".sh"];
+
 impl TreeLayout {
     /// `bin/python3.12`, on Windows `python.exe` at the root, where every tool looks for it.
     pub fn interpreter(self) -> TreePath {
@@ -44,9 +47,9 @@ impl TreeLayout {
         beside || path.starts_with(&self.scripts()) || path.starts_with(&self.bin())
     }
 
-    /// The file in `bin` that does for `path` there, on Windows: programs of the scripts folder have one that starts
-    /// them, libraries beside the interpreter have a copy for the interpreter in `bin`. It is in no `RECORD` and belongs
-    /// to the distribution whose `path` is.
+    /// The file in `bin` that does for `path` there, on Windows: programs and scripts of the scripts folder may have one
+    /// that starts them, libraries beside the interpreter have a copy for the interpreter in `bin`. It is in no `RECORD`
+    /// and belongs to the distribution whose `path` is.
     pub fn stand_in(self, path: &TreePath) -> Option<TreePath> {
         if !self.platform.is_windows() {
             return None;
@@ -54,7 +57,8 @@ impl TreeLayout {
         let name = path.file_name().to_ascii_lowercase();
         let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
         let rest = match path.as_str().split_once('/') {
-            Some(("Scripts", rest)) if ends(&[".exe", ".com", ".bat", ".cmd"]) => rest,
+            // Without an ending: by its content it may be a script for a shell.
+            Some(("Scripts", rest)) if ends(&SCRIPT_ENDINGS) || !name.contains('.') => rest,
             None if ends(&[".dll"]) => path.as_str(),
             _ => return None,
         };
@@ -256,7 +260,10 @@ mod tests {
             ("Scripts/sub/Tool.EXE", Some("bin/sub/Tool.EXE")),
             ("Scripts/x.bat", Some("bin/x.bat")),
             ("Scripts/x.dll", None),
-            ("Scripts/x.py", None),
+            ("Scripts/x.py", Some("bin/x.py")),
+            ("Scripts/x.PS1", Some("bin/x.PS1")),
+            ("Scripts/x", Some("bin/x")),
+            ("Scripts/x.json", None),
             ("msvcp140.dll", Some("bin/msvcp140.dll")),
             ("LICENSE.txt", None),
             ("DLLs/x.dll", None),

@@ -60,9 +60,28 @@ pub(super) fn parse(text: &str) -> Result<EntryPoints, String> {
         }
     }
     found.scripts.sort();
-    // A name in both sections: the console script, which sorts first, is made.
-    found.scripts.dedup_by(|later, earlier| later.name == earlier.name);
+    let EntryPoints { scripts, remarks } = &mut found;
+    scripts.dedup();
+    // A name in both sections: the console script is made.
+    scripts.sort_by(|one, other| (&one.name, one.gui).cmp(&(&other.name, other.gui)));
+    scripts.dedup_by(|later, earlier| {
+        let is_same = later.name == earlier.name;
+        if is_same {
+            remarks.push(Remark::scripts(replaced(later, earlier)));
+        }
+        is_same
+    });
     Ok(found)
+}
+
+fn replaced(later: &EntryPoint, earlier: &EntryPoint) -> String {
+    let EntryPoint { name, module, attribute, gui } = later;
+    let kind = |gui| if gui { "[gui_scripts]" } else { "[console_scripts]" };
+    format!(
+        "its script `{name} = {module}:{attribute}` of `{}` is left out: `{}` has another of that name",
+        kind(*gui),
+        kind(earlier.gui)
+    )
 }
 
 #[derive(Clone, Copy)]
@@ -212,6 +231,22 @@ mod tests {
             let (scripts, remarks) = shown(text);
             assert!(scripts.is_empty() && remarks.len() == 1 && remarks[0].contains(expected), "{text:?}: {remarks:?}");
         }
+    }
+
+    #[test]
+    fn of_scripts_with_one_name_one_is_made_and_the_others_are_told() {
+        let text =
+            "[gui_scripts]\nx = a:gui\nsame = a:b\n[console_scripts]\nx = z:run\nx = z:run\nsame = b:c\nsame = a:b\n";
+        let (scripts, remarks) = shown(text);
+        assert_eq!(scripts, ["same a:b false", "x z:run false"]);
+        assert_eq!(
+            remarks,
+            [
+                "its script `same = b:c` of `[console_scripts]` is left out: `[console_scripts]` has another of that name",
+                "its script `same = a:b` of `[gui_scripts]` is left out: `[console_scripts]` has another of that name",
+                "its script `x = a:gui` of `[gui_scripts]` is left out: `[console_scripts]` has another of that name",
+            ]
+        );
     }
 
     #[test]

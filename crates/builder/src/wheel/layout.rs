@@ -75,15 +75,26 @@ pub(super) fn files_of(
     let layout = target.layout;
     let dist_info = dist_info(wheel, layout)?;
     let mut files: BTreeMap<TreePath, PlannedFile> = BTreeMap::new();
+    let mut made: BTreeMap<TreePath, String> = BTreeMap::new();
+    let mut remarks = Vec::new();
     for entry in &wheel.contents.entries {
         let (path, file) = place(wheel, target, entry)?;
+        if file.script {
+            let name = entry.path.file_name().to_owned();
+            // `tool` and `tool.py` are one program on Windows, and `tool` comes first.
+            if let Some(other) = made.get(&path).filter(|_| matches!(file.content, Content::Made(_))) {
+                remarks.push(left_out(&name, other, &path));
+                continue;
+            }
+            made.insert(path.clone(), name);
+        }
         // `purelib` and the root lead to the same folder.
         if files.get(&path).is_some_and(|earlier| earlier.sha256 != file.sha256) {
             return Err(InstallErrorKind::Twice { path });
         }
         files.insert(path, file);
     }
-    let remarks = add_entry_points(wheel, target, &mut files)?;
+    remarks.extend(add_entry_points(wheel, target, &mut files, &made)?);
     add_stand_ins(wheel, target, &mut files)?;
     // What an installer writes is ours to write; a wheel that brings it was packed from an installation.
     for name in ["INSTALLER", "RECORD", "REQUESTED", "direct_url.json"] {
@@ -110,6 +121,7 @@ fn add_entry_points(
     wheel: &UnpackedWheel,
     target: ScriptTarget<'_>,
     files: &mut BTreeMap<TreePath, PlannedFile>,
+    from_files: &BTreeMap<TreePath, String>,
 ) -> Result<Vec<Remark>, InstallErrorKind> {
     let mut remarks = Vec::new();
     let mut made: BTreeMap<TreePath, &str> = BTreeMap::new();
@@ -120,14 +132,22 @@ fn add_entry_points(
         }
         // `tool` and `tool.py` are one program on Windows.
         if let Some(other) = made.get(&path) {
-            let text = format!("its script `{}` is left out: `{other}` becomes `{path}`, too", point.name);
-            remarks.push(Remark::scripts(text));
+            remarks.push(left_out(&point.name, other, &path));
             continue;
+        }
+        if let Some(file) = from_files.get(&path) {
+            let text =
+                format!("its script file `{file}` is left out: the entry point `{}` becomes `{path}`, too", point.name);
+            remarks.push(Remark::scripts(text));
         }
         made.insert(path.clone(), &point.name);
         files.insert(path, file);
     }
     Ok(remarks)
+}
+
+fn left_out(name: &str, other: &str, path: &TreePath) -> Remark {
+    Remark::scripts(format!("its script `{name}` is left out: `{other}` becomes `{path}`, too"))
 }
 
 /// What `bin` has for these files. A file that the wheel itself has there comes first.
@@ -147,8 +167,14 @@ fn add_stand_ins(
             }
         };
         let is_library = path.parent().is_some_and(|folder| folder.is_root());
-        let forwarder = if is_library { None } else { target.forwarder(path, &start)? };
-        let file = forwarder.map_or_else(|| file.clone(), |bytes| PlannedFile::made(bytes, true));
+        let file = if is_library {
+            file.clone()
+        } else {
+            match target.forwarder(path, &start)? {
+                Some(bytes) => PlannedFile::made(bytes, true),
+                None => continue,
+            }
+        };
         added.push((place, PlannedFile { script: false, stand_in: true, ..file }));
     }
     files.extend(added);

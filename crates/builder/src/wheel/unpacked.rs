@@ -23,7 +23,7 @@ pub struct UnpackedWheel {
     pub contents: Contents,
 }
 
-/// The table of an unpacked wheel, `entries.json`. `format` is 2; another one is unpacked anew.
+/// The table of an unpacked wheel, `entries.json`. `format` is 3; another one is unpacked anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contents {
     pub(super) format: u32,
@@ -66,7 +66,7 @@ impl Contents {
     }
 }
 
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 pub(super) const TABLE: &str = "entries.json";
 pub(super) const TREE: &str = "tree";
 
