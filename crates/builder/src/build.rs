@@ -130,13 +130,18 @@ impl Run<'_> {
             }
             return Ok(());
         }
-        let preparations = prepare::prepare(context, repository, loaded, platforms, options, &mut steps)?;
+        let mut preparations = prepare::prepare(context, repository, loaded, platforms, options, &mut steps)?;
         on_plans(&preparations);
         if !options.dry_run {
             disk_space::check(context, repository.root(), &options.out, &options.formats, &preparations)?;
         }
         if options.strict {
-            warnings.refuse()?;
+            // What keeps a platform from being built says more.
+            for preparation in preparations.iter_mut().filter(|it| it.ready.is_ok()) {
+                if let Err(refused) = warnings.refuse() {
+                    preparation.ready = Err(refused.into());
+                }
+            }
         }
         if let [_] = platforms {
             for preparation in preparations {
