@@ -15,9 +15,9 @@ use crate::base::{BaseTree, FileTable};
 use crate::copy_files::{self, CopyOperation};
 use crate::gather::Gathered;
 use crate::steps::Steps;
-use crate::wheel::{self, Destination, InstallRequest, InstalledAll, LinkMethod, WheelToInstall};
-use crate::windows_launcher::WindowsLaunchers;
 use store::Context;
+use wheel::windows_launcher::WindowsLaunchers;
+use wheel::{self, Destination, InstallRequest, InstalledAll, LinkMethod, WheelToInstall};
 
 /// The folder of wheels in a `wheelhouse` layout.
 pub const WHEELHOUSE: &str = "packages";

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use config_merger::{Applies, Requirement, RequirementSource};
 use vocab::DistributionName;
 
-use crate::resolve::Target;
+use wheel::Target;
 
 /// One installed distribution with the requirements of its metadata.
 #[derive(Clone, Debug)]

@@ -8,8 +8,8 @@ use crate::base::BaseTree;
 use crate::checks::names::{LONG_PATH, NameFault, check_names};
 use crate::gather::Gathered;
 use crate::prepare::Prepared;
-use crate::windows_launcher::WindowsLaunchers;
 use store::Context;
+use wheel::windows_launcher::WindowsLaunchers;
 
 /// Those with which the wheels' scripts become programs; `None` where there is nothing to do for them.
 pub(crate) fn launchers(

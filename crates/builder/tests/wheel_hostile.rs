@@ -188,7 +188,7 @@ fn no_damaged_byte_makes_a_panic_or_a_wrong_file() {
         let damaged = FixtureFile { bytes, ..wheel.clone() };
         if let Ok(unpacked) = bench.unpack(&damaged) {
             // A time stamp, say: the files are the same all the same.
-            let files = |entries: &[builder::wheel::Entry]| {
+            let files = |entries: &[wheel::Entry]| {
                 entries.iter().map(|entry| (entry.path.clone(), entry.sha256)).collect::<Vec<_>>()
             };
             let dist_info = |path: &vocab::TreePath| path.as_str().contains(".dist-info/");
@@ -207,7 +207,7 @@ fn a_damaged_blob_of_the_store_is_blamed_and_removed() {
     fs::create_dir_all(stored.parent().unwrap()).unwrap();
     fs::write(&stored, &wheel.bytes[..100]).unwrap();
     blob.path.clone_from(&stored);
-    let error = builder::wheel::unpack(&bench.context, &blob, Scrutiny::Glance).unwrap_err();
+    let error = wheel::unpack(&bench.context, &blob, Scrutiny::Glance).unwrap_err();
     assert_eq!((error.code(), error.exit()), ("E_DIGEST", Exit::Trust));
     assert!(!stored.exists());
 }
@@ -221,14 +221,14 @@ fn attack_5_a_blob_that_was_exchanged_is_not_unpacked() {
     fs::create_dir_all(stored.parent().unwrap()).unwrap();
     fs::write(&stored, &other.bytes).unwrap();
     blob.path.clone_from(&stored);
-    let error = builder::wheel::unpack(&bench.context, &blob, Scrutiny::Glance).unwrap_err();
+    let error = wheel::unpack(&bench.context, &blob, Scrutiny::Glance).unwrap_err();
     assert_eq!((error.code(), error.exit()), ("E_DIGEST", Exit::Trust));
     assert!(told(&error).contains(&Digest::of(&other.bytes).to_string()), "{}", told(&error));
     assert!(!stored.exists() && !bench.context.store.wheel(&blob.sha256).exists());
     // Elsewhere it is not ours to remove.
     blob.path = bench.path("elsewhere.whl");
     fs::write(&blob.path, &other.bytes).unwrap();
-    builder::wheel::unpack(&bench.context, &blob, Scrutiny::Glance).unwrap_err();
+    wheel::unpack(&bench.context, &blob, Scrutiny::Glance).unwrap_err();
     assert!(blob.path.exists());
 }
 
@@ -238,7 +238,7 @@ fn attack_5_what_is_unpacked_is_held_to_the_wheel_where_digests_count() {
     let metadata = "demo-1.0.dist-info/WHEEL".to_owned();
     let wheel = demo().record_fault(RecordFault::NotListed(metadata)).build();
     let blob = bench.blob(&wheel);
-    let unpack = |scrutiny| builder::wheel::unpack(&bench.context, &blob, scrutiny);
+    let unpack = |scrutiny| wheel::unpack(&bench.context, &blob, scrutiny);
     let unpacked = unpack(Scrutiny::Glance).unwrap();
     assert_eq!(unpack(Scrutiny::Digests).unwrap(), unpacked);
     assert!(bench.events().is_empty(), "{:?}", bench.events());

@@ -10,12 +10,12 @@ use std::path::Path;
 #[cfg(unix)]
 use std::process::Command;
 
-use builder::wheel::{Destination, InstallRequest, InstalledAll, WheelToInstall, install, install_all};
 use proptest::prelude::*;
 use serde_json::json;
 use store::Scrutiny;
 use testkit::{FixtureFile, WheelBuilder};
 use vocab::{Digest, Fault, TreePath};
+use wheel::{Destination, InstallRequest, InstalledAll, WheelToInstall, install, install_all};
 use wheel_support::{Bench, LINUX, WINDOWS, destination, files_below, launchers, told};
 
 const SITE: &str = "lib/python3.12/site-packages";
@@ -82,7 +82,7 @@ fn t9_scripts_have_mode_0755_and_what_is_linked_cannot_be_written() {
         assert_eq!((metadata.permissions().mode() & 0o777, metadata.nlink()), (0o755, 1), "for {name}");
     }
     let metadata = fs::metadata(prefix.join(SITE).join("pure.py")).unwrap();
-    if all.method == builder::wheel::LinkMethod::HardLink {
+    if all.method == wheel::LinkMethod::HardLink {
         assert_eq!((metadata.permissions().mode() & 0o777, metadata.nlink()), (0o444, 2));
     }
 }
@@ -633,7 +633,7 @@ fn eight_builders_unpack_the_same_wheels_at_once() {
             let (bench, mut blobs) = (&bench, blobs.clone());
             blobs.rotate_left(number % 6);
             scope.spawn(move || {
-                let unpacked = builder::wheel::unpack_all(&bench.neighbour(), &blobs, Scrutiny::Glance).unwrap();
+                let unpacked = wheel::unpack_all(&bench.neighbour(), &blobs, Scrutiny::Glance).unwrap();
                 let names = |index: usize| unpacked[index].contents.file_name == blobs[index].file_name;
                 assert!(unpacked.len() == 6 && (0..6).all(names));
             });

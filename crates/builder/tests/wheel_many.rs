@@ -6,10 +6,10 @@ mod wheel_support;
 
 use std::process::Command;
 
-use builder::wheel::{WheelBlob, unpack_all};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use store::Scrutiny;
 use testkit::WheelBuilder;
+use wheel::{WheelBlob, unpack_all};
 use wheel_support::Bench;
 
 const LIMITED: &str = "PYDIST_TEST_FEW_FILES";

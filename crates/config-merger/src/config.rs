@@ -166,9 +166,15 @@ pub enum Layout {
 }
 
 impl Config {
+    /// The highest glibc or macOS version that anything in the runtime may ask for. `None` on Windows, whose wheels
+    /// tell none.
+    pub fn ceiling(&self, platform: PlatformKey) -> Option<SystemVersion> {
+        self.oldest_system.get(&platform).copied()
+    }
+
     /// Whether a requirement's marker holds on the platform's oldest system.
     pub fn applies(&self, requirement: &Requirement, platform: PlatformKey) -> Applies {
-        requirement.applies(platform, self.version.python(), self.oldest_system.get(&platform).copied())
+        requirement.applies(platform, self.version.python(), self.ceiling(platform))
     }
 
     /// The general list and the platform's own, with what is left by the markers there. A distribution named in

@@ -8,6 +8,7 @@
 mod capture;
 mod keeper;
 mod orphans;
+mod said;
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
@@ -19,6 +20,8 @@ use std::time::{Duration, Instant};
 
 use process_wrap::std::{ChildWrapper, CommandWrap};
 use vocab::{Event, Exit, Fault, Work};
+
+pub use said::{is_long, shortened, words_of};
 
 use capture::{Capture, Said, Stream, listen};
 use orphans::Mark;

@@ -21,6 +21,7 @@ mod fact;
 mod lock;
 mod mark;
 mod part_store;
+pub mod pinned_tool;
 mod publish;
 pub mod remote;
 mod root;

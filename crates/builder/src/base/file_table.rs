@@ -17,7 +17,7 @@ use vocab::{Digest, TreeLayout, TreePath};
 
 use super::disk::{CopiedLinks, Result, at, walk};
 use super::programs::is_program;
-use crate::wheel::{seal, stamp};
+use wheel::{seal, stamp};
 
 const FORMAT: u32 = 2;
 

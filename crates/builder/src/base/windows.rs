@@ -19,8 +19,8 @@ use zip::{CompressionMethod, DateTime, System, ZipWriter};
 use super::disk::{Result, at, create_folder, entries, name_of, read, remove, rename, walk, write};
 use super::error::BaseErrorKind;
 use super::pip::{self, Files};
-use crate::windows_launcher::WindowsLaunchers;
 use vocab::TreeLayout;
+use wheel::windows_launcher::WindowsLaunchers;
 
 pub(super) fn settle_windows(tree: &Path, layout: TreeLayout) -> Result<()> {
     replace_links(tree)?;

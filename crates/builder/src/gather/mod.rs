@@ -18,10 +18,10 @@ use crate::registries::{self, Pages};
 use crate::resolve::{self, LockedDistribution, LockedSource, Uv};
 use crate::source_build::BuiltWheel;
 use crate::steps::Steps;
-use crate::wheel::{self, RemarkKind, UnpackError, UnpackErrorKind, UnpackedWheel, WheelBlob, WheelFileName};
 use store::Context;
 use store::download::{self, FetchRequest};
 use store::{BlobState, EntryKind, Scrutiny, StoreError};
+use wheel::{self, RemarkKind, UnpackError, UnpackErrorKind, UnpackedWheel, WheelBlob, WheelFileName};
 
 /// With `parallelDownloads`. More than a handful gains nothing and annoys servers.
 const DOWNLOADS_AT_ONCE: usize = 6;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use vocab::{DistributionName, Exit, Fault, PlatformKey, PythonVersion, TreePath};
 
-use crate::said::is_long;
+use process::is_long;
 
 use super::{AllUnavailable, MOST_ROUNDS, PylockError, Request, UvError};
 

@@ -19,10 +19,10 @@ use vocab::{Digest, PythonVersion};
 use super::pylock::{Answer, AnswerSource};
 use super::{Search, without_credentials};
 use crate::registries::{Registry, Standing};
-use crate::wheel::WheelMetadata;
 use store::Context;
 use store::download;
 use vocab::in_parallel;
+use wheel::WheelMetadata;
 
 const FACT: &str = "file-metadata";
 

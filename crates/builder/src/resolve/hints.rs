@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use vocab::{DistributionName, SystemVersion};
 
-use super::Target;
+use wheel::Target;
 
 const HINT: &str = "hint: ";
 

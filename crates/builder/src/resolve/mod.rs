@@ -17,7 +17,6 @@ mod settle;
 mod shelf;
 mod unavailable;
 mod uv;
-mod wheel_tags;
 mod without_wheel;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +26,6 @@ use std::path::Path;
 use config_merger::{Requirement, RequirementSource};
 use vocab::{Digest, DistributionName, Outcome, RuleRecord, TreePath};
 
-pub use crate::pinned_tool::SetUpError;
 pub(crate) use error::{NO_BUILD_HINT, REQUIRES_PYTHON_HINT};
 pub use error::{ResolveError, ResolveErrorKind};
 pub(crate) use file_metadata::excludes;
@@ -45,12 +43,12 @@ pub(crate) use settle::without_versions;
 pub use shelf::Shelf;
 pub use unavailable::{AllUnavailable, MissingRule, Unavailable};
 pub use uv::{Question, UV_VERSION, Uv, UvError};
-pub use wheel_tags::{Rank, Target};
 
 use crate::registries::Pages;
 use crate::work_tree::WorkTree;
 pub use pylock::{Answer, AnswerSource};
 use store::Context;
+use wheel::Target;
 
 /// Each round either ends or moves at least one distribution to "from source" or "left out".
 pub(crate) const MOST_ROUNDS: usize = 100;

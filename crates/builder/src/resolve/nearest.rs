@@ -7,10 +7,11 @@ use serde_json::json;
 use vocab::Digest;
 
 use super::uv::{Question, Uv, UvError};
-use super::{LockedDistribution, Request, Shelf, Target, pylock};
+use super::{LockedDistribution, Request, Shelf, pylock};
 use crate::registries::{Pages, Registry, Standing};
 use store::Context;
 use vocab::in_parallel;
+use wheel::Target;
 
 const FACT: &str = "nearest-wheels";
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use vocab::{Digest, DistributionName, FileName, FileNameError};
 
-use super::Target;
+use wheel::Target;
 
 /// One distribution of the answer with its one chosen file.
 #[derive(Clone, Debug, PartialEq, Eq)]

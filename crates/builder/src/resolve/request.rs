@@ -7,7 +7,7 @@ use config_merger::{BuildWheel, Config, Policy, Registries, Requirement, Require
 use serde::Serialize;
 use vocab::{Digest, DistributionName, Outcome, PlatformKey, RuleRecord, VersionString};
 
-use super::Target;
+use wheel::Target;
 
 /// The number in every inputs digest: raised when this crate starts to resolve differently.
 const RESOLVER_FORMAT: u32 = 2;
@@ -99,7 +99,7 @@ impl Request {
         decided.sort();
         Self {
             runtime: config.version.clone(),
-            target: Target::of(config, platform),
+            target: Target { platform, python: config.version.python(), system: config.ceiling(platform) },
             requirements,
             excluded: skipped.into_keys().collect(),
             forced,

@@ -13,13 +13,14 @@ use std::sync::{Arc, Mutex, OnceLock};
 use serde_json::json;
 use vocab::{DistributionName, Exit, Fault, PlatformKey};
 
-use super::{Shelf, Target, hints};
-use crate::pinned_tool::{self, PinnedTool, SetUpError};
-use crate::said::{shortened, words_of};
+use super::{Shelf, hints};
 use crate::uv_settings::{self, Handover};
 use process::{Invocation, ProcessError};
+use process::{shortened, words_of};
 use store::Context;
 use store::EntryKind;
+use store::pinned_tool::{self, PinnedTool, SetUpError};
+use wheel::Target;
 
 /// The pinned version: another one may resolve differently.
 pub const UV_VERSION: &str = "0.13.9";

@@ -9,8 +9,8 @@ use vocab::{Digest, PlatformKey, PythonVersion};
 
 use super::source::Identity;
 use super::{BuiltWheel, SourceBuild, SourceBuildErrorKind};
-use crate::wheel::WheelFileName;
 use store::Context;
+use wheel::WheelFileName;
 
 /// Raised when this crate starts to build differently.
 const BUILD_FORMAT: u32 = 2;

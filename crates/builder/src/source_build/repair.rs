@@ -9,8 +9,8 @@ use vocab::{Os, PlatformKey};
 
 use super::compile::{Uv, environment, only_wheel, words};
 use super::{SourceBuild, SourceBuildErrorKind};
-use crate::resolve::Target;
 use store::Context;
+use wheel::Target;
 
 /// What `--from` and `--with` get; part of a built wheel's key.
 pub(super) fn repairer(platform: PlatformKey) -> &'static str {

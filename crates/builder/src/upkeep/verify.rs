@@ -10,7 +10,7 @@ use serde::Serialize;
 use vocab::{Digest, Event};
 
 use super::entries::{Entry, entries, facts};
-use crate::{base, source_build, wheel};
+use crate::{base, source_build};
 use store::Context;
 use store::{EntryKind, Store, StoreError};
 

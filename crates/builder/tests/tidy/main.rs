@@ -21,13 +21,14 @@ fn crates_depend_only_as_the_architecture_says() {
         ("archive", &["cli", "vocab", "web"]),
         ("catalogue", &["vocab"]),
         ("cli", &["vocab"]),
-        ("builder", &["archive", "cli", "config-merger", "process", "store", "vocab", "web"]),
+        ("builder", &["archive", "cli", "config-merger", "process", "store", "vocab", "web", "wheel"]),
         ("process", &["vocab"]),
         ("publisher", &["archive", "catalogue", "cli", "vocab", "web"]),
         ("loader", &["archive", "catalogue", "cli", "vocab"]),
-        ("store", &["archive", "vocab", "web"]),
+        ("store", &["archive", "process", "vocab", "web"]),
         ("testkit", &["vocab"]),
         ("web", &[]),
+        ("wheel", &["archive", "process", "store", "vocab"]),
     ]
     .into();
     let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().expect("cargo metadata runs");

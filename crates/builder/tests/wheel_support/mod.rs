@@ -6,10 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use builder::wheel::{
-    Destination, InstallRequest, InstalledAll, UnpackError, UnpackedWheel, WheelBlob, WheelToInstall,
-};
-use builder::windows_launcher::WindowsLaunchers;
 use store::Context;
 use store::download::{DownloadSettings, Downloader, FetchRequest};
 use store::{Scrutiny, Store};
@@ -17,6 +13,8 @@ use testkit::FixtureFile;
 use vocab::TreeLayout;
 use vocab::Work;
 use vocab::{Digest, Event, PlatformKey};
+use wheel::windows_launcher::WindowsLaunchers;
+use wheel::{Destination, InstallRequest, InstalledAll, UnpackError, UnpackedWheel, WheelBlob, WheelToInstall};
 
 pub const LINUX: TreeLayout = layout(PlatformKey::LinuxX64);
 pub const WINDOWS: TreeLayout = layout(PlatformKey::WindowsX64);
@@ -67,7 +65,7 @@ impl Bench {
 
     /// Writes the wheel beside the store and unpacks it.
     pub fn unpack(&self, wheel: &FixtureFile) -> Result<UnpackedWheel, UnpackError> {
-        builder::wheel::unpack(&self.context, &self.blob(wheel), Scrutiny::Glance)
+        wheel::unpack(&self.context, &self.blob(wheel), Scrutiny::Glance)
     }
 
     pub fn blob(&self, wheel: &FixtureFile) -> WheelBlob {
@@ -83,7 +81,7 @@ impl Bench {
             unpacked.iter().map(|wheel| WheelToInstall { wheel, request: InstallRequest::new(true) }).collect();
         let launchers = launchers();
         let destination = Destination { launchers: Some(&launchers), ..destination(prefix, layout) };
-        builder::wheel::install_all(&self.context, &wheels, &destination).unwrap()
+        wheel::install_all(&self.context, &wheels, &destination).unwrap()
     }
 }
 

@@ -7,7 +7,7 @@ const FIRST: usize = 5;
 const LAST: usize = 30;
 
 /// All of it without the program's own `error:` and without blank lines.
-pub(crate) fn words_of(stderr: &str) -> String {
+pub fn words_of(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let text = lines.join("\n");
     let text = text.trim_start_matches("error: ").trim_start_matches("  × ").to_owned();
@@ -15,7 +15,7 @@ pub(crate) fn words_of(stderr: &str) -> String {
 }
 
 /// The first lines, how many are left out, and the last ones.
-pub(crate) fn shortened(text: &str) -> String {
+pub fn shortened(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let Some(left_out) = lines.len().checked_sub(FIRST + LAST + 1).filter(|left_out| *left_out > 0) else {
         return text.to_owned();
@@ -26,7 +26,7 @@ pub(crate) fn shortened(text: &str) -> String {
 }
 
 /// [`shortened`] would leave lines out.
-pub(crate) fn is_long(text: &str) -> bool {
+pub fn is_long(text: &str) -> bool {
     text.lines().count() > FIRST + LAST + 1
 }
 

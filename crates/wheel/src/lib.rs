@@ -22,10 +22,12 @@ mod name_rules;
 mod record;
 mod remark;
 mod script;
+mod tags;
 mod texts;
 mod unpack;
 mod unpack_error;
 mod unpacked;
+pub mod windows_launcher;
 mod zip_table;
 
 use std::io;
@@ -39,16 +41,14 @@ pub use install::{
     Destination, InstallRequest, Installed, InstalledAll, InstalledFile, WheelToInstall, install, install_all,
 };
 pub use install_error::{InstallError, InstallErrorKind};
-pub use link::LinkMethod;
-pub(crate) use link::place;
+pub use link::{LinkMethod, place};
 pub use metadata::WheelMetadata;
-pub(crate) use name_rules::refused_by_windows;
+pub use name_rules::refused_by_windows;
 pub use remark::{Remark, RemarkKind};
-pub(crate) use unpack::seal;
-pub use unpack::{WheelBlob, unpack, unpack_all};
+pub use tags::{Rank, Target};
+pub use unpack::{WheelBlob, seal, unpack, unpack_all};
 pub use unpack_error::{UnpackError, UnpackErrorKind};
-pub use unpacked::{Contents, Entry, UnpackedWheel};
-pub(crate) use unpacked::{stamp, verify_unpacked};
+pub use unpacked::{Contents, Entry, UnpackedWheel, stamp, verify_unpacked};
 
 /// As many threads as the context allows.
 fn thread_pool(context: &Context) -> io::Result<rayon::ThreadPool> {

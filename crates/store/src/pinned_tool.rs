@@ -5,9 +5,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::said::{shortened, words_of};
+use crate::Context;
 use process::{Invocation, ProcessError};
-use store::Context;
+use process::{shortened, words_of};
 
 /// What may be installed: nothing else than a file with one of these digests.
 #[derive(Clone, Debug, PartialEq, Eq)]

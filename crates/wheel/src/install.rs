@@ -18,7 +18,7 @@ use super::layout::{self, Content, Plan, PlannedFile};
 use super::link::{self, LinkMethod};
 use super::record::{self, Row};
 use super::{Remark, UnpackedWheel, former, thread_pool};
-use crate::resolve::Target;
+use crate::Target;
 use crate::windows_launcher::WindowsLaunchers;
 use store::Context;
 use vocab::TreeLayout;

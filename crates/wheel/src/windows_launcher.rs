@@ -20,8 +20,8 @@ use vocab::{Digest, Exit, Fault, TreeLayout, TreePath};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
-use crate::pinned_tool::{self, PinnedTool, SetUpError};
 use store::Context;
+use store::pinned_tool::{self, PinnedTool, SetUpError};
 
 /// Starts `python.exe` and keeps its terminal.
 const CONSOLE: (&str, &str) = ("t64.exe", "81a618f21cb87db9076134e70388b6e9cb7c2106739011b6a51772d22cae06b7");

@@ -5,7 +5,6 @@
 
 use std::cmp::Reverse;
 
-use config_merger::Config;
 use vocab::{Arch, Os, PlatformKey, PythonVersion, SystemVersion};
 
 /// A platform with the oldest system that the runtime must still run on.
@@ -45,11 +44,6 @@ impl Target {
         Self { platform, python, system: SystemVersion::oldest(platform) }
     }
 
-    /// With the configuration's ceiling for the platform.
-    pub fn of(config: &Config, platform: PlatformKey) -> Self {
-        Self { platform, python: config.version.python(), system: config.oldest_system.get(&platform).copied() }
-    }
-
     fn ceiling(&self) -> (u16, u16) {
         self.system.map_or((0, 0), |system| (system.major, system.minor))
     }
@@ -71,7 +65,7 @@ impl Target {
     }
 
     /// Whether a wheel with one of these platform tags was made for this platform, however new a system it needs.
-    pub(crate) fn is_for(platform: PlatformKey, platform_tags: &[String]) -> bool {
+    pub fn is_for(platform: PlatformKey, platform_tags: &[String]) -> bool {
         let newest = SystemVersion::oldest(platform).map(|_| SystemVersion::new(u16::MAX, u16::MAX));
         let target = Self { platform, python: PythonVersion { major: 3, minor: 0, patch: 0 }, system: newest };
         platform_tags.iter().any(|tag| target.platform_rank(tag).is_some())

@@ -4,7 +4,7 @@ use vocab::TreePath;
 
 /// Why Windows cannot hold a file of this path; `None` when it can.
 /// Source: "Naming Files, Paths, and Namespaces" in the Win32 documentation.
-pub(crate) fn refused_by_windows(path: &TreePath) -> Option<&'static str> {
+pub fn refused_by_windows(path: &TreePath) -> Option<&'static str> {
     path.segments().find_map(|segment| {
         let stem = segment.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
         let numbered = |prefix: &str| {

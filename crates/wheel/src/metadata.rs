@@ -21,7 +21,7 @@ pub struct WheelMetadata {
 
 impl WheelMetadata {
     /// `None` when it has no name or version, or no headers at all.
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
         let headers = mailparse::parse_headers(bytes).ok()?.0;
         let all = |key: &str| values(&headers, key);
         Some(Self {

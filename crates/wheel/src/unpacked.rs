@@ -143,13 +143,13 @@ impl UnpackedWheel {
 }
 
 /// Reads all of an unpacked wheel's folder. The reason why it must not be used.
-pub(crate) fn verify_unpacked(folder: &Path) -> Result<Contents, String> {
+pub fn verify_unpacked(folder: &Path) -> Result<Contents, String> {
     let wheel = UnpackedWheel::open(folder)?.ok_or("it is gone")?;
     wheel.verify()?;
     Ok(wheel.contents)
 }
 
 /// 1980-01-01, the earliest time that a zip archive can hold, and the time stamp of files in artifacts.
-pub(crate) fn stamp() -> SystemTime {
+pub fn stamp() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(315_532_800)
 }

@@ -319,7 +319,7 @@ fn write_member(
 
 /// Read-only, with the one time stamp. On Windows a read-only file could not be deleted through any of its links, so
 /// there the time stamp alone guards it.
-pub(crate) fn seal(file: &File, executable: bool) -> std::io::Result<()> {
+pub fn seal(file: &File, executable: bool) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

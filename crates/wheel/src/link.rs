@@ -66,7 +66,7 @@ fn remove_link(link: &Path, file: &Path) -> io::Result<()> {
 }
 
 /// Makes `to`, which must not exist. The executable bit of a hard link is the store's file's own.
-pub(crate) fn place(method: LinkMethod, from: &Path, to: &Path, executable: bool) -> io::Result<()> {
+pub fn place(method: LinkMethod, from: &Path, to: &Path, executable: bool) -> io::Result<()> {
     match method {
         LinkMethod::Reflink => {
             reflink_copy::reflink(from, to)?;
