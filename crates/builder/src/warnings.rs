@@ -97,7 +97,9 @@ impl Fault for StrictError {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("resolve what is warned of, or build without --strict".to_owned())
+        Some("resolve what is warned of, accept it in `checker/whitelists/<platform>.json` where it is about a file or module, or \
+              build without --strict"
+            .to_owned())
     }
 }
 

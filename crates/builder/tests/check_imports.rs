@@ -408,6 +408,26 @@ fn case_seed_numba_public_whitelist_one_entry_holds_for_the_file_and_for_its_imp
     }
 }
 
+/// Two modules of scipy that import each other: one of them imports only after the other, as scipy does it.
+#[test]
+fn a_module_of_scipy_that_imports_after_another_is_known() {
+    let mut runtime = Runtime::new();
+    runtime.install(
+        "scipy",
+        &[
+            ("scipy/__init__.py", b""),
+            ("scipy/linalg/__init__.py", b""),
+            ("scipy/linalg/_matfuncs_sqrtm.py", b"from ._matfuncs_sqrtm_triu import within_block_loop\n"),
+            ("scipy/linalg/_matfuncs_sqrtm_triu.py", b"from . import _matfuncs_sqrtm\ndef within_block_loop(): pass\n"),
+        ],
+    );
+    let site = runtime.layout.site_packages();
+    runtime.distributions[0].files.push(site.join(&"scipy/linalg/_matfuncs_sqrtm_triu.so".parse().unwrap()));
+    runtime.whitelist = Whitelist::default().with_shipped(runtime.layout.platform);
+    let report = runtime.check();
+    assert_eq!((failures(&report), report.warnings.len(), report.allowed.len()), (Vec::new(), 0, 1), "{report:?}");
+}
+
 #[test]
 fn a_shipped_entry_is_never_called_unused() {
     let mut runtime = Runtime::new();

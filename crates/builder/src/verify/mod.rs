@@ -144,11 +144,14 @@ fn conclude(
 ) -> Result<Findings, Box<dyn Fault>> {
     let layout = it.tree.layout;
     let wheel_of = |name: &DistributionName| it.wheel_of(name);
-    if !it.strict {
-        let imported =
-            imports.as_ref().map(|report| Imported { loaded: report.loaded.clone(), passed: report.passed.clone() });
-        let is_portable = |name: &DistributionName| wheel_of(name).is_some_and(|wheel| wheel.ends_with("-any.whl"));
-        native.weigh(&Evidence { os: layout.platform.os(), imported: imported.as_ref(), is_portable: &is_portable });
+    let imported =
+        imports.as_ref().map(|report| Imported { loaded: report.loaded.clone(), passed: report.passed.clone() });
+    let is_portable = |name: &DistributionName| wheel_of(name).is_some_and(|wheel| wheel.ends_with("-any.whl"));
+    let evidence = Evidence { os: layout.platform.os(), imported: imported.as_ref(), is_portable: &is_portable };
+    if it.strict {
+        native.refuse_accepted(&evidence);
+    } else {
+        native.weigh(&evidence);
     }
     let unneeded = warnings::unneeded(&native, imports.as_ref(), layout, it.machine);
     let accepted = warnings::accepted_lines(&native, imports.as_ref(), layout, it.machine);

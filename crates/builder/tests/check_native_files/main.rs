@@ -33,7 +33,7 @@ fn layout(platform: &str) -> TreeLayout {
 
 /// The first folder of site-packages is the distribution.
 fn owner(path: &TreePath) -> Option<DistributionName> {
-    path.as_str().strip_prefix(SITE)?.split('/').nth(1)?.split('.').next()?.parse().ok()
+    path.as_str().split_once("/site-packages/")?.1.split('/').next()?.split('.').next()?.parse().ok()
 }
 
 /// Under the default ceilings: glibc 2.28, macOS 13.0.
@@ -314,6 +314,58 @@ fn the_same_fault_of_many_files_is_told_once_with_entries_to_paste() {
     assert_eq!((pasted.faults.len(), pasted.allowed.len()), (0, 4), "{hint}");
 }
 
+/// What imports would show, where none can be run.
+#[test]
+fn a_file_with_a_modules_name_that_is_no_binary_of_the_system_is_a_fault() {
+    let module = |name: &str| ElfFile { defines: &[name], ..library(&[]) }.bytes();
+    let elf = || module("PyInit_core");
+    let text = || b"version https://git-lfs.github.com/spec/v1\n".to_vec();
+    let is_none = |system: &str| format!("is named like a module and is not a {system} binary");
+    let other =
+        |tag: &str| format!("(is for another Python (`{tag}`), and there is no file of this module for the runtime's)");
+    let macho = || MachoFile::default().bytes();
+    let cases: Vec<(&str, Vec<(&str, Vec<u8>)>, Vec<String>)> = vec![
+        ("windows-x64", vec![("pkg/__init__.py", vec![]), ("pkg/core.pyd", text())], vec![is_none("Windows")]),
+        ("windows-x64", vec![("pkg/__init__.py", vec![]), ("pkg/core.pyd", elf())], vec![is_none("Windows")]),
+        ("windows-x64", vec![("pkg/core.cp312-win_amd64.pyd", text())], vec![is_none("Windows")]),
+        ("windows-x64", vec![("pkg/core.cp39-win_amd64.pyd", text())], vec![other("cp39-win_amd64")]),
+        ("windows-x64", vec![("pkg/data/core.pyd", text())], vec![]),
+        ("windows-x64", vec![("pkg/tests/core.cp312-win_amd64.pyd", text())], vec![]),
+        ("macosx-aarch64", vec![("pkg/core.cpython-312-darwin.so", text())], vec![is_none("macOS")]),
+        ("macosx-aarch64", vec![("pkg/core.abi3.so", elf())], vec![is_none("macOS")]),
+        ("macosx-aarch64", vec![("pkg/__init__.py", vec![]), ("pkg/core.so", elf())], vec![is_none("macOS")]),
+        ("macosx-aarch64", vec![("pkg/__init__.py", vec![]), ("pkg/attach_linux.so", library(&[]).bytes())], vec![]),
+        ("macosx-aarch64", vec![("pkg/__init__.py", vec![]), ("pkg/libx.so", b"INPUT(libx.so.1)".to_vec())], vec![]),
+        ("macosx-aarch64", vec![("pkg/core.cpython-39-darwin.so", macho())], vec![other("cpython-39-darwin")]),
+        (
+            "macosx-aarch64",
+            vec![("pkg/core.cpython-312-x86_64-linux-gnu.so", elf())],
+            vec![other("cpython-312-x86_64-linux-gnu")],
+        ),
+        // Beside the right one, or with code in Python to fall back to.
+        (
+            "macosx-aarch64",
+            vec![
+                ("pkg/core.cpython-39-darwin.so", macho()),
+                ("pkg/core.cpython-312-darwin.so", macho()),
+                ("pkg/core.cpython-312-x86_64-linux-gnu.so", elf()),
+            ],
+            vec![],
+        ),
+        ("macosx-aarch64", vec![("pkg/core.cpython-39-darwin.so", macho()), ("pkg/core.py", vec![])], vec![]),
+        ("linux-x64", vec![("pkg/core.cpython-312-x86_64-linux-gnu.so", text())], vec![is_none("Linux")]),
+        ("linux-x64", vec![("pkg/core.cpython-312-x86_64-linux-gnu.so", elf()), ("pkg/core.pyd", text())], vec![]),
+    ];
+    for (platform, files, expected) in cases {
+        let site = layout(platform).site_packages();
+        let paths: Vec<String> = files.iter().map(|(path, _)| format!("{site}/{path}")).collect();
+        let placed: Vec<(&str, Vec<u8>)> =
+            paths.iter().map(String::as_str).zip(files.iter().map(|(_, content)| content.clone())).collect();
+        let names: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
+        assert_eq!(findings(platform, &placed), expected, "for {names:?} on {platform}");
+    }
+}
+
 #[test]
 fn a_cut_off_elf_file_is_a_fault() {
     let whole = ElfFile {
@@ -336,6 +388,29 @@ fn what_the_builders_own_list_accepts_is_kept_apart_from_what_the_repository_dec
         let mut report = check(prefix.path(), "linux-x64");
         report.allow(&whitelist, layout("linux-x64"), &|name| Some(format!("{name}-1.0-py3-none-any.whl")));
         assert_eq!((report.faults.len(), report.allowed.len(), report.accepted.len()), (0, 1, expected));
+        // With `--strict` that is a fault, where something needs the file.
+        for (loaded, faults) in [(&["numba/np/ufunc/tbbpool.so"][..], expected), (&[], 0)] {
+            let loaded = loaded.iter().map(|path| format!("{SITE}/{path}").parse().unwrap()).collect();
+            let imported = Imported { loaded, passed: ["numba".parse().unwrap()].into() };
+            let evidence = Evidence { os: vocab::Os::Linux, imported: Some(&imported), is_portable: &|_| false };
+            let mut strict = report.clone();
+            strict.refuse_accepted(&evidence);
+            assert_eq!((strict.faults.len(), strict.accepted.len()), (faults, 0));
+        }
+    }
+}
+
+/// Wheels for any system bring files for several; others are at fault.
+#[test]
+fn files_for_other_systems_in_wheels_for_any_are_no_fault() {
+    let prefix = tempfile::tempdir().unwrap();
+    let core = ElfFile { defines: &["PyInit_core"], ..library(&[]) }.bytes();
+    write(prefix.path(), &format!("{SITE}/pkg/core.abi3.so"), core);
+    for (portable, faults) in [(true, 0), (false, 1)] {
+        let mut report = check(prefix.path(), "macosx-x64");
+        let evidence = Evidence { os: vocab::Os::Macos, imported: None, is_portable: &|_| portable };
+        report.weigh(&evidence);
+        assert_eq!((report.faults.len(), report.unneeded.len()), (faults, 1 - faults));
     }
 }
 

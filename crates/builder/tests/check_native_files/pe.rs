@@ -45,6 +45,35 @@ fn libraries_are_found_as_windows_finds_them() {
     }
 }
 
+/// Windows searches neither the scripts nor `Library/bin` for what a module needs.
+#[test]
+fn a_library_outside_of_the_packages_is_found_only_where_code_says_so() {
+    let nowhere = vec!["needs helper.dll, which is nowhere".to_owned()];
+    let adds = "import os, sys\nos.add_dll_directory(os.path.join(sys.prefix, 'Library', 'bin'))\n";
+    let cases = [
+        // (where it lies, code of the package, expected)
+        ("Scripts/helper.dll", "x = 1\n", nowhere.clone()),
+        ("Scripts/helper.dll", adds, nowhere.clone()),
+        ("bin/helper.dll", adds, nowhere.clone()),
+        ("Library/bin/helper.dll", "x = 1\n", nowhere.clone()),
+        ("Library/bin/helper.dll", adds, vec![]),
+        ("Lib/site-packages/other/helper.dll", "x = 1\n", vec![]),
+    ];
+    for (place, code, expected) in cases {
+        let files = [
+            (MODULE, module(&["helper.dll"]).bytes()),
+            ("Lib/site-packages/pkg/__init__.py", code.as_bytes().to_vec()),
+            (place, module(&[]).bytes()),
+        ];
+        assert_eq!(findings(WINDOWS, &files), expected, "for {place} and {code:?}");
+    }
+    // A program among the scripts finds what lies beside it.
+    let program = PeFile { is_library: false, ..module(&["helper.dll"]) }.bytes();
+    let files = [("Scripts/tool.exe", program), ("Scripts/helper.dll", module(&[]).bytes())];
+    assert_eq!(findings(WINDOWS, &files), [""; 0]);
+    assert_eq!(findings(WINDOWS, &[("Lib/site-packages/core.pyd", module(&["helper.dll"]).bytes())]), nowhere);
+}
+
 #[test]
 fn a_library_that_is_loaded_late_weighs_less() {
     let module = PeFile { delayed: &["late.dll", "user32.dll"], imports: &["gone.dll"], ..PeFile::default() };

@@ -18,6 +18,13 @@ impl NativeFaultKind {
             Self::AboveCeiling { symbols, needed, .. } => {
                 says(&["not found"]) && text.contains(&format!("{symbols}_{needed}'").to_lowercase())
             }
+            Self::NotABinary { .. } => says(&[
+                "invalid elf header",
+                "file too short",
+                "not a mach-o file",
+                "not valid mach-o",
+                "win32 application",
+            ]),
             Self::Unsigned | Self::StaleSignature => says(&["code signature"]),
             Self::Architecture { .. } => says(&[
                 "wrong elf class",

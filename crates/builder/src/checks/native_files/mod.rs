@@ -9,6 +9,7 @@ mod elf;
 mod judgement;
 mod loader_words;
 mod macho;
+mod module_files;
 mod needs;
 mod pe;
 mod prefix_files;
@@ -28,6 +29,7 @@ use binary::{Binary, Damage, Facts};
 use elf::rules::ElfSpace;
 use judgement::{Judgement, Subject};
 use macho::rules::MachoSpace;
+use module_files::ModuleFault;
 pub use needs::{Ceilings, Needs, Provider};
 use prefix_files::PrefixFiles;
 pub use reach::{Evidence, Imported, NativeFile, Role};
@@ -93,10 +95,14 @@ pub fn check_native_files(
         })
         .collect::<Result<_, _>>()?;
     files.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let of_modules = module_files::faults(&listing.paths, &files, layout);
     let names = PrefixFiles::new(prefix, layout.platform.os(), listing.paths);
     let all = with_own_names(names, &files);
     let check = FileCheck { layout, policy, owner, spaces: Spaces::new(layout, &all, &files) };
-    let rows: Vec<FileRow> = files.par_iter().map(|(path, binary)| check.look_at(path, binary)).collect();
+    let mut rows: Vec<FileRow> = files.par_iter().map(|(path, binary)| check.look_at(path, binary)).collect();
+    for fault in of_modules {
+        check.add_module_fault(fault, &mut rows);
+    }
     Ok(gather(rows, prefix))
 }
 
@@ -206,8 +212,18 @@ struct FileRow {
     role: Option<Role>,
     links: Vec<TreePath>,
     is_foreign: bool,
+    is_binary: bool,
     faults: Vec<NativeFault>,
     warnings: Vec<NativeFault>,
+}
+
+impl FileRow {
+    /// Of what is no binary of this system.
+    fn of_none(path: TreePath, distribution: Option<DistributionName>) -> Self {
+        let (needs, links) = (Needs::default(), Vec::new());
+        let (faults, warnings) = (Vec::new(), Vec::new());
+        Self { path, distribution, needs, role: None, links, is_foreign: false, is_binary: false, faults, warnings }
+    }
 }
 
 impl FileCheck<'_> {
@@ -233,10 +249,29 @@ impl FileCheck<'_> {
             links: judgement.links,
             needs: judgement.needs,
             is_foreign,
+            is_binary: true,
             faults: judgement.faults.into_iter().map(fault).collect(),
             warnings: judgement.warnings.into_iter().map(fault).collect(),
             path: path.clone(),
             distribution,
+        }
+    }
+
+    /// Into the row of its file, or a new one in its place among the others. Copied files are whoever's who copies them.
+    fn add_module_fault(&self, fault: ModuleFault, rows: &mut Vec<FileRow>) {
+        let ModuleFault { path, kind, is_taken } = fault;
+        let Some(distribution) = (self.owner)(&path) else { return };
+        let index = rows.binary_search_by(|row| row.path.cmp(&path)).unwrap_or_else(|index| {
+            rows.insert(index, FileRow::of_none(path.clone(), Some(distribution.clone())));
+            index
+        });
+        let row = &mut rows[index];
+        let fault = NativeFault { file: path, distribution: Some(distribution), kind };
+        if is_taken {
+            row.role = Some(Role::Module);
+            row.faults.push(fault);
+        } else {
+            row.warnings.push(fault);
         }
     }
 
@@ -313,6 +348,9 @@ fn gather(rows: Vec<FileRow>, prefix: &Path) -> NativeReport {
         report.warnings.extend(row.warnings);
         if row.is_foreign {
             report.foreign += 1;
+            continue;
+        }
+        if !row.is_binary {
             continue;
         }
         report.whole.add(&row.needs);

@@ -1,9 +1,11 @@
 //! The files of a prefix, as the rules of the formats ask for them.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use vocab::{Os, TreePath};
+use vocab::{Os, TreeLayout, TreePath};
 
 /// What is known about the whole prefix.
 pub struct PrefixFiles<'a> {
@@ -13,6 +15,8 @@ pub struct PrefixFiles<'a> {
     paths: BTreeSet<TreePath>,
     /// Libraries by file name and by the name they give themselves; in small letters on Windows.
     names: HashMap<String, BTreeSet<TreePath>>,
+    /// By package, whether its Python code names folders of libraries.
+    adding: Mutex<HashMap<TreePath, bool>>,
 }
 
 /// Where one entry of a search path leads.
@@ -41,7 +45,7 @@ pub enum Found {
 
 impl<'a> PrefixFiles<'a> {
     pub fn new(prefix: &'a Path, os: Os, paths: BTreeSet<TreePath>) -> Self {
-        let mut files = Self { prefix, os, paths: BTreeSet::new(), names: HashMap::new() };
+        let mut files = Self { prefix, os, paths: BTreeSet::new(), names: HashMap::new(), adding: Mutex::default() };
         for path in paths.iter().filter(|path| is_library_name(os, path.file_name())) {
             files.add_name(path.file_name(), path);
         }
@@ -69,6 +73,28 @@ impl<'a> PrefixFiles<'a> {
     /// The list knows no paths through linked folders (`lib64` for `lib`), so a miss asks the disk.
     pub fn exists(&self, path: &TreePath) -> bool {
         self.paths.contains(path) || (self.has_name(path.file_name()) && path.below(self.prefix).exists())
+    }
+
+    /// Whether the package that the file lies in names folders of libraries for Windows. Asked for few files, so its code
+    /// is read only then.
+    pub fn adds_folders(&self, file: &TreePath, layout: TreeLayout) -> bool {
+        let depth = layout.site_packages().segments().count() + 1;
+        let Some(package) = file.segments().take(depth).collect::<Vec<_>>().join("/").parse::<TreePath>().ok() else {
+            return false;
+        };
+        if !file.starts_with(&layout.site_packages()) || package == *file {
+            return false;
+        }
+        let mut adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        *adding.entry(package.clone()).or_insert_with(|| {
+            let code = self.paths.iter().filter(|path| path.starts_with(&package) && path.as_str().ends_with(".py"));
+            let names_folder = |bytes: Vec<u8>| {
+                [&b"add_dll_directory"[..], b"WinDLL", b"LoadLibrary", b"CDLL"]
+                    .iter()
+                    .any(|call| bytes.windows(call.len()).any(|part| part == *call))
+            };
+            code.filter_map(|path| fs::read(path.below(self.prefix)).ok()).any(names_folder)
+        })
     }
 
     /// True for a path of the building machine that leads into the prefix.

@@ -110,6 +110,12 @@ pub enum NativeFaultKind {
     Unsigned,
     #[error("was changed after it was signed, and macOS kills what runs such code on Apple's processors")]
     StaleSignature,
+    /// Python would take it for a module.
+    #[error("is named like a module and is not a {system} binary")]
+    NotABinary { system: String },
+    /// A module of which there is no file that this Python takes.
+    #[error("is for another Python (`{tag}`), and there is no file of this module for the runtime's")]
+    OtherPython { tag: String },
     #[error("cannot be read: {reason}")]
     Damaged { reason: String },
 }
@@ -200,10 +206,20 @@ impl NativeReport {
         self.allowed.iter().flat_map(of_module).collect()
     }
 
-    /// Makes faults of all warnings, and of what the builder's own list alone accepts.
+    /// Makes faults of all warnings.
     pub fn refuse_warnings(&mut self) {
         self.faults.append(&mut self.warnings);
-        self.faults.extend(std::mem::take(&mut self.accepted).into_iter().map(|accepted| accepted.fault));
+        self.faults.sort();
+    }
+
+    /// Makes faults of what the builder's own list alone accepts in files that something needs.
+    pub fn refuse_accepted(&mut self, evidence: &Evidence<'_>) {
+        if self.accepted.is_empty() {
+            return;
+        }
+        let is_needed = needs(&self.files, evidence);
+        let accepted = std::mem::take(&mut self.accepted).into_iter().map(|accepted| accepted.fault);
+        self.faults.extend(accepted.filter(&is_needed));
         self.faults.sort();
     }
 
@@ -212,15 +228,12 @@ impl NativeReport {
         if self.faults.is_empty() && self.accepted.is_empty() {
             return;
         }
-        let needed = reach::needed(&self.files, evidence);
-        let is_needed = |fault: &NativeFault| {
-            let place = self.files.binary_search_by(|file| file.path.cmp(&fault.file));
-            place.map_or(true, |index| needed[index])
-        };
-        let (faults, unneeded) = std::mem::take(&mut self.faults).into_iter().partition(is_needed);
+        let is_needed = needs(&self.files, evidence);
+        let (faults, unneeded) = std::mem::take(&mut self.faults).into_iter().partition(&is_needed);
         self.accepted.retain(|accepted| is_needed(&accepted.fault));
         self.faults = faults;
         self.unneeded.extend::<Vec<_>>(unneeded);
+        drop(is_needed);
         self.count_needs();
     }
 
@@ -265,6 +278,20 @@ impl NativeReport {
     /// The static part of the manifest's summary; imports are counted elsewhere.
     pub fn summary(&self) -> NativeSummary {
         NativeSummary { files: self.whole.files, needs: self.whole.needs.texts(), ..NativeSummary::default() }
+    }
+}
+
+/// Whether something needs the file of a fault.
+fn needs<'a>(files: &'a [NativeFile], evidence: &'a Evidence<'_>) -> impl Fn(&NativeFault) -> bool + 'a {
+    let needed = reach::needed(files, evidence);
+    move |fault| {
+        // Wheels for any system have such files for the others.
+        let is_portable = || fault.distribution.as_ref().is_some_and(evidence.is_portable);
+        if matches!(fault.kind, NativeFaultKind::NotABinary { .. }) && is_portable() {
+            return false;
+        }
+        let place = files.binary_search_by(|file| file.path.cmp(&fault.file));
+        place.map_or(true, |index| needed[index])
     }
 }
 

@@ -1,7 +1,8 @@
 //! What the loader of Windows would make of a PE file of the prefix.
 //!
 //! Python loads its modules with the module's own folder and the interpreter's folder searched, and with those
-//! that Python code has named (`os.add_dll_directory`): `PATH` has no say. Names are the same in any case of letters.
+//! that Python code has named (`os.add_dll_directory`): `PATH` has no say, so a library among the scripts is found by
+//! programs there alone. Names are the same in any case of letters.
 
 use vocab::TreePath;
 
@@ -17,24 +18,23 @@ pub fn judge(facts: &PeFacts, subject: &Subject<'_>, files: &PrefixFiles<'_>) ->
     judgement.needs.raise(Provider::Windows, facts.minimum.clone());
     let searched = [folder_of(subject.path), folder_of(&subject.layout.interpreter())];
     for library in &facts.imports {
-        match find(library, &searched, files) {
+        match find(library, &searched, subject, files) {
             Found::InPrefix(place) => judgement.links.push(place),
-            Found::Elsewhere => judgement.links.extend(files.places_of(library).cloned()),
+            Found::Elsewhere => judgement.links.extend(made_known(library, subject, files).cloned()),
             Found::OnSystem => {}
             Found::Nowhere | Found::Absolute => {
                 judgement.faults.push(NativeFaultKind::MissingLibrary { library: library.clone() });
             }
         }
     }
-    for library in facts.delayed.iter().filter(|library| find(library, &searched, files) == Found::Nowhere) {
+    for library in facts.delayed.iter().filter(|library| find(library, &searched, subject, files) == Found::Nowhere) {
         judgement.warnings.push(NativeFaultKind::MissingLibrary { library: library.clone() });
     }
     judgement
 }
 
-/// A library in some other folder is one that Python code makes known first: wheels that were put together with
-/// `delvewheel` have all theirs in such a folder, `<name>.libs`.
-fn find(library: &str, searched: &[TreePath], files: &PrefixFiles<'_>) -> Found {
+/// In the folder of the file itself or of the interpreter, or else in one that Python code makes known.
+fn find(library: &str, searched: &[TreePath], subject: &Subject<'_>, files: &PrefixFiles<'_>) -> Found {
     let is_searched = |place: &TreePath| {
         let folder = folder_of(place);
         searched.iter().any(|searched| searched.as_str().eq_ignore_ascii_case(folder.as_str()))
@@ -43,9 +43,27 @@ fn find(library: &str, searched: &[TreePath], files: &PrefixFiles<'_>) -> Found 
         Found::InPrefix(place.clone())
     } else if is_system_library(library) {
         Found::OnSystem
-    } else if files.has_name(library) {
+    } else if made_known(library, subject, files).next().is_some() {
         Found::Elsewhere
     } else {
         Found::Nowhere
     }
+}
+
+/// The places of a library in folders that Python code makes known before the module is loaded: those of packages, as
+/// wheels that were put together with `delvewheel` have all theirs in `<name>.libs`; others, such as conda's `Library/bin`,
+/// where the code of the package does it. Nobody does it for the folders of scripts.
+fn made_known<'a>(
+    library: &str,
+    subject: &Subject<'_>,
+    files: &'a PrefixFiles<'_>,
+) -> impl Iterator<Item = &'a TreePath> {
+    let (path, layout) = (subject.path.clone(), subject.layout);
+    files.places_of(library).filter(move |place| {
+        let lies_below = |folder: TreePath| place.starts_with(&folder);
+        if lies_below(layout.scripts()) || lies_below(layout.bin()) {
+            return false;
+        }
+        lies_below(layout.site_packages()) || files.adds_folders(&path, layout)
+    })
 }
