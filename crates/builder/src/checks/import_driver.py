@@ -15,13 +15,17 @@ results file as it becomes known, and the file "done" in "scratch" says that all
 
 "fork" is the fast way and tells successes only: a process that has imported `a` is forked for `a.b` and `a.c`, so
 what packages share is imported once. The order of imports in each process is that of a fresh interpreter. A module
-without a line has to be tried again by "spawn". Packages that are only on the way to a module have a line, too.
+without a line has to be tried again by "spawn". Packages that are only on the way to a module have a line, too. The
+processes of packages at the top end as Python does, with exit handlers and all; those that then fail are listed in the
+file "suspects" in "scratch", for "exit" to try.
 
 "group" is for where there is no fork and starting a process takes long: one process imports the modules of one
 top-level package, one after the other. It tells successes only, too.
 
 "spawn": a fresh interpreter for each, which tells failures too:
 {"module", "ended": "error" | "crash" | "timeout", "error", "missing": name of the module that was not found, "loaded"}.
+
+"exit": as "spawn", but the interpreter ends as it usually does, and "left" tells how when it does not end well.
 
 For "fork" the job may also have "after": {package: [packages whose import is waited for]}, so that nothing is compiled
 twice side by side; "bytecode": {folder of sources: folder that keeps their byte code, or null for the usual one};
@@ -37,6 +41,8 @@ import sys
 import time
 
 MAX_ERROR = 1500
+# Seconds for what runs at the end of an interpreter.
+EXIT_LIMIT = 20
 
 
 def real(path):
@@ -190,9 +196,13 @@ def windows_modules():
 
 
 def append(path, row):
+    append_line(path, to_json(row))
+
+
+def append_line(path, line):
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(descriptor, to_json(row).encode("ascii") + b"\n")
+        os.write(descriptor, line.encode("utf-8") + b"\n")
     finally:
         os.close(descriptor)
 
@@ -316,15 +326,20 @@ class Child:
         self.forker = forker
         self.name = package.name
         self.importing = True
+        self.status = 0
         self.deadline = time.monotonic() + forker.job["limit"]
         self.pipe, sink = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
+            leaves = False
             try:
                 os.close(self.pipe)
-                run_child(forker, package, sink)
+                leaves = run_child(forker, package, sink)
             finally:
-                os._exit(0)
+                if not leaves:
+                    os._exit(0)
+            alarm(EXIT_LIMIT)
+            sys.exit(0)
         os.close(sink)
 
     def is_over(self, readable):
@@ -337,10 +352,16 @@ class Child:
             return False
         if self.importing and time.monotonic() > self.deadline:
             self.kill()
-        elif message is None and os.waitpid(self.pid, os.WNOHANG) == (0, 0):
-            return False
-        elif message is not None:
+        elif message is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid == 0:
+                return False
+            self.status = status
+        else:
+            # It has ended or is about to, so that this no longer changes how.
             self.kill()
+        if self.status and not self.importing and "." not in self.name:
+            append_line(os.path.join(self.forker.job["scratch"], "suspects"), self.name)
         self.close()
         return True
 
@@ -355,7 +376,7 @@ class Child:
         """Processes that the import has started are in our group, which the builder ends when we are done."""
         try:
             os.kill(self.pid, 9)
-            os.waitpid(self.pid, 0)
+            self.status = os.waitpid(self.pid, 0)[1]
         except OSError:
             pass
 
@@ -371,6 +392,7 @@ def run_child(forker, package, sink):
     os.write(sink, b"x")
     if imported and package.children:
         forker.explore(package, forker.job["jobs"])
+    return imported and "." not in package.name
 
 
 def silence():
@@ -525,13 +547,17 @@ def spawn(job, number, module, tell):
     tell(attempt_alone(job, number, module))
 
 
-def attempt_alone(job, number, module):
+def spawn_and_leave(job, number, module, tell):
+    tell(attempt_alone(job, number, module, "leave"))
+
+
+def attempt_alone(job, number, module, *how):
     import json
     import subprocess
 
     answer = os.path.join(job["scratch"], "%d.answer" % number)
     log = os.path.join(job["scratch"], "%d.log" % number)
-    process = start(job, log, "--one", module, answer, str(job["limit"]))
+    process = start(job, log, "--one", module, answer, str(job["limit"]), *how)
     try:
         code = process.wait(job["limit"])
     except subprocess.TimeoutExpired:
@@ -543,6 +569,9 @@ def attempt_alone(job, number, module):
     try:
         with open(answer, encoding="ascii") as file:
             row = json.load(file)
+        if how and code:
+            last = last_line(log)
+            row["left"] = how_it_ended(code) + (": " + last if last else "")
         said = emulator_line(log) if row["ended"] == "error" else ""
         if said:
             row["error"] += " (%s)" % said
@@ -593,11 +622,14 @@ def emulator_line(path):
     return next((line for line in last_lines(path) if any(sign in line for sign in signs)), "")
 
 
-def one(module, answer, limit):
+def one(module, answer, limit, how=None):
     watch()
     begin()
     alarm(float(limit) + 5)
     write_json(answer, attempt(module))
+    if how == "leave":
+        alarm(EXIT_LIMIT)
+        sys.exit(0)
     # Threads and exit handlers of what was imported are not what is checked here.
     os._exit(0)
 
@@ -631,7 +663,7 @@ def main(arguments):
     elif job["mode"] == "group":
         in_threads(job, groups_of(job["modules"]), group)
     else:
-        in_threads(job, job["modules"], spawn)
+        in_threads(job, job["modules"], spawn_and_leave if job["mode"] == "exit" else spawn)
     write_json(os.path.join(job["scratch"], "done"), True)
 
 

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::module_names::is_stray;
+use super::order::package_of;
 use super::report::{Allowed, ImportFailure, ImportFailureKind, ImportReport, UnusedEntry};
 use super::run::{Attempt, Ended, PackageImport};
 use super::{CheckedDistribution, ImportCheck, module_name_of, opened, requirements};
 use crate::checks::native_files::NativeFault;
 use crate::checks::whitelist::Entry;
 use crate::emulator::gap_in;
-use vocab::{DistributionName, TreePath};
+use vocab::{DistributionName, NativeWarning, TreePath};
 
 /// `wanted` are the modules by index of the distribution. One without an attempt is a failure. `known` are files that
 /// imports have loaded besides those of the attempts.
@@ -74,6 +75,7 @@ pub fn judge(
     }
     judge_sources(check, &mut report);
     report.remarks = opened::warnings(check, wanted, attempts);
+    report.remarks.extend(bad_exits(check, wanted, attempts));
     let has_none = |(index, _): &(&usize, &BTreeSet<String>)| check.distributions[**index].name.clone();
     report.without_modules = wanted.iter().filter(|(_, modules)| modules.is_empty()).map(|it| has_none(&it)).collect();
     report.unused = unused.into_iter().collect();
@@ -145,6 +147,23 @@ fn is_optional(
             is_stray(module) && modules.iter().any(|other| !is_stray(other))
         }
     }
+}
+
+/// A warning for each package whose interpreter does not end well.
+fn bad_exits(
+    check: &ImportCheck<'_>,
+    wanted: &BTreeMap<usize, BTreeSet<String>>,
+    attempts: &BTreeMap<String, Attempt>,
+) -> BTreeSet<NativeWarning> {
+    let of_module = |index: usize, module: &String| {
+        let left = attempts.get(module)?.left.as_ref()?;
+        Some(NativeWarning {
+            distribution: Some(check.distributions[index].name.clone()),
+            subject: package_of(module).to_owned(),
+            text: format!("imports, and then Python does not end well: {left}"),
+        })
+    };
+    wanted.iter().flat_map(|(index, modules)| modules.iter().filter_map(|module| of_module(*index, module))).collect()
 }
 
 /// Whether it is a folder with `__init__.py`.

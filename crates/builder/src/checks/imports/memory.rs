@@ -21,7 +21,7 @@ use vocab::{Digest, TreePath};
 
 use super::requirements::Requirements;
 use super::run::{self, Attempt};
-use super::{CheckedDistribution, ImportCheck};
+use super::{ImportCheck, hooks};
 use store::Context;
 
 pub struct Memory {
@@ -56,7 +56,8 @@ pub struct Recalled {
 impl Memory {
     pub fn of(context: &Context, check: &ImportCheck<'_>, requirements: &Requirements) -> Self {
         let folder = context.store.root().join("memory").join("checks");
-        let acts_on_all = |index: &usize| check.strict_whitelist || has_pth(&check.distributions[*index]);
+        let acts_on_all =
+            |index: &usize| check.strict_whitelist || hooks::of(&check.distributions[*index]).next().is_some();
         let everywhere: Vec<usize> = (0..check.distributions.len()).filter(acts_on_all).collect();
         let path = |index| {
             let mut wheels: Vec<String> = requirements
@@ -153,8 +154,4 @@ fn wheels_by_name(check: &ImportCheck<'_>) -> BTreeMap<String, Vec<Digest>> {
         }
     }
     wheels.into_iter().map(|(name, wheels)| (name, wheels.into_iter().collect())).collect()
-}
-
-fn has_pth(distribution: &CheckedDistribution) -> bool {
-    distribution.files.iter().any(|file| file.as_str().ends_with(".pth"))
 }

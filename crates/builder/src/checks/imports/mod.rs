@@ -4,6 +4,7 @@
 //! neither the user's settings nor their site-packages can be seen. Modules that were imported once are remembered in
 //! the store under everything that their success depends on, and what they compiled is kept there.
 
+mod hooks;
 mod judge;
 mod kept;
 mod memory;
@@ -32,7 +33,7 @@ use vocab::TreeLayout;
 use kept::Kept;
 use order::Order;
 use requirements::Requirements;
-use run::{FastWay, ModuleFiles};
+use run::{FastWay, Imports, ModuleFiles};
 
 pub use module_names::{is_test_helper, module_name_of};
 pub use report::{Allowed, ImportFailure, ImportFailureKind, ImportFailures, ImportReport, UnusedEntry};
@@ -100,6 +101,8 @@ pub enum ImportCheckErrorKind {
     Process(#[source] ProcessError),
     #[error("its interpreter ended with {code} before all imports were tried: {stderr}")]
     Driver { code: String, stderr: String },
+    #[error("its interpreter does not start: `{file}` of {distribution} ends it ({code})")]
+    Hook { distribution: DistributionName, file: TreePath, code: String },
     #[error("its emulator cannot be used")]
     Emulator(#[source] EmulatorError),
     #[error("cannot use `{}`", path.display())]
@@ -110,7 +113,7 @@ impl Fault for ImportCheckError {
     fn code(&self) -> &'static str {
         match &self.kind {
             ImportCheckErrorKind::Process(error) => error.code(),
-            ImportCheckErrorKind::Driver { .. } => "E_IMPORT_CHECK",
+            ImportCheckErrorKind::Driver { .. } | ImportCheckErrorKind::Hook { .. } => "E_IMPORT_CHECK",
             ImportCheckErrorKind::Emulator(error) => error.code(),
             ImportCheckErrorKind::Disk { .. } => "E_CHECK_DISK",
         }
@@ -118,7 +121,7 @@ impl Fault for ImportCheckError {
 
     fn exit(&self) -> Exit {
         match &self.kind {
-            ImportCheckErrorKind::Driver { .. } => Exit::Check,
+            ImportCheckErrorKind::Driver { .. } | ImportCheckErrorKind::Hook { .. } => Exit::Check,
             ImportCheckErrorKind::Process(error) => error.exit(),
             ImportCheckErrorKind::Emulator(error) => error.exit(),
             _ => Exit::Build,
@@ -156,17 +159,18 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
     let fast = FastWay { order, kept: Kept::of(context, check, &requirements) };
     let files = module_files(check, &unknown);
     let before = stamps(check.prefix);
-    let mut attempts = run::import(context, check, &unknown, &files, &fast).map_err(failed)?;
+    let Imports { mut attempts, said } = run::import(context, check, &unknown, &files, &fast).map_err(failed)?;
     let settled = known.attempts.iter().filter(|(module, _)| report.settled.contains(*module));
     attempts.extend(settled.map(|(module, attempt)| (module.clone(), attempt.clone())));
     report = judge::judge(check, &wanted, &attempts, &known.loaded);
     report.cached = cached;
     let after = stamps(check.prefix);
     // What writes into the prefix ends the build later, and the next one as well: it has to be seen doing it.
-    if after == before {
+    let broken_hooks = hooks::warnings(check, &said);
+    if after == before && broken_hooks.is_empty() {
         memory.remember(&attempts, &report.settled, &known, &wanted);
     }
-    report.remarks.extend(changed_files(check, &before, &after));
+    report.remarks.extend(broken_hooks.into_iter().chain(changed_files(check, &before, &after)));
     Ok(report)
 }
 

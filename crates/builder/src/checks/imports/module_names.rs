@@ -149,7 +149,8 @@ fn top_level_modules(
         text.lines().map(|line| line.trim().to_owned()).collect()
     };
     let has_files = |name: &String| {
-        let is_of_it = |rest: &str| rest.starts_with('/') || rest.starts_with('.');
+        let is_code = |rest: &str| [".py", ".so", ".pyd"].iter().any(|ending| rest.ends_with(ending));
+        let is_of_it = |rest: &str| rest.starts_with('/') || rest.starts_with('.') && is_code(rest);
         below.iter().any(|path| path.strip_prefix(name.as_str()).is_some_and(is_of_it))
     };
     let mut listed: BTreeSet<String> = lines_of("top_level.txt").into_iter().collect();

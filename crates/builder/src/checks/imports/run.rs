@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use vocab::{Event, TreePath};
 
 use super::kept::Kept;
 use super::order::{Order, package_of};
-use super::{IMPORT_LIMIT, ImportCheck, ImportCheckErrorKind, opened};
+use super::{IMPORT_LIMIT, ImportCheck, ImportCheckErrorKind, hooks, opened};
 use crate::emulator::{Machine, gap_in, with_cause};
 use process::Invocation;
 use store::Context;
@@ -49,6 +50,9 @@ pub struct Attempt {
     /// Libraries of this machine that nothing is linked with and that were opened, by name, and where they lie.
     #[serde(default)]
     pub opened: BTreeMap<String, String>,
+    /// How the interpreter ends that has imported its outermost package, when that is not well.
+    #[serde(default)]
+    pub left: Option<String>,
     /// When it fails, the module that imports though it tried to import this one.
     #[serde(default)]
     pub tried_by: Option<String>,
@@ -136,6 +140,7 @@ impl Attempt {
             outside: BTreeSet::new(),
             interpreter: BTreeSet::new(),
             opened: BTreeMap::new(),
+            left: None,
             tried_by: None,
             package: None,
         }
@@ -173,6 +178,13 @@ struct Row {
     attempt: Attempt,
 }
 
+/// What imports have shown.
+pub struct Imports {
+    pub attempts: BTreeMap<String, Attempt>,
+    /// What interpreters have written to their standard error before any module was tried.
+    pub said: String,
+}
+
 /// Imports every module; each has a row in the result, unless the driver was killed.
 ///
 /// First the fast way: by `fork`, or, without it, as one process for each top-level package in an emulator, where
@@ -183,16 +195,18 @@ pub fn import(
     modules: &[&str],
     files: &ModuleFiles<'_>,
     fast: &FastWay,
-) -> Result<BTreeMap<String, Attempt>, ImportCheckErrorKind> {
+) -> Result<Imports, ImportCheckErrorKind> {
     let work = context.store.root().join("tmp");
     let scratch = context.store.scratch_dir("import-check-");
     let scratch = scratch.map_err(|source| ImportCheckErrorKind::Disk { path: work, source })?;
     let machine = Machine::enter(context, check.emulator, scratch.path()).map_err(ImportCheckErrorKind::Emulator)?;
-    let session = Session { context, check, machine, scratch: scratch.path(), total: modules.len() };
+    let session =
+        Session { context, check, machine, scratch: scratch.path(), total: modules.len(), said: Mutex::default() };
     session.set_up()?;
     let mut attempts = BTreeMap::new();
     if session.machine.forks() {
         attempts = session.run("fork", modules, 0, Some(fast))?;
+        session.try_exits(&mut attempts)?;
     } else if check.emulator.is_some() {
         attempts = session.run("group", modules, 0, None)?;
     }
@@ -220,7 +234,8 @@ pub fn import(
     let packages = session.import_packages(&mut attempts, by_package, files)?;
     find_who_tried(&mut attempts, &packages, files);
     opened::find(check, &mut attempts);
-    Ok(attempts)
+    let said = session.said.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Imports { attempts, said })
 }
 
 /// Tells of failed imports who tried them and went on: their packages, or any other module.
@@ -267,6 +282,8 @@ struct Session<'a> {
     scratch: &'a Path,
     /// Modules in all, for progress.
     total: usize,
+    /// What the interpreter has said at its start.
+    said: Mutex<String>,
 }
 
 /// What a program needs to start; nothing else of the user's environment is seen by the imports.
@@ -315,6 +332,17 @@ impl Session<'_> {
             });
         }
         Ok(packages)
+    }
+
+    /// A process that was forked may end badly for that alone, so those that do are tried in a fresh interpreter.
+    fn try_exits(&self, attempts: &mut BTreeMap<String, Attempt>) -> Result<(), ImportCheckErrorKind> {
+        let suspects = fs::read_to_string(self.scratch.join("suspects")).unwrap_or_default();
+        let suspects: BTreeSet<&str> = suspects.lines().collect();
+        let tried = self.run("exit", &Vec::from_iter(suspects), attempts.len(), None)?;
+        for (module, attempt) in attempts {
+            attempt.left = tried.get(package_of(module)).and_then(|package| package.left.clone());
+        }
+        Ok(())
     }
 
     fn set_up(&self) -> Result<(), ImportCheckErrorKind> {
@@ -366,6 +394,11 @@ impl Session<'_> {
         let invocation = self.invocation().timeout(limit.checked_mul(rounds));
         let finished = self.watched(&results, done, || process::run(self.context, &invocation));
         let finished = finished.map_err(ImportCheckErrorKind::Process)?;
+        let is_done = fs::remove_file(self.scratch.join("done")).is_ok();
+        if !finished.succeeded() || !is_done {
+            self.find_ending_hook()?;
+        }
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).push_str(&finished.stderr_text());
         if !finished.succeeded() {
             let code = finished.code.map_or("a signal".to_owned(), |code| format!("code {code}"));
             let stderr = finished.stderr_text().trim().to_owned();
@@ -399,7 +432,30 @@ impl Session<'_> {
         })
     }
 
+    /// When the interpreter ends before it has done anything: which of the `.pth` files does that, if any.
+    fn find_ending_hook(&self) -> Result<(), ImportCheckErrorKind> {
+        for (distribution, file) in hooks::all(self.check) {
+            let folder = self.machine.path(&self.check.layout.site_packages().below(self.check.prefix));
+            let code = "import site, sys; sys.path.append(sys.argv[1]); site.addpackage(sys.argv[1], sys.argv[2], None); \
+                        open(sys.argv[3], 'w').close()";
+            let (_, mark) = (fs::remove_file(self.scratch.join("hook")), self.inside("hook"));
+            let invocation = self.interpreter().args(["-S", "-c", code]).arg(folder).arg(file.file_name()).arg(mark);
+            let finished = process::run(self.context, &invocation.timeout(Some(IMPORT_LIMIT)));
+            let finished = finished.map_err(ImportCheckErrorKind::Process)?;
+            if !self.scratch.join("hook").exists() {
+                let code = finished.code.map_or("a signal".to_owned(), |code| format!("code {code}"));
+                let (distribution, file) = (distribution.name.clone(), file.clone());
+                return Err(ImportCheckErrorKind::Hook { distribution, file, code });
+            }
+        }
+        Ok(())
+    }
+
     fn invocation(&self) -> Invocation {
+        self.interpreter().arg(self.inside("import_driver.py")).arg(self.inside("job.json"))
+    }
+
+    fn interpreter(&self) -> Invocation {
         let interpreter = self.check.layout.interpreter().below(self.check.prefix);
         let mut pycache = OsString::from("pycache_prefix=");
         pycache.push(self.inside("pycache"));
@@ -409,9 +465,7 @@ impl Session<'_> {
             // Isolated: no PYTHON* variables, no user site-packages, no working directory on the path.
             .args(["-I", "-X"])
             // Byte code goes there instead of beside the sources, so the prefix stays as it is.
-            .arg(pycache)
-            .arg(self.inside("import_driver.py"))
-            .arg(self.inside("job.json"));
+            .arg(pycache);
         invocation.clear_environment = true;
         for name in KEPT_VARIABLES {
             if let Some(value) = self.context.environment.path(name) {
