@@ -12,8 +12,8 @@ use crate::base::{KnownBase, known};
 use crate::checks::Whitelist;
 use crate::copy_files::{self, CopyOperation};
 use crate::prepare;
-use crate::resolve::Request;
-use crate::work_tree::WorkTree;
+use resolve::Request;
+use resolve::work_tree::WorkTree;
 
 /// Raised whenever equal inputs would give another runtime than before.
 const BUILD_FORMAT: u32 = 4;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use vocab::{ArtifactFormat, Digest, Exit, Fault};
 
 use crate::prepare::Preparation;
-use crate::resolve::LockedSource;
+use resolve::LockedSource;
 use store::Context;
 
 /// Wheels unpack to twice to four times their size; those with much data, such as CUDA's, to less.

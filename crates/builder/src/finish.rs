@@ -17,7 +17,7 @@ use crate::base::{BaseTree, FileTable};
 use crate::gather::Gathered;
 use crate::plan::Action;
 use crate::prepare::Prepared;
-use crate::resolve::UV_VERSION;
+use resolve::UV_VERSION;
 use store::Context;
 
 /// The manifest inside the prefix, at its root.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use vocab::ArtifactFormat;
 
-use crate::resolve::MissingRule;
+use resolve::MissingRule;
 use store::Scrutiny;
 
 #[derive(Clone, Debug)]

@@ -12,9 +12,9 @@ use serde::Serialize;
 use vocab::{DistributionName, Fault, PlatformKey, PythonVersion, VersionString};
 
 use crate::base::ReleaseTable;
-use crate::registries::{self, Pages};
-use crate::resolve::{self, Lock, MissingRule, PlatformLock, Request, ResolveError, Settings, Uv};
 use crate::resolver_python;
+use resolve::registries::{self, Pages};
+use resolve::{self, Lock, MissingRule, PlatformLock, Request, ResolveError, Settings, Uv};
 use store::Context;
 use vocab::in_parallel;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::{Serialize, Serializer};
 use vocab::{Digest, DistributionName, Outcome, PlatformKey, PythonVersion, RuleRecord, VersionString};
 
-use crate::resolve::{LockedSource, Overlap, PlatformLock, Request};
+use resolve::{LockedSource, Overlap, PlatformLock, Request};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plan {

@@ -5,7 +5,7 @@ use vocab::{Exit, Fault};
 
 use crate::base::BaseRequest;
 use crate::host_python::HostPython;
-use crate::resolve::Uv;
+use resolve::Uv;
 use store::Context;
 
 #[derive(Debug, thiserror::Error)]

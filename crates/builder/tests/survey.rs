@@ -6,9 +6,9 @@ mod desk;
 
 use std::collections::BTreeMap;
 
-use builder::resolve::{Lock, LockedDistribution, LockedSource, PlatformLock, Request};
 use config_merger::{LoadOptions, Repository};
 use desk::Desk;
+use resolve::{Lock, LockedDistribution, LockedSource, PlatformLock, Request};
 use serde_json::{Value, json};
 use testkit::{HOSTILE_TEXT, assert_harmless};
 use vocab::{Digest, PlatformKey, VersionString};

@@ -4,10 +4,10 @@
 use std::ops::Deref;
 use std::path::PathBuf;
 
-use vocab::{Listener, PlatformKey, Work};
+use vocab::{Environment, Listener, PlatformKey, Work};
 
 use crate::Store;
-use crate::download::Downloader;
+use crate::download::{DownloadSettings, Downloader};
 
 /// Shared by all threads of one command.
 #[derive(Clone)]
@@ -30,6 +30,13 @@ impl Context {
     /// With the store in this folder and what [`Work::quiet`] says: for tests, and for what asks no server.
     pub fn quiet(store: PathBuf) -> Self {
         Self { work: Work::quiet(), store: Store::at(store), downloader: Downloader::default() }
+    }
+
+    /// The same in another environment, by which its downloads go, too.
+    #[must_use]
+    pub fn in_environment(&self, environment: Environment) -> Self {
+        let downloader = Downloader::new(DownloadSettings::of(&environment));
+        Self { downloader, work: Work { environment, ..self.work.clone() }, ..self.clone() }
     }
 
     /// The same for one of several platforms that are at work at once: see [`Work::of`].

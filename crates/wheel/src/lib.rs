@@ -42,7 +42,7 @@ pub use install::{
 };
 pub use install_error::{InstallError, InstallErrorKind};
 pub use link::{LinkMethod, place};
-pub use metadata::WheelMetadata;
+pub use metadata::{LARGEST_METADATA, WheelMetadata};
 pub use name_rules::refused_by_windows;
 pub use remark::{Remark, RemarkKind};
 pub use tags::{Rank, Target};

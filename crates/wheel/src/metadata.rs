@@ -1,5 +1,9 @@
 //! `METADATA` and `WHEEL`: e-mail headers (core metadata, PEP 566 and later; PEP 427).
 
+use std::fs::File;
+use std::io::{BufReader, Read as _};
+use std::path::Path;
+
 use mailparse::MailHeader;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +23,21 @@ pub struct WheelMetadata {
     pub requires_python: Option<String>,
 }
 
+/// Of a METADATA, in bytes.
+pub const LARGEST_METADATA: u64 = 8 << 20;
+
 impl WheelMetadata {
+    /// Of a wheel on this machine. `None` where it cannot be read; installing it says why.
+    pub fn of_file(wheel: &Path) -> Option<Self> {
+        let mut archive = zip::ZipArchive::new(BufReader::new(File::open(wheel).ok()?)).ok()?;
+        let is_metadata = |name: &&str| name.ends_with(".dist-info/METADATA") && name.matches('/').count() == 1;
+        let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
+        let name = names.iter().map(String::as_str).find(is_metadata)?.to_owned();
+        let mut bytes = Vec::new();
+        archive.by_name(&name).ok()?.take(LARGEST_METADATA).read_to_end(&mut bytes).ok()?;
+        Self::parse(&bytes)
+    }
+
     /// `None` when it has no name or version, or no headers at all.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let headers = mailparse::parse_headers(bytes).ok()?.0;

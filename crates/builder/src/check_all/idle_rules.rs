@@ -14,7 +14,7 @@ use vocab::{DistributionName, PlatformKey};
 
 use super::{Checked, Surveyed, SurveyedPlatform};
 use crate::checks::Whitelist;
-use crate::resolve::LockedSource;
+use resolve::LockedSource;
 
 /// How one platform of one version answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

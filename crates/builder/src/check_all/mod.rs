@@ -15,7 +15,7 @@ use vocab::{Event, Fault, PlatformKey, VersionString};
 use crate::checks::Whitelist;
 use crate::descriptor::Descriptor;
 use crate::matrix::{Cell, Need, Published, fresh_rows, need};
-use crate::resolve::{self, Lock, LockError, LockErrorKind, PlatformLock, Request};
+use resolve::{self, Lock, LockError, LockErrorKind, PlatformLock, Request};
 use store::Context;
 
 pub use survey::{Surveyed, SurveyedPlatform};

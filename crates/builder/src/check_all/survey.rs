@@ -4,7 +4,7 @@ use config_merger::{Config, Repository};
 use vocab::Digest;
 
 use crate::build_key::{KeyInputs, predicted_keys};
-use crate::resolve::{PlatformLock, Request};
+use resolve::{PlatformLock, Request};
 
 pub struct Surveyed {
     pub config: Config,

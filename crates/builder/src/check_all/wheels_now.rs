@@ -7,11 +7,11 @@ use config_merger::{Repository, RequirementSource};
 use vocab::{DistributionName, Fault, Outcome};
 
 use super::{Checked, Surveyed, SurveyedPlatform};
-use crate::registries::{self, Pages};
-use crate::resolve::{
+use crate::resolver_python;
+use resolve::registries::{self, Pages};
+use resolve::{
     self, Answer, AnswerSource, MissingRule, Question, ResolveError, ResolveErrorKind, Settings, Uv, UvError,
 };
-use crate::resolver_python;
 use store::Context;
 
 pub(super) fn remark(context: &Context, repository: &Repository, surveyed: &[Surveyed], checked: &mut Checked) {

@@ -9,7 +9,7 @@ use config_merger::{LoadOptions, Repository};
 use serde::Serialize;
 use vocab::{DistributionName, Exit, Fault, Manifest, Origin, Outcome, PlatformKey, RuleRecord};
 
-use crate::resolve::{Lock, LockedSource, PlatformLock, Request};
+use resolve::{Lock, LockedSource, PlatformLock, Request};
 
 #[derive(Clone, Debug)]
 pub struct Side {
@@ -168,7 +168,7 @@ fn of_lock(label: &str, lock: &Lock) -> Side {
     Side { label: label.to_owned(), platforms: platforms.collect() }
 }
 
-fn of_row(row: &crate::resolve::LockedDistribution) -> Package {
+fn of_row(row: &resolve::LockedDistribution) -> Package {
     let (origin, file, source, size) = match &row.source {
         LockedSource::Wheel { file, sha256, size } => ("wheel", file.to_string(), sha256.to_string(), *size),
         LockedSource::Sdist { file, sha256, size } => ("source", file.to_string(), sha256.to_string(), *size),

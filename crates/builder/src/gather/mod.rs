@@ -11,13 +11,13 @@ use vocab::{Digest, DistributionName, Exit, Fault, Origin, RuleRecord, TreePath}
 
 use self::workshop::Workshop;
 use crate::base::BaseTree;
-use crate::nothing_left;
 use crate::options::BuildOptions;
 use crate::prepare::{Prepared, URL_FACT};
-use crate::registries::{self, Pages};
-use crate::resolve::{self, LockedDistribution, LockedSource, Uv};
 use crate::source_build::BuiltWheel;
 use crate::steps::Steps;
+use resolve::nothing_left;
+use resolve::registries::{self, Pages};
+use resolve::{self, LockedDistribution, LockedSource, Uv};
 use store::Context;
 use store::download::{self, FetchRequest};
 use store::{BlobState, EntryKind, Scrutiny, StoreError};

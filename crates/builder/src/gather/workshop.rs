@@ -13,10 +13,10 @@ use vocab::{Exit, Fault, Outcome, PlatformKey, RuleRecord, SystemVersion};
 use super::unchanged;
 use crate::base::BaseTree;
 use crate::prepare::Prepared;
-use crate::registries::{self, Pages};
-use crate::resolve::{LockedDistribution, LockedSource, MissingRule, Uv};
 use crate::source_build::{self, BuiltWheel, SourceBuild, SourceBuildError, SourceInput};
-use crate::uv_settings;
+use resolve::registries::{self, Pages};
+use resolve::uv_settings;
+use resolve::{LockedDistribution, LockedSource, MissingRule, Uv};
 use store::Context;
 
 /// A source that is not pure Python, or does not show here whether it is.

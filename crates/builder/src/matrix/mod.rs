@@ -26,7 +26,7 @@ pub use runners::CiSystem;
 
 use crate::build_key::{KeyInputs, predicted_keys};
 use crate::descriptor::Descriptor;
-use crate::resolve::{self, Lock, PlatformLock, Request, ResolveError};
+use resolve::{self, Lock, PlatformLock, Request, ResolveError};
 
 /// What is asked for.
 pub struct MatrixRequest<'a> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use vocab::{DistributionName, PlatformKey};
 
 use crate::base::{KnownBase, known};
-use crate::resolve::{LockedSource, PlatformLock, Request};
+use resolve::{LockedSource, PlatformLock, Request};
 
 /// Where a runtime can be built.
 #[derive(Clone, Debug, PartialEq, Eq)]

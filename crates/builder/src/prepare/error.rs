@@ -2,7 +2,7 @@
 
 use vocab::{Exit, Fault, PlatformKey};
 
-use crate::resolve::NO_BUILD_HINT;
+use resolve::NO_BUILD_HINT;
 
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {

@@ -20,9 +20,10 @@ use crate::base::{BaseChoice, BaseError, BaseRequest, BaseTree};
 use crate::host_python::HostPython;
 use crate::options::BuildOptions;
 use crate::plan::{Plan, PlannedBase};
-use crate::resolve::{self, Lock, Overlap, PlatformLock, Request};
 use crate::steps::Steps;
-use crate::{nothing_left, version_check};
+use crate::version_check;
+use resolve::nothing_left;
+use resolve::{self, Lock, Overlap, PlatformLock, Request};
 use store::Context;
 
 pub use error::PrepareError;

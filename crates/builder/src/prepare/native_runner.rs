@@ -7,7 +7,7 @@
 
 use vocab::{Outcome, PlatformKey, RuleRecord};
 
-use crate::resolve::{self, Lock, LockedDistribution, LockedSource, PlatformLock, Request};
+use resolve::{self, Lock, LockedDistribution, LockedSource, PlatformLock, Request};
 use store::Context;
 
 /// One record for each row that has to be left to a native runner.

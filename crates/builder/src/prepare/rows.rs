@@ -11,13 +11,13 @@ use vocab::{DistributionName, Fault, Outcome, PlatformKey, RuleRecord};
 use crate::base::{self, BaseChoice, BaseError, BaseTree};
 use crate::host_python::HostPython;
 use crate::options::BuildOptions;
-use crate::registries::{self, Pages, Refusal};
-use crate::resolve::{
+use crate::steps::Steps;
+use resolve::registries::{self, Pages, Refusal};
+use resolve::uv_settings;
+use resolve::{
     self, Lock, LockError, LockErrorKind, MissingRule, Overlap, PlatformLock, Request, ResolveError, Resolved,
     UnreachableRegistry, Uv,
 };
-use crate::steps::Steps;
-use crate::uv_settings;
 use store::Context;
 use vocab::in_parallel;
 

@@ -8,8 +8,8 @@ use super::error::PrepareError;
 use super::rows::PlatformRows;
 use crate::base::{BaseChoice, BaseError};
 use crate::options::BuildOptions;
-use crate::registries::Refusal;
-use crate::resolve::{MissingRule, Overlap, UnreachableRegistry};
+use resolve::registries::Refusal;
+use resolve::{MissingRule, Overlap, UnreachableRegistry};
 use store::Context;
 
 /// A loud line: nobody should take one for the other by accident.

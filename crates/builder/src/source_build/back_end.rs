@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use resolve::uv_settings::{passed_variables, passes_to_back_ends};
 use serde_json::{Value, json};
 
 use super::SourceBuildErrorKind;
@@ -95,70 +96,11 @@ fn as_object(settings: &[String]) -> Value {
     object.into_iter().map(|(key, values)| (key.to_owned(), value(values))).collect()
 }
 
-/// What a back end gets of the user's environment beside [`super::key::VARIABLES`] and what the configuration lets
-/// pass: where things are on this machine and how to reach the network.
-const OF_THE_MACHINE: [&str; 46] = [
-    "ALL_PROXY",
-    "CARGO_HOME",
-    "CCACHE_DIR",
-    "COMSPEC",
-    "CommonProgramFiles",
-    "CommonProgramFiles(x86)",
-    "CURL_CA_BUNDLE",
-    "DEVELOPER_DIR",
-    "GOROOT",
-    "HTTPS_PROXY",
-    "HTTP_PROXY",
-    "INCLUDE",
-    "JAVA_HOME",
-    "LANG",
-    "LD_LIBRARY_PATH",
-    "LIB",
-    "LIBPATH",
-    "MAKEFLAGS",
-    "NO_PROXY",
-    "NUMBER_OF_PROCESSORS",
-    "OS",
-    "PATH",
-    "PATHEXT",
-    "PROCESSOR_ARCHITECTURE",
-    "ProgramData",
-    "ProgramFiles",
-    "ProgramFiles(x86)",
-    "REQUESTS_CA_BUNDLE",
-    "RUSTUP_HOME",
-    "RUSTUP_TOOLCHAIN",
-    "SCCACHE_DIR",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-    "SystemDrive",
-    "SystemRoot",
-    "UCRTVersion",
-    "UniversalCRTSdkDir",
-    "VCINSTALLDIR",
-    "VCToolsInstallDir",
-    "VSINSTALLDIR",
-    "VisualStudioVersion",
-    "WindowsSdkDir",
-    "WindowsSDKVersion",
-    "no_proxy",
-    "http_proxy",
-    "https_proxy",
-];
-
-/// Whether every back end gets the variable, whose name counts in any case. A proxy with a password is for nobody's
-/// code, unless the configuration lets it pass.
-pub(crate) fn passes_to_back_ends(name: &str, value: &str) -> bool {
-    let is_secret = value.contains('@') && name.to_ascii_uppercase().ends_with("_PROXY");
-    let mut names = OF_THE_MACHINE.iter().chain(&super::key::VARIABLES);
-    !is_secret && names.any(|passed| passed.eq_ignore_ascii_case(name))
-}
-
 /// The environment that a back end starts with. `home` is an empty folder in place of the user's.
 pub(super) fn environment(uv: &Uv<'_>, home: &Path) -> Vec<(OsString, OsString)> {
     let user = &uv.context.environment;
     let passed = uv.build.pass_environment.iter().map(String::as_str);
-    let names = OF_THE_MACHINE.iter().chain(&super::key::VARIABLES).copied();
+    let names = passed_variables().map(|name: &str| name);
     let names = names.filter(|name| user.text(name).is_none_or(|value| passes_to_back_ends(name, value))).chain(passed);
     let mut variables: Vec<(OsString, OsString)> =
         names.filter_map(|name| Some((name.into(), user.path(name)?.as_os_str().to_owned()))).collect();

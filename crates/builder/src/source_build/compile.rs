@@ -9,8 +9,8 @@ use vocab::DistributionName;
 
 use super::back_end::{self, BackEnd};
 use super::{SourceBuild, SourceBuildErrorKind, error};
-use crate::uv_settings::{self, Handover};
 use process::{Invocation, ProcessErrorKind};
+use resolve::uv_settings::{self, Handover};
 use store::Context;
 use store::EntryKind;
 

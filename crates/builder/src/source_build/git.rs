@@ -7,8 +7,8 @@ use std::time::Duration;
 use url::Url;
 use vocab::{Exit, Fault, TreePath};
 
-use crate::work_tree::WorkTree;
 use process::{Finished, Invocation, ProcessError};
+use resolve::work_tree::WorkTree;
 use store::Context;
 
 /// A repository whose address has been checked.

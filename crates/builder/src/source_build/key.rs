@@ -9,46 +9,13 @@ use vocab::{Digest, PlatformKey, PythonVersion};
 
 use super::source::Identity;
 use super::{BuiltWheel, SourceBuild, SourceBuildErrorKind};
+use resolve::uv_settings::COMPILER_VARIABLES;
 use store::Context;
 use wheel::WheelFileName;
 
 /// Raised when this crate starts to build differently.
 const BUILD_FORMAT: u32 = 2;
 const RECORD: &str = "built.json";
-
-/// Variables that compilers and build back ends take as orders. Every back end gets them.
-pub(super) const VARIABLES: [&str; 30] = [
-    "AR",
-    "ARCHFLAGS",
-    "CC",
-    "CFLAGS",
-    "CARGO_BUILD_TARGET",
-    "CMAKE_ARGS",
-    "CMAKE_GENERATOR",
-    "CMAKE_PREFIX_PATH",
-    "CPATH",
-    "CPLUS_INCLUDE_PATH",
-    "CPPFLAGS",
-    "CUDA_HOME",
-    "CUDA_PATH",
-    "CXX",
-    "CXXFLAGS",
-    "C_INCLUDE_PATH",
-    "DISTUTILS_USE_SDK",
-    "FC",
-    "FFLAGS",
-    "LD",
-    "LDFLAGS",
-    "LIBRARY_PATH",
-    "MACOSX_DEPLOYMENT_TARGET",
-    "PKG_CONFIG_LIBDIR",
-    "PKG_CONFIG_PATH",
-    "RANLIB",
-    "RUSTFLAGS",
-    "SDKROOT",
-    "SETUPTOOLS_SCM_PRETEND_VERSION",
-    "SOURCE_DATE_EPOCH",
-];
 
 #[derive(Serialize)]
 struct Inputs<'a> {
@@ -69,7 +36,7 @@ struct Inputs<'a> {
 
 pub(super) fn key(context: &Context, build: &SourceBuild<'_>, source: &Identity) -> Digest {
     let passed = build.pass_environment.iter().map(String::as_str);
-    let variables = VARIABLES
+    let variables = COMPILER_VARIABLES
         .iter()
         .copied()
         .chain(passed)

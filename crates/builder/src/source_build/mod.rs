@@ -20,7 +20,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, DistributionName, PlatformKey, SystemVersion};
 
-pub(crate) use back_end::passes_to_back_ends;
 pub use error::{SourceBuildError, SourceBuildErrorKind};
 pub use git::{GitError, GitErrorKind, resolve_commit};
 pub(crate) use key::verify_built;

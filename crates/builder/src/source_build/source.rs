@@ -10,7 +10,7 @@ use walkdir::WalkDir;
 
 use super::git::{self, GitSource};
 use super::{SourceBuild, SourceBuildErrorKind, SourceInput};
-use crate::work_tree::WorkTree;
+use resolve::work_tree::WorkTree;
 use store::Context;
 
 /// Equal for equal sources, wherever they came from.

@@ -180,11 +180,11 @@ fn lifetime(folder: &Path) -> Duration {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     let lifetimes = [
         crate::gather::URL_LIFETIME,
-        crate::registries::FACT_LIFETIME,
-        crate::registries::PAGE_LIFETIME,
+        resolve::registries::FACT_LIFETIME,
+        resolve::registries::PAGE_LIFETIME,
         crate::base::PROBE_LIFETIME,
-        crate::resolve::NEAREST_LIFETIME,
-        crate::resolve::OVERLAP_LIFETIME,
+        resolve::NEAREST_LIFETIME,
+        resolve::OVERLAP_LIFETIME,
     ];
     let kind: PathBuf = folder.file_name().unwrap_or_default().into();
     lifetimes.into_iter().find(|(name, _)| kind == Path::new(name)).map_or(YEAR, |(_, lifetime)| lifetime)

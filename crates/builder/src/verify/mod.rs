@@ -22,7 +22,7 @@ use crate::emulator::Emulator;
 use crate::finish::Findings;
 use crate::gather::Gathered;
 use crate::prepare::Prepared;
-use crate::resolve;
+
 use crate::steps::Steps;
 use store::Context;
 

@@ -333,7 +333,7 @@ fn base_store() -> &'static Path {
     STORE.get_or_init(|| {
         let uv = which::which("uv").expect("`uv` is on PATH; `scripts/test` puts it there");
         let version = output(Command::new(uv).arg("--version"));
-        let pinned = builder::resolve::UV_VERSION;
+        let pinned = resolve::UV_VERSION;
         assert_eq!(version.split(' ').nth(1), Some(pinned), "the pinned uv is first on PATH");
         let store = Path::new(env!("CARGO_TARGET_TMPDIR")).join("build-store");
         let repository = TestRepository::new();

@@ -208,7 +208,7 @@ fn the_table_of_formats_has_the_numbers_of_the_sources() {
     let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("it is there");
     let formats = [
         // (the row's first cell, constant, file)
-        ("`lock.json`", "LOCK_FORMAT", "builder/src/resolve/lock.rs"),
+        ("`lock.json`", "LOCK_FORMAT", "resolve/src/lock.rs"),
         ("manifest", "MANIFEST_FORMAT", "vocab/src/manifest.rs"),
         ("artifact", "PART_FORMAT", "archive/src/part_cache.rs"),
         ("entry, retraction, promotion", "ENTRY_FORMAT", "catalogue/src/entry.rs"),

@@ -2,7 +2,7 @@
 
 use vocab::{DistributionName, Exit, Fault, Outcome, PlatformKey, RuleRecord};
 
-use crate::resolve::Request;
+use crate::Request;
 
 #[derive(Debug, thiserror::Error)]
 #[error("nothing that the configuration lists would be in the runtime for {platform}: {rows}")]

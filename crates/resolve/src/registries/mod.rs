@@ -12,10 +12,10 @@ use config_merger::Registries;
 use serde_json::json;
 
 pub use page::{Page, PageFile};
-pub(crate) use pages::PAGE_LIFETIME;
+pub use pages::PAGE_LIFETIME;
 pub use pages::{Pages, Refusal, Registry, Standing};
 
-use crate::resolve::{UnreachableRegistry, without_credentials};
+use crate::{UnreachableRegistry, without_credentials};
 use store::Context;
 use store::download;
 
@@ -26,7 +26,7 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 const FACT: &str = "registry";
 
 /// For whoever clears the store up.
-pub(crate) const FACT_LIFETIME: (&str, Duration) = (FACT, REMEMBERED);
+pub const FACT_LIFETIME: (&str, Duration) = (FACT, REMEMBERED);
 
 /// Those that do not answer, in the order of the configuration. Offline, none is asked and none is blamed. `afresh`
 /// asks also those that were silent lately.

@@ -26,7 +26,7 @@ use wheel::Target;
 pub const UV_VERSION: &str = "0.13.9";
 
 /// The resolver's wheel for each platform it can be set up on, by digest.
-const UV_WHEELS: &str = include_str!("../../data/uv.json");
+const UV_WHEELS: &str = include_str!("../data/uv.json");
 
 #[derive(Clone, Debug)]
 pub struct Uv {
@@ -437,7 +437,7 @@ mod tests {
         let connection: toml::Table =
             "native-tls = true\nindex = [{ url = 'https://corp.example/simple', default = true }]".parse().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let context = crate::testing::context_of(folder.path(), Vec::new());
+        let context = Context::quiet(folder.path().join("store"));
         let settings = |question: &Question, shelf: Option<&str>| {
             question.settings(&context, shelf.map(str::to_owned), connection.clone())
         };

@@ -14,7 +14,7 @@ use store::Context;
 const FACT: &str = "registry-overlap";
 
 /// For whoever clears the store up.
-pub(crate) const OVERLAP_LIFETIME: (&str, Duration) = (FACT, Duration::from_secs(90 * 24 * 3600));
+pub const OVERLAP_LIFETIME: (&str, Duration) = (FACT, Duration::from_secs(90 * 24 * 3600));
 
 /// Registries as messages name them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

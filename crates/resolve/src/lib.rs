@@ -10,14 +10,18 @@ mod hints;
 mod locate;
 mod lock;
 mod nearest;
+pub mod nothing_left;
 mod overlap;
 mod pylock;
+pub mod registries;
 mod request;
 mod settle;
 mod shelf;
 mod unavailable;
 mod uv;
+pub mod uv_settings;
 mod without_wheel;
+pub mod work_tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -26,20 +30,20 @@ use std::path::Path;
 use config_merger::{Requirement, RequirementSource};
 use vocab::{Digest, DistributionName, Outcome, RuleRecord, TreePath};
 
-pub(crate) use error::{NO_BUILD_HINT, REQUIRES_PYTHON_HINT};
+pub use error::{NO_BUILD_HINT, REQUIRES_PYTHON_HINT};
 pub use error::{ResolveError, ResolveErrorKind};
-pub(crate) use file_metadata::excludes;
+pub use file_metadata::excludes;
 pub use locate::locate;
 pub use lock::{
     LOCK_FILE, LOCK_FORMAT, Lock, LockError, LockErrorKind, LockedDistribution, LockedSource, PlatformLock,
 };
-pub(crate) use nearest::NEAREST_LIFETIME;
+pub use nearest::NEAREST_LIFETIME;
 pub use nearest::{recall_nearest, remember_nearest};
-pub(crate) use overlap::OVERLAP_LIFETIME;
+pub use overlap::OVERLAP_LIFETIME;
 pub use overlap::Overlap;
 pub use pylock::PylockError;
 pub use request::Request;
-pub(crate) use settle::without_versions;
+pub use settle::without_versions;
 pub use shelf::Shelf;
 pub use unavailable::{AllUnavailable, MissingRule, Unavailable};
 pub use uv::{Question, UV_VERSION, Uv, UvError};
@@ -51,7 +55,7 @@ use store::Context;
 use wheel::Target;
 
 /// Each round either ends or moves at least one distribution to "from source" or "left out".
-pub(crate) const MOST_ROUNDS: usize = 100;
+pub const MOST_ROUNDS: usize = 100;
 
 /// What a resolution found: rows for the lock, and where the files are today.
 #[derive(Clone, Debug)]
@@ -504,7 +508,7 @@ pub fn without_credentials(url: &str) -> String {
 }
 
 /// `a`, `b`, `c`.
-pub(crate) fn quoted<'a>(names: impl IntoIterator<Item = &'a DistributionName>) -> String {
+pub fn quoted<'a>(names: impl IntoIterator<Item = &'a DistributionName>) -> String {
     names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 

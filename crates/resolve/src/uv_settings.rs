@@ -7,6 +7,7 @@
 //! uv runs build back ends, which inherit its environment: credentials are in the settings alone, and those are gone
 //! before uv starts anything (`handover`).
 
+mod back_end;
 mod handover;
 mod variables;
 
@@ -19,6 +20,7 @@ use url::Url;
 use store::Context;
 use vocab::Environment;
 
+pub use back_end::{COMPILER_VARIABLES, passed_variables, passes_to_back_ends};
 pub use handover::Handover;
 pub use variables::environment;
 
@@ -139,7 +141,7 @@ fn take_default_index(settings: &mut Table, environment: &Environment) {
 
 /// Proxies that ask for a password. uv takes those of its settings without regard to `NO_PROXY`, so that goes along.
 fn secret_proxies(environment: &Environment) -> Table {
-    let is_secret = |name: &str, value: &str| !crate::source_build::passes_to_back_ends(name, value);
+    let is_secret = |name: &str, value: &str| !back_end::passes_to_back_ends(name, value);
     let first = |names: &[&str]| names.iter().find_map(|name| Some((name.to_string(), environment.text(name)?)));
     let mut proxies = Table::new();
     for (key, names) in [
@@ -222,7 +224,7 @@ pub fn warn_of_foreign_indexes(context: &Context, additional: &[String]) {
 
 /// Credentials and a slash at the end aside.
 fn same_place(one: &str, other: &str) -> bool {
-    let plain = |url: &str| crate::resolve::without_credentials(url).trim_end_matches('/').to_ascii_lowercase();
+    let plain = |url: &str| crate::without_credentials(url).trim_end_matches('/').to_ascii_lowercase();
     plain(one) == plain(other)
 }
 
@@ -231,7 +233,10 @@ mod tests {
     use std::ffi::OsString;
 
     use super::*;
-    use crate::testing::context_of;
+
+    fn context_of(folder: &Path, variables: Vec<(OsString, OsString)>) -> Context {
+        Context::quiet(folder.join("store")).in_environment(Environment::new(variables))
+    }
 
     #[test]
     fn of_a_settings_file_only_how_to_connect_is_taken() {

@@ -19,7 +19,7 @@ const FACT: &str = "nearest-wheels";
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// For whoever clears the store up.
-pub(crate) const NEAREST_LIFETIME: (&str, Duration) = (FACT, REMEMBERED);
+pub const NEAREST_LIFETIME: (&str, Duration) = (FACT, REMEMBERED);
 
 /// At most the next lower and the next higher version, in this order. `None` when nobody has looked yet.
 pub fn recall_nearest(context: &Context, target: &Target, row: &LockedDistribution) -> Option<Vec<String>> {

@@ -11,7 +11,7 @@ use url::Url;
 use vocab::{DistributionName, PythonVersion};
 
 use super::page::{Page, is_flat};
-use crate::resolve::{UnreachableRegistry, Uv, without_credentials, without_versions};
+use crate::{UnreachableRegistry, Uv, without_credentials, without_versions};
 use store::Context;
 use store::download::{self, DownloadErrorKind};
 use vocab::in_parallel;
@@ -26,7 +26,7 @@ const AT_ONCE: usize = 16;
 const FACT: &str = "registry-page";
 
 /// For whoever clears the store up.
-pub(crate) const PAGE_LIFETIME: (&str, Duration) = (FACT, Duration::from_secs(30 * 24 * 3600));
+pub const PAGE_LIFETIME: (&str, Duration) = (FACT, Duration::from_secs(30 * 24 * 3600));
 
 /// In the order of belief.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -320,8 +320,8 @@ mod tests {
     #[test]
     fn locks_of_every_format_number_are_read() {
         let fixtures = [
-            include_str!("../../../../fixtures/lock/format-1.json"),
-            include_str!("../../../../fixtures/lock/format-2.json"),
+            include_str!("../../../fixtures/lock/format-1.json"),
+            include_str!("../../../fixtures/lock/format-2.json"),
         ];
         for text in fixtures {
             let folder = tempfile::tempdir().unwrap();

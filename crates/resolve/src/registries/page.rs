@@ -11,7 +11,7 @@ use pep440_rs::{Version, VersionSpecifiers};
 use url::Url;
 use vocab::{Digest, DistributionName, PythonVersion};
 
-use crate::resolve::excludes;
+use crate::excludes;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {

@@ -3,8 +3,6 @@
 //!
 //! A file's metadata never changes, so it is asked for once and then kept in the store under the file's digest.
 
-use std::fs::File;
-use std::io::{BufReader, Read as _};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,9 +27,6 @@ const FACT: &str = "file-metadata";
 /// As long as `store prune` keeps a fact of a kind that nothing else is said of.
 const REMEMBERED: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// Beyond any description that is printed in one.
-const LARGEST: u64 = 8 << 20;
-
 /// Requests that wait for a server at the same time.
 const AT_ONCE: usize = 8;
 
@@ -55,13 +50,7 @@ impl FileMetadata {
 
     /// Of a wheel on this machine. `None` where it cannot be read: its own step says why.
     pub fn of_wheel(path: &Path) -> Option<Self> {
-        let mut archive = zip::ZipArchive::new(BufReader::new(File::open(path).ok()?)).ok()?;
-        let is_metadata = |name: &&str| name.ends_with(".dist-info/METADATA") && name.matches('/').count() == 1;
-        let names: Vec<String> = archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
-        let name = names.iter().map(String::as_str).find(is_metadata)?.to_owned();
-        let mut bytes = Vec::new();
-        archive.by_name(&name).ok()?.take(LARGEST).read_to_end(&mut bytes).ok()?;
-        WheelMetadata::parse(&bytes).map(Self::of)
+        WheelMetadata::of_file(path).map(Self::of)
     }
 }
 
@@ -137,7 +126,7 @@ fn beside(context: &Context, url: &str) -> Option<FileMetadata> {
     let path = format!("{}.metadata", place.path());
     place.set_path(&path);
     place.set_fragment(None);
-    let bytes = download::fetch_bytes(context, place.as_str(), LARGEST).ok()?;
+    let bytes = download::fetch_bytes(context, place.as_str(), wheel::LARGEST_METADATA).ok()?;
     WheelMetadata::parse(&bytes).map(FileMetadata::of)
 }
 

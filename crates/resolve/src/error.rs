@@ -9,9 +9,9 @@ use process::is_long;
 
 use super::{AllUnavailable, MOST_ROUNDS, PylockError, Request, UvError};
 
-pub(crate) const REQUIRES_PYTHON_HINT: &str =
+pub const REQUIRES_PYTHON_HINT: &str =
     "ask for a version that is for this Python, or leave the version open; the newest that fits is taken";
-pub(crate) const NO_BUILD_HINT: &str = "pin versions that have a wheel here, skip them, or build without --no-build";
+pub const NO_BUILD_HINT: &str = "pin versions that have a wheel here, skip them, or build without --no-build";
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot resolve {runtime} for {platform}")]

@@ -87,7 +87,7 @@ fn passes(name: &str, value: &str) -> bool {
     VARIABLES.contains(&name.as_str())
         || NEEDED.contains(&name.as_str())
         || NEEDED_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
-        || crate::source_build::passes_to_back_ends(&name, value)
+        || super::back_end::passes_to_back_ends(&name, value)
 }
 
 fn is_of_git(name: &str) -> bool {
@@ -159,7 +159,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let names = ["GIT_CONFIG_VALUE_0", "GIT_ASKPASS", "SSH_AUTH_SOCK", "GIT_TOKEN", "SSH_PRIVATE_KEY"];
         let variables = names.map(|name| (OsString::from(name), OsString::from("value")));
-        let context = crate::testing::context_of(folder.path(), variables.into());
+        let context = Context::quiet(folder.path().join("store")).in_environment(vocab::Environment::new(variables));
         let passed = |requirement: &str| -> Vec<OsString> {
             let requirements = [requirement.to_owned()];
             environment(&context, requirements.iter()).into_iter().map(|(name, _)| name).collect()

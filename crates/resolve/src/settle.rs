@@ -12,7 +12,7 @@ use super::pylock::Answer;
 use super::{ResolveErrorKind, Search, exact_pin};
 
 /// A PEP 508 line that keeps these versions out.
-pub(crate) fn without_versions<T: Display>(name: &DistributionName, versions: impl IntoIterator<Item = T>) -> String {
+pub fn without_versions<T: Display>(name: &DistributionName, versions: impl IntoIterator<Item = T>) -> String {
     let others: Vec<String> = versions.into_iter().map(|version| format!("!={version}")).collect();
     format!("{name}{}", others.join(","))
 }
