@@ -473,6 +473,12 @@ fn case_field_bom_in_entry_points_and_case_field_slash_in_script_name_give_scrip
     }
     let warnings = run.warnings().join("\n");
     assert_says(&warnings, &["W_WHEEL_SCRIPTS", "hbom-1.0-py3-none-any.whl", "`[Console_Scripts]`"]);
+    let again = bench.build();
+    assert_eq!(
+        (again.built(), again.warnings()),
+        (false, run.warnings()),
+        "an up-to-date runtime repeats its warnings"
+    );
     assert_eq!(bench.fail(&["--strict"], 4).error()["code"], "E_WHEEL");
 }
 
