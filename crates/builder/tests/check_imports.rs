@@ -872,6 +872,12 @@ fn what_only_the_builders_own_list_lets_fail_is_marked_where_something_needs_it(
     assert_eq!(marks(&runtime), [true]);
     runtime.allow(r#"{"cupy-cuda*": {"cupy.cuda.cufft": "libcufft"}}"#);
     assert_eq!(marks(&runtime), [false], "whoever builds the runtime has decided it");
+    runtime.strict = true;
+    assert_eq!(marks(&runtime), [false], "also with --strict");
+    runtime.whitelist = shipped;
+    let report = runtime.check();
+    assert_eq!((exit_of(&report), report.failures.len(), report.allowed.len()), (Exit::Check, 1, 0));
+    assert!(report.verdict().unwrap_err().hint().unwrap().contains("libcufft.so.11"));
 }
 
 /// case field-top-level-tests
