@@ -799,7 +799,9 @@ fn pure_packages_beside_native_modules_and_below_shared_folders_have_to_import()
     let native = extension("_json");
     /// Files, failures, warnings.
     type Case<'a> = (&'a [(&'a str, &'a [u8])], &'a [&'a str], &'a [&'a str]);
-    let cases: [Case<'_>; 4] = [
+    let cases: [Case<'_>; 5] = [
+        // What an extra brings.
+        (&[("ns/good/__init__.py", b""), ("ns/_more/__init__.py", b"import ns.extra")], &[], &["ns._more"]),
         (&[("_json.so", &native), ("p1/__init__.py", b"1/0")], &["p1"], &[]),
         (&[("ns/good/__init__.py", b""), ("ns/bad/__init__.py", b"1/0")], &["ns.bad"], &[]),
         (&[("ns/bad.py", b"1/0")], &["ns.bad"], &[]),

@@ -128,7 +128,8 @@ fn entry_behind<'a>(check: &'a ImportCheck<'_>, failure: &ImportFailure) -> Opti
 /// Whether a failure says nothing about what the distribution is for. Of an extension module that is so when the packages
 /// that it lies in import without it, and either the loader takes its file or takes another one of the distribution:
 /// then nothing that was imported loads it. Of a package at the top, when it bears the name of what others only ship
-/// along. Of a pure module in a folder that is no package, when others import; packages there are what it is for.
+/// along. Of a pure module in a folder that is no package, when others import; packages there are what it is for, unless
+/// what they lack is another module, which an extra may bring.
 fn is_optional(
     check: &ImportCheck<'_>,
     distribution: &CheckedDistribution,
@@ -141,7 +142,10 @@ fn is_optional(
     let Some(attempt) = attempts.get(module) else { return false };
     match attempt.package {
         Some(PackageImport::LoadsIt | PackageImport::Loadable) => true,
-        Some(PackageImport::NotLoaded) => !is_package(check, distribution, module) && modules.iter().any(is_fine),
+        Some(PackageImport::NotLoaded) => {
+            let has_to_import = is_package(check, distribution, module) && attempt.missing.is_none();
+            !has_to_import && modules.iter().any(is_fine)
+        }
         None => {
             let is_stray = |name: &str| is_stray(name) && distribution.name.as_str() != name;
             is_stray(module) && modules.iter().any(|other| !is_stray(other))

@@ -59,8 +59,12 @@ fn not_linked(
     let interpreter = attempts.values().flat_map(|attempt| &attempt.interpreter).map(Into::into);
     let roots = own.into_iter().chain(interpreter);
     let mut pending: Vec<String> = roots.filter_map(|file| linked_libraries(&file)).flat_map(|(_, it)| it).collect();
-    while let Some(name) = pending.pop() {
-        pending.extend(open.remove(&name).into_iter().flat_map(|(_, needed)| needed));
+    // Some are linked by the name of the file.
+    let by_file: BTreeMap<String, String> =
+        open.iter().map(|(name, (path, _))| (file_name(path).to_owned(), name.clone())).collect();
+    while let Some(needed) = pending.pop() {
+        let name = if open.contains_key(&needed) { &needed } else { by_file.get(&needed).unwrap_or(&needed) };
+        pending.extend(open.remove(name).into_iter().flat_map(|(_, needed)| needed));
     }
     let brought: BTreeSet<String> = open.values().flat_map(|(_, needed)| needed.clone()).collect();
     open.into_iter().filter(|(name, _)| !brought.contains(name)).map(|(name, (path, _))| (path, name)).collect()
