@@ -11,10 +11,10 @@ use rayon::prelude::*;
 use serde_json::json;
 use vocab::{CopiedFile, Digest, Exit, Fault, Origin, TreePath};
 
-use crate::base::{BaseTree, FileTable};
 use crate::copy_files::{self, CopyOperation};
 use crate::gather::Gathered;
 use crate::steps::Steps;
+use interpreter::{BaseTree, FileTable};
 use store::Context;
 use wheel::windows_launcher::WindowsLaunchers;
 use wheel::{self, Destination, InstallRequest, InstalledAll, LinkMethod, WheelToInstall};

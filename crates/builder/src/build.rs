@@ -12,7 +12,6 @@ use vocab::{ArtifactName, Digest, Event, Exit, Fault, Manifest, Outcome, Platfor
 
 use crate::artifacts::{self, PackedAhead, Packing, Parts};
 use crate::assemble::{self, Pieces};
-use crate::base;
 use crate::build_key::{KeyInputs, build_key, copy_operations};
 use crate::checks::Whitelist;
 use crate::emulator;
@@ -220,7 +219,7 @@ fn build_one(
     let emulator = if options.emulate { emulator::for_build(context, repository.root(), platform)? } else { None };
     let tree = match &prepared.tree {
         Some(tree) => tree.clone(),
-        None => steps.run(context, "prepare the interpreter", || base::provide(context, &prepared.base))?,
+        None => steps.run(context, "prepare the interpreter", || interpreter::provide(context, &prepared.base))?,
     };
     if !prepared.is_foreign() {
         prepared.host.is(&tree);
@@ -246,7 +245,7 @@ fn build_one(
         return Ok(Ending::UpToDate(Box::new(product)));
     }
 
-    let tree = base::mend(context, &prepared.base, tree, options.scrutiny)?;
+    let tree = interpreter::mend(context, &prepared.base, tree, options.scrutiny)?;
     let gathering = gather::gather(context, repository.root(), prepared, &tree, options, steps)?;
     remote_outcome(context)?;
     let launchers = for_target::launchers(context, prepared, &tree, &gathering.wheels)?;

@@ -8,10 +8,10 @@ use config_merger::{Config, Layout, RequirementSource};
 use serde::Serialize;
 use vocab::{Digest, Fault, PlatformKey, RuleRecord, VersionString};
 
-use crate::base::{KnownBase, known};
 use crate::checks::Whitelist;
 use crate::copy_files::{self, CopyOperation};
 use crate::prepare;
+use interpreter::{KnownBase, known};
 use resolve::Request;
 use resolve::work_tree::WorkTree;
 

@@ -13,10 +13,10 @@ use vocab::{
 };
 
 use crate::assemble::Assembled;
-use crate::base::{BaseTree, FileTable};
 use crate::gather::Gathered;
 use crate::plan::Action;
 use crate::prepare::Prepared;
+use interpreter::{BaseTree, FileTable};
 use resolve::UV_VERSION;
 use store::Context;
 

@@ -4,10 +4,10 @@
 use vocab::{Fault, PlatformKey, TreePath};
 
 use crate::assemble::Assembled;
-use crate::base::BaseTree;
 use crate::checks::names::{LONG_PATH, NameFault, check_names};
 use crate::gather::Gathered;
 use crate::prepare::Prepared;
+use interpreter::BaseTree;
 use store::Context;
 use wheel::windows_launcher::WindowsLaunchers;
 

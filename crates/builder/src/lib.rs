@@ -6,7 +6,6 @@
 
 mod artifacts;
 pub mod assemble;
-pub mod base;
 pub mod build;
 pub mod build_key;
 pub mod check_all;
@@ -21,7 +20,6 @@ pub mod emulator;
 pub mod finish;
 mod for_target;
 pub mod gather;
-pub mod host_python;
 pub mod matrix;
 pub mod new_version;
 pub mod options;
@@ -32,14 +30,11 @@ pub mod plan_matrix;
 pub mod prefix_folder;
 pub mod prepare;
 pub mod resolver_python;
-pub mod source_build;
 pub mod steps;
 pub mod summary;
-pub mod system_libraries;
 pub mod test_run;
 #[cfg(test)]
 mod testing;
 pub mod upkeep;
 pub mod verify;
-pub mod version_check;
 pub mod warnings;

@@ -11,8 +11,8 @@ use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
 use serde::Serialize;
 use vocab::{DistributionName, Fault, PlatformKey, PythonVersion, VersionString};
 
-use crate::base::ReleaseTable;
 use crate::resolver_python;
+use interpreter::ReleaseTable;
 use resolve::registries::{self, Pages};
 use resolve::{self, Lock, MissingRule, PlatformLock, Request, ResolveError, Settings, Uv};
 use store::Context;

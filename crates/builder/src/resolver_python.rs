@@ -3,8 +3,8 @@
 use config_merger::{Config, Repository};
 use vocab::{Exit, Fault};
 
-use crate::base::BaseRequest;
-use crate::host_python::HostPython;
+use interpreter::BaseRequest;
+use interpreter::host_python::HostPython;
 use resolve::Uv;
 use store::Context;
 

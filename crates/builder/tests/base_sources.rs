@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use base_support::{Bench, folder, output, request, small_python, snapshot, table, tar_gz, told};
-use builder::base::{BaseRequest, absolute_paths_left, choose, provide};
 use config_merger::{ArchiveSource, BaseSource};
+use interpreter::{BaseRequest, absolute_paths_left, choose, provide};
 use testkit::{HttpServer, Mishap};
 use vocab::Environment;
 use vocab::{Digest, Exit, Fault as _, PlatformKey};

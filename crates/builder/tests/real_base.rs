@@ -10,8 +10,8 @@ use std::os::unix::fs::MetadataExt as _;
 use base_support::{
     Bench, folder, gzip, installs_a_wheel, makes_an_environment, moved, output, request, snapshot, table, told, version,
 };
-use builder::base::{BaseRequest, BaseTree, absolute_paths_left, choose, provide};
 use config_merger::BaseSource;
+use interpreter::{BaseRequest, BaseTree, absolute_paths_left, choose, provide};
 use testkit::HttpServer;
 use vocab::{Exit, Fault as _, PlatformKey};
 

@@ -12,8 +12,8 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use base_support::{Bench, copy_tree, folder, installs_a_wheel, makes_an_environment, output, request, snapshot, told};
-use builder::base::{BaseRequest, BaseTree, Supply, absolute_paths_left, choose, provide};
 use config_merger::BaseSource;
+use interpreter::{BaseRequest, BaseTree, Supply, absolute_paths_left, choose, provide};
 use vocab::Environment;
 use vocab::{Exit, Fault as _, PlatformKey};
 

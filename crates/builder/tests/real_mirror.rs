@@ -7,8 +7,8 @@ mod base_support;
 use std::fs;
 
 use base_support::{Bench, folder, moved, output, request, snapshot, told, version};
-use builder::base::{BaseRequest, BaseTree, Release, ReleaseTable, absolute_paths_left, choose, provide};
 use config_merger::BaseSource;
+use interpreter::{BaseRequest, BaseTree, Release, ReleaseTable, absolute_paths_left, choose, provide};
 use testkit::ReleaseMirror;
 use vocab::PlatformKey;
 

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use builder::source_build::{
+use source_build::{
     BuiltWheel, SourceBuild, SourceBuildError, SourceBuildErrorKind, SourceInput, build_wheel, resolve_commit,
 };
 use store::Context;

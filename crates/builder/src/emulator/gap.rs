@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::EmulatorKind;
-use crate::system_libraries::windows::is_system_library;
+use static_checks::system_libraries::windows::is_system_library;
 
 /// What the emulator cannot do, in its own words, if that is why an import failed. `error` is the text of the attempt.
 pub fn gap_in(kind: EmulatorKind, error: &str) -> Option<String> {

@@ -10,14 +10,14 @@ use config_merger::Layout;
 use vocab::{Digest, DistributionName, Exit, Fault, Origin, RuleRecord, TreePath};
 
 use self::workshop::Workshop;
-use crate::base::BaseTree;
 use crate::options::BuildOptions;
 use crate::prepare::{Prepared, URL_FACT};
-use crate::source_build::BuiltWheel;
 use crate::steps::Steps;
+use interpreter::BaseTree;
 use resolve::nothing_left;
 use resolve::registries::{self, Pages};
 use resolve::{self, LockedDistribution, LockedSource, Uv};
+use source_build::BuiltWheel;
 use store::Context;
 use store::download::{self, FetchRequest};
 use store::{BlobState, EntryKind, Scrutiny, StoreError};

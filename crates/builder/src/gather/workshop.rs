@@ -11,12 +11,12 @@ use config_merger::BuildSettings;
 use vocab::{Exit, Fault, Outcome, PlatformKey, RuleRecord, SystemVersion};
 
 use super::unchanged;
-use crate::base::BaseTree;
 use crate::prepare::Prepared;
-use crate::source_build::{self, BuiltWheel, SourceBuild, SourceBuildError, SourceInput};
+use interpreter::BaseTree;
 use resolve::registries::{self, Pages};
 use resolve::uv_settings;
 use resolve::{LockedDistribution, LockedSource, MissingRule, Uv};
+use source_build::{self, BuiltWheel, SourceBuild, SourceBuildError, SourceInput};
 use store::Context;
 
 /// A source that is not pure Python, or does not show here whether it is.

@@ -5,7 +5,7 @@ use config_merger::{Config, RequirementSource};
 use serde::Serialize;
 use vocab::{DistributionName, PlatformKey};
 
-use crate::base::{KnownBase, known};
+use interpreter::{KnownBase, known};
 use resolve::{LockedSource, PlatformLock, Request};
 
 /// Where a runtime can be built.

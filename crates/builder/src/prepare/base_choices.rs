@@ -2,7 +2,7 @@
 
 use vocab::PlatformKey;
 
-use crate::base::{self, BaseChoice, BaseError, BaseRequest};
+use interpreter::{self, BaseChoice, BaseError, BaseRequest};
 use store::Context;
 use vocab::first_then_parallel;
 
@@ -13,6 +13,6 @@ pub fn choose(
     platforms: &[PlatformKey],
 ) -> Vec<Result<BaseChoice, BaseError>> {
     first_then_parallel(platforms, |platform| {
-        base::choose(context, &BaseRequest { platform: *platform, ..request.clone() })
+        interpreter::choose(context, &BaseRequest { platform: *platform, ..request.clone() })
     })
 }

@@ -16,12 +16,12 @@ use std::sync::Arc;
 use config_merger::{Config, LoadOptions, Loaded, Repository, RequirementSource};
 use vocab::{Digest, DistributionName, Fault, PlatformKey, RuleRecord, VersionString};
 
-use crate::base::{BaseChoice, BaseError, BaseRequest, BaseTree};
-use crate::host_python::HostPython;
 use crate::options::BuildOptions;
 use crate::plan::{Plan, PlannedBase};
 use crate::steps::Steps;
-use crate::version_check;
+use interpreter::host_python::HostPython;
+use interpreter::version_check;
+use interpreter::{BaseChoice, BaseError, BaseRequest, BaseTree};
 use resolve::nothing_left;
 use resolve::{self, Lock, Overlap, PlatformLock, Request};
 use store::Context;

@@ -8,10 +8,10 @@ use std::time::SystemTime;
 use config_merger::Repository;
 use vocab::{DistributionName, Fault, Outcome, PlatformKey, RuleRecord};
 
-use crate::base::{self, BaseChoice, BaseError, BaseTree};
-use crate::host_python::HostPython;
 use crate::options::BuildOptions;
 use crate::steps::Steps;
+use interpreter::host_python::HostPython;
+use interpreter::{self, BaseChoice, BaseError, BaseTree};
 use resolve::registries::{self, Pages, Refusal};
 use resolve::uv_settings;
 use resolve::{
@@ -153,7 +153,7 @@ impl Search<'_> {
     /// This machine's own interpreter for the runtime is the resolver's as well.
     fn own_tree(&self) -> Result<Option<BaseTree>, BaseError> {
         let own = self.choices.iter().flatten().find(|choice| PlatformKey::host() == Some(choice.platform));
-        let tree = own.map(|choice| base::provide(self.context, choice)).transpose()?;
+        let tree = own.map(|choice| interpreter::provide(self.context, choice)).transpose()?;
         if let Some(tree) = &tree {
             self.host.is(tree);
         }

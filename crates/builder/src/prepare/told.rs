@@ -6,8 +6,8 @@ use vocab::{Outcome, PlatformKey, RuleRecord};
 
 use super::error::PrepareError;
 use super::rows::PlatformRows;
-use crate::base::{BaseChoice, BaseError};
 use crate::options::BuildOptions;
+use interpreter::{BaseChoice, BaseError};
 use resolve::registries::Refusal;
 use resolve::{MissingRule, Overlap, UnreachableRegistry};
 use store::Context;

@@ -182,7 +182,7 @@ fn lifetime(folder: &Path) -> Duration {
         crate::gather::URL_LIFETIME,
         resolve::registries::FACT_LIFETIME,
         resolve::registries::PAGE_LIFETIME,
-        crate::base::PROBE_LIFETIME,
+        interpreter::PROBE_LIFETIME,
         resolve::NEAREST_LIFETIME,
         resolve::OVERLAP_LIFETIME,
     ];

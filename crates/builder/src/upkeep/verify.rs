@@ -10,7 +10,6 @@ use serde::Serialize;
 use vocab::{Digest, Event};
 
 use super::entries::{Entry, entries, facts};
-use crate::{base, source_build};
 use store::Context;
 use store::{EntryKind, Store, StoreError};
 
@@ -121,7 +120,7 @@ fn look_at(store: &Store, entry: &Entry) -> Result<Finding, String> {
             }
             contents.entries.iter().map(|entry| entry.size).sum()
         }
-        EntryKind::Bases => match base::FileTable::read(&store.base_table(&name))? {
+        EntryKind::Bases => match interpreter::FileTable::read(&store.base_table(&name))? {
             None => return Ok(Finding::Unrecorded),
             Some(table) => table.verify(path)?,
         },

@@ -13,7 +13,6 @@ use jiff::civil::Date;
 use vocab::{DistributionName, Exit, Fault, PlatformKey, PythonVersion};
 
 use crate::assemble::Assembled;
-use crate::base::BaseTree;
 use crate::checks::native_files::{Evidence, Imported, NativeReport};
 use crate::checks::paths::LeakedPath;
 use crate::checks::{Exceptions, ImportReport, Whitelist};
@@ -22,6 +21,7 @@ use crate::emulator::Emulator;
 use crate::finish::Findings;
 use crate::gather::Gathered;
 use crate::prepare::Prepared;
+use interpreter::BaseTree;
 
 use crate::steps::Steps;
 use store::Context;

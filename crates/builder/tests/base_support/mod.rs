@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use builder::base::{BaseRequest, BaseTree, GoModules, Release, ReleaseTable};
 use config_merger::BaseSource;
+use interpreter::{BaseRequest, BaseTree, GoModules, Release, ReleaseTable};
 use store::Context;
 use store::Store;
 use store::download::{DownloadSettings, Downloader};

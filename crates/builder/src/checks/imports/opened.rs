@@ -13,7 +13,7 @@ use super::ImportCheck;
 use super::requirements::Requirements;
 use super::run::{self, Attempt};
 use crate::checks::native_files::linked_libraries;
-use crate::system_libraries::linux;
+use static_checks::system_libraries::linux;
 
 /// Notes in each attempt, by name, the libraries that it or the packages on the way to it open, and from where.
 pub fn find(check: &ImportCheck<'_>, attempts: &mut BTreeMap<String, Attempt>) {

@@ -13,7 +13,7 @@ use super::symbol_version::SymbolVersion;
 use crate::checks::exceptions::{Exception, Exceptions};
 use crate::checks::imports::{is_test_helper, module_name_of};
 use crate::checks::whitelist::Whitelist;
-use crate::system_libraries::windows;
+use static_checks::system_libraries::windows;
 
 /// Rows are sorted by path, so two reports can be compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use crate::checks::native_files::judgement::{Judgement, Subject};
 use crate::checks::native_files::needs::Provider;
 use crate::checks::native_files::prefix_files::{Found, PrefixFiles, SearchFolder, folder_of, walk};
 use crate::checks::native_files::report::NativeFaultKind;
-use crate::system_libraries::macos;
+use static_checks::system_libraries::macos;
 
 /// What is known about the whole prefix.
 pub struct MachoSpace<'a> {

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use vocab::PlatformKey;
 
-use crate::base::{self, BaseError, BaseRequest, BaseTree};
+use crate::{BaseError, BaseRequest, BaseTree};
 use store::Context;
 
 /// Looked for when it is first needed, and then kept.
@@ -37,8 +37,8 @@ impl HostPython {
         if let Some(found) = &*slot {
             return Ok(found.clone());
         }
-        let choice = base::choose(context, &self.request)?;
-        let tree = base::provide(context, &choice)?;
+        let choice = crate::choose(context, &self.request)?;
+        let tree = crate::provide(context, &choice)?;
         Ok(slot.insert(tree).clone())
     }
 

@@ -22,7 +22,7 @@ use vocab::{Digest, DistributionName, PlatformKey, SystemVersion};
 
 pub use error::{SourceBuildError, SourceBuildErrorKind};
 pub use git::{GitError, GitErrorKind, resolve_commit};
-pub(crate) use key::verify_built;
+pub use key::verify_built;
 
 use store::Context;
 use store::{EntryKind, LockOutcome};

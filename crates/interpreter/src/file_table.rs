@@ -115,16 +115,16 @@ impl FileTable {
     }
 
     /// Files that are executable wherever the tree is unpacked, also when this machine keeps no such bit.
-    pub(crate) fn programs(&self) -> impl Iterator<Item = &TreePath> {
+    pub fn programs(&self) -> impl Iterator<Item = &TreePath> {
         self.files.iter().filter(|row| row.executable).map(|row| &row.path)
     }
 
-    pub(crate) fn digests(&self) -> impl Iterator<Item = (&TreePath, &Digest)> {
+    pub fn digests(&self) -> impl Iterator<Item = (&TreePath, &Digest)> {
         self.files.iter().map(|row| (&row.path, &row.sha256))
     }
 
     /// Paths and targets. On a system that makes none, copies stand in their places.
-    pub(crate) fn links(&self) -> impl Iterator<Item = (&TreePath, &str)> {
+    pub fn links(&self) -> impl Iterator<Item = (&TreePath, &str)> {
         self.links.iter().map(|(path, target)| (path, target.as_str()))
     }
 

@@ -8,7 +8,7 @@ use store::download::head_status;
 const UNREACHABLE_FOR: Duration = Duration::from_secs(600);
 const KIND: &str = "unreachable";
 /// For whoever clears the store up.
-pub(crate) const PROBE_LIFETIME: (&str, Duration) = (KIND, UNREACHABLE_FOR);
+pub const PROBE_LIFETIME: (&str, Duration) = (KIND, UNREACHABLE_FOR);
 
 pub(super) enum Probe {
     There,

@@ -2,7 +2,7 @@
 
 use vocab::{PlatformKey, PythonVersion};
 
-use crate::base::ReleaseTable;
+use crate::ReleaseTable;
 
 /// The oldest and newest series that the rules here were written for.
 const SERIES: ((u16, u16), (u16, u16)) = ((3, 9), (3, 14));

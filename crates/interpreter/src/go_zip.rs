@@ -116,7 +116,7 @@ mod tests {
         }
         writer.finish().unwrap();
         let module = ModuleZip::open(&path, "m@v1/").unwrap();
-        let context = crate::testing::context(folder.path());
+        let context = store::Context::quiet(folder.path().join("store"));
         let lines = format!("{}  m@v1/a\n{}  m@v1/b\n", Digest::of("one"), Digest::of("two"));
         assert_eq!(module.sum(&context).unwrap(), Digest::of(lines));
         assert_eq!(module.reader().unwrap().read("a").unwrap(), b"one");

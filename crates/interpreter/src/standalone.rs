@@ -29,7 +29,7 @@ pub struct Release {
 }
 
 static EMBEDDED: LazyLock<ReleaseTable> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../data/python-build-standalone.json"))
+    serde_json::from_str(include_str!("../data/python-build-standalone.json"))
         .expect("the table is part of this program and a test reads it")
 });
 

@@ -14,7 +14,7 @@ use vocab::TreePath;
 use super::disk::{Result, entries, name_of, read};
 use super::elf::{self, Elf};
 use super::error::BaseErrorKind;
-use crate::system_libraries::linux::is_kept_out;
+use static_checks::system_libraries::linux::is_kept_out;
 
 /// One native file of the tree, where it is on this machine.
 #[derive(Clone, Debug)]

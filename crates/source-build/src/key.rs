@@ -75,7 +75,7 @@ pub(super) fn recall(context: &Context, key: &Digest) -> Result<Option<BuiltWhee
 }
 
 /// Reads the wheel. The reason why it must not be used.
-pub(crate) fn verify_built(folder: &Path) -> Result<BuiltWheel, String> {
+pub fn verify_built(folder: &Path) -> Result<BuiltWheel, String> {
     let text = fs::read(folder.join(RECORD)).map_err(|error| format!("its record cannot be read: {error}"))?;
     let mut wheel = parse_record(&text)?;
     wheel.path = folder.join(&wheel.file_name);

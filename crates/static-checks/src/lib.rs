@@ -1,0 +1,3 @@
+//! What can be said of a prefix without running anything in it.
+
+pub mod system_libraries;
