@@ -61,6 +61,7 @@ mod verify;
 // Zips: what both ways share, writing, reading.
 mod dos_time;
 mod window;
+mod windows_names;
 mod zip_directory;
 mod zip_header;
 mod zip_local;
@@ -115,6 +116,7 @@ pub use remove_tree::remove_tree;
 pub use scan::{ScanError, ScanErrorKind, scan};
 pub use seek_table::{FrameSize, read_seek_table};
 pub use verify::{VerifyError, VerifyErrorKind, belong_together, verify};
+pub use windows_names::refused_by_windows;
 pub use zip_directory::ZipFault;
 pub use zip_member::{MemberFault, ZipMember, ZipMethod};
 pub use zip_members::{ZipError, ZipErrorKind, zip_members, zip_members_of};

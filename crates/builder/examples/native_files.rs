@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use builder::checks::native_files::{Ceilings, NativePolicy, check_native_files};
+use static_checks::native_files::{Ceilings, NativePolicy, check_native_files};
 use vocab::{PlatformKey, TreeLayout};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -13,8 +13,6 @@ use vocab::{ArtifactName, Digest, Event, Exit, Fault, Manifest, Outcome, Platfor
 use crate::artifacts::{self, PackedAhead, Packing, Parts};
 use crate::assemble::{self, Pieces};
 use crate::build_key::{KeyInputs, build_key, copy_operations};
-use crate::checks::Whitelist;
-use crate::emulator;
 use crate::finish::{self, Findings, INNER_MANIFEST};
 use crate::gather;
 use crate::options::BuildOptions;
@@ -25,6 +23,8 @@ use crate::steps::Steps;
 use crate::verify::{self, Verification};
 use crate::warnings::{self, Warnings};
 use crate::{disk_space, for_target, test_run};
+use import_check::emulator;
+use static_checks::Whitelist;
 use store::Context;
 use store::remote::Remote;
 

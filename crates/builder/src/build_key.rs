@@ -8,12 +8,12 @@ use config_merger::{Config, Layout, RequirementSource};
 use serde::Serialize;
 use vocab::{Digest, Fault, PlatformKey, RuleRecord, VersionString};
 
-use crate::checks::Whitelist;
 use crate::copy_files::{self, CopyOperation};
 use crate::prepare;
 use interpreter::{KnownBase, known};
 use resolve::Request;
 use resolve::work_tree::WorkTree;
+use static_checks::Whitelist;
 
 /// Raised whenever equal inputs would give another runtime than before.
 const BUILD_FORMAT: u32 = 4;

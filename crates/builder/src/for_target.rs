@@ -4,10 +4,10 @@
 use vocab::{Fault, PlatformKey, TreePath};
 
 use crate::assemble::Assembled;
-use crate::checks::names::{LONG_PATH, NameFault, check_names};
 use crate::gather::Gathered;
 use crate::prepare::Prepared;
 use interpreter::BaseTree;
+use static_checks::names::{LONG_PATH, NameFault, check_names};
 use store::Context;
 use wheel::windows_launcher::WindowsLaunchers;
 

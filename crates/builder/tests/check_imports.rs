@@ -14,12 +14,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use builder::checks::imports::{
-    CheckedDistribution, ImportCheck, ImportCheckError, ImportFailure, ImportReport, check_imports,
-};
-use builder::checks::native_files::{NativeFault, NativeFaultKind};
-use builder::checks::whitelist::Whitelist;
 use context_support::context;
+use import_check::{CheckedDistribution, ImportCheck, ImportCheckError, ImportFailure, ImportReport, check_imports};
+use static_checks::native_files::{NativeFault, NativeFaultKind};
+use static_checks::whitelist::Whitelist;
 use support::write;
 use vocab::TreeLayout;
 use vocab::{Digest, Exit, Fault, NativeWarning, TreePath};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use builder::checks::whitelist::Whitelist;
+use static_checks::whitelist::Whitelist;
 use vocab::PlatformKey;
 
 #[test]

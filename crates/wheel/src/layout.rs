@@ -9,9 +9,9 @@ use vocab::{Digest, TreePath};
 
 use super::install_error::InstallErrorKind;
 use super::launcher::{ScriptFile, ScriptTarget};
-use super::name_rules::refused_by_windows;
 use super::{Entry, InstallRequest, Remark, UnpackedWheel, script};
 use crate::windows_launcher;
+use archive::refused_by_windows;
 use vocab::TreeLayout;
 
 /// One file to be, at its key in the map of [`files_of`].

@@ -18,7 +18,6 @@ mod launcher;
 mod layout;
 mod link;
 mod metadata;
-mod name_rules;
 mod record;
 mod remark;
 mod script;
@@ -43,7 +42,6 @@ pub use install::{
 pub use install_error::{InstallError, InstallErrorKind};
 pub use link::{LinkMethod, place};
 pub use metadata::{LARGEST_METADATA, WheelMetadata};
-pub use name_rules::refused_by_windows;
 pub use remark::{Remark, RemarkKind};
 pub use tags::{Rank, Target};
 pub use unpack::{WheelBlob, seal, unpack, unpack_all};

@@ -13,8 +13,8 @@ use serde_json::Value;
 use vocab::{DistributionName, PlatformKey};
 
 use super::{Checked, Surveyed, SurveyedPlatform};
-use crate::checks::Whitelist;
 use resolve::LockedSource;
+use static_checks::Whitelist;
 
 /// How one platform of one version answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,10 +12,10 @@ use config_merger::{LoadOptions, Repository};
 use jiff::civil::Date;
 use vocab::{Event, Fault, PlatformKey, VersionString};
 
-use crate::checks::Whitelist;
 use crate::descriptor::Descriptor;
 use crate::matrix::{Cell, Need, Published, fresh_rows, need};
 use resolve::{self, Lock, LockError, LockErrorKind, PlatformLock, Request};
+use static_checks::Whitelist;
 use store::Context;
 
 pub use survey::{Surveyed, SurveyedPlatform};

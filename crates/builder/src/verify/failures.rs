@@ -4,8 +4,8 @@ use std::fmt;
 
 use vocab::{Exit, Fault};
 
-use crate::checks::imports::ImportFailures;
-use crate::checks::native_files::NativeFaults;
+use import_check::ImportFailures;
+use static_checks::native_files::NativeFaults;
 
 #[derive(Debug)]
 pub struct CheckFailures {

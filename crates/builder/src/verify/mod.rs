@@ -2,7 +2,7 @@
 //! decides which faults of binaries count, so both are judged together, at the end.
 
 mod failures;
-mod import_check;
+mod imports;
 mod static_files;
 mod warnings;
 
@@ -13,21 +13,22 @@ use jiff::civil::Date;
 use vocab::{DistributionName, Exit, Fault, PlatformKey, PythonVersion};
 
 use crate::assemble::Assembled;
-use crate::checks::native_files::{Evidence, Imported, NativeReport};
-use crate::checks::paths::LeakedPath;
-use crate::checks::{Exceptions, ImportReport, Whitelist};
 use crate::consistency::{self, Member, Unmet};
-use crate::emulator::Emulator;
 use crate::finish::Findings;
 use crate::gather::Gathered;
 use crate::prepare::Prepared;
+use import_check::ImportReport;
+use import_check::emulator::Emulator;
 use interpreter::BaseTree;
+use static_checks::native_files::{Evidence, Imported, NativeReport};
+use static_checks::paths::LeakedPath;
+use static_checks::{Exceptions, Whitelist};
 
 use crate::steps::Steps;
 use store::Context;
 
 use self::failures::verdict;
-use self::import_check::verify_imports;
+use self::imports::verify_imports;
 use self::static_files::verify_static;
 
 /// What is checked, and how strictly.

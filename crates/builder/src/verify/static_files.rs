@@ -8,8 +8,8 @@ use config_merger::BaseSource;
 use vocab::{Digest, DistributionName, Fault, TreePath};
 
 use super::{Verification, VerifyError, verify_requirements, warnings};
-use crate::checks::native_files::{Ceilings, NativePolicy, NativeReport, check_native_files};
-use crate::checks::paths::leaked_paths;
+use static_checks::native_files::{Ceilings, NativePolicy, NativeReport, check_native_files};
+use static_checks::paths::leaked_paths;
 use store::Context;
 
 /// What is wrong, less what the whitelist lets pass; what of it counts is not decided yet.

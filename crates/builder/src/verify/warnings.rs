@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use vocab::{DistributionName, NativeWarning, TreeLayout};
 
-use crate::checks::ImportReport;
-use crate::checks::imports::{Allowed, module_name_of};
-use crate::checks::native_files::{Accepted, NativeFault, NativeFaultKind, NativeReport};
+use import_check::Allowed;
+use import_check::ImportReport;
+use static_checks::module_name_of;
+use static_checks::native_files::{Accepted, NativeFault, NativeFaultKind, NativeReport};
 
 /// What nothing that was imported loads: native files with a fault, and modules that do not import. A module whose file
 /// has the fault already is told once.

@@ -11,10 +11,10 @@ mod pe;
 
 use std::path::Path;
 
-use builder::checks::native_files::{
+use static_checks::native_files::{
     Ceilings, Evidence, Imported, NativeFaultKind, NativePolicy, NativeReport, Provider, check_native_files,
 };
-use builder::checks::whitelist::Whitelist;
+use static_checks::whitelist::Whitelist;
 use support::write;
 use testkit::elf_file::{AARCH64, HashTable, X86_64};
 use testkit::macho_file::{cpu, kind, load};
@@ -53,7 +53,7 @@ fn findings(platform: &str, files: &[(&str, Vec<u8>)]) -> Vec<String> {
     }
     let report = check(prefix.path(), platform);
     let place = prefix.path().display().to_string();
-    let kind = |fault: &builder::checks::native_files::NativeFault| fault.kind.to_string().replace(&place, "PREFIX");
+    let kind = |fault: &static_checks::native_files::NativeFault| fault.kind.to_string().replace(&place, "PREFIX");
     let warnings = report.warnings.iter().map(|warning| format!("({})", kind(warning)));
     report.faults.iter().map(kind).chain(warnings).collect()
 }

@@ -1,4 +1,4 @@
-//! What a file in a wheel may be called.
+//! Names that Windows cannot hold.
 
 use vocab::TreePath;
 

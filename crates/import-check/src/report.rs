@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::checks::exceptions::{Exception, Exceptions};
 use serde::Serialize;
+use static_checks::{Exception, Exceptions};
 use vocab::{DistributionName, EmulatedImports, Exit, Fault, NativeSummary, NativeWarning, TreePath};
 
 /// Rows are in the order of distributions, then modules.
@@ -38,7 +38,7 @@ pub struct ImportReport {
     pub emulator: Option<String>,
     /// Modules that need no further look: imported, allowed to fail, or none at all.
     #[serde(skip)]
-    pub(crate) settled: BTreeSet<String>,
+    pub settled: BTreeSet<String>,
 }
 
 /// A failure that the whitelist lets pass.

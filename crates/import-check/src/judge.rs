@@ -6,10 +6,11 @@ use super::module_names::is_stray;
 use super::order::package_of;
 use super::report::{Allowed, ImportFailure, ImportFailureKind, ImportReport, UnusedEntry};
 use super::run::{Attempt, Ended, PackageImport};
-use super::{CheckedDistribution, ImportCheck, module_name_of, opened, requirements};
-use crate::checks::native_files::NativeFault;
-use crate::checks::whitelist::Entry;
+use super::{CheckedDistribution, ImportCheck, opened, requirements};
 use crate::emulator::gap_in;
+use static_checks::module_name_of;
+use static_checks::native_files::NativeFault;
+use static_checks::whitelist::Entry;
 use vocab::{DistributionName, NativeWarning, TreePath};
 
 /// `wanted` are the modules by index of the distribution. One without an attempt is a failure. `known` are files that

@@ -4,6 +4,7 @@
 //! neither the user's settings nor their site-packages can be seen. Modules that were imported once are remembered in
 //! the store under everything that their success depends on, and what they compiled is kept there.
 
+pub mod emulator;
 mod hooks;
 mod judge;
 mod kept;
@@ -23,10 +24,11 @@ use std::time::{Duration, SystemTime};
 use jiff::civil::Date;
 use vocab::{Digest, DistributionName, Exit, Fault, NativeWarning, TreePath};
 
-use crate::checks::native_files::NativeFault;
-use crate::checks::whitelist::Whitelist;
 use crate::emulator::{Emulator, EmulatorError};
 use process::ProcessError;
+use static_checks::module_name_of;
+use static_checks::native_files::NativeFault;
+use static_checks::whitelist::Whitelist;
 use store::Context;
 use vocab::TreeLayout;
 
@@ -35,7 +37,6 @@ use order::Order;
 use requirements::Requirements;
 use run::{FastWay, Imports, ModuleFiles};
 
-pub use module_names::{is_test_helper, module_name_of};
 pub use report::{Allowed, ImportFailure, ImportFailureKind, ImportFailures, ImportReport, UnusedEntry};
 
 /// What to check.

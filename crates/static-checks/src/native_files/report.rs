@@ -10,10 +10,10 @@ use vocab::{DistributionName, Exit, Fault, NativeFiles, NativeSummary, TreeLayou
 use super::needs::Needs;
 use super::reach::{self, Evidence, NativeFile, Role};
 use super::symbol_version::SymbolVersion;
-use crate::checks::exceptions::{Exception, Exceptions};
-use crate::checks::imports::{is_test_helper, module_name_of};
-use crate::checks::whitelist::Whitelist;
-use static_checks::system_libraries::windows;
+use crate::exceptions::{Exception, Exceptions};
+use crate::module_name::{is_test_helper, module_name_of};
+use crate::system_libraries::windows;
+use crate::whitelist::Whitelist;
 
 /// Rows are sorted by path, so two reports can be compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

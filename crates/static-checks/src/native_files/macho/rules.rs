@@ -3,11 +3,11 @@
 use vocab::{Arch, TreePath};
 
 use super::{MachoSlice, Signature};
-use crate::checks::native_files::judgement::{Judgement, Subject};
-use crate::checks::native_files::needs::Provider;
-use crate::checks::native_files::prefix_files::{Found, PrefixFiles, SearchFolder, folder_of, walk};
-use crate::checks::native_files::report::NativeFaultKind;
-use static_checks::system_libraries::macos;
+use crate::native_files::judgement::{Judgement, Subject};
+use crate::native_files::needs::Provider;
+use crate::native_files::prefix_files::{Found, PrefixFiles, SearchFolder, folder_of, walk};
+use crate::native_files::report::NativeFaultKind;
+use crate::system_libraries::macos;
 
 /// What is known about the whole prefix.
 pub struct MachoSpace<'a> {

@@ -7,11 +7,11 @@
 use vocab::TreePath;
 
 use super::PeFacts;
-use crate::checks::native_files::judgement::{Judgement, Subject};
-use crate::checks::native_files::needs::Provider;
-use crate::checks::native_files::prefix_files::{Found, PrefixFiles, folder_of};
-use crate::checks::native_files::report::NativeFaultKind;
-use static_checks::system_libraries::windows::is_system_library;
+use crate::native_files::judgement::{Judgement, Subject};
+use crate::native_files::needs::Provider;
+use crate::native_files::prefix_files::{Found, PrefixFiles, folder_of};
+use crate::native_files::report::NativeFaultKind;
+use crate::system_libraries::windows::is_system_library;
 
 pub fn judge(facts: &PeFacts, subject: &Subject<'_>, files: &PrefixFiles<'_>) -> Judgement {
     let mut judgement = Judgement::default();

@@ -22,7 +22,7 @@ use store::Context;
 /// By module, the files that it may be imported from, below the prefix.
 pub type ModuleFiles<'a> = BTreeMap<&'a str, BTreeSet<String>>;
 
-pub const DRIVER: &str = include_str!("../import_driver.py");
+pub const DRIVER: &str = include_str!("import_driver.py");
 
 /// How one import went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

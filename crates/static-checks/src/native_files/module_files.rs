@@ -8,7 +8,7 @@ use vocab::{Os, TreeLayout, TreePath};
 use super::ReadFile;
 use super::binary::{Binary, Facts};
 use super::report::NativeFaultKind;
-use crate::checks::imports::{is_test_helper, module_name_of};
+use crate::module_name::{is_test_helper, module_name_of};
 
 /// What is wrong with a module's file.
 pub struct ModuleFault {

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use vocab::TreePath;
 
 use super::ElfFacts;
-use crate::checks::native_files::judgement::{Judgement, Subject};
-use crate::checks::native_files::needs::{Needs, Provider};
-use crate::checks::native_files::prefix_files::{Found, PrefixFiles, SearchFolder, folder_of, walk};
-use crate::checks::native_files::report::NativeFaultKind;
-use static_checks::system_libraries::linux::{comes_with_libc, is_of_musl, is_promised};
+use crate::native_files::judgement::{Judgement, Subject};
+use crate::native_files::needs::{Needs, Provider};
+use crate::native_files::prefix_files::{Found, PrefixFiles, SearchFolder, folder_of, walk};
+use crate::native_files::report::NativeFaultKind;
+use crate::system_libraries::linux::{comes_with_libc, is_of_musl, is_promised};
 
 /// What is known about the whole prefix.
 pub struct ElfSpace<'a> {

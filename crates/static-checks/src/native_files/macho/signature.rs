@@ -7,7 +7,7 @@
 use object::ReadRef;
 use vocab::Digest;
 
-use crate::checks::native_files::binary::Damage;
+use crate::native_files::binary::Damage;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signature {

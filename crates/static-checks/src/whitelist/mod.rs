@@ -20,12 +20,12 @@ use globset::GlobMatcher;
 use jiff::civil::Date;
 use vocab::{Digest, DistributionName, Exit, Fault, PlatformKey, TreeLayout, TreePath};
 
-use super::imports::module_name_of;
 use super::native_files::{NativeFault, NativeFaultKind};
+use crate::module_name::module_name_of;
 pub use reading::ShapeFault;
 
 /// By glob of platform keys, what holds for everybody: a distribution's own ways, which no runtime can change.
-const SHIPPED: &str = include_str!("../../../data/whitelist.json");
+const SHIPPED: &str = include_str!("../../data/whitelist.json");
 
 /// What holds for one platform. The default has no entries.
 #[derive(Clone, Debug, Default)]

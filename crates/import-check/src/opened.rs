@@ -12,7 +12,7 @@ use vocab::{NativeWarning, Os, TreePath};
 use super::ImportCheck;
 use super::requirements::Requirements;
 use super::run::{self, Attempt};
-use crate::checks::native_files::linked_libraries;
+use static_checks::native_files::linked_libraries;
 use static_checks::system_libraries::linux;
 
 /// Notes in each attempt, by name, the libraries that it or the packages on the way to it open, and from where.

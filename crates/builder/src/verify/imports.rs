@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use vocab::{Digest, DistributionName, Fault};
 
 use super::Verification;
-use crate::checks::native_files::{NativeFault, NativeReport};
-use crate::checks::{CheckedDistribution, ImportCheck, ImportReport, check_imports};
+use import_check::{CheckedDistribution, ImportCheck, ImportReport, check_imports};
+use static_checks::native_files::{NativeFault, NativeReport};
 use store::Context;
 
 pub(super) fn verify_imports(

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use vocab::{DistributionName, Exit, Fault, Os, TreeLayout, TreePath};
 
-use crate::checks::imports::{is_test_helper, module_name_of};
+use crate::module_name::{is_test_helper, module_name_of};
 use binary::{Binary, Damage, Facts};
 use elf::rules::ElfSpace;
 use judgement::{Judgement, Subject};
