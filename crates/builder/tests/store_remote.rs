@@ -177,7 +177,7 @@ fn each_fault_of_a_server_is_told_for_what_it_is_and_never_with_a_secret() {
         (BUCKET, &http.url(""), SECRET, Some(Mishap::Status(503)), "503"),
         (BUCKET, &http.url(""), SECRET, Some(Mishap::Status(301)), "another region"),
         (BUCKET, &http.url(""), SECRET, Some(Mishap::CutAfter(3)), "the connection broke"),
-        (BUCKET, &http.url(""), SECRET, Some(Mishap::Delay(Duration::from_secs(600))), "within the limit"),
+        (BUCKET, &http.url(""), SECRET, Some(Mishap::Delay(Duration::from_secs(600))), "the server went silent"),
     ];
     http.put(&path, *b"content");
     for (bucket, endpoint, secret, mishap, expected) in cases {

@@ -1,16 +1,18 @@
 //! Sending a request, and following where it leads.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ureq::http::{HeaderName, Method, Request, Response, header};
-use ureq::tls::{RootCerts, TlsConfig};
+use http::{HeaderName, HeaderValue, Method, header};
 use url::Url;
 
+use crate::connections::{Connections, runtime};
 use crate::pace::OverLimit;
-use crate::{Body, Credentials, Deadline, Failure, Pace, Proxies, without_secrets};
+use crate::upload::Upload;
+use crate::{Answer, Credentials, Deadline, Failure, Pace, Proxies, without_secrets};
 
 /// What to ask for.
 #[derive(Clone, Debug)]
@@ -22,13 +24,11 @@ pub struct Ask {
     pub headers: Vec<(HeaderName, String)>,
 }
 
-pub type Answer = Response<ureq::Body>;
-
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// For finding the host, connecting and the TLS handshake.
     pub connect: Duration,
-    /// The longest silence in the middle of an answer.
+    /// The longest silence: until an answer begins, with what connecting took, and in the middle of it.
     pub stall: Duration,
     pub pace: Pace,
     /// For all requests together.
@@ -51,49 +51,24 @@ pub struct Client {
 struct Inner {
     proxies: Proxies,
     limits: Limits,
-    /// By the proxy's URL, the empty text for direct connections.
-    agents: Mutex<BTreeMap<String, ureq::Agent>>,
+    connections: Connections,
 }
 
 const MAX_REDIRECTS: u32 = 10;
 
+/// How many times longer than for anything else a server may be silent when it has got a whole file: it stores it.
+const STORING: u32 = 4;
+
 impl Client {
     pub fn new(proxies: Proxies, limits: Limits) -> Self {
-        Self { inner: Arc::new(Inner { proxies, limits, agents: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { proxies, limits, connections: Connections::new(limits) }) }
     }
 
-    /// What reaches the URL's host. Follows no redirect and takes every status for an answer.
-    ///
-    /// # Errors
-    /// The proxy for this URL is none.
-    pub fn agent(&self, url: &Url) -> Result<ureq::Agent, Failure> {
-        let Inner { proxies, limits, agents } = &*self.inner;
-        let proxy = proxies.for_url(url).map(|secret| secret.reveal().to_owned()).unwrap_or_default();
-        // Made at the first use, because reading the system's certificates takes a while.
-        let mut agents = agents.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(agent) = agents.get(&proxy) {
-            return Ok(agent.clone());
-        }
-        let unusable = |_| Failure::lasting("the proxy variable for this URL holds no usable URL");
-        let through = if proxy.is_empty() { None } else { Some(ureq::Proxy::new(&proxy).map_err(unusable)?) };
-        let config = ureq::Agent::config_builder()
-            // Its default is to look at the environment.
-            .proxy(through)
-            // The certificates that the system trusts, a company's own among them.
-            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .user_agent(concat!("pydist/", env!("CARGO_PKG_VERSION")))
-            // Ranges and digests are of the file itself.
-            .accept_encoding("identity")
-            .timeout_resolve(Some(limits.connect))
-            .timeout_connect(Some(limits.connect))
-            .timeout_recv_response(Some(limits.stall))
-            .timeout_per_read(Some(limits.stall))
-            .build();
-        let agent = ureq::Agent::new_with_config(config);
-        agents.insert(proxy, agent.clone());
-        Ok(agent)
+    /// Without proxies; this is believed in the system's place.
+    #[cfg(test)]
+    pub(crate) fn with_tls(limits: Limits, tls: rustls::ClientConfig) -> Self {
+        let connections = Connections::with_tls(limits, tls);
+        Self { inner: Arc::new(Inner { proxies: Proxies::default(), limits, connections }) }
     }
 
     /// The answer at the end of all redirects. Each hop has its own proxy and its own `credentials`; those in a URL
@@ -113,37 +88,84 @@ impl Client {
         Err(Failure::lasting(format!("the server redirects more than {MAX_REDIRECTS} times")))
     }
 
-    /// The bytes of an answer that came from here, within the limits.
-    pub fn body(&self, answer: Answer) -> Body {
-        let Limits { pace, deadline, .. } = self.inner.limits;
-        Body::new(answer, pace, deadline)
+    /// The answer to this very request, a redirect as well.
+    ///
+    /// # Errors
+    /// There is no answer. Any status is one.
+    pub fn ask(&self, ask: &Ask) -> Result<Answer, Failure> {
+        self.send_once(ask, &Credentials::of_url)
+    }
+
+    /// As [`Client::ask`], with the file's content, from its position on.
+    ///
+    /// # Errors
+    /// The file cannot be read, the server takes nothing for too long, or there is no answer.
+    pub fn give(&self, ask: &Ask, content: File) -> Result<Answer, Failure> {
+        let unreadable = |error| Failure::lasting(format!("the file to be sent cannot be read: {error}"));
+        let upload = Upload::new(content).map_err(unreadable)?;
+        let sent = upload.sent();
+        let mut request = self.request(ask, &Credentials::of_url)?;
+        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(upload.length()));
+        *request.body_mut() = Some(reqwest::Body::wrap(upload));
+        let mut seen = 0;
+        let mut silent = 0;
+        self.exchange(request, || {
+            let now = sent.load(Ordering::Relaxed);
+            silent = if now == seen { silent + 1 } else { 0 };
+            seen = now;
+            silent < STORING
+        })
     }
 
     fn send_once(&self, ask: &Ask, credentials: &dyn Fn(&Url) -> Option<Credentials>) -> Result<Answer, Failure> {
+        self.exchange(self.request(ask, credentials)?, || false)
+    }
+
+    fn request(
+        &self,
+        ask: &Ask,
+        credentials: &dyn Fn(&Url) -> Option<Credentials>,
+    ) -> Result<reqwest::Request, Failure> {
         let mut bare = ask.url.clone();
         // The user information travels as a header, never in a URL that could turn up in a message.
         let _ = bare.set_username("");
         let _ = bare.set_password(None);
         bare.set_fragment(None);
-        let mut request = Request::builder().method(ask.method.clone()).uri(bare.as_str());
+        let mut request = reqwest::Request::new(ask.method.clone(), bare);
+        let secret = credentials(&ask.url).map(|credentials| (header::AUTHORIZATION, credentials.basic()));
+        let unusable = |name: &HeaderName| Failure::lasting(format!("the header `{name}` cannot be sent"));
         for (name, value) in &ask.headers {
-            request = request.header(name, value);
+            let value = HeaderValue::from_str(value).map_err(|_| unusable(name))?;
+            request.headers_mut().append(name, value);
         }
-        if let Some(credentials) = credentials(&ask.url) {
-            request = request.header(header::AUTHORIZATION, credentials.basic().reveal());
+        if let Some((name, secret)) = secret {
+            let mut value = HeaderValue::from_str(secret.reveal()).map_err(|_| unusable(&name))?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(name, value);
         }
-        let mut request = request.body(()).map_err(|error| Failure::lasting(error.to_string()))?;
-        let agent = self.agent(&bare)?;
-        let Some(deadline) = self.inner.limits.deadline else {
-            return agent.run(request).map_err(|error| Failure::from(&error));
-        };
-        let late = || Failure::from(OverLimit::Late { limit: deadline.limit });
-        let left = deadline.left();
-        if left.is_zero() {
-            return Err(late());
-        }
-        request = agent.configure_request(request).timeout_global(Some(left)).build();
-        agent.run(request).map_err(|error| if deadline.left().is_zero() { late() } else { Failure::from(&error) })
+        Ok(request)
+    }
+
+    /// `patient` is asked after each silence whether to wait for another.
+    fn exchange(&self, request: reqwest::Request, mut patient: impl FnMut() -> bool) -> Result<Answer, Failure> {
+        let Inner { proxies, limits, connections } = &*self.inner;
+        let client = connections.client(request.url(), proxies.for_url(request.url()))?;
+        let late = |deadline: Deadline| Failure::from(OverLimit::Late { limit: deadline.limit });
+        runtime()?.block_on(async {
+            let mut answer = std::pin::pin!(client.execute(request));
+            loop {
+                let left = limits.deadline.map_or(limits.stall, |deadline| deadline.left().min(limits.stall));
+                let waited = tokio::time::timeout(left, &mut answer).await;
+                let over = limits.deadline.filter(|deadline| deadline.left().is_zero());
+                match (waited, over) {
+                    (Ok(Ok(response)), _) => return Ok(Answer::new(response, *limits)),
+                    (_, Some(deadline)) => return Err(late(deadline)),
+                    (Ok(Err(error)), None) => return Err(Failure::of(&error)),
+                    (Err(_), None) if patient() => {}
+                    (Err(_), None) => return Err(Failure::passing("the server went silent")),
+                }
+            }
+        })
     }
 }
 
@@ -206,8 +228,8 @@ mod tests {
     fn a_proxy_that_is_no_url_is_said_without_its_text() {
         let proxies = Proxies::of(&|name| (name == "HTTP_PROXY").then(|| "http://u:secret@".to_owned()));
         let client = Client::new(proxies, Limits::default());
-        let failure = client.agent(&Url::parse("http://a.example/").unwrap()).unwrap_err();
-        assert!(failure.kind == crate::FailureKind::Lasting && !failure.reason.contains("secret"), "{failure:?}");
-        assert!(client.agent(&Url::parse("https://a.example/").unwrap()).is_ok());
+        let ask = Ask { method: Method::GET, url: Url::parse("http://a.example/").unwrap(), headers: vec![] };
+        let failure = client.ask(&ask).unwrap_err();
+        assert_eq!(failure, Failure::lasting("the proxy variable for this URL holds no usable URL"));
     }
 }

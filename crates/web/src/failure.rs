@@ -1,7 +1,9 @@
 //! Why there was no answer.
 
+use std::error::Error;
 use std::io;
 
+use crate::connections::NameUnknown;
 use crate::pace::OverLimit;
 
 /// Said without a subject: "the host's name does not resolve".
@@ -30,29 +32,41 @@ impl Failure {
     pub fn passing(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), kind: FailureKind::Passing }
     }
+
+    /// Without the URL, which may hold a signature.
+    pub(crate) fn of(error: &reqwest::Error) -> Self {
+        let causes: Vec<&(dyn Error + 'static)> = causes(error).collect();
+        if causes.iter().any(|cause| cause.is::<NameUnknown>()) {
+            return Self::passing("the host's name does not resolve");
+        }
+        if error.is_connect() && error.is_timeout() {
+            return Self::passing("the host cannot be connected within the limit");
+        }
+        if let Some(tls) = causes.iter().find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
+            return Self::lasting(format!("the connection failed: {tls}"));
+        }
+        let io = causes.iter().rev().find_map(|cause| cause.downcast_ref::<io::Error>());
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
+            return Self::passing("the connection was refused");
+        }
+        // The last one says what happened; those before it, who met it.
+        let root = causes.last().map_or_else(|| "there is no answer".to_owned(), ToString::to_string);
+        // Nothing was connected, and no system call failed: a proxy refuses, or a request is none.
+        let lasting = error.is_builder() || (error.is_connect() && io.is_none());
+        let kind = if lasting { FailureKind::Lasting } else { FailureKind::Passing };
+        Self { reason: format!("the connection failed: {root}"), kind }
+    }
 }
 
-impl From<&ureq::Error> for Failure {
-    fn from(error: &ureq::Error) -> Self {
-        let passing = match error {
-            ureq::Error::Io(error) => error.kind() != io::ErrorKind::InvalidData,
-            ureq::Error::Timeout(_)
-            | ureq::Error::HostNotFound
-            | ureq::Error::ConnectionFailed
-            | ureq::Error::Protocol(_) => true,
-            _ => false,
-        };
-        let reason = match error {
-            ureq::Error::HostNotFound => "the host's name does not resolve".to_owned(),
-            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-                "the host cannot be connected within the limit".to_owned()
-            }
-            ureq::Error::Timeout(_) => "the server went silent".to_owned(),
-            ureq::Error::Io(error) => format!("the connection failed: {error}"),
-            other => other.to_string(),
-        };
-        Self { reason, kind: if passing { FailureKind::Passing } else { FailureKind::Lasting } }
-    }
+/// What led to an error, without the error itself. [`io::Error`] leaves out the error that it was made of.
+fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(error.source(), |cause| {
+        let cause: &'a (dyn Error + 'static) = *cause;
+        match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => cause.source(),
+        }
+    })
 }
 
 impl From<OverLimit> for Failure {

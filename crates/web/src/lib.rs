@@ -1,20 +1,28 @@
 //! One request over HTTP and what its redirects lead to: connections, proxies, credentials, limits of time.
 //!
-//! Trying again, ranges, digests and where the bytes go belong to who asks. Nothing here reads the environment: who
-//! asks says which proxies there are and which credentials a host gets.
+//! Trying again, ranges, digests and where the bytes go are the caller's business. Nothing here reads the environment:
+//! the caller says which proxies there are and which credentials a host gets.
+//!
+//! Callers block; HTTP itself runs on two threads that all clients of a process share. So nothing here may be called
+//! from within an async runtime. Requests to one HTTP/2 server share one connection.
 
+mod answer;
 mod client;
+mod connections;
 mod credentials;
 mod failure;
+#[cfg(test)]
+mod http2_tests;
 mod pace;
 mod place;
 mod proxies;
+mod upload;
 
-pub use client::{Answer, Ask, Client, Limits};
+pub use answer::{Answer, Body};
+pub use client::{Ask, Client, Limits};
 pub use credentials::{Credentials, Secret};
 pub use failure::{Failure, FailureKind};
-pub use pace::{Body, Deadline, Meter, OverLimit, Pace};
+pub use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+pub use pace::{Deadline, Meter, OverLimit, Pace};
 pub use place::without_secrets;
 pub use proxies::Proxies;
-
-pub use ureq;

@@ -2,10 +2,10 @@
 //! that sends a byte now and then meets these.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::time::{Duration, Instant};
 
-use crate::{Answer, Failure};
+use crate::Failure;
 
 /// The lowest rate at which an answer may come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +71,8 @@ impl fmt::Display for OverLimit {
 
 impl std::error::Error for OverLimit {}
 
-/// Adds up one window after another. Pure: the time is told. [`Body`] has one; who reads the bytes of an answer in
-/// another way makes one.
+/// Adds up one window after another. Pure: the time is told. [`crate::Body`] has one; whoever reads the bytes of an
+/// answer in another way makes one.
 #[derive(Clone, Copy, Debug)]
 pub struct Meter {
     pace: Pace,
@@ -98,41 +98,6 @@ impl Meter {
         }
         (self.bytes, self.waited) = (0, Duration::ZERO);
         Ok(())
-    }
-}
-
-/// The bytes of an answer, as long as they come in time. [`Failure::of_body`] tells why they ended.
-pub struct Body {
-    reader: ureq::BodyReader<'static>,
-    meter: Meter,
-    deadline: Option<Deadline>,
-}
-
-impl Body {
-    pub(crate) fn new(answer: Answer, pace: Pace, deadline: Option<Deadline>) -> Self {
-        // How many bytes there may be is for the reader to know.
-        let reader = answer.into_body().into_with_config().limit(u64::MAX).reader();
-        Self { reader, meter: Meter::new(pace), deadline }
-    }
-}
-
-impl Read for Body {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let over = |limit: OverLimit| io::Error::new(io::ErrorKind::TimedOut, limit);
-        let late = |deadline: &Deadline| over(OverLimit::Late { limit: deadline.limit });
-        let begun = Instant::now();
-        let result = self.reader.read(buffer);
-        if let Some(deadline) = self.deadline.as_ref().filter(|deadline| deadline.left().is_zero())
-            && !matches!(result, Ok(0))
-        {
-            return Err(late(deadline));
-        }
-        let count = result?;
-        // At the end nothing is waited for any more.
-        if count > 0 {
-            self.meter.advance(count as u64, begun.elapsed()).map_err(over)?;
-        }
-        Ok(count)
     }
 }
 

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use url::Url;
 use vocab::Event;
-use web::ureq::http::header;
-use web::{Answer as WebAnswer, Failure, without_secrets};
+use web::{Answer as WebAnswer, Failure, header, without_secrets};
 
 use super::server::{Setback, Web};
 use super::{FetchErrorKind, FetchSettings, Watch};
@@ -92,7 +91,7 @@ impl Origin {
                 if let Some(tag) = tag.filter(|tag| tag.starts_with('"')) {
                     headers.push((header::IF_RANGE, tag.to_owned()));
                 }
-                range_of(web, web.get(web.url(), &headers)?, &range, size, tag)
+                range_of(web.get(web.url(), &headers)?, &range, size, tag)
             }
         }
     }
@@ -101,7 +100,7 @@ impl Origin {
         match self {
             Self::Disk(path) => Ok(Answer::Whole { body: Box::new(open(path)?), size: None, why: "" }),
             Self::Web(web) => match web.get(web.url(), &[])? {
-                answer if answer.status().as_u16() == 200 => Ok(whole_of(web, answer, "")),
+                answer if answer.status().as_u16() == 200 => Ok(whole_of(answer, "")),
                 answer => Err(status_setback(&answer, web.url())),
             },
         }
@@ -157,7 +156,7 @@ fn manifest_on_web(web: &Web, url: &Url) -> Result<Vec<u8>, Setback> {
         _ => return Err(status_setback(&answer, url)),
     }
     let length = header_text(&answer, &header::CONTENT_LENGTH).and_then(|text| text.parse::<usize>().ok());
-    let text = read_bounded(web.body(answer)).map_err(|error| Setback::from(Failure::of_body(&error)))?;
+    let text = read_bounded(answer.into_body()).map_err(|error| Setback::from(Failure::of_body(&error)))?;
     let text = text.ok_or(FetchErrorKind::LargeManifest { limit: MAX_MANIFEST })?;
     match length {
         Some(length) if text.len() < length => {
@@ -175,7 +174,7 @@ fn range_on_disk(path: &Path, range: &Range<u64>) -> Result<Answer, FetchErrorKi
     Ok(Answer::Range { body, end: range.end, tag: None })
 }
 
-fn range_of(web: &Web, answer: WebAnswer, range: &Range<u64>, size: u64, tag: Option<&str>) -> Result<Answer, Setback> {
+fn range_of(answer: WebAnswer, range: &Range<u64>, size: u64, tag: Option<&str>) -> Result<Answer, Setback> {
     let status = answer.status().as_u16();
     let its_tag = header_text(&answer, &header::ETAG).map(str::to_owned);
     if let (Some(before), Some(now), 200 | 206) = (tag, its_tag.as_deref(), status)
@@ -185,7 +184,7 @@ fn range_of(web: &Web, answer: WebAnswer, range: &Range<u64>, size: u64, tag: Op
     }
     match status {
         206 => {}
-        200 => return Ok(whole_of(web, answer, "the server does not send single ranges")),
+        200 => return Ok(whole_of(answer, "the server does not send single ranges")),
         416 => return Ok(Answer::NoRange { why: "the server says that it has no such range" }),
         _ => return Err(Setback::of_status(status)),
     }
@@ -194,15 +193,15 @@ fn range_of(web: &Web, answer: WebAnswer, range: &Range<u64>, size: u64, tag: Op
         Some(sent)
             if sent.start == range.start && sent.end <= range.end && sent.total.is_none_or(|total| total == size) =>
         {
-            Ok(Answer::Range { body: Box::new(web.body(answer)), end: sent.end, tag: its_tag })
+            Ok(Answer::Range { body: Box::new(answer.into_body()), end: sent.end, tag: its_tag })
         }
         _ => Ok(Answer::NoRange { why: "the server sends other ranges than it is asked for" }),
     }
 }
 
-fn whole_of(web: &Web, answer: WebAnswer, why: &'static str) -> Answer {
+fn whole_of(answer: WebAnswer, why: &'static str) -> Answer {
     let size = header_text(&answer, &header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
-    Answer::Whole { body: Box::new(web.body(answer)), size, why }
+    Answer::Whole { body: Box::new(answer.into_body()), size, why }
 }
 
 fn header_text<'a>(answer: &'a WebAnswer, name: &header::HeaderName) -> Option<&'a str> {

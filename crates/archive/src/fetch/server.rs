@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use web::ureq::http::{HeaderName, Method};
-use web::{Answer, Ask, Body, Client, Credentials, Deadline, Failure, FailureKind, Limits, Pace, Proxies};
+use web::{
+    Answer, Ask, Client, Credentials, Deadline, Failure, FailureKind, HeaderName, Limits, Method, Pace, Proxies,
+};
 
 use super::FetchErrorKind;
 use url::Url;
@@ -87,9 +88,5 @@ impl Web {
     pub(super) fn get(&self, url: &Url, headers: &[(HeaderName, String)]) -> Result<Answer, Setback> {
         let ask = Ask { method: Method::GET, url: url.clone(), headers: headers.to_vec() };
         Ok(self.client.send(ask, &Credentials::of_url)?)
-    }
-
-    pub(super) fn body(&self, answer: Answer) -> Body {
-        self.client.body(answer)
     }
 }

@@ -10,8 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use url::Url;
-use web::ureq::http::{Method, header};
-use web::{Answer, Failure};
+use web::{Answer, Failure, Method, header};
 
 use super::retry::Setback;
 use super::{DownloadErrorKind, Downloader, Watch};
@@ -110,7 +109,7 @@ fn answer(downloader: &Downloader, ask: Ask, sender: &SyncSender<Piece>) -> Resu
     if sender.send(Piece::Head(head)).is_err() {
         return Ok(());
     }
-    let mut body = downloader.client().body(response);
+    let mut body = response.into_body();
     let mut received = 0;
     let mut buffer = vec![0; PIECE];
     loop {

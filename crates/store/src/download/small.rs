@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use url::Url;
-use web::ureq::http::Method;
+use web::Method;
 
 use super::exchange::{Ask, Exchange, Piece};
 use super::retry::{Setback, repeat};

@@ -13,8 +13,7 @@ use rusty_s3::actions::{GetObject, HeadObject, PutObject};
 use rusty_s3::{Bucket, Credentials, S3Action};
 use url::Url;
 use vocab::Digest;
-use web::ureq::http::StatusCode;
-use web::{Answer, Failure, ureq};
+use web::{Answer, Ask, Client, Failure, FailureKind, HeaderName, Method, StatusCode, header};
 
 use super::{Placed, RemoteErrorKind, RemoteStore, Watch, copy};
 use crate::download::Downloader;
@@ -52,20 +51,18 @@ impl BucketStore {
     fn ask(
         &self,
         watch: Watch<'_>,
-        send: &dyn Fn(&ureq::Agent) -> Result<Answer, ureq::Error>,
+        send: &dyn Fn(&Client) -> Result<Answer, Failure>,
     ) -> Result<Answer, RemoteErrorKind> {
-        let agent = self.downloader.client().agent(self.bucket.base_url());
-        let agent = agent.map_err(|_| unreachable("the proxy variable for its host holds no usable URL"))?;
         let mut attempt = 1;
         loop {
             watch()?;
-            let answer = send(&agent);
+            let answer = send(self.downloader.client());
             let passing = match &answer {
                 Ok(answer) => answer.status().is_server_error() && answer.status() != StatusCode::NOT_IMPLEMENTED,
-                Err(_) => true,
+                Err(failure) => failure.kind == FailureKind::Passing,
             };
             if !passing || attempt >= ATTEMPTS {
-                return answer.map_err(|error| unreachable(reason_of(&error)));
+                return answer.map_err(|failure| unreachable(failure.reason));
             }
             thread::sleep(self.downloader.settings().first_pause);
             attempt += 1;
@@ -74,7 +71,7 @@ impl BucketStore {
 
     fn has(&self, key: &str, watch: Watch<'_>) -> Result<bool, RemoteErrorKind> {
         let url = || HeadObject::new(&self.bucket, self.credentials.as_ref(), key).sign(SIGNED_FOR);
-        let answer = self.ask(watch, &|agent| agent.head(url().as_str()).call())?;
+        let answer = self.ask(watch, &|client| client.ask(&bare(Method::HEAD, url())))?;
         match answer.status().as_u16() {
             200 => Ok(true),
             // Of a missing bucket, too; then putting says so.
@@ -92,17 +89,19 @@ impl BucketStore {
             }
             action.sign(SIGNED_FOR)
         };
-        let stall = self.downloader.settings().stall_limit;
-        self.ask(watch, &|agent| {
-            let url = sign();
-            let request = agent.put(url.as_str()).header("x-amz-checksum-sha256", sum);
-            let request = if once { request.header("If-None-Match", "*") } else { request };
-            // The server answers when it has everything.
-            let request =
-                request.config().timeout_per_write(Some(stall)).timeout_recv_response(Some(stall * 4)).build();
-            request.send(File::open(from)?)
+        let mut headers = vec![(HeaderName::from_static("x-amz-checksum-sha256"), sum.to_owned())];
+        headers.extend(once.then(|| (header::IF_NONE_MATCH, "*".to_owned())));
+        self.ask(watch, &|client| {
+            let unreadable = |error| Failure::lasting(format!("the file to be sent cannot be read: {error}"));
+            let file = File::open(from).map_err(unreadable)?;
+            client.give(&Ask { method: Method::PUT, url: sign(), headers: headers.clone() }, file)
         })
     }
+}
+
+/// What is signed needs no headers.
+fn bare(method: Method, url: Url) -> Ask {
+    Ask { method, url, headers: Vec::new() }
 }
 
 impl RemoteStore for BucketStore {
@@ -113,7 +112,7 @@ impl RemoteStore for BucketStore {
     fn get(&self, name: &str, to: &mut File, limit: u64, watch: Watch<'_>) -> Result<bool, RemoteErrorKind> {
         let key = self.key(name);
         let url = || GetObject::new(&self.bucket, self.credentials.as_ref(), &key).sign(SIGNED_FOR);
-        let answer = self.ask(watch, &|agent| agent.get(url().as_str()).call())?;
+        let answer = self.ask(watch, &|client| client.ask(&bare(Method::GET, url())))?;
         match answer.status().as_u16() {
             200 => {}
             404 => {
@@ -124,8 +123,7 @@ impl RemoteStore for BucketStore {
             }
             _ => return Err(refused(answer)),
         }
-        let body = self.downloader.client().body(answer);
-        copy(body, to, limit, watch, |error| unreachable(Failure::of_body(&error).reason))?;
+        copy(answer.into_body(), to, limit, watch, |error| unreachable(Failure::of_body(&error).reason))?;
         Ok(true)
     }
 
@@ -167,28 +165,20 @@ fn unreachable(reason: impl Into<String>) -> RemoteErrorKind {
     RemoteErrorKind::Unreachable { reason: reason.into() }
 }
 
-/// Never the error's own text where that could hold the URL.
-fn reason_of(error: &ureq::Error) -> &'static str {
-    match error {
-        ureq::Error::HostNotFound => "its host's name does not resolve",
-        ureq::Error::Timeout(_) => "there was no answer within the limit",
-        ureq::Error::ConnectionFailed => "the connection failed",
-        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => "the connection was refused",
-        ureq::Error::Io(_) => "the connection broke",
-        _ => "it gave no usable answer",
-    }
+fn refused(answer: Answer) -> RemoteErrorKind {
+    let status = answer.status().as_u16();
+    let region = answer.headers().get("x-amz-bucket-region").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let mut bytes = Vec::new();
+    let _ = answer.into_body().take(64 << 10).read_to_end(&mut bytes);
+    refusal(status, region, &bytes)
 }
 
 /// With the code of the answer's XML body.
-fn refused(mut answer: Answer) -> RemoteErrorKind {
-    let status = answer.status().as_u16();
+fn refusal(status: u16, region: Option<String>, body: &[u8]) -> RemoteErrorKind {
     if matches!(status, 301 | 307) {
-        let region = answer.headers().get("x-amz-bucket-region").and_then(|value| value.to_str().ok());
-        return RemoteErrorKind::Region { region: region.map(str::to_owned) };
+        return RemoteErrorKind::Region { region };
     }
-    let mut bytes = Vec::new();
-    let _ = answer.body_mut().with_config().limit(64 << 10).reader().read_to_end(&mut bytes);
-    let text = String::from_utf8_lossy(&bytes);
+    let text = String::from_utf8_lossy(body);
     let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);
     let plain = |code: &&str| code.len() < 64 && code.chars().all(|it| it.is_ascii_alphanumeric());
     RemoteErrorKind::Refused { status, said: code.filter(plain).unwrap_or_default().to_owned() }
@@ -212,9 +202,7 @@ mod tests {
             (301, "", "the bucket is in another region, eu-west-1"),
         ];
         for (status, body, told) in cases {
-            let answer = ureq::http::Response::builder().status(status).header("x-amz-bucket-region", "eu-west-1");
-            let answer = answer.body(ureq::Body::builder().data(body)).unwrap();
-            assert_eq!(refused(answer).to_string(), told);
+            assert_eq!(refusal(status, Some("eu-west-1".into()), body.as_bytes()).to_string(), told);
         }
     }
 }

@@ -1,0 +1,99 @@
+//! What a server answered, and the bytes of it.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf as _, Bytes};
+use http::{HeaderMap, StatusCode};
+
+use crate::connections::runtime;
+use crate::pace::{Deadline, Meter, OverLimit};
+use crate::{Failure, Limits};
+
+/// The head of an answer; its bytes are still to be read. Dropping it ends the transfer.
+pub struct Answer {
+    response: reqwest::Response,
+    limits: Limits,
+}
+
+impl Answer {
+    pub(crate) fn new(response: reqwest::Response, limits: Limits) -> Self {
+        Self { response, limits }
+    }
+
+    /// Any, 404 and 500 as well.
+    pub fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    pub fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
+    /// The bytes, within the limits of the client that asked.
+    pub fn into_body(self) -> Body {
+        let Limits { stall, pace, deadline, .. } = self.limits;
+        Body { response: self.response, held: Bytes::new(), stall, meter: Meter::new(pace), deadline }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Answer").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+/// The bytes of an answer, as long as they come in time. [`Failure::of_body`] tells why they ended. What nobody reads
+/// stays with the server. Dropping it before the end closes the connection, or with HTTP/2 the stream.
+pub struct Body {
+    response: reqwest::Response,
+    /// What has come and is not yet read.
+    held: Bytes,
+    stall: Duration,
+    meter: Meter,
+    deadline: Option<Deadline>,
+}
+
+impl Body {
+    /// The next bytes; none at the end.
+    fn chunk(&mut self) -> io::Result<Bytes> {
+        let runtime = runtime().map_err(|failure| io::Error::other(failure.reason))?;
+        let left = self.deadline.map_or(self.stall, |deadline| deadline.left().min(self.stall));
+        // The timer is one of the runtime's own.
+        let waited = runtime.block_on(async { tokio::time::timeout(left, self.response.chunk()).await });
+        match waited {
+            Ok(Ok(chunk)) => Ok(chunk.unwrap_or_default()),
+            Ok(Err(error)) => Err(io::Error::other(Failure::of(&error).reason)),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the server went silent")),
+        }
+    }
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let over = |limit: OverLimit| io::Error::new(io::ErrorKind::TimedOut, limit);
+        let late = |deadline: &Deadline| over(OverLimit::Late { limit: deadline.limit });
+        let begun = Instant::now();
+        let result = if self.held.is_empty() { self.chunk() } else { Ok(std::mem::take(&mut self.held)) };
+        if let Some(deadline) = self.deadline.as_ref().filter(|deadline| deadline.left().is_zero())
+            && !matches!(&result, Ok(bytes) if bytes.is_empty())
+        {
+            return Err(late(deadline));
+        }
+        self.held = result?;
+        let count = self.held.len().min(buffer.len());
+        self.held.copy_to_slice(&mut buffer[..count]);
+        // At the end nothing is waited for any more.
+        if count > 0 {
+            self.meter.advance(count as u64, begun.elapsed()).map_err(over)?;
+        }
+        Ok(count)
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Body").field("held", &self.held.len()).finish_non_exhaustive()
+    }
+}

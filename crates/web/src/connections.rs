@@ -1,0 +1,173 @@
+//! What reaches servers: one client of reqwest for each proxy, all on one runtime.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::ToSocketAddrs as _;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use http::{HeaderMap, HeaderValue, header};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::Policy;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use tokio::runtime::{Builder, Runtime};
+use url::Url;
+
+use crate::{Failure, Limits, Secret};
+
+/// The threads that connections live on. They end with the process.
+pub(crate) fn runtime() -> Result<&'static Runtime, Failure> {
+    static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
+    let started = RUNTIME.get_or_init(|| {
+        // Two: while one deciphers what came, the other may answer.
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(2).thread_name("web").enable_all().build().map_err(|error| error.to_string())
+    });
+    started.as_ref().map_err(|error| Failure::lasting(format!("no thread can be started: {error}")))
+}
+
+/// Clients by what they need; each is made at its first use.
+pub(crate) struct Connections {
+    limits: Limits,
+    /// The proxy's URL, the empty text for direct connections, and whether there is TLS.
+    clients: Mutex<BTreeMap<(String, bool), reqwest::Client>>,
+    /// Reading the system's certificates takes a while, and is not for who talks to servers without TLS.
+    tls: OnceLock<Result<ClientConfig, String>>,
+}
+
+impl Connections {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, clients: Mutex::default(), tls: OnceLock::new() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn with_tls(limits: Limits, tls: ClientConfig) -> Self {
+        Self { tls: OnceLock::from(Ok(tls)), ..Self::new(limits) }
+    }
+
+    /// What reaches the URL's host. It follows no redirect and takes every status for an answer.
+    pub(crate) fn client(&self, url: &Url, proxy: Option<&Secret>) -> Result<reqwest::Client, Failure> {
+        let proxy = proxy.map(|secret| secret.reveal().to_owned()).unwrap_or_default();
+        let with_tls = url.scheme() == "https" || proxy.starts_with("https:");
+        let key = (proxy, with_tls);
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let client = self.connect(&key.0, with_tls)?;
+        clients.insert(key, client.clone());
+        Ok(client)
+    }
+
+    fn connect(&self, proxy: &str, with_tls: bool) -> Result<reqwest::Client, Failure> {
+        let Limits { connect, stall, .. } = self.limits;
+        let mut headers = HeaderMap::new();
+        // Ranges and digests are of the file itself.
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let mut tls = self.tls(with_tls)?;
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            // Its default is to look at the environment.
+            .no_proxy()
+            .redirect(Policy::none())
+            .referer(false)
+            .user_agent(concat!("pydist/", env!("CARGO_PKG_VERSION")))
+            .default_headers(headers)
+            .dns_resolver(Arc::new(SystemResolver))
+            .connect_timeout(connect)
+            // A connection that many requests share may be dead: without this, each further attempt would wait on the
+            // same one. It is over before a request counts as silent.
+            .http2_keep_alive_interval(stall / 3)
+            .http2_keep_alive_timeout(stall / 3);
+        if !proxy.is_empty() {
+            let unusable = || Failure::lasting("the proxy variable for this URL holds no usable URL");
+            let proxy = proxy_url(proxy).ok_or_else(unusable)?;
+            builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| unusable())?);
+        }
+        builder.build().map_err(|error| Failure::of(&error))
+    }
+
+    fn tls(&self, with_tls: bool) -> Result<ClientConfig, Failure> {
+        let unusable = |error: &str| Failure::lasting(format!("TLS cannot be used: {error}"));
+        if !with_tls {
+            // Trusts nobody, should it be used all the same.
+            let config = config().map_err(|error| unusable(&error.to_string()))?;
+            return Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
+        }
+        let judged_by_the_system = || -> Result<ClientConfig, rustls::Error> {
+            // The certificates that the system trusts, a company's own among them.
+            Ok(config()?.with_platform_verifier()?.with_no_client_auth())
+        };
+        let tls = self.tls.get_or_init(|| judged_by_the_system().map_err(|error| error.to_string()));
+        tls.clone().map_err(|error| unusable(&error))
+    }
+}
+
+type Unjudged = rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>;
+
+fn config() -> Result<Unjudged, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
+}
+
+/// A proxy as the variables name it: also `host:port`, and `socks:` for SOCKS 5.
+fn proxy_url(text: &str) -> Option<Url> {
+    let text = match text.split_once("://") {
+        None => format!("http://{text}"),
+        Some(("socks", rest)) => format!("socks5://{rest}"),
+        Some(_) => text.to_owned(),
+    };
+    let url = Url::parse(&text).ok().filter(|url| url.host_str().is_some_and(|host| !host.is_empty()))?;
+    matches!(url.scheme(), "http" | "https" | "socks4" | "socks4a" | "socks5" | "socks5h").then_some(url)
+}
+
+/// The system's resolver, with an error that can be told from others.
+struct SystemResolver;
+
+/// Also where no server for names answers.
+#[derive(Debug)]
+pub(crate) struct NameUnknown(io::Error);
+
+impl fmt::Display for NameUnknown {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the name does not resolve: {}", self.0)
+    }
+}
+
+impl std::error::Error for NameUnknown {}
+
+impl Resolve for SystemResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::task::spawn_blocking(move || (name.as_str(), 0).to_socket_addrs()).await?;
+            let addresses: Addrs = Box::new(found.map_err(NameUnknown)?);
+            Ok(addresses)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_a_url_of_a_known_scheme_or_a_host() {
+        let cases = [
+            ("http://u:p@host:3128", Some("http://u:p@host:3128/")),
+            ("host:3128", Some("http://host:3128/")),
+            ("u:p@host:3128", Some("http://u:p@host:3128/")),
+            ("https://host", Some("https://host/")),
+            ("socks://host:1", Some("socks5://host:1")),
+            ("socks5h://host", Some("socks5h://host")),
+            ("socks4://host", Some("socks4://host")),
+            ("ftp://host", None),
+            ("http://", None),
+            ("http://u:secret@", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(proxy_url(text).as_ref().map(Url::as_str), expected, "for {text:?}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! An HTTP/2 server over TLS inside the test, which counts connections.
+
+use std::convert::Infallible;
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio_rustls::TlsAcceptor;
+use url::Url;
+
+use crate::{Ask, Client, Credentials, Failure, FailureKind, Limits, Method, Proxies};
+
+struct Http2Server {
+    address: SocketAddr,
+    certificate: CertificateDer<'static>,
+    connections: Arc<AtomicUsize>,
+    /// Its tasks end when it is dropped.
+    _runtime: Runtime,
+}
+
+impl Http2Server {
+    /// It answers with the path. After `/last` nothing is heard from that connection any more, and it stays open.
+    fn start() -> Self {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let certificate = made.cert.der().clone();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let mut config = config.with_no_client_auth().with_single_cert(vec![certificate.clone()], key).unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
+        runtime.spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
+                let acceptor = acceptor.clone();
+                tokio::spawn(async move {
+                    let Ok(stream) = acceptor.accept(socket).await else { return };
+                    let (silenced, silence) = tokio::sync::watch::channel(false);
+                    let answer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                        let path = request.uri().path().to_owned();
+                        let _ = silenced.send(path == "/last");
+                        async move { Ok::<_, Infallible>(hyper::Response::new(path)) }
+                    });
+                    let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), answer));
+                    // Once more after the silence began, so that the last answer leaves.
+                    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+                    let mut answered = false;
+                    loop {
+                        tokio::select! {
+                            _ = connection.as_mut() => return,
+                            _ = ticks.tick() => {
+                                if answered {
+                                    std::future::pending::<()>().await;
+                                }
+                                answered = *silence.borrow();
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        Self { address, certificate, connections, _runtime: runtime }
+    }
+
+    fn client(&self, limits: Limits) -> Client {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.certificate.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        Client::with_tls(limits, config.with_root_certificates(roots).with_no_client_auth())
+    }
+
+    fn ask(&self, client: &Client, path: &str) -> Result<String, Failure> {
+        let url = Url::parse(&format!("https://localhost:{}{path}", self.address.port())).unwrap();
+        let answer = client.send(Ask { method: Method::GET, url, headers: Vec::new() }, &Credentials::of_url)?;
+        let mut text = String::new();
+        answer.into_body().read_to_string(&mut text).map_err(|error| Failure::of_body(&error))?;
+        Ok(text)
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn many_small_downloads_from_an_http2_server_share_one_connection() {
+    let server = Http2Server::start();
+    let client = server.client(Limits::default());
+    assert_eq!(server.ask(&client, "/first").unwrap(), "/first");
+    std::thread::scope(|scope| {
+        for thread in 0..16 {
+            let (server, client) = (&server, &client);
+            scope.spawn(move || {
+                for number in 0..20 {
+                    let path = format!("/{thread}/{number}");
+                    assert_eq!(server.ask(client, &path).unwrap(), path);
+                }
+            });
+        }
+    });
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn a_shared_connection_that_died_in_silence_does_not_take_the_next_attempts_with_it() {
+    let server = Http2Server::start();
+    let client = server.client(Limits { stall: Duration::from_secs(3), ..Limits::default() });
+    assert_eq!(server.ask(&client, "/last").unwrap(), "/last");
+    // Waits until the connection is given up: nobody answers on it any more.
+    let failed = loop {
+        match server.ask(&client, "/silent") {
+            Ok(_) if server.connections() == 1 => std::thread::yield_now(),
+            outcome => break outcome,
+        }
+    };
+    assert_eq!(failed.unwrap_err().kind, FailureKind::Passing);
+    assert_eq!(server.ask(&client, "/again").unwrap(), "/again");
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn a_server_that_nobody_vouches_for_is_refused_for_good() {
+    let server = Http2Server::start();
+    let client = Client::new(Proxies::default(), Limits::default());
+    assert_eq!(server.ask(&client, "/").unwrap_err().kind, FailureKind::Lasting);
+}
