@@ -1,6 +1,7 @@
 //! What `builder store` says of a store, finds damaged and removes.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
+#[path = "../../wheel/tests/suite/support.rs"]
 mod wheel_support;
 
 use std::fs::{self, File};
@@ -298,7 +299,7 @@ fn attack_4_prune_frees_downloads_that_did_not_come_to_their_end() {
 
 /// Everything below `folder`, by path, with its content.
 fn snapshot(folder: &Path) -> Vec<(String, String)> {
-    let files = wheel_support::files_below(folder);
+    let files = testkit::files_below(folder);
     let content = |name: &String| fs::read_to_string(folder.join(name)).unwrap_or_default();
     files.iter().map(|name| (name.clone(), content(name))).collect()
 }

@@ -14,6 +14,7 @@
 //! A helper that cannot do its work panics: in a test that is the failure it should be.
 
 pub mod elf_file;
+mod files;
 mod fixture_file;
 mod fixture_index;
 mod git_repository;
@@ -31,6 +32,7 @@ mod test_repository;
 mod wheel_builder;
 
 pub use elf_file::ElfFile;
+pub use files::{files_below, told, write};
 pub use fixture_file::FixtureFile;
 pub use fixture_index::{FixtureIndex, ServedIndex};
 pub use git_repository::GitRepository;

@@ -2,17 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot do its work is a failed test")]
 
-mod wheel_support;
-
 use std::fs;
 use std::io::{Cursor, Write as _};
 
 use store::Scrutiny;
-use testkit::{FixtureFile, RecordFault, WheelBuilder};
+use testkit::{FixtureFile, RecordFault, WheelBuilder, told};
 use vocab::{Digest, Exit, Fault};
-use wheel_support::{Bench, told};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+use crate::support::Bench;
 
 /// Why unpacking fails; the store must be as it was.
 fn refusal(wheel: &FixtureFile) -> (Exit, String) {

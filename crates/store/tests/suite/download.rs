@@ -1,7 +1,5 @@
 //! Downloads against a server whose answers go wrong as told.
 
-mod wheel_support;
-
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -9,9 +7,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use store::download::{DownloadSettings, FetchRequest, HostCredentials, Pace, fetch, fetch_all, fetch_bytes, probe};
-use testkit::{HttpServer, Mishap};
+use testkit::{HttpServer, Mishap, told};
 use vocab::{Digest, Event, Exit, Fault};
-use wheel_support::{Bench, request, settings, told};
+
+use crate::support::{Bench, request, settings};
 
 /// What a server waits that nobody waits for: half of it is not reached on the slowest machine.
 const LONG: Duration = Duration::from_secs(600);

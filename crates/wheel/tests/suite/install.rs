@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot do its work is a failed test")]
 
-mod wheel_support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -13,10 +11,11 @@ use std::process::Command;
 use proptest::prelude::*;
 use serde_json::json;
 use store::Scrutiny;
-use testkit::{FixtureFile, WheelBuilder};
+use testkit::{FixtureFile, WheelBuilder, files_below, told};
 use vocab::{Digest, Fault, TreePath};
 use wheel::{Destination, InstallRequest, InstalledAll, WheelToInstall, install, install_all};
-use wheel_support::{Bench, LINUX, WINDOWS, destination, files_below, launchers, told};
+
+use crate::support::{Bench, LINUX, WINDOWS, destination, launchers};
 
 const SITE: &str = "lib/python3.12/site-packages";
 

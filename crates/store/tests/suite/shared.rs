@@ -1,14 +1,13 @@
 //! One store, many builders.
 
-mod wheel_support;
-
 use std::fs;
 use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 use store::{BlobState, LockOutcome, Published, Store};
 use vocab::Digest;
-use wheel_support::Bench;
+
+use crate::support::Bench;
 
 #[test]
 fn staged_entries_have_unique_names_and_vanish_when_dropped() {

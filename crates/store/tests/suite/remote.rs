@@ -1,8 +1,6 @@
 //! The remote store: one suite for every kind of place, and what its faults do to a build.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
-mod wheel_support;
-
 use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
@@ -10,10 +8,11 @@ use std::time::Duration;
 use store::Store;
 use store::download::{DownloadSettings, Downloader};
 use store::remote::{FolderStore, Placed, Remote, RemoteErrorKind, RemoteSettings, RemoteStore, open};
-use testkit::{HttpServer, Mishap, S3Server};
+use testkit::{HttpServer, Mishap, S3Server, told};
 use vocab::Environment;
 use vocab::{Digest, Event};
-use wheel_support::{Bench, settings, told};
+
+use crate::support::{Bench, request, settings};
 
 const BUCKET: &str = S3Server::BUCKET;
 const SECRET: &str = S3Server::SECRET;
@@ -104,7 +103,7 @@ fn attack_9_what_killed_builders_left_in_a_shared_folder_goes_after_a_day_and_no
 fn a_folder_conforms() {
     let folder = tempfile::tempdir().unwrap();
     conforms(&FolderStore::new(folder.path().join("not there yet")));
-    let left: Vec<_> = wheel_support::files_below(folder.path());
+    let left: Vec<_> = testkit::files_below(folder.path());
     assert!(!left.iter().any(|path| path.contains(".put-")), "{left:?}");
 }
 
@@ -255,7 +254,7 @@ fn warnings(bench: &Bench) -> Vec<String> {
 fn a_download_is_given_to_the_remote_store_and_another_machine_gets_it_there() {
     let (server, shared) = (HttpServer::start(), tempfile::tempdir().unwrap());
     server.put("/demo.whl", *b"content");
-    let request = wheel_support::request(&server.url("/demo.whl"), b"content");
+    let request = request(&server.url("/demo.whl"), b"content");
     for _ in 0..2 {
         let mut bench = Bench::new();
         with_remote(&mut bench, shared.path(), false);
@@ -275,7 +274,7 @@ fn a_download_is_given_to_the_remote_store_and_another_machine_gets_it_there() {
 fn a_damaged_object_is_refused_by_name_and_the_file_comes_from_its_source() {
     let (server, shared) = (HttpServer::start(), tempfile::tempdir().unwrap());
     server.put("/demo.whl", *b"content");
-    let request = wheel_support::request(&server.url("/demo.whl"), b"content");
+    let request = request(&server.url("/demo.whl"), b"content");
     let digest = request.sha256.to_string();
     let object = shared.path().join("v1/blobs").join(&digest[..2]).join(&digest);
     fs::create_dir_all(object.parent().unwrap()).unwrap();
@@ -309,7 +308,7 @@ fn a_remote_store_that_fails_is_told_once_and_left_alone() {
     with_remote(&mut bench, &place, false);
     for (number, name) in (0..).zip(["/a.whl", "/b.whl", "/c.whl"]) {
         server.put(name, vec![number; 5]);
-        store::download::fetch(&bench.context, &wheel_support::request(&server.url(name), &[number; 5])).unwrap();
+        store::download::fetch(&bench.context, &request(&server.url(name), &[number; 5])).unwrap();
     }
     let warnings = warnings(&bench);
     assert!(warnings.len() == 1 && warnings[0].contains("place"), "{warnings:?}");

@@ -1,8 +1,5 @@
 //! More new wheels at once than a process may have files open.
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a helper that cannot do its work is a failed test")]
-
-mod wheel_support;
 
 use std::process::Command;
 
@@ -10,7 +7,8 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use store::Scrutiny;
 use testkit::WheelBuilder;
 use wheel::{WheelBlob, unpack_all};
-use wheel_support::Bench;
+
+use crate::support::Bench;
 
 const LIMITED: &str = "PYDIST_TEST_FEW_FILES";
 
@@ -21,9 +19,10 @@ fn new_wheels_need_fewer_open_files_than_there_are_wheels() {
         setrlimit(Resource::Nofile, Rlimit { current: Some(128), maximum: Some(128) }).unwrap();
         return unpack_many();
     }
-    let name = std::thread::current().name().unwrap().to_owned();
+    // As the whole program knows this test.
+    let name = "many::new_wheels_need_fewer_open_files_than_there_are_wheels";
     let mut limited = Command::new(std::env::current_exe().unwrap());
-    let limited = limited.args(["--exact", &name]).env(LIMITED, "1").output().unwrap();
+    let limited = limited.args(["--exact", name]).env(LIMITED, "1").output().unwrap();
     let told = [limited.stdout, limited.stderr].concat();
     let told = String::from_utf8_lossy(&told);
     assert!(limited.status.success() && told.contains("1 passed"), "{told}");

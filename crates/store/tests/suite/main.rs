@@ -1,0 +1,6 @@
+//! All tests of the store and its downloads, as one program.
+
+mod download;
+mod remote;
+mod shared;
+mod support;

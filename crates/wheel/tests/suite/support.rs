@@ -1,0 +1,57 @@
+//! What can be done with wheels on a throw-away store. The tests of the builder take this file, too.
+#![allow(dead_code, reason = "the builder's tests use a part of this")]
+#![allow(clippy::unwrap_used, reason = "a helper that cannot do its work is a failed test")]
+
+#[path = "../../../store/tests/suite/support.rs"]
+mod store_support;
+
+use std::path::Path;
+
+use store::Scrutiny;
+use testkit::FixtureFile;
+use vocab::{Digest, PlatformKey, TreeLayout};
+use wheel::windows_launcher::WindowsLaunchers;
+use wheel::{Destination, InstallRequest, InstalledAll, UnpackError, UnpackedWheel, WheelBlob, WheelToInstall};
+
+pub use store_support::Bench;
+
+pub const LINUX: TreeLayout = layout(PlatformKey::LinuxX64);
+pub const WINDOWS: TreeLayout = layout(PlatformKey::WindowsX64);
+
+const fn layout(platform: PlatformKey) -> TreeLayout {
+    TreeLayout { platform, python: vocab::PythonVersion { major: 3, minor: 12, patch: 10 } }
+}
+
+impl Bench {
+    /// Writes the wheel beside the store and unpacks it.
+    pub fn unpack(&self, wheel: &FixtureFile) -> Result<UnpackedWheel, UnpackError> {
+        wheel::unpack(&self.context, &self.blob(wheel), Scrutiny::Glance)
+    }
+
+    pub fn blob(&self, wheel: &FixtureFile) -> WheelBlob {
+        let path = self.path(&wheel.file_name);
+        std::fs::write(&path, &wheel.bytes).unwrap();
+        WheelBlob { path, sha256: Digest::of(&wheel.bytes), file_name: wheel.file_name.parse().unwrap() }
+    }
+
+    /// All of them as requested ones.
+    pub fn install(&self, wheels: &[FixtureFile], prefix: &Path, layout: TreeLayout) -> InstalledAll {
+        let unpacked: Vec<_> = wheels.iter().map(|wheel| self.unpack(wheel).unwrap()).collect();
+        let wheels: Vec<_> =
+            unpacked.iter().map(|wheel| WheelToInstall { wheel, request: InstallRequest::new(true) }).collect();
+        let launchers = launchers();
+        let destination = Destination { launchers: Some(&launchers), ..destination(prefix, layout) };
+        wheel::install_all(&self.context, &wheels, &destination).unwrap()
+    }
+}
+
+/// A prefix without an interpreter of its own, and without launchers.
+pub fn destination(prefix: &Path, layout: TreeLayout) -> Destination<'_> {
+    static NOTHING: std::collections::BTreeSet<vocab::TreePath> = std::collections::BTreeSet::new();
+    Destination { prefix, layout, base: &NOTHING, launchers: None }
+}
+
+/// Not the real ones, whose bytes play no part where nothing is started.
+pub fn launchers() -> WindowsLaunchers {
+    WindowsLaunchers { console: b"MZ console\n".to_vec(), gui: b"MZ gui\n".to_vec() }
+}
