@@ -1,16 +1,12 @@
 //! `copyFiles`, spec 2.7, cases T5 to T9.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
-#[path = "check_support/context.rs"]
-mod context_support;
-#[path = "check_support/mod.rs"]
-mod support;
-
 use std::fs;
+use std::sync::{Arc, Mutex};
 
 use builder::copy_files::{CopyError, CopyOperation, copy_files, digest_of, preview};
-use context_support::context;
-use support::write;
+use store::Context;
+use testkit::write;
 use vocab::TreeLayout;
 use vocab::{CopiedFile, Event, Exit, Fault};
 
@@ -41,7 +37,7 @@ impl Fixture {
     }
 
     fn copy(&self, operations: &[CopyOperation]) -> Result<Vec<CopiedFile>, CopyError> {
-        let (context, _) = context(self.root.path(), None);
+        let context = Context::quiet(self.root.path().join("store"));
         copy_files(&context, operations, &self.package(), &self.prefix(), self.layout())
     }
 
@@ -88,7 +84,10 @@ fn t7_a_missing_source_names_its_entry_and_an_optional_one_is_a_note() {
     assert_eq!(error.exit(), Exit::Build);
     assert!(error.to_string().starts_with("python-3.10.11/config.json /packages/copyFiles/0: "), "{error}");
 
-    let (context, events) = context(fixture.root.path(), None);
+    let events: Arc<Mutex<Vec<Event>>> = Arc::default();
+    let told = Arc::clone(&events);
+    let context = Context::quiet(fixture.root.path().join("store"))
+        .with_listener(Arc::new(move |event| told.lock().unwrap().push(event)));
     let optional = CopyOperation { optional: true, ..operation("bin", "bin/") };
     let copied = copy_files(&context, &[optional], &fixture.package(), &fixture.prefix(), fixture.layout()).unwrap();
     assert_eq!(copied, []);

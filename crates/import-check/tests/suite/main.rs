@@ -3,24 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 #![cfg(unix)]
 
-#[path = "check_support/context.rs"]
-mod context_support;
-#[path = "check_support/mod.rs"]
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use context_support::context;
 use import_check::{CheckedDistribution, ImportCheck, ImportCheckError, ImportFailure, ImportReport, check_imports};
 use static_checks::native_files::{NativeFault, NativeFaultKind};
 use static_checks::whitelist::Whitelist;
-use support::write;
-use vocab::TreeLayout;
-use vocab::{Digest, Exit, Fault, NativeWarning, TreePath};
+use store::Context;
+use testkit::write;
+use vocab::{Digest, Environment, Exit, Fault, NativeWarning, TreeLayout, TreePath};
 
 struct Runtime {
     root: tempfile::TempDir,
@@ -90,7 +84,9 @@ impl Runtime {
     }
 
     fn try_check(&self) -> Result<ImportReport, ImportCheckError> {
-        let (context, _) = context(self.root.path(), self.timeout);
+        let environment = Environment::new(std::env::vars_os());
+        let mut context = Context::quiet(self.root.path().join("store")).in_environment(environment);
+        context.work.timeout = self.timeout;
         let check = ImportCheck {
             prefix: &self.prefix(),
             layout: self.layout,

@@ -4,10 +4,9 @@
 use proptest::prelude::*;
 use testkit::elf_file::X86_64;
 use testkit::macho_file::{cpu, fat, load};
-use testkit::{ElfFile, MachoFile, PeFile};
+use testkit::{ElfFile, MachoFile, PeFile, write};
 
 use super::{check, findings};
-use crate::support::write;
 
 /// A platform, and a file for it in which every reader has something to read.
 fn whole_files() -> Vec<(&'static str, Vec<u8>)> {

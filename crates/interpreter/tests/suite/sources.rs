@@ -1,19 +1,17 @@
 //! Choosing between sources, mirrors, and what an archive must be to become a base interpreter.
-#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
-
-mod base_support;
 
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use base_support::{Bench, folder, output, request, small_python, snapshot, table, tar_gz, told};
 use config_merger::{ArchiveSource, BaseSource};
 use interpreter::{BaseRequest, absolute_paths_left, choose, provide};
-use testkit::{HttpServer, Mishap};
+use testkit::{HttpServer, Mishap, told};
 use vocab::Environment;
 use vocab::{Digest, Exit, Fault as _, PlatformKey};
+
+use crate::support::{Bench, folder, output, request, small_python, snapshot, table, tar_gz};
 
 const ASSET: &str = "20250529/cpython-3.12.10+20250529-x86_64-unknown-linux-gnu-install_only_stripped.tar.gz";
 const ASSET_IN_URLS: &str =

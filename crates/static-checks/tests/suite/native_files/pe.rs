@@ -1,10 +1,9 @@
 //! PE: each rule with what it lets pass and what it refuses.
 
-use testkit::PeFile;
 use testkit::pe_file::{AMD64, ARM64, I386};
+use testkit::{PeFile, write};
 
 use super::{all_are_damaged, check, findings};
-use crate::support::write;
 
 const MODULE: &str = "Lib/site-packages/pkg/core.pyd";
 const WINDOWS: &str = "windows-x64";

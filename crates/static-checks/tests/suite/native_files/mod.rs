@@ -2,9 +2,6 @@
 //! what holds for all formats and for ELF.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
-#[path = "../check_support/mod.rs"]
-mod support;
-
 mod hostile;
 mod macho;
 mod pe;
@@ -15,10 +12,9 @@ use static_checks::native_files::{
     Ceilings, Evidence, Imported, NativeFaultKind, NativePolicy, NativeReport, Provider, check_native_files,
 };
 use static_checks::whitelist::Whitelist;
-use support::write;
 use testkit::elf_file::{AARCH64, HashTable, X86_64};
 use testkit::macho_file::{cpu, kind, load};
-use testkit::{ElfFile, MachoFile, PeFile};
+use testkit::{ElfFile, MachoFile, PeFile, write};
 use vocab::{DistributionName, Exit, Fault, NativeFiles, TreeLayout, TreePath};
 
 const SITE: &str = "lib/python3.12/site-packages";

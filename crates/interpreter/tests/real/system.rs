@@ -1,9 +1,6 @@
 //! A CPython of this machine, made portable for real. Needs one that is not the distribution's (pyenv, uv), a C
 //! compiler, and `unshare` to hide the original from what is tried; fails where any of these is missing.
-#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
-
-mod base_support;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -11,11 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use base_support::{Bench, copy_tree, folder, installs_a_wheel, makes_an_environment, output, request, snapshot, told};
 use config_merger::BaseSource;
 use interpreter::{BaseRequest, BaseTree, Supply, absolute_paths_left, choose, provide};
+use testkit::told;
 use vocab::Environment;
 use vocab::{Exit, Fault as _, PlatformKey};
+
+use crate::support::{Bench, copy_tree, folder, installs_a_wheel, makes_an_environment, output, request, snapshot};
 
 /// 3.12.10 in the place where it was made; whoever wants to move or change it makes a copy.
 struct Provided {

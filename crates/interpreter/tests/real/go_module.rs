@@ -1,19 +1,17 @@
 //! The Go module for real: `go`, the user's module proxy, and the interpreters that come out of it.
-#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
-
-mod base_support;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
-use base_support::{
-    Bench, folder, gzip, installs_a_wheel, makes_an_environment, moved, output, request, snapshot, table, told, version,
-};
 use config_merger::BaseSource;
 use interpreter::{BaseRequest, BaseTree, absolute_paths_left, choose, provide};
-use testkit::HttpServer;
+use testkit::{HttpServer, told};
 use vocab::{Exit, Fault as _, PlatformKey};
+
+use crate::support::{
+    Bench, folder, gzip, installs_a_wheel, makes_an_environment, moved, output, request, snapshot, table, version,
+};
 
 fn provided(bench: &Bench, python: &str, platform: PlatformKey) -> BaseTree {
     let request = BaseRequest { platform, ..request(python, &[BaseSource::GoModule]) };
@@ -60,7 +58,7 @@ fn verifies_https(prefix: &std::path::Path, at: &std::path::Path) {
     let environment = at.join("eine Umgebung");
     let asked = |python: &std::path::Path, bundle: &std::path::Path, variables: &[(&str, &std::path::Path)]| {
         let mut command = std::process::Command::new(python);
-        command.args(["-B", "-c", include_str!("base_support/https.py")]).arg(&server).arg(bundle).arg(&system);
+        command.args(["-B", "-c", include_str!("https.py")]).arg(&server).arg(bundle).arg(&system);
         command.env_clear().envs(variables.iter().copied());
         let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -14,12 +14,8 @@ use source_build::{
     BuiltWheel, SourceBuild, SourceBuildError, SourceBuildErrorKind, SourceInput, build_wheel, resolve_commit,
 };
 use store::Context;
-use store::Store;
-use store::download::Downloader;
 use testkit::{FixtureFile, FixtureIndex, GitRepository, SdistBuilder, Stumble, WheelBuilder};
-use vocab::TreeLayout;
-use vocab::{Digest, Fault, PlatformKey, PythonVersion, SystemVersion};
-use vocab::{Environment, Work};
+use vocab::{Digest, Environment, Fault, PlatformKey, PythonVersion, SystemVersion, TreeLayout};
 
 /// A store, the machine's tools, and folders for one test.
 struct Bench {
@@ -33,11 +29,9 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("temporary folders can be made");
-        let context = Context {
-            store: Store::open(folder.path().join("store")).expect("the store can be made"),
-            downloader: Downloader::default(),
-            work: Work { environment: Environment::new(std::env::vars_os()), offline: false, ..Work::quiet() },
-        };
+        let environment = Environment::new(std::env::vars_os());
+        let mut context = Context::quiet(folder.path().join("store")).in_environment(environment);
+        context.work.offline = false;
         let script = "import sys; print(sys.executable); print('.'.join(map(str, sys.version_info[:3])))";
         let said = Command::new("python3").args(["-c", script]).output().expect("python3 is on PATH");
         let said = String::from_utf8(said.stdout).expect("python3 prints UTF-8");

@@ -1,5 +1,5 @@
 //! What the tests of base interpreters share.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, reason = "each program of tests uses its own part")]
 
 use std::fs;
 use std::io::Write as _;
@@ -10,11 +10,9 @@ use std::sync::{Arc, Mutex};
 use config_merger::BaseSource;
 use interpreter::{BaseRequest, BaseTree, GoModules, Release, ReleaseTable};
 use store::Context;
-use store::Store;
 use store::download::{DownloadSettings, Downloader};
 use testkit::WheelBuilder;
-use vocab::{Digest, Event, PlatformKey, PythonVersion};
-use vocab::{Environment, Work};
+use vocab::{Digest, Environment, Event, PlatformKey, PythonVersion};
 
 /// An empty folder of this name, kept after the test for a look.
 pub fn folder(name: &str) -> PathBuf {
@@ -46,21 +44,12 @@ impl Bench {
     pub fn with_environment(folder: &Path, environment: Environment) -> Self {
         let events = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&events);
-        let settings = DownloadSettings {
-            attempts: 1,
-            connect_limit: std::time::Duration::from_secs(5),
-            ..DownloadSettings::of(&environment)
-        };
-        let context = Context {
-            store: Store::at(folder.join("store")),
-            downloader: Downloader::new(settings),
-            work: Work {
-                environment,
-                offline: false,
-                listener: Arc::new(move |event| heard.lock().unwrap().push(event)),
-                ..Work::quiet()
-            },
-        };
+        let mut context = Context::quiet(folder.join("store")).in_environment(environment);
+        let connect_limit = std::time::Duration::from_secs(5);
+        let settings = DownloadSettings { attempts: 1, connect_limit, ..DownloadSettings::of(&context.environment) };
+        context.downloader = Downloader::new(settings);
+        context.work.offline = false;
+        context.work.listener = Arc::new(move |event| heard.lock().unwrap().push(event));
         Self { context, events }
     }
 
@@ -177,14 +166,6 @@ pub fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to.parent().unwrap()).unwrap();
     let status = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
     assert!(status.success());
-}
-
-/// The whole of an error, causes included.
-pub fn told(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", told(cause)),
-        None => error.to_string(),
-    }
 }
 
 /// Moves the tree to a place that is hard on scripts; where it was there is nothing left.

@@ -1,16 +1,14 @@
 //! python-build-standalone's archives from a mirror, with real trees of all five platforms in upstream's own layout.
-#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
-
-mod base_support;
 
 use std::fs;
 
-use base_support::{Bench, folder, moved, output, request, snapshot, told, version};
 use config_merger::BaseSource;
 use interpreter::{BaseRequest, BaseTree, Release, ReleaseTable, absolute_paths_left, choose, provide};
-use testkit::ReleaseMirror;
+use testkit::{ReleaseMirror, told};
 use vocab::PlatformKey;
+
+use crate::support::{Bench, folder, moved, output, request, snapshot, version};
 
 const PYTHON: &str = "3.11.11";
 

@@ -1,10 +1,9 @@
 //! Mach-O: each rule with what it lets pass and what it refuses.
 
-use testkit::MachoFile;
 use testkit::macho_file::{Minimum, cpu, fat, kind, load};
+use testkit::{MachoFile, write};
 
 use super::{all_are_damaged, check, findings};
-use crate::support::write;
 
 const MODULE: &str = "lib/python3.12/site-packages/pkg/core.so";
 const ARM: &str = "macosx-aarch64";

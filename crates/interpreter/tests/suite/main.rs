@@ -1,0 +1,5 @@
+//! All tests of base interpreters that need no network, as one program.
+#![cfg(unix)]
+
+mod sources;
+mod support;
