@@ -7,14 +7,14 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use builder::build::{Cell, Ending, Report, Run};
-use builder::options::BuildOptions;
-use builder::plan::Plan;
-use builder::plan_matrix::plan_matrix;
-use builder::prepare::Preparation;
-use builder::summary;
 use cli::{Printer, Table};
 use config_merger::{LoadOptions, Repository};
+use pipeline::build::{Cell, Ending, Report, Run};
+use pipeline::options::BuildOptions;
+use pipeline::plan::Plan;
+use pipeline::plan_matrix::plan_matrix;
+use pipeline::prepare::Preparation;
+use pipeline::summary;
 use resolve::MissingRule;
 use serde_json::json;
 use store::Context;
@@ -257,7 +257,7 @@ impl Session<'_> {
     fn new_version(&self, version: &str, from: Option<&str>) -> Result<Exit, Box<dyn Fault>> {
         let version: VersionString = version.parse().map_err(UsageError::Version)?;
         let from = from.map(|from| self.repository.version(from)).transpose()?;
-        let folder = builder::new_version::new_version(&self.repository, &version, from.as_ref())?;
+        let folder = survey::new_version::new_version(&self.repository, &version, from.as_ref())?;
         self.printer.say(&format!("next: edit config.json there, then `builder plan {version}`"));
         self.tell_path("created", &folder);
         Ok(Exit::Done)
@@ -270,7 +270,7 @@ impl Session<'_> {
             // Refused before anything is removed.
             Store::existing(root.clone())?;
         }
-        let mut removed = builder::clean::clean(&self.repository, &versions, &self.out(None))?;
+        let mut removed = pipeline::clean::clean(&self.repository, &versions, &self.out(None))?;
         if let Some(root) = root
             && Store::empty(&root)?
         {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use builder::upkeep::{self, Info, PruneRules, Pruned, Verified};
 use cli::{Printer, Table};
+use pipeline::upkeep::{self, Info, PruneRules, Pruned, Verified};
 use store::Context;
 use store::Store;
 use store::download::{DownloadSettings, Downloader};

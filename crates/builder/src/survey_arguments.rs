@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use builder::matrix::CiSystem;
 use clap::{Args, ValueEnum};
+use survey::matrix::CiSystem;
 use vocab::PlatformKey;
 
 #[derive(Args, Debug, Clone)]

@@ -1,9 +1,9 @@
 //! The subcommands that look and change nothing: `check`, `matrix`, `outdated`, `diff`.
 
-use builder::check_all::{CheckRequest, check_all};
-use builder::compare;
-use builder::matrix::{self, CiSystem, Matrix, MatrixRequest, Published};
-use builder::outdated::{Outdated, outdated as look};
+use survey::check_all::{CheckRequest, check_all};
+use survey::compare;
+use survey::matrix::{self, CiSystem, Matrix, MatrixRequest, Published};
+use survey::outdated::{Outdated, outdated as look};
 use vocab::{Exit, Fault, PlatformKey};
 
 use crate::commands::{Session, UsageError};

@@ -1,8 +1,8 @@
 //! What the commands that look around show: tables and lines, as plain text or Markdown.
 
-use builder::compare::{Change, Comparison, Package, PackageChange, PlatformComparison, Presence};
-use builder::outdated::{self, Newer, Outdated, OutdatedPackage};
 use cli::Table;
+use survey::compare::{Change, Comparison, Package, PackageChange, PlatformComparison, Presence};
+use survey::outdated::{self, Newer, Outdated, OutdatedPackage};
 use vocab::PlatformKey;
 use vocab::foreign_text::printable_line;
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::sync::{Arc, Mutex};
 
-use builder::copy_files::{CopyError, CopyOperation, copy_files, digest_of, preview};
+use pipeline::copy_files::{CopyError, CopyOperation, copy_files, digest_of, preview};
 use store::Context;
 use testkit::write;
 use vocab::TreeLayout;

@@ -122,7 +122,7 @@ fn what_is_published_under_the_same_build_key_needs_no_job() {
     let config = config_merger::load(&repository, &version, &LoadOptions::default()).unwrap().config;
     let lock = Lock::read(&desk.repository.at("python-3.12.10"), &version).unwrap().unwrap();
     let keys = |platform: PlatformKey| {
-        let inputs = builder::build_key::KeyInputs {
+        let inputs = pipeline::build_key::KeyInputs {
             config: &config,
             request: &Request::new(&config, platform),
             lock: lock.platforms[&platform].digest(),
@@ -132,7 +132,7 @@ fn what_is_published_under_the_same_build_key_needs_no_job() {
             strict: false,
             emulator: None,
         };
-        builder::build_key::predicted_keys(&inputs).unwrap()
+        pipeline::build_key::predicted_keys(&inputs).unwrap()
     };
     let entries: Vec<Value> = [PlatformKey::LinuxX64, PlatformKey::MacosxAarch64]
         .into_iter()

@@ -24,8 +24,8 @@ pub use need::{Need, Reason, need};
 pub use published::{Published, PublishedError};
 pub use runners::CiSystem;
 
-use crate::build_key::{KeyInputs, predicted_keys};
 use crate::descriptor::Descriptor;
+use pipeline::build_key::{KeyInputs, predicted_keys};
 use resolve::{self, Lock, PlatformLock, Request, ResolveError};
 
 /// What is asked for.
@@ -207,7 +207,7 @@ impl Rows {
 const COMMON_HOST: PlatformKey = PlatformKey::LinuxX64;
 
 /// The lock's rows where they answer this very request.
-pub(crate) fn fresh_rows<'a>(
+pub fn fresh_rows<'a>(
     lock: Option<&'a Lock>,
     request: &Request,
     repository: &Repository,

@@ -86,7 +86,7 @@ impl Descriptor {
 }
 
 /// `None` where there is no such file.
-pub(crate) fn read_document(path: &Path) -> Result<Option<Value>, DescriptorErrorKind> {
+pub fn read_document(path: &Path) -> Result<Option<Value>, DescriptorErrorKind> {
     match fs::read_to_string(path) {
         Ok(text) => {
             let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -98,7 +98,7 @@ pub(crate) fn read_document(path: &Path) -> Result<Option<Value>, DescriptorErro
 }
 
 /// The text values of an object; nothing where the key is absent.
-pub(crate) fn text_members(document: &Value, pointer: &str) -> Result<BTreeMap<String, String>, DescriptorErrorKind> {
+pub fn text_members(document: &Value, pointer: &str) -> Result<BTreeMap<String, String>, DescriptorErrorKind> {
     let Some(value) = document.pointer(pointer) else { return Ok(BTreeMap::new()) };
     let shape = |pointer: String, expected| DescriptorErrorKind::Shape { pointer, expected };
     let members = value.as_object().ok_or_else(|| shape(pointer.to_owned(), "an object"))?;

@@ -3,7 +3,7 @@
 use config_merger::{Config, Repository};
 use vocab::Digest;
 
-use crate::build_key::{KeyInputs, predicted_keys};
+use pipeline::build_key::{KeyInputs, predicted_keys};
 use resolve::{PlatformLock, Request};
 
 pub struct Surveyed {
