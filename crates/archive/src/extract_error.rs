@@ -71,17 +71,25 @@ impl ExtractErrorKind {
     }
 }
 
-/// What is not read here, what is damaged, and what was made to deceive.
-fn code_of_member(fault: &MemberFault) -> &'static str {
+/// What a member's fault says about its archive.
+enum MemberVerdict {
+    /// It is not read here.
+    Unsupported,
+    Damaged,
+    /// It was made to deceive.
+    Deceptive,
+}
+
+fn verdict(fault: &MemberFault) -> MemberVerdict {
     match fault {
-        MemberFault::Encrypted | MemberFault::Method { .. } => "E_ARCHIVE_FORMAT",
+        MemberFault::Encrypted | MemberFault::Method { .. } => MemberVerdict::Unsupported,
         MemberFault::Field { .. }
         | MemberFault::Stream
         | MemberFault::Longer { .. }
         | MemberFault::Shorter { .. }
         | MemberFault::Trailing
-        | MemberFault::Crc { .. } => "E_ARCHIVE_CORRUPT",
-        MemberFault::Disagrees { .. } | MemberFault::NoHeader | MemberFault::Overlap => "E_ARCHIVE_UNSAFE",
+        | MemberFault::Crc { .. } => MemberVerdict::Damaged,
+        MemberFault::Disagrees { .. } | MemberFault::NoHeader | MemberFault::Overlap => MemberVerdict::Deceptive,
     }
 }
 
@@ -93,7 +101,11 @@ impl Fault for ExtractError {
             ExtractErrorKind::Format => "E_ARCHIVE_FORMAT",
             ExtractErrorKind::Corrupt { .. } => "E_ARCHIVE_CORRUPT",
             ExtractErrorKind::Entry { .. } => "E_ARCHIVE_UNSAFE",
-            ExtractErrorKind::Member { ref fault, .. } => code_of_member(fault),
+            ExtractErrorKind::Member { ref fault, .. } => match verdict(fault) {
+                MemberVerdict::Unsupported => "E_ARCHIVE_FORMAT",
+                MemberVerdict::Damaged => "E_ARCHIVE_CORRUPT",
+                MemberVerdict::Deceptive => "E_ARCHIVE_UNSAFE",
+            },
             ExtractErrorKind::Limit { .. } => "E_ARCHIVE_LIMIT",
             ExtractErrorKind::TopFolder { .. } => "E_ARCHIVE_LAYOUT",
             ExtractErrorKind::DestinationExists { .. } | ExtractErrorKind::Write { .. } => "E_ARCHIVE_WRITE",
@@ -124,10 +136,10 @@ impl Fault for ExtractError {
             ExtractErrorKind::Entry { fault: EntryFault::Clash { .. } | EntryFault::NotOnWindows { .. }, .. } => {
                 "extract it on the platform that it was made for"
             }
-            ExtractErrorKind::Member { fault, .. } => match code_of_member(fault) {
-                "E_ARCHIVE_FORMAT" => "make the zip anew, without encryption and with deflate",
-                "E_ARCHIVE_CORRUPT" => "delete the archive and fetch it again",
-                _ => "do not use this archive; programs would not agree on what it holds",
+            ExtractErrorKind::Member { fault, .. } => match verdict(fault) {
+                MemberVerdict::Unsupported => "make the zip anew, without encryption and with deflate",
+                MemberVerdict::Damaged => "delete the archive and fetch it again",
+                MemberVerdict::Deceptive => "do not use this archive; programs would not agree on what it holds",
             },
             ExtractErrorKind::Entry { .. } => "do not use this archive; it could write outside its folder",
             ExtractErrorKind::Limit { .. } => "if you trust its origin, raise the limit",

@@ -114,7 +114,10 @@ impl VerifyErrorKind {
     }
 
     pub(crate) fn exit(&self) -> Exit {
-        if matches!(self, Self::Read { .. }) { Exit::Build } else { Exit::Trust }
+        match self {
+            Self::Read { .. } => Exit::Build,
+            _ => Exit::Trust,
+        }
     }
 }
 
@@ -128,7 +131,8 @@ impl Fault for VerifyError {
     }
 
     fn hint(&self) -> Option<String> {
-        (self.code() == "E_ARCHIVE_CHECKSUM")
+        use VerifyErrorKind::{Digest, PartDigest, Size};
+        matches!(self.kind, Size { .. } | Digest { .. } | PartDigest { .. })
             .then(|| "delete the archive and its manifest, then fetch or build both again".to_owned())
     }
 }

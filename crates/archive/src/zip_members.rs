@@ -101,7 +101,10 @@ impl Fault for ZipError {
     }
 
     fn exit(&self) -> Exit {
-        if matches!(self.kind, ZipErrorKind::Read { .. }) { Exit::Build } else { Exit::Trust }
+        match self.kind {
+            ZipErrorKind::Read { .. } => Exit::Build,
+            _ => Exit::Trust,
+        }
     }
 
     fn hint(&self) -> Option<String> {

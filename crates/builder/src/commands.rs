@@ -136,7 +136,7 @@ impl Session<'_> {
                     }
                     // One runtime's fault does not keep the others from being built.
                     Err(fault) => {
-                        let elsewhere = ELSEWHERE.contains(&fault.code());
+                        let elsewhere = fault.is_for_another_machine();
                         // A plan's table of several platforms has said so.
                         if !(elsewhere && options.dry_run && platforms.len() > 1) || self.global.show.json {
                             self.printer.fault(fault.as_ref());
@@ -488,13 +488,9 @@ fn log_file(folder: &Path, platforms: &[PlatformKey]) -> Option<Mutex<fs::File>>
 struct Ended {
     name: String,
     exit: Exit,
-    /// Another machine, or one that reaches more, could have done it.
+    /// [`Fault::is_for_another_machine`].
     elsewhere: bool,
 }
-
-/// Faults that say nothing against the runtime itself: no interpreter for the platform can be had here, or a package
-/// has to be compiled there.
-const ELSEWHERE: [&str; 3] = ["E_BASE_NO_SOURCE", "E_BASE_STAND_IN", "E_NATIVE_RUNNER"];
 
 impl Ended {
     fn word(&self) -> &'static str {

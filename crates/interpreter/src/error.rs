@@ -94,6 +94,10 @@ impl Fault for BaseError {
         }
     }
 
+    fn is_for_another_machine(&self) -> bool {
+        matches!(self.kind, BaseErrorKind::NoSource { .. } | BaseErrorKind::OnlyStandIn { .. })
+    }
+
     fn hint(&self) -> Option<String> {
         match &self.kind {
             BaseErrorKind::NoSource { nearest, .. } => Some(match nearest {

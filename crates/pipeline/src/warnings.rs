@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vocab::{BuildWarning, Event, Exit, Fault};
+use wheel::RemarkKind;
 
 use store::Context;
 
@@ -92,7 +93,7 @@ impl Fault for StrictError {
 
     /// As `E_WHEEL` where a wheel itself is odd.
     fn exit(&self) -> Exit {
-        let is_of_wheel = |it: &BuildWarning| it.code.starts_with("W_WHEEL_");
+        let is_of_wheel = |it: &BuildWarning| RemarkKind::ALL.iter().any(|kind| kind.code() == it.code);
         if self.warnings.iter().any(is_of_wheel) { Exit::Trust } else { Exit::Check }
     }
 

@@ -119,31 +119,46 @@ impl fmt::Display for AllUnavailable {
     }
 }
 
+/// What kept distributions from being found; where several did, the first of these.
+enum Obstacle {
+    Refused,
+    Silent,
+    Absent,
+}
+
 impl AllUnavailable {
-    pub(super) fn code(&self) -> &'static str {
+    fn obstacle(&self) -> Obstacle {
         let any = |test: fn(&Unavailable) -> bool| self.0.iter().any(test);
         if any(|it| it.refused) {
-            "E_REGISTRY_REFUSED"
+            Obstacle::Refused
         } else if any(|it| it.silent.is_some()) {
-            "E_REGISTRY_UNREACHABLE"
+            Obstacle::Silent
         } else {
-            "E_RESOLVE"
+            Obstacle::Absent
+        }
+    }
+
+    pub(super) fn code(&self) -> &'static str {
+        match self.obstacle() {
+            Obstacle::Refused => "E_REGISTRY_REFUSED",
+            Obstacle::Silent => "E_REGISTRY_UNREACHABLE",
+            Obstacle::Absent => "E_RESOLVE",
         }
     }
 
     pub(super) fn hint(&self) -> String {
         let names: Vec<String> = self.0.iter().map(|it| format!("`{}`", it.name)).collect();
         let names = names.join(", ");
-        match self.code() {
-            "E_REGISTRY_REFUSED" => {
+        match self.obstacle() {
+            Obstacle::Refused => {
                 "put the registry's user and password into ~/.netrc; where it refuses everything that it \
                                      does not have, look at the spelling, too"
                     .to_owned()
             }
-            "E_REGISTRY_UNREACHABLE" => {
+            Obstacle::Silent => {
                 format!("look at the spelling, or try again when it answers; --allow-missing builds without {names}")
             }
-            _ => format!("look at the spelling and the version; --allow-missing builds without {names}"),
+            Obstacle::Absent => format!("look at the spelling and the version; --allow-missing builds without {names}"),
         }
     }
 }

@@ -110,6 +110,29 @@ impl SourceBuildError {
         }
     }
 
+    /// Whether the source itself did not become a usable wheel, rather than git, a program, the store or the user
+    /// having kept it from being tried.
+    pub fn is_of_the_source(&self) -> bool {
+        match &*self.kind {
+            SourceBuildErrorKind::UnknownFormat { .. }
+            | SourceBuildErrorKind::BadSdist { .. }
+            | SourceBuildErrorKind::BadProject { .. }
+            | SourceBuildErrorKind::NoFolder { .. }
+            | SourceBuildErrorKind::Failed { .. }
+            | SourceBuildErrorKind::NotOneWheel { .. }
+            | SourceBuildErrorKind::OtherDistribution { .. }
+            | SourceBuildErrorKind::TooNew { .. }
+            | SourceBuildErrorKind::BadWheel { .. } => true,
+            SourceBuildErrorKind::NeedsNativeRunner { .. }
+            | SourceBuildErrorKind::Git(_)
+            | SourceBuildErrorKind::Stopped { .. }
+            | SourceBuildErrorKind::Program(_)
+            | SourceBuildErrorKind::Store(_)
+            | SourceBuildErrorKind::Disk { .. }
+            | SourceBuildErrorKind::Cancelled => false,
+        }
+    }
+
     fn log_mentions(&self, text: &str) -> bool {
         self.last_lines.iter().any(|line| line.contains(text))
     }

@@ -40,6 +40,12 @@ pub trait Fault: std::error::Error + Send + Sync + 'static {
     fn hint(&self) -> Option<String> {
         None
     }
+
+    /// Whether nothing is wrong but the machine: one of another platform, or one that reaches more, can do it. Where
+    /// something else was made beside it, a run that meets only such faults ends with [`Exit::Partial`].
+    fn is_for_another_machine(&self) -> bool {
+        false
+    }
 }
 
 impl<E: Fault> From<E> for Box<dyn Fault> {

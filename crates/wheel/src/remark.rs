@@ -25,6 +25,8 @@ impl Remark {
 }
 
 impl RemarkKind {
+    pub const ALL: [Self; 2] = [Self::Record, Self::Scripts];
+
     /// Of the warning.
     pub fn code(self) -> &'static str {
         match self {

@@ -37,6 +37,10 @@ impl Fault for NotPure {
         Exit::Build
     }
 
+    fn is_for_another_machine(&self) -> bool {
+        true
+    }
+
     fn hint(&self) -> Option<String> {
         Some(format!("run the builder on a {} machine, or pin a version that has a wheel there", self.platform))
     }
@@ -150,7 +154,7 @@ impl<'a> Workshop<'a> {
             Ok(built) if built.file_name.ends_with("-none-any.whl") => return Ok(built),
             Ok(built) => format!("here its source becomes `{}`", built.file_name),
             // What a compiler here says of it tells nothing about the other platform.
-            Err(error) if ["E_BUILD_WHEEL", "E_BUILD_TOO_NEW"].contains(&error.code()) => {
+            Err(error) if error.is_of_the_source() => {
                 format!("here its source does not build ({error})")
             }
             Err(error) => return Err(Unbuilt::Build(Box::new(error))),

@@ -47,6 +47,10 @@ impl Fault for PrepareError {
         }
     }
 
+    fn is_for_another_machine(&self) -> bool {
+        matches!(self, Self::NativeRunner { .. })
+    }
+
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::GitRefused { .. } => {
