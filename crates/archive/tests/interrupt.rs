@@ -1,4 +1,5 @@
-//! Ctrl-C, as somebody presses it. The one test here, because on Windows everything in a console hears it.
+//! Ctrl-C, as somebody presses it. A program of its own with one test: on Windows everything in a console hears it, and the
+//! test gets a console of its own.
 
 use std::fs;
 use std::process::{Command, Stdio};

@@ -1,4 +1,5 @@
-//! Memory does not grow with what is packed. The only test of its process, so that the peak is its own.
+//! Memory does not grow with what is packed. A program of its own with one test: the system counts the peak of a whole
+//! process, to which any other test would add.
 
 use std::fs::{self, File};
 

@@ -63,8 +63,9 @@ fn crates_depend_only_as_the_architecture_says() {
         for dependency in package.dependencies.iter().filter(|it| members.contains(&it.name)) {
             let name = dependency.name.as_str();
             if dependency.kind == DependencyKind::Development {
-                // The builder's tests look at what it made with all that stands below it, and with what fetches it.
-                let expected = name == "testkit" || package.name.as_str() == "builder" || allowed.contains(&name);
+                // What the builder made is shown to be of use to who fetches it.
+                let whole_way = (package.name.as_str(), name) == ("builder", "catalogue");
+                let expected = name == "testkit" || whole_way || allowed.contains(&name);
                 assert!(expected, "{} tests with {name}", package.name);
             } else {
                 assert!(allowed.contains(&name), "{} depends on {name}", package.name);
@@ -80,11 +81,11 @@ fn sources() -> Vec<(String, String)> {
     walk.into_iter()
         .map(|entry| entry.expect("the repository can be read"))
         .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "rs"))
-        .filter(|entry| !entry.path().components().any(|part| part.as_os_str() == "tests"))
         .map(|entry| {
             let name = entry.path().strip_prefix(&crates).expect("found below it").to_string_lossy().replace('\\', "/");
             (name, fs::read_to_string(entry.path()).expect("a text file"))
         })
+        .filter(|(name, _)| !name.contains("/tests/"))
         .collect()
 }
 

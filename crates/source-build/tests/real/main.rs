@@ -13,7 +13,7 @@ use std::time::Duration;
 use source_build::{
     BuiltWheel, SourceBuild, SourceBuildError, SourceBuildErrorKind, SourceInput, build_wheel, resolve_commit,
 };
-use store::Context;
+use store::{Context, Store};
 use testkit::{FixtureFile, FixtureIndex, GitRepository, SdistBuilder, Stumble, WheelBuilder};
 use vocab::{Digest, Environment, Fault, PlatformKey, PythonVersion, SystemVersion, TreeLayout};
 
@@ -30,8 +30,10 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("temporary folders can be made");
         let environment = Environment::new(std::env::vars_os());
-        let mut context = Context::quiet(folder.path().join("store")).in_environment(environment);
+        let root = folder.path().join("store");
+        let mut context = Context::quiet(root.clone()).in_environment(environment);
         context.work.offline = false;
+        context.store = Store::open(root).expect("the store can be made");
         let script = "import sys; print(sys.executable); print('.'.join(map(str, sys.version_info[:3])))";
         let said = Command::new("python3").args(["-c", script]).output().expect("python3 is on PATH");
         let said = String::from_utf8(said.stdout).expect("python3 prints UTF-8");

@@ -1,5 +1,5 @@
-//! What can be done with wheels on a throw-away store. The tests of the builder take this file, too.
-#![allow(dead_code, reason = "the builder's tests use a part of this")]
+//! What can be done with wheels on a throw-away store. The tests of the pipeline take this file, too.
+#![allow(dead_code, reason = "the pipeline's tests use a part of this")]
 #![allow(clippy::unwrap_used, reason = "a helper that cannot do its work is a failed test")]
 
 #[path = "../../../store/tests/suite/support.rs"]

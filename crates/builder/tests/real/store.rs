@@ -1,0 +1,414 @@
+//! The store under real builders: side by side, killed, damaged, and with a remote store behind it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use testkit::{FixtureFile, S3Server, SdistBuilder, TestRepository, WheelBuilder};
+
+use crate::support::{self, Bench, PYTHON, Run, builder_requests};
+
+const WHEELS: [&str; 4] = ["one", "two", "three", "four"];
+
+/// Large enough that unpacking and packing take a moment, and no two files alike.
+fn wheel(name: &str) -> FixtureFile {
+    let mut builder = WheelBuilder::new(name, "1.0");
+    for file in 0..40_u64 {
+        let mut state = file + 7 * name.len() as u64 + u64::from(name.as_bytes()[1]);
+        let noise: Vec<u8> = (0..30_000)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 56) as u8
+            })
+            .collect();
+        builder = builder.file(&format!("{name}/data{file}.bin"), noise);
+    }
+    builder.build()
+}
+
+fn files() -> Vec<FixtureFile> {
+    let sdist = SdistBuilder::new("made", "1.0").build();
+    WHEELS.iter().map(|name| wheel(name)).chain([sdist]).collect()
+}
+
+fn packages() -> Value {
+    json!({ "dependencies": WHEELS.iter().chain(&["made"]).collect::<Vec<_>>() })
+}
+
+/// A store with the shared interpreter and nothing else, not even its part.
+fn bare_store(bench: &Bench, name: &str) -> PathBuf {
+    let store = bench.make_store(name);
+    fs::remove_file(store.join("parts")).unwrap();
+    store
+}
+
+fn digest(run: &Run) -> vocab::Digest {
+    run.manifest().artifact.unwrap().sha256
+}
+
+/// The runtime is to be made again, from whatever the store has.
+fn forget_product(bench: &Bench) {
+    support::remove(&bench.prefix());
+    support::remove(&bench.repository.at("dist"));
+}
+
+fn build_in(bench: &Bench, store: &Path, options: &[&str], variables: &[(&str, String)]) -> Run {
+    let mut command = bench.command(&[&[PYTHON], options].concat());
+    command.env("PYDIST_STORE", store).envs(variables.iter().map(|(name, value)| (name, value)));
+    support::run(&mut command)
+}
+
+fn good(run: Run) -> Run {
+    assert_eq!(run.code, 0, "{}", run.told());
+    run
+}
+
+fn verify(bench: &Bench, store: &Path) -> Run {
+    support::run(bench.command(&["store", "verify"]).env("PYDIST_STORE", store))
+}
+
+fn assert_sound(bench: &Bench, store: &Path) {
+    let run = verify(bench, store);
+    assert_eq!((run.code, &run.line("verified").unwrap()["damaged"]), (0, &json!([])), "{}", run.told());
+}
+
+#[test]
+fn eight_builders_share_an_empty_store_and_each_wheel_is_downloaded_once() {
+    let bench = Bench::new(files());
+    let store = bare_store(&bench, "empty");
+    let repositories: Vec<TestRepository> = (0..8)
+        .map(|_| {
+            let repository = TestRepository::new();
+            repository.version(PYTHON, &json!({ "packages": packages() }));
+            repository
+        })
+        .collect();
+    let children: Vec<_> = repositories
+        .iter()
+        .map(|repository| {
+            let mut command = bench.command(&[PYTHON]);
+            command.current_dir(repository.path()).env("PYDIST_STORE", &store);
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let mut digests = Vec::new();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        let product = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut product = product.filter(|line| line["event"] == "product");
+        let product = product.next_back().unwrap();
+        digests.push(product["manifest"]["artifact"]["sha256"].as_str().unwrap().to_owned());
+    }
+    digests.dedup();
+    assert_eq!(digests.len(), 1, "{digests:?}");
+    for file in files() {
+        assert_eq!(builder_requests(bench.index(), &file.file_name), 1, "{}", file.file_name);
+    }
+    assert_sound(&bench, &store);
+    let left: Vec<_> = fs::read_dir(store.join("tmp")).unwrap().collect();
+    assert_eq!(left.len(), 0, "{left:?}");
+}
+
+/// Below `folder`, at any depth up to `depth`.
+fn count(folder: &Path, depth: usize, is: impl Fn(&walkdir::DirEntry) -> bool) -> usize {
+    walkdir::WalkDir::new(folder).max_depth(depth).into_iter().flatten().filter(is).count()
+}
+
+#[test]
+fn a_builder_killed_while_it_unpacks_or_packs_leaves_a_store_that_gives_the_same_bytes() {
+    let bench = Bench::of(packages(), files());
+    let reference = digest(&good(build_in(&bench, &bare_store(&bench, "reference"), &[], &[])));
+    type Point = fn(&Path, &Path) -> bool;
+    let points: [(&str, Point); 8] = [
+        // (name, killed as soon as this is seen of store and dist)
+        ("a download begins", |store, _| count(&store.join("blobs"), 2, |it| it.file_type().is_file()) > 0),
+        ("a wheel is being unpacked", |store, _| count(&store.join("tmp"), 3, |it| it.file_name() == "tree") > 0),
+        ("a wheel is unpacked", |store, _| count(&store.join("wheels"), 1, |it| it.depth() == 1) > 0),
+        ("all wheels are unpacked", |store, _| count(&store.join("wheels"), 1, |it| it.depth() == 1) > WHEELS.len()),
+        ("packing begins", |_, dist| count(dist, 1, |it| it.file_name().to_string_lossy().starts_with(".pack-")) > 0),
+        ("a part is published", |store, _| count(&store.join("parts"), 2, |it| it.file_type().is_file()) > 0),
+        ("three parts are published", |store, _| count(&store.join("parts"), 2, |it| it.file_type().is_file()) > 2),
+        ("the artifact is there", |_, dist| {
+            count(dist, 1, |it| it.file_name().to_string_lossy().ends_with(".zst")) > 0
+        }),
+    ];
+    for (number, (name, seen)) in points.into_iter().enumerate() {
+        forget_product(&bench);
+        let store = bare_store(&bench, &format!("store{number}"));
+        let dist = bench.repository.at("dist");
+        let mut child = bench
+            .command(&[PYTHON])
+            .env("PYDIST_STORE", &store)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        while child.try_wait().unwrap().is_none() && !seen(&store, &dist) {
+            std::thread::yield_now();
+        }
+        // SIGKILL: nothing of the builder runs after it.
+        let _ = child.kill();
+        child.wait().unwrap();
+        assert!(seen(&store, &dist) || name.contains("begin") || name.contains("being"), "{name}: it never came to it");
+        let run = good(build_in(&bench, &store, &[], &[]));
+        assert_eq!(digest(&run), reference, "after a kill when {name}");
+        assert_sound(&bench, &store);
+        assert_eq!(fs::read_dir(store.join("tmp")).unwrap().count(), 0, "after a kill when {name}");
+    }
+}
+
+/// In place, as a bad disk would.
+fn spoil(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x55;
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+fn first(folder: &Path, is: impl Fn(&Path) -> bool) -> PathBuf {
+    let walk = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().map(Result::unwrap);
+    walk.filter(|it| it.file_type().is_file()).map(walkdir::DirEntry::into_path).find(|it| is(it)).unwrap()
+}
+
+/// Tests of other platforms share the folder with this machine's interpreter: what does not run here goes.
+fn keep_own_interpreter(bases: &Path) {
+    let mut kept = 0;
+    for entry in fs::read_dir(bases).unwrap() {
+        let base = entry.unwrap().path();
+        if base.is_dir() {
+            let runs = Command::new(base.join("bin/python3.14")).arg("--version").output();
+            if runs.is_ok_and(|output| output.status.success()) {
+                kept += 1;
+            } else {
+                support::remove(&base);
+                fs::remove_file(base.with_extension("json")).unwrap();
+            }
+        }
+    }
+    assert_eq!(kept, 1, "interpreters of this machine in {}", bases.display());
+}
+
+#[test]
+fn what_is_damaged_in_the_store_is_named_and_made_good() {
+    let bench = Bench::of(packages(), files());
+    let store = bare_store(&bench, "own");
+    // An interpreter of its own, to be spoiled.
+    let shared = fs::canonicalize(store.join("bases")).unwrap();
+    fs::remove_file(store.join("bases")).unwrap();
+    support::output(Command::new("cp").arg("-a").arg(&shared).arg(store.join("bases")));
+    keep_own_interpreter(&store.join("bases"));
+    let reference = digest(&good(build_in(&bench, &store, &[], &[])));
+    let one = wheel("one").sha256();
+    let sdist = SdistBuilder::new("made", "1.0").build().sha256();
+    let blob = |digest: &vocab::Digest| store::Store::at(store.clone()).blob(digest);
+    let unpacked = store.join("wheels").join(one.to_string());
+    type Harm<'a> = Box<dyn Fn() + 'a>;
+    let leave_byte_code = || {
+        let folder = first(&store.join("bases"), |it| it.ends_with("os.py")).with_file_name("__pycache__");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("os.cpython-312.pyc"), store.display().to_string()).unwrap();
+    };
+    let cases: Vec<(&str, &str, Harm<'_>)> = vec![
+        // (what, what the note says, how)
+        ("a blob", "one-1.0-py3-none-any.whl` was damaged in the store", {
+            Box::new(|| {
+                support::remove(&unpacked);
+                spoil(&blob(&one));
+            })
+        }),
+        ("an empty blob", "one-1.0-py3-none-any.whl` was damaged in the store", {
+            Box::new(|| {
+                support::remove(&unpacked);
+                fs::write(blob(&one), "").unwrap();
+            })
+        }),
+        ("an sdist", "made-1.0.tar.gz` was damaged in the store", Box::new(|| spoil(&blob(&sdist)))),
+        ("an unpacked wheel", "has another content", Box::new(|| spoil(&unpacked.join("tree/one/data7.bin")))),
+        ("the table of an unpacked wheel", "its table is damaged", {
+            Box::new(|| fs::write(unpacked.join("entries.json"), "{").unwrap())
+        }),
+        ("an unpacked wheel's file is gone", "is gone", {
+            Box::new(|| fs::remove_file(unpacked.join("tree/one/data7.bin")).unwrap())
+        }),
+        ("a built wheel", "the store's built wheel", {
+            Box::new(|| spoil(&first(&store.join("built"), |it| it.extension().is_some_and(|it| it == "whl"))))
+        }),
+        ("the record of a built wheel", "its record is damaged", {
+            Box::new(|| fs::write(first(&store.join("built"), |it| it.ends_with("built.json")), "").unwrap())
+        }),
+        ("a part", "was damaged and is made anew", Box::new(|| spoil(&first(&store.join("parts"), |_| true)))),
+        ("a part cut short", "was damaged and is made anew", {
+            Box::new(|| fs::write(first(&store.join("parts"), |_| true), "short").unwrap())
+        }),
+        ("the interpreter", "the store's copy of the interpreter", {
+            Box::new(|| spoil(&first(&store.join("bases"), |it| it.ends_with("os.py"))))
+        }),
+        ("a file too many in the interpreter", "does not belong into it", {
+            Box::new(|| {
+                fs::write(first(&store.join("bases"), |it| it.ends_with("os.py")).with_file_name("x.py"), "").unwrap();
+            })
+        }),
+        ("byte code in the interpreter", "byte code was removed", Box::new(leave_byte_code)),
+        ("byte code in an interpreter that is a former builder's", "byte code was removed", Box::new(leave_byte_code)),
+    ];
+    for (what, note, harm) in cases {
+        forget_product(&bench);
+        harm();
+        if what.ends_with("former builder's") {
+            let table = first(&store.join("bases"), |it| it.parent().is_some_and(|it| it.ends_with("bases")));
+            fs::remove_file(table).unwrap();
+        }
+        let run = good(build_in(&bench, &store, &[], &[]));
+        let notes: Vec<_> = run.lines.iter().filter(|line| line["event"] == "note").collect();
+        let told = notes.iter().any(|line| line["text"].as_str().unwrap().contains(note));
+        assert!(told, "{what}: {}", run.told());
+        assert_eq!(digest(&run), reference, "{what}");
+        assert_sound(&bench, &store);
+    }
+}
+
+#[test]
+fn damage_that_a_build_cannot_see_is_found_by_verify_and_told_by_its_exit_code() {
+    let bench = Bench::of(packages(), files());
+    let store = bare_store(&bench, "own");
+    let reference = digest(&good(build_in(&bench, &store, &[], &[])));
+    let unpacked = store.join("wheels").join(wheel("one").sha256().to_string()).join("tree/one/data7.bin");
+    let time = fs::metadata(&unpacked).unwrap().modified().unwrap();
+    spoil(&unpacked);
+    fs::File::options().write(true).open(&unpacked).unwrap().set_modified(time).unwrap();
+    let kept = support::run(bench.command(&["store", "verify", "--keep"]).env("PYDIST_STORE", &store));
+    assert_eq!(kept.code, 3);
+    let run = verify(&bench, &store);
+    let damage = &run.line("verified").unwrap()["damaged"][0];
+    assert_eq!((run.code, &damage["kind"], &damage["removed"]), (3, &json!("wheels"), &json!(true)), "{}", run.told());
+    assert_sound(&bench, &store);
+    forget_product(&bench);
+    assert_eq!(digest(&good(build_in(&bench, &store, &["--offline"], &[]))), reference);
+}
+
+#[test]
+fn prune_and_info_of_a_real_store() {
+    let bench = Bench::of(packages(), files());
+    let store = bare_store(&bench, "own");
+    let reference = digest(&good(build_in(&bench, &store, &[], &[])));
+    let command = |words: &[&str]| {
+        let run = good(support::run(bench.command(&[&["store"], words].concat()).env("PYDIST_STORE", &store)));
+        run.lines.last().unwrap().clone()
+    };
+    let info = command(&["info"]);
+    let of = |kind: &str| info["kinds"].as_array().unwrap().iter().find(|it| it["kind"] == kind).unwrap().clone();
+    assert_eq!((of("blobs")["count"].as_u64(), of("built")["count"].as_u64()), (Some(5), Some(1)), "{info}");
+    assert_eq!(of("wheels")["count"].as_u64(), Some(5), "{info}");
+    // The bases are another store's.
+    fs::remove_file(store.join("bases")).unwrap();
+    let pruned = command(&["prune", "--max-size", "0"]);
+    assert_eq!(pruned["remaining"], 0, "{pruned}");
+    assert_eq!(pipeline::upkeep::entries(&store::Store::at(store.clone())).unwrap(), []);
+    // What the prefix shares with the store is still the prefix's.
+    assert!(bench.has("one") || bench.site_packages().join("one/data0.bin").is_file());
+    fs::remove_dir_all(store.join("bases")).unwrap_or_default();
+    let fresh = bare_store(&bench, "fresh");
+    fs::rename(fresh.join("bases"), store.join("bases")).unwrap();
+    forget_product(&bench);
+    assert_eq!(digest(&good(build_in(&bench, &store, &[], &[]))), reference);
+}
+
+fn made_here(run: &Run) -> bool {
+    run.lines.iter().any(|line| line["text"].as_str().is_some_and(|text| text.starts_with("building a wheel of")))
+}
+
+fn parts_brought(run: &Run) -> usize {
+    let brought =
+        |line: &&Value| line["program"] == "remote store" && line["line"].as_str().unwrap().contains("/parts/");
+    run.lines.iter().filter(brought).count()
+}
+
+#[test]
+fn builders_share_downloads_built_wheels_and_parts_through_a_remote_store() {
+    let bench = Bench::of(packages(), files());
+    let server = S3Server::start();
+    let folder = bench.path("shared");
+    let reference = digest(&good(build_in(&bench, &bare_store(&bench, "alone"), &[], &[])));
+    let places =
+        [("folder", folder.display().to_string()), ("bucket", format!("s3://{}/some/prefix", S3Server::BUCKET))];
+    for (kind, address) in places {
+        let mut variables = server.variables().to_vec();
+        variables.push(("PYDIST_REMOTE_STORE", address));
+        forget_product(&bench);
+        let first = good(build_in(&bench, &bare_store(&bench, &format!("{kind}1")), &[], &variables));
+        assert!(made_here(&first) && parts_brought(&first) == 0, "{kind}: {}", first.told());
+        assert_eq!(first.warnings(), Vec::<String>::new());
+
+        forget_product(&bench);
+        let before = bench.requests().len();
+        let second = bare_store(&bench, &format!("{kind}2"));
+        let run = good(build_in(&bench, &second, &[], &variables));
+        assert_eq!(run.warnings(), Vec::<String>::new());
+        assert_eq!(bench.requests().len(), before, "{kind}: nothing is asked of the index");
+        assert!(!made_here(&run), "{kind}: {}", run.told());
+        // The interpreter, five wheels and the manifest.
+        assert_eq!(parts_brought(&run), 7, "{kind}: {}", run.told());
+        assert_eq!([digest(&first), digest(&run)], [reference; 2], "{kind}");
+        assert!(!run.told().contains(S3Server::SECRET));
+        assert_sound(&bench, &second);
+    }
+    // Without the network a folder serves, and to a reader nothing is given.
+    forget_product(&bench);
+    let options = ["--offline", "--remote-store", folder.to_str().unwrap()];
+    assert_eq!(digest(&good(build_in(&bench, &bare_store(&bench, "offline"), &options, &[]))), reference);
+    forget_product(&bench);
+    let untouched = bench.path("untouched");
+    let options = ["--remote-store-read-only", "--remote-store", untouched.to_str().unwrap()];
+    good(build_in(&bench, &bare_store(&bench, "reader"), &options, &[]));
+    assert!(!untouched.exists());
+}
+
+#[test]
+fn a_damaged_or_absent_remote_store_costs_a_warning_and_with_strict_the_build() {
+    let bench = Bench::of(packages(), files());
+    let folder = bench.path("shared");
+    let remote = ["--remote-store", folder.to_str().unwrap()];
+    let reference = digest(&good(build_in(&bench, &bare_store(&bench, "first"), &remote, &[])));
+    let one = wheel("one").sha256().to_string();
+    let spoiled = [
+        folder.join("v1/blobs").join(&one[..2]).join(&one),
+        first(&folder.join("v1/parts"), |_| true),
+        first(&folder.join("v1/built"), |_| true),
+    ];
+    for path in &spoiled {
+        spoil(path);
+    }
+    fs::write(&spoiled[2], r#"{"file_name":"../../x.whl","sha256":"","size":1,"commit":null}"#).unwrap();
+    forget_product(&bench);
+    let run = good(build_in(&bench, &bare_store(&bench, "second"), &remote, &[]));
+    assert_eq!(digest(&run), reference);
+    let warnings = run.warnings();
+    for path in &spoiled {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let named = warnings.iter().filter(|text| text.starts_with("W_REMOTE_STORE_DAMAGED") && text.contains(name));
+        assert_eq!(named.count(), 1, "{name}: {warnings:?}");
+    }
+    forget_product(&bench);
+    let strict = build_in(&bench, &bare_store(&bench, "third"), &[&remote[..], &["--strict"]].concat(), &[]);
+    assert_eq!((strict.code, &strict.error()["code"]), (4, &json!("E_REMOTE_STORE_DAMAGED")), "{}", strict.told());
+
+    // Nobody listens there.
+    let variables = S3Server::variables_for("http://127.0.0.1:1", S3Server::SECRET);
+    let nowhere = ["--remote-store", "s3://bucket"];
+    let run = good(build_in(&bench, &bare_store(&bench, "fourth"), &nowhere, &variables));
+    assert_eq!(digest(&run), reference);
+    let warnings = run.warnings();
+    assert!(warnings.len() == 1 && warnings[0].starts_with("W_REMOTE_STORE "), "{warnings:?}");
+    forget_product(&bench);
+    let strict = build_in(&bench, &bare_store(&bench, "fifth"), &[&nowhere[..], &["--strict"]].concat(), &variables);
+    assert_eq!((strict.code, &strict.error()["code"]), (1, &json!("E_REMOTE_STORE")), "{}", strict.told());
+    for told in [run.told(), strict.told()] {
+        assert!(![S3Server::SECRET, "X-Amz"].iter().any(|secret| told.contains(secret)), "{told}");
+    }
+    let wrong = build_in(&bench, &bare_store(&bench, "sixth"), &["--remote-store", "ftp://host/x"], &[]);
+    assert_eq!((wrong.code, &wrong.error()["code"]), (2, &json!("E_STORE_ADDRESS")), "{}", wrong.told());
+}

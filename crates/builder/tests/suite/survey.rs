@@ -1,0 +1,265 @@
+//! What a person sees of the commands that look and change nothing: `matrix`, `check`, `diff`. Needs neither network,
+//! uv nor Python; what asks an index stands in `real/survey.rs`.
+
+use std::collections::BTreeMap;
+
+use config_merger::{LoadOptions, Repository};
+use resolve::{Lock, LockedDistribution, LockedSource, PlatformLock, Request};
+use serde_json::{Value, json};
+use testkit::{HOSTILE_TEXT, assert_harmless};
+use vocab::{Digest, PlatformKey, VersionString};
+
+use crate::desk::Desk;
+
+/// `demo 1.0` is a wheel, `demo 1.0 sdist` a source.
+fn row(text: &str) -> LockedDistribution {
+    let mut words = text.split(' ');
+    let (name, version) = (words.next().unwrap(), words.next().unwrap());
+    let (sha256, size) = (Digest::of(text), Some(1000));
+    let source = match words.next() {
+        None => {
+            LockedSource::Wheel { file: format!("{name}-{version}-py3-none-any.whl").parse().unwrap(), sha256, size }
+        }
+        Some("sdist") => {
+            LockedSource::Sdist { file: format!("{name}-{version}.tar.gz").parse().unwrap(), sha256, size }
+        }
+        Some(other) => panic!("no kind of row: {other}"),
+    };
+    LockedDistribution { name: name.parse().unwrap(), version: Some(version.into()), source, registry: None }
+}
+
+/// Nothing here depends on the machine that runs it.
+fn desk() -> Desk {
+    Desk { hides_host: false, ..Desk::new() }
+}
+
+/// Fresh rows for these platforms, the same for each.
+fn lock(desk: &Desk, version: &str, platforms: &[PlatformKey], rows: &[&str]) {
+    let version: VersionString = version.parse().unwrap();
+    let repository = Repository::at(desk.repository.path());
+    let config = config_merger::load(&repository, &version, &LoadOptions::default()).unwrap().config;
+    let folder = desk.repository.at(&version.folder_name());
+    let mut lock = Lock::read(&folder, &version).unwrap().unwrap_or_else(|| Lock::new(version.clone()));
+    for platform in platforms {
+        let inputs = Request::new(&config, *platform).inputs(&BTreeMap::new());
+        let distributions = rows.iter().map(|text| row(text)).collect();
+        lock.platforms.insert(*platform, PlatformLock { inputs, uv: "0.13.9".into(), distributions, left_out: vec![] });
+    }
+    lock.write(&folder).unwrap();
+}
+
+/// Version 3.12.10 of wheels alone but on one platform; 3.12.10-atls with a source that has no wheel anywhere.
+fn locked_desk() -> Desk {
+    let desk = desk();
+    desk.shared(r#"{ "packages": { "forceSource": { "demo": { "macosx-aarch64": "no wheel for M processors" } } } }"#);
+    lock(&desk, "3.12.10", &PlatformKey::ALL, &["demo 1.0", "other 2.0"]);
+    lock(&desk, "3.12.10", &[PlatformKey::MacosxAarch64], &["demo 1.0 sdist", "other 2.0"]);
+    lock(&desk, "3.12.10-atls", &PlatformKey::ALL, &["tool 3.0 sdist"]);
+    desk
+}
+
+#[test]
+fn what_any_machine_can_build_is_one_linux_job_and_every_source_build_one_of_its_own() {
+    let text = locked_desk().run("--quiet matrix --format github");
+    let line = text.lines().nth(3).unwrap();
+    let matrix: Value = serde_json::from_str(line).unwrap();
+    insta::assert_snapshot!(format!("{matrix:#}"));
+}
+
+#[test]
+fn a_matrix_is_printed_in_the_form_of_the_system_that_runs_it() {
+    let desk = locked_desk();
+    let gitlab = desk.run("matrix 3.12.10 --format gitlab --runner macosx-aarch64=mac,m4");
+    let image = "--runner linux-x64=registry.example.org/pydist:1 --runner windows-x64=registry.example.org/pydist:w";
+    let kubernetes = desk.run(&format!("matrix 3.12.10 --format kubernetes {image}"));
+    insta::assert_snapshot!([gitlab, kubernetes].join("\n"));
+}
+
+#[test]
+fn a_matrix_says_what_it_does_not_know() {
+    let desk = desk();
+    lock(&desk, "3.12.10", &[PlatformKey::LinuxX64], &["demo 1.0"]);
+    let artifact =
+        json!({ "artifact": { "roots": { "linux-x64": "./pydist/linux-x64", "windows-x64": "./pydist/w" } } });
+    let package = json!({ "block-software": { "entrypoints": { "main": { "environment": artifact } } } });
+    desk.repository.file("python-3.12.10/package.json", package.to_string());
+    desk.repository.version("3.10.1", &json!({ "python": { "sources": ["python-build-standalone"] } }));
+    let lines = [
+        "matrix 3.12.10 --format github",
+        "matrix 3.10.1 --format github --platform linux-x64",
+        "matrix 3.12.10 --format github --runner macos-arm64=x",
+        "matrix 3.12.10 --format github --published nowhere",
+    ];
+    insta::assert_snapshot!(lines.map(|line| desk.run(line)).join("\n"));
+}
+
+#[test]
+fn runners_of_the_configuration_hold_before_the_hosted_ones_and_the_command_line_before_both() {
+    let desk = locked_desk();
+    desk.shared(
+        r#"{
+  "packages": { "forceSource": { "demo": { "macosx-aarch64": "no wheel for M processors" } } },
+  "runners": { "github": { "linux-x64": "ours", "macosx-aarch64": "self-hosted, mac" } }
+}"#,
+    );
+    let runners = |line: &str| -> Vec<Value> {
+        let text = desk.run(line);
+        let matrix: Value = serde_json::from_str(text.lines().nth(3).unwrap()).unwrap();
+        matrix["include"].as_array().unwrap().iter().map(|job| job["runner"].clone()).collect()
+    };
+    let line = "-q matrix 3.12.10 --format github";
+    assert_eq!(runners(line), [json!("ours"), json!(["self-hosted", "mac"])]);
+    assert_eq!(runners(&format!("{line} --runner linux-x64=mine")), [json!("mine"), json!(["self-hosted", "mac"])]);
+}
+
+#[test]
+fn what_is_published_under_the_same_build_key_needs_no_job() {
+    let desk = locked_desk();
+    let version: VersionString = "3.12.10".parse().unwrap();
+    let repository = Repository::at(desk.repository.path());
+    let config = config_merger::load(&repository, &version, &LoadOptions::default()).unwrap().config;
+    let lock = Lock::read(&desk.repository.at("python-3.12.10"), &version).unwrap().unwrap();
+    let keys = |platform: PlatformKey| {
+        let inputs = pipeline::build_key::KeyInputs {
+            config: &config,
+            request: &Request::new(&config, platform),
+            lock: lock.platforms[&platform].digest(),
+            left_out: &[],
+            repository: desk.repository.path(),
+            source_date_epoch: archive::DEFAULT_MTIME,
+            strict: false,
+            emulator: None,
+        };
+        pipeline::build_key::predicted_keys(&inputs).unwrap()
+    };
+    let entries: Vec<Value> = [PlatformKey::LinuxX64, PlatformKey::MacosxAarch64]
+        .into_iter()
+        .map(|platform| json!({ "runtime": version, "platform": platform, "build_key": keys(platform)[0] }))
+        .collect();
+    let text = json!({ "format": 1, "entries": entries }).to_string();
+    desk.repository.file("published/catalogue.json", text);
+    let platforms = |line: &str| -> Vec<String> {
+        let text = desk.run(line);
+        let matrix: Value = serde_json::from_str(text.lines().nth(3).unwrap()).unwrap();
+        let jobs = matrix["include"].as_array().unwrap().iter();
+        jobs.map(|job| job["platforms"].as_str().unwrap().to_owned()).collect()
+    };
+    let line = "-q matrix 3.12.10 --format github --published published";
+    assert_eq!(platforms(line), ["linux-aarch64 macosx-x64 windows-x64"]);
+    // Another configuration is another runtime.
+    desk.version(r#"{ "layout": "both", "packages": { "dependencies": ["demo==1.0"] } }"#);
+    assert_eq!(platforms(line).len(), 2);
+}
+
+#[test]
+fn rules_and_whitelist_entries_that_do_nothing_are_told_where_every_lock_is_known() {
+    let desk = desk();
+    desk.shared(
+        r#"{
+  "packages": {
+    "skip": { "demo": { "windows-x64": "not there" }, "elsewhere": { "linux-x64": "perhaps something requires it" } },
+    "forceSource": { "gone": { "linux-x64": "it was needed once" }, "tool": { "linux-x64": "it has no wheel" } },
+    "noDeps": ["demo", "former"],
+    "resolution": { "allowSourceList": ["other"], "allowSourceAll": true }
+  }
+}"#,
+    );
+    let whitelist = json!({
+        "demo-*.whl": { "demo": "fails" },
+        "gone-*.whl": { "gone": { "error": "fails", "expires": "2020-01-31" } },
+        "tool-*.whl": { "tool": "fails" },
+    });
+    desk.repository.file("checker/whitelists/linux-x64.json", whitelist.to_string());
+    for version in ["3.12.10", "3.12.10-atls"] {
+        lock(&desk, version, &PlatformKey::ALL, &["demo 1.0", "other 2.0", "tool 3.0 sdist"]);
+    }
+    // A single version says nothing of what others share.
+    let lines = ["check", "check --strict", "check 3.12.10"];
+    insta::assert_snapshot!(lines.map(|line| desk.run(line)).join("\n"));
+}
+
+#[test]
+fn k5_folders_workspace_and_catalogue_name_the_same_versions() {
+    let desk = desk();
+    let reference = |name: &str| json!({ "reference": format!("{name}/dist/tengo/software/main.sw.json") });
+    let catalogue = |entry_points: Value, dependencies: Value| {
+        json!({ "block-software": { "entrypoints": entry_points }, "dependencies": dependencies }).to_string()
+    };
+    let (plain, atls) = ("pydist-python-3.12.10", "pydist-python-3.12.10-atls");
+    let both = json!({ "3.12.10": reference(plain), "3.12.10-atls": reference(atls) });
+    desk.repository.file("package.json", json!({ "workspaces": ["catalogue", "python-*"] }).to_string());
+    let dependencies = json!({ plain: "workspace:*", atls: "workspace:*" });
+    desk.repository.file("catalogue/package.json", catalogue(both.clone(), dependencies));
+    let fine = desk.run("check");
+    // The real fault of a public repository: an entry point without its dependency.
+    desk.repository.file("catalogue/package.json", catalogue(both, json!({ plain: "workspace:*" })));
+    let without_dependency = desk.run("check");
+    desk.repository.file("package.json", json!({ "workspaces": ["python-3.12.10"] }).to_string());
+    let wrong = json!({ "3.12.10": reference(atls), "3.9.9": reference("pydist-python-3.9.9") });
+    desk.repository.file("catalogue/package.json", catalogue(wrong, json!({ plain: "workspace:*", atls: "*" })));
+    insta::assert_snapshot!([fine, without_dependency, desk.run("check")].join("\n"));
+}
+
+#[test]
+fn two_versions_are_compared_by_their_locks() {
+    let desk = locked_desk();
+    desk.repository.version("3.12.10-next", &json!({ "packages": { "dependencies": ["demo==1.1"] } }));
+    lock(&desk, "3.12.10-next", &[PlatformKey::LinuxX64], &["demo 1.1", "new 1.0"]);
+    lock(&desk, "3.12.10-next", &[PlatformKey::MacosxAarch64], &["demo 1.0", "other 2.0"]);
+    let lines = [
+        "diff 3.12.10 3.12.10-next",
+        "diff 3.12.10 3.12.10",
+        "diff 3.12.10 python-3.12.10-next/lock.json --markdown",
+        "diff 3.12.10 3.99.0",
+        "diff 3.12.10 shared-config.json",
+        "diff 3.12.10 dist/nowhere.tar.zst",
+    ];
+    insta::assert_snapshot!(lines.map(|line| desk.run(line)).join("\n"));
+}
+
+#[test]
+fn two_manifests_are_compared_with_sizes_rules_and_what_an_update_costs() {
+    let desk = desk();
+    let text = include_str!("../../../../fixtures/manifest/format-2.json");
+    let mut newer = archive::read_manifest(text.as_bytes()).unwrap();
+    desk.repository.file("older.json", archive::write_manifest(&newer));
+    newer.base.actual.patch += 1;
+    newer.installed_size += 1_000_000;
+    newer.files -= 3;
+    newer.rules.pop();
+    newer.distributions[0].version = "9.9".into();
+    newer.distributions[0].sha256 = Digest::of("another");
+    desk.repository.file("newer.json", archive::write_manifest(&newer));
+    let told: Value =
+        serde_json::from_str(desk.run("diff older.json newer.json --json").lines().nth(3).unwrap()).unwrap();
+    assert_eq!((&told["event"], told["platforms"][0]["sizes"]["files"]["before"].is_u64()), (&json!("diff"), true));
+    insta::assert_snapshot!(desk.run("diff older.json newer.json"));
+}
+
+/// What a manifest of somebody else says is shown, and does nothing.
+#[test]
+fn attack_7_a_hostile_manifest_controls_neither_a_terminal_nor_a_runner() {
+    let desk = desk();
+    let former = include_str!("../../../../fixtures/manifest/format-4.json");
+    let mut manifest: Value = serde_json::from_str(former).unwrap();
+    for pointer in ["/base/origin", "/base/absent/0", "/distributions/0/version", "/distributions/0/licence"] {
+        *manifest.pointer_mut(pointer).unwrap() = json!(HOSTILE_TEXT);
+    }
+    for rule in 0..3 {
+        manifest["rules"][rule]["reason"] = json!(HOSTILE_TEXT);
+    }
+    desk.repository.file("former.json", former);
+    desk.repository.file("hostile.json", manifest.to_string());
+    let summary = desk.folder.path().join("summary.md").display().to_string();
+    let in_github = [("GITHUB_ACTIONS", "true"), ("GITHUB_STEP_SUMMARY", summary.as_str())];
+    for line in [
+        "diff former.json hostile.json",
+        "diff former.json hostile.json --markdown",
+        "--json diff former.json hostile.json",
+    ] {
+        let text = desk.run_with(line, &in_github);
+        assert!(text.contains("exit 0") && text.contains("set-output"), "{text}");
+        assert_harmless(&text);
+        assert!(!line.contains("--markdown") || !text.contains("![]("), "{text}");
+    }
+}

@@ -1,0 +1,178 @@
+//! Every kind of destination against one suite, and what each fault on the way to a server ends with.
+
+use std::path::Path;
+use std::time::Duration;
+
+use publisher::{Destination, FolderDestination, S3Settings};
+use testkit::{S3Fault, S3Proxy, S3Server};
+use vocab::{Exit, Fault as _};
+use web::Pace;
+
+use crate::support::conformance::{Skills, conforms};
+use crate::support::{Sender, bucket, bucket_named, key, noise, settings, told};
+
+#[test]
+fn a_folder_conforms() {
+    let at = tempfile::tempdir().unwrap();
+    let folder = FolderDestination::new(at.path().join("not yet there"));
+    conforms(&folder, Skills::default());
+    let left = walkdir::WalkDir::new(at.path()).into_iter().flatten();
+    let left: Vec<_> = left.filter(|it| it.file_name().to_string_lossy().starts_with(".put-")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn attack_4_only_regular_files_of_a_folder_are_read() {
+    let at = tempfile::tempdir().unwrap();
+    let pipe = at.path().join("catalogue.json");
+    assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    let folder = FolderDestination::new(at.path().to_owned());
+    let errors = [
+        folder.get(&key("catalogue.json")).map(drop),
+        folder.read(&key("catalogue.json"), None, &mut Vec::new()).map(drop),
+    ];
+    for error in errors {
+        assert!(told(&error.unwrap_err()).ends_with("it is not a regular file"));
+    }
+}
+
+#[test]
+fn a_bucket_conforms() {
+    let server = S3Server::start();
+    let endpoint = format!("http://{}", server.address());
+    for prefix in ["", "a/prefix"] {
+        let bucket = bucket(&endpoint, prefix, settings(S3Server::SECRET));
+        conforms(&bucket, Skills { copies_ranges: true, resumes: false });
+    }
+    assert!(server.object("a/prefix/uploads/small.zip").is_file());
+}
+
+/// Create, replace, read, upload in parts: a little of everything. The number of bytes that were read at the end.
+fn a_session(
+    to: &dyn Destination,
+    sender: &Sender,
+    file: &Path,
+    bytes: &[u8],
+) -> Result<usize, publisher::DestinationError> {
+    let (small, large) = (key("f/small.json"), key("f/large.zip"));
+    to.create(&small, b"small")?;
+    sender.send_file(to, &large, file, bytes, None)?;
+    let state = to.get(&small)?;
+    to.list("f/")?;
+    if let Some(state) = state {
+        to.replace(&small, b"other", &publisher::Expected::State(state.tag))?;
+    }
+    let mut read = Vec::new();
+    to.read(&large, None, &mut read)?;
+    Ok(read.len())
+}
+
+#[test]
+fn a_passing_fault_at_any_request_is_survived_or_told_and_the_next_run_succeeds() {
+    let server = S3Server::start();
+    let proxy = S3Proxy::start(server.address());
+    let sender = Sender::new();
+    let faults = [
+        S3Fault::Reset,
+        S3Fault::LostAnswer,
+        S3Fault::HalfAnswer,
+        S3Fault::HalfRequest,
+        S3Fault::OtherByte,
+        S3Fault::Refused(500, "InternalError"),
+        S3Fault::Refused(503, "SlowDown"),
+    ];
+    let bytes = noise(11 << 20, 9);
+    let file = sender.file(&bytes);
+    let session = |to: &dyn Destination| a_session(to, &sender, &file, &bytes);
+    let mut survived = 0;
+    let mut failed = Vec::new();
+    proxy.behave();
+    session(&bucket(&proxy.url(), "count", settings(S3Server::SECRET))).unwrap();
+    let requests = proxy.requests().len();
+    assert!(requests >= 8, "{:?}", proxy.requests());
+    for fault in faults {
+        for at in 0..requests {
+            let prefix = format!("{fault:?}-{at}").replace(['(', ')', ' ', '"', ','], "");
+            let to = bucket(&proxy.url(), &prefix, settings(S3Server::SECRET));
+            proxy.spoil(at, 1, fault);
+            match session(&to) {
+                Ok(read) => {
+                    assert_eq!(read, bytes.len(), "{fault:?} at {at}");
+                    survived += 1;
+                }
+                Err(error) => {
+                    failed.push(format!("{fault:?} at {at} {}: {}", error.code(), told(&error)));
+                    proxy.behave();
+                    let read = session(&to).unwrap_or_else(|error| panic!("{fault:?} at {at}: {}", told(&error)));
+                    assert_eq!(read, bytes.len(), "{fault:?} at {at}, the next run");
+                }
+            }
+        }
+    }
+    // A body that changes on its way must be refused; everything else is worth another attempt, unless what had
+    // arrived could not be taken back.
+    for line in &failed {
+        let known = ["E_DESTINATION_CHECKSUM", "E_DESTINATION_UNREACHABLE"].iter().any(|code| line.contains(code));
+        assert!(known && !line.contains(S3Server::SECRET) && !line.contains(S3Server::KEY), "{line}");
+    }
+    assert!(survived >= 6 * requests - 4, "{survived} of {}: {failed:#?}", 7 * requests);
+}
+
+#[test]
+fn attack_11_a_bucket_that_sends_too_little_is_given_up_at_once() {
+    let server = S3Server::start();
+    let proxy = S3Proxy::start(server.address());
+    let pace = Pace { lowest: 100_000, window: Duration::from_millis(200) };
+    let to = bucket(&proxy.url(), "slow", S3Settings { pace, ..settings(S3Server::SECRET) });
+    let object = key("f/object");
+    to.create(&object, &noise(50_000, 3)).unwrap();
+    proxy.spoil(0, usize::MAX, S3Fault::SlowAnswer);
+    let read = to.read(&object, None, &mut Vec::new()).map(|_| ());
+    let got = to.get(&object).map(|_| ());
+    for outcome in [read, got] {
+        let error = outcome.unwrap_err();
+        assert_eq!(error.code(), "E_DESTINATION_SLOW", "{}", told(&error));
+        assert!(told(&error).contains("and at least 100000 B/s are asked for"), "{}", told(&error));
+    }
+    assert_eq!(proxy.requests().len(), 2, "nobody asks a slow server again");
+}
+
+#[test]
+fn a_lasting_fault_is_one_clear_error_without_secrets() {
+    let server = S3Server::start();
+    let proxy = S3Proxy::start(server.address());
+    let cases = [
+        // (fault, code, what is told)
+        (S3Fault::Reset, "E_DESTINATION_UNREACHABLE", "the server cannot be reached"),
+        (S3Fault::HalfRequest, "E_DESTINATION_UNREACHABLE", "the server cannot be reached"),
+        (S3Fault::Refused(500, "InternalError"), "E_DESTINATION_BUSY", "after 3 attempts"),
+        (S3Fault::Refused(503, "SlowDown"), "E_DESTINATION_BUSY", "SlowDown"),
+        (S3Fault::Refused(400, "ExpiredToken"), "E_DESTINATION_CREDENTIALS", "the credentials have expired"),
+        (S3Fault::Refused(403, "RequestTimeTooSkewed"), "E_DESTINATION_CLOCK", "clock"),
+        (S3Fault::Refused(404, "NoSuchBucket"), "E_DESTINATION_BUCKET", "the bucket does not exist"),
+        (S3Fault::Refused(403, "AccessDenied"), "E_DESTINATION_PERMISSION", "do not allow this"),
+        (S3Fault::Refused(403, "InvalidAccessKeyId"), "E_DESTINATION_CREDENTIALS", "InvalidAccessKeyId"),
+        (S3Fault::Refused(301, "PermanentRedirect"), "E_DESTINATION_REGION", "another region"),
+        (S3Fault::Refused(400, "BadDigest"), "E_DESTINATION_CHECKSUM", "not those that were sent"),
+    ];
+    for (fault, code, expected) in cases {
+        proxy.spoil(0, usize::MAX, fault);
+        let to = bucket(&proxy.url(), "lasting", settings(S3Server::SECRET));
+        let error = to.create(&key("a.json"), b"a").expect_err("it cannot be written");
+        let text = format!("{} {}", told(&error), error.hint().unwrap_or_default());
+        assert_eq!(error.code(), code, "{text}");
+        assert!(text.contains(expected), "{expected}: {text}");
+        assert!(text.starts_with("cannot write `a.json` at `s3://shared/lasting`"), "{text}");
+        assert!(!text.contains(S3Server::SECRET) && !text.contains(S3Server::KEY), "{text}");
+    }
+    proxy.behave();
+    let wrong = bucket(&proxy.url(), "x", settings("another secret"));
+    let error = wrong.list("").expect_err("the signature is wrong");
+    assert_eq!((error.code(), error.exit()), ("E_DESTINATION_CREDENTIALS", Exit::Build));
+    let missing = bucket_named("missing", &proxy.url(), "x", settings(S3Server::SECRET));
+    assert_eq!(missing.list("").expect_err("no such bucket").code(), "E_DESTINATION_BUCKET");
+    let nowhere = bucket("http://127.0.0.1:1", "x", settings(S3Server::SECRET));
+    let error = nowhere.list("").expect_err("nobody listens");
+    assert!(told(&error).contains("refused"), "{}", told(&error));
+}
