@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use store::download::{FetchRequest, fetch_all};
 use store::{Context, Store};
+use vocab::Work;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -27,7 +28,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             size: Some(size.parse()?),
         });
     }
-    let context = Context { store: Store::open(folder.into())?, ..Context::quiet(folder.into()) };
+    let quiet = Context::quiet(folder.into());
+    let work = Work { offline: false, ..quiet.work.clone() };
+    let context = Context { work, store: Store::open(folder.into())?, ..quiet };
     let started = Instant::now();
     fetch_all(&context, &requests, at_once.parse()?)?;
     println!("{}", started.elapsed().as_secs_f64());

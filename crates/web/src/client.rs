@@ -151,8 +151,14 @@ impl Client {
         let Inner { proxies, limits, connections } = &*self.inner;
         let client = connections.client(request.url(), proxies.for_url(request.url()))?;
         let late = |deadline: Deadline| Failure::from(OverLimit::Late { limit: deadline.limit });
+        let meeting = connections.meeting(request.url());
         runtime()?.block_on(async {
-            let mut answer = std::pin::pin!(client.execute(request));
+            let mut answer = std::pin::pin!(async {
+                match meeting {
+                    Some(meeting) => meeting.during(client.execute(request)).await,
+                    None => client.execute(request).await,
+                }
+            });
             loop {
                 let left = limits.deadline.map_or(limits.stall, |deadline| deadline.left().min(limits.stall));
                 let waited = tokio::time::timeout(left, &mut answer).await;

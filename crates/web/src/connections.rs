@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::ToSocketAddrs as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -27,6 +29,35 @@ pub(crate) fn runtime() -> Result<&'static Runtime, Failure> {
     started.as_ref().map_err(|error| Failure::lasting(format!("no thread can be started: {error}")))
 }
 
+/// How long others wait for the first answer of a server that was never met.
+const MEETING: Duration = Duration::from_secs(1);
+
+/// The first request to a server goes alone: its answer tells whether the others can use the same connection, and would
+/// otherwise find none and begin one each.
+#[derive(Default)]
+pub(crate) struct Meeting {
+    over: AtomicBool,
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Meeting {
+    pub(crate) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        if self.over.load(Ordering::Acquire) {
+            return work.await;
+        }
+        let turn = tokio::time::timeout(MEETING, self.turn.lock()).await;
+        if self.over.load(Ordering::Acquire) {
+            drop(turn);
+            return work.await;
+        }
+        // Also after a failure, or the others would fail one after the other. And when the first was ended from outside,
+        // its turn is the next one's.
+        let done = work.await;
+        self.over.store(true, Ordering::Release);
+        done
+    }
+}
+
 /// Clients by what they need; each is made at its first use.
 pub(crate) struct Connections {
     limits: Limits,
@@ -34,11 +65,13 @@ pub(crate) struct Connections {
     clients: Mutex<BTreeMap<(String, bool), reqwest::Client>>,
     /// Reading the system's certificates takes a while, and is not for who talks to servers without TLS.
     tls: OnceLock<Result<ClientConfig, String>>,
+    /// By the server's origin. Those without TLS speak HTTP/1.1, where each request needs a connection anyway.
+    meetings: Mutex<BTreeMap<String, Arc<Meeting>>>,
 }
 
 impl Connections {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, clients: Mutex::default(), tls: OnceLock::new() }
+        Self { limits, clients: Mutex::default(), tls: OnceLock::new(), meetings: Mutex::default() }
     }
 
     #[cfg(test)]
@@ -58,6 +91,14 @@ impl Connections {
         let client = self.connect(&key.0, with_tls)?;
         clients.insert(key, client.clone());
         Ok(client)
+    }
+
+    pub(crate) fn meeting(&self, url: &Url) -> Option<Arc<Meeting>> {
+        if url.scheme() != "https" {
+            return None;
+        }
+        let mut meetings = self.meetings.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Arc::clone(meetings.entry(url.origin().ascii_serialization()).or_default()))
     }
 
     fn connect(&self, proxy: &str, with_tls: bool) -> Result<reqwest::Client, Failure> {

@@ -51,7 +51,9 @@ impl Http2Server {
                     let (silenced, silence) = tokio::sync::watch::channel(false);
                     let answer = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
                         let path = request.uri().path().to_owned();
-                        let _ = silenced.send(path == "/last");
+                        if path == "/last" {
+                            let _ = silenced.send(true);
+                        }
                         async move { Ok::<_, Infallible>(hyper::Response::new(path)) }
                     });
                     let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
@@ -101,7 +103,7 @@ impl Http2Server {
 fn many_small_downloads_from_an_http2_server_share_one_connection() {
     let server = Http2Server::start();
     let client = server.client(Limits::default());
-    assert_eq!(server.ask(&client, "/first").unwrap(), "/first");
+    // All at once, to a server that was never met.
     std::thread::scope(|scope| {
         for thread in 0..16 {
             let (server, client) = (&server, &client);
