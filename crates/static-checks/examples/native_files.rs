@@ -1,6 +1,6 @@
 //! Checks the native files of a prefix, of any platform, and prints what it found as JSON.
 //!
-//! `cargo run --example native_files -- PREFIX PLATFORM PYTHON [OLDEST]`; `scripts/bench/native` measures it.
+//! `cargo run -p static-checks --example native_files -- PREFIX PLATFORM PYTHON [OLDEST]`; `scripts/bench/native` measures it.
 #![expect(clippy::print_stdout, reason = "a program")]
 
 use std::path::Path;
