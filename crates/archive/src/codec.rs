@@ -90,7 +90,7 @@ pub(crate) fn gzip_end(crc32: u32, unpacked: u64) -> [u8; 8] {
 /// Writes the end of the archive behind parts that stand one after the other in the first `size` bytes of `file`. The
 /// mark is made here rather than fetched, since no digest covers it alone. What comes of
 /// it is read by [`crate::extract::extract_parts`].
-pub(crate) fn end_parts(file: &mut File, format: ArtifactFormat, size: u64) -> io::Result<()> {
+pub fn end_parts(file: &mut File, format: ArtifactFormat, size: u64) -> io::Result<()> {
     let mut packed = Vec::new();
     if format == ArtifactFormat::TarGz && begins_with_member(file)? {
         let mut member = flate2::write::GzEncoder::new(&mut packed, flate2::Compression::fast());

@@ -107,11 +107,7 @@ pub fn extract(archive: &Path, destination: &Path, options: &ExtractOptions<'_>)
 
 /// As [`extract`], with parts of an artifact in `format` that stand one after the other in the file, ended by
 /// [`crate::codec::end_parts`].
-pub(crate) fn extract_parts(
-    parts: &Path,
-    format: ArtifactFormat,
-    destination: &Path,
-) -> Result<Extracted, ExtractError> {
+pub fn extract_parts(parts: &Path, format: ArtifactFormat, destination: &Path) -> Result<Extracted, ExtractError> {
     let options = ExtractOptions::default();
     extract_inner(parts, Some(format), destination, &options)
         .map_err(|kind| ExtractError { archive: parts.to_owned(), kind })
@@ -213,7 +209,7 @@ pub(crate) fn finish_stage(
     Ok(extracted)
 }
 
-pub(crate) fn check_destination(destination: &Path) -> Result<(), ExtractErrorKind> {
+pub fn check_destination(destination: &Path) -> Result<(), ExtractErrorKind> {
     let exists = || ExtractErrorKind::DestinationExists { path: destination.to_owned() };
     match fs::symlink_metadata(destination) {
         Err(_) => Ok(()),
@@ -225,13 +221,13 @@ pub(crate) fn check_destination(destination: &Path) -> Result<(), ExtractErrorKi
     }
 }
 
-pub(crate) fn staging_beside(destination: &Path) -> Result<Staging, ExtractErrorKind> {
+pub fn staging_beside(destination: &Path) -> Result<Staging, ExtractErrorKind> {
     let failed = |source| ExtractErrorKind::Write { path: folder_of(destination).to_owned(), source };
     Staging::beside(destination).map_err(failed)
 }
 
 /// `staged` takes the place of `destination`, which is absent or an empty folder.
-pub(crate) fn settle(staged: &Path, destination: &Path) -> Result<(), ExtractErrorKind> {
+pub fn settle(staged: &Path, destination: &Path) -> Result<(), ExtractErrorKind> {
     let failed = |source| ExtractErrorKind::Write { path: destination.to_owned(), source };
     if destination.is_dir() {
         // Only ever an empty one; if it has filled meanwhile, this fails and nothing is lost.

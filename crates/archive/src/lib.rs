@@ -81,9 +81,8 @@ mod zip_members;
 mod diff;
 mod listing;
 
-// An archive from afar, with what is here already.
+// What an update needs of an archive, beside what is here already.
 mod delta_plan;
-mod fetch;
 
 // Shared by packing and extracting.
 mod follower;
@@ -98,10 +97,6 @@ pub use diff::{BaseChange, FETCH_GAP, FileChange, ManifestDiff, PackageChange, P
 pub use entry::{Content, Entry, EntryKind, PartSource};
 pub use extract::{ExtractOptions, Extracted, Limits, Links, TopFolder, extract};
 pub use extract_error::{ExtractError, ExtractErrorKind};
-pub use fetch::{
-    Deadline, FetchError, FetchErrorKind, FetchRequest, FetchSettings, FetchTarget, Fetched, Pace, Proxies, Watch,
-    fetch, fetch_small, without_secrets,
-};
 pub use identity::{EntryIdentity, identity_of};
 pub use in_place::{FileBeside, rename, sweep, sweep_artifacts, sweep_idle};
 pub use listing::{ListError, Listed, ListedKind, Listing, check, list};
@@ -120,3 +115,15 @@ pub use windows_names::refused_by_windows;
 pub use zip_directory::ZipFault;
 pub use zip_member::{MemberFault, ZipMember, ZipMethod};
 pub use zip_members::{ZipError, ZipErrorKind, zip_members, zip_members_of};
+
+/// For who puts an artifact or a tree together from parts that come one by one, as the crate `fetch` does.
+pub mod pieces {
+    pub use crate::codec::end_parts;
+    pub use crate::extract::{check_destination, extract_parts, settle, staging_beside};
+    pub use crate::place::Place;
+    pub use crate::source::read_exact_at;
+    pub use crate::staging::Staging;
+    pub use crate::tree_record::{NodeKind, TreeRecord};
+    pub use crate::turnstile::thread_count;
+    pub use crate::verify::check_places;
+}

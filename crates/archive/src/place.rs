@@ -18,7 +18,7 @@ use crate::tree_record::ResolvedLink;
 /// The end of the year 9999; later times are taken for this one.
 const LAST_TIME: u64 = 253_402_300_799;
 
-pub(crate) struct Place {
+pub struct Place {
     root: PathBuf,
     /// Nothing is written: see [`Place::nowhere`].
     dry: bool,
@@ -33,7 +33,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// `root` is there and empty.
-    pub(crate) fn new(root: &Path) -> Result<Self, ExtractErrorKind> {
+    pub fn new(root: &Path) -> Result<Self, ExtractErrorKind> {
         let place = Self { root: root.to_owned(), masked: is_masked(root)?, ..Self::empty(false) };
         // A staging folder is private while it is filled elsewhere; what it becomes is not.
         set_mode(root, 0o755).map_err(|source| ExtractErrorKind::Write { path: root.to_owned(), source })?;
@@ -41,7 +41,7 @@ impl Place {
     }
 
     /// Takes everything and writes nothing: for judging an archive without extracting it.
-    pub(crate) fn nowhere() -> Self {
+    pub fn nowhere() -> Self {
         Self::empty(true)
     }
 
@@ -50,16 +50,16 @@ impl Place {
         Self { root: PathBuf::new(), dry, masked: false, times, pieces }
     }
 
-    pub(crate) fn is_dry(&self) -> bool {
+    pub fn is_dry(&self) -> bool {
         self.dry
     }
 
-    pub(crate) fn path(&self, path: &TreePath) -> PathBuf {
+    pub fn path(&self, path: &TreePath) -> PathBuf {
         path.below(&self.root)
     }
 
     /// Below a directory that is there already.
-    pub(crate) fn directory(&self, folder: &str) -> Result<(), ExtractErrorKind> {
+    pub fn directory(&self, folder: &str) -> Result<(), ExtractErrorKind> {
         if self.dry {
             return Ok(());
         }
@@ -69,12 +69,12 @@ impl Place {
         made.map_err(|source| ExtractErrorKind::Write { path, source })
     }
 
-    pub(crate) fn remember_time(&self, folder: &TreePath, mtime: u64) {
+    pub fn remember_time(&self, folder: &TreePath, mtime: u64) {
         self.times.lock().unwrap_or_else(PoisonError::into_inner).push((folder.clone(), mtime));
     }
 
     /// An empty file, to be filled in pieces.
-    pub(crate) fn create(&self, path: &TreePath) -> Result<(), ExtractErrorKind> {
+    pub fn create(&self, path: &TreePath) -> Result<(), ExtractErrorKind> {
         self.at(path, |path| exclusive(path, false).map(|_| ()))
     }
 
@@ -112,7 +112,7 @@ impl Place {
     }
 
     /// Each pair is a new name and the file that it names. A file system without hard links gets copies.
-    pub(crate) fn hard_links(&self, pairs: &[(TreePath, TreePath)]) -> Result<(), ExtractErrorKind> {
+    pub fn hard_links(&self, pairs: &[(TreePath, TreePath)]) -> Result<(), ExtractErrorKind> {
         for (link, file) in pairs {
             let file = self.path(file);
             self.at(link, |path| fs::hard_link(&file, path).or_else(|_| fs::copy(&file, path).map(|_| ())))?;
@@ -121,7 +121,7 @@ impl Place {
     }
 
     #[cfg(unix)]
-    pub(crate) fn links(&self, links: &[ResolvedLink]) -> Result<(), ExtractErrorKind> {
+    pub fn links(&self, links: &[ResolvedLink]) -> Result<(), ExtractErrorKind> {
         for link in links {
             self.at(&link.path, |path| std::os::unix::fs::symlink(&link.target, path))?;
         }
@@ -130,12 +130,12 @@ impl Place {
 
     /// Never called: links are copied here.
     #[cfg(not(unix))]
-    pub(crate) fn links(&self, _: &[ResolvedLink]) -> Result<(), ExtractErrorKind> {
+    pub fn links(&self, _: &[ResolvedLink]) -> Result<(), ExtractErrorKind> {
         Ok(())
     }
 
     /// Gives directories their times, where the system lets a directory be opened for that.
-    pub(crate) fn finish_directories(&self) -> Result<(), ExtractErrorKind> {
+    pub fn finish_directories(&self) -> Result<(), ExtractErrorKind> {
         let times = std::mem::take(&mut *self.times.lock().unwrap_or_else(PoisonError::into_inner));
         if cfg!(unix) {
             for (folder, mtime) in times {

@@ -16,7 +16,7 @@ const LOCK: &str = "lock";
 const TREE: &str = "tree";
 
 /// Dropped, it is gone, with whatever is left in it.
-pub(crate) struct Staging {
+pub struct Staging {
     // In this order: Windows removes no folder in which a file is open.
     _lock: File,
     folder: TempDir,
@@ -24,7 +24,7 @@ pub(crate) struct Staging {
 
 impl Staging {
     /// Beside `destination`, in a folder that is made. What killed processes left there is removed.
-    pub(crate) fn beside(destination: &Path) -> io::Result<Self> {
+    pub fn beside(destination: &Path) -> io::Result<Self> {
         let folder = folder_of(destination);
         fs::create_dir_all(folder)?;
         sweep(folder);
@@ -42,17 +42,17 @@ impl Staging {
     }
 
     /// To hold what is needed on the way.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// To be made: what takes the destination's place.
-    pub(crate) fn tree(&self) -> PathBuf {
+    pub fn tree(&self) -> PathBuf {
         self.folder.path().join(TREE)
     }
 }
 
-pub(crate) fn folder_of(destination: &Path) -> &Path {
+pub fn folder_of(destination: &Path) -> &Path {
     destination.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
 }
 

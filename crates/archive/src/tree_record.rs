@@ -8,7 +8,7 @@ use vocab::TreePath;
 use crate::name_rules::{EntryFault, NameRules, check_text, child};
 
 /// Grows entry by entry, while packing and while extracting alike, so that nothing is packed that would be refused.
-pub(crate) struct TreeRecord {
+pub struct TreeRecord {
     rules: NameRules,
     /// By folded path.
     nodes: HashMap<String, Node>,
@@ -22,20 +22,20 @@ struct Node {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NodeKind {
+pub enum NodeKind {
     Directory,
     File,
     Symlink,
 }
 
 impl TreeRecord {
-    pub(crate) fn new(rules: NameRules) -> Self {
+    pub fn new(rules: NameRules) -> Self {
         Self { rules, nodes: HashMap::new(), links: BTreeMap::new() }
     }
 
     /// The directories that `path` newly needs, outermost first, are told to `new_directory`; `path` itself too if it
     /// is one. A directory may be named again; nothing else may.
-    pub(crate) fn add(
+    pub fn add(
         &mut self,
         path: &TreePath,
         kind: NodeKind,
@@ -68,7 +68,7 @@ impl TreeRecord {
         }
     }
 
-    pub(crate) fn add_link(
+    pub fn add_link(
         &mut self,
         path: &TreePath,
         target: String,
@@ -84,13 +84,13 @@ impl TreeRecord {
         Ok(())
     }
 
-    pub(crate) fn kind_of(&self, path: &TreePath) -> Option<NodeKind> {
+    pub fn kind_of(&self, path: &TreePath) -> Option<NodeKind> {
         self.find(path.as_str()).map(|(kind, _)| kind)
     }
 
     /// Every link, by path, with the place it leads to when all links on the way are followed. The first that leaves
     /// the tree or leads to itself is a fault.
-    pub(crate) fn resolved_links(&self) -> Result<Vec<ResolvedLink>, (TreePath, EntryFault)> {
+    pub fn resolved_links(&self) -> Result<Vec<ResolvedLink>, (TreePath, EntryFault)> {
         let resolve = |(path, target): (&TreePath, &String)| match follow(path, target, &self.links) {
             Ok(place) => Ok(ResolvedLink { path: path.clone(), target: target.clone(), place }),
             Err(fault) => Err((path.clone(), fault)),
@@ -131,7 +131,7 @@ fn tree_path(text: &str) -> TreePath {
     text.parse().unwrap_or_default()
 }
 
-pub(crate) struct ResolvedLink {
+pub struct ResolvedLink {
     pub path: TreePath,
     /// As it stands in the archive.
     pub target: String,

@@ -84,7 +84,7 @@ pub(crate) fn run_workers<T: Send, E: Send>(
 }
 
 /// The threads to use: `asked`, or for 0 as many as the machine has.
-pub(crate) fn thread_count(asked: usize) -> usize {
+pub fn thread_count(asked: usize) -> usize {
     if asked > 0 { asked } else { std::thread::available_parallelism().map_or(1, std::num::NonZero::get) }
 }
 

@@ -48,7 +48,7 @@ pub fn belong_together(archive: &Path, artifact: &Artifact) -> bool {
 }
 
 /// One after the other, and inside the file.
-pub(crate) fn check_places(artifact: &Artifact) -> Result<(), VerifyErrorKind> {
+pub fn check_places(artifact: &Artifact) -> Result<(), VerifyErrorKind> {
     let mut end = 0;
     for part in &artifact.parts {
         let next = part.offset.checked_add(part.size).filter(|next| *next <= artifact.size && part.offset >= end);
@@ -105,7 +105,7 @@ pub enum VerifyErrorKind {
 }
 
 impl VerifyErrorKind {
-    pub(crate) fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::Read { .. } => "E_ARCHIVE_READ",
             Self::NotPacked | Self::Place { .. } => "E_MANIFEST_MALFORMED",
@@ -113,7 +113,7 @@ impl VerifyErrorKind {
         }
     }
 
-    pub(crate) fn exit(&self) -> Exit {
+    pub fn exit(&self) -> Exit {
         match self {
             Self::Read { .. } => Exit::Build,
             _ => Exit::Trust,

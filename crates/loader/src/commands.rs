@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
-use archive::{Deadline, FetchSettings, Pace, Proxies, Watch};
 use catalogue::Moment;
 use cli::Printer;
+use fetch::{Deadline, FetchSettings, Pace, Proxies, Watch};
 use loader::{Home, Installed, PublicKey, Request, TrustError, get};
 use serde_json::json;
 use vocab::{Event, Exit, Fault, PlatformKey};

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use archive::{FetchRequest, FetchSettings, FetchTarget, Watch, fetch, fetch_small, without_secrets};
 use catalogue::{Catalogue, Channel, Listed, Moment, Query, StoredObject, object_keys};
+use fetch::{FetchRequest, FetchSettings, FetchTarget, Watch, fetch, fetch_small, without_secrets};
 use vocab::{Digest, Event, PlatformKey, TreePath, VersionString, unencrypted_host};
 
 use crate::home::{Hold, STAGED_TREE};
@@ -406,8 +406,8 @@ fn compared(what: &'static str, bytes: Vec<u8>, expected: &Digest) -> Result<Vec
 }
 
 /// What is here already cannot be read; without it everything can be fetched.
-fn is_of_older(kind: &archive::FetchErrorKind) -> bool {
-    matches!(kind, archive::FetchErrorKind::Older { .. } | archive::FetchErrorKind::Scan(_))
+fn is_of_older(kind: &fetch::FetchErrorKind) -> bool {
+    matches!(kind, fetch::FetchErrorKind::Older { .. } | fetch::FetchErrorKind::Scan(_))
 }
 
 pub(crate) fn offline(reason: &str) -> GetErrorKind {

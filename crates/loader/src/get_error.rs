@@ -3,8 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use archive::{ExtractErrorKind, FetchError, FetchErrorKind, ManifestError};
+use archive::{ExtractErrorKind, ManifestError};
 use catalogue::{LookUpError, Moment, ReadError};
+use fetch::{FetchError, FetchErrorKind};
 use vocab::{Digest, Exit, Fault, PlatformKey, VersionString};
 
 use crate::{Damage, TrustError};

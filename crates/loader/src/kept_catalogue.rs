@@ -4,8 +4,9 @@
 use std::fs;
 use std::io::{self, Write as _};
 
-use archive::{FileBeside, without_secrets};
+use archive::FileBeside;
 use catalogue::{RetractedRow, Retraction};
+use fetch::without_secrets;
 use serde::{Deserialize, Serialize};
 use vocab::Digest;
 

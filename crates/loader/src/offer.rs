@@ -1,8 +1,8 @@
 //! The catalogue that a reader may believe. With a key: signed by it, not expired, and not older than one that was read
 //! before.
 
-use archive::{FetchError, FetchErrorKind};
 use catalogue::{Catalogue, Edition, Retraction, SignedCatalogue, object_keys};
+use fetch::{FetchError, FetchErrorKind};
 use vocab::Event;
 
 use crate::get::{Job, offline};

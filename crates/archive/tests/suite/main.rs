@@ -1,8 +1,6 @@
-//! All tests of archives, as one program, but for two that need a process of their own: `memory` and `interrupt`.
+//! All tests of archives, as one program, but for `memory`, which needs a process of its own.
 
-mod command_line;
 mod common;
-mod fetch;
 mod hostile;
 mod hostile_zip;
 mod listing;
@@ -11,6 +9,5 @@ mod manifest;
 mod packing;
 #[cfg(unix)]
 mod roundtrip;
-mod runtime;
 #[cfg(unix)]
 mod zip;

@@ -12,11 +12,11 @@ use vocab::TreePath;
 use super::prefix::{INNER_MANIFEST, Reused};
 use super::side_by_side::side_by_side;
 use super::{FetchErrorKind, Watch, tree_fault};
-use crate::name_rules::EntryFault;
-use crate::place::Place;
-use crate::tree_record::{NodeKind, TreeRecord};
-use crate::turnstile::thread_count;
-use crate::{Content, Entry, EntryKind, ExtractErrorKind, NameRules, scan};
+use archive::EntryFault;
+use archive::pieces::Place;
+use archive::pieces::thread_count;
+use archive::pieces::{NodeKind, TreeRecord};
+use archive::{Content, Entry, EntryKind, ExtractErrorKind, NameRules, scan};
 
 /// Copies the files of `parts` into `tree`, where everything else has been extracted.
 pub(super) fn place(tree: &Path, parts: &[Reused], watch: &Watch<'_>) -> Result<(), FetchErrorKind> {

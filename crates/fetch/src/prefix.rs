@@ -13,8 +13,8 @@ use vocab::{Artifact, Digest, DistributionName, Manifest, TreeLayout, TreePath};
 use super::FetchErrorKind;
 use super::older::OlderPrefix;
 use super::side_by_side::side_by_side;
-use crate::turnstile::thread_count;
-use crate::{Content, Entry, EntryIdentity, EntryKind, identity_of, scan};
+use archive::pieces::thread_count;
+use archive::{Content, Entry, EntryIdentity, EntryKind, identity_of, scan};
 
 /// The manifest inside a prefix, at its root.
 pub(super) const INNER_MANIFEST: &str = "pydist.json";

@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use archive::{
-    Deadline, ExtractOptions, FetchRequest, FetchSettings, FetchTarget, Links, Listed, ListedKind, Listing, Pace,
-    Proxies, TopFolder, Watch,
-};
+use archive::{ExtractOptions, Links, Listed, ListedKind, Listing, TopFolder};
 use cli::{Printer, Table, TransferOptions};
+use fetch::{Deadline, FetchRequest, FetchSettings, FetchTarget, Pace, Proxies, Watch};
 use serde_json::json;
 use vocab::{Event, Exit, Fault, Manifest};
 
@@ -237,7 +235,7 @@ impl Session<'_> {
         };
         let tell = |event: Event| self.printer.tell(event);
         let watch = Watch { tell: &tell, cancelled: self.cancelled };
-        let fetched = self.step("fetch", || archive::fetch(request, &settings, watch))?;
+        let fetched = self.step("fetch", || fetch::fetch(request, &settings, watch))?;
         if self.json {
             self.printer.json(
                 "fetched",

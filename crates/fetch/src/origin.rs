@@ -12,7 +12,7 @@ use web::{Answer as WebAnswer, Failure, header, without_secrets};
 
 use super::server::{Setback, Web};
 use super::{FetchErrorKind, FetchSettings, Watch};
-use crate::open_regular;
+use archive::open_regular;
 
 /// Manifests of real runtimes have some hundred kilobytes.
 const MAX_MANIFEST: u64 = 64 << 20;

@@ -7,8 +7,8 @@ use vocab::{Artifact, Manifest};
 
 use super::prefix::INNER_MANIFEST;
 use super::{FetchErrorKind, FetchTarget};
-use crate::read_manifest;
-use crate::verify::check_places;
+use archive::pieces::check_places;
+use archive::read_manifest;
 
 pub(super) struct Older {
     files: Vec<OlderFile>,

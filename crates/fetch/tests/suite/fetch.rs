@@ -8,10 +8,8 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use archive::{
-    Deadline, ExtractOptions, FetchError, FetchRequest, FetchSettings, FetchTarget, Fetched, Pace, Watch, extract,
-    fetch, verify, write_manifest,
-};
+use archive::{ExtractOptions, extract, verify, write_manifest};
+use fetch::{Deadline, FetchError, FetchRequest, FetchSettings, FetchTarget, Fetched, Pace, Watch, fetch};
 use testkit::{HttpServer, Mishap};
 use vocab::{ArtifactFormat, Digest, Event, Exit, Fault, Manifest};
 

@@ -1,6 +1,6 @@
 //! An artifact from a server or a folder, of which only those parts are fetched that are not here already.
 //!
-//! First the manifest beside the artifact, which lists parts with digests; then a plan ([`crate::DeltaPlan`]); then
+//! First the manifest beside the artifact, which lists parts with digests; then a plan ([`archive::DeltaPlan`]); then
 //! parts that are here are copied, and the others asked for by byte range. Nothing is believed: each part is digested
 //! where it ends up, and so is the whole. Everything grows beside its place, and takes it by rename.
 
@@ -21,11 +21,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use vocab::{Artifact, ArtifactFormat, Digest, Event, Exit, Fault as _, Manifest, Tell};
 
-use crate::codec::end_parts;
-use crate::extract::{check_destination, extract_parts, staging_beside};
-use crate::in_place::{FileBeside, sweep};
-use crate::verify::{VerifyErrorKind, check_places};
-use crate::{DeltaPlan, ExtractError, ExtractErrorKind, ExtractOptions, read_manifest};
+use archive::DeltaPlan;
+use archive::VerifyErrorKind;
+use archive::pieces::check_places;
+use archive::pieces::end_parts;
+use archive::pieces::{check_destination, extract_parts, staging_beside};
+use archive::{ExtractError, ExtractErrorKind, ExtractOptions, read_manifest};
+use archive::{FileBeside, sweep};
 
 pub use error::{FetchError, FetchErrorKind};
 use fill::{Filled, Filler};
@@ -208,7 +210,7 @@ impl Job<'_> {
         let growing = self.growing(staging.path(), artifact, &plan)?;
         let filled = self.fill(described, &plan, &growing.file, growing.begun)?;
         let extracted = check_whole(&growing.path, artifact)
-            .and_then(|()| Ok(crate::extract(&growing.path, folder, &ExtractOptions::default())?));
+            .and_then(|()| Ok(archive::extract(&growing.path, folder, &ExtractOptions::default())?));
         Self::settled(growing, extracted)?;
         Ok(self.summary(folder, described, filled.reused, &filled))
     }
@@ -259,7 +261,7 @@ impl Job<'_> {
         let extracted = extract_parts(&growing.path, artifact.format, &tree);
         Self::settled(growing, extracted.map_err(FetchErrorKind::from))?;
         tree::place(&tree, &reused, &self.watch)?;
-        crate::extract::settle(&tree, folder).map_err(|kind| tree_fault(folder, kind))?;
+        archive::pieces::settle(&tree, folder).map_err(|kind| tree_fault(folder, kind))?;
         Ok(self.summary(folder, described, reused.len() + filled.reused, &filled))
     }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use vocab::{Digest, Exit, Fault};
 
-use crate::verify::VerifyErrorKind;
-use crate::{ExtractError, ManifestError, ScanError};
+use archive::VerifyErrorKind;
+use archive::{ExtractError, ManifestError, ScanError};
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot fetch `{place}`")]

@@ -1,0 +1,6 @@
+//! All tests of fetching, as one program.
+
+#[path = "../../../archive/tests/suite/common.rs"]
+mod common;
+mod fetch;
+mod runtime;
