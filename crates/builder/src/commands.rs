@@ -1,14 +1,12 @@
 //! What each subcommand does, over the library.
 
-use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cli::{Printer, Table};
-use config_merger::{LoadOptions, Repository};
+use config_merger::{BuildSettings, Config, LoadOptions, Repository};
 use pipeline::build::{Cell, Ending, Report, Run};
 use pipeline::options::BuildOptions;
 use pipeline::plan::Plan;
@@ -25,7 +23,7 @@ use vocab::{ArtifactFormat, Event, Exit, Fault, PlatformKey, VersionString};
 use vocab::{Environment, Work};
 
 use crate::arguments::{Arguments, BuildArguments, Command, GlobalArguments};
-use crate::{store_commands, survey_commands};
+use crate::{build_log, store_commands, survey_commands};
 
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
@@ -113,15 +111,26 @@ impl Session<'_> {
         let versions = self.versions(&arguments.versions)?;
         let platforms = platforms(&arguments.platform)?;
         let options = self.options(arguments, refresh)?;
-        let downloader = Downloader::new(self.download_settings(&versions));
+        let load = LoadOptions { strict: options.strict, lenient: options.lenient_config };
+        let configurations: Vec<_> =
+            versions.iter().map(|version| config_merger::load(&self.repository, version, &load)).collect();
+        let loaded = configurations.iter().flatten();
+        let downloader = Downloader::new(self.download_settings(loaded.map(|loaded| &loaded.config)));
         let store = self.open_store(arguments, &downloader)?;
         let mut endings: Vec<Ended> = Vec::new();
-        for version in &versions {
-            let context = self.context(&store, &downloader, arguments, (version, &platforms));
+        for (version, configuration) in versions.iter().zip(&configurations) {
+            // One that does not load is told when its build begins.
+            let build = configuration.as_ref().map(|loaded| loaded.config.build.clone()).unwrap_or_default();
+            let mut context = self.context(&store, &downloader, arguments.offline, &build);
+            if build.enable_logging {
+                let folder = self.repository.root().join(version.folder_name());
+                context = build_log::logged(context, &folder, &platforms);
+            }
             let run = Run {
                 context: &context,
                 repository: &self.repository,
                 version,
+                configuration,
                 platforms: &platforms,
                 options: &options,
                 today: jiff::Zoned::now().date(),
@@ -346,10 +355,13 @@ impl Session<'_> {
         let root = store_root(self.global, self.environment)?;
         // Offline the store is not even made.
         let store = if offline { Store::existing(root)? } else { Store::open(root)? };
-        let downloader = Downloader::new(self.download_settings(versions));
         let first = versions.first().ok_or(UsageError::NoVersions)?;
-        let arguments = BuildArguments { offline, ..Default::default() };
-        Ok(self.context(&store, &downloader, &arguments, (first, &[])))
+        let load = |version| config_merger::load(&self.repository, version, &LoadOptions::default());
+        // One that does not load is told when it is looked at.
+        let loaded: Vec<_> = versions.iter().filter_map(|version| load(version).ok()).collect();
+        let downloader = Downloader::new(self.download_settings(loaded.iter().map(|loaded| &loaded.config)));
+        let build = loaded.iter().find(|loaded| loaded.config.version == *first).map(|loaded| &loaded.config.build);
+        Ok(self.context(&store, &downloader, offline, &build.cloned().unwrap_or_default()))
     }
 
     pub fn warn(&self, code: &'static str, text: String, hint: Option<String>) {
@@ -386,39 +398,17 @@ impl Session<'_> {
     }
 
     /// With the credentials that index URLs in the configurations carry.
-    fn download_settings(&self, versions: &[VersionString]) -> DownloadSettings {
+    fn download_settings<'c>(&self, configurations: impl Iterator<Item = &'c Config>) -> DownloadSettings {
         let mut settings = DownloadSettings::of(self.environment);
         settings.pace.lowest = self.global.min_rate;
         settings.largest = self.global.max_download;
-        for version in versions {
-            // A configuration that does not load is told when its build begins.
-            if let Ok(loaded) = config_merger::load(&self.repository, version, &LoadOptions::default()) {
-                let additional = &loaded.config.registries.additional;
-                settings
-                    .credentials
-                    .extend(additional.iter().filter_map(|url| store::download::HostCredentials::of_url(url)));
-            }
-        }
+        let additional = configurations.flat_map(|config| &config.registries.additional);
+        settings.credentials.extend(additional.filter_map(|url| store::download::HostCredentials::of_url(url)));
         settings
     }
 
-    fn context(
-        &self,
-        store: &Store,
-        downloader: &Downloader,
-        arguments: &BuildArguments,
-        (version, platforms): (&VersionString, &[PlatformKey]),
-    ) -> Context {
-        let build = config_merger::load(&self.repository, version, &LoadOptions::default())
-            .map(|loaded| loaded.config.build)
-            .unwrap_or_default();
+    fn context(&self, store: &Store, downloader: &Downloader, offline: bool, build: &BuildSettings) -> Context {
         let printer = Arc::clone(self.printer);
-        let folder = self.repository.root().join(version.folder_name());
-        let log = if arguments.versions.is_empty() || !build.enable_logging || !folder.is_dir() {
-            None
-        } else {
-            log_file(&folder, platforms)
-        };
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         Context {
             store: store.clone(),
@@ -426,16 +416,10 @@ impl Session<'_> {
             work: Work {
                 environment: self.environment.clone(),
                 jobs: self.global.jobs.map_or(processors, usize::from),
-                offline: arguments.offline,
+                offline,
                 timeout: (build.timeout > 0).then(|| Duration::from_secs(build.timeout)),
                 cancelled: Arc::clone(self.cancelled),
-                listener: Arc::new(move |event| {
-                    // Every few kilobytes of every download would only fill the disk.
-                    if let Some(log) = log.as_ref().filter(|_| !matches!(event, Event::TransferAdvanced { .. })) {
-                        write_line(log, &event);
-                    }
-                    printer.tell(event);
-                }),
+                listener: Arc::new(move |event| printer.tell(event)),
             },
         }
     }
@@ -472,18 +456,6 @@ fn store_root(global: &GlobalArguments, environment: &Environment) -> Result<Pat
     Ok(std::path::absolute(&root).unwrap_or(root))
 }
 
-/// Every event as one line of JSON, with `build.enableLogging`. `None` where the file cannot be written: the build
-/// itself does not depend on it.
-fn log_file(folder: &Path, platforms: &[PlatformKey]) -> Option<Mutex<fs::File>> {
-    let logs = folder.join("logs");
-    fs::create_dir_all(&logs).ok()?;
-    let name = match platforms {
-        [only] => format!("build-{only}.jsonl"),
-        _ => "build.jsonl".to_owned(),
-    };
-    fs::File::create(logs.join(name)).ok().map(Mutex::new)
-}
-
 /// One line of the closing table.
 struct Ended {
     name: String,
@@ -517,12 +489,5 @@ fn combined(endings: &[Ended]) -> Exit {
         Some(_) => Exit::Partial,
         None if endings.iter().any(|ended| ended.exit == Exit::Partial) => Exit::Partial,
         None => Exit::Done,
-    }
-}
-
-fn write_line(log: &Mutex<fs::File>, event: &Event) {
-    if let (Ok(mut file), Ok(line)) = (log.lock(), serde_json::to_string(event)) {
-        // A full disk is noticed where it matters.
-        let _ = writeln!(file, "{line}");
     }
 }

@@ -1,6 +1,7 @@
 //! The `builder` command; `cli` is its frame.
 
 mod arguments;
+mod build_log;
 mod commands;
 mod store_commands;
 mod survey_arguments;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use config_merger::Repository;
+use config_merger::{Faults, Loaded, Repository};
 use jiff::civil::Date;
 use vocab::{ArtifactName, Digest, Event, Exit, Fault, Manifest, Outcome, PlatformKey, VersionString};
 
@@ -83,6 +83,8 @@ pub struct Run<'a> {
     pub context: &'a Context,
     pub repository: &'a Repository,
     pub version: &'a VersionString,
+    /// As [`config_merger::load`] read it, or all that is wrong with it.
+    pub configuration: &'a Result<Loaded, Faults>,
     /// Never empty, none twice.
     pub platforms: &'a [PlatformKey],
     pub options: &'a BuildOptions,
@@ -113,7 +115,9 @@ impl Run<'_> {
         }
         let mut steps = Steps::default();
         let loaded = steps.run(context, "read the configuration", || {
-            prepare::load(context, repository, version, platforms, options)
+            let loaded = self.configuration.clone()?;
+            prepare::tell_of(context, &loaded, platforms);
+            Ok::<_, Faults>(loaded)
         })?;
         let report = |platform, ending, steps: Steps| Report {
             runtime: version.clone(),

@@ -13,8 +13,8 @@ mod told;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use config_merger::{Config, LoadOptions, Loaded, Repository, RequirementSource};
-use vocab::{Digest, DistributionName, Fault, PlatformKey, RuleRecord, VersionString};
+use config_merger::{Config, Loaded, Repository, RequirementSource};
+use vocab::{Digest, DistributionName, Fault, PlatformKey, RuleRecord};
 
 use crate::options::BuildOptions;
 use crate::plan::{Plan, PlannedBase};
@@ -64,19 +64,9 @@ pub struct Preparation {
     pub ready: Result<Prepared, Box<dyn Fault>>,
 }
 
-/// The configuration with its warnings told.
-pub fn load(
-    context: &Context,
-    repository: &Repository,
-    version: &VersionString,
-    platforms: &[PlatformKey],
-    options: &BuildOptions,
-) -> Result<Loaded, Box<dyn Fault>> {
-    let loaded = config_merger::load(
-        repository,
-        version,
-        &LoadOptions { strict: options.strict, lenient: options.lenient_config },
-    )?;
+/// What a user should know of the configuration before anything is done with it.
+pub fn tell_of(context: &Context, loaded: &Loaded, platforms: &[PlatformKey]) {
+    let version = &loaded.config.version;
     for warning in &loaded.warnings {
         context.warn(
             warning.code.as_str(),
@@ -97,7 +87,6 @@ pub fn load(
             told.push(text);
         }
     }
-    Ok(loaded)
 }
 
 /// In the order of `platforms`. An error is one of the version itself.
