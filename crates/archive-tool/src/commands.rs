@@ -206,7 +206,7 @@ impl Session<'_> {
 
     fn diff(&self, a: &Path, b: &Path, files: bool) -> Outcome {
         let (older, newer) = (manifest_of(a)?, manifest_of(b)?);
-        let compared = archive::diff(&older, &newer);
+        let compared = fetch::diff(&older, &newer);
         let missing = if older.artifact.is_none() { a } else { b };
         let compared = compared.ok_or_else(|| CommandError::NotPacked { path: missing.to_owned() })?;
         let files = if files { Some(self.diff_files(a, b)?) } else { None };
@@ -221,9 +221,9 @@ impl Session<'_> {
         Ok(Exit::Done)
     }
 
-    fn diff_files(&self, a: &Path, b: &Path) -> Result<Vec<archive::FileChange>, Box<dyn Fault>> {
+    fn diff_files(&self, a: &Path, b: &Path) -> Result<Vec<fetch::FileChange>, Box<dyn Fault>> {
         let list = |path: &Path| archive::list(&artifact_of(path), Listing::Digests, &self.options());
-        Ok(archive::diff_files(&list(a)?, &list(b)?))
+        Ok(fetch::diff_files(&list(a)?, &list(b)?))
     }
 
     fn fetch(&self, request: &FetchRequest, transfer: &TransferOptions) -> Outcome {
@@ -312,7 +312,7 @@ fn percent(part: u64, whole: u64) -> String {
     format!("{:.1} %", part as f64 * 100.0 / (whole.max(1)) as f64)
 }
 
-fn diff_text(diff: &archive::ManifestDiff, files: Option<&[archive::FileChange]>) -> String {
+fn diff_text(diff: &fetch::ManifestDiff, files: Option<&[fetch::FileChange]>) -> String {
     let mut text = String::new();
     let mut section = |title: &str, table: &Table| {
         if !table.is_empty() {

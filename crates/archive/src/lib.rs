@@ -77,12 +77,8 @@ mod zip_spool;
 mod zip_extract;
 mod zip_members;
 
-// What is in an archive, and what differs between two.
-mod diff;
+// What is in an archive.
 mod listing;
-
-// What an update needs of an archive, beside what is here already.
-mod delta_plan;
 
 // Shared by packing and extracting.
 mod follower;
@@ -92,8 +88,6 @@ mod side_by_side;
 mod staging;
 mod turnstile;
 
-pub use delta_plan::{DeltaPlan, FetchRange, Piece, PieceOrigin};
-pub use diff::{BaseChange, FETCH_GAP, FileChange, ManifestDiff, PackageChange, PartChange, diff, diff_files};
 pub use entry::{Content, Entry, EntryKind, PartSource};
 pub use extract::{ExtractOptions, Extracted, Limits, Links, TopFolder, extract};
 pub use extract_error::{ExtractError, ExtractErrorKind};

@@ -15,11 +15,11 @@ use super::origin::{Answer, Origin, repeat};
 use super::server::Setback;
 use super::side_by_side::side_by_side;
 use super::{FetchErrorKind, FetchSettings, Watch};
-use archive::FETCH_GAP;
+use crate::FETCH_GAP;
+use crate::{DeltaPlan, FetchRange, Piece, PieceOrigin};
 use archive::VerifyErrorKind;
 use archive::pieces::read_exact_at;
 use archive::pieces::thread_count;
-use archive::{DeltaPlan, FetchRange, Piece, PieceOrigin};
 
 const BUFFER: usize = 256 << 10;
 /// There is one transfer at a time.

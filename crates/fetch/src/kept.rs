@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use vocab::{Artifact, Digest};
 
 use super::FetchErrorKind;
-use archive::DeltaPlan;
+use crate::DeltaPlan;
 
 pub(super) struct Growing {
     pub path: PathBuf,

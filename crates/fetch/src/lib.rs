@@ -1,9 +1,11 @@
 //! An artifact from a server or a folder, of which only those parts are fetched that are not here already.
 //!
-//! First the manifest beside the artifact, which lists parts with digests; then a plan ([`archive::DeltaPlan`]); then
+//! First the manifest beside the artifact, which lists parts with digests; then a plan ([`DeltaPlan`]); then
 //! parts that are here are copied, and the others asked for by byte range. Nothing is believed: each part is digested
 //! where it ends up, and so is the whole. Everything grows beside its place, and takes it by rename.
 
+mod delta_plan;
+mod diff;
 mod error;
 mod fill;
 mod kept;
@@ -21,7 +23,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use vocab::{Artifact, ArtifactFormat, Digest, Event, Exit, Fault as _, Manifest, Tell};
 
-use archive::DeltaPlan;
 use archive::VerifyErrorKind;
 use archive::pieces::check_places;
 use archive::pieces::end_parts;
@@ -29,6 +30,8 @@ use archive::pieces::{check_destination, extract_parts, staging_beside};
 use archive::{ExtractError, ExtractErrorKind, ExtractOptions, read_manifest};
 use archive::{FileBeside, sweep};
 
+pub use delta_plan::{DeltaPlan, FetchRange, Piece, PieceOrigin};
+pub use diff::{BaseChange, FETCH_GAP, FileChange, ManifestDiff, PackageChange, PartChange, diff, diff_files};
 pub use error::{FetchError, FetchErrorKind};
 use fill::{Filled, Filler};
 use kept::Growing;

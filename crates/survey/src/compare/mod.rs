@@ -7,7 +7,7 @@ mod side;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use archive::ManifestDiff;
+use fetch::ManifestDiff;
 use serde::Serialize;
 use vocab::{DistributionName, PlatformKey, RuleRecord};
 
@@ -136,6 +136,6 @@ fn compare_platform(
         rules_added: rules(after, before),
         rules_removed: rules(before, after),
         sizes: sizes.collect(),
-        update: update.and_then(|(older, newer)| archive::diff(older, newer)),
+        update: update.and_then(|(older, newer)| fetch::diff(older, newer)),
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use vocab::{Digest, Manifest, Part, TreePath};
 
 use crate::DeltaPlan;
-use crate::listing::{Listed, ListedKind};
+use archive::{Listed, ListedKind};
 
 /// Requests that are nearer to each other than this many bytes are one.
 pub const FETCH_GAP: u64 = 64 << 10;
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn fixture() -> Manifest {
-        crate::read_manifest(include_bytes!("../../../fixtures/manifest/format-4.json")).unwrap()
+        archive::read_manifest(include_bytes!("../../../fixtures/manifest/format-4.json")).unwrap()
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl FetchRange {
 }
 
 impl DeltaPlan {
-    /// The whole artifact. Its parts are in order and inside of it, as [`crate::verify`] demands.
+    /// The whole artifact. Its parts are in order and inside of it, as [`archive::verify`](archive::verify()) demands.
     pub fn of_artifact(artifact: &Artifact, older: &[&Artifact]) -> Self {
         let known = Known::new(older);
         // The same file as a whole: then what belongs to no part is here, too.
