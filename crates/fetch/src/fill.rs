@@ -274,7 +274,7 @@ impl<'a> Line<'a> {
                     landing.receive(body, end)?;
                     match landing.position == range.end {
                         true => Ok(()),
-                        false => Err(Setback::Passing(landing.short(range.end))),
+                        false => Err(Setback::passing(landing.short(range.end))),
                     }
                 }
                 // Only the first request can use it: others have pieces of their own under way.
@@ -320,7 +320,7 @@ impl<'a> Line<'a> {
             let mut landing = Landing::new(self, 0, remote());
             landing.receive(body, artifact.size)?;
             if landing.position < artifact.size {
-                return Err(Setback::Passing(landing.short(artifact.size)));
+                return Err(Setback::passing(landing.short(artifact.size)));
             }
             Ok(landing.finish()?)
         })

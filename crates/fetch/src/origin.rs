@@ -4,11 +4,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use url::Url;
 use vocab::Event;
-use web::{Answer as WebAnswer, Failure, header, without_secrets};
+use web::{Answer as WebAnswer, Failure, Retries, header, may_pass, without_secrets};
 
 use super::server::{Setback, Web};
 use super::{FetchErrorKind, FetchSettings, Watch};
@@ -91,7 +90,7 @@ impl Origin {
                 if let Some(tag) = tag.filter(|tag| tag.starts_with('"')) {
                     headers.push((header::IF_RANGE, tag.to_owned()));
                 }
-                range_of(web.get(web.url(), &headers)?, &range, size, tag)
+                range_of(web, web.get(web.url(), &headers)?, &range, size, tag)
             }
         }
     }
@@ -160,7 +159,7 @@ fn manifest_on_web(web: &Web, url: &Url) -> Result<Vec<u8>, Setback> {
     let text = text.ok_or(FetchErrorKind::LargeManifest { limit: MAX_MANIFEST })?;
     match length {
         Some(length) if text.len() < length => {
-            Err(Setback::Passing(format!("the connection ended after {} of {length} bytes", text.len())))
+            Err(Setback::passing(format!("the connection ended after {} of {length} bytes", text.len())))
         }
         _ => Ok(text),
     }
@@ -174,7 +173,7 @@ fn range_on_disk(path: &Path, range: &Range<u64>) -> Result<Answer, FetchErrorKi
     Ok(Answer::Range { body, end: range.end, tag: None })
 }
 
-fn range_of(answer: WebAnswer, range: &Range<u64>, size: u64, tag: Option<&str>) -> Result<Answer, Setback> {
+fn range_of(web: &Web, answer: WebAnswer, range: &Range<u64>, size: u64, tag: Option<&str>) -> Result<Answer, Setback> {
     let status = answer.status().as_u16();
     let its_tag = header_text(&answer, &header::ETAG).map(str::to_owned);
     if let (Some(before), Some(now), 200 | 206) = (tag, its_tag.as_deref(), status)
@@ -186,7 +185,7 @@ fn range_of(answer: WebAnswer, range: &Range<u64>, size: u64, tag: Option<&str>)
         206 => {}
         200 => return Ok(whole_of(answer, "the server does not send single ranges")),
         416 => return Ok(Answer::NoRange { why: "the server says that it has no such range" }),
-        _ => return Err(Setback::of_status(status)),
+        _ => return Err(status_setback(&answer, web.url())),
     }
     let sent = header_text(&answer, &header::CONTENT_RANGE).and_then(content_range);
     match sent {
@@ -227,62 +226,29 @@ fn content_range(text: &str) -> Option<ContentRange> {
 }
 
 fn status_setback(answer: &WebAnswer, url: &Url) -> Setback {
-    match Setback::of_status(answer.status().as_u16()) {
-        Setback::Final(FetchErrorKind::Status { status, .. }) => {
-            Setback::Final(FetchErrorKind::Status { status, place: without_secrets(url.as_str()) })
-        }
-        setback => setback,
+    let status = answer.status().as_u16();
+    if may_pass(status) {
+        return Setback::Passing { reason: format!("the server answered {status}"), pause: answer.retry_after() };
     }
+    Setback::Final(FetchErrorKind::Status { status, place: without_secrets(url.as_str()) })
 }
 
-impl Setback {
-    fn of_status(status: u16) -> Self {
-        match status {
-            408 | 425 | 429 | 500.. => Self::Passing(format!("the server answered {status}")),
-            _ => Self::Final(FetchErrorKind::Status { status, place: "the artifact".to_owned() }),
-        }
-    }
-}
-
-/// Runs `attempt` until it succeeds, fails for good, or has had its number of attempts. `what` is for the events: the
-/// URL, without secrets.
+/// Tries as often as the settings say. `what` is for the events: the URL, without secrets.
 pub(super) fn repeat<T>(
     settings: &FetchSettings,
     watch: &Watch<'_>,
     what: &str,
-    mut attempt: impl FnMut() -> Result<T, Setback>,
+    attempt: impl FnMut() -> Result<T, Setback>,
 ) -> Result<T, FetchErrorKind> {
-    let mut pause = settings.first_pause;
-    let mut number = 1;
-    loop {
-        watch.check()?;
-        let reason = match attempt() {
-            Ok(value) => return Ok(value),
-            Err(Setback::Final(kind)) => return Err(kind),
-            Err(Setback::Passing(reason)) => reason,
-        };
-        if number >= settings.attempts {
-            return Err(FetchErrorKind::Unreachable { reason, attempts: number });
-        }
-        number += 1;
-        let what = what.to_owned();
-        (watch.tell)(Event::Retry { what, attempt: number, of: settings.attempts, reason });
-        rest(watch, pause)?;
-        pause *= 2;
-    }
-}
-
-/// Looks up often enough to leave promptly.
-fn rest(watch: &Watch<'_>, pause: Duration) -> Result<(), FetchErrorKind> {
-    const STEP: Duration = Duration::from_millis(50);
-    let mut left = pause;
-    while !left.is_zero() {
-        watch.check()?;
-        let step = left.min(STEP);
-        std::thread::sleep(step);
-        left -= step;
-    }
-    Ok(())
+    let FetchSettings { attempts, first_pause, .. } = *settings;
+    let check = || watch.check().map_err(Setback::from);
+    let again = |attempt, reason| {
+        (watch.tell)(Event::Retry { what: what.to_owned(), attempt, of: attempts, reason });
+    };
+    Retries { attempts, first_pause }.run(&check, &again, attempt).map_err(|(attempts, setback)| match setback {
+        Setback::Final(kind) => kind,
+        Setback::Passing { reason, .. } => FetchErrorKind::Unreachable { reason, attempts },
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use web::{
-    Answer, Ask, Client, Credentials, Deadline, Failure, FailureKind, HeaderName, Limits, Method, Pace, Proxies,
+    Answer, Ask, Chance, Client, Credentials, Deadline, Failure, FailureKind, HeaderName, Limits, Method, Pace, Proxies,
 };
 
 use super::FetchErrorKind;
@@ -48,8 +48,27 @@ impl Default for FetchSettings {
 #[derive(Debug)]
 pub(super) enum Setback {
     /// Another attempt may go better.
-    Passing(String),
+    Passing {
+        reason: String,
+        /// The server's own wish.
+        pause: Option<Duration>,
+    },
     Final(FetchErrorKind),
+}
+
+impl Setback {
+    pub(super) fn passing(reason: String) -> Self {
+        Self::Passing { reason, pause: None }
+    }
+}
+
+impl web::Setback for Setback {
+    fn chance(&self) -> Option<Chance> {
+        match self {
+            Self::Final(_) => None,
+            Self::Passing { reason, pause } => Some(Chance { reason: reason.clone(), pause: *pause }),
+        }
+    }
 }
 
 impl From<FetchErrorKind> for Setback {
@@ -61,7 +80,7 @@ impl From<FetchErrorKind> for Setback {
 impl From<Failure> for Setback {
     fn from(Failure { reason, kind }: Failure) -> Self {
         match kind {
-            FailureKind::Passing => Self::Passing(reason),
+            FailureKind::Passing => Self::passing(reason),
             FailureKind::Lasting => Self::Final(FetchErrorKind::Refused { reason }),
             FailureKind::TooSlow => Self::Final(FetchErrorKind::TooSlow { reason }),
             FailureKind::Late => Self::Final(FetchErrorKind::TimedOut { reason }),

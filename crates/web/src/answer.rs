@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::connections::runtime;
 use crate::pace::{Deadline, Meter, OverLimit};
+use crate::retry::retry_after;
 use crate::{Failure, Limits};
 
 /// The head of an answer; its bytes are still to be read. Dropping it ends the transfer.
@@ -29,6 +30,11 @@ impl Answer {
 
     pub fn headers(&self) -> &HeaderMap {
         self.response.headers()
+    }
+
+    /// The server's own wish for a pause before the next attempt.
+    pub fn retry_after(&self) -> Option<Duration> {
+        retry_after(self.headers())
     }
 
     /// The bytes, within the limits of the client that asked.

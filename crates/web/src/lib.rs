@@ -1,6 +1,7 @@
 //! One request over HTTP and what its redirects lead to: connections, proxies, credentials, limits of time.
 //!
-//! Trying again, ranges, digests and where the bytes go are the caller's business. Nothing here reads the environment:
+//! What is tried again, ranges, digests and where the bytes go are the caller's business; how it is tried again, is
+//! [`Retries`]. Nothing here reads the environment:
 //! the caller says which proxies there are and which credentials a host gets.
 //!
 //! Callers block; HTTP itself runs on two threads that all clients of a process share. So nothing here may be called
@@ -16,6 +17,7 @@ mod http2_tests;
 mod pace;
 mod place;
 mod proxies;
+mod retry;
 mod upload;
 
 pub use answer::{Answer, Body};
@@ -26,3 +28,4 @@ pub use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 pub use pace::{Deadline, Meter, OverLimit, Pace};
 pub use place::without_secrets;
 pub use proxies::Proxies;
+pub use retry::{Chance, Retries, Setback, may_pass};

@@ -308,6 +308,17 @@ fn a_broken_connection_is_continued_where_it_broke() {
 }
 
 #[test]
+fn a_server_that_wishes_a_pause_gets_it() {
+    let scene = Scene::new();
+    scene.server.next_time(URL, Mishap::RetryAfter(429, 1));
+    let begun = std::time::Instant::now();
+    scene.fetch(&scene.request()).unwrap();
+    scene.assert_fetched();
+    assert_eq!(scene.retries(), 1);
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
 fn attempts_have_an_end() {
     let scene = Scene::new();
     scene.server.every_time(URL, Mishap::CutAfter(10));

@@ -23,8 +23,8 @@ use store::download::{self, FetchRequest};
 use store::{BlobState, EntryKind, Scrutiny, StoreError};
 use wheel::{self, RemarkKind, UnpackError, UnpackErrorKind, UnpackedWheel, WheelBlob, WheelFileName};
 
-/// With `parallelDownloads`. More than a handful gains nothing and annoys servers.
-const DOWNLOADS_AT_ONCE: usize = 6;
+/// With `parallelDownloads`. Over HTTP/2 they are one connection; other servers get as many connections as this.
+const DOWNLOADS_AT_ONCE: usize = 16;
 
 /// A remembered URL is a shortcut of this machine; an old one is asked for again.
 const URL_REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -155,17 +155,6 @@ fn head_of(response: &Answer) -> Head {
         length: text(header::CONTENT_LENGTH).and_then(|length| length.trim().parse().ok()),
         range_start,
         strong_etag: text(header::ETAG).filter(|tag| tag.starts_with('"')).map(str::to_owned),
-        retry_after: text(header::RETRY_AFTER).and_then(retry_after),
+        retry_after: response.retry_after(),
     }
-}
-
-/// Seconds, or a date (RFC 9110, 10.2.3); a date is measured against this machine's clock.
-fn retry_after(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?;
-    let seconds = date.timestamp().as_second() - jiff::Timestamp::now().as_second();
-    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }

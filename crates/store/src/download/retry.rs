@@ -1,12 +1,11 @@
-//! Trying again, and when not to.
+//! Which setbacks of a download may pass.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use vocab::Event;
-use web::{Failure, FailureKind};
+use web::{Chance, Failure, FailureKind, Retries, may_pass};
 
-use super::{DownloadErrorKind, Watch};
+use super::{DownloadErrorKind, DownloadSettings, Watch};
 
 /// How an attempt ended short of its goal.
 pub(super) enum Setback {
@@ -31,10 +30,7 @@ impl Setback {
     /// For every status that is not a success.
     pub(super) fn of_status(status: u16, retry_after: Option<Duration>) -> Self {
         let kind = DownloadErrorKind::Status { status };
-        match status {
-            408 | 425 | 429 | 500.. => Self::Passing { kind, pause: retry_after },
-            _ => Self::Final(kind),
-        }
+        if may_pass(status) { Self::Passing { kind, pause: retry_after } } else { Self::Final(kind) }
     }
 }
 
@@ -54,47 +50,28 @@ impl From<Failure> for Setback {
     }
 }
 
-/// A server that asks for more patience than this is asked again earlier.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// Runs `attempt` until it succeeds, fails for good, or has had its number of attempts. With an error comes how
-/// many there were. `place`, the URL without secrets, is for the events.
-pub(super) fn repeat<T>(
-    watch: &Watch<'_>,
-    place: &str,
-    mut attempt: impl FnMut() -> Result<T, Setback>,
-) -> Result<T, (u32, DownloadErrorKind)> {
-    let settings = watch.context.downloader.settings();
-    let mut pause = settings.first_pause;
-    let mut number = 1;
-    loop {
-        let (kind, wish) = match attempt() {
-            Ok(value) => return Ok(value),
-            Err(Setback::Final(kind)) => return Err((number, kind)),
-            Err(Setback::Passing { kind, .. }) if number >= settings.attempts => return Err((number, kind)),
-            Err(Setback::Passing { kind, pause }) => (kind, pause),
-        };
-        watch.context.tell(Event::Retry {
-            what: place.to_owned(),
-            attempt: number + 1,
-            of: settings.attempts,
-            reason: kind.to_string(),
-        });
-        sleep(watch, wish.unwrap_or(pause).min(LONGEST_PAUSE)).map_err(|kind| (number, kind))?;
-        pause *= 2;
-        number += 1;
+impl web::Setback for Setback {
+    fn chance(&self) -> Option<Chance> {
+        match self {
+            Self::Final(_) => None,
+            Self::Passing { kind, pause } => Some(Chance { reason: kind.to_string(), pause: *pause }),
+        }
     }
 }
 
-/// Looks up often enough to leave promptly.
-fn sleep(watch: &Watch<'_>, pause: Duration) -> Result<(), DownloadErrorKind> {
-    let end = Instant::now() + pause;
-    loop {
-        watch.check()?;
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Ok(());
-        }
-        thread::sleep(left.min(Duration::from_millis(50)));
-    }
+/// Tries as often as the settings say. With an error comes how many attempts there were. `place`, the URL without
+/// secrets, is for the events.
+pub(super) fn repeat<T>(
+    watch: &Watch<'_>,
+    place: &str,
+    attempt: impl FnMut() -> Result<T, Setback>,
+) -> Result<T, (u32, DownloadErrorKind)> {
+    let DownloadSettings { attempts, first_pause, .. } = *watch.context.downloader.settings();
+    let check = || watch.check().map_err(Setback::from);
+    let again = |attempt, reason| {
+        watch.context.tell(Event::Retry { what: place.to_owned(), attempt, of: attempts, reason });
+    };
+    Retries { attempts, first_pause }.run(&check, &again, attempt).map_err(|(attempts, setback)| match setback {
+        Setback::Final(kind) | Setback::Passing { kind, .. } => (attempts, kind),
+    })
 }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,10 +12,12 @@ use rusty_s3::actions::{GetObject, HeadObject, PutObject};
 use rusty_s3::{Bucket, Credentials, S3Action};
 use url::Url;
 use vocab::Digest;
-use web::{Answer, Ask, Client, Failure, FailureKind, HeaderName, Method, StatusCode, header};
+use web::{
+    Answer, Ask, Chance, Client, Failure, FailureKind, HeaderName, Method, Retries, StatusCode, header, may_pass,
+};
 
 use super::{Placed, RemoteErrorKind, RemoteStore, Watch, copy};
-use crate::download::Downloader;
+use crate::download::{DownloadSettings, Downloader};
 
 /// How long a signature holds; a request begins at once.
 const SIGNED_FOR: Duration = Duration::from_secs(900);
@@ -53,20 +54,24 @@ impl BucketStore {
         watch: Watch<'_>,
         send: &dyn Fn(&Client) -> Result<Answer, Failure>,
     ) -> Result<Answer, RemoteErrorKind> {
-        let mut attempt = 1;
-        loop {
-            watch()?;
-            let answer = send(self.downloader.client());
-            let passing = match &answer {
-                Ok(answer) => answer.status().is_server_error() && answer.status() != StatusCode::NOT_IMPLEMENTED,
-                Err(failure) => failure.kind == FailureKind::Passing,
-            };
-            if !passing || attempt >= ATTEMPTS {
-                return answer.map_err(|failure| unreachable(failure.reason));
+        let DownloadSettings { first_pause, .. } = *self.downloader.settings();
+        let check = || watch().map_err(|kind| Setback { kind, chance: None });
+        let attempt = || match send(self.downloader.client()) {
+            // What a server does not implement, it will not.
+            Ok(answer) if may_pass(answer.status().as_u16()) && answer.status() != StatusCode::NOT_IMPLEMENTED => {
+                let pause = answer.retry_after();
+                let kind = refused(answer);
+                Err(Setback { chance: Some(Chance { reason: kind.to_string(), pause }), kind })
             }
-            thread::sleep(self.downloader.settings().first_pause);
-            attempt += 1;
-        }
+            Ok(answer) => Ok(answer),
+            Err(Failure { reason, kind }) => {
+                let passing = kind == FailureKind::Passing;
+                let chance = passing.then(|| Chance { reason: reason.clone(), pause: None });
+                Err(Setback { kind: unreachable(reason), chance })
+            }
+        };
+        let retries = Retries { attempts: ATTEMPTS, first_pause };
+        retries.run(&check, &|_, _| {}, attempt).map_err(|(_, setback)| setback.kind)
     }
 
     fn has(&self, key: &str, watch: Watch<'_>) -> Result<bool, RemoteErrorKind> {
@@ -96,6 +101,17 @@ impl BucketStore {
             let file = File::open(from).map_err(unreadable)?;
             client.give(&Ask { method: Method::PUT, url: sign(), headers: headers.clone() }, file)
         })
+    }
+}
+
+struct Setback {
+    kind: RemoteErrorKind,
+    chance: Option<Chance>,
+}
+
+impl web::Setback for Setback {
+    fn chance(&self) -> Option<Chance> {
+        self.chance.clone()
     }
 }
 
