@@ -74,6 +74,17 @@ fn m9_a_missing_shared_configuration_is_an_error_or_with_lenient_config_a_warnin
 }
 
 #[test]
+fn what_lenient_config_lets_pass_keeps_its_build_settings() {
+    let desk = Desk::new();
+    desk.version(r#"{ "build": { "enableLogging": true }, "unknownKey": 1 }"#);
+    let log = desk.repository.path().join("python-3.12.10/logs/build-linux-x64.jsonl");
+    desk.run("3.12.10 --platform linux-x64");
+    assert!(!log.exists(), "a configuration that does not load asks for no log");
+    desk.run_with("3.12.10 --lenient-config --platform linux-x64", &[("TEST_RUN", "true")]);
+    assert!(log.is_file());
+}
+
+#[test]
 fn p10_a_git_dependency_that_no_rule_allows_is_refused() {
     let desk = Desk::new();
     desk.version(

@@ -1,5 +1,6 @@
 //! A small runtime: an interpreter, wheels with RECORDs, a copied file, its manifests; as an artifact on disk.
 #![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,6 @@
 //! What the tests of base interpreters share.
 #![allow(dead_code, reason = "each program of tests uses its own part")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::fs;
 use std::io::Write as _;

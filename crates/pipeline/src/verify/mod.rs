@@ -118,13 +118,16 @@ pub fn verify(context: &Context, it: &Verification<'_>, steps: &mut Steps) -> Re
     let runs_imports = imports(it);
     let native = steps.run(context, "check paths and binaries", || {
         let report = verify_static(context, it)?;
-        if runs_imports { Ok(Checked::Open(report)) } else { conclude(context, it, report, None).map(Checked::Judged) }
+        if runs_imports {
+            return Ok(Checked::Open(Box::new(report)));
+        }
+        conclude(context, it, report, None).map(Checked::Judged)
     })?;
     match native {
         Checked::Judged(findings) => Ok(findings),
         Checked::Open(report) => steps.run(context, "check imports", || {
             let imports = verify_imports(context, it, &report)?;
-            conclude(context, it, report, Some(imports))
+            conclude(context, it, *report, Some(imports))
         }),
     }
 }
@@ -133,7 +136,7 @@ pub fn verify(context: &Context, it: &Verification<'_>, steps: &mut Steps) -> Re
 enum Checked {
     Judged(Findings),
     /// Imports will tell what counts.
-    Open(NativeReport),
+    Open(Box<NativeReport>),
 }
 
 /// What both checks have found, weighed: an error, or what the manifest will tell.

@@ -1,4 +1,5 @@
 //! Requests against real sockets: what ends a transfer, what a proxy is told, what a file's way to a server is.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -320,7 +320,8 @@ fn a_file_with_a_modules_name_that_is_no_binary_of_the_system_is_a_fault() {
     let other =
         |tag: &str| format!("(is for another Python (`{tag}`), and there is no file of this module for the runtime's)");
     let macho = || MachoFile::default().bytes();
-    let cases: Vec<(&str, Vec<(&str, Vec<u8>)>, Vec<String>)> = vec![
+    type Case<'a> = (&'a str, Vec<(&'a str, Vec<u8>)>, Vec<String>);
+    let cases: Vec<Case<'_>> = vec![
         ("windows-x64", vec![("pkg/__init__.py", vec![]), ("pkg/core.pyd", text())], vec![is_none("Windows")]),
         ("windows-x64", vec![("pkg/__init__.py", vec![]), ("pkg/core.pyd", elf())], vec![is_none("Windows")]),
         ("windows-x64", vec![("pkg/core.cp312-win_amd64.pyd", text())], vec![is_none("Windows")]),
