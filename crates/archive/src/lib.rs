@@ -37,7 +37,7 @@ mod tree_record;
 // Packing, from the inside out.
 mod artifact_writer;
 mod codec;
-mod layout;
+mod frames;
 mod pack;
 mod pack_error;
 mod part_cache;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use vocab::{Exit, Fault, TreePath};
 
-use crate::layout::LayoutError;
+use crate::frames::LayoutError;
 use crate::name_rules::EntryFault;
 use crate::zip_member::MemberFault;
 

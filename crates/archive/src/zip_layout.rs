@@ -14,7 +14,7 @@ use vocab::Digest;
 
 use crate::Content;
 use crate::deflate::{BLOCK, Deflater, crc_of};
-use crate::layout::{check_digest, content_size, read_disk};
+use crate::frames::{check_digest, content_size, read_disk};
 use crate::pack_error::PackErrorKind;
 use crate::source::read_exact_at;
 use crate::window::Window;

@@ -12,7 +12,7 @@ use vocab::Digest;
 
 use crate::Content;
 use crate::deflate::{BLOCK, Deflater, crc_of};
-use crate::layout::{check_digest, read_disk};
+use crate::frames::{check_digest, read_disk};
 use crate::pack_error::PackErrorKind;
 use crate::side_by_side::side_by_side;
 use crate::zip_member::ZipMethod;

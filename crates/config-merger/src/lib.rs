@@ -36,7 +36,7 @@ mod patch;
 mod applies;
 mod base_source;
 mod config;
-mod copy_file;
+mod copy_target;
 mod marker_environment;
 mod policy;
 mod requirement;
@@ -53,7 +53,7 @@ pub use base_source::{ArchiveSource, BaseSource, PythonSettings};
 pub use config::{
     BuildSettings, BuildWheel, Config, Layout, Packages, PlatformPackages, Reasons, Registries, Resolution, Runners,
 };
-pub use copy_file::{CopyFile, CopyTarget, CopyTargetError};
+pub use copy_target::{CopyFile, CopyTarget, CopyTargetError};
 pub use finding::{Faults, Finding, FindingCode, Place, Warning};
 pub use load::{LoadOptions, Loaded, load};
 pub use marker_environment::marker_environment;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use vocab::{Artifact, Manifest};
 
-use super::prefix::INNER_MANIFEST;
 use super::{FetchErrorKind, FetchTarget};
 use archive::pieces::check_places;
 use archive::read_manifest;
+use vocab::INNER_MANIFEST;
 
 pub(super) struct Older {
     files: Vec<OlderFile>,

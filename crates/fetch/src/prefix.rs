@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 
+use vocab::INNER_MANIFEST;
 use vocab::{Artifact, Digest, DistributionName, Manifest, TreeLayout, TreePath};
 
 use super::FetchErrorKind;
@@ -16,8 +17,6 @@ use super::side_by_side::side_by_side;
 use archive::pieces::thread_count;
 use archive::{Content, Entry, EntryIdentity, EntryKind, identity_of, scan};
 
-/// The manifest inside a prefix, at its root.
-pub(super) const INNER_MANIFEST: &str = "pydist.json";
 /// Where the wheels themselves lie, in prefixes that carry them.
 const WHEELHOUSE: &str = "packages";
 /// What interpreters bring along.

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use vocab::TreePath;
 
-use super::prefix::{INNER_MANIFEST, Reused};
+use super::prefix::Reused;
 use super::side_by_side::side_by_side;
 use super::{FetchErrorKind, Watch, tree_fault};
 use archive::EntryFault;
@@ -17,6 +17,7 @@ use archive::pieces::Place;
 use archive::pieces::thread_count;
 use archive::pieces::{NodeKind, TreeRecord};
 use archive::{Content, Entry, EntryKind, ExtractErrorKind, NameRules, scan};
+use vocab::INNER_MANIFEST;
 
 /// Copies the files of `parts` into `tree`, where everything else has been extracted.
 pub(super) fn place(tree: &Path, parts: &[Reused], watch: &Watch<'_>) -> Result<(), FetchErrorKind> {

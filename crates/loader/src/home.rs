@@ -11,12 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use archive::FileBeside;
+use vocab::INNER_MANIFEST;
 use vocab::{Digest, VersionString};
 
 use crate::install_record::InstallRecord;
-
-/// At the root of every runtime.
-const INNER_MANIFEST: &str = "pydist.json";
 
 /// Under these names trees and links are made; after a kill they are of no use.
 const STAGED: [&str; 2] = [".stage-", ".current-"];

@@ -13,10 +13,10 @@ use vocab::{ArtifactName, Digest, Event, Exit, Fault, Manifest, Outcome, Platfor
 use crate::artifacts::{self, PackedAhead, Packing, Parts};
 use crate::assemble::{self, Pieces};
 use crate::build_key::{KeyInputs, build_key, copy_operations};
-use crate::finish::{self, Findings, INNER_MANIFEST};
 use crate::gather;
 use crate::options::BuildOptions;
 use crate::overlay::Overlay;
+use crate::parts::{self, Findings};
 use crate::prefix_folder::PrefixFolder;
 use crate::prepare::{self, Preparation, Prepared};
 use crate::steps::Steps;
@@ -27,6 +27,7 @@ use import_check::emulator;
 use static_checks::Whitelist;
 use store::Context;
 use store::remote::Remote;
+use vocab::INNER_MANIFEST;
 
 /// How a build ended well.
 #[derive(Clone, Debug)]
@@ -281,13 +282,13 @@ fn build_one(
         today,
     };
     let manifest_with = |findings: &Findings| {
-        finish::manifest(prepared, &tree, &gathering.wheels, &gathering.left_out, &assembled, findings, key)
+        parts::manifest(prepared, &tree, &gathering.wheels, &gathering.left_out, &assembled, findings, key)
     };
     let artifacts = std::thread::scope(|scope| {
         let beside = (ahead.is_none() && verify::imports(&verification)).then(|| {
             scope.spawn(|| {
                 let mut manifest = manifest_with(&Findings::default());
-                let parts = finish::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest);
+                let parts = parts::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest);
                 // The last one is the manifest, which tells what the checks find.
                 let Some((_, parts)) = parts.as_ref().ok().and_then(|parts| parts.split_last()) else { return };
                 artifacts::pack_beside(context, parts, &packing);
@@ -303,10 +304,10 @@ fn build_one(
             if let Some(Err(panic)) = beside.map(std::thread::ScopedJoinHandle::join) {
                 std::panic::resume_unwind(panic);
             }
-            let parts = finish::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest)?;
-            finish::write_inner_manifest(staging, &manifest)?;
+            let parts = parts::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest)?;
+            parts::write_inner_manifest(staging, &manifest)?;
             let from_wheels =
-                &|parts: &[archive::PartSource]| finish::parts_from_wheels(parts, &gathering.wheels, &assembled);
+                &|parts: &[archive::PartSource]| parts::parts_from_wheels(parts, &gathering.wheels, &assembled);
             artifacts::pack(context, &Parts { parts, from_wheels }, &manifest, &packing, ahead)
         })
     })?;

@@ -481,6 +481,12 @@ pub fn path_digest(name: &DistributionName, path: &TreePath, repository: &Path) 
     Ok(Digest::of(lines))
 }
 
+/// Whether rows of a lock answer this very request, whose local sources lie in `repository`.
+pub fn is_fresh(rows: &PlatformLock, request: &Request, repository: &Path) -> Result<bool, ResolveError> {
+    let paths = path_digests(request, repository).map_err(|kind| ResolveError::new(request, kind))?;
+    Ok(rows.inputs == request.inputs(&paths))
+}
+
 /// The resolver's answer to a question of one's own, wheels before sources.
 pub fn read_answers(text: &str, target: &Target) -> Result<Vec<Answer>, PylockError> {
     pylock::read(text, target, &|_| false)

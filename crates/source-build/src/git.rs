@@ -112,6 +112,9 @@ impl GitSource {
         if shown.scheme() != "ssh" {
             let _ = shown.set_username("");
         }
+        // Either may hold a token.
+        shown.set_query(None);
+        shown.set_fragment(None);
         GitError { url: shown.into(), kind }
     }
 }
@@ -295,6 +298,9 @@ mod tests {
     #[test]
     fn errors_show_no_credentials() {
         let source = GitSource::new("git+https://user:secret@example.org/a.git").unwrap();
+        let error = source.error(GitErrorKind::NoSuchReference { reference: "x".into() });
+        assert_eq!(error.url, "https://example.org/a.git");
+        let source = GitSource::new("git+https://example.org/a.git?token=secret").unwrap();
         let error = source.error(GitErrorKind::NoSuchReference { reference: "x".into() });
         assert_eq!(error.url, "https://example.org/a.git");
     }

@@ -16,13 +16,13 @@
 mod context;
 pub mod download;
 mod empty;
+mod entry_lock;
 mod error;
 mod fact;
-mod lock;
 mod mark;
+mod move_in;
 mod part_store;
 pub mod pinned_tool;
-mod publish;
 pub mod remote;
 mod root;
 mod session;
@@ -35,10 +35,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use vocab::Digest;
 
 pub use context::Context;
+pub use entry_lock::{LockOutcome, StoreLock};
 pub use error::StoreError;
-pub use lock::{LockOutcome, StoreLock};
+pub use move_in::{Published, bury};
 pub use part_store::PartStore;
-pub use publish::{Published, bury};
 pub use root::{choose_root, default_root};
 pub use session::{StagedDir, StagedFile};
 pub use used::{EntryKind, Removal, SPARED};

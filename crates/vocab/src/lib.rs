@@ -38,8 +38,8 @@ pub use fault::{Exit, Fault};
 pub use file_name::{FileName, FileNameError};
 pub use in_parallel::{first_then_parallel, in_parallel};
 pub use manifest::{
-    Artifact, BaseRecord, BuildWarning, CopiedFile, Distribution, EmulatedImports, FileClash, MANIFEST_FORMAT,
-    Manifest, NativeFiles, NativeSummary, NativeWarning, Origin, Outcome, Part, RuleRecord, Tools,
+    Artifact, BaseRecord, BuildWarning, CopiedFile, Distribution, EmulatedImports, FileClash, INNER_MANIFEST,
+    MANIFEST_FORMAT, Manifest, NativeFiles, NativeSummary, NativeWarning, Origin, Outcome, Part, RuleRecord, Tools,
 };
 pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};
 pub use store_address::{BucketAddress, StoreAddress, StoreAddressError, StoreAddressErrorKind};

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ArtifactFormat, Digest, DistributionName, PlatformKey, PythonVersion, TreePath, VersionString};
 
+/// The name of the manifest at the top of every prefix.
+pub const INNER_MANIFEST: &str = "pydist.json";
+
 /// The number in `format`. Formats 1, whose parts had no `identity`, 2, which knew no `needs-native-runner` and whose
 /// distributions had no `native`, and 3, which had no `warnings`, can be read as well; any other is refused.
 pub const MANIFEST_FORMAT: u32 = 4;

@@ -15,9 +15,9 @@ mod failure;
 #[cfg(test)]
 mod http2_tests;
 mod pace;
-mod place;
 mod proxies;
 mod retry;
+mod shown_url;
 mod upload;
 
 pub use answer::{Answer, Body};
@@ -26,6 +26,6 @@ pub use credentials::{Credentials, Secret};
 pub use failure::{Failure, FailureKind};
 pub use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 pub use pace::{Deadline, Meter, OverLimit, Pace};
-pub use place::without_secrets;
 pub use proxies::Proxies;
 pub use retry::{Chance, Retries, Setback, may_pass};
+pub use shown_url::without_secrets;

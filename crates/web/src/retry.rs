@@ -72,9 +72,10 @@ impl Retries {
     }
 }
 
-/// Whether a server that answers with this status may answer otherwise the next time.
+/// Whether a server that answers with this status may answer otherwise the next time. What it does not implement (501),
+/// it will not.
 pub fn may_pass(status: u16) -> bool {
-    matches!(status, 408 | 425 | 429 | 500..)
+    matches!(status, 408 | 425 | 429 | 500 | 502..)
 }
 
 /// How long the server wishes to be left alone: seconds, or a date (RFC 9110, 10.2.3), which is measured against this

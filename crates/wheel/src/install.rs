@@ -14,9 +14,9 @@ use super::former::Former;
 use super::guard::{Guard, Judgement};
 use super::install_error::{InstallError, InstallErrorKind};
 use super::launcher::ScriptTarget;
-use super::layout::{self, Content, Plan, PlannedFile};
 use super::link::{self, LinkMethod};
-use super::record::{self, Row};
+use super::placement::{self, Content, Plan, PlannedFile};
+use super::record_format::{self, Row};
 use super::{Remark, UnpackedWheel, former, thread_pool};
 use crate::Target;
 use crate::windows_launcher::WindowsLaunchers;
@@ -191,7 +191,7 @@ impl Installation<'_> {
                     return Err(self.failed(index, InstallErrorKind::OtherPlatform { platform }));
                 }
                 let target = ScriptTarget { layout, launchers };
-                layout::files_of(wheel, target, request).map_err(|kind| self.failed(index, kind))
+                placement::files_of(wheel, target, request).map_err(|kind| self.failed(index, kind))
             })
             .collect();
         planned.into_iter().collect()
@@ -376,9 +376,9 @@ impl Installation<'_> {
     ) -> Result<Installed, InstallErrorKind> {
         let contents = &self.wheels[index].wheel.contents;
         let site = self.destination.layout.site_packages();
-        let dist_info = layout::dist_info(self.wheels[index].wheel, self.destination.layout)?;
+        let dist_info = placement::dist_info(self.wheels[index].wheel, self.destination.layout)?;
         let record = dist_info.join(&"RECORD".parse().expect("a literal path inside the tree"));
-        let mut rows = vec![Row { path: record::relative_to(&record, &site), content: None }];
+        let mut rows = vec![Row { path: record_format::relative_to(&record, &site), content: None }];
         let mut installed = Vec::with_capacity(files.len() + 1);
         let mut scripts = Vec::new();
         for (path, file) in files {
@@ -386,7 +386,10 @@ impl Installation<'_> {
                 continue;
             }
             if !file.stand_in {
-                rows.push(Row { path: record::relative_to(&path, &site), content: Some((file.sha256, file.size)) });
+                rows.push(Row {
+                    path: record_format::relative_to(&path, &site),
+                    content: Some((file.sha256, file.size)),
+                });
             }
             if file.script {
                 scripts.push(path.clone());
@@ -398,7 +401,7 @@ impl Installation<'_> {
             };
             installed.push(InstalledFile { path, sha256, size, executable, source });
         }
-        let text = record::write(rows);
+        let text = record_format::write(rows);
         let target = record.below(self.destination.prefix);
         create(&target, &text, false).map_err(|error| io_error("write", &target, error))?;
         let (sha256, size) = (Digest::of(&text), text.len() as u64);

@@ -4,7 +4,7 @@
 use vocab::{TreeLayout, TreePath};
 
 use super::install_error::InstallErrorKind;
-use super::{EntryPoint, record, script};
+use super::{EntryPoint, record_format, script};
 use crate::windows_launcher::WindowsLaunchers;
 
 /// A file in the scripts folder. All of them are executable.
@@ -56,7 +56,7 @@ impl ScriptTarget<'_> {
     /// `python3.12` as seen from the folder of the script, `../python3.12` for one that lies a folder deeper.
     fn interpreter_from(self, path: &TreePath) -> String {
         let folder = self.layout.scripts().join(&path.parent().unwrap_or_default());
-        record::relative_to(&self.layout.interpreter(), &folder)
+        record_format::relative_to(&self.layout.interpreter(), &folder)
     }
 
     /// `tool.exe` for `tool` and `tool.py`, as pip and uv call it.

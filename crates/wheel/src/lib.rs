@@ -7,7 +7,6 @@
 //! Which wheels these are is the resolver's matter, and making wheels the source build's. Byte code is not compiled.
 
 mod clash;
-mod doubts;
 mod entry_points;
 mod file_name;
 mod former;
@@ -15,10 +14,11 @@ mod guard;
 mod install;
 mod install_error;
 mod launcher;
-mod layout;
 mod link;
 mod metadata;
-mod record;
+mod placement;
+mod record_check;
+mod record_format;
 mod remark;
 mod script;
 mod tags;

@@ -7,7 +7,7 @@ use vocab::TreePath;
 use zip::ZipArchive;
 
 use super::entry_points::{self, EntryPoints};
-use super::record::{self, Listed};
+use super::record_format::{self, Listed};
 use super::unpack_error::UnpackErrorKind;
 use super::zip_table::{Member, SharedFile};
 use super::{WheelFileName, WheelMetadata, metadata};
@@ -104,6 +104,6 @@ impl Texts<'_> {
     }
 
     pub(super) fn record(&self) -> Result<HashMap<TreePath, Listed>, UnpackErrorKind> {
-        record::parse(&self.needed("RECORD")?).map_err(|reason| UnpackErrorKind::Record { reason })
+        record_format::parse(&self.needed("RECORD")?).map_err(|reason| UnpackErrorKind::Record { reason })
     }
 }

@@ -11,9 +11,9 @@ use vocab::{Digest, TreePath};
 use zip::ZipArchive;
 use zip::read::ZipReadOptions;
 
-use super::doubts::Doubts;
 use super::entry_points::EntryPoints;
-use super::record::{Algorithm, ListedDigest};
+use super::record_check::Doubts;
+use super::record_format::{Algorithm, ListedDigest};
 use super::texts::{self, Texts};
 use super::unpack_error::{UnpackError, UnpackErrorKind};
 use super::unpacked::{self, Contents, Entry, UnpackedWheel};

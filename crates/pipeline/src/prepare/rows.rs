@@ -34,10 +34,11 @@ pub struct State {
 
 impl State {
     pub fn of(request: Request, lock: Option<&Lock>, repository: &Repository) -> Result<Self, ResolveError> {
-        let paths = resolve::path_digests(&request, repository.root());
-        let paths = paths.map_err(|kind| ResolveError::new(&request, kind))?;
         let rows = lock.and_then(|lock| lock.platforms.get(&request.target.platform)).cloned();
-        let fresh = rows.as_ref().is_some_and(|rows| rows.inputs == request.inputs(&paths));
+        let fresh = match &rows {
+            Some(rows) => resolve::is_fresh(rows, &request, repository.root())?,
+            None => false,
+        };
         Ok(Self { request, rows, fresh })
     }
 

@@ -14,8 +14,8 @@ use vocab::{DistributionName, Exit, Fault, PlatformKey, PythonVersion};
 
 use crate::assemble::Assembled;
 use crate::consistency::{self, Member, Unmet};
-use crate::finish::Findings;
 use crate::gather::Gathered;
+use crate::parts::Findings;
 use crate::prepare::Prepared;
 use import_check::ImportReport;
 use import_check::emulator::Emulator;

@@ -57,8 +57,7 @@ impl BucketStore {
         let DownloadSettings { first_pause, .. } = *self.downloader.settings();
         let check = || watch().map_err(|kind| Setback { kind, chance: None });
         let attempt = || match send(self.downloader.client()) {
-            // What a server does not implement, it will not.
-            Ok(answer) if may_pass(answer.status().as_u16()) && answer.status() != StatusCode::NOT_IMPLEMENTED => {
+            Ok(answer) if may_pass(answer.status().as_u16()) => {
                 let pause = answer.retry_after();
                 let kind = refused(answer);
                 Err(Setback { chance: Some(Chance { reason: kind.to_string(), pause }), kind })

@@ -213,7 +213,5 @@ pub fn fresh_rows<'a>(
     repository: &Repository,
 ) -> Result<Option<&'a PlatformLock>, ResolveError> {
     let Some(rows) = lock.and_then(|lock| lock.platforms.get(&request.target.platform)) else { return Ok(None) };
-    let paths = resolve::path_digests(request, repository.root());
-    let paths = paths.map_err(|kind| ResolveError::new(request, kind))?;
-    Ok((rows.inputs == request.inputs(&paths)).then_some(rows))
+    Ok(resolve::is_fresh(rows, request, repository.root())?.then_some(rows))
 }

@@ -92,7 +92,7 @@ fn kind_of(status: u16, code: &str, message: &str, region: Option<String>, attem
         _ if status == 403 => Kind::NoPermission,
         _ if status == 401 => Kind::Credentials { said: said() },
         _ if status == 301 => Kind::Region { region },
-        _ if status == 429 || (status >= 500 && status != 501) => Kind::Busy { attempts, said: said() },
+        _ if web::may_pass(status) => Kind::Busy { attempts, said: said() },
         _ => Kind::Refused { said: said() },
     }
 }

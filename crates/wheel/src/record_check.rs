@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use vocab::TreePath;
 
-use super::record::{Listed, ListedDigest};
+use super::record_format::{Listed, ListedDigest};
 use super::unpack_error::UnpackErrorKind;
 use super::zip_table::Member;
 use super::{Remark, RemarkKind};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use archive::{Content, Entry, EntryKind, ManifestError, PartSource};
 use rayon::prelude::*;
+use vocab::INNER_MANIFEST;
 use vocab::{
     BaseRecord, Digest, Distribution, DistributionName, Exit, Fault, MANIFEST_FORMAT, Manifest, NativeFiles,
     NativeSummary, Outcome, RuleRecord, Tools, TreePath,
@@ -19,9 +20,6 @@ use crate::prepare::Prepared;
 use interpreter::{BaseTree, FileTable};
 use resolve::UV_VERSION;
 use store::Context;
-
-/// The manifest inside the prefix, at its root.
-pub const INNER_MANIFEST: &str = "pydist.json";
 
 /// What the checks found out about the finished tree.
 #[derive(Clone, Debug, Default)]
