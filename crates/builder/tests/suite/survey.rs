@@ -132,12 +132,18 @@ fn what_is_published_under_the_same_build_key_needs_no_job() {
         };
         pipeline::build_key::predicted_keys(&inputs).unwrap()
     };
-    let entries: Vec<Value> = [PlatformKey::LinuxX64, PlatformKey::MacosxAarch64]
-        .into_iter()
-        .map(|platform| json!({ "runtime": version, "platform": platform, "build_key": keys(platform)[0] }))
-        .collect();
-    let text = json!({ "format": 1, "entries": entries }).to_string();
-    desk.repository.file("published/catalogue.json", text);
+    let mut catalogue: Value =
+        serde_json::from_str(include_str!("../../../../fixtures/catalogue/catalogue-format-1.json")).unwrap();
+    let entry = catalogue["entries"][0].clone();
+    let entries = [PlatformKey::LinuxX64, PlatformKey::MacosxAarch64].map(|platform| {
+        let mut entry = entry.clone();
+        entry["runtime"] = json!(version);
+        entry["platform"] = json!(platform);
+        entry["build_key"] = json!(keys(platform)[0]);
+        entry
+    });
+    catalogue["entries"] = json!(entries);
+    desk.repository.file("published/catalogue.json", catalogue.to_string());
     let platforms = |line: &str| -> Vec<String> {
         let text = desk.run(line);
         let matrix: Value = serde_json::from_str(text.lines().nth(3).unwrap()).unwrap();

@@ -52,6 +52,7 @@ fn crates_depend_only_as_the_architecture_says() {
             "survey",
             &[
                 "archive",
+                "catalogue",
                 "config-merger",
                 "fetch",
                 "interpreter",

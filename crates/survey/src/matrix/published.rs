@@ -5,13 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use vocab::{Digest, Exit, Fault, PlatformKey, VersionString};
+use catalogue::{Catalogue, ReadError};
+use vocab::{Digest, Exit, Fault, VersionString};
 
 use super::Cell;
-
-/// What this asks of a catalogue; it tells much more.
-const CATALOGUE_FORMAT: u64 = 1;
 
 #[derive(Clone, Debug, Default)]
 pub struct Published(BTreeSet<(Cell, Digest)>);
@@ -28,10 +25,8 @@ pub struct PublishedError {
 pub enum PublishedErrorKind {
     #[error("it cannot be read")]
     Read(#[source] io::Error),
-    #[error("it is no catalogue")]
-    Shape(#[source] serde_json::Error),
-    #[error("its format is {actual}, this builder reads {CATALOGUE_FORMAT}")]
-    Format { actual: u64 },
+    #[error(transparent)]
+    Catalogue(ReadError),
 }
 
 impl Fault for PublishedError {
@@ -49,23 +44,6 @@ impl Fault for PublishedError {
     fn hint(&self) -> Option<String> {
         Some("name a catalogue.json, or a folder that holds one or the manifests of artifacts".into())
     }
-}
-
-#[derive(Deserialize)]
-struct Head {
-    format: u64,
-}
-
-#[derive(Deserialize)]
-struct Catalogue {
-    entries: Vec<Row>,
-}
-
-#[derive(Deserialize)]
-struct Row {
-    runtime: VersionString,
-    platform: PlatformKey,
-    build_key: Digest,
 }
 
 impl Published {
@@ -91,11 +69,7 @@ impl Published {
 
 fn catalogue(file: &Path) -> Result<BTreeSet<(Cell, Digest)>, PublishedErrorKind> {
     let text = fs::read(file).map_err(PublishedErrorKind::Read)?;
-    let head: Head = serde_json::from_slice(&text).map_err(PublishedErrorKind::Shape)?;
-    if head.format != CATALOGUE_FORMAT {
-        return Err(PublishedErrorKind::Format { actual: head.format });
-    }
-    let catalogue: Catalogue = serde_json::from_slice(&text).map_err(PublishedErrorKind::Shape)?;
+    let catalogue = Catalogue::read(&text).map_err(PublishedErrorKind::Catalogue)?;
     let rows = catalogue.entries.into_iter();
     Ok(rows.map(|row| (Cell { version: row.runtime, platform: row.platform }, row.build_key)).collect())
 }
@@ -114,7 +88,8 @@ fn manifests(folder: &Path) -> impl Iterator<Item = (Cell, Digest)> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
+    use vocab::PlatformKey;
 
     use super::*;
 
@@ -122,9 +97,16 @@ mod tests {
     fn a_catalogue_is_asked_by_version_platform_and_build_key() {
         let folder = tempfile::tempdir().unwrap();
         let key = Digest::of("key");
-        let entry = json!({ "runtime": "3.12.10", "platform": "linux-x64", "build_key": key, "channel": "stable" });
-        let text = json!({ "format": 1, "entries": [entry], "retracted": [] }).to_string();
-        fs::write(folder.path().join("catalogue.json"), text).unwrap();
+        let mut catalogue: Value =
+            serde_json::from_str(include_str!("../../../../fixtures/catalogue/catalogue-format-1.json")).unwrap();
+        let entries = catalogue["entries"].as_array_mut().unwrap();
+        entries.truncate(1);
+        for (name, value) in
+            [("runtime", json!("3.12.10")), ("platform", json!("linux-x64")), ("build_key", json!(key))]
+        {
+            entries[0][name] = value;
+        }
+        fs::write(folder.path().join("catalogue.json"), catalogue.to_string()).unwrap();
         let published = Published::read(folder.path()).unwrap();
         let cell = |version: &str, platform| Cell { version: version.parse().unwrap(), platform };
         assert!(published.has(&cell("3.12.10", PlatformKey::LinuxX64), &[Digest::of("other"), key]));
@@ -141,9 +123,12 @@ mod tests {
             fs::write(&file, text).unwrap();
             Published::read(&file).unwrap_err().kind.to_string()
         };
-        assert_eq!(said("{"), "it is no catalogue");
-        assert_eq!(said(r#"{ "format": 9, "entries": [] }"#), "its format is 9, this builder reads 1");
-        assert_eq!(said(r#"{ "format": 1 }"#), "it is no catalogue");
+        assert!(said("{").starts_with("the catalogue is malformed: EOF"));
+        assert_eq!(
+            said(r#"{ "format": 9, "entries": [] }"#),
+            "the catalogue has format 9, this program reads format 1"
+        );
+        assert!(said(r#"{ "format": 1 }"#).starts_with("the catalogue is malformed: missing field `entries`"));
         let absent = Published::read(&folder.path().join("absent")).unwrap_err();
         assert_eq!((absent.code(), absent.exit()), ("E_PUBLISHED", Exit::Build));
         // A folder of other things has nothing published in it.
