@@ -102,7 +102,7 @@ impl Meter {
 }
 
 impl Failure {
-    /// Why reading a [`Body`] failed.
+    /// Why reading a [`Body`](crate::Body) failed.
     pub fn of_body(error: &io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<OverLimit>()) {
             Some(over) => Self::from(*over),
