@@ -14,7 +14,7 @@ use testkit::{HttpServer, Mishap};
 use vocab::{ArtifactFormat, Digest, Event, Exit, Fault, Manifest};
 
 use crate::common::{Node, read_tree};
-use crate::runtime::{self, Runtime, manifest_beside};
+use crate::runtime::{Runtime, manifest_beside};
 
 /// An older runtime on disk, a newer one on a server.
 struct Scene {
@@ -522,7 +522,7 @@ fn what_was_kept_and_is_damaged_is_fetched_again() {
 #[cfg(unix)]
 mod prefix {
     use super::*;
-    use runtime::SITE;
+    use crate::runtime::SITE;
 
     fn installed(scene: &Scene) -> PathBuf {
         let prefix = scene.path("prefix");
