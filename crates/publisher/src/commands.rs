@@ -11,9 +11,11 @@ use std::time::SystemTime;
 
 use catalogue::{Catalogue, IndexSettings, Moment, object_keys};
 use cli::Printer;
-use publisher::{Destination, FolderDestination, S3Destination, S3Settings, Selection, Signer};
+use objects::{FolderPlace, Place, PlaceAddress};
+use objects_aws::{AwsBucket, S3Settings};
+use publisher::{Selection, Signer};
 use serde_json::json;
-use vocab::{Exit, Fault, StoreAddress};
+use vocab::{Exit, Fault};
 
 use crate::arguments::{Arguments, Command, SigningArguments, WhichArguments};
 use crate::signing_key::signer;
@@ -119,24 +121,24 @@ pub fn run(
 }
 
 impl Session<'_> {
-    fn destination(&self) -> Result<Box<dyn Destination>, Box<dyn Fault>> {
+    fn destination(&self) -> Result<Box<dyn Place>, Box<dyn Fault>> {
         let variable = (self.environment)(TO);
         let (text, given) = match (self.to, &variable) {
             (Some(text), _) => (text, "--to"),
             (None, Some(text)) => (text.as_str(), TO),
             (None, None) => (DEFAULT_TO, "--to"),
         };
-        Ok(match StoreAddress::parse(text, given)? {
-            StoreAddress::Folder(folder) => Box::new(FolderDestination::new(folder)),
-            StoreAddress::Bucket(address) => {
+        Ok(match PlaceAddress::parse(text, given)? {
+            PlaceAddress::Folder(folder) => Box::new(FolderPlace::new(folder)),
+            PlaceAddress::Bucket(address) => {
                 let certificates = (self.environment)("AWS_CA_BUNDLE").map(PathBuf::from);
-                Box::new(S3Destination::open(&address, S3Settings { certificates, ..S3Settings::default() })?)
+                Box::new(AwsBucket::open(&address, S3Settings { certificates, ..S3Settings::default() })?)
             }
         })
     }
 
     /// For what only makes sense where something was published.
-    fn published(&self) -> Result<Box<dyn Destination>, Box<dyn Fault>> {
+    fn published(&self) -> Result<Box<dyn Place>, Box<dyn Fault>> {
         let from = self.destination()?;
         publisher::expect_published(from.as_ref())?;
         Ok(from)
@@ -157,7 +159,7 @@ impl Session<'_> {
         signer(arguments.key.as_deref(), self.environment, self.interactive)
     }
 
-    fn tell_index(&self, to: &dyn Destination, index: &Catalogue) {
+    fn tell_index(&self, to: &dyn Place, index: &Catalogue) {
         let (offered, retracted) = (index.entries.len(), index.retracted.len());
         if self.json {
             self.printer.json("index", &json!({ "place": to.place(), "entries": offered, "retracted": retracted }));

@@ -11,10 +11,9 @@ use catalogue::site::{SiteSettings, site};
 use catalogue::{Catalogue, Entry, EntryId, IndexSettings, Promotion, ReadError, Restoration, Retraction, object_keys};
 use vocab::Digest;
 
-use crate::destination::{Destination, Expected, Object, Replaced, Turn, Waiting};
-use crate::object_key::ObjectKey;
 use crate::publish::PublishError;
 use crate::signed_index::IndexSigning;
+use objects::{Expected, Object, ObjectKey, Place, Replaced, Turn, Waiting};
 
 /// How often a turn is asked for; some five minutes, with the pauses between. Each that is somebody else's brings nearer
 /// what this publisher waits for.
@@ -32,14 +31,14 @@ pub struct Written {
 }
 
 impl Written {
-    pub fn read(from: &dyn Destination) -> Result<Self> {
+    pub fn read(from: &dyn Place) -> Result<Self> {
         let mut written = Self::default();
         written.refresh(from)?;
         Ok(written)
     }
 
     /// Entries never change, so that only new ones are read. What is said about them does.
-    fn refresh(&mut self, from: &dyn Destination) -> Result<()> {
+    fn refresh(&mut self, from: &dyn Place) -> Result<()> {
         bring(from, object_keys::ENTRIES, &mut self.entries, Entry::read)?;
         self.retractions.clear();
         bring(from, object_keys::RETRACTIONS, &mut self.retractions, Retraction::read)?;
@@ -79,7 +78,7 @@ impl Written {
 }
 
 fn bring<T>(
-    from: &dyn Destination,
+    from: &dyn Place,
     folder: &str,
     known: &mut BTreeMap<ObjectKey, T>,
     read: impl Fn(&[u8]) -> std::result::Result<T, ReadError>,
@@ -101,13 +100,13 @@ fn bring<T>(
 }
 
 /// The usual ones where there are none.
-pub fn read_settings(from: &dyn Destination) -> Result<IndexSettings> {
+pub fn read_settings(from: &dyn Place) -> Result<IndexSettings> {
     let Some(object) = from.get(&object_keys::SETTINGS.parse()?)? else { return Ok(IndexSettings::default()) };
     let place = || from.place().to_owned();
     IndexSettings::read(&object.bytes).map_err(|source| PublishError::Settings { place: place(), source })
 }
 
-pub fn write_settings(settings: &IndexSettings, to: &dyn Destination) -> Result<()> {
+pub fn write_settings(settings: &IndexSettings, to: &dyn Place) -> Result<()> {
     to.replace(&object_keys::SETTINGS.parse()?, settings.to_text().as_bytes(), &Expected::Anything)?;
     Ok(())
 }
@@ -121,17 +120,17 @@ const PAGES_OF_A_BEAT: usize = 8;
 
 /// Brings the index up to date: the catalogue, then what is derived from it for uv and for people. Gives the
 /// catalogue. With `anew` the catalogue is signed again and the site written even where they seem to be up to date.
-pub fn reindex(to: &dyn Destination, signing: &IndexSigning<'_>, anew: bool) -> Result<Catalogue> {
+pub fn reindex(to: &dyn Place, signing: &IndexSigning<'_>, anew: bool) -> Result<Catalogue> {
     index_with(to, signing, &[], anew)
 }
 
 /// The same, unless somebody else has brought these artifacts into the index meanwhile: publishers that wait for their
 /// turn all have what they wait for as soon as one that came after them has had its own.
-pub fn index_artifacts(to: &dyn Destination, signing: &IndexSigning<'_>, artifacts: &[Digest]) -> Result<Catalogue> {
+pub fn index_artifacts(to: &dyn Place, signing: &IndexSigning<'_>, artifacts: &[Digest]) -> Result<Catalogue> {
     index_with(to, signing, artifacts, false)
 }
 
-fn index_with(to: &dyn Destination, signing: &IndexSigning<'_>, enough: &[Digest], anew: bool) -> Result<Catalogue> {
+fn index_with(to: &dyn Place, signing: &IndexSigning<'_>, enough: &[Digest], anew: bool) -> Result<Catalogue> {
     let mut written = Written::default();
     let mut waiting = Waiting::default();
     for pass in 0..PASSES {
@@ -154,7 +153,7 @@ fn index_with(to: &dyn Destination, signing: &IndexSigning<'_>, enough: &[Digest
 
 /// The catalogue, if it and all that is derived from it have these artifacts. Later ones have them, too: who replaces a
 /// catalogue has listed the entries after it was written.
-fn holds(to: &dyn Destination, signing: &IndexSigning<'_>, artifacts: &[Digest]) -> Result<Option<Catalogue>> {
+fn holds(to: &dyn Place, signing: &IndexSigning<'_>, artifacts: &[Digest]) -> Result<Option<Catalogue>> {
     if artifacts.is_empty() {
         return Ok(None);
     }
@@ -183,7 +182,7 @@ fn holds(to: &dyn Destination, signing: &IndexSigning<'_>, artifacts: &[Digest])
 
 /// `None` when somebody else was quicker, who may not have known all that is known here.
 fn index_once(
-    to: &dyn Destination,
+    to: &dyn Place,
     written: &mut Written,
     signing: &IndexSigning<'_>,
     turn: &mut dyn Turn,
@@ -224,7 +223,7 @@ fn index_once(
 }
 
 /// False when somebody else was quicker.
-fn put(to: &dyn Destination, key: &ObjectKey, bytes: &[u8], before: Option<Object>) -> Result<bool> {
+fn put(to: &dyn Place, key: &ObjectKey, bytes: &[u8], before: Option<Object>) -> Result<bool> {
     if before.as_ref().is_some_and(|object| object.bytes == bytes) {
         return Ok(true);
     }
@@ -233,7 +232,7 @@ fn put(to: &dyn Destination, key: &ObjectKey, bytes: &[u8], before: Option<Objec
 
 /// False when the turn was lost meanwhile.
 fn write_site(
-    to: &dyn Destination,
+    to: &dyn Place,
     written: &Written,
     catalogue: &Catalogue,
     settings: &IndexSettings,

@@ -1,14 +1,10 @@
 //! Artifacts → a destination, and a catalogue of everything there.
 //!
-//! A [`Destination`] keeps objects: a folder, or a bucket behind the S3 protocol. [`publish`] brings artifacts with all
+//! A destination is an [`objects::Place`]: a folder, or a bucket behind the S3 protocol. [`publish`] brings artifacts with all
 //! that belongs to them and one immutable entry for each; [`reindex`] derives the catalogue from the entries, whoever
 //! wrote them. Objects go up before entries, entries before the index: nothing that is pointed at is ever absent.
 //!
 //! What an entry and the catalogue are belongs to the crate `catalogue`; nothing here prints or asks for the time.
-
-// Where to.
-mod destination;
-mod object_key;
 
 // What goes along with an artifact.
 mod envelope;
@@ -24,14 +20,8 @@ mod signed_index;
 mod upkeep;
 mod withdrawal;
 
-pub use destination::{
-    Access, Destination, DestinationError, DestinationErrorKind, Expected, FolderDestination, Former, Head, Leftover,
-    Limits, Listed, Object, Placed, Replaced, S3Destination, S3Settings, Shared, Step, StepSource, Tag, TransferPlan,
-    Turn, Upload, Uploaded, Waiting, Work,
-};
 pub use envelope::{PAYLOAD_TYPE, opened, sealed};
 pub use index::{Written, index_artifacts, read_settings, reindex, write_settings};
-pub use object_key::{ObjectKey, ObjectKeyError};
 pub use provenance::{Builder, PREDICATE_TYPE, STATEMENT_TYPE, provenance};
 pub use publish::{Candidate, Existing, Options, Outcome, PublishError, judge, publish, standing};
 pub use refusal::{CommittedLock, Concern, Refusal, lock_rows, refusals};

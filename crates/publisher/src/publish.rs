@@ -8,13 +8,12 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use catalogue::{Catalogue, Channel, Entry, EntryId, Moment, Published, object_keys};
 use vocab::{Digest, Event, Exit, Fault, Manifest};
 
-use crate::destination::{Destination, DestinationError, Expected, Former, Placed, Shared, Upload, Uploaded, Work};
 use crate::envelope;
-use crate::object_key::ObjectKey;
 use crate::provenance::{self, Builder};
 use crate::refusal::{CommittedLock, Concern, Refusal, refusals};
 use crate::sbom::sbom;
 use crate::signature::{SignatureError, Signer, verify_bytes};
+use objects::{Expected, Former, ObjectKey, Place, PlaceError, Placed, Shared, Upload, Uploaded, Work};
 
 /// How to publish.
 #[derive(Debug)]
@@ -84,11 +83,11 @@ pub enum PublishError {
     #[error("cannot use `{key}` at `{place}`")]
     Stored { key: String, place: String, source: catalogue::ReadError },
     #[error(transparent)]
-    Destination(#[from] DestinationError),
+    Destination(#[from] PlaceError),
     #[error(transparent)]
     Signature(#[from] SignatureError),
     #[error(transparent)]
-    Key(#[from] crate::object_key::ObjectKeyError),
+    Key(#[from] objects::ObjectKeyError),
     #[error("the index at `{place}` changes faster than it can be written; {passes} passes were made")]
     IndexBusy { place: String, passes: u32 },
     #[error("the catalogue at `{place}` is signed, and no key was given")]
@@ -259,12 +258,7 @@ pub fn judge(candidates: &[Candidate]) -> Result<()> {
 }
 
 /// Brings everything but the index up to date: objects, then the entries that point at them.
-pub fn publish(
-    to: &dyn Destination,
-    candidates: &[Candidate],
-    options: &Options,
-    work: &Work<'_>,
-) -> Result<Vec<Outcome>> {
+pub fn publish(to: &dyn Place, candidates: &[Candidate], options: &Options, work: &Work<'_>) -> Result<Vec<Outcome>> {
     judge(candidates)?;
     let standing = standing(to, candidates)?;
     if options.existing == Existing::Fail {
@@ -285,7 +279,7 @@ pub fn publish(
 }
 
 /// The entries that are there already, in the order of the candidates.
-pub fn standing(to: &dyn Destination, candidates: &[Candidate]) -> Result<Vec<Option<Entry>>> {
+pub fn standing(to: &dyn Place, candidates: &[Candidate]) -> Result<Vec<Option<Entry>>> {
     let entry_of = |candidate: &Candidate| {
         let Some(id) = candidate.id() else { return Ok(None) };
         let key: ObjectKey = object_keys::entry(&id).parse()?;
@@ -297,7 +291,7 @@ pub fn standing(to: &dyn Destination, candidates: &[Candidate]) -> Result<Vec<Op
     candidates.iter().map(entry_of).collect()
 }
 
-fn kept(to: &dyn Destination, candidate: &Candidate, entry: &Entry, work: &Work<'_>) -> Result<Outcome> {
+fn kept(to: &dyn Place, candidate: &Candidate, entry: &Entry, work: &Work<'_>) -> Result<Outcome> {
     let ours = candidate.manifest.artifact.as_ref().map(|artifact| artifact.sha256);
     let id = entry.id();
     let text = if ours == Some(entry.artifact.sha256) {
@@ -317,14 +311,14 @@ fn kept(to: &dyn Destination, candidate: &Candidate, entry: &Entry, work: &Work<
 }
 
 /// For finding a former artifact. That there is none that can be read is no fault.
-fn current_index(to: &dyn Destination) -> Option<Catalogue> {
+fn current_index(to: &dyn Place) -> Option<Catalogue> {
     let key: ObjectKey = object_keys::CATALOGUE.parse().ok()?;
     let object = to.get(&key).ok().flatten()?;
     Catalogue::read(&object.bytes).ok()
 }
 
 fn bring(
-    to: &dyn Destination,
+    to: &dyn Place,
     candidate: &Candidate,
     index: Option<&Catalogue>,
     options: &Options,
@@ -373,7 +367,7 @@ fn bring(
 /// The artifact itself. While it is on its way its digest and those of its parts are compared with the manifest, and
 /// its signature is made; it becomes visible when they are right.
 fn upload(
-    to: &dyn Destination,
+    to: &dyn Place,
     candidate: &Candidate,
     key: &ObjectKey,
     index: Option<&Catalogue>,
@@ -429,7 +423,7 @@ fn comment(file: &str, sha256: &Digest) -> String {
 
 /// The newest published artifact that may share parts with this one: of the same runtime if there is one. Sharing is
 /// for speed alone, so that whatever goes wrong here is no fault.
-fn former(to: &dyn Destination, manifest: &Manifest, index: Option<&Catalogue>) -> Option<Former> {
+fn former(to: &dyn Place, manifest: &Manifest, index: Option<&Catalogue>) -> Option<Former> {
     let artifact = manifest.artifact.as_ref()?;
     let fits = |row: &&catalogue::Listed| {
         row.platform == manifest.platform
@@ -496,7 +490,7 @@ fn signatures(
 
 /// The small objects beside an artifact.
 struct Beside<'a> {
-    to: &'a dyn Destination,
+    to: &'a dyn Place,
     artifact: &'a ObjectKey,
     force: bool,
 }

@@ -5,9 +5,9 @@
 
 use catalogue::{Catalogue, Edition, IndexSettings, Moment, SignedCatalogue, VALID_DAYS, object_keys};
 
-use crate::destination::{Destination, Object};
 use crate::publish::PublishError;
 use crate::signature::{SignatureError, Signer, verify_bytes};
+use objects::{Object, Place};
 
 /// Longest and shortest time that settings may ask for, in days.
 const DAYS: std::ops::RangeInclusive<u32> = 1..=3650;
@@ -23,7 +23,7 @@ pub struct IndexSigning<'a> {
 
 impl IndexSigning<'_> {
     /// An error when the index may not be changed with this key, or without one. To be asked before anything is uploaded.
-    pub fn check(&self, to: &dyn Destination) -> Result<(), PublishError> {
+    pub fn check(&self, to: &dyn Place) -> Result<(), PublishError> {
         let object = to.get(&object_keys::SIGNED_CATALOGUE.parse()?)?;
         self.standing(to.place(), object.as_ref()).map(|_| ())
     }

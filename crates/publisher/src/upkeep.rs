@@ -7,14 +7,13 @@ use std::time::SystemTime;
 use catalogue::{Catalogue, Channel, Entry, EntryId, Moment, Promotion, PublishedArtifact, StoredObject, object_keys};
 use vocab::{ArtifactFormat, Digest, DigestWriter, PlatformKey, VersionString};
 
-use crate::destination::{Destination, Expected, Leftover, Listed};
 use crate::envelope::{opened, unsealed};
 use crate::index::Written;
-use crate::object_key::ObjectKey;
 use crate::provenance::is_about;
 use crate::publish::PublishError;
 use crate::signature::{Claim, SignatureError, verify_bytes};
 use crate::signed_index::{claimed_key, opened as opened_edition};
+use objects::{Expected, Leftover, Listed, ObjectKey, Place, UNWATCHED};
 
 type Result<T> = std::result::Result<T, PublishError>;
 
@@ -39,7 +38,7 @@ impl Selection {
     }
 
     /// At least one, or it is an error.
-    pub fn of<'a>(&self, written: &'a Written, from: &dyn Destination) -> Result<Vec<&'a Entry>> {
+    pub fn of<'a>(&self, written: &'a Written, from: &dyn Place) -> Result<Vec<&'a Entry>> {
         let found: Vec<&Entry> =
             written.entries().filter(|entry| self.fits(&entry.id(), &entry.artifact.sha256)).collect();
         if found.is_empty() && self.wanted.is_some() {
@@ -51,14 +50,14 @@ impl Selection {
 }
 
 /// An error where there is neither a catalogue nor an entry: a wrong address must not look like an empty place.
-pub fn expect_published(from: &dyn Destination) -> Result<()> {
+pub fn expect_published(from: &dyn Place) -> Result<()> {
     if from.head(&object_keys::CATALOGUE.parse()?)?.is_some() || !from.list(object_keys::ENTRIES)?.is_empty() {
         return Ok(());
     }
     Err(PublishError::NothingPublished { place: from.place().to_owned() })
 }
 
-pub fn promote(to: &dyn Destination, id: &EntryId, at: Moment, channel: Channel) -> Result<()> {
+pub fn promote(to: &dyn Place, id: &EntryId, at: Moment, channel: Channel) -> Result<()> {
     let key: ObjectKey = object_keys::promotion(id).parse()?;
     to.replace(&key, Promotion::new(id.clone(), at, channel).to_text().as_bytes(), &Expected::Anything)?;
     Ok(())
@@ -102,7 +101,7 @@ impl Held {
 /// Reads every object that the entries point at and compares digests and signatures, then the index with the entries.
 /// `public_key` has to be the signer of each; when absent, the key that an entry names is taken.
 pub fn verify(
-    from: &dyn Destination,
+    from: &dyn Place,
     selection: &Selection,
     public_key: Option<&str>,
     now: Moment,
@@ -128,13 +127,7 @@ pub fn verify(
 
 impl Verified {
     /// The signed catalogue. Only with a key it has to be there.
-    fn edition(
-        &mut self,
-        from: &dyn Destination,
-        catalogue: &Catalogue,
-        given: Option<&str>,
-        now: Moment,
-    ) -> Result<()> {
+    fn edition(&mut self, from: &dyn Place, catalogue: &Catalogue, given: Option<&str>, now: Moment) -> Result<()> {
         let key = object_keys::SIGNED_CATALOGUE;
         let Some(object) = from.get(&key.parse()?)? else {
             if given.is_some() && self.entries > 0 {
@@ -163,7 +156,7 @@ impl Verified {
     }
 
     /// `given` has to have signed, where it is given; else whoever the entry says, if anybody.
-    fn entry(&mut self, from: &dyn Destination, entry: &Entry, given: Option<&str>) -> Result<()> {
+    fn entry(&mut self, from: &dyn Place, entry: &Entry, given: Option<&str>) -> Result<()> {
         let key = given.or_else(|| entry.signatures.as_ref().map(|it| it.public_key.as_str()));
         self.artifact(from, entry, key)?;
         self.manifest(from, entry, key)?;
@@ -180,7 +173,7 @@ impl Verified {
     }
 
     /// Read once, for its digest and its signature.
-    fn artifact(&mut self, from: &dyn Destination, entry: &Entry, key: Option<&str>) -> Result<()> {
+    fn artifact(&mut self, from: &dyn Place, entry: &Entry, key: Option<&str>) -> Result<()> {
         let PublishedArtifact { file, key: place, size, sha256, .. } = &entry.artifact;
         let object = StoredObject { key: place.clone(), size: *size, sha256: *sha256 };
         let (Some(signatures), Some(key)) = (&entry.signatures, key) else {
@@ -203,7 +196,7 @@ impl Verified {
         Ok(())
     }
 
-    fn manifest(&mut self, from: &dyn Destination, entry: &Entry, key: Option<&str>) -> Result<()> {
+    fn manifest(&mut self, from: &dyn Place, entry: &Entry, key: Option<&str>) -> Result<()> {
         let artifact = &entry.artifact;
         let mut manifest = Vec::new();
         self.look_at(from, &entry.manifest, &mut manifest)?;
@@ -225,7 +218,7 @@ impl Verified {
     /// no key is insisted on.
     fn statement(
         &mut self,
-        from: &dyn Destination,
+        from: &dyn Place,
         entry: &Entry,
         object: &StoredObject,
         key: Option<&str>,
@@ -273,10 +266,10 @@ impl Verified {
     }
 
     /// False when it is not there.
-    fn look_at(&mut self, from: &dyn Destination, object: &StoredObject, to: &mut dyn Write) -> Result<bool> {
+    fn look_at(&mut self, from: &dyn Place, object: &StoredObject, to: &mut dyn Write) -> Result<bool> {
         let key: ObjectKey = object.key.as_str().parse()?;
         let mut writer = DigestWriter::new(to);
-        let Some(read) = from.read(&key, None, &mut writer)? else {
+        let Some(read) = from.read(&key, None, &mut writer, UNWATCHED)? else {
             self.find(key.as_str(), "it is not there".to_owned());
             return Ok(false);
         };
@@ -299,7 +292,7 @@ pub struct Garbage {
 }
 
 /// Only what nobody touched since `before`: a publisher that is at work has objects that no entry points at yet.
-pub fn collect_garbage(from: &dyn Destination, before: SystemTime, dry_run: bool) -> Result<Garbage> {
+pub fn collect_garbage(from: &dyn Place, before: SystemTime, dry_run: bool) -> Result<Garbage> {
     let objects = from.list(object_keys::ARTIFACTS)?;
     // After the objects, so that an entry of a listed object is seen.
     let written = Written::read(from)?;

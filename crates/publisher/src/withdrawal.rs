@@ -5,9 +5,8 @@
 
 use catalogue::{EntryId, Moment, ReadError, Restoration, Retraction, object_keys};
 
-use crate::destination::{Destination, Expected, Object, Replaced};
-use crate::object_key::ObjectKey;
 use crate::publish::PublishError;
+use objects::{Expected, Object, ObjectKey, Place, Replaced};
 
 /// Nobody retracts and restores one entry as often while others do.
 const ATTEMPTS: u32 = 20;
@@ -15,7 +14,7 @@ const ATTEMPTS: u32 = 20;
 type Result<T> = std::result::Result<T, PublishError>;
 
 /// Takes an entry out of the index. What it points at stays. False when it is retracted already.
-pub fn retract(to: &dyn Destination, id: &EntryId, at: Moment, reason: &str) -> Result<bool> {
+pub fn retract(to: &dyn Place, id: &EntryId, at: Moment, reason: &str) -> Result<bool> {
     let reason = reason.trim();
     if !reason.chars().any(char::is_alphanumeric) {
         return Err(PublishError::NoReason { reason: reason.to_owned() });
@@ -36,7 +35,7 @@ pub fn retract(to: &dyn Destination, id: &EntryId, at: Moment, reason: &str) -> 
 }
 
 /// Puts an entry back into the index. False when it is not retracted.
-pub fn restore(to: &dyn Destination, id: &EntryId, at: Moment) -> Result<bool> {
+pub fn restore(to: &dyn Place, id: &EntryId, at: Moment) -> Result<bool> {
     for _ in 0..ATTEMPTS {
         let now = Notices::read(to, id)?;
         let Some((retraction, _)) = now.retraction.as_ref().filter(|_| now.is_retracted()) else { return Ok(false) };
@@ -66,7 +65,7 @@ struct Notices {
 }
 
 impl Notices {
-    fn read(from: &dyn Destination, id: &EntryId) -> Result<Self> {
+    fn read(from: &dyn Place, id: &EntryId) -> Result<Self> {
         let retraction_key: ObjectKey = object_keys::retraction(id).parse()?;
         let restoration_key: ObjectKey = object_keys::restoration(id).parse()?;
         let retraction = stored(from, &retraction_key, Retraction::read)?;
@@ -84,7 +83,7 @@ impl Notices {
     }
 
     /// False when somebody else was quicker.
-    fn replace(&self, to: &dyn Destination, kind: Kind, text: &str) -> Result<bool> {
+    fn replace(&self, to: &dyn Place, kind: Kind, text: &str) -> Result<bool> {
         let (key, object) = match kind {
             Kind::Retraction => (&self.retraction_key, self.retraction.as_ref().map(|(_, object)| object)),
             Kind::Restoration => (&self.restoration_key, self.restoration.as_ref().map(|(_, object)| object)),
@@ -95,7 +94,7 @@ impl Notices {
 }
 
 fn stored<T>(
-    from: &dyn Destination,
+    from: &dyn Place,
     key: &ObjectKey,
     read: fn(&[u8]) -> std::result::Result<T, ReadError>,
 ) -> Result<Option<(T, Object)>> {

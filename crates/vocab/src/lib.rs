@@ -22,7 +22,6 @@ pub mod foreign_text;
 mod in_parallel;
 mod manifest;
 mod platform_key;
-mod store_address;
 mod system_version;
 mod tree_layout;
 mod tree_path;
@@ -42,7 +41,6 @@ pub use manifest::{
     MANIFEST_FORMAT, Manifest, NativeFiles, NativeSummary, NativeWarning, Origin, Outcome, Part, RuleRecord, Tools,
 };
 pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};
-pub use store_address::{BucketAddress, StoreAddress, StoreAddressError, StoreAddressErrorKind};
 pub use system_version::{SystemVersion, SystemVersionError};
 pub use tree_layout::{ModuleFolder, TreeLayout};
 pub use tree_path::{TreePath, TreePathError};

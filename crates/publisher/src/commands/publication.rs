@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cli::Table;
-use publisher::{
-    Builder, Candidate, CommittedLock, Concern, Destination, Existing, IndexSigning, Options, Outcome, Placed, Work,
-};
+use objects::{Place, PlaceErrorKind, Placed, Work};
+use publisher::{Builder, Candidate, CommittedLock, Concern, Existing, IndexSigning, Options, Outcome};
 use serde_json::json;
 use vocab::{Event, Exit, Manifest};
 
@@ -52,7 +51,11 @@ impl Session<'_> {
         };
         let next = AtomicU64::new(0);
         let tell = |event: Event| self.printer.tell(event);
-        let work = Work { tell: &tell, cancelled: self.cancelled, next: &next };
+        let watch = || match self.cancelled.load(Ordering::Relaxed) {
+            true => Err(PlaceErrorKind::Cancelled),
+            false => Ok(()),
+        };
+        let work = Work { tell: &tell, watch: &watch, next: &next };
         let outcomes = publisher::publish(to.as_ref(), &candidates, &options, &work)?;
         let signing = IndexSigning { signer: options.signer.as_ref(), now: created, change_key: false };
         let index = match existing {
@@ -69,7 +72,7 @@ impl Session<'_> {
     }
 
     /// Everything that publishing looks at, the digests included, and nothing that it writes.
-    fn dry_run(&self, to: &dyn Destination, candidates: &[Candidate]) -> Outcomes {
+    fn dry_run(&self, to: &dyn Place, candidates: &[Candidate]) -> Outcomes {
         let standing = publisher::standing(to, candidates)?;
         let mut table = Table::new(["artifact", "size", "what would happen"]).right(1);
         for (candidate, standing) in candidates.iter().zip(&standing) {

@@ -2,7 +2,8 @@
 
 use catalogue::Catalogue;
 use cli::Table;
-use publisher::{Destination, Held, Selection, Written};
+use objects::Place;
+use publisher::{Held, Selection, Written};
 use serde_json::json;
 use vocab::{Event, Exit, Fault, PlatformKey};
 
@@ -93,7 +94,7 @@ impl Session<'_> {
     }
 }
 
-fn index_of(from: &dyn Destination) -> Result<Catalogue, Box<dyn Fault>> {
+fn index_of(from: &dyn Place) -> Result<Catalogue, Box<dyn Fault>> {
     // Without an index there may be entries, of a publisher that was interrupted.
     Ok(Written::read(from)?.catalogue())
 }

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use catalogue::{Channel, EntryId, IndexSettings};
 use cli::Table;
-use publisher::{Destination, IndexSigning, PublishError, Written};
+use objects::Place;
+use publisher::{IndexSigning, PublishError, Written};
 use serde_json::json;
 use vocab::Exit;
 
@@ -61,7 +62,7 @@ impl Session<'_> {
         &self,
         which: &WhichArguments,
         signing: &SigningArguments,
-        act: impl Fn(&dyn Destination, &EntryId) -> Result<String, PublishError>,
+        act: impl Fn(&dyn Place, &EntryId) -> Result<String, PublishError>,
     ) -> Outcomes {
         let to = self.published()?;
         let signer = self.signer(signing)?;

@@ -16,7 +16,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use publisher::{Builder, Limits, S3Settings, new_key_pair, provenance, sbom};
+use objects_aws::{Limits, S3Settings};
+use publisher::{Builder, new_key_pair, provenance, sbom};
 use support::artifacts::Sketch;
 use support::conformance::{Skills, conforms};
 use support::{bucket, settings};
@@ -105,7 +106,7 @@ fn the_program_publishes_to_an_independent_server_and_goes_on_where_it_was_kille
     for _ in 0..400 {
         thread::sleep(Duration::from_millis(20));
         let later = std::time::SystemTime::now() + Duration::from_secs(3600);
-        let begun = publisher::Destination::leftovers(&to, later, true).is_ok_and(|rows| !rows.is_empty());
+        let begun = objects::Place::leftovers(&to, later, true).is_ok_and(|rows| !rows.is_empty());
         if begun {
             break;
         }

@@ -3,39 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use publisher::{Destination, FolderDestination, S3Settings};
+use objects::{Place, UNWATCHED};
+use objects_aws::{Pace, S3Settings};
 use testkit::{S3Fault, S3Proxy, S3Server};
 use vocab::{Exit, Fault as _};
-use web::Pace;
 
-use crate::support::conformance::{Skills, conforms};
-use crate::support::{Sender, bucket, bucket_named, key, noise, settings, told};
-
-#[test]
-fn a_folder_conforms() {
-    let at = tempfile::tempdir().unwrap();
-    let folder = FolderDestination::new(at.path().join("not yet there"));
-    conforms(&folder, Skills::default());
-    let left = walkdir::WalkDir::new(at.path()).into_iter().flatten();
-    let left: Vec<_> = left.filter(|it| it.file_name().to_string_lossy().starts_with(".put-")).collect();
-    assert!(left.is_empty(), "{left:?}");
-}
-
-#[cfg(unix)]
-#[test]
-fn attack_4_only_regular_files_of_a_folder_are_read() {
-    let at = tempfile::tempdir().unwrap();
-    let pipe = at.path().join("catalogue.json");
-    assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
-    let folder = FolderDestination::new(at.path().to_owned());
-    let errors = [
-        folder.get(&key("catalogue.json")).map(drop),
-        folder.read(&key("catalogue.json"), None, &mut Vec::new()).map(drop),
-    ];
-    for error in errors {
-        assert!(told(&error.unwrap_err()).ends_with("it is not a regular file"));
-    }
-}
+use crate::support::conformance::{Sender, Skills, conforms, key, noise};
+use crate::support::{bucket, bucket_named, settings, told};
 
 #[test]
 fn a_bucket_conforms() {
@@ -49,22 +23,17 @@ fn a_bucket_conforms() {
 }
 
 /// Create, replace, read, upload in parts: a little of everything. The number of bytes that were read at the end.
-fn a_session(
-    to: &dyn Destination,
-    sender: &Sender,
-    file: &Path,
-    bytes: &[u8],
-) -> Result<usize, publisher::DestinationError> {
+fn a_session(to: &dyn Place, sender: &Sender, file: &Path, bytes: &[u8]) -> Result<usize, objects::PlaceError> {
     let (small, large) = (key("f/small.json"), key("f/large.zip"));
     to.create(&small, b"small")?;
     sender.send_file(to, &large, file, bytes, None)?;
     let state = to.get(&small)?;
     to.list("f/")?;
     if let Some(state) = state {
-        to.replace(&small, b"other", &publisher::Expected::State(state.tag))?;
+        to.replace(&small, b"other", &objects::Expected::State(state.tag))?;
     }
     let mut read = Vec::new();
-    to.read(&large, None, &mut read)?;
+    to.read(&large, None, &mut read, UNWATCHED)?;
     Ok(read.len())
 }
 
@@ -84,7 +53,7 @@ fn a_passing_fault_at_any_request_is_survived_or_told_and_the_next_run_succeeds(
     ];
     let bytes = noise(11 << 20, 9);
     let file = sender.file(&bytes);
-    let session = |to: &dyn Destination| a_session(to, &sender, &file, &bytes);
+    let session = |to: &dyn Place| a_session(to, &sender, &file, &bytes);
     let mut survived = 0;
     let mut failed = Vec::new();
     proxy.behave();
@@ -128,7 +97,7 @@ fn attack_11_a_bucket_that_sends_too_little_is_given_up_at_once() {
     let object = key("f/object");
     to.create(&object, &noise(50_000, 3)).unwrap();
     proxy.spoil(0, usize::MAX, S3Fault::SlowAnswer);
-    let read = to.read(&object, None, &mut Vec::new()).map(|_| ());
+    let read = to.read(&object, None, &mut Vec::new(), UNWATCHED).map(|_| ());
     let got = to.get(&object).map(|_| ());
     for outcome in [read, got] {
         let error = outcome.unwrap_err();

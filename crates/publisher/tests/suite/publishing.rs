@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use publisher::{Destination, FolderDestination};
+use objects::{FolderPlace, Place, UNWATCHED};
 use serde_json::{Value, json};
 use testkit::{HOSTILE_TEXT, HttpServer, S3Fault, S3Proxy, S3Server, assert_harmless};
 
@@ -338,7 +338,7 @@ fn no_secret_is_in_anything_that_is_told_or_published() {
     assert!(rows.len() > 10, "{rows:?}");
     for row in rows {
         let mut bytes = Vec::new();
-        to.read(&row.key, None, &mut bytes).unwrap();
+        to.read(&row.key, None, &mut bytes, UNWATCHED).unwrap();
         let text = String::from_utf8_lossy(&bytes);
         for secret in [S3Server::SECRET, S3Server::KEY, "correct-horse", key] {
             assert!(!text.contains(secret), "a secret is in {}", row.key);
@@ -347,7 +347,7 @@ fn no_secret_is_in_anything_that_is_told_or_published() {
 }
 
 /// What the index and the entries point at and is not there.
-fn dangling(to: &dyn Destination) -> BTreeSet<String> {
+fn dangling(to: &dyn Place) -> BTreeSet<String> {
     let there: BTreeSet<String> = to.list("").unwrap().iter().map(|row| row.key.to_string()).collect();
     let mut pointers = BTreeSet::new();
     for key in there.iter().filter(|key| *key == "catalogue.json" || key.starts_with("entries/")) {
@@ -373,7 +373,7 @@ fn keys_in(value: &Value, found: &mut BTreeSet<String>) {
 fn fifty_publishers_at_once_some_of_them_killed_lose_no_entry() {
     let bench = Bench::new();
     let artifacts = artifacts_of(&bench, publishers_at_once(50));
-    many_publishers("a folder", &bench, &FolderDestination::new(PathBuf::from(&bench.to)), &artifacts);
+    many_publishers("a folder", &bench, &FolderPlace::new(PathBuf::from(&bench.to)), &artifacts);
     assert_eq!(bench.catalogue()["entries"].as_array().unwrap().len(), artifacts.len());
 }
 
@@ -403,7 +403,7 @@ fn artifacts_of(bench: &Bench, count: u64) -> Vec<String> {
 }
 
 /// All at once; every third is killed at some moment and run again. While they work nothing may dangle.
-fn many_publishers(place: &str, bench: &Bench, to: &dyn Destination, artifacts: &[String]) {
+fn many_publishers(place: &str, bench: &Bench, to: &dyn Place, artifacts: &[String]) {
     let over = AtomicBool::new(false);
     let begun = Instant::now();
     let (looks, runs) = thread::scope(|scope| {

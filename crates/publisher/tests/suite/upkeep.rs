@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use publisher::{Destination, FolderDestination, ObjectKey, Waiting};
+use objects::{FolderPlace, ObjectKey, Place, Waiting};
 use serde_json::{Value, json};
 
 use crate::support::artifacts::Sketch;
@@ -184,7 +184,7 @@ fn attack_13_a_publisher_whose_entries_another_has_brought_along_waits_for_nobod
     let bench = Bench::new();
     Sketch::new("3.12.10").make(&bench.dist(), |_| ());
     bench.good(&["publish"]);
-    let to = FolderDestination::new(PathBuf::from(&bench.to));
+    let to = FolderPlace::new(PathBuf::from(&bench.to));
     let before = files_below(Path::new(&bench.to));
     // Held all the time: who had to write the index would not end.
     let turn = to.try_turn(&mut Waiting::default()).unwrap();
@@ -304,7 +304,7 @@ fn gc_removes_only_what_no_entry_points_at() {
     // Attack 1: what somebody keeps among the artifacts.
     std::fs::write(Path::new(&bench.to).join("artifacts/letter.txt"), "mine").unwrap();
     let before = files_below(Path::new(&bench.to));
-    let folder = FolderDestination::new(PathBuf::from(&bench.to));
+    let folder = FolderPlace::new(PathBuf::from(&bench.to));
     let stray = catalogue::object_keys::artifact(&vocab::Digest::of("stray"), "stray.tar.zst");
     let stray: ObjectKey = stray.parse().unwrap();
     folder.create(&stray, b"stray").unwrap();

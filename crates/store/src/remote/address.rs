@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use objects::{BucketAddress, PlaceAddress, PlaceAddressError};
 use rusty_s3::{Bucket, Credentials, UrlStyle};
 use url::Url;
-use vocab::{BucketAddress, Exit, Fault, StoreAddress, StoreAddressError};
+use vocab::{Exit, Fault};
 
 use super::profile::Profile;
 use super::{BucketStore, FolderStore, Remote, RemoteStore};
@@ -25,7 +26,7 @@ pub struct RemoteSettings {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     #[error(transparent)]
-    Address(#[from] StoreAddressError),
+    Address(#[from] PlaceAddressError),
     #[error("{given} is not an http or https URL with a host, or does not go with this bucket")]
     Endpoint { given: &'static str },
     #[error("`profile={profile}`: no file of profiles holds access keys for it")]
@@ -63,10 +64,10 @@ pub fn open(
     downloader: &Downloader,
     offline: bool,
 ) -> Result<Option<Remote>, AddressError> {
-    let store: Box<dyn RemoteStore> = match StoreAddress::parse(&settings.address, settings.given)? {
-        StoreAddress::Folder(folder) => Box::new(FolderStore::new(folder)),
-        StoreAddress::Bucket(_) if offline => return Ok(None),
-        StoreAddress::Bucket(address) => Box::new(bucket_of(&address, environment, downloader)?),
+    let store: Box<dyn RemoteStore> = match PlaceAddress::parse(&settings.address, settings.given)? {
+        PlaceAddress::Folder(folder) => Box::new(FolderStore::new(folder)),
+        PlaceAddress::Bucket(_) if offline => return Ok(None),
+        PlaceAddress::Bucket(address) => Box::new(bucket_of(&address, environment, downloader)?),
     };
     Ok(Some(Remote::new(store, settings)))
 }

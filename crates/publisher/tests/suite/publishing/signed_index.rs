@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use publisher::FolderDestination;
+use objects::FolderPlace;
 use serde_json::json;
 
 use super::{Bench, artifacts_of, files_below, many_publishers};
@@ -15,7 +15,7 @@ fn attack_6_many_publishers_with_the_key_sign_what_all_of_them_published() {
     bench.good(&["keygen", "keys"]);
     let key = fs::read_to_string(bench.folder.path().join("keys/pydist.key")).unwrap();
     bench.variables.push(("PYDIST_SIGNING_KEY", key));
-    let to = FolderDestination::new(PathBuf::from(&bench.to));
+    let to = FolderPlace::new(PathBuf::from(&bench.to));
     many_publishers("a signed folder", &bench, &to, &artifacts_of(&bench, 12));
     assert_eq!(bench.edition()["catalogue"], bench.catalogue());
 }

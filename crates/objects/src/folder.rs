@@ -3,19 +3,21 @@
 //! An object is a file. It is written beside its place and then takes it in one step. Replacing holds a lock on one
 //! file of the folder, which the system gives back when its holder dies.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write};
+use std::io::{self, Read, Seek as _, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use archive::FileBeside;
-use vocab::{Digest, DigestWriter, Event};
+use vocab::{Digest, DigestWriter};
 
-use super::{
-    Destination, DestinationError, DestinationErrorKind, Expected, Head, Leftover, Listed, Object, Placed, Replaced,
-    Result, Tag, Turn, Upload, Uploaded, Waiting, Work,
+use crate::{
+    Expected, Head, Leftover, Listed, Object, ObjectKey, Place, PlaceError, PlaceErrorKind, Placed, Replaced, Result,
+    Tag, Turn, Upload, Uploaded, Waiting, Watch, Work,
 };
-use crate::object_key::ObjectKey;
 
 /// Names of files that are being written; keys never begin with a dot.
 const STAGED: &str = ".put-";
@@ -26,37 +28,49 @@ const LOCK: &str = ".lock";
 /// Held while the index is written.
 const TURN: &str = ".turn";
 
-type Inner<T> = std::result::Result<T, DestinationErrorKind>;
+/// After so long nobody is at work on a file that is being written any more. Locks of other machines may not be seen here.
+const IDLE: Duration = Duration::from_secs(24 * 3600);
+
+type Inner<T> = std::result::Result<T, PlaceErrorKind>;
 
 #[derive(Debug)]
-pub struct FolderDestination {
+pub struct FolderPlace {
     root: PathBuf,
     place: String,
+    /// Folders in which there is nothing left of writers that were killed.
+    swept: Mutex<BTreeSet<PathBuf>>,
 }
 
-impl FolderDestination {
+impl FolderPlace {
     /// Made with the first object.
     pub fn new(root: PathBuf) -> Self {
-        Self { place: root.display().to_string(), root }
+        Self { place: root.display().to_string(), root, swept: Mutex::default() }
     }
 
     fn path(&self, key: &ObjectKey) -> PathBuf {
         key.as_str().split('/').fold(self.root.clone(), |path, component| path.join(component))
     }
 
-    fn named(
-        &self,
-        action: &'static str,
-        key: &ObjectKey,
-    ) -> impl Fn(DestinationErrorKind) -> DestinationError + use<> {
+    fn named(&self, action: &'static str, key: &ObjectKey) -> impl Fn(PlaceErrorKind) -> PlaceError + use<> {
         let (place, key) = (self.place.clone(), key.to_string());
-        move |kind| DestinationError { action, key: Some(key.clone()), place: place.clone(), kind }
+        move |kind| PlaceError { action, key: Some(key.clone()), place: place.clone(), kind }
     }
 
     /// A file that will take the place of `target`, in the same folder.
     fn staged(&self, target: &Path) -> Inner<FileBeside> {
         let folder = target.parent().unwrap_or(&self.root);
-        FileBeside::within(folder, STAGED).map_err(disk("create a file in", folder))
+        let staged = FileBeside::within(folder, STAGED).map_err(disk("create a file in", folder))?;
+        self.sweep(folder, &staged);
+        Ok(staged)
+    }
+
+    /// Removes what killed writers left in `folder`. By the clock that the folder itself has: `staged` was made just now.
+    fn sweep(&self, folder: &Path, staged: &FileBeside) {
+        let is_new = self.swept.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
+        let now = staged.as_file().metadata().and_then(|metadata| metadata.modified());
+        if let Some(since) = now.ok().filter(|_| is_new).and_then(|now| now.checked_sub(IDLE)) {
+            archive::sweep_idle(folder, &[STAGED], since);
+        }
     }
 
     fn staged_with(&self, target: &Path, bytes: &[u8]) -> Inner<FileBeside> {
@@ -105,12 +119,20 @@ impl FolderDestination {
             return Ok(there);
         }
         let staged = self.staged(&target)?;
-        let sha256 = copy(upload, staged.as_file(), work)?;
+        let from = File::open(upload.file).map_err(disk("read", upload.file))?;
+        let id = work.begin(upload.key.file_name(), upload.size);
+        let mut writer = DigestWriter::new(staged.as_file());
+        copy(from, upload.file, &mut writer, staged.path(), &mut |count| {
+            work.advance(id, count);
+            (work.watch)()
+        })?;
+        work.finish(id);
+        let (_, sha256) = writer.finish();
         if sha256 != upload.sha256 {
             let reason = format!("its SHA-256 is {sha256}, the manifest says {}", upload.sha256);
-            return Err(DestinationErrorKind::GivenUp { reason });
+            return Err(PlaceErrorKind::GivenUp { reason });
         }
-        (upload.verdict)().map_err(|reason| DestinationErrorKind::GivenUp { reason })?;
+        (upload.verdict)().map_err(|reason| PlaceErrorKind::GivenUp { reason })?;
         staged.as_file().sync_all().map_err(disk("write", staged.path()))?;
         let ours = Uploaded { placed: Placed::Ours, sent: upload.size, ..there };
         if upload.overwrite {
@@ -163,7 +185,7 @@ impl FolderDestination {
     }
 }
 
-impl Destination for FolderDestination {
+impl Place for FolderPlace {
     fn place(&self) -> &str {
         &self.place
     }
@@ -173,20 +195,27 @@ impl Destination for FolderDestination {
         Ok(bytes.map(|bytes| Object { tag: tag_of(&bytes), bytes }))
     }
 
-    fn read(&self, key: &ObjectKey, range: Option<std::ops::Range<u64>>, to: &mut dyn Write) -> Result<Option<u64>> {
+    fn read(
+        &self,
+        key: &ObjectKey,
+        range: Option<Range<u64>>,
+        to: &mut dyn Write,
+        watch: Watch<'_>,
+    ) -> Result<Option<u64>> {
         let path = self.path(key);
-        let inner = || -> io::Result<Option<u64>> {
-            let Some(mut file) = present(archive::open_regular(&path))? else { return Ok(None) };
+        let inner = || -> Inner<Option<u64>> {
+            let opened = present(archive::open_regular(&path)).map_err(disk("read", &path))?;
+            let Some(mut file) = opened else { return Ok(None) };
             let length = match range {
                 Some(range) => {
-                    file.seek(io::SeekFrom::Start(range.start))?;
+                    file.seek(io::SeekFrom::Start(range.start)).map_err(disk("read", &path))?;
                     range.end.saturating_sub(range.start)
                 }
                 None => u64::MAX,
             };
-            io::copy(&mut file.take(length), to).map(Some)
+            copy(file.take(length), &path, to, &path, &mut |_| watch()).map(Some)
         };
-        inner().map_err(disk("read", &path)).map_err(self.named("read", key))
+        inner().map_err(self.named("read", key))
     }
 
     fn head(&self, key: &ObjectKey) -> Result<Option<Head>> {
@@ -197,7 +226,7 @@ impl Destination for FolderDestination {
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
-        self.list_inner(prefix).map_err(|kind| DestinationError {
+        self.list_inner(prefix).map_err(|kind| PlaceError {
             action: "list",
             key: Some(prefix.to_owned()),
             place: self.place.clone(),
@@ -228,7 +257,7 @@ impl Destination for FolderDestination {
     }
 
     fn try_turn(&self, _waiting: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>> {
-        let turn = self.try_turn_inner().map_err(|kind| DestinationError {
+        let turn = self.try_turn_inner().map_err(|kind| PlaceError {
             action: "take a turn",
             key: None,
             place: self.place.clone(),
@@ -241,8 +270,12 @@ impl Destination for FolderDestination {
         self.upload_inner(upload, work).map_err(self.named("write", upload.key))
     }
 
+    fn conditional_puts(&self) -> Result<bool> {
+        Ok(true)
+    }
+
     fn leftovers(&self, before: SystemTime, dry_run: bool) -> Result<Vec<Leftover>> {
-        self.leftovers_inner(before, dry_run).map_err(|kind| DestinationError {
+        self.leftovers_inner(before, dry_run).map_err(|kind| PlaceError {
             action: "look for what interrupted uploads left",
             key: None,
             place: self.place.clone(),
@@ -262,24 +295,27 @@ impl Turn for FileTurn {
     }
 }
 
-fn copy(upload: &Upload<'_>, to: &File, work: &Work<'_>) -> Inner<Digest> {
-    let mut from = File::open(upload.file).map_err(disk("read", upload.file))?;
-    let id = work.begin(upload.key.file_name(), upload.size);
-    let mut writer = DigestWriter::new(to);
-    let mut buffer = vec![0; 1 << 20];
+/// Copies all of it; `go_on` hears of each piece, and of the beginning as one of nothing. Paths are for messages.
+fn copy(
+    mut from: impl Read,
+    from_path: &Path,
+    to: &mut dyn Write,
+    to_path: &Path,
+    go_on: &mut dyn FnMut(u64) -> Inner<()>,
+) -> Inner<u64> {
+    let (mut buffer, mut copied) = (vec![0; 1 << 18], 0);
+    go_on(0)?;
     loop {
-        if work.is_cancelled() {
-            return Err(DestinationErrorKind::Cancelled);
-        }
-        let count = from.read(&mut buffer).map_err(disk("read", upload.file))?;
-        if count == 0 {
-            break;
-        }
-        writer.write_all(&buffer[..count]).map_err(disk("copy", upload.file))?;
-        work.advance(id, count as u64);
+        let count = match from.read(&mut buffer) {
+            Ok(0) => return Ok(copied),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(disk("read", from_path)(error)),
+        };
+        to.write_all(&buffer[..count]).map_err(disk("copy", to_path))?;
+        copied += count as u64;
+        go_on(count as u64)?;
     }
-    (work.tell)(Event::TransferFinished { id });
-    Ok(writer.finish().1)
 }
 
 fn tag_of(bytes: &[u8]) -> Tag {
@@ -326,7 +362,7 @@ fn file_of(entry: walkdir::Result<walkdir::DirEntry>, root: &Path) -> Inner<Opti
     }
 }
 
-fn disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DestinationErrorKind + use<> {
+fn disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PlaceErrorKind + use<> {
     let path = path.to_owned();
-    move |source| DestinationErrorKind::Disk { action, path, source }
+    move |source| PlaceErrorKind::Disk { action, path, source }
 }

@@ -21,8 +21,10 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
-use vocab::BucketAddress;
+use objects::BucketAddress;
 use web::{Limits, Pace};
+
+use crate::transfer_plan::Limits as TransferLimits;
 
 /// For a server that has no regions of its own; signatures need some name.
 const NO_REGION: &str = "us-east-1";
@@ -45,7 +47,7 @@ pub struct S3Settings {
     pub side_by_side: usize,
     /// A PEM file of certificates to trust beside the system's own.
     pub certificates: Option<PathBuf>,
-    pub limits: super::super::Limits,
+    pub limits: TransferLimits,
     /// Smaller files go up in one request, in bytes.
     pub in_one: u64,
 }
@@ -61,7 +63,7 @@ impl Default for S3Settings {
             pace: Pace::default(),
             side_by_side: 8,
             certificates: None,
-            limits: super::super::Limits::S3,
+            limits: TransferLimits::S3,
             in_one: 12 << 20,
         }
     }

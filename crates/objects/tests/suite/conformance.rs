@@ -1,16 +1,19 @@
-//! What every kind of destination does. One suite, run for each of them.
+//! What every kind of place does. One suite, run for each of them: for folders and signed buckets here, for buckets
+//! through the AWS client in the publisher's tests.
+#![allow(dead_code, reason = "each test program uses its own part")]
 
 use std::collections::BTreeSet;
-use std::sync::Barrier;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use publisher::{
-    Destination, DestinationErrorKind, Expected, Former, Placed, Replaced, Shared, Upload, Uploaded, Waiting,
+use objects::{
+    Expected, Former, ObjectKey, Place, PlaceError, PlaceErrorKind, Placed, Replaced, Shared, UNWATCHED, Upload,
+    Uploaded, Waiting, Watch, Work,
 };
-use vocab::Digest;
-
-use super::{Sender, key, noise};
+use vocab::{Digest, Event};
 
 /// What a server can do beyond what is needed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,7 +24,76 @@ pub struct Skills {
     pub resumes: bool,
 }
 
-pub fn conforms(to: &(dyn Destination + 'static), skills: Skills) {
+pub fn key(text: &str) -> ObjectKey {
+    text.parse().unwrap()
+}
+
+/// The same bytes for the same seed, and hard to compress.
+pub fn noise(size: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut bytes = Vec::with_capacity(size + 8);
+    while bytes.len() < size {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        bytes.extend_from_slice(&(state >> 16).to_le_bytes()[..4]);
+    }
+    bytes.truncate(size);
+    bytes
+}
+
+/// What one upload needs, and what it told.
+pub struct Sender {
+    pub folder: tempfile::TempDir,
+    pub events: Mutex<Vec<Event>>,
+    next: AtomicU64,
+}
+
+impl Sender {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), events: Mutex::default(), next: AtomicU64::new(0) }
+    }
+
+    pub fn file(&self, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(Digest::of(bytes).short());
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    pub fn send(
+        &self,
+        to: &dyn Place,
+        object: &ObjectKey,
+        bytes: &[u8],
+        former: Option<Former>,
+    ) -> Result<Uploaded, PlaceError> {
+        self.send_file(to, object, &self.file(bytes), bytes, former)
+    }
+
+    pub fn send_file(
+        &self,
+        to: &dyn Place,
+        object: &ObjectKey,
+        file: &Path,
+        bytes: &[u8],
+        former: Option<Former>,
+    ) -> Result<Uploaded, PlaceError> {
+        let upload = Upload {
+            key: object,
+            file,
+            size: bytes.len() as u64,
+            sha256: Digest::of(bytes),
+            former,
+            overwrite: false,
+            verdict: &|| Ok(()),
+        };
+        to.upload(&upload, &self.work(&|event| self.events.lock().unwrap().push(event), UNWATCHED))
+    }
+
+    pub fn work<'a>(&'a self, tell: vocab::Tell<'a>, watch: Watch<'a>) -> Work<'a> {
+        Work { tell, watch, next: &self.next }
+    }
+}
+
+pub fn conforms(to: &(dyn Place + 'static), skills: Skills) {
     absent_things_are_absent(to);
     a_name_that_is_taken_stays(to);
     a_replacement_needs_the_state_it_knows(to);
@@ -33,25 +105,28 @@ pub fn conforms(to: &(dyn Destination + 'static), skills: Skills) {
     a_refused_upload_is_never_visible(to);
     unchanged_ranges_are_copied_where_that_is_possible(to, skills);
     an_interrupted_upload_goes_on(to, skills);
+    a_transfer_ends_when_its_watch_says_so(to);
+    assert!(to.conditional_puts().unwrap());
+    assert!(to.conditional_puts().unwrap(), "what is known already");
 }
 
-fn absent_things_are_absent(to: &dyn Destination) {
+fn absent_things_are_absent(to: &dyn Place) {
     let none = key("absent/thing.json");
     assert_eq!(to.get(&none).unwrap(), None);
     assert_eq!(to.head(&none).unwrap(), None);
-    assert_eq!(to.read(&none, None, &mut Vec::new()).unwrap(), None);
+    assert_eq!(to.read(&none, None, &mut Vec::new(), UNWATCHED).unwrap(), None);
     assert_eq!(to.list("absent/").unwrap(), []);
     assert!(!to.delete(&none).unwrap());
 }
 
-fn a_name_that_is_taken_stays(to: &dyn Destination) {
+fn a_name_that_is_taken_stays(to: &dyn Place) {
     let object = key("taken/a+b_c-1.2.json");
     assert_eq!(to.create(&object, b"first").unwrap(), Placed::Ours);
     assert_eq!(to.create(&object, b"second").unwrap(), Placed::Theirs);
     assert_eq!(to.get(&object).unwrap().unwrap().bytes, b"first");
     assert_eq!(to.head(&object).unwrap().unwrap().size, 5);
     let mut read = Vec::new();
-    assert_eq!(to.read(&object, Some(1..4), &mut read).unwrap(), Some(3));
+    assert_eq!(to.read(&object, Some(1..4), &mut read, UNWATCHED).unwrap(), Some(3));
     assert_eq!(read, b"irs");
     assert!(to.delete(&object).unwrap());
     assert_eq!(to.get(&object).unwrap(), None);
@@ -59,7 +134,7 @@ fn a_name_that_is_taken_stays(to: &dyn Destination) {
     assert_eq!(to.get(&object).unwrap().unwrap().bytes, b"");
 }
 
-fn a_replacement_needs_the_state_it_knows(to: &dyn Destination) {
+fn a_replacement_needs_the_state_it_knows(to: &dyn Place) {
     let object = key("replaced.json");
     assert_eq!(to.replace(&object, b"1", &Expected::Absent).unwrap(), Replaced::Done);
     assert_eq!(to.replace(&object, b"x", &Expected::Absent).unwrap(), Replaced::Changed);
@@ -74,7 +149,7 @@ fn a_replacement_needs_the_state_it_knows(to: &dyn Destination) {
     assert_eq!(to.get(&object).unwrap(), None);
 }
 
-fn what_is_listed_is_what_is_there(to: &dyn Destination) {
+fn what_is_listed_is_what_is_there(to: &dyn Place) {
     let begun = SystemTime::now() - Duration::from_secs(5);
     let names = ["listed/a.json", "listed/b/c.json", "listed/b/d.json", "listedx.json"];
     for name in names {
@@ -89,7 +164,7 @@ fn what_is_listed_is_what_is_there(to: &dyn Destination) {
     assert!(names.iter().all(|name| all.contains(*name)), "{all:?}");
 }
 
-fn only_one_creator_wins(to: &dyn Destination) {
+fn only_one_creator_wins(to: &dyn Place) {
     const WRITERS: usize = 8;
     let object = key("race/created.json");
     let start = Barrier::new(WRITERS);
@@ -110,7 +185,7 @@ fn only_one_creator_wins(to: &dyn Destination) {
     assert_eq!(to.get(&object).unwrap().unwrap().bytes, ours[0].to_string().as_bytes());
 }
 
-fn no_increment_is_lost(to: &dyn Destination) {
+fn no_increment_is_lost(to: &dyn Place) {
     const WRITERS: usize = 6;
     const EACH: usize = 4;
     let object = key("race/counter.json");
@@ -133,7 +208,7 @@ fn no_increment_is_lost(to: &dyn Destination) {
     assert_eq!(to.get(&object).unwrap().unwrap().bytes, (WRITERS * EACH).to_string().as_bytes());
 }
 
-fn a_turn_is_had_by_one(to: &dyn Destination) {
+fn a_turn_is_had_by_one(to: &dyn Place) {
     let taken = || to.try_turn(&mut Waiting::default()).unwrap();
     for _ in 0..2 {
         let mut turn = taken().expect("nobody has it");
@@ -144,7 +219,7 @@ fn a_turn_is_had_by_one(to: &dyn Destination) {
     }
 }
 
-fn an_upload_arrives_whole_and_once(to: &dyn Destination) {
+fn an_upload_arrives_whole_and_once(to: &dyn Place) {
     let sender = Sender::new();
     // One request, several parts, a last part of one byte.
     for (name, size) in [("small", 100_000), ("large", 23 << 20), ("odd", (20 << 20) + 1), ("empty", 0)] {
@@ -155,12 +230,12 @@ fn an_upload_arrives_whole_and_once(to: &dyn Destination) {
         let second = sender.send(to, &object, &bytes, None).unwrap();
         assert_eq!((second.placed, second.sent), (Placed::Theirs, 0), "{name}");
         let mut read = Vec::new();
-        to.read(&object, None, &mut read).unwrap();
+        to.read(&object, None, &mut read, UNWATCHED).unwrap();
         assert!(read == bytes, "{name} is what was sent");
     }
 }
 
-fn a_refused_upload_is_never_visible(to: &dyn Destination) {
+fn a_refused_upload_is_never_visible(to: &dyn Place) {
     let sender = Sender::new();
     for size in [1000, 12 << 20] {
         let object = key(&format!("uploads/refused-{size}.zip"));
@@ -175,13 +250,13 @@ fn a_refused_upload_is_never_visible(to: &dyn Destination) {
             overwrite: false,
             verdict: &|| Err("it was changed meanwhile".to_owned()),
         };
-        let error = to.upload(&upload, &sender.work(&|_| ())).unwrap_err();
-        assert!(matches!(error.kind, DestinationErrorKind::GivenUp { .. }), "{error:?}");
+        let error = to.upload(&upload, &sender.work(&|_| (), UNWATCHED)).unwrap_err();
+        assert!(matches!(error.kind, PlaceErrorKind::GivenUp { .. }), "{error:?}");
         assert_eq!(to.head(&object).unwrap(), None);
     }
 }
 
-fn unchanged_ranges_are_copied_where_that_is_possible(to: &dyn Destination, skills: Skills) {
+fn unchanged_ranges_are_copied_where_that_is_possible(to: &dyn Place, skills: Skills) {
     let sender = Sender::new();
     let old = noise(24 << 20, 1);
     let former = key("copies/old.tar.zst");
@@ -196,7 +271,7 @@ fn unchanged_ranges_are_copied_where_that_is_possible(to: &dyn Destination, skil
     let object = key("copies/new.tar.zst");
     let uploaded = sender.send(to, &object, &new, Some(Former { key: former.clone(), shared })).unwrap();
     let mut read = Vec::new();
-    to.read(&object, None, &mut read).unwrap();
+    to.read(&object, None, &mut read, UNWATCHED).unwrap();
     assert!(read == new, "the copied bytes stand in the right places");
     let expected = if skills.copies_ranges { 5 << 20 } else { new.len() as u64 };
     assert_eq!(uploaded.sent, expected, "{uploaded:?}");
@@ -207,12 +282,12 @@ fn unchanged_ranges_are_copied_where_that_is_possible(to: &dyn Destination, skil
     let object = key("copies/lied.tar.zst");
     let uploaded = sender.send(to, &object, &new, Some(Former { key: former, shared: wrong })).unwrap();
     let mut read = Vec::new();
-    to.read(&object, None, &mut read).unwrap();
+    to.read(&object, None, &mut read, UNWATCHED).unwrap();
     assert!(read == new, "a lie about what is shared changes nothing");
     assert_eq!(uploaded, Uploaded { placed: Placed::Ours, sent: new.len() as u64, copied: 0, resumed: 0 });
 }
 
-fn an_interrupted_upload_goes_on(to: &dyn Destination, skills: Skills) {
+fn an_interrupted_upload_goes_on(to: &dyn Place, skills: Skills) {
     let sender = Sender::new();
     let object = key("resumed/a.tar.zst");
     let bytes = noise(32 << 20, 5);
@@ -227,7 +302,7 @@ fn an_interrupted_upload_goes_on(to: &dyn Destination, skills: Skills) {
             overwrite: false,
             verdict,
         };
-        to.upload(&upload, &sender.work(&|_| ()))
+        to.upload(&upload, &sender.work(&|_| (), UNWATCHED))
     };
     // Everything arrives but the last word.
     upload(&|| Err("interrupted".to_owned())).unwrap_err();
@@ -237,7 +312,7 @@ fn an_interrupted_upload_goes_on(to: &dyn Destination, skills: Skills) {
     let resumed = if skills.resumes { bytes.len() as u64 } else { 0 };
     assert_eq!((uploaded.placed, uploaded.resumed), (Placed::Ours, resumed));
     let mut read = Vec::new();
-    to.read(&object, None, &mut read).unwrap();
+    to.read(&object, None, &mut read, UNWATCHED).unwrap();
     assert!(read == bytes);
     if skills.resumes {
         let object = key("resumed/b.tar.zst");
@@ -250,11 +325,40 @@ fn an_interrupted_upload_goes_on(to: &dyn Destination, skills: Skills) {
             overwrite: false,
             verdict: &|| Err("interrupted".to_owned()),
         };
-        to.upload(&given_up, &sender.work(&|_| ())).unwrap_err();
+        to.upload(&given_up, &sender.work(&|_| (), UNWATCHED)).unwrap_err();
         let later = SystemTime::now() + Duration::from_secs(3600);
         let told = to.leftovers(later, true).unwrap();
         assert!(told.iter().any(|row| row.what == "resumed/b.tar.zst"), "{told:?}");
         assert_eq!(to.leftovers(later, false).unwrap(), told, "what was told is what goes");
         assert_eq!(to.leftovers(later, true).unwrap(), []);
     }
+}
+
+fn a_transfer_ends_when_its_watch_says_so(to: &dyn Place) {
+    let sender = Sender::new();
+    let stop: Watch<'_> = &|| Err(PlaceErrorKind::Cancelled);
+    let (object, there) = (key("watched/a.zip"), key("watched/b.zip"));
+    let bytes = noise(300_000, 11);
+    sender.send(to, &there, &bytes, None).unwrap();
+    let upload = Upload {
+        key: &object,
+        file: &sender.file(&bytes),
+        size: bytes.len() as u64,
+        sha256: Digest::of(&bytes),
+        former: None,
+        overwrite: false,
+        verdict: &|| Ok(()),
+    };
+    let error = to.upload(&upload, &sender.work(&|_| (), stop)).unwrap_err();
+    assert!(matches!(error.kind, PlaceErrorKind::Cancelled), "{error:?}");
+    assert_eq!(to.head(&object).unwrap(), None);
+    let error = to.read(&there, None, &mut Vec::new(), stop).unwrap_err();
+    assert!(matches!(error.kind, PlaceErrorKind::Cancelled), "{error:?}");
+    let begun = AtomicU64::new(0);
+    let later: Watch<'_> = &|| match begun.fetch_add(1, Ordering::Relaxed) {
+        0 => Ok(()),
+        _ => Err(PlaceErrorKind::TimedOut { limit: Duration::from_secs(1) }),
+    };
+    let error = to.read(&there, None, &mut Vec::new(), later).unwrap_err();
+    assert!(matches!(error.kind, PlaceErrorKind::TimedOut { .. }), "{error:?}");
 }

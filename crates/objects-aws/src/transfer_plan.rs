@@ -5,16 +5,7 @@
 
 use std::ops::Range;
 
-/// A stretch of the new file that stands in the former object as well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shared {
-    /// Of its first byte in the new file.
-    pub offset: u64,
-    /// Of the same byte in the former object.
-    pub former: u64,
-    /// In bytes.
-    pub size: u64,
-}
+use objects::Shared;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepSource {

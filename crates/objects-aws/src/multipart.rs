@@ -14,18 +14,16 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, Part};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use objects::conditions::{CONTENDED, Verdict, pause};
+use objects::{Expected, Former, Head, Leftover, ObjectKey, PlaceErrorKind as Kind, Placed, Upload, Uploaded, Work};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use vocab::{Event, TransferId};
+use vocab::TransferId;
 
-use super::super::{
-    DestinationErrorKind as Kind, Former, Head, Leftover, Placed, Step, StepSource, TransferPlan, Upload, Uploaded,
-    Work,
-};
 use super::checksum::{agrees, crc64, crc64_text, joined, md5_of};
 use super::failure::Failure;
+use super::transfer_plan::{Step, StepSource, TransferPlan};
 use super::{Bucket, Inner, cache_control, media_type, sha256_text, time_of};
-use crate::object_key::ObjectKey;
 
 /// How parts are checked on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +68,9 @@ struct Job {
     former: Option<(String, String)>,
 }
 
+/// How often an upload in parts is begun whose end somebody else stood in the way of.
+const BEGUN: u32 = 3;
+
 const THERE: Uploaded = Uploaded { placed: Placed::Theirs, sent: 0, copied: 0, resumed: 0 };
 
 impl Bucket {
@@ -77,21 +78,22 @@ impl Bucket {
         if !upload.overwrite && self.stands(upload).await? {
             return Ok(THERE);
         }
+        let expected = if upload.overwrite { Expected::Anything } else { Expected::Absent };
         if upload.size <= self.settings.in_one {
-            return self.upload_in_one(upload, work).await;
+            return self.upload_in_one(upload, expected, work).await;
         }
-        // The second time when somebody else has ended the upload that was taken up.
-        for _ in 0..2 {
+        // Again when somebody else has ended the upload that was taken up, or wrote while it was completed.
+        for _ in 0..BEGUN {
             match self.upload_in_parts(upload, work).await {
-                Err(failure) if failure.is(&["NoSuchUpload"]) => {
-                    if self.stands(upload).await? {
+                Err(failure) if failure.is(&["NoSuchUpload"]) || failure.verdict(&expected) == Verdict::InTheWay => {
+                    if !upload.overwrite && self.stands(upload).await? {
                         return Ok(THERE);
                     }
                 }
                 outcome => return outcome,
             }
         }
-        let said = "the upload was ended twice by somebody else".to_owned();
+        let said = format!("the upload was ended {BEGUN} times by somebody else");
         Err(Failure::new(Kind::Refused { said }))
     }
 
@@ -107,28 +109,38 @@ impl Bucket {
         }
     }
 
-    async fn upload_in_one(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+    async fn upload_in_one(&self, upload: &Upload<'_>, mut expected: Expected, work: &Work<'_>) -> Inner<Uploaded> {
         let id = work.begin(upload.key.file_name(), upload.size);
         let bytes = read(upload.file, 0, upload.size)?;
         ask_verdict(upload)?;
-        let mut request = self
-            .client
-            .put_object()
-            .bucket(&self.name)
-            .key(self.key(upload.key))
-            .content_type(media_type(upload.key.as_str()))
-            .cache_control(cache_control(upload.key.as_str()))
-            .checksum_sha256(sha256_text(&upload.sha256))
-            .body(ByteStream::from(bytes));
-        if !upload.overwrite {
-            request = request.if_none_match("*");
-        }
-        if let Err(error) = request.customize().disable_payload_signing().send().await {
+        let mut attempt = 1;
+        loop {
+            (work.watch)().map_err(Failure::new)?;
+            let mut request = self
+                .client
+                .put_object()
+                .bucket(&self.name)
+                .key(self.key(upload.key))
+                .content_type(media_type(upload.key.as_str()))
+                .cache_control(cache_control(upload.key.as_str()))
+                .checksum_sha256(sha256_text(&upload.sha256))
+                .body(ByteStream::from(bytes.clone()));
+            if expected == Expected::Absent {
+                request = request.if_none_match("*");
+            }
+            let Err(error) = request.customize().disable_payload_signing().send().await else { break };
             let failure = self.failure(&error);
-            return if failure.is_taken() { Ok(THERE) } else { Err(failure) };
+            match failure.verdict(&expected) {
+                Verdict::NotMet => return Ok(THERE),
+                // It was looked for before.
+                Verdict::Unknown => expected = Expected::Anything,
+                Verdict::InTheWay if attempt < CONTENDED => tokio::time::sleep(pause(attempt)).await,
+                Verdict::InTheWay | Verdict::Other => return Err(failure),
+            }
+            attempt += 1;
         }
         work.advance(id, upload.size);
-        (work.tell)(Event::TransferFinished { id });
+        work.finish(id);
         Ok(Uploaded { placed: Placed::Ours, sent: upload.size, ..THERE })
     }
 
@@ -147,11 +159,9 @@ impl Bucket {
         });
         let parts = bring(&job, &plan, id, work).await?;
         ask_verdict(upload)?;
-        if work.is_cancelled() {
-            return Err(Failure::new(Kind::Cancelled));
-        }
+        (work.watch)().map_err(Failure::new)?;
         let placed = job.complete(&parts, upload).await?;
-        (work.tell)(Event::TransferFinished { id });
+        work.finish(id);
         let sum = |how| parts.iter().filter(|part| part.how == how).map(|part| part.size).sum();
         Ok(Uploaded { placed, sent: sum(How::Sent), copied: sum(How::Copied), resumed: sum(How::Resumed) })
     }
@@ -280,9 +290,7 @@ async fn bring(job: &Arc<Job>, plan: &TransferPlan, id: TransferId, work: &Work<
         let part = ended.map_err(|error| Failure::new(Kind::Nonsense { said: error.to_string() }))??;
         work.advance(id, part.size);
         arrived.push(part);
-        if work.is_cancelled() {
-            return Err(Failure::new(Kind::Cancelled));
-        }
+        (work.watch)().map_err(Failure::new)?;
     }
     arrived.sort_by_key(|part: &Arrived| part.number);
     Ok(arrived)
@@ -345,7 +353,7 @@ impl Job {
                 let failure = self.bucket.failure(&error);
                 // The former object went, or this server cannot copy ranges. Anything else would meet the sending too.
                 let cannot = failure.is_unknown()
-                    || failure.is_taken()
+                    || failure.is_precondition()
                     || failure.is_absent()
                     || matches!(failure.kind, Kind::Refused { .. } | Kind::NoPermission);
                 return if cannot { Ok(None) } else { Err(failure) };
@@ -390,25 +398,34 @@ impl Job {
         });
         let rows = CompletedMultipartUpload::builder().set_parts(Some(rows.collect())).build();
         let bucket = &self.bucket;
-        let mut request = bucket.client.complete_multipart_upload().bucket(&bucket.name).key(&self.key);
-        request = request.upload_id(&self.open.id).multipart_upload(rows);
-        if !upload.overwrite {
-            request = request.if_none_match("*");
-        }
         let whole = parts.iter().fold(0, |sum, part| joined(sum, part.crc64, part.size));
-        if with_sums {
-            request = request.checksum_type(ChecksumType::FullObject).checksum_crc64_nvme(crc64_text(whole));
-        }
-        let answer = match request.send().await {
-            Ok(answer) => answer,
-            Err(error) => {
-                let failure = bucket.failure(&error);
-                if failure.is_taken() {
-                    return self.give_up().await;
+        let mut expected = if upload.overwrite { Expected::Anything } else { Expected::Absent };
+        let answer = loop {
+            let mut request = bucket.client.complete_multipart_upload().bucket(&bucket.name).key(&self.key);
+            request = request.upload_id(&self.open.id).multipart_upload(rows.clone());
+            if expected == Expected::Absent {
+                request = request.if_none_match("*");
+            }
+            if with_sums {
+                request = request.checksum_type(ChecksumType::FullObject).checksum_crc64_nvme(crc64_text(whole));
+            }
+            let failure = match request.send().await {
+                Ok(answer) => break answer,
+                Err(error) => bucket.failure(&error),
+            };
+            match failure.verdict(&expected) {
+                Verdict::NotMet => return self.give_up().await,
+                Verdict::Unknown => expected = Expected::Anything,
+                Verdict::InTheWay => {
+                    // This upload is over; another one is to be begun.
+                    self.give_up().await?;
+                    return Err(failure);
                 }
-                // The answer to an earlier attempt may have been lost, and the upload is over then.
-                let over = !upload.overwrite && bucket.stands(upload).await.unwrap_or_default();
-                return if over { Ok(Placed::Ours) } else { Err(failure) };
+                Verdict::Other => {
+                    // The answer to an earlier attempt may have been lost, and the upload is over then.
+                    let over = !upload.overwrite && bucket.stands(upload).await.unwrap_or_default();
+                    return if over { Ok(Placed::Ours) } else { Err(failure) };
+                }
             }
         };
         if let Some(said) = answer.checksum_crc64_nvme()

@@ -5,8 +5,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use super::{Destination, Expected, Object, Replaced, Result, Tag};
-use crate::object_key::ObjectKey;
+use crate::{Expected, Object, ObjectKey, Place, Replaced, Result, Tag};
 
 /// Given back when dropped, or when others see for a while that its holder says nothing more.
 pub trait Turn {
@@ -27,12 +26,27 @@ const PATIENCE: u32 = 25;
 /// What the object says when it is nobody's turn. It is not deleted, which publishers need no right for.
 const FREE: &[u8] = b"free\n";
 
+/// Says whose turn it is.
+const TURN: &str = "turn.txt";
+
 /// By an object that its holder writes again and again, for places that know no locks.
-pub(super) fn by_object<'a>(
-    to: &'a dyn Destination,
+pub struct ObjectTurn<'a> {
+    to: &'a dyn Place,
     key: ObjectKey,
-    waiting: &mut Waiting,
-) -> Result<Option<ObjectTurn<'a>>> {
+    /// A number that no other holder has.
+    holder: u64,
+    /// Another with each word, so that each is another state of the object.
+    beat: u64,
+}
+
+impl<'a> ObjectTurn<'a> {
+    /// See [`Place::try_turn`].
+    pub fn take(to: &'a dyn Place, waiting: &mut Waiting) -> Result<Option<Self>> {
+        by_object(to, TURN.parse().expect("a literal object key"), waiting)
+    }
+}
+
+fn by_object<'a>(to: &'a dyn Place, key: ObjectKey, waiting: &mut Waiting) -> Result<Option<ObjectTurn<'a>>> {
     let expected = match to.get(&key)? {
         None => Expected::Absent,
         Some(object) if object.bytes == FREE => Expected::State(object.tag),
@@ -50,15 +64,6 @@ pub(super) fn by_object<'a>(
     let turn = ObjectTurn { to, key, holder, beat: 0 };
     let won = to.replace(&turn.key, turn.text().as_bytes(), &expected)? == Replaced::Done;
     Ok(won.then_some(turn))
-}
-
-pub(super) struct ObjectTurn<'a> {
-    to: &'a dyn Destination,
-    key: ObjectKey,
-    /// A number that no other holder has.
-    holder: u64,
-    /// Another with each word, so that each is another state of the object.
-    beat: u64,
 }
 
 impl ObjectTurn<'_> {
@@ -94,12 +99,12 @@ impl Drop for ObjectTurn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FolderDestination;
+    use crate::FolderPlace;
 
     #[test]
     fn a_turn_is_had_by_one_and_that_of_a_dead_holder_is_taken_over() {
         let folder = tempfile::tempdir().unwrap();
-        let to = FolderDestination::new(folder.path().to_owned());
+        let to = FolderPlace::new(folder.path().to_owned());
         let key: ObjectKey = "turn.txt".parse().unwrap();
         let take = |waiting: &mut Waiting| by_object(&to, key.clone(), waiting).unwrap();
 

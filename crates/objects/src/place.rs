@@ -1,33 +1,19 @@
-//! Where runtimes are published: a folder or a bucket behind the S3 protocol, through one interface.
-//!
-//! A destination keeps objects by key. It knows nothing of artifacts or catalogues; what it promises is tested by one
-//! suite for all kinds (`tests/conformance.rs`): an object is never seen half written, a name that is taken stays as
-//! it is unless it is replaced on purpose, and a replacement happens only if nobody else replaced it meanwhile.
-
-mod error;
-mod folder;
-mod s3;
-mod transfer_plan;
-mod turn;
+//! The one interface to places of every kind, and the plain data that goes through it.
 
 use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use vocab::{Digest, Event, Tell, TransferId};
 
-use crate::object_key::ObjectKey;
+use crate::{ObjectKey, PlaceError, PlaceErrorKind, Turn, Waiting};
 
-pub use error::{DestinationError, DestinationErrorKind};
-pub use folder::FolderDestination;
-pub use s3::{Access, S3Destination, S3Settings};
-pub use transfer_plan::{Limits, Shared, Step, StepSource, TransferPlan};
-pub use turn::{Turn, Waiting};
+pub type Result<T> = std::result::Result<T, PlaceError>;
 
-type Result<T> = std::result::Result<T, DestinationError>;
-
-pub trait Destination: std::fmt::Debug + Send + Sync {
+/// Keeps objects by key. Whoever holds it may use it from several threads at once.
+pub trait Place: std::fmt::Debug + Send + Sync {
     /// For messages; nothing secret in it.
     fn place(&self) -> &str;
 
@@ -36,7 +22,13 @@ pub trait Destination: std::fmt::Debug + Send + Sync {
 
     /// Writes `range` of the object, or all of it, to `to`, and says how many bytes that were. `None` when there is
     /// no such object.
-    fn read(&self, key: &ObjectKey, range: Option<std::ops::Range<u64>>, to: &mut dyn Write) -> Result<Option<u64>>;
+    fn read(
+        &self,
+        key: &ObjectKey,
+        range: Option<Range<u64>>,
+        to: &mut dyn Write,
+        watch: Watch<'_>,
+    ) -> Result<Option<u64>>;
 
     fn head(&self, key: &ObjectKey) -> Result<Option<Head>>;
 
@@ -61,7 +53,18 @@ pub trait Destination: std::fmt::Debug + Send + Sync {
 
     /// What interrupted uploads left behind and nobody touched since `before`. Removed unless `dry_run`.
     fn leftovers(&self, before: SystemTime, dry_run: bool) -> Result<Vec<Leftover>>;
+
+    /// Whether `create` and `replace` keep their word when several write at once. A server may ignore conditions without
+    /// a word, so that finding out takes a request or two, once. Where it is false, the last writer wins: what is derived
+    /// must be looked at again after it was written.
+    fn conditional_puts(&self) -> Result<bool>;
 }
+
+/// Asked between two pieces of an object and before another attempt: what it answers ends the transfer.
+pub type Watch<'a> = &'a (dyn Fn() -> std::result::Result<(), PlaceErrorKind> + Sync);
+
+/// For what nobody interrupts.
+pub const UNWATCHED: Watch<'static> = &|| Ok(());
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
@@ -71,7 +74,7 @@ pub struct Object {
 
 /// Names one state of an object; another state has another tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tag(pub(crate) String);
+pub struct Tag(pub String);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
@@ -134,6 +137,17 @@ pub struct Former {
     pub shared: Vec<Shared>,
 }
 
+/// A stretch of the new file that stands in the former object as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// Of its first byte in the new file.
+    pub offset: u64,
+    /// Of the same byte in the former object.
+    pub former: u64,
+    /// In bytes.
+    pub size: u64,
+}
+
 /// What an upload moved. The sum is the file's size, unless the object was there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uploaded {
@@ -157,23 +171,23 @@ pub struct Leftover {
 /// What a transfer tells and asks while it goes on.
 pub struct Work<'a> {
     pub tell: Tell<'a>,
-    pub cancelled: &'a AtomicBool,
+    pub watch: Watch<'a>,
     /// So that the bars of several transfers are told apart.
     pub next: &'a AtomicU64,
 }
 
 impl Work<'_> {
-    pub(crate) fn begin(&self, name: &str, total: u64) -> TransferId {
+    pub fn begin(&self, name: &str, total: u64) -> TransferId {
         let id = TransferId(self.next.fetch_add(1, Ordering::Relaxed));
         (self.tell)(Event::TransferStarted { id, name: name.to_owned(), total: Some(total), already: 0 });
         id
     }
 
-    pub(crate) fn advance(&self, id: TransferId, bytes: u64) {
+    pub fn advance(&self, id: TransferId, bytes: u64) {
         (self.tell)(Event::TransferAdvanced { id, bytes });
     }
 
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+    pub fn finish(&self, id: TransferId) {
+        (self.tell)(Event::TransferFinished { id });
     }
 }

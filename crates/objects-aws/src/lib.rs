@@ -1,4 +1,8 @@
-//! A bucket behind the S3 protocol: Amazon's, or any server that speaks it.
+//! A bucket behind the S3 protocol, Amazon's or any server that speaks it, through the AWS client: credentials wherever
+//! the AWS tools find them, large files in parts, ranges copied by the server.
+//!
+//! A crate of its own, not a feature of `objects`: features add up over all crates that are built together, and the
+//! builder shall never compile the AWS client.
 //!
 //! The client is asynchronous; everything here waits for it, on two threads of its own. Retries, signatures and
 //! credentials are the client's; what an answer means is told in `failure`, large files in `multipart`.
@@ -7,44 +11,45 @@ mod checksum;
 mod connect;
 mod failure;
 mod multipart;
+mod transfer_plan;
 
 use std::future::Future;
 use std::io::Write;
-use std::time::{Duration, Instant, SystemTime};
+use std::ops::Range;
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime};
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use objects::conditions::{CONTENDED, Verdict, pause, probe};
+use objects::{
+    BucketAddress, Expected, Head, Leftover, Listed, Object, ObjectKey, ObjectTurn, Place, PlaceError,
+    PlaceErrorKind as Kind, Placed, Replaced, Result, Tag, Turn, Upload, Uploaded, Waiting, Watch, Work,
+};
 use tokio::runtime::Runtime;
-use vocab::{BucketAddress, Digest};
+use vocab::Digest;
 use web::{Meter, OverLimit};
 
-use super::turn::by_object;
-use super::{
-    Destination, DestinationError, DestinationErrorKind as Kind, Expected, Head, Leftover, Listed, Object, Placed,
-    Replaced, Result, Tag, Turn, Upload, Uploaded, Waiting, Work,
-};
-use crate::object_key::ObjectKey;
-
 pub use connect::{Access, S3Settings};
+pub use transfer_plan::{Limits, Step, StepSource, TransferPlan};
+/// How slow a server may be; see [`S3Settings`].
+pub use web::Pace;
+
 use failure::{Failure, failure_of};
 
 /// What is read at once: indexes and manifests have a few megabytes at most.
 const LARGEST_READ: u64 = 256 << 20;
 
-/// How often a write is tried again that another writer's stood in the way of.
-const CONTENDED: u32 = 20;
-
-/// Says whose turn it is to write the index.
-const TURN: &str = "turn.txt";
-
 type Inner<T> = std::result::Result<T, Failure>;
 
-pub struct S3Destination {
+pub struct AwsBucket {
     bucket: Bucket,
     runtime: Runtime,
+    /// What [`Place::conditional_puts`] found out.
+    conditional: OnceLock<bool>,
 }
 
 /// What its requests need.
@@ -58,18 +63,18 @@ struct Bucket {
     settings: S3Settings,
 }
 
-impl std::fmt::Debug for S3Destination {
+impl std::fmt::Debug for AwsBucket {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("S3Destination").field("place", &self.bucket.place).finish_non_exhaustive()
+        formatter.debug_struct("AwsBucket").field("place", &self.bucket.place).finish_non_exhaustive()
     }
 }
 
-impl S3Destination {
+impl AwsBucket {
     /// Makes no request to the bucket yet.
     pub fn open(address: &BucketAddress, settings: S3Settings) -> Result<Self> {
         let separator = if address.prefix.is_empty() { "" } else { "/" };
         let place = format!("s3://{}{separator}{}", address.bucket, address.prefix);
-        let failed = |reason| DestinationError {
+        let failed = |reason| PlaceError {
             action: "connect",
             key: None,
             place: place.clone(),
@@ -85,11 +90,11 @@ impl S3Destination {
             place,
             settings,
         };
-        Ok(Self { bucket, runtime })
+        Ok(Self { bucket, runtime, conditional: OnceLock::new() })
     }
 
     fn wait<T>(&self, action: &'static str, key: Option<&str>, work: impl Future<Output = Inner<T>>) -> Result<T> {
-        self.runtime.block_on(work).map_err(|failure| DestinationError {
+        self.runtime.block_on(work).map_err(|failure| PlaceError {
             action,
             key: key.map(str::to_owned),
             place: self.bucket.place.clone(),
@@ -159,9 +164,11 @@ impl Bucket {
     async fn read(
         &self,
         key: &ObjectKey,
-        range: Option<std::ops::Range<u64>>,
+        range: Option<Range<u64>>,
         to: &mut dyn Write,
+        watch: Watch<'_>,
     ) -> Inner<Option<u64>> {
+        watch().map_err(Failure::new)?;
         let header = range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
         let request = self.client.get_object().bucket(&self.name).key(self.key(key)).set_range(header);
         let answer = match request.send().await {
@@ -169,6 +176,7 @@ impl Bucket {
             Err(error) => return absent(self.failure(&error)),
         };
         let count = self.receive(answer.body, |chunk| {
+            watch().map_err(Failure::new)?;
             to.write_all(chunk).map_err(|source| {
                 Failure::new(Kind::Disk { action: "write what was read from", path: key.to_string().into(), source })
             })
@@ -239,8 +247,24 @@ impl Bucket {
         Ok(rows)
     }
 
-    /// One request. `Ok(false)` when the condition did not hold.
+    /// `Ok(false)` when the condition does not hold.
     async fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Inner<bool> {
+        match self.put_under(key, bytes, expected).await? {
+            Verdict::Unknown => {}
+            verdict => return Ok(verdict != Verdict::NotMet),
+        }
+        // A server without conditions: having looked is as much as can be done.
+        let state = self.head(key).await?.map(|head| head.tag);
+        let holds = match expected {
+            Expected::Absent => state.is_none(),
+            Expected::State(tag) => state.as_ref() == Some(tag),
+            Expected::Anything => true,
+        };
+        Ok(holds && self.put_under(key, bytes, &Expected::Anything).await? != Verdict::NotMet)
+    }
+
+    /// [`Verdict::Other`] when it was done.
+    async fn put_under(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Inner<Verdict> {
         let mut attempt = 1;
         loop {
             let mut request = self
@@ -257,19 +281,14 @@ impl Bucket {
                 Expected::State(tag) => request.if_match(&tag.0),
                 Expected::Anything => request,
             };
-            let Err(error) = request.send().await else { return Ok(true) };
+            let Err(error) = request.send().await else { return Ok(Verdict::Other) };
             let failure = self.failure(&error);
-            if failure.is_taken() {
-                return Ok(false);
+            match failure.verdict(expected) {
+                Verdict::InTheWay if attempt < CONTENDED => {}
+                Verdict::InTheWay | Verdict::Other => return Err(failure),
+                verdict => return Ok(verdict),
             }
-            // With If-Match a server says so when the object is gone.
-            if failure.is_absent() && matches!(expected, Expected::State(_)) {
-                return Ok(false);
-            }
-            if !failure.is_contended() || attempt >= CONTENDED {
-                return Err(failure);
-            }
-            tokio::time::sleep(Duration::from_millis(u64::from(20 * attempt))).await;
+            tokio::time::sleep(pause(attempt)).await;
             attempt += 1;
         }
     }
@@ -283,7 +302,7 @@ impl Bucket {
     }
 }
 
-impl Destination for S3Destination {
+impl Place for AwsBucket {
     fn place(&self) -> &str {
         &self.bucket.place
     }
@@ -292,8 +311,14 @@ impl Destination for S3Destination {
         self.wait("read", Some(key.as_str()), self.bucket.get_surely(key))
     }
 
-    fn read(&self, key: &ObjectKey, range: Option<std::ops::Range<u64>>, to: &mut dyn Write) -> Result<Option<u64>> {
-        self.wait("read", Some(key.as_str()), self.bucket.read(key, range, to))
+    fn read(
+        &self,
+        key: &ObjectKey,
+        range: Option<Range<u64>>,
+        to: &mut dyn Write,
+        watch: Watch<'_>,
+    ) -> Result<Option<u64>> {
+        self.wait("read", Some(key.as_str()), self.bucket.read(key, range, to, watch))
     }
 
     fn head(&self, key: &ObjectKey) -> Result<Option<Head>> {
@@ -320,7 +345,7 @@ impl Destination for S3Destination {
     }
 
     fn try_turn(&self, waiting: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>> {
-        let turn = by_object(self, TURN.parse().expect("a literal object key"), waiting)?;
+        let turn = ObjectTurn::take(self, waiting)?;
         Ok(turn.map(|turn| Box::new(turn) as Box<dyn Turn>))
     }
 
@@ -331,6 +356,16 @@ impl Destination for S3Destination {
     fn leftovers(&self, before: SystemTime, dry_run: bool) -> Result<Vec<Leftover>> {
         let action = "look for what interrupted uploads left";
         self.wait(action, None, self.bucket.leftovers(before, dry_run))
+    }
+
+    fn conditional_puts(&self) -> Result<bool> {
+        if let Some(known) = self.conditional.get() {
+            return Ok(*known);
+        }
+        let found = probe(|key, bytes| {
+            self.wait("write", Some(key.as_str()), self.bucket.put_under(key, bytes, &Expected::Absent))
+        })?;
+        Ok(*self.conditional.get_or_init(|| found))
     }
 }
 

@@ -1,24 +1,25 @@
-//! What can go wrong at a destination, told apart by what the reader has to do.
+//! What can go wrong at a place, told apart by what the reader has to do.
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use vocab::{Exit, Fault};
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}at `{place}`", key.as_ref().map_or(String::new(), |key| format!("`{key}` ")))]
-pub struct DestinationError {
+pub struct PlaceError {
     /// A verb: `read`, `list`, `write`.
     pub action: &'static str,
     /// Absent when it is not about one object.
     pub key: Option<String>,
     pub place: String,
     #[source]
-    pub kind: DestinationErrorKind,
+    pub kind: PlaceErrorKind,
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum DestinationErrorKind {
+pub enum PlaceErrorKind {
     #[error("cannot {action} `{}`: {source}", path.display())]
     Disk { action: &'static str, path: PathBuf, source: io::Error },
     #[error("the server cannot be reached: {reason}")]
@@ -54,82 +55,85 @@ pub enum DestinationErrorKind {
     GivenUp { reason: String },
     #[error("it has {size} bytes, more than the {limit} that are read at once")]
     TooLarge { size: u64, limit: u64 },
+    /// It has its own answer from whoever waits: [`crate::Watch`].
+    #[error("it was not done within {} s", limit.as_secs())]
+    TimedOut { limit: Duration },
     #[error("interrupted")]
     Cancelled,
 }
 
-impl Fault for DestinationError {
+impl Fault for PlaceError {
     fn code(&self) -> &'static str {
         match self.kind {
-            DestinationErrorKind::Disk { .. } => "E_DESTINATION_DISK",
-            DestinationErrorKind::Unreachable { .. } => "E_DESTINATION_UNREACHABLE",
-            DestinationErrorKind::TooSlow { .. } => "E_DESTINATION_SLOW",
-            DestinationErrorKind::Busy { .. } => "E_DESTINATION_BUSY",
-            DestinationErrorKind::NoCredentials
-            | DestinationErrorKind::SignIn { .. }
-            | DestinationErrorKind::Credentials { .. }
-            | DestinationErrorKind::Expired => "E_DESTINATION_CREDENTIALS",
-            DestinationErrorKind::ClockSkew => "E_DESTINATION_CLOCK",
-            DestinationErrorKind::NoBucket => "E_DESTINATION_BUCKET",
-            DestinationErrorKind::NoPermission => "E_DESTINATION_PERMISSION",
-            DestinationErrorKind::Region { .. } => "E_DESTINATION_REGION",
-            DestinationErrorKind::Checksum { .. } => "E_DESTINATION_CHECKSUM",
-            DestinationErrorKind::Refused { .. }
-            | DestinationErrorKind::Nonsense { .. }
-            | DestinationErrorKind::TooLarge { .. } => "E_DESTINATION_REFUSED",
-            DestinationErrorKind::GivenUp { .. } => "E_ARTIFACT_CHANGED",
-            DestinationErrorKind::Cancelled => "E_INTERRUPTED",
+            PlaceErrorKind::Disk { .. } => "E_DESTINATION_DISK",
+            PlaceErrorKind::Unreachable { .. } => "E_DESTINATION_UNREACHABLE",
+            PlaceErrorKind::TooSlow { .. } | PlaceErrorKind::TimedOut { .. } => "E_DESTINATION_SLOW",
+            PlaceErrorKind::Busy { .. } => "E_DESTINATION_BUSY",
+            PlaceErrorKind::NoCredentials
+            | PlaceErrorKind::SignIn { .. }
+            | PlaceErrorKind::Credentials { .. }
+            | PlaceErrorKind::Expired => "E_DESTINATION_CREDENTIALS",
+            PlaceErrorKind::ClockSkew => "E_DESTINATION_CLOCK",
+            PlaceErrorKind::NoBucket => "E_DESTINATION_BUCKET",
+            PlaceErrorKind::NoPermission => "E_DESTINATION_PERMISSION",
+            PlaceErrorKind::Region { .. } => "E_DESTINATION_REGION",
+            PlaceErrorKind::Checksum { .. } => "E_DESTINATION_CHECKSUM",
+            PlaceErrorKind::Refused { .. } | PlaceErrorKind::Nonsense { .. } | PlaceErrorKind::TooLarge { .. } => {
+                "E_DESTINATION_REFUSED"
+            }
+            PlaceErrorKind::GivenUp { .. } => "E_ARTIFACT_CHANGED",
+            PlaceErrorKind::Cancelled => "E_INTERRUPTED",
         }
     }
 
     fn exit(&self) -> Exit {
         match self.kind {
-            DestinationErrorKind::Cancelled => Exit::Interrupted,
-            DestinationErrorKind::Checksum { .. } | DestinationErrorKind::GivenUp { .. } => Exit::Trust,
-            DestinationErrorKind::NoCredentials
-            | DestinationErrorKind::SignIn { .. }
-            | DestinationErrorKind::Region { .. } => Exit::Usage,
+            PlaceErrorKind::Cancelled => Exit::Interrupted,
+            PlaceErrorKind::Checksum { .. } | PlaceErrorKind::GivenUp { .. } => Exit::Trust,
+            PlaceErrorKind::NoCredentials | PlaceErrorKind::SignIn { .. } | PlaceErrorKind::Region { .. } => {
+                Exit::Usage
+            }
             _ => Exit::Build,
         }
     }
 
     fn hint(&self) -> Option<String> {
         let text = match &self.kind {
-            DestinationErrorKind::Disk { .. } => "look at the path, its permissions and the space on its disk",
-            DestinationErrorKind::Unreachable { .. } => {
+            PlaceErrorKind::Disk { .. } => "look at the path, its permissions and the space on its disk",
+            PlaceErrorKind::Unreachable { .. } => {
                 "look at the endpoint (`?endpoint=` or AWS_ENDPOINT_URL_S3) and the network; run it again, what has \
                  arrived is kept"
             }
-            DestinationErrorKind::TooSlow { .. } | DestinationErrorKind::Busy { .. } => {
+            PlaceErrorKind::TooSlow { .. } | PlaceErrorKind::Busy { .. } | PlaceErrorKind::TimedOut { .. } => {
                 "run it again later; what has arrived is kept"
             }
-            DestinationErrorKind::NoCredentials => {
+            PlaceErrorKind::NoCredentials => {
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with AWS_PROFILE or `?profile=`, or \
                  read a public bucket with `?anonymous=true`"
             }
-            DestinationErrorKind::SignIn { .. } => {
+            PlaceErrorKind::SignIn { .. } => {
                 "sign in with the AWS command line and export what it got: `eval \"$(aws configure export-credentials \
                  --profile NAME --format env)\"`; or make a profile with `credential_process = aws configure \
                  export-credentials --profile NAME --format process`"
             }
-            DestinationErrorKind::Credentials { .. } => {
+            PlaceErrorKind::Credentials { .. } => {
                 "look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or at the profile"
             }
-            DestinationErrorKind::Expired => "get new credentials and run it again; what has arrived is kept",
-            DestinationErrorKind::ClockSkew => "set this machine's clock right",
-            DestinationErrorKind::NoBucket => "make the bucket first, or look at its name in the address",
-            DestinationErrorKind::NoPermission => {
+            PlaceErrorKind::Expired => "get new credentials and run it again; what has arrived is kept",
+            PlaceErrorKind::ClockSkew => "set this machine's clock right",
+            PlaceErrorKind::NoBucket => "make the bucket first, or look at its name in the address",
+            PlaceErrorKind::NoPermission => {
                 "the key needs s3:ListBucket on the bucket, and s3:GetObject and s3:PutObject on its objects"
             }
-            DestinationErrorKind::Region { .. } => "set AWS_REGION or `?region=` to the bucket's region",
-            DestinationErrorKind::Checksum { .. } => {
+            PlaceErrorKind::Region { .. } => "set AWS_REGION or `?region=` to the bucket's region",
+            PlaceErrorKind::Checksum { .. } => {
                 "something between here and the server changes data; nothing was made visible"
             }
-            DestinationErrorKind::GivenUp { .. } => "build the artifact again",
-            DestinationErrorKind::Refused { .. }
-            | DestinationErrorKind::Nonsense { .. }
-            | DestinationErrorKind::TooLarge { .. } => "look at the address; is this a server that speaks S3?",
-            DestinationErrorKind::Cancelled => "run it again; what has arrived is kept",
+            PlaceErrorKind::GivenUp { .. } => "build the artifact again",
+            PlaceErrorKind::Refused { .. } | PlaceErrorKind::Nonsense { .. } | PlaceErrorKind::TooLarge { .. } => {
+                "look at the address; is this a server that speaks S3?"
+            }
+            PlaceErrorKind::Cancelled => "run it again; what has arrived is kept",
         };
         Some(text.to_owned())
     }

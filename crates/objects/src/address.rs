@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use crate::{Exit, Fault};
+use vocab::{Exit, Fault};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoreAddress {
+pub enum PlaceAddress {
     Folder(PathBuf),
     Bucket(BucketAddress),
 }
@@ -33,13 +33,13 @@ pub struct BucketAddress {
 /// The message begins with `given`: the option or variable that holds the address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{given}: {kind}")]
-pub struct StoreAddressError {
+pub struct PlaceAddressError {
     pub given: &'static str,
-    pub kind: StoreAddressErrorKind,
+    pub kind: PlaceAddressErrorKind,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreAddressErrorKind {
+pub enum PlaceAddressErrorKind {
     #[error("it is empty")]
     Empty,
     #[error("unsupported scheme `{scheme}:`")]
@@ -54,7 +54,7 @@ pub enum StoreAddressErrorKind {
     Setting { name: String, value: String },
 }
 
-impl Fault for StoreAddressError {
+impl Fault for PlaceAddressError {
     fn code(&self) -> &'static str {
         "E_STORE_ADDRESS"
     }
@@ -65,15 +65,15 @@ impl Fault for StoreAddressError {
 
     fn hint(&self) -> Option<String> {
         Some(match &self.kind {
-            StoreAddressErrorKind::Empty | StoreAddressErrorKind::Scheme { .. } => {
+            PlaceAddressErrorKind::Empty | PlaceAddressErrorKind::Scheme { .. } => {
                 "write a path, `file:///path` or `s3://bucket/prefix`".to_owned()
             }
-            StoreAddressErrorKind::Credentials => {
+            PlaceAddressErrorKind::Credentials => {
                 "give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or in a profile".to_owned()
             }
-            StoreAddressErrorKind::Bucket { .. } => "3 to 63 lower-case letters, digits, dots and hyphens".to_owned(),
-            StoreAddressErrorKind::Prefix { .. } => "write plain components with `/` between them".to_owned(),
-            StoreAddressErrorKind::Setting { .. } => {
+            PlaceAddressErrorKind::Bucket { .. } => "3 to 63 lower-case letters, digits, dots and hyphens".to_owned(),
+            PlaceAddressErrorKind::Prefix { .. } => "write plain components with `/` between them".to_owned(),
+            PlaceAddressErrorKind::Setting { .. } => {
                 "known are endpoint=https://host:port, region=NAME, profile=NAME, path-style=true|false and \
                  anonymous=true|false"
                     .to_owned()
@@ -83,7 +83,7 @@ impl Fault for StoreAddressError {
 }
 
 /// For messages: what was understood, without anything secret.
-impl fmt::Display for StoreAddress {
+impl fmt::Display for PlaceAddress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bucket = match self {
             Self::Folder(path) => return write!(formatter, "folder {}", path.display()),
@@ -107,45 +107,45 @@ impl fmt::Display for StoreAddress {
     }
 }
 
-impl StoreAddress {
+impl PlaceAddress {
     /// `given` names in messages where the text came from: `--to`, a variable.
-    pub fn parse(text: &str, given: &'static str) -> Result<Self, StoreAddressError> {
-        parse(text).map_err(|kind| StoreAddressError { given, kind })
+    pub fn parse(text: &str, given: &'static str) -> Result<Self, PlaceAddressError> {
+        parse(text).map_err(|kind| PlaceAddressError { given, kind })
     }
 }
 
-fn parse(text: &str) -> Result<StoreAddress, StoreAddressErrorKind> {
+fn parse(text: &str) -> Result<PlaceAddress, PlaceAddressErrorKind> {
     if text.trim().is_empty() {
-        return Err(StoreAddressErrorKind::Empty);
+        return Err(PlaceAddressErrorKind::Empty);
     }
     if let Some(rest) = text.strip_prefix("s3://") {
-        return bucket(rest).map(StoreAddress::Bucket);
+        return bucket(rest).map(PlaceAddress::Bucket);
     }
     if text.starts_with("file:") {
         let path = Url::parse(text).ok().and_then(|url| url.to_file_path().ok());
         return path
-            .map(StoreAddress::Folder)
-            .ok_or_else(|| StoreAddressErrorKind::Scheme { scheme: "file".to_owned() });
+            .map(PlaceAddress::Folder)
+            .ok_or_else(|| PlaceAddressErrorKind::Scheme { scheme: "file".to_owned() });
     }
     match text.split_once("://") {
-        Some((scheme, _)) => Err(StoreAddressErrorKind::Scheme { scheme: scheme.to_owned() }),
-        None => Ok(StoreAddress::Folder(PathBuf::from(text))),
+        Some((scheme, _)) => Err(PlaceAddressErrorKind::Scheme { scheme: scheme.to_owned() }),
+        None => Ok(PlaceAddress::Folder(PathBuf::from(text))),
     }
 }
 
-fn bucket(rest: &str) -> Result<BucketAddress, StoreAddressErrorKind> {
+fn bucket(rest: &str) -> Result<BucketAddress, PlaceAddressErrorKind> {
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
     if bucket.contains('@') {
-        return Err(StoreAddressErrorKind::Credentials);
+        return Err(PlaceAddressErrorKind::Credentials);
     }
     let in_bucket = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
     if !(3..=63).contains(&bucket.len()) || !bucket.bytes().all(in_bucket) {
-        return Err(StoreAddressErrorKind::Bucket { bucket: bucket.to_owned() });
+        return Err(PlaceAddressErrorKind::Bucket { bucket: bucket.to_owned() });
     }
     let prefix = prefix.trim_end_matches('/');
     if !prefix.is_empty() && !prefix.split('/').all(is_plain_component) {
-        return Err(StoreAddressErrorKind::Prefix { prefix: prefix.to_owned() });
+        return Err(PlaceAddressErrorKind::Prefix { prefix: prefix.to_owned() });
     }
     let mut address =
         BucketAddress { bucket: bucket.to_owned(), prefix: prefix.to_owned(), ..BucketAddress::default() };
@@ -161,8 +161,8 @@ fn is_plain_component(text: &str) -> bool {
     !text.is_empty() && !text.starts_with('.') && text.bytes().all(plain)
 }
 
-fn set(address: &mut BucketAddress, name: &str, value: &str) -> Result<(), StoreAddressErrorKind> {
-    let wrong = || StoreAddressErrorKind::Setting { name: name.to_owned(), value: value.to_owned() };
+fn set(address: &mut BucketAddress, name: &str, value: &str) -> Result<(), PlaceAddressErrorKind> {
+    let wrong = || PlaceAddressErrorKind::Setting { name: name.to_owned(), value: value.to_owned() };
     let truth = || value.parse::<bool>().map_err(|_| wrong());
     let word = || {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -173,7 +173,7 @@ fn set(address: &mut BucketAddress, name: &str, value: &str) -> Result<(), Store
         "endpoint" => {
             let url = Url::parse(value).map_err(|_| wrong())?;
             if !url.username().is_empty() || url.password().is_some() {
-                return Err(StoreAddressErrorKind::Credentials);
+                return Err(PlaceAddressErrorKind::Credentials);
             }
             if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
                 return Err(wrong());
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     fn told(text: &str) -> String {
-        match StoreAddress::parse(text, "PYDIST_PUBLISH_TO") {
+        match PlaceAddress::parse(text, "PYDIST_PUBLISH_TO") {
             Ok(address) => address.to_string(),
             Err(error) => {
                 assert_eq!(error.exit(), Exit::Usage, "for {text:?}");
