@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use vocab::{DistributionName, PlatformKey, SystemVersion, VersionString, unencrypted_host};
 
-use crate::document::shown;
 use crate::layer::{
     BuildLayer, BuildWheelLayer, ByName, ByPlatform, CopyFileLayer, Layer, Name, PackagesLayer, PlatformLayer,
     PythonLayer, ReasonsLayer, RegistriesLayer, RequirementText, ResolutionLayer, RunnersLayer, SystemVersionText,
@@ -18,6 +17,7 @@ use crate::{
     ArchiveSource, BuildSettings, BuildWheel, Config, CopyFile, Finding, FindingCode, Packages, Place,
     PlatformPackages, PythonSettings, Reasons, Registries, Requirement, Resolution, Runners,
 };
+use vocab::quoted::shown;
 
 /// What is needed beside the layer itself.
 pub(crate) struct Completion<'a> {

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use vocab::{DistributionName, PlatformKey};
 
-use crate::document::shown;
 use crate::places::Places;
 use crate::report::Report;
 use crate::{Applies, Config, FindingCode, Place, Requirement};
+use vocab::quoted::shown;
 
 pub(crate) fn check(config: &Config, places: &Places, fallback: &Place, report: &mut Report) {
     let mut check = Check { config, places, fallback, report };

@@ -3,36 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
-use vocab::{Exit, Fault};
-
-use crate::document::escaped;
-
-/// A place in a configuration file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Place {
-    /// Relative to the repository, `/`-separated.
-    pub file: Arc<str>,
-    /// Counted from 1. 0 where the file as a whole is meant.
-    pub line: usize,
-    /// In characters, counted from 1.
-    pub column: usize,
-    /// JSON pointer (RFC 6901), in the spelling of the file. Empty for the whole document.
-    pub pointer: String,
-    /// Where the text of the value begins in the file, in bytes, and how many there are.
-    #[serde(skip)]
-    pub span: (usize, usize),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.file)?;
-        if self.line > 0 {
-            write!(formatter, ":{}:{}", self.line, self.column)?;
-        }
-        if self.pointer.is_empty() { Ok(()) } else { write!(formatter, " {}", escaped(&self.pointer)) }
-    }
-}
+use vocab::json::{JsonFault, JsonFaultKind};
+use vocab::{Exit, Fault, Place, SourceFault, SourceFaultKind};
 
 /// The kinds of finding; each has a stable text to search for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,6 +64,37 @@ impl Finding {
             Some(place) => format!("{place}: {}", self.text),
             None => self.text.clone(),
         }
+    }
+}
+
+impl From<JsonFault> for Finding {
+    fn from(fault: JsonFault) -> Self {
+        let hint = match fault.kind {
+            JsonFaultKind::Empty => Some("a configuration without settings is `{}`"),
+            JsonFaultKind::TooDeep => Some("no setting needs more than seven levels"),
+            JsonFaultKind::Comment => Some("JSON has no comments; rules have a `reason` for that"),
+            _ => fault.kind.hint(),
+        };
+        Self {
+            code: FindingCode::Syntax,
+            place: Some(fault.place),
+            text: fault.kind.to_string(),
+            hint: hint.map(str::to_owned),
+        }
+    }
+}
+
+impl From<SourceFault> for Finding {
+    fn from(fault: SourceFault) -> Self {
+        let (code, hint) = match &fault.kind {
+            SourceFaultKind::TooLarge => (
+                FindingCode::File,
+                Some("is it a configuration? Data belongs into a file of its own, brought in by `copyFiles`"),
+            ),
+            SourceFaultKind::NotUtf8 => (FindingCode::Syntax, Some("save it as UTF-8")),
+            SourceFaultKind::NotRegular | SourceFaultKind::Unreadable(_) => (FindingCode::File, None),
+        };
+        Self { code, text: fault.kind.to_string(), hint: hint.map(str::to_owned), place: Some(fault.place) }
     }
 }
 

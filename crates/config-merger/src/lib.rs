@@ -16,7 +16,6 @@
 mod load;
 mod repository;
 
-mod document;
 mod layer;
 mod marker_text;
 mod read_layer;
@@ -25,7 +24,6 @@ mod read_patch;
 mod read_python;
 mod reader;
 mod requirement_text;
-mod source_file;
 
 mod complete;
 mod conflicts;
@@ -54,7 +52,7 @@ pub use config::{
     BuildSettings, BuildWheel, Config, Layout, Packages, PlatformPackages, Reasons, Registries, Resolution, Runners,
 };
 pub use copy_target::{CopyFile, CopyTarget, CopyTargetError};
-pub use finding::{Faults, Finding, FindingCode, Place, Warning};
+pub use finding::{Faults, Finding, FindingCode, Warning};
 pub use load::{LoadOptions, Loaded, load};
 pub use marker_environment::marker_environment;
 pub use policy::Policy;
@@ -62,3 +60,4 @@ pub use repository::{Repository, RepositoryError};
 pub use requirement::{PathKind, Requirement, RequirementSource};
 pub use requirement_text::requirement_of_metadata;
 pub use schema::{SchemaKind, schema};
+pub use vocab::Place;

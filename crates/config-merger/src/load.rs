@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use serde::Serialize;
@@ -10,7 +10,6 @@ use serde_json::Value;
 use vocab::{Digest, DistributionName, VersionString};
 
 use crate::complete::Completion;
-use crate::document::{Document, Kind, Node};
 use crate::layer::Layer;
 use crate::patch::{self, Operation};
 use crate::places::Places;
@@ -18,8 +17,9 @@ use crate::read_patch::operations;
 use crate::reader::{Origin, Reader};
 use crate::report::Report;
 use crate::repository::SHARED_CONFIG;
-use crate::source_file::{MAX_CONFIG_BYTES, SourceFile};
 use crate::{Config, Faults, Finding, FindingCode, Place, Repository, Warning, conflicts, merge, overrides};
+use vocab::json::{Document, Kind, Node};
+use vocab::{SourceFault, SourceFaultKind, SourceFile};
 
 /// How much is forgiven.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -198,7 +198,7 @@ fn left_aside(
 /// `None` when it holds no JSON object.
 fn read_file(file: &SourceFile, version: &VersionString, report: &mut Report) -> Option<(Layer, Places)> {
     let (document, findings) = Document::parse(file);
-    report.faults.extend(findings);
+    report.faults.extend(findings.into_iter().map(Finding::from));
     let document = document?;
     let mut reader = Reader { version, origin: Origin::File(&document), report, places: Places::default() };
     let layer = reader.layer(&document.root);
@@ -218,22 +218,20 @@ fn canonical(config: &Config) -> String {
 
 /// `None` when there is no such file.
 fn read(path: &Path, name: &str) -> Result<Option<SourceFile>, Box<Finding>> {
-    let unreadable = |error: io::Error| file_fault(name, &format!("the file cannot be read: {error}"));
+    let failed = |kind| Box::new(Finding::from(SourceFault { place: Place::of_file(name), kind }));
+    let unreadable = |error: io::Error| failed(SourceFaultKind::Unreadable(error));
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error)),
         // A pipe would be waited for without end.
-        Ok(metadata) if !metadata.is_file() => return Err(file_fault(name, "this is no regular file")),
+        Ok(metadata) if !metadata.is_file() => return Err(failed(SourceFaultKind::NotRegular)),
         Ok(_) => {}
     }
-    let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
-    // One byte more than is accepted, whatever the size of the file.
-    file.take(MAX_CONFIG_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    SourceFile::from_bytes(name, &bytes).map(Some)
+    SourceFile::from_reader(name, file).map(Some).map_err(|fault| Box::new(fault.into()))
 }
 
 fn file_fault(name: &str, text: &str) -> Box<Finding> {
-    let place = Place { file: name.into(), ..Place::default() };
+    let place = Place::of_file(name);
     Box::new(Finding { code: FindingCode::File, place: Some(place), text: text.into(), hint: None })
 }

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use pep440_rs::{Version, VersionSpecifier};
 use vocab::DistributionName;
 
-use crate::document::shown;
 use crate::requirement_text::Complaint;
+use vocab::quoted::shown;
 
 /// `and` and `or` in a marker. One that a person writes has two or three; one that a tool wrote has been seen with 13.
 /// Each can double what a marker amounts to when it is written out canonically: 16 take half a second at worst.

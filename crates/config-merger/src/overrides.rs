@@ -2,12 +2,12 @@
 
 use vocab::DistributionName;
 
-use crate::document::shown;
 use crate::places::Places;
 use crate::report::Report;
 use crate::requirement::compact;
 use crate::requirement_text::{parse_override, with_text};
 use crate::{Config, FindingCode, Place, RequirementSource};
+use vocab::quoted::shown;
 
 /// Name, extras and marker of a requirement stay; the specifier is replaced.
 pub(crate) fn apply(config: &mut Config, places: &Places, fallback: &Place, report: &mut Report) {

@@ -3,15 +3,15 @@
 use json_patch::PatchOperation;
 use serde_json::Value;
 
-use crate::document::shown;
 use crate::report::Report;
 use crate::{FindingCode, Place};
+use vocab::quoted::shown;
 
 /// Each of them is followed by a look at the whole document.
 pub(crate) const MAX_OPERATIONS: usize = 500;
 
 /// `copy` can double a document with each operation, and `move` can deepen it.
-const MAX_BYTES: usize = 4 * crate::source_file::MAX_CONFIG_BYTES;
+const MAX_BYTES: usize = 4 * vocab::MAX_SOURCE_BYTES;
 const MAX_DEPTH: usize = 32;
 
 /// One operation and where it stands.

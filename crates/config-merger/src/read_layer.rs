@@ -6,7 +6,6 @@
 use url::Url;
 use vocab::{DistributionName, TreePath};
 
-use crate::document::{Node, shown};
 use crate::layer::{
     BuildLayer, BuildWheelLayer, CopyFileLayer, HostName, IndexUrl, Layer, Name, PackagesLayer, PlatformLayer, Reason,
     ReasonsLayer, RegistriesLayer, RequirementText, ResolutionLayer, RunnersLayer,
@@ -14,6 +13,8 @@ use crate::layer::{
 use crate::reader::{Cursor, Reader};
 use crate::requirement_text::{self, Complaint, refuse_password};
 use crate::{CopyTarget, FindingCode};
+use vocab::json::Node;
+use vocab::quoted::shown;
 
 impl Reader<'_> {
     pub fn layer(&mut self, root: &Node) -> Layer {

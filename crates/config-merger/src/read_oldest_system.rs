@@ -3,9 +3,9 @@
 use vocab::{Os, PlatformKey, SystemVersion};
 
 use crate::FindingCode;
-use crate::document::shown;
 use crate::layer::{ByPlatform, SystemVersionText};
 use crate::reader::{Cursor, Reader};
+use vocab::quoted::shown;
 
 /// The glibc versions that the resolver can be asked for (uv's `--python-platform`); all of them 2.something.
 const GLIBC_MINORS: [u16; 12] = [17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40];

@@ -4,10 +4,11 @@ use json_patch::PatchOperation;
 use serde_json::Value;
 
 use crate::FindingCode;
-use crate::document::{Kind, Node, shown};
 use crate::layer::{PatchOperationText, PatchVerb};
 use crate::patch::{MAX_OPERATIONS, Operation};
 use crate::reader::{Cursor, Reader};
+use vocab::json::{Kind, Node};
+use vocab::quoted::shown;
 
 const VERBS: [(&str, PatchVerb); 6] = [
     ("add", PatchVerb::Add),

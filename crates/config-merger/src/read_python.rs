@@ -2,12 +2,13 @@
 
 use vocab::Digest;
 
-use crate::document::{Kind, shown};
 use crate::layer::{ArchiveLayer, PythonLayer};
 use crate::read_layer::check_url;
 use crate::reader::{Cursor, Reader};
 use crate::requirement_text::repository_path;
 use crate::{BaseSource, FindingCode, Layout};
+use vocab::json::Kind;
+use vocab::quoted::shown;
 
 impl Reader<'_> {
     pub fn python(&mut self, at: &Cursor<'_>) -> Option<PythonLayer> {

@@ -7,13 +7,14 @@ use std::str::FromStr;
 
 use vocab::{DistributionName, PlatformKey, VersionString};
 
-use crate::document::{Document, Kind, MAX_KEY, Member, Node, Span, below, short, shown};
 use crate::layer::{ByName, ByPlatform};
 use crate::patch::Operation;
 use crate::places::Places;
 use crate::report::Report;
 use crate::requirement_text::Complaint;
 use crate::{FindingCode, Place};
+use vocab::json::{Document, Kind, MAX_KEY, Member, Node, Span, below, short};
+use vocab::quoted::shown;
 
 /// Beyond these, an unknown key is not compared with the known ones.
 const MAX_SUGGESTIONS: usize = 100;

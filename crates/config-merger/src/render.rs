@@ -2,8 +2,8 @@
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
 
-use crate::document::without_passwords;
 use crate::{Faults, Finding};
+use vocab::quoted::without_passwords;
 
 /// In a longer line (a file without line breaks) a picture shows nothing.
 const MAX_LINE: usize = 200;

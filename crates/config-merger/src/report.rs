@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::source_file::SourceFile;
 use crate::{Faults, Finding, FindingCode, Place};
+use vocab::SourceFile;
 
 /// A file that is wrong throughout is not listed throughout.
 const MAX_LISTED: usize = 500;

@@ -5,9 +5,9 @@ use pep508_rs::{ExtraName, MarkerTree, MarkerWarningKind, VersionOrUrl};
 use url::Url;
 use vocab::{DistributionName, TreePath, VersionString};
 
-use crate::document::shown;
 use crate::requirement::compact;
 use crate::{PathKind, Place, Requirement, RequirementSource, marker_text};
+use vocab::quoted::shown;
 
 /// What is wrong with a text, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]

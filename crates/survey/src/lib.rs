@@ -3,8 +3,8 @@
 
 pub mod check_all;
 pub mod compare;
-pub mod descriptor;
 pub mod matrix;
 pub mod new_version;
 pub mod outdated;
+pub mod repository_packages;
 pub mod resolver_python;

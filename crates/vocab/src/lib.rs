@@ -20,8 +20,12 @@ mod fault;
 mod file_name;
 pub mod foreign_text;
 mod in_parallel;
+pub mod json;
 mod manifest;
+mod place;
 mod platform_key;
+pub mod quoted;
+mod source_file;
 mod system_version;
 mod tree_layout;
 mod tree_path;
@@ -40,7 +44,9 @@ pub use manifest::{
     Artifact, BaseRecord, BuildWarning, CopiedFile, Distribution, EmulatedImports, FileClash, INNER_MANIFEST,
     MANIFEST_FORMAT, Manifest, NativeFiles, NativeSummary, NativeWarning, Origin, Outcome, Part, RuleRecord, Tools,
 };
+pub use place::Place;
 pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};
+pub use source_file::{MAX_SOURCE_BYTES, SourceFault, SourceFaultKind, SourceFile};
 pub use system_version::{SystemVersion, SystemVersionError};
 pub use tree_layout::{ModuleFolder, TreeLayout};
 pub use tree_path::{TreePath, TreePathError};

@@ -79,8 +79,10 @@ fn a_matrix_is_printed_in_the_form_of_the_system_that_runs_it() {
 fn a_matrix_says_what_it_does_not_know() {
     let desk = desk();
     lock(&desk, "3.12.10", &[PlatformKey::LinuxX64], &["demo 1.0"]);
-    let artifact =
-        json!({ "artifact": { "roots": { "linux-x64": "./pydist/linux-x64", "windows-x64": "./pydist/w" } } });
+    let artifact = json!({ "artifact": {
+        "type": "environment", "runtime": "python", "registry": "r", "python-version": "3.12.10", "binDir": "bin",
+        "roots": { "linux-x64": "./pydist/linux-x64", "windows-x64": "./pydist/windows-x64" },
+    } });
     let package = json!({ "block-software": { "entrypoints": { "main": { "environment": artifact } } } });
     desk.repository.file("python-3.12.10/package.json", package.to_string());
     desk.repository.version("3.10.1", &json!({ "python": { "sources": ["python-build-standalone"] } }));

@@ -4,15 +4,15 @@
 //! `wheels_now` asks an index, and only when it is told to.
 
 mod idle_rules;
+mod packages;
 mod survey;
 mod wheels_now;
-mod workspace;
 
 use config_merger::{LoadOptions, Repository};
 use jiff::civil::Date;
+use npm_packages::{PackageFaults, platforms_of};
 use vocab::{Event, Fault, PlatformKey, VersionString};
 
-use crate::descriptor::Descriptor;
 use crate::matrix::{Cell, Need, Published, fresh_rows, need};
 use resolve::{self, Lock, LockError, LockErrorKind, PlatformLock, Request};
 use static_checks::Whitelist;
@@ -42,6 +42,11 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// Each for itself, so that each is seen with its hint.
+    fn package_faults(&mut self, place: &str, faults: PackageFaults) {
+        self.faults.extend(faults.into_vec().into_iter().map(|fault| (place.to_owned(), fault.into())));
+    }
+
     fn remark(&mut self, code: &'static str, text: String, place: impl Into<String>, hint: &str) {
         let hint = (!hint.is_empty()).then(|| hint.to_owned());
         self.remarks.push(Event::Warning { code, text, place: Some(place.into()), hint });
@@ -60,7 +65,8 @@ pub fn check_all(context: &Context, repository: &Repository, request: &CheckRequ
     let mut surveyed = Vec::new();
     for version in request.versions {
         match check_version(context, repository, version, &mut checked) {
-            Ok(version) => surveyed.push(version),
+            Ok(Some(version)) => surveyed.push(version),
+            Ok(None) => {}
             Err(fault) => checked.faults.push((version.folder_name(), fault)),
         }
     }
@@ -71,7 +77,7 @@ pub fn check_all(context: &Context, repository: &Repository, request: &CheckRequ
         idle_rules::remark_whitelists(&whitelists, &surveyed, &mut checked);
     }
     idle_rules::remark_expired(&whitelists, request.today, &mut checked);
-    workspace::check(repository, &mut checked);
+    packages::check(repository, request.versions, &mut checked);
     if let Some(published) = request.published {
         remark_published(repository, published, &surveyed, request.source_date_epoch, &mut checked);
     }
@@ -81,12 +87,13 @@ pub fn check_all(context: &Context, repository: &Repository, request: &CheckRequ
     checked
 }
 
+/// `None` where its package is at fault, which has been told.
 fn check_version(
     context: &Context,
     repository: &Repository,
     version: &VersionString,
     checked: &mut Checked,
-) -> Result<Surveyed, Box<dyn Fault>> {
+) -> Result<Option<Surveyed>, Box<dyn Fault>> {
     let loaded = config_merger::load(repository, version, &LoadOptions::default())?;
     for warning in &loaded.warnings {
         let place = warning.place.as_ref().map(ToString::to_string);
@@ -94,7 +101,13 @@ fn check_version(
     }
     let config = loaded.config;
     let folder = repository.root().join(version.folder_name());
-    let made_for = Descriptor::read(&folder)?.platforms;
+    let made_for = match platforms_of(repository.root(), version) {
+        Ok(platforms) => platforms,
+        Err(faults) => {
+            checked.package_faults(&version.folder_name(), faults);
+            return Ok(None);
+        }
+    };
     let lock = Lock::read(&folder, version)?;
     if lock.is_none() {
         context.note(format!("{version}: no lock yet; the first build writes one"));
@@ -137,7 +150,7 @@ fn check_version(
         let text = format!("the lock has rows for {platform}, for which {version} is not made");
         checked.remark("W_LOCK_PLATFORMS", text, version.folder_name(), "add it to the `roots` of package.json");
     }
-    Ok(Surveyed { config, platforms })
+    Ok(Some(Surveyed { config, platforms }))
 }
 
 /// What is published of versions that are no more, and what is not published as it is now.

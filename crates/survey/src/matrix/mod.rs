@@ -24,7 +24,7 @@ pub use need::{Need, Reason, need};
 pub use published::{Published, PublishedError};
 pub use runners::CiSystem;
 
-use crate::descriptor::Descriptor;
+use npm_packages::platforms_of;
 use pipeline::build_key::{KeyInputs, predicted_keys};
 use resolve::{self, Lock, PlatformLock, Request, ResolveError};
 
@@ -130,7 +130,7 @@ impl Rows {
         let folder = repository.root().join(version.folder_name());
         let lock = Lock::read(&folder, version)?;
         let mut rows = Self { config, cells: Vec::new(), unlocked: Vec::new() };
-        for platform in Descriptor::read(&folder)?.platforms {
+        for platform in platforms_of(repository.root(), version)? {
             let request = Request::new(&rows.config, platform);
             let fresh = fresh_rows(lock.as_ref(), &request, repository)?;
             if fresh.is_none() {

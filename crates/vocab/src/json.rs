@@ -3,33 +3,31 @@
 //! `serde_json` decides what is JSON (strictly: no comments, no trailing commas, at most 127 levels); a second
 //! pass over the text, now known to be sound, finds the places and the keys that come twice.
 
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Number, Value};
 
-use crate::source_file::SourceFile;
-use crate::{Finding, FindingCode, Place};
+use crate::{Place, SourceFile, quoted};
 
 /// A file with more repeated keys than this is not a configuration.
 const MAX_REPEATED: usize = 100;
 
 /// In characters; no key of a configuration comes near it.
-pub(crate) const MAX_KEY: usize = 200;
+pub const MAX_KEY: usize = 200;
 
 /// Byte offset and length.
-pub(crate) type Span = (usize, usize);
+pub type Span = (usize, usize);
 
 #[derive(Debug)]
-pub(crate) struct Node {
+pub struct Node {
     pub span: Span,
     pub kind: Kind,
 }
 
 #[derive(Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
     Null,
     Bool(bool),
     Number(Number),
@@ -39,14 +37,14 @@ pub(crate) enum Kind {
 }
 
 #[derive(Debug)]
-pub(crate) struct Member {
+pub struct Member {
     pub key: String,
     pub key_span: Span,
     pub value: Node,
 }
 
 #[derive(Debug)]
-pub(crate) struct Document {
+pub struct Document {
     pub root: Node,
     file: Arc<str>,
     text: Arc<str>,
@@ -56,9 +54,44 @@ pub(crate) struct Document {
     counted: Cell<(usize, usize, usize)>,
 }
 
+/// Why a text is not a document, or not one that is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonFault {
+    pub place: Place,
+    pub kind: JsonFaultKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JsonFaultKind {
+    #[error("the file is empty")]
+    Empty,
+    #[error("the file is nested more than 127 levels deep")]
+    TooDeep,
+    #[error("not JSON: a comma stands before the closing bracket")]
+    TrailingComma,
+    #[error("not JSON: a comment stands here")]
+    Comment,
+    #[error("not JSON: {0}")]
+    Syntax(String),
+    #[error("this key stands twice in one object")]
+    RepeatedKey,
+}
+
+impl JsonFaultKind {
+    /// What to do, where that does not depend on what the file is for.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::TrailingComma => Some("remove the comma"),
+            Self::RepeatedKey => Some("keep one of them, or join what they hold"),
+            Self::Comment => Some("JSON has no comments"),
+            Self::Empty | Self::TooDeep | Self::Syntax(_) => None,
+        }
+    }
+}
+
 impl Document {
     /// The document, unless it is no JSON, and what is wrong with it. Of a key that comes twice the first counts.
-    pub fn parse(source: &SourceFile) -> (Option<Self>, Vec<Finding>) {
+    pub fn parse(source: &SourceFile) -> (Option<Self>, Vec<JsonFault>) {
         if let Err(error) = serde_json::from_str::<Value>(&source.text) {
             return (None, vec![syntax_fault(source, &error)]);
         }
@@ -72,14 +105,12 @@ impl Document {
             line_starts: line_starts(&source.text),
             counted: Cell::default(),
         };
-        let findings = repeated.into_iter().map(|(pointer, span)| Finding {
-            code: FindingCode::Syntax,
-            text: "this key stands twice in one object".into(),
-            hint: Some("keep one of them, or join what they hold".into()),
-            place: Some(document.place(&pointer, span)),
+        let faults = repeated.into_iter().map(|(pointer, span)| JsonFault {
+            place: document.place(&pointer, span),
+            kind: JsonFaultKind::RepeatedKey,
         });
-        let findings = findings.collect();
-        (Some(document), findings)
+        let faults = faults.collect();
+        (Some(document), faults)
     }
 
     pub fn place(&self, pointer: &str, span: Span) -> Place {
@@ -97,6 +128,30 @@ impl Document {
 }
 
 impl Node {
+    /// The value of a member; `None` where this is not an object that has it. Of a key that comes twice the first counts.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.member(key).map(|member| &member.value)
+    }
+
+    pub fn member(&self, key: &str) -> Option<&Member> {
+        self.members().iter().find(|member| member.key == key)
+    }
+
+    /// Empty where this is not an object.
+    pub fn members(&self) -> &[Member] {
+        match &self.kind {
+            Kind::Object(members) => members,
+            _ => &[],
+        }
+    }
+
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// A document that stands in no file; every span is empty.
     pub fn from_value(value: &Value) -> Self {
         let kind = match value {
@@ -121,85 +176,28 @@ impl Node {
             Kind::Null => "null".into(),
             Kind::Bool(flag) => flag.to_string(),
             Kind::Number(number) => format!("the number {number}"),
-            Kind::String(text) => format!("the string {}", shown(text)),
+            Kind::String(text) => format!("the string {}", quoted::shown(text)),
             Kind::Array(_) => "a list".into(),
             Kind::Object(_) => "an object".into(),
         }
     }
 }
 
-/// Text of a file as a message quotes it: in backticks, on one line, at most 60 characters of it.
-pub(crate) fn shown(text: &str) -> String {
-    let text = without_passwords(text);
-    let mut short = escaped(&text.chars().take(60).collect::<String>());
-    if text.chars().nth(60).is_some() {
-        short.push('…');
-    }
-    format!("`{short}`")
-}
-
-/// In `scheme://user:password@host` three stars stand for the password, on the web for the user as well, which may be
-/// a token: messages end up in logs.
-pub(crate) fn without_passwords(text: &str) -> Cow<'_, str> {
-    let mut safe = String::new();
-    let mut rest = text;
-    while let Some(start) = rest.find("://").map(|at| at + 3) {
-        let end = rest[start..].find(['/', '"', '\'', ' ', '\n']).map_or(rest.len(), |length| start + length);
-        let authority = &rest[start..end];
-        let is_web = ["http://", "https://"].iter().any(|scheme| rest[..start].ends_with(scheme));
-        match authority.rsplit_once('@').map(|(user, host)| (user.split_once(':').map(|(name, _)| name), host)) {
-            Some((_, host)) if is_web => safe.push_str(&format!("{}***@{host}", &rest[..start])),
-            Some((Some(user), host)) => safe.push_str(&format!("{}{user}:***@{host}", &rest[..start])),
-            _ => safe.push_str(&rest[..end]),
-        }
-        rest = &rest[end..];
-    }
-    if safe.is_empty() {
-        return Cow::Borrowed(text);
-    }
-    safe.push_str(rest);
-    Cow::Owned(safe)
-}
-
-/// What could move a cursor, turn the writing direction or begin a line is written as an escape.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\\' | '"' | '\'' => escaped.push(character),
-            other => escaped.extend(other.escape_debug()),
-        }
-    }
-    escaped
-}
-
 /// A pointer is copied into each place below it. What is cut off here is no name anyway.
-pub(crate) fn short(key: &str) -> &str {
+pub fn short(key: &str) -> &str {
     key.char_indices().nth(MAX_KEY).map_or(key, |(end, _)| &key[..end])
 }
 
 /// One more step of a JSON pointer (RFC 6901).
-pub(crate) fn below(pointer: &str, step: impl std::fmt::Display) -> String {
+pub fn below(pointer: &str, step: impl std::fmt::Display) -> String {
     format!("{pointer}/{}", step.to_string().replace('~', "~0").replace('/', "~1"))
-}
-
-pub(crate) fn place_at(file: &str, text: &str, offset: usize) -> Place {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    Place {
-        file: file.into(),
-        line: before.matches('\n').count() + 1,
-        column: before[line_start..].chars().count() + 1,
-        pointer: String::new(),
-        span: (before.len(), 0),
-    }
 }
 
 fn line_starts(text: &str) -> Vec<usize> {
     std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect()
 }
 
-fn syntax_fault(source: &SourceFile, error: &serde_json::Error) -> Finding {
+fn syntax_fault(source: &SourceFile, error: &serde_json::Error) -> JsonFault {
     let text = &*source.text;
     let line = line_starts(text).get(error.line().saturating_sub(1)).copied().unwrap_or(0);
     let mut offset = (line + error.column().saturating_sub(1)).min(text.len());
@@ -209,23 +207,18 @@ fn syntax_fault(source: &SourceFile, error: &serde_json::Error) -> Finding {
     let message = error.to_string();
     let message = message.split(" at line ").next().unwrap_or(&message);
     let rest = &text[offset..];
-    let (text, hint) = if text.trim().is_empty() {
-        ("the file is empty".into(), Some("a configuration without settings is `{}`"))
+    let kind = if text.trim().is_empty() {
+        JsonFaultKind::Empty
     } else if message.starts_with("recursion limit") {
-        ("the file is nested more than 127 levels deep".into(), Some("no setting needs more than seven levels"))
+        JsonFaultKind::TooDeep
     } else if message == "trailing comma" {
-        ("not JSON: a comma stands before the closing bracket".into(), Some("remove the comma"))
+        JsonFaultKind::TrailingComma
     } else if rest.starts_with("//") || rest.starts_with("/*") || rest.starts_with('#') {
-        ("not JSON: a comment stands here".into(), Some("JSON has no comments; rules have a `reason` for that"))
+        JsonFaultKind::Comment
     } else {
-        (format!("not JSON: {message}"), None)
+        JsonFaultKind::Syntax(message.to_owned())
     };
-    Finding {
-        code: FindingCode::Syntax,
-        place: Some(place_at(&source.name, &source.text, offset)),
-        text,
-        hint: hint.map(str::to_owned),
-    }
+    JsonFault { place: Place::at_offset(&source.name, text, offset), kind }
 }
 
 /// Reads text that is known to be JSON of bounded depth. On other text it would give nonsense, but still end.
@@ -353,7 +346,7 @@ mod tests {
     fn every_value_has_its_line_and_column() {
         let source =
             SourceFile::new("a.json", "\u{feff}{\r\n  \"é\": [1, \"x\\\"y\", {\"k\": null}],\r\n  \"é\": true\r\n}");
-        let (document, findings) = Document::parse(&source);
+        let (document, faults) = Document::parse(&source);
         let document = document.unwrap();
         let Kind::Object(members) = &document.root.kind else { panic!("an object") };
         let Kind::Array(items) = &members[0].value.kind else { panic!("a list") };
@@ -363,21 +356,7 @@ mod tests {
         assert_eq!(place(&members[1].value), "a.json:3:8");
         let Kind::String(text) = &items[1].kind else { panic!("a string") };
         assert_eq!(text, "x\"y");
-        assert_eq!(findings[0].to_string().lines().next(), Some("a.json:3:3 /é: this key stands twice in one object"));
-    }
-
-    #[test]
-    fn no_message_shows_a_password() {
-        let cases = [
-            ("https://me:secret@x/y", "https://***@x/y"),
-            ("a @ git+https://me:se@cret@x ; b", "a @ git+https://***@x ; b"),
-            ("https://token@x/a:b@c", "https://***@x/a:b@c"),
-            ("git+ssh://git@x/a", "git+ssh://git@x/a"),
-            ("ftp://a:b@c/d http://e:f@g", "ftp://a:***@c/d http://***@g"),
-            ("numpy", "numpy"),
-        ];
-        for (text, safe) in cases {
-            assert_eq!(without_passwords(text), safe);
-        }
+        assert_eq!(faults[0].place.to_string(), "a.json:3:3 /é");
+        assert_eq!(faults[0].kind, JsonFaultKind::RepeatedKey);
     }
 }

@@ -1,0 +1,142 @@
+//! What is wrong with a package, where, and what to write instead.
+
+use std::fmt;
+
+use vocab::json::{JsonFault, JsonFaultKind};
+use vocab::{Exit, Fault, Place, SourceFault, SourceFaultKind};
+
+/// Its text form is `file:line:column pointer: text`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {text}")]
+pub struct PackageFault {
+    pub kind: PackageFaultKind,
+    pub place: Place,
+    pub text: String,
+    pub hint: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PackageFaultKind {
+    /// The disk did not give the file.
+    Unreadable,
+    /// One file alone is at fault.
+    File,
+    /// Files do not agree with each other.
+    Disagreement,
+}
+
+impl PackageFault {
+    pub fn new(kind: PackageFaultKind, place: Place, text: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { kind, place, text: text.into(), hint: Some(hint.into()) }
+    }
+}
+
+impl Fault for PackageFault {
+    fn code(&self) -> &'static str {
+        match self.kind {
+            PackageFaultKind::Unreadable | PackageFaultKind::File => "E_DESCRIPTOR",
+            PackageFaultKind::Disagreement => "E_CATALOGUE",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self.kind {
+            PackageFaultKind::Unreadable => Exit::Build,
+            PackageFaultKind::File | PackageFaultKind::Disagreement => Exit::Usage,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
+    }
+}
+
+impl From<JsonFault> for PackageFault {
+    fn from(fault: JsonFault) -> Self {
+        let hint = match fault.kind {
+            JsonFaultKind::Empty => Some("remove the file, or write a package into it: `{ \"name\": \"…\" }`"),
+            _ => fault.kind.hint(),
+        };
+        Self {
+            kind: PackageFaultKind::File,
+            place: fault.place,
+            text: fault.kind.to_string(),
+            hint: hint.map(str::to_owned),
+        }
+    }
+}
+
+impl From<SourceFault> for PackageFault {
+    fn from(fault: SourceFault) -> Self {
+        let (kind, hint) = match fault.kind {
+            SourceFaultKind::Unreadable(_) => (PackageFaultKind::Unreadable, None),
+            SourceFaultKind::NotUtf8 => (PackageFaultKind::File, Some("save it as UTF-8".to_owned())),
+            SourceFaultKind::TooLarge | SourceFaultKind::NotRegular => (PackageFaultKind::File, None),
+        };
+        Self { kind, text: fault.kind.to_string(), hint, place: fault.place }
+    }
+}
+
+/// All that is wrong with one file; never empty. In its text form each has a line of its own, with its hint below; the
+/// last hint is left to [`Fault::hint`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackageFaults {
+    first: PackageFault,
+    more: Vec<PackageFault>,
+}
+
+impl PackageFaults {
+    /// `done`, unless something is wrong.
+    pub(crate) fn unless_none<T>(faults: Vec<PackageFault>, done: T) -> Result<T, Self> {
+        let mut faults = faults.into_iter();
+        match faults.next() {
+            None => Ok(done),
+            Some(first) => Err(Self { first, more: faults.collect() }),
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &PackageFault> {
+        std::iter::once(&self.first).chain(&self.more)
+    }
+
+    pub fn into_vec(self) -> Vec<PackageFault> {
+        std::iter::once(self.first).chain(self.more).collect()
+    }
+}
+
+impl From<PackageFault> for PackageFaults {
+    fn from(first: PackageFault) -> Self {
+        Self { first, more: Vec::new() }
+    }
+}
+
+impl fmt::Display for PackageFaults {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.first)?;
+        let mut former = &self.first;
+        for fault in &self.more {
+            if let Some(hint) = &former.hint {
+                write!(formatter, "\n  hint: {hint}")?;
+            }
+            write!(formatter, "\n{fault}")?;
+            former = fault;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for PackageFaults {}
+
+impl Fault for PackageFaults {
+    fn code(&self) -> &'static str {
+        self.first.code()
+    }
+
+    fn exit(&self) -> Exit {
+        self.first.exit()
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.more.last().unwrap_or(&self.first).hint.clone()
+    }
+}

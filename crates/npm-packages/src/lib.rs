@@ -1,0 +1,39 @@
+//! The npm packages of a repository: `package.json` of each version, of `catalogue/` and of the root, and the lists of
+//! workspace members in `pnpm-workspace.yaml` and `workspaces`. Everything read has its place in the file.
+//!
+//! ```
+//! use npm_packages::Package;
+//! use vocab::{PlatformKey, SourceFile};
+//!
+//! let text = r#"{ "name": "@scope/runenv-python-3.12.10", "version": "1.0.0",
+//!     "block-software": { "entrypoints": { "main": { "environment": { "artifact": {
+//!         "type": "environment", "runtime": "python", "registry": "scope", "python-version": "3.12.10",
+//!         "roots": { "linux-x64": "./pydist/linux-x64" }, "binDir": "bin" } } } } } }"#;
+//! let package = Package::parse(&SourceFile::new("python-3.12.10/package.json", text))?;
+//! let environment = package.environment().expect("there is one");
+//! assert_eq!((environment.id.as_str(), environment.registry.value.as_str()), ("main", "scope"));
+//! assert_eq!(package.platforms(), [PlatformKey::LinuxX64]);
+//! # Ok::<(), npm_packages::PackageFaults>(())
+//! ```
+//!
+//! Files are read and never written: edits give the new text.
+
+mod environment;
+mod fault;
+mod json_edit;
+mod npm_name;
+mod package;
+mod package_reader;
+mod pnpm_workspace;
+mod version_package;
+mod workspace_list;
+
+pub use environment::Environment;
+pub use fault::{PackageFault, PackageFaultKind, PackageFaults};
+pub use json_edit::{add_item, add_member, indentation};
+pub use npm_name::{is_npm_name, is_npm_version};
+pub use package::{CATALOGUE, EntryPoint, EntryPointKind, PACKAGE_FILE, Package, package_of_reference};
+pub use package_reader::Placed;
+pub use pnpm_workspace::{PNPM_WORKSPACE, add_to_pnpm_workspace, read_pnpm_workspace};
+pub use version_package::{platforms_of, read_version_package, root_of};
+pub use workspace_list::WorkspaceList;

@@ -1,0 +1,183 @@
+//! `pnpm-workspace.yaml`: the members it lists, and one more line in it.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_saphyr::{Location, Spanned};
+use vocab::{Place, SourceFile};
+
+use crate::fault::{PackageFault, PackageFaultKind, PackageFaults};
+use crate::package::read_source;
+use crate::package_reader::Placed;
+use crate::workspace_list::WorkspaceList;
+
+pub const PNPM_WORKSPACE: &str = "pnpm-workspace.yaml";
+
+/// pnpm's other settings are not looked at.
+#[derive(Deserialize)]
+struct PnpmWorkspace {
+    packages: Option<Vec<Spanned<String>>>,
+}
+
+/// The file and its list; `None` where there is no such file. Without `packages` the list is empty.
+pub fn read_pnpm_workspace(root: &Path) -> Result<Option<(SourceFile, WorkspaceList)>, PackageFaults> {
+    let Some(source) = read_source(root, PNPM_WORKSPACE)? else { return Ok(None) };
+    let list = parse(&source)?;
+    Ok(Some((source, list)))
+}
+
+fn parse(source: &SourceFile) -> Result<WorkspaceList, PackageFaults> {
+    let read: Option<PnpmWorkspace> = serde_saphyr::from_str(&source.text).map_err(|error| {
+        let place = error.location().map_or_else(|| Place::of_file(&source.name), |at| place(source, at));
+        let message = error.without_snippet().to_string();
+        // The place comes before the text here.
+        let message = message.lines().next().unwrap_or_default();
+        let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
+        let hint = "list the folders in `packages`, each on a line with `- ` before it";
+        PackageFault::new(PackageFaultKind::File, place, format!("not such YAML as is expected: {message}"), hint)
+    })?;
+    let patterns = read.and_then(|read| read.packages).unwrap_or_default();
+    let patterns = patterns.into_iter().enumerate().map(|(index, item)| {
+        let pointer = format!("/packages/{index}");
+        Placed { value: item.value, place: Place { pointer, ..place(source, item.defined) } }
+    });
+    let start = source.text.lines().position(|line| line.starts_with("packages:")).map_or(0, |line| line + 1);
+    let whole = Place { line: start, column: start.min(1), ..Place::of_file(&source.name) };
+    WorkspaceList::new("packages", whole, patterns.collect())
+        .map_err(|faults| PackageFaults::unless_none(faults, ()).err().unwrap_or_else(|| unreadable(source).into()))
+}
+
+fn place(source: &SourceFile, at: Location) -> Place {
+    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let span = at.span();
+    Place {
+        line: number(at.line()),
+        column: number(at.column()),
+        span: (number(span.byte_offset().unwrap_or(0)), number(span.byte_len().unwrap_or(0))),
+        ..Place::of_file(&source.name)
+    }
+}
+
+/// The text with `folder` as one more member, written as the others are. What the list holds already is not added
+/// again: the text comes back as it was.
+pub fn add_to_pnpm_workspace(source: &SourceFile, folder: &str) -> Result<String, PackageFaults> {
+    let list = parse(source)?;
+    if list.holds(folder) {
+        return Ok(source.text.to_string());
+    }
+    let text = &*source.text;
+    let added = match list.patterns.iter().rfind(|it| it.value.starts_with("python-")).or(list.patterns.last()) {
+        Some(neighbour) => beside(text, &neighbour.place, folder),
+        None => into_nothing(text, folder),
+    };
+    // Nothing is written that does not say what it should.
+    match parse(&SourceFile::new(&source.name, &added)) {
+        Ok(list) if list.holds(folder) => Ok(added),
+        _ => Err(unreadable(source).into()),
+    }
+}
+
+fn unreadable(source: &SourceFile) -> PackageFault {
+    let text = "the list `packages` is written in a way that is not understood well enough to add to it";
+    let hint = "add the folder by hand";
+    PackageFault::new(PackageFaultKind::File, Place { line: 1, column: 1, ..Place::of_file(&source.name) }, text, hint)
+}
+
+fn beside(text: &str, neighbour: &Place, folder: &str) -> String {
+    let (start, length) = neighbour.span;
+    let (start, end) = (start.min(text.len()), (start + length).min(text.len()));
+    let quote = text.get(start..).and_then(|rest| rest.chars().next()).filter(|c| matches!(c, '\'' | '"'));
+    let quote = quote.map(String::from).unwrap_or_default();
+    let item = format!("{quote}{folder}{quote}");
+    let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+    let before = text.get(line_start..start).unwrap_or_default();
+    if before.trim() != "-" {
+        // `packages: ['a', 'b']`
+        return format!("{}, {item}{}", &text[..end], &text[end..]);
+    }
+    let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
+    // A `\r` before the line break stays with the line that it ends.
+    let (line, carriage) = match text[..line_end].strip_suffix('\r') {
+        Some(line) => (line, "\r"),
+        None => (&text[..line_end], ""),
+    };
+    format!("{line}{carriage}\n{before}{item}{}", &text[line.len()..])
+}
+
+fn into_nothing(text: &str, folder: &str) -> String {
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let item = format!("  - '{folder}'{newline}");
+    let Some(start) = text.lines().position(|line| line.starts_with("packages:")) else {
+        let gap = if text.is_empty() || text.ends_with('\n') { "" } else { newline };
+        return format!("{text}{gap}packages:{newline}{item}");
+    };
+    let mut written = String::new();
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        if index != start {
+            written.push_str(line);
+        } else if line.contains("[]") {
+            written.push_str(&line.replacen("[]", &format!("['{folder}']"), 1));
+        } else {
+            let gap = if line.ends_with('\n') { "" } else { newline };
+            written.push_str(&format!("{line}{gap}{item}"));
+        }
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn added(text: &str) -> String {
+        add_to_pnpm_workspace(&SourceFile::new(PNPM_WORKSPACE, text), "python-3.13.0-custom").unwrap()
+    }
+
+    #[test]
+    fn a_member_is_added_as_the_others_are_written_and_comments_stay() {
+        let cases = [
+            (
+                "packages:\n  - 'python-3.12.10' # ours\n  - 'catalogue'\n",
+                "packages:\n  - 'python-3.12.10' # ours\n  - 'python-3.13.0-custom'\n  - 'catalogue'\n",
+            ),
+            (
+                "# all\npackages:\n- \"a\"\n\nlinkWorkspacePackages: true\n",
+                "# all\npackages:\n- \"a\"\n- \"python-3.13.0-custom\"\n\nlinkWorkspacePackages: true\n",
+            ),
+            (
+                "packages:\r\n    - python-3.9.1\r\n",
+                "packages:\r\n    - python-3.9.1\r\n    - python-3.13.0-custom\r\n",
+            ),
+            ("packages:\n  - a", "packages:\n  - a\n  - python-3.13.0-custom"),
+            (
+                "packages: ['python-3.9.1', \"b\"] # short\n",
+                "packages: ['python-3.9.1', 'python-3.13.0-custom', \"b\"] # short\n",
+            ),
+            ("", "packages:\n  - 'python-3.13.0-custom'\n"),
+            ("# nothing yet\n", "# nothing yet\npackages:\n  - 'python-3.13.0-custom'\n"),
+            ("packages: []\nx: 1\n", "packages: ['python-3.13.0-custom']\nx: 1\n"),
+            ("packages:\nx: 1\n", "packages:\n  - 'python-3.13.0-custom'\nx: 1\n"),
+            ("packages:\n  - python-*\n", "packages:\n  - python-*\n"),
+            ("packages:\n  - 'é' # ü\n  - 'ö'\n", "packages:\n  - 'é' # ü\n  - 'ö'\n  - 'python-3.13.0-custom'\n"),
+        ];
+        for (before, after) in cases {
+            assert_eq!(added(before), after, "for {before:?}");
+            assert_eq!(added(after), after, "a second time");
+        }
+    }
+
+    #[test]
+    fn a_fault_has_its_line_and_column() {
+        let cases = [
+            ("packages:\n  - a\n  - [b]\n", "pnpm-workspace.yaml:3:5"),
+            ("packages: python\n", "pnpm-workspace.yaml:1:11"),
+            ("packages:\n\t- a\n", "pnpm-workspace.yaml:2:2"),
+            ("packages:\n  - 'a[b'\n", "pnpm-workspace.yaml:2:5 /packages/0"),
+            ("packages: [a]\npackages: [b]\n", "pnpm-workspace.yaml:2:1"),
+        ];
+        for (text, place) in cases {
+            let faults = parse(&SourceFile::new(PNPM_WORKSPACE, text)).unwrap_err();
+            assert_eq!(faults.iter().next().unwrap().place.to_string(), place, "for {text:?}: {faults}");
+        }
+    }
+}

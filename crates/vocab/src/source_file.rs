@@ -1,0 +1,68 @@
+//! The text of a file that people write, and its name.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use crate::Place;
+
+/// A file that a person writes has a few kilobytes. The limit keeps time and memory bounded whatever the file holds.
+pub const MAX_SOURCE_BYTES: usize = 1024 * 1024;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// As messages show it: relative to the repository, `/`-separated.
+    pub name: Arc<str>,
+    /// Without a byte order mark.
+    pub text: Arc<str>,
+}
+
+/// Why a file has no text that is used.
+#[derive(Debug)]
+pub struct SourceFault {
+    pub place: Place,
+    pub kind: SourceFaultKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SourceFaultKind {
+    #[error("the file is larger than {} KiB", MAX_SOURCE_BYTES / 1024)]
+    TooLarge,
+    #[error("the file is not UTF-8 from here on")]
+    NotUtf8,
+    #[error("this is no regular file")]
+    NotRegular,
+    #[error("the file cannot be read: {0}")]
+    Unreadable(io::Error),
+}
+
+impl SourceFile {
+    pub fn new(name: &str, text: &str) -> Self {
+        Self { name: name.into(), text: text.strip_prefix('\u{feff}').unwrap_or(text).into() }
+    }
+
+    /// Reads no more than is accepted, whatever there is.
+    pub fn from_reader(name: &str, reader: impl Read) -> Result<Self, SourceFault> {
+        let mut bytes = Vec::new();
+        match reader.take(MAX_SOURCE_BYTES as u64 + 1).read_to_end(&mut bytes) {
+            Ok(_) => Self::from_bytes(name, &bytes),
+            Err(error) => Err(SourceFault { place: Place::of_file(name), kind: SourceFaultKind::Unreadable(error) }),
+        }
+    }
+
+    /// Refuses what is too large and what is not UTF-8. The content of a file that is too large need not be whole.
+    pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, SourceFault> {
+        if bytes.len() > MAX_SOURCE_BYTES {
+            let place = Place { line: 1, column: 1, ..Place::of_file(name) };
+            return Err(SourceFault { place, kind: SourceFaultKind::TooLarge });
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Self::new(name, text)),
+            Err(error) => {
+                let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+                let valid = valid.strip_prefix('\u{feff}').unwrap_or(&valid);
+                let place = Place::at_offset(name, valid, valid.len());
+                Err(SourceFault { place, kind: SourceFaultKind::NotUtf8 })
+            }
+        }
+    }
+}
