@@ -14,7 +14,7 @@ results file as it becomes known, and the file "done" in "scratch" says that all
 - "asked": the names at the top, less those of the standard library, that something tried to import.
 
 "fork" is the fast way and tells successes only: a process that has imported `a` is forked for `a.b` and `a.c`, so
-what packages share is imported once. The order of imports in each process is that of a fresh interpreter. A module
+what packages share is imported once, unless `a` has imported them already. The order of imports in each process is that of a fresh interpreter. A module
 without a line has to be tried again by "spawn". Packages that are only on the way to a module have a line, too. The
 processes of packages at the top end as Python does, with exit handlers and all; those that then fail are listed in the
 file "suspects" in "scratch", for "exit" to try.
@@ -57,6 +57,8 @@ told = set()
 # By path, why the extension module there did not import.
 failed = {}
 asked = set()
+# The newest module that was there when the files of modules were last read, with its name.
+newest = None
 
 
 def attempt(module):
@@ -119,7 +121,8 @@ def watch():
                 if isinstance(path, str):
                     failed[real(path)] = ("%s: %s" % (type(error).__name__, error))[:MAX_ERROR]
                 raise
-            failed.pop(real(str(path_of(item))), None)
+            if failed:
+                failed.pop(real(str(path_of(item))), None)
             return result
 
         return call
@@ -155,10 +158,28 @@ def loaded_files():
 def module_files():
     """Read as they stand: some modules import others when they are asked for an attribute. By their true type: the
     libraries of cffi only say that they are modules, and have no attributes of one.
+
+    Only of modules that have come since the last time: whatever is touched in a process that was forked is copied.
     """
-    modules = [module for module in list(sys.modules.values()) if issubclass(type(module), type(sys))]
+    global newest
+    try:
+        named = list(modules_after(newest))
+    except RuntimeError:  # Another thread imports something.
+        named = list(reversed(list(sys.modules.items())))
+    newest = named[0] if named else newest
+    modules = [module for _, module in named if issubclass(type(module), type(sys))]
     files = [object.__getattribute__(module, "__dict__").get("__file__") for module in modules]
     return [path for path in files if isinstance(path, str)]
+
+
+def modules_after(known):
+    """The newest first."""
+    for name in reversed(sys.modules):
+        module = sys.modules[name]
+        # One module may have several names, and one name another module than before.
+        if known and name == known[0] and module is known[1]:
+            break
+        yield name, module
 
 
 def mapped_files():
@@ -210,7 +231,8 @@ def append_line(path, line):
 def to_json(value):
     """Without `json` and all that it imports."""
     if isinstance(value, str):
-        return '"%s"' % "".join(map(json_character, value))
+        plain = value.isascii() and value.isprintable() and '"' not in value and "\\" not in value
+        return '"%s"' % (value if plain else "".join(map(json_character, value)))
     if isinstance(value, dict):
         return "{%s}" % ", ".join("%s: %s" % (to_json(key), to_json(item)) for key, item in value.items())
     if isinstance(value, list):
@@ -288,7 +310,7 @@ class Forker:
         if not was_there:
             del sys.modules["select"]
         parent = os.getppid()
-        waiting = list(package.children.values())
+        waiting = list(self.left_of(package) if package.name else package.children.values())
         running = {}
         while waiting or running:
             if os.getppid() != parent:
@@ -305,6 +327,15 @@ class Forker:
             for child in list(running.values()):
                 if child.is_over(child.pipe in ready):
                     del running[child.pipe]
+
+    def left_of(self, package):
+        """What is below it and not imported yet. The rest is told of here: processes of its own would import nothing."""
+        for child in package.children.values():
+            if sys.modules.get(child.name) is None:
+                yield child
+            else:
+                tell_success(self, child)
+                yield from self.left_of(child)
 
     def next_of(self, waiting, running, at_once):
         """The first that waits for nothing; simply the first where they wait for each other."""
@@ -384,15 +415,20 @@ class Child:
 def run_child(forker, package, sink):
     silence()
     alarm(forker.job["limit"] + 5)
-    result = attempt(package.name)
+    imported = tell_success(forker, package)
     alarm(0)
-    imported = result["ended"] == "imported"
-    if imported:
-        append(forker.job["results"], result)
     os.write(sink, b"x")
     if imported and package.children:
         forker.explore(package, forker.job["jobs"])
     return imported and "." not in package.name
+
+
+def tell_success(forker, package):
+    result = attempt(package.name)
+    imported = result["ended"] == "imported"
+    if imported:
+        append(forker.job["results"], result)
+    return imported
 
 
 def silence():
