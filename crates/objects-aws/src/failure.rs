@@ -5,47 +5,8 @@ use std::error::Error;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-use objects::conditions::{Verdict, judge};
-use objects::refusal::{kind_of, tidy};
-use objects::{Expected, PlaceErrorKind as Kind};
-
-/// An answer that is an error, as far as callers tell such apart.
-#[derive(Debug)]
-pub(super) struct Failure {
-    /// Absent when there was no answer.
-    pub status: Option<u16>,
-    /// `NoSuchKey`; empty when the answer had none, as that of a HEAD request.
-    pub code: String,
-    pub kind: Kind,
-}
-
-impl Failure {
-    pub fn is(&self, codes: &[&str]) -> bool {
-        codes.contains(&self.code.as_str())
-    }
-
-    pub fn is_absent(&self) -> bool {
-        self.status == Some(404) && !self.is(&["NoSuchBucket", "NoSuchUpload"])
-    }
-
-    pub fn verdict(&self, expected: &Expected) -> Verdict {
-        judge(self.status, &self.code, expected)
-    }
-
-    /// What is to be copied is not what it was.
-    pub fn is_precondition(&self) -> bool {
-        self.verdict(&Expected::Anything) == Verdict::NotMet
-    }
-
-    /// This server does not know the feature.
-    pub fn is_unknown(&self) -> bool {
-        self.status == Some(501) || self.is(&["NotImplemented"])
-    }
-
-    pub fn new(kind: Kind) -> Self {
-        Self { status: None, code: String::new(), kind }
-    }
-}
+use objects::PlaceErrorKind as Kind;
+use objects::refusal::{Failure, kind_of, tidy};
 
 pub(super) fn failure_of<E>(error: &SdkError<E, HttpResponse>, attempts: u32) -> Failure
 where

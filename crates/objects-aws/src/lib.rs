@@ -25,6 +25,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use objects::conditions::{CONTENDED, Verdict, pause, probe};
+use objects::refusal::Failure;
 use objects::{
     BucketAddress, Expected, Head, Leftover, Listed, Object, ObjectKey, ObjectTurn, Place, PlaceError,
     PlaceErrorKind as Kind, Placed, Replaced, Result, Tag, Turn, Upload, Uploaded, Waiting, Watch, Work,
@@ -38,7 +39,7 @@ pub use transfer_plan::{Limits, Step, StepSource, TransferPlan};
 /// How slow a server may be; see [`S3Settings`].
 pub use web::Pace;
 
-use failure::{Failure, failure_of};
+use failure::failure_of;
 
 /// What is read at once: indexes and manifests have a few megabytes at most.
 const LARGEST_READ: u64 = 256 << 20;

@@ -15,13 +15,13 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUploa
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use objects::conditions::{CONTENDED, Verdict, pause};
+use objects::refusal::Failure;
 use objects::{Expected, Former, Head, Leftover, ObjectKey, PlaceErrorKind as Kind, Placed, Upload, Uploaded, Work};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use vocab::TransferId;
 
 use super::checksum::{agrees, crc64, crc64_text, joined, md5_of};
-use super::failure::Failure;
 use super::transfer_plan::{Step, StepSource, TransferPlan};
 use super::{Bucket, Inner, cache_control, media_type, sha256_text, time_of};
 
@@ -299,12 +299,12 @@ async fn bring(job: &Arc<Job>, plan: &TransferPlan, id: TransferId, work: &Work<
 impl Job {
     async fn part(&self, number: i32, step: &Step) -> Inner<Arrived> {
         let (file, start, size) = (self.file.clone(), step.range.start, step.size());
-        let reading = tokio::task::spawn_blocking(move || {
+        let reading = tokio::task::spawn_blocking(move || -> Inner<(Vec<u8>, u64)> {
             let bytes = read(&file, start, size)?;
             let sum = crc64(&bytes);
             Ok((bytes, sum))
         });
-        let (bytes, crc64): (Vec<u8>, u64) =
+        let (bytes, crc64) =
             reading.await.map_err(|error| Failure::new(Kind::Nonsense { said: error.to_string() }))??;
         let arrived = |tag: &str, how| Arrived { number, tag: tag.to_owned(), crc64, size, how };
         if let Some(tag) = self.resumed(number, &bytes) {

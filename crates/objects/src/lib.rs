@@ -31,6 +31,7 @@ mod folder;
 mod object_key;
 mod place;
 pub mod refusal;
+mod signed;
 mod turn;
 
 pub use address::{BucketAddress, PlaceAddress, PlaceAddressError, PlaceAddressErrorKind};
@@ -41,4 +42,5 @@ pub use place::{
     Expected, Former, Head, Leftover, Listed, Object, Place, Placed, Replaced, Result, Shared, Tag, UNWATCHED, Upload,
     Uploaded, Watch, Work,
 };
+pub use signed::{ConnectError, SignedBucket};
 pub use turn::{ObjectTurn, Turn, Waiting};

@@ -3,7 +3,53 @@
 //! What a server says gets into a message only in one short line without anything that looks like a key: its own
 //! words about a wrong signature hold the request with all of its headers.
 
-use crate::PlaceErrorKind as Kind;
+use crate::conditions::{Verdict, judge};
+use crate::{Expected, PlaceErrorKind as Kind};
+
+/// An answer that is an error, as far as callers tell such apart.
+#[derive(Debug)]
+pub struct Failure {
+    /// Absent when there was no answer.
+    pub status: Option<u16>,
+    /// `NoSuchKey`; empty when the answer had none, as that of a HEAD request.
+    pub code: String,
+    pub kind: Kind,
+}
+
+impl Failure {
+    pub fn new(kind: Kind) -> Self {
+        Self { status: None, code: String::new(), kind }
+    }
+
+    pub fn is(&self, codes: &[&str]) -> bool {
+        codes.contains(&self.code.as_str())
+    }
+
+    pub fn is_absent(&self) -> bool {
+        self.status == Some(404) && !self.is(&["NoSuchBucket", "NoSuchUpload"])
+    }
+
+    /// Of a put.
+    pub fn verdict(&self, expected: &Expected) -> Verdict {
+        judge(self.status, &self.code, expected)
+    }
+
+    /// What is to be copied is not what it was.
+    pub fn is_precondition(&self) -> bool {
+        self.verdict(&Expected::Anything) == Verdict::NotMet
+    }
+
+    /// This server does not know the feature.
+    pub fn is_unknown(&self) -> bool {
+        self.status == Some(501) || self.is(&["NotImplemented"])
+    }
+}
+
+impl From<Kind> for Failure {
+    fn from(kind: Kind) -> Self {
+        Self::new(kind)
+    }
+}
 
 /// `code` and `message` of the answer's body, empty where it had none; `attempts` that were made in all.
 pub fn kind_of(status: u16, code: &str, message: &str, region: Option<String>, attempts: u32) -> Kind {

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hyper::Method;
 use hyper::service::{Service, service_fn};
+use hyper::{Method, header};
 use hyper_util::rt::TokioIo;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
@@ -25,10 +25,22 @@ impl S3Server {
 
     /// With one empty bucket.
     pub fn start() -> Self {
+        Self::serve(true)
+    }
+
+    /// One that does as if there were no `If-Match` and `If-None-Match`, as AIStore 1.5.0 does. It takes no notice of
+    /// signatures either, which stand for those headers as well.
+    pub fn without_conditions() -> Self {
+        Self::serve(false)
+    }
+
+    fn serve(with_conditions: bool) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::create_dir(folder.path().join(Self::BUCKET)).expect("an empty folder");
         let mut builder = S3ServiceBuilder::new(FileSystem::new(folder.path()).expect("the folder is there"));
-        builder.set_auth(SimpleAuth::from_single(Self::KEY, Self::SECRET));
+        if with_conditions {
+            builder.set_auth(SimpleAuth::from_single(Self::KEY, Self::SECRET));
+        }
         let service = builder.build();
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).enable_all().build().expect("threads can be started");
@@ -41,7 +53,10 @@ impl S3Server {
         runtime.spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let (service, turns) = (service.clone(), Arc::clone(&turns));
-                let writers_alone = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+                let writers_alone = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+                    if !with_conditions {
+                        forget_conditions(&mut request);
+                    }
                     let (service, turns) = (service.clone(), Arc::clone(&turns));
                     async move {
                         let is_part = request.uri().query().is_some_and(|query| query.contains("partNumber="));
@@ -90,4 +105,16 @@ impl S3Server {
     pub fn object(&self, key: &str) -> PathBuf {
         self.folder.path().join(Self::BUCKET).join(key)
     }
+}
+
+fn forget_conditions<B>(request: &mut hyper::Request<B>) {
+    for name in [header::IF_MATCH, header::IF_NONE_MATCH, header::AUTHORIZATION] {
+        request.headers_mut().remove(name);
+    }
+    let uri = request.uri();
+    let query = uri.query().unwrap_or_default().split('&');
+    let query: Vec<&str> = query.filter(|pair| !pair.is_empty() && !pair.starts_with("X-Amz-")).collect();
+    let mark = if query.is_empty() { "" } else { "?" };
+    let bare = format!("{}{mark}{}", uri.path(), query.join("&"));
+    *request.uri_mut() = bare.parse().expect("parts of a URI are one");
 }

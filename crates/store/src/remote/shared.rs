@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use objects::{ObjectKey, Place, PlaceErrorKind, Upload, Work};
 use vocab::{Digest, Fault};
 
-use super::{RemoteError, RemoteErrorKind, RemoteSettings, RemoteStore};
+use super::{RemoteError, RemoteErrorKind, RemoteSettings};
 use crate::Context;
 use crate::{StagedFile, Store};
 
@@ -17,7 +20,7 @@ const LARGEST_RECORD: u64 = 64 << 10;
 
 #[derive(Debug)]
 pub struct Remote {
-    store: Box<dyn RemoteStore>,
+    place: Box<dyn Place>,
     read_only: bool,
     strict: bool,
     state: Mutex<State>,
@@ -28,7 +31,7 @@ struct State {
     /// Reading, then writing: given up after a fault, which the next object would meet again.
     given_up: [bool; 2],
     /// Objects that were asked for and could not be used; they are not asked for again.
-    useless: BTreeSet<String>,
+    useless: BTreeSet<ObjectKey>,
     fault: Option<RemoteError>,
 }
 
@@ -39,14 +42,9 @@ enum Way {
 }
 
 impl Remote {
-    pub fn new(store: Box<dyn RemoteStore>, settings: &RemoteSettings) -> Self {
+    pub fn new(place: Box<dyn Place>, settings: &RemoteSettings) -> Self {
         let RemoteSettings { read_only, strict, .. } = *settings;
-        Self { store, read_only, strict, state: Mutex::default() }
-    }
-
-    /// The place itself, unchecked.
-    pub fn store(&self) -> &dyn RemoteStore {
-        self.store.as_ref()
+        Self { place, read_only, strict, state: Mutex::default() }
     }
 
     /// The file with this digest, now in the local store. False when the remote store has none that can be used.
@@ -123,7 +121,7 @@ impl Remote {
     fn bring(
         &self,
         context: &Context,
-        object: &str,
+        object: &ObjectKey,
         target: &Path,
         limit: u64,
         judge: &dyn Fn(&Path) -> Result<(), String>,
@@ -149,25 +147,27 @@ impl Remote {
     }
 
     /// The object as it came.
-    fn fetch(&self, context: &Context, object: &str, limit: u64) -> Option<(StagedFile, Instant)> {
+    fn fetch(&self, context: &Context, object: &ObjectKey, limit: u64) -> Option<(StagedFile, Instant)> {
         if self.is_given_up(Way::Read) || self.state().useless.contains(object) {
             return None;
         }
         let started = Instant::now();
         let get = |store: &Store| -> Result<Option<StagedFile>, RemoteErrorKind> {
             let staged = store.stage_file()?;
-            let mut file = File::create_new(staged.path()).map_err(|source| RemoteErrorKind::Disk {
+            let file = File::create_new(staged.path()).map_err(|source| PlaceErrorKind::Disk {
                 action: "create",
                 path: staged.path().to_owned(),
                 source,
             })?;
-            let found = self.store.get(object, &mut file, limit, &|| go_on(context, started))?;
+            let mut file = Bounded { file, left: limit, is_over: false };
+            let read = self.place.read(object, None, &mut file, &|| go_on(context, started));
+            let found = read.map_err(|error| judged(error.kind, &file, limit))?.is_some();
             Ok(found.then_some(staged))
         };
         match get(&context.store) {
             Ok(Some(staged)) => Some((staged, started)),
             Ok(None) => {
-                self.state().useless.insert(object.to_owned());
+                self.state().useless.insert(object.clone());
                 None
             }
             Err(RemoteErrorKind::Damaged { reason }) => {
@@ -181,15 +181,27 @@ impl Remote {
         }
     }
 
-    fn put(&self, context: &Context, object: &str, from: &Path, sha256: &Digest) -> bool {
+    fn put(&self, context: &Context, object: &ObjectKey, from: &Path, sha256: &Digest) -> bool {
         if self.read_only || self.is_given_up(Way::Write) {
             return false;
         }
         let started = Instant::now();
-        match self.store.put(object, from, sha256, &|| go_on(context, started)) {
+        let upload = Upload {
+            key: object,
+            file: from,
+            size: std::fs::metadata(from).map_or(0, |metadata| metadata.len()),
+            sha256: *sha256,
+            former: None,
+            overwrite: false,
+            verdict: &|| Ok(()),
+        };
+        let work = Work { tell: &|_| (), watch: &|| go_on(context, started), next: &AtomicU64::new(0) };
+        match self.place.upload(&upload, &work).map_err(|error| error.kind) {
             Ok(_) => true,
+            // Such a one is not shared.
+            Err(PlaceErrorKind::TooLarge { .. }) => false,
             Err(kind) => {
-                self.fail(context, Way::Write, object, kind);
+                self.fail(context, Way::Write, object, kind.into());
                 false
             }
         }
@@ -200,14 +212,14 @@ impl Remote {
     }
 
     /// A damaged object is its own affair: others may be sound.
-    fn refuse(&self, context: &Context, object: &str, reason: String) {
-        self.state().useless.insert(object.to_owned());
+    fn refuse(&self, context: &Context, object: &ObjectKey, reason: String) {
+        self.state().useless.insert(object.clone());
         let error = self.error(object, RemoteErrorKind::Damaged { reason });
         self.tell(context, &error, "W_REMOTE_STORE_DAMAGED");
         self.keep(error);
     }
 
-    fn fail(&self, context: &Context, way: Way, object: &str, kind: RemoteErrorKind) {
+    fn fail(&self, context: &Context, way: Way, object: &ObjectKey, kind: RemoteErrorKind) {
         let first = {
             let mut state = self.state();
             let first = !state.given_up.contains(&true);
@@ -215,7 +227,7 @@ impl Remote {
             first
         };
         // The interrupted build says so itself.
-        if matches!(kind, RemoteErrorKind::Cancelled) {
+        if matches!(kind, RemoteErrorKind::Place(PlaceErrorKind::Cancelled)) {
             return;
         }
         let error = self.error(object, kind);
@@ -229,8 +241,8 @@ impl Remote {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn error(&self, object: &str, kind: RemoteErrorKind) -> RemoteError {
-        RemoteError { place: self.store.place().to_owned(), object: object.to_owned(), kind }
+    fn error(&self, object: &ObjectKey, kind: RemoteErrorKind) -> RemoteError {
+        RemoteError { place: self.place.place().to_owned(), object: object.to_string(), kind }
     }
 
     fn tell(&self, context: &Context, error: &RemoteError, code: &'static str) {
@@ -257,17 +269,52 @@ impl Remote {
 }
 
 /// The build's limit for an external step holds for each object.
-fn go_on(context: &Context, started: Instant) -> Result<(), RemoteErrorKind> {
+fn go_on(context: &Context, started: Instant) -> Result<(), PlaceErrorKind> {
     if context.is_cancelled() {
-        return Err(RemoteErrorKind::Cancelled);
+        return Err(PlaceErrorKind::Cancelled);
     }
     match context.timeout {
-        Some(limit) if started.elapsed() >= limit => Err(RemoteErrorKind::TimedOut { limit }),
+        Some(limit) if started.elapsed() >= limit => Err(PlaceErrorKind::TimedOut { limit }),
         _ => Ok(()),
     }
 }
 
-fn object(kind: &str, digest: &Digest) -> String {
+fn object(kind: &str, digest: &Digest) -> ObjectKey {
     let text = digest.to_string();
-    format!("v1/{kind}/{}/{text}", &text[..2])
+    format!("v1/{kind}/{}/{text}", &text[..2]).parse().expect("letters and digits between slashes")
+}
+
+/// Takes no more than is expected: nobody knows yet whose bytes these are.
+struct Bounded {
+    file: File,
+    /// In bytes.
+    left: u64,
+    is_over: bool,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.is_over = bytes.len() as u64 > self.left;
+        if self.is_over {
+            return Err(io::Error::other("it is larger than expected"));
+        }
+        let count = self.file.write(bytes)?;
+        self.left -= count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// An object that is no regular file, or larger than it can be, is damaged; anything else is the place's fault.
+fn judged(kind: PlaceErrorKind, file: &Bounded, limit: u64) -> RemoteErrorKind {
+    match kind {
+        _ if file.is_over => RemoteErrorKind::Damaged { reason: format!("it has more than {limit} bytes") },
+        PlaceErrorKind::Disk { source, .. } if source.kind() == io::ErrorKind::InvalidInput => {
+            RemoteErrorKind::Damaged { reason: source.to_string() }
+        }
+        kind => kind.into(),
+    }
 }

@@ -1,0 +1,486 @@
+//! A bucket behind the S3 protocol, with requests that are signed in their URL, which therefore never gets into a message.
+//!
+//! An object goes in one request, so there is nothing to be taken up again, and nothing is left of an upload that was
+//! interrupted. A server is asked twice at most: what a builder's remote store has can also be had elsewhere.
+
+mod connect;
+mod listing;
+mod profile;
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _, Write};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rusty_s3::actions::{DeleteObject, GetObject, HeadObject, PutObject};
+use rusty_s3::{Bucket, Credentials, S3Action};
+use vocab::Digest;
+use web::{Answer, Ask, Chance, Client, FailureKind, HeaderName, Method, Retries, header, may_pass};
+
+use crate::conditions::{CONTENDED, Verdict, pause, probe};
+use crate::refusal::{Failure, kind_of, tidy};
+use crate::{
+    Expected, Head, Leftover, Listed, Object, ObjectKey, ObjectTurn, Place, PlaceError, PlaceErrorKind as Kind, Placed,
+    Replaced, Result, Tag, Turn, UNWATCHED, Upload, Uploaded, Waiting, Watch, Work,
+};
+
+pub use connect::ConnectError;
+use listing::Page;
+
+/// How long a signature holds; a request begins at once.
+const SIGNED_FOR: Duration = Duration::from_secs(900);
+
+/// A passing fault gets one more try.
+const ATTEMPTS: u32 = 2;
+
+/// The largest object that one request may bring (5 GiB).
+const LARGEST: u64 = 5 << 30;
+
+/// What is read at once: indexes and manifests have a few megabytes at most.
+const LARGEST_READ: u64 = 256 << 20;
+
+const CHECKSUM: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
+
+type Inner<T> = std::result::Result<T, Failure>;
+
+pub struct SignedBucket {
+    bucket: Bucket,
+    credentials: Option<Credentials>,
+    /// Ends with `/`, or is empty.
+    prefix: String,
+    place: String,
+    client: Client,
+    first_pause: Duration,
+    /// What [`Place::conditional_puts`] found out.
+    conditional: OnceLock<bool>,
+}
+
+/// What a request brings.
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    Bytes(&'a [u8]),
+    File(&'a Path),
+}
+
+impl SignedBucket {
+    fn key(&self, key: &ObjectKey) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    /// Asks until there is an answer that another attempt would not change. An error is one, too.
+    fn ask(
+        &self,
+        watch: Watch<'_>,
+        send: &dyn Fn(&Client) -> std::result::Result<Answer, web::Failure>,
+    ) -> Inner<Answer> {
+        let check = || watch().map_err(|kind| Setback { failure: kind.into(), chance: None });
+        let attempt = || match send(&self.client) {
+            Ok(answer) if answer.status().is_success() => Ok(answer),
+            Ok(answer) => {
+                let (passing, pause) = (may_pass(answer.status().as_u16()), answer.retry_after());
+                let failure = refused(answer);
+                let chance = passing.then(|| Chance { reason: failure.kind.to_string(), pause });
+                Err(Setback { failure, chance })
+            }
+            Err(failure) => {
+                let passing = failure.kind == FailureKind::Passing;
+                let chance = passing.then(|| Chance { reason: failure.reason.clone(), pause: None });
+                Err(Setback { failure: no_answer(failure).into(), chance })
+            }
+        };
+        let retries = Retries { attempts: ATTEMPTS, first_pause: self.first_pause };
+        retries.run(&check, &|_, _| {}, attempt).map_err(|(_, setback)| setback.failure)
+    }
+
+    /// The object's answer, or that of a range of it. `None` when there is no such object.
+    fn fetch(&self, key: &ObjectKey, range: Option<Range<u64>>, watch: Watch<'_>) -> Inner<Option<Answer>> {
+        let key = self.key(key);
+        let range = range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
+        let headers: Vec<_> = range.into_iter().map(|range| (header::RANGE, range)).collect();
+        let action = || GetObject::new(&self.bucket, self.credentials.as_ref(), &key);
+        absent(self.ask(watch, &|client| client.ask(&signed(Method::GET, action(), &headers))))
+    }
+
+    fn get_inner(&self, key: &ObjectKey) -> Inner<Option<Object>> {
+        let mut attempt = 1;
+        loop {
+            let Some(answer) = self.fetch(key, None, UNWATCHED)? else { return Ok(None) };
+            let tag = tag_of(&answer)?;
+            let mut bytes = Vec::new();
+            match answer.into_body().take(LARGEST_READ + 1).read_to_end(&mut bytes) {
+                Ok(size) if size as u64 > LARGEST_READ => {
+                    return Err(Kind::TooLarge { size: size as u64, limit: LARGEST_READ }.into());
+                }
+                Ok(_) => return Ok(Some(Object { bytes, tag })),
+                // A small object whose body broke off is simply asked for again.
+                Err(_) if attempt < ATTEMPTS => attempt += 1,
+                Err(error) => return Err(broken(&error).into()),
+            }
+        }
+    }
+
+    fn read_inner(
+        &self,
+        key: &ObjectKey,
+        range: Option<Range<u64>>,
+        to: &mut dyn Write,
+        watch: Watch<'_>,
+    ) -> Inner<Option<u64>> {
+        let Some(answer) = self.fetch(key, range, watch)? else { return Ok(None) };
+        let (mut body, mut buffer, mut copied) = (answer.into_body(), vec![0; 1 << 17], 0);
+        loop {
+            watch()?;
+            let count = match body.read(&mut buffer) {
+                Ok(0) => return Ok(Some(copied)),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(broken(&error).into()),
+            };
+            to.write_all(&buffer[..count]).map_err(|source| Kind::Disk {
+                action: "write what was read from",
+                path: key.to_string().into(),
+                source,
+            })?;
+            copied += count as u64;
+        }
+    }
+
+    fn head_inner(&self, key: &ObjectKey, watch: Watch<'_>) -> Inner<Option<Head>> {
+        let name = self.key(key);
+        let action = || HeadObject::new(&self.bucket, self.credentials.as_ref(), &name);
+        match self.ask(watch, &|client| client.ask(&signed(Method::HEAD, action(), &[]))) {
+            Ok(answer) => {
+                let length = answer.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+                let size = length.and_then(|text| text.parse().ok());
+                let size = size.ok_or_else(|| nonsense("an object without a size"))?;
+                Ok(Some(Head { size, tag: tag_of(&answer)? }))
+            }
+            // That of a missing bucket as well; whoever puts then hears of it.
+            Err(failure) if failure.is_absent() => Ok(None),
+            // The answer to a HEAD request has no body, which would say why. That to the same request as GET has one.
+            Err(failure) if failure.status.is_some() => match self.fetch(key, Some(0..1), watch) {
+                Err(told) if !told.code.is_empty() => Err(told),
+                _ => Err(failure),
+            },
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn list_inner(&self, prefix: &str) -> Inner<Vec<Listed>> {
+        let prefix = format!("{}{prefix}", self.prefix);
+        let mut rows = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            // The same request as for an object without a name: that is the bucket.
+            let action = || {
+                let mut action = GetObject::new(&self.bucket, self.credentials.as_ref(), "");
+                let query = action.query_mut();
+                query.insert("list-type", "2");
+                query.insert("prefix", prefix.clone());
+                if let Some(token) = &next {
+                    query.insert("continuation-token", token.clone());
+                }
+                action
+            };
+            let answer = self.ask(UNWATCHED, &|client| client.ask(&signed(Method::GET, action(), &[])))?;
+            let mut text = String::new();
+            let read = answer.into_body().take(LARGEST_READ).read_to_string(&mut text);
+            read.map_err(|error| broken(&error))?;
+            let page = Page::read(&text).ok_or_else(|| nonsense("a listing that cannot be read"))?;
+            rows.extend(page.rows.into_iter().filter_map(|row| {
+                // What is no object of ours.
+                let key = row.key.strip_prefix(&self.prefix)?.parse().ok()?;
+                Some(Listed { key, size: row.size, modified: row.modified.unwrap_or_else(SystemTime::now) })
+            }));
+            // A server that names the same page again would never end.
+            match page.next.filter(|token| Some(token) != next.as_ref()) {
+                Some(token) => next = Some(token),
+                None => break,
+            }
+        }
+        rows.sort_by(|a: &Listed, b| a.key.cmp(&b.key));
+        Ok(rows)
+    }
+
+    /// `Ok(false)` when the condition does not hold.
+    fn put(
+        &self,
+        key: &ObjectKey,
+        content: Content<'_>,
+        sha256: &Digest,
+        expected: &Expected,
+        watch: Watch<'_>,
+    ) -> Inner<bool> {
+        match self.put_under(key, content, sha256, expected, watch)? {
+            Verdict::Unknown => {}
+            verdict => return Ok(verdict != Verdict::NotMet),
+        }
+        // A server without conditions: having looked is as much as can be done.
+        let state = self.head_inner(key, watch)?.map(|head| head.tag);
+        let holds = match expected {
+            Expected::Absent => state.is_none(),
+            Expected::State(tag) => state.as_ref() == Some(tag),
+            Expected::Anything => true,
+        };
+        Ok(holds && self.put_under(key, content, sha256, &Expected::Anything, watch)? != Verdict::NotMet)
+    }
+
+    /// [`Verdict::Other`] when it was done.
+    fn put_under(
+        &self,
+        key: &ObjectKey,
+        content: Content<'_>,
+        sha256: &Digest,
+        expected: &Expected,
+        watch: Watch<'_>,
+    ) -> Inner<Verdict> {
+        let key = self.key(key);
+        let mut headers = vec![(CHECKSUM, STANDARD.encode(sha256.as_bytes()))];
+        match expected {
+            Expected::Absent => headers.push((header::IF_NONE_MATCH, "*".to_owned())),
+            Expected::State(tag) => headers.push((header::IF_MATCH, tag.0.clone())),
+            Expected::Anything => {}
+        }
+        let action = || PutObject::new(&self.bucket, self.credentials.as_ref(), &key);
+        let mut attempt = 1;
+        loop {
+            let sent = self.ask(watch, &|client| {
+                let ask = signed(Method::PUT, action(), &headers);
+                match content {
+                    Content::Bytes(bytes) => client.give_bytes(&ask, bytes.to_vec()),
+                    Content::File(path) => {
+                        let unreadable =
+                            |error| web::Failure::lasting(format!("the file to be sent cannot be read: {error}"));
+                        client.give(&ask, File::open(path).map_err(unreadable)?)
+                    }
+                }
+            });
+            let Err(failure) = sent else { return Ok(Verdict::Other) };
+            match failure.verdict(expected) {
+                Verdict::InTheWay if attempt < CONTENDED => {}
+                Verdict::InTheWay | Verdict::Other => return Err(failure),
+                verdict => return Ok(verdict),
+            }
+            thread::sleep(pause(attempt));
+            attempt += 1;
+        }
+    }
+
+    fn upload_inner(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+        let there = Uploaded { placed: Placed::Theirs, sent: 0, copied: 0, resumed: 0 };
+        // Sooner asked than sent.
+        if !upload.overwrite && self.head_inner(upload.key, work.watch)?.is_some() {
+            return Ok(there);
+        }
+        if upload.size > LARGEST {
+            return Err(Kind::TooLarge { size: upload.size, limit: LARGEST }.into());
+        }
+        (upload.verdict)().map_err(|reason| Kind::GivenUp { reason })?;
+        let id = work.begin(upload.key.file_name(), upload.size);
+        let expected = if upload.overwrite { Expected::Anything } else { Expected::Absent };
+        let ours = self.put(upload.key, Content::File(upload.file), &upload.sha256, &expected, work.watch)?;
+        work.advance(id, upload.size);
+        work.finish(id);
+        Ok(if ours { Uploaded { placed: Placed::Ours, sent: upload.size, ..there } } else { there })
+    }
+
+    fn delete_inner(&self, key: &ObjectKey) -> Inner<bool> {
+        // Deleting what is not there is no error in the protocol.
+        let there = self.head_inner(key, UNWATCHED)?.is_some();
+        let key = self.key(key);
+        let action = || DeleteObject::new(&self.bucket, self.credentials.as_ref(), &key);
+        absent(self.ask(UNWATCHED, &|client| client.ask(&signed(Method::DELETE, action(), &[]))))?;
+        Ok(there)
+    }
+
+    fn named<T>(&self, action: &'static str, key: &str, outcome: Inner<T>) -> Result<T> {
+        outcome.map_err(|failure| PlaceError {
+            action,
+            key: Some(key.to_owned()),
+            place: self.place.clone(),
+            kind: failure.kind,
+        })
+    }
+
+    fn put_bytes(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Result<bool> {
+        let done = self.put(key, Content::Bytes(bytes), &Digest::of(bytes), expected, UNWATCHED);
+        self.named("write", key.as_str(), done)
+    }
+}
+
+impl Place for SignedBucket {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn get(&self, key: &ObjectKey) -> Result<Option<Object>> {
+        self.named("read", key.as_str(), self.get_inner(key))
+    }
+
+    fn read(
+        &self,
+        key: &ObjectKey,
+        range: Option<Range<u64>>,
+        to: &mut dyn Write,
+        watch: Watch<'_>,
+    ) -> Result<Option<u64>> {
+        self.named("read", key.as_str(), self.read_inner(key, range, to, watch))
+    }
+
+    fn head(&self, key: &ObjectKey) -> Result<Option<Head>> {
+        self.named("read", key.as_str(), self.head_inner(key, UNWATCHED))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+        self.named("list", prefix, self.list_inner(prefix))
+    }
+
+    fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<Placed> {
+        let ours = self.put_bytes(key, bytes, &Expected::Absent)?;
+        Ok(if ours { Placed::Ours } else { Placed::Theirs })
+    }
+
+    fn replace(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Result<Replaced> {
+        let done = self.put_bytes(key, bytes, expected)?;
+        Ok(if done { Replaced::Done } else { Replaced::Changed })
+    }
+
+    fn delete(&self, key: &ObjectKey) -> Result<bool> {
+        self.named("remove", key.as_str(), self.delete_inner(key))
+    }
+
+    fn try_turn(&self, waiting: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>> {
+        let turn = ObjectTurn::take(self, waiting)?;
+        Ok(turn.map(|turn| Box::new(turn) as Box<dyn Turn>))
+    }
+
+    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded> {
+        self.named("write", upload.key.as_str(), self.upload_inner(upload, work))
+    }
+
+    fn leftovers(&self, _before: SystemTime, _dry_run: bool) -> Result<Vec<Leftover>> {
+        Ok(Vec::new())
+    }
+
+    fn conditional_puts(&self) -> Result<bool> {
+        if let Some(known) = self.conditional.get() {
+            return Ok(*known);
+        }
+        let found = probe(|key, bytes| {
+            let sha256 = Digest::of(bytes);
+            let put = self.put_under(key, Content::Bytes(bytes), &sha256, &Expected::Absent, UNWATCHED);
+            self.named("write", key.as_str(), put)
+        })?;
+        Ok(*self.conditional.get_or_init(|| found))
+    }
+}
+
+/// The credentials stay out.
+impl fmt::Debug for SignedBucket {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("SignedBucket")
+            .field("place", &self.place)
+            .field("url", &self.bucket.base_url().as_str())
+            .field("region", &self.bucket.region())
+            .finish_non_exhaustive()
+    }
+}
+
+struct Setback {
+    failure: Failure,
+    chance: Option<Chance>,
+}
+
+impl web::Setback for Setback {
+    fn chance(&self) -> Option<Chance> {
+        self.chance.clone()
+    }
+}
+
+/// Signed anew for each attempt, its headers included.
+fn signed<'a>(method: Method, mut action: impl S3Action<'a>, headers: &[(HeaderName, String)]) -> Ask {
+    for (name, value) in headers {
+        action.headers_mut().insert(name.as_str().to_owned(), value.clone());
+    }
+    Ask { method, url: action.sign(SIGNED_FOR), headers: headers.to_vec() }
+}
+
+fn absent<T>(outcome: Inner<T>) -> Inner<Option<T>> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(failure) if failure.is_absent() => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn tag_of(answer: &Answer) -> Inner<Tag> {
+    let tag = answer.headers().get(header::ETAG).and_then(|value| value.to_str().ok());
+    tag.map(|tag| Tag(tag.to_owned())).ok_or_else(|| nonsense("an object without a tag (ETag)"))
+}
+
+fn nonsense(said: &str) -> Failure {
+    Kind::Nonsense { said: said.to_owned() }.into()
+}
+
+fn no_answer(failure: web::Failure) -> Kind {
+    match failure.kind {
+        FailureKind::TooSlow => Kind::TooSlow { said: failure.reason },
+        _ => Kind::Unreachable { reason: failure.reason },
+    }
+}
+
+fn broken(error: &io::Error) -> Kind {
+    no_answer(web::Failure::of_body(error))
+}
+
+fn refused(answer: Answer) -> Failure {
+    let status = answer.status().as_u16();
+    let region = answer.headers().get("x-amz-bucket-region").and_then(|value| value.to_str().ok()).map(tidy);
+    let mut bytes = Vec::new();
+    let _ = answer.into_body().take(64 << 10).read_to_end(&mut bytes);
+    refusal(status, region, &String::from_utf8_lossy(&bytes))
+}
+
+/// With what the answer's XML body says.
+fn refusal(status: u16, region: Option<String>, body: &str) -> Failure {
+    let element = |name: &str| {
+        let (_, rest) = body.split_once(&format!("<{name}>"))?;
+        rest.split_once(&format!("</{name}>")).map(|(text, _)| text)
+    };
+    let plain = |code: &&str| code.len() < 64 && code.chars().all(|it| it.is_ascii_alphanumeric());
+    let code = element("Code").filter(plain).unwrap_or_default();
+    let message = element("Message").unwrap_or_default();
+    Failure { status: Some(status), code: code.to_owned(), kind: kind_of(status, code, message, region, ATTEMPTS) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_for_what_it_is_with_or_without_a_code() {
+        let cases = [
+            // (status, body, what is told)
+            (404, "<Error><Code>NoSuchBucket</Code><Message>x</Message></Error>", "the bucket does not exist"),
+            (
+                403,
+                "<Error><Code>Access denied to AKID</Code></Error>",
+                "the credentials do not allow this (AccessDenied)",
+            ),
+            (500, "no XML", "the server did not take the request after 2 attempts: HTTP 500"),
+            (301, "", "the bucket is in another region, eu-west-1"),
+            (307, "", "the bucket is in another region, eu-west-1"),
+        ];
+        for (status, body, told) in cases {
+            let failure = refusal(status, Some("eu-west-1".into()), body);
+            assert_eq!(failure.kind.to_string(), told, "for {status}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `--remote-store`: from an address and the environment to a store.
+
+use objects::{FolderPlace, Place, PlaceAddress, SignedBucket};
+use vocab::{Environment, Fault};
+
+use super::Remote;
+use crate::download::Downloader;
+
+/// What the user said about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteSettings {
+    pub address: String,
+    /// The option or variable that holds the address, for messages.
+    pub given: &'static str,
+    pub read_only: bool,
+    /// What goes wrong with it is an error at the end of the step rather than a warning.
+    pub strict: bool,
+}
+
+/// `Ok(None)` for a bucket while `offline`. Touches no network, and no disk but a profile that the address names.
+pub fn open(
+    settings: &RemoteSettings,
+    environment: &Environment,
+    downloader: &Downloader,
+    offline: bool,
+) -> Result<Option<Remote>, Box<dyn Fault>> {
+    let place: Box<dyn Place> = match PlaceAddress::parse(&settings.address, settings.given)? {
+        PlaceAddress::Folder(folder) => Box::new(FolderPlace::new(folder)),
+        PlaceAddress::Bucket(_) if offline => return Ok(None),
+        PlaceAddress::Bucket(address) => {
+            let (client, first_pause) = (downloader.client().clone(), downloader.settings().first_pause);
+            Box::new(SignedBucket::open(&address, environment, client, first_pause)?)
+        }
+    };
+    Ok(Some(Remote::new(place, settings)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_rule_s3_address_every_address_means_what_it_means_to_the_publisher() {
+        let table = include_str!("../../../../fixtures/store-address/addresses.json");
+        let rows: Vec<serde_json::Value> = serde_json::from_str(table).unwrap();
+        for row in rows {
+            let address = row["address"].as_str().unwrap();
+            match (opened(address), row["error"].as_str()) {
+                (Ok(()), None) => {}
+                // No machine of a test has this profile; the address itself was understood.
+                (Err(error), None) => assert!(error.to_string().starts_with("`profile="), "for {address:?}: {error}"),
+                (Err(error), Some(reason)) => {
+                    assert_eq!(error.to_string(), format!("--remote-store: {reason}"), "for {address:?}");
+                }
+                (Ok(()), Some(reason)) => panic!("for {address:?}: {reason} is expected"),
+            }
+        }
+    }
+
+    fn opened(address: &str) -> Result<(), Box<dyn Fault>> {
+        let settings =
+            RemoteSettings { address: address.to_owned(), given: "--remote-store", read_only: false, strict: false };
+        open(&settings, &Environment::default(), &Downloader::default(), false).map(drop)
+    }
+}
