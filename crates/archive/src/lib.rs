@@ -41,6 +41,7 @@ mod frames;
 mod pack;
 mod pack_error;
 mod part_cache;
+mod repack;
 mod seek_table;
 mod tar_header;
 
@@ -61,7 +62,6 @@ mod verify;
 // Zips: what both ways share, writing, reading.
 mod dos_time;
 mod window;
-mod windows_names;
 mod zip_directory;
 mod zip_header;
 mod zip_local;
@@ -84,7 +84,6 @@ mod listing;
 mod follower;
 mod in_place;
 mod mode;
-mod side_by_side;
 mod staging;
 mod turnstile;
 
@@ -102,10 +101,10 @@ pub use pack_error::{PackError, PackErrorKind};
 pub use part_cache::{NoCache, PART_FORMAT, PartCache, check_part, part_key};
 pub use regular_file::open_regular;
 pub use remove_tree::remove_tree;
+pub use repack::repack;
 pub use scan::{ScanError, ScanErrorKind, scan};
 pub use seek_table::{FrameSize, read_seek_table};
 pub use verify::{VerifyError, VerifyErrorKind, belong_together, verify};
-pub use windows_names::refused_by_windows;
 pub use zip_directory::ZipFault;
 pub use zip_member::{MemberFault, ZipMember, ZipMethod};
 pub use zip_members::{ZipError, ZipErrorKind, zip_members, zip_members_of};

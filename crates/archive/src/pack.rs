@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread::ScopedJoinHandle;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use vocab::{ArtifactFormat, Digest, Part};
+use vocab::{ArtifactFormat, Digest, Part, side_by_side};
 
 use crate::artifact_writer::{ArtifactWriter, Frame, WrittenPart};
 use crate::codec::Encoder;
@@ -17,6 +15,8 @@ use crate::in_place::FileBeside;
 use crate::name_rules::{NameRules, checked_path};
 use crate::pack_error::{PackError, PackErrorKind};
 use crate::part_cache::{CachedPart, NoCache, PartCache, part_key, trailer};
+use crate::repack::FinishedPart;
+use crate::source::Decoder;
 use crate::tree_record::{NodeKind, ResolvedLink, TreeRecord};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
 use crate::zip_pack::pack_zip;
@@ -95,13 +95,37 @@ fn pack_inner(
     if new_encoder(options)?.is_none() {
         return pack_zip(target, parts, &links, options, cache);
     }
+    let folder = target.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let keys: Vec<Option<Digest>> = parts.iter().map(|part| Some(part_key(&part.identity?, options))).collect();
+    let names = parts.iter().map(|part| (part.name.clone(), part.identity)).collect();
+    let source = |index: usize, cache: &dyn PartCache| source_of(&parts[index], options, cache);
+    settle(folder, &Sources { keys: &keys, names, source: &source }, options, cache)
+}
+
+/// What an archive is to be made of.
+pub(crate) struct Sources<'a, 's> {
+    /// What each part is kept under, where it is kept.
+    pub keys: &'s [Option<Digest>],
+    /// What each part is called, and its identity.
+    pub names: Vec<(String, Option<Digest>)>,
+    /// Of the part with this number, from the cache where that has it.
+    pub source: &'s dyn Fn(usize, &dyn PartCache) -> Result<Source<'a>, PackErrorKind>,
+}
+
+/// Writes an archive into `folder`; anew, as often as a cached part turns out to be damaged.
+pub(crate) fn settle(
+    folder: &Path,
+    from: &Sources<'_, '_>,
+    options: &PackOptions<'_>,
+    cache: &dyn PartCache,
+) -> Result<PackedFile, PackErrorKind> {
     let mut damaged = BTreeSet::new();
     loop {
-        let mut sources = Vec::with_capacity(parts.len());
-        for (index, part) in parts.iter().enumerate() {
-            sources.push(source_of(part, options, if damaged.contains(&index) { &NoCache } else { cache })?);
+        let mut sources = Vec::with_capacity(from.keys.len());
+        for index in 0..from.keys.len() {
+            sources.push((from.source)(index, if damaged.contains(&index) { &NoCache } else { cache })?);
         }
-        let file = FileBeside::beside(target, STAGED).map_err(|source| PackErrorKind::Write { source })?;
+        let file = FileBeside::within(folder, STAGED).map_err(|source| PackErrorKind::Write { source })?;
         let written = write(&file, &sources, options)?;
 
         // A cached part is held to its digest where it now stands: so it is read once, and nothing can come between.
@@ -114,8 +138,8 @@ fn pack_inner(
         if damaged.len() > before {
             continue;
         }
-        keep_fresh_parts(&file, parts, &sources, &written, options, cache)?;
-        return Ok(PackedFile { packed: packed(parts, &sources, written), file });
+        keep_fresh_parts(&file, from.keys, &sources, &written, cache)?;
+        return Ok(PackedFile { packed: packed(&from.names, &sources, written), file });
     }
 }
 
@@ -152,63 +176,43 @@ fn write(file: &FileBeside, sources: &[Source<'_>], options: &PackOptions<'_>) -
 }
 
 fn part_digests(file: &FileBeside, parts: &[WrittenPart], options: &PackOptions<'_>) -> io::Result<Vec<Digest>> {
-    let (next, digests) = (AtomicUsize::new(0), Mutex::new(vec![None; parts.len()]));
-    let work = || -> io::Result<()> {
-        let reader = file.reopen()?;
-        while let Some((index, part)) = next_of(parts, &next) {
-            let digest = digest_of_range(&reader, part.offset, part.size)?;
-            digests.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(digest);
-        }
-        Ok(())
-    };
-    let workers = thread_count(options.threads).min(parts.len());
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        let join = |thread: ScopedJoinHandle<'_, io::Result<()>>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        threads.into_iter().try_for_each(join)
-    })?;
-    Ok(digests.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect())
-}
-
-/// The next of `items` that no other worker has taken.
-fn next_of<'a, T>(items: &'a [T], next: &AtomicUsize) -> Option<(usize, &'a T)> {
-    let index = next.fetch_add(1, Ordering::Relaxed);
-    items.get(index).map(|item| (index, item))
+    side_by_side(
+        thread_count(options.threads),
+        parts.len(),
+        || (),
+        |(), index| digest_of_range(&file.reopen()?, parts[index].offset, parts[index].size),
+    )
 }
 
 fn keep_fresh_parts(
     file: &FileBeside,
-    parts: &[PartSource],
+    keys: &[Option<Digest>],
     sources: &[Source<'_>],
     written: &Written,
-    options: &PackOptions<'_>,
     cache: &dyn PartCache,
 ) -> Result<(), PackErrorKind> {
     let failed = |source| PackErrorKind::Write { source };
     let rows = written.parts.iter().zip(&written.digests);
-    for ((part, source), (row, sha256)) in parts.iter().zip(sources).zip(rows) {
-        if let (Some(identity), Source::Fresh(_)) = (&part.identity, source) {
+    for ((key, source), (row, sha256)) in keys.iter().zip(sources).zip(rows) {
+        if let (Some(key), Source::Fresh(_) | Source::Finished(_)) = (key, source) {
             let mut bytes = file.reopen().map_err(failed)?;
             bytes.seek(SeekFrom::Start(row.offset)).map_err(failed)?;
-            let key = part_key(identity, options);
-            let trailer = trailer(&key, &row.frames, sha256);
-            cache.put(&key, &mut bytes.take(row.size).chain(&trailer[..]));
+            let trailer = trailer(key, &row.frames, sha256);
+            cache.put(key, &mut bytes.take(row.size).chain(&trailer[..]));
         }
     }
     Ok(())
 }
 
-fn packed(parts: &[PartSource], sources: &[Source<'_>], written: Written) -> Packed {
-    let rows = parts.iter().zip(written.parts).zip(written.digests);
-    let row = |((source, part), sha256): ((&PartSource, WrittenPart), Digest)| Part {
-        content: source.name.clone(),
+fn packed(names: &[(String, Option<Digest>)], sources: &[Source<'_>], written: Written) -> Packed {
+    let rows = names.iter().zip(written.parts).zip(written.digests);
+    let row = |(((content, identity), part), sha256): ((&(String, Option<Digest>), WrittenPart), Digest)| Part {
+        content: content.clone(),
         offset: part.offset,
         size: part.size,
         uncompressed_size: part.unpacked,
         sha256,
-        identity: source.identity,
+        identity: *identity,
     };
     Packed {
         sha256: written.sha256,
@@ -235,7 +239,7 @@ pub fn cache_parts(
         let (mut lacking, mut sources) = (Vec::new(), Vec::new());
         for part in parts.iter().filter(|part| part.identity.is_some()) {
             if let source @ Source::Fresh(_) = source_of(part, options, cache)? {
-                lacking.push(part.clone());
+                lacking.push(part.identity.map(|identity| part_key(&identity, options)));
                 sources.push(source);
             }
         }
@@ -244,7 +248,7 @@ pub fn cache_parts(
         }
         let file = FileBeside::within(folder, STAGED).map_err(|source| PackErrorKind::Write { source })?;
         let written = write(&file, &sources, options)?;
-        keep_fresh_parts(&file, &lacking, &sources, &written, options, cache)
+        keep_fresh_parts(&file, &lacking, &sources, &written, cache)
     };
     fill().map_err(|kind| PackError { target: folder.to_owned(), kind })
 }
@@ -259,6 +263,11 @@ pub struct PackedFile {
 impl PackedFile {
     pub fn packed(&self) -> &Packed {
         &self.packed
+    }
+
+    /// The passing one.
+    pub fn path(&self) -> &Path {
+        self.file.path()
     }
 
     /// Puts it in `target`'s place, which is in the folder it was made in.
@@ -290,17 +299,18 @@ pub fn join_cached(
         let mut sources = Vec::with_capacity(parts.len());
         for part in &parts {
             match source_of(part, options, cache)? {
-                Source::Cached(cached) => sources.push(Source::Cached(cached)),
-                Source::Fresh(_) => return Ok(None),
+                source @ Source::Cached(_) => sources.push(source),
+                Source::Fresh(_) | Source::Finished(_) => return Ok(None),
             }
         }
         let file = FileBeside::within(folder, STAGED).map_err(|source| PackErrorKind::Write { source })?;
         let written = write(&file, &sources, options)?;
         let sound = sources.iter().zip(&written.digests).all(|(source, sha256)| match source {
             Source::Cached(part) => part.holds(sha256),
-            Source::Fresh(_) => false,
+            Source::Fresh(_) | Source::Finished(_) => false,
         });
-        Ok(sound.then(|| PackedFile { packed: packed(&parts, &sources, written), file }))
+        let names: Vec<_> = parts.iter().map(|part| (part.name.clone(), part.identity)).collect();
+        Ok(sound.then(|| PackedFile { packed: packed(&names, &sources, written), file }))
     };
     join().map_err(|kind| PackError { target: folder.to_owned(), kind })
 }
@@ -335,8 +345,11 @@ fn check_tree(parts: &[PartSource], names: NameRules) -> Result<Vec<ResolvedLink
     Err(PackErrorKind::Entry { part, path, fault })
 }
 
-enum Source<'a> {
+pub(crate) enum Source<'a> {
+    /// Of entries.
     Fresh(Layout<'a>),
+    /// Of another container.
+    Finished(FinishedPart<'a>),
     Cached(CachedPart),
 }
 
@@ -355,6 +368,7 @@ fn source_of<'a>(
 /// A piece of work for one worker; its index among all is its ticket.
 enum Job<'a> {
     Frame { part: usize, layout: &'a Layout<'a>, frame: usize },
+    Again { part: usize, finished: &'a FinishedPart<'a>, frame: usize },
     Copy { part: usize, cached: &'a CachedPart },
 }
 
@@ -364,6 +378,9 @@ fn jobs_of<'a>(sources: &'a [Source<'a>]) -> Vec<Job<'a>> {
         match source {
             Source::Fresh(layout) => {
                 jobs.extend((0..layout.frames.len()).map(|frame| Job::Frame { part, layout, frame }));
+            }
+            Source::Finished(finished) => {
+                jobs.extend((0..finished.frames.len()).map(|frame| Job::Again { part, finished, frame }));
             }
             Source::Cached(cached) => jobs.push(Job::Copy { part, cached }),
         }
@@ -389,7 +406,11 @@ fn run<'a>(
     let (turnstile, next) = (Turnstile::new(output), AtomicU64::new(0));
     run_workers(workers, &turnstile, || -> Result<(), PackErrorKind> {
         let Some(mut encoder) = new_encoder(options)? else { return Ok(()) };
-        let (mut plain, mut packed) = (Vec::new(), Vec::new());
+        let (mut decoder, mut plain, mut packed) = (Decoder::default(), Vec::new(), Vec::new());
+        let mut compress = |plain: &[u8], packed: &mut Vec<u8>| {
+            encoder.encode(plain, packed).map_err(|source| PackErrorKind::Compress { source })?;
+            Ok::<_, PackErrorKind>(Frame::of(options.format, plain, packed))
+        };
         loop {
             let ticket = next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = jobs.get(ticket as usize) else { return Ok(()) };
@@ -397,8 +418,12 @@ fn run<'a>(
                 Job::Frame { part, layout, frame } => {
                     plain.clear();
                     layout.render(&layout.frames[*frame], &mut plain)?;
-                    encoder.encode(&plain, &mut packed).map_err(|source| PackErrorKind::Compress { source })?;
-                    let told = Frame::of(options.format, &plain, &packed);
+                    let told = compress(&plain, &mut packed)?;
+                    turnstile.pass(ticket, |output| output.frame(Some(*part), &packed, told))
+                }
+                Job::Again { part, finished, frame } => {
+                    finished.decode(*frame, &mut decoder, &mut plain)?;
+                    let told = compress(&plain, &mut packed)?;
                     turnstile.pass(ticket, |output| output.frame(Some(*part), &packed, told))
                 }
                 Job::Copy { part, cached } => turnstile.pass(ticket, |output| output.copy(*part, cached)),

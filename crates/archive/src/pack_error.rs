@@ -33,6 +33,8 @@ pub enum PackErrorKind {
     /// What files are copied from.
     #[error("`{}`, which files of `{part}` are copied from, has other bytes than its digest tells", path.display())]
     ExchangedArchive { part: String, path: PathBuf },
+    #[error("`{}` is no row of frames that can be compressed anew", path.display())]
+    NoFrames { path: PathBuf },
     #[error("with copies in place of links it would have more than {limit} entries")]
     TooMany { limit: usize },
     #[error("the compressor failed: {source}")]
@@ -56,6 +58,7 @@ impl Fault for PackError {
     fn code(&self) -> &'static str {
         match self.kind {
             PackErrorKind::Entry { .. } => "E_ARCHIVE_UNSAFE",
+            PackErrorKind::NoFrames { .. } => "E_ARCHIVE_FORMAT",
             PackErrorKind::TooMany { .. } => "E_ARCHIVE_LIMIT",
             PackErrorKind::Damaged { .. } => "E_ARCHIVE_CORRUPT",
             PackErrorKind::Exchanged { .. } | PackErrorKind::ExchangedArchive { .. } => "E_ARCHIVE_EXCHANGED",
@@ -66,13 +69,16 @@ impl Fault for PackError {
 
     fn exit(&self) -> Exit {
         match self.kind {
-            PackErrorKind::Exchanged { .. } | PackErrorKind::ExchangedArchive { .. } => Exit::Trust,
+            PackErrorKind::Exchanged { .. }
+            | PackErrorKind::ExchangedArchive { .. }
+            | PackErrorKind::NoFrames { .. } => Exit::Trust,
             _ => Exit::Build,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match &self.kind {
+            PackErrorKind::NoFrames { .. } => Some("build it again with `--format tar.zst`".to_owned()),
             PackErrorKind::TooMany { .. } => Some("pack a tar, which holds links as links".to_owned()),
             PackErrorKind::Damaged { path, .. } => Some(format!("delete `{}` and fetch it again", path.display())),
             PackErrorKind::Changed { .. } => Some("pack again when nothing writes to the tree".to_owned()),

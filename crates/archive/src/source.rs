@@ -141,7 +141,7 @@ impl Stream {
 }
 
 impl Decoder {
-    fn frame(&mut self, file: &File, offset: u64, size: FrameSize, buffer: &mut Vec<u8>) -> io::Result<()> {
+    pub(crate) fn frame(&mut self, file: &File, offset: u64, size: FrameSize, buffer: &mut Vec<u8>) -> io::Result<()> {
         self.packed.resize(size.packed as usize, 0);
         read_exact_at(file, &mut self.packed, offset)?;
         let zstd = match &mut self.zstd {
@@ -159,7 +159,7 @@ impl Decoder {
 }
 
 /// Where each frame begins. `None` without a table, or with one that asks for too much memory.
-fn frames_of(file: &File) -> io::Result<Option<Vec<(u64, FrameSize)>>> {
+pub(crate) fn frames_of(file: &File) -> io::Result<Option<Vec<(u64, FrameSize)>>> {
     let Some(sizes) = read_seek_table(&mut Reader::new(file))? else { return Ok(None) };
     let bounded = |size: &FrameSize| size.unpacked <= MAX_FRAME && size.packed <= MAX_FRAME + (MAX_FRAME >> 6);
     if !sizes.iter().all(bounded) {

@@ -4,12 +4,13 @@
 use std::fs::File;
 use std::io;
 
+use vocab::side_by_side;
+
 use crate::extract::{ExtractOptions, Extracted, finish_stage};
 use crate::extract_error::ExtractErrorKind;
 use crate::judge::{LateFile, Members, RATIO_FLOOR, Write, WriteTarget};
 use crate::name_rules::EntryFault;
 use crate::place::Place;
-use crate::side_by_side::side_by_side;
 use crate::source::read_exact_at;
 use crate::tar_stream::{Member, MemberKind};
 use crate::turnstile::thread_count;

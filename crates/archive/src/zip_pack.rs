@@ -7,13 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use vocab::Digest;
+use vocab::{Digest, side_by_side};
 
 use crate::in_place::FileBeside;
 use crate::pack::STAGED;
 use crate::pack_error::PackErrorKind;
 use crate::part_cache::{CachedZipPart, PartCache, digest_key, part_key, zip_trailer};
-use crate::side_by_side::side_by_side;
 use crate::source::read_exact_at;
 use crate::tree_record::ResolvedLink;
 use crate::turnstile::{Turnstile, run_workers, thread_count};
@@ -92,6 +91,7 @@ fn check_archives(parts: &[PartSource], options: &PackOptions<'_>) -> Result<(),
             Err(PackErrorKind::ExchangedArchive { part: part.name.clone(), path: path.to_path_buf() })
         },
     )
+    .map(drop)
 }
 
 enum Source<'a> {

@@ -8,13 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flate2::Crc;
-use vocab::Digest;
+use vocab::{Digest, side_by_side};
 
 use crate::Content;
 use crate::deflate::{BLOCK, Deflater, crc_of};
 use crate::frames::{check_digest, read_disk};
 use crate::pack_error::PackErrorKind;
-use crate::side_by_side::side_by_side;
 use crate::zip_member::ZipMethod;
 
 /// Packed bytes, ready to be copied.

@@ -7,13 +7,12 @@ use std::io::{self, Read, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use vocab::{Artifact, Digest, DigestWriter, Event, TransferId};
+use vocab::{Artifact, Digest, DigestWriter, Event, TransferId, side_by_side};
 use web::Failure;
 
 use super::older::Older;
 use super::origin::{Answer, Origin, repeat};
 use super::server::Setback;
-use super::side_by_side::side_by_side;
 use super::{FetchErrorKind, FetchSettings, Watch};
 use crate::FETCH_GAP;
 use crate::{DeltaPlan, FetchRange, Piece, PieceOrigin};
@@ -86,7 +85,8 @@ impl Filler<'_> {
 
     /// Finds the parts that stand where they belong. Gives their bytes.
     fn take_up(&self, plan: &mut DeltaPlan) -> Result<u64, FetchErrorKind> {
-        let stands = side_by_side(thread_count(0), plan.pieces.len(), |index| self.stands(&plan.pieces[index]))?;
+        let stands =
+            side_by_side(thread_count(0), plan.pieces.len(), || (), |(), index| self.stands(&plan.pieces[index]))?;
         let mut bytes = 0;
         for (piece, stands) in plan.pieces.iter_mut().zip(stands) {
             if stands {
@@ -130,7 +130,8 @@ impl Filler<'_> {
 
     /// Copies what is here. A piece that turns out to be something else becomes one to be fetched.
     fn copy(&self, plan: &mut DeltaPlan) -> Result<usize, FetchErrorKind> {
-        let copied = side_by_side(thread_count(0), plan.pieces.len(), |index| self.copy_piece(&plan.pieces[index]))?;
+        let copied =
+            side_by_side(thread_count(0), plan.pieces.len(), || (), |(), index| self.copy_piece(&plan.pieces[index]))?;
         let mut reused = 0;
         for (piece, copied) in plan.pieces.iter_mut().zip(copied) {
             match copied {
@@ -217,12 +218,12 @@ impl<'a> Line<'a> {
     fn others(&self, ranges: &[&FetchRange]) -> Result<(), Halt> {
         // The largest first, so that no big one is left alone at the end.
         let count = ranges.len();
-        let fetch = |index: usize| -> Result<_, Infallible> {
+        let fetch = |(): &mut (), index: usize| -> Result<_, Infallible> {
             let result = self.range(ranges[count - 1 - index]);
             self.stopped.fetch_or(result.is_err(), Ordering::Relaxed);
             Ok(result)
         };
-        let Ok(results) = side_by_side(self.filler.settings.at_once, count, fetch);
+        let Ok(results) = side_by_side(self.filler.settings.at_once, count, || (), fetch);
         let mut stopped = None;
         for result in results {
             match result {

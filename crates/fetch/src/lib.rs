@@ -13,7 +13,6 @@ mod older;
 mod origin;
 mod prefix;
 mod server;
-mod side_by_side;
 mod tree;
 
 use std::fs::{self, File};

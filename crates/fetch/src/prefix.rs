@@ -8,12 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Read as _;
 
-use vocab::INNER_MANIFEST;
 use vocab::{Artifact, Digest, DistributionName, Manifest, TreeLayout, TreePath};
+use vocab::{INNER_MANIFEST, side_by_side};
 
 use super::FetchErrorKind;
 use super::older::OlderPrefix;
-use super::side_by_side::side_by_side;
 use archive::pieces::thread_count;
 use archive::{Content, Entry, EntryIdentity, EntryKind, identity_of, scan};
 
@@ -170,7 +169,7 @@ impl<'a> Held<'a> {
 
     /// Of files; one that cannot be read has none, and its part is fetched.
     fn digests(&self, paths: &[&TreePath]) -> HashMap<TreePath, Digest> {
-        let digest = |index: usize| -> Result<_, std::convert::Infallible> {
+        let digest = |(): &mut (), index: usize| -> Result<_, std::convert::Infallible> {
             let content = self.entries.get(paths[index]).map(|entry| &entry.kind);
             Ok(match content {
                 Some(EntryKind::File { content: Content::Disk(place), .. }) => {
@@ -179,7 +178,7 @@ impl<'a> Held<'a> {
                 _ => None,
             })
         };
-        let Ok(digests) = side_by_side(thread_count(0), paths.len(), digest);
+        let Ok(digests) = side_by_side(thread_count(0), paths.len(), || (), digest);
         let pairs = paths.iter().zip(digests);
         pairs.filter_map(|(path, digest)| Some(((*path).clone(), digest?))).collect()
     }

@@ -7,10 +7,9 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
-use vocab::TreePath;
+use vocab::{TreePath, side_by_side};
 
 use super::prefix::Reused;
-use super::side_by_side::side_by_side;
 use super::{FetchErrorKind, Watch, tree_fault};
 use archive::EntryFault;
 use archive::pieces::Place;
@@ -42,12 +41,17 @@ pub(super) fn place(tree: &Path, parts: &[Reused], watch: &Watch<'_>) -> Result<
         place.directory(folder).map_err(in_tree)?;
     }
     let time = time_of(tree);
-    side_by_side(thread_count(0), files.len(), |index| {
-        watch.check()?;
-        let (entry, from) = files[index];
-        let to = entry.path.below(tree);
-        copy(from, &to, entry, time).map_err(|source| FetchErrorKind::Write { path: to, source })
-    })?;
+    side_by_side(
+        thread_count(0),
+        files.len(),
+        || (),
+        |(), index| {
+            watch.check()?;
+            let (entry, from) = files[index];
+            let to = entry.path.below(tree);
+            copy(from, &to, entry, time).map_err(|source| FetchErrorKind::Write { path: to, source })
+        },
+    )?;
     // Last, as always: until here no link was in the way of a file.
     let there: BTreeSet<&TreePath> = extracted.iter().map(|entry| &entry.path).collect();
     let links: Vec<_> = links.into_iter().filter(|link| !there.contains(&link.path)).collect();

@@ -7,9 +7,7 @@
 use std::collections::HashMap;
 
 use archive::NameRules;
-use vocab::{Exit, Fault, PlatformKey, TreePath};
-
-use archive::refused_by_windows;
+use vocab::{Exit, Fault, PlatformKey, TreePath, refused_by_windows};
 
 /// Windows gives programs 260 characters for a whole path unless it is told otherwise; this leaves 59 of them for
 /// the folder of the runtime.

@@ -25,12 +25,14 @@ mod manifest;
 mod place;
 mod platform_key;
 pub mod quoted;
+mod side_by_side;
 mod source_file;
 mod system_version;
 mod tree_layout;
 mod tree_path;
 mod unencrypted;
 mod version_string;
+mod windows_names;
 mod work;
 
 pub use artifact_name::{ArtifactFormat, ArtifactName, ArtifactNameError};
@@ -46,10 +48,12 @@ pub use manifest::{
 };
 pub use place::Place;
 pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};
+pub use side_by_side::side_by_side;
 pub use source_file::{MAX_SOURCE_BYTES, SourceFault, SourceFaultKind, SourceFile};
 pub use system_version::{SystemVersion, SystemVersionError};
 pub use tree_layout::{ModuleFolder, TreeLayout};
 pub use tree_path::{TreePath, TreePathError};
 pub use unencrypted::unencrypted_host;
 pub use version_string::{PythonVersion, VersionString, VersionStringError};
+pub use windows_names::refused_by_windows;
 pub use work::{Environment, Listener, Work};

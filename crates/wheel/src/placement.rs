@@ -5,13 +5,12 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use vocab::{Digest, TreePath};
+use vocab::{Digest, TreePath, refused_by_windows};
 
 use super::install_error::InstallErrorKind;
 use super::launcher::{ScriptFile, ScriptTarget};
 use super::{Entry, InstallRequest, Remark, UnpackedWheel, script};
 use crate::windows_launcher;
-use archive::refused_by_windows;
 use vocab::TreeLayout;
 
 /// One file to be, at its key in the map of [`files_of`].

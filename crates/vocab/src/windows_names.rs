@@ -1,6 +1,6 @@
 //! Names that Windows cannot hold.
 
-use vocab::TreePath;
+use crate::TreePath;
 
 /// Why Windows cannot hold a file of this path; `None` when it can.
 /// Source: "Naming Files, Paths, and Namespaces" in the Win32 documentation.
