@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use catalogue::Channel;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use cli::{CommandLine, ShowOptions};
 use vocab::PlatformKey;
 
@@ -124,6 +124,13 @@ pub struct WhichArguments {
     pub platform: Option<PlatformKey>,
 }
 
+/// See [`PublishArguments::layout`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Layout {
+    Pydist,
+    Platforma,
+}
+
 #[derive(Args, Debug)]
 pub struct SigningArguments {
     /// A minisign secret key. Its content may also be in PYDIST_SIGNING_KEY, its password in PYDIST_SIGNING_PASSWORD.
@@ -137,6 +144,18 @@ pub struct PublishArguments {
     /// What `builder` wrote, with its manifest beside it; everything in dist/ when none is named.
     #[arg(value_name = "ARTIFACT")]
     pub artifacts: Vec<PathBuf>,
+    /// Where things lie at the destination: `pydist` with a catalogue, or `platforma` as Platforma's backend looks for
+    /// them, beside the descriptors that its packages carry.
+    ///
+    /// In Platforma's, each artifact belongs to the package of its version, `python-VERSION/package.json`, and goes to the
+    /// registry that is named there: PL_REGISTRY_NAME_UPLOAD_URL says where that is, `s3://bucket/prefix?region=…`,
+    /// `s3e://host/bucket/prefix` or a folder, unless --to is given.
+    #[arg(long, value_name = "LAYOUT", default_value = "pydist")]
+    pub layout: Layout,
+    /// In Platforma's layout: not all platforms of the package are there. Its descriptor is written by the run after
+    /// which none is missing.
+    #[arg(long)]
+    pub partial: bool,
     #[arg(long, value_name = "NAME", default_value = "candidate")]
     pub channel: Channel,
     /// Show what would be published, and check all of it.

@@ -1,17 +1,18 @@
 //! What each subcommand does, over the library.
 
 mod key_pair;
+mod platforma;
 mod publication;
 mod survey;
 mod upkeep;
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use catalogue::{Catalogue, IndexSettings, Moment, object_keys};
 use cli::Printer;
-use objects::{FolderPlace, Place, PlaceAddress};
+use objects::{FolderPlace, Place, PlaceAddress, PlaceErrorKind};
 use objects_aws::{AwsBucket, S3Settings};
 use publisher::{Selection, Signer};
 use serde_json::json;
@@ -37,6 +38,8 @@ pub(crate) enum CommandError {
     Write { path: PathBuf, source: std::io::Error },
     #[error("--public-url: `{text}` is no http, https or file URL without user and query")]
     PublicUrl { text: String },
+    #[error("{option} is of no use in Platforma's layout, which has neither signatures nor channels")]
+    NotInLayout { option: &'static str },
     #[error("SOURCE_DATE_EPOCH is `{text}`, which is no number of seconds since 1970")]
     Epoch { text: String },
 }
@@ -49,6 +52,7 @@ impl Fault for CommandError {
             Self::Write { .. } => "E_WRITE",
             Self::PublicUrl { .. } => "E_PUBLIC_URL",
             Self::Epoch { .. } => "E_SOURCE_DATE_EPOCH",
+            Self::NotInLayout { .. } => "E_NOT_IN_LAYOUT",
         }
     }
 
@@ -65,6 +69,7 @@ impl Fault for CommandError {
             Self::Write { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
                 Some("a key is never replaced; choose another folder".to_owned())
             }
+            Self::NotInLayout { .. } => Some("leave it out, or publish in pydist's own layout as well".to_owned()),
             Self::NoPublicKey { .. } => {
                 Some("name the `.pub` file that `publisher keygen` wrote, or give its second line".to_owned())
             }
@@ -128,13 +133,7 @@ impl Session<'_> {
             (None, Some(text)) => (text.as_str(), TO),
             (None, None) => (DEFAULT_TO, "--to"),
         };
-        Ok(match PlaceAddress::parse(text, given)? {
-            PlaceAddress::Folder(folder) => Box::new(FolderPlace::new(folder)),
-            PlaceAddress::Bucket(address) => {
-                let certificates = (self.environment)("AWS_CA_BUNDLE").map(PathBuf::from);
-                Box::new(AwsBucket::open(&address, S3Settings { certificates, ..S3Settings::default() })?)
-            }
-        })
+        open(&PlaceAddress::parse(text, given)?, self.environment)
     }
 
     /// For what only makes sense where something was published.
@@ -170,6 +169,21 @@ impl Session<'_> {
         self.printer.say(&format!("{}/{}: {count}{retracted}", to.place(), object_keys::CATALOGUE));
         self.printer.say(&format!("{}/{}index.html shows them", to.place(), object_keys::SITE));
     }
+}
+
+fn open(address: &PlaceAddress, environment: Environment<'_>) -> Result<Box<dyn Place>, Box<dyn Fault>> {
+    Ok(match address {
+        PlaceAddress::Folder(folder) => Box::new(FolderPlace::new(folder.clone())),
+        PlaceAddress::Bucket(address) => {
+            let certificates = environment("AWS_CA_BUNDLE").map(PathBuf::from);
+            Box::new(AwsBucket::open(address, S3Settings { certificates, ..S3Settings::default() })?)
+        }
+    })
+}
+
+/// Whether the user wants to stop.
+fn unless(cancelled: &AtomicBool) -> Result<(), PlaceErrorKind> {
+    if cancelled.load(Ordering::Relaxed) { Err(PlaceErrorKind::Cancelled) } else { Ok(()) }
 }
 
 fn counted(number: usize, one: &str, many: &str) -> String {

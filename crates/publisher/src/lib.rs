@@ -14,6 +14,7 @@ mod signature;
 
 // What is done.
 mod index;
+pub mod platforma;
 mod publish;
 mod refusal;
 mod signed_index;

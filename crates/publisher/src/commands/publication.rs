@@ -3,20 +3,19 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use cli::Table;
-use objects::{Place, PlaceErrorKind, Placed, Work};
+use objects::{Place, Placed, Work};
 use publisher::{Builder, Candidate, CommittedLock, Concern, Existing, IndexSigning, Options, Outcome};
 use serde_json::json;
 use vocab::{Event, Exit, Manifest};
 
-use super::{CommandError, DIST, Outcomes, Session};
-use crate::arguments::PublishArguments;
+use super::{CommandError, DIST, Outcomes, Session, unless};
+use crate::arguments::{Layout, PublishArguments};
 
 impl Session<'_> {
     pub(super) fn publish(&self, arguments: &PublishArguments) -> Outcomes {
-        let to = self.destination()?;
         let artifacts = if arguments.artifacts.is_empty() { built()? } else { arguments.artifacts.clone() };
         let allowed = allowed(arguments);
         let mut candidates = Vec::new();
@@ -24,23 +23,33 @@ impl Session<'_> {
             let lock = |manifest: &Manifest| lock_of(&arguments.repository, manifest);
             candidates.push(Candidate::read(file, &lock, &allowed)?);
         }
+        match arguments.layout {
+            Layout::Pydist if arguments.partial => Err(CommandError::NotInLayout { option: "--partial" }.into()),
+            Layout::Pydist => self.publish_entries(arguments, allowed, &candidates),
+            Layout::Platforma => self.publish_for_platforma(arguments, &arguments.repository, candidates),
+        }
+    }
+
+    fn publish_entries(
+        &self,
+        arguments: &PublishArguments,
+        allowed: BTreeSet<Concern>,
+        candidates: &[Candidate],
+    ) -> Outcomes {
+        let to = self.destination()?;
         // Before anything is uploaded, or said to be in order: whether the key can be used, what stands against any.
         let signer = self.signer(&arguments.signing)?;
         let created = self.now()?;
         IndexSigning { signer: signer.as_ref(), now: created, change_key: false }.check(to.as_ref())?;
         if arguments.dry_run {
-            return self.dry_run(to.as_ref(), &candidates);
+            return self.dry_run(to.as_ref(), candidates);
         }
-        publisher::judge(&candidates)?;
+        publisher::judge(candidates)?;
         if signer.is_none() {
             let text = "nothing is signed: `publisher keygen` makes a key, --key uses it".to_owned();
             self.printer.tell(Event::Note { text });
         }
-        let existing = match (arguments.force, arguments.fail_existing) {
-            (true, _) => Existing::Replace,
-            (_, true) => Existing::Fail,
-            _ => Existing::Keep,
-        };
+        let existing = existing(arguments);
         let options = Options {
             channel: arguments.channel,
             created,
@@ -51,12 +60,10 @@ impl Session<'_> {
         };
         let next = AtomicU64::new(0);
         let tell = |event: Event| self.printer.tell(event);
-        let watch = || match self.cancelled.load(Ordering::Relaxed) {
-            true => Err(PlaceErrorKind::Cancelled),
-            false => Ok(()),
-        };
+        let cancelled = self.cancelled;
+        let watch = || unless(cancelled);
         let work = Work { tell: &tell, watch: &watch, next: &next };
-        let outcomes = publisher::publish(to.as_ref(), &candidates, &options, &work)?;
+        let outcomes = publisher::publish(to.as_ref(), candidates, &options, &work)?;
         let signing = IndexSigning { signer: options.signer.as_ref(), now: created, change_key: false };
         let index = match existing {
             // An entry that is written again is another one for the same artifact.
@@ -121,6 +128,14 @@ impl Session<'_> {
             let keys: Vec<String> = outcomes.iter().map(|it| it.key.to_string()).collect();
             self.printer.data(&keys.join("\n"));
         }
+    }
+}
+
+pub(super) fn existing(arguments: &PublishArguments) -> Existing {
+    match (arguments.force, arguments.fail_existing) {
+        (true, _) => Existing::Replace,
+        (_, true) => Existing::Fail,
+        _ => Existing::Keep,
     }
 }
 

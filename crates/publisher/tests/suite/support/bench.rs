@@ -13,6 +13,8 @@ pub struct Bench {
     pub folder: tempfile::TempDir,
     pub variables: Vec<(&'static str, String)>,
     pub to: String,
+    /// Nothing is said of where to.
+    pub unsaid: bool,
 }
 
 /// How it ended.
@@ -26,7 +28,7 @@ impl Bench {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let to = folder.path().join("published").display().to_string();
-        Self { folder, variables: vec![("SOURCE_DATE_EPOCH", "1764000000".to_owned())], to }
+        Self { folder, variables: vec![("SOURCE_DATE_EPOCH", "1764000000".to_owned())], to, unsaid: false }
     }
 
     pub fn on(server: &str) -> Self {
@@ -45,7 +47,10 @@ impl Bench {
         // Nothing of this machine's own settings; home and folder are empty.
         command.env_clear().env("HOME", self.folder.path()).env("AWS_EC2_METADATA_DISABLED", "true");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.current_dir(self.folder.path()).args(arguments).args(["--to", &self.to]);
+        command.current_dir(self.folder.path()).args(arguments);
+        if !self.unsaid {
+            command.args(["--to", &self.to]);
+        }
         command
     }
 

@@ -1,0 +1,123 @@
+//! Publishing in Platforma's layout, or saying what that would do.
+
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+
+use archive::{NoCache, PartCache};
+use cli::Table;
+use objects::{Place, Work};
+use publisher::Candidate;
+use publisher::platforma::{Archive, Registry, Release, ReleaseOptions, Released, publish_release, releases};
+use serde_json::json;
+use store::{Context, PartStore, Store, choose_root};
+use vocab::{Environment, Event, Exit, PlatformKey};
+
+use super::publication::existing;
+use super::{CommandError, Outcomes, Session, open, unless};
+use crate::arguments::PublishArguments;
+
+/// What says where the store is.
+const STORE_VARIABLES: [&str; 5] = ["PYDIST_STORE", "XDG_CACHE_HOME", "HOME", "LOCALAPPDATA", "USERPROFILE"];
+
+impl Session<'_> {
+    pub(super) fn publish_for_platforma(
+        &self,
+        arguments: &PublishArguments,
+        repository: &Path,
+        candidates: Vec<Candidate>,
+    ) -> Outcomes {
+        if arguments.signing.key.is_some() {
+            return Err(CommandError::NotInLayout { option: "--key" }.into());
+        }
+        publisher::judge(&candidates)?;
+        let registry = |name: &str| Registry::find(name, self.to, self.environment);
+        let releases = releases(repository, candidates, &registry)?;
+        let mut destinations: Vec<Box<dyn Place>> = Vec::new();
+        for release in &releases {
+            destinations.push(open(&release.registry.upload, self.environment)?);
+        }
+        let rows: Vec<(&Release, &dyn Place)> =
+            releases.iter().zip(&destinations).map(|(release, to)| (release, to.as_ref())).collect();
+        let existing = existing(arguments);
+        let options = ReleaseOptions { existing, partial: arguments.partial, cache: &NoCache };
+        for (release, to) in &rows {
+            release.check(*to, &options)?;
+        }
+        if arguments.dry_run {
+            return self.would_release(&rows);
+        }
+        let context = self.store()?;
+        let parts = context.as_ref().map(PartStore::new);
+        let cache: &dyn PartCache = parts.as_ref().map_or(&NoCache, |parts| parts);
+        let options = ReleaseOptions { cache, ..options };
+        let next = AtomicU64::new(0);
+        let tell = |event: Event| self.printer.tell(event);
+        let cancelled = self.cancelled;
+        let watch = || unless(cancelled);
+        let work = Work { tell: &tell, watch: &watch, next: &next };
+        for (release, to) in rows {
+            let released = publish_release(to, release, &options, &work)?;
+            self.tell_release(release, &released);
+        }
+        Ok(Exit::Done)
+    }
+
+    /// `None` where this machine has no place for one.
+    fn store(&self) -> Result<Option<Context>, Box<dyn vocab::Fault>> {
+        let variables =
+            STORE_VARIABLES.iter().filter_map(|name| Some(((*name).into(), (self.environment)(name)?.into())));
+        let environment = Environment::new(variables);
+        let root = PlatformKey::host().and_then(|host| choose_root(None, &environment, host.os()));
+        let Some(root) = root else { return Ok(None) };
+        let store = Store::open(root.clone())?;
+        Ok(Some(Context { store, ..Context::quiet(root) }))
+    }
+
+    fn would_release(&self, rows: &[(&Release, &dyn Place)]) -> Outcomes {
+        let mut table = Table::new(["archive", "of", "what would happen"]);
+        for (release, to) in rows {
+            for (platform, key, there) in release.standing(*to)? {
+                let file = release.artifacts.get(&platform).map(|candidate| candidate.file.display().to_string());
+                let told = if there { "kept as it is" } else { "published" };
+                if self.json {
+                    self.printer.json("would-publish", &json!({ "file": file, "key": key.as_str(), "told": told }));
+                }
+                table.row([key.to_string(), file.unwrap_or_default(), told.to_owned()]);
+            }
+        }
+        if !self.json {
+            self.printer.data(&table.render(None));
+        }
+        Ok(Exit::Done)
+    }
+
+    fn tell_release(&self, release: &Release, released: &Released) {
+        let Released { archives, files, missing } = released;
+        for Archive { platform, key, uploaded, size } in archives {
+            if self.json {
+                let row = json!({
+                    "package": release.package.name, "version": release.package.npm_version, "platform": platform,
+                    "key": key.as_str(), "size": size, "sent": uploaded.map(|it| it.sent), "kept": uploaded.is_none(),
+                });
+                self.printer.json("published", &row);
+            } else {
+                if let Some(uploaded) = uploaded {
+                    self.printer.say(&format!("{key}: {} sent", cli::bytes(uploaded.sent)));
+                }
+                self.printer.data(key.as_str());
+            }
+        }
+        if self.json {
+            self.printer.json("written", &json!({ "files": files, "missing": missing }));
+            return;
+        }
+        for file in files {
+            self.printer.say(&format!("wrote {}", file.display()));
+        }
+        if !missing.is_empty() {
+            let platforms: Vec<&str> = missing.iter().map(|platform| platform.as_str()).collect();
+            let text = format!("{} has no descriptor yet: {} is missing", release.version, platforms.join(", "));
+            self.printer.tell(Event::Note { text });
+        }
+    }
+}

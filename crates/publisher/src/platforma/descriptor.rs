@@ -1,0 +1,99 @@
+//! What is written beside a package, and how things are called: the shapes that Platforma's programs read. Their keys,
+//! order included, are those of the published packages; `tests/suite/platforma/` holds them to data.
+
+use objects::{ObjectKey, ObjectKeyError};
+use serde::Serialize;
+use vocab::PlatformKey;
+
+use super::{Package, Registry};
+
+/// `dist/artifacts/<artifact id>/archive_<platform>.json`
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ArchiveInfo<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    platform: PlatformKey,
+    /// Where the archive is had from; absent when nobody said.
+    #[serde(rename = "registryURL", skip_serializing_if = "Option::is_none")]
+    registry_url: Option<&'a str>,
+    registry_name: &'a str,
+    remote_artifact_location: String,
+    upload_path: String,
+}
+
+/// `dist/tengo/software/<entry point>.sw.json`
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Software<'a> {
+    name: String,
+    run_env: RunEnv<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RunEnv<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(rename = "python-version")]
+    python_version: String,
+    env_vars: &'a [String],
+    registry: &'a str,
+    package: String,
+    bin_dir: &'a str,
+}
+
+impl Package {
+    /// The archive of a platform below the registry's address.
+    pub fn upload_path(&self, platform: PlatformKey) -> Result<ObjectKey, ObjectKeyError> {
+        self.location(platform.as_str()).parse()
+    }
+
+    /// The same of all platforms: the backend puts its own in place of `{os}` and `{arch}`.
+    fn remote_location(&self) -> String {
+        self.location("{os}-{arch}")
+    }
+
+    fn location(&self, platform: &str) -> String {
+        let name = self.name.strip_prefix('@').unwrap_or(&self.name);
+        format!("software/{name}/{}/{}-{platform}.tgz", self.artifact_id, self.npm_version)
+    }
+
+    /// Below the package's folder, `/`-separated.
+    pub(super) fn archive_info_path(&self, platform: PlatformKey) -> String {
+        format!("dist/artifacts/{}/archive_{platform}.json", self.artifact_id)
+    }
+
+    pub(super) fn archive_info(&self, platform: PlatformKey, registry: &Registry) -> String {
+        line(&ArchiveInfo {
+            kind: "environment",
+            platform,
+            registry_url: registry.download_url.as_deref(),
+            registry_name: &registry.name,
+            remote_artifact_location: self.remote_location(),
+            upload_path: self.location(platform.as_str()),
+        })
+    }
+
+    pub(super) fn software_path(&self) -> String {
+        format!("dist/tengo/software/{}.sw.json", self.artifact_id)
+    }
+
+    pub(super) fn software(&self, registry: &Registry) -> String {
+        line(&Software {
+            name: format!("{}:{}", self.name, self.artifact_id),
+            run_env: RunEnv {
+                kind: "python",
+                python_version: self.python_version.to_string(),
+                env_vars: &self.env_vars,
+                registry: &registry.name,
+                package: self.remote_location(),
+                bin_dir: &self.bin_dir,
+            },
+        })
+    }
+}
+
+fn line(document: &impl Serialize) -> String {
+    serde_json::to_string(document).expect("plain data with text keys") + "\n"
+}

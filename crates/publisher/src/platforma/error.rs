@@ -1,0 +1,87 @@
+//! What stands against a release, told before anything is sent.
+
+use std::io;
+use std::path::PathBuf;
+
+use objects::{ObjectKeyError, PlaceAddressErrorKind};
+use vocab::{Exit, Fault, PlatformKey, PythonVersion, VersionString};
+
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformaError {
+    #[error("cannot use `{}`: {reason}", path.display())]
+    Package { path: PathBuf, reason: String },
+    #[error("`{}` is of Python {of}, `{}` says {says}", artifact.display(), package.display())]
+    Version { artifact: PathBuf, of: PythonVersion, package: PathBuf, says: PythonVersion },
+    #[error("`{}` is for {platform}, which is not among the `roots` of `{}`", artifact.display(), package.display())]
+    Platform { artifact: PathBuf, platform: PlatformKey, package: PathBuf },
+    #[error("`{}` and `{}` are both {version} for {platform}", first.display(), second.display())]
+    Twice { first: PathBuf, second: PathBuf, version: VersionString, platform: PlatformKey },
+    #[error("{version} has no artifact for {}", list(missing))]
+    Incomplete { version: VersionString, missing: Vec<PlatformKey> },
+    #[error("`{}` is a zip, of which no tgz is made", artifact.display())]
+    Zip { artifact: PathBuf },
+    #[error("where the archives of the registry `{registry}` go is not known: {variable} is not set")]
+    NoVariable { registry: String, variable: String },
+    /// `given` is the option or variable that holds the address.
+    #[error("{given}: {kind}")]
+    Address { given: String, kind: PlaceAddressErrorKind },
+    #[error("the archive of {version} has no usable name: {source}")]
+    Name { version: VersionString, source: ObjectKeyError },
+    #[error("published already: {}", keys.join(", "))]
+    Exists { keys: Vec<String> },
+    #[error("cannot write `{}`: {source}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+}
+
+fn list(platforms: &[PlatformKey]) -> String {
+    platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl Fault for PlatformaError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Package { .. } | Self::Version { .. } | Self::Platform { .. } | Self::Name { .. } => {
+                "E_PLATFORMA_PACKAGE"
+            }
+            Self::Twice { .. } | Self::Incomplete { .. } | Self::Zip { .. } => "E_PLATFORMA_ARTIFACTS",
+            Self::NoVariable { .. } => "E_PLATFORMA_REGISTRY",
+            Self::Address { .. } => "E_STORE_ADDRESS",
+            Self::Exists { .. } => "E_PUBLISH_EXISTS",
+            Self::Write { .. } => "E_WRITE",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Exists { .. } | Self::Write { .. } => Exit::Build,
+            _ => Exit::Usage,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Package { .. } => "`builder check` tells what is wrong with the packages of a repository".to_owned(),
+            Self::Version { .. } => "correct `python-version` there, or name the artifacts of that version".to_owned(),
+            Self::Platform { .. } => "add the platform to `roots`, or name the other artifacts".to_owned(),
+            Self::Twice { .. } => "name one of them".to_owned(),
+            Self::Incomplete { .. } => {
+                "build and name the others, or publish these alone with --partial: the descriptor then follows with the \
+                 last platform"
+                    .to_owned()
+            }
+            Self::Zip { .. } => "build it with `--format tar.zst` or `--format tar.gz`".to_owned(),
+            Self::NoVariable { variable, .. } => {
+                format!("set {variable} to `s3://bucket/prefix?region=NAME`, `s3e://host/bucket/prefix` or a folder")
+            }
+            Self::Address { kind: PlaceAddressErrorKind::Credentials, .. } => {
+                "give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or in a profile".to_owned()
+            }
+            Self::Address { .. } => {
+                "write `s3://bucket/prefix?region=NAME`, `s3e://host/bucket/prefix` or a folder".to_owned()
+            }
+            Self::Exists { .. } => "leave out --fail-existing to keep them, or replace them with --force".to_owned(),
+            Self::Name { .. } => "correct `name` and `version` in its package.json".to_owned(),
+            Self::Write { .. } => return None,
+        })
+    }
+}

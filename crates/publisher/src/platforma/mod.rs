@@ -1,0 +1,18 @@
+//! Publishing for Platforma: archives where its backend looks for them, and the files that its packages carry.
+//!
+//! A release is a package of the workspace with an artifact for each of its `roots`. Its archives go to the registry that
+//! `package.json` names, its descriptors into the package's own `dist/`, from where npm takes them. `docs/publishing.md`
+//! is the page for users.
+
+mod descriptor;
+mod error;
+mod package;
+mod registry;
+mod release;
+mod run;
+
+pub use error::PlatformaError;
+pub use package::Package;
+pub use registry::Registry;
+pub use release::{Release, releases};
+pub use run::{Archive, ReleaseOptions, Released, publish_release};

@@ -1,0 +1,107 @@
+//! Which artifacts belong to which package, and whether they are all that it lists.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use vocab::{ArtifactFormat, PlatformKey, VersionString};
+
+use super::{Package, PlatformaError, Registry};
+use crate::publish::Candidate;
+
+/// One package with its artifacts.
+#[derive(Debug)]
+pub struct Release {
+    pub version: VersionString,
+    pub package: Package,
+    pub registry: Registry,
+    /// Those of this run.
+    pub artifacts: BTreeMap<PlatformKey, Candidate>,
+}
+
+/// The packages of these artifacts in a repository, by version string.
+pub fn releases(
+    repository: &Path,
+    candidates: Vec<Candidate>,
+    registry: &dyn Fn(&str) -> Result<Registry, PlatformaError>,
+) -> Result<Vec<Release>, PlatformaError> {
+    let mut releases: BTreeMap<VersionString, Release> = BTreeMap::new();
+    for candidate in candidates {
+        let version = candidate.manifest.runtime.clone();
+        if !releases.contains_key(&version) {
+            let package = Package::read(repository, &version)?;
+            let registry = registry(&package.registry)?;
+            let (version, artifacts) = (version.clone(), BTreeMap::new());
+            releases.insert(version.clone(), Release { version, package, registry, artifacts });
+        }
+        if let Some(release) = releases.get_mut(&version) {
+            release.take(candidate)?;
+        }
+    }
+    let releases: Vec<Release> = releases.into_values().collect();
+    for release in &releases {
+        let zip = release.artifacts.values().find(|it| preference(it) == ZIP);
+        if let Some(zip) = zip {
+            return Err(PlatformaError::Zip { artifact: zip.file.clone() });
+        }
+    }
+    Ok(releases)
+}
+
+const ZIP: u8 = 3;
+
+/// Of several formats of one runtime the one that takes the least work; all give the same tree.
+fn preference(candidate: &Candidate) -> u8 {
+    match candidate.manifest.artifact.as_ref().map(|artifact| artifact.format) {
+        Some(ArtifactFormat::TarGz) => 0,
+        Some(ArtifactFormat::TarZst) => 1,
+        Some(ArtifactFormat::Tar) => 2,
+        Some(ArtifactFormat::Zip) | None => ZIP,
+    }
+}
+
+impl Release {
+    fn take(&mut self, candidate: Candidate) -> Result<(), PlatformaError> {
+        let (artifact, package) = (candidate.file.clone(), self.package.path());
+        let (of, says) = (candidate.manifest.base.requested, self.package.python_version);
+        if of != says {
+            return Err(PlatformaError::Version { artifact, of, package, says });
+        }
+        let platform = candidate.manifest.platform;
+        if !self.package.platforms.contains(&platform) {
+            return Err(PlatformaError::Platform { artifact, platform, package });
+        }
+        let Some(other) = self.artifacts.get(&platform) else {
+            self.artifacts.insert(platform, candidate);
+            return Ok(());
+        };
+        if preference(other) == preference(&candidate) {
+            let (first, second, version) = (other.file.clone(), artifact, self.version.clone());
+            return Err(PlatformaError::Twice { first, second, version, platform });
+        }
+        if preference(&candidate) < preference(other) {
+            self.artifacts.insert(platform, candidate);
+        }
+        Ok(())
+    }
+
+    /// Platforms of `roots` without an artifact now that have one from an earlier run: its information lies in `dist/`
+    /// and says what it would say now.
+    pub fn earlier(&self) -> Vec<PlatformKey> {
+        let is_there = |platform: &PlatformKey| {
+            let path = self.package.folder.join(self.package.archive_info_path(*platform));
+            fs::read_to_string(path).is_ok_and(|text| text == self.package.archive_info(*platform, &self.registry))
+        };
+        self.absent().filter(is_there).collect()
+    }
+
+    /// Platforms of `roots` that have neither.
+    pub fn missing(&self) -> Vec<PlatformKey> {
+        let earlier = self.earlier();
+        self.absent().filter(|platform| !earlier.contains(platform)).collect()
+    }
+
+    fn absent(&self) -> impl Iterator<Item = PlatformKey> {
+        self.package.platforms.iter().copied().filter(|platform| !self.artifacts.contains_key(platform))
+    }
+}

@@ -1,0 +1,162 @@
+//! Archives, then what points at them.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use archive::{FileBeside, PackOptions, PartCache};
+use vocab::{ArtifactFormat, Digest, Event, Fault, PlatformKey};
+
+use super::{PlatformaError, Release};
+use crate::publish::{Candidate, Existing, PublishError};
+use objects::{ObjectKey, Place, Placed, Upload, Uploaded, Work};
+
+pub struct ReleaseOptions<'a> {
+    pub existing: Existing,
+    /// Not all platforms of `roots` need an artifact; the descriptor is then left to the run that has the last.
+    pub partial: bool,
+    /// Keeps compressed parts.
+    pub cache: &'a dyn PartCache,
+}
+
+/// What became of one platform's archive.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    pub platform: PlatformKey,
+    pub key: ObjectKey,
+    /// Absent when the one that was there is kept.
+    pub uploaded: Option<Uploaded>,
+    /// In bytes; absent as well.
+    pub size: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Released {
+    pub archives: Vec<Archive>,
+    /// What was written into the package, the descriptor last. It is absent while platforms are missing.
+    pub files: Vec<PathBuf>,
+    pub missing: Vec<PlatformKey>,
+}
+
+impl Release {
+    fn key(&self, platform: PlatformKey) -> Result<ObjectKey, PlatformaError> {
+        let named = |source| PlatformaError::Name { version: self.version.clone(), source };
+        self.package.upload_path(platform).map_err(named)
+    }
+
+    /// Which of its archives are there already, in the order of the platforms.
+    pub fn standing(&self, to: &dyn Place) -> Result<Vec<(PlatformKey, ObjectKey, bool)>, Box<dyn Fault>> {
+        let look = |platform: &PlatformKey| {
+            let key = self.key(*platform)?;
+            let there = to.head(&key)?.is_some();
+            Ok((*platform, key, there))
+        };
+        self.artifacts.keys().map(look).collect()
+    }
+
+    /// Everything that stands against it, without changing anything: platforms without an artifact, archives that are
+    /// there and must not be, artifacts that are not what their manifests say.
+    pub fn check(&self, to: &dyn Place, options: &ReleaseOptions<'_>) -> Result<(), Box<dyn Fault>> {
+        let mut missing = self.missing();
+        for platform in self.earlier() {
+            if to.head(&self.key(platform)?)?.is_none() {
+                missing.push(platform);
+            }
+        }
+        missing.sort();
+        if !missing.is_empty() && !options.partial {
+            return Err(PlatformaError::Incomplete { version: self.version.clone(), missing }.into());
+        }
+        let standing = self.standing(to)?;
+        if options.existing == Existing::Fail {
+            let keys: Vec<String> =
+                standing.iter().filter(|(.., there)| *there).map(|(_, key, _)| key.to_string()).collect();
+            if !keys.is_empty() {
+                return Err(PlatformaError::Exists { keys }.into());
+            }
+        }
+        for candidate in self.artifacts.values() {
+            archive::verify(&candidate.file, &candidate.manifest)?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, path: &str, text: &str) -> Result<PathBuf, PlatformaError> {
+        let path = self.package.folder.join(path);
+        let write = || {
+            let mut file = FileBeside::beside(&path, ".descriptor-")?;
+            file.write_all(text.as_bytes())?;
+            file.replace(&path)
+        };
+        write().map_err(|source| PlatformaError::Write { path: path.clone(), source })?;
+        Ok(path)
+    }
+}
+
+/// Brings the archives of a release that [`Release::check`] found to be in order, and writes what points at them.
+pub fn publish_release(
+    to: &dyn Place,
+    release: &Release,
+    options: &ReleaseOptions<'_>,
+    work: &Work<'_>,
+) -> Result<Released, Box<dyn Fault>> {
+    let mut archives = Vec::new();
+    for (platform, key, there) in release.standing(to)? {
+        let Some(candidate) = release.artifacts.get(&platform) else { continue };
+        let kept = there && options.existing != Existing::Replace;
+        let archive = if kept { None } else { Some(bring(to, candidate, &key, options, work)?) };
+        // Somebody else may have been quicker.
+        let archive = archive.filter(|(uploaded, _)| uploaded.placed == Placed::Ours);
+        if archive.is_none() {
+            (work.tell)(Event::Warning {
+                code: "W_PUBLISHED_BEFORE",
+                text: format!("`{key}` was published before and is kept"),
+                place: Some(to.place().to_owned()),
+                hint: Some("--force replaces it; a new version in package.json gives it another name".to_owned()),
+            });
+        }
+        let (uploaded, size) = archive.unzip();
+        archives.push(Archive { platform, key, uploaded, size });
+    }
+    let mut files = Vec::new();
+    for platform in release.artifacts.keys() {
+        let info = release.package.archive_info(*platform, &release.registry);
+        files.push(release.write(&release.package.archive_info_path(*platform), &info)?);
+    }
+    let missing = release.missing();
+    if missing.is_empty() {
+        files.push(release.write(&release.package.software_path(), &release.package.software(&release.registry))?);
+    } else {
+        // One of an earlier version would be taken for this one's.
+        let _ = fs::remove_file(release.package.folder.join(release.package.software_path()));
+    }
+    Ok(Released { archives, files, missing })
+}
+
+/// A `tar.gz` as it is; of anything else the `tar.gz` that the builder would have made.
+fn bring(
+    to: &dyn Place,
+    candidate: &Candidate,
+    key: &ObjectKey,
+    options: &ReleaseOptions<'_>,
+    work: &Work<'_>,
+) -> Result<(Uploaded, u64), Box<dyn Fault>> {
+    let not_packed = || PublishError::NotPacked { path: candidate.file.clone() };
+    let artifact = candidate.manifest.artifact.as_ref().ok_or_else(not_packed)?;
+    let send = |file: &std::path::Path, size: u64, sha256: Digest| {
+        let overwrite = options.existing == Existing::Replace;
+        let upload = Upload { key, file, size, sha256, former: None, overwrite, verdict: &|| Ok(()) };
+        to.upload(&upload, work).map(|uploaded| (uploaded, size))
+    };
+    if artifact.format == ArtifactFormat::TarGz {
+        return Ok(send(&candidate.file, artifact.size, artifact.sha256)?);
+    }
+    let folder = candidate.file.parent().filter(|it| it.components().next().is_some());
+    let folder = folder.unwrap_or(std::path::Path::new("."));
+    let gzip = PackOptions { format: ArtifactFormat::TarGz, level: GZIP_LEVEL, ..PackOptions::default() };
+    let packed = archive::repack(&candidate.file, artifact, folder, &gzip, options.cache)?;
+    Ok(send(packed.path(), packed.packed().size, packed.packed().sha256)?)
+}
+
+/// The builder's own for a `tar.gz`.
+const GZIP_LEVEL: i32 = 6;

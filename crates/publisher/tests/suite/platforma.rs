@@ -1,0 +1,312 @@
+//! The layout that Platforma's backend and its packages read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use archive::ExtractOptions;
+use objects::{Place as _, UNWATCHED};
+use serde_json::{Value, json};
+use testkit::S3Server;
+use vocab::{Digest, PlatformKey};
+
+use super::support::artifacts::Sketch;
+use super::support::bench::{Bench, files_below};
+use super::support::{bucket, settings};
+
+const UPLOAD: &str = "PL_REGISTRY_PLATFORMA_OPEN_UPLOAD_URL";
+const BELOW: &str = "software/platforma-open/demo.runenv-python-3.12.10/main";
+
+/// A repository with the package of 3.12.10 for two platforms and an artifact for each, and a registry in a folder.
+struct Workplace {
+    bench: Bench,
+    registry: PathBuf,
+}
+
+impl Workplace {
+    fn new() -> Self {
+        let mut bench = Bench::new();
+        let registry = bench.folder.path().join("registry");
+        bench.unsaid = true;
+        bench.variables.push((UPLOAD, registry.display().to_string()));
+        let workplace = Self { bench, registry };
+        workplace.package(|_| ());
+        for platform in [PlatformKey::LinuxX64, PlatformKey::WindowsX64] {
+            workplace.artifact(platform);
+        }
+        workplace
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.bench.folder.path().join("python-3.12.10")
+    }
+
+    fn package(&self, change: impl FnOnce(&mut Value)) {
+        let mut package = json!({
+            "name": "@platforma-open/demo.runenv-python-3.12.10", "version": "1.3.24",
+            "description": "Python 3.12.10 run environment",
+            "block-software": { "entrypoints": { "main": { "environment": { "artifact": {
+                "type": "environment", "runtime": "python", "registry": "platforma-open", "python-version": "3.12.10",
+                "envVars": ["RPY2_CFFI_MODE=ABI"],
+                "roots": { "linux-x64": "./pydist/linux-x64", "windows-x64": "./pydist/windows-x64" }, "binDir": "bin",
+            } } } } },
+            "scripts": { "build": "cargo run --release -p builder -- 3.12.10" },
+        });
+        change(&mut package["block-software"]["entrypoints"]["main"]["environment"]["artifact"]);
+        fs::create_dir_all(self.folder()).unwrap();
+        fs::write(self.folder().join("package.json"), package.to_string()).unwrap();
+    }
+
+    fn artifact(&self, platform: PlatformKey) -> PathBuf {
+        Sketch { platform, ..Sketch::new("3.12.10") }.make(&self.bench.dist(), |_| ())
+    }
+
+    fn archive(&self, platform: &str) -> PathBuf {
+        self.registry.join(format!("{BELOW}/1.3.24-{platform}.tgz"))
+    }
+
+    fn descriptor(&self) -> PathBuf {
+        self.folder().join("dist/tengo/software/main.sw.json")
+    }
+}
+
+const PUBLISH: [&str; 3] = ["publish", "--layout", "platforma"];
+
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&PUBLISH[..], more].concat()
+}
+
+/// The value is the shape's, the keys stand in its order, and there are no others.
+fn compare(text: &str, shape: &Value, platform: &str) {
+    let found: Value = serde_json::from_str(text).unwrap();
+    let keys: Vec<&str> = shape["keys"].as_array().unwrap().iter().map(|key| key.as_str().unwrap()).collect();
+    let places: Vec<usize> =
+        keys.iter().map(|key| text.find(&format!("\"{key}\":")).expect("it has the key")).collect();
+    assert!(places.is_sorted(), "{keys:?} in {text}");
+    assert_eq!(found.as_object().unwrap().len(), keys.len(), "{text}");
+    for key in keys {
+        let wanted = &shape[key];
+        if wanted.get("keys").is_some() {
+            compare(&found[key].to_string(), wanted, platform);
+            // Values print with their keys sorted; the order was looked at in the text.
+            continue;
+        }
+        let wanted = wanted.as_str().map_or_else(|| wanted.clone(), |text| json!(text.replace("{platform}", platform)));
+        assert_eq!(found[key], wanted, "{key}");
+    }
+}
+
+#[test]
+fn descriptors_and_archives_have_the_names_and_shapes_of_the_published_packages() {
+    let workplace = Workplace::new();
+    let run = workplace.bench.good(&PUBLISH);
+    assert_eq!(run.out, format!("{BELOW}/1.3.24-linux-x64.tgz\n{BELOW}/1.3.24-windows-x64.tgz\n"));
+    let names = ["linux-x64", "windows-x64"].map(|platform| format!("{BELOW}/1.3.24-{platform}.tgz"));
+    assert_eq!(
+        files_below(&workplace.registry).into_iter().filter(|it| !it.starts_with('.')).collect::<Vec<_>>(),
+        names
+    );
+
+    let shapes: Value = serde_json::from_str(include_str!("../../../../fixtures/platforma/shapes.json")).unwrap();
+    for platform in ["linux-x64", "windows-x64"] {
+        let info = workplace.folder().join(format!("dist/artifacts/main/archive_{platform}.json"));
+        compare(&fs::read_to_string(info).unwrap(), &shapes["archive"], platform);
+    }
+    let text = fs::read_to_string(workplace.descriptor()).unwrap();
+    let software: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(software["name"], shapes["software"]["name"]);
+    let inner = &text[text.find("{\"type\"").unwrap()..text.rfind('}').unwrap()];
+    compare(inner, &shapes["software"]["runEnv"], "");
+    assert!(text.starts_with("{\"name\":") && software.as_object().unwrap().len() == 2, "{text}");
+    let files: Vec<String> = files_below(&workplace.folder().join("dist")).into_iter().collect();
+    assert_eq!(
+        files,
+        [
+            "artifacts/main/archive_linux-x64.json",
+            "artifacts/main/archive_windows-x64.json",
+            "tengo/software/main.sw.json"
+        ]
+    );
+}
+
+#[test]
+fn the_archive_has_the_artifacts_tree_without_a_top_folder_and_the_same_bytes_each_time() {
+    let workplace = Workplace::new();
+    workplace.bench.good(&PUBLISH);
+    let archive = workplace.archive("linux-x64");
+    let unpacked = |archive: &Path, name: &str| {
+        let tree = workplace.bench.folder.path().join(name);
+        archive::extract(archive, &tree, &ExtractOptions::default()).unwrap();
+        files_below(&tree)
+            .into_iter()
+            .map(|name| (Digest::of(fs::read(tree.join(&name)).unwrap()), name))
+            .collect::<Vec<_>>()
+    };
+    let artifact = workplace.artifact(PlatformKey::LinuxX64);
+    let tree = unpacked(&archive, "theirs");
+    assert_eq!(tree, unpacked(&artifact, "ours"));
+    assert!(tree.iter().any(|(_, name)| name == "pydist.json") && tree.len() == 3, "{tree:?}");
+    let first = fs::read(&archive).unwrap();
+    assert_eq!(first[..2], [0x1f, 0x8b]);
+    // Made of the parts that the store keeps, and without them.
+    let parts = workplace.bench.folder.path().join(".cache/pydist/parts");
+    assert_eq!(files_below(&parts).len(), 3, "each part once, whichever platforms have it");
+    workplace.bench.good(&with(&["--force"]));
+    assert!(fs::read(&archive).unwrap() == first);
+    fs::remove_dir_all(&parts).unwrap();
+    workplace.bench.good(&with(&["--force"]));
+    assert!(fs::read(&archive).unwrap() == first);
+}
+
+#[test]
+fn k2_an_archive_that_is_there_is_kept_or_an_error_or_replaced() {
+    let workplace = Workplace::new();
+    workplace.bench.good(&PUBLISH);
+    let archive = workplace.archive("linux-x64");
+    fs::write(&archive, "of somebody else").unwrap();
+    let kept = workplace.bench.good(&PUBLISH);
+    assert!(kept.told.contains("W_PUBLISHED_BEFORE") && kept.told.contains("is kept"), "{}", kept.told);
+    assert_eq!(fs::read(&archive).unwrap(), b"of somebody else");
+    let failed = workplace.bench.run(&with(&["--fail-existing"]));
+    assert_eq!(failed.code, 1, "{}", failed.told);
+    assert!(failed.told.contains(&format!("published already: {BELOW}/1.3.24-linux-x64.tgz, ")), "{}", failed.told);
+    workplace.bench.good(&with(&["--force"]));
+    assert_ne!(fs::read(&archive).unwrap(), b"of somebody else");
+}
+
+#[test]
+fn k3_a_descriptor_is_written_when_no_platform_of_its_roots_is_missing() {
+    let workplace = Workplace::new();
+    let linux = workplace.artifact(PlatformKey::LinuxX64).display().to_string();
+    let windows = workplace.artifact(PlatformKey::WindowsX64).display().to_string();
+    let failed = workplace.bench.run(&with(&[&linux]));
+    assert_eq!(failed.code, 2, "{}", failed.told);
+    assert!(failed.told.contains("3.12.10 has no artifact for windows-x64"), "{}", failed.told);
+    assert!(!workplace.registry.exists() && !workplace.folder().join("dist").exists());
+
+    let partial = workplace.bench.good(&with(&[&linux, "--partial"]));
+    assert!(partial.told.contains("no descriptor yet: windows-x64 is missing"), "{}", partial.told);
+    assert!(workplace.archive("linux-x64").is_file() && !workplace.descriptor().exists());
+    // The other machine's run, with what the first one wrote.
+    workplace.bench.good(&with(&[&windows]));
+    assert!(workplace.descriptor().is_file());
+
+    // What an earlier run wrote of an archive that is gone stands for nothing.
+    fs::remove_file(workplace.archive("linux-x64")).unwrap();
+    let failed = workplace.bench.run(&with(&[&windows]));
+    assert_eq!(failed.code, 2, "{}", failed.told);
+    assert!(failed.told.contains("3.12.10 has no artifact for linux-x64"), "{}", failed.told);
+}
+
+#[test]
+fn what_is_wrong_is_one_error_before_anything_is_sent() {
+    type Spoil<'a> = &'a dyn Fn(&mut Workplace);
+    let upload = |url: &'static str| move |it: &mut Workplace| it.bench.variables.push((UPLOAD, url.to_owned()));
+    let cases: [(&str, Spoil<'_>, &str, &str); 8] = [
+        // (case, what is wrong, code, what is told)
+        (
+            "credentials",
+            &upload("s3e://key:correct-horse@host/bucket"),
+            "E_STORE_ADDRESS",
+            "it holds a user or a password",
+        ),
+        (
+            "scheme",
+            &upload("http://host/x"),
+            "E_STORE_ADDRESS",
+            "PL_REGISTRY_PLATFORMA_OPEN_UPLOAD_URL: unsupported scheme",
+        ),
+        ("no variable", &upload(""), "E_PLATFORMA_REGISTRY", "PL_REGISTRY_PLATFORMA_OPEN_UPLOAD_URL is not set"),
+        (
+            "another version",
+            &|it| it.package(|artifact| artifact["python-version"] = json!("3.10.11")),
+            "E_PLATFORMA_PACKAGE",
+            "is of Python 3.12.10, `./python-3.12.10/package.json` says 3.10.11",
+        ),
+        (
+            "not in roots",
+            &|it| it.package(|artifact| artifact["roots"] = json!({ "linux-x64": "./pydist/linux-x64" })),
+            "E_PLATFORMA_PACKAGE",
+            "is for windows-x64, which is not among the `roots`",
+        ),
+        (
+            "missing platform",
+            &|it| it.package(|artifact| artifact["roots"]["macosx-x64"] = json!("./pydist/macosx-x64")),
+            "E_PLATFORMA_ARTIFACTS",
+            "3.12.10 has no artifact for macosx-x64",
+        ),
+        (
+            "no package",
+            &|it| fs::remove_file(it.folder().join("package.json")).unwrap(),
+            "E_PLATFORMA_PACKAGE",
+            "python-3.12.10/package.json",
+        ),
+        (
+            "npm's version",
+            &|it| {
+                let path = it.folder().join("package.json");
+                let text = fs::read_to_string(&path).unwrap().replace("1.3.24", "../../x");
+                fs::write(path, text).unwrap();
+            },
+            "E_PLATFORMA_PACKAGE",
+            "",
+        ),
+    ];
+    for (name, spoil, code, told) in cases {
+        let mut workplace = Workplace::new();
+        spoil(&mut workplace);
+        for arguments in [PUBLISH.to_vec(), with(&["--dry-run"])] {
+            let run = workplace.bench.run(&arguments);
+            assert_eq!(run.code, 2, "{name}: {}", run.told);
+            assert!(run.told.contains(code) && run.told.contains(told), "{name}: {}", run.told);
+            assert_eq!(run.told.matches("error[").count(), 1, "{name}: {}", run.told);
+        }
+        assert!(!workplace.registry.exists() && !workplace.folder().join("dist").exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_damaged_artifact_is_not_made_into_an_archive() {
+    let workplace = Workplace::new();
+    let artifact = workplace.artifact(PlatformKey::LinuxX64);
+    let mut bytes = fs::read(&artifact).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&artifact, bytes).unwrap();
+    let run = workplace.bench.run(&PUBLISH);
+    assert_eq!(run.code, 4, "{}", run.told);
+    assert!(!workplace.registry.exists());
+}
+
+#[test]
+fn one_artifact_goes_to_both_layouts() {
+    let mut workplace = Workplace::new();
+    workplace.bench.good(&PUBLISH);
+    let would = workplace.bench.good(&with(&["--dry-run"]));
+    assert!(would.out.contains("kept as it is"), "{}", would.out);
+    workplace.bench.unsaid = false;
+    workplace.bench.good(&["publish"]);
+    assert_eq!(workplace.bench.catalogue()["entries"].as_array().unwrap().len(), 2);
+    workplace.bench.good(&["verify"]);
+}
+
+#[test]
+fn archives_are_put_into_a_bucket_at_a_server_of_ones_own() {
+    let server = S3Server::start();
+    let mut workplace = Workplace::new();
+    workplace.bench.good(&PUBLISH);
+    let (host, endpoint) = (server.address(), format!("http://{}", server.address()));
+    workplace.bench.variables.extend(S3Server::variables_for(&endpoint, S3Server::SECRET));
+    workplace.bench.variables.push((UPLOAD, format!("s3e://{host}/{}/pub?region=eu-north-1", S3Server::BUCKET)));
+    let run = workplace.bench.good(&PUBLISH);
+    assert!(!run.told.contains("W_PUBLISHED_BEFORE"), "{}", run.told);
+    let bucket = bucket(&endpoint, "pub", settings(S3Server::SECRET));
+    for platform in ["linux-x64", "windows-x64"] {
+        let mut read = Vec::new();
+        bucket
+            .read(&format!("{BELOW}/1.3.24-{platform}.tgz").parse().unwrap(), None, &mut read, UNWATCHED)
+            .unwrap()
+            .unwrap();
+        assert!(read == fs::read(workplace.archive(platform)).unwrap(), "{platform}");
+    }
+    let again = workplace.bench.good(&PUBLISH);
+    assert_eq!(again.told.matches("W_PUBLISHED_BEFORE").count(), 2, "{}", again.told);
+}
