@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode};
 use crate::connections::runtime;
 use crate::pace::{Deadline, Meter, OverLimit};
 use crate::retry::retry_after;
-use crate::{Failure, Limits};
+use crate::{Failure, Limits, failure};
 
 /// The head of an answer; its bytes are still to be read. Dropping it ends the transfer.
 pub struct Answer {
@@ -71,7 +71,7 @@ impl Body {
         match waited {
             Ok(Ok(chunk)) => Ok(chunk.unwrap_or_default()),
             Ok(Err(error)) => Err(io::Error::other(Failure::of(&error).reason)),
-            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the server went silent")),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, failure::SILENT)),
         }
     }
 }

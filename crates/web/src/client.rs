@@ -3,25 +3,43 @@
 use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method, header};
 use url::Url;
 
 use crate::connections::{Connections, runtime};
+use crate::content::{Content, Outgoing};
 use crate::pace::OverLimit;
 use crate::upload::Upload;
-use crate::{Answer, Credentials, Deadline, Failure, Pace, Proxies, without_secrets};
+use crate::{Answer, Credentials, Deadline, Failure, Pace, Proxies, Tls, failure, without_secrets};
 
 /// What to ask for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Ask {
     pub method: Method,
     /// User and password in it are sent as a header.
     pub url: Url,
-    /// Sent to every host that the request is redirected to, so never anything secret.
+    /// [`Client::send`] sends them to every host that the request is redirected to, so never anything secret there.
     pub headers: Vec<(HeaderName, String)>,
+}
+
+/// Without what `Authorization` holds.
+impl fmt::Debug for Ask {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |(name, value): &(HeaderName, String)| {
+            (name.clone(), if *name == header::AUTHORIZATION { "****".to_owned() } else { value.clone() })
+        };
+        let headers: Vec<_> = self.headers.iter().map(shown).collect();
+        let url = without_secrets(self.url.as_str());
+        formatter
+            .debug_struct("Ask")
+            .field("method", &self.method)
+            .field("url", &url)
+            .field("headers", &headers)
+            .finish()
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,16 +77,17 @@ const MAX_REDIRECTS: u32 = 10;
 /// How many times longer than for anything else a server may be silent when it has got a whole file: it stores it.
 const STORING: u32 = 4;
 
+/// Content that is stored at once, in bytes.
+const SMALL: u64 = 64 << 10;
+
 impl Client {
     pub fn new(proxies: Proxies, limits: Limits) -> Self {
-        Self { inner: Arc::new(Inner { proxies, limits, connections: Connections::new(limits) }) }
+        Self::with(proxies, limits, Tls::default())
     }
 
-    /// Without proxies; this is believed in the system's place.
-    #[cfg(test)]
-    pub(crate) fn with_tls(limits: Limits, tls: rustls::ClientConfig) -> Self {
-        let connections = Connections::with_tls(limits, tls);
-        Self { inner: Arc::new(Inner { proxies: Proxies::default(), limits, connections }) }
+    /// With TLS other than the system's.
+    pub fn with(proxies: Proxies, limits: Limits, tls: Tls) -> Self {
+        Self { inner: Arc::new(Inner { proxies, limits, connections: Connections::new(limits, tls) }) }
     }
 
     /// The answer at the end of all redirects. Each hop has its own proxy and its own `credentials`; those in a URL
@@ -103,17 +122,49 @@ impl Client {
     pub fn give(&self, ask: &Ask, content: File) -> Result<Answer, Failure> {
         let unreadable = |error| Failure::lasting(format!("the file to be sent cannot be read: {error}"));
         let upload = Upload::new(content).map_err(unreadable)?;
-        let sent = upload.sent();
+        let (length, sent) = (upload.length(), upload.sent());
+        self.transmit(ask, reqwest::Body::wrap(upload), (length, &sent), STORING)
+    }
+
+    /// As [`Client::ask`], with content. Its length is sent, also where it is 0.
+    ///
+    /// # Errors
+    /// A stream cannot be read, the server takes nothing for too long, or there is no answer.
+    pub fn put(&self, ask: &Ask, content: Content) -> Result<Answer, Failure> {
+        match content {
+            Content::Bytes(bytes) => {
+                let length = bytes.len() as u64;
+                let patience = if length > SMALL { STORING } else { 1 };
+                self.transmit(ask, bytes.into(), (length, &AtomicU64::new(0)), patience)
+            }
+            Content::Stream(stream) => {
+                let length = stream.length();
+                let outgoing = Outgoing::new(stream);
+                let sent = outgoing.sent();
+                self.transmit(ask, reqwest::Body::wrap(outgoing), (length, &sent), STORING)
+            }
+        }
+    }
+
+    /// `sent` counts what of the body was handed over: as long as it grows, the server is not silent. `patience` is how
+    /// many silences end the request.
+    fn transmit(
+        &self,
+        ask: &Ask,
+        body: reqwest::Body,
+        (length, sent): (u64, &AtomicU64),
+        patience: u32,
+    ) -> Result<Answer, Failure> {
         let mut request = self.request(ask, &Credentials::of_url)?;
-        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(upload.length()));
-        *request.body_mut() = Some(reqwest::Body::wrap(upload));
+        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        *request.body_mut() = Some(body);
         let mut seen = 0;
         let mut silent = 0;
         self.exchange(request, || {
             let now = sent.load(Ordering::Relaxed);
             silent = if now == seen { silent + 1 } else { 0 };
             seen = now;
-            silent < STORING
+            silent < patience
         })
     }
 
@@ -146,7 +197,8 @@ impl Client {
         let secret = credentials(&ask.url).map(|credentials| (header::AUTHORIZATION, credentials.basic()));
         let unusable = |name: &HeaderName| Failure::lasting(format!("the header `{name}` cannot be sent"));
         for (name, value) in &ask.headers {
-            let value = HeaderValue::from_str(value).map_err(|_| unusable(name))?;
+            let mut value = HeaderValue::from_str(value).map_err(|_| unusable(name))?;
+            value.set_sensitive(*name == header::AUTHORIZATION);
             request.headers_mut().append(name, value);
         }
         if let Some((name, secret)) = secret {
@@ -179,7 +231,7 @@ impl Client {
                     (_, Some(deadline)) => return Err(late(deadline)),
                     (Ok(Err(error)), None) => return Err(Failure::of(&error)),
                     (Err(_), None) if patient() => {}
-                    (Err(_), None) => return Err(Failure::passing("the server went silent")),
+                    (Err(_), None) => return Err(Failure::passing(failure::SILENT)),
                 }
             }
         })

@@ -11,12 +11,11 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, header};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt as _;
+use rustls::ClientConfig;
 use tokio::runtime::{Builder, Runtime};
 use url::Url;
 
-use crate::{Failure, Limits, Secret};
+use crate::{Failure, Limits, Secret, Tls, tls};
 
 /// The threads that connections live on. They end with the process.
 pub(crate) fn runtime() -> Result<&'static Runtime, Failure> {
@@ -63,6 +62,7 @@ pub(crate) struct Connections {
     limits: Limits,
     /// The proxy's URL, the empty text for direct connections, and whether there is TLS.
     clients: Mutex<BTreeMap<(String, bool), reqwest::Client>>,
+    tls_settings: Tls,
     /// Reading the system's certificates takes a while, and is not for who talks to servers without TLS.
     tls: OnceLock<Result<ClientConfig, String>>,
     /// By the server's origin. Those without TLS speak HTTP/1.1, where each request needs a connection anyway.
@@ -70,13 +70,9 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, clients: Mutex::default(), tls: OnceLock::new(), meetings: Mutex::default() }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn with_tls(limits: Limits, tls: ClientConfig) -> Self {
-        Self { tls: OnceLock::from(Ok(tls)), ..Self::new(limits) }
+    pub(crate) fn new(limits: Limits, tls_settings: Tls) -> Self {
+        let (clients, meetings) = (Mutex::default(), Mutex::default());
+        Self { limits, clients, tls_settings, tls: OnceLock::new(), meetings }
     }
 
     /// What reaches the URL's host. It follows no redirect and takes every status for an answer.
@@ -131,26 +127,9 @@ impl Connections {
     }
 
     fn tls(&self, with_tls: bool) -> Result<ClientConfig, Failure> {
-        let unusable = |error: &str| Failure::lasting(format!("TLS cannot be used: {error}"));
-        if !with_tls {
-            // Trusts nobody, should it be used all the same.
-            let config = config().map_err(|error| unusable(&error.to_string()))?;
-            return Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
-        }
-        let judged_by_the_system = || -> Result<ClientConfig, rustls::Error> {
-            // The certificates that the system trusts, a company's own among them.
-            Ok(config()?.with_platform_verifier()?.with_no_client_auth())
-        };
-        let tls = self.tls.get_or_init(|| judged_by_the_system().map_err(|error| error.to_string()));
-        tls.clone().map_err(|error| unusable(&error))
+        let tls = if with_tls { self.tls.get_or_init(|| self.tls_settings.config()).clone() } else { tls::unused() };
+        tls.map_err(|error| Failure::lasting(format!("TLS cannot be used: {error}")))
     }
-}
-
-type Unjudged = rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>;
-
-fn config() -> Result<Unjudged, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
 }
 
 /// A proxy as the variables name it: also `host:port`, and `socks:` for SOCKS 5.

@@ -24,7 +24,24 @@ pub enum FailureKind {
     Late,
 }
 
+const UNKNOWN: &str = "the host's name does not resolve";
+const UNCONNECTED: &str = "the host cannot be connected within the limit";
+const REFUSED: &str = "the connection was refused";
+/// Also of the middle of an answer.
+pub(crate) const SILENT: &str = "the server went silent";
+
 impl Failure {
+    /// Whether nothing of the request can have reached a server, so that asking again cannot do it twice.
+    pub fn never_arrived(&self) -> bool {
+        [UNKNOWN, UNCONNECTED, REFUSED].contains(&self.reason.as_str())
+    }
+
+    /// Whether a limit of time was over.
+    pub fn is_timeout(&self) -> bool {
+        let is_over = matches!(self.kind, FailureKind::TooSlow | FailureKind::Late);
+        is_over || self.reason == UNCONNECTED || self.reason.ends_with(SILENT)
+    }
+
     pub fn lasting(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), kind: FailureKind::Lasting }
     }
@@ -37,17 +54,17 @@ impl Failure {
     pub(crate) fn of(error: &reqwest::Error) -> Self {
         let causes: Vec<&(dyn Error + 'static)> = causes(error).collect();
         if causes.iter().any(|cause| cause.is::<NameUnknown>()) {
-            return Self::passing("the host's name does not resolve");
+            return Self::passing(UNKNOWN);
         }
         if error.is_connect() && error.is_timeout() {
-            return Self::passing("the host cannot be connected within the limit");
+            return Self::passing(UNCONNECTED);
         }
         if let Some(tls) = causes.iter().find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
             return Self::lasting(format!("the connection failed: {tls}"));
         }
         let io = causes.iter().rev().find_map(|cause| cause.downcast_ref::<io::Error>());
         if io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
-            return Self::passing("the connection was refused");
+            return Self::passing(REFUSED);
         }
         // The last one says what happened; those before it, who met it.
         let root = causes.last().map_or_else(|| "there is no answer".to_owned(), ToString::to_string);

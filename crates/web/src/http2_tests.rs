@@ -7,20 +7,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 use url::Url;
 
-use crate::{Ask, Client, Credentials, Failure, FailureKind, Limits, Method, Proxies};
+use crate::{Ask, Client, Credentials, Failure, FailureKind, Identity, Limits, Method, Proxies, Secret, Tls, Trust};
 
 struct Http2Server {
     address: SocketAddr,
-    certificate: CertificateDer<'static>,
+    /// PEM.
+    certificate: String,
     connections: Arc<AtomicUsize>,
     /// Its tasks end when it is dropped.
     _runtime: Runtime,
@@ -30,11 +33,11 @@ impl Http2Server {
     /// It answers with the path. After `/last` nothing is heard from that connection any more, and it stays open.
     fn start() -> Self {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let certificate = made.cert.der().clone();
+        let certificate = pem(made.cert.der());
         let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        let mut config = config.with_no_client_auth().with_single_cert(vec![certificate.clone()], key).unwrap();
+        let mut config = config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
         config.alpn_protocols = vec![b"h2".to_vec()];
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -79,11 +82,7 @@ impl Http2Server {
     }
 
     fn client(&self, limits: Limits) -> Client {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.certificate.clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-        Client::with_tls(limits, config.with_root_certificates(roots).with_no_client_auth())
+        trusting(limits, Trust::Authorities(self.certificate.clone().into_bytes()))
     }
 
     fn ask(&self, client: &Client, path: &str) -> Result<String, Failure> {
@@ -140,4 +139,31 @@ fn a_server_that_nobody_vouches_for_is_refused_for_good() {
     let server = Http2Server::start();
     let client = Client::new(Proxies::default(), Limits::default());
     assert_eq!(server.ask(&client, "/").unwrap_err().kind, FailureKind::Lasting);
+}
+
+fn pem(certificate: &[u8]) -> String {
+    let text = STANDARD.encode(certificate);
+    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+}
+
+fn trusting(limits: Limits, trust: Trust) -> Client {
+    Client::with(Proxies::default(), limits, Tls { trust, identity: None })
+}
+
+#[test]
+fn who_is_believed_can_be_said() {
+    let server = Http2Server::start();
+    let of = |trust| server.ask(&trusting(Limits::default(), trust), "/x");
+    assert_eq!(of(Trust::Anyone).unwrap(), "/x");
+    let other = pem(rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.der());
+    assert_eq!(of(Trust::Authorities(other.into_bytes())).unwrap_err().kind, FailureKind::Lasting);
+    for nothing in ["", "not PEM"] {
+        let failure = of(Trust::Authorities(nothing.as_bytes().to_vec())).unwrap_err();
+        assert_eq!(failure.reason, "TLS cannot be used: the file of certificates holds none in PEM");
+    }
+    let identity = Some(Identity { certificates: server.certificate.clone().into_bytes(), key: Secret::new("no key") });
+    let client = Client::with(Proxies::default(), Limits::default(), Tls { trust: Trust::Anyone, identity });
+    let failure = server.ask(&client, "/x").unwrap_err();
+    assert!(failure.reason.contains("the private key is not a key in PEM"), "{failure:?}");
+    assert!(!failure.reason.contains("no key"), "{failure:?}");
 }

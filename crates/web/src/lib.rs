@@ -10,6 +10,7 @@
 mod answer;
 mod client;
 mod connections;
+mod content;
 mod credentials;
 mod failure;
 #[cfg(test)]
@@ -18,10 +19,12 @@ mod pace;
 mod proxies;
 mod retry;
 mod shown_url;
+mod tls;
 mod upload;
 
 pub use answer::{Answer, Body};
 pub use client::{Ask, Client, Limits};
+pub use content::{Content, Stream};
 pub use credentials::{Credentials, Secret};
 pub use failure::{Failure, FailureKind};
 pub use http::{HeaderMap, HeaderName, Method, StatusCode, header};
@@ -29,3 +32,4 @@ pub use pace::{Deadline, Meter, OverLimit, Pace};
 pub use proxies::Proxies;
 pub use retry::{Chance, Retries, Setback, may_pass};
 pub use shown_url::without_secrets;
+pub use tls::{Identity, Tls, Trust};
