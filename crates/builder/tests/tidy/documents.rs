@@ -226,7 +226,7 @@ fn the_table_of_formats_has_the_numbers_of_the_sources() {
     }
 }
 
-/// `m10_` begins the name of a test of case M10, `attack_3_` that of attack 3.
+/// `m10_` begins the name of a test of case M10, `attack_3_` that of attack 3, `ais_16_and_17_` that of AIS 16 and 17.
 #[test]
 fn every_number_that_a_tests_name_begins_with_has_a_row() {
     let page = fs::read_to_string(root().join("docs/test-numbers.md")).expect("it is there");
@@ -243,6 +243,14 @@ fn every_number_that_a_tests_name_begins_with_has_a_row() {
         let text = fs::read_to_string(&path).expect("a text file");
         for name in text.lines().filter_map(|line| line.trim_start().strip_prefix("fn ")) {
             let attack = name.strip_prefix("attack_").and_then(|rest| rest.split('_').next());
+            let ais = name.strip_prefix("ais_").into_iter().flat_map(|rest| {
+                let numbers = rest.split('_').filter(|word| *word != "and");
+                numbers.take_while(|word| word.trim_start_matches('a').parse::<u32>().is_ok())
+            });
+            lacking.extend(
+                ais.map(|number| format!("AIS {}", number.to_uppercase()))
+                    .filter(|case| !page.contains(&format!("\n| {case} |"))),
+            );
             let cases = name.split('_').take_while(is_number).map(str::to_uppercase);
             let cases = cases.chain(attack.map(|number| format!("attack {number}")));
             lacking.extend(cases.filter(|case| !page.contains(&format!("\n| {case} |"))));

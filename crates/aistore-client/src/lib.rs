@@ -1,0 +1,65 @@
+//! A client of AIStore's native API: buckets, objects, multipart uploads, jobs, the cluster. It knows nothing of the
+//! rest of this project, and stands on [`web`] alone. Callers block.
+//!
+//! Names are checked before any request. Errors say why by type ([`RefusalKind`]), never guessed from a status that has
+//! several reasons. Nothing here reads the environment.
+//!
+//! ```no_run
+//! use aistore_client::{Bucket, Client, CreateOptions, GetOptions, ObjectContent, PutOptions, Settings};
+//!
+//! # fn main() -> Result<(), aistore_client::Error> {
+//! let client = Client::new(Settings::new("http://127.0.0.1:8080"))?;
+//! let bucket = client.bucket(Bucket::new("demo")?);
+//! bucket.create(&CreateOptions { exist_ok: true, ..CreateOptions::default() })?;
+//! let object = bucket.object("dir/greeting")?;
+//! object.put(ObjectContent::bytes("hello"), &PutOptions::default())?;
+//! assert_eq!(object.get(&GetOptions::default())?.bytes()?, "hello");
+//! # Ok(())
+//! # }
+//! ```
+
+mod address;
+mod bucket;
+mod bucket_properties;
+mod call;
+mod checksum;
+mod client;
+mod cluster;
+mod content;
+mod custom_metadata;
+mod error;
+pub mod former;
+mod group;
+mod headers;
+mod job;
+mod listing;
+mod multipart;
+mod names;
+mod object;
+mod object_reader;
+mod placement;
+mod settings;
+
+pub use address::Address;
+pub use bucket::{
+    BucketHandle, BucketPresence, CopyBucketOptions, CreateOptions, DestroyOptions, EvictOptions, Summary,
+    SummaryOptions,
+};
+pub use bucket_properties::BucketProperties;
+pub use checksum::{Checksum, ChecksumKind};
+pub use client::Client;
+pub use cluster::{ClusterMap, Health, Node, NodeNetwork};
+pub use content::ObjectContent;
+pub use custom_metadata::CustomMetadata;
+pub use error::{Error, Refusal, RefusalKind};
+pub use group::{ArchiveOptions, CopyGroupOptions, Group};
+pub use job::{JobHandle, JobQuery, JobStatus, Snapshot, WaitOptions};
+pub use listing::{Coding, Entry, ListFlags, ListOptions, Listing, Page};
+pub use multipart::MultipartUpload;
+pub use names::{Bucket, Namespace, ObjectName, Provider};
+pub use object::{
+    AppendHandle, ArchiveMember, CopyOptions, GetOptions, HeadOptions, ObjectHandle, ObjectProperties, PromoteOptions,
+    PutOptions, PutResult, Range, Update,
+};
+pub use object_reader::ObjectReader;
+pub use settings::{Reads, Settings};

@@ -1,0 +1,422 @@
+//! What can be done with an object.
+
+use std::fmt;
+
+use serde_json::json;
+use web::{Answer, HeaderMap, Method, header};
+
+use crate::call::{Call, body_text, encoded, encoded_path};
+use crate::checksum::{Checksum, ChecksumKind};
+use crate::client::Client;
+use crate::content::Prepared;
+use crate::custom_metadata::{self, CustomMetadata};
+use crate::headers::{
+    ACCESSED, APPEND_HANDLE, CHECKSUM_KIND, CHECKSUM_VALUE, COPIES, CUSTOM, LOCATION, PRESENT, VERSION, number, text,
+};
+use crate::{Bucket, Error, JobHandle, ObjectContent, ObjectName, ObjectReader, Reads};
+
+/// One object, there or not.
+#[derive(Clone, Debug)]
+pub struct ObjectHandle<'a> {
+    pub(crate) client: &'a Client,
+    bucket: Bucket,
+    name: ObjectName,
+}
+
+#[derive(Clone, Debug)]
+pub struct PutOptions {
+    /// Known already; the server refuses other bytes.
+    pub checksum: Option<Checksum>,
+    /// Computed from what is sent, where none is known already. Small content has it sent along; the server's answer is
+    /// compared with it in any case. Best the bucket's own kind: others cannot be compared.
+    pub checksum_kind: Option<ChecksumKind>,
+    pub custom: CustomMetadata,
+    /// Do not look at the version that is there.
+    pub skip_version_check: bool,
+}
+
+impl Default for PutOptions {
+    fn default() -> Self {
+        let (custom, kind) = (CustomMetadata::new(), Some(ChecksumKind::default()));
+        Self { checksum: None, checksum_kind: kind, custom, skip_version_check: false }
+    }
+}
+
+/// What the server says about an object that it stored. There is no ETag: AIStore gives none here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutResult {
+    /// `None` for a kind that is not known here.
+    pub checksum: Option<Checksum>,
+    /// "1" and so on, in buckets with versions.
+    pub version: Option<String>,
+    /// In nanoseconds since 1970.
+    pub accessed: Option<u64>,
+    /// Whether the server's checksum was compared with that of what was sent.
+    pub is_verified: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct GetOptions {
+    pub range: Option<Range>,
+    /// A file in an archive, in place of the archive.
+    pub member: Option<ArchiveMember>,
+    /// Of a remote bucket: look whether there is something newer.
+    pub latest: bool,
+    /// Compare what arrives with the object's checksum. Ranges and members of archives have none of their own.
+    pub verify: bool,
+    /// How often to go on where an answer broke off.
+    pub resumes: u32,
+}
+
+impl Default for GetOptions {
+    fn default() -> Self {
+        Self { range: None, member: None, latest: false, verify: true, resumes: 3 }
+    }
+}
+
+/// Bytes of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range {
+    From(u64),
+    /// At least one byte.
+    Of {
+        start: u64,
+        length: u64,
+    },
+    Last(u64),
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::From(start) => write!(formatter, "bytes={start}-"),
+            Self::Of { start, length } => {
+                let last = start.saturating_add(length.saturating_sub(1));
+                write!(formatter, "bytes={start}-{last}")
+            }
+            Self::Last(length) => write!(formatter, "bytes=-{length}"),
+        }
+    }
+}
+
+/// Which file of an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ArchiveMember {
+    Path(String),
+    /// `mode` is `regexp`, `prefix`, `suffix`, `substr` or `wdskey`. The server answers with a TAR of what it finds.
+    Matching {
+        pattern: String,
+        mode: String,
+    },
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct HeadOptions {
+    /// Separated by commas: `size,version,checksum,atime,copies,ec,custom,location,chunked,last-modified,etag`. Empty:
+    /// everything but the last two.
+    pub properties: String,
+}
+
+/// What is known about an object. What was not asked for is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectProperties {
+    /// In bytes.
+    pub size: Option<u64>,
+    pub checksum: Option<Checksum>,
+    pub version: Option<String>,
+    /// In nanoseconds since 1970.
+    pub accessed: Option<u64>,
+    pub custom: CustomMetadata,
+    /// Whether the cluster has it, and not only the cloud.
+    pub is_present: Option<bool>,
+    /// Target and mountpath.
+    pub location: Option<String>,
+    pub copies: Option<u64>,
+    pub last_modified: Option<String>,
+    /// Opaque; an MD5 only where the bucket's checksums are.
+    pub etag: Option<String>,
+}
+
+/// What happens to custom metadata that is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Update {
+    #[default]
+    Merge,
+    Replace,
+}
+
+/// Where appending goes on. Opaque.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppendHandle(String);
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CopyOptions {
+    /// Of a remote bucket: look whether there is something newer.
+    pub latest: bool,
+    /// Also remove the copy when the source is not there any more.
+    pub synchronize: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct PromoteOptions {
+    /// By this target alone.
+    pub target: String,
+    pub recursive: bool,
+    /// Replace objects that are there.
+    pub overwrite: bool,
+    /// Remove the files afterwards.
+    pub delete_source: bool,
+    /// Each target has files of its own there.
+    pub is_not_shared: bool,
+}
+
+impl ObjectProperties {
+    pub(crate) fn of_headers(headers: &HeaderMap) -> Self {
+        let owned = |name| text(headers, name).map(str::to_owned);
+        Self {
+            size: number(headers, header::CONTENT_LENGTH.as_str()),
+            checksum: Checksum::of_headers(headers),
+            version: owned(VERSION),
+            accessed: number(headers, ACCESSED),
+            custom: custom_metadata::of_headers(headers),
+            is_present: number(headers, PRESENT),
+            location: owned(LOCATION),
+            copies: number(headers, COPIES),
+            last_modified: owned(header::LAST_MODIFIED.as_str()),
+            etag: owned(header::ETAG.as_str()).map(|tag| tag.trim_matches('"').to_owned()),
+        }
+    }
+}
+
+impl<'a> ObjectHandle<'a> {
+    pub(crate) fn new(client: &'a Client, bucket: Bucket, name: ObjectName) -> Self {
+        Self { client, bucket, name }
+    }
+
+    pub fn name(&self) -> &ObjectName {
+        &self.name
+    }
+
+    pub fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
+    /// `ais/@#/demo/a`
+    fn flat_name(&self) -> String {
+        format!("{}{}", self.bucket.flat_name(), self.name)
+    }
+
+    pub(crate) fn new_call(&self, method: Method) -> Call {
+        let path = format!("/v1/objects/{}/{}", encoded(self.bucket.name()), encoded_path(self.name.as_str()));
+        Call::new(method, path, self.bucket.query())
+    }
+
+    /// # Errors
+    /// The content cannot be read, the server refuses, or has other bytes afterwards.
+    pub fn put(&self, content: ObjectContent, options: &PutOptions) -> Result<PutResult, Error> {
+        custom_metadata::check(&options.custom)?;
+        let mut call = self.new_call(Method::PUT);
+        call.is_repeatable = true;
+        for (name, value) in &options.custom {
+            call.header(CUSTOM, format!("{name}={value}"));
+        }
+        if options.skip_version_check {
+            call.query.push(("skip_vc", "true".to_owned()));
+        }
+        let (answer, sent) = self.send(call, content, options.checksum.as_ref(), options.checksum_kind)?;
+        let checksum = Checksum::of_headers(answer.headers());
+        let is_verified = match (&checksum, sent) {
+            (Some(actual), Some(expected)) if actual.kind == expected.kind => {
+                if actual.value != expected.value {
+                    let (request, actual) = (format!("PUT {}/{}", self.bucket, self.name), actual.clone());
+                    return Err(Error::Mismatch { request, expected, actual });
+                }
+                true
+            }
+            _ => false,
+        };
+        let headers = answer.headers();
+        let version = text(headers, VERSION).map(str::to_owned);
+        Ok(PutResult { checksum, version, accessed: number(headers, ACCESSED), is_verified })
+    }
+
+    /// The answer, and the checksum of what was sent.
+    pub(crate) fn send(
+        &self,
+        mut call: Call,
+        content: ObjectContent,
+        known: Option<&Checksum>,
+        kind: Option<ChecksumKind>,
+    ) -> Result<(Answer, Option<Checksum>), Error> {
+        let Prepared { content, again, checksum, sent } = content.prepare(kind.filter(|_| known.is_none()))?;
+        let checksum = known.cloned().or(checksum);
+        if let Some(checksum) = &checksum {
+            call.header(CHECKSUM_KIND, checksum.kind.as_str());
+            call.header(CHECKSUM_VALUE, &checksum.value);
+        }
+        (call.content, call.again) = (Some(content), again);
+        let answer = self.client.call(call)?;
+        Ok((answer, checksum.or_else(|| sent.checksum())))
+    }
+
+    /// The bytes, to be read as they come.
+    ///
+    /// # Errors
+    /// [`crate::RefusalKind::ObjectNotFound`], at once, and whatever else the server says.
+    pub fn get(&self, options: &GetOptions) -> Result<ObjectReader<'a>, Error> {
+        let answer = self.read(|| self.get_call(options, options.range))?;
+        Ok(ObjectReader::new(self.clone(), options.clone(), answer))
+    }
+
+    pub(crate) fn get_range(&self, options: &GetOptions, range: Range) -> Result<Answer, Error> {
+        self.read(|| self.get_call(options, Some(range)))
+    }
+
+    fn get_call(&self, options: &GetOptions, range: Option<Range>) -> Call {
+        let mut call = self.new_call(Method::GET);
+        match &options.member {
+            None => {}
+            Some(ArchiveMember::Path(path)) => call.query.push(("archpath", path.clone())),
+            Some(ArchiveMember::Matching { pattern, mode }) => {
+                call.query.push(("archregx", pattern.clone()));
+                call.query.push(("archmode", mode.clone()));
+            }
+        }
+        if options.latest {
+            call.query.push(("latest-ver", "true".to_owned()));
+        }
+        if let Some(range) = range {
+            call.headers.push((header::RANGE, range.to_string()));
+        }
+        call
+    }
+
+    /// From the target itself where that is wished; where it fails, the way that always works.
+    fn read(&self, call: impl Fn() -> Call) -> Result<Answer, Error> {
+        if self.client.settings().reads == Reads::Direct {
+            let map = self.client.known_map()?;
+            let server = map.target_of(&self.bucket, &self.name).ok().and_then(|node| node.server());
+            if let Some(answer) = server.and_then(|server| self.client.try_once(&server, call()).ok()) {
+                return Ok(answer);
+            }
+            self.client.forget_map();
+        }
+        self.client.call(call())
+    }
+
+    /// # Errors
+    /// [`crate::RefusalKind::ObjectNotFound`], and whatever else the server says.
+    pub fn properties(&self, options: &HeadOptions) -> Result<ObjectProperties, Error> {
+        let make = || {
+            let mut call = self.new_call(Method::HEAD);
+            if !options.properties.is_empty() {
+                call.query.push(("props", options.properties.clone()));
+            }
+            call
+        };
+        Ok(ObjectProperties::of_headers(self.read(make)?.headers()))
+    }
+
+    /// # Errors
+    /// What the server says, a missing object aside.
+    pub fn exists(&self) -> Result<bool, Error> {
+        match self.properties(&HeadOptions { properties: "size".to_owned() }) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is(crate::RefusalKind::ObjectNotFound) => Ok(false),
+            // Some answers to HEAD say nothing but that.
+            Err(error) if error.refusal().is_some_and(|it| it.status == 404 && it.type_code.is_none()) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// # Errors
+    /// [`crate::RefusalKind::ObjectNotFound`], and whatever else the server says.
+    pub fn delete(&self) -> Result<(), Error> {
+        self.client.call(self.new_call(Method::DELETE)).map(drop)
+    }
+
+    /// # Errors
+    /// A name or value that cannot be read again; what the server says.
+    pub fn set_custom(&self, metadata: &CustomMetadata, update: Update) -> Result<(), Error> {
+        custom_metadata::check(metadata)?;
+        let mut call = self.new_call(Method::PATCH).action("", metadata);
+        call.is_repeatable = true;
+        if update == Update::Replace {
+            call.query.push(("set-new-custom", "true".to_owned()));
+        }
+        self.client.call(call).map(drop)
+    }
+
+    /// Adds to the object, or begins one. Nothing is visible before [`ObjectHandle::finish_append`]. Never tried again
+    /// after a broken connection: the bytes could be there twice.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn append(&self, content: ObjectContent, after: Option<&AppendHandle>) -> Result<AppendHandle, Error> {
+        let mut call = self.new_call(Method::PUT);
+        call.query.push(("append_type", "append".to_owned()));
+        call.query.push(("append_handle", after.map_or_else(String::new, |handle| handle.0.clone())));
+        let request = call.shown();
+        let (answer, _) = self.send(call, content, None, None)?;
+        let handle = text(answer.headers(), APPEND_HANDLE).filter(|handle| !handle.is_empty());
+        let handle = handle.ok_or_else(|| crate::call::unreadable(&request, "it has no handle to go on with", &[]))?;
+        Ok(AppendHandle(handle.to_owned()))
+    }
+
+    /// Makes visible what was appended.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn finish_append(&self, handle: &AppendHandle) -> Result<(), Error> {
+        let mut call = self.new_call(Method::PUT);
+        call.query.push(("append_type", "flush".to_owned()));
+        call.query.push(("append_handle", handle.0.clone()));
+        self.client.call(call).map(drop)
+    }
+
+    /// Within the cluster; its bytes do not come here.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn copy(&self, to: &ObjectHandle<'_>, options: &CopyOptions) -> Result<(), Error> {
+        let mut call = self.new_call(Method::PUT);
+        call.is_repeatable = true;
+        call.query.push(("object_to", to.flat_name()));
+        call.query.push(("latest-ver", options.latest.to_string()));
+        call.query.push(("synchronize", options.synchronize.to_string()));
+        self.client.call(call).map(drop)
+    }
+
+    /// In the same bucket.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn rename(&self, to: &ObjectName) -> Result<(), Error> {
+        let mut call = self.new_call(Method::POST);
+        call.named_action("rename-obj", to.as_str(), &());
+        self.client.call(call).map(drop)
+    }
+
+    /// Makes an object of a file that a target has already, or objects of a folder. AIStore 1.5.0 takes them from below
+    /// `/var/lib/ais/promote` only.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn promote(&self, source: &str, options: &PromoteOptions) -> Result<Option<JobHandle<'a>>, Error> {
+        let value = json!({
+            "tid": options.target,
+            "src": source,
+            "obj": self.name.as_str(),
+            "rcr": options.recursive,
+            "ovw": options.overwrite,
+            "dls": options.delete_source,
+            "notshr": options.is_not_shared,
+        });
+        let path = format!("/v1/objects/{}", encoded(self.bucket.name()));
+        let mut call = Call::new(Method::POST, path, self.bucket.query());
+        call.named_action("promote", source, &value);
+        let request = call.shown();
+        let id = body_text(&request, self.client.call(call)?)?;
+        Ok((!id.is_empty()).then(|| self.client.job(&id)))
+    }
+}
