@@ -53,7 +53,7 @@ pub enum Command {
     Plan(BuildArguments),
     /// Resolve anew and write lock.json.
     Lock(BuildArguments),
-    /// Look at every configuration, lock and whitelist without building.
+    /// Check configurations, locks, whitelists, npm packages, workspace and catalogue without building.
     Check(CheckArguments),
     /// Print the CI jobs that are needed, in the form that a CI system reads.
     Matrix(MatrixArguments),
@@ -63,11 +63,12 @@ pub enum Command {
     Outdated(OutdatedArguments),
     /// Compare two versions, locks, manifests or artifacts.
     Diff(DiffArguments),
-    /// Begin a new version or variant.
+    /// Begin a new version or variant: folder, configuration, package.json, workspace lists and catalogue. What is there
+    /// already stays as it is.
     New {
         /// `X.Y.Z` or `X.Y.Z-variant`.
         version: String,
-        /// Take this version's configuration and files over.
+        /// Copy this version's configuration, files and roots, but nothing that was built, no lock and no name.
         #[arg(long, value_name = "VERSION")]
         from: Option<String>,
     },
@@ -115,7 +116,8 @@ pub struct BuildArguments {
     /// Version strings such as 3.12.10 or 3.12.10-atls, or `all`.
     #[arg(value_name = "VERSION", required = true)]
     pub versions: Vec<String>,
-    /// Platforms to build for, or `all`; the host when not given.
+    /// Platforms to build for. `all` is those that `roots` in the version's package.json name, or all five without that
+    /// file. Defaults to this machine's platform.
     #[arg(long, value_name = "KEY", value_delimiter = ',')]
     pub platform: Vec<String>,
     /// Show the plan and stop.

@@ -23,6 +23,7 @@ use vocab::{ArtifactFormat, Event, Exit, Fault, PlatformKey, VersionString};
 use vocab::{Environment, Work};
 
 use crate::arguments::{Arguments, BuildArguments, Command, GlobalArguments};
+use crate::asked_platforms::AskedPlatforms;
 use crate::{build_log, store_commands, survey_commands};
 
 #[derive(Debug, thiserror::Error)]
@@ -109,8 +110,8 @@ pub fn run(
 impl Session<'_> {
     fn build(&self, arguments: &BuildArguments, refresh: bool) -> Result<Exit, Box<dyn Fault>> {
         let versions = self.versions(&arguments.versions)?;
-        let platforms = platforms(&arguments.platform)?;
-        let options = self.options(arguments, refresh)?;
+        let asked = AskedPlatforms::parse(&arguments.platform)?;
+        let options = BuildOptions { sole_platforms: asked.are_all(), ..self.options(arguments, refresh)? };
         let load = LoadOptions { strict: options.strict, lenient: options.lenient_config };
         let configurations: Vec<_> =
             versions.iter().map(|version| config_merger::load(&self.repository, version, &load)).collect();
@@ -119,6 +120,18 @@ impl Session<'_> {
         let store = self.open_store(arguments, &downloader)?;
         let mut endings: Vec<Ended> = Vec::new();
         for (version, configuration) in versions.iter().zip(&configurations) {
+            let platforms = match npm_packages::platforms_of(self.repository.root(), version) {
+                Ok(made_for) => {
+                    let platforms = asked.of(&made_for);
+                    self.warn_of_others(version, &platforms, &made_for);
+                    platforms
+                }
+                Err(faults) => {
+                    self.printer.fault(&faults);
+                    endings.push(Ended { name: version.to_string(), exit: faults.exit(), elsewhere: false });
+                    continue;
+                }
+            };
             // One that does not load is told when its build begins.
             let build = configuration.as_ref().map(|loaded| loaded.config.build.clone()).unwrap_or_default();
             let mut context = self.context(&store, &downloader, arguments.offline, &build);
@@ -172,6 +185,15 @@ impl Session<'_> {
             endings.retain(|ended| ended.exit != Exit::Partial && !ended.elsewhere);
         }
         Ok(combined(&endings))
+    }
+
+    fn warn_of_others(&self, version: &VersionString, platforms: &[PlatformKey], made_for: &[PlatformKey]) {
+        for platform in platforms.iter().filter(|platform| !made_for.contains(platform)) {
+            let text = format!("{version} is not made for {platform}: `roots` in its package.json do not name it");
+            let root = npm_packages::root_of(*platform);
+            let hint = format!("add `\"{platform}\": \"{root}\"` to `roots` if `--platform all` shall mean it, too");
+            self.warn("W_ROOTS", text, Some(hint));
+        }
     }
 
     /// The first thing that a user sees of a build: a table of one platform's packages, or of packages by platforms.
@@ -266,9 +288,22 @@ impl Session<'_> {
     fn new_version(&self, version: &str, from: Option<&str>) -> Result<Exit, Box<dyn Fault>> {
         let version: VersionString = version.parse().map_err(UsageError::Version)?;
         let from = from.map(|from| self.repository.version(from)).transpose()?;
-        let folder = survey::new_version::new_version(&self.repository, &version, from.as_ref())?;
-        self.printer.say(&format!("next: edit config.json there, then `builder plan {version}`"));
-        self.tell_path("created", &folder);
+        let begun = survey::new_version::new_version(&self.repository, &version, from.as_ref())?;
+        for change in &begun.changes {
+            self.printer.say(change);
+        }
+        if begun.changes.is_empty() {
+            self.printer.say(&format!("{version} is complete already; nothing was changed"));
+        }
+        for note in &begun.notes {
+            self.printer.tell(Event::Note { text: note.clone() });
+        }
+        self.printer.say(&format!("next: {}", begun.next.join("\n      ")));
+        if self.global.show.json {
+            self.printer.json("created", &json!({ "path": begun.folder, "changes": begun.changes }));
+        } else {
+            self.printer.data(&begun.folder.display().to_string());
+        }
         Ok(Exit::Done)
     }
 
@@ -322,6 +357,7 @@ impl Session<'_> {
             dry_run: arguments.dry_run,
             locked: arguments.locked,
             refresh,
+            sole_platforms: false,
             allow_stand_in: arguments.allow_stand_in || !(arguments.exact || arguments.locked || in_ci),
             strict: arguments.strict,
             missing: match (arguments.allow_missing, arguments.fail_on_missing) {
@@ -434,19 +470,6 @@ fn formats(asked: &[ArtifactFormat]) -> Vec<ArtifactFormat> {
         }
     }
     if formats.is_empty() { vec![ArtifactFormat::default()] } else { formats }
-}
-
-/// Each once, in the order asked for; `all` is every one, nothing is the host.
-fn platforms(asked: &[String]) -> Result<Vec<PlatformKey>, UsageError> {
-    if asked.is_empty() {
-        return Ok(vec![PlatformKey::host().ok_or(UsageError::NoPlatform)?]);
-    }
-    let mut platforms = Vec::new();
-    for text in asked {
-        let named = if text == "all" { PlatformKey::ALL.to_vec() } else { vec![text.parse()?] };
-        platforms.extend(named.into_iter().filter(|platform| !platforms.contains(platform)).collect::<Vec<_>>());
-    }
-    Ok(platforms)
 }
 
 fn store_root(global: &GlobalArguments, environment: &Environment) -> Result<PathBuf, UsageError> {

@@ -1,6 +1,7 @@
 //! The `builder` command; `cli` is its frame.
 
 mod arguments;
+mod asked_platforms;
 mod build_log;
 mod commands;
 mod store_commands;

@@ -149,7 +149,7 @@ fn tell_gaps(session: &Session<'_>, matrix: &Matrix) {
             "the lock of {version} has no fresh rows for {}: what has no wheel there is not known, and --locked will fail",
             platforms.join(", ")
         );
-        // Rows for more than these could be for platforms that the version is not made for.
+        // What has fresh rows keeps them.
         let hint = format!("run `builder lock {version} --platform {}` and commit it", platforms.join(","));
         session.warn("W_LOCK_STALE", text, Some(hint));
     }

@@ -15,6 +15,8 @@ pub struct BuildOptions {
     pub locked: bool,
     /// Resolve even when the lock is fresh.
     pub refresh: bool,
+    /// The version is made for these platforms alone: resolved anew, the lock keeps rows of no other.
+    pub sole_platforms: bool,
     /// Another patch release of Python may take the place of the one asked for.
     pub allow_stand_in: bool,
     /// Warnings, unreachable registries and unused whitelist entries are errors.

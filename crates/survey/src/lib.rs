@@ -4,6 +4,7 @@
 pub mod check_all;
 pub mod compare;
 pub mod matrix;
+mod new_package;
 pub mod new_version;
 pub mod outdated;
 pub mod repository_packages;

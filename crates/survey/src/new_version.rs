@@ -1,19 +1,29 @@
-//! `builder new`: the folder of a new version or variant, from nothing or from another one's.
+//! `builder new`: the six steps to a new version or variant, each done unless it is done already. Folder, configuration
+//! and package; a line in each workspace list; a dependency and an entry point in the catalogue.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use archive::{FileBeside, remove_tree};
 use config_merger::Repository;
-use vocab::{Exit, Fault, VersionString};
+use npm_packages::{
+    EntryPointKind, PACKAGE_FILE, PNPM_WORKSPACE, Package, PackageFault, PackageFaultKind, PackageFaults, add_item,
+    add_member, add_to_pnpm_workspace, read_version_package,
+};
+use serde_json::{Value, json};
+use vocab::{Exit, Fault, SourceFile, VersionString};
 
-use archive::remove_tree;
+use crate::new_package::{FIRST_VERSION, Template, name_of, package_of};
+use crate::repository_packages::RepositoryPackages;
 
 /// A configuration that takes everything from `shared-config.json`.
-const EMPTY_CONFIG: &str = "{\n  \"$schema\": \"../schemas/config.schema.json\"\n}\n";
+const EMPTY_CONFIG: &str = "{}\n";
+const SCHEMA: &str = "schemas/config.schema.json";
 
-/// What a build makes; never taken over.
-const MADE: [&str; 4] = ["pydist", "logs", "dist", "lock.json"];
+/// What builds and other tools make, and what is a version's own; never copied.
+const NOT_COPIED: [&str; 9] =
+    ["pydist", "logs", "dist", "build", "node_modules", ".turbo", "lock.json", "package.json", "CHANGELOG.md"];
 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot begin {version}")]
@@ -25,7 +35,7 @@ pub struct NewVersionError {
 
 #[derive(Debug, thiserror::Error)]
 pub enum NewVersionErrorKind {
-    #[error("`{}` is there already", path.display())]
+    #[error("`{}` is there already and is not its folder", path.display())]
     Exists { path: PathBuf },
     #[error("there is no `{}` to begin from", path.display())]
     NoSource { path: PathBuf },
@@ -51,54 +61,304 @@ impl Fault for NewVersionError {
 
     fn hint(&self) -> Option<String> {
         match &self.kind {
-            NewVersionErrorKind::Exists { .. } => Some("edit its config.json, or choose another variant name".into()),
+            NewVersionErrorKind::Exists { .. } => Some("choose another variant name, or move it away".into()),
             _ => None,
         }
     }
 }
 
-/// The new folder, whole or not there. The lock is not taken over: it is made by the first build.
+/// What was done, and what comes next.
+pub struct Begun {
+    pub folder: PathBuf,
+    /// A line for each file that was written; empty where all of it was there.
+    pub changes: Vec<String>,
+    pub notes: Vec<String>,
+    /// Commands and edits, in their order.
+    pub next: Vec<String>,
+}
+
+/// Everything is read and decided before anything is written; each file is whole or as it was. What a killed run left
+/// undone the next one does.
 pub fn new_version(
     repository: &Repository,
     version: &VersionString,
     from: Option<&VersionString>,
-) -> Result<PathBuf, NewVersionError> {
+) -> Result<Begun, Box<dyn Fault>> {
     let failed = |kind| NewVersionError { version: version.clone(), kind };
     let folder = repository.root().join(version.folder_name());
-    if folder.exists() {
-        return Err(failed(NewVersionErrorKind::Exists { path: folder }));
+    let is_there = repository.versions().contains(version);
+    if !is_there && folder.exists() {
+        return Err(failed(NewVersionErrorKind::Exists { path: folder }).into());
     }
-    let staged = repository.root().join(format!(".{}.new", version.folder_name()));
-    let make = || -> Result<(), NewVersionErrorKind> {
-        let write = |path: &Path| {
-            let path = path.to_owned();
-            move |source| NewVersionErrorKind::Write { path, source }
-        };
-        remove_tree(&staged).map_err(write(&staged))?;
-        fs::create_dir(&staged).map_err(write(&staged))?;
-        match from {
-            Some(from) => {
-                let source = repository.root().join(from.folder_name());
-                if !source.is_dir() {
-                    return Err(NewVersionErrorKind::NoSource { path: source });
-                }
-                copy_folder(&source, &staged).map_err(write(&staged))?;
-            }
-            None => fs::write(staged.join("config.json"), EMPTY_CONFIG).map_err(write(&staged))?,
+    if let Some(source) = from.map(|from| repository.root().join(from.folder_name())).filter(|it| !it.is_dir()) {
+        return Err(failed(NewVersionErrorKind::NoSource { path: source }).into());
+    }
+    let plan = Plan::of(repository, version, from)?;
+    let mut begun = Begun { folder: folder.clone(), changes: Vec::new(), notes: Vec::new(), next: Vec::new() };
+    let own = version.folder_name();
+    if is_there {
+        if let Some(text) = &plan.package {
+            write(&folder.join(PACKAGE_FILE), text).map_err(failed)?;
+            begun.changes.push(format!("created {own}/{PACKAGE_FILE}"));
         }
-        archive::rename(&staged, &folder).map_err(write(&folder))
+        if let Some(from) = from.filter(|_| !begun.changes.is_empty() || !plan.edits.is_empty()) {
+            begun.notes.push(format!("`{own}` was there, so nothing was copied from {from}"));
+        }
+    } else {
+        make_folder(repository, version, from, plan.package.as_deref()).map_err(failed)?;
+        let package = if plan.package.is_some() { " and package.json" } else { "" };
+        let copied = from.map(|from| format!(", copied from {from}")).unwrap_or_default();
+        begun.changes.push(format!("created {own}/ with config.json{package}{copied}"));
+        if let Some(from) = from.filter(|from| from.python() != version.python()) {
+            begun.notes.push(format!(
+                "the configuration is that of Python {}: pins, and an archive or tag in `python`, may not fit {}",
+                from.python(),
+                version.python()
+            ));
+        }
+    }
+    for edit in &plan.edits {
+        write(&repository.root().join(&edit.file), &edit.text).map_err(failed)?;
+        begun.changes.push(format!("added {} to {}", edit.added, edit.file));
+    }
+    begun.next = next(version, &plan);
+    Ok(begun)
+}
+
+/// What has to be written, decided beforehand.
+struct Plan {
+    /// The text of a `package.json` that is missing.
+    package: Option<String>,
+    edits: Vec<Edit>,
+    /// What the version's package is called, where the repository has packages.
+    name: Option<String>,
+    /// The program whose workspace list there is.
+    manager: Option<&'static str>,
+}
+
+/// One file with something more in it.
+struct Edit {
+    /// Relative to the repository.
+    file: String,
+    text: String,
+    added: String,
+}
+
+impl Plan {
+    fn of(
+        repository: &Repository,
+        version: &VersionString,
+        from: Option<&VersionString>,
+    ) -> Result<Self, PackageFaults> {
+        let (packages, faults) = RepositoryPackages::read(repository);
+        // A neighbour's fault is its own; one of these would be built upon.
+        let matters = |place: &str| {
+            !place.starts_with("python-")
+                || place == version.folder_name()
+                || from.is_some_and(|from| place == from.folder_name())
+        };
+        if let Some((_, fault)) = faults.into_iter().find(|(place, _)| matters(place)) {
+            return Err(fault);
+        }
+        let npm = packages.lists().next().map(|_| "npm");
+        let manager = packages.pnpm.as_ref().map(|_| "pnpm").or(npm);
+        let mut plan = Self { package: None, edits: Vec::new(), name: None, manager };
+        let own = read_version_package(repository.root(), version)?;
+        let has_packages = packages.versions.iter().any(|(_, package)| package.is_some());
+        if own.is_none() && !has_packages && !packages.are_used() {
+            // Who does not use npm gets nothing of it.
+            return Ok(plan);
+        }
+        let npm_version;
+        match &own {
+            Some(package) => {
+                plan.name = package.name.as_ref().map(|name| name.value.clone());
+                npm_version = package.version.as_ref().map(|version| version.value.clone());
+            }
+            None => {
+                let template = template(&packages, version, from);
+                let name = name_of(version, template.as_ref(), &packages);
+                if let Some((_, place)) = packages.names().find(|(taken, _)| *taken == name) {
+                    let text = format!("`{name}`, the name for {version}, is taken");
+                    let kind = PackageFaultKind::Disagreement;
+                    return Err(PackageFault::new(kind, place.clone(), text, "give this package another name").into());
+                }
+                plan.package = Some(package_of(version, &name, template.as_ref()));
+                plan.name = Some(name);
+                npm_version = Some(FIRST_VERSION.to_owned());
+            }
+        }
+        plan.add_to_lists(&packages, version)?;
+        let made = plan
+            .package
+            .as_ref()
+            .map(|text| Package::parse(&SourceFile::new(&format!("{}/{PACKAGE_FILE}", version.folder_name()), text)));
+        let package = match &made {
+            Some(made) => Some(made.as_ref().map_err(Clone::clone)?),
+            None => own.as_ref(),
+        };
+        if let Some(package) = package.filter(|package| package.name.is_some()) {
+            let npm_version = npm_version.as_deref().unwrap_or(FIRST_VERSION);
+            for index in packages.indexes() {
+                plan.add_to_index(index, &packages, version, package, npm_version)?;
+            }
+        }
+        Ok(plan)
+    }
+
+    fn add_to_lists(&mut self, packages: &RepositoryPackages, version: &VersionString) -> Result<(), PackageFaults> {
+        let folder = version.folder_name();
+        if let Some((source, _)) = packages.pnpm.as_ref().filter(|(_, list)| !list.holds(&folder)) {
+            let text = add_to_pnpm_workspace(source, &folder)?;
+            self.edit(PNPM_WORKSPACE, &source.text, text, format!("`{folder}`"));
+        }
+        if let Some(root) = &packages.root
+            && let Some(list) = &root.workspaces
+            && !list.holds(&folder)
+        {
+            let path: &[&str] =
+                if list.place.pointer.ends_with("/packages") { &["workspaces", "packages"] } else { &["workspaces"] };
+            let text = add_item(&root.source, path, &folder, |item| item.contains("python-"))?;
+            self.edit(PACKAGE_FILE, &root.source.text, text, format!("`{folder}`"));
+        }
+        Ok(())
+    }
+
+    /// A dependency and an entry point, in the manner of those that are there.
+    fn add_to_index(
+        &mut self,
+        index: &Package,
+        packages: &RepositoryPackages,
+        version: &VersionString,
+        package: &Package,
+        npm_version: &str,
+    ) -> Result<(), PackageFaults> {
+        let Some(name) = &package.name else { return Ok(()) };
+        let file = index.source.name.to_string();
+        // The root may have got a member in its list already.
+        let edited = self.edits.iter().find(|edit| edit.file == file).map(|edit| edit.text.clone());
+        let before = SourceFile::new(&file, edited.as_deref().unwrap_or(&index.source.text));
+        let is_ours = |name: &str| {
+            packages
+                .versions
+                .iter()
+                .filter_map(|(_, package)| package.as_ref()?.name.as_ref())
+                .any(|it| it.value == name)
+        };
+        let neighbour = index.dependencies.iter().rfind(|(dependency, _)| is_ours(&dependency.value));
+        let range = match neighbour {
+            Some((_, range)) if range.starts_with("workspace:") || range == "*" => range.clone(),
+            Some(_) => npm_version.to_owned(),
+            None => "workspace:*".to_owned(),
+        };
+        let after = neighbour.map(|(dependency, _)| dependency.value.as_str());
+        let text = add_member(&before, &["dependencies"], &name.value, &Value::from(range), after)?;
+        let reference =
+            package.reference().unwrap_or_else(|| format!("{}/dist/tengo/software/main.sw.json", name.value));
+        let entry_points = index.entry_points.as_deref().unwrap_or_default();
+        let last = entry_points.iter().rfind(|entry_point| entry_point.id.value.parse::<VersionString>().is_ok());
+        // A reference may stand alone or in an object.
+        let is_plain = matches!(last.map(|last| &last.kind), Some(EntryPointKind::Reference(it)) if !it.place.pointer.ends_with("/reference"));
+        let value = if is_plain { Value::from(reference) } else { json!({ "reference": reference }) };
+        let path = ["block-software", "entrypoints"];
+        let after = last.map(|last| last.id.value.as_str());
+        let text = add_member(&SourceFile::new(&file, &text), &path, &version.to_string(), &value, after)?;
+        self.edit(&file, &before.text, text, "its dependency and entry point".to_owned());
+        Ok(())
+    }
+
+    fn edit(&mut self, file: &str, before: &str, text: String, added: String) {
+        if text == before {
+            return;
+        }
+        match self.edits.iter_mut().find(|edit| edit.file == file) {
+            Some(edit) => {
+                edit.text = text;
+                edit.added = format!("{}, {added}", edit.added);
+            }
+            None => self.edits.push(Edit { file: file.to_owned(), text, added }),
+        }
+    }
+}
+
+/// The package that the new one is made after: that of `from`, else the nearest.
+fn template<'a>(
+    packages: &'a RepositoryPackages,
+    version: &VersionString,
+    from: Option<&VersionString>,
+) -> Option<Template<'a>> {
+    let with = |(version, package): &'a (VersionString, Option<Package>)| {
+        package.as_ref().map(|package| Template { version, package, whole: Some(version) == from })
     };
-    make().map_err(|kind| {
+    let all = || packages.versions.iter().filter_map(with);
+    all().find(|template| template.whole).or_else(|| {
+        // A plain version's package says the least of its own.
+        all().max_by_key(|template| {
+            let environment = template.package.environment().is_some();
+            let near = template.version.python() == version.python();
+            (environment, near, template.version.variant().is_none(), template.version.python())
+        })
+    })
+}
+
+fn next(version: &VersionString, plan: &Plan) -> Vec<String> {
+    let mut next = vec![format!("edit {}/config.json", version.folder_name())];
+    if let Some(manager) = plan.manager.filter(|_| plan.package.is_some() || !plan.edits.is_empty()) {
+        next.push(format!("{manager} install"));
+    }
+    next.push(format!("builder check {version}"));
+    next.push(format!("builder plan {version} --platform all"));
+    next.push(match (&plan.name, plan.manager) {
+        (Some(name), Some("pnpm")) => format!("builder {version}, or `pnpm --filter={name} build`"),
+        (Some(name), Some(_)) => format!("builder {version}, or `npm run build --workspace={name}`"),
+        _ => format!("builder {version}"),
+    });
+    next
+}
+
+/// The folder, whole or not there. The lock is not taken over: the first build makes it.
+fn make_folder(
+    repository: &Repository,
+    version: &VersionString,
+    from: Option<&VersionString>,
+    package: Option<&str>,
+) -> Result<(), NewVersionErrorKind> {
+    let folder = repository.root().join(version.folder_name());
+    let staged = repository.root().join(format!(".{}.new", version.folder_name()));
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| NewVersionErrorKind::Write { path, source }
+    };
+    let make = || -> Result<(), NewVersionErrorKind> {
+        remove_tree(&staged).map_err(failed(&staged))?;
+        fs::create_dir(&staged).map_err(failed(&staged))?;
+        if let Some(from) = from {
+            copy_folder(&repository.root().join(from.folder_name()), &staged).map_err(failed(&staged))?;
+        }
+        let config = staged.join("config.json");
+        if !config.exists() {
+            let schema = json!({ "$schema": format!("../{SCHEMA}") });
+            let has_schema = repository.root().join(SCHEMA).is_file();
+            let text = if has_schema { format!("{schema:#}\n") } else { EMPTY_CONFIG.to_owned() };
+            fs::write(&config, text).map_err(failed(&config))?;
+        }
+        if let Some(package) = package {
+            let path = staged.join(PACKAGE_FILE);
+            fs::write(&path, package).map_err(failed(&path))?;
+        }
+        archive::rename(&staged, &folder).map_err(failed(&folder))
+    };
+    make().inspect_err(|_| {
         let _ = remove_tree(&staged);
-        failed(kind)
-    })?;
-    Ok(folder)
+    })
 }
 
 fn copy_folder(source: &Path, target: &Path) -> io::Result<()> {
     let walk = walkdir::WalkDir::new(source).min_depth(1).into_iter().filter_entry(|entry| {
-        let made = entry.depth() == 1 && entry.file_name().to_str().is_some_and(|name| MADE.contains(&name));
-        !made && entry.file_name() != "__pycache__"
+        let name = entry.file_name().to_str().unwrap_or_default();
+        let packed = name.starts_with("pkg-") && name.ends_with(".tgz");
+        let own = entry.depth() == 1 && (NOT_COPIED.contains(&name) || packed);
+        !own && name != "__pycache__" && name != ".DS_Store"
     });
     for entry in walk {
         let entry = entry?;
@@ -113,39 +373,17 @@ fn copy_folder(source: &Path, target: &Path) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn repository(place: &Path) -> Repository {
-        fs::write(place.join("shared-config.json"), "{}").unwrap();
-        Repository::find(place).unwrap()
-    }
-
-    #[test]
-    fn a_variant_takes_over_configuration_and_files_but_nothing_built() {
-        let place = tempfile::tempdir().unwrap();
-        let repository = repository(place.path());
-        let old = place.path().join("python-3.12.10");
-        for file in ["config.json", "linux-x64/bin/tool", "pydist/linux-x64/bin/python3", "lock.json"] {
-            fs::create_dir_all(old.join(file).parent().unwrap()).unwrap();
-            fs::write(old.join(file), file).unwrap();
+/// With the byte order mark that the file had.
+fn write(path: &Path, text: &str) -> Result<(), NewVersionErrorKind> {
+    const MARK: &str = "\u{feff}";
+    let had_mark = fs::read(path).is_ok_and(|bytes| bytes.starts_with(MARK.as_bytes()));
+    let written = || -> io::Result<()> {
+        let mut file = FileBeside::beside(path, ".builder-new-")?;
+        if had_mark {
+            file.write_all(MARK.as_bytes())?;
         }
-        let (new, from) = ("3.13.0-custom".parse().unwrap(), "3.12.10".parse().unwrap());
-        let folder = new_version(&repository, &new, Some(&from)).unwrap();
-        assert_eq!(fs::read_to_string(folder.join("linux-x64/bin/tool")).unwrap(), "linux-x64/bin/tool");
-        assert!(folder.join("config.json").is_file());
-        assert!(!folder.join("pydist").exists() && !folder.join("lock.json").exists());
-        let again = new_version(&repository, &new, None).unwrap_err();
-        assert_eq!((again.code(), again.exit()), ("E_VERSION_EXISTS", Exit::Usage));
-    }
-
-    #[test]
-    fn what_cannot_be_begun_leaves_no_folder() {
-        let place = tempfile::tempdir().unwrap();
-        let repository = repository(place.path());
-        let (new, from) = ("3.13.0".parse().unwrap(), "3.12.10".parse().unwrap());
-        assert_eq!(new_version(&repository, &new, Some(&from)).unwrap_err().code(), "E_VERSION_UNKNOWN");
-        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "only shared-config.json");
-    }
+        file.write_all(text.as_bytes())?;
+        file.replace(path)
+    };
+    written().map_err(|source| NewVersionErrorKind::Write { path: path.to_owned(), source })
 }

@@ -205,3 +205,29 @@ fn an_older_system_takes_other_wheels() {
         assert_eq!(found, [linux, macos], "for {oldest}");
     }
 }
+
+/// `all` is what the roots name, and a lock that is made anew for all of them keeps rows of no other platform.
+#[test]
+fn a_lock_of_all_platforms_has_the_rows_that_the_roots_name() {
+    let bench = Bench::of(json!({ "dependencies": ["pure"] }), [WheelBuilder::new("pure", "1.0").build()]);
+    let locked = || -> Vec<String> {
+        let text = fs::read_to_string(bench.repository.at(&format!("python-{PYTHON}/lock.json"))).unwrap();
+        let lock: Value = serde_json::from_str(&text).unwrap();
+        lock["platforms"].as_object().unwrap().keys().cloned().collect()
+    };
+    bench.made_for(&[PlatformKey::LinuxX64, PlatformKey::WindowsX64]);
+    assert_eq!(bench.run(&["lock", PYTHON, "--platform", "all"]).code, 0);
+    assert_eq!(locked(), ["linux-x64", "windows-x64"]);
+    // Another one by name is an addition, and `check` says how to be rid of it.
+    let run = bench.run(&["lock", PYTHON, "--platform", "macosx-x64"]);
+    assert_says(&run.told(), &["W_ROOTS", "is not made for macosx-x64"]);
+    assert_eq!(locked(), ["linux-x64", "macosx-x64", "windows-x64"]);
+    assert_says(&bench.run(&["check"]).told(), &["W_LOCK_PLATFORMS", "--platform all`, which drops them"]);
+    let run = bench.run(&["lock", PYTHON, "--platform", "all"]);
+    assert_says(&run.told(), &["the rows of macosx-x64 leave the lock"]);
+    assert_eq!(locked(), ["linux-x64", "windows-x64"]);
+    // So does a build after the roots became fewer: `check` agrees with what `--platform all` does.
+    bench.made_for(&[PlatformKey::LinuxX64]);
+    assert_eq!(bench.run(&["lock", PYTHON, "--platform", "all"]).code, 0);
+    assert!(!bench.run(&["check"]).told().contains("W_LOCK_PLATFORMS"));
+}

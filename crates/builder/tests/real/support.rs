@@ -38,6 +38,19 @@ pub struct Run {
 }
 
 impl Bench {
+    /// A `package.json` whose roots name these platforms.
+    pub fn made_for(&self, platforms: &[PlatformKey]) {
+        let roots: serde_json::Map<String, Value> =
+            platforms.iter().map(|it| (it.to_string(), json!(format!("./pydist/{it}")))).collect();
+        let artifact = json!({
+            "type": "environment", "runtime": "python", "registry": "demo", "python-version": PYTHON, "roots": roots,
+            "binDir": "bin",
+        });
+        let entry_points = json!({ "main": { "environment": { "artifact": artifact } } });
+        let package = json!({ "name": "demo", "block-software": { "entrypoints": entry_points } });
+        self.repository.file(&format!("python-{PYTHON}/package.json"), package.to_string());
+    }
+
     /// With files on the default index.
     pub fn new(files: impl IntoIterator<Item = FixtureFile>) -> Self {
         let mut index = FixtureIndex::new();

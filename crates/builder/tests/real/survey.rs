@@ -21,9 +21,7 @@ fn here(reason: &str) -> Value {
 
 /// Made for this machine alone, so that a lock is whole.
 fn for_the_host_alone(bench: &Bench) {
-    let artifact = json!({ "artifact": { "roots": { host().as_str(): "./pydist" } } });
-    let package = json!({ "block-software": { "entrypoints": { "main": { "environment": artifact } } } });
-    bench.repository.file(&format!("python-{PYTHON}/package.json"), package.to_string());
+    bench.made_for(&[host()]);
 }
 
 fn run(bench: &Bench, arguments: &[&str], code: i32) -> Run {

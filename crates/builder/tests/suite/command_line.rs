@@ -125,7 +125,7 @@ fn t4_a_release_that_no_source_has_is_answered_with_what_each_source_said() {
 }
 
 #[test]
-fn new_begins_a_version_from_nothing_or_from_another_and_never_over_one() {
+fn new_begins_a_version_from_nothing_or_from_another() {
     let desk = Desk::new();
     desk.repository.file("python-3.12.10-atls/bin/tool", "#!/bin/sh\n");
     let lines =

@@ -3,4 +3,5 @@
 
 mod command_line;
 mod desk;
+mod packages;
 mod survey;

@@ -13,7 +13,7 @@ const PROGRAMS: [&str; 5] = ["builder", "publisher", "archive", "pydist", "confi
 /// Options of other programs that documents and messages name.
 const OTHERS_OPTIONS: [(&str, &[&str]); 6] = [
     (
-        "cargo and npm",
+        "cargo, npm and pnpm",
         &[
             "--package-lock-only",
             "--release",
@@ -23,6 +23,7 @@ const OTHERS_OPTIONS: [(&str, &[&str]); 6] = [
             "--example",
             "--path",
             "--all-targets",
+            "--filter",
         ],
     ),
     (

@@ -68,7 +68,10 @@ fn crates_depend_only_as_the_architecture_says() {
                 "vocab",
             ],
         ),
-        ("builder", &["archive", "cli", "config-merger", "pipeline", "resolve", "store", "survey", "vocab"]),
+        (
+            "builder",
+            &["archive", "cli", "config-merger", "npm-packages", "pipeline", "resolve", "store", "survey", "vocab"],
+        ),
         ("publisher", &["archive", "catalogue", "cli", "objects", "objects-aws", "store", "vocab"]),
         ("loader", &["archive", "catalogue", "cli", "fetch", "vocab"]),
         ("testkit", &["vocab"]),

@@ -133,6 +133,17 @@ impl Search<'_> {
             request.inspect(|request| Overlap::remember(self.context, request, &resolved.resolved.rows, &pages));
             lock.platforms.insert(resolved.platform, resolved.resolved.rows.clone());
         }
+        if self.options.refresh && self.options.sole_platforms {
+            let made_for: Vec<PlatformKey> = states.iter().map(|state| state.request.target.platform).collect();
+            let runtime = &first.request.runtime;
+            lock.platforms.retain(|platform, _| {
+                let stays = made_for.contains(platform);
+                if !stays {
+                    self.context.note(format!("the rows of {platform} leave the lock: {runtime} is not made for it"));
+                }
+                stays
+            });
+        }
         if resolved.iter().any(Result::is_ok) {
             lock.write(self.folder)?;
         }

@@ -148,7 +148,10 @@ fn check_version(
     let surplus = lock.iter().flat_map(|lock| lock.platforms.keys()).filter(|platform| !made_for.contains(platform));
     for platform in surplus {
         let text = format!("the lock has rows for {platform}, for which {version} is not made");
-        checked.remark("W_LOCK_PLATFORMS", text, version.folder_name(), "add it to the `roots` of package.json");
+        let hint = format!(
+            "run `builder lock {version} --platform all`, which drops them, or name it in `roots` of package.json"
+        );
+        checked.remark("W_LOCK_PLATFORMS", text, version.folder_name(), &hint);
     }
     Ok(Some(Surveyed { config, platforms }))
 }

@@ -42,9 +42,9 @@ fn names(packages: &RepositoryPackages, said: &mut Vec<PackageFault>) {
         let folder = version.folder_name();
         let Some(package) = package else {
             if packages.are_used() {
-                let place = Place::of_file(&folder);
+                let place = Place::of_file(&format!("{folder}/{PACKAGE_FILE}"));
                 let hint = format!("run `builder new {version}`: it writes what is missing and changes nothing else");
-                say(said, &place, format!("`{folder}` has no {PACKAGE_FILE}"), hint);
+                say(said, &place, "the file is missing".to_owned(), hint);
             }
             continue;
         };
@@ -55,7 +55,7 @@ fn names(packages: &RepositoryPackages, said: &mut Vec<PackageFault>) {
             }
             None => {}
             Some(name) => {
-                if let Some(other) = version_in(&name.value).filter(|other| !same(other, version)) {
+                if let Some(other) = version_in(&name.value).filter(|_| !is_name_of(&name.value, version)) {
                     let text = format!("`{}` is a name for {other}, the folder is `{folder}`", name.value);
                     let end = name.value.len() - other.len();
                     let hint = format!("write `\"name\": \"{}{}\"`", &name.value[..end], lower(version));
@@ -83,9 +83,9 @@ fn lower(version: &VersionString) -> String {
     version.to_string().to_lowercase()
 }
 
-/// Names of npm are in lower case, variants need not be.
-fn same(text: &str, version: &VersionString) -> bool {
-    text == lower(version)
+/// Whether it names this version, or none. Names of npm are in lower case, variants need not be.
+fn is_name_of(name: &str, version: &VersionString) -> bool {
+    version_in(name).is_none_or(|text| text == lower(version))
 }
 
 /// Every package is a member of each list, and every folder that a list names holds a package.
@@ -115,9 +115,11 @@ fn references(
     said: &mut Vec<PackageFault>,
 ) {
     let entry_points = index.entry_points.as_deref().unwrap_or_default();
+    let mut lacking: Vec<&str> = Vec::new();
     for (version, package) in &packages.versions {
         let Some(package) = package else { continue };
-        let Some(name) = &package.name else { continue };
+        // What refers to a wrong name is looked at once that is right.
+        let Some(name) = package.name.as_ref().filter(|name| is_name_of(&name.value, version)) else { continue };
         let expected = package.reference();
         let reference = expected.clone().unwrap_or_else(|| format!("{}/dist/tengo/software/main.sw.json", name.value));
         let entry_point = entry_points.iter().find(|entry_point| entry_point.id.value == version.to_string());
@@ -142,6 +144,7 @@ fn references(
             Some(EntryPointKind::Environment(_) | EntryPointKind::Other) => {}
         }
         if !index.depends_on(&name.value) {
+            lacking.push(&name.value);
             let text = format!("`dependencies` has no `{}`, the package of {version}", name.value);
             let range = index.dependencies.first().map_or("workspace:*", |(_, range)| range);
             let range = if range.starts_with("workspace:") { range } else { "workspace:*" };
@@ -152,22 +155,18 @@ fn references(
     for entry_point in entry_points {
         let id = &entry_point.id;
         let EntryPointKind::Reference(reference) = &entry_point.kind else { continue };
-        match id.value.parse::<VersionString>() {
-            // Its own dependency has been looked at above.
-            Ok(version) if versions.contains(&version) => {}
-            Ok(version) => {
-                let text = format!("the entry point {version} has no folder `{}`", version.folder_name());
-                say(said, &id.place, text, "remove it, or restore the folder".to_owned());
-            }
-            Err(_) => {
-                let package = package_of_reference(&reference.value);
-                if !index.depends_on(package) {
-                    let text =
-                        format!("`dependencies` has no `{package}`, to which the entry point {} refers", id.value);
-                    let hint = format!("add `{package}` to `dependencies`, or remove the entry point");
-                    say(said, &index.dependencies_place, text, hint);
-                }
-            }
+        if let Ok(version) = id.value.parse::<VersionString>()
+            && !versions.contains(&version)
+        {
+            let text = format!("the entry point {version} has no folder `{}`", version.folder_name());
+            say(said, &id.place, text, "remove it, or restore the folder".to_owned());
+            continue;
+        }
+        let package = package_of_reference(&reference.value);
+        if !index.depends_on(package) && !lacking.contains(&package) {
+            let text = format!("`dependencies` has no `{package}`, to which the entry point {} refers", id.value);
+            let hint = format!("add `{package}` to `dependencies`, or remove the entry point");
+            say(said, &index.dependencies_place, text, hint);
         }
     }
     for (dependency, range) in &index.dependencies {

@@ -1,0 +1,375 @@
+//! npm packages, workspace and catalogue: `builder new` makes them, `builder check` compares them, and `roots` decide what
+//! `--platform all` means.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use vocab::PlatformKey;
+
+use crate::desk::Desk;
+
+const PNPM: &str =
+    "# Who is in it\npackages:\n  - 'catalogue'\n  - 'python-3.12.10' # the plain one\n  - 'python-3.12.10-atls'\n";
+
+fn name(version: &str) -> String {
+    format!("@scope/runenv-python-{version}")
+}
+
+fn reference(version: &str) -> String {
+    format!("{}/dist/tengo/software/main.sw.json", name(version))
+}
+
+fn package(version: &str, platforms: &[PlatformKey]) -> Value {
+    let roots: serde_json::Map<String, Value> =
+        platforms.iter().map(|it| (it.to_string(), json!(format!("./pydist/{it}")))).collect();
+    json!({
+        "name": name(version),
+        "version": "1.3.24",
+        "description": "Python 3.12.10 run environment with tools of its own",
+        "files": ["dist/"],
+        "scripts": { "build": format!("node ../scripts/build.js {version}"), "cleanup": "rm -rf ./pydist" },
+        "block-software": { "entrypoints": { "main": { "environment": { "artifact": {
+            "type": "environment",
+            "runtime": "python",
+            "registry": "scope-open",
+            "python-version": version.split('-').next(),
+            "envVars": ["RPY2_CFFI_MODE=ABI"],
+            "roots": roots,
+            "binDir": "bin",
+        } } } } },
+        "devDependencies": { "tool": "^3.6.0" },
+    })
+}
+
+/// As the seed's repository is laid out: two versions, a catalogue with four blanks of indentation, both workspace lists.
+fn seed() -> Desk {
+    let desk = Desk { hides_host: false, ..Desk::new() };
+    let atls = [PlatformKey::LinuxX64, PlatformKey::MacosxAarch64];
+    desk.repository.file("python-3.12.10/package.json", format!("{:#}\n", package("3.12.10", &PlatformKey::ALL)));
+    desk.repository.file("python-3.12.10-atls/package.json", format!("{:#}\n", package("3.12.10-atls", &atls)));
+    desk.repository.file("pnpm-workspace.yaml", PNPM);
+    desk.repository.file("catalogue/package.json", catalogue(&["3.12.10", "3.12.10-atls"]));
+    desk.repository.file(
+        "package.json",
+        "{\n\t\"name\": \"@scope/all\",\n\t\"private\": true,\n\t\"workspaces\": [\"catalogue\", \"python-3.12.10\", \"python-3.12.10-atls\"]\n}\n",
+    );
+    desk
+}
+
+fn catalogue(versions: &[&str]) -> String {
+    let entry = |version: &&str| {
+        format!(
+            "            \"{version}\": {{\n                \"reference\": \"{}\"\n            }}",
+            reference(version)
+        )
+    };
+    let dependency = |version: &&str| format!("        \"{}\": \"workspace:*\"", name(version));
+    let (entries, dependencies): (Vec<_>, Vec<_>) = versions.iter().map(|it| (entry(it), dependency(it))).unzip();
+    format!(
+        "{{\n    \"name\": \"@scope/runenv-python-3\",\n    \"block-software\": {{\n        \"entrypoints\": {{\n{}\n        }}\n    }},\n    \"dependencies\": {{\n{}\n    }},\n    \"license\": \"UNLICENSED\"\n}}\n",
+        entries.join(",\n"),
+        dependencies.join(",\n")
+    )
+}
+
+/// Every file of the repository with its content.
+fn state(desk: &Desk) -> Vec<(String, Vec<u8>)> {
+    let walk = walkdir::WalkDir::new(desk.repository.path()).sort_by_file_name().into_iter().map(Result::unwrap);
+    let files = walk.filter(|entry| entry.file_type().is_file());
+    files.map(|entry| (entry.path().display().to_string(), fs::read(entry.path()).unwrap())).collect()
+}
+
+fn text(desk: &Desk, path: &str) -> String {
+    fs::read_to_string(desk.repository.at(path)).unwrap()
+}
+
+fn document(desk: &Desk, path: &str) -> Value {
+    serde_json::from_str(&text(desk, path)).unwrap()
+}
+
+fn is_green(desk: &Desk) {
+    let told = desk.run("check");
+    assert!(told.contains("exit 0") && told.contains("no problems found"), "{told}");
+}
+
+/// The seed's "Adding a New Python Version or Variant", by the command.
+#[test]
+fn new_does_the_six_steps_and_says_how_to_try_it() {
+    let desk = seed();
+    is_green(&desk);
+    insta::assert_snapshot!(desk.run("new 3.13.0-custom"));
+    // Nothing that people wrote is written differently.
+    let expected = PNPM.to_owned() + "  - 'python-3.13.0-custom'\n";
+    assert_eq!(text(&desk, "pnpm-workspace.yaml"), expected);
+    assert_eq!(text(&desk, "catalogue/package.json"), catalogue(&["3.12.10", "3.12.10-atls", "3.13.0-custom"]));
+    assert_eq!(
+        text(&desk, "package.json").lines().nth(3).unwrap(),
+        "\t\"workspaces\": [\"catalogue\", \"python-3.12.10\", \"python-3.12.10-atls\", \"python-3.13.0-custom\"]"
+    );
+    let made = document(&desk, "python-3.13.0-custom/package.json");
+    assert_eq!(made["name"], "@scope/runenv-python-3.13.0-custom");
+    assert_eq!(made["version"], "0.1.0");
+    assert_eq!(made["description"], "Python 3.13.0 run environment (custom)");
+    assert_eq!(made["scripts"]["build"], "node ../scripts/build.js 3.13.0-custom");
+    assert_eq!(made["devDependencies"], json!({ "tool": "^3.6.0" }));
+    let artifact = &made["block-software"]["entrypoints"]["main"]["environment"]["artifact"];
+    assert_eq!((&artifact["python-version"], &artifact["registry"]), (&json!("3.13.0"), &json!("scope-open")));
+    assert_eq!(artifact["roots"].as_object().unwrap().len(), 5);
+    assert_eq!(artifact.get("envVars"), None, "another version's variables are its own");
+    is_green(&desk);
+    // A second time changes nothing and says so.
+    let before = state(&desk);
+    let again = desk.run("new 3.13.0-custom");
+    assert!(
+        again.contains("exit 0") && again.contains("3.13.0-custom is complete already; nothing was changed"),
+        "{again}"
+    );
+    assert_eq!(state(&desk), before);
+}
+
+/// The same by hand: after each step `check` names what is still missing, until nothing is.
+#[test]
+fn k5_a_version_is_added_by_hand_and_check_names_each_step_that_is_missing() {
+    let desk = seed();
+    let mut told = Vec::new();
+    let mut after = |step: &str| {
+        let said = desk.run("check");
+        let lines = said
+            .lines()
+            .filter(|line| line.starts_with("error") || line.starts_with("  hint") || line.starts_with("exit"));
+        told.push(format!("# {step}\n{}\n", lines.collect::<Vec<_>>().join("\n")));
+    };
+    fs::create_dir(desk.repository.at("python-3.13.0-custom")).unwrap();
+    after("the folder");
+    desk.repository.file("python-3.13.0-custom/config.json", "{}\n");
+    after("config.json");
+    // Copied, as the seed says, and not yet edited.
+    let mut copied = package("3.12.10", &PlatformKey::ALL);
+    desk.repository.file("python-3.13.0-custom/package.json", format!("{copied:#}\n"));
+    after("package.json, copied");
+    copied["block-software"]["entrypoints"]["main"]["environment"]["artifact"]["python-version"] = json!("3.13.0");
+    copied["scripts"]["build"] = json!("node ../scripts/build.js 3.13.0-custom");
+    desk.repository.file("python-3.13.0-custom/package.json", format!("{copied:#}\n"));
+    after("package.json with its own version and script");
+    copied["name"] = json!(name("3.13.0-custom"));
+    desk.repository.file("python-3.13.0-custom/package.json", format!("{copied:#}\n"));
+    after("package.json with its own name");
+    desk.repository.file("pnpm-workspace.yaml", PNPM.to_owned() + "  - 'python-3.13.0-custom'\n");
+    after("pnpm-workspace.yaml");
+    let mut root = document(&desk, "package.json");
+    root["workspaces"].as_array_mut().unwrap().push(json!("python-3.13.0-custom"));
+    desk.repository.file("package.json", root.to_string());
+    after("workspaces of package.json");
+    desk.repository.file("catalogue/package.json", catalogue(&["3.12.10", "3.12.10-atls", "3.13.0-custom"]));
+    after("the catalogue");
+    is_green(&desk);
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn new_from_another_copies_what_it_is_made_from_and_nothing_that_was_made() {
+    let desk = seed();
+    for file in [
+        "linux-x64/bin/tool",
+        "CHANGELOG.md",
+        "lock.json",
+        "pkg-scope-1.0.tgz",
+        "node_modules/x/index.js",
+        "dist/artifacts/main.json",
+        "pydist/linux-x64/bin/python3",
+        ".turbo/log",
+        "logs/build.jsonl",
+    ] {
+        desk.repository.file(&format!("python-3.12.10-atls/{file}"), "x");
+    }
+    desk.repository.file("python-3.12.10-atls/lock.json", "{}");
+    let told = desk.run("new 3.12.10-lab --from 3.12.10-atls");
+    assert!(told.contains("exit 0") && told.contains("copied from 3.12.10-atls"), "{told}");
+    let folder = desk.repository.at("python-3.12.10-lab");
+    let walk = walkdir::WalkDir::new(&folder).sort_by_file_name().into_iter().map(Result::unwrap);
+    let files = walk.filter(|entry| entry.file_type().is_file());
+    let files: Vec<String> =
+        files.map(|it| it.path().strip_prefix(&folder).unwrap().to_str().unwrap().replace('\\', "/")).collect();
+    assert_eq!(files, ["config.json", "linux-x64/bin/tool", "package.json"]);
+    let made = document(&desk, "python-3.12.10-lab/package.json");
+    let artifact = &made["block-software"]["entrypoints"]["main"]["environment"]["artifact"];
+    // Its roots are those of the files and rules that it took over; its name and description are its own.
+    assert_eq!(
+        artifact["roots"],
+        json!({ "linux-x64": "./pydist/linux-x64", "macosx-aarch64": "./pydist/macosx-aarch64" })
+    );
+    assert_eq!(artifact["envVars"], json!(["RPY2_CFFI_MODE=ABI"]));
+    assert!(!made.to_string().contains("atls"), "{made:#}");
+    assert_eq!(
+        (&made["version"], &made["description"]),
+        (&json!("0.1.0"), &json!("Python 3.12.10 run environment (lab)"))
+    );
+    fs::remove_file(desk.repository.at("python-3.12.10-atls/lock.json")).unwrap();
+    is_green(&desk);
+    let before = state(&desk);
+    desk.run("new 3.12.10-lab --from 3.12.10-atls");
+    assert_eq!(state(&desk), before);
+}
+
+/// What a killed run left undone.
+#[test]
+fn new_completes_what_is_missing_and_touches_nothing_else() {
+    let desk = seed();
+    desk.run("new 3.13.0");
+    let complete = state(&desk);
+    desk.repository.file("pnpm-workspace.yaml", PNPM);
+    fs::create_dir(desk.repository.at(".python-3.13.0.new")).unwrap();
+    let told = desk.run("new 3.13.0");
+    assert!(told.contains("added `python-3.13.0` to pnpm-workspace.yaml\n"), "{told}");
+    assert_eq!(state(&desk), complete);
+    fs::remove_file(desk.repository.at("python-3.13.0/package.json")).unwrap();
+    assert!(desk.run("check").contains("run `builder new 3.13.0`"));
+    desk.run("new 3.13.0");
+    assert_eq!(state(&desk), complete);
+}
+
+#[test]
+fn new_stops_before_anything_is_written_where_it_would_build_on_a_fault() {
+    let desk = seed();
+    let cases = [
+        (
+            "catalogue/package.json",
+            "{ \"dependencies\": [] }",
+            "catalogue/package.json:1:19 /dependencies: an object is expected",
+        ),
+        ("pnpm-workspace.yaml", "packages: everything\n", "pnpm-workspace.yaml:1:11: "),
+        ("package.json", "{ // ours\n}", "package.json:1:3: not JSON: a comment stands here"),
+    ];
+    for (file, broken, said) in cases {
+        let sound = text(&desk, file);
+        desk.repository.file(file, broken);
+        let before = state(&desk);
+        let told = desk.run("new 3.13.0");
+        assert!(told.contains("exit 2") && told.contains(said), "{told}");
+        assert_eq!(state(&desk), before, "{file}");
+        desk.repository.file(file, sound);
+    }
+    // The name that it would have is another package's.
+    let root = text(&desk, "package.json").replace("@scope/all", &name("3.13.0"));
+    desk.repository.file("package.json", root);
+    let before = state(&desk);
+    let told = desk.run("new 3.13.0");
+    assert!(told.contains("exit 2") && told.contains("package.json:2:10 /name: "), "{told}");
+    assert_eq!(state(&desk), before);
+}
+
+#[test]
+fn a_repository_without_packages_stays_without_and_is_made_for_all_five_platforms() {
+    let desk = Desk { hides_host: false, ..Desk::new() };
+    for version in ["3.12.10", "3.12.10-atls"] {
+        fs::remove_file(desk.repository.at(&format!("python-{version}/package.json"))).unwrap();
+    }
+    desk.run("new 3.13.0-custom");
+    assert!(!desk.repository.at("python-3.13.0-custom/package.json").exists());
+    is_green(&desk);
+    let told = desk.run_with("3.13.0-custom --platform all", &[("TEST_RUN", "true")]);
+    assert!(PlatformKey::ALL.iter().all(|it| told.contains(&format!("pydist/{it}\n"))), "{told}");
+}
+
+#[test]
+fn all_is_what_the_roots_name_for_builds_and_jobs_alike() {
+    let desk = seed();
+    let told = desk.run_with("3.12.10-atls --platform all", &[("TEST_RUN", "true")]);
+    let stubs: Vec<&str> = told.lines().filter(|line| line.starts_with("<repository>/")).collect();
+    let folder = "<repository>/python-3.12.10-atls/pydist";
+    assert_eq!(stubs, [format!("{folder}/linux-x64"), format!("{folder}/macosx-aarch64")], "{told}");
+    // The jobs, and what the lock lacks.
+    let told = desk.run("matrix 3.12.10-atls --format github");
+    assert!(told.contains("no fresh rows for linux-x64, macosx-aarch64:"), "{told}");
+    // Another platform can still be asked for by name, and is said to be another.
+    let told = desk.run_with("3.12.10-atls --platform windows-x64", &[("TEST_RUN", "true")]);
+    assert!(
+        told.contains("exit 0") && told.contains("warning[W_ROOTS]: 3.12.10-atls is not made for windows-x64"),
+        "{told}"
+    );
+}
+
+/// Each of them with one clear error, exit code 2, and before anything is built.
+#[test]
+fn b5_bad_descriptors_stop_a_build_before_it_begins() {
+    let desk = seed();
+    let artifact = "/block-software/entrypoints/main/environment/artifact";
+    let cases: [(&str, Value); 6] = [
+        ("", json!({})),
+        ("/roots", json!({})),
+        ("/roots/macos-arm64", json!("./pydist/macos-arm64")),
+        ("/roots/linux-x64", json!("./elsewhere")),
+        ("/python-version", json!("3.12.9")),
+        ("/binDir", json!("")),
+    ];
+    let mut told = Vec::new();
+    for (key, value) in cases {
+        let mut package = package("3.12.10", &[PlatformKey::LinuxX64]);
+        let (parent, last) = key.rsplit_once('/').unwrap_or_default();
+        match package.pointer_mut(&format!("{artifact}{parent}")).unwrap() {
+            Value::Object(members) if !last.is_empty() => members.insert(last.to_owned(), value),
+            whole => Some(std::mem::replace(whole, value)),
+        };
+        desk.repository.file("python-3.12.10/package.json", format!("{package:#}\n"));
+        let said = desk.run_with("3.12.10 --platform linux-x64", &[("TEST_RUN", "true")]);
+        assert!(!desk.repository.at("python-3.12.10/pydist").exists(), "{said}");
+        told.push(said);
+        let plan = desk.run("plan 3.12.10");
+        assert!(plan.contains("exit 2") && plan.contains("error[E_DESCRIPTOR]"), "{plan}");
+        let matrix = desk.run("matrix --format github");
+        assert!(matrix.contains("exit 2") && matrix.contains("error[E_DESCRIPTOR]"), "{matrix}");
+    }
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+/// The same faults in one run of `check`, and those that two files have together.
+#[test]
+fn b8_check_reports_every_fault_of_every_package_at_once() {
+    let desk = seed();
+    let mut twin = package("3.12.10-atls", &[PlatformKey::LinuxX64]);
+    twin["name"] = json!(name("3.12.10"));
+    desk.repository.file("python-3.12.10-atls/package.json", format!("{twin:#}\n"));
+    desk.repository.file("pnpm-workspace.yaml", "packages:\n  - catalogue\n  - python-3.12.10\n  - python-3.9.9\n");
+    // The fault of the public repository: an entry point without its dependency.
+    let whole = catalogue(&["3.12.10", "3.12.10-atls"]);
+    desk.repository.file(
+        "catalogue/package.json",
+        whole.replace(&format!(",\n        \"{}\": \"workspace:*\"", name("3.12.10-atls")), ""),
+    );
+    insta::assert_snapshot!(desk.run("check"));
+}
+
+/// Files of Windows editors: a byte order mark, and line ends of two characters.
+#[test]
+fn b2_a_byte_order_mark_and_windows_line_ends_stay() {
+    let desk = seed();
+    for file in ["catalogue/package.json", "pnpm-workspace.yaml"] {
+        let text = text(&desk, file).replace('\n', "\r\n");
+        desk.repository.file(file, format!("\u{feff}{text}"));
+    }
+    let told = desk.run("new 3.13.0");
+    assert!(told.contains("exit 0"), "{told}");
+    for file in ["catalogue/package.json", "pnpm-workspace.yaml"] {
+        let text = text(&desk, file);
+        assert!(text.starts_with('\u{feff}') && text.contains("3.13.0"), "{file}");
+        assert_eq!(text.matches('\n').count(), text.matches("\r\n").count(), "{file}");
+    }
+    is_green(&desk);
+}
+
+/// Of this repository: what it tells others to do.
+#[test]
+fn our_own_packages_agree_and_build_with_the_full_version() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let store = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_builder"));
+    command.args(["check", "--repository"]).arg(&root).env("PYDIST_STORE", store.path());
+    let told = String::from_utf8(command.output().unwrap().stderr).unwrap();
+    assert!(!told.contains("E_DESCRIPTOR") && !told.contains("E_CATALOGUE") && told.contains("checked"), "{told}");
+    let versions = config_merger::Repository::at(&root).versions();
+    assert!(!versions.is_empty());
+    for version in versions {
+        let package = npm_packages::read_version_package(&root, &version).unwrap().unwrap();
+        assert_eq!(package.build_script.unwrap().value, format!("cargo run --release -p builder -- {version}"));
+    }
+}
