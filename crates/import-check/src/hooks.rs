@@ -4,12 +4,13 @@ use vocab::{NativeWarning, TreePath};
 
 use super::{CheckedDistribution, ImportCheck};
 
-pub fn of(distribution: &CheckedDistribution) -> impl Iterator<Item = &TreePath> {
+/// The distribution's `.pth` files, also those in folders where `site` does not look.
+pub(crate) fn of(distribution: &CheckedDistribution) -> impl Iterator<Item = &TreePath> {
     distribution.files.iter().filter(|file| file.as_str().ends_with(".pth"))
 }
 
-/// Those that are read, in the order in which they are.
-pub fn all<'a>(check: &'a ImportCheck<'_>) -> Vec<(&'a CheckedDistribution, &'a TreePath)> {
+/// The `.pth` files of the prefix that `site` reads, in its order.
+pub(crate) fn all<'a>(check: &'a ImportCheck<'_>) -> Vec<(&'a CheckedDistribution, &'a TreePath)> {
     let site_packages = check.layout.site_packages();
     let all = check.distributions.iter().flat_map(|it| of(it).map(move |file| (it, file)));
     let mut all: Vec<_> = all.filter(|(_, file)| file.parent().as_ref() == Some(&site_packages)).collect();
@@ -17,8 +18,8 @@ pub fn all<'a>(check: &'a ImportCheck<'_>) -> Vec<(&'a CheckedDistribution, &'a 
     all
 }
 
-/// From what Python's `site` says of lines that failed: the file's name, then the error, indented.
-pub fn warnings(check: &ImportCheck<'_>, said: &str) -> Vec<NativeWarning> {
+/// Warnings from what Python's `site` prints about lines that failed: the file's name, then the error, indented.
+pub(crate) fn warnings(check: &ImportCheck<'_>, said: &str) -> Vec<NativeWarning> {
     let mut warnings: Vec<NativeWarning> = Vec::new();
     let mut lines = said.lines();
     while let Some(line) = lines.next() {

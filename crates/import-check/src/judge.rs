@@ -15,7 +15,7 @@ use vocab::{DistributionName, NativeWarning, TreePath};
 
 /// `wanted` are the modules by index of the distribution. One without an attempt is a failure. `known` are files that
 /// imports have loaded besides those of the attempts.
-pub fn judge(
+pub(crate) fn judge(
     check: &ImportCheck<'_>,
     wanted: &BTreeMap<usize, BTreeSet<String>>,
     attempts: &BTreeMap<String, Attempt>,
@@ -126,11 +126,11 @@ fn entry_behind<'a>(check: &'a ImportCheck<'_>, failure: &ImportFailure) -> Opti
     })
 }
 
-/// Whether a failure says nothing about what the distribution is for. Of an extension module that is so when the packages
-/// that it lies in import without it, and either the loader takes its file or takes another one of the distribution:
-/// then nothing that was imported loads it. Of a package at the top, when it bears the name of what others only ship
-/// along. Of a pure module in a folder that is no package, when others import; packages there are what it is for, unless
-/// what they lack is another module, which an extra may bring.
+/// Whether a failure says nothing about what the distribution is for. True for an extension module if its packages
+/// import without it and the loader takes its file, or another one of the distribution: then nothing imported loads
+/// it. True for a top-level package with a name that wheels bring by accident. True for a pure module in a folder that
+/// is not a package, if others import; packages there count, unless they lack another module, which an extra may
+/// bring.
 fn is_optional(
     check: &ImportCheck<'_>,
     distribution: &CheckedDistribution,
@@ -139,7 +139,7 @@ fn is_optional(
     attempts: &BTreeMap<String, Attempt>,
 ) -> bool {
     let is_fine = |other: &String| attempts.get(other).is_some_and(Attempt::is_fine);
-    // What was not tried is not known.
+    // Nothing is known about a module that was not tried.
     let Some(attempt) = attempts.get(module) else { return false };
     match attempt.package {
         Some(PackageImport::LoadsIt | PackageImport::Loadable) => true,
@@ -154,7 +154,7 @@ fn is_optional(
     }
 }
 
-/// A warning for each package whose interpreter does not end well.
+/// A warning for each package after whose import the interpreter ends badly.
 fn bad_exits(
     check: &ImportCheck<'_>,
     wanted: &BTreeMap<usize, BTreeSet<String>>,
@@ -177,8 +177,8 @@ fn is_package(check: &ImportCheck<'_>, distribution: &CheckedDistribution, modul
     distribution.files.iter().any(|file| file.as_str() == place)
 }
 
-/// Whether a distribution that only came along lacks what its metadata does not ask for, though it has all that it does
-/// ask for: it serves those who have both, as matplotlib-inline does.
+/// Whether a distribution that nobody requested lacks a module that its metadata does not require, though it has all
+/// that it does require: it serves users of both, as matplotlib-inline does.
 fn is_integration(check: &ImportCheck<'_>, distribution: &CheckedDistribution, failure: &ImportFailure) -> bool {
     let is_there = |name: &DistributionName| check.distributions.iter().any(|other| other.name == *name);
     matches!(failure.kind, ImportFailureKind::MissingDependency { .. })
@@ -223,8 +223,7 @@ fn excuse(
     }
 }
 
-/// Whether it is the list that comes with the builder, and nobody who builds the runtime, that lets something fail that
-/// is needed.
+/// Whether the builder's own list, and not the repository's, allows a failure of something that is needed.
 fn is_accepted(entry: &Entry<'_>, failure: &ImportFailure, is_optional: bool) -> bool {
     entry.is_shipped && !is_optional && failure.gap().is_none()
 }

@@ -1,4 +1,4 @@
-//! What imports compile, kept in the store for the next check: byte code, and the functions that numba compiles.
+//! What imports compile, kept in the store for the next check: bytecode, and the functions that numba compiles.
 //!
 //! Only the fast way of importing sees it. What does not succeed there is tried again from the sources alone, so
 //! nothing that is kept makes a check fail; and all that is kept is dropped then, since it may be damaged. What makes
@@ -20,15 +20,18 @@ use store::EntryKind;
 
 /// In the words of `import_driver.py`.
 #[derive(Debug, Default, Serialize)]
-pub struct Kept {
-    /// By folder of sources. `None`: what lies there, and in no other of the map, is not kept.
+pub(crate) struct Kept {
+    /// Folder of sources → folder of its bytecode. `None`: nothing below that folder is kept, unless another row says
+    /// so.
     bytecode: BTreeMap<PathBuf, Option<PathBuf>>,
     /// By folder of sources.
     compiled: BTreeMap<PathBuf, PathBuf>,
 }
 
 impl Kept {
-    pub fn of(context: &Context, check: &ImportCheck<'_>, requirements: &Requirements) -> Self {
+    /// The folders of the store for these distributions, marked as used. Empty with `strict_whitelist`, which uses and
+    /// keeps nothing.
+    pub(crate) fn of(context: &Context, check: &ImportCheck<'_>, requirements: &Requirements) -> Self {
         if check.strict_whitelist {
             return Self::default();
         }
@@ -58,7 +61,7 @@ impl Kept {
     }
 
     /// A store that cannot be written keeps nothing new, and loses nothing.
-    pub fn forget(&self, context: &Context) {
+    pub(crate) fn forget(&self, context: &Context) {
         for place in self.bytecode.values().flatten().chain(self.compiled.values()) {
             let _ = context.store.discard(place);
         }
@@ -94,7 +97,7 @@ impl Numba {
         Some(Self { users: (0..check.distributions.len()).map(uses).collect() })
     }
 
-    /// Of what can go into a function that numba compiles, sorted.
+    /// Digests of everything that can become part of a function that numba compiles, sorted.
     fn digests(&self, check: &ImportCheck<'_>) -> Vec<Digest> {
         let goes_in = |(distribution, uses): &(&CheckedDistribution, &bool)| {
             let ends = |ending| distribution.files.iter().any(|file| file.as_str().ends_with(ending));
@@ -106,7 +109,7 @@ impl Numba {
         digests
     }
 
-    /// Where there may be such functions.
+    /// Folders with such functions.
     fn source_folders(&self, check: &ImportCheck<'_>) -> BTreeSet<TreePath> {
         let users = check.distributions.iter().zip(&self.users).filter(|(_, uses)| **uses);
         let sources = users.flat_map(|(it, _)| &it.files).filter(|file| file.as_str().ends_with(".py"));

@@ -1,8 +1,25 @@
-//! The import check: every native module of a finished prefix is imported by the prefix's own interpreter.
+//! The import check: the prefix's own interpreter imports the native modules of a finished prefix.
 //!
-//! For prefixes of the machine's own platform, and for others in an emulator. Nothing is written into the prefix, and
-//! neither the user's settings nor their site-packages can be seen. Modules that were imported once are remembered in
-//! the store under everything that their success depends on, and what they compiled is kept there.
+//! A prefix, its distributions and a whitelist go in ([`ImportCheck`]); a report comes out ([`ImportReport`]) that
+//! says which modules import, which fail, and which failures the whitelist accepts. A build fails on
+//! [`ImportReport::verdict`]; an error of [`check_imports`] means that the check itself could not run.
+//!
+//! It runs prefixes of this machine's platform, and others in an [`emulator`]. What it promises: it writes nothing
+//! into the prefix, and imports see neither the user's settings nor their site-packages. A module that has been
+//! imported once is remembered in the store under everything that its success depends on, and what it compiled is kept
+//! there, so an unchanged runtime is checked almost for free.
+//!
+//! An emulator's own gaps are not the runtime's fault, so they are told apart by the text of the error:
+//!
+//! ```
+//! use import_check::emulator::{EmulatorKind, gap_in};
+//!
+//! let said = "OSError: [Errno 38] Function not implemented";
+//! assert!(gap_in(EmulatorKind::Qemu, said).is_some());
+//! // Anything unknown counts as a fault of the runtime.
+//! assert_eq!(gap_in(EmulatorKind::Qemu, "ImportError: libfoo.so.1: cannot open shared object file"), None);
+//! ```
+//!
 
 pub mod emulator;
 mod hooks;
@@ -45,31 +62,32 @@ pub struct ImportCheck<'a> {
     pub layout: TreeLayout,
     pub distributions: &'a [CheckedDistribution],
     pub whitelist: &'a Whitelist,
-    /// Native files that are named like modules and are none.
+    /// Native files that are named like modules but are not modules.
     pub libraries: &'a BTreeSet<TreePath>,
-    /// What the static check let pass, whose whitelist entries are therefore needed. Empty when it did not run.
+    /// Faults that the static check let pass; their whitelist entries count as needed. Empty if it did not run.
     pub allowed_files: &'a [NativeFault],
-    /// Whitelist entries that were not needed are failures.
+    /// Whether whitelist entries that are not needed are failures.
     pub strict_whitelist: bool,
-    /// Stands for everything in the prefix besides the wheels: the base interpreter and copied files.
+    /// Digest of everything in the prefix besides the wheels: the base interpreter and copied files.
     pub python_identity: Digest,
-    /// What runs the prefix's interpreter; `None` is this machine itself.
+    /// Runs the prefix's interpreter; `None` means this machine itself.
     pub emulator: Option<&'a Emulator>,
-    /// Whitelist entries may expire.
+    /// The date that the expiry of whitelist entries is compared with.
     pub today: Date,
 }
 
+/// A distribution of the runtime, as the check needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedDistribution {
     pub name: DistributionName,
-    /// The wheel's file name; that of a source distribution when that is all there is.
+    /// The wheel's file name; the sdist's if there is no wheel.
     pub file: String,
     pub sha256: Digest,
-    /// What its `RECORD` lists, below the prefix.
+    /// Files that its `RECORD` lists, below the prefix.
     pub files: Vec<TreePath>,
     /// What its metadata requires (PEP 508).
     pub requires: Vec<String>,
-    /// Named in the configuration, rather than required by another distribution.
+    /// True if the configuration names it, false if only another distribution requires it.
     pub requested: bool,
 }
 
@@ -85,9 +103,10 @@ impl CheckedDistribution {
     }
 }
 
-/// For one import, unless the configuration's limit for external steps is shorter; longer in an emulator.
+/// Time limit of one import, unless the configuration's limit for external steps is shorter; longer in an emulator.
 const IMPORT_LIMIT: Duration = Duration::from_secs(120);
 
+/// The check could not run to its end. Failed imports are not errors; they are in the report.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot check the imports of `{}`", prefix.display())]
 pub struct ImportCheckError {
@@ -96,6 +115,7 @@ pub struct ImportCheckError {
     pub kind: ImportCheckErrorKind,
 }
 
+/// Why the check stopped. `code` is the exit code or signal in words.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportCheckErrorKind {
     #[error("its interpreter does not run")]
@@ -130,7 +150,8 @@ impl Fault for ImportCheckError {
     }
 }
 
-/// Imports what is not yet known to import. Failures are in the report: see [`ImportReport::verdict`].
+/// Imports every module that is not remembered to import. Failed imports are in the report: see
+/// [`ImportReport::verdict`].
 ///
 /// # Errors
 /// The interpreter cannot be run, or the store's folders cannot be used.
@@ -148,7 +169,7 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
     let memory = memory::Memory::of(context, check, &requirements);
     let known = memory.recall();
     let mut report = judge::judge(check, &wanted, &known.attempts, &known.loaded);
-    // What was remembered counts only where it is fine by today's whitelist.
+    // A remembered result counts only if today's whitelist accepts it.
     let mut unknown: Vec<&str> = all.into_iter().filter(|module| !report.settled.contains(*module)).collect();
     if unknown.is_empty() {
         report.cached = report.imported;
@@ -166,7 +187,7 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
     report = judge::judge(check, &wanted, &attempts, &known.loaded);
     report.cached = cached;
     let after = stamps(check.prefix);
-    // What writes into the prefix ends the build later, and the next one as well: it has to be seen doing it.
+    // A hook that writes into the prefix fails this build later, and the next one too, so it must be seen doing it.
     let broken_hooks = hooks::warnings(check, &said);
     if after == before && broken_hooks.is_empty() {
         memory.remember(&attempts, &report.settled, &known, &wanted);
@@ -175,7 +196,7 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
     Ok(report)
 }
 
-/// Size and time of each file, by which one that was replaced is seen.
+/// Size and time of each file, which show whether it was replaced.
 type Stamps = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
 
 fn stamps(prefix: &Path) -> Stamps {
@@ -187,7 +208,7 @@ fn stamps(prefix: &Path) -> Stamps {
     files.filter_map(stamp).collect()
 }
 
-/// New files belong to nothing that was installed, which is an error of its own.
+/// New files are reported elsewhere: no installed component owns them.
 fn changed_files(check: &ImportCheck<'_>, before: &Stamps, after: &Stamps) -> Vec<NativeWarning> {
     let changed = before.iter().filter(|(path, stamp)| after.get(*path) != Some(stamp));
     let warning = |(path, _): (&PathBuf, _)| {
@@ -207,7 +228,7 @@ fn modules_of(check: &ImportCheck<'_>, distribution: &CheckedDistribution) -> BT
     module_names::modules_of(check.prefix, check.layout, &files)
 }
 
-/// Where each of the modules may be imported from.
+/// Files that each module may be imported from.
 fn module_files<'a>(check: &ImportCheck<'_>, modules: &[&'a str]) -> ModuleFiles<'a> {
     let mut files: ModuleFiles<'a> = modules.iter().map(|module| (*module, BTreeSet::new())).collect();
     for file in check.distributions.iter().flat_map(|distribution| &distribution.files) {

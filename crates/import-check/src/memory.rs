@@ -1,14 +1,14 @@
-//! How imports went that were fine, kept in the store as a small file for each distribution.
+//! Results of imports that need no further look, kept in the store as a small file for each distribution.
 //!
 //! Kept are successes, and failures that the whitelist let pass; any other failure may be the machine's (a missing
 //! library, a full disk) and is tried again.
 //!
 //! What an import can depend on is taken to be: the interpreter and what was copied, the distribution itself, all that
 //! it requires and what that requires in turn; and every distribution with a `.pth` file, which acts on all. So a
-//! changed pin has only those imported again that could notice. What only an extra asks for is used where it is found
-//! and done without where it is not; counting it would tie most of a runtime to each of its small tools. What was really
-//! asked for, required or not, is remembered with the wheels that had it then, and has to be the same; so has what
-//! nothing had. `--strict` counts everything.
+//! changed pin has only those imported again that could notice. Distributions that only an extra requires do not
+//! count: that would tie most of a runtime to each of its small tools. Instead, every name that an import really
+//! looked for, required or not, is remembered with the wheels that had it, or that none had it, and has to give the
+//! same answer now. `--strict` counts everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,11 +24,12 @@ use super::run::{self, Attempt};
 use super::{ImportCheck, hooks};
 use store::Context;
 
-pub struct Memory {
+/// The remembered results of the distributions of one check.
+pub(crate) struct Memory {
     folder: PathBuf,
     /// By index of the distribution.
     paths: Vec<PathBuf>,
-    /// By name at the top of site-packages, the wheels that have files for it, sorted.
+    /// Top-level names of site-packages → digests of the wheels that have files for them, sorted.
     wheels: BTreeMap<String, Vec<Digest>>,
 }
 
@@ -37,24 +38,25 @@ struct Remembered {
     attempts: BTreeMap<String, Attempt>,
     /// Native files of the prefix that the successful ones load.
     loaded: BTreeSet<TreePath>,
-    /// The names at the top that were asked for, and the wheels that had files for them; none for what was not found.
+    /// Top-level names that were looked for → digests of the wheels that had files for them; empty if none had.
     asked: BTreeMap<String, Vec<Digest>>,
 }
 
-/// Runtimes that have something besides in different versions share a file; this many of them stay known.
+/// Runtimes that differ in other distributions share a file; it keeps this many of them.
 const VARIANTS: usize = 8;
 
-/// What is known of all distributions.
-pub struct Recalled {
+/// What is remembered about all distributions.
+pub(crate) struct Recalled {
     pub attempts: BTreeMap<String, Attempt>,
     /// By index of the distribution.
     pub loaded: Vec<BTreeSet<TreePath>>,
-    /// The same, of what was asked for.
+    /// Top-level names that were looked for, by index of the distribution.
     asked: Vec<BTreeSet<String>>,
 }
 
 impl Memory {
-    pub fn of(context: &Context, check: &ImportCheck<'_>, requirements: &Requirements) -> Self {
+    /// Computes the paths of the results; reads nothing. With `strict_whitelist`, each depends on every distribution.
+    pub(crate) fn of(context: &Context, check: &ImportCheck<'_>, requirements: &Requirements) -> Self {
         let folder = context.store.root().join("memory").join("checks");
         let acts_on_all =
             |index: &usize| check.strict_whitelist || hooks::of(&check.distributions[*index]).next().is_some();
@@ -82,8 +84,8 @@ impl Memory {
         Self { folder, paths, wheels: wheels_by_name(check) }
     }
 
-    /// Anything unreadable is nothing known.
-    pub fn recall(&self) -> Recalled {
+    /// Reads what is remembered. An unreadable file counts as empty.
+    pub(crate) fn recall(&self) -> Recalled {
         let mut recalled = Recalled { attempts: BTreeMap::new(), loaded: Vec::new(), asked: Vec::new() };
         for path in &self.paths {
             let variants = read(path);
@@ -100,9 +102,9 @@ impl Memory {
         self.wheels.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// Of all attempts those that are `settled`; `wanted` are the modules by index of the distribution. A store that
-    /// cannot be written costs time at the next build and nothing else, so that is no error.
-    pub fn remember(
+    /// Writes the attempts that are `settled`; `wanted` are the modules by index of the distribution. Failing to write
+    /// is not an error: it only costs time at the next build.
+    pub(crate) fn remember(
         &self,
         attempts: &BTreeMap<String, Attempt>,
         settled: &BTreeSet<String>,

@@ -1,9 +1,9 @@
 //! Which modules of a distribution are imported by the check.
 //!
-//! Native modules are told by their file names. Besides, and in a distribution without any, the packages and modules at
-//! the top count, by `top_level.txt` or by the files themselves. Below a folder without `__init__.py`, which several
-//! distributions may share, the first packages and modules count. Other pure Python modules are not imported one by one:
-//! they cannot lack a library or an architecture.
+//! Native modules are recognised by their file names. Besides, and in a distribution without any, the packages and
+//! modules at the top count, by `top_level.txt` or by the files themselves. Below a folder without `__init__.py`,
+//! which several distributions may share, the first packages and modules count. Other pure Python modules are not
+//! imported one by one: they cannot lack a library or an architecture.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ use vocab::{TreeLayout, TreePath};
 use super::order::package_of;
 
 /// A name at the top of site-packages that wheels bring by accident: what a repository has beside its packages.
-pub fn is_stray(name: &str) -> bool {
+pub(crate) fn is_stray(name: &str) -> bool {
     let top = name.split('.').next().unwrap_or(name);
     STRAY.contains(&top) || top.starts_with("test_") || top.ends_with("_tests")
 }
@@ -42,7 +42,7 @@ const STRAY: [&str; 18] = [
 ];
 
 /// Modules to import, sorted, of a distribution whose files (below the prefix) are `files`.
-pub fn modules_of(prefix: &Path, layout: TreeLayout, files: &[&TreePath]) -> BTreeSet<String> {
+pub(crate) fn modules_of(prefix: &Path, layout: TreeLayout, files: &[&TreePath]) -> BTreeSet<String> {
     let native: BTreeSet<String> =
         files.iter().filter_map(|file| module_name_of(file, layout)).filter(|module| !is_test_helper(module)).collect();
     let is_imported_with = |top: &String| {
@@ -55,9 +55,9 @@ pub fn modules_of(prefix: &Path, layout: TreeLayout, files: &[&TreePath]) -> BTr
     native.into_iter().chain(tops).collect()
 }
 
-/// The names in `top_level.txt` that the distribution has files for, since the list is often out of date. Back ends other
-/// than setuptools write no such list; then what lies at the top of site-packages is taken. So it is below names of the
-/// list that are no packages, or only the shared tops of some (`namespace_packages.txt`).
+/// The names in `top_level.txt` that the distribution has files for, since the list is often out of date. Back ends
+/// other than setuptools write no such list; then the top of site-packages decides. The same holds below names of the
+/// list that are not packages, or only the shared tops of some (`namespace_packages.txt`).
 fn top_level_modules(
     prefix: &Path,
     layout: TreeLayout,
@@ -101,11 +101,12 @@ fn is_top_of_any(modules: &BTreeSet<String>, name: &str) -> bool {
     modules.iter().any(|module| package_of(module) == name)
 }
 
-/// So many modules of folders that are no packages are imported of a distribution: each is an import of its own.
+/// At most this many modules of folders that are not packages are imported per distribution: each is an import of its
+/// own.
 const LONE_MODULES: usize = 24;
 
 /// Single modules and packages; of folders without `__init__.py`, and of `shared_tops`, the packages below them, and
-/// modules where none is native: those beside native ones are often found by other ways than their folder's name.
+/// modules where none is native: those beside native ones are often found by other means than their folder's name.
 fn recorded_modules(below: &BTreeSet<&str>, shared_tops: &[String], native: &BTreeSet<String>) -> BTreeSet<String> {
     let is_package = |folder: &str| {
         below.contains(format!("{folder}/__init__.py").as_str()) && !shared_tops.contains(&folder.replace('/', "."))

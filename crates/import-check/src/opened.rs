@@ -1,8 +1,8 @@
 //! Libraries from outside the prefix that imports open by themselves, by `ctypes` most often.
 //!
-//! What a file of the prefix is linked with is judged by the check of native files, and what such a library brings is the
-//! system's affair. All other libraries that an import has loaded from elsewhere are this machine's: nothing says that
-//! another one has them. Where no links are read (macOS, Windows), what lies in the system's folders is not looked at.
+//! The check of native files judges what a file of the prefix is linked with, and what such a library loads is up to
+//! the system. Any other library from outside the prefix is this machine's, and another machine may lack it. On macOS
+//! and Windows, where links are not read, libraries in the system's folders are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,7 +16,7 @@ use static_checks::native_files::linked_libraries;
 use static_checks::system_libraries::linux;
 
 /// Notes in each attempt, by name, the libraries that it or the packages on the way to it open, and from where.
-pub fn find(check: &ImportCheck<'_>, attempts: &mut BTreeMap<String, Attempt>) {
+pub(crate) fn find(check: &ImportCheck<'_>, attempts: &mut BTreeMap<String, Attempt>) {
     let outside: BTreeSet<&String> = attempts.values().flat_map(|attempt| &attempt.outside).collect();
     if outside.is_empty() {
         return;
@@ -36,7 +36,7 @@ pub fn find(check: &ImportCheck<'_>, attempts: &mut BTreeMap<String, Attempt>) {
     }
 }
 
-/// By path, the name of each that neither a file of the prefix nor another one of them is linked with.
+/// Path → name of each library that neither a file of the prefix nor another of these libraries is linked with.
 fn not_linked(
     prefix: &Path,
     attempts: &BTreeMap<String, Attempt>,
@@ -75,7 +75,7 @@ fn file_name(path: &str) -> &str {
 }
 
 /// A warning for each library and distribution, less distributions that require another one that opens it.
-pub fn warnings(
+pub(crate) fn warnings(
     check: &ImportCheck<'_>,
     wanted: &BTreeMap<usize, BTreeSet<String>>,
     attempts: &BTreeMap<String, Attempt>,

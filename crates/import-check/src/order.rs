@@ -9,16 +9,16 @@ use serde::Serialize;
 
 use super::requirements::Requirements;
 
-/// Of packages at the top: `numpy`, `sklearn`.
+/// The order of top-level packages: `numpy`, `sklearn`.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Order {
-    /// Whose import each waits for.
+pub(crate) struct Order {
+    /// Package → packages whose import it waits for.
     pub after: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Order {
     /// `wanted` are the modules to import, by index of the distribution.
-    pub fn of(requirements: &Requirements, wanted: &BTreeMap<usize, BTreeSet<String>>) -> Self {
+    pub(crate) fn of(requirements: &Requirements, wanted: &BTreeMap<usize, BTreeSet<String>>) -> Self {
         let packages = |index: usize| wanted.get(&index).into_iter().flatten().map(|module| package_of(module));
         let mut after: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for index in wanted.keys() {
@@ -32,7 +32,7 @@ impl Order {
     }
 
     /// Modules of packages that others wait for come first; otherwise the order stays.
-    pub fn sort(&self, modules: &mut [&str]) {
+    pub(crate) fn sort(&self, modules: &mut [&str]) {
         let mut waiting: BTreeMap<&str, usize> = BTreeMap::new();
         for package in self.after.keys() {
             for needed in self.reached(package) {
@@ -52,7 +52,8 @@ impl Order {
     }
 }
 
-pub fn package_of(module: &str) -> &str {
+/// The top-level package: `numpy` for `numpy.linalg.lapack_lite`.
+pub(crate) fn package_of(module: &str) -> &str {
     module.split('.').next().unwrap_or(module)
 }
 

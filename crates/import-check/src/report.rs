@@ -14,17 +14,17 @@ pub struct ImportReport {
     pub imported: u64,
     /// How many of them were remembered from an earlier check.
     pub cached: u64,
-    /// Native files that are no modules, though their names look like one.
+    /// Native files that are not modules, though they are named like one.
     pub not_modules: u64,
     pub allowed: Vec<Allowed>,
     pub failures: Vec<ImportFailure>,
-    /// Failures of what nothing that was imported loads.
+    /// Failures of modules that nothing imported needs.
     pub warnings: Vec<ImportFailure>,
-    /// What is amiss though it imports.
+    /// Faults of modules that do import.
     pub remarks: Vec<NativeWarning>,
-    /// Wheels in which nothing can be imported, so that nothing of them was.
+    /// Wheels without a module to import.
     pub without_modules: Vec<DistributionName>,
-    /// Distributions of which something imports and nothing fails.
+    /// Distributions with at least one import and no failure.
     pub passed: BTreeSet<DistributionName>,
     /// Native files of the prefix that are loaded by what imports.
     pub loaded: BTreeSet<TreePath>,
@@ -32,11 +32,11 @@ pub struct ImportReport {
     pub unused: Vec<UnusedEntry>,
     /// Source distributions beside wheels: nothing of them is installed, so nothing was checked.
     pub unchecked: Vec<String>,
-    /// Unused entries are failures.
+    /// Whether unused entries are failures.
     pub strict: bool,
-    /// What ran the imports, as its label; absent for this machine itself.
+    /// Label of the emulator that ran the imports; absent for this machine itself.
     pub emulator: Option<String>,
-    /// Modules that need no further look: imported, allowed to fail, or none at all.
+    /// Modules that need no further look: imported, allowed to fail, or not modules at all.
     #[serde(skip)]
     pub settled: BTreeSet<String>,
 }
@@ -48,9 +48,9 @@ pub struct Allowed {
     pub module: String,
     pub error: String,
     pub reason: Option<String>,
-    /// What the emulator lacks, when that is why.
+    /// What the emulator lacks, if that is the cause.
     pub gap: Option<String>,
-    /// By the list that comes with the builder, though something needs it: nobody who builds the runtime has decided it.
+    /// True if the builder's own list allows it although something needs it, so no repository has decided it.
     pub is_accepted: bool,
 }
 
@@ -61,6 +61,7 @@ impl Allowed {
     }
 }
 
+/// One module that does not import.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ImportFailure {
     pub distribution: DistributionName,
@@ -69,13 +70,14 @@ pub struct ImportFailure {
     pub module: String,
     #[serde(flatten)]
     pub kind: ImportFailureKind,
-    /// The error's own text, several lines perhaps.
+    /// The error's own text; may have several lines.
     pub error: String,
-    /// A module that tries to import it and goes on without it.
+    /// A module that tries to import it and works without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tried_by: Option<String>,
 }
 
+/// Why it does not import. Displayed as the predicate of a sentence whose subject is the module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "failure", rename_all = "kebab-case")]
 pub enum ImportFailureKind {
@@ -97,6 +99,7 @@ pub enum ImportFailureKind {
     Expired { date: String },
 }
 
+/// A whitelist entry for a wheel of this runtime that no failure needed. Shipped entries never count.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct UnusedEntry {
     /// The wheel file name or glob, as the whitelist has it.
@@ -115,7 +118,7 @@ impl ImportReport {
         Err(ImportFailures { failures: self.failures.clone(), unused, exceptions: self.exceptions() })
     }
 
-    /// The counts of the import check, put into the static check's summary.
+    /// Writes the counts of the import check into the static check's summary.
     pub fn add_to(&self, summary: &mut NativeSummary) {
         summary.imported = self.imported;
         summary.allowed = self.allowed.len() as u64;
@@ -133,15 +136,15 @@ impl ImportReport {
             distribution: failure.distribution.clone(),
             key: failure.module.clone(),
             error: failure.gap().map_or_else(|| core_of(&failure.error), str::to_owned),
-            // What does not import natively either belongs into an entry without this; whoever pastes it knows.
+            // A module that does not import natively either needs an entry without this; the user has to decide.
             emulated: self.emulator.is_some(),
         });
         exceptions.collect::<Vec<_>>().into()
     }
 }
 
-/// The last line, 100 characters at most: the part that stays the same elsewhere. Without the exception's type where the
-/// rest says enough by itself: the `0` of `SystemExit: 0` is in many errors.
+/// The last line, 100 characters at most: the part that is the same on other machines. Without the exception's type
+/// where the rest says enough by itself: the `0` of `SystemExit: 0` is in many errors.
 fn core_of(error: &str) -> String {
     let line = last_line(error);
     let is_type = |word: &str| word.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
@@ -161,7 +164,7 @@ fn last_line(error: &str) -> &str {
 }
 
 impl ImportFailure {
-    /// What the emulator lacks, when that is why.
+    /// What the emulator lacks, if that is the cause.
     pub fn gap(&self) -> Option<&str> {
         match &self.kind {
             ImportFailureKind::EmulatorGap { gap } => Some(gap),
@@ -201,7 +204,7 @@ pub struct ImportFailures {
 }
 
 impl ImportFailures {
-    /// With other entries to paste.
+    /// The same failures with other entries to paste.
     pub fn with(self, exceptions: Exceptions) -> Self {
         Self { exceptions, ..self }
     }

@@ -7,12 +7,13 @@ use vocab::DistributionName;
 use super::CheckedDistribution;
 
 /// By index of the distribution.
-pub struct Requirements {
+pub(crate) struct Requirements {
     direct: Vec<BTreeSet<usize>>,
 }
 
 impl Requirements {
-    pub fn of(distributions: &[CheckedDistribution]) -> Self {
+    /// Reads `requires` of each distribution; requirements that are not in the runtime are dropped.
+    pub(crate) fn of(distributions: &[CheckedDistribution]) -> Self {
         let names: BTreeMap<&DistributionName, usize> =
             distributions.iter().enumerate().map(|(index, distribution)| (&distribution.name, index)).collect();
         let direct = |distribution: &CheckedDistribution| -> BTreeSet<usize> {
@@ -22,12 +23,13 @@ impl Requirements {
         Self { direct: distributions.iter().map(direct).collect() }
     }
 
-    pub fn direct(&self, index: usize) -> impl Iterator<Item = usize> {
+    /// Indexes of the distributions that this one requires itself.
+    pub(crate) fn direct(&self, index: usize) -> impl Iterator<Item = usize> {
         self.direct[index].iter().copied()
     }
 
-    /// Those themselves, and all that they lead to.
-    pub fn reached(&self, from: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
+    /// These distributions and everything that they require, directly or not.
+    pub(crate) fn reached(&self, from: impl IntoIterator<Item = usize>) -> BTreeSet<usize> {
         let (mut reached, mut pending) = (BTreeSet::new(), Vec::from_iter(from));
         while let Some(index) = pending.pop() {
             if reached.insert(index) {
@@ -39,11 +41,11 @@ impl Requirements {
 }
 
 /// The names of what is required whatever the system is and without any extra.
-pub fn unconditional(requirements: &[String]) -> impl Iterator<Item = DistributionName> {
+pub(crate) fn unconditional(requirements: &[String]) -> impl Iterator<Item = DistributionName> {
     requirements.iter().filter(|line| !line.contains(';')).filter_map(|line| name_of(line))
 }
 
-/// Of a requirement, whatever system its marker is for. `None` for what only an extra asks for.
+/// Name in a requirement, whatever system its marker is for. `None` for one that only an extra asks for.
 fn name_of(requirement: &str) -> Option<DistributionName> {
     let marker = requirement.split_once(';').map_or("", |(_, marker)| marker);
     if marker.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == "extra") {

@@ -19,27 +19,29 @@ use crate::emulator::{Machine, gap_in, with_cause};
 use process::Invocation;
 use store::Context;
 
-/// By module, the files that it may be imported from, below the prefix.
-pub type ModuleFiles<'a> = BTreeMap<&'a str, BTreeSet<String>>;
+/// Modules → files that they may be imported from, below the prefix.
+pub(crate) type ModuleFiles<'a> = BTreeMap<&'a str, BTreeSet<String>>;
 
-pub const DRIVER: &str = include_str!("import_driver.py");
+/// Source of the Python program that imports the modules. It reads a job in JSON and appends one line of JSON per
+/// attempt.
+pub(crate) const DRIVER: &str = include_str!("import_driver.py");
 
 /// How one import went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     pub ended: Ended,
     #[serde(default)]
     pub error: String,
-    /// The name of the module that was not found, when that was the error.
+    /// Name of the module that was not found, if that was the error.
     #[serde(default)]
     pub missing: Option<String>,
-    /// Native files of the prefix that were loaded then, unless it is remembered.
+    /// Native files of the prefix that were loaded then. Empty for a remembered attempt.
     #[serde(default, skip_serializing)]
     pub loaded: BTreeSet<String>,
-    /// Why extension modules failed that something tried to import, by their files. Unless it is remembered.
+    /// Files of extension modules that something tried to import in vain → the error. Empty for a remembered attempt.
     #[serde(default, skip_serializing)]
     pub failed: BTreeMap<String, String>,
-    /// Names at the top that something tried to import, found or not. Unless it is remembered.
+    /// Top-level names that something tried to import, found or not. Empty for a remembered attempt.
     #[serde(default, skip_serializing)]
     pub asked: BTreeSet<String>,
     /// Files outside the prefix that were loaded, and of them those of the interpreter. Unless it is remembered.
@@ -47,24 +49,24 @@ pub struct Attempt {
     pub outside: BTreeSet<String>,
     #[serde(default, skip_serializing)]
     pub interpreter: BTreeSet<String>,
-    /// Libraries of this machine that nothing is linked with and that were opened, by name, and where they lie.
+    /// Names of libraries of this machine that were opened although nothing is linked with them → their paths.
     #[serde(default)]
     pub opened: BTreeMap<String, String>,
-    /// How the interpreter ends that has imported its outermost package, when that is not well.
+    /// How an interpreter ends badly after importing the outermost package.
     #[serde(default)]
     pub left: Option<String>,
-    /// When it fails, the module that imports though it tried to import this one.
+    /// If it fails, a module that tried to import it and imports all the same.
     #[serde(default)]
     pub tried_by: Option<String>,
-    /// How its package imports, when the module alone does not.
+    /// How its package imports, if the module alone does not.
     #[serde(default)]
     pub package: Option<PackageImport>,
 }
 
-/// What the packages around a module show that fails alone.
+/// What the enclosing packages show about a module that fails alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum PackageImport {
+pub(crate) enum PackageImport {
     /// One of them loads the module's file: it is made to be imported in that way.
     LoadsIt,
     /// All of them import and none loads the module's file, which the loader takes, as the failed attempt shows.
@@ -73,9 +75,10 @@ pub enum PackageImport {
     NotLoaded,
 }
 
+/// How an attempt ended. `Crash` is any end of the process, `Timeout` the limit of one import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ended {
+pub(crate) enum Ended {
     Imported,
     Error,
     Crash,
@@ -83,20 +86,21 @@ pub enum Ended {
 }
 
 impl Attempt {
-    /// A library that only looks like the module: it was loaded, which is all that can be asked of it. What the module
-    /// imports in its turn may be none either, and then the module fails.
-    pub fn is_no_module(&self, module: &str) -> bool {
+    /// True for a library that is only named like the module: it was loaded, and more cannot be expected. If a module
+    /// that it imports is itself not a module, the attempt fails.
+    pub(crate) fn is_no_module(&self, module: &str) -> bool {
         let name = module.rsplit('.').next().unwrap_or(module);
         self.error.contains(&format!("does not define module export function (PyInit_{name})"))
     }
 
-    /// It imports, if only with its package.
-    pub fn is_fine(&self) -> bool {
+    /// True if it imports, alone or with its package.
+    pub(crate) fn is_fine(&self) -> bool {
         self.ended == Ended::Imported || self.package == Some(PackageImport::LoadsIt)
     }
 
-    /// What it shows to be needed: nothing, unless it is fine. What it did without is not.
-    pub fn loaded_files(&self) -> impl Iterator<Item = TreePath> {
+    /// Native files that it needs; none unless [`Self::is_fine`]. Files that failed to load without consequence do not
+    /// count.
+    pub(crate) fn loaded_files(&self) -> impl Iterator<Item = TreePath> {
         let needed = self.loaded.iter().filter(|file| self.is_fine() && !self.failed.contains_key(*file));
         needed.filter_map(|file| file.parse().ok())
     }
@@ -111,8 +115,8 @@ impl Attempt {
         self.ended == Ended::Imported && files.iter().any(|file| self.failed.contains_key(file))
     }
 
-    /// Of a failed import of a module with these files, beside imports of the packages that it lies in. `None` where one
-    /// of them fails, and where there is none.
+    /// Compares the failed import of a module with these files to the imports of its packages. `None` if one of those
+    /// fails or there is none.
     fn package_import(&self, packages: &[&Self], files: Option<&BTreeSet<String>>) -> Option<PackageImport> {
         if packages.iter().any(|package| package.has_loaded(files)) {
             Some(PackageImport::LoadsIt)
@@ -125,7 +129,8 @@ impl Attempt {
         }
     }
 
-    pub fn lost() -> Self {
+    /// Stands for a module that the driver never reached, because it was killed.
+    pub(crate) fn lost() -> Self {
         Self { error: "the check ended before it was tried".to_owned(), ..Self::of(Ended::Crash) }
     }
 
@@ -162,9 +167,9 @@ struct Job<'a> {
     fast: Option<&'a FastWay>,
 }
 
-/// What only the fast way knows.
+/// Settings of the fast way only.
 #[derive(Debug, Serialize)]
-pub struct FastWay {
+pub(crate) struct FastWay {
     #[serde(flatten)]
     pub order: Order,
     #[serde(flatten)]
@@ -178,10 +183,10 @@ struct Row {
     attempt: Attempt,
 }
 
-/// What imports have shown.
-pub struct Imports {
+/// Results of all attempts.
+pub(crate) struct Imports {
     pub attempts: BTreeMap<String, Attempt>,
-    /// What interpreters have written to their standard error before any module was tried.
+    /// What the interpreter wrote to standard error before any module was tried.
     pub said: String,
 }
 
@@ -189,7 +194,7 @@ pub struct Imports {
 ///
 /// First the fast way: by `fork`, or, without it, as one process for each top-level package in an emulator, where
 /// starting one takes seconds. Whatever does not succeed there is tried in a fresh interpreter, and that result counts.
-pub fn import(
+pub(crate) fn import(
     context: &Context,
     check: &ImportCheck<'_>,
     modules: &[&str],
@@ -213,7 +218,7 @@ pub fn import(
     let lacking = |attempts: &BTreeMap<String, Attempt>| -> Vec<&str> {
         modules.iter().copied().filter(|module| !attempts.contains_key(*module)).collect()
     };
-    // Where a package itself fails, all of its modules do, with the same error: one attempt answers for them.
+    // If a package fails, all of its modules do, with the same error: one attempt serves for them.
     let packages = failing_packages(&lacking(&attempts), &attempts);
     let by_package = session.run("spawn", &packages, attempts.len(), None)?;
     for module in lacking(&attempts) {
@@ -238,7 +243,7 @@ pub fn import(
     Ok(Imports { attempts, said })
 }
 
-/// Tells of failed imports who tried them and went on: their packages, or any other module.
+/// Finds for each failed import a module that tried it and went on: one of its packages, or any other.
 fn find_who_tried(
     attempts: &mut BTreeMap<String, Attempt>,
     packages: &BTreeMap<String, Attempt>,
@@ -256,7 +261,7 @@ fn find_who_tried(
 }
 
 /// The packages that a module lies in, the outermost first.
-pub fn packages_of(module: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn packages_of(module: &str) -> impl Iterator<Item = &str> {
     module.match_indices('.').map(|(end, _)| &module[..end])
 }
 
@@ -300,8 +305,8 @@ const ONE_THREAD: [&str; 6] = [
 ];
 
 impl Session<'_> {
-    /// Of modules that fail alone, how their packages import: first the outermost ones, then, where that has not loaded
-    /// the module's file, those on the way to it. Answers with all of these imports.
+    /// Imports the packages of modules that fail alone: first the outermost, then, if that has not loaded the module's
+    /// file, the inner ones. Gives all of these imports.
     fn import_packages(
         &self,
         attempts: &mut BTreeMap<String, Attempt>,
@@ -419,7 +424,7 @@ impl Session<'_> {
         Ok(attempts)
     }
 
-    /// Paths below the prefix without it: an error is remembered for other runtimes and told in the manifest, and the
+    /// Strips the prefix from paths: an error is remembered for other runtimes and recorded in the manifest, and the
     /// prefix has another place in each.
     fn below_prefix(&self, error: &str) -> String {
         let separator = if self.check.layout.platform.is_windows() { '\\' } else { '/' };
@@ -472,7 +477,7 @@ impl Session<'_> {
                 invocation = invocation.env(name, value.as_os_str());
             }
         }
-        // Read by the emulator, too, as places of this machine.
+        // The emulator also reads these, as paths of this machine.
         invocation = invocation.env("HOME", self.scratch.join("home")).env("TMPDIR", self.scratch.join("temporary"));
         invocation = invocation.env("USERPROFILE", self.inside("home"));
         for name in ["XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR"] {
@@ -493,7 +498,7 @@ impl Session<'_> {
         invocation.env("OBJC_DISABLE_INITIALIZE_FORK_SAFETY", "YES").env("LC_ALL", "C.UTF-8")
     }
 
-    /// Tells progress from the growing results file while `work` runs.
+    /// Reports progress from the growing results file while `work` runs.
     fn watched<T>(&self, results: &Path, done: usize, work: impl FnOnce() -> T) -> T {
         let over = AtomicBool::new(false);
         thread::scope(|scope| {

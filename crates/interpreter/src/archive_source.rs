@@ -27,7 +27,7 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
     let file_name =
         url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next()).unwrap_or_default().to_owned();
     Answer::Has {
-        // Taken at its word here; what is unpacked is looked at.
+        // The configuration is trusted here; the unpacked tree is checked.
         version: request.python,
         origin: file_name.clone(),
         supply: Supply::Archive { url, file_name, sha256: archive.sha256 },

@@ -1,7 +1,6 @@
 //! What the interpreter notes about its own build: sysconfig's data, the Makefile, pkg-config files, build details.
 //!
-//! After this they speak of the place where the tree stands, whichever that is, and of compilers that other machines
-//! have.
+//! Afterwards they name the place where the tree is, wherever that is, and compilers that other machines have.
 
 use std::path::Path;
 
@@ -35,7 +34,7 @@ _pydist_settle(build_time_vars)
 del _pydist_settle
 "#;
 
-/// Windows has none of these files.
+/// Does nothing for Windows, which has none of these files.
 pub(super) fn settle_build_settings(tree: &Path, layout: TreeLayout, paths: &BuildPaths) -> Result<()> {
     let stdlib = layout.stdlib().below(tree);
     for path in entries(&stdlib)? {

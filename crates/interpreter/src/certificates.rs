@@ -1,8 +1,9 @@
-//! HTTPS on systems that have no certificates where the interpreter's OpenSSL looks, such as RHEL 8 or a bare container.
+//! HTTPS on systems that have no certificates where the interpreter's OpenSSL looks, such as RHEL 8 or a bare
+//! container.
 //!
 //! Where OpenSSL looks is compiled into it, and differs between distributions. The module `ssl` is extended by a few
-//! lines that look in the other usual places, and at last in a bundle beside it. Environments have the same `ssl`, a moved
-//! tree finds its bundle again, and nothing is done before `ssl` is imported. Windows has a store of its own.
+//! lines that look in the other usual places, and at last in a bundle beside it. Environments have the same `ssl`, a
+//! moved tree finds its bundle again, and nothing is done before `ssl` is imported. Windows has a store of its own.
 
 use std::path::Path;
 
@@ -17,7 +18,7 @@ fn bundle(layout: TreeLayout) -> TreePath {
     below(&layout.stdlib(), "_pydist_cacert.pem")
 }
 
-/// A tree without pip gets no bundle and is left as it is.
+/// Leaves a tree without pip as it is: it has no bundle.
 pub(super) fn settle_certificates(tree: &Path, layout: TreeLayout) -> Result<()> {
     let ssl = below(&layout.stdlib(), "ssl.py").below(tree);
     let of_pip = below(&layout.site_packages(), "pip/_vendor/certifi/cacert.pem").below(tree);

@@ -14,20 +14,21 @@ use super::request::{BaseChoice, BaseRequest, Supply};
 use super::{archive_source, go_module, standalone, system};
 use store::Context;
 
-/// What a source has to say.
+/// The answer of one source.
 pub(super) enum Answer {
     Has {
         version: PythonVersion,
         origin: String,
         supply: Supply,
     },
-    /// In words, for the message.
+    /// The reason, for the message.
     Lacks(String),
 }
 
 /// Decides where the interpreter comes from; see the module's text for the rules.
 ///
-/// Fails when no source has the release or (if allowed) another patch release of the same minor version.
+/// # Errors
+/// When no source has the release or (if allowed) another patch release of the same minor version.
 pub fn choose(context: &Context, request: &BaseRequest) -> Result<BaseChoice, BaseError> {
     let failed = |kind| BaseError { python: request.python, platform: request.platform, kind };
     let mut asked: Vec<(BaseSource, String)> = Vec::new();

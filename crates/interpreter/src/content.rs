@@ -76,7 +76,7 @@ pub(super) fn absent_parts(tree: &Path, layout: TreeLayout) -> Vec<String> {
     absent
 }
 
-/// Descriptions of terminals; without them the system's count.
+/// Descriptions of terminals; without them the system's are used.
 fn has_terminfo(tree: &Path) -> bool {
     // In folders named by the first letter, or by its code on file systems without case.
     ["x", "78"].iter().any(|folder| tree.join("share/terminfo").join(folder).join("xterm").is_file())

@@ -33,7 +33,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
     archive::rename(from, to).map_err(at("rename to", to))
 }
 
-/// A file, a link or a whole folder; nothing happens when it is not there.
+/// Removes a file, a link or a whole folder; does nothing if it does not exist.
 pub(super) fn remove(path: &Path) -> Result<()> {
     let outcome = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),
@@ -44,7 +44,7 @@ pub(super) fn remove(path: &Path) -> Result<()> {
     outcome.map_err(at("remove", path))
 }
 
-/// Sorted. An absent folder has no entries.
+/// Entries of a folder, sorted; none if it does not exist.
 pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let listing = match fs::read_dir(folder) {
         Ok(listing) => listing,
@@ -77,7 +77,7 @@ pub(super) fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Paths in a tree and targets of the links in whose places copies stand, because the system makes none.
+/// Paths and targets of links that copies replace, because the system has no links.
 pub(super) type CopiedLinks = Vec<(TreePath, String)>;
 
 /// Makes the symbolic link `place` → `target`. Where the system has none (Windows), copies the file meant.
@@ -89,7 +89,7 @@ pub(super) fn symlink(target: &str, place: &Path) -> Result<()> {
     outcome.map_err(at("link", place))
 }
 
-/// 0755 or 0644. Systems without modes keep theirs.
+/// Sets the mode 0755 or 0644. Does nothing on systems without modes.
 pub(super) fn set_executable(path: &Path, executable: bool) -> Result<()> {
     #[cfg(unix)]
     {

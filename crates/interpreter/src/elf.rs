@@ -13,7 +13,7 @@ pub(super) struct Elf {
     pub(super) needed: Vec<String>,
     /// Folders to search, as written: `$ORIGIN` is the file's own. What `DT_RUNPATH` has, else `DT_RPATH`.
     pub(super) search: Vec<String>,
-    /// `search` holds for the libraries that this file's libraries need, too.
+    /// `search` also applies to the libraries of this file's libraries.
     pub(super) is_inherited: bool,
     pub(super) has_search_entry: bool,
 }
@@ -22,7 +22,7 @@ pub(super) fn is_elf(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x7fELF")
 }
 
-/// The reason in words, if it cannot be read.
+/// Reads the dynamic section; the error is the reason in words.
 pub(super) fn parse(bytes: &[u8]) -> Result<Elf, String> {
     let file = ElfFile64::<Endianness>::parse(bytes).map_err(|error| error.to_string())?;
     let table = file.elf_dynamic_table().map_err(|error| error.to_string())?;
@@ -51,7 +51,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Elf, String> {
 /// Why the search path was not written; the file is as before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NoRoom {
-    /// There is no entry to rewrite.
+    /// The file has no entry to rewrite.
     NoEntry,
     /// The present path is too short, or something else uses a part of its text.
     Occupied {

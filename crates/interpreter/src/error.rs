@@ -1,4 +1,4 @@
-//! Why there is no base interpreter.
+//! Reasons why there is no base interpreter.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,6 +11,8 @@ use process::ProcessError;
 use store::StoreError;
 use store::download::DownloadError;
 
+/// Why [`choose`](crate::choose) or [`provide`](crate::provide) gave no interpreter, with the release that was asked
+/// for.
 #[derive(Debug, thiserror::Error)]
 #[error("no base interpreter Python {python} for {platform}")]
 pub struct BaseError {
@@ -20,6 +22,8 @@ pub struct BaseError {
     pub kind: BaseErrorKind,
 }
 
+/// What went wrong. `asked` lists each source with its reason, in the order of the configuration; texts never hold
+/// credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum BaseErrorKind {
     #[error("no source has it{}", listed(asked))]

@@ -1,8 +1,8 @@
 //! What a finished base interpreter consists of, recorded when it is published: `bases/<identity>.json`.
 //!
 //! The files themselves become read-only and get one time stamp, as those of unpacked wheels do, because prefixes
-//! hard-link them: whoever writes into one nevertheless gives it another time, and that is found by looking, without
-//! reading.
+//! hard-link them: a process that writes into one nevertheless changes its time stamp, which is noticed without
+//! reading the file.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -21,7 +21,7 @@ use wheel::{seal, stamp};
 
 const FORMAT: u32 = 2;
 
-/// `format` is 2; with another one nothing is known about the tree.
+/// `format` is 2; a table with another number says nothing about the tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileTable {
     format: u32,
@@ -42,8 +42,8 @@ struct FileRow {
 }
 
 impl FileTable {
-    /// Reads every file and seals it. `copied` are the links in whose places copies stand; what became of them is found
-    /// out here: one that the tree lost is forgotten, and one whose target it lost is removed, as a link to nothing is.
+    /// Reads every file and seals it. `copied` are the links that copies replaced. A link that the tree has lost since
+    /// is forgotten, and one whose target it has lost is removed, as a dangling link would be.
     pub(super) fn make(tree: &Path, layout: TreeLayout, copied: CopiedLinks) -> Result<Self> {
         let (mut paths, mut links) = (Vec::new(), Vec::new());
         for (path, target) in copied {
@@ -69,7 +69,7 @@ impl FileTable {
         let row = |path: TreePath| -> Result<FileRow> {
             let place = path.below(tree);
             let executable = is_program(&place, tree, layout)?;
-            // To be sealed it must be open for writing; on Unix the owner may always.
+            // Sealing needs a handle that is open for writing; on Unix the owner needs none.
             let file = File::options().read(true).write(cfg!(windows)).open(&place).map_err(at("read", &place))?;
             let (sha256, size) = Digest::of_reader(&file).map_err(at("read", &place))?;
             seal(&file, executable).map_err(at("seal", &place))?;
@@ -81,7 +81,8 @@ impl FileTable {
         Ok(Self { format: FORMAT, files, links })
     }
 
-    /// Of a tree that a former builder made without one: from now on it is held to what it is now, less byte code.
+    /// Makes the table of a tree from an older builder, which wrote none. From now on the tree is held to its present
+    /// content, without bytecode.
     pub(super) fn adopt(tree: &Path, layout: TreeLayout, path: &Path) -> std::result::Result<bool, String> {
         let mut table = Self::make(tree, layout, CopiedLinks::new()).map_err(|error| error.to_string())?;
         table.files.retain(|row| row.path.parent().is_none_or(|folder| folder.file_name() != "__pycache__"));
@@ -90,19 +91,19 @@ impl FileTable {
         Ok(tidied)
     }
 
-    /// Beside the tree, before that takes its place: a tree without a table is of a former builder.
+    /// Written beside the tree before the tree takes its place: a tree without a table comes from an older builder.
     pub(super) fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_vec(self).expect("the table is plain JSON");
         let folder = path.parent().unwrap_or(Path::new("."));
         let mut file = FileBeside::within(folder, ".table-").map_err(at("create a file in", folder))?;
         io::Write::write_all(&mut file, &text).map_err(at("write", path))?;
         file.replace(path).map_err(at("write", path))?;
-        // Of builders that were killed here.
+        // Left by builders that were killed here.
         archive::sweep(folder, &[".table-"]);
         Ok(())
     }
 
-    /// `Ok(None)` where none was recorded, the reason where it cannot be used.
+    /// `Ok(None)` if none was recorded; the error is the reason why the table cannot be used.
     pub fn read(path: &Path) -> std::result::Result<Option<Self>, String> {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
@@ -119,16 +120,18 @@ impl FileTable {
         self.files.iter().filter(|row| row.executable).map(|row| &row.path)
     }
 
+    /// Paths and SHA-256 of the regular files, sorted by path; links are not among them.
     pub fn digests(&self) -> impl Iterator<Item = (&TreePath, &Digest)> {
         self.files.iter().map(|row| (&row.path, &row.sha256))
     }
 
-    /// Paths and targets. On a system that makes none, copies stand in their places.
+    /// Paths and targets. Where the system has no symbolic links (Windows), the tree holds copies instead.
     pub fn links(&self) -> impl Iterator<Item = (&TreePath, &str)> {
         self.links.iter().map(|(path, target)| (path, target.as_str()))
     }
 
-    /// Looks at every file and reads those that something touched. The reason why the tree must not be used.
+    /// Compares every size and time stamp, and reads only the files whose stamp changed. The error is the reason why
+    /// the tree must not be used.
     pub(super) fn glance(&self, tree: &Path) -> std::result::Result<(), String> {
         let damage = |row: &FileRow| {
             let place = row.path.below(tree);
@@ -146,8 +149,8 @@ impl FileTable {
         self.files.par_iter().with_min_len(256).find_map_first(damage).map_or(Ok(()), Err)
     }
 
-    /// Removes the byte code that a Python run from the tree left in it, which names this machine's paths. The result
-    /// tells whether there was any; an error is the reason why the tree must not be used.
+    /// Removes bytecode left by a Python that ran from the tree, because it names this machine's paths. True if there
+    /// was any; the error is the reason why the tree must not be used.
     pub(super) fn tidy(&self, tree: &Path) -> std::result::Result<bool, String> {
         let known = self.known();
         let (mut strays, mut folders) = (Vec::new(), Vec::new());
@@ -171,7 +174,7 @@ impl FileTable {
                 _ => {}
             }
         }
-        // Those that hold files of the tree stay.
+        // Folders that hold files of the tree stay.
         let emptied = folders.iter().rev().filter(|folder| fs::remove_dir(folder).is_ok()).count();
         Ok(!strays.is_empty() || emptied > 0)
     }
@@ -181,12 +184,13 @@ impl FileTable {
         self.files.iter().map(|row| &row.path).chain(links).collect()
     }
 
-    /// Reads everything. The result is how many bytes there are.
+    /// Reads every file and compares its digest. Gives the number of bytes read; the error is the reason why the tree
+    /// must not be used.
     pub fn verify(&self, tree: &Path) -> std::result::Result<u64, String> {
         if let Some(damage) = self.files.par_iter().find_map_first(|row| row.damage(tree)) {
             return Err(damage);
         }
-        // Where there are none, a copy of a file that was just read stands in its place.
+        // Without symbolic links, copies replace them, and those were just read.
         for (path, target) in self.links.iter().filter(|_| cfg!(unix)) {
             let found = fs::read_link(path.below(tree)).map(|found| found.to_string_lossy().into_owned());
             if found.ok().as_ref() != Some(target) {

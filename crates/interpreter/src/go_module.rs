@@ -34,7 +34,7 @@ pub struct GoModules {
 
 #[derive(Default)]
 struct Known {
-    /// All versions that the module proxy has, as `go list` tells them.
+    /// All versions that the module proxy has, as `go list` prints them.
     versions: Option<String>,
     /// By version of the module.
     verified: BTreeMap<String, Arc<go_zip::ModuleZip>>,
@@ -47,7 +47,7 @@ impl fmt::Debug for GoModules {
 }
 
 impl GoModules {
-    /// Whoever comes second waits for the first and takes its result.
+    /// A second thread waits for the first and takes its result.
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -55,7 +55,7 @@ impl GoModules {
 
 const MODULE: &str = "github.com/kluctl/go-embed-python";
 
-/// `go` tries the network for half a minute on its own; a list that is not there by then is not coming.
+/// `go` itself tries the network for half a minute; a list that takes longer than this will not come.
 const LIST_LIMIT: Duration = Duration::from_secs(20);
 
 /// Python release, module version, Go checksum. Seen complete for all five platforms; a version that is not here
@@ -81,7 +81,7 @@ fn releases() -> Vec<Release> {
     RELEASES.iter().filter_map(row).collect()
 }
 
-/// What the module with exactly this release must have as its checksum.
+/// Checksum that the module with exactly this release must have.
 pub(super) fn sum_of(python: PythonVersion) -> Option<Digest> {
     releases().into_iter().find(|release| release.python == python).map(|release| release.sum)
 }
@@ -107,7 +107,7 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
     }
 }
 
-/// The finished tree is in the store: nobody need be asked.
+/// The finished tree is in the store, so nothing need be asked.
 fn is_here(context: &Context, release: &Release, platform: PlatformKey) -> Option<()> {
     is_present(context, &identity(BaseSource::GoModule, &release.sum, platform)).then_some(())
 }
@@ -173,7 +173,7 @@ fn download(context: &Context, version: &str) -> Result<(PathBuf, String)> {
     }
 }
 
-/// Runs `go` in an empty folder, so that no module around it has a say. Gives its output; for a failing
+/// Runs `go` in an empty folder, so that no surrounding module has an effect. Gives its output, for a failing
 /// `mod download -json` as well, since the reason is in it.
 fn go(context: &Context, arguments: &[&str], limit: Option<Duration>) -> Result<String> {
     let shown = arguments.join(" ");

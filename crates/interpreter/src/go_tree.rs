@@ -47,8 +47,8 @@ impl Item {
     }
 }
 
-/// Lays out the tree of `folder` (with `/` at its end) below `tree`, which exists. Gives the links that this system does
-/// not make.
+/// Lays out the tree of `folder` (with `/` at its end) below `tree`, which exists. Gives the links that this system
+/// does not make.
 pub(super) fn unpack(module: &ModuleZip, folder: &str, tree: &Path) -> Result<CopiedLinks> {
     let list = list(module, folder)?;
     for item in list.iter().filter(|item| item.is_folder()) {
@@ -81,7 +81,7 @@ fn lay_out(reader: &mut ModuleReader<'_>, folder: &str, item: &Item, tree: &Path
     set_executable(&place, item.is_executable())
 }
 
-/// Only links to a neighbour or into a folder below are known here, and nothing else is let through.
+/// Accepts only links to a neighbour or into a folder below.
 fn link(item: &Item, tree: &Path) -> Result<()> {
     let refused = |reason: &str| BaseErrorKind::ModuleFile { file: item.name.to_string(), reason: reason.to_owned() };
     let target = item.symlink.as_deref().ok_or_else(|| refused("it is a link without target"))?;

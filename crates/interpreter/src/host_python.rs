@@ -1,6 +1,6 @@
-//! The interpreter that works for the builder on this machine: the resolver looks at sources with it, and its pip
-//! sets the resolver up. A runtime for this machine has its own; for any other platform the host's of the same
-//! series takes its place.
+//! The interpreter that works for the builder on this machine: the resolver inspects sources with it, and its pip
+//! installs the resolver. A runtime for this machine has its own; for any other platform, this machine's interpreter
+//! of the same minor version does the work.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use vocab::PlatformKey;
 use crate::{BaseError, BaseRequest, BaseTree};
 use store::Context;
 
-/// Looked for when it is first needed, and then kept.
+/// Found when it is first needed, and then kept.
 #[derive(Debug)]
 pub struct HostPython {
     request: BaseRequest,
@@ -18,20 +18,20 @@ pub struct HostPython {
 }
 
 impl HostPython {
-    /// `request` is that of any platform of the runtime. `None` where this machine is no platform of ours.
+    /// `request` may be that of any platform of the runtime. `None` if this machine's platform is not supported.
     pub fn new(request: &BaseRequest) -> Option<Self> {
         // It builds nothing that is shipped, so any patch release will do.
         let request = BaseRequest { platform: PlatformKey::host()?, allow_stand_in: true, ..request.clone() };
         Some(Self { request, found: Mutex::new(None) })
     }
 
-    /// For a runtime of this machine: its own interpreter.
+    /// Uses this tree: for a runtime of this machine's platform, its own interpreter.
     pub fn is(&self, tree: &BaseTree) {
         *self.slot() = Some(tree.clone());
     }
 
     /// # Errors
-    /// When no source has an interpreter of the series for this machine.
+    /// When no source has an interpreter of the minor version for this machine.
     pub fn tree(&self, context: &Context) -> Result<BaseTree, BaseError> {
         let mut slot = self.slot();
         if let Some(found) = &*slot {

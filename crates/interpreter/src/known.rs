@@ -1,5 +1,5 @@
-//! What the tables alone say of an interpreter: whether every machine can have it, or only one of its own platform.
-//! Neither disk nor network is asked, so what is said here may still fail in a build.
+//! What the tables alone say about an interpreter: whether every machine can have it, or only one of its own platform.
+//! It uses neither disk nor network, so an answer from here can still fail in a build.
 
 use config_merger::{BaseSource, PythonSettings};
 use vocab::{Digest, Os, PlatformKey, PythonVersion};
@@ -8,17 +8,18 @@ use super::go_module;
 use super::provide::identity;
 use super::standalone::ReleaseTable;
 
-/// Of exact releases only; stand-ins are for machines that cannot do better.
+/// Where an exact release can come from. Stand-ins do not count: they are for machines that cannot do better.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KnownBase {
     /// A pinned file gives it. `trees` are the identities of the finished tree, by source in the order of trial.
     Anywhere { trees: Vec<Digest> },
     /// No file is known, but a machine of the platform may have an installation to copy.
     OnItsPlatform,
-    /// What each source has to say, in the order of the configuration.
+    /// Each source's reason for not having it, in the order of the configuration.
     Nowhere { asked: Vec<(BaseSource, String)> },
 }
 
+/// Looks `python` up for `platform` in the pinned tables and in `settings.archives`, source by source in their order.
 pub fn known(python: PythonVersion, platform: PlatformKey, settings: &PythonSettings) -> KnownBase {
     let mut trees = Vec::new();
     let mut asked = Vec::new();

@@ -1,14 +1,32 @@
-//! The base interpreter: the relocatable CPython that a runtime stands on.
+//! The base interpreter: the relocatable CPython that a runtime is built on.
 //!
-//! [`choose`] asks the configured sources which of them has the release, without downloading anything big;
-//! [`provide`] gets it, makes it relocatable and free of the building machine's paths, and keeps it in the store
-//! under its identity. Four sources: `python-build-standalone` (releases pinned in a table, or a mirror), `archive`
-//! (a pinned file of the configuration), `go-module` (trimmed trees inside a Go module) and `system` (a CPython of
-//! this machine, copied and made portable).
+//! A version, a platform and an ordered list of sources go in; a finished tree in the store comes out. There are two
+//! steps. [`choose`] asks the configured sources which of them has the release, without downloading anything big;
+//! [`provide`] fetches it, makes it relocatable, removes the building machine's paths, and keeps it in the store under
+//! its identity. The sources are `python-build-standalone` (releases pinned in a table, or a mirror), `archive` (a
+//! pinned file of the configuration), `go-module` (trimmed trees inside a Go module) and `system` (a CPython of this
+//! machine, copied and made portable).
 //!
-//! What a finished tree looks like: the interpreter and the scripts in `bin/`, the standard library in the place
-//! that [`TreeLayout`](vocab::TreeLayout) names, pip as the only distribution, no bytecode, no static
-//! libraries, and no absolute path of the building machine ([`absolute_paths_left`]).
+//! What holds for every finished tree, whatever its source: the interpreter and the scripts are in `bin/`, the
+//! standard library is where [`TreeLayout`](vocab::TreeLayout) says, pip is the only distribution, and there is no
+//! bytecode, no static library and no absolute path of the building machine ([`absolute_paths_left`]). Two trees with
+//! the same identity have the same bytes.
+//!
+//! What the pinned tables alone can answer needs neither disk nor network:
+//!
+//! ```
+//! use config_merger::PythonSettings;
+//! use interpreter::{KnownBase, known};
+//! use vocab::PlatformKey;
+//!
+//! let settings = PythonSettings::default();
+//! let base = known("3.12.10".parse()?, PlatformKey::LinuxX64, &settings);
+//! assert!(matches!(base, KnownBase::Anywhere { .. }));
+//! // A digest is pinned for every platform, so any machine can provide all of them.
+//! assert!(matches!(known("3.12.10".parse()?, PlatformKey::WindowsX64, &settings), KnownBase::Anywhere { .. }));
+//! # Ok::<(), vocab::VersionStringError>(())
+//! ```
+//!
 
 mod archive_source;
 mod build_settings;

@@ -2,8 +2,8 @@
 //!
 //! Reads `DT_NEEDED` itself and follows it from library to library; `ldd` would run what it looks at, and only on
 //! its own platform. Search order: the file's own `DT_RPATH`/`DT_RUNPATH`, what it inherits from the program, then
-//! the folders of `/etc/ld.so.conf` and the loader's defaults. The environment (`LD_LIBRARY_PATH`) has no say: it
-//! will be another one where the tree runs.
+//! the folders of `/etc/ld.so.conf` and the loader's defaults. The environment (`LD_LIBRARY_PATH`) is ignored: it will
+//! differ where the tree runs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
@@ -118,7 +118,7 @@ fn standard_folders(root: &Path) -> Vec<PathBuf> {
     for folder in ["lib64", "usr/lib64", "lib", "usr/lib"] {
         folders.push(root.join(folder));
     }
-    // Debian's folder by architecture, which its settings name as well.
+    // Debian's folder by architecture, which its settings also name.
     for folder in ["lib", "usr/lib"] {
         folders.push(root.join(folder).join(format!("{}-linux-gnu", std::env::consts::ARCH)));
     }

@@ -1,6 +1,6 @@
 //! Install names of macOS libraries: one that is absolute becomes `@rpath/<name>`, and the file is signed anew.
 //!
-//! Both happen in place. The new name is no longer than what stands there, and an ad-hoc signature is nothing but
+//! Both happen in place. The new name is not longer than the old one, and an ad-hoc signature is nothing but
 //! hashes of the file's pages, which are made again: nothing moves, so nothing else can break. A certificate's
 //! signature cannot be made again and is an error. (The crates that edit Mach-O, `arwen` and the alpha
 //! `arwen-codesign`, would bring a second reader of object files for one text and one row of hashes.)
@@ -61,7 +61,7 @@ fn settle_install_name(bytes: &mut [u8]) -> std::result::Result<bool, String> {
     Ok(true)
 }
 
-/// `@rpath/<name>` for an absolute name that is none of the system's own.
+/// `@rpath/<name>` for an absolute name outside the system's folders.
 fn portable_name(name: &[u8]) -> Option<Vec<u8>> {
     let foreign = name.starts_with(b"/") && !name.starts_with(b"/usr/lib/") && !name.starts_with(b"/System/");
     let file_name = name.rsplit(|byte| *byte == b'/').next()?;
@@ -139,7 +139,7 @@ fn refresh(bytes: &mut [u8], signature: Range<usize>) -> std::result::Result<(),
 const HASH_SIZE: usize = 32;
 
 struct PageHashes {
-    /// Of the first hash, from the signature's beginning.
+    /// Offset of the first hash from the signature's beginning.
     start: usize,
     /// Bytes of the file that are hashed.
     limit: usize,

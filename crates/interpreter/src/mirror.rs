@@ -15,7 +15,7 @@ pub(super) enum Mirror {
 }
 
 impl Mirror {
-    /// `http:` and `https:` are the web, everything else is a folder: by `file:` URL or by path.
+    /// Takes `http:` and `https:` as the web and everything else as a folder, by `file:` URL or path.
     pub(super) fn new(text: Option<&str>) -> Self {
         let Some(text) = text else { return Self::Web(UPSTREAM.to_owned()) };
         match Url::parse(text) {

@@ -25,7 +25,7 @@ pub(super) struct BuildPaths {
 }
 
 impl BuildPaths {
-    /// Of every tree of python-build-standalone.
+    /// Paths in every tree of python-build-standalone.
     pub(super) fn standalone() -> Self {
         Self { prefixes: vec![OldPrefix::new("/install")], compiled_in: Vec::new() }
     }
@@ -45,7 +45,7 @@ impl BuildPaths {
 pub(super) fn normalise(tree: &Path, layout: TreeLayout, paths: &BuildPaths, links: &mut CopiedLinks) -> Result<()> {
     if layout.platform.is_windows() {
         settle_windows(tree, layout)?;
-        // There copies are what is wanted.
+        // Copies are wanted there.
         links.clear();
     }
     drop_useless(tree, layout)?;
@@ -76,7 +76,7 @@ fn drop_useless(tree: &Path, layout: TreeLayout) -> Result<()> {
     remove(&layout.stdlib().below(tree).join("EXTERNALLY-MANAGED"))
 }
 
-/// 0755 for folders and programs, 0644 for everything else: told from paths and first bytes, and so the same from a
+/// 0755 for folders and programs, 0644 for everything else: decided by paths and first bytes, and so the same on a
 /// host that keeps no modes.
 fn settle_modes(tree: &Path, layout: TreeLayout) -> Result<()> {
     for entry in walk(tree)? {

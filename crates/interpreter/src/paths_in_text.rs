@@ -31,8 +31,8 @@ impl OldPrefix {
     }
 
     /// Takes out compiler and linker flags for folders below the prefix: `-L`, `-I`, `-R`, `-F` and run-time search
-    /// paths. The compiler's own settings for a build must not reach those who compile against the moved tree, who
-    /// get its folders from elsewhere; and a folder with a blank in its name would tear such a flag apart.
+    /// paths. The compiler's own settings for a build must not reach a compilation against the moved tree, which gets
+    /// its folders from elsewhere; and a folder with a blank in its name would tear such a flag apart.
     pub(super) fn drop_flags_in(&self, text: &str) -> String {
         const FLAGS: [&str; 8] = ["-Wl,-rpath,", "-Wl,-rpath=", "-Wl,-R,", "-Wl,-R", "-L", "-I", "-R", "-F"];
         let mut text = text.to_owned();

@@ -11,10 +11,10 @@ use super::disk::walk;
 /// Files whose content, and links whose target, hold one of `needles` (absolute folders of the building machine: an
 /// interpreter's former prefix, the store, a home folder). Sorted; a file that cannot be read counts as well.
 ///
-/// Nothing is excused: a base interpreter's binaries are cleared too, debug information included. What remains in
-/// them is no folder of the building machine: `/install` and `/build` of python-build-standalone's own build,
-/// `/usr/…` folders of the operating system where its libraries look for their settings, and `/pydist___/<name>`,
-/// which stands where the prefix was.
+/// No file is exempt: a base interpreter's binaries are cleared too, debug information included. The absolute paths
+/// that remain in them are not folders of the building machine: `/install` and `/build` of python-build-standalone's
+/// own build, `/usr/…` folders of the operating system where its libraries look for their settings, and
+/// `/pydist___/<name>`, which replaces the prefix.
 pub fn absolute_paths_left(root: &Path, needles: &[impl AsRef<str> + Sync]) -> Vec<TreePath> {
     let entries = walk(root).unwrap_or_default();
     let mut left: Vec<TreePath> = entries

@@ -101,7 +101,7 @@ fn dist_info(files: &Files) -> Result<TreePath> {
         .ok_or_else(|| refused("RECORD", "is not there"))
 }
 
-/// The files of pip itself: those of its RECORD, each as it says, and none beside.
+/// The files of pip itself: exactly those of its RECORD, with the digests given there.
 fn checked(mut files: Files, info: &TreePath) -> Result<Files> {
     let record = files.get(&join(info, "RECORD")).ok_or_else(|| refused("RECORD", "is not there"))?.clone();
     let mut kept = Files::new();

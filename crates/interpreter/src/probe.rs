@@ -7,12 +7,12 @@ use store::download::head_status;
 
 const UNREACHABLE_FOR: Duration = Duration::from_secs(600);
 const KIND: &str = "unreachable";
-/// For whoever clears the store up.
+/// Kind and lifetime of the remembered facts, for pruning the store.
 pub const PROBE_LIFETIME: (&str, Duration) = (KIND, UNREACHABLE_FOR);
 
 pub(super) enum Probe {
     There,
-    /// It answered with this status, and the file is not there.
+    /// The server answered with this status; the file is not there.
     Answered(u16),
     Unreachable(String),
 }
@@ -27,7 +27,7 @@ pub(super) fn probe(context: &Context, place: &str, url: &str) -> Probe {
     }
     match head_status(context, url) {
         Ok(200..=299) => Probe::There,
-        // A fault of the server passes, like an unreachable one.
+        // A server error may pass, so it counts as unreachable.
         Ok(status @ 500..) => Probe::Unreachable(remember_unreachable(context, place, format!("it answered {status}"))),
         Ok(status) => Probe::Answered(status),
         Err(unreachable) if context.is_cancelled() => Probe::Unreachable(unreachable.reason),
@@ -41,7 +41,7 @@ pub(super) fn recall_unreachable(context: &Context, place: &str) -> Option<Strin
     Some(format!("{} (seen less than ten minutes ago)", fact.as_str()?))
 }
 
-/// Gives the reason back. That it could not be written down costs the next build some seconds and nothing else.
+/// Returns the reason. If it cannot be remembered, the next build only loses a few seconds.
 pub(super) fn remember_unreachable(context: &Context, place: &str, reason: String) -> String {
     drop(context.store.remember(KIND, place, &reason.clone().into(), SystemTime::now()));
     reason

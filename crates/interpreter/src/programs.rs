@@ -7,7 +7,7 @@ use std::path::Path;
 use super::disk::{Result, at};
 use vocab::{TreeLayout, TreePath};
 
-/// Told from the path and the first bytes, since not every host and not every source keeps the bit: what lies in the
+/// Decided by the path and the first bytes, since not every host and not every source keeps the mode: files of the
 /// scripts folder, native files, and scripts beside the standard library's own modules. On Windows programs only.
 pub(super) fn is_program(path: &Path, tree: &Path, layout: TreeLayout) -> Result<bool> {
     let Some(place) = TreePath::relative(path, tree) else { return Ok(false) };

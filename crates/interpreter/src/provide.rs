@@ -18,13 +18,14 @@ use vocab::TreeLayout;
 
 /// Gets the tree, or finds it in the store, in which case nothing is downloaded or started.
 ///
-/// Fails with exit 4 when a digest or an archive cannot be trusted; whatever fails, the store has no half tree.
+/// # Errors
+/// Exit 4 when a digest does not match or an archive is unsafe. After any error the store holds no partial tree.
 pub fn provide(context: &Context, choice: &BaseChoice) -> std::result::Result<BaseTree, BaseError> {
     provided(context, choice).map_err(|kind| BaseError { python: choice.requested, platform: choice.platform, kind })
 }
 
-/// The tree as it was provided, made anew where the store's was damaged since. For builds that are about to use the
-/// tree: looks at every file and, but for [`Scrutiny::Digests`], reads only what was touched.
+/// Checks the store's tree before a build uses it, and makes it again if it was damaged since. Compares sizes and time
+/// stamps and reads only files whose stamp changed; [`Scrutiny::Digests`] reads all of them.
 pub fn mend(
     context: &Context,
     choice: &BaseChoice,
@@ -99,7 +100,7 @@ fn provided(context: &Context, choice: &BaseChoice) -> Result<BaseTree> {
     Ok(tree)
 }
 
-/// Of the archive or the module as published; of the files taken, for an interpreter of this machine.
+/// Digest of the archive or module as published; for an interpreter of this machine, of the files taken.
 fn source_digest(context: &Context, choice: &BaseChoice) -> Result<Digest> {
     match &choice.supply {
         Supply::Archive { sha256, .. } => Ok(*sha256),
@@ -108,10 +109,10 @@ fn source_digest(context: &Context, choice: &BaseChoice) -> Result<Digest> {
     }
 }
 
-/// Part of every identity: to be raised whenever the same source would give other bytes than before.
+/// Part of every identity. Raise it whenever the same source would give other bytes than before.
 const BASE_FORMAT: u32 = 5;
 
-/// Of the finished tree: equal for equal bytes.
+/// Identity of the finished tree: equal for equal bytes.
 pub(super) fn identity(source: BaseSource, digest: &Digest, platform: PlatformKey) -> Digest {
     // Both kinds of archive are treated alike.
     let kind = match source {
@@ -137,7 +138,7 @@ fn make(context: &Context, choice: &BaseChoice, place: &Path) -> Result<()> {
         }
         Supply::System(python) => {
             system::copy(context, python, layout, tree)?;
-            // Of this machine's own platform, which has them or needs none.
+            // Always this machine's platform, which has links or needs none.
             (CopiedLinks::new(), BuildPaths::of(python))
         }
     };
@@ -152,7 +153,7 @@ fn make(context: &Context, choice: &BaseChoice, place: &Path) -> Result<()> {
     Ok(())
 }
 
-/// An archive is taken at its word only as far as this cannot be looked up in it.
+/// Checks what an archive claims to be, as far as its files show it.
 fn check_content(choice: &BaseChoice, tree: &Path, layout: TreeLayout) -> Result<()> {
     let lacks = |path: TreePath| BaseErrorKind::NotCPython { origin: choice.origin.clone(), path: path.to_string() };
     match content::version_in(tree, layout)? {
@@ -170,12 +171,12 @@ fn check_content(choice: &BaseChoice, tree: &Path, layout: TreeLayout) -> Result
 }
 
 /// Up to release 20230507 python-build-standalone's Linux interpreters need a library that newer distributions do not
-/// install by themselves. It is the system's to provide, like the C library.
+/// install by default. The system has to provide it, like the C library.
 fn tell_of_libcrypt(context: &Context, choice: &BaseChoice, tree: &Path, layout: TreeLayout) -> Result<()> {
     const LIBRARY: &str = "libcrypt.so.1";
     let bytes = read(&layout.interpreter().below(tree))?;
     if elf::parse(&bytes).is_ok_and(|elf| elf.needed.iter().any(|name| name == LIBRARY)) {
-        // A note, since it is told once, when the interpreter is new; what a runtime needs is told by each build.
+        // A note, because it is reported once, when the interpreter is new; each build reports what its runtime needs.
         context.note(format!(
             "{}: this interpreter runs only where `{LIBRARY}` is installed; on distributions without it install \
              libxcrypt-compat, or take a newer patch release",

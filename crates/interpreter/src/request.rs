@@ -1,4 +1,4 @@
-//! What is asked for, and what was found.
+//! What a build asks for, and what the sources found.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -79,9 +79,9 @@ pub struct BaseChoice {
     pub actual: PythonVersion,
     /// `actual` is another patch release than `requested`.
     pub stand_in: bool,
-    /// For people: a release file's name, a module version, or `CPython 3.12.1 of this machine`.
+    /// For display: a release file's name, a module version, or `CPython 3.12.1 of this machine`.
     pub origin: String,
-    /// What each source that was asked had to say, in the order of asking.
+    /// Each source that was asked with its answer, in that order.
     pub asked: Vec<(BaseSource, String)>,
     pub supply: Supply,
     /// The request's.
@@ -117,8 +117,8 @@ pub struct SystemPython {
     pub built_in: Vec<String>,
 }
 
-/// A finished relocatable interpreter in the store. Not to be changed: prefixes may share its files, which are
-/// read-only, and who runs it in place must keep it from writing bytecode (`-B` or `PYTHONDONTWRITEBYTECODE`).
+/// A finished relocatable interpreter in the store. Do not change it: prefixes may share its files, which are
+/// read-only, and a Python run from it must not write bytecode (`-B` or `PYTHONDONTWRITEBYTECODE`).
 #[derive(Clone, Debug)]
 pub struct BaseTree {
     pub root: PathBuf,
@@ -130,7 +130,7 @@ pub struct BaseTree {
 }
 
 impl BaseTree {
-    /// C sources can be compiled against it.
+    /// Whether C sources can be compiled against it.
     pub fn has_headers(&self) -> bool {
         !self.record.absent.iter().any(|part| part == "headers")
     }

@@ -13,8 +13,8 @@ pub(super) fn launcher(interpreter: &str) -> String {
 }
 
 /// Makes every script of `bin/` independent of its place, gives the interpreter its usual names, and takes out what
-/// no longer leads anywhere: scripts of modules that the tree lacks, links to nothing, helpers of a debugger. `links` are
-/// those that this system does not make.
+/// no longer works: scripts of modules that the tree lacks, dangling links, helpers of a debugger. `links` are those
+/// that this system cannot make.
 pub(super) fn settle_scripts(
     tree: &Path,
     layout: TreeLayout,

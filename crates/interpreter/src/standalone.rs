@@ -20,6 +20,7 @@ use store::Context;
 #[serde(transparent)]
 pub struct ReleaseTable(pub BTreeMap<PythonVersion, BTreeMap<PlatformKey, Release>>);
 
+/// One pinned file of a python-build-standalone release.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
@@ -39,11 +40,12 @@ impl ReleaseTable {
         &EMBEDDED
     }
 
+    /// The pinned file of exactly this version for this platform.
     pub fn release(&self, python: PythonVersion, platform: PlatformKey) -> Option<&Release> {
         self.0.get(&python)?.get(&platform)
     }
 
-    /// The release of the same minor version whose patch number is nearest; of two equally near the newer.
+    /// The release of the same minor version whose patch number is nearest; the newer of two that are equally near.
     /// `None` when the minor version has none.
     pub fn nearest(&self, python: PythonVersion, platform: PlatformKey) -> Option<PythonVersion> {
         let built = self.0.iter().filter(|(_, platforms)| platforms.contains_key(&platform));
@@ -93,7 +95,7 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
         version: request.python,
         origin: release.asset().to_owned(),
         supply: Supply::Archive {
-            // Without a URL only what the store already has can be used, and that was just seen to be there.
+            // Without a URL only what the store already has can be used, and the store was just found to have it.
             url: url.unwrap_or_default(),
             file_name: release.asset().to_owned(),
             sha256: release.sha256,

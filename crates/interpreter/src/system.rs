@@ -79,7 +79,7 @@ fn interpreters(environment: &Environment, series: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Neither absent nor a script, such as the shims of pyenv, which stand for programs that are found anyway.
+/// Neither absent nor a script: the shims of pyenv stand for programs that are found anyway.
 fn is_program(path: &Path) -> bool {
     use std::io::Read as _;
     let mut magic = [0; 4];
@@ -124,7 +124,7 @@ fn query(context: &Context, interpreter: &Path) -> Result<Described, String> {
     }
     let described = ask_program(context, interpreter)?;
     if let Ok(value) = serde_json::to_value(&described) {
-        // Forgotten, it is asked again.
+        // If it is not remembered, it is asked again.
         let _ = context.store.remember(FACT, &key, &value, now);
     }
     Ok(described)
@@ -143,7 +143,7 @@ fn ask_program(context: &Context, interpreter: &Path) -> Result<Described, Strin
     serde_json::from_slice(&finished.stdout).map_err(|error| format!("it describes itself badly: {error}"))
 }
 
-/// The reason, where it cannot be taken.
+/// The error is the reason why it cannot be used.
 fn usable(found: Described, series: &str) -> Result<SystemPython, String> {
     let library = found.prefix.join("lib").join(format!("python{series}"));
     let refusal = if found.implementation != "cpython" {

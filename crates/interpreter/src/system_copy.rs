@@ -67,7 +67,7 @@ pub(super) fn content_digest(context: &Context, python: &SystemPython) -> Result
     let digest = read_digest(&files, &collected)?;
     let known = Known { stamps: stamps(&files, &libraries), libraries, digest };
     if let Ok(value) = serde_json::to_value(&known) {
-        // Not remembered is only slower.
+        // If it is not remembered, the next build is only slower.
         drop(context.store.remember(KIND, &key, &value, SystemTime::now()));
     }
     Ok(digest)
@@ -80,7 +80,7 @@ struct Known {
     digest: Digest,
 }
 
-/// Sizes and times of change. A file that vanished has neither, which differs as well.
+/// Sizes and times of change. A file that vanished has neither, which also counts as a change.
 fn stamps(files: &[Taken], libraries: &[PathBuf]) -> Digest {
     let mut text = String::new();
     for path in files.iter().map(|file| &file.source).chain(libraries) {
@@ -192,7 +192,7 @@ fn is_in_lib(path: &TreePath) -> bool {
     path.parent().is_some_and(|parent| parent.as_str() == "lib")
 }
 
-/// Gives back whether the file now has a search path that leads to `lib/`.
+/// True if the file now has a search path that leads to `lib/`.
 fn settle_native(
     context: &Context,
     tree: &Path,
@@ -241,7 +241,7 @@ pub(super) fn relative_search_path(path: &TreePath) -> String {
     }
 }
 
-/// By `patchelf`, which moves tables about to make room.
+/// Writes the search path with `patchelf`, which moves tables to make room.
 fn patch(context: &Context, place: &Path, path: &TreePath, found: &str, wanted: &str) -> Result<()> {
     let no_room =
         || BaseErrorKind::NoRoomForRpath { file: path.to_string(), found: found.to_owned(), wanted: wanted.to_owned() };

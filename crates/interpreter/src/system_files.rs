@@ -9,7 +9,7 @@ use super::disk::{Result, at, entries, name_of};
 use super::request::SystemPython;
 use super::system_copy::Taken;
 
-/// Folders of the standard library that hold tests or are somebody else's, by their path below it.
+/// Folders of the standard library that hold tests or foreign distributions, by their path below it.
 const LEFT_FOLDERS: [&str; 2] = ["site-packages", "test"];
 /// Folder names that mean tests wherever they are.
 const TEST_FOLDERS: [&str; 4] = ["__pycache__", "idle_test", "test", "tests"];
@@ -19,7 +19,7 @@ const LEFT_EXTENSIONS: [&str; 6] = ["_ctypes_test", "_xxtestfuzz", "nis", "xxlim
 /// Extension modules that programs do without: databases of the dbm family, password hashing.
 const OPTIONAL_EXTENSIONS: [&str; 3] = ["_crypt", "_dbm", "_gdbm"];
 
-/// Whether an extension module may be left out when a library of its is nowhere to be found.
+/// Whether an extension module may be left out if one of its libraries cannot be found.
 pub(super) fn is_optional(file_name: &str) -> bool {
     OPTIONAL_EXTENSIONS.contains(&module_of(file_name))
 }
@@ -120,8 +120,8 @@ impl Listing<'_> {
         self.take(source, &found)
     }
 
-    /// Links to a neighbour stay links; others, inside or outside, are taken as what they lead to. Links that lead
-    /// nowhere or to folders, sockets and the like are left.
+    /// Links to a neighbour stay links; others, inside or outside, are taken as what they lead to. Dangling links,
+    /// links to folders, sockets and the like are skipped.
     fn take(&mut self, source: &Path, found: &fs::Metadata) -> Result<()> {
         let Some(path) = TreePath::relative(source, self.prefix) else { return Ok(()) };
         if found.is_file() {

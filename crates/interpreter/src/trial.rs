@@ -25,7 +25,7 @@ pub(super) fn failing_parts(context: &Context, tree: &BaseTree) -> Vec<String> {
         return parts;
     }
     let Some(parts) = tried(context, tree) else { return Vec::new() };
-    // Forgotten, it is tried again.
+    // If it is not remembered, it is tried again.
     let _ = context.store.remember(KIND, &key, &parts.clone().into(), now);
     parts
 }
@@ -34,7 +34,7 @@ fn tried(context: &Context, tree: &BaseTree) -> Option<Vec<String>> {
     let mut invocation = Invocation::new(tree.layout.interpreter().below(&tree.root), &tree.root)
         .args(["-I", "-B", "-c", TRIAL])
         .timeout(Some(LIMIT));
-    // What the user's environment mends is not there elsewhere.
+    // The user's environment may hide a fault that shows elsewhere.
     invocation.clear_environment = true;
     let finished = run(context, &invocation).ok()?;
     serde_json::from_slice(&finished.stdout).ok().filter(|_| finished.succeeded())

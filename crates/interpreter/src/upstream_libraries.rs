@@ -1,5 +1,5 @@
 //! What trees of python-build-standalone carry from their own build: search paths of the machine they were made on,
-//! and, in trimmed trees, a `libpython3.so` without the library it stands for.
+//! and, in trimmed trees, a `libpython3.so` without the library that it forwards to.
 
 use std::path::Path;
 

@@ -1,13 +1,14 @@
-//! Whether a Python version is one that runtimes are built for. Warnings only: the base sources have the last word.
+//! Whether a Python version is one that runtimes are built for. Only warns: the sources decide.
 
 use vocab::{PlatformKey, PythonVersion};
 
 use crate::ReleaseTable;
 
-/// The oldest and newest series that the rules here were written for.
+/// The oldest and newest minor version that the build rules were written for.
 const SERIES: ((u16, u16), (u16, u16)) = ((3, 9), (3, 14));
 
-/// What a release engineer should know before the build, if anything.
+/// A warning if `python` is outside the supported minor versions, or has no pinned release for `platform`; that names
+/// the nearest release. `None` if there is nothing to say.
 pub fn check(python: PythonVersion, platform: PlatformKey) -> Option<String> {
     let series = (python.major, python.minor);
     let ((_, oldest), (_, newest)) = SERIES;

@@ -30,7 +30,7 @@ pub(super) fn settle_windows(tree: &Path, layout: TreeLayout) -> Result<()> {
     make_pip_programs(tree, layout)
 }
 
-/// To make a link on Windows a user needs rights that few have; a copy is what programs see through one.
+/// Few Windows users have the right to make links, and programs see a copy where they would follow one.
 fn replace_links(tree: &Path) -> Result<()> {
     for entry in walk(tree)?.iter().filter(|entry| entry.path_is_symlink()) {
         let meant = fs::canonicalize(entry.path()).map_err(at("follow", entry.path()))?;
@@ -45,9 +45,9 @@ fn replace_links(tree: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The interpreters and the libraries that they load from their own folder stand at the root, and once more in `bin`, so
-/// that this is the folder for `PATH` on every platform. There `python3.exe` is the name that scripts written for other
-/// systems call.
+/// The interpreters and the libraries that they load from their own folder are at the root, and again in `bin`, so
+/// that this is the folder for `PATH` on every platform. There `python3.exe` is the name that scripts written for
+/// other systems call.
 fn settle_programs(tree: &Path) -> Result<()> {
     let bin = tree.join("bin");
     create_folder(&bin)?;

@@ -1,6 +1,6 @@
 //! The source's build back end (PEP 517): what it needs, and what it gets to see.
 //!
-//! Its code is somebody else's. Credentials are needed to fetch what it requires and not to run it, so the two are
+//! Its code is foreign. Credentials are needed to fetch what it requires and not to run it, so the two are
 //! done apart: uv installs, with the way to the indexes in its settings; then the back end runs in a cleared one.
 
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ with open(answer, "w", encoding="utf-8") as file:
     json.dump(requires, file)
 "#;
 
-/// The `[build-system]` of a source (PEP 518), or what stands for it where there is none.
+/// The `[build-system]` of a source (PEP 518), or its default if there is none.
 pub(super) struct BackEnd {
     pub(super) requires: Vec<String>,
     module: String,
@@ -63,7 +63,7 @@ impl BackEnd {
         })
     }
 
-    /// What it asks for beyond [`Self::requires`], now that those are there.
+    /// Requirements beyond [`Self::requires`], asked for once those are installed.
     pub(super) fn further_requires(
         &self,
         uv: &Uv<'_>,

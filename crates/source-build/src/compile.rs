@@ -143,7 +143,7 @@ impl Uv<'_> {
         arguments: Vec<OsString>,
         requirements: &[String],
     ) -> Result<(), SourceBuildErrorKind> {
-        // Neither the user's own settings nor those of a folder above decide what comes out.
+        // Neither the user's settings nor those of a folder above may influence the result.
         let mut settings = uv_settings::settings(self.context);
         if !requirements.is_empty() {
             settings.extend(self.build.index_settings.clone());
@@ -173,7 +173,8 @@ impl Uv<'_> {
         let mut invocation = with_fixed_umask(program, folder).args(arguments);
         invocation.clear_environment = true;
         invocation.environment = back_end::environment(self, &home);
-        // uv, which calls the back end, makes its folders in here. The store is not told of.
+        // uv, which calls the back end, makes its folders in here, so that the back end does not learn where the store
+        // is.
         invocation = invocation.env("UV_CACHE_DIR", self.work.join("uv-cache"));
         self.run_invocation(step, invocation)
     }
@@ -204,7 +205,7 @@ fn downloads(context: &Context) -> PathBuf {
     context.store.tool(NAME)
 }
 
-/// What every call of uv gets stands before its command.
+/// Puts the options that every call of uv gets before its command.
 fn with_common_options(mut arguments: Vec<OsString>, settings: &Handover, offline: bool) -> Vec<OsString> {
     let mut common = words(["--no-python-downloads", "--no-progress", "--color", "never"]);
     common.extend(settings.arguments());
@@ -219,7 +220,7 @@ pub(super) fn words<const N: usize>(words: [&str; N]) -> Vec<OsString> {
     words.iter().map(OsString::from).collect()
 }
 
-/// Files in a wheel carry the modes they have on disk, and those must not depend on who builds.
+/// Files in a wheel carry the modes they have on disk, and those must not depend on the user.
 #[cfg(unix)]
 fn with_fixed_umask(program: &Path, folder: &Path) -> Invocation {
     Invocation::new("/bin/sh", folder).args(["-c", "umask 022 && exec \"$@\"", "sh"]).arg(program)

@@ -10,6 +10,7 @@ use super::git::GitError;
 use process::ProcessError;
 use store::StoreError;
 
+/// Why a wheel could not be built, with the end of its log.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot build {name}{} from source", version.as_ref().map(|version| format!(" {version}")).unwrap_or_default())]
 pub struct SourceBuildError {
@@ -24,6 +25,8 @@ pub struct SourceBuildError {
     pub kind: Box<SourceBuildErrorKind>,
 }
 
+/// What failed. [`SourceBuildError::is_of_the_source`] distinguishes faults of the source from those of its
+/// surroundings.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceBuildErrorKind {
     #[error("a build for {platform} needs a native runner: this machine is another platform")]
@@ -96,7 +99,7 @@ impl SourceBuildError {
         }
     }
 
-    /// In one line without anything of this machine, for records.
+    /// One line without paths or names of this machine, for records.
     pub fn in_short(&self) -> String {
         match &*self.kind {
             SourceBuildErrorKind::Failed { step, code, .. } => failed_with(step, *code),
@@ -221,7 +224,7 @@ pub(super) fn tail(log: &Path) -> String {
 
 fn last_lines(log: &Path) -> Vec<String> {
     const SHOWN: usize = 200;
-    // A log that cannot be read any more is no second error.
+    // A log that can no longer be read is not a second error.
     let bytes = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();

@@ -1,5 +1,5 @@
-//! Git sources: which addresses are allowed, which commit a name stands for, and the files of a commit. Done by
-//! the machine's `git`, with the user's own credentials.
+//! Git sources: which addresses are allowed, which commit a name means, and the files of a commit. Uses the machine's
+//! `git` with the user's own credentials.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,6 +17,7 @@ pub(super) struct GitSource {
     url: Url,
 }
 
+/// Why a git source cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the git repository `{url}`")]
 pub struct GitError {
@@ -26,6 +27,7 @@ pub struct GitError {
     pub kind: GitErrorKind,
 }
 
+/// What is wrong with the address, the name or the repository. `reason` is for people, without credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum GitErrorKind {
     #[error("it is not a URL: {reason}")]
@@ -73,7 +75,11 @@ impl Fault for GitError {
     }
 }
 
-/// The commit (40 digits) that a branch, a tag or, when absent, the default branch stands for now.
+/// The commit (40 digits) that a branch or tag points at now; without `reference`, the default branch.
+///
+/// # Errors
+/// The URL's scheme is not allowed, nothing has that name, git fails, or the build is offline and `reference` is not a
+/// commit's 40 digits.
 pub fn resolve_commit(context: &Context, url: &str, reference: Option<&str>) -> Result<String, GitError> {
     resolve(context, &GitSource::new(url)?, reference, None)
 }
@@ -123,7 +129,7 @@ fn is_commit(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Names that git takes as an option or as an expression are not names.
+/// False for names that git would take as an option or an expression.
 fn is_plain_name(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with('-')
@@ -153,8 +159,8 @@ pub(super) fn resolve(
         .ok_or_else(|| source.error(GitErrorKind::NoSuchReference { reference: name.to_owned() }))
 }
 
-/// Of the rows that `git ls-remote` prints: a tag before a branch of the same name, as git itself prefers, and of
-/// an annotated tag (`^{}`) the commit rather than the tag's own object.
+/// Finds the commit in the rows that `git ls-remote` prints. Like git, prefers a tag to a branch of the same name; for
+/// an annotated tag, takes its commit (`^{}`) and not the tag object.
 fn commit_of(name: &str, rows: &str) -> Option<String> {
     let find = |wanted: &str| rows.lines().find_map(|row| row.strip_suffix(wanted)?.strip_suffix('\t'));
     let candidates = [
@@ -167,7 +173,8 @@ fn commit_of(name: &str, rows: &str) -> Option<String> {
     candidates.iter().find_map(|wanted| find(wanted)).filter(|commit| is_commit(commit)).map(str::to_owned)
 }
 
-/// The files of `commit`, its submodules and its history (which tells some back ends the version) in `folder`.
+/// Puts the files of `commit`, its submodules and its history, from which some back ends derive the version, into
+/// `folder`.
 pub(super) fn check_out(
     context: &Context,
     source: &GitSource,
@@ -188,8 +195,8 @@ pub(super) fn check_out(
     run("submodule", &["submodule", "--quiet", "update", "--init", "--recursive"])
 }
 
-/// The repository of a work tree with its commit, history and tags in `folder`, and of its files those of the source.
-/// What else is committed counts as there, so that a copy is as clean as the original.
+/// Clones the repository of a work tree with its commit, history and tags into `folder`, with only the source's files.
+/// Other committed files count as present, so a copy is as clean as the original.
 pub(super) fn copy_work_tree(
     context: &Context,
     tree: &WorkTree,

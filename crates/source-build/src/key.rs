@@ -1,4 +1,4 @@
-//! Under what a built wheel is kept, and keeping it.
+//! The key of a built wheel, and keeping the wheel under it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use resolve::uv_settings::COMPILER_VARIABLES;
 use store::Context;
 use wheel::WheelFileName;
 
-/// Raised when this crate starts to build differently.
+/// Raise it when this crate builds differently.
 const BUILD_FORMAT: u32 = 2;
 const RECORD: &str = "built.json";
 
@@ -58,7 +58,7 @@ pub(super) fn key(context: &Context, build: &SourceBuild<'_>, source: &Identity)
     Digest::of(serde_json::to_string(&inputs).expect("plain data with text keys"))
 }
 
-/// `None` when there is none. A damaged one is thrown away.
+/// The wheel in the store, if any. A damaged one is removed.
 pub(super) fn recall(context: &Context, key: &Digest) -> Result<Option<BuiltWheel>, SourceBuildErrorKind> {
     let folder = context.store.built(key);
     if !folder.is_dir() {
@@ -74,7 +74,8 @@ pub(super) fn recall(context: &Context, key: &Digest) -> Result<Option<BuiltWhee
     }
 }
 
-/// Reads the wheel. The reason why it must not be used.
+/// Checks a built wheel's folder in the store by its record: name, size and digest. The error is the reason why it
+/// must not be used.
 pub fn verify_built(folder: &Path) -> Result<BuiltWheel, String> {
     let text = fs::read(folder.join(RECORD)).map_err(|error| format!("its record cannot be read: {error}"))?;
     let mut wheel = parse_record(&text)?;
@@ -117,7 +118,7 @@ pub(super) fn bring(
     keep(context, key, &context.store.blob(&wheel.sha256), &wheel.file_name, wheel.commit.as_deref()).map(Some)
 }
 
-/// For other machines. The wheel comes first: whoever finds the record finds what it speaks of.
+/// Shares the wheel with other machines. The wheel is put before its record, so that every record has its wheel.
 pub(super) fn offer(context: &Context, key: &Digest, built: &BuiltWheel) {
     let Some(remote) = context.store.remote() else { return };
     if remote.offer_blob(context, &built.path, &built.sha256) {
@@ -153,7 +154,7 @@ pub(super) fn keep(
     archive::rename(wheel, &staged.path().join(&built.file_name)).map_err(|error| disk("move", error))?;
     fs::write(staged.path().join(RECORD), record + "\n").map_err(|error| disk("describe", error))?;
     store.publish_dir(staged, &store.built(key))?;
-    // Another builder may have been faster, with other bytes: what lies in the store counts.
+    // Another builder may have been faster, with other bytes: the one in the store counts.
     if let Some(kept) = recall(context, key)? {
         built = BuiltWheel { cached: false, ..kept };
     }

@@ -1,10 +1,26 @@
-//! Wheels from sdists, git commits and local folders: built by uv in a throw-away environment on the base
-//! interpreter, repaired, and kept in the store under everything that went into them.
+//! Builds wheels from sdists, git commits and local folders.
 //!
-//! The base tree is only read. Equal inputs should give equal wheels: fixed time, hash seed, umask and compiler
-//! flags that keep paths and debug data out. What is not in our hands: the compiler itself, files outside the
-//! source that a setting points at, and the versions of build requirements that the source leaves open (bind them
-//! with `build_constraints`). The first wheel built stays, because its digest is what later builds install.
+//! A source, a base interpreter and the build's settings go in ([`SourceBuild`]); a wheel in the store comes out
+//! ([`BuiltWheel`]). uv builds it in a throw-away environment on the base interpreter, auditwheel, delocate or
+//! delvewheel repairs it, and the store keeps it under everything that went into it.
+//!
+//! What holds: the base tree is only read; a back end sees neither the user's home nor their credentials; a wheel is
+//! built for this machine's platform only. Equal inputs should give equal wheels: time, hash seed and umask are fixed,
+//! and compiler flags keep paths and debug data out. Not under control are the compiler itself, files outside the
+//! source that a setting points at, and the versions of build requirements that the source leaves open (bind them with
+//! `build_constraints`). Therefore the first wheel built stays: later builds install exactly its digest.
+//!
+//! ```
+//! use source_build::{GitErrorKind, resolve_commit};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! let context = store::Context::quiet(folder.path().into());
+//! // Addresses that could run a program are refused before git starts.
+//! let refused = resolve_commit(&context, "ext::sh -c true", None).unwrap_err();
+//! assert!(matches!(refused.kind, GitErrorKind::Scheme { .. } | GitErrorKind::BadUrl { .. }));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
 
 mod back_end;
 mod compile;
@@ -32,7 +48,7 @@ use vocab::TreeLayout;
 #[derive(Clone, Debug)]
 pub struct SourceBuild<'a> {
     pub name: DistributionName,
-    /// `None` where only the build tells.
+    /// `None` if only the build can determine it.
     pub version: Option<String>,
     pub source: SourceInput<'a>,
     /// The base interpreter's program.
@@ -40,43 +56,44 @@ pub struct SourceBuild<'a> {
     pub layout: TreeLayout,
     /// The oldest system that the wheel must run on. `None` on Windows.
     pub system: Option<SystemVersion>,
-    /// Changes with anything in the base tree.
+    /// Identity of the base tree; changes with anything in it.
     pub base_identity: Digest,
     /// Without headers no C code compiles; this only makes the error say so.
     pub base_has_headers: bool,
     /// The `uv` program.
     pub uv: &'a Path,
-    /// PEP 508 requirements. With any, the environment holds exactly these and what they require; empty means what
-    /// the source itself asks for.
+    /// PEP 508 requirements. If there are any, the environment holds exactly these and their requirements; if empty,
+    /// what the source itself asks for.
     pub build_requires: Vec<String>,
     /// PEP 508 pins that bind what the source itself asks for.
     pub build_constraints: Vec<String>,
     /// `KEY=VALUE`; `{packageRoot}` stands for `package_root` with forward slashes.
     pub config_settings: Vec<String>,
     pub package_root: &'a Path,
-    /// Names of variables that the back end gets beside those that every one gets.
+    /// Names of variables that the back end gets in addition to the usual ones.
     pub pass_environment: &'a [String],
-    /// Which indexes uv asks for build requirements, as its settings say it, in place of those of the user.
+    /// Indexes for build requirements, as settings of uv; they replace the user's.
     pub index_settings: toml::Table,
-    /// For each program that runs. `None` is without limit.
+    /// Limit for each program that runs. `None` means no limit.
     pub timeout: Option<Duration>,
     /// The full log goes to `wheel-build-<name>.log` in here.
     pub logs: &'a Path,
 }
 
+/// Where the source comes from.
 #[derive(Clone, Debug)]
 pub enum SourceInput<'a> {
     Sdist {
         /// Its digest has been checked.
         path: &'a Path,
-        /// Its end tells the format: `.tar.gz`, `.tgz` or `.zip`.
+        /// Its ending decides the format: `.tar.gz`, `.tgz` or `.zip`.
         file_name: &'a str,
         sha256: Digest,
     },
     Git {
         /// With or without `git+`; `https`, `http`, `ssh` or `file`.
         url: &'a str,
-        /// A branch, a tag or a commit; the default branch when absent. Not looked at where `commit` is given.
+        /// A branch, a tag or a commit; the default branch when absent. Ignored if `commit` is given.
         reference: Option<&'a str>,
         /// 40 digits.
         commit: Option<&'a str>,
@@ -86,6 +103,7 @@ pub enum SourceInput<'a> {
     Folder { path: &'a Path },
 }
 
+/// A wheel in the store that was built here, or by another machine with the same inputs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuiltWheel {
     /// In the store.
@@ -100,12 +118,16 @@ pub struct BuiltWheel {
     /// Built by an earlier call.
     #[serde(skip)]
     pub cached: bool,
-    /// Absent when cached: the log is of the build that made it.
+    /// Absent if cached: only the build that made it has a log.
     #[serde(skip)]
     pub log: Option<PathBuf>,
 }
 
-/// The wheel from the store, built first where the store has none.
+/// The wheel from the store; builds it first if neither the store nor the remote store has it.
+///
+/// # Errors
+/// [`SourceBuildErrorKind::NeedsNativeRunner`] if the platform is not this machine's, before anything runs; otherwise
+/// what the source, git or a program did wrong. The error carries the end of the log.
 pub fn build_wheel(context: &Context, build: &SourceBuild<'_>) -> Result<BuiltWheel, SourceBuildError> {
     let log = build.logs.join(format!("wheel-build-{}.log", build.name));
     let failed = |kind| SourceBuildError::new(build, &log, kind);

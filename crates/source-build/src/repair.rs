@@ -42,7 +42,7 @@ pub(super) fn repair(
         arguments.extend(words([option, requirement]));
     }
     arguments.extend(match platform.os() {
-        // The interpreter brings its own library, the driver its own; neither belongs into a wheel.
+        // The interpreter brings its own library, the driver its own; neither belongs in a wheel.
         Os::Linux => {
             words(["auditwheel", "repair", "--exclude", "libpython*", "--exclude", "libcuda.so.*", "--wheel-dir"])
         }
@@ -63,7 +63,7 @@ pub(super) fn repair(
     Ok(repaired)
 }
 
-/// In words, for whoever has to do something about it.
+/// What is allowed, in words for the error message.
 fn allowed(target: &Target) -> String {
     match (target.platform.os(), target.system) {
         (Os::Linux, Some(system)) => format!("a glibc up to {system} is allowed"),

@@ -132,7 +132,7 @@ fn is_source(entry: &walkdir::DirEntry) -> bool {
     !matches!(entry.file_name().to_str(), Some(".git" | "__pycache__" | ".DS_Store"))
 }
 
-/// Of the sorted paths, kinds and contents.
+/// Digest of the sorted paths, kinds and contents.
 fn folder_digest(folder: &Path) -> Result<Digest, SourceBuildErrorKind> {
     let mut lines = String::new();
     for entry in entries(folder)? {

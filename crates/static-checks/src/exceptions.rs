@@ -1,4 +1,4 @@
-//! What failed, as whitelist entries to be pasted: one text for both checks.
+//! Failures as whitelist entries to paste: one text for both checks.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ pub struct Exception {
     pub distribution: DistributionName,
     /// A module, or a file or files below site-packages.
     pub key: String,
-    /// A part of the error that stays the same elsewhere.
+    /// A part of the error that is the same on other machines.
     pub error: String,
-    /// It holds in an emulator alone.
+    /// Whether it applies only in an emulator.
     pub emulated: bool,
 }
 
@@ -27,7 +27,7 @@ pub struct Exceptions {
     present: BTreeMap<DistributionName, Present>,
 }
 
-/// The object of the file that holds for a distribution: one beside it would not be looked at.
+/// The object of the file that applies to a distribution: a second one would be ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Present {
     key: String,
@@ -41,8 +41,8 @@ impl From<Vec<Exception>> for Exceptions {
 }
 
 impl Exceptions {
-    /// Beside the entries that the repository has. `wheel_of` gives the file name of a distribution's wheel. Dates that
-    /// have passed are left out: who pastes the text decides anew.
+    /// Adds the entries that the repository has. `wheel_of` gives the file name of a distribution's wheel. Entries
+    /// that have expired are left out, so that they are decided again.
     #[must_use]
     pub fn beside(
         mut self,
@@ -64,7 +64,7 @@ impl Exceptions {
         self
     }
 
-    /// Those of two checks.
+    /// Joins the entries of two checks.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let new = self.new.iter().chain(&other.new).cloned().collect();
@@ -72,7 +72,7 @@ impl Exceptions {
         Self { new, present }
     }
 
-    /// What to paste, and where to. `None` when there is nothing.
+    /// What to paste, and where. `None` if there is nothing.
     pub fn advice(&self) -> Option<String> {
         if self.new.is_empty() {
             return None;
@@ -105,7 +105,7 @@ impl Exceptions {
     }
 }
 
-/// The entries for one distribution: those that are there in their order, then new ones.
+/// The entries for one distribution: existing ones in their order, then new ones.
 #[derive(Default)]
 struct Object(Vec<(String, Expected)>);
 
@@ -114,7 +114,7 @@ impl Object {
         Self(present.map(|present| present.entries.clone()).unwrap_or_default())
     }
 
-    /// An error that says more than another one is not needed beside it.
+    /// Adds an entry. An error whose text contains that of another one is dropped.
     fn add(&mut self, exception: &Exception) {
         let occurs_in = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
         let index = self.0.iter().position(|(key, _)| *key == exception.key).unwrap_or_else(|| {

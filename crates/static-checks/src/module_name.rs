@@ -1,11 +1,11 @@
-//! Which module a native file is, told by its place and name.
+//! Which module a native file is, by its place and name.
 
 use std::sync::LazyLock;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use vocab::{PythonVersion, TreeLayout, TreePath};
 
-/// Test helpers and build leftovers that are not made to be imported by themselves.
+/// Test helpers and build leftovers that are not meant to be imported on their own.
 const SKIPPED: [&str; 10] = [
     "*._tests",
     "*._tests.*",
@@ -27,13 +27,14 @@ static SKIPPED_SET: LazyLock<GlobSet> = LazyLock::new(|| {
     set.build().expect("literal globs")
 });
 
-/// Something that only tests or tools load, which need not import by itself.
+/// Whether only tests or tools load the module, so that it need not import on its own.
 pub fn is_test_helper(module: &str) -> bool {
     SKIPPED_SET.is_match(module)
 }
 
-/// The module that a native file of site-packages would be imported as, whether it is one or not:
-/// `numpy._core._multiarray_umath` for `…/numpy/_core/_multiarray_umath.cpython-312-x86_64-linux-gnu.so`.
+/// The module that a native file of site-packages would be imported as, whether it really is one or not; `None` if no
+/// module name can reach it: `numpy._core._multiarray_umath` for
+/// `…/numpy/_core/_multiarray_umath.cpython-312-x86_64-linux-gnu.so`.
 pub fn module_name_of(file: &TreePath, layout: TreeLayout) -> Option<String> {
     let site_packages = layout.site_packages();
     let below = file.as_str().strip_prefix(site_packages.as_str())?.strip_prefix('/')?;

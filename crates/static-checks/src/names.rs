@@ -1,18 +1,18 @@
-//! Whether the target's file system can hold the names of a finished prefix, whoever brought them, and how long its
-//! paths are. Pure.
+//! Whether the target's file system can hold the names of a finished prefix, and how long its paths are. Pure.
 //!
-//! A build on Linux for Windows or macOS would not notice by itself: here `a` and `A` are two files. What a wheel
-//! brings is looked at before it is laid out; this looks at everything together.
+//! A build on Linux for Windows or macOS would not notice otherwise: `a` and `A` are two files there. Each wheel is
+//! checked before it is installed; this checks everything together.
 
 use std::collections::HashMap;
 
 use archive::NameRules;
 use vocab::{Exit, Fault, PlatformKey, TreePath, refused_by_windows};
 
-/// Windows gives programs 260 characters for a whole path unless it is told otherwise; this leaves 59 of them for
+/// Windows gives programs 260 characters for a whole path by default; this leaves 59 of them for
 /// the folder of the runtime.
 pub const LONG_PATH: usize = 200;
 
+/// A name that the target cannot hold. `owner` says in words which distribution or setting brought the path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameFault {
     #[error("`{path}` of {owner} cannot be on {platform}: {reason}")]
@@ -35,9 +35,10 @@ impl Fault for NameFault {
     }
 }
 
-/// The longest path, by characters as Windows counts them (UTF-16), and their number. `None` without paths.
+/// Checks all names, and gives the longest path with its length in UTF-16 units, as Windows counts. `None` without
+/// paths.
 ///
-/// `paths` come with whoever brought them, in words.
+/// Each of `paths` comes with its owner in words, for messages.
 pub fn check_names<'a>(
     paths: impl IntoIterator<Item = (&'a TreePath, &'a str)>,
     platform: PlatformKey,
@@ -53,7 +54,7 @@ pub fn check_names<'a>(
         if longest.is_none_or(|(_, longest)| length > longest) {
             longest = Some((path, length));
         }
-        // Folders clash as well: two spellings of one would come to be one folder, which an unpacker must refuse.
+        // Folders clash too: two spellings would become one folder, which an unpacker must refuse.
         let mut place = Some(path.clone());
         while let Some(at) = place.filter(|at| !at.is_root()) {
             place = at.parent();

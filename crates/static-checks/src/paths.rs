@@ -1,11 +1,11 @@
 //! Absolute paths of the building machine inside a finished prefix: a runtime that holds one works only here, or
-//! tells others what this machine's folders are called.
+//! reveals the names of this machine's folders.
 //!
-//! Looked at are the files that a build writes or changes: everything below the scripts folder, what pip's
+//! It reads the files that a build writes or changes: everything below the scripts folder, what pip's
 //! metadata says about an installation (`RECORD`, `direct_url.json`), configuration for compilers
-//! (`_sysconfigdata*`, `Makefile`, `*.pc`, `*.cmake`, `*.la`), `*.pth`, `pyvenv.cfg` and byte code. Other content
-//! of wheels is the same on every machine, and so is not looked at; nor are ELF and Mach-O files, whose search
-//! paths the static check reads.
+//! (`_sysconfigdata*`, `Makefile`, `*.pc`, `*.cmake`, `*.la`), `*.pth`, `pyvenv.cfg` and bytecode. Other content of
+//! wheels is the same on every machine, so it is not read; nor are ELF and Mach-O files, whose search paths the check
+//! of native files reads.
 
 use std::fmt;
 use std::fs::File;
@@ -17,15 +17,16 @@ use rayon::prelude::*;
 use serde::Serialize;
 use vocab::{Exit, Fault, TreePath};
 
-/// Larger files are no configuration.
+/// Larger files are not configuration.
 const MAX_SIZE: u64 = 4 << 20;
 
+/// A file that holds a path of the building machine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct LeakedPath {
     pub file: TreePath,
-    /// From 1, of the first occurrence.
+    /// Line of the first occurrence, counted from 1.
     pub line: usize,
-    /// Which of the needles.
+    /// The needle that was found.
     pub path: PathBuf,
 }
 
@@ -35,6 +36,7 @@ impl fmt::Display for LeakedPath {
     }
 }
 
+/// A file or folder of the prefix that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot check `{}` for paths of this machine", path.display())]
 pub struct PathCheckError {

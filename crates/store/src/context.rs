@@ -1,4 +1,4 @@
-//! What everything that touches the store or the network gets: the circumstances of the work, the store, and the
+//! What all code gets that touches the store or the network: the circumstances of the work, the store and the
 //! downloader.
 
 use std::ops::Deref;
@@ -17,7 +17,7 @@ pub struct Context {
     pub downloader: Downloader,
 }
 
-/// A context is its work with a place for files.
+/// A context is a [`Work`] with a store and a downloader.
 impl Deref for Context {
     type Target = Work;
 
@@ -27,25 +27,25 @@ impl Deref for Context {
 }
 
 impl Context {
-    /// With the store in this folder and what [`Work::quiet`] says: for tests, and for what asks no server.
+    /// A context with the store in this folder and [`Work::quiet`], for tests and for work without servers.
     pub fn quiet(store: PathBuf) -> Self {
         Self { work: Work::quiet(), store: Store::at(store), downloader: Downloader::default() }
     }
 
-    /// The same in another environment, by which its downloads go, too.
+    /// The same context in another environment, which also decides proxies and credentials of its downloads.
     #[must_use]
     pub fn in_environment(&self, environment: Environment) -> Self {
         let downloader = Downloader::new(DownloadSettings::of(&environment));
         Self { downloader, work: Work { environment, ..self.work.clone() }, ..self.clone() }
     }
 
-    /// The same for one of several platforms that are at work at once: see [`Work::of`].
+    /// The same context for one of several platforms that are worked on at once: see [`Work::of`].
     #[must_use]
     pub fn of(&self, platform: PlatformKey) -> Self {
         Self { work: self.work.of(platform), ..self.clone() }
     }
 
-    /// The same, and another hears what it tells.
+    /// The same context, reporting to another listener.
     #[must_use]
     pub fn with_listener(&self, listener: Listener) -> Self {
         Self { work: Work { listener, ..self.work.clone() }, ..self.clone() }

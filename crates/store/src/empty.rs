@@ -13,7 +13,7 @@ impl Store {
     /// Removes every entry of the store at `root`; the empty store stays one. True when there was something.
     ///
     /// # Errors
-    /// The folder is not a store, or somebody builds with it.
+    /// The folder is not a store, or a builder is using it.
     pub fn empty(root: &Path) -> Result<bool, StoreError> {
         if mark::look(root)? == mark::Found::Nothing {
             return Ok(false);
@@ -44,7 +44,7 @@ impl Store {
         found |= within(&root.join("locks"), &is_lock, &remove)?;
         session::sweep(&Self::at(root.to_owned()))?;
         for name in ["used", "tmp"] {
-            // Left alone when somebody put something of their own into it.
+            // Stays if it holds anything foreign.
             let _ = fs::remove_dir(root.join(name));
         }
         Ok(found)
@@ -55,7 +55,7 @@ fn is_digest(name: &str) -> bool {
     name.parse::<Digest>().is_ok()
 }
 
-/// An entry's name, or that of what lies beside one.
+/// Whether this is the name of an entry, or of a file beside one.
 fn is_of(kind: EntryKind, name: &str) -> bool {
     let beside = match kind {
         EntryKind::Blobs => name.strip_suffix(".partial"),
@@ -72,8 +72,8 @@ fn remove(path: &Path) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// Does `work` on what has a name of ours in `folder`, and removes the folder if nothing is left in it. A folder that
-/// is a link is not entered.
+/// Does `work` on the entries of `folder` with a name that a builder gives, and removes the folder if that leaves it
+/// empty. Does not follow a link to a folder.
 fn within(
     folder: &Path,
     is_ours: &dyn Fn(&str) -> bool,

@@ -12,13 +12,14 @@ use vocab::Digest;
 
 use super::{Store, StoreError, create_dir_all, session};
 
-/// Held until dropped.
+/// A held lock, released when dropped.
 #[derive(Debug)]
 pub struct StoreLock {
     file: File,
     path: PathBuf,
 }
 
+/// How waiting for a lock ended.
 #[derive(Debug)]
 pub enum LockOutcome {
     Held(StoreLock),
@@ -50,7 +51,7 @@ impl Store {
                 }
                 thread::sleep(Duration::from_millis(100));
             }
-            // The former holder removed the file while this one waited for it: the lock got is nobody's.
+            // The former holder removed the file while this one waited for it, so this lock protects nothing.
             if still_linked(&file) {
                 return Ok(LockOutcome::Held(StoreLock { file, path }));
             }

@@ -1,10 +1,11 @@
-//! Why the store could not be used.
+//! Reasons why the store cannot be used.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use vocab::{Exit, Fault};
 
+/// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A folder or file of the store cannot be read or written. `action` is a verb: `create`, `write`, `rename`.
@@ -12,7 +13,7 @@ pub enum StoreError {
     Disk { action: &'static str, path: PathBuf, source: io::Error },
     #[error("`{}` is not a store: it holds files and has no `CACHEDIR.TAG` of pydist", path.display())]
     Foreign { path: PathBuf },
-    /// `format` is what stands there.
+    /// `format` is the text found in the mark.
     #[error("the store `{}` has format {format}; this builder knows format 1", path.display())]
     Newer { path: PathBuf, format: String },
     #[error("`{}` is a link, and a store's folder for work in progress must be in the store itself", path.display())]
@@ -22,6 +23,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// A [`StoreError::Disk`]; `action` is a verb in the infinitive.
     pub fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Disk { action, path: path.to_owned(), source }
     }

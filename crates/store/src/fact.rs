@@ -48,6 +48,7 @@ impl Store {
         (fact.format == FORMAT && fact.key == key && age <= max_age.as_secs()).then_some(fact.value)
     }
 
+    /// Removes the fact, if it is known. A failure is ignored: facts also expire.
     pub fn forget(&self, kind: &str, key: &str) {
         let _ = fs::remove_file(self.fact_path(kind, key));
     }

@@ -1,17 +1,43 @@
-//! The content-addressed cache on the building machine, and what fills it: downloads, and a store that machines share.
+//! The content-addressed store on the building machine, and what fills it: downloads, and a remote store that machines
+//! share.
+//!
+//! A digest goes in and a verified file comes out, whoever had it: the local store, the remote store or a server
+//! ([`download`]). [`Context`] bundles the store with the downloader and the circumstances of the work; everything
+//! that touches files or the network takes one.
 //!
 //! Layout below the root: `blobs/<2 digits>/<sha256>` downloaded files; `wheels/<sha256>/` unpacked wheels;
 //! `bases/<digest>/` finished base interpreters, beside each the digests of its files; `built/<key>/` wheels compiled
 //! here; `parts/<2 digits>/<key>` compressed parts of artifacts; `imports/<key>/` what import checks compiled;
-//! `tools/`; `memory/` small dated facts; `used/` when what was last used; `locks/` who is at work on what; `tmp/`
-//! work in progress, on the same file system, so that everything arrives by rename. `docs/store.md` is the page for
-//! its users, `builder store` looks after it.
+//! `tools/` pinned tools; `memory/` small dated facts; `used/` when an entry was last used; `locks/` locks on entries;
+//! `tmp/` work in progress, on the same file system, so that everything arrives by rename. `docs/store.md` is the page
+//! for users; `builder store` inspects, verifies and prunes the store.
 //!
-//! Many builders, in many processes, share one store without knowing each other. Two habits make that safe, also
-//! when one of them is killed: an entry is made in `tmp/` and renamed to its place when it is whole, so an entry
-//! that exists is complete; and what a dead process left in `tmp/` is recognised by a lock that the system
-//! released with it. Nothing here waits for the disk to be written through: after a power failure an entry may be
-//! damaged, which [`Store::verify_blob`] and the size checks of its readers find.
+//! Many builders in many processes share one store without knowing each other. Two rules make that safe, even if one
+//! of them is killed. An entry is made in `tmp/` and renamed to its place when it is complete, so an entry that exists
+//! is complete. What a dead process left in `tmp/` is recognised by its lock, which the system released. Writes are
+//! not fsynced: after a power failure an entry may be damaged, which [`Store::verify_blob`] and the size checks of its
+//! readers find.
+//!
+//! ```
+//! use store::{BlobState, Published, Store};
+//! use vocab::Digest;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! let store = Store::open(folder.path().join("store"))?;
+//! let digest = Digest::of("hello");
+//!
+//! let staged = store.stage_file()?;
+//! std::fs::write(staged.path(), "hello")?;
+//! assert_eq!(store.publish_file(staged, &store.blob(&digest))?, Published::Ours);
+//! assert_eq!(store.verify_blob(&digest)?, BlobState::Sound { size: 5 });
+//!
+//! // A damaged blob is removed, so the next fetch gets it again.
+//! std::fs::write(store.blob(&digest), "hallo")?;
+//! assert!(matches!(store.verify_blob(&digest)?, BlobState::Removed { .. }));
+//! assert_eq!(store.verify_blob(&digest)?, BlobState::Absent);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 
 mod context;
 pub mod download;
@@ -51,10 +77,10 @@ use session::Session;
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
-    /// Set once the folder was seen to be a store; nothing is written before.
+    /// Set once the folder is known to be a store; nothing is written before.
     claimed: Arc<OnceLock<()>>,
     session: Arc<Mutex<Option<Session>>>,
-    /// Says that a builder is at work; see `used`.
+    /// Shows other processes that a builder is at work; see `used`.
     _builders: Option<Arc<std::fs::File>>,
     remote: Option<Arc<Remote>>,
 }
@@ -65,19 +91,19 @@ impl Store {
         Self { root, claimed: Arc::default(), session: Arc::default(), _builders: None, remote: None }
     }
 
-    /// The store in this folder, if there is one or nothing at all. Changes nothing.
+    /// The store in this folder, which may also be absent or empty. Changes nothing.
     ///
     /// # Errors
-    /// The folder may be somebody's: it holds something and has not the mark of a store.
+    /// The folder holds files and lacks the mark of a store, so it may belong to the user.
     pub fn existing(root: PathBuf) -> Result<Self, StoreError> {
         mark::look(&root)?;
         Ok(Self::at(root))
     }
 
-    /// Makes the folder when it is new and clears away what dead processes left behind.
+    /// Opens the store for building: makes the folder if it is new, and removes what dead processes left behind.
     ///
     /// # Errors
-    /// The disk, or as [`Self::existing`].
+    /// The disk fails, or as for [`Self::existing`].
     pub fn open(root: PathBuf) -> Result<Self, StoreError> {
         let store = Self::at(root);
         store.claim()?;
@@ -86,7 +112,7 @@ impl Store {
         Ok(Self { _builders: Some(Arc::new(builders)), ..store })
     }
 
-    /// To be called before anything is written.
+    /// Must be called before anything is written.
     fn claim(&self) -> Result<(), StoreError> {
         if self.claimed.get().is_none() {
             mark::claim(&self.root)?;
@@ -95,20 +121,22 @@ impl Store {
         Ok(())
     }
 
-    /// The same store with another behind it, which is asked for what this one lacks.
+    /// The same store with a remote store behind it, which is asked for what this one lacks.
     pub fn with_remote(self, remote: Remote) -> Self {
         Self { remote: Some(Arc::new(remote)), ..self }
     }
 
+    /// The remote store behind this one, if there is one.
     pub fn remote(&self) -> Option<&Remote> {
         self.remote.as_deref()
     }
 
+    /// The folder of the store, as it was given; it need not exist.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Where the downloaded file with this digest is, or would be.
+    /// The downloaded file with this digest. Need not exist.
     pub fn blob(&self, digest: &Digest) -> PathBuf {
         let text = digest.to_string();
         self.root.join("blobs").join(&text[..2]).join(text)
@@ -121,25 +149,28 @@ impl Store {
         path.into()
     }
 
-    /// The folder of the unpacked wheel whose file has this digest.
+    /// The folder of the unpacked wheel with this digest. Need not exist.
     pub fn wheel(&self, digest: &Digest) -> PathBuf {
         self.root.join("wheels").join(digest.to_string())
     }
 
+    /// The folder of the base interpreter with this identity. Need not exist.
     pub fn base(&self, digest: &Digest) -> PathBuf {
         self.root.join("bases").join(digest.to_string())
     }
 
-    /// The digests of the files of [`Self::base`].
+    /// The table of the files of [`Self::base`], with their digests.
     pub fn base_table(&self, digest: &Digest) -> PathBuf {
         self.root.join("bases").join(format!("{digest}.json"))
     }
 
+    /// The compressed part with this key, with its trailer. Need not exist.
     pub fn part(&self, key: &Digest) -> PathBuf {
         let text = key.to_string();
         self.root.join("parts").join(&text[..2]).join(text)
     }
 
+    /// The folder of the wheel that was built under this key. Need not exist.
     pub fn built(&self, key: &Digest) -> PathBuf {
         self.root.join("built").join(key.to_string())
     }
@@ -155,6 +186,7 @@ impl Store {
     }
 }
 
+/// [`std::fs::create_dir_all`] with an error that names the path.
 pub fn create_dir_all(path: &Path) -> Result<(), StoreError> {
     std::fs::create_dir_all(path).map_err(|source| StoreError::new("create", path, source))
 }

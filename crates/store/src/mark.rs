@@ -1,6 +1,6 @@
 //! What makes a folder a store: its `CACHEDIR.TAG`, with lines of ours in it.
 //!
-//! Builders remove a lot from their store, so none takes a folder for one that may be somebody's. A store is a folder
+//! Builders remove a lot from their store, so they never use a folder that may belong to the user. A store is a folder
 //! that has the mark; an absent or empty folder becomes one and gets the mark before anything else. Backup programs
 //! leave folders with such a file alone, whoever made it (<https://bford.info/cachedir/>), so the mark is in the lines
 //! after the signature. Every builder has written the first of them; one without a format is of format 1.
@@ -26,7 +26,7 @@ const FORMAT: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Store,
-    /// Absent, or nothing is in it.
+    /// Absent or empty.
     Nothing,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn claim(root: &Path) -> Result<(), StoreError> {
     if staged.claim(&root.join(FILE)).map_err(failed)? {
         return Ok(());
     }
-    // Somebody was faster, as a rule another builder.
+    // Another process was faster, usually another builder.
     match look(root)? {
         Found::Store => Ok(()),
         Found::Nothing => Err(StoreError::Foreign { path: root.to_owned() }),
@@ -53,7 +53,7 @@ pub(super) fn claim(root: &Path) -> Result<(), StoreError> {
 }
 
 /// # Errors
-/// As [`claim`].
+/// As for [`claim`].
 pub(super) fn look(root: &Path) -> Result<Found, StoreError> {
     if has_mark(root)? {
         return Ok(Found::Store);

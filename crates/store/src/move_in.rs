@@ -1,4 +1,4 @@
-//! From `tmp/` to its place, in one rename.
+//! Moves entries from `tmp/` to their places, each in one rename.
 
 use std::fs;
 use std::io;
@@ -8,16 +8,16 @@ use archive::rename;
 
 use super::{StagedDir, StagedFile, Store, StoreError, create_dir_all};
 
-/// Whose work stands in the store now.
+/// Whose result is in the store now. Either way it has the same digest or key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
     Ours,
-    /// Somebody else was faster; what was staged is dropped.
+    /// Another thread or process was faster; the staged entry is dropped.
     Theirs,
 }
 
 impl Store {
-    /// Moves a finished folder to `target`, whose parent folders are made.
+    /// Moves a finished folder to `target`, making parent folders. Never replaces an entry.
     pub fn publish_dir(&self, staged: StagedDir, target: &Path) -> Result<Published, StoreError> {
         let published = move_into_place(staged.path(), target);
         // Removes what was not moved.
@@ -25,14 +25,15 @@ impl Store {
         published
     }
 
-    /// Moves a finished file to `target`.
+    /// Moves a finished file to `target`, making parent folders. Never replaces an entry.
     pub fn publish_file(&self, staged: StagedFile, target: &Path) -> Result<Published, StoreError> {
         let published = move_into_place(staged.path(), target);
         drop(staged);
         published
     }
 
-    /// Takes a damaged entry, file or folder, out of the way. Nobody sees it half removed.
+    /// Removes a damaged entry, file or folder. It is renamed first, so no reader sees it half removed. Does nothing
+    /// if it does not exist.
     pub fn discard(&self, entry: &Path) -> Result<(), StoreError> {
         let grave = self.fresh_name()?;
         match rename(entry, &grave) {
@@ -45,7 +46,7 @@ impl Store {
     }
 }
 
-/// Deletes what was moved out of sight. What cannot be deleted now is by a later sweep of `tmp/`.
+/// Deletes an entry that was moved to `tmp/`. If that fails, a later sweep of `tmp/` deletes it.
 pub fn bury(grave: &Path) {
     let _ = if grave.is_dir() { archive::remove_tree(grave) } else { fs::remove_file(grave) };
 }

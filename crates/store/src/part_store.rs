@@ -1,4 +1,4 @@
-//! Compressed parts of artifacts, kept in the store: what is packed again costs a copy.
+//! Compressed parts of artifacts, kept in the store: packing the same files again costs a copy.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -14,23 +14,25 @@ use vocab::Digest;
 use crate::Context;
 use crate::EntryKind;
 
-/// How many parts come and go at once between two stores.
+/// How many parts are transferred at once between two stores.
 const TRANSFERS_AT_ONCE: usize = 6;
 
+/// The store as a cache of parts for packing. It notes which parts it had and which were made.
 pub struct PartStore<'a> {
     context: &'a Context,
-    /// Keys of parts that were there.
+    /// Keys of parts that the store had.
     found: Mutex<BTreeSet<Digest>>,
-    /// Keys of parts that were made now.
+    /// Keys of parts that were made by this run.
     made: Mutex<BTreeSet<Digest>>,
 }
 
 impl<'a> PartStore<'a> {
+    /// Touches no disk.
     pub fn new(context: &'a Context) -> Self {
         Self { context, found: Mutex::default(), made: Mutex::default() }
     }
 
-    /// Gets what the store lacks of these from the remote one, if there is one.
+    /// Fetches parts that the store lacks from the remote store, if there is one.
     pub fn bring(&self, keys: impl IntoIterator<Item = Digest>) {
         let Some(remote) = self.context.store.remote() else { return };
         let lacking: Vec<Digest> = keys.into_iter().filter(|key| !self.context.store.part(key).is_file()).collect();
@@ -39,7 +41,7 @@ impl<'a> PartStore<'a> {
         });
     }
 
-    /// Gives what was made now to the remote store, if there is one.
+    /// Uploads the parts made by this run to the remote store, if there is one.
     pub fn share(&self) {
         let Some(remote) = self.context.store.remote() else { return };
         let made: Vec<Digest> = held(&self.made).iter().copied().collect();
@@ -68,7 +70,7 @@ impl PartCache for PartStore<'_> {
             let mut file = File::create(staged.path())?;
             io::copy(part, &mut file)?;
             drop(file);
-            // It was there and is made all the same: what stands there is damaged.
+            // The store had it and it was made again: the one in the store is damaged.
             if held(&self.found).contains(key) {
                 self.context.note(format!("the store's part {} was damaged and is made anew", key.short()));
                 store.discard(&path).map_err(io::Error::other)?;
@@ -97,7 +99,7 @@ impl PartCache for PartStore<'_> {
 const DIGEST_FACT: &str = "part-digest";
 const DIGEST_REMEMBERED: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// It goes into manifests unseen, so it is held to a check as cached parts are.
+/// It goes into manifests without being read again, so it is checked as cached parts are.
 #[derive(Serialize, Deserialize)]
 struct KeptDigest {
     sha256: Digest,

@@ -1,5 +1,5 @@
-//! A tool from the Python index in the store, at one version, by digest, with an interpreter's own pip: that brings
-//! the user's index, proxy and credentials along.
+//! A tool from the Python index in the store, at one version, by digest, with an interpreter's own pip: which uses the
+//! user's index, proxy and credentials.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use crate::Context;
 use process::{Invocation, ProcessError};
 use process::{shortened, words_of};
 
-/// What may be installed: nothing else than a file with one of these digests.
+/// What may be installed: only a file with one of these digests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PinnedTool {
     pub name: &'static str,
@@ -18,6 +18,7 @@ pub struct PinnedTool {
     pub digests: Vec<String>,
 }
 
+/// Why a pinned tool could not be installed.
 #[derive(Debug, thiserror::Error)]
 pub enum SetUpError {
     #[error("the build is offline")]
@@ -26,7 +27,7 @@ pub enum SetUpError {
     NoWheel,
     #[error("the interpreter's pip failed: {}", shortened(output))]
     Pip {
-        /// All that it said.
+        /// All of its output.
         output: String,
     },
     #[error(transparent)]
@@ -35,7 +36,7 @@ pub enum SetUpError {
     Store(#[source] io::Error),
 }
 
-/// Into `folder`, as pip lays a `--target` out. Several builders may do it at once.
+/// Installs the tool into `folder`, as `pip install --target` does. Several builders may do so at once.
 pub fn set_up(context: &Context, python: &Path, tool: &PinnedTool, folder: &Path) -> Result<(), SetUpError> {
     if context.offline {
         return Err(SetUpError::Offline);

@@ -6,8 +6,8 @@ use vocab::Os;
 
 use vocab::Environment;
 
-/// `option` is the command line's `--store-dir`; then PYDIST_STORE; then [`default_root`]. `None` when the
-/// environment names no home at all.
+/// `option` is the command line's `--store-dir`; then PYDIST_STORE; then [`default_root`]. `None` if the environment
+/// names no home folder.
 pub fn choose_root(option: Option<&Path>, environment: &Environment, os: Os) -> Option<PathBuf> {
     option.or_else(|| environment.path("PYDIST_STORE")).map(Path::to_owned).or_else(|| default_root(environment, os))
 }
@@ -16,7 +16,8 @@ pub fn choose_root(option: Option<&Path>, environment: &Environment, os: Os) -> 
 pub fn default_root(environment: &Environment, os: Os) -> Option<PathBuf> {
     let home = || environment.path("HOME");
     let folder = match os {
-        // The XDG base directory specification: a relative value is to be ignored. There a path with a root is absolute.
+        // The XDG base directory specification: a relative value is to be ignored. There a path with a root is
+        // absolute.
         Os::Linux => environment
             .path("XDG_CACHE_HOME")
             .filter(|path| path.has_root())

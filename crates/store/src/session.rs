@@ -33,7 +33,7 @@ impl Drop for Session {
 #[derive(Debug)]
 pub struct StagedDir {
     path: PathBuf,
-    /// Keeps the session, and with it the lock that says somebody is at work here, for as long as this lives.
+    /// Keeps the session alive, and with it the lock that shows that this folder is in use.
     _store: Store,
 }
 
@@ -45,12 +45,14 @@ pub struct StagedFile {
 }
 
 impl StagedDir {
+    /// The folder, which exists.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
 impl StagedFile {
+    /// The path of the file, which exists only once the caller has created it.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -76,12 +78,13 @@ impl Store {
         Ok(StagedDir { path, _store: self.clone() })
     }
 
+    /// A fresh path in this process's folder of `tmp/`. The caller creates the file.
     pub fn stage_file(&self) -> Result<StagedFile, StoreError> {
         Ok(StagedFile { path: self.fresh_name()?, _store: self.clone() })
     }
 
-    /// A new empty folder for work whose results are not kept, removed when dropped. Not elsewhere in `tmp/`: what
-    /// belongs to no session there is taken for a dead process's, and swept away by the next builder that starts.
+    /// A new empty folder for work whose results are not kept, removed when dropped. Use it rather than `tmp/`
+    /// directly: the next builder to start removes everything there that belongs to no live session.
     pub fn scratch_dir(&self, prefix: &str) -> io::Result<tempfile::TempDir> {
         tempfile::Builder::new().prefix(prefix).tempdir_in(self.session_folder().map_err(io::Error::other)?)
     }
@@ -119,7 +122,7 @@ fn begin(store: &Store) -> Result<Session, StoreError> {
     Ok(Session { folder, lock_path, _lock: lock })
 }
 
-/// `tmp/`, which is made. What lies behind a link is not the store's to sweep.
+/// `tmp/`, which is made. A link is refused: what is behind it does not belong to the store.
 fn own_tmp(store: &Store) -> Result<PathBuf, StoreError> {
     let tmp = store.root().join("tmp");
     if fs::symlink_metadata(&tmp).is_ok_and(|metadata| metadata.is_symlink()) {
@@ -134,7 +137,7 @@ pub(super) fn sweep(store: &Store) -> Result<(), StoreError> {
     let tmp = own_tmp(store)?;
     let guard = open_lock_file(&store.root().join("tmp.lock"))?;
     if guard.try_lock().is_err() {
-        // Somebody else sweeps or begins a session right now; there is always a next time.
+        // Another process is sweeping or beginning a session right now; a later sweep will do.
         return Ok(());
     }
     let names = fs::read_dir(&tmp).map_err(|source| StoreError::new("list", &tmp, source))?;
@@ -149,7 +152,7 @@ pub(super) fn sweep(store: &Store) -> Result<(), StoreError> {
             continue;
         }
         let lock_path = path.with_extension("lock");
-        // A link of such a name is nobody's session.
+        // A link with such a name is not a session.
         if !is_session(&name) || !kind.is_dir() || is_in_use(&lock_path) {
             continue;
         }
@@ -158,7 +161,7 @@ pub(super) fn sweep(store: &Store) -> Result<(), StoreError> {
             let _ = fs::remove_dir(&path);
             continue;
         }
-        // A folder that cannot be removed (another user's) is no reason to fail a build.
+        // A folder that cannot be removed, such as another user's, does not fail the build.
         if archive::remove_tree(&path).is_ok() {
             let _ = fs::remove_file(&lock_path);
         }

@@ -1,11 +1,11 @@
-//! When an entry was last used, and who may remove one meanwhile.
+//! When an entry was last used, and when it may be removed.
 //!
 //! A build marks what it uses: an empty file `used/<kind>/<name>` whose time is renewed once a day, so that a warm
-//! build pays one look at each mark and nothing else. Beside it every builder holds `builders.lock` shared for as long
-//! as it has the store open. Whoever removes entries takes that lock alone, and then nobody can be using one; if it
-//! cannot be had, whatever was used within [`SPARED`] stays. A mark is renewed before the entry is looked for, and
-//! under `marks.lock`, which the remover holds while it looks at a mark and moves the entry away: so no entry goes
-//! between the two.
+//! build pays one look at each mark and nothing else. Every builder also holds `builders.lock` shared while it has the
+//! store open. A process that removes entries takes that lock exclusively, so no entry can be in use; if it cannot get
+//! the lock, it spares whatever was used within [`SPARED`]. A mark is renewed before the entry is looked for, and
+//! under `marks.lock`, which the remover holds while it looks at a mark and moves the entry away: so no entry
+//! disappears between the two.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -21,10 +21,10 @@ const RENEWAL: Duration = Duration::from_secs(24 * 3600);
 /// What was used within this time stays while any builder runs: two renewals, so that a build may take a day.
 pub const SPARED: Duration = Duration::from_secs(48 * 3600);
 
-/// How the names of tools begin.
+/// Beginnings of the names of tools.
 const TOOLS: [&str; 3] = ["uv-", "distlib-", "wine-folder-"];
 
-/// What is kept under a digest or a name, one folder of the store each.
+/// Kinds of entries, one folder of the store each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EntryKind {
     Blobs,
@@ -37,6 +37,7 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
+    /// Every kind, each once.
     pub const ALL: [Self; 7] =
         [Self::Blobs, Self::Wheels, Self::Bases, Self::Built, Self::Parts, Self::Imports, Self::Tools];
 
@@ -53,7 +54,7 @@ impl EntryKind {
         }
     }
 
-    /// Whether a builder gives an entry this name. What has another one is not the store's.
+    /// Whether a builder gives entries such a name. Files with other names do not belong to the store.
     pub fn is_name(self, name: &str) -> bool {
         match self {
             Self::Tools => TOOLS.iter().any(|start| name.starts_with(start)),
@@ -75,14 +76,14 @@ pub struct Removal {
 }
 
 impl Removal {
-    /// No builder has the store open.
+    /// Whether no builder has the store open.
     pub fn is_exclusive(&self) -> bool {
         self.exclusive
     }
 }
 
 impl Store {
-    /// To be called before the entry is looked for. A store that cannot be written keeps no marks, and loses nothing.
+    /// Must be called before the entry is looked for. A store that cannot be written keeps no marks, and loses nothing.
     pub fn mark_used(&self, kind: EntryKind, name: &str) {
         let now = SystemTime::now();
         let path = self.mark_path(kind, name);
@@ -104,7 +105,7 @@ impl Store {
         let _ = renew();
     }
 
-    /// From its mark, or else from the time at which it came.
+    /// When the entry was last used, by its mark; without one, when it was made.
     pub fn last_used(&self, kind: EntryKind, name: &str, entry: &Path) -> Option<SystemTime> {
         modified(&self.mark_path(kind, name)).or_else(|| modified(entry))
     }
@@ -116,8 +117,8 @@ impl Store {
         Ok(Removal { exclusive: builders.try_lock().is_ok(), _builders: builders })
     }
 
-    /// Moves the entry out of sight unless it was used since `unused_since`. The result is where it lies now, for
-    /// the caller to delete; `None` when it stays.
+    /// Moves the entry out of sight unless it was used since `unused_since`. Gives its new path, for the caller to
+    /// delete with [`bury`](crate::bury); `None` if it stays.
     pub fn move_away(
         &self,
         kind: EntryKind,
@@ -145,7 +146,7 @@ impl Store {
     }
 }
 
-/// Held shared by everybody who builds. Waits for whoever removes entries at the moment.
+/// Takes the lock that every builder holds shared. Waits while entries are being removed.
 pub(super) fn join_builders(root: &Path) -> Result<File, StoreError> {
     let file = session::open_lock_file(&root.join("builders.lock"))?;
     // Without locks on this file system the remover gets none either, and then spares what was used lately.

@@ -7,23 +7,24 @@ use vocab::Digest;
 
 use super::{Store, StoreError};
 
-/// How far what the store holds unpacked is believed.
+/// How thoroughly unpacked entries are checked before use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scrutiny {
-    /// Sizes and time stamps tell what somebody wrote into.
+    /// Compare sizes and time stamps; read only files whose stamp changed.
     Glance,
-    /// Everything is read and compared with its digests, which a lock or a source names in the end. For `--locked` and
-    /// CI, whose results bear those digests.
+    /// Read everything and compare it with the digests, which go back to a lock or a source. For `--locked` and CI,
+    /// whose results carry those digests.
     Digests,
 }
 
+/// What a full read of a blob showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlobState {
     Sound {
         size: u64,
     },
     Absent,
-    /// Its content had another digest. It has been removed.
+    /// Its content had another digest, so it has been removed.
     Removed {
         actual: Digest,
         size: u64,

@@ -1,8 +1,11 @@
 //! Small ELF files: a shared library with nothing in it but its dynamic section.
 
+/// `EM_X86_64`
 pub const X86_64: u16 = 62;
+/// `EM_AARCH64`
 pub const AARCH64: u16 = 183;
 
+/// A 64-bit ELF library. Set `machine`: its default, 0, is no machine.
 #[derive(Clone, Default)]
 pub struct ElfFile<'a> {
     pub machine: u16,
@@ -26,6 +29,7 @@ pub enum HashTable {
 }
 
 impl ElfFile<'_> {
+    /// The file.
     pub fn bytes(&self) -> Vec<u8> {
         let mut strings = vec![0];
         let mut index = |text: &str| {
@@ -85,7 +89,7 @@ impl ElfFile<'_> {
         bytes
     }
 
-    /// With one bucket, so that each look-up passes over all.
+    /// A hash table with one bucket, so that each look-up visits all symbols.
     fn hash_table(&self) -> Vec<u8> {
         let count = self.defines.len() as u32;
         let words: Vec<u32> = match self.table {
@@ -109,7 +113,7 @@ impl ElfFile<'_> {
     }
 }
 
-/// The first one is none; the others lie in some section.
+/// The first symbol is empty; the others are in some section.
 fn symbols(functions: &[(&str, u64)]) -> Vec<u8> {
     let mut bytes = vec![0; 24];
     for (_, name) in functions {

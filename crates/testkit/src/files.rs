@@ -33,7 +33,7 @@ pub fn files_below(folder: &Path) -> Vec<String> {
     files
 }
 
-/// The message with all of its causes, as the command line shows it.
+/// The message with all its causes, as the command line shows it.
 pub fn told(error: &dyn Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {}", told(cause)),

@@ -5,19 +5,22 @@ use std::path::{Path, PathBuf};
 
 use vocab::Digest;
 
+/// A file with a name and content, not on disk yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FixtureFile {
     pub file_name: String,
     pub bytes: Vec<u8>,
-    /// As in the metadata, for the index to repeat.
+    /// From the metadata; the index repeats it.
     pub requires_python: Option<String>,
 }
 
 impl FixtureFile {
+    /// A file without `Requires-Python`.
     pub fn new(file_name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         Self { file_name: file_name.into(), bytes: bytes.into(), requires_python: None }
     }
 
+    /// Digest of the content.
     pub fn sha256(&self) -> Digest {
         Digest::of(&self.bytes)
     }
@@ -27,7 +30,7 @@ impl FixtureFile {
         self.bytes.len() as u64
     }
 
-    /// Makes `folder` where it is missing.
+    /// Writes the file into `folder`, which is made if missing.
     pub fn write_to(&self, folder: &Path) -> PathBuf {
         fs::create_dir_all(folder).expect("the fixture's folder can be made");
         let path = folder.join(&self.file_name);

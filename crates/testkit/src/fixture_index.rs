@@ -8,6 +8,7 @@ use vocab::DistributionName;
 
 use crate::{FixtureFile, HttpServer};
 
+/// An index that is being put together.
 #[derive(Clone, Debug, Default)]
 pub struct FixtureIndex {
     /// File name → file; so a name and version has each file once.
@@ -21,17 +22,18 @@ struct Entry {
 }
 
 impl FixtureIndex {
+    /// An empty index.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A wheel or an sdist; its file name says which distribution it is of.
+    /// A wheel or an sdist; its file name says which distribution it belongs to.
     pub fn add(&mut self, file: FixtureFile) -> &mut Self {
         self.files.insert(file.file_name.clone(), Entry { file, yanked: None });
         self
     }
 
-    /// Listed as withdrawn by its author (PEP 592).
+    /// Adds a file that its author has yanked (PEP 592).
     pub fn add_yanked(&mut self, file: FixtureFile, reason: &str) -> &mut Self {
         self.files.insert(file.file_name.clone(), Entry { file, yanked: Some(reason.to_owned()) });
         self
@@ -47,7 +49,7 @@ impl FixtureIndex {
         }
     }
 
-    /// A server of its own for it.
+    /// Starts a server for the present content.
     pub fn serve(&self) -> ServedIndex {
         let server = HttpServer::start();
         for entry in self.files.values() {
@@ -78,22 +80,23 @@ impl FixtureIndex {
     }
 }
 
-/// An index that is being served; it ends with this.
+/// An index that is being served until this is dropped.
 pub struct ServedIndex {
     pub server: HttpServer,
 }
 
 impl ServedIndex {
-    /// What a client takes as the index URL.
+    /// The index URL for clients.
     pub fn simple_url(&self) -> String {
         self.server.url("/simple/")
     }
 
-    /// Where the server has a file, for mishaps and for counting requests.
+    /// A file's path on the server, for mishaps and for counting requests.
     pub fn file_path(file_name: &str) -> String {
         format!("/files/{file_name}")
     }
 
+    /// The URL of a file, without a digest.
     pub fn file_url(&self, file_name: &str) -> String {
         self.server.url(&Self::file_path(file_name))
     }

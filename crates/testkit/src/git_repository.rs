@@ -12,21 +12,22 @@ pub struct GitRepository {
 }
 
 impl GitRepository {
-    /// Turns `folder`, with what already lies in it, into a repository.
+    /// Turns `folder`, with its present content, into a repository.
     pub fn commit_all(folder: &Path) -> Self {
         git(folder, &["init", "--quiet", "--initial-branch=main"]);
-        // Fetching single commits by their digits is what hosts of repositories allow as well.
+        // Hosts of repositories also allow fetching single commits by their digits.
         git(folder, &["config", "uploadpack.allowAnySHA1InWant", "true"]);
         git(folder, &["add", "--all"]);
         git(folder, &["commit", "--quiet", "--message=fixture"]);
         Self { path: folder.to_owned(), commit: git(folder, &["rev-parse", "HEAD"]).trim().to_owned() }
     }
 
+    /// A lightweight tag on the commit.
     pub fn tag(&self, name: &str) {
         git(&self.path, &["tag", name]);
     }
 
-    /// As git itself does from time to time.
+    /// Packs the repository, as git itself does from time to time.
     pub fn pack_references(&self) {
         git(&self.path, &["pack-refs", "--all"]);
     }

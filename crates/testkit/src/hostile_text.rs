@@ -1,12 +1,13 @@
-//! Text as a hostile manifest has it, and what must not become of it.
+//! Text of a hostile manifest, and what output must not contain of it.
 
 use vocab::foreign_text::is_hidden;
 
-/// Commands to a CI runner, escapes of a terminal, reversed and hidden text, ends of Markdown's fences, HTML.
+/// Commands to a CI runner, terminal escapes, reversed and hidden text, ends of Markdown's fences, HTML.
 pub const HOSTILE_TEXT: &str = "x\n::set-output name=a::b\n    ##[error]y \u{1b}[31m\u{9b}2J\u{202e}\u{200b}\r```\n\
                                 ![](http://127.0.0.1/)<script>";
 
-/// What a program printed in a GitHub job controls no terminal and gives the runner no commands but its own.
+/// Asserts that the output of a program in a GitHub job controls no terminal and gives the runner only its own
+/// commands.
 pub fn assert_harmless(text: &str) {
     let hidden = text.chars().find(|character| is_hidden(*character));
     assert_eq!(hidden, None, "{text:?}");

@@ -22,21 +22,21 @@ pub enum Mishap {
     Status(u16),
     /// As [`Mishap::Status`], and `Retry-After` in seconds.
     RetryAfter(u16, u64),
-    /// The headers promise everything, the connection ends after this many bytes of the body.
+    /// The headers promise the whole body; the connection ends after this many bytes of it.
     CutAfter(usize),
     /// The answer begins this much later.
     Delay(Duration),
     /// `Range` is ignored: everything is sent, with status 200.
     NoRange,
-    /// The first byte of the body is another one.
+    /// The first byte of the body is changed.
     Corrupt,
     /// As many bytes as asked for, but one further on, as `Content-Range` says.
     OtherRange,
     /// The headers are honest about a body that ends after this many bytes.
     ShortBody(usize),
-    /// Before this answer the file becomes this one.
+    /// The file is replaced by this one before the answer.
     Replaced(Vec<u8>),
-    /// Nothing goes wrong with this one.
+    /// This answer is correct.
     None,
 }
 
@@ -72,7 +72,7 @@ struct Rules {
     /// Path prefix → folder.
     folders: BTreeMap<String, PathBuf>,
     redirects: BTreeMap<String, String>,
-    /// Used up one by one.
+    /// Mishaps to come, used up one by one.
     mishaps: BTreeMap<String, VecDeque<Mishap>>,
     lasting_mishaps: BTreeMap<String, Mishap>,
     /// Path prefix → the value of `Authorization`.
@@ -80,7 +80,7 @@ struct Rules {
 }
 
 impl HttpServer {
-    /// On a free port of 127.0.0.1.
+    /// Listens on a free port of 127.0.0.1.
     pub fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port is free");
         let address = listener.local_addr().expect("a bound listener has an address");
@@ -97,47 +97,48 @@ impl HttpServer {
         format!("http://{}{path}", self.address)
     }
 
-    /// The same with credentials in it.
+    /// The same URL with credentials in it.
     pub fn url_as(&self, user: &str, password: &str, path: &str) -> String {
         format!("http://{user}:{password}@{}{path}", self.address)
     }
 
-    /// Serves `content` at `path`, in place of what was there.
+    /// Serves `content` at `path`, replacing what was there.
     pub fn put(&self, path: &str, content: impl Into<Vec<u8>>) {
         self.rules().files.insert(path.to_owned(), content.into().into());
     }
 
-    /// Serves what lies in `folder`, at `prefix` (which starts and ends with `/`); read anew at each request.
+    /// Serves the files of `folder` at `prefix` (which starts and ends with `/`), reading them again for each request.
     pub fn mount(&self, prefix: &str, folder: &Path) {
         self.rules().folders.insert(prefix.to_owned(), folder.to_owned());
     }
 
+    /// Answers `path` with a redirect (302) to `url`.
     pub fn redirect(&self, path: &str, url: &str) {
         self.rules().redirects.insert(path.to_owned(), url.to_owned());
     }
 
-    /// For the next request of `path` that no earlier mishap awaits.
+    /// Plans a mishap for the next request of `path` that has none yet.
     pub fn next_time(&self, path: &str, mishap: Mishap) {
         self.rules().mishaps.entry(path.to_owned()).or_default().push_back(mishap);
     }
 
-    /// For every request of `path` from now on.
+    /// Plans a mishap for every request of `path` from now on.
     pub fn every_time(&self, path: &str, mishap: Mishap) {
         self.rules().lasting_mishaps.insert(path.to_owned(), mishap);
     }
 
-    /// Everything below `prefix` wants these credentials, else 401.
+    /// Everything below `prefix` requires these credentials, else 401.
     pub fn require_basic(&self, prefix: &str, user: &str, password: &str) {
         let expected = format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")));
         self.rules().protected.insert(prefix.to_owned(), expected);
     }
 
-    /// All so far, oldest first.
+    /// All requests so far, oldest first.
     pub fn requests(&self) -> Vec<Request> {
         locked(&self.state.requests).clone()
     }
 
-    /// Those for `path` alone.
+    /// The requests for `path`.
     pub fn requests_of(&self, path: &str) -> Vec<Request> {
         self.requests().into_iter().filter(|request| request.path == path).collect()
     }
@@ -175,7 +176,7 @@ fn accept(listener: &TcpListener, state: &Arc<State>) {
         }
         let Ok(connection) = connection else { continue };
         let state = Arc::clone(state);
-        // A client that goes away midway is its own affair.
+        // A client may disconnect midway.
         thread::spawn(move || drop(attend(connection, &state)));
     }
 }
@@ -210,7 +211,7 @@ fn attend(mut connection: TcpStream, state: &State) -> io::Result<()> {
     }
     connection.write_all(answer.head().as_bytes())?;
     if request.method != "HEAD" {
-        // Counted first: whoever has read the answer finds it counted.
+        // Counted first, so that a client that has the answer finds it counted.
         *locked(&state.sent).entry(request.path.clone()).or_default() += body.len() as u64;
         connection.write_all(&body)?;
     }
@@ -236,7 +237,7 @@ fn wait(delay: Duration, stopped: &AtomicBool) {
     }
 }
 
-/// `None` when the client said nothing.
+/// `None` if the client sent nothing.
 fn read_request(connection: &TcpStream) -> io::Result<Option<Request>> {
     let mut reader = BufReader::new(connection.take(64 << 10));
     let mut line = String::new();
@@ -328,7 +329,7 @@ impl Answer {
         answer.header("Content-Type", content_type(path)).header("ETag", &etag(bytes))
     }
 
-    /// With the part that `Range` asks for, where it does and `If-Range` agrees.
+    /// Sends the file, or the part that `Range` asks for if `If-Range` allows it.
     fn ranged(request: &Request, bytes: &[u8]) -> Self {
         let whole = Self::whole(&request.path, bytes).header("Accept-Ranges", "bytes");
         let Some(range) = request.headers.get("range").and_then(|text| text.strip_prefix("bytes=")) else {

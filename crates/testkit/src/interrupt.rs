@@ -1,22 +1,24 @@
-//! Ctrl-C for a program that a test has started, and not for the test itself.
+//! Ctrl-C for a program that a test has started, but not for the test itself.
 
 use std::io;
 use std::process::{Child, Command};
 
-/// Started so that [`interrupt`] can reach it. On Windows the test gets a console of its own, in which everything that it
-/// starts later is interrupted together: a test program with one test is the place for it.
+/// Starts a program so that [`interrupt`] can reach it. On Windows the test gets a console of its own, in which
+/// everything that it starts later is interrupted together: a test program with one test is the place for it.
 pub fn start_interruptible(command: &mut Command) -> io::Result<Child> {
     #[cfg(windows)]
     console::open();
     command.spawn()
 }
 
+/// Sends SIGINT to a program that [`start_interruptible`] prepared.
 #[cfg(unix)]
 pub fn interrupt(program: &Child) {
     let sent = Command::new("kill").args(["-INT", &program.id().to_string()]).status().expect("`kill` runs");
     assert!(sent.success(), "`kill -INT {}` failed", program.id());
 }
 
+/// Presses Ctrl-C in the console of a program that [`start_interruptible`] prepared.
 #[cfg(windows)]
 pub fn interrupt(_program: &Child) {
     console::press_ctrl_c();
@@ -38,10 +40,11 @@ mod console {
         }
     }
 
+    /// Gives this process a console of its own, once.
     pub fn open() {
         static OPENED: Once = Once::new();
         OPENED.call_once(|| {
-            // Input, output and errors, by the numbers that stand for them; the new console would take their places.
+            // Standard input, output and error by number; the new console would replace them.
             let streams = [-10_i32, -11, -12].map(|which| which.cast_unsigned());
             let handles = streams.map(|which| (which, system::GetStdHandle(which)));
             // There may be none to leave.
@@ -55,7 +58,7 @@ mod console {
         });
     }
 
-    /// To every program of the console. To one alone could only Ctrl-Break be sent, which wine does not do.
+    /// Goes to every program of the console. A single program could only get Ctrl-Break, which wine does not support.
     pub fn press_ctrl_c() {
         const CTRL_C: u32 = 0;
         assert_ne!(system::GenerateConsoleCtrlEvent(CTRL_C, 0), 0, "{}", io::Error::last_os_error());

@@ -1,6 +1,7 @@
-//! What tests of the other crates are made of: small wheels, sdists and native files, a package index, an HTTP server
-//! with scripted faults, an S3 server and what goes wrong on the way to one, a git repository, a pydist repository, hostile
-//! text. Everything is made on the spot, equal each time, and works without a network.
+//! What the tests of the other crates are made of: small wheels, sdists and native files, a package index, an HTTP
+//! server with scripted faults, an S3 server and what goes wrong on the way to one, a git repository, a pydist
+//! repository, hostile text. Everything is made on the spot, has the same bytes each time, and works without a network
+//! (except [`ReleaseMirror`]).
 //!
 //! ```
 //! use testkit::{FixtureIndex, WheelBuilder};

@@ -4,26 +4,35 @@ use sha2::{Digest as _, Sha256};
 
 /// `CPU_TYPE_*` of Apple's `machine.h`.
 pub mod cpu {
+    /// `CPU_TYPE_X86_64`
     pub const X86_64: u32 = 0x0100_0007;
+    /// `CPU_TYPE_ARM64`
     pub const ARM64: u32 = 0x0100_000c;
+    /// `CPU_TYPE_I386`, which no platform key names
     pub const I386: u32 = 7;
 }
 
 /// `MH_*` of Apple's `loader.h`.
 pub mod kind {
+    /// `MH_EXECUTE`
     pub const PROGRAM: u32 = 2;
+    /// `MH_DYLIB`
     pub const LIBRARY: u32 = 6;
+    /// `MH_BUNDLE`, as extension modules are
     pub const BUNDLE: u32 = 8;
 }
 
 /// Load commands that name a library.
 pub mod load {
+    /// `LC_LOAD_DYLIB`
     pub const LIBRARY: u32 = 0xc;
+    /// `LC_LOAD_WEAK_DYLIB`
     pub const WEAK: u32 = 0x8000_0018;
+    /// `LC_REEXPORT_DYLIB`
     pub const REEXPORT: u32 = 0x8000_001f;
 }
 
-/// How the oldest system is told.
+/// How the file states the oldest system.
 #[derive(Clone, Copy)]
 pub enum Minimum {
     Untold,
@@ -33,6 +42,7 @@ pub enum Minimum {
     Old(u16, u8),
 }
 
+/// A thin 64-bit Mach-O file. [`fat`] puts several into one.
 #[derive(Clone)]
 pub struct MachoFile<'a> {
     pub cpu: u32,
@@ -46,7 +56,7 @@ pub struct MachoFile<'a> {
     pub is_signed: bool,
 }
 
-/// Of the code, a multiple of the pages that are signed. The signature follows.
+/// Size of the code, a multiple of the signed pages. The signature follows.
 const CODE_SIZE: usize = 2 * PAGE;
 const PAGE: usize = 4096;
 
@@ -65,6 +75,7 @@ impl Default for MachoFile<'_> {
 }
 
 impl MachoFile<'_> {
+    /// The file, with a valid signature if `is_signed`.
     pub fn bytes(&self) -> Vec<u8> {
         let signature_size = signature(&[0; CODE_SIZE]).len();
         let mut commands = vec![segment("__TEXT", 0, CODE_SIZE)];

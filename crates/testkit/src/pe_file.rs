@@ -1,22 +1,26 @@
 //! Small PE files: headers and one section with the import tables.
 
+/// `IMAGE_FILE_MACHINE_AMD64`
 pub const AMD64: u16 = 0x8664;
+/// `IMAGE_FILE_MACHINE_ARM64`
 pub const ARM64: u16 = 0xaa64;
+/// `IMAGE_FILE_MACHINE_I386`
 pub const I386: u16 = 0x014c;
 
+/// A 64-bit PE file. The default is an x86-64 library without imports.
 #[derive(Clone)]
 pub struct PeFile<'a> {
     pub machine: u16,
     pub is_library: bool,
     pub imports: &'a [&'a str],
     pub delayed: &'a [&'a str],
-    /// Of the system and of the subsystem.
+    /// Versions of the system and of the subsystem.
     pub versions: [(u16, u16); 2],
 }
 
 const HEADERS_AT: usize = 128;
 const OPTIONAL_SIZE: usize = 240;
-/// Of the one section: in memory, and in the file.
+/// Place of the only section, in memory and in the file.
 const ADDRESS: usize = 0x1000;
 const OFFSET: usize = 0x200;
 
@@ -27,6 +31,7 @@ impl Default for PeFile<'_> {
 }
 
 impl PeFile<'_> {
+    /// The file.
     pub fn bytes(&self) -> Vec<u8> {
         let (imports_size, delayed_size) = (20 * (self.imports.len() + 1), 32 * (self.delayed.len() + 1));
         let mut names = Vec::new();

@@ -1,5 +1,5 @@
-//! A folder as a mirror of python-build-standalone has it, with real trees: those of the Go module, put into archives
-//! of upstream's own names and layout. Needs the machine's `go`, and its module proxy or cache.
+//! A folder laid out like a mirror of python-build-standalone, with real trees: those of the Go module, in archives
+//! with upstream's names and layout. Needs the machine's `go`, and its module proxy or cache.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -108,7 +108,8 @@ fn content(path: &Path, compressed: bool) -> Vec<u8> {
     content
 }
 
-/// As upstream's: everything below `python/`, pip in `site-packages`, modes only where the system has them.
+/// An archive like upstream's: everything below `python/`, pip in `site-packages`, modes only where the system has
+/// them.
 fn archive(tree: &Files, pip: &Files, platform: PlatformKey, python: &str) -> Vec<u8> {
     let series = python.rsplit_once('.').map_or(python, |(series, _)| series);
     let site_packages = if platform.is_windows() {

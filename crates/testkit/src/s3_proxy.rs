@@ -1,4 +1,4 @@
-//! Between a client and an S3 server: passes requests on, one for each connection, and spoils those it is told to.
+//! Between a client and an S3 server: forwards requests, one for each connection, and spoils chosen ones.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,19 +10,19 @@ use std::time::Duration;
 /// What happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum S3Fault {
-    /// The connection ends before the server hears of it.
+    /// The connection ends before the server gets the request.
     Reset,
-    /// The server does it, and the connection ends before it can say so.
+    /// The server executes it, and the connection ends before the answer.
     LostAnswer,
-    /// The server does it, and half of its answer arrives.
+    /// The server executes it, and half of the answer arrives.
     HalfAnswer,
-    /// The server does it, and its answer comes at no more than 500 bytes a second.
+    /// The server executes it, and the answer arrives at no more than 500 bytes per second.
     SlowAnswer,
     /// Half of the request's body gets to the server.
     HalfRequest,
-    /// One byte of the request's body is another one.
+    /// One byte of the request's body is changed.
     OtherByte,
-    /// This status with an error of this code; the server does not hear of it.
+    /// Answered with this status and error code; the server does not get the request.
     Refused(u16, &'static str),
 }
 
@@ -43,14 +43,15 @@ struct State {
 
 #[derive(Clone, Copy)]
 struct Rule {
-    /// Of the first request that is spoiled, counted from 0.
+    /// Number of the first spoiled request, counted from 0.
     from: usize,
-    /// How many are.
+    /// How many are spoiled.
     count: usize,
     fault: S3Fault,
 }
 
 impl S3Proxy {
+    /// Listens on a free port of 127.0.0.1 and forwards everything to `server`.
     pub fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
@@ -63,13 +64,14 @@ impl S3Proxy {
                     break;
                 }
                 let shared = Arc::clone(&shared);
-                // Either side may go away midway; that is what tests are about.
+                // Either side may disconnect midway; tests do that on purpose.
                 thread::spawn(move || drop(shared.pass_on(client)));
             }
         });
         Self { address, state, acceptor: Some(acceptor) }
     }
 
+    /// The endpoint for clients.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -86,6 +88,7 @@ impl S3Proxy {
         *locked(&self.state.rule) = None;
     }
 
+    /// All requests since the last reset, in order of arrival.
     pub fn requests(&self) -> Vec<String> {
         locked(&self.state.requests).clone()
     }

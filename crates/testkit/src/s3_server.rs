@@ -11,6 +11,7 @@ use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
 
+/// A server with the bucket [`Self::BUCKET`], stored in a temporary folder.
 pub struct S3Server {
     address: SocketAddr,
     folder: tempfile::TempDir,
@@ -19,17 +20,20 @@ pub struct S3Server {
 }
 
 impl S3Server {
+    /// Name of the only bucket.
     pub const BUCKET: &'static str = "shared";
+    /// Access key that requests have to be signed with.
     pub const KEY: &'static str = "AKIDEXAMPLE";
+    /// Secret of [`Self::KEY`].
     pub const SECRET: &'static str = "wJalrXUtnFEMI-EXAMPLEKEY";
 
-    /// With one empty bucket.
+    /// Starts a server with one empty bucket.
     pub fn start() -> Self {
         Self::serve(true)
     }
 
-    /// One that does as if there were no `If-Match` and `If-None-Match`, as AIStore 1.5.0 does. It takes no notice of
-    /// signatures either, which stand for those headers as well.
+    /// Starts a server that ignores `If-Match` and `If-None-Match`, as AIStore 1.5.0 does. It also ignores signatures,
+    /// because they cover those headers.
     pub fn without_conditions() -> Self {
         Self::serve(false)
     }
@@ -48,7 +52,7 @@ impl S3Server {
         let listener = listener.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         // The server looks whether an object is there and then writes it: only one at a time keeps a condition true. An
-        // object's checksum lies in a file of its own: who reads both must not meet a writer between them.
+        // object's checksum lies in a file of its own: a reader of both must not see a write between them.
         let turns = Arc::new(tokio::sync::RwLock::new(()));
         runtime.spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
@@ -61,7 +65,7 @@ impl S3Server {
                     async move {
                         let is_part = request.uri().query().is_some_and(|query| query.contains("partNumber="));
                         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-                        // The service has a method of this name as well, for bodies of its own.
+                        // The service also has a method of this name, for its own bodies.
                         let answer = Service::call(&service, request);
                         if is_part || reads {
                             let _turn = turns.read().await;
@@ -73,7 +77,7 @@ impl S3Server {
                     }
                 });
                 tokio::spawn(async move {
-                    // A client that goes away midway is its own affair.
+                    // A client may disconnect midway.
                     let _ = hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(socket), writers_alone)
                         .await;
@@ -83,15 +87,18 @@ impl S3Server {
         Self { address, folder, _runtime: runtime }
     }
 
+    /// Address on 127.0.0.1.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What a client needs to know.
+    /// `AWS_*` variables for a client of this server.
     pub fn variables(&self) -> [(&'static str, String); 4] {
         Self::variables_for(&format!("http://{}", self.address), Self::SECRET)
     }
 
+    /// `AWS_*` variables for a client of `endpoint`, such as that of an [`S3Proxy`](crate::S3Proxy); a wrong `secret`
+    /// gets 403.
     pub fn variables_for(endpoint: &str, secret: &str) -> [(&'static str, String); 4] {
         [
             ("AWS_ENDPOINT_URL", endpoint.to_owned()),
@@ -101,7 +108,7 @@ impl S3Server {
         ]
     }
 
-    /// Where the object of this key lies.
+    /// The file with the object of this key.
     pub fn object(&self, key: &str) -> PathBuf {
         self.folder.path().join(Self::BUCKET).join(key)
     }

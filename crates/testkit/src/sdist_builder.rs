@@ -19,12 +19,13 @@ const BACKEND: &str = include_str!("sdist_backend.py");
 /// How the build goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stumble {
-    /// It prints 300 numbered lines and `message`, and ends with an error.
+    /// Prints 300 numbered lines and `message`, and ends with an error.
     Fail { message: String },
-    /// It starts a child, writes both process numbers to `pids`, one a line, and never ends.
+    /// Starts a child, writes both process ids to `pids`, one per line, and never ends.
     Hang { pids: PathBuf },
 }
 
+/// An sdist that is being put together; each method adds to it.
 #[derive(Clone, Debug)]
 pub struct SdistBuilder {
     name: String,
@@ -62,20 +63,21 @@ impl SdistBuilder {
         self
     }
 
+    /// A requirement of the wheel (`Requires-Dist`).
     #[must_use]
     pub fn requires(mut self, requirement: &str) -> Self {
         self.requires.push(requirement.to_owned());
         self
     }
 
-    /// Needed to build it; looked up by whoever builds.
+    /// A build requirement; the front end has to provide it.
     #[must_use]
     pub fn build_requires(mut self, requirement: &str) -> Self {
         self.build_requires.push(requirement.to_owned());
         self
     }
 
-    /// With a C file, compiled by the machine's `cc` to the module `<package>._native` (`answer()` is 42); the
+    /// Adds a C file, compiled by the machine's `cc` to the module `<package>._native` (`answer()` is 42); the
     /// file name of the wheel carries the platform.
     #[must_use]
     pub fn native(mut self) -> Self {
@@ -83,13 +85,14 @@ impl SdistBuilder {
         self
     }
 
+    /// Makes the build go wrong in this way.
     #[must_use]
     pub fn stumble(mut self, stumble: Stumble) -> Self {
         self.stumble = Some(stumble);
         self
     }
 
-    /// What it requires stands nowhere: only its backend tells.
+    /// Leaves its requirements out of the metadata: only the backend knows them.
     #[must_use]
     pub fn dynamic(mut self) -> Self {
         self.dynamic = true;
@@ -104,7 +107,7 @@ impl SdistBuilder {
         self
     }
 
-    /// [`Self::runs`] a line into `marks` each time.
+    /// Like [`Self::runs`]: appends a line to `marks` each time.
     #[must_use]
     pub fn marks(self, marks: &Path) -> Self {
         let code = format!("with open({}, 'a') as marks: marks.write('ran\\n')", json!(marks));

@@ -11,17 +11,19 @@ pub struct TestRepository {
 }
 
 impl TestRepository {
-    /// With an empty shared configuration and no version.
+    /// A repository with an empty shared configuration and no version.
     pub fn new() -> Self {
         let repository = Self { folder: tempfile::tempdir().expect("temporary folders can be made") };
         repository.shared(&json!({}));
         repository
     }
 
+    /// The folder of the repository.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
+    /// Replaces `shared-config.json`.
     pub fn shared(&self, config: &Value) -> &Self {
         self.file("shared-config.json", pretty(config))
     }
@@ -45,6 +47,7 @@ impl TestRepository {
         self
     }
 
+    /// A path below the repository; need not exist.
     pub fn at(&self, path: &str) -> PathBuf {
         self.path().join(path)
     }

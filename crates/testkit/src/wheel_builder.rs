@@ -27,12 +27,13 @@ pub enum RecordFault {
     Md5(String),
     /// The digest of this file is in hexadecimal.
     Hex(String),
-    /// This path is listed and not in the wheel.
+    /// This path is listed but not in the wheel.
     NotThere(String),
     /// There is no `RECORD`.
     Missing,
 }
 
+/// A wheel that is being put together; each method adds to it.
 #[derive(Clone, Debug)]
 pub struct WheelBuilder {
     name: String,
@@ -79,7 +80,7 @@ impl WheelBuilder {
         self
     }
 
-    /// As [`Self::file`], with the executable bit.
+    /// Like [`Self::file`], with the executable bit.
     #[must_use]
     pub fn executable(mut self, path: &str, content: impl Into<Vec<u8>>) -> Self {
         let path = self.expand(path);
@@ -87,12 +88,13 @@ impl WheelBuilder {
         self
     }
 
-    /// In the group `console_scripts`.
+    /// An entry point in the group `console_scripts`.
     #[must_use]
     pub fn console_script(self, name: &str, object: &str) -> Self {
         self.entry_point("console_scripts", name, object)
     }
 
+    /// An entry point of any group.
     #[must_use]
     pub fn entry_point(mut self, group: &str, name: &str, object: &str) -> Self {
         self.entry_points.entry(group.to_owned()).or_default().push(format!("{name} = {object}"));
@@ -105,6 +107,7 @@ impl WheelBuilder {
         self.metadata("Requires-Dist", requirement)
     }
 
+    /// `Requires-Python`, in the metadata and for the index.
     #[must_use]
     pub fn requires_python(mut self, specifier: &str) -> Self {
         self.requires_python = Some(specifier.to_owned());
@@ -118,12 +121,14 @@ impl WheelBuilder {
         self
     }
 
+    /// One more fault in `RECORD`; they add up.
     #[must_use]
     pub fn record_fault(mut self, fault: RecordFault) -> Self {
         self.record_faults.push(fault);
         self
     }
 
+    /// The wheel; equal bytes for equal calls.
     pub fn build(self) -> FixtureFile {
         let file_name = format!("{}-{}-{}.whl", self.escaped_name(), self.version, self.tag);
         let requires_python = self.requires_python.clone();

@@ -1,7 +1,7 @@
-//! What an emulator lacks, told from its messages. Pure.
+//! What an emulator lacks, read from its messages. Pure.
 //!
-//! A gap says nothing about the runtime: the same import may well work on the real system. What is not known as a gap
-//! counts as the runtime's own fault.
+//! A gap says nothing about the runtime: the same import may well work on the real system. Anything that is not a
+//! known gap counts as the runtime's own fault.
 
 use std::collections::BTreeSet;
 
@@ -67,7 +67,7 @@ fn wine_gap(error: &str) -> Option<String> {
     }
     if let Some((_, rest)) = error.split_once(LIBRARY) {
         let name = rest.split(' ').next().unwrap_or_default();
-        // Any other library would have to lie in the runtime.
+        // Any other library would have to be in the runtime.
         return is_system_library(name).then(|| format!("no library {name}"));
     }
     STUB_CODES

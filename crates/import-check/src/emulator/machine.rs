@@ -8,7 +8,7 @@ use super::{Emulator, EmulatorError, Programs};
 use process::Invocation;
 use store::Context;
 
-/// Dropped, it ends whatever still runs in it.
+/// Dropping it ends all programs that still run in it.
 pub struct Machine<'a> {
     inside: Inside<'a>,
 }
@@ -23,7 +23,7 @@ enum Inside<'a> {
 const SLOWNESS: u32 = 10;
 
 impl<'a> Machine<'a> {
-    /// `scratch` is an existing folder for the emulator's own files.
+    /// Sets the emulator up. `scratch` is an existing folder for its own files.
     ///
     /// # Errors
     /// The emulator's own folder cannot be made.
@@ -38,7 +38,7 @@ impl<'a> Machine<'a> {
         Ok(Self { inside })
     }
 
-    /// `program` is the foreign one.
+    /// An invocation of the foreign `program` in `folder`.
     pub fn invocation(&self, program: &Path, folder: &Path) -> Invocation {
         match &self.inside {
             Inside::Here => Invocation::new(program, folder),
@@ -50,7 +50,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// What a program inside has to put before the name of another one to start it. The system that emulated code
+    /// Words that a program inside has to put before the name of another one to start it. The system that emulated code
     /// calls is still this one, which starts only its own programs.
     pub fn launcher(&self) -> Vec<OsString> {
         match &self.inside {
@@ -78,6 +78,7 @@ impl<'a> Machine<'a> {
         cfg!(unix) && !matches!(self.inside, Inside::Wine(_))
     }
 
+    /// Factor for time limits: 1 on this machine, more in an emulator.
     pub fn slowness(&self) -> u32 {
         if matches!(self.inside, Inside::Here) { 1 } else { SLOWNESS }
     }

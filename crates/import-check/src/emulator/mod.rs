@@ -1,7 +1,7 @@
 //! Programs that run a foreign prefix on this machine: qemu-user for the other Linux, wine for Windows.
 //!
-//! [`find`] looks for them and says what is missing; [`Machine`] is what an interpreter runs in; [`gap_in`] tells
-//! what an emulator cannot do from what is wrong with a runtime. `scripts/emulators` sets them up.
+//! [`find`] looks for them and says what is missing; [`Machine`] is what an interpreter runs in; [`gap_in`]
+//! distinguishes what an emulator cannot do from what is wrong with a runtime. `scripts/emulators` sets them up.
 
 mod gap;
 mod machine;
@@ -23,9 +23,10 @@ pub use machine::Machine;
 
 /// Where `scripts/emulators` puts what it sets up, below the repository.
 const DEFAULT_FOLDER: &str = "target/emulators";
-/// An emulator that does not even tell its version by then does not work.
+/// An emulator that has not printed its version by then does not work.
 const VERSION_LIMIT: Duration = Duration::from_secs(60);
 
+/// Which emulator it is: qemu-user for Linux on another processor, wine for Windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmulatorKind {
     Qemu,
@@ -41,7 +42,7 @@ impl fmt::Display for EmulatorKind {
     }
 }
 
-/// One that was found and started.
+/// An emulator that was found and could be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Emulator {
     programs: Programs,
@@ -67,6 +68,7 @@ enum Programs {
 }
 
 impl Emulator {
+    /// Which emulator it is; decides how its messages are read ([`gap_in`]).
     pub fn kind(&self) -> EmulatorKind {
         match self.programs {
             Programs::Qemu { .. } => EmulatorKind::Qemu,
@@ -75,6 +77,7 @@ impl Emulator {
     }
 }
 
+/// Why no emulator can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum EmulatorError {
     #[error("`{platform}` cannot be emulated here: there is no {what} ({})", looked.join(", "))]
@@ -125,7 +128,7 @@ impl Fault for EmulatorError {
     }
 }
 
-/// What can run prefixes for `platform` on `host`, installed or not. `None` where nothing can (macOS), and where
+/// Which emulator can run prefixes for `platform` on `host`, installed or not. `None` if nothing can (macOS) or
 /// nothing is needed.
 pub fn kind_for(platform: PlatformKey, host: PlatformKey) -> Option<EmulatorKind> {
     match (platform, host) {
@@ -138,8 +141,8 @@ pub fn kind_for(platform: PlatformKey, host: PlatformKey) -> Option<EmulatorKind
     }
 }
 
-/// The emulator that `--emulate` asks for. `None` on the platform's own machine, and, with a note, where nothing emulates
-/// it.
+/// The emulator that `--emulate` asks for. `None` on the platform's own machine, and, with a note, where nothing
+/// emulates it.
 ///
 /// # Errors
 /// As [`find`].
@@ -165,7 +168,7 @@ pub fn for_build(
 /// unless `PYDIST_EMULATORS` names another folder.
 ///
 /// # Errors
-/// It is not there, or does not work. Also when [`kind_for`] knows of none.
+/// It is missing or does not work, or [`kind_for`] knows none.
 pub fn find(
     context: &Context,
     repository: &Path,
@@ -246,7 +249,7 @@ impl Search<'_> {
             Some(sysroot) => sysroot.to_owned(),
             None => self.folder.join(sysroot),
         };
-        // A link that leads to nowhere on this machine may be right in there; the loader is looked at as it lies.
+        // A link that dangles on this machine may be right inside, so it is not followed.
         if sysroot.join(loader).symlink_metadata().is_err() {
             let looked =
                 vec![format!("looked for `{}`", sysroot.join(loader).display()), format!("{variable} names it")];

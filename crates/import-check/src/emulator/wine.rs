@@ -22,21 +22,23 @@ const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// Neither Mono nor Gecko (wine would ask for them in a window), no menu entries, no debugger for crashes.
 const SWITCHED_OFF: &str = "mscoree,mshtml=;winemenubuilder.exe,winedbg.exe=d";
-/// Only which library is lacking. Calls of functions that wine lacks are told in any case.
+/// Only messages about missing libraries. Calls of functions that wine lacks are always reported.
 const MESSAGES: &str = "-all,err+module";
 
-/// Dropped, it ends all programs that run in it.
-pub struct WinePrefix<'a> {
+/// Dropping it ends all programs that run in it.
+pub(crate) struct WinePrefix<'a> {
     context: &'a Context,
     program: &'a Path,
     server: &'a Path,
     folder: PathBuf,
-    /// Where wine's server can be spoken to.
+    /// Folder of the sockets of wine's server.
     temporary: PathBuf,
 }
 
 impl<'a> WinePrefix<'a> {
-    pub fn make(
+    /// Lends a copy of the template below `scratch`; makes the template in the store first if this version of wine has
+    /// none.
+    pub(crate) fn make(
         context: &'a Context,
         program: &'a Path,
         server: &'a Path,
@@ -50,7 +52,8 @@ impl<'a> WinePrefix<'a> {
         Ok(Self { context, program, server, folder, temporary })
     }
 
-    pub fn invocation(&self, program: &Path, folder: &Path) -> Invocation {
+    /// An invocation of the Windows `program` in `folder`, under wine and this prefix.
+    pub(crate) fn invocation(&self, program: &Path, folder: &Path) -> Invocation {
         within(&self.folder, &self.temporary, Invocation::new(self.program, folder).arg(program))
     }
 }
@@ -62,7 +65,7 @@ impl Drop for WinePrefix<'_> {
     }
 }
 
-/// With what every program of wine's gets to know.
+/// Adds the variables that every program under wine gets.
 fn within(folder: &Path, temporary: &Path, invocation: Invocation) -> Invocation {
     let invocation = invocation.env("WINEPREFIX", folder).env("TMPDIR", temporary);
     invocation.env("WINEDEBUG", MESSAGES).env("WINEDLLOVERRIDES", SWITCHED_OFF).daemons_stay()
@@ -115,7 +118,7 @@ fn set_up(context: &Context, program: &Path, server: &Path, folder: &Path) -> Re
     })
 }
 
-/// Wine opens windows where it can; nobody has asked for any.
+/// Keeps wine from opening windows.
 fn without_screen(context: &Context, mut invocation: Invocation) -> Invocation {
     invocation.clear_environment = true;
     for name in ["PATH", "HOME", "USER", "LOGNAME"] {
@@ -126,7 +129,7 @@ fn without_screen(context: &Context, mut invocation: Invocation) -> Invocation {
     invocation.env("LC_ALL", "C.UTF-8")
 }
 
-/// Copies that equal the installed libraries become links to them. Where those are not found, the copies stay.
+/// Copies that equal the installed libraries become links to them. If those are not found, the copies stay.
 fn lighten(program: &Path, folder: &Path) {
     let Some(installed) = libraries_of(program) else { return };
     let Ok(copies) = fs::read_dir(folder.join("drive_c/windows/system32")) else { return };

@@ -1,7 +1,7 @@
 //! The facts that the checks need, read from one file.
 //!
 //! Only headers are read, a few kilobytes through a small cache, so a library of 600 MB costs no more than one of
-//! 6 KB. What the facts mean is for the rules of each format to say.
+//! 6 KB. The rules of each format say what the facts mean.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,7 +16,7 @@ use super::pe::{self, PeFacts};
 
 /// What one binary says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Binary {
+pub(crate) struct Binary {
     /// Whose format it is.
     pub os: Os,
     /// Several for a fat Mach-O file. Empty when it is for machines that no platform key names.
@@ -28,9 +28,10 @@ pub struct Binary {
     pub facts: Facts,
 }
 
+/// What the headers say, by format.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Facts {
-    /// Of a machine that no platform key names, or of an object.
+pub(crate) enum Facts {
+    /// For a machine that no platform key names, or an object file.
     Unread,
     Elf(ElfFacts),
     /// One of each architecture that a platform key names.
@@ -38,9 +39,9 @@ pub enum Facts {
     Pe(PeFacts),
 }
 
-/// Reads the file's headers. `None` when it is no binary of any of the three formats. Of an ELF file it is also read
+/// Reads the file's headers. `None` if it is not a binary in any of the three formats. For an ELF file it also looks
 /// whether it defines `function`.
-pub fn read(path: &Path, function: Option<&str>) -> io::Result<Option<Result<Binary, Damage>>> {
+pub(crate) fn read(path: &Path, function: Option<&str>) -> io::Result<Option<Result<Binary, Damage>>> {
     let mut file = File::open(path)?;
     let mut magic = [0; 4];
     let mut filled = 0;
@@ -63,10 +64,11 @@ pub fn read(path: &Path, function: Option<&str>) -> io::Result<Option<Result<Bin
 /// Why a binary cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Damage(pub String);
+pub(crate) struct Damage(pub String);
 
 impl Damage {
-    pub fn new(text: &str) -> Self {
+    /// `text` completes the sentence "cannot be read: …".
+    pub(crate) fn new(text: &str) -> Self {
         Self(text.to_owned())
     }
 }

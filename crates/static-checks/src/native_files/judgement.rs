@@ -1,4 +1,4 @@
-//! What the rules of a format say about one file.
+//! What the rules of a format find about one file.
 
 use vocab::{TreeLayout, TreePath};
 
@@ -6,14 +6,15 @@ use super::needs::Needs;
 use super::report::NativeFaultKind;
 
 /// The file that is judged.
-pub struct Subject<'a> {
+pub(crate) struct Subject<'a> {
     pub path: &'a TreePath,
     pub layout: TreeLayout,
 }
 
+/// What the rules of one format find about one file.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Judgement {
-    /// Of the system.
+pub(crate) struct Judgement {
+    /// What the file needs of the system.
     pub needs: Needs,
     /// Files of the prefix that are loaded with it.
     pub links: Vec<TreePath>,

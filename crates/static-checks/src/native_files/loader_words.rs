@@ -3,8 +3,8 @@
 use super::report::NativeFaultKind;
 
 impl NativeFaultKind {
-    /// Whether a text is a loader's about this fault. Cut off, as whitelists may have it, it still names the library;
-    /// only Windows' loader names none.
+    /// Whether `text` is a loader's message about this fault. Truncated texts, as in whitelists, count if they name
+    /// the library; only Windows' loader names none.
     pub fn is_told_by(&self, text: &str) -> bool {
         let text = text.to_lowercase();
         let says = |words: &[&str]| words.iter().any(|words| text.contains(words));

@@ -1,8 +1,8 @@
 //! The static check: every native file of a finished prefix, for any platform, without running anything.
 //!
-//! Each binary must be for the platform's architecture; each library that it needs must be in the prefix or be the
-//! system's to provide; and what is needed of the system must not be newer than the ceiling. What that means for a
-//! format stands in its `rules.rs`; here is what holds for all three.
+//! Each binary must be for the platform's architecture; each library that it needs must be in the prefix or be one
+//! that the system provides; and the versions it needs of the system must not be above the ceiling. What that means
+//! for a format is in its `rules.rs`; this file has what all three share.
 
 mod binary;
 mod elf;
@@ -36,23 +36,25 @@ pub use reach::{Evidence, Imported, NativeFile, Role};
 pub use report::{Accepted, Asking, Looked, NativeFault, NativeFaultKind, NativeFaults, NativeReport};
 pub use symbol_version::{SymbolVersion, SymbolVersionError};
 
-/// Decides whose file a path is; `None` for the base interpreter and copied files.
+/// Maps a path to its distribution; `None` for the base interpreter and copied files.
 pub type Owner<'a> = &'a (dyn Fn(&TreePath) -> Option<DistributionName> + Sync);
 
+/// What the check demands.
 pub struct NativePolicy<'a> {
     pub ceilings: Ceilings,
-    /// Whose files may be above the ceilings with a warning. A base interpreter that was found on this machine
+    /// Files that may be above the ceilings with only a warning. A base interpreter that was found on this machine
     /// cannot be made for an older one.
     pub excused: &'a (dyn Fn(&TreePath, Option<&DistributionName>) -> bool + Sync),
 }
 
 impl NativePolicy<'_> {
-    /// Nothing is excused.
+    /// Excuses nothing.
     pub fn strict(ceilings: Ceilings) -> Self {
         Self { ceilings, excused: &|_, _| false }
     }
 }
 
+/// A file or folder of the prefix that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot check `{}`", path.display())]
 pub struct NativeCheckError {
@@ -71,8 +73,7 @@ impl Fault for NativeCheckError {
     }
 }
 
-/// Looks at every file of the prefix, in parallel. What is wrong is in the report, not an error:
-/// see [`NativeReport::verdict`].
+/// Checks every file of the prefix, in parallel. Faults are in the report, not an error: see [`NativeReport::verdict`].
 ///
 /// # Errors
 /// When the prefix cannot be read.
@@ -106,7 +107,7 @@ pub fn check_native_files(
     Ok(gather(rows, prefix))
 }
 
-/// The function that an extension module of the file's name defines, by which it is told from a library.
+/// The function that an extension module of the file's name defines, which distinguishes it from a library.
 fn initializer_of(path: &TreePath, layout: TreeLayout) -> Option<String> {
     let module = module_name_of(path, layout)?;
     let name = module.rsplit('.').next()?;
@@ -114,7 +115,8 @@ fn initializer_of(path: &TreePath, layout: TreeLayout) -> Option<String> {
     name.is_ascii().then(|| format!("PyInit_{name}"))
 }
 
-/// The name that a library of Linux gives itself, and those that it is linked with. `None` for what is none.
+/// The soname of a Linux library, and the names that it is linked with. `None` if it is not an ELF file or cannot be
+/// read.
 pub fn linked_libraries(path: &Path) -> Option<(Option<String>, Vec<String>)> {
     match binary::read(path, None).ok()??.ok()?.facts {
         Facts::Elf(facts) => Some((facts.soname, facts.needed)),
@@ -124,7 +126,7 @@ pub fn linked_libraries(path: &Path) -> Option<(Option<String>, Vec<String>)> {
 
 type ReadFile = (TreePath, Result<Binary, Damage>);
 
-/// Loaders also know libraries by the name that stands in them.
+/// Loaders also know libraries by the name inside them.
 fn with_own_names<'a>(mut all: PrefixFiles<'a>, files: &[ReadFile]) -> PrefixFiles<'a> {
     for (path, binary) in files {
         match binary.as_ref().map(|binary| &binary.facts) {
@@ -187,7 +189,7 @@ fn list(prefix: &Path) -> Result<Listing, NativeCheckError> {
         if entry.file_type().is_dir() {
             continue;
         }
-        // A name that is not UTF-8 cannot be packed; that is told where it is packed.
+        // A name that is not UTF-8 cannot be packed, which packing reports.
         let Some(path) = TreePath::relative(entry.path(), prefix) else { continue };
         if entry.file_type().is_file() && !TEXT_ENDINGS.iter().any(|ending| path.file_name().ends_with(ending)) {
             listing.candidates.push(path.clone());
@@ -257,7 +259,8 @@ impl FileCheck<'_> {
         }
     }
 
-    /// Into the row of its file, or a new one in its place among the others. Copied files are whoever's who copies them.
+    /// Into the row of its file, or a new one in its place among the others. Copied files are whoever's who copies
+    /// them.
     fn add_module_fault(&self, fault: ModuleFault, rows: &mut Vec<FileRow>) {
         let ModuleFault { path, kind, is_taken } = fault;
         let Some(distribution) = (self.owner)(&path) else { return };
@@ -280,7 +283,7 @@ impl FileCheck<'_> {
             return None;
         }
         let is_script = self.layout.is_among_programs(path);
-        // What is known of a module by its file alone; `None` for the formats that tell modules by their names.
+        // What the file alone shows about a module; `None` for formats that recognise modules by name.
         let defines = match binary.as_ref().map(|binary| &binary.facts) {
             Ok(Facts::Elf(facts)) => facts.defines,
             _ => None,
@@ -302,7 +305,7 @@ impl FileCheck<'_> {
     }
 
     /// Distributions carry programs and objects of other machines as data, device code for one. Only what this
-    /// interpreter would load, or what stands among the scripts, must fit.
+    /// interpreter would load, or what is in the scripts folder, must fit.
     fn judge_architecture(&self, path: &TreePath, binary: &Binary, judgement: &mut Judgement) {
         let names = binary.archs.iter().map(|arch| format!("{arch:?}").to_lowercase()).collect::<Vec<_>>();
         let kind = NativeFaultKind::Architecture {

@@ -1,5 +1,6 @@
-//! Files that are named like extension modules and cannot be imported as such: what is no binary of the system, and
-//! modules that are there for other Pythons alone. Imports show it where they are run; elsewhere only this does.
+//! Files that are named like extension modules and cannot be imported as such: files that are not binaries of the
+//! system, and modules for other Pythons only. Imports show this too, where they are run; elsewhere only this check
+//! does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,16 +12,16 @@ use super::report::NativeFaultKind;
 use crate::module_name::{is_test_helper, module_name_of};
 
 /// What is wrong with a module's file.
-pub struct ModuleFault {
+pub(crate) struct ModuleFault {
     pub path: TreePath,
     pub kind: NativeFaultKind,
     /// Python takes the file, and fails.
     pub is_taken: bool,
 }
 
-/// Of all files of a prefix, of which `binaries` could be read as such. Sorted by path. A module of which one file is
-/// right has no fault: wheels for several Pythons or systems are not at fault for the others.
-pub fn faults(paths: &BTreeSet<TreePath>, binaries: &[ReadFile], layout: TreeLayout) -> Vec<ModuleFault> {
+/// Faults among all files of a prefix, sorted by path; `binaries` are those that could be read as such. A module with
+/// one right file has no fault: wheels may serve several Pythons or systems.
+pub(crate) fn faults(paths: &BTreeSet<TreePath>, binaries: &[ReadFile], layout: TreeLayout) -> Vec<ModuleFault> {
     let os = layout.platform.os();
     let binary_of = |path: &TreePath| {
         let place = binaries.binary_search_by(|(other, _)| other.cmp(path)).ok()?;
@@ -64,11 +65,11 @@ pub fn faults(paths: &BTreeSet<TreePath>, binaries: &[ReadFile], layout: TreeLay
     faults
 }
 
-/// Whose a module's file is, by its name.
+/// Which Python a module's file is for, by its name.
 enum Tag {
-    /// Of this Python on this system.
+    /// For this Python on this system.
     Own,
-    /// `core.so`, which may be a library or data as well.
+    /// `core.so`, which may also be a library or data.
     None,
     Other(String),
 }
@@ -111,8 +112,8 @@ fn is_in_package(path: &TreePath, paths: &BTreeSet<TreePath>) -> bool {
     folder.file_name() == "site-packages" || has(&folder, "__init__.py", paths)
 }
 
-/// Whether a file without a tag can be nothing but a module. Libraries and their linker scripts end in `.so` as well; a
-/// binary of another system is told by the function that Python calls.
+/// Whether a file without a tag can be nothing but a module. Libraries and their linker scripts also end in `.so`; a
+/// binary of another system is recognised by the function that Python calls.
 fn is_no_library(path: &TreePath, binary: Option<&Binary>) -> bool {
     match binary.map(|binary| &binary.facts) {
         _ if path.as_str().ends_with(".pyd") => true,

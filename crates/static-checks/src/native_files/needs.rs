@@ -8,7 +8,7 @@ use vocab::{Os, PlatformKey, SystemVersion};
 
 use super::symbol_version::SymbolVersion;
 
-/// What of a system has a version that binaries name.
+/// Parts of a system whose version binaries name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
@@ -21,6 +21,7 @@ pub enum Provider {
 }
 
 impl Provider {
+    /// The key in the manifest and in reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Glibc => "glibc",
@@ -43,8 +44,8 @@ impl fmt::Display for Provider {
     }
 }
 
-/// The highest versions needed, without a row when nothing of the kind is needed, and the names of libraries that the
-/// system has to bring besides.
+/// The highest version needed of each provider, if any, and the names of further libraries that the system has to
+/// provide.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needs {
     versions: BTreeMap<Provider, SymbolVersion>,
@@ -53,14 +54,17 @@ pub struct Needs {
 }
 
 impl Needs {
+    /// The version needed; `None` if nothing of this provider is needed.
     pub fn get(&self, provider: Provider) -> Option<&SymbolVersion> {
         self.versions.get(&provider)
     }
 
+    /// The needed versions, in the order of [`Provider`].
     pub fn iter(&self) -> impl Iterator<Item = (Provider, &SymbolVersion)> {
         self.versions.iter().map(|(provider, version)| (*provider, version))
     }
 
+    /// Whether nothing of the system is needed, no version and no library.
     pub fn is_empty(&self) -> bool {
         self.versions.is_empty() && self.libraries.is_empty()
     }
@@ -100,7 +104,7 @@ impl Needs {
 pub struct Ceilings(BTreeMap<Provider, SymbolVersion>);
 
 impl Ceilings {
-    /// For a runtime that must run on `oldest`; on what is usual for the platform when nothing is asked for.
+    /// Ceilings for a runtime that must run on `oldest`; `None` means the platform's default.
     pub fn for_system(platform: PlatformKey, oldest: Option<SystemVersion>) -> Self {
         let oldest = oldest.or_else(|| SystemVersion::oldest(platform)).map(SymbolVersion::from);
         match (platform.os(), oldest) {
@@ -111,7 +115,7 @@ impl Ceilings {
         }
     }
 
-    /// With the `libstdc++` that the manylinux policy of the same glibc promises.
+    /// Adds the `libstdc++` that the manylinux policy of the same glibc promises.
     pub fn for_glibc(glibc: SymbolVersion) -> Self {
         // (glibc, GLIBCXX) of manylinux_2_17, _2_24, _2_28, _2_31, _2_34, _2_35 and _2_39.
         const PROMISED: [(&str, &str); 7] = [

@@ -1,4 +1,4 @@
-//! The files of a prefix, as the rules of the formats ask for them.
+//! The files of a prefix, indexed as the rules of the formats need them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use vocab::{Os, TreeLayout, TreePath};
 
 /// What is known about the whole prefix.
-pub struct PrefixFiles<'a> {
+pub(crate) struct PrefixFiles<'a> {
     prefix: &'a Path,
     os: Os,
     /// Every file and link.
@@ -21,7 +21,7 @@ pub struct PrefixFiles<'a> {
 
 /// Where one entry of a search path leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SearchFolder {
+pub(crate) enum SearchFolder {
     Inside(TreePath),
     /// It names this prefix by its place on the building machine.
     BuildMachine,
@@ -29,12 +29,12 @@ pub enum SearchFolder {
     Outside,
 }
 
-/// The answer for one needed library.
+/// Where one needed library is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub(crate) enum Found {
     /// Over a search path, at this place of the prefix.
     InPrefix(TreePath),
-    /// The system's to provide.
+    /// Provided by the system.
     OnSystem,
     /// Inside the prefix, but on no search path: works when something loads it first.
     Elsewhere,
@@ -44,7 +44,8 @@ pub enum Found {
 }
 
 impl<'a> PrefixFiles<'a> {
-    pub fn new(prefix: &'a Path, os: Os, paths: BTreeSet<TreePath>) -> Self {
+    /// `paths` are all files and links. Reads no disk; libraries are known by file name until [`Self::add_name`].
+    pub(crate) fn new(prefix: &'a Path, os: Os, paths: BTreeSet<TreePath>) -> Self {
         let mut files = Self { prefix, os, paths: BTreeSet::new(), names: HashMap::new(), adding: Mutex::default() };
         for path in paths.iter().filter(|path| is_library_name(os, path.file_name())) {
             files.add_name(path.file_name(), path);
@@ -54,15 +55,17 @@ impl<'a> PrefixFiles<'a> {
     }
 
     /// A name under which loaders also know the file: a soname, the end of an install name.
-    pub fn add_name(&mut self, name: &str, path: &TreePath) {
+    pub(crate) fn add_name(&mut self, name: &str, path: &TreePath) {
         self.names.entry(self.folded(name)).or_default().insert(path.clone());
     }
 
-    pub fn places_of(&self, name: &str) -> impl Iterator<Item = &TreePath> {
+    /// Files that loaders know under this name; the case is ignored on Windows.
+    pub(crate) fn places_of(&self, name: &str) -> impl Iterator<Item = &TreePath> {
         self.names.get(&self.folded(name)).into_iter().flatten()
     }
 
-    pub fn has_name(&self, name: &str) -> bool {
+    /// Whether [`Self::places_of`] has any.
+    pub(crate) fn has_name(&self, name: &str) -> bool {
         self.names.contains_key(&self.folded(name))
     }
 
@@ -71,13 +74,13 @@ impl<'a> PrefixFiles<'a> {
     }
 
     /// The list knows no paths through linked folders (`lib64` for `lib`), so a miss asks the disk.
-    pub fn exists(&self, path: &TreePath) -> bool {
+    pub(crate) fn exists(&self, path: &TreePath) -> bool {
         self.paths.contains(path) || (self.has_name(path.file_name()) && path.below(self.prefix).exists())
     }
 
-    /// Whether the package that the file lies in names folders of libraries for Windows. Asked for few files, so its code
-    /// is read only then.
-    pub fn adds_folders(&self, file: &TreePath, layout: TreeLayout) -> bool {
+    /// Whether the file's package names folders of libraries for Windows. Few files need this, so its code is read
+    /// only then.
+    pub(crate) fn adds_folders(&self, file: &TreePath, layout: TreeLayout) -> bool {
         let depth = layout.site_packages().segments().count() + 1;
         let Some(package) = file.segments().take(depth).collect::<Vec<_>>().join("/").parse::<TreePath>().ok() else {
             return false;
@@ -98,7 +101,7 @@ impl<'a> PrefixFiles<'a> {
     }
 
     /// True for a path of the building machine that leads into the prefix.
-    pub fn is_below_prefix(&self, path: &str) -> bool {
+    pub(crate) fn is_below_prefix(&self, path: &str) -> bool {
         !self.prefix.as_os_str().is_empty() && Path::new(path).starts_with(self.prefix)
     }
 }
@@ -115,7 +118,7 @@ fn is_library_name(os: Os, name: &str) -> bool {
 
 /// `rest` from `folder` on, with `.` and `..`; `None` when it climbs out of the prefix. Links are not followed, as a
 /// prefix has none between folders that libraries lie in.
-pub fn walk(folder: &TreePath, rest: &str) -> Option<TreePath> {
+pub(crate) fn walk(folder: &TreePath, rest: &str) -> Option<TreePath> {
     let mut segments: Vec<&str> = folder.segments().collect();
     for segment in rest.split('/') {
         match segment {
@@ -130,6 +133,6 @@ pub fn walk(folder: &TreePath, rest: &str) -> Option<TreePath> {
 }
 
 /// The folder a file lies in.
-pub fn folder_of(file: &TreePath) -> TreePath {
+pub(crate) fn folder_of(file: &TreePath) -> TreePath {
     file.parent().unwrap_or_default()
 }

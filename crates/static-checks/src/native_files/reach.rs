@@ -1,9 +1,9 @@
-//! Which native files count: those that something needs which imports. Pure.
+//! Which native files count: those that an importable module needs. Pure.
 //!
-//! Where imports were run, that is what they loaded; elsewhere every extension module that has an importable name. What
-//! either needs inside the prefix is needed, too. A distribution of which neither touches any library opens its
-//! libraries itself, as lightgbm does by `ctypes`: there all of them count, unless its import passed without them.
-//! What belongs to no distribution (the interpreter, copied files) and what lies among the scripts counts always.
+//! Where imports were run, that is what they loaded; elsewhere every extension module that has an importable name.
+//! What these need inside the prefix is also needed. If neither touches any library of a distribution, it opens its
+//! libraries itself, as lightgbm does with `ctypes`: then all of them count, unless its import passed without them.
+//! Files that belong to no distribution (the interpreter, copied files) and scripts always count.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use vocab::{DistributionName, Os, TreePath};
 pub enum Role {
     /// An extension module, imported by its name.
     Module,
-    /// Loaded since something needs or opens it.
+    /// A library, loaded because something needs or opens it.
     Library,
     /// A program among the scripts, which people start.
     Script,
@@ -42,11 +42,11 @@ pub struct NativeFile {
 pub struct Imported {
     /// Files of the prefix that were loaded by imports that succeeded.
     pub loaded: BTreeSet<TreePath>,
-    /// Distributions of which something was imported and nothing failed.
+    /// Distributions with at least one import and no failure.
     pub passed: BTreeSet<DistributionName>,
 }
 
-/// What is known besides the files themselves.
+/// What is known in addition to the files themselves.
 pub struct Evidence<'a> {
     pub os: Os,
     /// `None` where no imports were run.
@@ -56,7 +56,7 @@ pub struct Evidence<'a> {
 }
 
 /// For each of the files, whether something needs it.
-pub fn needed(files: &[NativeFile], evidence: &Evidence<'_>) -> Vec<bool> {
+pub(crate) fn needed(files: &[NativeFile], evidence: &Evidence<'_>) -> Vec<bool> {
     let fold = |path: &TreePath| match evidence.os {
         Os::Windows => path.as_str().to_lowercase(),
         Os::Linux | Os::Macos => path.to_string(),
@@ -91,7 +91,7 @@ pub fn needed(files: &[NativeFile], evidence: &Evidence<'_>) -> Vec<bool> {
 }
 
 /// The files that are loaded with the one at `index`, themselves or through others; itself included.
-pub fn users(files: &[NativeFile], index: usize) -> Vec<&NativeFile> {
+pub(crate) fn users(files: &[NativeFile], index: usize) -> Vec<&NativeFile> {
     let mut uses = vec![false; files.len()];
     let mut pending = vec![index];
     while let Some(index) = pending.pop() {

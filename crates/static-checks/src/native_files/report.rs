@@ -21,19 +21,19 @@ pub struct NativeReport {
     pub whole: Looked,
     /// Those that have native files.
     pub distributions: BTreeMap<DistributionName, Looked>,
-    /// What belongs to no distribution: the base interpreter and copied files.
+    /// Files that belong to no distribution: the base interpreter and copied files.
     pub base: Looked,
     pub faults: Vec<NativeFault>,
-    /// Does not make the runtime unusable, or was excused by the policy.
+    /// Faults that do not make the runtime unusable, or that the policy excuses.
     pub warnings: Vec<NativeFault>,
-    /// Faults of files that nothing needs which counts; moved there by [`NativeReport::weigh`].
+    /// Faults of files that nothing needs; [`NativeReport::weigh`] moves them here.
     pub unneeded: Vec<NativeFault>,
     /// Faults that a whitelist entry allows.
     pub allowed: Vec<NativeFault>,
-    /// Those of them that an entry of the builder's own list allows: nobody who builds the runtime has decided it.
+    /// Faults among `allowed` that only the builder's own list allows, so no repository has decided them.
     #[serde(default)]
     pub accepted: Vec<Accepted>,
-    /// Warnings that a whitelist entry allows. Their files are loaded all the same, and so count for what is needed.
+    /// Warnings that a whitelist entry allows. Their files are loaded all the same, so their needs count.
     #[serde(default)]
     pub allowed_warnings: Vec<NativeFault>,
     /// Files that need anything of the system.
@@ -67,13 +67,14 @@ impl Looked {
     }
 }
 
-/// A fault that is known of a widely used distribution, and why no runtime can change it.
+/// A known fault of a widely used distribution, and why no runtime can change it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     pub fault: NativeFault,
     pub reason: String,
 }
 
+/// One fault of one native file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NativeFault {
     pub file: TreePath,
@@ -84,6 +85,8 @@ pub struct NativeFault {
     pub kind: NativeFaultKind,
 }
 
+/// What is wrong. Displayed as the predicate of a sentence whose subject is the file; whitelists match against that
+/// text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "fault", rename_all = "kebab-case")]
 pub enum NativeFaultKind {
@@ -103,7 +106,7 @@ pub enum NativeFaultKind {
     /// Mach-O: another place than where each Mac has its own libraries.
     #[error("needs {library}, a place that other machines lack")]
     AbsoluteLibrary { library: String },
-    /// Mach-O: whatever is linked with it would look for it there.
+    /// Mach-O: everything linked with it would look for it there.
     #[error("has the name {name}, a place that other machines lack")]
     AbsoluteName { name: String },
     #[error("has no code signature, and macOS kills what runs such code on Apple's processors")]
@@ -113,7 +116,7 @@ pub enum NativeFaultKind {
     /// Python would take it for a module.
     #[error("is named like a module and is not a {system} binary")]
     NotABinary { system: String },
-    /// A module of which there is no file that this Python takes.
+    /// A module without a file that this Python accepts.
     #[error("is for another Python (`{tag}`), and there is no file of this module for the runtime's")]
     OtherPython { tag: String },
     #[error("cannot be read: {reason}")]
@@ -174,7 +177,7 @@ impl NativeReport {
         self.count_needs();
     }
 
-    /// Counts anew what is needed, without files that have a fault: each is allowed or never loaded, or ends the build.
+    /// Recomputes the needs without files that have a fault: each is allowed or never loaded, or fails the build.
     fn count_needs(&mut self) {
         let faults = self.faults.iter().chain(&self.allowed).chain(&self.unneeded);
         let at_fault: BTreeSet<&TreePath> = faults.map(|fault| &fault.file).collect();
@@ -206,13 +209,13 @@ impl NativeReport {
         self.allowed.iter().flat_map(of_module).collect()
     }
 
-    /// Makes faults of all warnings.
+    /// Turns all warnings into faults.
     pub fn refuse_warnings(&mut self) {
         self.faults.append(&mut self.warnings);
         self.faults.sort();
     }
 
-    /// Makes faults of what the builder's own list alone accepts in files that something needs.
+    /// Turns into faults what only the builder's own list accepts in files that something needs.
     pub fn refuse_accepted(&mut self, evidence: &Evidence<'_>) {
         if self.accepted.is_empty() {
             return;
@@ -237,7 +240,7 @@ impl NativeReport {
         self.count_needs();
     }
 
-    /// Files that are named like extension modules and, as they show, are none.
+    /// Files that are named like extension modules but, by their content, are not.
     pub fn libraries_named_like_modules(&self, layout: TreeLayout) -> BTreeSet<TreePath> {
         let is_one = |file: &&NativeFile| {
             let module = module_name_of(&file.path, layout);
@@ -255,8 +258,8 @@ impl NativeReport {
         Err(NativeFaults { faults: self.faults.clone(), exceptions: Exceptions::default() })
     }
 
-    /// Whitelist entries for all faults, as [`NativeReport::allow`] understands them: one for all files of a distribution
-    /// that have the same fault.
+    /// Whitelist entries for all faults, as [`NativeReport::allow`] understands them: one for all files of a
+    /// distribution that have the same fault.
     pub fn exceptions(&self, layout: TreeLayout) -> Exceptions {
         let exception = |group: &FaultGroup<'_>| {
             Some(Exception {
@@ -269,7 +272,7 @@ impl NativeReport {
         groups(&self.faults).iter().filter_map(exception).collect::<Vec<_>>().into()
     }
 
-    /// For the distribution's row of the manifest. `None` for pure Python.
+    /// The distribution's row of the manifest. `None` for pure Python.
     pub fn files_of(&self, name: &DistributionName) -> Option<NativeFiles> {
         let looked = self.distributions.get(name)?;
         Some(NativeFiles { files: looked.files, needs: looked.needs.texts() })
@@ -344,7 +347,7 @@ fn groups(faults: &[NativeFault]) -> Vec<FaultGroup<'_>> {
 }
 
 impl FaultGroup<'_> {
-    /// In the words of a whitelist: the module, the file, or the folder that all the files lie in.
+    /// As a key of a whitelist: the module, the file, or the folder with all the files.
     fn key(&self, layout: TreeLayout) -> String {
         let first = &self.first.file;
         let start = format!("{}/", layout.site_packages());
@@ -378,7 +381,7 @@ impl fmt::Display for FaultGroup<'_> {
 }
 
 impl NativeFaultKind {
-    /// The part of the text that stays the same elsewhere and that a failed import names as well, if any does.
+    /// The part of the text that is the same on other machines, and that a failed import would also name, if any.
     fn core(&self) -> String {
         match self {
             Self::MissingLibrary { library } | Self::AbsoluteLibrary { library } => library.clone(),
@@ -390,7 +393,7 @@ impl NativeFaultKind {
 }
 
 impl NativeFaults {
-    /// With entries to paste.
+    /// The same faults with entries to paste.
     pub fn with(self, exceptions: Exceptions) -> Self {
         Self { exceptions, ..self }
     }
@@ -436,7 +439,7 @@ impl Fault for NativeFaults {
         "E_NATIVE_FILES"
     }
 
-    /// A library that is nowhere means that the prefix was put together wrongly.
+    /// A missing library means that the prefix was assembled wrongly.
     fn exit(&self) -> Exit {
         if self.lacks_a_library() { Exit::Build } else { Exit::Check }
     }

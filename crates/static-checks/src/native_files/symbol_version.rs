@@ -26,6 +26,7 @@ impl fmt::Display for SymbolVersion {
     }
 }
 
+/// A text that is not numbers between dots.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a version; write numbers with dots between them, for example 2.28")]
 pub struct SymbolVersionError {

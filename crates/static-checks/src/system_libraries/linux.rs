@@ -1,6 +1,6 @@
 //! Linux: by the name that is needed. The base is the list of the `manylinux_2_28` policy (PEP 600) with what its
-//! libraries bring on every system: `libX11.so.6` cannot be there without `libxcb.so.1`. The rest belongs to the dynamic
-//! loader itself, to the machine's accounts and devices, and to its graphics driver.
+//! libraries bring on every system: `libX11.so.6` cannot be there without `libxcb.so.1`. The rest belongs to the
+//! dynamic loader itself, to the machine's accounts and devices, and to its graphics driver.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -17,16 +17,16 @@ static OF_POLICY: LazyLock<HashSet<&str>> =
 enum Custom {
     /// Part of the C library, so that a system without it has none of these rules.
     Libc,
-    /// May be needed of the system: there must be one of it, in step with the system.
+    /// May be needed: the system has its own, of a matching version.
     Systems,
-    /// Nothing may count on it.
+    /// Nothing may rely on it.
     Neither,
 }
 
 use Custom::{Libc, Neither, Systems};
 
-/// What stays the system's own. The rest of the policy may be taken from the machine that a tree was found on. Names as
-/// they are needed (`libc.so.6`), or all before `.so` where any version will do.
+/// Libraries that must stay the system's own. The rest of the policy may be copied from the machine that a tree was
+/// found on. Names as they are needed (`libc.so.6`), or the part before `.so` if any version will do.
 const LIBRARIES: [(&str, Custom); 49] = [
     // The C library and its parts.
     ("libBrokenLocale", Libc),
@@ -95,7 +95,7 @@ const FAMILIES: [(&str, Custom); 5] = [
     ("libnvidia-", Systems),
 ];
 
-/// True for libraries that are the system's to provide.
+/// True for libraries that the system has to provide.
 pub fn is_promised(name: &str) -> bool {
     let Some((stem, _)) = name.split_once(".so") else { return false };
     let row = LIBRARIES
@@ -105,7 +105,7 @@ pub fn is_promised(name: &str) -> bool {
         || FAMILIES.iter().any(|(family, custom)| *custom != Neither && stem.starts_with(family))
 }
 
-/// True for libraries that are there wherever there is a C library, so that nobody has to install them.
+/// True for libraries that come with the C library, so that they are never missing.
 pub fn comes_with_libc(name: &str) -> bool {
     let stem = stem_of(name);
     LIBRARIES.iter().any(|(row, custom)| *custom == Libc && stem_of(row) == stem)

@@ -1,4 +1,5 @@
-//! Which libraries are the system's own, for each system. What a build collects and what a check accepts ask here.
+//! Which libraries each system provides itself. Builds that collect libraries and checks that accept them use this
+//! list.
 
 pub mod linux;
 pub mod macos;

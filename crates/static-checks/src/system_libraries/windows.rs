@@ -33,7 +33,7 @@ const DRIVERS: [&str; 7] = ["nvapi64", "nvcuda", "nvcuvid", "nvencodeapi64", "nv
 
 static OF_WINDOWS: LazyLock<HashSet<&str>> = LazyLock::new(|| super::rows(NAMED_BY_SDK).chain(ALSO_WINDOWS).collect());
 
-/// True for libraries that are Windows' to provide.
+/// True for libraries that Windows provides.
 pub fn is_system_library(name: &str) -> bool {
     let name = name.to_lowercase();
     let stem = name.strip_suffix(".dll").unwrap_or(&name);

@@ -1,14 +1,14 @@
-//! Failures that are known and accepted, for the check of native files and for that of imports:
-//! `checker/whitelists/<platform>.json`, and what is shipped with the builder for distributions that many use.
+//! Known and accepted failures, for the check of native files and the import check:
+//! `checker/whitelists/<platform>.json`, and the list shipped with the builder for widely used distributions.
 //!
 //! ```json
 //! { "<distribution>": { "<module or file>": "<part of the error text>",
 //!                       "<module or file>": { "error": "…", "reason": "…", "expires": "2027-01-31",
 //!                                             "emulated": true } } }
 //! ```
-//! All keys may be globs. A distribution is its name or the file name of its wheel. A key with a slash names a file, below
-//! the prefix or below site-packages; any other a module. An entry with `emulated` holds only where an emulator runs the
-//! imports; it says what that emulator lacks.
+//! All keys may be globs. A distribution is its name or the file name of its wheel. A key with a slash names a file,
+//! below the prefix or below site-packages; any other a module. An entry with `emulated` holds only where an emulator
+//! runs the imports; it says what that emulator lacks.
 
 mod reading;
 
@@ -24,10 +24,10 @@ use super::native_files::{NativeFault, NativeFaultKind};
 use crate::module_name::module_name_of;
 pub use reading::ShapeFault;
 
-/// By glob of platform keys, what holds for everybody: a distribution's own ways, which no runtime can change.
+/// The shipped list, by glob of platform keys: faults of distributions that no runtime can change.
 const SHIPPED: &str = include_str!("../../data/whitelist.json");
 
-/// What holds for one platform. The default has no entries.
+/// The entries for one platform. The default has none.
 #[derive(Clone, Debug, Default)]
 pub struct Whitelist {
     own: Vec<DistributionEntries>,
@@ -36,9 +36,9 @@ pub struct Whitelist {
 
 #[derive(Clone, Debug)]
 struct DistributionEntries {
-    /// Of the wheel's file name, as written.
+    /// Pattern for the wheel's file name, as written.
     file: Pattern,
-    /// The same for normalised names; `None` where no name can be meant.
+    /// The same for normalised names; `None` if it can only match file names.
     name: Option<GlobMatcher>,
     modules: Vec<(Pattern, Expected)>,
 }
@@ -46,7 +46,7 @@ struct DistributionEntries {
 #[derive(Clone, Debug)]
 struct Pattern {
     text: String,
-    /// `None` for a text that is no glob and means itself.
+    /// `None` for a text that is not a glob and matches only itself.
     glob: Option<GlobMatcher>,
 }
 
@@ -58,11 +58,11 @@ pub struct Expected {
     pub reason: Option<String>,
     /// The last day on which the entry counts.
     pub expires: Option<Date>,
-    /// Holds only in an emulator.
+    /// Whether it applies only in an emulator.
     pub emulated: bool,
 }
 
-/// An entry and where it stands.
+/// An entry and its place in the list.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
     /// The distribution's key, as written.
@@ -70,7 +70,7 @@ pub struct Entry<'a> {
     /// The module's or file's key, as written.
     pub module: &'a str,
     pub expected: &'a Expected,
-    /// Comes with the builder: nobody has to remove it where it is not needed.
+    /// True for an entry shipped with the builder, which is never reported as unused.
     pub is_shipped: bool,
     pattern: &'a Pattern,
 }
@@ -109,10 +109,12 @@ impl<'a> Entry<'a> {
         std::iter::once(file.as_str()).chain(below).any(|path| self.pattern.matches(path))
     }
 
+    /// Whether its key is a path rather than a module: it contains a slash.
     pub fn names_files(&self) -> bool {
         self.module.contains('/')
     }
 
+    /// Whether the entry names the file of the fault, and its text the fault.
     pub fn allows_fault(&self, fault: &NativeFault, layout: TreeLayout) -> bool {
         self.names_file(&fault.file, layout) && self.expected.matches_fault(&fault.kind)
     }
@@ -136,7 +138,7 @@ impl DistributionEntries {
 }
 
 impl Whitelist {
-    /// Of a platform, in the repository.
+    /// Path of a platform's whitelist in the repository.
     pub fn path(repository: &Path, platform: PlatformKey) -> PathBuf {
         repository.join("checker").join("whitelists").join(format!("{platform}.json"))
     }
@@ -144,7 +146,7 @@ impl Whitelist {
     /// A file that does not exist is an empty whitelist.
     ///
     /// # Errors
-    /// The file cannot be read or has another shape; all faults are told at once.
+    /// The file cannot be read or has another shape; the error lists all faults.
     pub fn read(path: &Path) -> Result<Self, WhitelistError> {
         let failed = |kind| WhitelistError { path: path.to_owned(), kind };
         match fs::read_to_string(path) {
@@ -158,7 +160,7 @@ impl Whitelist {
         Ok(Self { own: reading::parse(text)?, shipped: Vec::new() })
     }
 
-    /// The entries of the repository, and those that come with the builder for the platform.
+    /// Adds the builder's own entries for the platform.
     #[must_use]
     pub fn with_shipped(self, platform: PlatformKey) -> Self {
         let all = reading::parse_by_platform(SHIPPED).unwrap_or_default();
@@ -166,7 +168,7 @@ impl Whitelist {
         Self { shipped: here.flat_map(|(_, entries)| entries).collect(), ..self }
     }
 
-    /// The entries that still count on that day.
+    /// Drops the entries that have expired by that day.
     #[must_use]
     pub fn on(mut self, today: Date) -> Self {
         for distribution in self.own.iter_mut().chain(&mut self.shipped) {
@@ -175,13 +177,13 @@ impl Whitelist {
         self
     }
 
-    /// Digest of what is shipped, for all platforms.
+    /// Digest of the builder's own list, for all platforms.
     pub fn shipped_digest() -> Digest {
         Digest::of(SHIPPED)
     }
 
-    /// The entries for a wheel: of the repository's those under its exact name, else those under the first key that
-    /// fits; then all of the shipped that fit. Also those that hold only in an emulator.
+    /// The entries for a wheel: the repository's under its exact name, else under the first key that fits; then all
+    /// shipped ones that fit. Includes those that apply only in an emulator.
     pub fn entries<'a>(&'a self, wheel: &str) -> impl Iterator<Item = Entry<'a>> + use<'a> {
         let exact = self.own.iter().find(|entries| entries.file.text == wheel);
         let own = exact.or_else(|| self.own.iter().find(|entries| entries.fit(wheel)));
@@ -214,6 +216,7 @@ impl Whitelist {
     }
 }
 
+/// A whitelist that cannot be used, with its path.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the whitelist `{}`", path.display())]
 pub struct WhitelistError {
@@ -222,6 +225,7 @@ pub struct WhitelistError {
     pub kind: WhitelistErrorKind,
 }
 
+/// What is wrong with it.
 #[derive(Debug, thiserror::Error)]
 pub enum WhitelistErrorKind {
     #[error("it cannot be read")]

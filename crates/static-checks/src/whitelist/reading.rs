@@ -1,5 +1,5 @@
-//! From JSON to entries. Order matters (the first glob that fits is taken), so objects are read as lists of pairs, and a
-//! key that is written twice is a fault.
+//! From JSON to entries. Order matters (the first glob that fits is taken), so objects are read as lists of pairs, and
+//! a duplicate key is a fault.
 
 use std::fmt;
 
@@ -42,7 +42,7 @@ fn distributions(node: Node, pointer: &str, faults: &mut Vec<ShapeFault>) -> Vec
         for (key, node) in pairs(node, &pointer, "an object of modules", faults) {
             let pointer = format!("{pointer}/{}", escape(&key));
             if let Some(expected) = read_expected(node, &pointer, faults) {
-                // A file's name may have brackets that are no glob.
+                // The brackets of a file name need not be a glob.
                 let glob = Glob::new(&key).ok().map(|glob| glob.compile_matcher());
                 modules.push((Pattern { text: key, glob }, expected));
             }
@@ -54,7 +54,7 @@ fn distributions(node: Node, pointer: &str, faults: &mut Vec<ShapeFault>) -> Vec
     distributions
 }
 
-/// `None` and a fault where it is not a glob.
+/// `None` and a fault if it is not a valid glob.
 fn read_pattern(text: String, pointer: &str, faults: &mut Vec<ShapeFault>) -> Option<Pattern> {
     match Glob::new(&text) {
         Ok(glob) => Some(Pattern { text, glob: Some(glob.compile_matcher()) }),

@@ -1,7 +1,7 @@
 //! Which user and password a host gets.
 //!
 //! In this order: those in the URL itself, those given for the host, those in the netrc file. They are looked up
-//! anew for every hop of a redirect, so one host's never reach another.
+//! anew for every hop of a redirect, so one host's credentials never reach another.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -20,7 +20,7 @@ pub struct HostCredentials {
 }
 
 impl HostCredentials {
-    /// From an index's URL with user and password in it. `None` when it has none, or is no web URL.
+    /// Credentials in an index's URL. `None` if it has none or is not a web URL.
     pub fn of_url(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
         Some(Self {

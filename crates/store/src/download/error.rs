@@ -1,4 +1,4 @@
-//! Why a file could not be had.
+//! Reasons why a file could not be fetched.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,6 +9,7 @@ use vocab::{Digest, Exit, Fault};
 use super::{FetchRequest, without_secrets};
 use crate::StoreError;
 
+/// Why a file could not be fetched, from where, and after how many attempts.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot fetch `{file_name}` from `{place}`{}", after(*attempts))]
 pub struct DownloadError {
@@ -26,7 +27,7 @@ impl DownloadError {
         Self { file_name: request.file_name.clone(), place: without_secrets(&request.url).into(), attempts, kind }
     }
 
-    /// For a text that has no name but its URL.
+    /// An error about a text that has no file name; its URL serves as one.
     pub(super) fn unnamed(url: &str, attempts: u32, kind: DownloadErrorKind) -> Self {
         let place = without_secrets(url);
         let file_name = place.trim_end_matches('/').rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
@@ -42,6 +43,7 @@ fn after(attempts: u32) -> String {
     }
 }
 
+/// What ended the download. `reason` is for people and holds no credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadErrorKind {
     #[error("the build is offline and the store does not have it")]
@@ -57,7 +59,7 @@ pub enum DownloadErrorKind {
     SizeMismatch { expected: u64, actual: u64 },
     #[error("it has more than {limit} bytes")]
     TooLarge { limit: u64 },
-    /// With the rate.
+    /// `reason` names the rate.
     #[error("{reason}")]
     TooSlow { reason: String },
     #[error("it is not a regular file")]

@@ -73,12 +73,12 @@ impl Exchange {
                 let _ = sender.send(Piece::Failed(failure));
             }
         });
-        // Without a thread the sender is gone, and `next` says that there is no answer.
+        // Without a thread the sender is dropped, and `next` reports that there is no answer.
         drop(spawned);
         Self { pieces, patience }
     }
 
-    /// The next piece, or why the wait ended before it came.
+    /// The next piece, or the reason why the wait ended before it came.
     pub(super) fn next(&self, watch: &Watch<'_>) -> Result<Piece, DownloadErrorKind> {
         let begun = Instant::now();
         loop {

@@ -25,7 +25,7 @@ pub(super) fn path_of(url: &str) -> Option<PathBuf> {
     }
 }
 
-/// A regular file, which comes to an end.
+/// Opens a regular file: anything else may never end.
 pub(super) fn open(path: &Path) -> Result<File, DownloadErrorKind> {
     archive::open_regular(path).map_err(|source| match source.kind() {
         io::ErrorKind::InvalidInput => DownloadErrorKind::NotAFile,

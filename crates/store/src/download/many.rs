@@ -36,7 +36,7 @@ pub fn fetch_all(context: &Context, requests: &[FetchRequest], at_once: usize) -
     collect(results.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Gets what the remote store has of these files, by digest and name. The others are still lacking afterwards.
+/// Fetches those of these files that the remote store has, by digest and name. The others are still missing afterwards.
 pub fn bring_all(context: &Context, files: &[(Digest, &str)], at_once: usize) {
     self::at_once(at_once, files, |(sha256, file_name)| bring(context, sha256, file_name));
 }

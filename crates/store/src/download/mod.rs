@@ -41,7 +41,7 @@ pub use web::{Credentials, Pace, Proxies, Secret, without_secrets};
 pub struct FetchRequest {
     /// `http`, `https` or `file`, or a plain path. User and password in it are used and never shown.
     pub url: String,
-    /// For progress and messages.
+    /// Shown in progress and messages.
     pub file_name: String,
     pub sha256: Digest,
     /// In bytes, where known in advance.
@@ -53,12 +53,12 @@ pub fn fetch(context: &Context, request: &FetchRequest) -> Result<PathBuf, Downl
     fetch_unless(context, request, &AtomicBool::new(false))
 }
 
-/// What a running download looks at to know whether to go on.
+/// What a running download checks to know whether to go on.
 struct Watch<'a> {
     context: &'a Context,
     /// Another download of the same call failed.
     stopped: &'a AtomicBool,
-    /// With the limit that led to it.
+    /// The limit that was exceeded.
     deadline: Option<(Instant, Duration)>,
 }
 
@@ -100,7 +100,7 @@ fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool)
         watch.check().map_err(failed)?;
         return Err(failed(DownloadErrorKind::Cancelled));
     };
-    // Whoever held the lock before may have brought it.
+    // The former holder of the lock may have fetched it.
     if have(context, request).map_err(failed)?
         || remote.is_some_and(|remote| remote.bring_blob(context, &request.sha256, &request.file_name, request.size))
     {
@@ -116,7 +116,7 @@ fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool)
     Ok(blob)
 }
 
-/// From the remote store alone. Whatever goes wrong with it is told, and the file is still lacking.
+/// Fetches from the remote store alone. A fault of it is reported, and the file is still missing.
 fn bring(context: &Context, sha256: &Digest, file_name: &str) {
     let Some(remote) = context.store.remote() else { return };
     let lock = context.store.lock("blob", sha256, || context.is_cancelled());

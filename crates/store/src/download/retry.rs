@@ -27,7 +27,7 @@ impl Setback {
         }
     }
 
-    /// For every status that is not a success.
+    /// Classifies every status that is not a success.
     pub(super) fn of_status(status: u16, retry_after: Option<Duration>) -> Self {
         let kind = DownloadErrorKind::Status { status };
         if may_pass(status) { Self::Passing { kind, pause: retry_after } } else { Self::Final(kind) }

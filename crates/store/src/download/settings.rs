@@ -21,17 +21,17 @@ pub struct DownloadSettings {
     /// Read once; absent is fine.
     pub netrc: Option<PathBuf>,
     pub proxies: Proxies,
-    /// For finding the host, connecting and the TLS handshake.
+    /// Limit for resolving the host, connecting and the TLS handshake.
     pub connect_limit: Duration,
     /// The longest silence in the middle of an answer.
     pub stall_limit: Duration,
-    /// A server that sends less is given up.
+    /// A download from a slower server fails.
     pub pace: Pace,
-    /// In bytes; of a file whose size nobody told beforehand.
+    /// In bytes; limit of a file whose size is not known in advance.
     pub largest: u64,
     /// At least 1.
     pub attempts: u32,
-    /// Before the second attempt; doubles from one to the next.
+    /// Pause before the second attempt; doubles from one to the next.
     pub first_pause: Duration,
 }
 
@@ -97,15 +97,17 @@ struct Inner {
 }
 
 impl Downloader {
+    /// Reads the netrc file; connects to nothing.
     pub fn new(settings: DownloadSettings) -> Self {
         let keyring = Keyring::new(settings.credentials.clone(), settings.netrc.as_deref());
-        // The time for a file is watched by who waits for it.
+        // The time limit of a file is enforced by the waiting thread.
         let DownloadSettings { connect_limit: connect, stall_limit: stall, pace, .. } = settings;
         let limits = Limits { connect, stall, pace, deadline: None };
         let client = Client::new(settings.proxies.clone(), limits);
         Self { inner: Arc::new(Inner { settings, keyring, client, transfers: AtomicU64::new(0) }) }
     }
 
+    /// The settings it was made with.
     pub fn settings(&self) -> &DownloadSettings {
         &self.inner.settings
     }

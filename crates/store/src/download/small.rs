@@ -18,7 +18,7 @@ use crate::Context;
 #[error("{reason}")]
 pub struct Unreachable {
     pub reason: String,
-    /// Of an answer that is none; absent where there was silence.
+    /// Status of an error answer; absent if there was no answer.
     pub status: Option<u16>,
 }
 
@@ -58,8 +58,8 @@ fn receive(watch: &Watch<'_>, url: &Url, limit: u64) -> Result<Vec<u8>, Setback>
     }
 }
 
-/// Asks once whether the server behind `url` answers, within the connect limit. Any answer will do, also that there
-/// is nothing at this path or that it wants other credentials, but none of the proxy's and no fault of the server.
+/// Asks once whether the server behind `url` answers, within the connect limit. Any answer counts, even 404 or 401; an
+/// answer of the proxy or a server error (5xx) does not.
 pub fn probe(context: &Context, url: &str) -> Result<(), Unreachable> {
     let unreachable = |reason: String| Unreachable { reason, status: None };
     if let Some(path) = local::path_of(url) {

@@ -31,7 +31,7 @@ pub(super) fn transfer(watch: &Watch<'_>, request: &FetchRequest) -> Result<(), 
     }
 }
 
-/// What has arrived will never be the file, or fills a disk that everybody needs.
+/// What has arrived can never become the file, or fills the disk.
 fn is_useless(kind: &DownloadErrorKind) -> bool {
     match kind {
         DownloadErrorKind::DigestMismatch { .. }
@@ -105,7 +105,7 @@ fn accept(head: &Head, partial: &mut Partial) -> Result<(), Setback> {
         }
         // No ranges here, or the file has changed: this is the whole of it.
         200 => Ok(partial.restart()?),
-        // There is no such range: the partial file is as long as the whole, or longer.
+        // The range does not exist: the partial file is as long as the whole, or longer.
         416 if partial.length() > 0 => {
             partial.restart()?;
             Err(Setback::at_once("it does not have the rest of what was received before"))

@@ -1,10 +1,11 @@
-//! Why the remote store could not be used.
+//! Reasons why the remote store could not be used.
 
 use objects::PlaceErrorKind;
 use vocab::{Exit, Fault};
 
 use crate::StoreError;
 
+/// A fault of the remote store, with the object that was being read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("the remote store `{place}` cannot be used for `{object}`")]
 pub struct RemoteError {
@@ -15,6 +16,7 @@ pub struct RemoteError {
     pub kind: RemoteErrorKind,
 }
 
+/// What is wrong: the place, the object, or the local store that it was to get into.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteErrorKind {
     #[error(transparent)]

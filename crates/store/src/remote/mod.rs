@@ -1,9 +1,9 @@
 //! A store that several machines share: downloaded files, wheels built from source and compressed parts, read
 //! through and written through, so that a CI job gets what another has fetched or made.
 //!
-//! It lies in an [`objects::Place`], a folder or a bucket. [`Remote`] is what the rest of the builder talks to. What it
-//! brings is checked by digest before it gets into the local store; objects are written once and never changed; that
-//! the remote store fails is told once and never fails a build, unless it shall.
+//! It is in an [`objects::Place`], a folder or a bucket; the rest of the builder uses it through [`Remote`].
+//! Everything read from it is checked by digest before it gets into the local store. Objects are written once and
+//! never changed. A failure is reported once and never fails a build, except in strict mode.
 //!
 //! Objects, below the place's own prefix:
 //!

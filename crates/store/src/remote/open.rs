@@ -6,14 +6,14 @@ use vocab::{Environment, Fault};
 use super::Remote;
 use crate::download::Downloader;
 
-/// What the user said about it.
+/// The options and variables of the remote store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteSettings {
     pub address: String,
     /// The option or variable that holds the address, for messages.
     pub given: &'static str,
     pub read_only: bool,
-    /// What goes wrong with it is an error at the end of the step rather than a warning.
+    /// Whether its faults are errors at the end of the step rather than warnings.
     pub strict: bool,
 }
 

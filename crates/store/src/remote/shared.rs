@@ -18,6 +18,7 @@ use crate::{StagedFile, Store};
 /// A record is a few hundred bytes of JSON.
 const LARGEST_RECORD: u64 = 64 << 10;
 
+/// The remote store as a build uses it. After the first fault in one direction it stays silent in that direction.
 #[derive(Debug)]
 pub struct Remote {
     place: Box<dyn Place>,
@@ -28,9 +29,9 @@ pub struct Remote {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Reading, then writing: given up after a fault, which the next object would meet again.
+    /// Whether reading, then writing, has been given up: the next object would meet the same fault.
     given_up: [bool; 2],
-    /// Objects that were asked for and could not be used; they are not asked for again.
+    /// Objects that could not be used; they are not read again.
     useless: BTreeSet<ObjectKey>,
     fault: Option<RemoteError>,
 }
@@ -42,6 +43,7 @@ enum Way {
 }
 
 impl Remote {
+    /// Touches no network.
     pub fn new(place: Box<dyn Place>, settings: &RemoteSettings) -> Self {
         let RemoteSettings { read_only, strict, .. } = *settings;
         Self { place, read_only, strict, state: Mutex::default() }
@@ -95,6 +97,8 @@ impl Remote {
         self.put(context, &object("blobs", sha256), path, sha256)
     }
 
+    /// Uploads a part of the local store. True if the remote store has it now; false also if it is read-only or
+    /// failed.
     pub fn offer_part(&self, context: &Context, key: &Digest) -> bool {
         let path = context.store.part(key);
         match File::open(&path).and_then(Digest::of_reader) {
@@ -104,6 +108,7 @@ impl Remote {
         }
     }
 
+    /// Uploads a record of a built wheel, after its blob. The result is as for [`Self::offer_part`].
     pub fn offer_record(&self, context: &Context, key: &Digest, record: &[u8]) -> bool {
         let Ok(staged) = context.store.stage_file() else { return false };
         if std::fs::write(staged.path(), record).is_err() {
@@ -112,7 +117,8 @@ impl Remote {
         self.put(context, &object("built", key), staged.path(), &Digest::of(record))
     }
 
-    /// With `strict`, the first thing that went wrong since this was last asked.
+    /// # Errors
+    /// In strict mode, the first fault since the last call.
     pub fn outcome(&self) -> Result<(), Box<dyn Fault>> {
         let fault = self.state().fault.take();
         fault.map_or(Ok(()), |fault| Err(fault.into()))
@@ -211,7 +217,7 @@ impl Remote {
         self.state().given_up[way as usize]
     }
 
-    /// A damaged object is its own affair: others may be sound.
+    /// A damaged object does not stop the others, which may be sound.
     fn refuse(&self, context: &Context, object: &ObjectKey, reason: String) {
         self.state().useless.insert(object.clone());
         let error = self.error(object, RemoteErrorKind::Damaged { reason });
@@ -247,7 +253,7 @@ impl Remote {
 
     fn tell(&self, context: &Context, error: &RemoteError, code: &'static str) {
         if self.strict {
-            // Told as the error that ends the build.
+            // Reported as the error that ends the build.
             return;
         }
         let mut text = error.to_string();
@@ -284,7 +290,7 @@ fn object(kind: &str, digest: &Digest) -> ObjectKey {
     format!("v1/{kind}/{}/{text}", &text[..2]).parse().expect("letters and digits between slashes")
 }
 
-/// Takes no more than is expected: nobody knows yet whose bytes these are.
+/// Accepts no more bytes than expected, since they are not verified yet.
 struct Bounded {
     file: File,
     /// In bytes.
@@ -308,7 +314,8 @@ impl Write for Bounded {
     }
 }
 
-/// An object that is no regular file, or larger than it can be, is damaged; anything else is the place's fault.
+/// An object that is not a regular file, or is larger than possible, counts as damaged; anything else is a fault of
+/// the place.
 fn judged(kind: PlaceErrorKind, file: &Bounded, limit: u64) -> RemoteErrorKind {
     match kind {
         _ if file.is_over => RemoteErrorKind::Damaged { reason: format!("it has more than {limit} bytes") },

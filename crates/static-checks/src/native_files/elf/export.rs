@@ -10,14 +10,14 @@ use super::Reader;
 const MAX_CHAIN: u32 = 1 << 16;
 
 /// Addresses in memory, from the dynamic section.
-pub struct SymbolTables {
+pub(crate) struct SymbolTables {
     pub symbols: Option<u64>,
     pub gnu_hash: Option<u64>,
     pub hash: Option<u64>,
 }
 
 impl<'data, R: ReadRef<'data>> Reader<'data, R> {
-    /// `None` when the tables do not tell.
+    /// `None` if the tables cannot answer.
     pub(super) fn defines(&self, tables: &SymbolTables, strings: u64, name: &str) -> Option<bool> {
         let symbols = self.offset_of(tables.symbols?)?;
         let is_it = |index: u32| self.is_definition(symbols, strings, index, name);

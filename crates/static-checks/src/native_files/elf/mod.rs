@@ -2,7 +2,7 @@
 //! loader does; section headers may be stripped.
 
 mod export;
-pub mod rules;
+pub(crate) mod rules;
 
 use object::elf::{self, FileHeader32, FileHeader64, Vernaux, Verneed};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
@@ -14,7 +14,7 @@ use export::SymbolTables;
 
 /// From the dynamic section; all of it empty for a static program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ElfFacts {
+pub(crate) struct ElfFacts {
     pub soname: Option<String>,
     /// `DT_NEEDED`, in the loader's order.
     pub needed: Vec<String>,
@@ -23,13 +23,13 @@ pub struct ElfFacts {
     /// `DT_RUNPATH`, split at `:`. When there is one, no `DT_RPATH` counts.
     pub runpath: Vec<String>,
     pub versions: Vec<NeededVersion>,
-    /// Whether it defines the function that was asked for. Absent when none was, or its tables do not tell.
+    /// Whether it defines the function that was asked for. Absent if none was, or if its tables cannot answer.
     pub defines: Option<bool>,
 }
 
 /// `GLIBC_2.17` of `libc.so.6`. Versions that the loader may miss without an error are not listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NeededVersion {
+pub(crate) struct NeededVersion {
     pub library: String,
     pub version: String,
 }
@@ -44,7 +44,7 @@ const MAX_FOLDERS: usize = 256;
 const TEXT_TAGS: [elf::DynamicTag; 4] = [elf::DT_NEEDED, elf::DT_SONAME, elf::DT_RPATH, elf::DT_RUNPATH];
 
 /// `function` is one that the file may define.
-pub fn read<'data, R: ReadRef<'data>>(data: R, function: Option<&str>) -> Result<Binary, Damage> {
+pub(crate) fn read<'data, R: ReadRef<'data>>(data: R, function: Option<&str>) -> Result<Binary, Damage> {
     match FileHeader64::<Endianness>::parse(data) {
         Ok(header) => read_64(header, data, function),
         Err(_) => {

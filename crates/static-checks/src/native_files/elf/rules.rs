@@ -12,13 +12,15 @@ use crate::native_files::report::NativeFaultKind;
 use crate::system_libraries::linux::{comes_with_libc, is_of_musl, is_promised};
 
 /// What is known about the whole prefix.
-pub struct ElfSpace<'a> {
+pub(crate) struct ElfSpace<'a> {
     files: &'a PrefixFiles<'a>,
     /// Folders of the interpreter's `DT_RPATH`, which count for everything it loads.
     interpreter: Vec<TreePath>,
 }
 
-pub fn judge(facts: &ElfFacts, is_program: bool, subject: &Subject<'_>, space: &ElfSpace<'_>) -> Judgement {
+/// Applies the rules of the Linux loader to one file. `is_program`: it is started by the system, so it does not
+/// inherit the interpreter's search path.
+pub(crate) fn judge(facts: &ElfFacts, is_program: bool, subject: &Subject<'_>, space: &ElfSpace<'_>) -> Judgement {
     let mut judgement = Judgement::default();
     for entry in facts.rpath.iter().chain(&facts.runpath) {
         let entry = entry.clone();
@@ -54,7 +56,7 @@ pub fn judge(facts: &ElfFacts, is_program: bool, subject: &Subject<'_>, space: &
     judgement
 }
 
-/// What one symbol version stands for.
+/// What one symbol version requires.
 fn needs_of(version: &str) -> Needs {
     let mut needs = Needs::default();
     // Not a number: the loader's support for compact relocations, new in glibc 2.36.
@@ -68,11 +70,13 @@ fn needs_of(version: &str) -> Needs {
 }
 
 impl<'a> ElfSpace<'a> {
-    pub fn new(files: &'a PrefixFiles<'a>) -> Self {
+    /// Call [`Self::set_interpreter`] before judging, or the search path of the interpreter is not used.
+    pub(crate) fn new(files: &'a PrefixFiles<'a>) -> Self {
         Self { files, interpreter: Vec::new() }
     }
 
-    pub fn set_interpreter(&mut self, path: &TreePath, facts: &ElfFacts) {
+    /// Notes the search path that modules inherit from the interpreter at `path`.
+    pub(crate) fn set_interpreter(&mut self, path: &TreePath, facts: &ElfFacts) {
         // The loader ignores DT_RPATH in a file that also has DT_RUNPATH, and passes no DT_RUNPATH on.
         if facts.runpath.is_empty() {
             self.interpreter = self.folders(path, &facts.rpath);

@@ -1,6 +1,6 @@
 //! Mach-O: the load commands that dyld and the kernel of macOS act on. Thin files, and fat ones slice by slice.
 
-pub mod rules;
+pub(crate) mod rules;
 mod signature;
 
 use object::read::macho::{
@@ -11,18 +11,18 @@ use vocab::{Arch, Os};
 
 use super::binary::{Binary, Damage, Facts};
 use super::symbol_version::SymbolVersion;
-pub use signature::Signature;
+pub(crate) use signature::Signature;
 
 /// What the code for one architecture says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MachoSlice {
+pub(crate) struct MachoSlice {
     pub arch: Arch,
     pub is_program: bool,
     /// `LC_BUILD_VERSION` or, from older linkers, `LC_VERSION_MIN_MACOSX`. Absent in files of before 2007.
     pub minimum: Option<SymbolVersion>,
-    /// Set when it is for no macOS: `iOS`, `another system`.
+    /// Set if it is for a system other than macOS: `iOS`, `another system`.
     pub other_system: Option<&'static str>,
-    /// `LC_ID_DYLIB`: what those get as its name that are linked with it. Absent for programs and bundles.
+    /// `LC_ID_DYLIB`: the name that files linked with it get. Absent for programs and bundles.
     pub install_name: Option<String>,
     /// In dyld's order.
     pub libraries: Vec<MachoLibrary>,
@@ -31,8 +31,9 @@ pub struct MachoSlice {
     pub signature: Signature,
 }
 
+/// A library that a slice is linked with, by the install name it was linked under.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MachoLibrary {
+pub(crate) struct MachoLibrary {
     pub name: String,
     /// dyld goes on without it.
     pub is_weak: bool,
@@ -46,13 +47,14 @@ const MAX_RPATHS: usize = 256;
 /// Java classes begin like a fat file, and their next number is at least 45; no fat file has half as many slices.
 const MAX_SLICES: u32 = 20;
 
-pub fn read<'data, R: ReadRef<'data>>(data: R) -> Result<Binary, Damage> {
+/// Reads a thin file: one slice.
+pub(crate) fn read<'data, R: ReadRef<'data>>(data: R) -> Result<Binary, Damage> {
     let size = data.len().map_err(|()| Damage::new("its size is unknown"))?;
     Ok(binary(vec![Slice::read(data, 0, size)?]))
 }
 
 /// `None` for a Java class.
-pub fn read_fat<'data, R: ReadRef<'data>>(data: R) -> Option<Result<Binary, Damage>> {
+pub(crate) fn read_fat<'data, R: ReadRef<'data>>(data: R) -> Option<Result<Binary, Damage>> {
     let count = data.read_at::<macho::FatHeader>(0).map(|header| header.nfat_arch.get(BigEndian));
     match count {
         Ok(count) if count > MAX_SLICES => None,
@@ -133,7 +135,7 @@ impl Slice {
 
 struct Reader<R> {
     data: R,
-    /// Of the slice in the file.
+    /// Range of the slice in the file.
     offset: u64,
     size: u64,
     endian: Endianness,

@@ -10,7 +10,7 @@ use crate::native_files::report::NativeFaultKind;
 use crate::system_libraries::macos;
 
 /// What is known about the whole prefix.
-pub struct MachoSpace<'a> {
+pub(crate) struct MachoSpace<'a> {
     files: &'a PrefixFiles<'a>,
     /// What `@executable_path` is for all that the interpreter loads.
     interpreter_folder: TreePath,
@@ -18,7 +18,8 @@ pub struct MachoSpace<'a> {
     interpreter_rpaths: Vec<TreePath>,
 }
 
-pub fn judge(slice: &MachoSlice, subject: &Subject<'_>, space: &MachoSpace<'_>) -> Judgement {
+/// Applies the rules of dyld and the kernel to one slice.
+pub(crate) fn judge(slice: &MachoSlice, subject: &Subject<'_>, space: &MachoSpace<'_>) -> Judgement {
     let mut judgement = Judgement::default();
     if let Some(system) = slice.other_system {
         let expected = subject.layout.platform.as_str().to_owned();
@@ -48,7 +49,7 @@ pub fn judge(slice: &MachoSlice, subject: &Subject<'_>, space: &MachoSpace<'_>) 
             Found::InPrefix(place) => judgement.links.push(place),
             Found::Elsewhere => judgement.links.extend(space.files.places_of(leaf_of(&name)).cloned()),
             Found::OnSystem => {}
-            // Where there happens to be such a file, it is loaded, weak or not.
+            // If such a file exists, it is loaded, weak or not.
             Found::Absolute => judgement.faults.push(NativeFaultKind::AbsoluteLibrary { library: name }),
             Found::Nowhere => {
                 let weight = if library.is_weak { &mut judgement.warnings } else { &mut judgement.faults };
@@ -73,8 +74,8 @@ pub fn judge(slice: &MachoSlice, subject: &Subject<'_>, space: &MachoSpace<'_>) 
     judgement
 }
 
-/// `/DLC/…` is no place: the tool `delocate` gives such names to the libraries it puts into wheels, so that two of
-/// the same file name are told apart.
+/// `/DLC/…` is not a real path: the tool `delocate` gives such names to the libraries that it puts into wheels, to
+/// distinguish two with the same file name.
 fn is_place_of_a_machine(name: &str) -> bool {
     name.starts_with('/') && !name.starts_with("/DLC/")
 }
@@ -85,11 +86,13 @@ fn leaf_of(library: &str) -> &str {
 }
 
 impl<'a> MachoSpace<'a> {
-    pub fn new(files: &'a PrefixFiles<'a>, interpreter: &TreePath) -> Self {
+    /// Call [`Self::set_interpreter`] before judging, or the search path of the interpreter is not used.
+    pub(crate) fn new(files: &'a PrefixFiles<'a>, interpreter: &TreePath) -> Self {
         Self { files, interpreter_folder: folder_of(interpreter), interpreter_rpaths: Vec::new() }
     }
 
-    pub fn set_interpreter(&mut self, path: &TreePath, slice: &MachoSlice) {
+    /// Notes the search path that modules inherit from the interpreter at `path`.
+    pub(crate) fn set_interpreter(&mut self, path: &TreePath, slice: &MachoSlice) {
         self.interpreter_rpaths = self.folders(path, slice);
     }
 

@@ -1,16 +1,17 @@
-//! The code signature of a Mach-O slice: whether there is one, and whether it is that of what stands there.
+//! The code signature of a Mach-O slice: whether there is one, and whether it matches the present content.
 //!
-//! Of the code only the first page is compared with its digest. It holds the load commands, which is what tools
-//! change that forget to sign again; damage elsewhere is for the digests of whole files to find. Who signed, and
-//! whether anybody trusts it, does not matter: an ad-hoc signature lets code run.
+//! Only the first page of the code is compared with its digest. It holds the load commands, which tools change that
+//! forget to sign again; damage elsewhere is found by the digests of whole files. Who signed, and whether anybody
+//! trusts it, does not matter: an ad-hoc signature lets code run.
 
 use object::ReadRef;
 use vocab::Digest;
 
 use crate::native_files::binary::Damage;
 
+/// Whether the kernel would accept the code signature, as far as the first page shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signature {
+pub(crate) enum Signature {
     Absent,
     Fits,
     /// The load commands were changed after they were signed.
@@ -25,11 +26,11 @@ const SLOT: u32 = 0;
 const ALTERNATE_SLOTS: std::ops::Range<u32> = 0x1000..0x1005;
 const SHA256: u8 = 2;
 const MAX_BLOBS: u32 = 64;
-/// Of a page as a power of two: 4 KB on Intel, 16 KB on Apple's own processors.
+/// Binary logarithm of the page size: 4 KB on Intel, 16 KB on Apple's own processors.
 const PAGE_POWERS: std::ops::RangeInclusive<u8> = 12..=16;
 
-/// `at` is relative to the slice, which lies at `slice`.
-pub fn read<'data, R: ReadRef<'data>>(
+/// `at` is relative to the slice, which starts at `slice`.
+pub(crate) fn read<'data, R: ReadRef<'data>>(
     data: R,
     slice: u64,
     slice_size: u64,
@@ -83,7 +84,7 @@ impl<'data, R: ReadRef<'data>> Blob<R> {
     }
 }
 
-/// `None` when the directory is cut off. True also for kinds of digests that are not looked at.
+/// `None` if the directory is cut off. Also true for kinds of digests that are not checked.
 fn first_page_fits<'data, R: ReadRef<'data>>(
     data: R,
     slice: u64,

@@ -3,7 +3,7 @@
 //! The tables are read row by row. Reading the section that holds them, as libraries do, would cost as much memory as
 //! a header claims.
 
-pub mod rules;
+pub(crate) mod rules;
 
 use object::read::coff::SectionTable;
 use object::read::pe::{ImageNtHeaders, ImageOptionalHeader};
@@ -13,8 +13,9 @@ use vocab::{Arch, Os};
 use super::binary::{Binary, Damage, Facts};
 use super::symbol_version::SymbolVersion;
 
+/// What a PE file imports and which Windows it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PeFacts {
+pub(crate) struct PeFacts {
     /// Loaded with the file.
     pub imports: Vec<String>,
     /// Loaded when something of theirs is called.
@@ -27,8 +28,8 @@ pub struct PeFacts {
 const MAX_IMPORTS: u64 = 4096;
 const MAX_NAME: u64 = 512;
 
-/// `None` when the file only begins with the two letters: a DOS program, or a text.
-pub fn read<'data, R: ReadRef<'data>>(data: R) -> Option<Result<Binary, Damage>> {
+/// `None` if the file only begins with `MZ`: a DOS program, or a text.
+pub(crate) fn read<'data, R: ReadRef<'data>>(data: R) -> Option<Result<Binary, Damage>> {
     let dos = pe::ImageDosHeader::parse(data).ok()?;
     let at = dos.nt_headers_offset().into();
     let signature: [u8; 4] = data.read_bytes_at(at, 4).ok()?.try_into().ok()?;

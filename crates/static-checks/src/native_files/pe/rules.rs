@@ -13,7 +13,8 @@ use crate::native_files::prefix_files::{Found, PrefixFiles, folder_of};
 use crate::native_files::report::NativeFaultKind;
 use crate::system_libraries::windows::is_system_library;
 
-pub fn judge(facts: &PeFacts, subject: &Subject<'_>, files: &PrefixFiles<'_>) -> Judgement {
+/// Applies the rules of Windows' loader to one file.
+pub(crate) fn judge(facts: &PeFacts, subject: &Subject<'_>, files: &PrefixFiles<'_>) -> Judgement {
     let mut judgement = Judgement::default();
     judgement.needs.raise(Provider::Windows, facts.minimum.clone());
     let searched = [folder_of(subject.path), folder_of(&subject.layout.interpreter())];
