@@ -46,6 +46,7 @@ const LARGEST_READ: u64 = 256 << 20;
 
 type Inner<T> = std::result::Result<T, Failure>;
 
+/// A bucket through the AWS client. Its calls block; they may come from several threads.
 pub struct AwsBucket {
     bucket: Bucket,
     runtime: Runtime,

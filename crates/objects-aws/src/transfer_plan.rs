@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use objects::Shared;
 
+/// Where the bytes of a step come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepSource {
     /// From the file.
@@ -15,6 +16,7 @@ pub enum StepSource {
     Copy { from: u64 },
 }
 
+/// One part of the upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// In the new file.
@@ -23,11 +25,13 @@ pub struct Step {
 }
 
 impl Step {
+    /// In bytes; never 0.
     pub fn size(&self) -> u64 {
         self.range.end - self.range.start
     }
 }
 
+/// The protocol's limits for parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The least size of a step that is not the last, in bytes.

@@ -1,5 +1,5 @@
-//! Where runtimes are published and where builders share a store: a folder or a bucket, by its URL. One grammar for
-//! every program. Touches neither disk nor network.
+//! Addresses of places where runtimes are published and builders share a store: a folder, or a bucket by its URL. One
+//! grammar for every program. Pure.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use url::Url;
 
 use vocab::{Exit, Fault};
 
+/// A place, before anything has been looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlaceAddress {
     Folder(PathBuf),
@@ -20,13 +21,13 @@ pub struct BucketAddress {
     pub bucket: String,
     /// Without `/` at its ends; may be empty.
     pub prefix: String,
-    /// Instead of what the environment or the profile says; without user and password.
+    /// Overrides the environment and the profile; has no user and password.
     pub endpoint: Option<Url>,
     pub region: Option<String>,
     pub profile: Option<String>,
-    /// The bucket in the path instead of in the host name. Absent: wherever there is an endpoint of one's own.
+    /// Whether the bucket is in the path instead of the host name. Absent: true with a custom endpoint.
     pub path_style: Option<bool>,
-    /// Without credentials, for buckets that anybody may read.
+    /// Use no credentials, for public buckets.
     pub anonymous: bool,
 }
 
@@ -38,6 +39,7 @@ pub struct PlaceAddressError {
     pub kind: PlaceAddressErrorKind,
 }
 
+/// What is wrong with an address. Credentials in it are never repeated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlaceAddressErrorKind {
     #[error("it is empty")]
@@ -82,7 +84,7 @@ impl Fault for PlaceAddressError {
     }
 }
 
-/// For messages: what was understood, without anything secret.
+/// For messages: what was understood, without secrets.
 impl fmt::Display for PlaceAddress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bucket = match self {
@@ -108,7 +110,7 @@ impl fmt::Display for PlaceAddress {
 }
 
 impl PlaceAddress {
-    /// `given` names in messages where the text came from: `--to`, a variable.
+    /// `given` says in messages where the text came from: `--to`, a variable.
     pub fn parse(text: &str, given: &'static str) -> Result<Self, PlaceAddressError> {
         parse(text).map_err(|kind| PlaceAddressError { given, kind })
     }
@@ -178,7 +180,7 @@ fn set(address: &mut BucketAddress, name: &str, value: &str) -> Result<(), Place
             if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
                 return Err(wrong());
             }
-            // Its path is the front of every request's path; nothing can stand behind it.
+            // Every request's path begins with its path; it cannot have a query.
             if url.query().is_some() || url.fragment().is_some() {
                 return Err(wrong());
             }

@@ -1,10 +1,10 @@
 //! Conditional puts over the S3 protocol: what answers to them mean, and which servers keep them.
 //!
 //! Amazon's reference of PutObject and CompleteMultipartUpload says so: **412** means that the condition does not hold,
-//! and the object that stands there stays. **409 ConditionalRequestConflict** means that another request for the same
+//! and the existing object stays. **409 ConditionalRequestConflict** means that another request for the same
 //! key was under way, which says nothing about how either of them ended: the put is tried again, and an upload in parts
-//! is begun again. **404** answers `If-Match` when the object was deleted meanwhile. A server without conditions says
-//! **501**, or nothing at all.
+//! is begun again. **404** answers `If-Match` when the object was deleted meanwhile. A server without conditions
+//! answers **501**, or ignores them.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::{Expected, ObjectKey, Result};
 /// What the answer to a put with a condition means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Somebody else's object stands there.
+    /// Another object is there.
     NotMet,
-    /// Somebody else wrote at the same moment: to be tried again.
+    /// Another writer was at work at the same moment: try again.
     InTheWay,
-    /// The server does not know conditions: whoever has looked before can do no more, and puts without.
+    /// The server does not know conditions: the best that is left is to look first and put without one.
     Unknown,
-    /// It is about something else.
+    /// The answer is about something else.
     Other,
 }
 
@@ -35,20 +35,20 @@ pub fn judge(status: Option<u16>, code: &str, expected: &Expected) -> Verdict {
     }
 }
 
-/// How often a put is tried again that another one stood in the way of.
+/// How often a put is tried again that another one got in the way of.
 pub const CONTENDED: u32 = 20;
 
-/// After this attempt, counted from 1.
+/// Pause after this attempt, counted from 1.
 pub fn pause(attempt: u32) -> Duration {
     Duration::from_millis(u64::from(20 * attempt))
 }
 
-/// Put twice where nobody knows yet whether conditions are kept. It stays, since whoever publishes may not be allowed to
-/// delete; so the next one needs to ask once only.
+/// Object that is put twice to find out whether conditions are kept. It stays, since a publisher may lack the right to
+/// delete; so the next publisher needs only one request.
 const PROBE: &str = "conditions.txt";
 
-/// Whether a server keeps the condition that nothing stands there yet. `create` puts an object under it, and says what
-/// came of that.
+/// Whether a server keeps the condition that no object exists yet. `create` puts an object under that condition and
+/// gives the result.
 pub fn probe(create: impl Fn(&ObjectKey, &[u8]) -> Result<Verdict>) -> Result<bool> {
     let key: ObjectKey = PROBE.parse().expect("a literal object key");
     for _ in 0..2 {

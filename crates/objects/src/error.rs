@@ -1,4 +1,4 @@
-//! What can go wrong at a place, told apart by what the reader has to do.
+//! What can go wrong at a place, distinguished by what the user has to do.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,18 +6,20 @@ use std::time::Duration;
 
 use vocab::{Exit, Fault};
 
+/// What failed at a place: the action, the object and the place, without anything secret.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}at `{place}`", key.as_ref().map_or(String::new(), |key| format!("`{key}` ")))]
 pub struct PlaceError {
     /// A verb: `read`, `list`, `write`.
     pub action: &'static str,
-    /// Absent when it is not about one object.
+    /// Absent if the error is not about one object.
     pub key: Option<String>,
     pub place: String,
     #[source]
     pub kind: PlaceErrorKind,
 }
 
+/// The cause, distinguished by what the user has to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceErrorKind {
     #[error("cannot {action} `{}`: {source}", path.display())]
@@ -55,7 +57,7 @@ pub enum PlaceErrorKind {
     GivenUp { reason: String },
     #[error("it has {size} bytes, more than the {limit} that are read at once")]
     TooLarge { size: u64, limit: u64 },
-    /// It has its own answer from whoever waits: [`crate::Watch`].
+    /// Ended by [`crate::Watch`], which has its own error.
     #[error("it was not done within {} s", limit.as_secs())]
     TimedOut { limit: Duration },
     #[error("interrupted")]

@@ -1,7 +1,7 @@
 //! A folder: on this machine, or one that machines share over a network file system.
 //!
 //! An object is a file. It is written beside its place and then takes it in one step. Replacing holds a lock on one
-//! file of the folder, which the system gives back when its holder dies.
+//! file of the folder, which the system releases when its holder dies.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -28,21 +28,22 @@ const LOCK: &str = ".lock";
 /// Held while the index is written.
 const TURN: &str = ".turn";
 
-/// After so long nobody is at work on a file that is being written any more. Locks of other machines may not be seen here.
+/// A file being written that is older than this was abandoned. Locks of other machines may be invisible here.
 const IDLE: Duration = Duration::from_secs(24 * 3600);
 
 type Inner<T> = std::result::Result<T, PlaceErrorKind>;
 
+/// Objects as files below one folder. May be shared by several machines over a network file system with locks.
 #[derive(Debug)]
 pub struct FolderPlace {
     root: PathBuf,
     place: String,
-    /// Folders in which there is nothing left of writers that were killed.
+    /// Folders that were swept of files of killed writers.
     swept: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl FolderPlace {
-    /// Made with the first object.
+    /// The folder is made with the first object.
     pub fn new(root: PathBuf) -> Self {
         Self { place: root.display().to_string(), root, swept: Mutex::default() }
     }
@@ -64,7 +65,7 @@ impl FolderPlace {
         Ok(staged)
     }
 
-    /// Removes what killed writers left in `folder`. By the clock that the folder itself has: `staged` was made just now.
+    /// Removes what killed writers left in `folder`. Uses the folder's own clock: `staged` was made just now.
     fn sweep(&self, folder: &Path, staged: &FileBeside) {
         let is_new = self.swept.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned());
         let now = staged.as_file().metadata().and_then(|metadata| metadata.modified());
@@ -155,7 +156,7 @@ impl FolderPlace {
             let Some((path, metadata)) = file_of(entry, &self.root)? else { continue };
             let Ok(below) = path.strip_prefix(&self.root) else { continue };
             let names: Option<Vec<&str>> = below.components().map(|it| it.as_os_str().to_str()).collect();
-            // What is no object of ours, among them files that are being written.
+            // Not an object: for example a file that is being written.
             let Some(key) = names.and_then(|names| names.join("/").parse::<ObjectKey>().ok()) else { continue };
             let modified = metadata.modified().map_err(disk("read", &path))?;
             rows.push(Listed { key, size: metadata.len(), modified });
@@ -221,7 +222,7 @@ impl Place for FolderPlace {
     fn head(&self, key: &ObjectKey) -> Result<Option<Head>> {
         let path = self.path(key);
         let metadata = present(fs::metadata(&path)).map_err(disk("read", &path)).map_err(self.named("read", key))?;
-        // An artifact is never replaced by other bytes, so that size and time stand for its state.
+        // An artifact is never replaced by other bytes, so size and time identify its state.
         Ok(metadata.map(|it| Head { size: it.len(), tag: Tag(format!("{}-{:?}", it.len(), it.modified().ok())) }))
     }
 
@@ -284,7 +285,7 @@ impl Place for FolderPlace {
     }
 }
 
-/// The system gives it back when its holder dies.
+/// The system releases it when its holder dies.
 struct FileTurn {
     _lock: File,
 }
@@ -295,7 +296,7 @@ impl Turn for FileTurn {
     }
 }
 
-/// Copies all of it; `go_on` hears of each piece, and of the beginning as one of nothing. Paths are for messages.
+/// Copies everything; calls `go_on` with the size of each piece, and with 0 at the beginning. Paths are for messages.
 fn copy(
     mut from: impl Read,
     from_path: &Path,
@@ -339,7 +340,7 @@ fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// `None` for what is no file, and for what went away while the folder was walked.
+/// `None` if it is not a file, or vanished while the folder was walked.
 fn file_of(entry: walkdir::Result<walkdir::DirEntry>, root: &Path) -> Inner<Option<(PathBuf, fs::Metadata)>> {
     let inner = || -> walkdir::Result<Option<(PathBuf, fs::Metadata)>> {
         let entry = entry?;

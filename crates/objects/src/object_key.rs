@@ -8,6 +8,7 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey(String);
 
+/// A text that is not an [`ObjectKey`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is no object name: letters, digits, `.`, `_`, `-`, `+`, `!` between `/`, no component beginning with a dot"
@@ -17,6 +18,7 @@ pub struct ObjectKeyError {
 }
 
 impl ObjectKey {
+    /// The key with `/` between its components.
     pub fn as_str(&self) -> &str {
         &self.0
     }

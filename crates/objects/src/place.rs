@@ -10,18 +10,18 @@ use vocab::{Digest, Event, Tell, TransferId};
 
 use crate::{ObjectKey, PlaceError, PlaceErrorKind, Turn, Waiting};
 
+/// The result of every operation on a place.
 pub type Result<T> = std::result::Result<T, PlaceError>;
 
-/// Keeps objects by key. Whoever holds it may use it from several threads at once.
+/// Keeps objects by key. May be used from several threads at once.
 pub trait Place: std::fmt::Debug + Send + Sync {
-    /// For messages; nothing secret in it.
+    /// Its address for messages, without secrets.
     fn place(&self) -> &str;
 
-    /// For objects of a few megabytes at most. `None` when there is none.
+    /// Reads an object of a few megabytes at most. `None` if it does not exist.
     fn get(&self, key: &ObjectKey) -> Result<Option<Object>>;
 
-    /// Writes `range` of the object, or all of it, to `to`, and says how many bytes that were. `None` when there is
-    /// no such object.
+    /// Writes `range` of the object, or all of it, to `to`, and gives the number of bytes. `None` if it does not exist.
     fn read(
         &self,
         key: &ObjectKey,
@@ -35,47 +35,49 @@ pub trait Place: std::fmt::Debug + Send + Sync {
     /// All objects whose keys begin with `prefix`, which ends with `/` or is empty, sorted by key.
     fn list(&self, prefix: &str) -> Result<Vec<Listed>>;
 
-    /// Writes the object unless there is one of this key, which then stays as it is.
+    /// Writes the object unless one with this key exists, which then stays as it is.
     fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<Placed>;
 
-    /// Writes the object if what stands there is still what `expected` says.
+    /// Writes the object if its present state is still `expected`.
     fn replace(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Result<Replaced>;
 
-    /// False when there was none.
+    /// Deletes the object. False if it did not exist.
     fn delete(&self, key: &ObjectKey) -> Result<bool>;
 
-    /// A turn at writing what is derived from all objects, so that one does it for all that wait. `None` while it is
-    /// somebody else's; asked again and again with the same `waiting`, after a pause each time.
+    /// A turn at writing what is derived from all objects, so that one writer does it for all that wait. `None` while
+    /// another has it; call again with the same `waiting` after a pause.
     fn try_turn(&self, waiting: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>>;
 
-    /// Brings a large file, in pieces and side by side where the destination can do that.
+    /// Uploads a large file, in parallel parts if the destination can do that.
     fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded>;
 
-    /// What interrupted uploads left behind and nobody touched since `before`. Removed unless `dry_run`.
+    /// What interrupted uploads left behind and has not changed since `before`. Removes it unless `dry_run`.
     fn leftovers(&self, before: SystemTime, dry_run: bool) -> Result<Vec<Leftover>>;
 
-    /// Whether `create` and `replace` keep their word when several write at once. A server may ignore conditions without
-    /// a word, so that finding out takes a request or two, once. Where it is false, the last writer wins: what is derived
-    /// must be looked at again after it was written.
+    /// Whether `create` and `replace` hold when several write at once. A server may silently ignore conditions, so
+    /// finding out takes a request or two, once. Where it is false, the last writer wins: derived objects must be read
+    /// again after they were written.
     fn conditional_puts(&self) -> Result<bool>;
 }
 
-/// Asked between two pieces of an object and before another attempt: what it answers ends the transfer.
+/// Called between two pieces of an object and before another attempt; an error ends the transfer.
 pub type Watch<'a> = &'a (dyn Fn() -> std::result::Result<(), PlaceErrorKind> + Sync);
 
-/// For what nobody interrupts.
+/// Never interrupts.
 pub const UNWATCHED: Watch<'static> = &|| Ok(());
 
+/// A small object, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
     pub bytes: Vec<u8>,
     pub tag: Tag,
 }
 
-/// Names one state of an object; another state has another tag.
+/// Identifies one state of an object; another state has another tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tag(pub String);
 
+/// What is known about an object without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// In bytes.
@@ -83,6 +85,7 @@ pub struct Head {
     pub tag: Tag,
 }
 
+/// One row of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     pub key: ObjectKey,
@@ -91,7 +94,7 @@ pub struct Listed {
     pub modified: SystemTime,
 }
 
-/// Whose object stands there now.
+/// Whose object is there now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placed {
     Ours,
@@ -99,6 +102,7 @@ pub enum Placed {
     Theirs,
 }
 
+/// The state that an object must have to be replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
     Absent,
@@ -107,25 +111,26 @@ pub enum Expected {
     Anything,
 }
 
+/// What became of a replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replaced {
     Done,
-    /// Somebody else was quicker; nothing was written.
+    /// Another writer was faster; nothing was written.
     Changed,
 }
 
-/// One file to bring.
+/// One file to upload.
 pub struct Upload<'a> {
     pub key: &'a ObjectKey,
     pub file: &'a Path,
-    /// Of the file, in bytes.
+    /// Size of the file, in bytes.
     pub size: u64,
     pub sha256: Digest,
-    /// An object that holds some of the same bytes already.
+    /// An existing object that holds some of the same bytes.
     pub former: Option<Former>,
-    /// Take the place of an object of this key instead of leaving it.
+    /// Replace an existing object instead of leaving it.
     pub overwrite: bool,
-    /// Asked once, before the object becomes visible; an error gives the upload up.
+    /// Called once, before the object becomes visible; an error aborts the upload.
     pub verdict: &'a (dyn Fn() -> std::result::Result<(), String> + Sync),
 }
 
@@ -133,22 +138,22 @@ pub struct Upload<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Former {
     pub key: ObjectKey,
-    /// Which stretches are the same; sorted by their place in the new file, none overlapping another.
+    /// Ranges with the same bytes, sorted by their place in the new file, without overlaps.
     pub shared: Vec<Shared>,
 }
 
-/// A stretch of the new file that stands in the former object as well.
+/// A range of the new file that is also in the former object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shared {
-    /// Of its first byte in the new file.
+    /// Offset of its first byte in the new file.
     pub offset: u64,
-    /// Of the same byte in the former object.
+    /// Offset of the same byte in the former object.
     pub former: u64,
     /// In bytes.
     pub size: u64,
 }
 
-/// What an upload moved. The sum is the file's size, unless the object was there.
+/// What an upload moved. The sum is the file's size, unless the object existed already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uploaded {
     pub placed: Placed,
@@ -156,10 +161,11 @@ pub struct Uploaded {
     pub sent: u64,
     /// Bytes that the server copied from the former object.
     pub copied: u64,
-    /// Bytes that an interrupted upload had brought.
+    /// Bytes that an interrupted upload had already sent.
     pub resumed: u64,
 }
 
+/// Something that an interrupted upload left behind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover {
     /// An object's key, or the path of a temporary file.
@@ -168,25 +174,28 @@ pub struct Leftover {
     pub size: Option<u64>,
 }
 
-/// What a transfer tells and asks while it goes on.
+/// What a transfer reports and checks while it runs.
 pub struct Work<'a> {
     pub tell: Tell<'a>,
     pub watch: Watch<'a>,
-    /// So that the bars of several transfers are told apart.
+    /// Distinguishes the bars of several transfers.
     pub next: &'a AtomicU64,
 }
 
 impl Work<'_> {
+    /// Reports the beginning of a transfer of `total` bytes.
     pub fn begin(&self, name: &str, total: u64) -> TransferId {
         let id = TransferId(self.next.fetch_add(1, Ordering::Relaxed));
         (self.tell)(Event::TransferStarted { id, name: name.to_owned(), total: Some(total), already: 0 });
         id
     }
 
+    /// Reports `bytes` more, not the sum.
     pub fn advance(&self, id: TransferId, bytes: u64) {
         (self.tell)(Event::TransferAdvanced { id, bytes });
     }
 
+    /// Reports the end of a transfer, whether it succeeded or not.
     pub fn finish(&self, id: TransferId) {
         (self.tell)(Event::TransferFinished { id });
     }

@@ -1,30 +1,33 @@
 //! What the refusal of an S3 server means to the reader.
 //!
-//! What a server says gets into a message only in one short line without anything that looks like a key: its own
-//! words about a wrong signature hold the request with all of its headers.
+//! A server's own words get into a message only as one short line without anything that looks like a key: its text
+//! about a wrong signature holds the request with all its headers.
 
 use crate::conditions::{Verdict, judge};
 use crate::{Expected, PlaceErrorKind as Kind};
 
-/// An answer that is an error, as far as callers tell such apart.
+/// An error answer, as far as callers have to distinguish such.
 #[derive(Debug)]
 pub struct Failure {
-    /// Absent when there was no answer.
+    /// HTTP status; absent if there was no answer.
     pub status: Option<u16>,
-    /// `NoSuchKey`; empty when the answer had none, as that of a HEAD request.
+    /// Such as `NoSuchKey`; empty if the answer had none, like that of a HEAD request.
     pub code: String,
     pub kind: Kind,
 }
 
 impl Failure {
+    /// A refusal without an answer, such as a failed connection.
     pub fn new(kind: Kind) -> Self {
         Self { status: None, code: String::new(), kind }
     }
 
+    /// Whether the error code is one of these.
     pub fn is(&self, codes: &[&str]) -> bool {
         codes.contains(&self.code.as_str())
     }
 
+    /// Whether the object does not exist; a missing bucket or upload is something else.
     pub fn is_absent(&self) -> bool {
         self.status == Some(404) && !self.is(&["NoSuchBucket", "NoSuchUpload"])
     }
@@ -34,12 +37,12 @@ impl Failure {
         judge(self.status, &self.code, expected)
     }
 
-    /// What is to be copied is not what it was.
+    /// The source of a copy has changed.
     pub fn is_precondition(&self) -> bool {
         self.verdict(&Expected::Anything) == Verdict::NotMet
     }
 
-    /// This server does not know the feature.
+    /// The server does not support the feature.
     pub fn is_unknown(&self) -> bool {
         self.status == Some(501) || self.is(&["NotImplemented"])
     }

@@ -1,41 +1,41 @@
-//! Whose turn it is to write what is derived: one publisher does it for all that wait.
+//! Whose turn it is to write what is derived: one publisher writes for all that wait.
 //!
-//! Politeness, and nothing that anything relies on: what is written under a turn is written conditionally all the same,
-//! so two that believe it is theirs do twice the work and no harm.
+//! An optimisation that nothing relies on: what is written under a turn is still written conditionally, so two holders
+//! at once do twice the work but no harm.
 
 use std::hash::{BuildHasher as _, RandomState};
 
 use crate::{Expected, Object, ObjectKey, Place, Replaced, Result, Tag};
 
-/// Given back when dropped, or when others see for a while that its holder says nothing more.
+/// Released when dropped, or when its holder has been silent for a while.
 pub trait Turn {
-    /// Says that its holder is at work; to be called now and then. False when somebody has taken it over.
+    /// Shows that its holder is at work; call it regularly. False if another has taken it over.
     fn keep(&mut self) -> Result<bool>;
 }
 
-/// What was seen by one who waits.
+/// What a waiting publisher has seen.
 #[derive(Debug, Default)]
 pub struct Waiting {
     seen: Option<Tag>,
     looks: u32,
 }
 
-/// How often the same word of a holder is read before it counts as dead: some seconds, more where a server is slow.
+/// How often the same sign of a holder is read before it counts as dead: some seconds, more with a slow server.
 const PATIENCE: u32 = 25;
 
-/// What the object says when it is nobody's turn. It is not deleted, which publishers need no right for.
+/// Content of the object while no one has the turn. It is not deleted, since publishers need not have the right to.
 const FREE: &[u8] = b"free\n";
 
 /// Says whose turn it is.
 const TURN: &str = "turn.txt";
 
-/// By an object that its holder writes again and again, for places that know no locks.
+/// Uses an object that its holder rewrites regularly, for places without locks.
 pub struct ObjectTurn<'a> {
     to: &'a dyn Place,
     key: ObjectKey,
-    /// A number that no other holder has.
+    /// A number unique to this holder.
     holder: u64,
-    /// Another with each word, so that each is another state of the object.
+    /// Changes with each sign, so that each is another state of the object.
     beat: u64,
 }
 
@@ -71,7 +71,7 @@ impl ObjectTurn<'_> {
         format!("{:016x} {}\n", self.holder, self.beat)
     }
 
-    /// What stands there, if it is this holder's word.
+    /// The present object, if it is this holder's.
     fn own(&self) -> Result<Option<Object>> {
         let object = self.to.get(&self.key)?;
         Ok(object.filter(|object| object.bytes == self.text().as_bytes()))

@@ -1,5 +1,5 @@
-//! Sources that were asked on this machine what they require on another one: what only their code tells may differ
-//! there, and nobody should take it for known.
+//! Sources whose code was asked on this machine what they require on another one: the answer may differ there, so it
+//! must not pass for known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,8 @@ use super::uv::{Question, UvError};
 use super::{LockedSource, Request, Resolved, Settings, quoted, without_wheel};
 use store::Context;
 
-/// Warns of sources whose metadata is not written down. For that they are looked at once more with all code forbidden
-/// and none of the resolver's memory, so this runs nothing.
+/// Warns of sources without static metadata. It resolves them once more with all code forbidden and without the
+/// resolver's cache, so it runs nothing.
 pub(super) fn warn(context: &Context, request: &Request, settings: &Settings<'_>, resolved: &Resolved) {
     let platform = request.target.platform;
     let Some(host) = PlatformKey::host().filter(|host| *host != platform) else { return };

@@ -9,10 +9,13 @@ use process::is_long;
 
 use super::{AllUnavailable, MOST_ROUNDS, PylockError, Request, UvError};
 
+/// Hint of every refusal because of `Requires-Python`.
 pub const REQUIRES_PYTHON_HINT: &str =
     "ask for a version that is for this Python, or leave the version open; the newest that fits is taken";
+/// Hint of every refusal because of `--no-build`.
 pub const NO_BUILD_HINT: &str = "pin versions that have a wheel here, skip them, or build without --no-build";
 
+/// Why a platform of a runtime could not be resolved.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot resolve {runtime} for {platform}")]
 pub struct ResolveError {
@@ -24,6 +27,7 @@ pub struct ResolveError {
     pub kind: Box<ResolveErrorKind>,
 }
 
+/// What ended the resolution. Texts hold no credentials; uv's own words are shortened.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveErrorKind {
     #[error(transparent)]
@@ -52,6 +56,7 @@ pub enum ResolveErrorKind {
 }
 
 impl ResolveError {
+    /// The error of this request, without a log.
     pub fn new(request: &Request, kind: ResolveErrorKind) -> Self {
         Self { runtime: request.runtime.clone(), platform: request.target.platform, log: None, kind: Box::new(kind) }
     }

@@ -30,6 +30,7 @@ const REMEMBERED: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Requests that wait for a server at the same time.
 const AT_ONCE: usize = 8;
 
+/// The lines of `METADATA` that uv does not evaluate for the target.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileMetadata {
     pub requires_python: Option<String>,

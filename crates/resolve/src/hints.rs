@@ -1,4 +1,4 @@
-//! uv's hints in words that can be followed here: nobody calls uv, so its options and its settings are no help.
+//! uv's hints in words that can be followed here: users do not call uv, so its options and settings do not help them.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use wheel::Target;
 
 const HINT: &str = "hint: ";
 
-/// What only a person who runs uv could do.
+/// Hints that only a user of uv itself could follow.
 const FOREIGN: [&str; 6] = ["`--", "=--", "uv pip", "tool.uv", "pyproject.toml", "exclude-newer"];
 
 /// A refusal of the pinned uv, blank lines left out, with its hints translated; those of which nothing is left that
@@ -83,7 +83,7 @@ fn too_new(tags: &[&str], target: &Target) -> Option<(String, SystemVersion)> {
     (system > ceiling).then_some((tag, system))
 }
 
-/// uv gives each version of a distribution a line, of some a hundred. Of a long list the ends are kept.
+/// uv gives each version of a distribution a line, of some a hundred. Only the ends of a long list are kept.
 fn without_long_lists(refusal: &str) -> String {
     const FEW: usize = 6;
     let lines: Vec<&str> = refusal.lines().collect();
@@ -101,13 +101,13 @@ fn without_long_lists(refusal: &str) -> String {
     kept.join("\n")
 }
 
-/// Of a line that is nothing but `name==version`.
+/// Name and version of a line that is only `name==version`.
 fn pinned_name(line: &str) -> Option<&str> {
     let (name, version) = line.trim().split_once("==")?;
     (!name.contains(' ') && !version.contains(' ')).then_some(name)
 }
 
-/// Each of a few; of more, how many there are and the ends of their range.
+/// Lists a few versions; of many, gives their number and the ends of their range.
 pub(super) fn named_versions(name: &DistributionName, versions: &BTreeSet<String>) -> String {
     const FEW: usize = 4;
     let mut versions: Vec<&String> = versions.iter().collect();

@@ -39,7 +39,7 @@ pub fn locate(
             }
             LockedSource::Git { .. } | LockedSource::Path { .. } => continue,
         };
-        // Only its place is looked for; told what it requires, the resolver does not ask its source.
+        // Only its place is needed; given its requirements, the resolver does not run its source.
         question.no_deps.push(row.name.clone());
         question.no_deps_versions.insert(row.name.clone(), version.clone());
         let direct = request.requirements.iter().find(|requirement| {
@@ -56,7 +56,7 @@ pub fn locate(
     Ok(found)
 }
 
-/// Rows of an additional registry are looked for on its own pages and nowhere else.
+/// Rows of an additional index are looked up on its own pages only.
 fn on_pages(rows: &[&LockedDistribution], pages: &Pages<'_>) -> BTreeMap<Digest, String> {
     let place = |row: &LockedDistribution| Some(Registry::Additional(row.registry?.checked_sub(1)?));
     let asked: Vec<_> = rows.iter().filter_map(|row| Some((place(row)?, row.name.clone()))).collect();

@@ -19,11 +19,13 @@ pub const LOCK_FORMAT: u32 = 2;
 
 const OLDEST_FORMAT: u64 = 1;
 
+/// Name of the file in the folder of a version.
 pub const LOCK_FILE: &str = "lock.json";
 
 /// While it is written.
 const STAGED: &str = ".lock-";
 
+/// What a runtime consists of, by platform. Only the platforms that were resolved have rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
@@ -32,6 +34,7 @@ pub struct Lock {
     pub platforms: BTreeMap<PlatformKey, PlatformLock>,
 }
 
+/// The rows of one platform.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlatformLock {
@@ -47,6 +50,7 @@ pub struct PlatformLock {
     pub left_out: Vec<RuleRecord>,
 }
 
+/// One distribution, at exactly one version and file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LockedDistribution {
@@ -61,6 +65,7 @@ pub struct LockedDistribution {
     pub registry: Option<usize>,
 }
 
+/// What is installed or built, named so that any index or mirror that has it will do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum LockedSource {
@@ -143,6 +148,7 @@ impl PlatformLock {
     }
 }
 
+/// Why a lock cannot be used, with its path.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot use the lock `{}`", path.display())]
 pub struct LockError {
@@ -151,6 +157,7 @@ pub struct LockError {
     pub kind: LockErrorKind,
 }
 
+/// What is wrong with the lock, or with the request that it has to answer.
 #[derive(Debug, thiserror::Error)]
 pub enum LockErrorKind {
     #[error("it cannot be read")]
@@ -218,6 +225,7 @@ impl Fault for LockError {
 }
 
 impl Lock {
+    /// A lock without rows, of the newest format.
     pub fn new(runtime: VersionString) -> Self {
         Self { format: LOCK_FORMAT, runtime, platforms: BTreeMap::new() }
     }
@@ -272,6 +280,7 @@ impl Lock {
         write().map_err(|error| LockError { path: path.clone(), kind: LockErrorKind::Write(error) })
     }
 
+    /// The text of the file: equal for equal rows, with a line break at its end.
     pub fn to_text(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("plain data with text keys");
         text.push('\n');

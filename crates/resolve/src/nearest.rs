@@ -18,10 +18,10 @@ const FACT: &str = "nearest-wheels";
 /// An index gains wheels as time goes on.
 const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// For whoever clears the store up.
+/// Kind and lifetime of the remembered facts, for pruning the store.
 pub const NEAREST_LIFETIME: (&str, Duration) = (FACT, REMEMBERED);
 
-/// At most the next lower and the next higher version, in this order. `None` when nobody has looked yet.
+/// At most the next lower and the next higher version, in this order. `None` if it has not been looked up yet.
 pub fn recall_nearest(context: &Context, target: &Target, row: &LockedDistribution) -> Option<Vec<String>> {
     let key = key(target, row)?;
     let known = context.store.recall(FACT, &key, REMEMBERED, SystemTime::now())?;
@@ -35,7 +35,7 @@ pub fn remember_nearest(context: &Context, uv: &Uv, request: &Request, row: &Loc
     if context.store.recall(FACT, &key, REMEMBERED, SystemTime::now()).is_some() {
         return;
     }
-    // The registry that it comes from, and no other.
+    // Only the index that it comes from.
     let place = row.registry.and_then(|place| place.checked_sub(1));
     let registry = place.map_or(Registry::Default, Registry::Additional);
     let constraint = pages.constraint(&row.name, &[registry], target.python);
@@ -45,7 +45,7 @@ pub fn remember_nearest(context: &Context, uv: &Uv, request: &Request, row: &Loc
     {
         shelf.put(row.name.clone(), place, page);
     }
-    // Of a local version such as `1.0+cu126` the index is asked for the public part: others have no order to it.
+    // For a local version such as `1.0+cu126` the public part is used: other versions cannot be ordered against it.
     let public = version.split('+').next().unwrap_or(version);
     let sides = [(format!("{}<{public}", row.name), false), (format!("{}>{public}", row.name), true)];
     let found = in_parallel(&sides, |(requirement, lowest)| {
@@ -70,7 +70,7 @@ pub fn remember_nearest(context: &Context, uv: &Uv, request: &Request, row: &Loc
     });
     let Some(found) = found.into_iter().collect::<Option<Vec<_>>>() else { return };
     let versions: Vec<String> = found.into_iter().flatten().collect();
-    // Not remembered, it is asked for again.
+    // If it is not remembered, it is asked for again.
     let _ = context.store.remember(FACT, &key, &json!(versions), SystemTime::now());
 }
 

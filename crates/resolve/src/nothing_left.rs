@@ -1,9 +1,10 @@
-//! A runtime without any of the distributions that its configuration lists is no success, whatever may be left out.
+//! A runtime without any of the distributions that its configuration lists is a failure, whatever may be left out.
 
 use vocab::{DistributionName, Exit, Fault, Outcome, PlatformKey, RuleRecord};
 
 use crate::Request;
 
+/// Everything that the configuration lists was left out.
 #[derive(Debug, thiserror::Error)]
 #[error("nothing that the configuration lists would be in the runtime for {platform}: {rows}")]
 pub struct NothingLeft {

@@ -1,4 +1,4 @@
-//! Names that more than one registry has: the resolver believes the first, and a person should know of the others.
+//! Names that more than one index has: the first is used, and users should know about the others.
 //! Advice, kept in the store and not in the lock.
 
 use std::time::{Duration, SystemTime};
@@ -13,32 +13,32 @@ use store::Context;
 
 const FACT: &str = "registry-overlap";
 
-/// For whoever clears the store up.
+/// Kind and lifetime of the remembered facts, for pruning the store.
 pub const OVERLAP_LIFETIME: (&str, Duration) = (FACT, Duration::from_secs(90 * 24 * 3600));
 
-/// Registries as messages name them.
+/// Indexes as messages name them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Overlap {
     pub name: DistributionName,
     pub taken_from: String,
-    /// In the order in which they are believed.
+    /// In order of precedence.
     pub also_in: Vec<String>,
     pub from_default: bool,
 }
 
 impl Overlap {
-    /// For the plan.
+    /// One line for the plan.
     pub fn note(&self) -> String {
         format!("from {}; {} has the name, too", self.taken_from, self.also_in.join(" and "))
     }
 
-    /// Of the rows that a lock has for a platform. Empty where that is not known.
+    /// The remembered overlaps of the rows of one platform. Empty if nothing is known.
     pub fn recall(context: &Context, rows: &PlatformLock) -> Vec<Self> {
         let known = context.store.recall(FACT, &key(rows), OVERLAP_LIFETIME.1, SystemTime::now());
         known.and_then(|known| serde_json::from_value(known).ok()).unwrap_or_default()
     }
 
-    /// Asks the registries, where they can be asked.
+    /// Asks those indexes that can be asked.
     pub fn remember(context: &Context, request: &Request, rows: &PlatformLock, pages: &Pages<'_>) {
         if !context.offline {
             let overlaps = find(request, &rows.distributions, pages);
@@ -51,7 +51,7 @@ fn key(rows: &PlatformLock) -> String {
     format!("{} {}", rows.inputs, rows.digest())
 }
 
-/// A pinned distribution is asked for at its registry alone, so nothing is known of others.
+/// Only the index of a pinned distribution is asked, so nothing is known about the others.
 fn find(request: &Request, rows: &[LockedDistribution], pages: &Pages<'_>) -> Vec<Overlap> {
     let from_index = |row: &&LockedDistribution| {
         matches!(row.source, LockedSource::Wheel { .. } | LockedSource::Sdist { .. })
@@ -62,7 +62,7 @@ fn find(request: &Request, rows: &[LockedDistribution], pages: &Pages<'_>) -> Ve
     let taken =
         |row: &LockedDistribution| row.registry.map_or(Registry::Default, |place| Registry::Additional(place - 1));
     let others = |row: &LockedDistribution| -> Vec<Registry> {
-        // The default index was asked already where something else was taken.
+        // If another index was taken, the default index has been asked already.
         let default = row.registry.map(|_| Registry::Default);
         default.into_iter().chain(pages.open().map(Registry::Additional)).filter(|it| *it != taken(row)).collect()
     };

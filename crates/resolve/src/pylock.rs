@@ -16,6 +16,7 @@ pub struct Answer {
     pub source: AnswerSource,
 }
 
+/// Where the one chosen file comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnswerSource {
     Wheel(File),
@@ -29,16 +30,18 @@ pub enum AnswerSource {
     Local,
 }
 
+/// A file that the index offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
     pub file_name: FileName,
     /// May carry credentials: not for messages.
     pub url: String,
     pub size: Option<u64>,
-    /// Absent when the index gives none.
+    /// Absent if the index gives none.
     pub sha256: Option<Digest>,
 }
 
+/// Why uv's answer cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PylockError {
     #[error("the resolver's lock is not TOML of the expected shape")]
@@ -88,8 +91,8 @@ struct Vcs {
     subdirectory: Option<String>,
 }
 
-/// `built` says which distributions are to come from source; of all others the wheel that fits best is taken, and
-/// the source only where none does.
+/// `built` are the distributions that must come from source; for all others the best fitting wheel is taken, and the
+/// source only if none fits.
 pub fn read(
     text: &str,
     target: &Target,
@@ -157,7 +160,7 @@ impl Package {
 }
 
 impl RawFile {
-    /// As the index calls it, or else the last part of its URL.
+    /// Its name in the index, or else the last part of its URL.
     fn file_name(&self) -> Option<Result<FileName, FileNameError>> {
         if let Some(name) = &self.name {
             return Some(name.parse());
@@ -168,7 +171,7 @@ impl RawFile {
         Some(url::form_urlencoded::parse(last.replace('+', "%2B").as_bytes()).next()?.0.parse())
     }
 
-    /// `None` also where its name is not to be taken.
+    /// `None` also if its name is not acceptable.
     fn file(&self) -> Option<File> {
         let url = self.url.clone().or_else(|| self.path.clone())?;
         let file_name = self.file_name()?.ok()?;

@@ -12,6 +12,7 @@ use wheel::Target;
 /// The number in every inputs digest: raised when this crate starts to resolve differently.
 const RESOLVER_FORMAT: u32 = 2;
 
+/// What one platform of a runtime consists of, as far as the configuration decides it.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub runtime: VersionString,
@@ -32,6 +33,7 @@ pub struct Request {
 }
 
 impl Request {
+    /// Applies the rules skip → buildWheel → forceSource, in this order, to the packages of `platform`.
     pub fn new(config: &Config, platform: PlatformKey) -> Self {
         let packages = &config.packages;
         let mut decided = Vec::new();
@@ -118,6 +120,7 @@ impl Request {
             || self.requirements.iter().any(|requirement| requirement.name == *name && builds(&requirement.source))
     }
 
+    /// Whether the configuration itself names the distribution for this platform.
     pub fn is_requested(&self, name: &DistributionName) -> bool {
         self.requirements.iter().any(|requirement| requirement.name == *name)
     }

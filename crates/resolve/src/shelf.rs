@@ -1,9 +1,9 @@
-//! Which registry is believed for which distribution.
+//! Which index is used for which distribution.
 //!
-//! The resolver is asked with the default index alone, beside which it sees a shelf: pages of just those distributions
-//! that come from an additional registry, because they are pinned to it, or because the default index has nothing of
-//! them that fits. So no registry can bring anything in place of what an earlier one has, and it is known of every file
-//! where it comes from. What needs the shelf shows when the resolver is asked once about all registries together.
+//! The resolver sees the default index and a shelf: pages of exactly those distributions that come from an additional
+//! index, because they are pinned to it, or because the default index has no file of them that fits. So no index can
+//! replace what an earlier one has, and the origin of every file is known. One question about all indexes together
+//! shows which distributions need the shelf.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,22 +20,24 @@ use super::unavailable::Unavailable;
 use super::{Answer, AnswerSource, ResolveErrorKind, Search};
 use crate::registries::{Page, Registry, Standing};
 
-/// Pages by distribution, each with the place of its registry.
+/// Pages by distribution, each with the place of its index.
 #[derive(Clone, Debug, Default)]
 pub struct Shelf {
     pages: BTreeMap<DistributionName, (usize, Arc<Page>)>,
 }
 
 impl Shelf {
+    /// Takes this distribution from the additional index at `place`.
     pub fn put(&mut self, name: DistributionName, place: usize, page: Arc<Page>) {
         self.pages.insert(name, (place, page));
     }
 
+    /// The place of the index that it is taken from, counted from 0; `None` for the default index.
     pub fn place_of(&self, name: &DistributionName) -> Option<usize> {
         self.pages.get(name).map(|(place, _)| *place)
     }
 
-    /// As an index in a folder; its URL, when there is anything on the shelf.
+    /// Writes the shelf as an index in a folder. Gives its URL, if the shelf is not empty.
     pub fn write_to(&self, folder: &Path) -> io::Result<Option<String>> {
         for (name, (_, page)) in &self.pages {
             let folder = folder.join(name.as_str());
@@ -47,11 +49,11 @@ impl Shelf {
     }
 }
 
-/// What a page must have for its registry to be taken.
+/// What a page must have for its index to be used.
 enum Wanted<'a> {
-    /// Anything that the configuration asks for.
+    /// Any file that the configuration asks for.
     Specifier(Option<&'a VersionSpecifiers>),
-    /// What a resolution over all registries took: what requires it is known to the resolver alone.
+    /// The version that a resolution over all indexes took: only the resolver knows what requires it.
     Version(Option<Version>),
 }
 
@@ -65,8 +67,8 @@ impl Wanted<'_> {
 }
 
 impl Search<'_> {
-    /// Pinned distributions are on the shelf from the beginning, those that nobody has as an empty page: no other
-    /// registry is asked for them.
+    /// Pinned distributions are on the shelf from the beginning, with an empty page if their index lacks them: no
+    /// other index is asked for them.
     pub(super) fn shelve_pinned(&mut self) -> Result<(), ResolveErrorKind> {
         let pages = self.settings.pages;
         let asked: Vec<_> =
@@ -87,8 +89,8 @@ impl Search<'_> {
         self.leave_out_unavailable(unavailable)
     }
 
-    /// Puts on the shelf what no earlier registry has; `answers` are what a resolution over all registries took.
-    /// Whether there was anything.
+    /// Puts on the shelf what no earlier index has; `answers` are what a resolution over all indexes took. True if
+    /// there was anything.
     pub(super) fn shelve(&mut self, answers: &[Answer]) -> bool {
         let pages = self.settings.pages;
         let from_index = |answer: &&Answer| {
@@ -114,7 +116,7 @@ impl Search<'_> {
                 } else {
                     Wanted::Specifier(self.specifier(&answer.name))
                 };
-                // Without an answer of the default index nothing is known.
+                // Nothing is known unless the default index answers.
                 let passed_over = match pages.of(Registry::Default, &answer.name) {
                     Standing::Has(page) => !self.fits(&answer.name, &page, &wanted),
                     Standing::Absent => true,
@@ -136,7 +138,7 @@ impl Search<'_> {
         false
     }
 
-    /// A wheel, or for what is built a source.
+    /// A wheel, or a source for what is built.
     fn fits(&self, name: &DistributionName, page: &Page, wanted: &Wanted<'_>) -> bool {
         let target = &self.request.target;
         let built = self.is_built(name);
@@ -146,7 +148,7 @@ impl Search<'_> {
         })
     }
 
-    /// What the configuration asks an index for. `None` for what only others require.
+    /// The requirement in the configuration. `None` if only other distributions require it.
     pub(super) fn specifier(&self, name: &DistributionName) -> Option<&VersionSpecifiers> {
         self.request.requirements.iter().find_map(|requirement| match &requirement.source {
             RequirementSource::Index { specifier } if requirement.name == *name => Some(specifier),
@@ -154,7 +156,7 @@ impl Search<'_> {
         })
     }
 
-    /// As the lock has it: the place of its additional registry, counted from 1.
+    /// As in the lock: the place of its additional index, counted from 1.
     pub(super) fn registry_of(&self, name: &DistributionName) -> Option<usize> {
         self.shelf.place_of(name).filter(|_| !self.request.is_direct(name)).map(|place| place + 1)
     }
@@ -167,7 +169,7 @@ impl Search<'_> {
             || (source && page.files.iter().any(|file| file.is_sdist() && wanted.allows(&file.version)))
     }
 
-    /// Empty, or what to tell of a distribution that none of its registries has.
+    /// Empty, or what to report about a distribution that none of its indexes has.
     pub(super) fn unavailable(&self, name: &DistributionName) -> Option<Unavailable> {
         let pages = self.settings.pages;
         let asked = pages.asked_for(name);

@@ -1,4 +1,4 @@
-//! What is not available: each distribution with the registries that were asked for it and what they answered.
+//! What is not available: each distribution with the indexes that were asked for it and their answers.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,7 +9,7 @@ use vocab::{DistributionName, Outcome};
 use super::{ResolveErrorKind, Search, UvError};
 use crate::registries::{Pages, Registry, Standing};
 
-/// What is done about a distribution that cannot be had.
+/// What happens if a distribution is not available.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MissingRule {
     /// It ends the build, unless the policy says `strictMissing: false`.
@@ -22,6 +22,7 @@ pub enum MissingRule {
 }
 
 impl MissingRule {
+    /// Whether a distribution that is not available may be left out.
     pub fn allows(self, policy: &Policy) -> bool {
         match self {
             Self::Policy => policy.strict_missing == Some(false),
@@ -30,7 +31,8 @@ impl MissingRule {
         }
     }
 
-    /// What only its own platform can compile ends a build elsewhere. It does not where nothing is said of it.
+    /// A distribution that only its own platform can compile fails a build elsewhere, unless the policy is silent
+    /// about it.
     pub fn refuses_native_runner(self, policy: &Policy) -> bool {
         match self {
             Self::Policy => policy.strict_missing == Some(true),
@@ -40,16 +42,17 @@ impl MissingRule {
     }
 }
 
+/// One distribution that is not available, and what each index answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unavailable {
     pub name: DistributionName,
     /// URLs and what was answered, in the order in which they were asked.
     pub answers: Vec<(String, String)>,
-    /// A registry would not say whether it has it.
+    /// Whether an index refused to say if it has it (401, 403).
     pub refused: bool,
-    /// A registry has it, and nothing of it that fits.
+    /// Whether an index has it, but no file that fits.
     pub known: bool,
-    /// The first registry that did not answer, without credentials, and why.
+    /// The first index that did not answer, without credentials, and why.
     pub silent: Option<(String, String)>,
 }
 
@@ -108,7 +111,7 @@ impl fmt::Display for Unavailable {
     }
 }
 
-/// All of one resolution; never empty.
+/// All unavailable distributions of one resolution; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllUnavailable(pub Vec<Unavailable>);
 
@@ -119,7 +122,7 @@ impl fmt::Display for AllUnavailable {
     }
 }
 
-/// What kept distributions from being found; where several did, the first of these.
+/// What kept distributions from being found; if there are several causes, the first in this order.
 enum Obstacle {
     Refused,
     Silent,
@@ -182,7 +185,7 @@ impl Search<'_> {
         });
         pages.ask(&asked.collect::<Vec<_>>());
         let blamed: Vec<Unavailable> = names.iter().filter_map(|name| self.unavailable(name)).collect();
-        // Of what there is, the resolver says best why it does not fit.
+        // The resolver explains best why existing files do not fit.
         let allowed = self.settings.missing.allows(&self.request.policy);
         if blamed.is_empty() || (!allowed && blamed.iter().all(|it| it.known && !it.refused)) {
             return Err(refused());
@@ -190,7 +193,7 @@ impl Search<'_> {
         self.leave_out_unavailable(blamed)
     }
 
-    /// One registry that does not answer excuses what no other knows; one that refuses an answer excuses nothing.
+    /// An index that does not answer excuses what no other index knows; one that refuses an answer excuses nothing.
     pub(super) fn leave_out_unavailable(&mut self, blamed: Vec<Unavailable>) -> Result<(), ResolveErrorKind> {
         let (refused, others): (Vec<_>, Vec<_>) = blamed.into_iter().partition(|it| it.refused);
         if !refused.is_empty() {

@@ -28,6 +28,7 @@ pub const UV_VERSION: &str = "0.13.9";
 /// The resolver's wheel for each platform it can be set up on, by digest.
 const UV_WHEELS: &str = include_str!("../data/uv.json");
 
+/// The resolver, ready to be asked. Clones share what has been learnt and reported.
 #[derive(Clone, Debug)]
 pub struct Uv {
     program: PathBuf,
@@ -39,6 +40,7 @@ pub struct Uv {
     default_index: Arc<OnceLock<Option<String>>>,
 }
 
+/// Why uv gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum UvError {
     #[error("uv {UV_VERSION} is not on PATH and cannot be set up")]
@@ -163,10 +165,12 @@ impl Uv {
         Ok(found(program))
     }
 
+    /// The program `uv`, at [`UV_VERSION`].
     pub fn program(&self) -> &Path {
         &self.program
     }
 
+    /// The interpreter that uv works with.
     pub fn python(&self) -> &Path {
         &self.python
     }

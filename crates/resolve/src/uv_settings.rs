@@ -1,8 +1,8 @@
 //! What uv gets of the user's own settings: how to reach indexes, and nothing that changes its answer.
 //!
-//! What a developer has in the environment or in a file of his own must not decide what a lock says, nor with what a
-//! source is built. So uv starts without its variables but for those in `variables`, and reads settings of ours in
-//! place of the user's and the system's. From those two only what says how to connect is taken over.
+//! A developer's environment or settings file must not decide what a lock says, nor what a source is built with. So uv
+//! starts with only the variables in `variables`, and reads generated settings instead of the user's and the system's.
+//! Only settings about connecting are copied from those two.
 //!
 //! uv runs build back ends, which inherit its environment: credentials are in the settings alone, and those are gone
 //! before uv starts anything (`handover`).
@@ -24,7 +24,7 @@ pub use back_end::{COMPILER_VARIABLES, passed_variables, passes_to_back_ends};
 pub use handover::Handover;
 pub use variables::environment;
 
-/// Further indexes: what they have would get into a lock without the configuration saying so.
+/// Further indexes: their content would get into a lock although the configuration does not name them.
 const FOREIGN_INDEXES: [&str; 3] = ["UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"];
 
 /// Keys of a settings file that are taken over, from its top or from its table `pip`.
@@ -48,8 +48,8 @@ pub fn index_name(position: usize) -> String {
     format!("registry-{position}")
 }
 
-/// The additional indexes under these names, and the default one before them: what it has comes from it. uv believes
-/// its default index last, so it is told of another one as such. Empty where there is nothing to add to uv's own.
+/// The additional indexes under these names, and before them the default one, which has precedence. uv asks its
+/// default index last, so the default one is given as an ordinary index. Empty if there is nothing to add to uv's own.
 pub fn indexes_in_order(context: &Context, default: Option<&str>, additional: &[String]) -> Table {
     let (Some(default), false) = (default, additional.is_empty()) else { return Table::new() };
     let index = |entries: [(&str, Value); 2]| -> Table {
@@ -83,7 +83,7 @@ pub fn with_credentials(context: &Context, place: &str) -> String {
     found().unwrap_or_else(|| place.to_owned())
 }
 
-/// `None` for what is no URL of a server.
+/// `None` if it is not the URL of a server.
 fn with_user(place: &str, user: &str, password: Option<&str>) -> Option<String> {
     let mut url = Url::parse(place).ok()?;
     url.set_username(user).ok()?;
@@ -91,10 +91,10 @@ fn with_user(place: &str, user: &str, password: Option<&str>) -> Option<String> 
     Some(url.into())
 }
 
-/// What is taken over of the environment, then of the user's file, then of the system's.
+/// Settings copied from the environment, then the user's file, then the system's.
 pub fn settings(context: &Context) -> Table {
     let mut settings = Table::new();
-    // What is read first holds.
+    // The first value found wins.
     for path in files(&context.environment) {
         // One that is absent or cannot be understood counts as empty.
         let Some(own) = fs::read_to_string(path).ok().and_then(|text| text.parse::<Table>().ok()) else { continue };
@@ -107,10 +107,11 @@ pub fn settings(context: &Context) -> Table {
     settings
 }
 
-/// The default index of the variables stands before that of a file. One that has a name has credentials in variables.
+/// The default index of the variables takes precedence over that of a file. The credentials of a named index are in
+/// variables.
 fn take_default_index(settings: &mut Table, environment: &Environment) {
     if let Some(text) = environment.text("UV_DEFAULT_INDEX").or_else(|| environment.text("UV_INDEX_URL")) {
-        // `name=URL`, where a URL may have a `=` as well.
+        // `name=URL`, where the URL may also contain `=`.
         let (name, url) = match text.split_once('=').filter(|(name, _)| !name.contains([':', '/', '\\'])) {
             Some((name, url)) => (Some(name), url),
             None => (None, text),
@@ -202,8 +203,8 @@ fn files(environment: &Environment) -> Vec<PathBuf> {
     user.into_iter().chain(system).chain([PathBuf::from("/etc")]).map(|folder| below(&folder)).collect()
 }
 
-/// Warns of indexes in the environment that are not asked. Those that the configuration names, too, are not foreign:
-/// what the variables have of them is the credentials.
+/// Warns of indexes in the environment that are not asked. Those that the configuration also names are not foreign:
+/// the variables only add their credentials.
 pub fn warn_of_foreign_indexes(context: &Context, additional: &[String]) {
     for name in FOREIGN_INDEXES {
         let entries = context.environment.text(name).into_iter().flat_map(str::split_whitespace);

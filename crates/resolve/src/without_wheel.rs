@@ -12,7 +12,7 @@ use vocab::DistributionName;
 use super::pylock::Answer;
 use super::{ResolveErrorKind, Search, exact_pin};
 
-/// What stands before a name in the pinned resolver's refusals.
+/// The text before a name in the pinned resolver's refusals.
 const SIGNS: [&str; 2] = ["Wheels are required for `", "Building source distributions for `"];
 
 /// The names that the resolver says it would have to build.
@@ -34,7 +34,7 @@ impl Search<'_> {
         });
         let pins: Vec<_> = pins.collect();
         question.requirements = pins.iter().map(|it| it.for_resolver(self.settings.repository)).collect();
-        // Told what each requires, the resolver asks none of them.
+        // Given their requirements, the resolver runs none of them.
         question.no_deps = pins.iter().map(|requirement| requirement.name.clone()).collect();
         question.without_dependencies = true;
         question.from_source.clear();

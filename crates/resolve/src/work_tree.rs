@@ -1,6 +1,6 @@
 //! The git work tree around a local source, for build back ends that take the version from tags and commits.
 //!
-//! Its files are read, no program is run: this is looked at before every build, and by commands that need no `git`.
+//! It reads files and runs no program, because it is used before every build and by commands that need no `git`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,7 +25,7 @@ const TOOLS: [&str; 13] = [
     "versioningit",
 ];
 
-/// The folders are absolute as far as the source's own is.
+/// The folders are absolute if the source's own is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkTree {
     /// The folder with `.git` in it.
@@ -39,7 +39,7 @@ pub struct WorkTree {
 }
 
 impl WorkTree {
-    /// `None` where the build of this source does not look at git, or would find nothing.
+    /// `None` if the build of this source does not ask git, or would find nothing.
     pub fn read_by(source: &Path) -> Option<Self> {
         if !asks_git(source) {
             return None;
@@ -82,12 +82,12 @@ fn git_folder(top: &Path) -> Option<PathBuf> {
     if place.is_dir() {
         return Some(place);
     }
-    // Of a submodule or a linked work tree.
+    // The file `.git` of a submodule or a linked work tree.
     let text = fs::read_to_string(place).ok()?;
     Some(top.join(text.trim_end().strip_prefix("gitdir: ")?))
 }
 
-/// Names as `refs/tags/v1`, with what they point at. A loose file holds before a packed line.
+/// Names as `refs/tags/v1`, with what they point at. A loose file takes precedence over a packed line.
 fn references(common: &Path) -> BTreeMap<String, String> {
     let packed = fs::read_to_string(common.join("packed-refs")).unwrap_or_default();
     let mut references: BTreeMap<String, String> = packed

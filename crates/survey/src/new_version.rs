@@ -25,6 +25,7 @@ const SCHEMA: &str = "schemas/config.schema.json";
 const NOT_COPIED: [&str; 9] =
     ["pydist", "logs", "dist", "build", "node_modules", ".turbo", "lock.json", "package.json", "CHANGELOG.md"];
 
+/// Why the folder of a version could not be made. The folder is not there.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot begin {version}")]
 pub struct NewVersionError {
@@ -33,6 +34,7 @@ pub struct NewVersionError {
     pub kind: NewVersionErrorKind,
 }
 
+/// What was in the way.
 #[derive(Debug, thiserror::Error)]
 pub enum NewVersionErrorKind {
     #[error("`{}` is there already and is not its folder", path.display())]
@@ -366,7 +368,7 @@ fn copy_folder(source: &Path, target: &Path) -> io::Result<()> {
         if entry.file_type().is_dir() {
             fs::create_dir(&place)?;
         } else {
-            // A link is followed: the copy stands for itself. The executable bit comes along.
+            // Links are followed, so the copy is independent. The executable bit is kept.
             fs::copy(entry.path(), &place)?;
         }
     }

@@ -1,8 +1,8 @@
 //! `builder outdated`: what could be newer, for each version and platform that its lock has rows for.
 //!
-//! Three questions. Would resolving anew, with the configuration as it is, change the lock? Which release would an
-//! exact pin take, were it no pin? Is there a newer patch release of Python in the table? Only the first is something
-//! that `builder lock` does; the other two are decisions for a person, told as information.
+//! Three questions. Would a new resolution with the present configuration change the lock? Which release would be
+//! taken without an exact pin? Is there a newer patch release of Python in the table? Only the first is something that
+//! `builder lock` does; the other two are decisions for a person, reported as information.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,27 +22,29 @@ use vocab::in_parallel;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Outdated {
     pub version: VersionString,
-    /// The newest patch release of the series in the table, where it is newer.
+    /// The newest patch release of the minor version in the table, if it is newer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub python: Option<NewerPython>,
-    /// By name; what is equal on several platforms is one row.
+    /// Sorted by name; platforms with the same versions share a row.
     pub packages: Vec<OutdatedPackage>,
     /// Platforms whose pins could not be loosened together, with the resolver's first line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<UnknownPins>,
 }
 
+/// A newer patch release of the same minor version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NewerPython {
     pub newest: PythonVersion,
-    /// Those that the table has it for.
+    /// Platforms for which the table has it.
     pub platforms: Vec<PlatformKey>,
 }
 
+/// One distribution that could be newer, with the platforms on which the versions are the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OutdatedPackage {
     pub name: DistributionName,
-    /// Named in the configuration, rather than required by another distribution.
+    /// True if the configuration names it, false if only another distribution requires it.
     pub requested: bool,
     pub platforms: Vec<PlatformKey>,
     #[serde(flatten)]
@@ -52,23 +54,25 @@ pub struct OutdatedPackage {
 /// Of one package on one platform.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Versions {
-    /// In the lock. Absent for what a new lock would add.
+    /// Version in the lock. Absent for what a new lock would add.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked: Option<String>,
     pub newer: Newer,
-    /// How far it is away.
+    /// How big the step is.
     pub change: Change,
 }
 
+/// What a newer version would take.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "within", content = "version")]
 pub enum Newer {
-    /// The configuration allows it: `builder lock` takes it. `None` for what a new lock would leave away.
+    /// The configuration allows it: `builder lock` takes it. `None` for what a new lock would no longer have.
     Range(Option<String>),
     /// The configuration pins another; it fits together with everything else.
     Pin(String),
 }
 
+/// Which number of the version changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
@@ -79,6 +83,7 @@ pub enum Change {
     Other,
 }
 
+/// A platform for which newer versions of pins could not be determined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UnknownPins {
     pub platform: PlatformKey,
@@ -86,17 +91,18 @@ pub struct UnknownPins {
 }
 
 impl Outdated {
-    /// `builder lock` would change the lock.
+    /// Whether `builder lock` would change the lock.
     pub fn lock_is_behind(&self) -> bool {
         self.packages.iter().any(|row| matches!(row.versions.newer, Newer::Range(_)))
     }
 
+    /// Whether there is nothing newer.
     pub fn is_empty(&self) -> bool {
         self.python.is_none() && self.packages.is_empty()
     }
 }
 
-/// Platforms that the lock has no rows for are passed over.
+/// Platforms without rows in the lock are skipped.
 pub fn outdated(
     context: &Context,
     repository: &Repository,
@@ -165,15 +171,15 @@ struct Asker<'a> {
 /// What the resolver says for one platform.
 struct Answers {
     anew: PlatformLock,
-    /// With exact pins turned into lower bounds, or why that fits together with nothing; `None` where there are none.
+    /// The versions with exact pins turned into lower bounds, or why there is no solution; `None` without exact pins.
     loosened: Option<Result<PlatformLock, String>>,
 }
 
 type Preferred = BTreeMap<DistributionName, String>;
 
 impl Asker<'_> {
-    /// As `builder lock` does it: the first platform alone and looking at the indexes again, the others after it, with
-    /// its versions where they fit.
+    /// Resolves like `builder lock`: the first platform alone and with fresh indexes, then the others, keeping its
+    /// versions where they fit.
     fn answers(&self, requests: &[&Request]) -> Vec<Result<Answers, ResolveError>> {
         let Some((first, others)) = requests.split_first() else { return Vec::new() };
         let refresh = !self.context.offline;

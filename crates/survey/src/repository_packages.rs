@@ -8,6 +8,7 @@ use npm_packages::{
 };
 use vocab::{Place, SourceFile, VersionString};
 
+/// The npm packages of a repository, with their places for messages.
 pub struct RepositoryPackages {
     pub root: Option<Package>,
     pub catalogue: Option<Package>,
@@ -17,7 +18,7 @@ pub struct RepositoryPackages {
 }
 
 impl RepositoryPackages {
-    /// What can be read, and what is wrong with the rest. A version whose package cannot be read is left out.
+    /// Reads what can be read, and gives the faults of the rest. A version whose package cannot be read is left out.
     pub fn read(repository: &Repository) -> (Self, Vec<(String, PackageFaults)>) {
         let mut faults = Vec::new();
         let root = repository.root();
@@ -61,7 +62,7 @@ impl RepositoryPackages {
         self.lists().next().is_some() || self.indexes().next().is_some()
     }
 
-    /// The names that are taken, each with its place.
+    /// The names in use, each with its place.
     pub fn names(&self) -> impl Iterator<Item = (&str, &Place)> {
         let versions = self.versions.iter().filter_map(|(_, package)| package.as_ref());
         let all = self.root.iter().chain(&self.catalogue).chain(versions);

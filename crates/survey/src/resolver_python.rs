@@ -22,7 +22,7 @@ impl Fault for NoHost {
     }
 }
 
-/// With an interpreter of the version's own series, brought into the store where it is not there.
+/// Sets up uv with an interpreter of the version's own minor version, which is fetched into the store if missing.
 pub fn resolver(context: &Context, repository: &Repository, config: &Config) -> Result<Uv, Box<dyn Fault>> {
     let folder = repository.root().join(config.version.folder_name());
     let request = BaseRequest::of(config, &folder, &context.environment, None, true);

@@ -13,7 +13,7 @@ use super::SignedBucket;
 use super::profile::Profile;
 use crate::BucketAddress;
 
-/// Why an address leads to no bucket here.
+/// Why the bucket of an address cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
     #[error("{given} is not an http or https URL with a host, or does not go with this bucket")]
@@ -43,8 +43,8 @@ impl Fault for ConnectError {
 }
 
 impl SignedBucket {
-    /// Makes no request, and reads no file but a profile that the address names. `first_pause` is waited before a second
-    /// attempt.
+    /// Makes no request, and reads no file except a profile that the address names. `first_pause` is the pause before
+    /// a second attempt.
     pub fn open(
         address: &BucketAddress,
         environment: &Environment,
@@ -101,7 +101,7 @@ fn endpoint_of(
     url.map(|url| (url, given)).map_err(|_| ConnectError::Endpoint { given })
 }
 
-/// Without both keys the requests are not signed, for buckets that anybody may read.
+/// Without both keys the requests are not signed, for public buckets.
 fn credentials_of(environment: &Environment) -> Option<Credentials> {
     let text = |name| environment.text(name).map(str::to_owned);
     let (key, secret) = text("AWS_ACCESS_KEY_ID").zip(text("AWS_SECRET_ACCESS_KEY"))?;

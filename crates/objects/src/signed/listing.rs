@@ -1,5 +1,5 @@
-//! The answer to ListObjectsV2, read without a library: it is flat, and the builder, which never lists, shall not compile
-//! an XML reader for it. Pure.
+//! The answer to ListObjectsV2, read without a library: it is flat, and the builder, which never lists, must not
+//! compile an XML reader for it. Pure.
 
 use std::time::SystemTime;
 
@@ -16,12 +16,12 @@ pub(super) struct Row {
     pub key: String,
     /// In bytes.
     pub size: u64,
-    /// What has no time is never old enough to be removed.
+    /// An object without a time never counts as old.
     pub modified: Option<SystemTime>,
 }
 
 impl Page {
-    /// `None` for what is no such answer.
+    /// `None` if it is not such an answer.
     pub fn read(text: &str) -> Option<Self> {
         let (_, mut rest) = text.split_once("<ListBucketResult")?;
         let head_and_tail = rest;
@@ -49,7 +49,7 @@ fn element<'a>(text: &'a str, name: &str) -> Option<(&'a str, &'a str)> {
     rest.split_once(&format!("</{name}>"))
 }
 
-/// Text without XML's references to characters; one that is none stays as it is.
+/// Text without XML's references to characters; an unknown reference stays as it is.
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;

@@ -1,7 +1,8 @@
-//! A bucket behind the S3 protocol, with requests that are signed in their URL, which therefore never gets into a message.
+//! A bucket behind the S3 protocol, with requests that are signed in their URL, which therefore never gets into a
+//! message.
 //!
-//! An object goes in one request, so there is nothing to be taken up again, and nothing is left of an upload that was
-//! interrupted. A server is asked twice at most: what a builder's remote store has can also be had elsewhere.
+//! An object is sent in one request, so there is nothing to resume, and an interrupted upload leaves nothing behind. A
+//! request is tried at most twice: what a builder's remote store has is also available elsewhere.
 
 mod connect;
 mod listing;
@@ -49,6 +50,7 @@ const CHECKSUM: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
 
 type Inner<T> = std::result::Result<T, Failure>;
 
+/// A bucket that is reached with requests signed in their URL. Without credentials it reads public buckets.
 pub struct SignedBucket {
     bucket: Bucket,
     credentials: Option<Credentials>,
@@ -57,7 +59,7 @@ pub struct SignedBucket {
     place: String,
     client: Client,
     first_pause: Duration,
-    /// What [`Place::conditional_puts`] found out.
+    /// The answer of [`Place::conditional_puts`].
     conditional: OnceLock<bool>,
 }
 
@@ -73,7 +75,7 @@ impl SignedBucket {
         format!("{}{key}", self.prefix)
     }
 
-    /// Asks until there is an answer that another attempt would not change. An error is one, too.
+    /// Sends a request until an answer comes that another attempt would not change; that may be an error.
     fn ask(
         &self,
         watch: Watch<'_>,
@@ -161,7 +163,7 @@ impl SignedBucket {
                 let size = size.ok_or_else(|| nonsense("an object without a size"))?;
                 Ok(Some(Head { size, tag: tag_of(&answer)? }))
             }
-            // That of a missing bucket as well; whoever puts then hears of it.
+            // The same answer as for a missing bucket, which the next put reports.
             Err(failure) if failure.is_absent() => Ok(None),
             // The answer to a HEAD request has no body, which would say why. That to the same request as GET has one.
             Err(failure) if failure.status.is_some() => match self.fetch(key, Some(0..1), watch) {
@@ -221,7 +223,7 @@ impl SignedBucket {
             Verdict::Unknown => {}
             verdict => return Ok(verdict != Verdict::NotMet),
         }
-        // A server without conditions: having looked is as much as can be done.
+        // A server without conditions: looking first is all that can be done.
         let state = self.head_inner(key, watch)?.map(|head| head.tag);
         let holds = match expected {
             Expected::Absent => state.is_none(),
@@ -274,7 +276,7 @@ impl SignedBucket {
 
     fn upload_inner(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
         let there = Uploaded { placed: Placed::Theirs, sent: 0, copied: 0, resumed: 0 };
-        // Sooner asked than sent.
+        // Asking is cheaper than sending.
         if !upload.overwrite && self.head_inner(upload.key, work.watch)?.is_some() {
             return Ok(there);
         }
@@ -291,7 +293,7 @@ impl SignedBucket {
     }
 
     fn delete_inner(&self, key: &ObjectKey) -> Inner<bool> {
-        // Deleting what is not there is no error in the protocol.
+        // Deleting a missing object is not an error in the protocol.
         let there = self.head_inner(key, UNWATCHED)?.is_some();
         let key = self.key(key);
         let action = || DeleteObject::new(&self.bucket, self.credentials.as_ref(), &key);

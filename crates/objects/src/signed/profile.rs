@@ -1,4 +1,4 @@
-//! A profile of the AWS tools, as far as it holds keys of its own. Source: the shared `config` and `credentials` files
+//! A profile of the AWS tools, as far as it holds keys itself. Source: the shared `config` and `credentials` files
 //! of the AWS SDKs and tools reference guide.
 
 use std::collections::BTreeMap;
@@ -26,10 +26,10 @@ impl fmt::Debug for Profile {
 }
 
 impl Profile {
-    /// `None` when neither file holds an access key and its secret. `read` gives a file's text.
+    /// `None` if neither file holds an access key and its secret. `read` gives a file's text.
     pub fn find(name: &str, environment: &Environment, read: &dyn Fn(&Path) -> Option<String>) -> Option<Self> {
         let mut rows = BTreeMap::new();
-        // What stands in `credentials` wins.
+        // The file `credentials` takes precedence.
         for (variable, file, prefix) in
             [("AWS_CONFIG_FILE", "config", "profile "), ("AWS_SHARED_CREDENTIALS_FILE", "credentials", "")]
         {

@@ -1,4 +1,4 @@
-//! The registries beside the default index: whether they answer, and what they have.
+//! The additional indexes (`registries.additional`): whether they answer, and what they have.
 //!
 //! Whether one answers is asked before resolving, so that a dead one costs ten seconds at most, and once in ten
 //! minutes.
@@ -19,17 +19,17 @@ use crate::{UnreachableRegistry, without_credentials};
 use store::Context;
 use store::download;
 
-/// Silence is believed this long, and so is an answer. A status that refuses is not: it comes at once, and it holds for
-/// the credentials of this moment.
+/// How long silence is remembered, and an answer too. A refusal is not remembered: it comes at once, and depends on
+/// the present credentials.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
 const FACT: &str = "registry";
 
-/// For whoever clears the store up.
+/// Kinds and lifetimes of the remembered facts, for pruning the store.
 pub const FACT_LIFETIME: (&str, Duration) = (FACT, REMEMBERED);
 
-/// Those that do not answer, in the order of the configuration. Offline, none is asked and none is blamed. `afresh`
-/// asks also those that were silent lately.
+/// The indexes that do not answer, in the order of the configuration. Offline, none is asked and the result is empty.
+/// `afresh` also asks those that were silent recently.
 pub fn unreachable(context: &Context, registries: &Registries, afresh: bool) -> Vec<UnreachableRegistry> {
     if context.offline {
         return Vec::new();

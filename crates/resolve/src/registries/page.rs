@@ -13,11 +13,13 @@ use vocab::{Digest, DistributionName, PythonVersion};
 
 use crate::excludes;
 
+/// The files that an index has of one distribution, in the order of its page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     pub files: Vec<PageFile>,
 }
 
+/// One file with a name that belongs to the distribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageFile {
     pub file_name: String,
@@ -25,28 +27,31 @@ pub struct PageFile {
     /// Absolute, without fragment.
     pub url: String,
     pub sha256: Option<Digest>,
-    /// As it stands there, which need not be a specifier.
+    /// As written, which need not be a valid specifier.
     pub requires_python: Option<String>,
-    /// The other attributes that a resolver reads, as they stand there: what is yanked, where metadata lies.
+    /// Other attributes that a resolver reads, as written: whether it is yanked, where its metadata is.
     attributes: Vec<(String, String)>,
 }
 
 impl PageFile {
+    /// Whether its author has withdrawn it (PEP 592).
     pub fn is_yanked(&self) -> bool {
         self.attributes.iter().any(|(name, _)| name == "data-yanked")
     }
 
+    /// Whether `Requires-Python` allows `python`; true if there is none or it cannot be read.
     pub fn is_for(&self, python: PythonVersion) -> bool {
         !self.requires_python.as_deref().is_some_and(|text| excludes(text, python))
     }
 
+    /// Whether it has to be built: anything but a wheel.
     pub fn is_sdist(&self) -> bool {
         !self.file_name.ends_with(".whl")
     }
 }
 
 impl Page {
-    /// `base` is where the page was asked for.
+    /// `base` is the URL of the page.
     pub fn parse(html: &[u8], base: &Url) -> Self {
         let mut base = base.clone();
         let mut files = Vec::new();
@@ -91,13 +96,13 @@ impl Page {
         fits.into_iter().filter(|(_, fits)| !fits).map(|(version, _)| version.clone()).collect()
     }
 
-    /// With every URL absolute, so that it says the same wherever it lies.
+    /// The page with every URL absolute, so that it means the same in any place.
     pub fn to_html(&self) -> String {
         let mut html = "<!DOCTYPE html>\n<html><body>\n".to_owned();
         for file in &self.files {
             let digest = file.sha256.map(|digest| format!("#sha256={digest}")).unwrap_or_default();
             let mut attributes = vec![("href".to_owned(), format!("{}{digest}", file.url))];
-            // The resolver would pass over a file of which it cannot read this.
+            // The resolver would ignore a file for which it cannot read this.
             let is_read = |text: &String| text.parse::<VersionSpecifiers>().is_ok_and(|python| !python.is_empty());
             let python = file.requires_python.clone().filter(is_read);
             attributes.extend(python.map(|text| ("data-requires-python".to_owned(), text)));

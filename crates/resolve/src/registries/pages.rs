@@ -1,5 +1,5 @@
-//! What each registry has of a distribution, asked once in a run: the default index and the additional ones, in the
-//! order in which they are believed.
+//! What each index has of a distribution, asked once per run: the default index and the additional ones, in order of
+//! precedence.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,19 +16,19 @@ use store::Context;
 use store::download::{self, DownloadErrorKind};
 use vocab::in_parallel;
 
-/// No index describes one distribution in more.
+/// The largest page, in bytes; no index needs more for one distribution.
 const LARGEST_PAGE: u64 = 128 << 20;
 
 /// How many pages are asked for at once.
 const AT_ONCE: usize = 16;
 
-/// Pages of additional registries are kept for builds without a network.
+/// Pages of additional indexes are kept for builds without a network.
 const FACT: &str = "registry-page";
 
-/// For whoever clears the store up.
+/// Kind and lifetime of the remembered facts, for pruning the store.
 pub const PAGE_LIFETIME: (&str, Duration) = (FACT, Duration::from_secs(30 * 24 * 3600));
 
-/// In the order of belief.
+/// In order of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Registry {
     Default,
@@ -36,10 +36,11 @@ pub enum Registry {
     Additional(usize),
 }
 
+/// What one index says about one distribution.
 #[derive(Clone, Debug)]
 pub enum Standing {
     Has(Arc<Page>),
-    /// The registry says itself that it does not have it.
+    /// The index itself says that it does not have it.
     Absent,
     /// It answered something else, 401 or 403 for example, so nothing is known.
     Refused(u16),
@@ -48,6 +49,7 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// The page, if the index has the distribution.
     pub fn page(&self) -> Option<&Page> {
         match self {
             Self::Has(page) => Some(page),
@@ -56,16 +58,17 @@ impl Standing {
     }
 }
 
-/// An additional registry that would not say whether it has something.
+/// An additional index that refused to say whether it has a distribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// Without credentials.
     pub url: String,
     pub status: u16,
-    /// One of those that it was asked for.
+    /// One of the distributions that it was asked for.
     pub name: DistributionName,
 }
 
+/// The answers of all indexes in one run.
 pub struct Pages<'a> {
     context: &'a Context,
     uv: &'a Uv,
@@ -76,7 +79,7 @@ pub struct Pages<'a> {
 }
 
 impl<'a> Pages<'a> {
-    /// `silent` are the additional registries that do not answer.
+    /// `silent` are the additional indexes that do not answer.
     pub fn new(context: &'a Context, uv: &'a Uv, registries: &Registries, silent: &[UnreachableRegistry]) -> Self {
         Self {
             context,
@@ -92,28 +95,30 @@ impl<'a> Pages<'a> {
         }
     }
 
+    /// The distributions that the configuration pins to an additional index, with its place counted from 0.
     pub fn pinned(&self) -> &BTreeMap<DistributionName, usize> {
         &self.pinned
     }
 
+    /// The additional index at `place`, if it does not answer.
     pub fn unreachable(&self, place: usize) -> Option<&UnreachableRegistry> {
         let url = without_credentials(self.additional.get(place)?);
         self.silent.iter().find(|registry| registry.url == url)
     }
 
-    /// The additional registries that answer, by place.
+    /// The additional indexes that answer, by place.
     pub fn open(&self) -> impl Iterator<Item = usize> {
         (0..self.additional.len()).filter(|place| self.unreachable(*place).is_none())
     }
 
-    /// As the resolver is told of those that answer: the URL, and whether it is a mere folder of files.
+    /// The indexes that answer, as the resolver gets them: the URL, and whether it is only a folder of files.
     pub fn open_urls(&self) -> Vec<(String, bool)> {
         let flat = |url: &String| local(url).is_some_and(|folder| is_flat(&folder));
         self.open().map(|place| &self.additional[place]).map(|url| (url.clone(), flat(url))).collect()
     }
 
-    /// A constraint that keeps out the versions that none of these registries has for `python`. The resolver takes
-    /// `Requires-Python` for a lower bound alone.
+    /// A constraint that excludes the versions that none of these indexes has for `python`. The resolver treats
+    /// `Requires-Python` only as a lower bound.
     pub fn constraint(
         &self,
         name: &DistributionName,
@@ -125,7 +130,7 @@ impl<'a> Pages<'a> {
         (!versions.is_empty()).then(|| without_versions(name, &versions))
     }
 
-    /// Those that are asked for a distribution, in order.
+    /// The indexes that are asked for a distribution, in order.
     pub fn asked_for(&self, name: &DistributionName) -> Vec<Registry> {
         match self.pinned.get(name) {
             Some(place) => vec![Registry::Additional(*place)],
@@ -135,7 +140,7 @@ impl<'a> Pages<'a> {
         }
     }
 
-    /// For messages: its URL without credentials.
+    /// Its URL without credentials, for messages.
     pub fn url_of(&self, registry: Registry) -> String {
         let url = match registry {
             Registry::Default => self.default_url().map(str::to_owned),
@@ -144,7 +149,7 @@ impl<'a> Pages<'a> {
         url.map_or_else(|| "the default index".to_owned(), |url| download::without_secrets(&url))
     }
 
-    /// For plans and warnings, which name no URL of the default index.
+    /// Its name in plans and warnings, which do not show the URL of the default index.
     pub fn label(&self, registry: Registry) -> String {
         match registry {
             Registry::Default => "the default index".to_owned(),
@@ -152,12 +157,13 @@ impl<'a> Pages<'a> {
         }
     }
 
+    /// What this index says about `name`; asks it if that is not known yet.
     pub fn of(&self, registry: Registry, name: &DistributionName) -> Standing {
         self.ask(&[(registry, name.clone())]);
         self.known().get(&(registry, name.clone())).cloned().unwrap_or(Standing::Absent)
     }
 
-    /// So that [`Self::of`] need not wait for each alone.
+    /// Asks for all of these at once, so that [`Self::of`] need not wait for each.
     pub fn ask(&self, questions: &[(Registry, DistributionName)]) {
         let open: BTreeSet<_> = questions.iter().filter(|question| !self.known().contains_key(question)).collect();
         let open: Vec<_> = open.into_iter().collect();
@@ -167,7 +173,7 @@ impl<'a> Pages<'a> {
         }
     }
 
-    /// One for each additional registry that refused something.
+    /// One for each additional index that refused something.
     pub fn refusals(&self) -> Vec<Refusal> {
         let mut refusals: BTreeMap<usize, Refusal> = BTreeMap::new();
         for ((registry, name), standing) in self.known().iter() {

@@ -1,7 +1,7 @@
-//! What a source's build back end may see of the user's environment. uv runs back ends, too, to learn what a source
-//! requires, so both it and the source build go by this.
+//! What a source's build back end may see of the user's environment. uv also runs back ends, to learn what a source
+//! requires, so both it and the source build follow this.
 
-/// Variables that compilers and build back ends take as orders. Every back end gets them.
+/// Variables that control compilers and build back ends. Every back end gets them.
 pub const COMPILER_VARIABLES: [&str; 30] = [
     "AR",
     "ARCHFLAGS",
@@ -86,8 +86,8 @@ const OF_THE_MACHINE: [&str; 46] = [
     "https_proxy",
 ];
 
-/// Whether every back end gets the variable, whose name counts in any case. A proxy with a password is for nobody's
-/// code, unless the configuration lets it pass.
+/// Whether every back end gets the variable, whose name counts in any case. A proxy with a password is withheld from
+/// all code, unless the configuration lets it pass.
 pub fn passes_to_back_ends(name: &str, value: &str) -> bool {
     let is_secret = value.contains('@') && name.to_ascii_uppercase().ends_with("_PROXY");
     let mut names = OF_THE_MACHINE.iter().chain(&COMPILER_VARIABLES);

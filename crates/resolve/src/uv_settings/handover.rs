@@ -1,7 +1,7 @@
 //! Settings on their way to one call of uv.
 //!
-//! They may hold passwords, and uv runs code of others. So on Unix they go through a pipe, which is empty by the time uv
-//! starts anything, and are never on a disk. Where a pipe has no name they are a file, which is removed afterwards.
+//! They may hold passwords, and uv runs foreign code. So on Unix they go through a pipe, which is empty by the time uv
+//! starts anything, and are never on a disk. Where a pipe has no name, they are a file that is removed afterwards.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -28,13 +28,14 @@ impl Handover {
         if cfg!(unix) && Path::new(STANDARD_INPUT).exists() {
             return Ok(Self { path: STANDARD_INPUT.into(), stdin: text, _file: None });
         }
-        // Readable for its owner alone, where the system has that.
+        // Readable only for its owner, if the system has such modes.
         let mut file = tempfile::Builder::new().prefix("settings-").suffix(".toml").tempfile_in(folder)?;
         file.write_all(&text)?;
         let file = file.into_temp_path();
         Ok(Self { path: file.to_path_buf(), stdin: Vec::new(), _file: Some(file) })
     }
 
+    /// The options that make uv read these settings.
     pub fn arguments(&self) -> [OsString; 2] {
         ["--config-file".into(), self.path.clone().into()]
     }

@@ -23,8 +23,8 @@ const VARIABLES: [&str; 15] = [
     "UV_SYSTEM_CERTS",
 ];
 
-/// What uv and the programs that it starts need beside its own variables and what build back ends get: who and where
-/// the user is, for credentials in files and keyrings.
+/// What uv and the programs that it starts need beside its own variables and what build back ends get: the user's name
+/// and folders, for credentials in files and keyrings.
 const NEEDED: [&str; 17] = [
     "APPDATA",
     "DBUS_SESSION_BUS_ADDRESS",
@@ -81,7 +81,7 @@ pub fn environment<'a>(
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// Names are compared without regard to case, as Windows does; on other systems nobody has `uv_resolution`.
+/// Names are compared without regard to case, as Windows does; on other systems `uv_resolution` is not in use.
 fn passes(name: &str, value: &str) -> bool {
     let name = name.to_ascii_uppercase();
     VARIABLES.contains(&name.as_str())

@@ -1,8 +1,8 @@
-//! Rules that do nothing: of packages that no lock has, and whitelist entries of wheels that no lock has.
+//! Rules that do nothing: rules for packages, and whitelist entries for wheels, that no lock has.
 //!
-//! A rule is judged by the locks of every version that has it, so one of the shared file only when all versions are
-//! looked at. Where rows are missing or stale nothing is known, and nothing is said. Whether a `skip` of something
-//! that is not asked for keeps anything out is known to the resolver alone; see `wheels_now.rs`.
+//! A rule is judged by the locks of every version that has it, so a rule of the shared file only if all versions are
+//! checked. If rows are missing or stale, nothing is known and nothing is reported. Only the resolver knows whether a
+//! `skip` of something that is not requested keeps anything out; see `wheels_now.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,7 +16,7 @@ use super::{Checked, Surveyed, SurveyedPlatform};
 use resolve::LockedSource;
 use static_checks::Whitelist;
 
-/// How one platform of one version answers.
+/// The answer of one platform of one version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Acts,
@@ -96,7 +96,7 @@ impl Kind {
     fn verdict(self, name: &DistributionName, platform: &SurveyedPlatform) -> Verdict {
         let request = &platform.request;
         if self == Self::Skip {
-            // What is asked for and skipped has a row; anything else may still be required by something.
+            // A requested distribution that is skipped has a row; any other may still be required by something.
             return if request.decided.iter().any(|row| row.name == *name) { Verdict::Acts } else { Verdict::Unknown };
         }
         let Some(rows) = &platform.rows else { return Verdict::Unknown };
@@ -152,7 +152,7 @@ pub(super) fn remark(repository: &Repository, surveyed: &[Surveyed], whole: bool
     }
 }
 
-/// Where the rule is idle, as the sentence goes on; `None` where it acts or nothing is known.
+/// Where the rule is idle, as the end of the sentence; `None` if it acts or nothing is known.
 fn idle(kind: Kind, by_platform: &BTreeMap<PlatformKey, Vec<Verdict>>) -> Option<String> {
     let acts = |verdicts: &Vec<Verdict>| verdicts.contains(&Verdict::Acts);
     let all_idle = |verdicts: &&Vec<Verdict>| verdicts.iter().all(|verdict| *verdict == Verdict::Idle);
@@ -166,7 +166,7 @@ fn idle(kind: Kind, by_platform: &BTreeMap<PlatformKey, Vec<Verdict>>) -> Option
     (!idle.is_empty()).then(|| format!(" on {}", idle.join(", ")))
 }
 
-/// Entries of wheels that no lock has, of platforms for which every lock is known.
+/// Entries for wheels that no lock has, on platforms whose locks are all known.
 pub(super) fn remark_whitelists(whitelists: &[(PlatformKey, Whitelist)], surveyed: &[Surveyed], checked: &mut Checked) {
     for (key, whitelist) in whitelists {
         let here: Vec<&SurveyedPlatform> = surveyed
@@ -210,7 +210,7 @@ pub(super) fn remark_expired(whitelists: &[(PlatformKey, Whitelist)], today: Dat
     }
 }
 
-/// As it is written; whoever loads the configurations has told its faults.
+/// The file as written; its faults were reported when it was loaded.
 fn shared_document(repository: &Repository) -> Value {
     let text = fs::read_to_string(repository.root().join("shared-config.json")).unwrap_or_default();
     serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap_or_default()

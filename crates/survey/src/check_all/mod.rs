@@ -53,6 +53,8 @@ impl Checked {
     }
 }
 
+/// Checks the versions of the request, the whitelists of all platforms, the npm packages and what is published. A
+/// fault of one does not stop the others.
 pub fn check_all(context: &Context, repository: &Repository, request: &CheckRequest<'_>) -> Checked {
     let mut checked = Checked::default();
     let mut whitelists: Vec<(PlatformKey, Whitelist)> = Vec::new();

@@ -1,4 +1,4 @@
-//! What is known of a version from its files alone.
+//! What the files of a version alone say about it.
 
 use config_merger::{Config, Repository};
 use vocab::Digest;
@@ -6,20 +6,22 @@ use vocab::Digest;
 use pipeline::build_key::{KeyInputs, predicted_keys};
 use resolve::{PlatformLock, Request};
 
+/// One version whose configuration could be read.
 pub struct Surveyed {
     pub config: Config,
-    /// Those that the version is made for.
+    /// The platforms that the version is built for.
     pub platforms: Vec<SurveyedPlatform>,
 }
 
+/// One of its platforms.
 pub struct SurveyedPlatform {
     pub request: Request,
-    /// Only where they answer this very request.
+    /// The rows of the lock, only if they are fresh.
     pub rows: Option<PlatformLock>,
 }
 
 impl Surveyed {
-    /// The keys that a build would have; none where that is not known.
+    /// The keys that a build could have; empty if that is not known.
     pub(super) fn keys(&self, platform: &SurveyedPlatform, repository: &Repository, epoch: u64) -> Vec<Digest> {
         let Some(rows) = &platform.rows else { return Vec::new() };
         let inputs = KeyInputs {

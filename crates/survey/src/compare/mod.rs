@@ -1,7 +1,7 @@
 //! `builder diff`: what differs between two locks, two manifests, or two artifacts.
 //!
-//! Everything is brought into one form first ([`Side`]), so that a lock can be compared with what was built of it as
-//! far as both tell the same. What an update between two artifacts costs is `archive`'s to say.
+//! Everything is brought into one form first ([`Side`]), so that a lock can be compared with what was built from it,
+//! as far as both state the same facts. `fetch` computes what an update between two artifacts transfers.
 
 mod side;
 
@@ -21,24 +21,26 @@ pub struct Comparison {
     pub platforms: Vec<PlatformComparison>,
 }
 
+/// What differs on one platform.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlatformComparison {
     pub platform: PlatformKey,
     /// Which sides have it.
     pub presence: Presence,
-    /// Absent where a side does not tell, as locks do not.
+    /// Absent if a side does not state it; locks do not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<Change<String>>,
     pub packages: Vec<PackageChange>,
     pub rules_added: Vec<RuleRecord>,
     pub rules_removed: Vec<RuleRecord>,
-    /// Counts and bytes, where both sides tell them and they differ: `files`, `installed`, `packed`, `download`.
+    /// Counts and bytes that both sides state and that differ: `files`, `installed`, `packed`, `download`.
     pub sizes: BTreeMap<&'static str, Change<u64>>,
     /// Between two artifacts: what an update transfers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update: Option<ManifestDiff>,
 }
 
+/// Which sides have the platform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Presence {
@@ -47,13 +49,14 @@ pub enum Presence {
     Removed,
 }
 
+/// A value that differs between the sides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change<T> {
     pub before: T,
     pub after: T,
 }
 
-/// Absent is what is not there on that side; equal versions have different files.
+/// A side without the package is absent; if the versions are equal, the files differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PackageChange {
     pub name: DistributionName,
@@ -62,13 +65,14 @@ pub struct PackageChange {
 }
 
 impl Comparison {
-    /// Nothing differs.
+    /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
         self.platforms.iter().all(PlatformComparison::is_empty)
     }
 }
 
 impl PlatformComparison {
+    /// Whether the platform is the same on both sides.
     pub fn is_empty(&self) -> bool {
         self.presence == Presence::Both
             && self.base.is_none()
@@ -79,6 +83,7 @@ impl PlatformComparison {
     }
 }
 
+/// Compares all platforms of both sides. A fact that only one side states is not a difference.
 pub fn compare(before: &Side, after: &Side) -> Comparison {
     let keys: BTreeSet<PlatformKey> = before.platforms.keys().chain(after.platforms.keys()).copied().collect();
     let none = Content::default();
@@ -115,8 +120,8 @@ fn compare_platform(
         (!same).then_some(change)
     });
     let base = before.base.clone().zip(after.base.clone()).filter(|(older, newer)| older != newer);
-    // A lock alone tells of what is left out, and of no rule that acted: comparing it with more would tell of changes
-    // that nobody made.
+    // A lock records what is left out, but not which rules acted: comparing those would report changes that did not
+    // happen.
     let rules = |one: &Content, other: &Content| -> Vec<RuleRecord> {
         if one.all_rules != other.all_rules {
             return Vec::new();

@@ -11,6 +11,7 @@ use vocab::{DistributionName, Exit, Fault, Manifest, Origin, Outcome, PlatformKe
 
 use resolve::{Lock, LockedSource, PlatformLock, Request};
 
+/// One side, by platform.
 #[derive(Clone, Debug)]
 pub struct Side {
     /// As it was asked for.
@@ -31,6 +32,7 @@ pub struct Content {
     pub manifest: Option<Box<Manifest>>,
 }
 
+/// One distribution, or the base interpreter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Package {
     /// Absent for a local folder whose version only its build tells.
@@ -65,6 +67,7 @@ impl Package {
     }
 }
 
+/// Why a side cannot be read, with its label.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot compare `{label}`")]
 pub struct SideError {
@@ -73,6 +76,7 @@ pub struct SideError {
     pub kind: SideErrorKind,
 }
 
+/// What is wrong with the file, the version or the lock.
 #[derive(Debug, thiserror::Error)]
 pub enum SideErrorKind {
     #[error("`{}` cannot be read", path.display())]

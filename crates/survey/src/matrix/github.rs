@@ -7,8 +7,8 @@ use super::{Job, Matrix};
 /// GitHub refuses a matrix with more jobs. Source: "Usage limits" of the documentation of GitHub Actions.
 pub const MOST_JOBS: usize = 256;
 
-/// `{"include": [{"name", "version", "platforms", "arguments", "runner", "reason"}, …]}`, one line. `runner` is a label,
-/// or a list where several were given; all else is text.
+/// `{"include": [{"name", "version", "platforms", "arguments", "runner", "reason"}, …]}`, one line. `runner` is a
+/// label, or a list if there are several; everything else is text.
 pub fn render(matrix: &Matrix) -> String {
     let rows: Vec<Value> = matrix.jobs.iter().map(row).collect();
     json!({ "include": rows }).to_string()

@@ -5,10 +5,11 @@ use vocab::Os;
 
 use super::{Job, Matrix};
 
-/// Of the Linux jobs, whose hosted machines run an image of the job's choice.
+/// Image of the Linux jobs, whose hosted machines let the job choose.
 const IMAGE: &str = "rust:1-bookworm";
 
-/// YAML. GitLab refuses a pipeline without jobs, so that of an empty matrix says that there is nothing to do.
+/// YAML. GitLab refuses a pipeline without jobs, so an empty matrix gives one job that says that there is nothing to
+/// do.
 pub fn render(matrix: &Matrix) -> String {
     let mut pipeline = Map::new();
     pipeline.insert("stages".into(), json!(["build"]));

@@ -1,11 +1,11 @@
 //! `builder matrix`: the CI jobs that are needed, and no more.
 //!
-//! What any machine can build of a version, which is everything that is made of wheels alone, goes to one Linux job; a
-//! platform on which something is built from source gets a job of its own, with the reason. A runtime whose build key
-//! has been published already needs none. All of it is decided from configuration, lock and the tables of
-//! interpreters: no network, no interpreter.
+//! Everything of a version that any machine can build, that is, everything made of wheels alone, goes to one Linux
+//! job; a platform on which something is built from source gets a job of its own, with the reason. A runtime whose
+//! build key is already published needs no job. Configuration, lock and the tables of interpreters decide this; no
+//! network and no interpreter is used.
 //!
-//! How a job is written down for a CI system stands in [`github`], [`gitlab`] and [`kubernetes`].
+//! [`github`], [`gitlab`] and [`kubernetes`] write the jobs in the form of each CI system.
 
 pub mod github;
 pub mod gitlab;
@@ -28,31 +28,33 @@ use npm_packages::platforms_of;
 use pipeline::build_key::{KeyInputs, predicted_keys};
 use resolve::{self, Lock, PlatformLock, Request, ResolveError};
 
-/// What is asked for.
+/// What the matrix is made for.
 pub struct MatrixRequest<'a> {
     pub versions: &'a [VersionString],
     /// Others are left alone.
     pub platforms: &'a [PlatformKey],
     pub system: CiSystem,
-    /// In place of configured and default runners.
+    /// Runners that override the configured and default ones.
     pub runners: &'a BTreeMap<PlatformKey, String>,
     pub published: &'a Published,
     /// Seconds since 1970, as the jobs will have it.
     pub source_date_epoch: u64,
 }
 
+/// The jobs, and the cells that need none or get none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Matrix {
     /// By version, the Linux job first.
     pub jobs: Vec<Job>,
     /// Published already, under the key that a build would have.
     pub up_to_date: Vec<Cell>,
-    /// Nobody can build these, or nothing is known that could run the job.
+    /// Cells that no machine can build, or that no known runner can run.
     pub impossible: Vec<Impossible>,
     /// The lock has no fresh rows, so that packages without a wheel are not known.
     pub unlocked: Vec<Cell>,
 }
 
+/// One version on one platform.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Cell {
     pub version: VersionString,
@@ -63,7 +65,7 @@ pub struct Cell {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Job {
     pub version: VersionString,
-    /// Of the machine.
+    /// Platform of the machine.
     pub host: PlatformKey,
     /// Never empty; the host's own first.
     pub platforms: Vec<PlatformKey>,
@@ -73,6 +75,7 @@ pub struct Job {
     pub reasons: Vec<Reason>,
 }
 
+/// A cell that no job can build, with the reason for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Impossible {
     pub version: VersionString,
@@ -88,7 +91,7 @@ impl Job {
         format!("{} on {}", self.version, self.host)
     }
 
-    /// What the builder is called with.
+    /// The arguments of `builder`.
     pub fn arguments(&self) -> Vec<String> {
         let platforms = self.platforms.iter().flat_map(|platform| ["--platform".to_owned(), platform.to_string()]);
         std::iter::once(self.version.to_string()).chain(platforms).chain(["--locked".to_owned()]).collect()
@@ -116,7 +119,7 @@ pub fn matrix(repository: &Repository, request: &MatrixRequest<'_>) -> Result<Ma
     Ok(matrix)
 }
 
-/// What is known of one version.
+/// What is known about one version.
 struct Rows {
     config: Config,
     /// With the keys that a build may have.

@@ -1,5 +1,5 @@
-//! What one version needs on one platform: any machine, a machine of that platform, or more than anybody has. Decided
-//! from configuration and lock; no network, no interpreter.
+//! What one version needs on one platform: any machine, a machine of that platform, or more than any machine has.
+//! Decided from configuration and lock; no network, no interpreter.
 
 use config_merger::{Config, RequirementSource};
 use serde::Serialize;
@@ -13,9 +13,9 @@ use resolve::{LockedSource, PlatformLock, Request};
 pub enum Need {
     /// Wheels alone, and an interpreter that any machine can have.
     Anywhere,
-    /// For these reasons, never none.
+    /// A machine of the platform, for these reasons; never empty.
     ItsPlatform(Vec<Reason>),
-    /// No source has the interpreter; in words.
+    /// No source has the interpreter; the reason in words.
     Nowhere(String),
 }
 
@@ -60,7 +60,7 @@ pub fn need(config: &Config, request: &Request, rows: Option<&PlatformLock>) -> 
     if reasons.is_empty() { Need::Anywhere } else { Need::ItsPlatform(reasons) }
 }
 
-/// Everything of the lock that is no finished wheel.
+/// All rows of the lock that are not finished wheels.
 fn locked_sources<'a>(request: &'a Request, rows: &'a PlatformLock) -> impl Iterator<Item = Reason> + 'a {
     rows.distributions.iter().filter_map(|row| {
         let from_rule = rule_of(request, &row.name);

@@ -10,9 +10,11 @@ use vocab::{Digest, Exit, Fault, VersionString};
 
 use super::Cell;
 
+/// The build keys of everything published, by version and platform. The default holds nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Published(BTreeSet<(Cell, Digest)>);
 
+/// A catalogue or folder that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read what is published in `{}`", path.display())]
 pub struct PublishedError {
@@ -21,6 +23,7 @@ pub struct PublishedError {
     pub kind: PublishedErrorKind,
 }
 
+/// What is wrong with it.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishedErrorKind {
     #[error("it cannot be read")]
@@ -47,7 +50,7 @@ impl Fault for PublishedError {
 }
 
 impl Published {
-    /// A catalogue's file; or a folder, in which `catalogue.json` is asked first, and without it every manifest.
+    /// Reads a catalogue file; or a folder: its `catalogue.json`, or without one every manifest.
     pub fn read(path: &Path) -> Result<Self, PublishedError> {
         let folder_catalogue = path.join("catalogue.json");
         if path.is_dir() && !folder_catalogue.is_file() {
@@ -62,6 +65,7 @@ impl Published {
         self.0.iter().map(|(cell, _)| &cell.version).collect::<BTreeSet<_>>().into_iter()
     }
 
+    /// Whether the cell is published under one of these keys.
     pub fn has(&self, cell: &Cell, keys: &[Digest]) -> bool {
         keys.iter().any(|key| self.0.contains(&(cell.clone(), *key)))
     }
@@ -74,12 +78,12 @@ fn catalogue(file: &Path) -> Result<BTreeSet<(Cell, Digest)>, PublishedErrorKind
     Ok(rows.map(|row| (Cell { version: row.runtime, platform: row.platform }, row.build_key)).collect())
 }
 
-/// Other JSON files in the folder are none of this one's business.
+/// Ignores other JSON files in the folder.
 fn manifests(folder: &Path) -> impl Iterator<Item = (Cell, Digest)> {
     let files = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().flatten();
     files.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "json")).filter_map(|entry| {
         let manifest = archive::read_manifest(&fs::read(entry.path()).ok()?).ok()?;
-        // Without its artifact a manifest promises nothing.
+        // A manifest without its artifact does not count.
         let artifact = entry.path().with_file_name(&manifest.artifact?.file);
         let cell = Cell { version: manifest.runtime, platform: manifest.platform };
         artifact.is_file().then_some((cell, manifest.build_key))

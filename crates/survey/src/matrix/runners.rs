@@ -14,6 +14,7 @@ pub enum CiSystem {
 }
 
 impl CiSystem {
+    /// The key below `runners` in the configuration.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Github => "github",
@@ -22,7 +23,7 @@ impl CiSystem {
         }
     }
 
-    /// What a runner's name is for it.
+    /// What this CI system calls a runner's name.
     pub fn runner_word(self) -> &'static str {
         match self {
             Self::Github => "label",
@@ -49,7 +50,7 @@ impl CiSystem {
         })
     }
 
-    /// From the command line, else from the configuration, else the default.
+    /// The runner from the command line, else from the configuration, else the default.
     pub fn runner(
         self,
         platform: PlatformKey,
