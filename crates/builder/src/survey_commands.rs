@@ -6,6 +6,7 @@ use survey::matrix::{self, CiSystem, Matrix, MatrixRequest, Published};
 use survey::outdated::{Outdated, outdated as look};
 use vocab::{Exit, Fault, PlatformKey};
 
+use crate::asked_platforms::AskedPlatforms;
 use crate::commands::{Session, UsageError};
 use crate::survey_arguments::{CheckArguments, DiffArguments, MatrixArguments, OutdatedArguments};
 use crate::survey_tables;
@@ -155,10 +156,10 @@ fn tell_gaps(session: &Session<'_>, matrix: &Matrix) {
     }
 }
 
-/// All of them where none is named.
+/// All of them where none is named. Of these a version has those that it is made for.
 fn platforms(asked: &[String]) -> Result<Vec<PlatformKey>, UsageError> {
-    if asked.is_empty() || asked == ["all"] {
+    if asked.is_empty() {
         return Ok(PlatformKey::ALL.to_vec());
     }
-    asked.iter().map(|text| Ok(text.parse()?)).collect()
+    Ok(AskedPlatforms::parse(asked)?.of(&PlatformKey::ALL))
 }

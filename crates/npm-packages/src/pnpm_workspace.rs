@@ -83,25 +83,28 @@ fn unreadable(source: &SourceFile) -> PackageFault {
     PackageFault::new(PackageFaultKind::File, Place { line: 1, column: 1, ..Place::of_file(&source.name) }, text, hint)
 }
 
+/// The text as it was, where the neighbour is not at its place.
 fn beside(text: &str, neighbour: &Place, folder: &str) -> String {
     let (start, length) = neighbour.span;
-    let (start, end) = (start.min(text.len()), (start + length).min(text.len()));
-    let quote = text.get(start..).and_then(|rest| rest.chars().next()).filter(|c| matches!(c, '\'' | '"'));
-    let quote = quote.map(String::from).unwrap_or_default();
+    let (Some((before, rest)), Some((through, behind))) =
+        (text.split_at_checked(start), text.split_at_checked(start.saturating_add(length)))
+    else {
+        return text.to_owned();
+    };
+    let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"')).map(String::from).unwrap_or_default();
     let item = format!("{quote}{folder}{quote}");
-    let line_start = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
-    let before = text.get(line_start..start).unwrap_or_default();
-    if before.trim() != "-" {
+    let indent = &before[before.rfind('\n').map_or(0, |newline| newline + 1)..];
+    if indent.trim() != "-" {
         // `packages: ['a', 'b']`
-        return format!("{}, {item}{}", &text[..end], &text[end..]);
+        return format!("{through}, {item}{behind}");
     }
-    let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
+    let line_end = rest.find('\n').map_or(text.len(), |newline| start + newline);
     // A `\r` before the line break stays with the line that it ends.
     let (line, carriage) = match text[..line_end].strip_suffix('\r') {
         Some(line) => (line, "\r"),
         None => (&text[..line_end], ""),
     };
-    format!("{line}{carriage}\n{before}{item}{}", &text[line.len()..])
+    format!("{line}{carriage}\n{indent}{item}{}", &text[line.len()..])
 }
 
 fn into_nothing(text: &str, folder: &str) -> String {

@@ -218,7 +218,6 @@ fn new_completes_what_is_missing_and_touches_nothing_else() {
     desk.run("new 3.13.0");
     let complete = state(&desk);
     desk.repository.file("pnpm-workspace.yaml", PNPM);
-    fs::create_dir(desk.repository.at(".python-3.13.0.new")).unwrap();
     let told = desk.run("new 3.13.0");
     assert!(told.contains("added `python-3.13.0` to pnpm-workspace.yaml\n"), "{told}");
     assert_eq!(state(&desk), complete);
@@ -226,6 +225,15 @@ fn new_completes_what_is_missing_and_touches_nothing_else() {
     assert!(desk.run("check").contains("run `builder new 3.13.0`"));
     desk.run("new 3.13.0");
     assert_eq!(state(&desk), complete);
+    // Half a folder under its passing name is not taken for anything.
+    fs::remove_dir_all(desk.repository.at("python-3.13.0")).unwrap();
+    desk.repository.file(".python-3.13.0.new/half", "x");
+    desk.run("new 3.13.0");
+    assert_eq!(state(&desk), complete);
+    // What has the name and is no folder of a version stays.
+    desk.repository.file("python-3.13.1", "mine");
+    let told = desk.run("new 3.13.1");
+    assert!(told.contains("exit 2") && told.contains("error[E_VERSION_EXISTS]"), "{told}");
 }
 
 #[test]
@@ -337,6 +345,14 @@ fn b8_check_reports_every_fault_of_every_package_at_once() {
         whole.replace(&format!(",\n        \"{}\": \"workspace:*\"", name("3.12.10-atls")), ""),
     );
     insta::assert_snapshot!(desk.run("check"));
+    // A configuration that is at fault, too, hides nothing of the package beside it.
+    desk.version("[]");
+    let mut wrong = package("3.12.10", &PlatformKey::ALL);
+    wrong["version"] = json!("new");
+    desk.repository.file("python-3.12.10/package.json", format!("{wrong:#}\n"));
+    let told = desk.run("check 3.12.10");
+    let both = ["error[E_CONFIG_TYPE]", "python-3.12.10/package.json:3:14 /version: `new` is not a version"];
+    assert!(both.iter().all(|text| told.contains(text)), "{told}");
 }
 
 /// Files of Windows editors: a byte order mark, and line ends of two characters.

@@ -10,7 +10,7 @@ mod wheels_now;
 
 use config_merger::{LoadOptions, Repository};
 use jiff::civil::Date;
-use npm_packages::{PackageFaults, platforms_of};
+use npm_packages::platforms_of;
 use vocab::{Event, Fault, PlatformKey, VersionString};
 
 use crate::matrix::{Cell, Need, Published, fresh_rows, need};
@@ -42,11 +42,6 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// Each for itself, so that each is seen with its hint.
-    fn package_faults(&mut self, place: &str, faults: PackageFaults) {
-        self.faults.extend(faults.into_vec().into_iter().map(|fault| (place.to_owned(), fault.into())));
-    }
-
     fn remark(&mut self, code: &'static str, text: String, place: impl Into<String>, hint: &str) {
         let hint = (!hint.is_empty()).then(|| hint.to_owned());
         self.remarks.push(Event::Warning { code, text, place: Some(place.into()), hint });
@@ -79,7 +74,7 @@ pub fn check_all(context: &Context, repository: &Repository, request: &CheckRequ
         idle_rules::remark_whitelists(&whitelists, &surveyed, &mut checked);
     }
     idle_rules::remark_expired(&whitelists, request.today, &mut checked);
-    packages::check(repository, request.versions, &mut checked);
+    packages::check(repository, &mut checked);
     if let Some(published) = request.published {
         remark_published(repository, published, &surveyed, request.source_date_epoch, &mut checked);
     }
@@ -89,7 +84,7 @@ pub fn check_all(context: &Context, repository: &Repository, request: &CheckRequ
     checked
 }
 
-/// `None` where its package is at fault, which has been told.
+/// `None` where its package is at fault, which `packages` tells.
 fn check_version(
     context: &Context,
     repository: &Repository,
@@ -103,13 +98,7 @@ fn check_version(
     }
     let config = loaded.config;
     let folder = repository.root().join(version.folder_name());
-    let made_for = match platforms_of(repository.root(), version) {
-        Ok(platforms) => platforms,
-        Err(faults) => {
-            checked.package_faults(&version.folder_name(), faults);
-            return Ok(None);
-        }
-    };
+    let Ok(made_for) = platforms_of(repository.root(), version) else { return Ok(None) };
     let lock = Lock::read(&folder, version)?;
     if lock.is_none() {
         context.note(format!("{version}: no lock yet; the first build writes one"));

@@ -13,14 +13,13 @@ use vocab::{Place, VersionString};
 use super::Checked;
 use crate::repository_packages::RepositoryPackages;
 
-/// Versions of `checked_already` have had their own packages looked at.
-pub(super) fn check(repository: &Repository, checked_already: &[VersionString], checked: &mut Checked) {
+pub(super) fn check(repository: &Repository, checked: &mut Checked) {
     let (packages, unreadable) = RepositoryPackages::read(repository);
-    for (place, faults) in unreadable {
-        if !checked_already.iter().any(|version| version.folder_name() == place) {
-            checked.package_faults(&place, faults);
-        }
-    }
+    // Each for itself, so that each is seen with its hint.
+    let unreadable = unreadable
+        .into_iter()
+        .flat_map(|(place, faults)| faults.into_vec().into_iter().map(move |fault| (place.clone(), fault.into())));
+    checked.faults.extend(unreadable);
     let mut said = Vec::new();
     names(&packages, &mut said);
     workspace(repository.root(), &packages, &mut said);
