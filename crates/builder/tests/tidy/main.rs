@@ -72,7 +72,7 @@ fn crates_depend_only_as_the_architecture_says() {
             "builder",
             &["archive", "cli", "config-merger", "npm-packages", "pipeline", "resolve", "store", "survey", "vocab"],
         ),
-        ("publisher", &["archive", "catalogue", "cli", "objects", "objects-aws", "store", "vocab"]),
+        ("publisher", &["archive", "catalogue", "cli", "npm-packages", "objects", "objects-aws", "store", "vocab"]),
         ("loader", &["archive", "catalogue", "cli", "fetch", "vocab"]),
         ("testkit", &["vocab"]),
     ]

@@ -7,7 +7,10 @@ use archive::{NoCache, PartCache};
 use cli::Table;
 use objects::{Place, Work};
 use publisher::Candidate;
-use publisher::platforma::{Archive, Registry, Release, ReleaseOptions, Released, publish_release, releases};
+use publisher::platforma::{
+    Archive, CatalogueFiles, Registry, Release, ReleaseOptions, Released, publish_release, releases,
+    write_catalogue_files,
+};
 use serde_json::json;
 use store::{Context, PartStore, Store, choose_root};
 use vocab::{Environment, Event, Exit, PlatformKey};
@@ -29,9 +32,11 @@ impl Session<'_> {
         if arguments.signing.key.is_some() {
             return Err(CommandError::NotInLayout { option: "--key" }.into());
         }
-        publisher::judge(&candidates)?;
+        // What is wrong with the command comes before what stands against an artifact.
+        let judged = publisher::judge(&candidates);
         let registry = |name: &str| Registry::find(name, self.to, self.environment);
         let releases = releases(repository, candidates, &registry)?;
+        judged?;
         let mut destinations: Vec<Box<dyn Place>> = Vec::new();
         for release in &releases {
             destinations.push(open(&release.registry.upload, self.environment)?);
@@ -59,6 +64,8 @@ impl Session<'_> {
             let released = publish_release(to, release, &options, &work)?;
             self.tell_release(release, &released);
         }
+        let files = write_catalogue_files(repository)?;
+        self.tell_catalogue(&files);
         Ok(Exit::Done)
     }
 
@@ -89,6 +96,21 @@ impl Session<'_> {
             self.printer.data(&table.render(None));
         }
         Ok(Exit::Done)
+    }
+
+    fn tell_catalogue(&self, files: &CatalogueFiles) {
+        let CatalogueFiles { written, absent } = files;
+        if self.json {
+            self.printer.json("written", &json!({ "files": written, "absent": absent }));
+            return;
+        }
+        for file in written {
+            self.printer.say(&format!("wrote {}", file.display()));
+        }
+        if !absent.is_empty() {
+            let text = format!("no descriptor is here for what the catalogue calls {}", absent.join(", "));
+            self.printer.tell(Event::Note { text });
+        }
     }
 
     fn tell_release(&self, release: &Release, released: &Released) {

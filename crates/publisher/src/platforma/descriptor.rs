@@ -76,7 +76,7 @@ impl Package {
     }
 
     pub(super) fn software_path(&self) -> String {
-        format!("dist/tengo/software/{}.sw.json", self.artifact_id)
+        software_path(&self.artifact_id)
     }
 
     pub(super) fn software(&self, registry: &Registry) -> String {
@@ -92,6 +92,11 @@ impl Package {
             },
         })
     }
+}
+
+/// Of an entry point, below its package's folder.
+pub(super) fn software_path(entry_point: &str) -> String {
+    format!("dist/tengo/software/{entry_point}.sw.json")
 }
 
 fn line(document: &impl Serialize) -> String {

@@ -8,10 +8,14 @@ use vocab::{Exit, Fault, PlatformKey, PythonVersion, VersionString};
 
 #[derive(Debug, thiserror::Error)]
 pub enum PlatformaError {
-    #[error("cannot use `{}`: {reason}", path.display())]
-    Package { path: PathBuf, reason: String },
+    #[error("there is no `{}`, which would say where {version} belongs", package.display())]
+    NoPackage { package: PathBuf, version: VersionString },
+    #[error("`{}` has no {what}", package.display())]
+    Lacks { package: PathBuf, what: &'static str },
     #[error("`{}` is of Python {of}, `{}` says {says}", artifact.display(), package.display())]
     Version { artifact: PathBuf, of: PythonVersion, package: PathBuf, says: PythonVersion },
+    #[error("cannot read `{}`: {source}", path.display())]
+    Repository { path: PathBuf, source: io::Error },
     #[error("`{}` is for {platform}, which is not among the `roots` of `{}`", artifact.display(), package.display())]
     Platform { artifact: PathBuf, platform: PlatformKey, package: PathBuf },
     #[error("`{}` and `{}` are both {version} for {platform}", first.display(), second.display())]
@@ -40,9 +44,12 @@ fn list(platforms: &[PlatformKey]) -> String {
 impl Fault for PlatformaError {
     fn code(&self) -> &'static str {
         match self {
-            Self::Package { .. } | Self::Version { .. } | Self::Platform { .. } | Self::Name { .. } => {
-                "E_PLATFORMA_PACKAGE"
-            }
+            Self::NoPackage { .. }
+            | Self::Lacks { .. }
+            | Self::Version { .. }
+            | Self::Platform { .. }
+            | Self::Name { .. } => "E_PLATFORMA_PACKAGE",
+            Self::Repository { .. } => "E_PUBLISH_READ",
             Self::Twice { .. } | Self::Incomplete { .. } | Self::Zip { .. } => "E_PLATFORMA_ARTIFACTS",
             Self::NoVariable { .. } => "E_PLATFORMA_REGISTRY",
             Self::Address { .. } => "E_STORE_ADDRESS",
@@ -53,14 +60,17 @@ impl Fault for PlatformaError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Exists { .. } | Self::Write { .. } => Exit::Build,
+            Self::Exists { .. } | Self::Write { .. } | Self::Repository { .. } => Exit::Build,
             _ => Exit::Usage,
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Package { .. } => "`builder check` tells what is wrong with the packages of a repository".to_owned(),
+            Self::NoPackage { .. } => {
+                "name the repository with --repository, or write one as `builder new` does".to_owned()
+            }
+            Self::Lacks { .. } => "`builder check` tells what packages need".to_owned(),
             Self::Version { .. } => "correct `python-version` there, or name the artifacts of that version".to_owned(),
             Self::Platform { .. } => "add the platform to `roots`, or name the other artifacts".to_owned(),
             Self::Twice { .. } => "name one of them".to_owned(),
@@ -81,7 +91,7 @@ impl Fault for PlatformaError {
             }
             Self::Exists { .. } => "leave out --fail-existing to keep them, or replace them with --force".to_owned(),
             Self::Name { .. } => "correct `name` and `version` in its package.json".to_owned(),
-            Self::Write { .. } => return None,
+            Self::Write { .. } | Self::Repository { .. } => return None,
         })
     }
 }

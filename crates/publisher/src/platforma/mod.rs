@@ -4,6 +4,7 @@
 //! `package.json` names, its descriptors into the package's own `dist/`, from where npm takes them. `docs/publishing.md`
 //! is the page for users.
 
+mod catalogue_package;
 mod descriptor;
 mod error;
 mod package;
@@ -11,6 +12,7 @@ mod registry;
 mod release;
 mod run;
 
+pub use catalogue_package::{CatalogueFiles, write_catalogue_files};
 pub use error::PlatformaError;
 pub use package::Package;
 pub use registry::Registry;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-use vocab::{PlatformKey, PythonVersion, VersionString};
+use npm_packages::{PACKAGE_FILE, read_version_package};
+use vocab::{Fault, PlatformKey, PythonVersion, VersionString};
 
 use super::PlatformaError;
 
@@ -28,35 +28,33 @@ pub struct Package {
 
 impl Package {
     pub fn path(&self) -> PathBuf {
-        self.folder.join("package.json")
+        self.folder.join(PACKAGE_FILE)
     }
 
     /// Of the version in a repository.
-    pub fn read(repository: &Path, version: &VersionString) -> Result<Self, PlatformaError> {
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, and whatever a package may lack that is not published.
+    pub fn read(repository: &Path, version: &VersionString) -> Result<Self, Box<dyn Fault>> {
         let folder = repository.join(version.folder_name());
-        let path = folder.join("package.json");
-        let wrong = |reason: String| PlatformaError::Package { path: path.clone(), reason };
-        let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
-        let document: Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        let artifact =
-            document.pointer("/block-software/entrypoints/main/environment/artifact").unwrap_or(&Value::Null);
-        let word = |value: &Value, key: &str| {
-            value[key].as_str().map(str::to_owned).ok_or_else(|| wrong(format!("it has no text `{key}`")))
+        let lacks = |what| PlatformaError::Lacks { package: folder.join(PACKAGE_FILE), what };
+        let package = read_version_package(repository, version)?.ok_or_else(|| PlatformaError::NoPackage {
+            package: folder.join(PACKAGE_FILE),
+            version: version.clone(),
+        })?;
+        let environment = package.environment().ok_or_else(|| lacks("run environment"))?;
+        let text = |field: &Option<npm_packages::Placed<String>>, what| {
+            field.as_ref().map(|text| text.value.clone()).ok_or_else(|| lacks(what))
         };
-        let roots = artifact["roots"].as_object().ok_or_else(|| wrong("it has no `roots`".to_owned()))?;
-        let platforms: Result<Vec<PlatformKey>, PlatformaError> =
-            roots.keys().map(|key| key.parse().map_err(|error| wrong(format!("{error}")))).collect();
-        let python = word(artifact, "python-version")?;
-        let env_vars = artifact["envVars"].as_array().into_iter().flatten();
         Ok(Self {
-            name: word(&document, "name")?,
-            npm_version: word(&document, "version")?,
-            artifact_id: "main".to_owned(),
-            registry: word(artifact, "registry")?,
-            python_version: python.parse().map_err(|error| wrong(format!("{error}")))?,
-            platforms: platforms?,
-            bin_dir: word(artifact, "binDir")?,
-            env_vars: env_vars.filter_map(|it| it.as_str().map(str::to_owned)).collect(),
+            name: text(&package.name, "`name`")?,
+            npm_version: text(&package.version, "`version`")?,
+            artifact_id: environment.id.clone(),
+            registry: environment.registry.value.clone(),
+            python_version: environment.python_version.value,
+            platforms: package.platforms(),
+            bin_dir: environment.bin_dir.value.clone(),
+            env_vars: environment.env_vars.iter().map(|variable| variable.value.clone()).collect(),
             folder,
         })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use vocab::{ArtifactFormat, PlatformKey, VersionString};
+use vocab::{ArtifactFormat, Fault, PlatformKey, VersionString};
 
 use super::{Package, PlatformaError, Registry};
 use crate::publish::Candidate;
@@ -24,7 +24,7 @@ pub fn releases(
     repository: &Path,
     candidates: Vec<Candidate>,
     registry: &dyn Fn(&str) -> Result<Registry, PlatformaError>,
-) -> Result<Vec<Release>, PlatformaError> {
+) -> Result<Vec<Release>, Box<dyn Fault>> {
     let mut releases: BTreeMap<VersionString, Release> = BTreeMap::new();
     for candidate in candidates {
         let version = candidate.manifest.runtime.clone();
@@ -42,7 +42,7 @@ pub fn releases(
     for release in &releases {
         let zip = release.artifacts.values().find(|it| preference(it) == ZIP);
         if let Some(zip) = zip {
-            return Err(PlatformaError::Zip { artifact: zip.file.clone() });
+            return Err(PlatformaError::Zip { artifact: zip.file.clone() }.into());
         }
     }
     Ok(releases)

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use archive::{FileBeside, PackOptions, PartCache};
 use vocab::{ArtifactFormat, Digest, Event, Fault, PlatformKey};
@@ -82,15 +82,18 @@ impl Release {
     }
 
     fn write(&self, path: &str, text: &str) -> Result<PathBuf, PlatformaError> {
-        let path = self.package.folder.join(path);
-        let write = || {
-            let mut file = FileBeside::beside(&path, ".descriptor-")?;
-            file.write_all(text.as_bytes())?;
-            file.replace(&path)
-        };
-        write().map_err(|source| PlatformaError::Write { path: path.clone(), source })?;
-        Ok(path)
+        write_text(&self.package.folder.join(path), text)
     }
+}
+
+pub(super) fn write_text(path: &Path, text: &str) -> Result<PathBuf, PlatformaError> {
+    let write = || {
+        let mut file = FileBeside::beside(path, ".descriptor-")?;
+        file.write_all(text.as_bytes())?;
+        file.replace(path)
+    };
+    write().map_err(|source| PlatformaError::Write { path: path.to_owned(), source })?;
+    Ok(path.to_owned())
 }
 
 /// Brings the archives of a release that [`Release::check`] found to be in order, and writes what points at them.
@@ -143,7 +146,7 @@ fn bring(
 ) -> Result<(Uploaded, u64), Box<dyn Fault>> {
     let not_packed = || PublishError::NotPacked { path: candidate.file.clone() };
     let artifact = candidate.manifest.artifact.as_ref().ok_or_else(not_packed)?;
-    let send = |file: &std::path::Path, size: u64, sha256: Digest| {
+    let send = |file: &Path, size: u64, sha256: Digest| {
         let overwrite = options.existing == Existing::Replace;
         let upload = Upload { key, file, size, sha256, former: None, overwrite, verdict: &|| Ok(()) };
         to.upload(&upload, work).map(|uploaded| (uploaded, size))
@@ -152,7 +155,7 @@ fn bring(
         return Ok(send(&candidate.file, artifact.size, artifact.sha256)?);
     }
     let folder = candidate.file.parent().filter(|it| it.components().next().is_some());
-    let folder = folder.unwrap_or(std::path::Path::new("."));
+    let folder = folder.unwrap_or(Path::new("."));
     let gzip = PackOptions { format: ArtifactFormat::TarGz, level: GZIP_LEVEL, ..PackOptions::default() };
     let packed = archive::repack(&candidate.file, artifact, folder, &gzip, options.cache)?;
     Ok(send(packed.path(), packed.packed().size, packed.packed().sha256)?)

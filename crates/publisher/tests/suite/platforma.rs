@@ -201,7 +201,7 @@ fn k3_a_descriptor_is_written_when_no_platform_of_its_roots_is_missing() {
 fn what_is_wrong_is_one_error_before_anything_is_sent() {
     type Spoil<'a> = &'a dyn Fn(&mut Workplace);
     let upload = |url: &'static str| move |it: &mut Workplace| it.bench.variables.push((UPLOAD, url.to_owned()));
-    let cases: [(&str, Spoil<'_>, &str, &str); 8] = [
+    let cases: [(&str, Spoil<'_>, &str, &str); 9] = [
         // (case, what is wrong, code, what is told)
         (
             "credentials",
@@ -219,8 +219,8 @@ fn what_is_wrong_is_one_error_before_anything_is_sent() {
         (
             "another version",
             &|it| it.package(|artifact| artifact["python-version"] = json!("3.10.11")),
-            "E_PLATFORMA_PACKAGE",
-            "is of Python 3.12.10, `./python-3.12.10/package.json` says 3.10.11",
+            "E_DESCRIPTOR",
+            "`python-version` is 3.10.11, the folder is `python-3.12.10`",
         ),
         (
             "not in roots",
@@ -247,8 +247,18 @@ fn what_is_wrong_is_one_error_before_anything_is_sent() {
                 let text = fs::read_to_string(&path).unwrap().replace("1.3.24", "../../x");
                 fs::write(path, text).unwrap();
             },
+            "E_DESCRIPTOR",
+            "is not a version of an npm package",
+        ),
+        (
+            "artifact of another version",
+            &|it| {
+                let artifact = it.bench.dist().join("pydist-python-3.12.10-linux-x86_64.tar.zst.json");
+                let text = fs::read_to_string(&artifact).unwrap();
+                fs::write(&artifact, text.replace("\"requested\": \"3.12.10\"", "\"requested\": \"3.12.9\"")).unwrap();
+            },
             "E_PLATFORMA_PACKAGE",
-            "",
+            "is of Python 3.12.9, `./python-3.12.10/package.json` says 3.12.10",
         ),
     ];
     for (name, spoil, code, told) in cases {
@@ -309,4 +319,25 @@ fn archives_are_put_into_a_bucket_at_a_server_of_ones_own() {
     }
     let again = workplace.bench.good(&PUBLISH);
     assert_eq!(again.told.matches("W_PUBLISHED_BEFORE").count(), 2, "{}", again.told);
+}
+
+#[test]
+fn the_catalogue_carries_the_descriptors_that_its_entry_points_name() {
+    let workplace = Workplace::new();
+    let catalogue = workplace.bench.folder.path().join("catalogue");
+    let reference =
+        |name: &str| json!({ "reference": format!("@platforma-open/{name}/dist/tengo/software/main.sw.json") });
+    let package = json!({
+        "name": "@platforma-open/demo.runenv-python-3", "version": "1.7.4",
+        "block-software": { "entrypoints": {
+            "3.12.10": reference("demo.runenv-python-3.12.10"), "3.12.10-atls": reference("demo.runenv-python-3.12.10-atls"),
+        } },
+    });
+    fs::create_dir_all(&catalogue).unwrap();
+    fs::write(catalogue.join("package.json"), package.to_string()).unwrap();
+    let run = workplace.bench.good(&PUBLISH);
+    let copy = fs::read(catalogue.join("dist/tengo/software/3.12.10.sw.json")).unwrap();
+    assert_eq!(copy, fs::read(workplace.descriptor()).unwrap());
+    assert!(run.told.contains("no descriptor is here for what the catalogue calls 3.12.10-atls"), "{}", run.told);
+    assert_eq!(files_below(&catalogue.join("dist")).len(), 1);
 }

@@ -1,0 +1,56 @@
+//! The package that refers to all versions: it carries the descriptors that its entry points name.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use npm_packages::{CATALOGUE, EntryPointKind, PACKAGE_FILE, read_version_package};
+use vocab::{Fault, VersionString};
+
+use super::PlatformaError;
+use super::descriptor::software_path;
+use super::run::write_text;
+
+/// What became of the entry points.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CatalogueFiles {
+    pub written: Vec<PathBuf>,
+    /// Entry points whose package has no descriptor here.
+    pub absent: Vec<String>,
+}
+
+/// Writes `catalogue/dist/tengo/software/<entry point>.sw.json` for every entry point that refers to a package of this
+/// repository: a copy of that package's descriptor. Nothing where there is no catalogue.
+pub fn write_catalogue_files(repository: &Path) -> Result<CatalogueFiles, Box<dyn Fault>> {
+    let mut files = CatalogueFiles::default();
+    let Some(catalogue) = npm_packages::Package::read(repository, &format!("{CATALOGUE}/{PACKAGE_FILE}"))? else {
+        return Ok(files);
+    };
+    let descriptors = descriptors(repository)?;
+    for entry_point in catalogue.entry_points.iter().flatten() {
+        let EntryPointKind::Reference(reference) = &entry_point.kind else { continue };
+        let id = &entry_point.id.value;
+        match descriptors.get(&reference.value).and_then(|path| fs::read_to_string(path).ok()) {
+            Some(text) => files.written.push(write_text(&repository.join(CATALOGUE).join(software_path(id)), &text)?),
+            None => files.absent.push(id.clone()),
+        }
+    }
+    Ok(files)
+}
+
+/// By what a catalogue writes to refer to them; they need not be there.
+fn descriptors(repository: &Path) -> Result<BTreeMap<String, PathBuf>, Box<dyn Fault>> {
+    let unreadable = |source: io::Error| PlatformaError::Repository { path: repository.to_owned(), source };
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(repository).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        let version = name.to_str().and_then(|name| name.strip_prefix("python-")?.parse::<VersionString>().ok());
+        let Some(version) = version else { continue };
+        let Some(package) = read_version_package(repository, &version)? else { continue };
+        if let (Some(reference), Some(environment)) = (package.reference(), package.environment()) {
+            found.insert(reference, repository.join(version.folder_name()).join(software_path(&environment.id)));
+        }
+    }
+    Ok(found)
+}
