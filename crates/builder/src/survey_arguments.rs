@@ -60,6 +60,10 @@ pub struct MatrixArguments {
     /// (kubernetes). Before `runners` of shared-config.json.
     #[arg(long, value_name = "KEY=NAME", value_parser = runner)]
     pub runner: Vec<(PlatformKey, String)>,
+    /// A job for each platform, on a machine of its own: for imports of all of them, and for signing between build and
+    /// publishing.
+    #[arg(long)]
+    pub native: bool,
     /// Leave out what is published already: a catalogue.json, or a folder that holds one or the manifests of artifacts.
     #[arg(long, value_name = "FILE|DIR")]
     pub published: Option<PathBuf>,

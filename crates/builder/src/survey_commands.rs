@@ -114,6 +114,7 @@ pub fn matrix(session: &Session<'_>, arguments: &MatrixArguments) -> Result<Exit
             system,
             runners: &arguments.runner.iter().cloned().collect(),
             published: &published,
+            native: arguments.native,
             source_date_epoch: session.source_date_epoch()?,
         },
     )?;

@@ -67,6 +67,26 @@ fn what_any_machine_can_build_is_one_linux_job_and_every_source_build_one_of_its
 }
 
 #[test]
+fn a_native_matrix_has_a_job_for_each_platform_on_a_machine_of_its_own() {
+    let text = locked_desk().run("--quiet matrix 3.12.10 --format github --native");
+    let line = text.lines().find(|line| line.starts_with('{')).unwrap();
+    let matrix: Value = serde_json::from_str(line).unwrap();
+    let jobs = matrix["include"].as_array().unwrap().iter();
+    let jobs: Vec<[&str; 2]> = jobs.map(|job| ["platforms", "runner"].map(|key| job[key].as_str().unwrap())).collect();
+    assert_eq!(
+        jobs,
+        [
+            ["linux-x64", "ubuntu-24.04"],
+            ["linux-aarch64", "ubuntu-24.04-arm"],
+            ["macosx-x64", "macos-15-intel"],
+            ["macosx-aarch64", "macos-15"],
+            ["windows-x64", "windows-2025"],
+        ]
+    );
+    assert_eq!(matrix["include"][1]["reason"], "wheels only, on its own platform");
+}
+
+#[test]
 fn a_matrix_is_printed_in_the_form_of_the_system_that_runs_it() {
     let desk = locked_desk();
     let gitlab = desk.run("matrix 3.12.10 --format gitlab --runner macosx-aarch64=mac,m4");

@@ -37,6 +37,8 @@ pub struct MatrixRequest<'a> {
     /// Runners that override the configured and default ones.
     pub runners: &'a BTreeMap<PlatformKey, String>,
     pub published: &'a Published,
+    /// Each platform on a machine of its own, though one could build several.
+    pub native: bool,
     /// Seconds since 1970, as the jobs will have it.
     pub source_date_epoch: u64,
 }
@@ -100,7 +102,11 @@ impl Job {
     /// One line for people.
     pub fn reason(&self) -> String {
         let reasons: Vec<String> = self.reasons.iter().map(ToString::to_string).collect();
-        if reasons.is_empty() { "wheels only, built on one machine".to_owned() } else { reasons.join("; ") }
+        match (reasons.is_empty(), self.platforms == [self.host]) {
+            (true, false) => "wheels only, built on one machine".to_owned(),
+            (true, true) => "wheels only, on its own platform".to_owned(),
+            _ => reasons.join("; "),
+        }
     }
 
     /// Labels or tags one by one.
@@ -171,6 +177,7 @@ impl Rows {
                 continue;
             }
             match need {
+                Need::Anywhere if request.native && platform != COMMON_HOST => alone.push((platform, Vec::new())),
                 Need::Anywhere => together.push(platform),
                 // The machine of the common job is of this platform anyway.
                 Need::ItsPlatform(reasons) if platform == COMMON_HOST => {
