@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use catalogue::site::{SiteSettings, site};
-use catalogue::{Catalogue, Channel, Entry, Moment, Published, Retraction, downloads};
+use catalogue::{Catalogue, Channel, Entry, Moment, NpmPackage, Published, Retraction, downloads};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -22,6 +22,7 @@ fn main() {
             sbom: Some(b"{}".to_vec()),
             provenance: Some(b"{}".to_vec()),
             signatures: Some(("RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3".into(), vec![1], vec![2])),
+            npm: Some(NpmPackage { name: "@laboratory/runenv-python".into(), version: Some("1.3.24".into()) }),
         };
         entries.push(Entry::new(&serde_json::from_slice(&text).unwrap(), &published).unwrap());
     }

@@ -4,15 +4,18 @@
 //! inside is in the entry and the manifest); the same entries give the same bytes; rows are sorted, so two catalogues
 //! can be compared line by line.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, PlatformKey, VersionString};
 
-use crate::entry::{Entry, PublishedArtifact, PythonRecord, Signatures, StoredObject};
-use crate::{Channel, EntryId, Moment};
+use crate::entry::{Entry, NpmPackage, PublishedArtifact, PythonRecord, Signatures, StoredObject};
+use crate::{Channel, Checked, EntryId, Moment};
 
-/// The number in `format`; any other is refused.
-pub const CATALOGUE_FORMAT: u32 = 1;
+/// The number in `format`. Format 1, whose rows had neither `checked` nor `needs` nor `npm`, can be read as well; any other
+/// is refused.
+pub const CATALOGUE_FORMAT: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +53,14 @@ pub struct Listed {
     pub installed_size: u64,
     /// How many distributions are installed.
     pub packages: u64,
+    /// Absent where the entry does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Checked>,
+    /// As [`Content::needs`](crate::Content::needs).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub needs: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub npm: Option<NpmPackage>,
 }
 
 impl Listed {
@@ -68,6 +79,9 @@ impl Listed {
             signatures: entry.signatures.clone(),
             installed_size: entry.content.installed_size,
             packages: entry.content.packages.len() as u64,
+            checked: entry.content.checked.clone(),
+            needs: entry.content.needs.clone(),
+            npm: entry.npm.clone(),
         }
     }
 

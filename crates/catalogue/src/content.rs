@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocab::{DistributionName, Manifest, Origin, RuleRecord};
 
+use crate::Checked;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Content {
@@ -26,6 +28,9 @@ pub struct Content {
     pub native_files: u64,
     /// Native modules that were imported in the finished runtime.
     pub imported: u64,
+    /// Absent in format 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<Checked>,
     /// Findings of its checks that did not end the build; the manifest lists them. Absent when there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warnings: Option<u64>,
@@ -103,6 +108,7 @@ impl Content {
             },
             native_files: manifest.native.files,
             imported: manifest.native.imported,
+            checked: Some(Checked::of(manifest)),
             warnings: Some(manifest.native.warnings.len() as u64).filter(|count| *count > 0),
             other_parts: parts,
         }

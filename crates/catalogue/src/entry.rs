@@ -14,8 +14,9 @@ use vocab::{
 use crate::content::Content;
 use crate::{Channel, EntryId, Moment, object_keys};
 
-/// The number in `format`; any other is refused.
-pub const ENTRY_FORMAT: u32 = 1;
+/// The number in `format`. Format 1, which said neither how it was checked nor which npm package it belongs to, can be
+/// read as well; any other is refused.
+pub const ENTRY_FORMAT: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -44,7 +45,21 @@ pub struct Entry {
     /// Absent when it was published without a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signatures: Option<Signatures>,
+    /// Of the repository that it was built from. Absent where that has none for it, and in format 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub npm: Option<NpmPackage>,
     pub content: Content,
+}
+
+/// The npm package that stands for a runtime.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NpmPackage {
+    /// With its scope: `@scope/runenv-python-3.12.10`.
+    pub name: String,
+    /// Of the package, not of Python. Absent where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// The interpreter under the runtime.
@@ -124,6 +139,7 @@ pub struct Published {
     pub provenance: Option<Vec<u8>>,
     /// Public key, signature file of the artifact, signature file of the manifest.
     pub signatures: Option<(String, Vec<u8>, Vec<u8>)>,
+    pub npm: Option<NpmPackage>,
 }
 
 impl Entry {
@@ -165,6 +181,7 @@ impl Entry {
             sbom: published.sbom.as_ref().map(|bytes| beside(object_keys::SBOM_SUFFIX, bytes)),
             provenance: published.provenance.as_ref().map(|bytes| beside(object_keys::PROVENANCE_SUFFIX, bytes)),
             signatures,
+            npm: published.npm.clone(),
             content: Content::of(manifest),
             artifact,
         })

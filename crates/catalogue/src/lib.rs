@@ -18,6 +18,7 @@
 
 // Words.
 mod channel;
+mod checked;
 mod entry_id;
 mod moment;
 pub mod object_keys;
@@ -44,11 +45,12 @@ mod text;
 
 pub use catalogue::{CATALOGUE_FORMAT, Catalogue, Listed, RetractedRow};
 pub use channel::{Channel, ChannelError};
+pub use checked::Checked;
 pub use content::{Content, CopiedFiles, Package, PartSize};
 pub use downloads::downloads;
 pub use edition::{EDITION_FORMAT, Edition, SignedCatalogue};
 pub use entry::{
-    ENTRY_FORMAT, Entry, EntryError, Published, PublishedArtifact, PythonRecord, Signatures, StoredObject,
+    ENTRY_FORMAT, Entry, EntryError, NpmPackage, Published, PublishedArtifact, PythonRecord, Signatures, StoredObject,
 };
 pub use entry_id::{EntryId, EntryIdError};
 pub use look_up::{LookUpError, LookUpErrorKind, Query};

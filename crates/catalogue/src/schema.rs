@@ -5,7 +5,10 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use crate::{Catalogue, Edition, Entry, IndexSettings, Promotion, Restoration, Retraction, SignedCatalogue};
+use crate::{
+    CATALOGUE_FORMAT, Catalogue, EDITION_FORMAT, ENTRY_FORMAT, Edition, Entry, IndexSettings, NOTICE_FORMAT, Promotion,
+    Restoration, Retraction, SETTINGS_FORMAT, SignedCatalogue,
+};
 
 /// The kinds of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,17 @@ impl SchemaKind {
             Self::SignedCatalogue => "signed-catalogue",
         }
     }
+
+    /// The number that is written. All from 1 on can be read.
+    pub fn format(self) -> u32 {
+        match self {
+            Self::Entry => ENTRY_FORMAT,
+            Self::Retraction | Self::Restoration | Self::Promotion => NOTICE_FORMAT,
+            Self::Catalogue => CATALOGUE_FORMAT,
+            Self::Settings => SETTINGS_FORMAT,
+            Self::Edition | Self::SignedCatalogue => EDITION_FORMAT,
+        }
+    }
 }
 
 /// As it is kept in the repository: indented, with a line break at the end.
@@ -68,8 +82,10 @@ pub fn schema(kind: SchemaKind) -> String {
         SchemaKind::SignedCatalogue => generator.into_root_schema_for::<SignedCatalogue>(),
     }
     .to_value();
-    schema["properties"]["format"] = json!({ "const": 1 });
-    schema["title"] = json!(format!("pydist {}, format 1", kind.name()));
+    let newest = kind.format();
+    let numbers: Vec<u32> = (1..=newest).collect();
+    schema["properties"]["format"] = if newest == 1 { json!({ "const": 1 }) } else { json!({ "enum": numbers }) };
+    schema["title"] = json!(format!("pydist {}, format {newest}", kind.name()));
     format!("{schema:#}\n")
 }
 

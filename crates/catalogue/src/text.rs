@@ -1,5 +1,7 @@
 //! Everything of this crate as JSON: reading, with the format number first, and the one way of writing.
 
+use std::ops::RangeInclusive;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vocab::{Exit, Fault};
@@ -17,17 +19,22 @@ pub(crate) fn to_text(value: &impl Serialize) -> String {
 }
 
 /// Another format number is refused before anything else is looked at, since nothing else can be relied on then.
-fn read<T: DeserializeOwned>(what: &'static str, known: u32, bytes: &[u8]) -> Result<T, ReadError> {
+fn read<T: DeserializeOwned>(what: &'static str, known: RangeInclusive<u32>, bytes: &[u8]) -> Result<T, ReadError> {
     #[derive(Deserialize)]
     struct Numbered {
         format: u64,
     }
     let shape = |source| ReadError::Shape { what, source };
     let numbered: Numbered = serde_json::from_slice(bytes).map_err(shape)?;
-    if numbered.format != u64::from(known) {
-        return Err(ReadError::Format { what, found: numbered.format, known });
-    }
+    check(what, numbered.format, known)?;
     serde_json::from_slice(bytes).map_err(shape)
+}
+
+fn check(what: &'static str, found: u64, known: RangeInclusive<u32>) -> Result<(), ReadError> {
+    if (u64::from(*known.start())..=u64::from(*known.end())).contains(&found) {
+        return Ok(());
+    }
+    Err(ReadError::Format { what, found, known })
 }
 
 macro_rules! as_text {
@@ -46,25 +53,21 @@ macro_rules! as_text {
 }
 
 as_text! {
-    Entry, "entry", ENTRY_FORMAT;
-    Retraction, "retraction", NOTICE_FORMAT;
-    Restoration, "restoration", NOTICE_FORMAT;
-    Promotion, "promotion", NOTICE_FORMAT;
-    Catalogue, "catalogue", CATALOGUE_FORMAT;
-    IndexSettings, "settings file", SETTINGS_FORMAT;
-    SignedCatalogue, "signed catalogue", EDITION_FORMAT;
+    Entry, "entry", 1..=ENTRY_FORMAT;
+    Retraction, "retraction", NOTICE_FORMAT..=NOTICE_FORMAT;
+    Restoration, "restoration", NOTICE_FORMAT..=NOTICE_FORMAT;
+    Promotion, "promotion", NOTICE_FORMAT..=NOTICE_FORMAT;
+    Catalogue, "catalogue", 1..=CATALOGUE_FORMAT;
+    IndexSettings, "settings file", SETTINGS_FORMAT..=SETTINGS_FORMAT;
+    SignedCatalogue, "signed catalogue", EDITION_FORMAT..=EDITION_FORMAT;
 }
 
 impl Edition {
     /// The catalogue inside has a number of its own.
     pub fn read(bytes: &[u8]) -> Result<Self, ReadError> {
-        let edition: Self = read("edition", EDITION_FORMAT, bytes)?;
-        match u64::from(edition.catalogue.format) {
-            found if found != u64::from(CATALOGUE_FORMAT) => {
-                Err(ReadError::Format { what: "catalogue", found, known: CATALOGUE_FORMAT })
-            }
-            _ => Ok(edition),
-        }
+        let edition: Self = read("edition", EDITION_FORMAT..=EDITION_FORMAT, bytes)?;
+        check("catalogue", u64::from(edition.catalogue.format), 1..=CATALOGUE_FORMAT)?;
+        Ok(edition)
     }
 
     /// Canonical: equal values give equal bytes.
@@ -75,11 +78,16 @@ impl Edition {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    #[error("the {what} has format {found}, this program reads format {known}")]
-    Format { what: &'static str, found: u64, known: u32 },
+    #[error("the {what} has format {found}, this program reads {}", formats(known))]
+    Format { what: &'static str, found: u64, known: RangeInclusive<u32> },
     /// The message holds line and column.
     #[error("the {what} is malformed: {source}")]
     Shape { what: &'static str, source: serde_json::Error },
+}
+
+fn formats(known: &RangeInclusive<u32>) -> String {
+    let (oldest, newest) = (known.start(), known.end());
+    if oldest == newest { format!("format {newest}") } else { format!("formats {oldest} to {newest}") }
 }
 
 impl Fault for ReadError {
@@ -96,7 +104,7 @@ impl Fault for ReadError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Format { found, known, .. } if *found > u64::from(*known) => {
+            Self::Format { found, known, .. } if *found > u64::from(*known.end()) => {
                 Some("it was written by a newer version; update this program".to_owned())
             }
             Self::Format { .. } => Some("publish again with this version".to_owned()),

@@ -156,6 +156,10 @@ pub struct PublishArguments {
     /// which none is missing.
     #[arg(long)]
     pub partial: bool,
+    /// In Platforma's layout: pack the trees below `roots` anew, which were signed since they were built. Artifacts of the
+    /// same builds still say what stands against publishing.
+    #[arg(long)]
+    pub from_roots: bool,
     #[arg(long, value_name = "NAME", default_value = "candidate")]
     pub channel: Channel,
     /// Show what would be published, and check all of it.

@@ -38,7 +38,7 @@ pub(crate) enum CommandError {
     Write { path: PathBuf, source: std::io::Error },
     #[error("--public-url: `{text}` is no http, https or file URL without user and query")]
     PublicUrl { text: String },
-    #[error("{option} is of no use in Platforma's layout, which has neither signatures nor channels")]
+    #[error("{option} means nothing in this layout")]
     NotInLayout { option: &'static str },
     #[error("SOURCE_DATE_EPOCH is `{text}`, which is no number of seconds since 1970")]
     Epoch { text: String },
@@ -69,7 +69,7 @@ impl Fault for CommandError {
             Self::Write { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
                 Some("a key is never replaced; choose another folder".to_owned())
             }
-            Self::NotInLayout { .. } => Some("leave it out, or publish in pydist's own layout as well".to_owned()),
+            Self::NotInLayout { .. } => Some("leave it out, or choose the other layout with --layout".to_owned()),
             Self::NoPublicKey { .. } => {
                 Some("name the `.pub` file that `publisher keygen` wrote, or give its second line".to_owned())
             }

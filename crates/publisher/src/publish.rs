@@ -1,12 +1,12 @@
 //! Artifacts → objects, then entries, then the index. Nothing is pointed at before it is there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use catalogue::{Catalogue, Channel, Entry, EntryId, Moment, Published, object_keys};
-use vocab::{Digest, Event, Exit, Fault, Manifest};
+use catalogue::{Catalogue, Channel, Entry, EntryId, Moment, NpmPackage, Published, object_keys};
+use vocab::{Digest, Event, Exit, Fault, Manifest, VersionString};
 
 use crate::envelope;
 use crate::provenance::{self, Builder};
@@ -24,6 +24,8 @@ pub struct Options {
     pub existing: Existing,
     pub builder: Builder,
     pub signer: Option<Signer>,
+    /// By version string; of those that have one.
+    pub npm: BTreeMap<VersionString, NpmPackage>,
 }
 
 /// What becomes of an entry that is there already.
@@ -350,6 +352,7 @@ fn bring(
         sbom: Some(sbom),
         provenance: Some(provenance),
         signatures,
+        npm: options.npm.get(&manifest.runtime).cloned(),
     };
     let entry = Entry::new(manifest, &published)?;
     let id = entry.id();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use vocab::{Digest, Distribution, Manifest, Outcome, PlatformKey, VersionString};
+use vocab::{Digest, Manifest, Outcome, PlatformKey, VersionString};
 
 /// One thing that stands against publishing. Each can be allowed on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,7 +76,7 @@ pub fn refusals(manifest: &Manifest, lock: &CommittedLock, allowed: &BTreeSet<Co
     if manifest.degraded {
         refuse(Concern::Degraded, "its configuration could not be read and was replaced by an empty one".to_owned());
     }
-    let native = manifest.distributions.iter().filter(|row| is_native(row)).count();
+    let native = manifest.distributions.iter().filter(|row| row.is_native()).count();
     if native > 0 && manifest.native.imported + manifest.native.allowed == 0 {
         let reason = format!("none of its {native} packages with native files was ever imported");
         refuse(Concern::Unchecked, reason);
@@ -96,12 +96,6 @@ pub fn refusals(manifest: &Manifest, lock: &CommittedLock, allowed: &BTreeSet<Co
     }
     found.retain(|refusal| !allowed.contains(&refusal.concern));
     found
-}
-
-/// Whatever the platform. A wheel that is made for a platform counts even where nobody looked into it: a manifest of
-/// before format 3 says nothing of native files for Windows, and one of a wheelhouse once said nothing at all.
-fn is_native(row: &Distribution) -> bool {
-    row.native.is_some() || row.needs.is_some() || !row.file.ends_with("-any.whl")
 }
 
 /// The digest of a platform's rows in the text of a `lock.json` (docs/formats/lock.md): of its `distributions`,

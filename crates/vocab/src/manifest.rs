@@ -97,6 +97,14 @@ pub struct Distribution {
     pub native: Option<NativeFiles>,
 }
 
+impl Distribution {
+    /// Whatever the platform. A wheel that is made for a platform counts even where nobody looked into it: a manifest of
+    /// before format 3 says nothing of native files for Windows, and one of a wheelhouse once said nothing at all.
+    pub fn is_native(&self) -> bool {
+        self.native.is_some() || self.needs.is_some() || !self.file.ends_with("-any.whl")
+    }
+}
+
 /// The native files of one distribution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

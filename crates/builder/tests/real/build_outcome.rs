@@ -292,6 +292,47 @@ fn both_layouts_give_a_wheelhouse_beside_what_is_installed() {
     assert!(!bench.has("demo") && bench.prefix().join("packages").join(&demo.file_name).is_file());
 }
 
+/// What a block does with the archive that `publisher publish --layout platforma` puts into the registry.
+#[test]
+fn a_block_installs_from_the_wheelhouse_of_an_archive_that_was_unpacked_elsewhere() {
+    let part = WheelBuilder::new("part", "2.0").file("part.py", "answer = 42\n").build();
+    let demo =
+        WheelBuilder::new("demo", "1.0").requires("part>=1").file("demo.py", "from part import answer\n").build();
+    let bench = Bench::new([demo, part]);
+    bench.config(json!({ "packages": { "dependencies": ["demo"] }, "layout": "wheelhouse" }));
+    let run = bench.build();
+    let manifest = run.manifest();
+    let gzip =
+        archive::PackOptions { format: vocab::ArtifactFormat::TarGz, level: 6, ..archive::PackOptions::default() };
+    let folder = bench.path("elsewhere");
+    let packed =
+        archive::repack(&run.artifact(), manifest.artifact.as_ref().unwrap(), &folder, &gzip, &archive::NoCache);
+    packed.unwrap().persist(&folder.join("archive.tgz")).unwrap();
+    let root = folder.join("räume with blanks");
+    fs::create_dir(&root).unwrap();
+    // As others unpack it.
+    output(Command::new("tar").arg("-xzf").arg(folder.join("archive.tgz")).arg("-C").arg(&root));
+
+    let python = root.join("bin/python3");
+    let environment = folder.join("env");
+    let mut venv = Command::new(&python);
+    venv.args(["-m", "venv"]);
+    // Some sources of interpreters have no ensurepip; the runtime's own pip then does the same.
+    let bare = manifest.base.absent.iter().any(|absent| absent == "ensurepip");
+    if bare {
+        venv.arg("--without-pip");
+    }
+    output(venv.arg(&environment));
+    let mut pip = Command::new(if bare { python } else { environment.join("bin/python3") });
+    pip.args(["-m", "pip"]);
+    if bare {
+        pip.arg("--python").arg(environment.join("bin/python3"));
+    }
+    output(pip.args(["install", "--quiet", "--no-index", "--find-links"]).arg(root.join("packages")).arg("demo"));
+    let said = output(Command::new(environment.join("bin/python3")).args(["-c", "import demo; print(demo.answer)"]));
+    assert_eq!(said.trim(), "42");
+}
+
 #[test]
 fn the_summary_and_the_manifest_tell_every_rule_that_acted() {
     let platform = host();

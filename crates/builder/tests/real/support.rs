@@ -300,6 +300,7 @@ pub fn publish(server: &HttpServer, artifact: &Path) -> Entry {
         sbom: None,
         provenance: None,
         signatures: None,
+        npm: None,
     };
     let entry = Entry::new(&archive::read_manifest(&text).unwrap(), &published).unwrap();
     server.put(&format!("/p/{}", entry.artifact.key), fs::read(artifact).unwrap());

@@ -30,9 +30,35 @@ const OTHERS_OPTIONS: [(&str, &[&str]); 6] = [
         "our scripts",
         &["--list", "--quick", "--runs", "--warm-runs", "--no-write", "--profile", "--copies", "--levels", "--check"],
     ),
-    ("python3, pip and uv", &["--directory", "--bind", "--python-downloads-json-url", "--require-hashes", "--offline"]),
+    (
+        "python3, pip and uv",
+        &[
+            "--directory",
+            "--bind",
+            "--python-downloads-json-url",
+            "--require-hashes",
+            "--offline",
+            "--no-index",
+            "--find-links",
+        ],
+    ),
     ("tar, zstd, sha256sum, openssl", &["--strip-components", "--zstd", "--ignore-missing"]),
-    ("build back ends and codesign", &["--hdf5", "--build-option", "--static", "--sign"]),
+    (
+        "build back ends, pnpm, codesign and notarytool",
+        &[
+            "--hdf5",
+            "--build-option",
+            "--static",
+            "--filter",
+            "--force",
+            "--sign",
+            "--timestamp",
+            "--options",
+            "--entitlements",
+            "--keychain-profile",
+            "--wait",
+        ],
+    ),
     ("a line that is refused", &["--hash"]),
 ];
 

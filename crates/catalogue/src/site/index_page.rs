@@ -133,6 +133,7 @@ fn cell(platform: PlatformKey, builds: Option<&Builds<'_>>, page: &str) -> Marku
                 (channel(row.channel))
                 span class="size" { (words::bytes(row.artifact.size)) }
                 time datetime=(row.created) { (row.created.date()) }
+                @if let Some(checked) = &row.checked { span class="checked" { (words::checked_in_short(checked)) } }
                 @if row.python.stand_in { (stand_in(row.python.actual)) }
             }
         }

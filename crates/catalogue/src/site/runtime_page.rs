@@ -71,8 +71,11 @@ fn card(build: &Build<'_>) -> Markup {
                     dt { "Needs" } dd { (needs) }
                 }
                 dt { "Python" } dd { (row.python.actual) " " span class="quiet" { (row.python.source) } }
-                @if let Some(content) = content.filter(|content| content.imported > 0) {
-                    dt { "Checked" } dd { (words::counted(content.imported, "native module")) " imported" }
+                @if let Some(checked) = words::checked_of(build) {
+                    dt { "Checked" } dd { (checked) }
+                }
+                @if let Some(npm) = &row.npm {
+                    dt { "npm" } dd { code { (npm.name) } @if let Some(version) = &npm.version { " " (version) } }
                 }
                 @if let Some(warnings) = content.and_then(|content| content.warnings) {
                     dt { "Warnings" } dd { (words::counted(warnings, "finding")) ", listed in the manifest" }
@@ -106,6 +109,7 @@ fn verify(runtime: &Runtime<'_>) -> Markup {
                     p class="quiet" {
                         (build.row.channel) ", " time datetime=(build.row.created) { (build.row.created.date()) }
                         ", build " code { (build.row.build_key.short()) }
+                        @if let Some(checked) = words::checked_of(build) { ", " (checked) }
                     }
                     ul class="files" { @for row in &build.formats { (file(row)) } }
                 }

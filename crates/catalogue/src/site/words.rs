@@ -3,6 +3,9 @@
 use maud::{Markup, html};
 use vocab::{Origin, Outcome, PlatformKey};
 
+use super::builds::Build;
+use crate::Checked;
+
 /// `213.8 MB`; powers of ten, as packages' sizes are told elsewhere.
 pub(super) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
@@ -67,6 +70,46 @@ pub(super) fn needs(needs: &std::collections::BTreeMap<String, String>) -> Optio
     let system = systems.iter().find_map(said)?;
     let libraries = needs.keys().filter(|key| key.contains(".so")).cloned();
     Some(std::iter::once(system).chain(libraries).collect::<Vec<_>>().join(", "))
+}
+
+/// Whether and how it was checked. `None` where nothing says so: entries of format 1 told of imports alone.
+pub(super) fn checked_of(build: &Build<'_>) -> Option<String> {
+    let content = build.entry.map(|entry| &entry.content);
+    match build.row.checked.as_ref().or(content.and_then(|content| content.checked.as_ref())) {
+        Some(known) => Some(checked(known)),
+        None => {
+            let imported = content.map(|content| content.imported).filter(|imported| *imported > 0)?;
+            Some(format!("{} imported", counted(imported, "native module")))
+        }
+    }
+}
+
+fn checked(checked: &Checked) -> String {
+    let allowed = |allowed: u64| match allowed {
+        0 => String::new(),
+        _ => format!(", {} failed as expected", allowed),
+    };
+    match checked {
+        Checked::Imported { modules, allowed: failed } => {
+            format!("{} imported natively{}", counted(*modules, "native module"), allowed(*failed))
+        }
+        Checked::Emulated { modules, allowed: failed, by } => {
+            format!("{} imported in an emulator, {by}{}", counted(*modules, "native module"), allowed(*failed))
+        }
+        Checked::Statically { files } => {
+            format!("statically only: {}, nothing imported", counted(*files, "native file"))
+        }
+        Checked::NothingNative => "nothing native to import".to_owned(),
+    }
+}
+
+/// The same in one or two words.
+pub(super) fn checked_in_short(checked: &Checked) -> &'static str {
+    match checked {
+        Checked::Imported { .. } | Checked::NothingNative => "imported",
+        Checked::Emulated { .. } => "emulated",
+        Checked::Statically { .. } => "static checks",
+    }
 }
 
 /// Names stand between backticks in messages, and as code on a page.

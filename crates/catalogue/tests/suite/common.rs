@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use catalogue::{Channel, Entry, Moment, Published};
+use catalogue::{Channel, Entry, Moment, NpmPackage, Published};
 use vocab::{ArtifactName, Digest, Manifest};
 
 pub fn repository(path: &str) -> PathBuf {
@@ -40,6 +40,10 @@ pub fn entry(words: &str) -> Entry {
         manifest: b"{}".to_vec(),
         sbom: Some(b"{}".to_vec()),
         provenance: None,
+        npm: (channel == "stable").then(|| NpmPackage {
+            name: format!("@laboratory/runenv-python-{runtime}"),
+            version: Some("1.3.24".into()),
+        }),
         signatures: (channel != "candidate")
             .then(|| ("RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3".into(), b"a".to_vec(), b"m".to_vec())),
     };

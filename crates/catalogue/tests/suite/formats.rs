@@ -1,9 +1,10 @@
 //! What is on disk: fixtures, schemas, refusals.
 
 use std::fs;
+use std::path::PathBuf;
 
 use catalogue::{
-    Catalogue, Channel, Edition, Entry, EntryError, IndexSettings, Moment, Promotion, ReadError, Restoration,
+    Catalogue, Channel, Checked, Edition, Entry, EntryError, IndexSettings, Moment, Promotion, ReadError, Restoration,
     Retraction, SchemaKind, SignedCatalogue, object_keys, schema,
 };
 use serde_json::{Value, json};
@@ -12,7 +13,12 @@ use vocab::{Exit, Fault};
 use crate::common::{entry, manifest, moment, repository};
 
 fn fixture(name: &str) -> String {
-    fs::read_to_string(repository(&format!("fixtures/catalogue/{name}-format-1.json"))).expect(name)
+    let kind = SchemaKind::ALL.into_iter().find(|kind| kind.name() == name).expect(name);
+    fs::read_to_string(path_of(kind, kind.format())).expect(name)
+}
+
+fn path_of(kind: SchemaKind, format: u32) -> PathBuf {
+    repository(&format!("fixtures/catalogue/{}-format-{format}.json", kind.name()))
 }
 
 /// Reads and writes again.
@@ -67,7 +73,7 @@ fn samples() -> [(SchemaKind, String); 8] {
 #[test]
 fn every_format_is_written_as_the_fixtures_are() {
     for (kind, text) in samples() {
-        let path = repository(&format!("fixtures/catalogue/{}-format-1.json", kind.name()));
+        let path = path_of(kind, kind.format());
         assert_eq!(fs::read_to_string(&path).unwrap_or_default(), text, "{}", path.display());
         assert_eq!(again(kind, text.as_bytes()).unwrap(), text);
     }
@@ -86,10 +92,57 @@ fn the_schemas_are_those_of_the_types_and_know_the_fixtures() {
 }
 
 #[test]
+fn entries_and_catalogues_of_format_1_are_still_read() {
+    for kind in [SchemaKind::Entry, SchemaKind::Catalogue] {
+        let former = fs::read_to_string(path_of(kind, 1)).unwrap();
+        assert_eq!(again(kind, former.as_bytes()).unwrap(), former, "{kind:?}");
+        let validator = jsonschema::validator_for(&serde_json::from_str(&schema(kind)).unwrap()).unwrap();
+        assert!(validator.is_valid(&serde_json::from_str(&former).unwrap()), "{kind:?}");
+    }
+    let entry = Entry::read(fs::read_to_string(path_of(SchemaKind::Entry, 1)).unwrap().as_bytes()).unwrap();
+    assert_eq!((&entry.content.checked, &entry.npm), (&None, &None));
+    // Listed beside newer ones, in a catalogue of the newest format.
+    let catalogue = Catalogue::derive(&[entry], &[], &[]);
+    assert_eq!((catalogue.format, &catalogue.entries[0].checked), (2, &None));
+    assert!(!catalogue.entries[0].needs.is_empty());
+    // What a former publisher signed.
+    let mut edition: Value = serde_json::from_str(&fixture("edition")).unwrap();
+    edition["catalogue"] =
+        serde_json::from_str(&fs::read_to_string(path_of(SchemaKind::Catalogue, 1)).unwrap()).unwrap();
+    assert_eq!(Edition::read(edition.to_string().as_bytes()).unwrap().catalogue.format, 1);
+}
+
+#[test]
+fn an_entry_tells_whether_and_how_it_was_checked() {
+    let emulated = json!({ "by": "qemu-aarch64 7.2.22", "gaps": 0 });
+    let cases = [
+        // (native in the manifest, what the entry tells)
+        (
+            json!({ "files": 9, "imported": 5, "allowed": 1, "needs": {} }),
+            json!({ "how": "imported", "modules": 5, "allowed": 1 }),
+        ),
+        (
+            json!({ "files": 9, "imported": 5, "allowed": 0, "needs": {}, "emulated": emulated }),
+            json!({ "how": "emulated", "modules": 5, "allowed": 0, "by": "qemu-aarch64 7.2.22" }),
+        ),
+        (json!({ "files": 9, "imported": 0, "allowed": 0, "needs": {} }), json!({ "how": "statically", "files": 9 })),
+    ];
+    for (native, told) in cases {
+        let mut manifest = manifest();
+        manifest.native = serde_json::from_value(native.clone()).unwrap();
+        assert_eq!(serde_json::to_value(Checked::of(&manifest)).unwrap(), told, "for {native}");
+        manifest.distributions.clear();
+        if native["imported"] == 0 {
+            assert_eq!(Checked::of(&manifest), Checked::NothingNative);
+        }
+    }
+}
+
+#[test]
 fn the_schemas_refuse_what_the_readers_refuse() {
     let cases = [
         // (kind, where, what is put there)
-        (SchemaKind::Entry, "/format", json!(2)),
+        (SchemaKind::Entry, "/format", json!(3)),
         (SchemaKind::Entry, "/runtime", json!("../x")),
         (SchemaKind::Entry, "/platform", json!("linux-arm64")),
         (SchemaKind::Entry, "/channel", json!("beta")),
@@ -137,8 +190,8 @@ fn another_format_number_is_refused_before_anything_else() {
         format!("{}: {error}; {}", error.code(), error.hint().unwrap_or_default())
     });
     insta::assert_snapshot!(told.join("\n"), @r"
-    E_CATALOGUE_FORMAT: the catalogue has format 7, this program reads format 1; it was written by a newer version; update this program
-    E_CATALOGUE_FORMAT: the catalogue has format 0, this program reads format 1; publish again with this version
+    E_CATALOGUE_FORMAT: the catalogue has format 7, this program reads formats 1 to 2; it was written by a newer version; update this program
+    E_CATALOGUE_FORMAT: the catalogue has format 0, this program reads formats 1 to 2; publish again with this version
     E_CATALOGUE_MALFORMED: the catalogue is malformed: missing field `format` at line 1 column 2; 
     E_CATALOGUE_MALFORMED: the catalogue is malformed: EOF while parsing a list at line 1 column 1; 
     E_CATALOGUE_MALFORMED: the catalogue is malformed: EOF while parsing a value at line 1 column 0; 
@@ -154,6 +207,7 @@ fn an_entry_is_made_of_a_manifest_that_was_packed() {
         sbom: None,
         provenance: None,
         signatures: None,
+        npm: None,
     };
     let mut manifest = manifest();
     manifest.native.warnings.push(vocab::NativeWarning {
@@ -202,9 +256,9 @@ fn attack_6_an_edition_counts_up_and_ends() {
     assert_eq!(Edition::after(Some(&last), empty(), at(5), 30), None);
     assert_eq!(Edition::after(None, empty(), at(253_402_000_000), 3650), None);
     assert_eq!(Edition::after(None, empty(), at(-5), 1).unwrap().counter, 1);
-    let text = first.to_text().replace("\"format\": 1,\n    \"entries\"", "\"format\": 2,\n    \"entries\"");
+    let text = first.to_text().replace("\"format\": 2,\n    \"entries\"", "\"format\": 7,\n    \"entries\"");
     let error = Edition::read(text.as_bytes()).unwrap_err();
-    assert_eq!(error.to_string(), "the catalogue has format 2, this program reads format 1");
+    assert_eq!(error.to_string(), "the catalogue has format 7, this program reads formats 1 to 2");
 }
 
 #[test]

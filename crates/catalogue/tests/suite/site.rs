@@ -81,6 +81,8 @@ fn a_runtimes_page_tells_what_is_inside_what_changed_and_how_to_have_it() {
         "BSD-3-Clause",
         "glibc 2.17 or newer, not musl",
         "3 findings, listed in the manifest",
+        "20 native modules imported natively, 1 failed as expected",
+        "<code>@laboratory/runenv-python-3.12.10</code> 1.3.24",
         "numpy 2.2.6 → <strong>2.3.0</strong>",
         "parasail 1.3.4</li>",
         "only windows-x64",

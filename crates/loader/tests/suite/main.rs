@@ -119,6 +119,7 @@ impl Place {
             sbom: None,
             provenance: None,
             signatures: signatures.clone(),
+            npm: None,
         };
         let entry = Entry::new(&manifest, &published).unwrap();
         self.put(entry.artifact.key.as_str(), artifact);

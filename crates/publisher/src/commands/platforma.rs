@@ -44,7 +44,8 @@ impl Session<'_> {
         let rows: Vec<(&Release, &dyn Place)> =
             releases.iter().zip(&destinations).map(|(release, to)| (release, to.as_ref())).collect();
         let existing = existing(arguments);
-        let options = ReleaseOptions { existing, partial: arguments.partial, cache: &NoCache };
+        let options =
+            ReleaseOptions { existing, partial: arguments.partial, from_roots: arguments.from_roots, cache: &NoCache };
         for (release, to) in &rows {
             release.check(*to, &options)?;
         }

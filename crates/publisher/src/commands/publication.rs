@@ -1,15 +1,17 @@
 //! Publishing artifacts, or saying what that would do.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
+use catalogue::NpmPackage;
 use cli::Table;
+use npm_packages::{PackageFaults, read_version_package};
 use objects::{Place, Placed, Work};
 use publisher::{Builder, Candidate, CommittedLock, Concern, Existing, IndexSigning, Options, Outcome};
 use serde_json::json;
-use vocab::{Event, Exit, Manifest};
+use vocab::{Event, Exit, Manifest, VersionString};
 
 use super::{CommandError, DIST, Outcomes, Session, unless};
 use crate::arguments::{Layout, PublishArguments};
@@ -25,6 +27,7 @@ impl Session<'_> {
         }
         match arguments.layout {
             Layout::Pydist if arguments.partial => Err(CommandError::NotInLayout { option: "--partial" }.into()),
+            Layout::Pydist if arguments.from_roots => Err(CommandError::NotInLayout { option: "--from-roots" }.into()),
             Layout::Pydist => self.publish_entries(arguments, allowed, &candidates),
             Layout::Platforma => self.publish_for_platforma(arguments, &arguments.repository, candidates),
         }
@@ -57,6 +60,7 @@ impl Session<'_> {
             existing,
             builder: Builder::of(self.environment, arguments.builder_id.clone()),
             signer,
+            npm: npm_packages(&arguments.repository, candidates)?,
         };
         let next = AtomicU64::new(0);
         let tell = |event: Event| self.printer.tell(event);
@@ -149,6 +153,23 @@ fn allowed(arguments: &PublishArguments) -> BTreeSet<Concern> {
         (arguments.allow_other_lock, Concern::OtherLock),
     ];
     switches.into_iter().filter(|(on, _)| *on).map(|(_, concern)| concern).collect()
+}
+
+/// The packages that stand for these runtimes in the repository.
+fn npm_packages(
+    repository: &Path,
+    candidates: &[Candidate],
+) -> Result<BTreeMap<VersionString, NpmPackage>, PackageFaults> {
+    let mut packages = BTreeMap::new();
+    for Candidate { manifest, .. } in candidates {
+        let package = read_version_package(repository, &manifest.runtime)?;
+        if let Some(name) = package.as_ref().and_then(|package| package.name.as_ref()) {
+            let version = package.as_ref().and_then(|package| package.version.as_ref());
+            let npm = NpmPackage { name: name.value.clone(), version: version.map(|version| version.value.clone()) };
+            packages.insert(manifest.runtime.clone(), npm);
+        }
+    }
+    Ok(packages)
 }
 
 /// What has a manifest beside it, by name.

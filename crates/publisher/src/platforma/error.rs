@@ -14,6 +14,8 @@ pub enum PlatformaError {
     Lacks { package: PathBuf, what: &'static str },
     #[error("`{}` is of Python {of}, `{}` says {says}", artifact.display(), package.display())]
     Version { artifact: PathBuf, of: PythonVersion, package: PathBuf, says: PythonVersion },
+    #[error("`{}` is of another build than `{}`", root.display(), artifact.display())]
+    OtherBuild { root: PathBuf, artifact: PathBuf },
     #[error("cannot read `{}`: {source}", path.display())]
     Repository { path: PathBuf, source: io::Error },
     #[error("`{}` is for {platform}, which is not among the `roots` of `{}`", artifact.display(), package.display())]
@@ -50,7 +52,9 @@ impl Fault for PlatformaError {
             | Self::Platform { .. }
             | Self::Name { .. } => "E_PLATFORMA_PACKAGE",
             Self::Repository { .. } => "E_PUBLISH_READ",
-            Self::Twice { .. } | Self::Incomplete { .. } | Self::Zip { .. } => "E_PLATFORMA_ARTIFACTS",
+            Self::Twice { .. } | Self::Incomplete { .. } | Self::Zip { .. } | Self::OtherBuild { .. } => {
+                "E_PLATFORMA_ARTIFACTS"
+            }
             Self::NoVariable { .. } => "E_PLATFORMA_REGISTRY",
             Self::Address { .. } => "E_STORE_ADDRESS",
             Self::Exists { .. } => "E_PUBLISH_EXISTS",
@@ -70,6 +74,7 @@ impl Fault for PlatformaError {
             Self::NoPackage { .. } => {
                 "name the repository with --repository, or write one as `builder new` does".to_owned()
             }
+            Self::OtherBuild { .. } => "build it again on this machine, then sign and publish".to_owned(),
             Self::Lacks { .. } => "`builder check` tells what packages need".to_owned(),
             Self::Version { .. } => "correct `python-version` there, or name the artifacts of that version".to_owned(),
             Self::Platform { .. } => "add the platform to `roots`, or name the other artifacts".to_owned(),

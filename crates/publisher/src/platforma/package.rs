@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use npm_packages::{PACKAGE_FILE, read_version_package};
+use npm_packages::{PACKAGE_FILE, read_version_package, root_of};
 use vocab::{Fault, PlatformKey, PythonVersion, VersionString};
 
 use super::PlatformaError;
@@ -29,6 +29,12 @@ pub struct Package {
 impl Package {
     pub fn path(&self) -> PathBuf {
         self.folder.join(PACKAGE_FILE)
+    }
+
+    /// Where the runtime of a platform is built.
+    pub fn root(&self, platform: PlatformKey) -> PathBuf {
+        let path = root_of(platform);
+        self.folder.join(path.strip_prefix("./").unwrap_or(&path))
     }
 
     /// Of the version in a repository.

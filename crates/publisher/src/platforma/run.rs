@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use archive::{FileBeside, PackOptions, PartCache};
-use vocab::{ArtifactFormat, Digest, Event, Fault, PlatformKey};
+use archive::{FileBeside, NameRules, NoCache, PackOptions, PartCache, PartSource};
+use vocab::{ArtifactFormat, Digest, Event, Fault, INNER_MANIFEST, PlatformKey};
 
 use super::{PlatformaError, Release};
 use crate::publish::{Candidate, Existing, PublishError};
@@ -15,6 +15,8 @@ pub struct ReleaseOptions<'a> {
     pub existing: Existing,
     /// Not all platforms of `roots` need an artifact; the descriptor is then left to the run that has the last.
     pub partial: bool,
+    /// The trees below `roots` are packed, with what was changed in them since, in place of the artifacts.
+    pub from_roots: bool,
     /// Keeps compressed parts.
     pub cache: &'a dyn PartCache,
 }
@@ -77,8 +79,23 @@ impl Release {
         }
         for candidate in self.artifacts.values() {
             archive::verify(&candidate.file, &candidate.manifest)?;
+            if options.from_roots {
+                self.check_root(candidate)?;
+            }
         }
         Ok(())
+    }
+
+    /// The tree is of the same build as the artifact, whatever was signed in it.
+    fn check_root(&self, candidate: &Candidate) -> Result<(), Box<dyn Fault>> {
+        let path = self.package.root(candidate.manifest.platform).join(INNER_MANIFEST);
+        let text = fs::read(&path).map_err(|source| PlatformaError::Repository { path: path.clone(), source })?;
+        let is_same = archive::read_manifest(&text)?.build_key == candidate.manifest.build_key;
+        if is_same {
+            Ok(())
+        } else {
+            Err(PlatformaError::OtherBuild { root: path, artifact: candidate.file.clone() }.into())
+        }
     }
 
     fn write(&self, path: &str, text: &str) -> Result<PathBuf, PlatformaError> {
@@ -107,7 +124,8 @@ pub fn publish_release(
     for (platform, key, there) in release.standing(to)? {
         let Some(candidate) = release.artifacts.get(&platform) else { continue };
         let kept = there && options.existing != Existing::Replace;
-        let archive = if kept { None } else { Some(bring(to, candidate, &key, options, work)?) };
+        let root = options.from_roots.then(|| release.package.root(platform));
+        let archive = if kept { None } else { Some(bring(to, candidate, root.as_deref(), &key, options, work)?) };
         // Somebody else may have been quicker.
         let archive = archive.filter(|(uploaded, _)| uploaded.placed == Placed::Ours);
         if archive.is_none() {
@@ -136,10 +154,12 @@ pub fn publish_release(
     Ok(Released { archives, files, missing })
 }
 
-/// A `tar.gz` as it is; of anything else the `tar.gz` that the builder would have made.
+/// The tree at `root`, where it is given. Else a `tar.gz` as it is; of anything else the `tar.gz` that the builder would
+/// have made.
 fn bring(
     to: &dyn Place,
     candidate: &Candidate,
+    root: Option<&Path>,
     key: &ObjectKey,
     options: &ReleaseOptions<'_>,
     work: &Work<'_>,
@@ -151,13 +171,20 @@ fn bring(
         let upload = Upload { key, file, size, sha256, former: None, overwrite, verdict: &|| Ok(()) };
         to.upload(&upload, work).map(|uploaded| (uploaded, size))
     };
-    if artifact.format == ArtifactFormat::TarGz {
+    if root.is_none() && artifact.format == ArtifactFormat::TarGz {
         return Ok(send(&candidate.file, artifact.size, artifact.sha256)?);
     }
     let folder = candidate.file.parent().filter(|it| it.components().next().is_some());
     let folder = folder.unwrap_or(Path::new("."));
     let gzip = PackOptions { format: ArtifactFormat::TarGz, level: GZIP_LEVEL, ..PackOptions::default() };
-    let packed = archive::repack(&candidate.file, artifact, folder, &gzip, options.cache)?;
+    let packed = match root {
+        Some(root) => {
+            let names = NameRules::of_platform(candidate.manifest.platform);
+            let tree = [PartSource::new("tree", archive::scan(root)?)];
+            archive::pack_beside(&folder.join("tree"), &tree, &PackOptions { names, ..gzip }, &NoCache)?
+        }
+        None => archive::repack(&candidate.file, artifact, folder, &gzip, options.cache)?,
+    };
     Ok(send(packed.path(), packed.packed().size, packed.packed().sha256)?)
 }
 

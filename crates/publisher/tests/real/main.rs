@@ -16,6 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use objects::{Place, UNWATCHED};
 use objects_aws::{Limits, S3Settings};
 use publisher::{Builder, new_key_pair, provenance, sbom};
 use support::artifacts::Sketch;
@@ -123,6 +124,41 @@ fn the_program_publishes_to_an_independent_server_and_goes_on_where_it_was_kille
     let whole = published["size"].as_u64().unwrap();
     let there = published["moved"].is_null() || number("sent") == 0;
     assert!(there || number("sent") + number("resumed") == whole, "{published}");
+}
+
+#[test]
+fn archives_for_platforma_go_to_an_independent_server_and_ordinary_programs_unpack_them() {
+    let Some(program) = program("versitygw") else { return };
+    let server = Versitygw::start(&program);
+    let endpoint = format!("http://{}", server.address);
+    let folder = tempfile::tempdir().unwrap();
+    Sketch::new("3.12.10").make(&folder.path().join("dist"), |_| ());
+    let package = serde_json::json!({
+        "name": "@platforma-open/demo.runenv-python-3.12.10", "version": "1.3.24",
+        "block-software": { "entrypoints": { "main": { "environment": { "artifact": {
+            "type": "environment", "runtime": "python", "registry": "platforma-open", "python-version": "3.12.10",
+            "roots": { "linux-x64": "./pydist/linux-x64" }, "binDir": "bin",
+        } } } } },
+    });
+    fs::create_dir_all(folder.path().join("python-3.12.10")).unwrap();
+    fs::write(folder.path().join("python-3.12.10/package.json"), package.to_string()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_publisher"));
+    command.env_clear().envs(S3Server::variables_for(&endpoint, S3Server::SECRET)).current_dir(folder.path());
+    let address = format!("s3e://{}/{}/pub?region=eu-north-1", server.address, S3Server::BUCKET);
+    command.env("PL_REGISTRY_PLATFORMA_OPEN_UPLOAD_URL", address).env("HOME", folder.path());
+    let output = command.args(["publish", "--layout", "platforma"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let key = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(key.trim(), "software/platforma-open/demo.runenv-python-3.12.10/main/1.3.24-linux-x64.tgz");
+
+    let archive = folder.path().join("archive.tgz");
+    let to = bucket(&endpoint, "pub", settings(S3Server::SECRET));
+    let mut file = fs::File::create(&archive).unwrap();
+    Place::read(&to, &key.trim().parse().unwrap(), None, &mut file, UNWATCHED).unwrap().unwrap();
+    let listed = Command::new("tar").arg("-tzf").arg(&archive).output().unwrap();
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    let names = String::from_utf8(listed.stdout).unwrap();
+    assert!(names.lines().any(|name| name == "pydist.json"), "{names}");
 }
 
 #[test]

@@ -287,6 +287,33 @@ fn a_damaged_artifact_is_not_made_into_an_archive() {
 }
 
 #[test]
+fn a_tree_that_was_signed_after_the_build_is_packed_from_roots() {
+    let workplace = Workplace::new();
+    let linux = workplace.artifact(PlatformKey::LinuxX64).display().to_string();
+    let arguments = with(&["--partial", "--from-roots", &linux]);
+    let run = workplace.bench.run(&arguments);
+    assert!(run.code == 1 && run.told.contains("cannot read `"), "{}", run.told);
+
+    let root = workplace.folder().join("pydist/linux-x64");
+    fs::create_dir_all(root.join("bin")).unwrap();
+    fs::write(root.join("bin/python"), "signed").unwrap();
+    let mut manifest: Value = serde_json::from_slice(&fs::read(format!("{linux}.json")).unwrap()).unwrap();
+    manifest.as_object_mut().unwrap().remove("artifact");
+    let inner = root.join("pydist.json");
+    fs::write(&inner, manifest.to_string().replace(manifest["build_key"].as_str().unwrap(), &"0".repeat(64))).unwrap();
+    let run = workplace.bench.run(&arguments);
+    assert!(run.code == 2 && run.told.contains("is of another build than"), "{}", run.told);
+    assert!(!workplace.registry.exists());
+
+    fs::write(&inner, manifest.to_string()).unwrap();
+    workplace.bench.good(&arguments);
+    let tree = workplace.bench.folder.path().join("unpacked");
+    archive::extract(&workplace.archive("linux-x64"), &tree, &ExtractOptions::default()).unwrap();
+    assert_eq!(fs::read(tree.join("bin/python")).unwrap(), b"signed");
+    assert_eq!(files_below(&tree).len(), 2);
+}
+
+#[test]
 fn one_artifact_goes_to_both_layouts() {
     let mut workplace = Workplace::new();
     workplace.bench.good(&PUBLISH);
