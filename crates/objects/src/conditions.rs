@@ -60,3 +60,52 @@ pub fn probe(create: impl Fn(&ObjectKey, &[u8]) -> Result<Verdict>) -> Result<bo
     }
     Ok(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Tag;
+
+    #[test]
+    fn each_answer_to_a_conditional_put_means_one_thing() {
+        let (absent, state) = (Expected::Absent, Expected::State(Tag("t".into())));
+        let cases = [
+            // (status, code, what is expected, what the answer means)
+            (412, "PreconditionFailed", &absent, Verdict::NotMet),
+            (412, "", &state, Verdict::NotMet),
+            (409, "ConditionalRequestConflict", &absent, Verdict::InTheWay),
+            (409, "ConditionalRequestConflict", &state, Verdict::InTheWay),
+            (409, "OperationAborted", &Expected::Anything, Verdict::InTheWay),
+            (409, "", &absent, Verdict::InTheWay),
+            (409, "InvalidBucketState", &absent, Verdict::Other),
+            (404, "NoSuchKey", &state, Verdict::NotMet),
+            (404, "NoSuchKey", &absent, Verdict::Other),
+            (404, "NoSuchBucket", &state, Verdict::Other),
+            (404, "NoSuchUpload", &state, Verdict::Other),
+            (501, "NotImplemented", &absent, Verdict::Unknown),
+            (501, "", &state, Verdict::Unknown),
+            (501, "NotImplemented", &Expected::Anything, Verdict::Other),
+            (403, "AccessDenied", &absent, Verdict::Other),
+        ];
+        for (status, code, expected, verdict) in cases {
+            assert_eq!(judge(Some(status), code, expected), verdict, "for {status} {code} {expected:?}");
+        }
+        assert_eq!(judge(None, "", &absent), Verdict::Other, "no answer");
+    }
+
+    #[test]
+    fn a_place_keeps_conditions_if_one_of_two_equal_puts_is_refused() {
+        let cases = [
+            // (what the puts are answered, whether conditions are kept)
+            (vec![Verdict::NotMet], true),
+            (vec![Verdict::Other, Verdict::NotMet], true),
+            (vec![Verdict::Other, Verdict::Other], false),
+            (vec![Verdict::Unknown], false),
+        ];
+        for (answers, kept) in cases {
+            let left = std::cell::RefCell::new(answers.iter());
+            let found = probe(|_, _| Ok(*left.borrow_mut().next().unwrap())).unwrap();
+            assert_eq!((found, left.borrow().len()), (kept, 0), "for {answers:?}");
+        }
+    }
+}

@@ -16,7 +16,7 @@ use objects::{FolderPlace, Place, PlaceAddress, PlaceErrorKind};
 use objects_aws::{AwsBucket, S3Settings};
 use publisher::{Selection, Signer};
 use serde_json::json;
-use vocab::{Exit, Fault};
+use vocab::{Event, Exit, Fault};
 
 use crate::arguments::{Arguments, Command, SigningArguments, WhichArguments};
 use crate::signing_key::signer;
@@ -158,16 +158,26 @@ impl Session<'_> {
         signer(arguments.key.as_deref(), self.environment, self.interactive)
     }
 
-    fn tell_index(&self, to: &dyn Place, index: &Catalogue) {
+    fn tell_index(&self, to: &dyn Place, index: &Catalogue) -> Result<(), Box<dyn Fault>> {
+        if !to.conditional_puts()? {
+            let text = format!(
+                "`{}` does not keep conditions on writes (If-None-Match): the index was looked at again after it was \
+                 written, until nothing was missing. A publisher that is killed in between may leave one that lacks \
+                 entries; `publisher reindex` completes it",
+                to.place()
+            );
+            self.printer.tell(Event::Note { text });
+        }
         let (offered, retracted) = (index.entries.len(), index.retracted.len());
         if self.json {
             self.printer.json("index", &json!({ "place": to.place(), "entries": offered, "retracted": retracted }));
-            return;
+            return Ok(());
         }
         let retracted = if retracted == 0 { String::new() } else { format!(", {retracted} retracted") };
         let count = counted(offered, "entry", "entries");
         self.printer.say(&format!("{}/{}: {count}{retracted}", to.place(), object_keys::CATALOGUE));
         self.printer.say(&format!("{}/{}index.html shows them", to.place(), object_keys::SITE));
+        Ok(())
     }
 }
 

@@ -3,6 +3,10 @@
 //! Any number of publishers may do this at once. Each reads the state of a file, then lists the entries, then replaces
 //! the file if it is still in that state; whoever is too late begins again. So the last one has seen every entry. One
 //! does it at a time, as far as all are polite: a publisher whose entries another has brought along is done.
+//!
+//! Where a place does not keep conditions ([`Place::conditional_puts`]), the last writer wins, whatever it knew. There each
+//! writes, then looks again, and writes again until nothing that is listed is missing: whoever wrote too little notices it
+//! itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -132,6 +136,9 @@ pub fn index_artifacts(to: &dyn Place, signing: &IndexSigning<'_>, artifacts: &[
 
 fn index_with(to: &dyn Place, signing: &IndexSigning<'_>, enough: &[Digest], anew: bool) -> Result<Catalogue> {
     let mut written = Written::default();
+    if !to.conditional_puts()? {
+        return index_until_complete(to, &mut written, signing, anew);
+    }
     let mut waiting = Waiting::default();
     for pass in 0..PASSES {
         if let Some(catalogue) = holds(to, signing, enough)? {
@@ -142,13 +149,69 @@ fn index_with(to: &dyn Place, signing: &IndexSigning<'_>, enough: &[Digest], ane
             written.refresh(to)?;
         }
         if let Some(mut turn) = to.try_turn(&mut waiting)?
-            && let Some(catalogue) = index_once(to, &mut written, signing, turn.as_mut(), anew)?
+            && let Some(indexed) = index_once(to, &mut written, signing, turn.as_mut(), Anew::of(anew))?
         {
-            return Ok(catalogue);
+            return Ok(indexed.catalogue);
         }
         std::thread::sleep(pause(pass));
     }
     Err(PublishError::IndexBusy { place: to.place().to_owned(), passes: PASSES })
+}
+
+/// Without conditions: until everything is found as the pass before left it. A pass that derives another catalogue than the
+/// one before also writes the site again, for the former may have put its pages over those of a later one.
+fn index_until_complete(
+    to: &dyn Place,
+    written: &mut Written,
+    signing: &IndexSigning<'_>,
+    anew: bool,
+) -> Result<Catalogue> {
+    let mut before: Option<Catalogue> = None;
+    let mut again = Anew::of(anew);
+    for pass in 0..PASSES {
+        // The first look is at what was written just now.
+        if pass > 1 {
+            std::thread::sleep(pause(pass));
+        }
+        // Nobody's turn can be relied on here, so nobody waits for one.
+        let Some(indexed) = index_once(to, written, signing, &mut NoTurn, again)? else { continue };
+        let is_same = before.as_ref() == Some(&indexed.catalogue);
+        if is_same && !indexed.changed {
+            return Ok(indexed.catalogue);
+        }
+        again = Anew { signature: false, site: before.is_some() && !is_same };
+        before = Some(indexed.catalogue);
+    }
+    Err(PublishError::IndexBusy { place: to.place().to_owned(), passes: PASSES })
+}
+
+/// What is written although it seems to be up to date.
+#[derive(Clone, Copy)]
+struct Anew {
+    signature: bool,
+    site: bool,
+}
+
+impl Anew {
+    fn of(all: bool) -> Self {
+        Self { signature: all, site: all }
+    }
+}
+
+/// Where turns mean nothing.
+struct NoTurn;
+
+impl Turn for NoTurn {
+    fn keep(&mut self) -> objects::Result<bool> {
+        Ok(true)
+    }
+}
+
+/// What one pass came to.
+struct Indexed {
+    catalogue: Catalogue,
+    /// Something was written that was not so before.
+    changed: bool,
 }
 
 /// The catalogue, if it and all that is derived from it have these artifacts. Later ones have them, too: who replaces a
@@ -186,8 +249,8 @@ fn index_once(
     written: &mut Written,
     signing: &IndexSigning<'_>,
     turn: &mut dyn Turn,
-    anew: bool,
-) -> Result<Option<Catalogue>> {
+    anew: Anew,
+) -> Result<Option<Indexed>> {
     let settings = read_settings(to)?;
     // The states before the entries: what is listed afterwards is then at least as new.
     let catalogue_key: ObjectKey = object_keys::CATALOGUE.parse()?;
@@ -200,11 +263,12 @@ fn index_once(
         written.check_retractions(&edition.catalogue, &catalogue, to.place())?;
     }
     let text = catalogue.to_text();
-    if !put(to, &catalogue_key, text.as_bytes(), before)? {
+    let mut changed = false;
+    if !put(to, &catalogue_key, text.as_bytes(), before, &mut changed)? {
         return Ok(None);
     }
-    if let Some(signed) = signing.next(to.place(), edition.as_ref(), &catalogue, &settings, anew)?
-        && !put(to, &signed_key, &signed, signed_before)?
+    if let Some(signed) = signing.next(to.place(), edition.as_ref(), &catalogue, &settings, anew.signature)?
+        && !put(to, &signed_key, &signed, signed_before, &mut changed)?
     {
         return Ok(None);
     }
@@ -212,21 +276,22 @@ fn index_once(
         for (key, list) in catalogue::downloads(&catalogue, base) {
             let key: ObjectKey = key.parse()?;
             let before = to.get(&key)?;
-            if !put(to, &key, list.as_bytes(), before)? {
+            if !put(to, &key, list.as_bytes(), before, &mut changed)? {
                 return Ok(None);
             }
         }
     }
     // Who lost the turn may have put something older over what the next one wrote, and writes it all again.
-    let whole = turn.keep()? && write_site(to, written, &catalogue, &settings, turn, anew)?;
-    Ok(whole.then_some(catalogue))
+    let whole = turn.keep()? && write_site(to, written, &catalogue, &settings, turn, anew.site, &mut changed)?;
+    Ok(whole.then_some(Indexed { catalogue, changed }))
 }
 
 /// False when somebody else was quicker.
-fn put(to: &dyn Place, key: &ObjectKey, bytes: &[u8], before: Option<Object>) -> Result<bool> {
+fn put(to: &dyn Place, key: &ObjectKey, bytes: &[u8], before: Option<Object>, changed: &mut bool) -> Result<bool> {
     if before.as_ref().is_some_and(|object| object.bytes == bytes) {
         return Ok(true);
     }
+    *changed = true;
     Ok(to.replace(key, bytes, &expected(before))? == Replaced::Done)
 }
 
@@ -238,12 +303,14 @@ fn write_site(
     settings: &IndexSettings,
     turn: &mut dyn Turn,
     anew: bool,
+    changed: &mut bool,
 ) -> Result<bool> {
     let state_key: ObjectKey = SITE_STATE.parse()?;
     let state = site_state(catalogue, settings);
     if !anew && to.get(&state_key)?.is_some_and(|object| object.bytes == state.as_bytes()) {
         return Ok(true);
     }
+    *changed = true;
     let mut of_site = SiteSettings { base_url: settings.public_url.clone(), ..SiteSettings::default() };
     if let Some(title) = &settings.title {
         of_site.title.clone_from(title);

@@ -168,17 +168,6 @@ impl Client {
         })
     }
 
-    /// As [`Client::ask`], with these bytes.
-    ///
-    /// # Errors
-    /// There is no answer. Any status is one.
-    pub fn give_bytes(&self, ask: &Ask, content: Vec<u8>) -> Result<Answer, Failure> {
-        let mut request = self.request(ask, &Credentials::of_url)?;
-        request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(content.len()));
-        *request.body_mut() = Some(reqwest::Body::from(content));
-        self.exchange(request, || false)
-    }
-
     fn send_once(&self, ask: &Ask, credentials: &dyn Fn(&Url) -> Option<Credentials>) -> Result<Answer, Failure> {
         self.exchange(self.request(ask, credentials)?, || false)
     }

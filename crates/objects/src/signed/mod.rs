@@ -255,7 +255,7 @@ impl SignedBucket {
             let sent = self.ask(watch, &|client| {
                 let ask = signed(Method::PUT, action(), &headers);
                 match content {
-                    Content::Bytes(bytes) => client.give_bytes(&ask, bytes.to_vec()),
+                    Content::Bytes(bytes) => client.put(&ask, web::Content::Bytes(bytes.to_vec().into())),
                     Content::File(path) => {
                         let unreadable =
                             |error| web::Failure::lasting(format!("the file to be sent cannot be read: {error}"));

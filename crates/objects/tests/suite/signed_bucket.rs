@@ -28,7 +28,7 @@ fn a_signed_bucket_conforms() {
 }
 
 #[test]
-fn case_a5_the_endpoints_path_stands_before_the_bucket() {
+fn ais_a5_the_endpoints_path_stands_before_the_bucket() {
     let http = HttpServer::start();
     for endpoint in [http.url("/s3"), http.url("/s3/")] {
         let before = http.requests().len();
@@ -89,7 +89,7 @@ fn a_server_without_conditional_requests_is_asked_first_and_then_given_the_objec
 }
 
 #[test]
-fn case_a6_a_server_that_ignores_conditions_is_found_out_by_two_puts_once() {
+fn ais_a6_a_server_that_ignores_conditions_is_found_out_by_two_puts_once() {
     let server = S3Server::without_conditions();
     let proxy = S3Proxy::start(server.address());
     let bucket = bucket(&format!("s3://{}", S3Server::BUCKET), &proxy.url());

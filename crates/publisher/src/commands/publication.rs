@@ -78,7 +78,7 @@ impl Session<'_> {
             }
         };
         self.tell_outcomes(&outcomes);
-        self.tell_index(to.as_ref(), &index);
+        self.tell_index(to.as_ref(), &index)?;
         Ok(Exit::Done)
     }
 

@@ -30,7 +30,7 @@ impl Session<'_> {
             publisher::write_settings(&settings, to.as_ref())?;
         }
         let index = publisher::reindex(to.as_ref(), &signing, true)?;
-        self.tell_index(to.as_ref(), &index);
+        self.tell_index(to.as_ref(), &index)?;
         Ok(Exit::Done)
     }
 
@@ -78,7 +78,7 @@ impl Session<'_> {
             }
         }
         let index = publisher::reindex(to.as_ref(), &signing, false)?;
-        self.tell_index(to.as_ref(), &index);
+        self.tell_index(to.as_ref(), &index)?;
         Ok(Exit::Done)
     }
 

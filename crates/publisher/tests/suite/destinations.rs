@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use objects::{Place, UNWATCHED};
+use objects::{Place, Placed, UNWATCHED};
 use objects_aws::{Pace, S3Settings};
 use testkit::{S3Fault, S3Proxy, S3Server};
 use vocab::{Exit, Fault as _};
@@ -144,4 +144,61 @@ fn a_lasting_fault_is_one_clear_error_without_secrets() {
     let nowhere = bucket("http://127.0.0.1:1", "x", settings(S3Server::SECRET));
     let error = nowhere.list("").expect_err("nobody listens");
     assert!(told(&error).contains("refused"), "{}", told(&error));
+}
+
+#[test]
+fn a_put_that_another_stood_in_the_way_of_is_made_again_and_servers_without_conditions_are_asked_first() {
+    let server = S3Server::start();
+    let proxy = S3Proxy::start(server.address());
+    let to = bucket(&proxy.url(), "puts", settings(S3Server::SECRET));
+    let (conflict, unknown) =
+        (S3Fault::Refused(409, "ConditionalRequestConflict"), S3Fault::Refused(501, "NotImplemented"));
+    proxy.spoil(0, 2, conflict);
+    assert_eq!(to.create(&key("a.json"), b"1").unwrap(), Placed::Ours);
+    assert_eq!(proxy.requests().len(), 3);
+    proxy.spoil(0, 1, conflict);
+    assert_eq!(to.create(&key("a.json"), b"2").unwrap(), Placed::Theirs);
+    proxy.spoil(0, 1, unknown);
+    assert_eq!(to.create(&key("a.json"), b"2").unwrap(), Placed::Theirs);
+    proxy.spoil(0, 1, unknown);
+    assert_eq!(to.create(&key("b.json"), b"2").unwrap(), Placed::Ours);
+    proxy.spoil(0, 1, unknown);
+    assert!(!to.conditional_puts().unwrap());
+
+    let sender = Sender::new();
+    let methods = || -> String {
+        let of_upload = |line: &String| line.starts_with("POST") || line.starts_with("HEAD");
+        proxy.requests().iter().filter(|line| of_upload(line)).map(|line| &line[..1]).collect()
+    };
+    for (name, size, fault, expected) in [
+        // (object, its size, what its last request is answered, HEAD and POST requests)
+        ("small-409.zip", 1000, conflict, "H"),
+        ("small-501.zip", 1000, unknown, "H"),
+        // Begun and completed, looked for, begun and completed again.
+        ("large-409.zip", 7 << 20, conflict, "HPPHPP"),
+        ("large-501.zip", 7 << 20, unknown, "HPPP"),
+    ] {
+        let bytes = noise(size, 21);
+        proxy.behave();
+        sender.send(&to, &key(&format!("count-{name}")), &bytes, None).unwrap();
+        let last = proxy.requests().len() - 1;
+        proxy.spoil(last, 1, fault);
+        let object = key(name);
+        let uploaded = sender.send(&to, &object, &bytes, None).unwrap();
+        assert_eq!((uploaded.placed, methods().as_str()), (Placed::Ours, expected), "{name}: {:?}", proxy.requests());
+        let mut read = Vec::new();
+        to.read(&object, None, &mut read, UNWATCHED).unwrap();
+        assert!(read == bytes, "{name}");
+    }
+}
+
+#[test]
+fn ais_a6_a_server_that_ignores_conditions_is_found_out_by_two_puts_once() {
+    let server = S3Server::without_conditions();
+    let proxy = S3Proxy::start(server.address());
+    let to = bucket(&proxy.url(), "careless", settings(S3Server::SECRET));
+    for _ in 0..2 {
+        assert!(!to.conditional_puts().unwrap());
+    }
+    assert_eq!(proxy.requests().len(), 2, "{:?}", proxy.requests());
 }

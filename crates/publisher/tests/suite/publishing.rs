@@ -1,6 +1,7 @@
 //! The program as a user runs it: what is published, refused, kept, found, withdrawn, and what many of them do at once.
 
 mod signed_index;
+mod without_conditions;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -182,7 +183,7 @@ fn case_rule_s3_address_every_wrong_address_is_told_as_the_builder_tells_it() {
 }
 
 #[test]
-fn case_s3_endpoint_with_path_the_bucket_stands_behind_the_path() {
+fn ais_a5_case_s3_endpoint_with_path_the_bucket_stands_behind_the_path() {
     let server = HttpServer::start();
     let endpoint = server.url("/s3");
     let cases = [
