@@ -116,6 +116,7 @@ impl Session<'_> {
         let configurations: Vec<_> =
             versions.iter().map(|version| config_merger::load(&self.repository, version, &load)).collect();
         let loaded = configurations.iter().flatten();
+        let answered = resolve::Answered::default();
         let downloader = Downloader::new(self.download_settings(loaded.map(|loaded| &loaded.config)));
         let store = self.open_store(arguments, &downloader)?;
         let mut endings: Vec<Ended> = Vec::new();
@@ -146,6 +147,7 @@ impl Session<'_> {
                 configuration,
                 platforms: &platforms,
                 options: &options,
+                answered: &answered,
                 today: jiff::Zoned::now().date(),
             };
             let on_plans = |preparations: &[Preparation]| self.show_plans(version, preparations, &options);

@@ -210,6 +210,9 @@ fn resolution(layer: ResolutionLayer) -> Resolution {
         allow_source_list: names(layer.allow_source_list),
         force_no_binary_list: names(layer.force_no_binary_list),
         only_binary_list: names(layer.only_binary_list),
+        ship_source_list: names(layer.ship_source_list),
+        scope: layer.scope,
+        dependants: layer.dependants,
     }
 }
 

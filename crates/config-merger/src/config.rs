@@ -113,6 +113,46 @@ pub struct Resolution {
     pub allow_source_list: BTreeSet<DistributionName>,
     pub force_no_binary_list: BTreeSet<DistributionName>,
     pub only_binary_list: BTreeSet<DistributionName>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub ship_source_list: BTreeSet<DistributionName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dependants: Option<Dependants>,
+}
+
+impl Resolution {
+    /// Whether it says anything of sources. The keys about wheelhouses alone leave the first policy in force.
+    pub(crate) fn is_about_sources(&self) -> bool {
+        let Self { allow_source_list, force_no_binary_list, only_binary_list, .. } = self;
+        let lists = [allow_source_list, force_no_binary_list, only_binary_list];
+        let says_something = self.allow_source_all.is_some()
+            || self.strict_missing.is_some()
+            || lists.iter().any(|list| !list.is_empty());
+        says_something || (self.scope.is_none() && self.dependants.is_none() && self.ship_source_list.is_empty())
+    }
+}
+
+/// What has to agree on one version of each distribution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// All requirements together.
+    #[default]
+    Joint,
+    /// Each requirement with what it requires. Two requirements may bring different versions; only for a wheelhouse.
+    Each,
+}
+
+/// What becomes of a distribution that requires one which is left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dependants {
+    /// Left out with it.
+    #[default]
+    LeaveOut,
+    /// Kept, with a warning.
+    Keep,
 }
 
 /// A wheel that is compiled on the building machine and shipped.

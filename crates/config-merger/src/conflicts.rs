@@ -6,7 +6,7 @@ use vocab::{DistributionName, PlatformKey};
 
 use crate::places::Places;
 use crate::report::Report;
-use crate::{Applies, Config, FindingCode, Place, Requirement};
+use crate::{Applies, Config, FindingCode, Layout, Place, Requirement, Scope};
 use vocab::quoted::shown;
 
 pub(crate) fn check(config: &Config, places: &Places, fallback: &Place, report: &mut Report) {
@@ -15,6 +15,8 @@ pub(crate) fn check(config: &Config, places: &Places, fallback: &Place, report: 
     check.only_binary();
     check.skipped_rules();
     check.kernel_markers();
+    check.resolved_alone();
+    check.shipped_sources();
 }
 
 /// A branch or a tag can move, so that the same configuration gives another runtime tomorrow.
@@ -156,6 +158,35 @@ impl Check<'_> {
             );
             let hint = "leave `platform_release` and `platform_version` out of the marker".to_owned();
             self.report.warning(FindingCode::Requirement, requirement.place.clone(), text, Some(hint));
+        }
+    }
+
+    /// In one `site-packages` there is one version of each distribution.
+    fn resolved_alone(&mut self) {
+        let config = self.config;
+        let alone = |platform: &PlatformKey| config.policy(*platform).scope == Scope::Each;
+        let platforms: Vec<PlatformKey> = PlatformKey::ALL.into_iter().filter(alone).collect();
+        let Some(first) = platforms.first().filter(|_| config.layout != Layout::Wheelhouse) else { return };
+        let own = format!("/packages/platformSpecific/{first}/resolution/scope");
+        let place = self.places.get(&own).or_else(|| self.places.get("/packages/resolution/scope"));
+        let text = format!(
+            "requirements that are resolved each for itself (on {}) cannot be installed into one runtime",
+            listed(&platforms)
+        );
+        let hint = "write `\"layout\": \"wheelhouse\"`, or leave the scope at `joint`";
+        self.report.fault(FindingCode::Conflict, place.unwrap_or(self.fallback).clone(), text, Some(hint.into()));
+    }
+
+    /// What is installed has to be built.
+    fn shipped_sources(&mut self) {
+        if self.config.layout == Layout::Wheelhouse {
+            return;
+        }
+        let lists = PlatformKey::ALL.map(|platform| self.config.policy(platform).ship_source_list);
+        if let Some(name) = lists.iter().flatten().next() {
+            let text = format!("`{name}` is in `shipSourceList`, and sources can only be shipped in a wheelhouse");
+            let hint = "write `\"layout\": \"wheelhouse\"`, or move it to `allowSourceList`";
+            self.report.fault(FindingCode::Conflict, self.list_place("shipSourceList", name), text, Some(hint.into()));
         }
     }
 

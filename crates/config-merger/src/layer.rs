@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vocab::PlatformKey;
 
-use crate::{BaseSource, Layout, Place};
+use crate::{BaseSource, Dependants, Layout, Place, Scope};
 
 /// `null` is as good as absent.
 pub(crate) type Field<T> = Option<T>;
@@ -153,6 +153,18 @@ pub(crate) struct ResolutionLayer {
     /// These are never built from their source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only_binary_list: Field<Vec<Name>>,
+    /// For the layout `wheelhouse`: where no wheel of these fits, or a rule wants their source, the source archive itself
+    /// is shipped and built where it is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ship_source_list: Field<Vec<Name>>,
+    /// Whether all requirements are resolved together (the default), or each alone, so that two of them may bring
+    /// different versions of a distribution. `each` is only for the layout `wheelhouse`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Field<Scope>,
+    /// For the layout `wheelhouse`: whether a distribution that cannot be installed, because one that it requires is
+    /// left out, is left out as well (the default) or kept with a warning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dependants: Field<Dependants>,
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]

@@ -49,7 +49,8 @@ mod schema;
 pub use applies::Applies;
 pub use base_source::{ArchiveSource, BaseSource, PythonSettings};
 pub use config::{
-    BuildSettings, BuildWheel, Config, Layout, Packages, PlatformPackages, Reasons, Registries, Resolution, Runners,
+    BuildSettings, BuildWheel, Config, Dependants, Layout, Packages, PlatformPackages, Reasons, Registries, Resolution,
+    Runners, Scope,
 };
 pub use copy_target::{CopyFile, CopyTarget, CopyTargetError};
 pub use finding::{Faults, Finding, FindingCode, Warning};

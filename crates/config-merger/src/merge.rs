@@ -26,7 +26,7 @@ pub(crate) fn merge(shared: &Value, mut own: Value, notes: &mut Vec<String>) -> 
         if packages != "/packages" {
             unite(&merged, &mut own, &format!("{packages}/dependencies"), text_key, &mut Vec::new());
         }
-        for list in ["allowSourceList", "forceNoBinaryList", "onlyBinaryList"] {
+        for list in ["allowSourceList", "forceNoBinaryList", "onlyBinaryList", "shipSourceList"] {
             unite(&merged, &mut own, &format!("{packages}/resolution/{list}"), text_key, &mut Vec::new());
         }
     }

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use vocab::{DistributionName, PlatformKey};
 
-use crate::{Packages, Resolution};
+use crate::{Dependants, Packages, Resolution, Scope};
 
 /// The general `resolution` and the platform's own in one, nothing left unset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// No `resolution` key exists anywhere: after a missing wheel the source is always tried, as `allow_source_all`
+    /// No `resolution` says anything of sources: after a missing wheel the source is always tried, as `allow_source_all`
     /// says, too.
     pub seed: bool,
     pub allow_source_all: bool,
@@ -18,25 +18,29 @@ pub struct Policy {
     pub allow_source_list: BTreeSet<DistributionName>,
     pub force_no_binary_list: BTreeSet<DistributionName>,
     pub only_binary_list: BTreeSet<DistributionName>,
+    /// Their sources are shipped as they are.
+    pub ship_source_list: BTreeSet<DistributionName>,
+    pub scope: Scope,
+    pub dependants: Dependants,
 }
 
 impl Policy {
     pub(crate) fn effective(packages: &Packages, platform: PlatformKey) -> Self {
-        let nowhere = packages.resolution.is_none()
-            && packages.platform_specific.values().all(|platform| platform.resolution.is_none());
-        if nowhere {
-            return Self { seed: true, allow_source_all: true, ..Self::default() };
-        }
+        let of_platforms = packages.platform_specific.values().filter_map(|platform| platform.resolution.as_ref());
+        let nowhere = !packages.resolution.iter().chain(of_platforms).any(Resolution::is_about_sources);
         let none = Resolution::default();
         let general = packages.resolution.as_ref().unwrap_or(&none);
         let own = packages.platform_specific.get(&platform).and_then(|own| own.resolution.as_ref()).unwrap_or(&none);
         Self {
-            seed: false,
-            allow_source_all: own.allow_source_all.or(general.allow_source_all).unwrap_or(false),
+            seed: nowhere,
+            allow_source_all: nowhere || own.allow_source_all.or(general.allow_source_all).unwrap_or(false),
+            scope: own.scope.or(general.scope).unwrap_or_default(),
+            dependants: own.dependants.or(general.dependants).unwrap_or_default(),
             strict_missing: own.strict_missing.or(general.strict_missing),
             allow_source_list: &general.allow_source_list | &own.allow_source_list,
             force_no_binary_list: &general.force_no_binary_list | &own.force_no_binary_list,
             only_binary_list: &general.only_binary_list | &own.only_binary_list,
+            ship_source_list: &general.ship_source_list | &own.ship_source_list,
         }
     }
 
@@ -45,8 +49,9 @@ impl Policy {
         self.force_no_binary_list.contains(name)
     }
 
-    /// Its source may be built where no wheel fits. `onlyBinaryList` wins over what allows it.
+    /// Its source may be taken where no wheel fits. `onlyBinaryList` wins over what allows it.
     pub fn allows_source(&self, name: &DistributionName) -> bool {
-        !self.only_binary_list.contains(name) && (self.allow_source_all || self.allow_source_list.contains(name))
+        let lists = [&self.allow_source_list, &self.ship_source_list];
+        !self.only_binary_list.contains(name) && (self.allow_source_all || lists.iter().any(|list| list.contains(name)))
     }
 }

@@ -12,7 +12,7 @@ use crate::layer::{
 };
 use crate::reader::{Cursor, Reader};
 use crate::requirement_text::{self, Complaint, refuse_password};
-use crate::{CopyTarget, FindingCode};
+use crate::{CopyTarget, Dependants, FindingCode, Scope};
 use vocab::json::Node;
 use vocab::quoted::shown;
 
@@ -308,12 +308,24 @@ impl Reader<'_> {
         let allow_source_list = list(self, "allowSourceList");
         let force_no_binary_list = list(self, "forceNoBinaryList");
         let only_binary_list = list(self, "onlyBinaryList");
+        let ship_source_list = list(self, "shipSourceList");
         let layer = ResolutionLayer {
             allow_source_all: fields.take("allowSourceAll").and_then(|at| self.flag(&at)),
             strict_missing: fields.take("strictMissing").and_then(|at| self.flag(&at)),
             allow_source_list,
             force_no_binary_list,
             only_binary_list,
+            ship_source_list,
+            scope: fields.take("scope").and_then(|at| {
+                self.remember(&at, &format!("{pointer}/scope"));
+                let index = self.word(&at, "a scope of resolutions", &["joint", "each"])?;
+                Some([Scope::Joint, Scope::Each][index])
+            }),
+            dependants: fields.take("dependants").and_then(|at| {
+                self.remember(&at, &format!("{pointer}/dependants"));
+                let index = self.word(&at, "a rule for dependants", &["leave-out", "keep"])?;
+                Some([Dependants::LeaveOut, Dependants::Keep][index])
+            }),
         };
         self.finish(&fields);
         Some(layer)

@@ -64,7 +64,7 @@ impl Reader<'_> {
     }
 
     /// The index of one of `words`.
-    fn word(&mut self, at: &Cursor<'_>, what: &str, words: &[&str]) -> Option<usize> {
+    pub fn word(&mut self, at: &Cursor<'_>, what: &str, words: &[&str]) -> Option<usize> {
         let text = self.string(at, &format!("{what}, a string,"))?;
         let found = words.iter().position(|word| *word == text);
         if found.is_none() {

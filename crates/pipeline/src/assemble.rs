@@ -12,7 +12,7 @@ use serde_json::json;
 use vocab::{CopiedFile, Digest, Exit, Fault, Origin, TreePath};
 
 use crate::copy_files::{self, CopyOperation};
-use crate::gather::Gathered;
+use crate::gather::{Gathered, ShippedSource};
 use crate::steps::Steps;
 use interpreter::{BaseTree, FileTable};
 use store::Context;
@@ -64,6 +64,8 @@ impl Fault for AssembleError {
 pub struct Pieces<'a> {
     pub tree: &'a BaseTree,
     pub wheels: &'a [Gathered],
+    /// For a wheelhouse.
+    pub sources: &'a [ShippedSource],
     pub copies: &'a [CopyOperation],
     pub package_folder: &'a Path,
     pub layout: Layout,
@@ -91,7 +93,7 @@ pub fn assemble(
     }
     let mut wheelhouse = BTreeMap::new();
     if pieces.layout != Layout::Installed {
-        wheelhouse = steps.run(context, "fill the wheelhouse", || fill_wheelhouse(pieces.wheels, staging, method))?;
+        wheelhouse = steps.run(context, "fill the wheelhouse", || fill_wheelhouse(pieces, staging, method))?;
     }
     let mut copied = Vec::new();
     if !pieces.copies.is_empty() {
@@ -268,7 +270,7 @@ fn direct_url(origin: &Origin) -> Option<serde_json::Value> {
 }
 
 fn fill_wheelhouse(
-    wheels: &[Gathered],
+    pieces: &Pieces<'_>,
     staging: &Path,
     method: LinkMethod,
 ) -> Result<BTreeMap<TreePath, Digest>, AssembleError> {
@@ -276,18 +278,22 @@ fn fill_wheelhouse(
     let place = folder.below(staging);
     archive::make_folders(&place).map_err(|source| AssembleError { action: "create", path: place.clone(), source })?;
     let mut files = BTreeMap::new();
-    for gathered in wheels {
-        let name = gathered.wheel.contents.file_name.to_string();
+    let wheels = pieces.wheels.iter().map(|it| {
+        let contents = &it.wheel.contents;
+        (contents.file_name.to_string(), &it.blob, contents.sha256)
+    });
+    let sources = pieces.sources.iter().map(|it| (it.file.to_string(), &it.blob, it.sha256));
+    for (name, blob, sha256) in wheels.chain(sources) {
         let target = place.join(&name);
         // A blob in the store may be writable, so a hard link to it would not be safe.
         let method = if method == LinkMethod::HardLink { LinkMethod::Copy } else { method };
-        wheel::place(method, &gathered.blob, &target, false).map_err(|source| AssembleError {
+        wheel::place(method, blob, &target, false).map_err(|source| AssembleError {
             action: "write",
             path: target.clone(),
             source,
         })?;
         let name: TreePath = name.parse().expect("a wheel's file name has no separators");
-        files.insert(folder.join(&name), gathered.wheel.contents.sha256);
+        files.insert(folder.join(&name), sha256);
     }
     Ok(files)
 }

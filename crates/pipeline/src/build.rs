@@ -15,15 +15,15 @@ use crate::assemble::{self, Pieces};
 use crate::build_key::{KeyInputs, build_key, copy_operations};
 use crate::gather;
 use crate::options::BuildOptions;
-use crate::overlay::Overlay;
 use crate::parts::{self, Findings};
 use crate::prefix_folder::PrefixFolder;
 use crate::prepare::{self, Preparation, Prepared};
 use crate::steps::Steps;
-use crate::verify::{self, Verification};
+use crate::verify::Subject;
 use crate::warnings::{self, Warnings};
 use crate::{disk_space, for_target, test_run};
 use import_check::emulator;
+use resolve::{Answered, MissingRule};
 use static_checks::Whitelist;
 use store::Context;
 use store::remote::Remote;
@@ -89,6 +89,8 @@ pub struct Run<'a> {
     /// Never empty, none twice.
     pub platforms: &'a [PlatformKey],
     pub options: &'a BuildOptions,
+    /// By the resolver in this run, for other versions as well.
+    pub answered: &'a Answered,
     /// For whitelist entries that expire.
     pub today: Date,
 }
@@ -134,7 +136,8 @@ impl Run<'_> {
             }
             return Ok(());
         }
-        let mut preparations = prepare::prepare(context, repository, loaded, platforms, options, &mut steps)?;
+        let mut preparations =
+            prepare::prepare(context, repository, loaded, platforms, options, self.answered, &mut steps)?;
         on_plans(&preparations);
         if !options.dry_run {
             disk_space::check(context, repository.root(), &options.out, &options.formats, &preparations)?;
@@ -245,7 +248,7 @@ fn build_one(
     let folder = prepared.folder.join("pydist");
     let prefix = PrefixFolder::hold(context, &folder, platform)?;
     let packing = packing(context, options, platform);
-    if let Some(product) = up_to_date(&prefix, prepared, &packing, key, options.strict) {
+    if let Some(product) = up_to_date(&prefix, prepared, &packing, key, options) {
         warnings::repeat(context, &product.manifest.warnings);
         return Ok(Ending::UpToDate(Box::new(product)));
     }
@@ -259,6 +262,7 @@ fn build_one(
     let pieces = Pieces {
         tree: &tree,
         wheels: &gathering.wheels,
+        sources: &gathering.sources,
         copies: &copies,
         package_folder: &prepared.folder,
         layout: prepared.config.layout,
@@ -266,35 +270,31 @@ fn build_one(
     };
     let assembled = assemble::assemble(context, &pieces, staging, steps)?;
     for_target::look_at_names(context, &assembled, tree.layout.platform)?;
-    let overlay = Overlay::of(context, &pieces, &prefix, steps)?;
-    let (checked, checked_in) = overlay.as_ref().map_or((&assembled, staging), |it| (&it.assembled, it.root()));
-    let machine = folders_of_this_machine(context, repository, checked_in);
-    let verification = Verification {
+    let machine = folders_of_this_machine(context, repository);
+    let subject = Subject {
         prepared,
-        tree: &tree,
-        gathered: &gathering.wheels,
-        assembled: checked,
-        staging: checked_in,
+        pieces: &pieces,
+        assembled: &assembled,
+        staging,
+        prefix: &prefix,
         whitelist: &whitelist,
         machine: &machine,
         strict: options.strict,
         emulator: emulator.as_ref(),
         today,
     };
-    let manifest_with = |findings: &Findings| {
-        parts::manifest(prepared, &tree, &gathering.wheels, &gathering.left_out, &assembled, findings, key)
-    };
+    let manifest_with = |findings: &Findings| parts::manifest(prepared, &tree, &gathering, &assembled, findings, key);
     let artifacts = std::thread::scope(|scope| {
-        let beside = (ahead.is_none() && verify::imports(&verification)).then(|| {
+        let beside = (ahead.is_none() && subject.imports()).then(|| {
             scope.spawn(|| {
                 let mut manifest = manifest_with(&Findings::default());
-                let parts = parts::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest);
+                let parts = parts::parts(context, staging, &tree, &gathering, &assembled, &mut manifest);
                 // The last one is the manifest, which tells what the checks find.
                 let Some((_, parts)) = parts.as_ref().ok().and_then(|parts| parts.split_last()) else { return };
                 artifacts::pack_beside(context, parts, &packing);
             })
         });
-        let findings = verify::verify(context, &verification, steps)?;
+        let findings = subject.findings(context, steps)?;
         if options.strict {
             warnings.refuse()?;
         }
@@ -304,7 +304,7 @@ fn build_one(
             if let Some(Err(panic)) = beside.map(std::thread::ScopedJoinHandle::join) {
                 std::panic::resume_unwind(panic);
             }
-            let parts = parts::parts(context, staging, &tree, &gathering.wheels, &assembled, &mut manifest)?;
+            let parts = parts::parts(context, staging, &tree, &gathering, &assembled, &mut manifest)?;
             parts::write_inner_manifest(staging, &manifest)?;
             let from_wheels =
                 &|parts: &[archive::PartSource]| parts::parts_from_wheels(parts, &gathering.wheels, &assembled);
@@ -330,7 +330,7 @@ fn up_to_date(
     prepared: &Prepared,
     packing: &Packing,
     key: Digest,
-    strict: bool,
+    options: &BuildOptions,
 ) -> Option<Product> {
     let inner = archive::read_manifest(&fs::read(prefix.target().join(INNER_MANIFEST)).ok()?).ok()?;
     let mut artifacts = Vec::new();
@@ -344,10 +344,13 @@ fn up_to_date(
     let manifest = first?;
     let same = inner.build_key == key
         // With `strict` none is ever finished that has any; one of another making is judged anew.
-        && !(strict && has_warnings(&manifest))
+        && !(options.strict && has_warnings(&manifest))
         && !manifest.rules.iter().any(|row| {
             // A source that did not build is tried again.
-            row.outcome == Outcome::LeftOut && !prepared.rows.left_out.contains(row)
+            let unbuilt = row.outcome == Outcome::LeftOut && !prepared.rows.left_out.contains(row);
+            // What goes with something skipped is not skipped itself.
+            let gone = row.outcome == Outcome::Skipped && !prepared.request.excluded.contains_key(&row.name);
+            unbuilt || (gone && options.missing == MissingRule::Refuse)
         });
     same.then(|| Product { prefix: prefix.target().to_owned(), artifacts, manifest })
 }
@@ -367,8 +370,8 @@ fn has_warnings(manifest: &Manifest) -> bool {
     !(manifest.warnings.is_empty() && manifest.native.warnings.is_empty() && manifest.clashes.is_empty())
 }
 
-fn folders_of_this_machine(context: &Context, repository: &Repository, staging: &Path) -> Vec<PathBuf> {
-    let mut folders = vec![staging.to_owned(), repository.root().to_owned(), context.store.root().to_owned()];
+fn folders_of_this_machine(context: &Context, repository: &Repository) -> Vec<PathBuf> {
+    let mut folders = vec![repository.root().to_owned(), context.store.root().to_owned()];
     for variable in ["HOME", "USERPROFILE"] {
         // `/root` or `/` would be found in innocent files.
         folders.extend(context.environment.path(variable).map(Path::to_owned).filter(|it| it.components().count() > 2));

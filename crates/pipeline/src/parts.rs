@@ -9,12 +9,12 @@ use archive::{Content, Entry, EntryKind, ManifestError, PartSource};
 use rayon::prelude::*;
 use vocab::INNER_MANIFEST;
 use vocab::{
-    BaseRecord, Digest, Distribution, DistributionName, Exit, Fault, MANIFEST_FORMAT, Manifest, NativeFiles,
-    NativeSummary, Outcome, RuleRecord, Tools, TreePath,
+    BaseRecord, CheckedEnvironment, Digest, Distribution, Exit, Fault, MANIFEST_FORMAT, Manifest, NativeFiles,
+    NativeSummary, Origin, Outcome, RuleRecord, Tools, TreePath,
 };
 
 use crate::assemble::Assembled;
-use crate::gather::Gathered;
+use crate::gather::{Gathered, Gathering};
 use crate::plan::Action;
 use crate::prepare::Prepared;
 use interpreter::{BaseTree, FileTable};
@@ -25,25 +25,27 @@ use store::Context;
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     pub native: NativeSummary,
-    /// What each distribution's native files are like; without those that have none.
-    pub distributions: BTreeMap<DistributionName, NativeFiles>,
+    /// By digest of the wheel, what its native files are like; without those that have none.
+    pub distributions: BTreeMap<Digest, NativeFiles>,
+    /// Where requirements were resolved each for itself.
+    pub environments: Vec<CheckedEnvironment>,
 }
 
 /// All that the manifest tells, but the artifact and the warnings.
 pub fn manifest(
     prepared: &Prepared,
     tree: &BaseTree,
-    gathered: &[Gathered],
-    left_out: &[RuleRecord],
+    gathering: &Gathering,
     assembled: &Assembled,
     findings: &Findings,
     build_key: Digest,
 ) -> Manifest {
-    let distributions = gathered
+    let mut distributions: Vec<Distribution> = gathering
+        .wheels
         .iter()
         .map(|gathered| {
             let contents = &gathered.wheel.contents;
-            let native = findings.distributions.get(&gathered.name).cloned();
+            let native = findings.distributions.get(&contents.sha256).cloned();
             Distribution {
                 name: gathered.name.clone(),
                 version: contents.metadata.version.clone(),
@@ -52,12 +54,27 @@ pub fn manifest(
                 size: contents.size,
                 origin: gathered.origin.clone(),
                 requested: gathered.requested,
+                brought_by: gathered.brought_by.clone(),
                 licence: contents.metadata.licence.clone(),
                 needs: native.as_ref().and_then(oldest_system),
                 native,
             }
         })
         .collect();
+    distributions.extend(gathering.sources.iter().map(|source| Distribution {
+        name: source.name.clone(),
+        version: source.version.clone(),
+        file: source.file.to_string(),
+        sha256: source.sha256,
+        size: std::fs::metadata(&source.blob).map_or(0, |metadata| metadata.len()),
+        origin: Origin::Sdist { file: source.file.to_string(), sha256: source.sha256 },
+        requested: source.requested,
+        brought_by: source.brought_by.clone(),
+        licence: None,
+        needs: None,
+        native: None,
+    }));
+    distributions.sort_by(|one, other| one.name.cmp(&other.name));
     Manifest {
         format: MANIFEST_FORMAT,
         runtime: prepared.config.version.clone(),
@@ -68,10 +85,11 @@ pub fn manifest(
         config: prepared.config_digest,
         lock: prepared.lock_digest,
         distributions,
-        rules: rules(prepared, left_out),
+        rules: rules(prepared, &gathering.left_out),
         copied_files: assembled.copied.clone(),
         clashes: assembled.installed.as_ref().map(|all| all.clashes.clone()).unwrap_or_default(),
         native: findings.native.clone(),
+        environments: findings.environments.clone(),
         warnings: Vec::new(),
         tools: Tools { builder: env!("CARGO_PKG_VERSION").to_owned(), uv: UV_VERSION.to_owned() },
         installed_size: 0,
@@ -95,6 +113,7 @@ fn rules(prepared: &Prepared, left_out: &[RuleRecord]) -> Vec<RuleRecord> {
             Action::Forced => Outcome::Forced,
             Action::BuildWheel => Outcome::BuiltWheel,
             Action::Source => Outcome::FromSource,
+            Action::ShippedSource => Outcome::ShippedSource,
             _ => continue,
         };
         if !left_out.iter().any(|left| left.name == row.name) {
@@ -103,7 +122,7 @@ fn rules(prepared: &Prepared, left_out: &[RuleRecord]) -> Vec<RuleRecord> {
     }
     // Transitive skips: the rule acted if it kept something out that would have come, which only the resolver knows;
     // so every skip of this platform is told.
-    for name in &prepared.request.excluded {
+    for name in prepared.request.excluded.keys() {
         if !rules.iter().any(|row| row.name == *name && row.outcome == Outcome::Skipped)
             && let Some(reason) = prepared.config.skip_reason(name, prepared.request.target.platform)
         {
@@ -144,7 +163,7 @@ pub fn parts(
     context: &Context,
     staging: &Path,
     tree: &BaseTree,
-    gathered: &[Gathered],
+    gathering: &Gathering,
     assembled: &Assembled,
     manifest: &mut Manifest,
 ) -> Result<Vec<PartSource>, Box<dyn Fault>> {
@@ -185,11 +204,13 @@ pub fn parts(
     let base = take(&mut assembled.base_files.iter().chain(&empty_folders));
     let base_digests = base_digests(context, tree);
     parts.push(PartSource::identified("base", with_digests(base, |path| base_digests.get(path).copied())?));
-    for (index, gathered) in gathered.iter().enumerate() {
-        let file = gathered.wheel.contents.file_name.to_string();
+    let wheels = gathering.wheels.iter().map(|it| it.wheel.contents.file_name.to_string());
+    let sources = gathering.sources.iter().map(|it| it.file.to_string());
+    for (index, file) in wheels.chain(sources).enumerate() {
         let mut digests: BTreeMap<&TreePath, Digest> = BTreeMap::new();
-        if let Some(all) = &assembled.installed {
-            digests.extend(all.distributions[index].files.iter().map(|it| (&it.path, it.sha256)));
+        // Sources stand only in a wheelhouse, in which nothing is installed.
+        if let Some(installed) = assembled.installed.as_ref().and_then(|all| all.distributions.get(index)) {
+            digests.extend(installed.files.iter().map(|it| (&it.path, it.sha256)));
         }
         let house = assembled.wheelhouse.iter().filter(|(path, _)| path.file_name() == file);
         digests.extend(house.map(|(path, digest)| (path, *digest)));
@@ -214,7 +235,7 @@ pub fn parts(
 fn inner_manifest(manifest: &Manifest) -> Manifest {
     let native =
         NativeSummary { imported: 0, allowed: 0, emulated: None, warnings: Vec::new(), ..manifest.native.clone() };
-    Manifest { native, warnings: Vec::new(), ..manifest.clone() }
+    Manifest { native, environments: Vec::new(), warnings: Vec::new(), ..manifest.clone() }
 }
 
 /// To its place in the prefix, which is for everybody to read.

@@ -1,12 +1,12 @@
 //! Everything that is decided before the first download: one row for each distribution, with its reason. Plain
 //! data, made without disk or network, printed by `builder plan` and `--dry-run`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer};
 use vocab::{Digest, DistributionName, Outcome, PlatformKey, PythonVersion, RuleRecord, VersionString};
 
-use resolve::{LockedSource, Overlap, PlatformLock, Request};
+use resolve::{LockedSource, Overlap, PlatformLock, Request, WhyBuilt};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plan {
@@ -15,7 +15,7 @@ pub struct Plan {
     /// Or, in words, what each source answered that has none.
     #[serde(serialize_with = "base_as_json")]
     pub base: Result<PlannedBase, String>,
-    /// By name.
+    /// By name; several versions of one where requirements are resolved each for itself.
     pub rows: Vec<PlanRow>,
 }
 
@@ -38,6 +38,9 @@ pub struct PlanRow {
     pub action: Action,
     /// Named in the configuration, rather than required by another distribution.
     pub requested: bool,
+    /// The requirements that bring it, where each is resolved alone.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub brought_by: BTreeSet<DistributionName>,
     /// Why this and not the usual wheel; empty for the usual wheel.
     pub reason: String,
     /// To be downloaded, in bytes; absent where the index does not say.
@@ -58,6 +61,8 @@ pub enum Action {
     Forced,
     /// Built here by a `buildWheel` rule.
     BuildWheel,
+    /// Its source is shipped as it is.
+    ShippedSource,
     /// Built here from a repository.
     Git,
     /// A wheel in the configuration's own repository.
@@ -80,6 +85,7 @@ impl Action {
             Self::Source => "source",
             Self::Forced => "source, forced",
             Self::BuildWheel => "build wheel",
+            Self::ShippedSource => "source, shipped",
             Self::Git => "git",
             Self::LocalWheel => "local wheel",
             Self::Path => "path",
@@ -97,21 +103,26 @@ impl Action {
 }
 
 impl Plan {
-    /// `native` has a record for each row that is left to a native runner; `in_store` tells whether the store has the
+    /// `native` has by index a record for each row that is left to a native runner; `in_store` tells whether the store has the
     /// file with a digest.
     pub fn new(
         request: &Request,
         rows: &PlatformLock,
-        native: &[RuleRecord],
+        native: &BTreeMap<usize, RuleRecord>,
         base: Result<PlannedBase, String>,
         in_store: &dyn Fn(&Digest) -> bool,
     ) -> Self {
         let mut planned: Vec<PlanRow> = rows
             .distributions
             .iter()
-            .map(|row| {
-                let (action, reason) = match native.iter().find(|record| record.name == row.name) {
+            .enumerate()
+            .map(|(index, row)| {
+                let (action, reason) = match native.get(&index) {
                     Some(record) => (Action::NeedsNativeRunner, record.reason.clone()),
+                    None if request.ships(row) => {
+                        let why = request.why_built(&row.name).reason();
+                        (Action::ShippedSource, format!("{why}; built where it is used"))
+                    }
                     None => how(request, &row.name, &row.source),
                 };
                 let (size, in_store) = match &row.source {
@@ -125,6 +136,7 @@ impl Plan {
                     version: row.version.clone(),
                     action,
                     requested: request.is_requested(&row.name),
+                    brought_by: row.brought_by.clone(),
                     reason,
                     size,
                     in_store,
@@ -147,6 +159,7 @@ impl Plan {
                     version: None,
                     action,
                     requested: true,
+                    brought_by: BTreeSet::new(),
                     reason: row.reason.clone(),
                     size: None,
                     in_store: false,
@@ -160,7 +173,7 @@ impl Plan {
     /// Of names that more than one registry has.
     pub fn note(&mut self, overlaps: &[Overlap]) {
         for overlap in overlaps {
-            if let Some(row) = self.rows.iter_mut().find(|row| row.name == overlap.name) {
+            for row in self.rows.iter_mut().filter(|row| row.name == overlap.name) {
                 let texts = [std::mem::take(&mut row.reason), overlap.note()];
                 row.reason = texts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
             }
@@ -182,6 +195,11 @@ impl Plan {
         self.base.is_ok() && self.count(|action| action == Action::NeedsNativeRunner) == 0
     }
 
+    /// Requirements are resolved each for itself.
+    pub fn is_each(&self) -> bool {
+        self.rows.iter().any(|row| !row.brought_by.is_empty())
+    }
+
     pub fn count(&self, chosen: impl Fn(Action) -> bool) -> usize {
         self.rows.iter().filter(|row| chosen(row.action)).count()
     }
@@ -196,8 +214,9 @@ fn base_as_json<S: Serializer>(base: &Result<PlannedBase, String>, serializer: S
 }
 
 fn how(request: &Request, name: &DistributionName, source: &LockedSource) -> (Action, String) {
-    if let Some(rule) = request.build_wheel.get(name) {
-        return (Action::BuildWheel, rule.reason.clone());
+    let why = request.why_built(name);
+    if let WhyBuilt::BuildWheel(reason) = why {
+        return (Action::BuildWheel, reason.to_owned());
     }
     match source {
         LockedSource::Git { repository, commit, .. } => {
@@ -205,14 +224,13 @@ fn how(request: &Request, name: &DistributionName, source: &LockedSource) -> (Ac
         }
         LockedSource::Path { path, .. } if path.as_str().ends_with(".whl") => (Action::LocalWheel, path.to_string()),
         LockedSource::Path { path, .. } => (Action::Path, path.to_string()),
-        LockedSource::Sdist { .. } => match request.forced.get(name) {
-            Some(reason) => (Action::Forced, reason.clone()),
-            None if PlatformKey::host() == Some(request.target.platform) => {
-                (Action::Source, "no wheel fits".to_owned())
-            }
+        LockedSource::Sdist { .. } => match why.rule() {
+            Some(reason) => (Action::Forced, reason.to_owned()),
+            None if PlatformKey::host() == Some(request.target.platform) => (Action::Source, why.reason().to_owned()),
             None => {
-                let reason = "no wheel fits; built here if it is pure Python, else it needs a native runner";
-                (Action::Source, reason.to_owned())
+                let reason =
+                    format!("{}; built here if it is pure Python, else it needs a native runner", why.reason());
+                (Action::Source, reason)
             }
         },
         LockedSource::Wheel { .. } => {
@@ -221,4 +239,14 @@ fn how(request: &Request, name: &DistributionName, source: &LockedSource) -> (Ac
             (Action::Wheel, notes.join("; "))
         }
     }
+}
+
+/// As tables show it: `numpy, pandas and 7 more`. The JSON has all.
+pub fn brought_by(requirements: &BTreeSet<DistributionName>) -> String {
+    const SHOWN: usize = 3;
+    let names: Vec<&str> = requirements.iter().map(DistributionName::as_str).collect();
+    if names.len() <= SHOWN + 1 {
+        return names.join(", ");
+    }
+    format!("{} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN)
 }

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pep440_rs::Version;
 use vocab::{DistributionName, PlatformKey};
 
-use crate::plan::{Action, Plan, PlanRow};
+use crate::plan::{Action, Plan, PlanRow, brought_by};
 use crate::prepare::Preparation;
 
 /// Every row has as many cells as there are headers.
@@ -20,22 +21,25 @@ pub struct PlanMatrix {
 /// A platform that has no plan, because its packages could not be resolved, has a column that says so.
 pub fn plan_matrix(preparations: &[Preparation]) -> PlanMatrix {
     let mut reasons = Reasons::default();
+    let plans = || preparations.iter().filter_map(|it| it.plan.as_ref());
+    let is_each = plans().any(Plan::is_each);
     let mut headers = vec!["package".to_owned(), "version".to_owned()];
+    headers.extend(is_each.then(|| "brought by".to_owned()));
+    let mut interpreters = vec!["python".to_owned()];
+    interpreters.resize(headers.len(), String::new());
     headers.extend(preparations.iter().map(|it| it.platform.to_string()));
-
-    let mut interpreters = vec!["python".to_owned(), String::new()];
     for preparation in preparations {
         interpreters.push(interpreter_cell(preparation, &mut reasons));
     }
     let mut rows = vec![interpreters];
-    let mut names: BTreeMap<&DistributionName, bool> = BTreeMap::new();
-    for row in preparations.iter().filter_map(|it| it.plan.as_ref()).flat_map(|plan| &plan.rows) {
-        *names.entry(&row.name).or_default() |= row.requested;
-    }
-    for (name, requested) in names {
-        let cells: Vec<Option<&PlanRow>> = preparations.iter().map(|it| row_of(it.plan.as_ref(), name)).collect();
+    for (name, rows_of_name) in lines(plans().flat_map(|plan| &plan.rows), is_each) {
+        let cells: Vec<Option<&PlanRow>> = preparations.iter().map(|it| cell_of(it, &rows_of_name)).collect();
         let version = common_version(&cells);
+        let requested = rows_of_name.iter().any(|row| row.requested);
         let mut row = vec![if requested { name.to_string() } else { format!("  {name}") }, version.clone()];
+        row.extend(
+            is_each.then(|| brought_by(&rows_of_name.iter().flat_map(|row| &row.brought_by).cloned().collect())),
+        );
         for (preparation, cell) in preparations.iter().zip(cells) {
             row.push(cell.map_or_else(String::new, |cell| package_cell(cell, &version)));
             if let Some(cell) = cell.filter(|cell| cell.action != Action::Wheel && !cell.reason.is_empty()) {
@@ -72,8 +76,22 @@ fn interpreter_cell(preparation: &Preparation, reasons: &mut Reasons) -> String 
     }
 }
 
-fn row_of<'a>(plan: Option<&'a Plan>, name: &DistributionName) -> Option<&'a PlanRow> {
-    plan?.rows.iter().find(|row| row.name == *name)
+fn cell_of<'a>(preparation: &'a Preparation, line: &[&PlanRow]) -> Option<&'a PlanRow> {
+    preparation.plan.as_ref()?.rows.iter().find(|row| line.iter().any(|own| std::ptr::eq(*own, *row)))
+}
+
+/// What stands in one line of the table: a distribution, or one version of it where requirements are resolved each for
+/// itself.
+fn lines<'a>(
+    rows: impl Iterator<Item = &'a PlanRow>,
+    is_each: bool,
+) -> impl Iterator<Item = (&'a DistributionName, Vec<&'a PlanRow>)> {
+    let mut lines: BTreeMap<(&DistributionName, Option<Version>, &str), Vec<&PlanRow>> = BTreeMap::new();
+    for row in rows {
+        let text = row.version.as_deref().filter(|_| is_each).unwrap_or_default();
+        lines.entry((&row.name, text.parse().ok(), text)).or_default().push(row);
+    }
+    lines.into_iter().map(|((name, ..), rows)| (name, rows))
 }
 
 /// Of most platforms; the others then say theirs in their cells.

@@ -6,11 +6,13 @@ use vocab::foreign_text::printable_line;
 use vocab::{Distribution, DistributionName, Manifest, Outcome, PlatformKey};
 
 use crate::build::{Ending, Report};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, brought_by};
 
 /// Headers and rows of the plan's table.
 pub fn plan_table(plan: &Plan, bytes: &dyn Fn(u64) -> String) -> (Vec<&'static str>, Vec<Vec<String>>) {
-    let headers = vec!["package", "version", "how", "size", "why"];
+    let is_each = plan.is_each();
+    let mut headers = vec!["package", "version", "how", "size"];
+    headers.extend(is_each.then_some("brought by").into_iter().chain(["why"]));
     let rows = plan.rows.iter().map(|row| {
         let size = match (row.size, row.in_store) {
             (_, true) => "in store".to_owned(),
@@ -18,7 +20,9 @@ pub fn plan_table(plan: &Plan, bytes: &dyn Fn(u64) -> String) -> (Vec<&'static s
             (None, false) => String::new(),
         };
         let name = if row.requested { row.name.to_string() } else { format!("  {}", row.name) };
-        vec![name, row.version.clone().unwrap_or_default(), row.action.as_str().to_owned(), size, row.reason.clone()]
+        let mut cells = vec![name, row.version.clone().unwrap_or_default(), row.action.as_str().to_owned(), size];
+        cells.extend(is_each.then(|| brought_by(&row.brought_by)).into_iter().chain([row.reason.clone()]));
+        cells
     });
     (headers, rows.collect())
 }
@@ -168,6 +172,7 @@ fn left_out_lines(manifest: &Manifest) -> Vec<String> {
         Outcome::LeftOut => Some("LEFT OUT"),
         Outcome::Missing => Some("MISSING"),
         Outcome::NeedsNativeRunner => Some("NATIVE RUNNER"),
+        Outcome::ShippedSource => Some("source shipped"),
         Outcome::Overridden => Some("overridden"),
         Outcome::WithoutDependencies => Some("no deps"),
     };

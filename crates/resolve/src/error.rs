@@ -17,10 +17,12 @@ pub const NO_BUILD_HINT: &str = "pin versions that have a wheel here, skip them,
 
 /// Why a platform of a runtime could not be resolved.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot resolve {runtime} for {platform}")]
+#[error("cannot resolve {}{runtime} for {platform}", alone.as_ref().map(|it| format!("`{it}` of ")).unwrap_or_default())]
 pub struct ResolveError {
     pub runtime: vocab::VersionString,
     pub platform: PlatformKey,
+    /// The requirement, where it is one of several that are resolved each for itself.
+    pub alone: Option<String>,
     /// Holds all that the resolver said, where the message shows its beginning and end.
     pub log: Option<PathBuf>,
     #[source]
@@ -58,7 +60,14 @@ pub enum ResolveErrorKind {
 impl ResolveError {
     /// The error of this request, without a log.
     pub fn new(request: &Request, kind: ResolveErrorKind) -> Self {
-        Self { runtime: request.runtime.clone(), platform: request.target.platform, log: None, kind: Box::new(kind) }
+        let alone = request.requirements.first().filter(|_| request.is_alone);
+        Self {
+            runtime: request.runtime.clone(),
+            platform: request.target.platform,
+            alone: alone.map(|requirement| requirement.text.clone()),
+            log: None,
+            kind: Box::new(kind),
+        }
     }
 
     /// Keeps what the message has no room for in a log of this folder.
@@ -67,7 +76,9 @@ impl ResolveError {
         else {
             return self;
         };
-        let path = logs.join(format!("resolve-{}.log", self.platform));
+        // The name alone: a requirement may hold what no file name can.
+        let own = self.alone.as_ref().map(|text| format!("-{}", file_name_of(text))).unwrap_or_default();
+        let path = logs.join(format!("resolve-{}{own}.log", self.platform));
         // A log that cannot be written is no second error.
         let written = is_long(reason)
             && std::fs::create_dir_all(logs).and_then(|()| std::fs::write(&path, format!("{reason}\n"))).is_ok();
@@ -88,6 +99,10 @@ impl ResolveError {
                 | ResolveErrorKind::Answer(_)
         )
     }
+}
+
+fn file_name_of(requirement: &str) -> String {
+    requirement.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect()
 }
 
 impl Fault for ResolveError {

@@ -1,12 +1,10 @@
-//! What the metadata of a chosen file says that uv does not look at: the newest Python it is for, and requirements
-//! that depend on the kernel, which uv knows of no target.
+//! What the metadata of a chosen file says that uv does not look at: the newest Python it is for, requirements that
+//! depend on the kernel, which uv knows of no target, and who requires what is left out.
 //!
 //! A file's metadata never changes, so it is asked for once and then kept in the store under the file's digest.
 
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use config_merger::RequirementSource;
@@ -19,10 +17,10 @@ use super::{Search, without_credentials};
 use crate::registries::{Registry, Standing};
 use store::Context;
 use store::download;
-use vocab::in_parallel;
+use vocab::few_at_once;
 use wheel::WheelMetadata;
 
-const FACT: &str = "file-metadata";
+const FACT: &str = "metadata-of-file";
 
 /// As long as `store prune` keeps a fact of a kind that nothing else is said of.
 const REMEMBERED: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -34,19 +32,22 @@ const AT_ONCE: usize = 8;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileMetadata {
     pub requires_python: Option<String>,
-    /// Lines of `Requires-Dist` that depend on the kernel or name a URL.
-    pub particular: Vec<String>,
+    /// The lines of `Requires-Dist`. Empty where only an index's page is known, which has none.
+    pub requires: Vec<String>,
 }
 
 impl FileMetadata {
     fn of(metadata: WheelMetadata) -> Self {
-        let is_particular = |line: &String| {
+        Self { requires_python: metadata.requires_python, requires: metadata.requires }
+    }
+
+    /// Those that depend on the kernel or name a URL.
+    pub fn particular(&self) -> impl Iterator<Item = &String> {
+        self.requires.iter().filter(|line| {
             let (head, marker) = line.split_once(';').unwrap_or((line, ""));
             head.contains('@')
                 || ["platform_release", "platform_version", "platform.version"].iter().any(|key| marker.contains(key))
-        };
-        let particular = metadata.requires.into_iter().filter(is_particular).collect();
-        Self { requires_python: metadata.requires_python, particular }
+        })
     }
 
     /// Of a wheel on this machine. `None` where it cannot be read: its own step says why.
@@ -66,17 +67,7 @@ impl Search<'_> {
     /// In the order of the answers; `None` where nobody tells before the file itself is here, and then its own
     /// metadata is looked at.
     pub(super) fn metadata_of(&self, answers: &[Answer]) -> Vec<Option<FileMetadata>> {
-        let found: Vec<Mutex<Option<FileMetadata>>> = answers.iter().map(|_| Mutex::new(None)).collect();
-        let next = AtomicUsize::new(0);
-        let workers: Vec<usize> = (0..AT_ONCE.min(answers.len())).collect();
-        in_parallel(&workers, |_| {
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let (Some(answer), Some(slot)) = (answers.get(index), found.get(index)) else { return };
-                *slot.lock().unwrap_or_else(PoisonError::into_inner) = self.metadata_of_one(answer);
-            }
-        });
-        found.into_iter().map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+        few_at_once(AT_ONCE, answers, |answer| self.metadata_of_one(answer))
     }
 
     fn metadata_of_one(&self, answer: &Answer) -> Option<FileMetadata> {
@@ -100,7 +91,7 @@ impl Search<'_> {
             let is_told = !self.context.offline && !file.url.starts_with("file:");
             let standing = is_told.then(|| self.standing(&answer.name))?;
             let listed = standing.page()?.files.iter().find(|listed| *listed.file_name == *file.file_name)?;
-            Some(FileMetadata { requires_python: listed.requires_python.clone(), particular: Vec::new() })
+            Some(FileMetadata { requires_python: listed.requires_python.clone(), requires: Vec::new() })
         })?;
         // Not remembered, it is asked for again.
         if let Ok(value) = serde_json::to_value(&found) {
@@ -133,7 +124,7 @@ fn beside(context: &Context, url: &str) -> Option<FileMetadata> {
 
 /// A URL in a requirement of `metadata`, with what it requires.
 pub fn urls(metadata: &FileMetadata) -> impl Iterator<Item = (&str, String)> {
-    metadata.particular.iter().filter_map(|line| {
+    metadata.particular().filter_map(|line| {
         let head = line.split(" ;").next().unwrap_or(line);
         let (name, url) = head.split_once('@')?;
         Some((name.split('[').next().unwrap_or(name).trim(), without_credentials(url.trim())))
@@ -147,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_the_resolver_does_not_answer_is_kept_of_metadata() {
+    fn what_the_resolver_does_not_answer_is_told_apart() {
         let folder = tempfile::tempdir().unwrap();
         let wheel = WheelBuilder::new("demo", "1.0")
             .requires_python(">=3.8,<3.12")
@@ -157,7 +148,7 @@ mod tests {
             .build();
         let found = FileMetadata::of_wheel(&wheel.write_to(folder.path())).unwrap();
         assert_eq!(found.requires_python.as_deref(), Some(">=3.8,<3.12"));
-        assert_eq!(found.particular.len(), 2, "{found:?}");
+        assert_eq!((found.requires.len(), found.particular().count()), (3, 2), "{found:?}");
         let urls: Vec<_> = urls(&found).collect();
         assert_eq!(urls, [("hdep", "file:///somewhere/hdep-1.0-py3-none-any.whl".to_owned())]);
     }

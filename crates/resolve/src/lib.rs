@@ -1,17 +1,22 @@
-//! From a request to locked rows: one joint resolution for a platform, wheels first, sources where the policy lets
-//! them, and a row for everything that is left out.
+//! From a request to locked rows: one joint resolution for a platform, or one for each requirement, wheels first,
+//! sources where the policy lets them, and a row for everything that is left out.
 //!
 //! The resolving itself is uv's; what stands here is the order of the questions and the policy between them.
 
+mod answered;
 mod assumed;
+mod dependants;
+mod each;
 mod error;
 mod file_metadata;
+mod freshness;
 mod hints;
 mod locate;
 mod lock;
 mod nearest;
 pub mod nothing_left;
 mod overlap;
+mod preferred;
 mod pylock;
 pub mod registries;
 mod request;
@@ -20,19 +25,22 @@ mod shelf;
 mod unavailable;
 mod uv;
 pub mod uv_settings;
+mod why_built;
 mod without_wheel;
 pub mod work_tree;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::Path;
 
-use config_merger::{Requirement, RequirementSource};
-use vocab::{Digest, DistributionName, Outcome, RuleRecord, TreePath};
+use config_merger::{Requirement, RequirementSource, Scope};
+use vocab::{Digest, DistributionName, Outcome, RuleRecord};
 
+pub use answered::Answered;
+pub use dependants::reason as reason_of_dependant;
 pub use error::{NO_BUILD_HINT, REQUIRES_PYTHON_HINT};
 pub use error::{ResolveError, ResolveErrorKind};
 pub use file_metadata::excludes;
+pub use freshness::{is_fresh, path_digest, path_digests};
 pub use locate::locate;
 pub use lock::{
     LOCK_FILE, LOCK_FORMAT, Lock, LockError, LockErrorKind, LockedDistribution, LockedSource, PlatformLock,
@@ -41,15 +49,16 @@ pub use nearest::NEAREST_LIFETIME;
 pub use nearest::{recall_nearest, remember_nearest};
 pub use overlap::OVERLAP_LIFETIME;
 pub use overlap::Overlap;
+pub use preferred::Preferred;
 pub use pylock::PylockError;
 pub use request::Request;
 pub use settle::without_versions;
 pub use shelf::Shelf;
 pub use unavailable::{AllUnavailable, MissingRule, Unavailable};
 pub use uv::{Question, UV_VERSION, Uv, UvError};
+pub use why_built::WhyBuilt;
 
 use crate::registries::Pages;
-use crate::work_tree::WorkTree;
 pub use pylock::{Answer, AnswerSource};
 use store::Context;
 use wheel::Target;
@@ -87,18 +96,32 @@ pub struct Settings<'a> {
     pub refresh: bool,
     pub pages: &'a Pages<'a>,
     /// Versions to keep where they still fit, so that platforms agree and a changed pin changes little.
-    pub preferred: &'a BTreeMap<DistributionName, String>,
+    pub preferred: &'a Preferred,
+    /// The lock's rows of the platform. Of requirements that are resolved alone, those whose question is still the same
+    /// are taken from there.
+    pub locked: Option<&'a PlatformLock>,
 }
 
 pub fn resolve(context: &Context, request: &Request, settings: &Settings<'_>) -> Result<Resolved, ResolveError> {
-    let failed = |kind| ResolveError::new(request, kind);
-    let resolved =
-        Search::new(context, request, settings).and_then(Search::run).map_err(|kind| match settings.logs {
-            Some(logs) => failed(kind).logged(logs),
-            None => failed(kind),
-        })?;
+    let resolved = match request.policy.scope {
+        Scope::Joint => search(context, request, settings, settings.preferred.of_all().clone())?,
+        Scope::Each => each::resolve(context, request, settings)?,
+    };
     assumed::warn(context, request, settings, &resolved);
     Ok(resolved)
+}
+
+fn search(
+    context: &Context,
+    request: &Request,
+    settings: &Settings<'_>,
+    preferred: BTreeMap<DistributionName, String>,
+) -> Result<Resolved, ResolveError> {
+    let failed = |kind| ResolveError::new(request, kind);
+    Search::new(context, request, settings, preferred).and_then(Search::run).map_err(|kind| match settings.logs {
+        Some(logs) => failed(kind).logged(logs),
+        None => failed(kind),
+    })
 }
 
 /// The state that the rounds work on.
@@ -106,6 +129,8 @@ struct Search<'a> {
     context: &'a Context,
     request: &'a Request,
     settings: &'a Settings<'a>,
+    /// Versions to keep where they still fit.
+    preferred: BTreeMap<DistributionName, String>,
     scratch: tempfile::TempDir,
     /// Not asked for any more, with the row that says so.
     left_out: BTreeMap<DistributionName, RuleRecord>,
@@ -129,7 +154,7 @@ struct Search<'a> {
 
 /// Which registries a question is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Scope {
+enum Reach {
     /// The default index and the shelf: what may be installed.
     InOrder,
     /// All that answer, to learn what there is.
@@ -137,7 +162,12 @@ enum Scope {
 }
 
 impl<'a> Search<'a> {
-    fn new(context: &'a Context, request: &'a Request, settings: &'a Settings<'a>) -> Result<Self, ResolveErrorKind> {
+    fn new(
+        context: &'a Context,
+        request: &'a Request,
+        settings: &'a Settings<'a>,
+        preferred: BTreeMap<DistributionName, String>,
+    ) -> Result<Self, ResolveErrorKind> {
         let scratch = context.store.scratch_dir("resolve-").map_err(ResolveErrorKind::Store)?;
         let mut search = Self {
             context,
@@ -146,7 +176,8 @@ impl<'a> Search<'a> {
             scratch,
             left_out: BTreeMap::new(),
             from_source: BTreeSet::new(),
-            come_up: settings.preferred.keys().cloned().collect(),
+            come_up: preferred.keys().cloned().collect(),
+            preferred,
             no_deps_versions: BTreeMap::new(),
             shelf: Shelf::default(),
             not_for_python: BTreeMap::new(),
@@ -187,7 +218,7 @@ impl<'a> Search<'a> {
     fn run(mut self) -> Result<Resolved, ResolveErrorKind> {
         let mut pins_are_known = false;
         for _ in 0..MOST_ROUNDS {
-            let question = self.question(Scope::InOrder);
+            let question = self.question(Reach::InOrder);
             self.announce(&question);
             let answered = self.ask(&question)?;
             if self.note_come_up(&question, &answered) {
@@ -197,10 +228,11 @@ impl<'a> Search<'a> {
                 Ok(answers) => {
                     let without = answers.iter().filter(|answer| self.lacks_wheel(answer));
                     let without: BTreeSet<_> = without.map(|answer| answer.name.clone()).collect();
-                    if without.is_empty() && self.settle(&answers)? {
-                        return self.finish(answers);
-                    }
                     if without.is_empty() {
+                        let metadata = self.metadata_of(&answers);
+                        if self.settle(&answers, &metadata)? && !self.leave_out_dependants(&answers, &metadata) {
+                            return self.finish(answers);
+                        }
                         continue;
                     }
                     (without, String::new())
@@ -229,18 +261,18 @@ impl<'a> Search<'a> {
     /// Where the registries in their order have no answer: what all of them together say goes on the shelf. If nothing
     /// does, the resolver's reason.
     fn widened(&mut self, reason: String) -> Result<Option<String>, ResolveErrorKind> {
-        if self.widest() == Scope::InOrder {
+        if self.widest() == Reach::InOrder {
             return Ok(Some(reason));
         }
-        match self.ask(&self.question(Scope::Everywhere))? {
+        match self.ask(&self.question(Reach::Everywhere))? {
             Ok(answers) if self.shelve(&answers) => Ok(None),
             Ok(_) => Ok(Some(reason)),
             Err(everywhere) => Ok(Some(everywhere)),
         }
     }
 
-    fn widest(&self) -> Scope {
-        if self.settings.pages.open().next().is_some() { Scope::Everywhere } else { Scope::InOrder }
+    fn widest(&self) -> Reach {
+        if self.settings.pages.open().next().is_some() { Reach::Everywhere } else { Reach::InOrder }
     }
 
     /// Before it is done, and once for all platforms: looking at what a source requires may run its code.
@@ -295,7 +327,7 @@ impl<'a> Search<'a> {
     }
 
     /// Wheels of everything but of what a rule or the policy has built. Sources of anything else would run its code.
-    fn question(&self, scope: Scope) -> Question {
+    fn question(&self, reach: Reach) -> Question {
         let request = self.request;
         let no_build = self.settings.no_build;
         let is_index = |requirement: &&Requirement| matches!(requirement.source, RequirementSource::Index { .. });
@@ -308,7 +340,7 @@ impl<'a> Search<'a> {
         let requirements = asked.map(|it| it.for_resolver(self.settings.repository));
         let requirements: Vec<_> = requirements.chain(self.added.values().cloned()).collect();
         let constraints = self.not_for_python.iter().map(|(name, versions)| without_versions(name, versions));
-        let excluded = request.excluded.iter().chain(self.left_out.keys()).cloned().collect();
+        let excluded = request.excluded.keys().chain(self.left_out.keys()).cloned().collect();
         let from_source: BTreeSet<_> = self.built().chain(&self.from_source).cloned().collect();
         let mut no_deps: BTreeSet<_> = request.no_deps.clone();
         if no_build {
@@ -331,10 +363,10 @@ impl<'a> Search<'a> {
             sources_allowed: false,
             without_dependencies: false,
             lowest: false,
-            preferred: self.settings.preferred.clone(),
+            preferred: self.preferred.clone(),
             shelf: self.shelf.clone(),
             registries: self.settings.pages.open_urls(),
-            everywhere: scope == Scope::Everywhere,
+            everywhere: reach == Reach::Everywhere,
             refresh: self.settings.refresh,
             no_cache: false,
         }
@@ -415,7 +447,13 @@ impl<'a> Search<'a> {
                 }
                 AnswerSource::Local => self.local(&answer.name)?,
             };
-            distributions.push(LockedDistribution { name: answer.name, version: answer.version, source, registry });
+            distributions.push(LockedDistribution {
+                name: answer.name,
+                version: answer.version,
+                source,
+                registry,
+                brought_by: BTreeSet::new(),
+            });
         }
         let mut left_out = self.left_out;
         left_out.extend(self.unknown_to_kernel);
@@ -423,6 +461,7 @@ impl<'a> Search<'a> {
         let rows = PlatformLock {
             inputs: self.request.inputs(&path_digests(self.request, self.settings.repository)?),
             uv: UV_VERSION.to_owned(),
+            alone: BTreeMap::new(),
             distributions,
             left_out,
         };
@@ -437,54 +476,6 @@ impl<'a> Search<'a> {
         let sha256 = path_digest(name, path, self.settings.repository)?;
         Ok(LockedSource::Path { path: path.clone(), sha256 })
     }
-}
-
-/// The question's local sources, by requirement text.
-pub fn path_digests(request: &Request, repository: &Path) -> Result<BTreeMap<String, Digest>, ResolveErrorKind> {
-    let mut digests = BTreeMap::new();
-    for requirement in &request.requirements {
-        if let RequirementSource::Path { path, .. } = &requirement.source {
-            digests.insert(requirement.text.clone(), path_digest(&requirement.name, path, repository)?);
-        }
-    }
-    Ok(digests)
-}
-
-/// Of a file's bytes; of a folder, the digest of its sorted file paths and their digests. Where its version comes from
-/// git, the repository's tags count, too; commits do not, or a lock could not be committed.
-pub fn path_digest(name: &DistributionName, path: &TreePath, repository: &Path) -> Result<Digest, ResolveErrorKind> {
-    let place = path.below(repository);
-    let missing = || ResolveErrorKind::NoPath { name: name.clone(), path: path.clone() };
-    let of_file = |place: &Path| -> io::Result<Digest> { Ok(Digest::of_reader(std::fs::File::open(place)?)?.0) };
-    if place.is_file() {
-        return of_file(&place).map_err(ResolveErrorKind::Store);
-    }
-    if !place.is_dir() {
-        return Err(missing());
-    }
-    let mut lines = String::new();
-    let walk = walkdir::WalkDir::new(&place)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_entry(|entry| entry.file_name() != "__pycache__" && entry.file_name() != ".git");
-    for entry in walk {
-        let entry = entry.map_err(|error| ResolveErrorKind::Store(error.into()))?;
-        if entry.file_type().is_file() {
-            let inner = TreePath::relative(entry.path(), &place).ok_or_else(missing)?;
-            let digest = of_file(entry.path()).map_err(ResolveErrorKind::Store)?;
-            lines.push_str(&format!("{digest} {inner}\n"));
-        }
-    }
-    if let Some(tree) = WorkTree::read_by(&place) {
-        lines.push_str(&format!("{} tags\n", tree.tags));
-    }
-    Ok(Digest::of(lines))
-}
-
-/// Whether rows of a lock answer this very request, whose local sources lie in `repository`.
-pub fn is_fresh(rows: &PlatformLock, request: &Request, repository: &Path) -> Result<bool, ResolveError> {
-    let paths = path_digests(request, repository).map_err(|kind| ResolveError::new(request, kind))?;
-    Ok(rows.inputs == request.inputs(&paths))
 }
 
 /// The resolver's answer to a question of one's own, wheels before sources.

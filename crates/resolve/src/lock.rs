@@ -4,7 +4,7 @@
 //! files; one platform's rows change without touching another's; rows are sorted by name, one file per line group,
 //! so that a changed pin is a small diff. Written by `builder`, never by hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -14,8 +14,9 @@ use config_merger::Registries;
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, DistributionName, Exit, Fault, FileName, PlatformKey, RuleRecord, TreePath, VersionString};
 
-/// The number in `format` of what is written. Format 1, in which no row tells its registry, is read as well.
-pub const LOCK_FORMAT: u32 = 2;
+/// The number in `format` of what is written. Formats 1, in which no row tells its registry, and 2, in which every
+/// resolution is joint, are read as well.
+pub const LOCK_FORMAT: u32 = 3;
 
 const OLDEST_FORMAT: u64 = 1;
 
@@ -42,7 +43,11 @@ pub struct PlatformLock {
     pub inputs: Digest,
     /// The resolver's version.
     pub uv: String,
-    /// By name, none twice.
+    /// Of requirements that were resolved alone and of which nothing is left out, what each was asked for: the same as
+    /// `inputs` for it alone. Empty for a joint resolution.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub alone: BTreeMap<DistributionName, Digest>,
+    /// By name, none twice. Where requirements were resolved alone, by name and version.
     pub distributions: Vec<LockedDistribution>,
     /// Asked for and not among `distributions` because no index gave it, by name. A row whose outcome is `missing`
     /// makes the lock incomplete: it is resolved again as soon as the index can be reached.
@@ -63,6 +68,9 @@ pub struct LockedDistribution {
     /// index, and for what comes from none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<usize>,
+    /// The requirements that bring it, where each was resolved alone; empty for a joint resolution.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub brought_by: BTreeSet<DistributionName>,
 }
 
 /// What is installed or built, named so that any index or mirror that has it will do.
@@ -111,10 +119,22 @@ impl PlatformLock {
     }
 
     /// Of what came from an index, which alone can be asked for by version.
-    pub fn versions(&self) -> impl Iterator<Item = (&DistributionName, &String)> {
+    pub fn rows_of_indexes(&self) -> impl Iterator<Item = &LockedDistribution> {
         let from_index =
             |row: &&LockedDistribution| matches!(row.source, LockedSource::Wheel { .. } | LockedSource::Sdist { .. });
-        self.distributions.iter().filter(from_index).filter_map(|row| Some((&row.name, row.version.as_ref()?)))
+        self.distributions.iter().filter(from_index)
+    }
+
+    /// The rows that one requirement brings, all of them for a joint resolution.
+    pub fn brought_by(&self, requirement: &DistributionName) -> Self {
+        let own = |row: &&LockedDistribution| row.brought_by.is_empty() || row.brought_by.contains(requirement);
+        let distributions = self.distributions.iter().filter(own).cloned().collect();
+        Self { distributions, left_out: Vec::new(), alone: BTreeMap::new(), ..self.clone() }
+    }
+
+    /// What could not be had, without what rules of the configuration keep out.
+    pub fn lacking(&self) -> impl Iterator<Item = &RuleRecord> {
+        self.left_out.iter().filter(|row| row.outcome != vocab::Outcome::Skipped)
     }
 
     /// Nothing was left out because a registry did not answer.
@@ -302,11 +322,13 @@ mod tests {
                 size: Some(16),
             },
             registry: None,
+            brought_by: BTreeSet::new(),
         };
         let mut lock = Lock::new("3.12.10".parse().unwrap());
         let rows = PlatformLock {
             inputs: Digest::of("inputs"),
             uv: "0.13.9".into(),
+            alone: BTreeMap::new(),
             distributions: vec![numpy],
             left_out: vec![],
         };
@@ -331,13 +353,15 @@ mod tests {
         let fixtures = [
             include_str!("../../../fixtures/lock/format-1.json"),
             include_str!("../../../fixtures/lock/format-2.json"),
+            include_str!("../../../fixtures/lock/format-3.json"),
         ];
         for text in fixtures {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join(LOCK_FILE), text).unwrap();
             let lock = Lock::read(folder.path(), &"3.12.10-slim".parse().unwrap()).unwrap().unwrap();
             assert_eq!(lock.platforms[&PlatformKey::LinuxX64].distributions.len(), 3);
-            assert_eq!(lock.to_text(), text.replace("\"format\": 1", "\"format\": 2"), "what is written has format 2");
+            let of_today = text.replace("\"format\": 1", "\"format\": 3").replace("\"format\": 2", "\"format\": 3");
+            assert_eq!(lock.to_text(), of_today, "what is written has format 3");
         }
     }
 
@@ -376,7 +400,7 @@ mod tests {
         let lock = sample();
         let cases = [
             // (text, code)
-            (lock.to_text().replace("\"format\": 2", "\"format\": 3"), "E_LOCK_FORMAT"),
+            (lock.to_text().replace("\"format\": 3", "\"format\": 4"), "E_LOCK_FORMAT"),
             (lock.to_text().replace("\"3.12.10\"", "\"3.12.11\""), "E_LOCK_MALFORMED"),
             (lock.to_text().replace("\"wheel\"", "\"egg\""), "E_LOCK_MALFORMED"),
             ("{".to_owned(), "E_LOCK_MALFORMED"),

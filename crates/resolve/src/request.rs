@@ -3,11 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use config_merger::{BuildWheel, Config, Policy, Registries, Requirement, RequirementSource};
+use config_merger::{
+    BuildWheel, Config, Dependants, Layout, Policy, Registries, Requirement, RequirementSource, Scope,
+};
 use serde::Serialize;
 use vocab::{Digest, DistributionName, Outcome, PlatformKey, RuleRecord, VersionString};
 
 use wheel::Target;
+
+use crate::{LockedDistribution, LockedSource};
 
 /// The number in every inputs digest: raised when this crate starts to resolve differently.
 const RESOLVER_FORMAT: u32 = 2;
@@ -19,8 +23,8 @@ pub struct Request {
     pub target: Target,
     /// In the order of the configuration; none of them is in `excluded`.
     pub requirements: Vec<Requirement>,
-    /// Not installed even when another distribution requires it.
-    pub excluded: BTreeSet<DistributionName>,
+    /// Not installed even when another distribution requires it, and why.
+    pub excluded: BTreeMap<DistributionName, String>,
     /// Built from source though a wheel may exist, and why.
     pub forced: BTreeMap<DistributionName, String>,
     pub build_wheel: BTreeMap<DistributionName, BuildWheel>,
@@ -28,8 +32,14 @@ pub struct Request {
     pub no_deps: BTreeSet<DistributionName>,
     pub policy: Policy,
     pub registries: Registries,
+    /// Their sources are shipped as they are, unless `buildWheel` says otherwise.
+    pub shipped_sources: BTreeSet<DistributionName>,
+    /// What requires something that is left out is left out as well.
+    pub leaves_out_dependants: bool,
     /// What the rules above have already decided, by name.
     pub decided: Vec<RuleRecord>,
+    /// Its one requirement is one of several that are resolved each for itself.
+    pub is_alone: bool,
 }
 
 impl Request {
@@ -99,18 +109,30 @@ impl Request {
             requirements.push(requirement);
         }
         decided.sort();
+        let is_wheelhouse = config.layout == Layout::Wheelhouse;
+        let shipped_sources = if is_wheelhouse { policy.ship_source_list.clone() } else { BTreeSet::new() };
+        let leaves_out_dependants = is_wheelhouse && policy.dependants == Dependants::LeaveOut;
         Self {
             runtime: config.version.clone(),
             target: Target { platform, python: config.version.python(), system: config.ceiling(platform) },
             requirements,
-            excluded: skipped.into_keys().collect(),
+            excluded: skipped,
             forced,
             build_wheel,
             no_deps: packages.no_deps.clone(),
             policy,
             registries: config.registries.clone(),
+            shipped_sources,
+            leaves_out_dependants,
             decided,
+            is_alone: false,
         }
+    }
+
+    /// The same for one requirement and what it requires.
+    pub(crate) fn alone(&self, requirement: &Requirement) -> Self {
+        let policy = Policy { scope: Scope::Joint, ..self.policy.clone() };
+        Self { requirements: vec![requirement.clone()], policy, decided: Vec::new(), is_alone: true, ..self.clone() }
     }
 
     /// Whether this distribution is built here whatever the index has: a rule says so, or it is no index entry.
@@ -118,6 +140,18 @@ impl Request {
         self.forced.contains_key(name)
             || self.build_wheel.contains_key(name)
             || self.requirements.iter().any(|requirement| requirement.name == *name && builds(&requirement.source))
+    }
+
+    /// Whether a locked row becomes a wheel only when it is built here.
+    pub fn builds(&self, row: &LockedDistribution) -> bool {
+        row.source.is_built() && !self.ships(row)
+    }
+
+    /// Whether its source is shipped as it is.
+    pub fn ships(&self, row: &LockedDistribution) -> bool {
+        matches!(row.source, LockedSource::Sdist { .. })
+            && self.shipped_sources.contains(&row.name)
+            && !self.build_wheel.contains_key(&row.name)
     }
 
     /// Whether the configuration itself names the distribution for this platform.
@@ -141,7 +175,7 @@ impl Request {
             platform: PlatformKey,
             system: (u16, u16),
             requirements: Vec<&'a str>,
-            excluded: &'a BTreeSet<DistributionName>,
+            excluded: Vec<&'a DistributionName>,
             forced: Vec<&'a DistributionName>,
             build_wheel: BTreeMap<&'a DistributionName, (&'a [String], &'a [String])>,
             no_deps: &'a BTreeSet<DistributionName>,
@@ -149,6 +183,12 @@ impl Request {
             additional: &'a [String],
             pinned: &'a BTreeMap<DistributionName, String>,
             paths: &'a BTreeMap<String, Digest>,
+            #[serde(skip_serializing_if = "is_empty")]
+            shipped_sources: &'a BTreeSet<DistributionName>,
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            each: bool,
+            #[serde(skip_serializing_if = "std::ops::Not::not")]
+            leaves_out_dependants: bool,
         }
         let inputs = Inputs {
             format: RESOLVER_FORMAT,
@@ -157,7 +197,7 @@ impl Request {
             platform: self.target.platform,
             system: self.target.system.map_or((0, 0), |system| (system.major, system.minor)),
             requirements: self.requirements.iter().map(|requirement| requirement.text.as_str()).collect(),
-            excluded: &self.excluded,
+            excluded: self.excluded.keys().collect(),
             forced: self.forced.keys().collect(),
             build_wheel: self
                 .build_wheel
@@ -174,6 +214,9 @@ impl Request {
             additional: &self.registries.additional,
             pinned: &self.registries.pinned,
             paths,
+            shipped_sources: &self.shipped_sources,
+            each: self.policy.scope == Scope::Each,
+            leaves_out_dependants: self.leaves_out_dependants,
         };
         let text = serde_json::to_string(&inputs).expect("plain data with text keys");
         Digest::of(text)
@@ -187,4 +230,8 @@ fn builds(source: &RequirementSource) -> bool {
         RequirementSource::Path { path, .. } => !path.as_str().ends_with(".whl"),
         RequirementSource::Url { url } => !url.split(['?', '#']).next().unwrap_or_default().ends_with(".whl"),
     }
+}
+
+fn is_empty(names: &&BTreeSet<DistributionName>) -> bool {
+    names.is_empty()
 }

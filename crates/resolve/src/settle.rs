@@ -19,9 +19,12 @@ pub fn without_versions<T: Display>(name: &DistributionName, versions: impl Into
 
 impl Search<'_> {
     /// Whether the answer stands. If not, the next question asks for something else.
-    pub(super) fn settle(&mut self, answers: &[Answer]) -> Result<bool, ResolveErrorKind> {
-        let metadata = self.metadata_of(answers);
-        let known = || answers.iter().zip(&metadata).filter_map(|(answer, known)| Some((answer, known.as_ref()?)));
+    pub(super) fn settle(
+        &mut self,
+        answers: &[Answer],
+        metadata: &[Option<FileMetadata>],
+    ) -> Result<bool, ResolveErrorKind> {
+        let known = || answers.iter().zip(metadata).filter_map(|(answer, known)| Some((answer, known.as_ref()?)));
         for (answer, metadata) in known() {
             self.refuse_file_urls(&answer.name, metadata)?;
         }
@@ -72,7 +75,7 @@ impl Search<'_> {
     /// uv takes every comparison with the kernel's release or version for one with an empty text.
     fn apply_to_kernel(&mut self, answer: &Answer, metadata: &FileMetadata, answers: &[Answer]) {
         let target = &self.request.target;
-        let lines = metadata.particular.iter();
+        let lines = metadata.particular();
         for requirement in lines.filter_map(|line| config_merger::requirement_of_metadata(line)) {
             let name = &requirement.name;
             let is_met = answers.iter().find(|other| other.name == *name).is_some_and(|other| {
@@ -80,7 +83,7 @@ impl Search<'_> {
                 let RequirementSource::Index { specifier } = &requirement.source else { return true };
                 version.is_none_or(|version| specifier.contains(&version))
             });
-            let is_decided = self.request.excluded.contains(name) || self.left_out.contains_key(name);
+            let is_decided = self.request.excluded.contains_key(name) || self.left_out.contains_key(name);
             if is_met || is_decided {
                 continue;
             }
@@ -113,7 +116,7 @@ impl Search<'_> {
     ) -> Result<(), ResolveErrorKind> {
         let of_file = urls(metadata).filter(|(_, url)| url.starts_with("file:"));
         for (name, url) in of_file.filter_map(|(name, url)| Some((name.parse::<DistributionName>().ok()?, url))) {
-            let is_decided = self.request.excluded.contains(&name) || self.request.no_deps.contains(parent);
+            let is_decided = self.request.excluded.contains_key(&name) || self.request.no_deps.contains(parent);
             if !is_decided && !self.request.is_requested(&name) {
                 return Err(ResolveErrorKind::FileUrl { parent: parent.clone(), name, url });
             }

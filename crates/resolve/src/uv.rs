@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use serde_json::json;
-use vocab::{DistributionName, Exit, Fault, PlatformKey};
+use vocab::{Digest, DistributionName, Exit, Fault, PlatformKey};
 
-use super::{Shelf, hints};
+use super::{Answered, Shelf, hints};
 use crate::uv_settings::{self, Handover};
 use process::{Invocation, ProcessError};
 use process::{shortened, words_of};
@@ -38,6 +38,8 @@ pub struct Uv {
     told: Arc<Mutex<BTreeSet<String>>>,
     /// The URL of the index that it asks by default, once that was needed.
     default_index: Arc<OnceLock<Option<String>>>,
+    /// What it was asked before.
+    answered: Answered,
 }
 
 /// Why uv gave no answer.
@@ -147,6 +149,7 @@ impl Uv {
             python: python.to_owned(),
             told: Arc::default(),
             default_index: Arc::default(),
+            answered: Answered::default(),
         };
         if let Some(program) = on_path(context)
             && version_of(context, &program)? == UV_VERSION
@@ -175,6 +178,11 @@ impl Uv {
         &self.python
     }
 
+    /// The same, with answers that another one shares.
+    pub fn sharing(self, answered: &Answered) -> Self {
+        Self { answered: answered.clone(), ..self }
+    }
+
     /// The PEP 751 lock for one target. `folder` is a scratch folder.
     pub fn compile(
         &self,
@@ -183,6 +191,11 @@ impl Uv {
         target: &Target,
         question: &Question,
     ) -> Result<String, UvError> {
+        let key = Digest::of(format!("{:?} {} {target:?} {question:?}", self.python, context.offline));
+        self.answered.or_ask(key, || self.ask(context, folder, target, question))
+    }
+
+    fn ask(&self, context: &Context, folder: &Path, target: &Target, question: &Question) -> Result<String, UvError> {
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
             fs::write(&path, text).map_err(|source| UvError::Write { path: path.clone(), source })

@@ -14,7 +14,7 @@ use vocab::{DistributionName, Fault, PlatformKey, PythonVersion, VersionString};
 use crate::resolver_python;
 use interpreter::ReleaseTable;
 use resolve::registries::{self, Pages};
-use resolve::{self, Lock, MissingRule, PlatformLock, Request, ResolveError, Settings, Uv};
+use resolve::{self, Lock, MissingRule, PlatformLock, Preferred, Request, ResolveError, Settings, Uv};
 use store::Context;
 use vocab::in_parallel;
 
@@ -175,19 +175,18 @@ struct Answers {
     loosened: Option<Result<PlatformLock, String>>,
 }
 
-type Preferred = BTreeMap<DistributionName, String>;
-
 impl Asker<'_> {
     /// Resolves like `builder lock`: the first platform alone and with fresh indexes, then the others, keeping its
     /// versions where they fit.
     fn answers(&self, requests: &[&Request]) -> Vec<Result<Answers, ResolveError>> {
         let Some((first, others)) = requests.split_first() else { return Vec::new() };
         let refresh = !self.context.offline;
-        let mut answers = vec![self.of_platform(first, refresh, &Preferred::new(), &Preferred::new())];
+        let mut answers = vec![self.of_platform(first, refresh, &Preferred::default(), &Preferred::default())];
         let (anew, loosened) = match &answers[0] {
-            Ok(answer) => {
-                (versions(&answer.anew), answer.loosened.as_ref().and_then(|it| it.as_ref().ok()).map(versions))
-            }
+            Ok(answer) => (
+                Preferred::of(&answer.anew),
+                answer.loosened.as_ref().and_then(|it| it.as_ref().ok()).map(Preferred::of),
+            ),
             Err(_) => Default::default(),
         };
         let loosened = loosened.unwrap_or_default();
@@ -227,6 +226,7 @@ impl Asker<'_> {
             refresh,
             pages: &pages,
             preferred,
+            locked: None,
         };
         Ok(resolve::resolve(self.context, request, &settings)?.rows)
     }
@@ -246,10 +246,6 @@ impl Asker<'_> {
         }
         any.then_some(request)
     }
-}
-
-fn versions(rows: &PlatformLock) -> Preferred {
-    rows.versions().map(|(name, version)| (name.clone(), version.clone())).collect()
 }
 
 type Found = Vec<(DistributionName, Versions)>;

@@ -41,10 +41,11 @@ pub use distribution_name::{DistributionName, DistributionNameError};
 pub use event::{Event, PlatformEvent, Tell, TransferId};
 pub use fault::{Exit, Fault};
 pub use file_name::{FileName, FileNameError};
-pub use in_parallel::{first_then_parallel, in_parallel};
+pub use in_parallel::{few_at_once, first_then_parallel, in_parallel};
 pub use manifest::{
-    Artifact, BaseRecord, BuildWarning, CopiedFile, Distribution, EmulatedImports, FileClash, INNER_MANIFEST,
-    MANIFEST_FORMAT, Manifest, NativeFiles, NativeSummary, NativeWarning, Origin, Outcome, Part, RuleRecord, Tools,
+    Artifact, BaseRecord, BuildWarning, CheckedEnvironment, CopiedFile, Distribution, EmulatedImports, FileClash,
+    INNER_MANIFEST, MANIFEST_FORMAT, Manifest, NativeFiles, NativeSummary, NativeWarning, Origin, Outcome, Part,
+    RuleRecord, Tools,
 };
 pub use place::Place;
 pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};

@@ -4,7 +4,7 @@
 //! has one too; the same inputs give the same bytes (no times, no paths of the building machine); rows are sorted,
 //! so two manifests can be compared line by line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,9 @@ use crate::{ArtifactFormat, Digest, DistributionName, PlatformKey, PythonVersion
 pub const INNER_MANIFEST: &str = "pydist.json";
 
 /// The number in `format`. Formats 1, whose parts had no `identity`, 2, which knew no `needs-native-runner` and whose
-/// distributions had no `native`, and 3, which had no `warnings`, can be read as well; any other is refused.
-pub const MANIFEST_FORMAT: u32 = 4;
+/// distributions had no `native`, 3, which had no `warnings`, and 4, in which all distributions were resolved together
+/// and no source was shipped, can be read as well; any other is refused.
+pub const MANIFEST_FORMAT: u32 = 5;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,7 +34,8 @@ pub struct Manifest {
     pub config: Digest,
     /// Digest of the lock rows that were built.
     pub lock: Digest,
-    /// Everything installed, by name.
+    /// Everything installed, by name; in a wheelhouse of requirements that were resolved each for itself, by name and
+    /// version.
     pub distributions: Vec<Distribution>,
     /// Every rule that acted and everything that was left out, by distribution name.
     pub rules: Vec<RuleRecord>,
@@ -42,6 +44,10 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clashes: Vec<FileClash>,
     pub native: NativeSummary,
+    /// What was installed together for the checks, where requirements were resolved each for itself. In the order of
+    /// the requirements' names. Empty in formats before 5.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environments: Vec<CheckedEnvironment>,
     /// What the build warned of that concerns the runtime. Sorted. Empty in formats before 4.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<BuildWarning>,
@@ -78,7 +84,7 @@ pub struct BaseRecord {
 pub struct Distribution {
     pub name: DistributionName,
     pub version: String,
-    /// The wheel's file name.
+    /// The wheel's file name; that of the source where this is shipped.
     pub file: String,
     pub sha256: Digest,
     /// In bytes.
@@ -86,6 +92,9 @@ pub struct Distribution {
     pub origin: Origin,
     /// Named in the configuration, rather than required by another distribution.
     pub requested: bool,
+    /// The requirements that bring it, where each was resolved for itself. Empty in formats before 5.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub brought_by: BTreeSet<DistributionName>,
     /// The SPDX expression or licence text line of its metadata. Absent when the metadata has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
@@ -154,6 +163,8 @@ pub enum Outcome {
     Missing,
     /// It has to be compiled on its own platform, and this runtime was built on another one.
     NeedsNativeRunner,
+    /// Its source is in the wheelhouse, to be built where it is used.
+    ShippedSource,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -183,6 +194,19 @@ pub struct FileClash {
     /// Whose file stands in the prefix.
     pub kept: DistributionName,
     pub dropped: DistributionName,
+}
+
+/// What one requirement of a wheelhouse brings, installed alone and checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckedEnvironment {
+    pub requirement: DistributionName,
+    /// Of the distributions in it.
+    pub files: Vec<String>,
+    /// Native modules that were imported.
+    pub imported: u64,
+    /// Imports that failed as the whitelist says they may.
+    pub allowed: u64,
 }
 
 /// A warning, as it was shown.

@@ -13,7 +13,7 @@ fn repository(path: &str) -> PathBuf {
 }
 
 fn fixture() -> String {
-    fixture_of(4)
+    fixture_of(5)
 }
 
 fn fixture_of(format: u32) -> String {
@@ -22,13 +22,14 @@ fn fixture_of(format: u32) -> String {
 
 #[test]
 fn manifests_of_all_formats_are_read_and_written_byte_for_byte() {
-    for format in [1, 2, 3, 4] {
+    for format in [1, 2, 3, 4, 5] {
         let manifest = read_manifest(fixture_of(format).as_bytes()).unwrap();
         assert_eq!((manifest.format, manifest.distributions.len()), (format, 2));
         let parts = &manifest.artifact.as_ref().unwrap().parts;
         assert!(parts.iter().all(|part| part.identity.is_some() == (format > 1)));
         assert!(manifest.distributions.iter().all(|row| row.native.is_some() == (format > 2)));
         assert_eq!(manifest.native.warnings.is_empty(), format < 4);
+        assert_eq!(manifest.environments.is_empty(), format < 5);
         assert_eq!(write_manifest(&manifest), fixture_of(format));
     }
 }
@@ -41,7 +42,7 @@ fn the_schema_knows_the_fixture_and_refuses_what_the_reader_refuses() {
     assert!(schema.is_valid(&manifest), "{:?}", schema.iter_errors(&manifest).next());
     let cases = [
         // (where, what is put there)
-        ("/format", serde_json::json!(5)),
+        ("/format", serde_json::json!(6)),
         ("/platform", serde_json::json!("linux-arm64")),
         ("/runtime", serde_json::json!("../x")),
         ("/config", serde_json::json!("abc")),
@@ -53,6 +54,7 @@ fn the_schema_knows_the_fixture_and_refuses_what_the_reader_refuses() {
         ("/warnings/0/code", serde_json::json!(null)),
         ("/warnings/0/hint", serde_json::json!("x")),
         ("/rules/0/outcome", serde_json::json!("eaten")),
+        ("/environments/0/imported", serde_json::json!(-1)),
         ("/artifact/file", serde_json::json!("../x")),
         ("/artifact/parts/0/size", serde_json::json!(-1)),
         ("/base", serde_json::json!({})),
@@ -73,12 +75,12 @@ fn the_schema_knows_the_fixture_and_refuses_what_the_reader_refuses() {
 
 #[test]
 fn another_format_is_refused_with_both_numbers() {
-    let text = fixture().replace("\"format\": 4,", "\"format\": 7,");
+    let text = fixture().replace("\"format\": 5,", "\"format\": 7,");
     let error = read_manifest(text.as_bytes()).unwrap_err();
-    assert_eq!(error.to_string(), "the manifest has format 7, this program reads formats 1 to 4");
+    assert_eq!(error.to_string(), "the manifest has format 7, this program reads formats 1 to 5");
     assert_eq!((error.code(), error.exit()), ("E_MANIFEST_FORMAT", Exit::Trust));
     // Nothing but the number is looked at.
-    assert_eq!(read_manifest(br#"{"format": 5, "new": []}"#).unwrap_err().code(), "E_MANIFEST_FORMAT");
+    assert_eq!(read_manifest(br#"{"format": 6, "new": []}"#).unwrap_err().code(), "E_MANIFEST_FORMAT");
     for text in ["", "[]", "{}", "null", "{\"format\": \"1\"}", "{\"format\": 1}", "{\"format\": -1}", "[[[["] {
         assert_eq!(read_manifest(text.as_bytes()).unwrap_err().code(), "E_MANIFEST_MALFORMED", "for {text:?}");
     }

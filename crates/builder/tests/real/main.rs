@@ -19,3 +19,4 @@ mod support;
 mod survey;
 #[cfg(target_pointer_width = "64")]
 mod uv_installs;
+mod wheelhouse;

@@ -1,7 +1,7 @@
 //! What a person sees of the commands that look and change nothing: `matrix`, `check`, `diff`. Needs neither network,
 //! uv nor Python; what asks an index stands in `real/survey.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use config_merger::{LoadOptions, Repository};
 use resolve::{Lock, LockedDistribution, LockedSource, PlatformLock, Request};
@@ -25,7 +25,13 @@ fn row(text: &str) -> LockedDistribution {
         }
         Some(other) => panic!("no kind of row: {other}"),
     };
-    LockedDistribution { name: name.parse().unwrap(), version: Some(version.into()), source, registry: None }
+    LockedDistribution {
+        name: name.parse().unwrap(),
+        version: Some(version.into()),
+        source,
+        registry: None,
+        brought_by: BTreeSet::new(),
+    }
 }
 
 /// Nothing here depends on the machine that runs it.
@@ -43,7 +49,10 @@ fn lock(desk: &Desk, version: &str, platforms: &[PlatformKey], rows: &[&str]) {
     for platform in platforms {
         let inputs = Request::new(&config, *platform).inputs(&BTreeMap::new());
         let distributions = rows.iter().map(|text| row(text)).collect();
-        lock.platforms.insert(*platform, PlatformLock { inputs, uv: "0.13.9".into(), distributions, left_out: vec![] });
+        lock.platforms.insert(
+            *platform,
+            PlatformLock { inputs, uv: "0.13.9".into(), alone: BTreeMap::new(), distributions, left_out: vec![] },
+        );
     }
     lock.write(&folder).unwrap();
 }

@@ -11,7 +11,8 @@ use super::{root, sources};
 const PROGRAMS: [&str; 5] = ["builder", "publisher", "archive", "pydist", "config-merger"];
 
 /// Options of other programs that documents and messages name.
-const OTHERS_OPTIONS: [(&str, &[&str]); 6] = [
+const OTHERS_OPTIONS: [(&str, &[&str]); 7] = [
+    ("pip", &["--find-links", "--no-index"]),
     (
         "cargo, npm and pnpm",
         &[

@@ -59,6 +59,7 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
         Outcome::LeftOut => "left out",
         Outcome::Missing => "missing",
         Outcome::NeedsNativeRunner => "needs a native runner",
+        Outcome::ShippedSource => "shipped as its source",
     }
 }
 

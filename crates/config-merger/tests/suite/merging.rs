@@ -1,6 +1,6 @@
 //! How the two files become one: cases M1 to M15, M23 and M24.
 
-use config_merger::{LoadOptions, Policy};
+use config_merger::{Dependants, LoadOptions, Policy, Scope};
 use serde_json::{Value, json};
 use vocab::PlatformKey::{self, LinuxAarch64, LinuxX64, MacosxAarch64, MacosxX64, WindowsX64};
 
@@ -207,6 +207,22 @@ fn without_any_policy_a_source_is_always_tried() {
     // One empty policy anywhere, and the rules hold everywhere.
     let own = json!({ "packages": { "platformSpecific": { "windows-x64": { "resolution": {} } } } });
     assert_eq!(policy(&json!({}), &own, LinuxX64), Policy::default());
+}
+
+#[test]
+fn m25_a_platforms_scope_wins_over_the_general_one_and_neither_changes_what_is_built_from_source() {
+    let wheelhouse = |resolution: Value| json!({ "layout": "wheelhouse", "packages": { "resolution": resolution } });
+    let shared = wheelhouse(json!({ "scope": "each", "shipSourceList": ["Rpy_2"] }));
+    let own = json!({ "packages": { "platformSpecific": { "linux-x64": { "resolution": { "scope": "joint" } } } } });
+    let here = policy(&shared, &own, LinuxX64);
+    let there = policy(&shared, &own, LinuxAarch64);
+    assert_eq!((here.scope, there.scope), (Scope::Joint, Scope::Each));
+    assert!(here.seed && there.seed && there.allow_source_all, "the first policy still holds");
+    assert_eq!(there.ship_source_list.iter().map(ToString::to_string).collect::<Vec<_>>(), ["rpy-2"]);
+    let with_policy = policy(&wheelhouse(json!({ "scope": "each", "strictMissing": false })), &json!({}), LinuxX64);
+    assert!(!with_policy.seed && !with_policy.allow_source_all);
+    let kept = policy(&wheelhouse(json!({ "dependants": "keep" })), &json!({}), LinuxX64);
+    assert_eq!((kept.dependants, there.dependants), (Dependants::Keep, Dependants::LeaveOut));
 }
 
 #[test]

@@ -188,6 +188,7 @@ fn distribution(name: &str, version: &str) -> Distribution {
         size: 1,
         origin: Origin::Wheel,
         requested: true,
+        brought_by: std::collections::BTreeSet::new(),
         licence: None,
         needs: None,
         native: None,

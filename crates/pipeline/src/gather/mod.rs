@@ -1,15 +1,17 @@
 //! From locked rows to unpacked wheels in the store: fetched by digest, built where the plan says so.
 
+mod dependants;
 mod workshop;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use config_merger::Layout;
-use vocab::{Digest, DistributionName, Exit, Fault, Origin, RuleRecord, TreePath};
+use vocab::{Digest, DistributionName, Exit, Fault, FileName, Origin, RuleRecord, TreePath};
 
 use self::workshop::Workshop;
+use crate::consistency::Member;
 use crate::options::BuildOptions;
 use crate::prepare::{Prepared, URL_FACT};
 use crate::steps::Steps;
@@ -37,10 +39,20 @@ pub(crate) const URL_LIFETIME: (&str, Duration) = (URL_FACT, URL_REMEMBERED);
 pub struct Gathered {
     pub name: DistributionName,
     pub requested: bool,
+    /// The requirements that bring it, where each was resolved for itself.
+    pub brought_by: BTreeSet<DistributionName>,
     pub origin: Origin,
     /// The wheel file itself.
     pub blob: PathBuf,
     pub wheel: UnpackedWheel,
+}
+
+impl Gathered {
+    /// With what its metadata requires.
+    pub fn member(&self) -> Member<'_> {
+        let metadata = &self.wheel.contents.metadata;
+        Member { name: &self.name, version: &metadata.version, requires: &metadata.requires }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -87,10 +99,24 @@ impl Fault for GatherError {
     }
 }
 
+/// A source that is shipped as it is.
+#[derive(Clone, Debug)]
+pub struct ShippedSource {
+    pub name: DistributionName,
+    pub version: String,
+    pub file: FileName,
+    pub sha256: Digest,
+    pub blob: PathBuf,
+    pub requested: bool,
+    pub brought_by: BTreeSet<DistributionName>,
+}
+
 /// What was gathered, and what was left out on the way because its source did not build and the policy lets it.
 pub struct Gathering {
-    /// By name.
+    /// By name; by name and version where requirements were resolved each for itself.
     pub wheels: Vec<Gathered>,
+    /// The same.
+    pub sources: Vec<ShippedSource>,
     pub left_out: Vec<RuleRecord>,
 }
 
@@ -102,28 +128,57 @@ pub fn gather(
     options: &BuildOptions,
     steps: &mut Steps,
 ) -> Result<Gathering, Box<dyn Fault>> {
-    let rows = &prepared.rows.distributions;
+    let request = &prepared.request;
     steps.run(context, "fetch", || fetch(context, repository, prepared))?;
 
-    let mut builds: BTreeMap<DistributionName, BuiltWheel> = BTreeMap::new();
+    let rows = || prepared.rows.distributions.iter().enumerate();
+    let mut builds = Builds::new();
     let mut left_out = Vec::new();
-    if rows.iter().any(|row| row.source.is_built()) {
+    if rows().any(|(_, row)| request.builds(row)) {
         steps.run(context, "build from source", || -> Result<(), Box<dyn Fault>> {
             let workshop = Workshop::new(context, repository, prepared, tree, options.missing)?;
-            for row in rows.iter().filter(|row| row.source.is_built()) {
-                match workshop.build(row) {
-                    Ok(wheel) => drop(builds.insert(row.name.clone(), wheel)),
-                    Err(unbuilt) => left_out.push(workshop.tolerate(row, unbuilt)?),
-                }
+            for (index, row) in rows().filter(|(_, row)| request.builds(row)) {
+                let built = match workshop.build(row) {
+                    Ok(wheel) => Some(wheel),
+                    Err(unbuilt) => {
+                        left_out.push(workshop.tolerate(row, unbuilt)?);
+                        None
+                    }
+                };
+                builds.insert(index, built);
             }
             Ok(())
         })?;
     }
-    nothing_left::check(&prepared.request, prepared.rows.left_out.iter().chain(&left_out))?;
-    let wheels =
-        steps.run(context, "unpack", || unpack(context, repository, prepared, &builds, &left_out, options.scrutiny))?;
-    tell_remarks(context, &wheels, options.strict)?;
-    Ok(Gathering { wheels, left_out })
+    nothing_left::check(request, prepared.rows.left_out.iter().chain(&left_out))?;
+    let wheels = steps.run(context, "unpack", || unpack(context, repository, prepared, &builds, options.scrutiny))?;
+    let mut gathering = Gathering { wheels, sources: shipped(context, prepared), left_out };
+    dependants::leave_out(context, prepared, options.missing, &mut gathering)?;
+    nothing_left::check(request, prepared.rows.left_out.iter().chain(&gathering.left_out))?;
+    tell_remarks(context, &gathering.wheels, options.strict)?;
+    Ok(gathering)
+}
+
+/// By index among the rows; `None` is left out.
+type Builds = BTreeMap<usize, Option<BuiltWheel>>;
+
+fn shipped(context: &Context, prepared: &Prepared) -> Vec<ShippedSource> {
+    let request = &prepared.request;
+    let shipped = prepared.rows.distributions.iter().filter(|row| request.ships(row));
+    let sources = shipped.filter_map(|row| {
+        let LockedSource::Sdist { file, sha256, .. } = &row.source else { return None };
+        context.note(format!("`{file}` is shipped as it is, and so not checked: it is built where it is used"));
+        Some(ShippedSource {
+            name: row.name.clone(),
+            version: row.version.clone().unwrap_or_default(),
+            file: file.clone(),
+            sha256: *sha256,
+            blob: context.store.blob(sha256),
+            requested: request.is_requested(&row.name),
+            brought_by: row.brought_by.clone(),
+        })
+    });
+    sources.collect()
 }
 
 /// What is odd about the wheels. With `strict` the first of it is an error.
@@ -270,17 +325,21 @@ fn unpack(
     context: &Context,
     repository: &Path,
     prepared: &Prepared,
-    builds: &BTreeMap<DistributionName, BuiltWheel>,
-    left_out: &[RuleRecord],
+    builds: &Builds,
     scrutiny: Scrutiny,
 ) -> Result<Vec<Gathered>, Box<dyn Fault>> {
     let mut blobs = Vec::new();
     let mut origins = Vec::new();
-    for row in &prepared.rows.distributions {
-        if left_out.iter().any(|left| left.name == row.name) {
+    for (index, row) in prepared.rows.distributions.iter().enumerate() {
+        if prepared.request.ships(row) {
             continue;
         }
-        let (blob, origin) = match (&row.source, builds.get(&row.name)) {
+        let built = match builds.get(&index) {
+            Some(None) => continue,
+            Some(Some(built)) => Some(built),
+            None => None,
+        };
+        let (blob, origin) = match (&row.source, built) {
             (LockedSource::Sdist { file, sha256, .. }, Some(built)) => (
                 blob(built.path.clone(), &built.file_name, built.sha256)?,
                 Origin::Sdist { file: file.to_string(), sha256: *sha256 },
@@ -306,7 +365,7 @@ fn unpack(
             }
         };
         blobs.push(blob);
-        origins.push((row.name.clone(), origin));
+        origins.push((row, origin));
     }
     let wheels = match wheel::unpack_all(context, &blobs, scrutiny) {
         // All damaged files of the store have been found and removed by now.
@@ -316,9 +375,10 @@ fn unpack(
         }
         wheels => wheels?,
     };
-    let gathered = origins.into_iter().zip(blobs).zip(wheels).map(|(((name, origin), blob), wheel)| Gathered {
-        requested: prepared.request.is_requested(&name),
-        name,
+    let gathered = origins.into_iter().zip(blobs).zip(wheels).map(|(((row, origin), blob), wheel)| Gathered {
+        requested: prepared.request.is_requested(&row.name),
+        name: row.name.clone(),
+        brought_by: row.brought_by.clone(),
         origin,
         blob: blob.path,
         wheel,

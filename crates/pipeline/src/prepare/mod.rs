@@ -10,11 +10,12 @@ mod native_runner;
 mod rows;
 mod told;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config_merger::{Config, Loaded, Repository, RequirementSource};
-use vocab::{Digest, DistributionName, Fault, PlatformKey, RuleRecord};
+use vocab::{Digest, Fault, PlatformKey, RuleRecord};
 
 use crate::options::BuildOptions;
 use crate::plan::{Plan, PlannedBase};
@@ -23,7 +24,7 @@ use interpreter::host_python::HostPython;
 use interpreter::version_check;
 use interpreter::{BaseChoice, BaseError, BaseRequest, BaseTree};
 use resolve::nothing_left;
-use resolve::{self, Lock, Overlap, PlatformLock, Request};
+use resolve::{self, Answered, Lock, Overlap, PlatformLock, Request};
 use store::Context;
 
 pub use error::PrepareError;
@@ -96,6 +97,7 @@ pub fn prepare(
     loaded: Loaded,
     platforms: &[PlatformKey],
     options: &BuildOptions,
+    answered: &Answered,
     steps: &mut Steps,
 ) -> Result<Vec<Preparation>, Box<dyn Fault>> {
     let config = loaded.config;
@@ -128,7 +130,8 @@ pub fn prepare(
     };
     told::stand_ins(context, &choices);
 
-    let search = rows::Search { context, repository, folder: &folder, host: &host, choices: &choices, options };
+    let search =
+        rows::Search { context, repository, folder: &folder, host: &host, choices: &choices, options, answered };
     let rows::Found { rows, lock, unreachable, refusals, tree } = search.rows(states, lock, steps)?;
     let faults = told::missing(context, &rows, &unreachable, options);
     told::registries(context, &rows, &refusals);
@@ -136,6 +139,9 @@ pub fn prepare(
     let cells = rows.into_iter().zip(choices).zip(faults);
     Ok(cells.map(|((rows, choice), fault)| whole.preparation(rows, choice, fault)).collect())
 }
+
+/// By index among the locked rows, those for a native runner.
+type NativeRows = BTreeMap<usize, RuleRecord>;
 
 /// What all platforms of a run share once everything is known.
 struct Whole<'a> {
@@ -166,12 +172,12 @@ impl Whole<'_> {
         let mut plan = Plan::new(&request, &rows, &native, planned_base(&choice), &in_store);
         plan.note(&Overlap::recall(self.context, &rows));
         let strict = self.options.missing.refuses_native_runner(&request.policy);
-        let refused = native.first().filter(|_| strict).map(|row| PrepareError::NativeRunner {
+        let refused = native.values().next().filter(|_| strict).map(|row| PrepareError::NativeRunner {
             package: row.name.to_string(),
             reason: row.reason.clone(),
             platform,
         });
-        let fault = fault.or(refused).or_else(|| self.forbidden(platform, &rows, &native));
+        let fault = fault.or(refused).or_else(|| self.forbidden(&request, &rows, &native));
         let fault: Option<Box<dyn Fault>> = match (fault, nothing_left::check(&request, &rows.left_out)) {
             (Some(fault), _) => Some(fault.into()),
             (None, Err(fault)) => Some(fault.into()),
@@ -186,25 +192,27 @@ impl Whole<'_> {
     }
 
     /// What `--no-build` says against locked rows.
-    fn forbidden(&self, platform: PlatformKey, rows: &PlatformLock, native: &[RuleRecord]) -> Option<PrepareError> {
-        let here = |name: &DistributionName| !native.iter().any(|record| record.name == *name);
-        let built = rows.distributions.iter().filter(|row| row.source.is_built() && here(&row.name));
-        let packages = resolve::quoted(built.map(|row| &row.name));
-        (self.options.no_build && !packages.is_empty()).then_some(PrepareError::NoBuild { packages, platform })
+    fn forbidden(&self, request: &Request, rows: &PlatformLock, native: &NativeRows) -> Option<PrepareError> {
+        let here = rows.distributions.iter().enumerate().filter(|(index, _)| !native.contains_key(index));
+        let built = here.filter(|(_, row)| request.builds(row));
+        let packages = resolve::quoted(built.map(|(_, row)| &row.name));
+        (self.options.no_build && !packages.is_empty())
+            .then_some(PrepareError::NoBuild { packages, platform: request.target.platform })
     }
 
     fn prepared(
         &self,
         request: Request,
         rows: PlatformLock,
-        native: Vec<RuleRecord>,
+        native: NativeRows,
         base: BaseChoice,
         plan: Plan,
     ) -> Prepared {
         let lock_digest = rows.digest();
         let mut rows = rows;
-        rows.distributions.retain(|row| !native.iter().any(|record| record.name == row.name));
-        rows.left_out.extend(native);
+        let mut index = 0..;
+        rows.distributions.retain(|_| index.next().is_some_and(|index| !native.contains_key(&index)));
+        rows.left_out.extend(native.into_values());
         rows.left_out.sort();
         Prepared {
             config: self.config.clone(),

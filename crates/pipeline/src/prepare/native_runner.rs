@@ -5,28 +5,30 @@
 //! two things are known before: a rule that asks for a source on this platform means the compiler, and so does a
 //! wheel of the same version that another platform has for itself.
 
+use std::collections::BTreeMap;
+
 use vocab::{Outcome, PlatformKey, RuleRecord};
 
-use resolve::{self, Lock, LockedDistribution, LockedSource, PlatformLock, Request};
+use resolve::{self, Lock, LockedDistribution, LockedSource, PlatformLock, Request, WhyBuilt};
 use store::Context;
 
-/// One record for each row that has to be left to a native runner.
-pub fn needed(context: &Context, request: &Request, rows: &PlatformLock, lock: &Lock) -> Vec<RuleRecord> {
+/// By index among the rows, one record for each that has to be left to a native runner.
+pub fn needed(context: &Context, request: &Request, rows: &PlatformLock, lock: &Lock) -> BTreeMap<usize, RuleRecord> {
     if PlatformKey::host() == Some(request.target.platform) {
-        return Vec::new();
+        return BTreeMap::new();
     }
-    let native = rows.distributions.iter().filter(|row| row.source.is_built() && is_compiled(request, row, lock));
-    native
-        .map(|row| RuleRecord {
-            name: row.name.clone(),
-            outcome: Outcome::NeedsNativeRunner,
-            reason: reason(context, request, row),
-        })
-        .collect()
+    let native = |(_, row): &(usize, &LockedDistribution)| request.builds(row) && is_compiled(request, row, lock);
+    let record = |row: &LockedDistribution| RuleRecord {
+        name: row.name.clone(),
+        outcome: Outcome::NeedsNativeRunner,
+        reason: reason(context, request, row),
+    };
+    let rows = rows.distributions.iter().enumerate();
+    rows.filter(native).map(|(index, row)| (index, record(row))).collect()
 }
 
 fn is_compiled(request: &Request, row: &LockedDistribution, lock: &Lock) -> bool {
-    if request.forced.contains_key(&row.name) || request.build_wheel.contains_key(&row.name) {
+    if request.why_built(&row.name) != WhyBuilt::NoWheel {
         return true;
     }
     let same = |other: &&LockedDistribution| other.name == row.name && other.version == row.version;
@@ -37,11 +39,7 @@ fn is_compiled(request: &Request, row: &LockedDistribution, lock: &Lock) -> bool
 }
 
 fn reason(context: &Context, request: &Request, row: &LockedDistribution) -> String {
-    let why = match (request.build_wheel.get(&row.name), request.forced.get(&row.name)) {
-        (Some(rule), _) => rule.reason.clone(),
-        (None, Some(reason)) => reason.clone(),
-        (None, None) => "no wheel fits".to_owned(),
-    };
+    let why = request.why_built(&row.name).reason();
     let nearest = resolve::recall_nearest(context, &request.target, row);
     let nearest = match nearest.as_deref() {
         None => String::new(),

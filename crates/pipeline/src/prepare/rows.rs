@@ -1,12 +1,11 @@
 //! What the lock has for each platform; where it is stale, all platforms are resolved together and the lock is
 //! written once.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
 use config_merger::Repository;
-use vocab::{DistributionName, Fault, Outcome, PlatformKey, RuleRecord};
+use vocab::{Fault, Outcome, PlatformKey, RuleRecord};
 
 use crate::options::BuildOptions;
 use crate::steps::Steps;
@@ -15,8 +14,8 @@ use interpreter::{self, BaseChoice, BaseError, BaseTree};
 use resolve::registries::{self, Pages, Refusal};
 use resolve::uv_settings;
 use resolve::{
-    self, Lock, LockError, LockErrorKind, MissingRule, Overlap, PlatformLock, Request, ResolveError, Resolved,
-    UnreachableRegistry, Uv,
+    self, Answered, Lock, LockError, LockErrorKind, MissingRule, Overlap, PlatformLock, Preferred, Request,
+    ResolveError, Resolved, UnreachableRegistry, Uv,
 };
 use store::Context;
 use vocab::in_parallel;
@@ -58,7 +57,7 @@ impl State {
     /// They answer the request, and lack nothing that may not be missing.
     fn is_settled(&self, options: &BuildOptions) -> bool {
         let whole = |rows: &PlatformLock| {
-            rows.left_out.is_empty() || (rows.is_complete() && options.missing.allows(&self.request.policy))
+            rows.lacking().next().is_none() || (rows.is_complete() && options.missing.allows(&self.request.policy))
         };
         self.fresh && (options.locked || (!options.refresh && self.rows.as_ref().is_some_and(whole)))
     }
@@ -95,6 +94,8 @@ pub struct Search<'a> {
     pub host: &'a HostPython,
     pub choices: &'a [Result<BaseChoice, BaseError>],
     pub options: &'a BuildOptions,
+    /// In this run, for other versions as well.
+    pub answered: &'a Answered,
 }
 
 impl Search<'_> {
@@ -124,7 +125,7 @@ impl Search<'_> {
         }
 
         let tree = steps.run(self.context, "prepare the interpreter", || self.own_tree())?;
-        let uv = Uv::find(self.context, &self.host.interpreter(self.context)?)?;
+        let uv = Uv::find(self.context, &self.host.interpreter(self.context)?)?.sharing(self.answered);
         let pages = Pages::new(self.context, &uv, &first.request.registries, &unreachable);
         let resolved = steps.run(self.context, "resolve", || self.resolve(&open, &uv, &pages, &lock));
         for resolved in resolved.iter().flatten() {
@@ -179,33 +180,36 @@ impl Search<'_> {
         if let Some(request) = open.first() {
             uv_settings::warn_of_foreign_indexes(self.context, &request.registries.additional);
         }
-        let resolve = |request: &Request, refresh, preferred: &Versions| -> Answer {
+        let resolve = |request: &Request, refresh, preferred: &Preferred| -> Answer {
             let repository = self.repository.root();
             let missing = self.options.missing;
             let no_build = self.options.no_build;
+            let locked = lock.platforms.get(&request.target.platform).filter(|_| !self.options.refresh);
+            let logs = Some(logs.as_path());
             let settings =
-                resolve::Settings { uv, repository, logs: Some(&logs), missing, no_build, refresh, pages, preferred };
+                resolve::Settings { uv, repository, logs, missing, no_build, refresh, pages, preferred, locked };
             let resolved = resolve::resolve(self.context, request, &settings)?;
-            Ok(Answered { platform: request.target.platform, resolved })
+            Ok(PlatformAnswer { platform: request.target.platform, resolved })
         };
-        let known = |platform| if self.options.refresh { Versions::new() } else { known_versions(lock, platform) };
-        let Some((first, others)) = open.split_first() else { return Vec::new() };
-        let mut answers = vec![resolve(first, self.options.refresh, &known(first.target.platform))];
-        let of_first: Versions = match &answers[0] {
-            Ok(answer) => {
-                answer.resolved.rows.versions().map(|(name, version)| (name.clone(), version.clone())).collect()
+        let know = |platform, preferred: &mut Preferred| {
+            if !self.options.refresh {
+                add_known(lock, platform, preferred);
             }
-            Err(_) => Versions::new(),
         };
+        let Some((first, others)) = open.split_first() else { return Vec::new() };
+        let mut preferred = Preferred::default();
+        know(first.target.platform, &mut preferred);
+        let mut answers = vec![resolve(first, self.options.refresh, &preferred)];
+        let of_first = answers[0].as_ref().map(|it| Preferred::of(&it.resolved.rows)).unwrap_or_default();
         answers.extend(in_parallel(others, |request| {
             let mut preferred = of_first.clone();
-            preferred.extend(known(request.target.platform));
+            know(request.target.platform, &mut preferred);
             resolve(request, false, &preferred)
         }));
         answers
     }
 
-    fn remember_urls(&self, answer: &Answered) {
+    fn remember_urls(&self, answer: &PlatformAnswer) {
         for (digest, url) in &answer.resolved.urls {
             let (store, now) = (&self.context.store, SystemTime::now());
             // Only a shortcut: without it the resolver is asked again.
@@ -217,7 +221,7 @@ impl Search<'_> {
     fn look_for_wheels(
         &self,
         open: &[&Request],
-        resolved: &[Result<Answered, Box<dyn Fault>>],
+        resolved: &[Result<PlatformAnswer, Box<dyn Fault>>],
         uv: &Uv,
         pages: &Pages<'_>,
     ) {
@@ -228,28 +232,22 @@ impl Search<'_> {
             .filter(|(request, _)| foreign(request) && !self.context.offline)
             .filter_map(|(request, answer)| Some((*request, &answer.as_ref().ok()?.resolved.rows)))
             .flat_map(|(request, rows)| {
-                rows.distributions.iter().filter(|row| row.source.is_built()).map(move |row| (request, row))
+                rows.distributions.iter().filter(|row| request.builds(row)).map(move |row| (request, row))
             })
             .collect();
         in_parallel(&questions, |(request, row)| resolve::remember_nearest(self.context, uv, request, row, pages));
     }
 }
 
-type Versions = BTreeMap<DistributionName, String>;
-
-type Answer = Result<Answered, Box<dyn Fault>>;
+type Answer = Result<PlatformAnswer, Box<dyn Fault>>;
 
 /// The platform's own versions in the lock, and those of other platforms for what it lacks.
-fn known_versions(lock: &Lock, platform: PlatformKey) -> Versions {
-    let mut versions = Versions::new();
+fn add_known(lock: &Lock, platform: PlatformKey, preferred: &mut Preferred) {
     let own = lock.platforms.get(&platform);
-    for (name, version) in lock.platforms.values().chain(own).flat_map(PlatformLock::versions) {
-        versions.insert(name.clone(), version.clone());
-    }
-    versions
+    lock.platforms.values().chain(own).for_each(|rows| preferred.add(rows));
 }
 
-struct Answered {
+struct PlatformAnswer {
     platform: PlatformKey,
     resolved: Resolved,
 }

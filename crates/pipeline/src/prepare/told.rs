@@ -108,9 +108,11 @@ fn fault_of(
     let platform = request.target.platform;
     let rows = rows.as_ref().ok()?;
     // A lock that was written where this was allowed has such rows, too.
-    // What hangs on a kernel that nobody can tell of may not be needed at all: it is warned of.
-    let is_missing =
-        |row: &&RuleRecord| row.outcome != Outcome::NotApplicable || options.missing == MissingRule::Refuse;
+    // What hangs on a kernel that nobody can tell of may not be needed at all, and what requires something skipped is
+    // kept out by the rule: both are warned of.
+    let is_missing = |row: &&RuleRecord| {
+        !matches!(row.outcome, Outcome::NotApplicable | Outcome::Skipped) || options.missing == MissingRule::Refuse
+    };
     let refused = rows.left_out.iter().find(is_missing).filter(|_| !options.missing.allows(&request.policy));
     if let Some(row) = refused {
         let (package, reason) = (row.name.to_string(), row.reason.clone());

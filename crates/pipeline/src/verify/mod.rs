@@ -1,6 +1,7 @@
 //! The checks of a staged prefix, in order: requirements, paths of this machine and binaries, imports. What imports load
 //! decides which faults of binaries count, so both are judged together, at the end.
 
+mod environments;
 mod failures;
 mod imports;
 mod static_files;
@@ -27,15 +28,18 @@ use static_checks::{Exceptions, Whitelist};
 use crate::steps::Steps;
 use store::Context;
 
+pub use self::environments::Subject;
 use self::failures::verdict;
 use self::imports::verify_imports;
 use self::static_files::verify_static;
 
 /// What is checked, and how strictly.
-pub struct Verification<'a> {
+struct Verification<'a> {
     pub prepared: &'a Prepared,
     pub tree: &'a BaseTree,
     pub gathered: &'a [Gathered],
+    /// Beside them, as sources: where they are used they are built.
+    pub shipped: &'a BTreeSet<DistributionName>,
     pub assembled: &'a Assembled,
     pub staging: &'a Path,
     /// `checker/whitelists/<platform key>.json` of the repository.
@@ -109,12 +113,15 @@ fn sentence(unmet: &Unmet) -> String {
 }
 
 /// Whether there is an import check: the prefix can run here and has packages.
-pub fn imports(it: &Verification<'_>) -> bool {
-    let runs_here = PlatformKey::host() == Some(it.tree.layout.platform) || it.emulator.is_some();
-    runs_here && it.assembled.installed.is_some()
+fn imports(it: &Verification<'_>) -> bool {
+    runs_here(it.tree, it.emulator) && it.assembled.installed.is_some()
 }
 
-pub fn verify(context: &Context, it: &Verification<'_>, steps: &mut Steps) -> Result<Findings, Box<dyn Fault>> {
+fn runs_here(tree: &BaseTree, emulator: Option<&Emulator>) -> bool {
+    PlatformKey::host() == Some(tree.layout.platform) || emulator.is_some()
+}
+
+fn verify(context: &Context, it: &Verification<'_>, steps: &mut Steps) -> Result<Findings, Box<dyn Fault>> {
     let runs_imports = imports(it);
     let native = steps.run(context, "check paths and binaries", || {
         let report = verify_static(context, it)?;
@@ -175,7 +182,7 @@ fn conclude(
     });
     verdict(of_native, of_imports)?;
     let distributions =
-        it.gathered.iter().filter_map(|it| Some((it.name.clone(), native.files_of(&it.name)?))).collect();
+        it.gathered.iter().filter_map(|it| Some((it.wheel.contents.sha256, native.files_of(&it.name)?))).collect();
     let mut summary = native.summary();
     summary.warnings = unneeded;
     summary.warnings.extend(warnings::others(&native));
@@ -185,7 +192,7 @@ fn conclude(
     if let Some(report) = imports {
         report.add_to(&mut summary);
     }
-    Ok(Findings { native: summary, distributions })
+    Ok(Findings { native: summary, distributions, environments: Vec::new() })
 }
 
 /// A rule that leaves something out names what it breaks.
@@ -205,20 +212,13 @@ fn verify_requirements(context: &Context, it: &Verification<'_>) -> Result<(), B
             .into());
         }
     }
-    let members: Vec<Member<'_>> = it
-        .gathered
-        .iter()
-        .map(|gathered| Member {
-            name: &gathered.name,
-            version: &gathered.wheel.contents.metadata.version,
-            requires: &gathered.wheel.contents.metadata.requires,
-        })
-        .collect();
+    let members: Vec<Member<'_>> = it.gathered.iter().map(Gathered::member).collect();
     let target = it.prepared.request.target;
     let exempt: BTreeSet<DistributionName> = it.prepared.request.no_deps.clone();
     let left_out = it.prepared.rows.left_out.iter().map(|row| &row.name);
-    let told = left_out.chain(&it.prepared.request.excluded).cloned().collect();
-    let unmet = consistency::unmet(&members, &exempt, &target, &told);
+    let told = left_out.chain(it.prepared.request.excluded.keys()).cloned().collect();
+    let mut unmet = consistency::unmet(&members, &exempt, &target, &told);
+    unmet.retain(|unmet| !it.shipped.contains(&unmet.required));
     if it.strict && !unmet.is_empty() {
         return Err(VerifyError::Unmet { unmet }.into());
     }

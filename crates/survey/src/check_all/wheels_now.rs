@@ -1,7 +1,7 @@
 //! Rules that the indexes have overtaken: a `skip` or `forceSource` of something that has a fitting wheel by now, and a
 //! `skip` of something that nothing requires. The resolver is asked, as a build would.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use config_merger::{Repository, RequirementSource};
 use vocab::{DistributionName, Fault, Outcome};
@@ -10,7 +10,7 @@ use super::{Checked, Surveyed, SurveyedPlatform};
 use crate::resolver_python;
 use resolve::registries::{self, Pages};
 use resolve::{
-    self, Answer, AnswerSource, MissingRule, Question, ResolveError, ResolveErrorKind, Settings, Uv, UvError,
+    self, Answer, AnswerSource, MissingRule, Preferred, Question, ResolveError, ResolveErrorKind, Settings, Uv, UvError,
 };
 use store::Context;
 
@@ -158,12 +158,12 @@ impl Asker<'_> {
     fn needless_skips(&self) -> Result<BTreeSet<DistributionName>, Box<dyn Fault>> {
         let request = &self.platform.request;
         let unrequested = |name: &&DistributionName| !request.decided.iter().any(|row| row.name == **name);
-        let mut needless: BTreeSet<_> = request.excluded.iter().filter(unrequested).cloned().collect();
+        let mut needless: BTreeSet<_> = request.excluded.keys().filter(unrequested).cloned().collect();
         if needless.is_empty() {
             return Ok(needless);
         }
         let mut open = request.clone();
-        open.excluded.retain(|name| !needless.contains(name));
+        open.excluded.retain(|name, _| !needless.contains(name));
         let silent = registries::unreachable(self.context, &request.registries, false);
         let pages = Pages::new(self.context, self.uv, &request.registries, &silent);
         let settings = Settings {
@@ -174,7 +174,8 @@ impl Asker<'_> {
             no_build: false,
             refresh: false,
             pages: &pages,
-            preferred: &BTreeMap::new(),
+            preferred: &Preferred::default(),
+            locked: None,
         };
         match resolve::resolve(self.context, &open, &settings) {
             Ok(resolved) => needless.retain(|name| {

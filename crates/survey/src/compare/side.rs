@@ -9,7 +9,7 @@ use config_merger::{LoadOptions, Repository};
 use serde::Serialize;
 use vocab::{DistributionName, Exit, Fault, Manifest, Origin, Outcome, PlatformKey, RuleRecord};
 
-use resolve::{Lock, LockedSource, PlatformLock, Request};
+use resolve::{Lock, LockedSource, PlatformLock, Request, WhyBuilt};
 
 /// One side, by platform.
 #[derive(Clone, Debug)]
@@ -226,16 +226,14 @@ fn of_manifest(manifest: Manifest) -> Content {
 fn rules(request: &Request, rows: &PlatformLock) -> Vec<RuleRecord> {
     let mut rules = request.decided.clone();
     for row in &rows.distributions {
-        if let Some(rule) = request.build_wheel.get(&row.name) {
-            let reason = rule.reason.clone();
-            rules.push(RuleRecord { name: row.name.clone(), outcome: Outcome::BuiltWheel, reason });
-        } else if let LockedSource::Sdist { .. } = row.source {
-            let (outcome, reason) = match request.forced.get(&row.name) {
-                Some(reason) => (Outcome::Forced, reason.clone()),
-                None => (Outcome::FromSource, "no wheel fits".to_owned()),
-            };
-            rules.push(RuleRecord { name: row.name.clone(), outcome, reason });
-        }
+        let why = request.why_built(&row.name);
+        let outcome = match (why, &row.source) {
+            (WhyBuilt::BuildWheel(_), _) => Outcome::BuiltWheel,
+            (WhyBuilt::Forced(_), LockedSource::Sdist { .. }) => Outcome::Forced,
+            (WhyBuilt::NoWheel, LockedSource::Sdist { .. }) => Outcome::FromSource,
+            _ => continue,
+        };
+        rules.push(RuleRecord { name: row.name.clone(), outcome, reason: why.reason().to_owned() });
     }
     rules
 }

@@ -63,11 +63,13 @@ pub fn need(config: &Config, request: &Request, rows: Option<&PlatformLock>) -> 
 /// All rows of the lock that are not finished wheels.
 fn locked_sources<'a>(request: &'a Request, rows: &'a PlatformLock) -> impl Iterator<Item = Reason> + 'a {
     rows.distributions.iter().filter_map(|row| {
-        let from_rule = rule_of(request, &row.name);
+        let why = request.why_built(&row.name);
+        let from_rule = why.rule().map(str::to_owned);
         let text = match &row.source {
+            _ if request.ships(row) => return None,
             LockedSource::Wheel { .. } => return None,
             LockedSource::Path { path, .. } if path.as_str().ends_with(".whl") => return None,
-            LockedSource::Sdist { .. } => from_rule.unwrap_or_else(|| "no wheel fits".to_owned()),
+            LockedSource::Sdist { .. } => why.reason().to_owned(),
             LockedSource::Git { repository, .. } => from_rule.unwrap_or_else(|| format!("built from {repository}")),
             LockedSource::Path { path, .. } => from_rule.unwrap_or_else(|| format!("built from {path}")),
         };
@@ -78,16 +80,11 @@ fn locked_sources<'a>(request: &'a Request, rows: &'a PlatformLock) -> impl Iter
 /// What the configuration says will be built, whatever the indexes have.
 fn configured_sources(request: &Request, platform: PlatformKey) -> impl Iterator<Item = Reason> + '_ {
     request.requirements.iter().filter(|it| request.is_built(&it.name)).map(move |requirement| {
-        let text = rule_of(request, &requirement.name).unwrap_or_else(|| match &requirement.source {
+        let rule = request.why_built(&requirement.name).rule();
+        let text = rule.map(str::to_owned).unwrap_or_else(|| match &requirement.source {
             RequirementSource::Index { .. } => format!("built from source on {platform}"),
             _ => format!("built from {}", requirement.text),
         });
         Reason { package: Some(requirement.name.clone()), text }
     })
-}
-
-/// The reason of the rule that has it built.
-fn rule_of(request: &Request, name: &DistributionName) -> Option<String> {
-    let build_wheel = request.build_wheel.get(name).map(|rule| rule.reason.clone());
-    build_wheel.or_else(|| request.forced.get(name).cloned())
 }

@@ -1,0 +1,59 @@
+//! What the resolver has answered in this run: a question that is asked again, for another version or in another round,
+//! starts no program.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use vocab::Digest;
+
+use crate::UvError;
+
+/// uv's lock, or its reason for finding none.
+type Answer = Result<String, String>;
+
+/// Shared by its clones.
+#[derive(Clone, Debug, Default)]
+pub struct Answered(Arc<Mutex<HashMap<Digest, Arc<Mutex<Option<Answer>>>>>>);
+
+impl Answered {
+    /// The same question waits while it is asked. What says nothing of the question, such as a server that does not
+    /// answer, is not kept.
+    pub(crate) fn or_ask(
+        &self,
+        question: Digest,
+        ask: impl FnOnce() -> Result<String, UvError>,
+    ) -> Result<String, UvError> {
+        let slot = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(question).or_default());
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*slot {
+            return known.clone().map_err(|reason| UvError::Refused { reason });
+        }
+        let answer = ask();
+        match &answer {
+            Ok(text) => *slot = Some(Ok(text.clone())),
+            Err(UvError::Refused { reason }) => *slot = Some(Err(reason.clone())),
+            Err(_) => {}
+        }
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_asked_once_unless_nobody_answered() {
+        let answered = Answered::default();
+        let key = Digest::of("question");
+        let silent = || Err(UvError::Unreachable { reason: "no answer".to_owned() });
+        assert!(answered.or_ask(key, silent).is_err());
+        assert_eq!(answered.or_ask(key, || Ok("rows".to_owned())).unwrap(), "rows");
+        assert_eq!(answered.clone().or_ask(key, || panic!("it is known")).unwrap(), "rows");
+        let refuse = || Err(UvError::Refused { reason: "they exclude each other".to_owned() });
+        for ask in [true, false] {
+            let error = answered.or_ask(Digest::of("another"), || if ask { refuse() } else { panic!("it is known") });
+            assert!(matches!(error, Err(UvError::Refused { reason }) if reason == "they exclude each other"));
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Versions that are taken again where they still fit.
+
+use std::collections::BTreeMap;
+
+use vocab::DistributionName;
+
+use crate::PlatformLock;
+
+/// Of locked rows, all together and for each requirement that was resolved alone. What is added last counts most.
+#[derive(Clone, Debug, Default)]
+pub struct Preferred {
+    all: BTreeMap<DistributionName, String>,
+    alone: BTreeMap<DistributionName, BTreeMap<DistributionName, String>>,
+}
+
+impl Preferred {
+    pub fn of(rows: &PlatformLock) -> Self {
+        let mut preferred = Self::default();
+        preferred.add(rows);
+        preferred
+    }
+
+    pub fn add(&mut self, rows: &PlatformLock) {
+        for (row, version) in rows.rows_of_indexes().filter_map(|row| Some((row, row.version.as_ref()?))) {
+            self.all.insert(row.name.clone(), version.clone());
+            for requirement in &row.brought_by {
+                self.alone.entry(requirement.clone()).or_default().insert(row.name.clone(), version.clone());
+            }
+        }
+    }
+
+    pub fn of_all(&self) -> &BTreeMap<DistributionName, String> {
+        &self.all
+    }
+
+    /// `None` where nothing is known of the requirement alone.
+    pub fn of_requirement(&self, name: &DistributionName) -> Option<&BTreeMap<DistributionName, String>> {
+        self.alone.get(name)
+    }
+}
