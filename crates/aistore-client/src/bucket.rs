@@ -273,7 +273,7 @@ impl<'a> BucketHandle<'a> {
             let value = raw.pointer(path);
             value.and_then(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok())).unwrap_or(0)
         };
-        let (objects, size) = (number("/obj_count/obj_count_present"), number("/total_size/size_all_present_objs"));
+        let (objects, size) = (number("/ObjCount/obj_count_present"), number("/TotalSize/size_all_present_objs"));
         Ok(Summary { bucket: row.bucket.bucket()?, objects, size, raw })
     }
 

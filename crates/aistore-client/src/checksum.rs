@@ -1,7 +1,9 @@
 //! The checksums that AIStore keeps of objects.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -68,6 +70,20 @@ impl Checksum {
         let mut hasher = Hasher::new(kind);
         hasher.update(bytes);
         hasher.finish()
+    }
+
+    /// # Errors
+    /// The file cannot be read.
+    pub fn of_file(path: &Path, kind: ChecksumKind) -> Result<Self, Error> {
+        let unreadable = |source| Error::File { path: path.to_owned(), source };
+        let (mut file, mut hasher) = (File::open(path).map_err(unreadable)?, Hasher::new(kind));
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            match file.read(&mut buffer).map_err(unreadable)? {
+                0 => return Ok(hasher.finish()),
+                count => hasher.update(buffer.get(..count).unwrap_or_default()),
+            }
+        }
     }
 
     /// What an answer says. `None` when it says nothing, or a kind that is not known here.

@@ -23,6 +23,8 @@ pub struct ListOptions {
     pub page_size: u32,
     /// Only names after this one. AIStore's own buckets only.
     pub start_after: String,
+    /// As Go writes formats down: `2006-01-02T15:04:05Z07:00`. Empty: `21 Aug 26 10:00 UTC`.
+    pub time_format: String,
     pub flags: ListFlags,
     pub coding: Coding,
 }
@@ -191,6 +193,7 @@ impl<'a> BucketHandle<'a> {
             "continuation_token": token,
             "flags": options.flags.0.to_string(),
             "start_after": options.start_after,
+            "time_format": options.time_format,
         });
         let mut call = self.new_call(Method::GET).action("list", &value);
         if options.coding == Coding::MessagePack {

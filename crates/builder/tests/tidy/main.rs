@@ -29,6 +29,7 @@ fn crates_depend_only_as_the_architecture_says() {
         ("npm-packages", &["vocab"]),
         ("cli", &["vocab"]),
         ("objects", &["archive", "vocab", "web"]),
+        ("objects-aistore", &["aistore-client", "objects", "vocab"]),
         ("objects-aws", &["objects", "vocab", "web"]),
         ("store", &["archive", "objects", "process", "vocab", "web"]),
         ("wheel", &["archive", "store", "vocab"]),

@@ -94,20 +94,30 @@ impl Sender {
 }
 
 pub fn conforms(to: &(dyn Place + 'static), skills: Skills) {
+    conforms_for_one_writer(to, skills);
+    only_one_creator_wins(to);
+    no_increment_is_lost(to);
+    assert!(to.conditional_puts().unwrap());
+    assert!(to.conditional_puts().unwrap(), "what is known already");
+}
+
+/// For places that know no conditions: what holds as long as one writes at a time.
+pub fn conforms_without_conditions(to: &(dyn Place + 'static), skills: Skills) {
+    conforms_for_one_writer(to, skills);
+    assert!(!to.conditional_puts().unwrap());
+}
+
+fn conforms_for_one_writer(to: &(dyn Place + 'static), skills: Skills) {
     absent_things_are_absent(to);
     a_name_that_is_taken_stays(to);
     a_replacement_needs_the_state_it_knows(to);
     what_is_listed_is_what_is_there(to);
-    only_one_creator_wins(to);
-    no_increment_is_lost(to);
     a_turn_is_had_by_one(to);
     an_upload_arrives_whole_and_once(to);
     a_refused_upload_is_never_visible(to);
     unchanged_ranges_are_copied_where_that_is_possible(to, skills);
     an_interrupted_upload_goes_on(to, skills);
     a_transfer_ends_when_its_watch_says_so(to);
-    assert!(to.conditional_puts().unwrap());
-    assert!(to.conditional_puts().unwrap(), "what is known already");
 }
 
 fn absent_things_are_absent(to: &dyn Place) {

@@ -1,0 +1,239 @@
+//! A real cluster on the loopback interface: one proxy and some targets, from the program `aisnode`.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use aistore_client::{Bucket, BucketHandle, Client, CreateOptions, DestroyOptions, Settings};
+use serde_json::{Value, json};
+
+/// Starts the nodes, waits for the end of its input, which is that of the tests, and stops them.
+const KEEPER: &str = r#"
+folder=$1 program=$2 targets=$3
+unset $(env | sed -n 's/^\(AIS_[A-Z0-9_]*\)=.*/\1/p')
+run() { "$program" -role="$1" -config="$folder/ais.json" -local_config="$folder/$2.json" "$3" \
+  >"$folder/$2.out" 2>&1 </dev/null & pids="$! $pids"; echo $! >"$folder/$2.pid"; }
+run proxy proxy -ntargets="$targets"
+sleep 2
+n=1
+while [ "$n" -le "$targets" ]; do run target "target$n" -standby=false; n=$((n + 1)); done
+read -r _
+kill -TERM $pids 2>/dev/null
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+  left=
+  for pid in $pids; do kill -0 "$pid" 2>/dev/null && left=yes; done
+  [ -z "$left" ] && break
+  sleep 1
+done
+kill -KILL $pids 2>/dev/null
+rm -rf "$folder"
+"#;
+
+/// Feature bits. S3 stands at the root, since the AWS client drops the `/` between an endpoint's path and the bucket.
+pub const S3_AT_THE_ROOT_RELAYED: &str = "8200";
+pub const S3_AT_THE_ROOT: &str = "8";
+
+/// Ends with its last handle, or with the process of the tests.
+pub struct Cluster {
+    folder: PathBuf,
+    endpoint: String,
+    keeper: Mutex<Child>,
+}
+
+/// `None`, and why, where there is no such program.
+fn program() -> Option<PathBuf> {
+    let named = std::env::var_os("PYDIST_AISNODE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let found = named.or_else(|| which::which("aisnode").ok());
+    if found.is_none() {
+        eprintln!("skipped: PYDIST_AISNODE names no `aisnode`, and none is on PATH");
+    }
+    found
+}
+
+/// One for all tests that leave its configuration alone: two targets.
+pub fn shared() -> Option<&'static Cluster> {
+    static SHARED: OnceLock<Option<Result<Cluster, String>>> = OnceLock::new();
+    SHARED.get_or_init(|| Cluster::try_start(2)).as_ref().map(|started| started.as_ref().unwrap())
+}
+
+/// One for tests that change its configuration, one after the other: one target.
+pub fn changeable() -> Option<(&'static Cluster, MutexGuard<'static, ()>)> {
+    static CHANGEABLE: OnceLock<Option<Result<Cluster, String>>> = OnceLock::new();
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let started = CHANGEABLE.get_or_init(|| Cluster::try_start(1)).as_ref();
+    started.map(|started| (started.as_ref().unwrap(), turn))
+}
+
+impl Cluster {
+    pub fn start(targets: usize) -> Option<Self> {
+        Self::try_start(targets).map(Result::unwrap)
+    }
+
+    /// Why it does not start is kept, so that not every test waits for it again.
+    fn try_start(targets: usize) -> Option<Result<Self, String>> {
+        let program = program()?;
+        // Under the target folder: the disk of the temporary folder may lack extended attributes.
+        let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        fs::create_dir_all(base).unwrap();
+        // The keeper removes it.
+        let folder = tempfile::Builder::new().prefix("aistore-").tempdir_in(base).unwrap().keep();
+        let ports = free_ports(3 * (targets + 1));
+        let endpoint = format!("http://127.0.0.1:{}", ports[0]);
+        write(&folder.join("ais.json"), &configuration(&endpoint));
+        write(&folder.join("proxy.json"), &node(&folder, "proxy", &ports[..3], 0));
+        for (index, ports) in ports[3..].chunks(3).enumerate() {
+            let name = format!("target{}", index + 1);
+            write(&folder.join(format!("{name}.json")), &node(&folder, &name, ports, index));
+        }
+        fs::create_dir_all(folder.join("store")).unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", KEEPER, "keeper"]).arg(&folder).arg(program).arg(targets.to_string());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let keeper = Mutex::new(command.spawn().unwrap());
+        let cluster = Self { folder, endpoint, keeper };
+        Some(cluster.wait_until_ready(targets).map(|()| cluster))
+    }
+
+    fn wait_until_ready(&self, targets: usize) -> Result<(), String> {
+        let client = self.client();
+        let begun = Instant::now();
+        let scratch = client.bucket(Bucket::new("scratch").unwrap());
+        loop {
+            let map = client.cluster_map().map(|map| map.targets.len());
+            if map.is_ok_and(|there| there == targets)
+                && client.is_ready().unwrap_or(false)
+                && scratch.create(&CreateOptions { exist_ok: true, ..CreateOptions::default() }).is_ok()
+            {
+                return Ok(());
+            }
+            if begun.elapsed() > Duration::from_secs(100) {
+                let said = fs::read_to_string(self.folder.join("target1.out")).unwrap_or_default();
+                return Err(format!("the cluster is not ready: {said}"));
+            }
+            std::thread::sleep(Duration::from_millis(250));
+        }
+    }
+
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings::new(&self.endpoint);
+        settings.retries.first_pause = Duration::from_millis(50);
+        settings
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(self.settings()).unwrap()
+    }
+
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Ends a target at once.
+    pub fn kill_target(&self, number: usize) {
+        let pid = fs::read_to_string(self.folder.join(format!("target{number}.pid"))).unwrap();
+        assert!(Command::new("kill").args(["-KILL", pid.trim()]).status().unwrap().success());
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let keeper = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner);
+        drop(keeper.stdin.take());
+        let _ = keeper.wait();
+    }
+}
+
+/// A new bucket, destroyed at the end.
+pub struct Scratch<'a> {
+    pub bucket: BucketHandle<'a>,
+}
+
+impl<'a> Scratch<'a> {
+    pub fn new(client: &'a Client) -> Self {
+        Self::with(client, &CreateOptions::default())
+    }
+
+    pub fn with(client: &'a Client, options: &CreateOptions) -> Self {
+        let bucket = client.bucket(Bucket::new(&fresh_name()).unwrap());
+        bucket.create(options).unwrap();
+        Self { bucket }
+    }
+}
+
+impl Drop for Scratch<'_> {
+    fn drop(&mut self) {
+        let _ = self.bucket.destroy(&DestroyOptions { missing_ok: true });
+    }
+}
+
+/// Not used by another test.
+pub fn fresh_name() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    format!("b{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+fn free_ports(count: usize) -> Vec<u16> {
+    // All at once, or one could be given twice.
+    let open: Vec<_> = (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
+    open.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
+}
+
+fn write(path: &Path, value: &Value) {
+    fs::write(path, value.to_string()).unwrap();
+}
+
+fn configuration(endpoint: &str) -> Value {
+    json!({
+        "backend": {},
+        "proxy": { "primary_url": endpoint, "original_url": endpoint, "discovery_url": "", "non_electable": false },
+        "timeout": {
+            "cplane_operation": "2s", "max_keepalive": "5s", "cold_get_conflict": "5s", "max_host_busy": "20s",
+            "startup_time": "30s", "join_startup_time": "2m", "send_file_time": "5m", "ec_streams_time": "10m",
+            "object_md": "2h"
+        },
+        // Higher than by default: the disk of whoever runs the tests may be nearly full.
+        "space": { "cleanupwm": 97, "lowwm": 98, "highwm": 99, "out_of_space": 100 },
+        "memsys": {
+            "min_free": "128mb", "default_buf": "32kb", "to_gc": "1gb", "hk_time": "3m", "min_pct_total": 0,
+            "min_pct_free": 0
+        },
+        "versioning": { "enabled": true, "validate_warm_get": false },
+        "resilver": { "enabled": true },
+        "net": {
+            "l4": { "proto": "tcp", "sndrcv_buf_size": 131_072 },
+            "http": {
+                "use_https": false, "idle_conn_time": "6s", "idle_conns_per_host": 32, "idle_conns": 256,
+                "chunked_transfer": true
+            },
+            "use_ipv6": false
+        },
+        "auth": {},
+        // S3 at the root, without redirects.
+        "features": S3_AT_THE_ROOT_RELAYED
+    })
+}
+
+fn node(folder: &Path, name: &str, ports: &[u16], instance: usize) -> Value {
+    let of = |what: &str| {
+        let path = folder.join(name).join(what);
+        fs::create_dir_all(&path).unwrap();
+        path.display().to_string()
+    };
+    let host = "127.0.0.1";
+    json!({
+        "confdir": of("conf"),
+        "log_dir": of("log"),
+        "host_net": {
+            "hostname": host, "hostname_intra_control": host, "hostname_intra_data": host,
+            "port": ports[0].to_string(), "port_intra_control": ports[1].to_string(),
+            "port_intra_data": ports[2].to_string()
+        },
+        "fspaths": {},
+        "test_fspaths": { "root": folder.join("store"), "count": 1, "instance": instance }
+    })
+}

@@ -1,0 +1,144 @@
+//! As much of AIStore as a place of objects needs, in memory: one bucket that is there, objects with versions, uploads in
+//! parts, listings in MessagePack.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use aistore_client::{Checksum, ChecksumKind};
+use serde_json::json;
+
+use crate::fake::{Fake, Reply, Request, error, reply};
+
+#[derive(Default)]
+struct Memory {
+    objects: BTreeMap<String, (Vec<u8>, u64)>,
+    uploads: BTreeMap<String, BTreeMap<u32, Vec<u8>>>,
+    begun: usize,
+}
+
+/// A server with the bucket `b`.
+pub fn aistore() -> Fake {
+    let memory = Mutex::new(Memory::default());
+    Fake::start(move |request, _| {
+        // Asked before the content is read: nobody is redirected here.
+        if request.header("content-length").parse::<usize>().unwrap_or(0) != request.body.len() {
+            return reply(200, "");
+        }
+        memory.lock().unwrap().answer(request)
+    })
+}
+
+impl Memory {
+    fn answer(&mut self, request: &Request) -> Reply {
+        if request.path == "/v1/buckets/b" {
+            return match request.method.as_str() {
+                "HEAD" => reply(200, "").header("Ais-Bucket-Props", r#"{"checksum":{"type":"xxhash2"}}"#),
+                _ => self.list(request),
+            };
+        }
+        let Some(name) = request.path.strip_prefix("/v1/objects/b/").map(decoded) else {
+            return error(404, "ErrBckNotFound", "bucket \"ais://other\" does not exist");
+        };
+        let upload = query(request, "uploadId");
+        match (request.method.as_str(), upload) {
+            ("POST", None) => {
+                self.begun += 1;
+                let id = format!("u{}", self.begun);
+                self.uploads.insert(id.clone(), BTreeMap::new());
+                reply(200, id)
+            }
+            ("PUT", Some(id)) => {
+                let number = query(request, "partNumber").unwrap().parse().unwrap();
+                self.uploads.get_mut(&id).unwrap().insert(number, request.body.clone());
+                reply(200, "")
+            }
+            ("POST", Some(id)) => {
+                let parts = self.uploads.remove(&id).unwrap();
+                self.store(&name, parts.into_values().flatten().collect())
+            }
+            ("DELETE", Some(id)) => {
+                self.uploads.remove(&id);
+                reply(200, "")
+            }
+            ("PUT", None) => self.store(&name, request.body.clone()),
+            ("DELETE", None) if self.objects.remove(&name).is_some() => reply(200, ""),
+            ("DELETE", None) => missing(&name),
+            _ => self.give(request, &name),
+        }
+    }
+
+    fn store(&mut self, name: &str, bytes: Vec<u8>) -> Reply {
+        let version = self.objects.get(name).map_or(0, |(_, version)| *version) + 1;
+        let stored = described(reply(200, ""), &bytes, version);
+        self.objects.insert(name.to_owned(), (bytes, version));
+        stored
+    }
+
+    fn give(&self, request: &Request, name: &str) -> Reply {
+        let Some((bytes, version)) = self.objects.get(name) else { return missing(name) };
+        if request.method == "HEAD" {
+            return described(reply(200, ""), bytes, *version).header("Content-Length", &bytes.len().to_string());
+        }
+        let range = request.header("range").strip_prefix("bytes=").and_then(|range| range.split_once('-'));
+        let Some((start, end)) = range else { return described(reply(200, bytes.clone()), bytes, *version) };
+        let start: usize = start.parse().unwrap();
+        let end = end.parse().map_or(bytes.len(), |last: usize| (last + 1).min(bytes.len()));
+        if start >= end {
+            return error(416, "ErrRangeNotSatisfiable", "not satisfiable");
+        }
+        let range = format!("bytes {start}-{}/{}", end - 1, bytes.len());
+        described(reply(206, &bytes[start..end]), bytes, *version).header("Content-Range", &range)
+    }
+
+    fn list(&self, request: &Request) -> Reply {
+        let value = request.json()["value"].clone();
+        let (prefix, after) = (value["prefix"].as_str().unwrap(), value["continuation_token"].as_str().unwrap());
+        let found = self.objects.iter().filter(|(name, _)| name.starts_with(prefix) && name.as_str() > after);
+        // Small pages, so that there are several.
+        let page: Vec<_> = found.take(3).collect();
+        let token = if page.len() == 3 { page[2].0.clone() } else { String::new() };
+        let entries: Vec<_> = page
+            .into_iter()
+            .map(|(name, (bytes, version))| {
+                json!({ "n": name, "s": bytes.len(), "v": version.to_string(), "a": "2100-01-01T00:00:00Z", "f": 64 })
+            })
+            .collect();
+        let page = json!({ "UUID": "U", "ContinuationToken": token, "Entries": entries, "Flags": 0 });
+        reply(200, rmp_serde::to_vec_named(&page).unwrap()).header("Content-Type", "application/msgpack")
+    }
+}
+
+fn missing(name: &str) -> Reply {
+    let message = format!("t[x]: ais://b/{name} does not exist");
+    let said = json!({ "tcode": "ErrNotFound", "message": message, "status": 404 }).to_string();
+    reply(404, said.clone()).header("Hdr-Error", &said)
+}
+
+fn described(reply: Reply, bytes: &[u8], version: u64) -> Reply {
+    let checksum = Checksum::of(bytes, ChecksumKind::Xxhash2);
+    let reply = reply.header("Ais-Checksum-Type", "xxhash2").header("Ais-Checksum-Value", &checksum.value);
+    reply.header("Ais-Version", &version.to_string())
+}
+
+fn query(request: &Request, name: &str) -> Option<String> {
+    let pairs = request.query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| decoded(value))
+}
+
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        match (first, tail.get(..2).and_then(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap()
+}

@@ -1,0 +1,30 @@
+//! What an error of the client means at a place.
+
+use aistore_client::{Error, RefusalKind};
+use objects::PlaceErrorKind as Kind;
+use objects::refusal::tidy;
+
+/// Attempts that the client makes by itself.
+pub(crate) const ATTEMPTS: u32 = 5;
+
+pub(crate) fn kind_of(error: Error) -> Kind {
+    let said = tidy(&error.to_string());
+    match error {
+        Error::Refused(refusal) => match refusal.kind {
+            RefusalKind::Unauthorized => Kind::Credentials { said },
+            RefusalKind::Forbidden => Kind::NoPermission,
+            RefusalKind::BucketNotFound | RefusalKind::RemoteBucketNotFound => Kind::NoBucket,
+            RefusalKind::ChecksumMismatch => Kind::Checksum { said },
+            RefusalKind::Busy | RefusalKind::TooManyRequests | RefusalKind::Unavailable => {
+                Kind::Busy { attempts: ATTEMPTS, said }
+            }
+            _ => Kind::Refused { said },
+        },
+        Error::Mismatch { .. } => Kind::Checksum { said },
+        Error::Unanswered { failure, .. } if failure.is_timeout() => Kind::TooSlow { said: failure.reason },
+        Error::Unanswered { failure, .. } => Kind::Unreachable { reason: failure.reason },
+        Error::File { path, source } => Kind::Disk { action: "read", path, source },
+        Error::Redirect { .. } | Error::Unreadable { .. } => Kind::Nonsense { said },
+        _ => Kind::Refused { said },
+    }
+}

@@ -1,0 +1,288 @@
+//! A place of objects in an AIStore cluster, by its native API: `ais://bucket/prefix?endpoint=http://host:port`.
+//!
+//! AIStore has no conditional writes, so [`Place::conditional_puts`] is false: `create` and `replace` look first, and who
+//! derives something from what is there looks again after it was written. Nor does it copy ranges or tell which uploads
+//! in parts were begun: a new version is sent whole, and an interrupted upload from its beginning.
+
+mod failure;
+mod upload;
+
+use std::io::{Read as _, Write};
+use std::ops::Range as Bytes;
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+use aistore_client::{
+    Address, BucketHandle, ChecksumKind, Client, Error, GetOptions, HeadOptions, ListOptions, ObjectContent,
+    ObjectHandle, ObjectProperties, PutOptions, Range, RefusalKind, Settings,
+};
+use objects::{
+    Expected, Head, Leftover, Listed, Object, ObjectKey, ObjectTurn, Place, PlaceError, PlaceErrorKind as Kind, Placed,
+    Replaced, Result, Tag, Turn, Upload, Uploaded, Waiting, Watch, Work,
+};
+use vocab::{Exit, Fault};
+
+use failure::kind_of;
+
+/// What is read at once: indexes and manifests have a few megabytes at most.
+const LARGEST_READ: u64 = 256 << 20;
+
+/// Days and hours as Go writes them down.
+const TIME_FORMAT: &str = "2006-01-02T15:04:05Z07:00";
+
+type Inner<T> = std::result::Result<T, Kind>;
+
+#[derive(Debug)]
+pub struct AistorePlace {
+    client: Client,
+    bucket: aistore_client::Bucket,
+    /// Ends with `/`, or is empty.
+    prefix: String,
+    place: String,
+    /// The bucket's kind of checksum, with which puts are compared.
+    checksum_kind: OnceLock<ChecksumKind>,
+}
+
+/// Why an address or a variable leads to no place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{given}: {reason}")]
+pub struct OpenError {
+    /// The option or variable that holds the address.
+    pub given: &'static str,
+    pub reason: String,
+}
+
+impl Fault for OpenError {
+    fn code(&self) -> &'static str {
+        "E_STORE_ADDRESS"
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("write `ais://bucket/prefix?endpoint=http://host:port`, or set AIS_ENDPOINT".to_owned())
+    }
+}
+
+impl AistorePlace {
+    /// Makes no request. `variable` gives the values of AIStore's variables: endpoint, token, TLS, limits.
+    ///
+    /// # Errors
+    /// The address or a variable is not understood, or a file that a variable names cannot be read.
+    pub fn open(
+        address: &str,
+        given: &'static str,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> std::result::Result<Self, OpenError> {
+        let failed = |error: Error| OpenError { given, reason: error.to_string() };
+        let endpoint = variable("AIS_ENDPOINT").filter(|endpoint| !endpoint.is_empty());
+        let address = Address::parse(address, endpoint.as_deref()).map_err(failed)?;
+        let settings = Settings::of(Some(&address.endpoint), variable).map_err(failed)?;
+        Self::with(address, settings).map_err(failed)
+    }
+
+    /// As [`AistorePlace::open`]; the endpoint is that of the settings.
+    ///
+    /// # Errors
+    /// The endpoint is not a URL.
+    pub fn with(address: Address, settings: Settings) -> std::result::Result<Self, Error> {
+        let place = address.to_string();
+        let prefix = if address.prefix.is_empty() { String::new() } else { format!("{}/", address.prefix) };
+        let client = Client::new(settings)?;
+        Ok(Self { client, bucket: address.bucket, prefix, place, checksum_kind: OnceLock::new() })
+    }
+
+    fn bucket(&self) -> BucketHandle<'_> {
+        self.client.bucket(self.bucket.clone())
+    }
+
+    fn object(&self, key: &ObjectKey) -> Inner<ObjectHandle<'_>> {
+        self.bucket().object(&format!("{}{key}", self.prefix)).map_err(kind_of)
+    }
+
+    fn put_options(&self) -> Inner<PutOptions> {
+        let kind = match self.checksum_kind.get() {
+            Some(kind) => *kind,
+            None => {
+                let found = self.bucket().properties().map_err(kind_of)?.checksum().unwrap_or_default();
+                *self.checksum_kind.get_or_init(|| found)
+            }
+        };
+        Ok(PutOptions { checksum_kind: Some(kind), ..PutOptions::default() })
+    }
+
+    fn get_inner(&self, key: &ObjectKey) -> Inner<Option<Object>> {
+        let Some(reader) = absent(self.object(key)?.get(&GetOptions::default()))? else { return Ok(None) };
+        let tag = tag_of(reader.properties());
+        let size = reader.properties().size.unwrap_or(0);
+        if size > LARGEST_READ {
+            return Err(Kind::TooLarge { size, limit: LARGEST_READ });
+        }
+        Ok(Some(Object { bytes: reader.bytes().map_err(kind_of)?, tag }))
+    }
+
+    fn read_inner(
+        &self,
+        key: &ObjectKey,
+        range: Option<Bytes<u64>>,
+        to: &mut dyn Write,
+        watch: Watch<'_>,
+    ) -> Inner<Option<u64>> {
+        watch()?;
+        let range = range.map(|range| Range::Of { start: range.start, length: range.end.saturating_sub(range.start) });
+        if matches!(range, Some(Range::Of { length: 0, .. })) {
+            return Ok(self.head_inner(key)?.map(|_| 0));
+        }
+        let options = GetOptions { range, ..GetOptions::default() };
+        let Some(mut reader) = absent(self.object(key)?.get(&options))? else { return Ok(None) };
+        let (mut buffer, mut copied) = (vec![0; 1 << 17], 0);
+        loop {
+            watch()?;
+            let count = match reader.read(&mut buffer) {
+                Ok(0) => return Ok(Some(copied)),
+                Ok(count) => count,
+                Err(error) => {
+                    return Err(match error.downcast::<Error>() {
+                        Ok(error) => kind_of(error),
+                        Err(error) => Kind::Unreachable { reason: error.to_string() },
+                    });
+                }
+            };
+            let piece = buffer.get(..count).unwrap_or_default();
+            let path = || key.to_string().into();
+            to.write_all(piece).map_err(|source| Kind::Disk {
+                action: "write what was read from",
+                path: path(),
+                source,
+            })?;
+            copied += count as u64;
+        }
+    }
+
+    fn head_inner(&self, key: &ObjectKey) -> Inner<Option<Head>> {
+        let options = HeadOptions { properties: "size,version,checksum".to_owned() };
+        let Some(found) = absent(self.object(key)?.properties(&options))? else { return Ok(None) };
+        let size = found.size.ok_or_else(|| Kind::Nonsense { said: "an object without a size".to_owned() })?;
+        Ok(Some(Head { size, tag: tag_of(&found) }))
+    }
+
+    fn list_inner(&self, prefix: &str) -> Inner<Vec<Listed>> {
+        let options = ListOptions {
+            prefix: format!("{}{prefix}", self.prefix),
+            properties: "name,size,atime".to_owned(),
+            time_format: TIME_FORMAT.to_owned(),
+            ..ListOptions::default()
+        };
+        let mut rows = Vec::new();
+        for entry in self.bucket().list(&options) {
+            let entry = entry.map_err(kind_of)?;
+            // What is no object of ours.
+            let Some(key) = entry.name.strip_prefix(&self.prefix).and_then(|name| name.parse().ok()) else { continue };
+            // The cluster remembers when an object was read last, which is not before it was written.
+            let read = entry.atime.parse::<jiff::Timestamp>().ok().map(SystemTime::from);
+            rows.push(Listed { key, size: entry.size, modified: read.unwrap_or_else(SystemTime::now) });
+        }
+        rows.sort_by(|a: &Listed, b| a.key.cmp(&b.key));
+        Ok(rows)
+    }
+
+    /// False when what stands there is not as expected. Somebody may write between the look and the put.
+    fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Inner<bool> {
+        let state = || Ok(self.head_inner(key)?.map(|head| head.tag));
+        let holds = match expected {
+            Expected::Anything => true,
+            Expected::Absent => state()?.is_none(),
+            Expected::State(tag) => state()?.as_ref() == Some(tag),
+        };
+        if holds {
+            let content = ObjectContent::bytes(bytes.to_vec());
+            self.object(key)?.put(content, &self.put_options()?).map_err(kind_of)?;
+        }
+        Ok(holds)
+    }
+
+    fn named<T>(&self, action: &'static str, key: &str, outcome: Inner<T>) -> Result<T> {
+        let place = || self.place.clone();
+        outcome.map_err(|kind| PlaceError { action, key: Some(key.to_owned()), place: place(), kind })
+    }
+}
+
+impl Place for AistorePlace {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn get(&self, key: &ObjectKey) -> Result<Option<Object>> {
+        self.named("read", key.as_str(), self.get_inner(key))
+    }
+
+    fn read(
+        &self,
+        key: &ObjectKey,
+        range: Option<Bytes<u64>>,
+        to: &mut dyn Write,
+        watch: Watch<'_>,
+    ) -> Result<Option<u64>> {
+        self.named("read", key.as_str(), self.read_inner(key, range, to, watch))
+    }
+
+    fn head(&self, key: &ObjectKey) -> Result<Option<Head>> {
+        self.named("read", key.as_str(), self.head_inner(key))
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+        self.named("list", prefix, self.list_inner(prefix))
+    }
+
+    fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<Placed> {
+        let ours = self.named("write", key.as_str(), self.put(key, bytes, &Expected::Absent))?;
+        Ok(if ours { Placed::Ours } else { Placed::Theirs })
+    }
+
+    fn replace(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Result<Replaced> {
+        let done = self.named("write", key.as_str(), self.put(key, bytes, expected))?;
+        Ok(if done { Replaced::Done } else { Replaced::Changed })
+    }
+
+    fn delete(&self, key: &ObjectKey) -> Result<bool> {
+        let deleted = self.object(key).and_then(|object| absent(object.delete()));
+        Ok(self.named("remove", key.as_str(), deleted)?.is_some())
+    }
+
+    fn try_turn(&self, waiting: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>> {
+        let turn = ObjectTurn::take(self, waiting)?;
+        Ok(turn.map(|turn| Box::new(turn) as Box<dyn Turn>))
+    }
+
+    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded> {
+        self.named("write", upload.key.as_str(), self.upload_inner(upload, work))
+    }
+
+    /// Uploads that were begun in parts cannot be listed; the cluster forgets them by itself.
+    fn leftovers(&self, _before: SystemTime, _dry_run: bool) -> Result<Vec<Leftover>> {
+        Ok(Vec::new())
+    }
+
+    fn conditional_puts(&self) -> Result<bool> {
+        Ok(false)
+    }
+}
+
+/// Another version has another number where the bucket has versions, and in any case another checksum.
+fn tag_of(properties: &ObjectProperties) -> Tag {
+    let version = properties.version.as_deref().unwrap_or_default();
+    let checksum = properties.checksum.as_ref().map(ToString::to_string).unwrap_or_default();
+    Tag(format!("{version} {checksum}"))
+}
+
+fn absent<T>(outcome: std::result::Result<T, Error>) -> Inner<Option<T>> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is(RefusalKind::ObjectNotFound) => Ok(None),
+        // Some answers to HEAD say nothing but that.
+        Err(error) if error.refusal().is_some_and(|it| it.status == 404 && it.type_code.is_none()) => Ok(None),
+        Err(error) => Err(kind_of(error)),
+    }
+}

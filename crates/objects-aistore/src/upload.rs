@@ -1,0 +1,110 @@
+//! Bringing a file: in one put, or in parts side by side.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use aistore_client::{
+    Checksum, ChecksumKind, CustomMetadata, HeadOptions, MultipartUpload, ObjectContent, ObjectHandle,
+};
+use objects::{PlaceErrorKind as Kind, Placed, Upload, Uploaded, Work};
+
+use crate::failure::kind_of;
+use crate::{AistorePlace, Inner};
+
+/// What goes in one put, and the size of parts beyond that.
+const PART: u64 = 16 << 20;
+
+/// Parts that are sent at once. Each holds about a MiB of memory.
+const SIDE_BY_SIDE: usize = 4;
+
+impl AistorePlace {
+    pub(crate) fn upload_inner(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+        (work.watch)()?;
+        let there = Uploaded { placed: Placed::Theirs, sent: 0, copied: 0, resumed: 0 };
+        if !upload.overwrite && self.head_inner(upload.key)?.is_some() {
+            return Ok(there);
+        }
+        let object = self.object(upload.key)?;
+        let id = work.begin(upload.key.file_name(), upload.size);
+        if upload.size <= PART {
+            (upload.verdict)().map_err(|reason| Kind::GivenUp { reason })?;
+            let content = ObjectContent::part_of_file(upload.file, 0, upload.size);
+            object.put(content, &self.put_options()?).map_err(kind_of)?;
+            work.advance(id, upload.size);
+        } else {
+            let parts = object.begin_multipart(&CustomMetadata::new()).map_err(kind_of)?;
+            let sent = send_parts(&parts, upload, work, &|bytes| work.advance(id, bytes))
+                .and_then(|count| (upload.verdict)().map(|()| count).map_err(|reason| Kind::GivenUp { reason }))
+                .and_then(|count| parts.complete(count).map_err(kind_of));
+            if let Err(failure) = sent {
+                // What cannot be taken back stays invisible.
+                let _ = parts.abort();
+                return Err(failure);
+            }
+            verify(&object, upload)?;
+        }
+        work.finish(id);
+        Ok(Uploaded { placed: Placed::Ours, sent: upload.size, ..there })
+    }
+}
+
+/// Gives how many parts there are.
+fn send_parts(
+    to: &MultipartUpload<'_>,
+    upload: &Upload<'_>,
+    work: &Work<'_>,
+    advanced: &(dyn Fn(u64) + Sync),
+) -> Inner<u32> {
+    let count = upload.size.div_ceil(PART);
+    let (next, failed) = (AtomicU64::new(0), AtomicBool::new(false));
+    let failure = Mutex::new(None);
+    let send_one = |index: u64| -> Inner<()> {
+        (work.watch)()?;
+        let from = index * PART;
+        let length = PART.min(upload.size - from);
+        // The server wants numbers from 1 on; there are never as many parts as numbers.
+        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        to.put_part(number, ObjectContent::part_of_file(upload.file, from, length)).map_err(kind_of)?;
+        advanced(length);
+        Ok(())
+    };
+    thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                while !failed.load(Ordering::Relaxed) {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= count {
+                        return;
+                    }
+                    if let Err(kind) = send_one(index) {
+                        failed.store(true, Ordering::Relaxed);
+                        failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(kind);
+                    }
+                }
+            });
+        }
+    });
+    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(kind) => Err(kind),
+        None => Ok(u32::try_from(count).unwrap_or(u32::MAX)),
+    }
+}
+
+/// The cluster does not look at the checksums of parts, so the whole is compared. What is not as it was sent is removed.
+fn verify(object: &ObjectHandle<'_>, upload: &Upload<'_>) -> Inner<()> {
+    let asked = HeadOptions { properties: "size,checksum".to_owned() };
+    let found = object.properties(&asked).map_err(kind_of)?;
+    let kind = found.checksum.as_ref().map_or(ChecksumKind::default(), |checksum| checksum.kind);
+    let expected = Checksum::of_file(upload.file, kind).map_err(kind_of)?;
+    let said = if found.size != Some(upload.size) {
+        format!("{} bytes were sent, {:?} are there", upload.size, found.size)
+    } else if found.checksum.as_ref().is_some_and(|actual| *actual != expected) {
+        format!("`{}` has another checksum than was sent", object.name())
+    } else {
+        return Ok(());
+    };
+    let _ = object.delete();
+    Err(Kind::Checksum { said })
+}
