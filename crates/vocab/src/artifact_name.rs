@@ -10,20 +10,26 @@ use crate::{Arch, Os, PlatformKey, PythonVersion, VersionString};
 /// How an artifact is packed; its text is the file name extension.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ArtifactFormat {
+    /// Zstandard in independent frames with a seek table; the default.
     #[default]
     #[serde(rename = "tar.zst")]
     TarZst,
+    /// One gzip member.
     #[serde(rename = "tar.gz")]
     TarGz,
+    /// Uncompressed.
     #[serde(rename = "tar")]
     Tar,
+    /// Deflated files with copies in place of links.
     #[serde(rename = "zip")]
     Zip,
 }
 
 impl ArtifactFormat {
+    /// The default first.
     pub const ALL: [Self; 4] = [Self::TarZst, Self::TarGz, Self::Tar, Self::Zip];
 
+    /// The file name's extension, without the leading dot. The inverse of parsing an [`ArtifactName`].
     pub fn extension(self) -> &'static str {
         match self {
             Self::TarZst => "tar.zst",
@@ -34,17 +40,20 @@ impl ArtifactFormat {
     }
 }
 
-/// KEY is the variant or `python`; VERSION is the Python that is really inside, which for a stand-in is not
-/// the one that was asked for.
+/// The parts of an artifact's name. KEY is the variant or `python`; VERSION is the Python that is really inside, which
+/// for a stand-in differs from the requested one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ArtifactName {
+    /// The variant or `python`; never empty.
     pub key: String,
+    /// The Python that is really inside.
     pub python: PythonVersion,
     pub platform: PlatformKey,
     pub format: ArtifactFormat,
 }
 
 impl ArtifactName {
+    /// `actual` is the Python that was found, which may be another patch release than `version` asks for.
     pub fn new(version: &VersionString, actual: PythonVersion, platform: PlatformKey, format: ArtifactFormat) -> Self {
         Self { key: version.artifact_key().to_owned(), python: actual, platform, format }
     }
@@ -70,6 +79,7 @@ impl fmt::Display for ArtifactName {
     }
 }
 
+/// The text matches no artifact name. Only names that pydist itself would write are accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not an artifact name: pydist-KEY-VERSION-OS-ARCH.EXT is expected")]
 pub struct ArtifactNameError {

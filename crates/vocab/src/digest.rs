@@ -13,21 +13,24 @@ use sha2::{Digest as _, Sha256};
 pub struct Digest([u8; 32]);
 
 impl Digest {
+    /// Digest of bytes in memory; for a file use [`of_reader`](Self::of_reader).
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
         Self(Sha256::digest(bytes.as_ref()).into())
     }
 
-    /// Reads to the end. The number of bytes read comes with the digest.
+    /// Digest of everything up to the end of `reader`, and the number of bytes read.
     pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
         let mut writer = DigestWriter::new(io::sink());
         let size = io::copy(&mut reader, &mut writer)?;
         Ok((writer.finish().1, size))
     }
 
+    /// Takes 32 bytes that already are a SHA-256, such as those in a `RECORD`; nothing is hashed.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
+    /// The raw bytes, for formats that do not write hexadecimal digits.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -53,6 +56,7 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// The text is not 64 hexadecimal digits. Upper case digits are accepted when reading.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a SHA-256: 64 hexadecimal digits are expected")]
 pub struct DigestError {
@@ -96,6 +100,7 @@ pub struct DigestWriter<W> {
 }
 
 impl<W: Write> DigestWriter<W> {
+    /// Nothing has been hashed yet; bytes that `inner` received before do not count.
     pub fn new(inner: W) -> Self {
         Self { inner, state: Sha256::new(), size: 0 }
     }
@@ -105,6 +110,7 @@ impl<W: Write> DigestWriter<W> {
         self.size
     }
 
+    /// The digest of all bytes that `inner` accepted. Does not flush: call `flush` first where errors matter.
     pub fn finish(self) -> (W, Digest) {
         (self.inner, Digest(self.state.finalize().into()))
     }
@@ -131,11 +137,12 @@ pub struct DigestReader<R> {
 }
 
 impl<R: Read> DigestReader<R> {
+    /// Bytes that were read from `inner` before do not count.
     pub fn new(inner: R) -> Self {
         Self { inner, state: Sha256::new(), size: 0 }
     }
 
-    /// The digest and number of the bytes read so far.
+    /// Digest and number of the bytes read so far, which need not be all that `inner` holds.
     pub fn finish(self) -> (Digest, u64) {
         (Digest(self.state.finalize().into()), self.size)
     }

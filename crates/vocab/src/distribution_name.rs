@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct DistributionName(String);
 
 impl DistributionName {
+    /// The normalised spelling, whatever spelling was parsed.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -27,6 +28,7 @@ impl fmt::Display for DistributionName {
     }
 }
 
+/// The text breaks the rule of the core metadata specification for names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is not a distribution name: use ASCII letters, digits, `-`, `_` and `.`, with a letter or digit at both ends"
@@ -78,7 +80,7 @@ mod tests {
     #[test]
     fn names_are_normalised_by_pep_503() {
         let cases = [
-            // (text, normalised; `None` when it is no name)
+            // (text, normalised; `None` if it is not a name)
             ("Foo__Bar", Some("foo-bar")),
             ("foo.bar", Some("foo-bar")),
             ("scikit_learn", Some("scikit-learn")),

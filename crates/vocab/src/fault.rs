@@ -1,4 +1,4 @@
-//! What every error of this project can answer besides its message.
+//! What every error of this project provides besides its message.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,13 +17,14 @@ pub enum Exit {
     Check = 3,
     /// A digest or an archive cannot be trusted.
     Trust = 4,
-    /// What can be done on this machine was done; the rest was named, with what it needs.
+    /// Partial: everything this machine can do was done; the rest was listed with what it needs.
     Partial = 5,
-    /// Ended at the user's wish, as shells count it: 128 and the number of the signal.
+    /// The user interrupted the program. Counted as shells do: 128 plus the number of the signal.
     Interrupted = 130,
 }
 
 impl Exit {
+    /// The exit code of the process.
     pub fn code(self) -> u8 {
         self as u8
     }
@@ -34,6 +35,7 @@ pub trait Fault: std::error::Error + Send + Sync + 'static {
     /// Stable and searchable: `E_` and capitals.
     fn code(&self) -> &'static str;
 
+    /// Decides the process's exit code when this error ends it.
     fn exit(&self) -> Exit;
 
     /// What the reader can do about it, one sentence without a full stop. `None` when the message says it all.
@@ -41,8 +43,8 @@ pub trait Fault: std::error::Error + Send + Sync + 'static {
         None
     }
 
-    /// Whether nothing is wrong but the machine: one of another platform, or one that reaches more, can do it. Where
-    /// something else was made beside it, a run that meets only such faults ends with [`Exit::Partial`].
+    /// Whether only this machine stands in the way: a machine of another platform, or one that reaches more servers,
+    /// can do it. If something else was made and the run met only such faults, it ends with [`Exit::Partial`].
     fn is_for_another_machine(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! Names that others give to files: an index, a lock, a manifest, a server.
+//! File names chosen by others: an index, a lock, a manifest, a server.
 
 use std::fmt;
 use std::ops::Deref;
@@ -6,13 +6,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A plain file name, whatever program it is handed to and wherever it is written: no separators, no drive, not hidden,
-/// nothing that a command takes for an option, and no longer than file systems allow.
+/// A plain file name, safe to pass to any program and to write on any system: no separators, no drive, not hidden, not
+/// readable as an option, and short enough for every file system.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FileName(String);
 
 impl FileName {
+    /// Exactly the text that was parsed; nothing is normalised.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -32,6 +33,7 @@ impl fmt::Display for FileName {
     }
 }
 
+/// The text is not a safe file name; `reason` names the rule that it breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is not a plain file name: {reason}", text.escape_debug())]
 pub struct FileNameError {
@@ -39,7 +41,7 @@ pub struct FileNameError {
     pub reason: &'static str,
 }
 
-/// In bytes. More no file system in use takes.
+/// In bytes: the limit of the file systems in use.
 const LONGEST: usize = 255;
 
 impl FromStr for FileName {

@@ -1,14 +1,14 @@
 //! Text that somebody else wrote (a manifest, a build log, a reason), made fit to be shown.
 //!
-//! There is one rule for all that is shown: nothing moves a cursor, changes a colour, reorders what stands around it or
-//! hides. The programs' printer applies it to everything that leaves a program, the catalogue's site to every page, so
-//! a caller cannot forget it. What a caller has to choose is [`printable_line`] where a line break in foreign text would
-//! begin a line of its own.
+//! One rule holds for everything that is shown: nothing moves a cursor, changes a colour, reorders its surroundings or
+//! hides. The printer of the programs applies it to all of their output, the catalogue's site to every page, so a
+//! caller cannot forget it. A caller only chooses [`printable_line`] where a line break in foreign text would start a
+//! line of its own.
 
 use anstream::adapter::strip_str;
 
-/// Without escape sequences, control characters, and characters that reorder text or are not seen. Line breaks stay;
-/// a tab becomes a space.
+/// Removes escape sequences, control characters, and characters that reorder text or are invisible. Line breaks stay; a
+/// tab becomes a space.
 pub fn printable(text: &str) -> String {
     let seen = |character| match character {
         '\t' => Some(' '),
@@ -17,12 +17,12 @@ pub fn printable(text: &str) -> String {
     strip_str(text).to_string().chars().filter_map(seen).collect()
 }
 
-/// As [`printable`], on one line: breaks become spaces.
+/// Like [`printable`], on one line: breaks become spaces.
 pub fn printable_line(text: &str) -> String {
     printable(text).replace('\n', " ")
 }
 
-/// A character that controls a terminal, reorders its neighbours, or shows nothing. Line breaks are not among them.
+/// Whether a character controls a terminal, reorders its neighbours, or shows nothing. False for line breaks.
 pub fn is_hidden(character: char) -> bool {
     let unseen = matches!(character,
         // Joiners, marks of direction, separators of lines that no terminal breaks at.

@@ -1,4 +1,4 @@
-//! The same work for several things at once, where each mostly waits for another program or a server.
+//! The same work for several items at once, where each mostly waits for another program or a server.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -35,7 +35,7 @@ pub fn few_at_once<T: Sync, R: Send>(most: usize, items: &[T], work: impl Fn(&T)
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-/// The first alone, so that the others find what it left in caches.
+/// Runs the first item alone, so that the others find what it left in caches. Results in the order of `items`.
 pub fn first_then_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let Some((first, others)) = items.split_first() else { return Vec::new() };
     let mut results = vec![work(first)];

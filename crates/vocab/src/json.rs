@@ -1,7 +1,20 @@
 //! A JSON document that knows where in the file each of its values stands.
 //!
-//! `serde_json` decides what is JSON (strictly: no comments, no trailing commas, at most 127 levels); a second
-//! pass over the text, now known to be sound, finds the places and the keys that come twice.
+//! `serde_json` decides what is JSON (strictly: no comments, no trailing commas, at most 127 levels). A second pass
+//! over the text, now known to be valid, finds the places of values and repeated keys.
+//!
+//! ```
+//! use vocab::SourceFile;
+//! use vocab::json::Document;
+//!
+//! let source = SourceFile::new("config.json", r#"{"platforms": ["linux-x64"]}"#);
+//! let (document, faults) = Document::parse(&source);
+//! assert!(faults.is_empty());
+//! let document = document.expect("the text is JSON");
+//! let platforms = document.root.get("platforms").expect("the key is there");
+//! let place = document.place("/platforms", platforms.span);
+//! assert_eq!((place.line, place.column), (1, 15));
+//! ```
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -20,12 +33,15 @@ pub const MAX_KEY: usize = 200;
 /// Byte offset and length.
 pub type Span = (usize, usize);
 
+/// One value and where its text is.
 #[derive(Debug)]
 pub struct Node {
+    /// In the text of the file; `(0, 0)` for a node that a program made.
     pub span: Span,
     pub kind: Kind,
 }
 
+/// The value itself, as `serde_json` reads it: `1` and `1.0` are different numbers.
 #[derive(Debug)]
 pub enum Kind {
     Null,
@@ -36,15 +52,19 @@ pub enum Kind {
     Object(Vec<Member>),
 }
 
+/// One `key: value` of an object, in the order of the file. A repeated key appears once for each time.
 #[derive(Debug)]
 pub struct Member {
     pub key: String,
+    /// Place of the key, its quotes included.
     pub key_span: Span,
     pub value: Node,
 }
 
+/// A parsed file. Holds its text, so that places can be computed later.
 #[derive(Debug)]
 pub struct Document {
+    /// Any JSON value, not only an object.
     pub root: Node,
     file: Arc<str>,
     text: Arc<str>,
@@ -61,6 +81,7 @@ pub struct JsonFault {
     pub kind: JsonFaultKind,
 }
 
+/// What is wrong with a text. Only [`RepeatedKey`](Self::RepeatedKey) leaves a document behind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonFaultKind {
     #[error("the file is empty")]
@@ -90,7 +111,7 @@ impl JsonFaultKind {
 }
 
 impl Document {
-    /// The document, unless it is no JSON, and what is wrong with it. Of a key that comes twice the first counts.
+    /// The document, absent when the text is not JSON, and every fault. If a key is repeated, the first one counts.
     pub fn parse(source: &SourceFile) -> (Option<Self>, Vec<JsonFault>) {
         if let Err(error) = serde_json::from_str::<Value>(&source.text) {
             return (None, vec![syntax_fault(source, &error)]);
@@ -113,6 +134,7 @@ impl Document {
         (Some(document), faults)
     }
 
+    /// Line and column of `span`. `pointer` is copied into the place unchecked.
     pub fn place(&self, pointer: &str, span: Span) -> Place {
         let line = self.line_starts.partition_point(|start| *start <= span.0);
         let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
@@ -128,11 +150,13 @@ impl Document {
 }
 
 impl Node {
-    /// The value of a member; `None` where this is not an object that has it. Of a key that comes twice the first counts.
+    /// The value of a member; `None` unless this is an object that has the key. If a key is repeated, the first one
+    /// counts.
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.member(key).map(|member| &member.value)
     }
 
+    /// Like [`get`](Self::get), with the place of the key itself.
     pub fn member(&self, key: &str) -> Option<&Member> {
         self.members().iter().find(|member| member.key == key)
     }
@@ -145,6 +169,7 @@ impl Node {
         }
     }
 
+    /// The text of a string; `None` for every other kind of value.
     pub fn as_str(&self) -> Option<&str> {
         match &self.kind {
             Kind::String(text) => Some(text),
@@ -152,7 +177,7 @@ impl Node {
         }
     }
 
-    /// A document that stands in no file; every span is empty.
+    /// A node without a file, for values that a program made; every span is empty.
     pub fn from_value(value: &Value) -> Self {
         let kind = match value {
             Value::Null => Kind::Null,
@@ -170,7 +195,7 @@ impl Node {
         Self { span: (0, 0), kind }
     }
 
-    /// In the words of JSON, with the value where it is short.
+    /// Describes the value for a message, in JSON's own words; short values are shown.
     pub fn describe(&self) -> String {
         match &self.kind {
             Kind::Null => "null".into(),
@@ -183,12 +208,12 @@ impl Node {
     }
 }
 
-/// A pointer is copied into each place below it. What is cut off here is no name anyway.
+/// The first [`MAX_KEY`] characters. A pointer is copied into every place below it; a longer key is not one of ours.
 pub fn short(key: &str) -> &str {
     key.char_indices().nth(MAX_KEY).map_or(key, |(end, _)| &key[..end])
 }
 
-/// One more step of a JSON pointer (RFC 6901).
+/// Appends one step to a JSON pointer (RFC 6901), escaping `~` and `/`.
 pub fn below(pointer: &str, step: impl std::fmt::Display) -> String {
     format!("{pointer}/{}", step.to_string().replace('~', "~0").replace('/', "~1"))
 }
@@ -221,11 +246,11 @@ fn syntax_fault(source: &SourceFile, error: &serde_json::Error) -> JsonFault {
     JsonFault { place: Place::at_offset(&source.name, text, offset), kind }
 }
 
-/// Reads text that is known to be JSON of bounded depth. On other text it would give nonsense, but still end.
+/// Reads text that is known to be JSON of bounded depth. Other text gives nonsense, but the scan still ends.
 struct Scanner<'a> {
     text: &'a str,
     at: usize,
-    /// Keys that stood in their object before.
+    /// Keys that occurred earlier in their object.
     repeated: Vec<(String, Span)>,
 }
 
@@ -314,7 +339,7 @@ impl Scanner<'_> {
         while !matches!(self.peek(), b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n' | 0) {
             self.at += 1;
         }
-        // Ends the scan of text that is no JSON.
+        // Ends the scan of text that is not JSON.
         if self.at == start {
             self.at = self.text.len();
         }

@@ -1,16 +1,27 @@
-//! The words that every crate here shares: platform keys, version strings, distribution names, digests,
-//! paths inside a tree, the manifest, what is told while work goes on, and what every error must answer.
+//! The words that every crate here shares.
+//!
+//! The one idea: text with rules is parsed once, where it enters, and is a type from then on. A [`PlatformKey`], a
+//! [`VersionString`], a [`DistributionName`], a [`TreePath`] or a [`Digest`] that exists is valid, so no later code
+//! checks it again or needs to know its spelling. [`FromStr`](std::str::FromStr) reads each of them and `Display`
+//! writes the one spelling back; both sides of the JSON formats go through the same two.
 //!
 //! ```
-//! use vocab::{ArtifactFormat, ArtifactName, PlatformKey, VersionString};
+//! use vocab::{ArtifactFormat, ArtifactName, PlatformKey, TreePath, VersionString};
 //!
 //! let version: VersionString = "3.12.10-atls".parse()?;
 //! let name = ArtifactName::new(&version, version.python(), PlatformKey::LinuxX64, ArtifactFormat::TarZst);
 //! assert_eq!(name.to_string(), "pydist-atls-3.12.10-linux-x86_64.tar.zst");
+//!
+//! assert!("../outside".parse::<TreePath>().is_err());
 //! # Ok::<(), vocab::VersionStringError>(())
 //! ```
 //!
-//! Nothing here reads a disk, a clock or the environment.
+//! Besides words there is what all crates agree on: [`Work`] carries the circumstances of a command (environment,
+//! limits, cancellation, listener) to whatever acts; an [`Event`] reports progress; a [`Fault`] is an error with a
+//! code, an exit code and a hint; the [`Manifest`] lists what a runtime is made of; [`json`] reads documents whose
+//! values know their line and column.
+//!
+//! Nothing here touches a disk, a clock or the process's environment.
 
 mod artifact_name;
 mod digest;

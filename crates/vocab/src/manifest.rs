@@ -18,10 +18,13 @@ pub const INNER_MANIFEST: &str = "pydist.json";
 /// and no source was shipped, can be read as well; any other is refused.
 pub const MANIFEST_FORMAT: u32 = 5;
 
+/// The whole manifest. [`MANIFEST_FORMAT`] says which formats can be read; unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
+    /// At most [`MANIFEST_FORMAT`]; a manifest keeps the number it was written with.
     pub format: u32,
+    /// The version string that was asked for.
     pub runtime: VersionString,
     pub platform: PlatformKey,
     pub base: BaseRecord,
@@ -39,21 +42,24 @@ pub struct Manifest {
     pub distributions: Vec<Distribution>,
     /// Every rule that acted and everything that was left out, by distribution name.
     pub rules: Vec<RuleRecord>,
+    /// Everything that `copyFiles` put into the prefix.
     pub copied_files: Vec<CopiedFile>,
-    /// Paths that two distributions both bring, with different content.
+    /// Paths that two distributions both install with different content.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clashes: Vec<FileClash>,
+    /// Result of the checks of the finished prefix.
     pub native: NativeSummary,
     /// What was installed together for the checks, where requirements were resolved each for itself. In the order of
     /// the requirements' names. Empty in formats before 5.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environments: Vec<CheckedEnvironment>,
-    /// What the build warned of that concerns the runtime. Sorted. Empty in formats before 4.
+    /// Warnings of the build that concern the runtime. Sorted. Empty in formats before 4.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<BuildWarning>,
     pub tools: Tools,
     /// Sum of all regular files, in bytes.
     pub installed_size: u64,
+    /// How many regular files the prefix has.
     pub files: u64,
     /// Absent until the prefix has been packed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,15 +72,18 @@ pub struct Manifest {
 pub struct BaseRecord {
     /// `python-build-standalone`, `archive`, `go-module` or `system`.
     pub source: String,
+    /// The version that the configuration asks for.
     pub requested: PythonVersion,
+    /// The version that was found.
     pub actual: PythonVersion,
     /// True when `actual` is another patch release than `requested`; publishing refuses such a runtime.
     pub stand_in: bool,
-    /// What was taken: a release file's name, a module version. Never a path of the building machine.
+    /// What the interpreter was made from: a release file's name, a module version. Never a path of the building
+    /// machine.
     pub origin: String,
-    /// Of the archive, the module or the finished tree, as the source defines it.
+    /// Digest of the archive, the module or the finished tree, whichever the source defines.
     pub digest: Digest,
-    /// Parts of a usual CPython that this one lacks: `headers`, `ensurepip`.
+    /// Parts of a full CPython that this one lacks: `headers`, `ensurepip`.
     pub absent: Vec<String>,
 }
 
@@ -83,9 +92,11 @@ pub struct BaseRecord {
 #[serde(deny_unknown_fields)]
 pub struct Distribution {
     pub name: DistributionName,
+    /// As its metadata spells it (PEP 440).
     pub version: String,
     /// The wheel's file name; that of the source where this is shipped.
     pub file: String,
+    /// Digest of that file.
     pub sha256: Digest,
     /// In bytes.
     pub size: u64,
@@ -118,9 +129,11 @@ impl Distribution {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NativeFiles {
-    /// ELF, Mach-O and PE files, as many as lie in the prefix.
+    /// ELF, Mach-O and PE files in the prefix.
+    /// The highest versions that any of them needs, as in [`NativeSummary::needs`]. Empty when nothing could be
+    /// determined.
     pub files: u64,
-    /// The highest versions that any of them needs, as in [`NativeSummary::needs`]. Empty when nothing was found out.
+    /// The highest versions that any of them needs, as in [`NativeSummary::needs`]. Empty when nothing could be determined.
     pub needs: BTreeMap<String, String>,
 }
 
@@ -134,12 +147,13 @@ pub enum Origin {
     Sdist { file: String, sha256: Digest },
     /// Compiled here from a repository at `commit` (40 hexadecimal digits).
     Git { repository: String, commit: String },
-    /// From the repository of the configuration; `sha256` is that of the file or of the folder's content.
+    /// A file or folder of the repository; `sha256` is that of the file or of the folder's content.
     Path { path: TreePath, sha256: Digest },
     /// Comes with the base interpreter.
     Base,
 }
 
+/// What a rule did to a distribution. New variants raise [`MANIFEST_FORMAT`], since readers refuse unknown ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -167,6 +181,7 @@ pub enum Outcome {
     ShippedSource,
 }
 
+/// One rule that acted, or one distribution that was left out. `reason` is the user's own text where the rule has one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleRecord {
@@ -175,24 +190,28 @@ pub struct RuleRecord {
     pub reason: String,
 }
 
+/// One file that `copyFiles` put into the prefix.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CopiedFile {
     /// Below the prefix.
     pub path: TreePath,
     pub sha256: Digest,
+    /// In bytes.
     pub size: u64,
     /// It replaced a file that the interpreter or a distribution had put there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub overwrote: bool,
 }
 
+/// A path that two distributions both install with different content. Equal content is not a clash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileClash {
     pub path: TreePath,
-    /// Whose file stands in the prefix.
+    /// The distribution whose file is in the prefix.
     pub kept: DistributionName,
+    /// The distribution whose file was not written.
     pub dropped: DistributionName,
 }
 
@@ -218,6 +237,7 @@ pub struct BuildWarning {
     /// A package or platform.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// The message, without its code and place.
     pub text: String,
 }
 
@@ -225,20 +245,19 @@ pub struct BuildWarning {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NativeSummary {
-    /// ELF, Mach-O and PE files looked at.
+    /// ELF, Mach-O and PE files that were checked.
     pub files: u64,
     /// Native modules that were imported.
     pub imported: u64,
-    /// Imports that failed as the whitelist says they may.
+    /// Imports that failed where the whitelist allows it.
     pub allowed: u64,
-    /// Absent when the platform's own machine ran the imports, and when nothing did (`imported` and `allowed` are 0).
+    /// Absent when the imports ran on the platform itself, and when none ran (`imported` and `allowed` are 0).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emulated: Option<EmulatedImports>,
     /// The highest symbol versions or system version needed: `glibc` → `2.17`, `glibcxx` → `3.4.29`, `macos` → `11.0`,
-    /// `windows` → `6.1`; and libraries that the system has to bring besides: `libz.so.1` → `any`.
+    /// `windows` → `6.1`; and libraries that the system must provide as well: `libz.so.1` → `any`.
     pub needs: BTreeMap<String, String>,
-    /// What is wrong and did not end the build, most of it in files that nothing loaded when it was imported. Sorted. Empty in
-    /// formats before 4.
+    /// Problems that did not fail the build, mostly in files that no import loaded. Sorted. Empty in formats before 4.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<NativeWarning>,
 }
@@ -252,7 +271,7 @@ pub struct NativeWarning {
     pub distribution: Option<DistributionName>,
     /// A path below the prefix, or a module's name.
     pub subject: String,
-    /// What is said of it: `needs libtbb.so.12, which is nowhere`.
+    /// The finding itself: `needs libtbb.so.12, which is neither in the runtime nor provided by the system`.
     pub text: String,
 }
 
@@ -276,16 +295,19 @@ pub struct Tools {
     pub uv: String,
 }
 
+/// The packed file that this manifest describes. Never in the manifest inside the prefix, which is packed with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Artifact {
+    /// Its plain file name, beside the manifest.
     pub file: String,
     pub format: ArtifactFormat,
-    /// Of the compressor. Absent in manifests of format 1.
+    /// The compressor's level. Absent in manifests of format 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<i32>,
+    /// Digest of the whole file.
     pub sha256: Digest,
-    /// Packed, in bytes.
+    /// Size of the packed file, in bytes.
     pub size: u64,
     /// Sizes of the parts add up to `size`, less what the container itself adds.
     pub parts: Vec<Part>,
@@ -297,14 +319,16 @@ pub struct Artifact {
 pub struct Part {
     /// `base`, a wheel's file name, `copied-files` or `metadata`.
     pub content: String,
-    /// Of its first byte in the artifact.
+    /// Position of its first byte in the artifact.
     pub offset: u64,
+    /// Compressed, in bytes.
     pub size: u64,
+    /// In bytes.
     pub uncompressed_size: u64,
-    /// Of the compressed bytes.
+    /// Digest of the compressed bytes.
     pub sha256: Digest,
-    /// Of the entries and all of their content, the same in every format and at every level; how it is computed is
-    /// told in `docs/formats/artifact.md`. Absent when the packer knew none.
+    /// Digest of the entries and all of their content, the same in every format and at every level;
+    /// `docs/formats/artifact.md` says how it is computed. Absent when the packer had none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<Digest>,
 }

@@ -1,4 +1,4 @@
-//! Where in a file something stands.
+//! Positions in text files.
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl Place {
         Self { file: file.into(), ..Self::default() }
     }
 
-    /// `offset` in bytes; at the end where it lies beyond.
+    /// Line and column of the byte `offset`; of the end, if the offset lies beyond it.
     pub fn at_offset(file: &str, text: &str, offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);

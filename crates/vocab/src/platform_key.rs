@@ -16,6 +16,7 @@ pub enum PlatformKey {
     WindowsX64,
 }
 
+/// Systems, without their architecture: what decides file formats and layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Os {
     Linux,
@@ -23,6 +24,7 @@ pub enum Os {
     Windows,
 }
 
+/// Processor architectures, by their names in platform keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Arch {
     X64,
@@ -30,9 +32,11 @@ pub enum Arch {
 }
 
 impl PlatformKey {
+    /// In the order in which tables and help texts list them.
     pub const ALL: [Self; 5] =
         [Self::LinuxX64, Self::LinuxAarch64, Self::MacosxX64, Self::MacosxAarch64, Self::WindowsX64];
 
+    /// The key, as configuration files and file names spell it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::LinuxX64 => "linux-x64",
@@ -43,6 +47,7 @@ impl PlatformKey {
         }
     }
 
+    /// The system that the key names.
     pub fn os(self) -> Os {
         match self {
             Self::LinuxX64 | Self::LinuxAarch64 => Os::Linux,
@@ -51,6 +56,7 @@ impl PlatformKey {
         }
     }
 
+    /// The architecture that the key names.
     pub fn arch(self) -> Arch {
         match self {
             Self::LinuxX64 | Self::MacosxX64 | Self::WindowsX64 => Arch::X64,
@@ -58,11 +64,12 @@ impl PlatformKey {
         }
     }
 
+    /// Short for comparing [`os`](Self::os): on Windows layout, names and links differ.
     pub fn is_windows(self) -> bool {
         self.os() == Os::Windows
     }
 
-    /// The machine this program runs on. `None` on any other kind of machine.
+    /// The platform of this machine, fixed when the program was compiled. `None` when it is not one of the five.
     pub fn host() -> Option<Self> {
         match (std::env::consts::OS, std::env::consts::ARCH) {
             ("linux", "x86_64") => Some(Self::LinuxX64),
@@ -85,7 +92,7 @@ impl PlatformKey {
         }
     }
 
-    /// The valid key that a reader most likely meant by `text`, aliases of other systems included.
+    /// The key that `text` most likely means, aliases of other systems included. For hints, not for reading input.
     pub fn nearest(text: &str) -> Self {
         let lower = text.to_ascii_lowercase();
         let arm = ["arm", "aarch"].iter().any(|part| lower.contains(part));
@@ -119,6 +126,7 @@ impl fmt::Display for PlatformKey {
     }
 }
 
+/// The text is not one of the five keys; `nearest` is offered in the message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is not a platform key; did you mean `{nearest}`? The keys are linux-x64, linux-aarch64, macosx-x64, macosx-aarch64, windows-x64"

@@ -1,8 +1,8 @@
-//! Text of a file as a message quotes it: short, on one line, without passwords.
+//! Text from files, shortened for messages: on one line, without passwords.
 
 use std::borrow::Cow;
 
-/// Text of a file as a message quotes it: in backticks, on one line, at most 60 characters of it.
+/// Quotes text from a file: in backticks, on one line, at most 60 characters, without passwords.
 pub fn shown(text: &str) -> String {
     let text = without_passwords(text);
     let mut short = escaped(&text.chars().take(60).collect::<String>());
@@ -12,8 +12,8 @@ pub fn shown(text: &str) -> String {
     format!("`{short}`")
 }
 
-/// In `scheme://user:password@host` three stars stand for the password, on the web for the user as well, which may be
-/// a token: messages end up in logs.
+/// Replaces the password of each `scheme://user:password@host` by three stars. For `http` and `https` the user is
+/// replaced as well, since it may be a token: messages end up in logs.
 pub fn without_passwords(text: &str) -> Cow<'_, str> {
     let mut safe = String::new();
     let mut rest = text;
@@ -35,7 +35,7 @@ pub fn without_passwords(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// What could move a cursor, turn the writing direction or begin a line is written as an escape.
+/// Escapes whatever could move a cursor, change the writing direction or start a line.
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

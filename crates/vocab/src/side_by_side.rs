@@ -1,10 +1,10 @@
-//! Many pieces of work that need no order, on several threads.
+//! Independent pieces of work on several threads.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Results of the pieces from 0 to `count - 1`, in order; each thread makes itself a `state` once. After a failure no
-/// further piece is begun, and of those that failed the lowest is told.
+/// Results of the pieces 0 to `count - 1`, in order. Each thread makes one `state` for itself. After a failure no
+/// further piece is started; of the pieces that failed, the lowest one's error is returned.
 pub fn side_by_side<S, T: Send, E: Send>(
     threads: usize,
     count: usize,

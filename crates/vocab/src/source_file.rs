@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use crate::Place;
 
-/// A file that a person writes has a few kilobytes. The limit keeps time and memory bounded whatever the file holds.
+/// Files that people write have a few kilobytes. The limit bounds time and memory whatever the file holds.
 pub const MAX_SOURCE_BYTES: usize = 1024 * 1024;
 
+/// The text of a file and the name that messages give it. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
     /// As messages show it: relative to the repository, `/`-separated.
@@ -16,13 +17,14 @@ pub struct SourceFile {
     pub text: Arc<str>,
 }
 
-/// Why a file has no text that is used.
+/// Why the text of a file cannot be used, and where.
 #[derive(Debug)]
 pub struct SourceFault {
     pub place: Place,
     pub kind: SourceFaultKind,
 }
 
+/// What is wrong with a file before its syntax matters.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceFaultKind {
     #[error("the file is larger than {} KiB", MAX_SOURCE_BYTES / 1024)]
@@ -36,11 +38,12 @@ pub enum SourceFaultKind {
 }
 
 impl SourceFile {
+    /// Removes a byte order mark. The text may be longer than [`MAX_SOURCE_BYTES`]; the other constructors refuse that.
     pub fn new(name: &str, text: &str) -> Self {
         Self { name: name.into(), text: text.strip_prefix('\u{feff}').unwrap_or(text).into() }
     }
 
-    /// Reads no more than is accepted, whatever there is.
+    /// Reads at most one byte more than [`MAX_SOURCE_BYTES`], whatever `reader` holds.
     pub fn from_reader(name: &str, reader: impl Read) -> Result<Self, SourceFault> {
         let mut bytes = Vec::new();
         match reader.take(MAX_SOURCE_BYTES as u64 + 1).read_to_end(&mut bytes) {
@@ -49,7 +52,7 @@ impl SourceFile {
         }
     }
 
-    /// Refuses what is too large and what is not UTF-8. The content of a file that is too large need not be whole.
+    /// Refuses what is too large or not UTF-8. Of a file that is too large, `bytes` may be just the beginning.
     pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self, SourceFault> {
         if bytes.len() > MAX_SOURCE_BYTES {
             let place = Place { line: 1, column: 1, ..Place::of_file(name) };

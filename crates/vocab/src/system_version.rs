@@ -15,12 +15,13 @@ pub struct SystemVersion {
 }
 
 impl SystemVersion {
+    /// For constants; text is parsed with `FromStr`.
     pub const fn new(major: u16, minor: u16) -> Self {
         Self { major, minor }
     }
 
-    /// What a runtime must still run on when nothing else is asked for: glibc 2.28, macOS 13.0. Windows has none:
-    /// its wheels tell no version.
+    /// The default ceiling: a runtime must run on this version unless the configuration says otherwise. glibc 2.28,
+    /// macOS 13.0; `None` for Windows, whose wheels state no version.
     pub fn oldest(platform: PlatformKey) -> Option<Self> {
         match platform.os() {
             Os::Linux => Some(Self::new(2, 28)),
@@ -36,6 +37,7 @@ impl fmt::Display for SystemVersion {
     }
 }
 
+/// The text is not one or two numbers separated by a dot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no version of two numbers, such as `2.28`")]
 pub struct SystemVersionError {
@@ -45,7 +47,7 @@ pub struct SystemVersionError {
 impl FromStr for SystemVersion {
     type Err = SystemVersionError;
 
-    /// A single number counts as its `.0`.
+    /// A single number counts as its `.0`: `13` is `13.0`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let number = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?;
         let (major, minor) = text.split_once('.').unwrap_or((text, "0"));

@@ -1,8 +1,17 @@
-//! Where things lie inside a prefix, by platform and Python version. The one place that knows `lib/python3.12`.
+//! Where files lie in a prefix, by platform and Python version. The only place that knows `lib/python3.12`.
 
 use crate::{PlatformKey, PythonVersion, TreePath};
 
 /// The folders of one runtime, relative to its prefix.
+///
+/// ```
+/// let python = "3.12.10".parse()?;
+/// let linux = vocab::TreeLayout { platform: vocab::PlatformKey::LinuxX64, python };
+/// assert_eq!(linux.site_packages().as_str(), "lib/python3.12/site-packages");
+/// let windows = vocab::TreeLayout { platform: vocab::PlatformKey::WindowsX64, python };
+/// assert_eq!(windows.interpreter().as_str(), "python.exe");
+/// # Ok::<(), vocab::VersionStringError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TreeLayout {
     pub platform: PlatformKey,
@@ -12,6 +21,7 @@ pub struct TreeLayout {
 /// Where Python looks for modules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ModuleFolder {
+    /// `lib/python3.12`, `Lib` on Windows
     StandardLibrary,
     /// `site-packages`
     Site,
@@ -21,7 +31,7 @@ pub enum ModuleFolder {
 const SCRIPT_ENDINGS: [&str; 8] = [".exe", ".com", ".bat", ".cmd", ".ps1", ".py", ".pyw", ".sh"];
 
 impl TreeLayout {
-    /// `bin/python3.12`, on Windows `python.exe` at the root, where every tool looks for it.
+    /// `bin/python3.12`; on Windows `python.exe` at the root, where tools look for it.
     pub fn interpreter(self) -> TreePath {
         if self.platform.is_windows() {
             tree_path("python.exe")
@@ -30,26 +40,26 @@ impl TreeLayout {
         }
     }
 
-    /// Where installers put scripts: Python's own `sysconfig` says so, too.
+    /// Where installers put scripts, as Python's `sysconfig` defines it.
     pub fn scripts(self) -> TreePath {
         tree_path(if self.platform.is_windows() { "Scripts" } else { "bin" })
     }
 
-    /// The one folder that users put on `PATH`: it gives the interpreter and every script on every platform.
+    /// The one folder that users put on `PATH`: it has the interpreter and every script on every platform.
     pub fn bin(self) -> TreePath {
         tree_path("bin")
     }
 
-    /// The scripts folder, [`bin`](Self::bin), something in one of them, or something beside the interpreter: programs
-    /// there are for users to start.
+    /// Whether `path` is the scripts folder, [`bin`](Self::bin), in one of them, or beside the interpreter: users start
+    /// programs there.
     pub fn is_among_programs(self, path: &TreePath) -> bool {
         let beside = path.parent() == self.interpreter().parent();
         beside || path.starts_with(&self.scripts()) || path.starts_with(&self.bin())
     }
 
-    /// The file in `bin` that does for `path` there, on Windows: programs and scripts of the scripts folder may have one
-    /// that starts them, libraries beside the interpreter have a copy for the interpreter in `bin`. It is in no `RECORD`
-    /// and belongs to the distribution whose `path` is.
+    /// On Windows, the file in `bin` that stands in for `path`: programs and scripts of the scripts folder may have one
+    /// that starts them, and libraries beside the interpreter have a copy for the interpreter in `bin`. No `RECORD`
+    /// lists it; it belongs to the distribution that owns `path`.
     pub fn stand_in(self, path: &TreePath) -> Option<TreePath> {
         if !self.platform.is_windows() {
             return None;
@@ -57,7 +67,7 @@ impl TreeLayout {
         let name = path.file_name().to_ascii_lowercase();
         let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
         let rest = match path.as_str().split_once('/') {
-            // Without an ending: by its content it may be a script for a shell.
+            // Without an extension it may be a shell script, depending on its content.
             Some(("Scripts", rest)) if ends(&SCRIPT_ENDINGS) || !name.contains('.') => rest,
             None if ends(&[".dll"]) => path.as_str(),
             _ => return None,
@@ -74,12 +84,14 @@ impl TreeLayout {
         }
     }
 
+    /// `lib/python3.12/site-packages`, on Windows `Lib/site-packages`. Pure and native wheels share it (purelib is
+    /// platlib).
     pub fn site_packages(self) -> TreePath {
         self.stdlib().join(&tree_path("site-packages"))
     }
 
-    /// Where the file `path` of a wheel's `.data/data` goes. On Windows, where names that differ in case alone are one,
-    /// the tree's own folders keep their spelling.
+    /// Where the file `path` of a wheel's `.data/data` goes. On Windows, where names that differ only in case are the
+    /// same, the tree's own folders keep their spelling.
     pub fn data(self, path: &TreePath) -> TreePath {
         const OWN: [&str; 7] = ["Lib", "DLLs", "Scripts", "bin", "libs", "include", "tcl"];
         let Some((first, rest)) = path.as_str().split_once('/').filter(|_| self.platform.is_windows()) else {
@@ -91,10 +103,10 @@ impl TreeLayout {
         }
     }
 
-    /// Whether the interpreter is started by this path, or settles by this file where its library is: whoever puts one
-    /// there decides which interpreter runs. Not all of them need be in a tree.
+    /// Whether the interpreter is started through this path, or finds its library through this file: a distribution
+    /// that installs it decides which interpreter runs. Not every such file exists in every tree.
     pub fn starts_interpreter(self, path: &TreePath) -> bool {
-        // Only Windows and macOS take `Python` for `python`, and on the others nobody gains by the difference.
+        // Only Windows and macOS treat `Python` as `python`; elsewhere the difference helps nobody.
         let path = path.as_str().to_lowercase();
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
         let is = |place: &TreePath| place.as_str().eq_ignore_ascii_case(folder);
@@ -107,7 +119,8 @@ impl TreeLayout {
             || beside && (name.ends_with("._pth") || self.names_interpreter(name))
     }
 
-    /// `python`, `python3`, `python3.12` and the same with `pythonw`, whatever ending makes a program of it somewhere.
+    /// `python`, `python3`, `python3.12` and the same with `pythonw`, with any extension that makes a program of it on
+    /// some system.
     fn names_interpreter(self, name: &str) -> bool {
         const ENDINGS: [&str; 6] = [".exe", ".com", ".bat", ".cmd", ".py", ".pyw"];
         let mut stem = name;
@@ -119,9 +132,9 @@ impl TreeLayout {
         number.is_empty() || number == self.python.major.to_string() || number == self.python.series()
     }
 
-    /// The top-level module that `path` is a file of, as Python would name it when it looks there, and where that is:
-    /// `json` for `lib/python3.12/json/decoder.py` and for `lib/python3.12/json.abi3.so`. `None` for what lies in no
-    /// folder of modules.
+    /// The top-level module that `path` belongs to, under the name that Python imports, and the folder it is in: `json`
+    /// for `lib/python3.12/json/decoder.py` and for `lib/python3.12/json.abi3.so`. `None` outside of the module
+    /// folders.
     pub fn top_level_module(self, path: &TreePath) -> Option<(ModuleFolder, &str)> {
         use ModuleFolder::{Site, StandardLibrary};
         let mut folders = vec![(Site, self.site_packages()), (StandardLibrary, self.stdlib())];
@@ -136,7 +149,7 @@ impl TreeLayout {
         })
     }
 
-    /// Where a wheel's `.data/headers` go, below which each distribution has a folder of its own name.
+    /// Where a wheel's `.data/headers` go; each distribution has its own folder there.
     pub fn headers(self) -> TreePath {
         if self.platform.is_windows() {
             tree_path("include")

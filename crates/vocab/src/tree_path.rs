@@ -13,18 +13,22 @@ use serde::{Deserialize, Serialize};
 pub struct TreePath(String);
 
 impl TreePath {
+    /// Normalised: no leading or trailing `/`. Empty for the root.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
+    /// Whether this is the root itself, whose text is empty.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// The names between the slashes, none for the root.
     pub fn segments(&self) -> impl Iterator<Item = &str> {
         self.0.split('/').filter(|segment| !segment.is_empty())
     }
 
+    /// The last segment, empty for the root.
     pub fn file_name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }
@@ -37,6 +41,7 @@ impl TreePath {
         Some(Self(self.0.rsplit_once('/').map_or(String::new(), |(parent, _)| parent.to_owned())))
     }
 
+    /// `below` is taken relative to `self`. If either is the root, the result is the other.
     pub fn join(&self, below: &Self) -> Self {
         match (self.is_root(), below.is_root()) {
             (true, _) => below.clone(),
@@ -45,20 +50,22 @@ impl TreePath {
         }
     }
 
+    /// Whether this is `folder` or lies in it. Whole segments are compared: `libs/a` does not start with `lib`.
     pub fn starts_with(&self, folder: &Self) -> bool {
         folder.is_root()
             || self.0 == folder.0
             || self.0.strip_prefix(&folder.0).is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// The place of this path below `root` on this machine's disk.
+    /// The corresponding path on this machine's disk, in the folder `root`.
     pub fn below(&self, root: &Path) -> PathBuf {
         let mut path = root.to_owned();
         path.extend(self.segments());
         path
     }
 
-    /// The tree path of `path`, which lies below `root`. `None` if it does not, or is not UTF-8.
+    /// The tree path of `path`, which must lie in the folder `root`; `None` if it does not, or is not UTF-8. The disk
+    /// is not read.
     pub fn relative(path: &Path, root: &Path) -> Option<Self> {
         let mut text = String::new();
         for component in path.strip_prefix(root).ok()?.components() {
@@ -77,6 +84,7 @@ impl fmt::Display for TreePath {
     }
 }
 
+/// The text could leave the tree or mean another file on another system; `reason` names the rule that it breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a path inside the tree: {reason}")]
 pub struct TreePathError {

@@ -1,8 +1,8 @@
-//! Which URLs are asked over plain HTTP, so that anybody on the way can answer.
+//! URLs that are requested over plain HTTP, so that anyone on the way can answer.
 
 use url::{Host, Url};
 
-/// The host of an `http:` URL, unless it is this machine.
+/// The host of an `http:` URL. `None` for other schemes and for this machine itself.
 pub fn unencrypted_host(place: &str) -> Option<String> {
     let url = Url::parse(place).ok().filter(|url| url.scheme() == "http")?;
     let is_this_machine = match url.host()? {

@@ -15,11 +15,12 @@ pub struct PythonVersion {
 }
 
 impl PythonVersion {
-    /// `3.12`, the part that names folders and wheel tags.
+    /// The minor version, `3.12`: the part in folder names and wheel tags.
     pub fn series(self) -> String {
         format!("{}.{}", self.major, self.minor)
     }
 
+    /// Whether both have the same minor version; wheels and folders of one then serve the other.
     pub fn same_series(self, other: Self) -> bool {
         (self.major, self.minor) == (other.major, other.minor)
     }
@@ -63,7 +64,7 @@ impl From<PythonVersion> for String {
     }
 }
 
-/// Names a runtime and its folder `python-<version string>`.
+/// The name of a runtime and, after `python-`, of its folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct VersionString {
@@ -72,6 +73,7 @@ pub struct VersionString {
 }
 
 impl VersionString {
+    /// Always a full release, `3.12.10`; the lock and the base interpreter depend on it.
     pub fn python(&self) -> PythonVersion {
         self.python
     }
@@ -101,6 +103,7 @@ impl fmt::Display for VersionString {
     }
 }
 
+/// The text is not `X.Y.Z` or `X.Y.Z-variant`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a version string; write X.Y.Z or X.Y.Z-variant, for example 3.12.10 or 3.12.10-atls")]
 pub struct VersionStringError {

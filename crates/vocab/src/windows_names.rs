@@ -1,8 +1,8 @@
-//! Names that Windows cannot hold.
+//! Names that Windows cannot store.
 
 use crate::TreePath;
 
-/// Why Windows cannot hold a file of this path; `None` when it can.
+/// Why Windows cannot store a file under this path; `None` if it can.
 /// Source: "Naming Files, Paths, and Namespaces" in the Win32 documentation.
 pub fn refused_by_windows(path: &TreePath) -> Option<&'static str> {
     path.segments().find_map(|segment| {

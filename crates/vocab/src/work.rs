@@ -1,4 +1,4 @@
-//! What every acting function needs beside its own input: limits, the environment, and somebody to tell.
+//! What every acting function needs besides its own input: limits, the environment, and a listener.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -10,27 +10,29 @@ use std::time::Duration;
 
 use crate::{Event, PlatformEvent, PlatformKey};
 
-/// Hears what happens, from any thread.
+/// Receives events, from any thread.
 pub type Listener = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// The circumstances of one command, shared by all of its threads. Clones are cheap and stop together.
+/// The circumstances of one command, shared by all of its threads. Clones are cheap, and one cancellation stops them
+/// all.
 #[derive(Clone)]
 pub struct Work {
     /// The process's environment as it was at the start; nothing else reads it.
     pub environment: Environment,
     /// How many things may run at once, at least 1.
     pub jobs: usize,
-    /// No network at all: what is not on this machine is an error.
+    /// Without network: whatever is not on this machine is an error.
     pub offline: bool,
-    /// For each external step. `None` is without limit.
+    /// Limit for each external step, such as one uv run. `None`: no limit.
     pub timeout: Option<Duration>,
-    /// Set when the user asks to stop; long work looks at it and ends with an error.
+    /// Set when the user asks to stop; long work checks it and returns an error.
     pub cancelled: Arc<AtomicBool>,
     pub listener: Listener,
 }
 
 impl Work {
-    /// Offline, two jobs, no limit, an empty environment, and nobody listening. A start for what differs in part.
+    /// Offline, two jobs, no time limit, an empty environment, no listener. A starting point for tests and partial
+    /// overrides.
     ///
     /// ```
     /// let work = vocab::Work { offline: false, ..vocab::Work::quiet() };
@@ -47,7 +49,7 @@ impl Work {
         }
     }
 
-    /// The same for one of several platforms that are at work at once: what it tells says whose it is.
+    /// The same work for one of several platforms that are built at once: its events name the platform.
     #[must_use]
     pub fn of(&self, platform: PlatformKey) -> Self {
         let listener = Arc::clone(&self.listener);
@@ -57,10 +59,12 @@ impl Work {
         }
     }
 
+    /// Calls the listener on this thread, so it returns only when the listener does.
     pub fn tell(&self, event: Event) {
         (self.listener)(event);
     }
 
+    /// Reports something worth knowing that needs no action, as an [`Event::Note`].
     pub fn note(&self, text: impl Into<String>) {
         self.tell(Event::Note { text: text.into() });
     }
@@ -70,13 +74,14 @@ impl Work {
         self.tell(Event::Warning { code, text: text.into(), place, hint });
     }
 
+    /// Whether the user asked to stop. Loops check it between items.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
 }
 
 impl fmt::Debug for Work {
-    // Without the environment, which holds credentials.
+    // Not the environment, which holds credentials.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Work")
@@ -93,6 +98,7 @@ impl fmt::Debug for Work {
 pub struct Environment(BTreeMap<OsString, OsString>);
 
 impl Environment {
+    /// For tests and `main.rs`; libraries receive an environment and never read the process's own.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         Self(variables.into_iter().collect())
     }
@@ -107,6 +113,7 @@ impl Environment {
         self.0.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(Path::new)
     }
 
+    /// In the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
         self.0.iter()
     }
