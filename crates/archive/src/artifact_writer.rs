@@ -1,5 +1,5 @@
-//! The bytes of an archive in order: parts, end-of-archive blocks, seek table or checksum. What they digest to is found
-//! out beside it, see [`crate::follower`].
+//! The bytes of an archive in order: parts, end-of-archive blocks, seek table or checksum. Their digest is computed in
+//! parallel, see [`crate::follower`].
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -20,13 +20,13 @@ pub(crate) struct ArtifactWriter<'a> {
     parts: Vec<WrittenPart>,
     /// The end-of-archive blocks.
     end: Vec<FrameSize>,
-    /// Of all that is packed so far, where the format ends in it.
+    /// CRC-32 of everything packed so far, if the format ends with it.
     checksum: crc32fast::Hasher,
     follower: &'a Follower,
     progress: &'a (dyn Fn(u64) + Sync),
 }
 
-/// Where a part came to stand. A part without entries has no bytes; it stands where the next one begins.
+/// Where a part was written. A part without entries has no bytes; its position is that of the next one.
 #[derive(Clone, Default)]
 pub(crate) struct WrittenPart {
     pub offset: u64,
@@ -35,16 +35,16 @@ pub(crate) struct WrittenPart {
     pub frames: Vec<Frame>,
 }
 
-/// What is told of a frame once its bytes are written.
+/// What is recorded about a frame once its bytes are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     pub size: FrameSize,
-    /// Of what it unpacks to. 0 in formats that do not ask for it.
+    /// CRC-32 of the uncompressed bytes; 0 in formats that do not need it.
     pub crc32: u32,
 }
 
 impl Frame {
-    /// Of `plain`, which became `packed`.
+    /// Describes `plain`, which was compressed to `packed`.
     pub(crate) fn of(format: ArtifactFormat, plain: &[u8], packed: &[u8]) -> Self {
         let size = FrameSize { packed: packed.len() as u32, unpacked: plain.len() as u32 };
         let crc32 = if format == ArtifactFormat::TarGz { crc_of(plain).sum() } else { 0 };
@@ -53,7 +53,7 @@ impl Frame {
 }
 
 impl<'a> ArtifactWriter<'a> {
-    /// Writes what stands before the first part.
+    /// Writes what precedes the first part.
     pub(crate) fn new(
         mut file: File,
         parts: usize,
@@ -97,7 +97,7 @@ impl<'a> ArtifactWriter<'a> {
         Ok(())
     }
 
-    /// From file to file, which the system does without handing us the bytes where it can.
+    /// Copies from file to file; where it can, the system does so without passing the bytes through this process.
     pub(crate) fn copy(&mut self, part: usize, cached: &CachedPart) -> io::Result<()> {
         let unpacked = cached.frames.iter().map(|frame| u64::from(frame.size.unpacked)).sum();
         self.parts[part] =
@@ -124,7 +124,7 @@ impl<'a> ArtifactWriter<'a> {
         self.follower.advance(self.written);
     }
 
-    /// Writes what follows the last part. Gives the parts and the size of the whole.
+    /// Writes what follows the last part. Returns the parts and the size of the whole.
     pub(crate) fn finish(mut self, options: &PackOptions<'_>) -> io::Result<(Vec<WrittenPart>, u64)> {
         let mut next = self.written;
         for part in self.parts.iter_mut().rev() {

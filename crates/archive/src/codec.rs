@@ -29,7 +29,7 @@ pub(crate) fn codec_name(format: ArtifactFormat) -> String {
 }
 
 impl Encoder {
-    /// `None` for a format that is no tar.
+    /// `None` for a format that is not a tar.
     pub(crate) fn new(format: ArtifactFormat, level: i32) -> io::Result<Option<Self>> {
         Ok(Some(match format {
             ArtifactFormat::TarZst => {
@@ -68,7 +68,7 @@ impl Encoder {
     }
 }
 
-/// What stands before the first part.
+/// The bytes before the first part.
 pub(crate) fn head(format: ArtifactFormat) -> &'static [u8] {
     match format {
         ArtifactFormat::TarGz => &GZIP_HEADER,
@@ -76,10 +76,10 @@ pub(crate) fn head(format: ArtifactFormat) -> &'static [u8] {
     }
 }
 
-/// Of the one member: deflate, no flags, no time, no word on the level, from an unknown system.
+/// Header of the one member: deflate, no flags, no time, compression level not stated, unknown system.
 const GZIP_HEADER: [u8; 10] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF];
 
-/// What ends the one member: CRC-32 and length of all that it unpacks to, the length without its upper bits.
+/// The end of the one member: CRC-32 and length of everything it decompresses to, the length modulo 2^32.
 pub(crate) fn gzip_end(crc32: u32, unpacked: u64) -> [u8; 8] {
     let (mut end, length) = ([0; 8], unpacked as u32);
     end[..4].copy_from_slice(&crc32.to_le_bytes());
@@ -87,9 +87,9 @@ pub(crate) fn gzip_end(crc32: u32, unpacked: u64) -> [u8; 8] {
     end
 }
 
-/// Writes the end of the archive behind parts that stand one after the other in the first `size` bytes of `file`. The
-/// mark is made here rather than fetched, since no digest covers it alone. What comes of
-/// it is read by [`crate::extract::extract_parts`].
+/// Completes an artifact whose parts already fill the first `size` bytes of `file`, one after the other, by writing the
+/// end of the archive. It is generated rather than fetched, since no digest covers it alone.
+/// [`crate::extract::extract_parts`] reads the result.
 pub fn end_parts(file: &mut File, format: ArtifactFormat, size: u64) -> io::Result<()> {
     let mut packed = Vec::new();
     if format == ArtifactFormat::TarGz && begins_with_member(file)? {

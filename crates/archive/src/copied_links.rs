@@ -1,4 +1,4 @@
-//! Copies in place of symbolic links, for systems that have none to speak of.
+//! Copies in place of symbolic links, for systems where links need privileges.
 
 use std::fs;
 use std::io;
@@ -26,7 +26,7 @@ pub(crate) fn copy_links(
         match record.kind_of(&link.place) {
             Some(NodeKind::File) => copy_file(&place.path(&link.place), place.path(&link.path), &mut budget)?,
             Some(NodeKind::Directory) => folders.push(link),
-            // The tree itself.
+            // It leads to the tree itself.
             None if link.place.is_root() => folders.push(link),
             _ => {
                 let fault = EntryFault::LinkDangling { target: link.target };

@@ -1,11 +1,11 @@
-//! Deflate streams as they stand in zips, and those of long files made of blocks.
+//! Deflate streams as zips store them, and those of long files made of blocks.
 
 use std::io;
 
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
-/// Bytes of a file that are deflated in one go. What is longer is cut every so many bytes into blocks that know
-/// nothing of each other and together are one stream, so they can be made side by side. The cut is part of the format.
+/// How many bytes of a file are deflated at once. Longer files are cut into blocks of this size that are compressed
+/// independently and together form one stream, so they can be compressed in parallel. The cut is part of the format.
 pub(crate) const BLOCK: u64 = 8 << 20;
 
 /// Compresses on one thread; its working memory is kept from file to file.

@@ -1,11 +1,11 @@
-//! The times that zips hold: years from 1980 to 2107, seconds in steps of two, no time zone. Here they are UTC.
+//! The times that zips store: years from 1980 to 2107, seconds in steps of two, no time zone. Here they are UTC.
 
 const DAY: u64 = 86_400;
 /// 1980-01-01 and the end of 2107, in seconds since 1970.
 const FIRST: u64 = 315_532_800;
 const LAST: u64 = 4_354_819_198;
 
-/// Date and time; the nearest that there is.
+/// Date and time; the nearest that can be expressed.
 pub(crate) fn dos_of_seconds(seconds: u64) -> (u16, u16) {
     let seconds = seconds.clamp(FIRST, LAST);
     let (year, month, day) = date_of_days(seconds / DAY);
@@ -14,7 +14,7 @@ pub(crate) fn dos_of_seconds(seconds: u64) -> (u16, u16) {
     ((((year - 1980) << 9) | month << 5 | day) as u16, time as u16)
 }
 
-/// Seconds since 1970. Fields beyond their range, which some writers leave at zero, count on.
+/// Seconds since 1970. Fields out of range, which some writers leave at zero, carry over.
 pub(crate) fn seconds_of_dos(date: u16, time: u16) -> u64 {
     let (date, time) = (u64::from(date), u64::from(time));
     let (year, month, day) = (1980 + (date >> 9), (date >> 5 & 15).clamp(1, 12), (date & 31).max(1));

@@ -1,4 +1,4 @@
-//! What goes into an archive: entries, and the parts they are grouped in.
+//! What goes into an archive: entries, and the parts they are grouped into.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -13,15 +13,18 @@ use crate::{EntryIdentity, ZipMember, identity_of};
 /// One directory, file or link of a tree. Owner, group and times are not here because they are never packed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
+    /// Below the top of the archive.
     pub path: TreePath,
     pub kind: EntryKind,
-    /// Of a file's bytes, where it is known: other bytes are then refused while they are packed.
+    /// Expected digest of a file's bytes, if known: packing then refuses other bytes.
     pub sha256: Option<Digest>,
 }
 
+/// What an entry is, with what only that kind has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryKind {
     Directory,
+    /// A regular file; `executable` becomes mode 0755, otherwise 0644.
     File {
         content: Content,
         executable: bool,
@@ -37,17 +40,15 @@ pub enum EntryKind {
 pub enum Content {
     /// Must not change while packing; a change of its size is noticed and refused.
     Disk(PathBuf),
+    /// In memory, shared with clones of the entry.
     Bytes(Arc<[u8]>),
-    /// Compressed inside a zip, for example a wheel. In a zip its compressed bytes are copied as they stand; in a tar
-    /// it is unpacked on the way, and its size and CRC-32 are checked. See [`crate::zip_members`].
-    Zipped {
-        archive: Arc<Path>,
-        member: ZipMember,
-    },
+    /// Compressed inside a zip, for example a wheel. For a zip its compressed bytes are copied unchanged; for a tar it
+    /// is decompressed on the way, and its size and CRC-32 are checked. See [`crate::zip_members`].
+    Zipped { archive: Arc<Path>, member: ZipMember },
 }
 
 impl Content {
-    /// In bytes, unpacked. Asks the disk for nothing but a file's size.
+    /// In bytes, uncompressed. Queries the disk only for [`Content::Disk`].
     pub fn size(&self) -> io::Result<u64> {
         match self {
             Self::Disk(path) => Ok(fs::metadata(path)?.len()),
@@ -56,7 +57,7 @@ impl Content {
         }
     }
 
-    /// Of the bytes, unpacked; all of them are read for this.
+    /// Digest of the uncompressed bytes, all of which are read for it.
     pub fn digest(&self) -> io::Result<Digest> {
         match self {
             Self::Disk(path) => Ok(Digest::of_reader(File::open(path)?)?.0),
@@ -78,18 +79,22 @@ impl Content {
 }
 
 impl Entry {
+    /// Directories on the way to other entries need no entry of their own.
     pub fn directory(path: TreePath) -> Self {
         Self { path, kind: EntryKind::Directory, sha256: None }
     }
 
+    /// A file without an expected digest. `executable` becomes mode 0755, otherwise 0644.
     pub fn file(path: TreePath, content: Content, executable: bool) -> Self {
         Self { path, kind: EntryKind::File { content, executable }, sha256: None }
     }
 
+    /// A file from memory, not executable, without an expected digest.
     pub fn bytes(path: TreePath, bytes: impl Into<Arc<[u8]>>) -> Self {
         Self::file(path, Content::Bytes(bytes.into()), false)
     }
 
+    /// `target` is relative to the link's own folder. It is judged when packed, not here.
     pub fn symlink(path: TreePath, target: impl Into<String>) -> Self {
         Self { path, kind: EntryKind::Symlink { target: target.into() }, sha256: None }
     }
@@ -109,23 +114,24 @@ impl Entry {
 pub struct PartSource {
     /// Becomes [`vocab::Part::content`]: `base`, a wheel's file name, `copied-files` or `metadata`.
     pub name: String,
-    /// Determines the entries and their content completely, for example the digest of a wheel file and of the layout
-    /// it is installed in. Absent when there is no such digest: the part is then made anew each time.
+    /// Determines the entries and their content completely, for example the digest of a wheel file and of the layout it
+    /// is installed in. Absent if there is no such digest: the part is then compressed again each time.
     pub identity: Option<Digest>,
-    /// Of the archive that [`Content::Zipped`] entries are copied from, where that is one for all of them: with
-    /// `identity` it determines the bytes of the part in a zip. An archive with another digest is not copied from.
+    /// Digest of the archive that [`Content::Zipped`] entries are copied from, if it is the same for all: with
+    /// `identity` it determines the bytes of the part in a zip. An archive with another digest is refused.
     pub copied_from: Option<Digest>,
     /// In any order; they are sorted when packed.
     pub entries: Vec<Entry>,
 }
 
 impl PartSource {
+    /// A part without an identity, which is never cached.
     pub fn new(name: impl Into<String>, entries: Vec<Entry>) -> Self {
         Self { name: name.into(), identity: None, copied_from: None, entries }
     }
 
-    /// With the identity that the entries tell, if the digests of all files are known. So a part that is kept under it
-    /// has been made of the bytes that it tells of, and of no others.
+    /// Computes the identity from the entries, if the digests of all files are known. A part cached under it is
+    /// guaranteed to have been made from exactly these bytes.
     pub fn identified(name: impl Into<String>, entries: Vec<Entry>) -> Self {
         let rows: Option<Vec<_>> = entries.iter().map(|entry| Some((&entry.path, entry.identity()?))).collect();
         let identity = rows.map(identity_of);

@@ -1,8 +1,8 @@
 //! Archive → tree, under the extraction rules, by way of a staging folder.
 //!
-//! Chunks are decoded side by side, judged one after the other in their order, and written side by side again. Until
-//! every file is written there is no link in the staging folder, whose name nobody knows: so no path below it can lead
-//! anywhere else, and plain paths are as safe as directory handles.
+//! Chunks are decoded in parallel, judged one after the other in their order, and written in parallel. Until every file
+//! is written the staging folder, whose name is unpredictable, holds no link: no path below it can lead anywhere else,
+//! and plain paths are as safe as directory handles.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -21,17 +21,21 @@ use crate::staging::{Staging, folder_of};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
 use crate::zip_extract::stage_zip;
 
+/// How to extract, and what to refuse. The default trusts no archive: it keeps links that stay inside and sets
+/// [`Limits`].
 #[derive(Clone, Copy)]
 pub struct ExtractOptions<'a> {
     pub top_folder: TopFolder,
-    /// Compared with the whole file while it is extracted.
+    /// Compared with the digest of the whole file while it is extracted.
     pub expected: Option<Digest>,
+    /// Names that this file system cannot hold are refused.
     pub names: NameRules,
     pub links: Links,
+    /// Whatever exceeds them is refused.
     pub limits: Limits,
-    /// 0 for as many as the machine has.
+    /// 0: as many as the machine has processors.
     pub threads: usize,
-    /// Told the bytes of the archive that each finished chunk took; their sum is at most the archive's size.
+    /// Receives the number of archive bytes that each finished chunk took; their sum is at most the archive's size.
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
 
@@ -49,31 +53,33 @@ impl Default for ExtractOptions<'_> {
     }
 }
 
-/// What becomes of the folder at the archive's top.
+/// What happens to the single folder at the archive's top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TopFolder {
+    /// It is extracted like any other folder.
     Keep,
-    /// Its content becomes the destination's. None or several is an error that lists what is there.
+    /// Its content becomes the destination's. No or several folders are an error that lists what is there.
     StripSingle,
 }
 
-/// What becomes of symbolic links.
+/// What happens to symbolic links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Links {
     /// On Windows, where links need a privilege, this is [`Links::Copy`].
     Keep,
-    /// Each becomes a copy of what it leads to, which must be in the archive.
+    /// Each is replaced by a copy of its target, which must be in the archive.
     Copy,
 }
 
-/// Against archives made to fill a disk.
+/// Limits against archives made to fill a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// All files together, in bytes.
+    /// Total of all files, in bytes.
     pub bytes: u64,
+    /// Files, directories and links together.
     pub entries: u64,
-    /// How many times larger than the archive its tar may be, once that is over 10 MiB. In a zip, where that can be
-    /// said of each, how many times larger than its packed bytes a file.
+    /// The largest accepted expansion. For a tar: how many times larger than the archive, checked once the tar exceeds
+    /// 10 MiB. For a zip: how many times larger than its compressed bytes each file may be.
     pub ratio: u64,
 }
 
@@ -87,26 +93,26 @@ impl Default for Limits {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extracted {
     pub files: u64,
-    /// Those that are named in the archive, and those that are only on the way to others.
+    /// Those named in the archive, and those on the way to others.
     pub directories: u64,
     pub links: u64,
-    /// Those that became copies: each path, and where it led to, as the archive says it.
+    /// Links that became copies: each path, and its target as the archive states it.
     pub copied_links: Vec<(TreePath, String)>,
-    /// All files together.
+    /// Total of all files, in bytes.
     pub bytes: u64,
-    /// The folder that was stripped.
+    /// The folder that was stripped, with [`TopFolder::StripSingle`].
     pub top_folder: Option<String>,
 }
 
-/// Extracts `archive` (tar.zst, tar.gz, tar or zip, by its first bytes) to `destination`, which must be absent or an empty
-/// folder, and appears only when everything is there.
+/// Extracts `archive` (tar.zst, tar.gz, tar or zip, recognised by its first bytes) to `destination`, which must be
+/// absent or an empty folder, and which appears only when everything is there.
 pub fn extract(archive: &Path, destination: &Path, options: &ExtractOptions<'_>) -> Result<Extracted, ExtractError> {
     extract_inner(archive, None, destination, options)
         .map_err(|kind| ExtractError { archive: archive.to_owned(), kind })
 }
 
-/// As [`extract`], with parts of an artifact in `format` that stand one after the other in the file, ended by
-/// [`crate::codec::end_parts`].
+/// Like [`extract`], for a file that holds nothing but the parts of an artifact in `format`, one after the other,
+/// completed by [`crate::codec::end_parts`].
 pub fn extract_parts(parts: &Path, format: ArtifactFormat, destination: &Path) -> Result<Extracted, ExtractError> {
     let options = ExtractOptions::default();
     extract_inner(parts, Some(format), destination, &options)
@@ -149,7 +155,7 @@ fn extract_inner(
         };
         (digest.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))), extracted)
     });
-    // A wrong digest explains every other fault, so it is told first.
+    // A wrong digest explains every other fault, so it is reported first.
     if let (Some(actual), Some(expected)) = (digest.transpose().map_err(read)?, options.expected)
         && actual != expected
     {
@@ -186,7 +192,7 @@ pub(crate) fn stage(
     finish_stage(place, turnstile.into_inner().finish()?, options)
 }
 
-/// What is done when all files are written.
+/// The steps that follow when all files are written.
 pub(crate) fn finish_stage(
     place: &Place,
     judged: Judged,
@@ -209,6 +215,8 @@ pub(crate) fn finish_stage(
     Ok(extracted)
 }
 
+/// Refuses a destination that is neither absent nor an empty folder. Called before downloads, so that they are not in
+/// vain.
 pub fn check_destination(destination: &Path) -> Result<(), ExtractErrorKind> {
     let exists = || ExtractErrorKind::DestinationExists { path: destination.to_owned() };
     match fs::symlink_metadata(destination) {
@@ -221,16 +229,17 @@ pub fn check_destination(destination: &Path) -> Result<(), ExtractErrorKind> {
     }
 }
 
+/// The folder in which a tree is made before [`settle`] moves it; on the same file system as `destination`.
 pub fn staging_beside(destination: &Path) -> Result<Staging, ExtractErrorKind> {
     let failed = |source| ExtractErrorKind::Write { path: folder_of(destination).to_owned(), source };
     Staging::beside(destination).map_err(failed)
 }
 
-/// `staged` takes the place of `destination`, which is absent or an empty folder.
+/// Moves `staged` to `destination`, which is absent or an empty folder.
 pub fn settle(staged: &Path, destination: &Path) -> Result<(), ExtractErrorKind> {
     let failed = |source| ExtractErrorKind::Write { path: destination.to_owned(), source };
     if destination.is_dir() {
-        // Only ever an empty one; if it has filled meanwhile, this fails and nothing is lost.
+        // Only ever an empty folder; if it has been filled meanwhile, this fails and nothing is lost.
         fs::remove_dir(destination).map_err(failed)?;
     }
     in_place::rename(staged, destination).map_err(failed)

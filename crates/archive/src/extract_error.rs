@@ -10,6 +10,7 @@ use crate::tar_stream::TarFault;
 use crate::zip_directory::ZipFault;
 use crate::zip_member::MemberFault;
 
+/// An archive was not extracted; the destination is as it was before.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot extract `{}`", archive.display())]
 pub struct ExtractError {
@@ -18,6 +19,7 @@ pub struct ExtractError {
     pub kind: ExtractErrorKind,
 }
 
+/// What is wrong with the archive, its destination, or the disk.
 #[derive(Debug, thiserror::Error)]
 pub enum ExtractErrorKind {
     #[error("it cannot be read: {source}")]
@@ -30,12 +32,12 @@ pub enum ExtractErrorKind {
     Corrupt { reason: String },
     #[error("its entry `{entry}` is refused: {fault}")]
     Entry { entry: String, fault: EntryFault },
-    /// Of a zip.
+    /// Like [`Entry`](Self::Entry), for rules that only zips have.
     #[error("its entry `{entry}` is refused: {fault}")]
     Member { entry: String, fault: MemberFault },
     #[error("it holds more than {limit} {what}")]
     Limit { what: &'static str, limit: u64 },
-    /// `found` are the names at the top, sorted; at most twenty, `…` stands for the rest.
+    /// `found` holds the names at the top, sorted; at most twenty, then `…`.
     #[error("exactly one folder is expected at its top, it has {}", listed(found))]
     TopFolder { found: Vec<String> },
     #[error("`{}` is there already", path.display())]
@@ -61,7 +63,7 @@ impl From<ZipFault> for ExtractErrorKind {
 }
 
 impl ExtractErrorKind {
-    /// A failure of the system is told from one of the decoder by its system error number.
+    /// An error with a system error number comes from the system, any other from the decoder.
     pub(crate) fn of_read(source: io::Error) -> Self {
         if source.raw_os_error().is_some() {
             Self::Read { source }
@@ -73,7 +75,7 @@ impl ExtractErrorKind {
 
 /// What a member's fault says about its archive.
 enum MemberVerdict {
-    /// It is not read here.
+    /// This program cannot read it.
     Unsupported,
     Damaged,
     /// It was made to deceive.

@@ -1,7 +1,7 @@
 //! The digest of a file while it is being written, by reading behind the writer.
 //!
-//! The writer is the one thing that happens in order, so what it need not do itself is done beside it. What was just
-//! written is still in memory: reading it again costs a copy, and lets whole files be copied without being looked at.
+//! Writing is the one step that happens in order, so whatever need not be part of it runs beside it. What was just
+//! written is still in memory: reading it again costs one copy, and lets whole files be copied without looking at them.
 
 use std::fs::File;
 use std::io;
@@ -11,7 +11,7 @@ use vocab::{Digest, DigestWriter};
 
 use crate::source::read_exact_at;
 
-/// How far the writer is.
+/// How far the writer has got.
 #[derive(Default)]
 pub(crate) struct Follower {
     state: Mutex<State>,
@@ -25,19 +25,19 @@ struct State {
 }
 
 impl Follower {
-    /// The first `written` bytes of the file are there.
+    /// The first `written` bytes of the file are complete.
     pub(crate) fn advance(&self, written: u64) {
         self.lock().written = written;
         self.moved.notify_one();
     }
 
-    /// Nothing more will be written, be it for success or failure.
+    /// Nothing more will be written, whether it succeeded or failed.
     pub(crate) fn end(&self) {
         self.lock().ended = true;
         self.moved.notify_one();
     }
 
-    /// To be run beside the writer. Ends after [`Self::end`], with the digest of all that was written.
+    /// Runs beside the writer. Returns after [`Self::end`], with the digest of everything written.
     pub(crate) fn digest(&self, file: &File) -> io::Result<Digest> {
         let mut digest = DigestWriter::new(io::sink());
         let mut at = 0;
@@ -64,7 +64,7 @@ impl Follower {
     }
 }
 
-/// Ends the follower however the writer's scope is left, so that nobody waits for what will not come.
+/// Ends the follower however the writer's scope is left, so that no thread waits forever.
 pub(crate) struct EndOnDrop<'a>(pub &'a Follower);
 
 impl Drop for EndOnDrop<'_> {

@@ -29,15 +29,15 @@ pub(crate) struct Layout<'a> {
 
 struct Row<'a> {
     entry: &'a Entry,
-    /// Of the content, in bytes.
+    /// Size of the content, in bytes.
     size: u64,
     /// For a file in a zip that has several frames: unpacked in their order, while they are compressed side by side.
     unpacking: Option<Turnstile<Option<Unpacking>>>,
-    /// Of a file whose digest is known, that may have several frames: digested in their order.
+    /// For a file with an expected digest that may have several frames: digested in their order.
     digesting: Option<Turnstile<DigestWriter<io::Sink>>>,
 }
 
-/// There from the first frame of its file to the last.
+/// Lives from the first frame of its file to the last.
 struct Unpacking {
     file: File,
     reader: MemberReader,
@@ -64,7 +64,7 @@ pub(crate) enum LayoutError {
     Exchanged { part: String, path: String },
 }
 
-/// Holds a file that is packed to the digest that is known of it, if there is one.
+/// Compares a packed file with its expected digest, if it has one.
 pub(crate) fn check_digest(
     part: &str,
     path: &str,
@@ -80,7 +80,7 @@ pub(crate) fn check_digest(
 }
 
 impl<'a> Layout<'a> {
-    /// Asks the disk for the sizes of files, nothing else.
+    /// Reads the sizes of files from disk, nothing else.
     pub(crate) fn new(part: &'a PartSource, mtime: u64) -> Result<Self, LayoutError> {
         let mut rows = Vec::with_capacity(part.entries.len());
         for entry in &part.entries {
@@ -171,7 +171,7 @@ fn cut(rows: &[Row<'_>], mtime: u64) -> Vec<Frame> {
     frames
 }
 
-/// Lets `left` bytes through to `buffer` after `skip` bytes have gone by.
+/// Passes `left` bytes to `buffer` after skipping `skip` bytes.
 struct Window<'a> {
     skip: u64,
     left: u64,
@@ -179,7 +179,7 @@ struct Window<'a> {
 }
 
 impl Window<'_> {
-    /// What of the next `size` bytes is wanted: where it begins and how long it is.
+    /// Which of the next `size` bytes are wanted: their start and length.
     fn advance(&mut self, size: u64) -> (u64, u64) {
         let start = self.skip.min(size);
         let length = self.left.min(size - start);
@@ -193,7 +193,7 @@ impl Window<'_> {
         self.buffer.extend_from_slice(&bytes[start as usize..(start + length) as usize]);
     }
 
-    /// What of the file's bytes is wanted, held to the digest that is known of them.
+    /// Appends the wanted bytes of the file and checks its expected digest, if it has one.
     fn content(&mut self, row: &Row<'_>, ticket: u64, part: &str) -> Result<(), LayoutError> {
         let EntryKind::File { content, .. } = &row.entry.kind else { return Ok(()) };
         let (start, length) = self.advance(row.size);

@@ -1,18 +1,25 @@
 //! The identity of a part: one digest for its entries and all of their content.
 //!
 //! It is computed from digests of files, not from packed bytes. So it is the same in every container and at every
-//! level, and whoever has an installed tree can say without packing which parts of an artifact it already holds.
+//! level, and an installed tree shows without packing which parts of an artifact it already has.
 
 use std::fmt::Write as _;
 
 use vocab::{Digest, TreePath};
 
-/// What one entry adds to its part's identity.
+/// What one entry contributes to its part's identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryIdentity<'a> {
     Directory,
-    File { sha256: Digest, executable: bool },
-    Symlink { target: &'a str },
+    /// `sha256` of the content, uncompressed.
+    File {
+        sha256: Digest,
+        executable: bool,
+    },
+    /// `target` as it is packed.
+    Symlink {
+        target: &'a str,
+    },
 }
 
 /// The SHA-256 of `pydist entries\n` and one line for each entry, in any order given:
@@ -22,7 +29,7 @@ pub enum EntryIdentity<'a> {
 /// file TAB sha256 TAB 0 or 1 for executable TAB path
 /// link TAB target TAB path
 /// ```
-/// Paths and targets hold no control characters, so no two lists give the same text.
+/// Paths and targets contain no control characters, so no two lists give the same text.
 pub fn identity_of<'a>(entries: impl IntoIterator<Item = (&'a TreePath, EntryIdentity<'a>)>) -> Digest {
     let mut entries: Vec<_> = entries.into_iter().collect();
     entries.sort_by(|one, other| one.0.cmp(other.0));

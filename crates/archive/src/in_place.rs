@@ -1,9 +1,9 @@
-//! How a finished file or folder takes its place: in one step, so that nobody sees half of it, and what stood there
-//! stays until the new one is whole.
+//! How a finished file or folder takes its place: in one step, so that no reader sees half of it, and what was there
+//! stays until the new one is complete.
 //!
-//! Windows has two answers of its own. A program that looks at a file, a virus scanner most of all, keeps it from
-//! being renamed or replaced; mostly that passes within moments, so it is tried again for a second. And calls that the
-//! standard library does not make take a path of more than 260 characters in its long form only.
+//! Windows needs two measures of its own. A program that has a file open, a virus scanner above all, prevents renaming
+//! or replacing it; mostly that passes within moments, so it is retried for a second. And calls that the standard
+//! library does not make accept a path of more than 260 characters only in its long form.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -13,15 +13,15 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
 
-/// A file under a passing name, in the folder that it is meant for. Dropped, it is gone; what a killed process leaves is
-/// for [`sweep`].
+/// A file under a temporary name, in the folder that it is meant for. Dropping it removes it; what a killed process
+/// leaves is removed by [`sweep`].
 #[derive(Debug)]
 pub struct FileBeside {
     file: NamedTempFile,
 }
 
 impl FileBeside {
-    /// Beside `target`, whose folder is made. `prefix` begins the passing name.
+    /// Creates it beside `target`, and the folder if necessary. The temporary name begins with `prefix`.
     pub fn beside(target: &Path, prefix: &str) -> io::Result<Self> {
         match target.parent() {
             Some(folder) if folder != Path::new("") => Self::within(folder, prefix),
@@ -29,12 +29,12 @@ impl FileBeside {
         }
     }
 
-    /// In `folder`, which is made.
+    /// Creates it in `folder`, and the folder if necessary.
     pub fn within(folder: &Path, prefix: &str) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(prefix);
-        // Temporary files are private; what takes its place here is for everybody who may look into the folder.
+        // Temporary files are private; the final file is for everyone who may read the folder.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
         builder.rand_bytes(RANDOM);
@@ -47,25 +47,22 @@ impl FileBeside {
         }
     }
 
+    /// For reading and seeking.
     pub fn as_file(&self) -> &File {
         self.file.as_file()
     }
 
-    pub fn as_file_mut(&mut self) -> &mut File {
-        self.file.as_file_mut()
-    }
-
-    /// The passing one.
+    /// The temporary path.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
 
-    /// The same file once more, with a position of its own.
-    pub fn reopen(&self) -> io::Result<File> {
+    /// Opens the same file again, with a position of its own.
+    pub(crate) fn reopen(&self) -> io::Result<File> {
         self.file.reopen()
     }
 
-    /// Puts it in `target`'s place, whatever stands there.
+    /// Moves it to `target`, replacing what is there.
     pub fn replace(self, target: &Path) -> io::Result<()> {
         self.replace_after(target, thread::sleep)
     }
@@ -82,11 +79,11 @@ impl FileBeside {
         })
     }
 
-    /// Takes the name `target`, in one step with seeing that nothing has it. False when something has.
+    /// Moves it to `target` unless that exists; checking and moving are one step. False if it exists.
     pub fn claim(self, target: &Path) -> io::Result<bool> {
         match self.file.persist_noclobber(long_form(target)) {
             Ok(_) => Ok(true),
-            // The kind differs by system; that it is there decides.
+            // The kind of error differs by system; what counts is that the target exists.
             Err(_) if target.exists() => Ok(false),
             Err(refused) => Err(refused.error),
         }
@@ -103,19 +100,19 @@ impl Write for FileBeside {
     }
 }
 
-/// Removes what killed processes left in a folder of artifacts: unfinished artifacts and manifests. Gives their paths.
+/// Removes unfinished artifacts and manifests that killed processes left in a folder, and returns their paths.
 pub fn sweep_artifacts(folder: &Path) -> Vec<PathBuf> {
     sweep(folder, &[crate::pack::STAGED, crate::manifest::STAGED])
 }
 
-/// Removes regular files in `folder` whose passing names begin with one of `prefixes`, and which no process has at
-/// work. Gives their paths. What cannot be looked at or removed stays for the next time.
+/// Removes regular files in `folder` whose temporary names begin with one of `prefixes` and that no process is using.
+/// Returns their paths. What cannot be read or removed stays until the next sweep.
 pub fn sweep(folder: &Path, prefixes: &[&str]) -> Vec<PathBuf> {
     sweep_if(folder, prefixes, &|_| true)
 }
 
-/// The same in a folder that other machines write to as well, whose locks may not be seen here: only what nobody has
-/// written to after `since`.
+/// Like [`sweep`], in a folder that other machines write to as well, whose locks may be invisible here: removes only
+/// files that nobody has written to since `since`.
 pub fn sweep_idle(folder: &Path, prefixes: &[&str], since: SystemTime) -> Vec<PathBuf> {
     let is_idle = |entry: &fs::DirEntry| {
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
@@ -140,24 +137,24 @@ fn sweep_if(folder: &Path, prefixes: &[&str], may_go: &dyn Fn(&fs::DirEntry) -> 
     removed
 }
 
-/// Characters that make a passing name unlike all others, and unlike any that somebody would choose.
+/// How many random characters a temporary name has: enough to be unlike any other, and any that a person would choose.
 pub(crate) const RANDOM: usize = 16;
 
-/// One of `prefixes` and the random characters.
+/// Whether the name is one of `prefixes` followed by the random characters.
 pub(crate) fn has_passing_name(name: &str, prefixes: &[&str]) -> bool {
     let random = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or_default();
     random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Says to [`sweep`] that somebody is at work, until the file is closed, be it by a kill. False if the sweep was faster.
+/// Tells [`sweep`] that the file is in use, until it is closed or the process is killed. False if the sweep was faster.
 #[cfg(unix)]
 pub(crate) fn hold(file: &File, path: &Path) -> bool {
-    // Waits for a sweep that looks at the file just now. A system without locks has no sweep either.
+    // Waits for a sweep that is checking the file right now. A system without locks has no sweep either.
     let _ = file.lock();
     fs::symlink_metadata(path).is_ok()
 }
 
-/// An open file says so itself. A lock would keep our own other handles from it.
+/// On Windows an open file is protected as it is. A lock would keep our own other handles from it.
 #[cfg(not(unix))]
 pub(crate) fn hold(_: &File, _: &Path) -> bool {
     true
@@ -165,17 +162,17 @@ pub(crate) fn hold(_: &File, _: &Path) -> bool {
 
 fn remove_abandoned(path: &Path) -> bool {
     let Some(held) = take_abandoned(path) else { return false };
-    // Windows removes no open file.
+    // Windows cannot remove an open file.
     let held = cfg!(unix).then_some(held);
     let removed = fs::remove_file(path).is_ok();
     drop(held);
     removed
 }
 
-/// The file, if nobody [`hold`]s it; while it is open nobody else has it.
+/// Opens the file unless somebody [`hold`]s it; while it is open nobody else can.
 #[cfg(unix)]
 pub(crate) fn take_abandoned(path: &Path) -> Option<File> {
-    // Both rights, for which some systems ask before they lock.
+    // Read and write, since some systems require both for a lock.
     let file = File::options().read(true).write(true).open(path).ok()?;
     file.try_lock().is_ok().then_some(file)
 }
@@ -187,21 +184,21 @@ pub(crate) fn take_abandoned(path: &Path) -> Option<File> {
     File::options().read(true).write(true).share_mode(0).open(path).ok()
 }
 
-/// Renames a file or a folder. What stands at `to` is replaced as far as the system replaces such a thing.
+/// Renames a file or a folder, replacing what is at `to` as far as the system allows.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     patiently(cfg!(windows), thread::sleep, || match fs::rename(from, to) {
-        // Windows says "access denied" of a folder that is in the way, and waiting would not help.
+        // Windows reports "access denied" for a folder that is in the way, and waiting would not help.
         Err(error) if cfg!(windows) && to.is_dir() => Err(io::Error::new(io::ErrorKind::AlreadyExists, error)),
         other => other,
     })
 }
 
-/// The attempts after the first one, and the pause before the first of them. Each pause is twice the former: 1.3 s in all.
+/// The retries, and the pause before the first of them. Each pause is twice the previous one: 1.3 s in all.
 const ATTEMPTS: u32 = 7;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// What Windows answers while another program has a file open: access denied, sharing violation, lock violation. The
-/// first also stands for a lack of rights, which no waiting cures; then a second is lost.
+/// What Windows returns while another program has a file open: access denied, sharing violation, lock violation. The
+/// first may also mean missing permissions, which no waiting cures; then a second is lost.
 const HELD_OPEN: [i32; 3] = [5, 32, 33];
 
 fn patiently(
@@ -222,10 +219,11 @@ fn patiently(
     })
 }
 
-/// Windows takes 260 characters, the end included; a passing name stands in the same folder, and is not longer than this.
+/// Windows accepts 260 characters, the terminator included; a temporary name is in the same folder and no longer than
+/// this.
 const LONG: usize = 260 - 40;
 
-/// On Windows the form that has no limit, where the path is near it. Elsewhere, the path.
+/// On Windows the form without a limit, for paths near the limit. Elsewhere the path itself.
 fn long_form(path: &Path) -> PathBuf {
     if cfg!(windows)
         && path.as_os_str().len() > LONG

@@ -1,4 +1,4 @@
-//! The one place where entries of a foreign archive are judged, in their order. What passes is to be written.
+//! The one place where entries of a foreign archive are judged, in their order. What passes may be written.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use crate::tree_record::{NodeKind, TreeRecord};
 pub(crate) const RATIO_FLOOR: u64 = 10 << 20;
 const LISTED: usize = 20;
 
-/// Bytes of a chunk that belong into a file.
+/// A range of a chunk that belongs to a file.
 pub(crate) struct Write {
     pub path: TreePath,
     pub range: Range<usize>,
@@ -24,13 +24,13 @@ pub(crate) struct Write {
 }
 
 pub(crate) enum WriteTarget {
-    /// The bytes are all that the file has.
+    /// The bytes are the whole file.
     Whole { executable: bool, mtime: u64 },
-    /// They go to this offset of a file that is there already.
+    /// They belong at this offset of a file that exists already.
     Piece { offset: u64 },
 }
 
-/// A file that was written in pieces, and gets its mode and time when all are there.
+/// A file written in pieces; it gets its mode and time when all are there.
 #[derive(Clone)]
 pub(crate) struct LateFile {
     pub path: TreePath,
@@ -45,12 +45,12 @@ pub(crate) struct Judge<'a> {
     members: Members<'a>,
 }
 
-/// The members of any archive. Apart from the tar stream, which hands them out while it is itself borrowed.
+/// The members of any archive. Separate from the tar stream, which hands them out while it is itself borrowed.
 pub(crate) struct Members<'a> {
     place: &'a Place,
     options: &'a ExtractOptions<'a>,
     record: TreeRecord,
-    /// The file whose content comes next; none while content is passed over.
+    /// The file whose content comes next; none while content is skipped.
     open: Option<Open>,
     writes: Vec<Write>,
     late: Vec<LateFile>,
@@ -58,7 +58,7 @@ pub(crate) struct Members<'a> {
     extracted: Extracted,
     entries: u64,
     tops: BTreeSet<String>,
-    /// The top is not what was asked for: what follows is only listed.
+    /// The top is not as requested: what follows is only listed.
     listing: bool,
 }
 
@@ -68,11 +68,11 @@ struct Open {
     done: u64,
 }
 
-/// What is to be done when all files are written.
+/// What remains to be done when all files are written.
 pub(crate) struct Judged {
     pub record: TreeRecord,
     pub late: Vec<LateFile>,
-    /// Name of the link, and of the file it is another name of.
+    /// Name of the hard link, and of the file that it is another name of.
     pub hard_links: Vec<(TreePath, TreePath)>,
     pub extracted: Extracted,
 }
@@ -84,7 +84,7 @@ impl<'a> Judge<'a> {
         Self { tar: TarStream::new(), tar_bytes: 0, tar_limit, members }
     }
 
-    /// Takes in the next bytes of tar. Directories are there when this returns, files when the result is written.
+    /// Accepts the next bytes of tar. Directories exist when this returns, files when the result is written.
     pub(crate) fn chunk(&mut self, chunk: &[u8]) -> Result<Vec<Write>, ExtractErrorKind> {
         self.tar_bytes += chunk.len() as u64;
         if self.tar_bytes > self.tar_limit {
@@ -121,7 +121,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// A member whose content comes another way. If it is a file to be written, this is where.
+    /// A member whose content arrives separately. If it is a file to be written, this says where.
     pub(crate) fn without_content(&mut self, member: Member) -> Result<Option<LateFile>, ExtractErrorKind> {
         self.member(member)?;
         let empty = self.writes.pop().and_then(Write::into_file);
@@ -191,7 +191,7 @@ impl<'a> Members<'a> {
         Ok(())
     }
 
-    /// `path` without its first component, where that is to go.
+    /// `path` without its first component, if that is to be stripped.
     fn stripped(&mut self, path: TreePath, is_directory: bool) -> Result<TreePath, EntryFault> {
         if self.options.top_folder == TopFolder::Keep || path.is_root() {
             return Ok(path);
@@ -201,7 +201,7 @@ impl<'a> Members<'a> {
             self.tops.insert(top.to_owned());
         }
         self.listing |= self.tops.len() > 1 || (below.is_empty() && !is_directory);
-        // Without what came before, a name may begin with a drive.
+        // Without its first component, a name may begin with a drive.
         below.parse().map_err(|_| EntryFault::Drive)
     }
 
@@ -260,7 +260,7 @@ impl<'a> Members<'a> {
         }
         let path = open.file.path.clone();
         if offset == 0 {
-            // Created in its turn, so that whoever writes the other pieces finds it.
+            // Created here, in order, so that writers of the other pieces find it.
             self.place.create(&path)?;
         }
         if open.done == open.size {
@@ -285,7 +285,7 @@ impl Write {
     }
 }
 
-/// Makes directories on the way; the first failure is kept until it can be told.
+/// Creates directories on the way; the first failure is kept until it can be reported.
 struct Made<'a> {
     place: &'a Place,
     count: u64,

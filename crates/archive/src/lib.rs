@@ -1,11 +1,18 @@
 //! Trees ↔ archives: the artifact's format, and every rule of extraction, once.
 //!
-//! An archive is a row of parts; a part is compressed on its own and is the same bytes whenever its entries are. See
-//! `docs/formats/artifact.md` for the format and `docs/formats/manifest.md` for what lies beside it.
+//! The one idea: an archive is a sequence of parts, and each part is compressed on its own, so that its bytes depend on
+//! nothing but its entries and the options. Equal inputs therefore give equal bytes on every machine, a part can be
+//! cached under the digest of its content ([`PartCache`]), and an update transfers only the parts that changed.
+//! `docs/formats/artifact.md` describes the format, `docs/formats/manifest.md` the manifest beside it.
+//!
+//! In go [`Entry`] lists grouped in [`PartSource`]s, out comes a file and its [`Packed`] description; [`extract`] is
+//! the way back. What [`extract`] would refuse is never packed: both directions judge names and links by the same
+//! [`NameRules`]. Foreign archives are extracted into a staging folder and appear at their destination complete or not
+//! at all.
 //!
 //! Four containers: `tar.zst`, `tar.gz`, `tar` and `zip`. Files can be taken from disk, from memory, or from inside
-//! another zip ([`zip_members`], [`Content::Zipped`]): into a zip their compressed bytes are copied as they stand, into
-//! a tar they are unpacked on the way.
+//! another zip ([`zip_members`], [`Content::Zipped`]): for a zip their compressed bytes are copied unchanged, for a tar
+//! they are decompressed on the way.
 //!
 //! ```
 //! use archive::{Entry, ExtractOptions, NoCache, PackOptions, PartSource};
@@ -109,7 +116,7 @@ pub use zip_directory::ZipFault;
 pub use zip_member::{MemberFault, ZipMember, ZipMethod};
 pub use zip_members::{ZipError, ZipErrorKind, zip_members, zip_members_of};
 
-/// For who puts an artifact or a tree together from parts that come one by one, as the crate `fetch` does.
+/// What the crate `fetch` needs to assemble an artifact or a tree from parts that arrive one by one.
 pub mod pieces {
     pub use crate::codec::end_parts;
     pub use crate::extract::{check_destination, extract_parts, settle, staging_beside};

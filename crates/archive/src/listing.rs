@@ -17,7 +17,7 @@ use crate::tar_stream::{Item, Member, MemberKind, TarStream};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
 use crate::zip_extract::{members_of_zip, stage_zip};
 
-/// One entry as it stands in the archive. It has not been judged: its name may be anything.
+/// One entry as the archive states it. It has not been judged: its name may be anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Listed {
     /// Bytes that are not UTF-8 are replaced. A directory's ends in `/`.
@@ -25,42 +25,45 @@ pub struct Listed {
     pub kind: ListedKind,
     /// The owner's bit.
     pub executable: bool,
-    /// Of a file's content in bytes; 0 for all else.
+    /// A file's size in bytes, uncompressed; 0 for everything else.
     pub size: u64,
-    /// Of a link.
+    /// Where a link points, as the archive states it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// Of a file's content, where it was asked for.
+    /// Digest of a file's content, with [`Listing::Digests`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Digest>,
 }
 
+/// What an entry is. Links are not resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ListedKind {
+    /// A directory with an entry of its own.
     Directory,
     File,
     Symlink,
     HardLink,
-    /// Of a kind that no extraction lets pass.
+    /// A kind that extraction always refuses.
     Special,
 }
 
-/// How much is found out about each entry.
+/// How much to find out about each entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listing {
+    /// Names, sizes and modes; contents are skipped.
     Names,
     /// Also the digest of each file.
     Digests,
 }
 
-/// All entries in their order, at most [`crate::Limits::entries`] of them.
+/// All entries in the archive's order. An error if there are more than [`crate::Limits::entries`].
 pub fn list(archive: &Path, listing: Listing, options: &ExtractOptions<'_>) -> Result<Vec<Listed>, ListError> {
     let failed = |kind| ListError(ExtractError { archive: archive.to_owned(), kind });
     list_inner(archive, listing, options).map_err(failed)
 }
 
-/// As an extraction fails, but for the rules that it would apply.
+/// Fails where extraction would fail for reasons other than its rules.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot list `{}`: {}", .0.archive.display(), .0.kind)]
 pub struct ListError(pub ExtractError);
@@ -154,7 +157,7 @@ struct Collector {
     listing: Listing,
     limit: u64,
     entries: Vec<Listed>,
-    /// The content of the last entry, while it comes.
+    /// The content of the last entry, while it arrives.
     open: Option<DigestWriter<std::io::Sink>>,
 }
 
@@ -193,8 +196,8 @@ impl Collector {
     }
 }
 
-/// Decodes and judges everything by the rules of [`crate::extract`], and writes nothing. What only a disk could say,
-/// such as whether there is room, is not looked at; links are judged as links.
+/// Decodes and judges everything by the rules of [`crate::extract`], and writes nothing. What only a disk could show,
+/// such as too little room, is not checked; links are judged as links.
 pub fn check(archive: &Path, options: &ExtractOptions<'_>) -> Result<Extracted, ExtractError> {
     check_inner(archive, options).map_err(|kind| ExtractError { archive: archive.to_owned(), kind })
 }

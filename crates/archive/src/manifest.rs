@@ -8,8 +8,8 @@ use vocab::{Exit, Fault, FileName, FileNameError, MANIFEST_FORMAT, Manifest};
 
 use crate::in_place::FileBeside;
 
-/// Reads what [`write_manifest`] wrote, and the formats before it. Another format number is refused before anything
-/// else is looked at, since nothing else can be relied on then.
+/// Reads what [`write_manifest`] wrote, and older formats. Another format number is refused before anything else is
+/// read, since nothing else can be relied on then.
 pub fn read_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     #[derive(Deserialize)]
     struct Numbered {
@@ -34,12 +34,12 @@ pub fn write_manifest(manifest: &Manifest) -> String {
     text
 }
 
-/// Beside `path`, then renamed to it.
+/// Written beside `path`, then renamed to it.
 pub fn save_manifest(path: &Path, manifest: &Manifest) -> Result<(), ManifestError> {
     stage_manifest(path, manifest)?.persist()
 }
 
-/// As [`save_manifest`], but `path` is left as it is until the caller persists what is given.
+/// Like [`save_manifest`], but `path` stays as it is until the caller persists the result.
 pub fn stage_manifest(path: &Path, manifest: &Manifest) -> Result<StagedManifest, ManifestError> {
     let write = || -> io::Result<FileBeside> {
         let mut beside = FileBeside::beside(path, STAGED)?;
@@ -50,10 +50,10 @@ pub fn stage_manifest(path: &Path, manifest: &Manifest) -> Result<StagedManifest
     Ok(StagedManifest { file, path: path.to_owned() })
 }
 
-/// Begins the passing name of a manifest that is being written.
+/// Start of the temporary name of a manifest that is being written.
 pub(crate) const STAGED: &str = ".manifest-";
 
-/// A whole manifest under a passing name. Dropped, it is gone.
+/// A complete manifest under a temporary name. Dropping it removes it.
 #[derive(Debug)]
 pub struct StagedManifest {
     file: FileBeside,
@@ -61,19 +61,21 @@ pub struct StagedManifest {
 }
 
 impl StagedManifest {
+    /// Moves the manifest to its path, replacing what is there.
     pub fn persist(self) -> Result<(), ManifestError> {
         let Self { file, path } = self;
         file.replace(&path).map_err(|source| ManifestError::Write { path, source })
     }
 }
 
+/// Why a manifest was not written, or is not believed.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     #[error("cannot write the manifest `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
     #[error("the manifest has format {found}, this program reads formats 1 to {known}")]
     Format { found: u64, known: u32 },
-    /// The message holds line and column.
+    /// `source` names line and column.
     #[error("the manifest is malformed: {source}")]
     Shape { source: serde_json::Error },
     #[error("the manifest's artifact is badly named: {0}")]

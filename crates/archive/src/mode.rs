@@ -5,14 +5,14 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// As [`fs::create_dir`], with mode 0755.
+/// Like [`fs::create_dir`], with mode 0755.
 pub fn make_folder(path: &Path) -> io::Result<()> {
     make_masked_folder(path)?;
-    // The umask takes bits away, and never adds any.
+    // The umask only removes bits, so the mode is set explicitly.
     set_mode(path, 0o755)
 }
 
-/// As [`fs::create_dir_all`]. Each folder that is made here has mode 0755; what was there keeps its own.
+/// Like [`fs::create_dir_all`]. Each folder created here gets mode 0755; existing ones keep theirs.
 pub fn make_folders(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -31,7 +31,7 @@ pub fn set_file_mode(path: &Path, executable: bool) -> io::Result<()> {
     set_mode(path, if executable { 0o755 } else { 0o644 })
 }
 
-/// 0755 less what the umask takes away.
+/// Mode 0755 minus the umask.
 pub(crate) fn make_masked_folder(path: &Path) -> io::Result<()> {
     #[allow(unused_mut, reason = "only Unix has modes to set")]
     let mut builder = fs::DirBuilder::new();

@@ -1,24 +1,24 @@
 //! Which names an archive may hold: those that stay inside the tree on every system, and further limits for file
-//! systems that take two spellings for one file, or give some names a meaning of their own.
+//! systems that treat two spellings as one file, or give some names a meaning of their own.
 
 use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
 use vocab::{Os, PlatformKey, TreePath};
 
-/// What the target's file system can tell apart. The stricter include the laxer.
+/// What the target's file system can distinguish. Stricter rules include the laxer ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NameRules {
     /// Linux: `a` and `A` are two files, `X::Y` is a name.
     CaseSensitive,
-    /// macOS: no two names that differ in case alone.
+    /// macOS: no two names that differ only in case.
     CaseInsensitive,
-    /// Windows: also no device names, no `:`, no dot or space at the end.
+    /// Windows: also no device names, no `:`, no trailing dot or space.
     Windows,
 }
 
 impl NameRules {
-    /// Those of the machine that this program was compiled for.
+    /// The rules of the system that this program was compiled for.
     pub fn of_host() -> Self {
         if cfg!(windows) {
             Self::Windows
@@ -29,6 +29,7 @@ impl NameRules {
         }
     }
 
+    /// The rules of the default file systems of the platform.
     pub fn of_platform(platform: PlatformKey) -> Self {
         match platform.os() {
             Os::Linux => Self::CaseSensitive,
@@ -37,12 +38,12 @@ impl NameRules {
         }
     }
 
-    /// The path of an entry with this name, or why no archive for such a system may hold it.
+    /// The path of an entry with this name, or why no archive for this system may hold it.
     pub fn check(self, name: &str) -> Result<TreePath, EntryFault> {
         checked_path(name.as_bytes(), self)
     }
 
-    /// Equal for two paths that are one file.
+    /// A key that is equal for two paths exactly when they are one file.
     pub fn key(self, path: &str) -> Cow<'_, str> {
         self.folded(path).map_or(Cow::Borrowed(path), Cow::Owned)
     }
@@ -112,7 +113,7 @@ pub enum EntryFault {
 const MAX_DEPTH: usize = 32;
 const MAX_COMPONENT: usize = 255;
 
-/// The path of an entry named `raw`. A `./` in front and one `/` at the end, which tar writers like, are dropped.
+/// The path of an entry named `raw`. Drops a leading `./` and one trailing `/`, which tar writers like.
 pub(crate) fn checked_path(raw: &[u8], rules: NameRules) -> Result<TreePath, EntryFault> {
     let text = std::str::from_utf8(raw).map_err(|_| EntryFault::NotUtf8)?;
     if text.is_empty() {
@@ -132,7 +133,7 @@ pub(crate) fn checked_path(raw: &[u8], rules: NameRules) -> Result<TreePath, Ent
         }
     }
     let path: TreePath = trimmed.parse().map_err(|_| EntryFault::Drive)?;
-    // What was after `./` is at the beginning now.
+    // What followed `./` is now at the beginning.
     check_text(path.as_str())?;
     if path.segments().count() > MAX_DEPTH {
         return Err(EntryFault::TooDeep);
@@ -140,14 +141,14 @@ pub(crate) fn checked_path(raw: &[u8], rules: NameRules) -> Result<TreePath, Ent
     Ok(path)
 }
 
-/// The path of `name` in `folder`. A component like `a:` is a path below a folder, but none of its own; so a name is
-/// never parsed alone. `None` if it has no place there.
+/// The path of `name` in `folder`. A component like `a:` is a valid path below a folder, but not on its own; so a name
+/// is never parsed alone. `None` if it cannot be in that folder.
 pub(crate) fn child(folder: &TreePath, name: &str) -> Option<TreePath> {
     let path: TreePath = if folder.is_root() { name.parse() } else { format!("{folder}/{name}").parse() }.ok()?;
     (path.parent().as_ref() == Some(folder)).then_some(path)
 }
 
-/// The rules that hold for the names of entries and for the targets of links alike.
+/// The rules that names of entries and targets of links share.
 pub(crate) fn check_text(text: &str) -> Result<(), EntryFault> {
     if text.starts_with('/') || text.starts_with("\\\\") {
         return Err(EntryFault::Absolute);

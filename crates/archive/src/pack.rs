@@ -22,22 +22,22 @@ use crate::turnstile::{Turnstile, run_workers, thread_count};
 use crate::zip_pack::pack_zip;
 use crate::{EntryKind, PartSource};
 
-/// 1980-01-01T00:00:00Z, the first time that zip can write too.
+/// 1980-01-01T00:00:00Z, the earliest time that zip can store, too.
 pub const DEFAULT_MTIME: u64 = 315_532_800;
 
-/// How to pack. Of these, `threads` and `progress` do not change the bytes.
+/// How to pack. `threads` and `progress` do not affect the bytes; everything else does.
 #[derive(Clone, Copy)]
 pub struct PackOptions<'a> {
     pub format: ArtifactFormat,
-    /// Of the format's own compressor: 1 to 22 for zstd, 0 to 9 for gzip and zip.
+    /// The compressor's own level: 1 to 22 for zstd, 0 to 9 for gzip and zip.
     pub level: i32,
-    /// The time of every entry, in seconds since 1970: `SOURCE_DATE_EPOCH` where that is set.
+    /// The time of every entry, in seconds since 1970: `SOURCE_DATE_EPOCH` if that is set.
     pub mtime: u64,
-    /// Two names that the target would take for one are refused.
+    /// Two names that the target would treat as one are refused.
     pub names: NameRules,
-    /// 0 for as many as the machine has. Each needs about 30 MB at level 3 and 100 MB at level 19.
+    /// 0: as many as the machine has processors. Each needs about 30 MB at level 3 and 100 MB at level 19.
     pub threads: usize,
-    /// Told the bytes of tar that each frame held, as frames are finished; for a zip, those of the files.
+    /// Receives the number of tar bytes in each finished frame; for a zip, of file bytes.
     pub progress: &'a (dyn Fn(u64) + Sync),
 }
 
@@ -57,15 +57,17 @@ impl Default for PackOptions<'_> {
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packed {
+    /// Digest of the whole file.
     pub sha256: Digest,
     /// In bytes.
     pub size: u64,
+    /// The rows for the manifest, in the order of the archive.
     pub parts: Vec<Part>,
-    /// How many of the parts came from the cache.
+    /// How many parts came from the cache.
     pub reused: usize,
 }
 
-/// Writes `parts`, in the order given, to a new file beside `target` and puts it in `target`'s place.
+/// Writes `parts`, in the given order, to a new file beside `target` and moves it there.
 pub fn pack(
     target: &Path,
     parts: &[PartSource],
@@ -75,7 +77,7 @@ pub fn pack(
     pack_beside(target, parts, options, cache)?.persist(target)
 }
 
-/// As [`pack`], but `target` is left as it is until the caller persists what is given.
+/// Like [`pack`], but `target` stays as it is until the caller persists the result.
 pub fn pack_beside(
     target: &Path,
     parts: &[PartSource],
@@ -102,17 +104,17 @@ fn pack_inner(
     settle(folder, &Sources { keys: &keys, names, source: &source }, options, cache)
 }
 
-/// What an archive is to be made of.
+/// The parts of the archive to be written.
 pub(crate) struct Sources<'a, 's> {
-    /// What each part is kept under, where it is kept.
+    /// The key under which each part is cached, if it is.
     pub keys: &'s [Option<Digest>],
-    /// What each part is called, and its identity.
+    /// The name of each part, and its identity.
     pub names: Vec<(String, Option<Digest>)>,
-    /// Of the part with this number, from the cache where that has it.
+    /// The part with this number, from the cache if that has it.
     pub source: &'s dyn Fn(usize, &dyn PartCache) -> Result<Source<'a>, PackErrorKind>,
 }
 
-/// Writes an archive into `folder`; anew, as often as a cached part turns out to be damaged.
+/// Writes an archive into `folder`, and again whenever a cached part turns out to be damaged.
 pub(crate) fn settle(
     folder: &Path,
     from: &Sources<'_, '_>,
@@ -128,7 +130,8 @@ pub(crate) fn settle(
         let file = FileBeside::within(folder, STAGED).map_err(|source| PackErrorKind::Write { source })?;
         let written = write(&file, &sources, options)?;
 
-        // A cached part is held to its digest where it now stands: so it is read once, and nothing can come between.
+        // A cached part is compared with its digest at its final place: so it is read once, and cannot change in
+        // between.
         let before = damaged.len();
         for (index, (source, sha256)) in sources.iter().zip(&written.digests).enumerate() {
             if matches!(source, Source::Cached(part) if !part.holds(sha256)) {
@@ -143,13 +146,13 @@ pub(crate) fn settle(
     }
 }
 
-/// Begins the passing name of an archive that is being written.
+/// Start of the temporary name of an archive that is being written.
 pub(crate) const STAGED: &str = ".pack-";
 
-/// An archive that is all there, under a passing name.
+/// A complete archive under a temporary name.
 struct Written {
     parts: Vec<WrittenPart>,
-    /// Of the parts.
+    /// One for each part.
     digests: Vec<Digest>,
     sha256: Digest,
     size: u64,
@@ -222,9 +225,9 @@ fn packed(names: &[(String, Option<Digest>)], sources: &[Source<'_>], written: W
     }
 }
 
-/// Packs those of `parts` that the cache lacks, for the cache alone: nothing of it stays in `folder`. What [`pack`] then
-/// makes of them is only a copy. Parts without an identity are left for it, and so are a zip's, which it copies from
-/// wheels, and everything that it would refuse.
+/// Packs those of `parts` that the cache lacks, for the cache alone; nothing stays in `folder`. A later [`pack`] then
+/// only copies them. Skips parts without an identity, the parts of a zip, which are copied from wheels, and everything
+/// that [`pack`] would refuse.
 pub fn cache_parts(
     folder: &Path,
     parts: &[PartSource],
@@ -253,7 +256,7 @@ pub fn cache_parts(
     fill().map_err(|kind| PackError { target: folder.to_owned(), kind })
 }
 
-/// A whole archive under a passing name. Dropped, it is gone.
+/// A complete archive under a temporary name. Dropping it removes it.
 #[derive(Debug)]
 pub struct PackedFile {
     pub(crate) packed: Packed,
@@ -261,16 +264,17 @@ pub struct PackedFile {
 }
 
 impl PackedFile {
+    /// Known before [`persist`](Self::persist), for what must be written first.
     pub fn packed(&self) -> &Packed {
         &self.packed
     }
 
-    /// The passing one.
+    /// The temporary path.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
 
-    /// Puts it in `target`'s place, which is in the folder it was made in.
+    /// Moves the archive to `target`, which must be in the folder it was made in.
     pub fn persist(self, target: &Path) -> Result<Packed, PackError> {
         let failed = |source| PackError { target: target.to_owned(), kind: PackErrorKind::Write { source } };
         self.file.replace(target).map_err(failed)?;
@@ -279,7 +283,7 @@ impl PackedFile {
 }
 
 /// The archive that [`pack`] would make of parts with these names and identities, in `folder`. `None` unless all of
-/// them are in the cache, undamaged. No rule about names is looked at: that is for whoever has the entries.
+/// them are in the cache, undamaged. Does not check names: that needs the entries.
 pub fn join_cached(
     folder: &Path,
     parts: &[(String, Digest)],
@@ -320,7 +324,7 @@ fn new_encoder(options: &PackOptions<'_>) -> Result<Option<Encoder>, PackErrorKi
     Encoder::new(options.format, options.level).map_err(|source| PackErrorKind::Compress { source })
 }
 
-/// What [`crate::extract`] would refuse is not packed. Gives all links of all parts.
+/// Refuses what [`crate::extract`] would refuse. Returns all links of all parts.
 fn check_tree(parts: &[PartSource], names: NameRules) -> Result<Vec<ResolvedLink>, PackErrorKind> {
     let mut record = TreeRecord::new(names);
     for part in parts {
@@ -346,9 +350,9 @@ fn check_tree(parts: &[PartSource], names: NameRules) -> Result<Vec<ResolvedLink
 }
 
 pub(crate) enum Source<'a> {
-    /// Of entries.
+    /// Entries to be compressed.
     Fresh(Layout<'a>),
-    /// Of another container.
+    /// Parts of another container, to be compressed anew.
     Finished(FinishedPart<'a>),
     Cached(CachedPart),
 }
@@ -388,8 +392,8 @@ fn jobs_of<'a>(sources: &'a [Source<'a>]) -> Vec<Job<'a>> {
     jobs
 }
 
-/// More than there are processors, so that none is idle while workers wait for their turns; but no more where each
-/// needs much memory.
+/// More workers than processors, so that none is idle while others wait for their turn; but not where each needs much
+/// memory.
 fn worker_count(options: &PackOptions<'_>) -> usize {
     const FRUGAL_LEVEL: i32 = 12;
     const MANY: usize = 10;

@@ -9,6 +9,7 @@ use crate::frames::LayoutError;
 use crate::name_rules::EntryFault;
 use crate::zip_member::MemberFault;
 
+/// An archive was not written; what was at `target` is still there.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the archive `{}`", target.display())]
 pub struct PackError {
@@ -17,6 +18,7 @@ pub struct PackError {
     pub kind: PackErrorKind,
 }
 
+/// What could not be packed, or not written.
 #[derive(Debug, thiserror::Error)]
 pub enum PackErrorKind {
     #[error("`{path}` of part `{part}` cannot be packed: {fault}")]
@@ -25,12 +27,12 @@ pub enum PackErrorKind {
     Read { path: PathBuf, source: io::Error },
     #[error("`{}` had {expected} bytes when packing began and has {actual} now", path.display())]
     Changed { path: PathBuf, expected: u64, actual: u64 },
-    /// `offset` is that of the packed bytes.
+    /// `offset` is the position of the compressed bytes.
     #[error("the file at byte {offset} of `{}` is damaged: {fault}", path.display())]
     Damaged { path: PathBuf, offset: u64, fault: MemberFault },
     #[error("`{path}` of `{part}` has other bytes than its recorded digest tells")]
     Exchanged { part: String, path: String },
-    /// What files are copied from.
+    /// The zip that files are copied from.
     #[error("`{}`, which files of `{part}` are copied from, has other bytes than its digest tells", path.display())]
     ExchangedArchive { part: String, path: PathBuf },
     #[error("`{}` is no row of frames that can be compressed anew", path.display())]

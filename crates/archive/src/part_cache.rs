@@ -10,10 +10,10 @@
 //! ```text
 //! part bytes | rows of the central directory | key | check | bytes of the rows u32 | "pydzip_2"
 //! ```
-//! All numbers are little-endian. The CRC-32 is of what the frame unpacks to in a `tar.gz`, whose last bytes are the
-//! CRC-32 of the whole, and 0 in other formats. The key is the one that the part is kept under. The check is the
-//! SHA-256 of the key, the part bytes' SHA-256 and the rows. A cached part that is damaged in any byte, or that another
-//! part was put in the place of, is treated as absent.
+//! All numbers are little-endian. The CRC-32 covers what the frame decompresses to in a `tar.gz`, whose last bytes are
+//! the CRC-32 of the whole, and is 0 in other formats. The key is the one that the part is stored under. The check is
+//! the SHA-256 of the key, the SHA-256 of the part's bytes, and the rows. A cached part is treated as absent if any
+//! byte is damaged or it was stored under another key.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -29,28 +29,28 @@ use crate::zip_header::Record;
 use crate::{PackOptions, codec};
 
 /// Raised whenever equal inputs give other bytes than before (headers, order, frame cuts), or a cached part has another
-/// trailer. Format 1 had deflate streams that differed from run to run, and a `tar.gz` of many gzip members; the trailers
-/// of format 2 named no key.
+/// trailer. Format 1 had deflate streams that differed from run to run, and a `tar.gz` of many gzip members; the
+/// trailers of format 2 had no key.
 pub const PART_FORMAT: u32 = 3;
 
-/// Where parts are kept. The builder's store is one; [`NoCache`] is none.
+/// Where compressed parts are kept between runs: the builder's store, or nowhere with [`NoCache`].
 pub trait PartCache: Sync {
-    /// The file that `put` was given for `key`.
+    /// The file that was stored for `key`. It is checked when it is used, so a damaged one does no harm.
     fn get(&self, key: &Digest) -> Option<PathBuf>;
 
-    /// Keeps `part`, to be read to its end. A cache that cannot keep it lets it go: the pack itself has succeeded.
+    /// Stores `part`, which it reads to its end. Failures are silent: the pack itself has succeeded.
     fn put(&self, key: &Digest, part: &mut dyn Read);
 
-    /// What [`Self::put_digest`] was given for `key`.
+    /// The digest that [`Self::put_digest`] stored for `key`.
     fn get_digest(&self, _key: &Digest) -> Option<Digest> {
         None
     }
 
-    /// Keeps the digest of a part that costs no more to make again than to copy.
+    /// Stores the digest of a part that is as cheap to make again as to copy.
     fn put_digest(&self, _key: &Digest, _sha256: &Digest) {}
 }
 
-/// Keeps nothing.
+/// Stores nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoCache;
 
@@ -81,8 +81,7 @@ pub(crate) fn digest_key(part_key: &Digest, copied_from: &Digest) -> Digest {
     Digest::of(format!("pydist digest\n{part_key}\n{copied_from}\n"))
 }
 
-/// The bytes of the part in a file that a cache was given for `key`. `None` when any of it is damaged, or it is another
-/// part.
+/// The number of part bytes in a file that was stored for `key`. `None` if any of it is damaged, or it is another part.
 pub fn check_part(path: &Path, key: &Digest) -> Option<u64> {
     let open = |magic, row| Kept::open(path.to_owned(), key, magic, row);
     let part = open(MAGIC, ROW).or_else(|| open(ZIP_MAGIC, 1))?;
@@ -90,7 +89,7 @@ pub fn check_part(path: &Path, key: &Digest) -> Option<u64> {
 }
 
 const MAGIC: &[u8; 8] = b"pydpart3";
-/// Of a frame in the trailer.
+/// Bytes of one frame's row in the trailer.
 const ROW: u64 = 12;
 const ZIP_MAGIC: &[u8; 8] = b"pydzip_2";
 /// Key, check, number of frames, magic.
@@ -124,7 +123,7 @@ impl CachedPart {
         self.kept.size
     }
 
-    /// Whether the part, whose bytes digest to `sha256`, is what was once put there.
+    /// Whether the part, whose digest is `sha256`, is what was stored.
     pub(crate) fn holds(&self, sha256: &Digest) -> bool {
         self.kept.holds(sha256)
     }
@@ -155,11 +154,11 @@ impl CachedZipPart {
     }
 }
 
-/// A part's file with its trailer.
+/// A cached file with its trailer.
 struct Kept {
-    /// At its start.
+    /// Positioned at its start.
     file: File,
-    /// Of the part.
+    /// Size of the part, without the trailer.
     size: u64,
     table: Vec<u8>,
     key: Digest,
@@ -167,7 +166,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// The table is counted in rows of `row` bytes.
+    /// The table's size is a multiple of `row` bytes.
     fn open(path: PathBuf, key: &Digest, magic: &[u8; 8], row: u64) -> Option<Self> {
         Self::read(File::open(path).ok()?, magic, row).ok().flatten().filter(|kept| kept.key == *key)
     }
@@ -194,12 +193,12 @@ impl Kept {
         Ok(Some(Self { file, size, table, key: digest(key), check: digest(check) }))
     }
 
-    /// Whether the part, whose bytes digest to `sha256`, is what was once put there.
+    /// Whether the part, whose digest is `sha256`, is what was stored.
     fn holds(&self, sha256: &Digest) -> bool {
         check_of(&self.key, sha256, &self.table) == self.check
     }
 
-    /// Reads the part to find out.
+    /// Like [`Self::holds`], reading the part for it.
     fn is_sound(&self) -> io::Result<bool> {
         Ok(self.holds(&digest_of_range(&self.file, 0, self.size)?))
     }
@@ -209,7 +208,7 @@ fn check_of(key: &Digest, sha256: &Digest, rows: &[u8]) -> Digest {
     Digest::of([key.as_bytes(), sha256.as_bytes(), rows].concat())
 }
 
-/// What follows the part's bytes in a cached part.
+/// The trailer after the bytes of a cached part.
 pub(crate) fn trailer(key: &Digest, frames: &[Frame], sha256: &Digest) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(frames.len() * ROW as usize + FOOTER as usize);
     for frame in frames {
@@ -220,7 +219,7 @@ pub(crate) fn trailer(key: &Digest, frames: &[Frame], sha256: &Digest) -> Vec<u8
     close(bytes, frames.len() as u32, (key, sha256), MAGIC)
 }
 
-/// The same for a part of a zip. `None` for one with a table too long to be kept.
+/// The trailer for a part of a zip. `None` if its table is too long to be cached.
 pub(crate) fn zip_trailer(key: &Digest, records: &[Record], mtime: u64, sha256: &Digest) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     for record in records {

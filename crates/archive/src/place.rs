@@ -1,4 +1,4 @@
-//! The staging folder, as it is filled. Knows no rules: what comes here has been judged.
+//! The staging folder while it is filled. Knows no rules: everything here has been judged.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs::{self, File, FileTimes, OpenOptions};
@@ -15,16 +15,17 @@ use crate::judge::{LateFile, Write, WriteTarget};
 use crate::mode::{make_folder, make_masked_folder, set_mode};
 use crate::tree_record::ResolvedLink;
 
-/// The end of the year 9999; later times are taken for this one.
+/// The end of the year 9999; later times are reduced to it.
 const LAST_TIME: u64 = 253_402_300_799;
 
+/// A folder that is being filled, or [`nowhere`](Self::nowhere).
 pub struct Place {
     root: PathBuf,
     /// Nothing is written: see [`Place::nowhere`].
     dry: bool,
-    /// The umask takes bits away from 0755, so modes must be set once more.
+    /// The umask removes bits from 0755, so modes must be set again.
     masked: bool,
-    /// Directories with the times that they get when nothing is written to them any more.
+    /// Directories with the times that they get when nothing more is written to them.
     times: Mutex<Vec<(TreePath, u64)>>,
     /// One of them is held while a piece is written, by the name of its file. The system lets one write to a file at a
     /// time, and whoever waits for that spins on a processor that another worker could decode on.
@@ -32,15 +33,15 @@ pub struct Place {
 }
 
 impl Place {
-    /// `root` is there and empty.
+    /// `root` must exist and be empty.
     pub fn new(root: &Path) -> Result<Self, ExtractErrorKind> {
         let place = Self { root: root.to_owned(), masked: is_masked(root)?, ..Self::empty(false) };
-        // A staging folder is private while it is filled elsewhere; what it becomes is not.
+        // A staging folder is private while it is filled elsewhere; the result is not.
         set_mode(root, 0o755).map_err(|source| ExtractErrorKind::Write { path: root.to_owned(), source })?;
         Ok(place)
     }
 
-    /// Takes everything and writes nothing: for judging an archive without extracting it.
+    /// Accepts everything and writes nothing: for judging an archive without extracting it.
     pub fn nowhere() -> Self {
         Self::empty(true)
     }
@@ -50,30 +51,33 @@ impl Place {
         Self { root: PathBuf::new(), dry, masked: false, times, pieces }
     }
 
-    pub fn is_dry(&self) -> bool {
+    /// Whether this is [`nowhere`](Self::nowhere).
+    pub(crate) fn is_dry(&self) -> bool {
         self.dry
     }
 
+    /// Where `path` is on disk while the tree is being made.
     pub fn path(&self, path: &TreePath) -> PathBuf {
         path.below(&self.root)
     }
 
-    /// Below a directory that is there already.
+    /// Creates a directory in one that exists already.
     pub fn directory(&self, folder: &str) -> Result<(), ExtractErrorKind> {
         if self.dry {
             return Ok(());
         }
         let path = self.root.join(folder);
-        // Never made with more than that: an umask may allow everything to everyone.
+        // Never created with more permissions: the umask may allow everything to everyone.
         let made = if self.masked { make_folder(&path) } else { make_masked_folder(&path) };
         made.map_err(|source| ExtractErrorKind::Write { path, source })
     }
 
-    pub fn remember_time(&self, folder: &TreePath, mtime: u64) {
+    /// Applied by [`finish_directories`](Self::finish_directories), since writing to a folder changes its time.
+    pub(crate) fn remember_time(&self, folder: &TreePath, mtime: u64) {
         self.times.lock().unwrap_or_else(PoisonError::into_inner).push((folder.clone(), mtime));
     }
 
-    /// An empty file, to be filled in pieces.
+    /// Creates an empty file, to be filled in pieces.
     pub fn create(&self, path: &TreePath) -> Result<(), ExtractErrorKind> {
         self.at(path, |path| exclusive(path, false).map(|_| ()))
     }
@@ -111,8 +115,8 @@ impl Place {
         Ok(())
     }
 
-    /// Each pair is a new name and the file that it names. A file system without hard links gets copies.
-    pub fn hard_links(&self, pairs: &[(TreePath, TreePath)]) -> Result<(), ExtractErrorKind> {
+    /// Each pair is a new name and the existing file. A file system without hard links gets copies.
+    pub(crate) fn hard_links(&self, pairs: &[(TreePath, TreePath)]) -> Result<(), ExtractErrorKind> {
         for (link, file) in pairs {
             let file = self.path(file);
             self.at(link, |path| fs::hard_link(&file, path).or_else(|_| fs::copy(&file, path).map(|_| ())))?;
@@ -120,6 +124,7 @@ impl Place {
         Ok(())
     }
 
+    /// Creates symbolic links, after all files: until then no path leads through one.
     #[cfg(unix)]
     pub fn links(&self, links: &[ResolvedLink]) -> Result<(), ExtractErrorKind> {
         for link in links {
@@ -128,14 +133,14 @@ impl Place {
         Ok(())
     }
 
-    /// Never called: links are copied here.
+    /// Never called on such systems: links are copied there.
     #[cfg(not(unix))]
     pub fn links(&self, _: &[ResolvedLink]) -> Result<(), ExtractErrorKind> {
         Ok(())
     }
 
-    /// Gives directories their times, where the system lets a directory be opened for that.
-    pub fn finish_directories(&self) -> Result<(), ExtractErrorKind> {
+    /// Sets the times of directories, where the system can open a directory for that.
+    pub(crate) fn finish_directories(&self) -> Result<(), ExtractErrorKind> {
         let times = std::mem::take(&mut *self.times.lock().unwrap_or_else(PoisonError::into_inner));
         if cfg!(unix) {
             for (folder, mtime) in times {
@@ -174,7 +179,7 @@ fn times_of(mtime: u64) -> FileTimes {
     FileTimes::new().set_modified(time)
 }
 
-/// Fails if there is anything at `path`.
+/// Fails if anything exists at `path`.
 fn exclusive(path: &Path, executable: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -185,7 +190,7 @@ fn exclusive(path: &Path, executable: bool) -> io::Result<File> {
     options.open(path)
 }
 
-/// One try tells for all files, and saves a call for each where nothing is masked.
+/// One attempt answers for all files, and saves a call for each where nothing is masked.
 #[cfg(unix)]
 fn is_masked(root: &Path) -> Result<bool, ExtractErrorKind> {
     use std::os::unix::fs::PermissionsExt;

@@ -1,13 +1,14 @@
-//! Files that come from a folder of others: a mirror, a shared store, a place that was published to.
+//! Files from folders that others write to: a mirror, a shared store, a publishing destination.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-/// Opens a file for reading, if it is one. A pipe or a device would make its reader wait, or never come to an end.
+/// Opens a regular file for reading and refuses anything else: a pipe or a device would block its reader or never end.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     let refused = || io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
-    // Before it is opened: opening a pipe waits for its writer. And afterwards, since it may be another one by then.
+    // Checked before opening, since opening a pipe waits for its writer; and afterwards, since it may be another one by
+    // then.
     if !fs::metadata(path)?.is_file() {
         return Err(refused());
     }

@@ -1,10 +1,10 @@
-//! Removing trees whose files are read-only, as those are that the store shares.
+//! Removing trees whose files are read-only, as files shared with the store are.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Read-only files and folders included. Absent is fine. Of a link only the link goes.
+/// Includes read-only files and folders. An absent path is fine. If it is a link, only the link is removed.
 pub fn remove_tree(path: &Path) -> io::Result<()> {
     let is_folder = || fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
     match fs::remove_dir_all(path) {

@@ -1,5 +1,5 @@
-//! An artifact in another container: parts decoded as they stand and compressed anew, for readers that take one
-//! container alone. Nothing is unpacked, no tree is needed, and the tar inside stays the same, byte for byte.
+//! An artifact in another container: parts are decoded and compressed anew, for readers that accept only one container.
+//! Nothing is extracted, no tree is needed, and the tar inside stays the same, byte for byte.
 
 use std::fs::File;
 use std::path::Path;
@@ -15,10 +15,11 @@ use crate::part_cache::{CachedPart, PART_FORMAT, PartCache};
 use crate::seek_table::FrameSize;
 use crate::source::{Decoder, frames_of};
 
-/// The artifact that [`crate::pack`] would make, with these options, of what is in `archive`: a `tar.zst` or `tar` that
-/// [`crate::verify`] found to be the one described. It has a passing name in `folder`, and is gone when dropped.
+/// The artifact that [`crate::pack`] would make, with these options, from the content of `archive`: a `tar.zst` or
+/// `tar` that [`crate::verify`] has compared with `described`. It gets a temporary name in `folder`, and dropping it
+/// removes it.
 ///
-/// Parts that were compressed so before come from the cache, by the digest of the part that they are made of.
+/// Parts that were converted before come from the cache, by the digest of the part that they are made from.
 pub fn repack(
     archive: &Path,
     described: &Artifact,

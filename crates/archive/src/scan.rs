@@ -9,7 +9,7 @@ use vocab::{Exit, Fault, TreePath};
 use crate::name_rules::child;
 use crate::{Content, Entry};
 
-/// Everything below `folder`, sorted by path; the folder itself is not among it. Links are not followed.
+/// All entries below `folder`, sorted by path, without the folder itself. Links are not followed.
 ///
 /// On Windows, where files have no executable bit, none is executable.
 pub fn scan(folder: &Path) -> Result<Vec<Entry>, ScanError> {
@@ -48,7 +48,7 @@ fn entry_at(place: PathBuf, folder: &TreePath) -> Result<Entry, ScanErrorKind> {
     }
 }
 
-/// By the owner's bit alone, so that the umask of whoever wrote the tree does not show.
+/// Uses only the owner's bit, so that the umask under which the tree was written has no effect.
 #[cfg(unix)]
 fn is_executable(metadata: &fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt;
@@ -60,6 +60,7 @@ fn is_executable(_: &fs::Metadata) -> bool {
     false
 }
 
+/// A folder cannot be packed as it is.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot list `{}`", path.display())]
 pub struct ScanError {
@@ -68,6 +69,7 @@ pub struct ScanError {
     pub kind: ScanErrorKind,
 }
 
+/// What is wrong at the path.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanErrorKind {
     #[error("it cannot be read: {source}")]

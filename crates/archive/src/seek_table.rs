@@ -1,4 +1,4 @@
-//! The seek table of zstd's seekable format: a skippable frame after the last frame, which plain decoders pass over.
+//! The seek table of zstd's seekable format: a skippable frame after the last frame, which ordinary decoders ignore.
 //!
 //! ```text
 //! 5E 2A 4D 18 | length u32 | { packed u32, unpacked u32 } per frame | frames u32 | descriptor u8 | B1 EA 92 8F
@@ -11,7 +11,7 @@ const SKIPPABLE: u32 = 0x184D_2A5E;
 const SEEKABLE: u32 = 0x8F92_EAB1;
 const FOOTER: usize = 9;
 const ROW: usize = 8;
-/// A table is held in memory; one with more rows than this, 8 TiB in frames of 8 MiB, is not believed.
+/// The table is kept in memory; one with more rows than this, 8 TiB in frames of 8 MiB, is not believed.
 const MAX_ROWS: u32 = 1 << 20;
 /// The descriptor's bit for a checksum of four more bytes in each row.
 const CHECKSUMS: u8 = 0x80;
@@ -19,7 +19,9 @@ const CHECKSUMS: u8 = 0x80;
 /// The sizes of one frame in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameSize {
+    /// Compressed, as in the archive.
     pub packed: u32,
+    /// Uncompressed bytes of tar.
     pub unpacked: u32,
 }
 
@@ -39,8 +41,8 @@ pub(crate) fn write_seek_table(frames: &[FrameSize]) -> Vec<u8> {
     bytes
 }
 
-/// The frames of an archive in order, or `None` when it ends in no seek table, or in one that does not account for
-/// every byte before it. Such an archive can still be read from front to back.
+/// The frames of an archive in order, or `None` if it has no seek table, or one that does not account for every byte
+/// before it. Such an archive can still be read from front to back.
 pub fn read_seek_table(file: &mut (impl Read + Seek)) -> io::Result<Option<Vec<FrameSize>>> {
     let size = file.seek(SeekFrom::End(0))?;
     if size < (FOOTER + 8) as u64 {

@@ -1,4 +1,4 @@
-//! An archive file as a row of decoded chunks: frame by frame on several threads where there is a seek table, else
+//! An archive file as a sequence of decoded chunks: frame by frame on several threads if there is a seek table, else
 //! from front to back.
 
 use std::borrow::Borrow;
@@ -13,10 +13,10 @@ use crate::seek_table::{FrameSize, read_seek_table};
 
 /// Decoded bytes held by one worker when there is no table.
 const CHUNK: usize = 4 << 20;
-/// Frames longer than this are not decoded at once; archives of ours have none.
+/// Longer frames are not decoded at once; archives of ours have none.
 const MAX_FRAME: u32 = 32 << 20;
 
-/// What the file's first bytes say. `None` for something else.
+/// The format, by the file's first bytes. `None` for anything else.
 pub(crate) fn detect(file: &File) -> io::Result<Option<ArtifactFormat>> {
     let mut start = Vec::new();
     Reader::new(file).take(512).read_to_end(&mut start)?;
@@ -47,7 +47,7 @@ pub(crate) enum Source {
 
 pub(crate) struct Stream {
     reader: Decoding,
-    /// Bytes of the file taken in so far.
+    /// Bytes of the file read so far.
     taken: Arc<AtomicU64>,
     told: u64,
     next: u64,
@@ -57,9 +57,9 @@ pub(crate) struct Stream {
 /// Bytes of tar, at a place in the row.
 pub(crate) struct Chunk {
     pub ticket: u64,
-    /// How many bytes of the file it took. A stream reads ahead, so this is right only on the whole.
+    /// How many bytes of the file it took. A stream reads ahead, so only the sum is exact.
     pub packed: u64,
-    /// The decoder's failure comes as a chunk, so that it is told in its place and not before what precedes it.
+    /// The decoder's failure is a chunk too, so that it is reported in its place and not before what precedes it.
     pub result: io::Result<()>,
 }
 
@@ -81,7 +81,7 @@ impl Source {
         let stream = Stream::of(file, |counted| {
             Ok(match format {
                 ArtifactFormat::TarZst => Box::new(zstd::Decoder::with_buffer(counted)?),
-                // Of one member or of many, as archives of part format 1 are.
+                // One member, or many as in archives of part format 1.
                 ArtifactFormat::TarGz => Box::new(flate2::bufread::MultiGzDecoder::new(counted)),
                 ArtifactFormat::Tar | ArtifactFormat::Zip => Box::new(counted),
             })
@@ -89,7 +89,7 @@ impl Source {
         Ok((format != ArtifactFormat::Zip).then_some(stream))
     }
 
-    /// Parts of an artifact of ours, one after the other, which for a `tar.gz` are no file that others read: deflated
+    /// Parts of an artifact of ours, one after the other. For a `tar.gz` that is not a file that others read: deflated
     /// blocks without the header and the checksum of the whole.
     pub(crate) fn open_parts(file: File, format: ArtifactFormat) -> io::Result<Option<Self>> {
         if format != ArtifactFormat::TarGz || begins_with_member(&file)? {
@@ -98,7 +98,7 @@ impl Source {
         Stream::of(file, |counted| Ok(Box::new(flate2::bufread::DeflateDecoder::new(counted)))).map(Some)
     }
 
-    /// The next chunk that no other worker has, its bytes in `buffer`; `None` after the last.
+    /// The next chunk that no other worker has, with its bytes in `buffer`; `None` after the last.
     pub(crate) fn next(&self, decoder: &mut Decoder, buffer: &mut Vec<u8>) -> Option<Chunk> {
         buffer.clear();
         match self {
@@ -150,7 +150,7 @@ impl Decoder {
         };
         buffer.reserve(size.unpacked as usize);
         let written = zstd.decompress_to_buffer(&self.packed, buffer)?;
-        // All frames of this length, one after the other, are then exactly what a plain decoder makes of the file.
+        // All frames of this length, one after the other, are then exactly what an ordinary decoder makes of the file.
         if written != size.unpacked as usize {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame is not as long as the seek table says"));
         }
@@ -158,7 +158,7 @@ impl Decoder {
     }
 }
 
-/// Where each frame begins. `None` without a table, or with one that asks for too much memory.
+/// Where each frame begins. `None` without a table, or with one that needs too much memory.
 pub(crate) fn frames_of(file: &File) -> io::Result<Option<Vec<(u64, FrameSize)>>> {
     let Some(sizes) = read_seek_table(&mut Reader::new(file))? else { return Ok(None) };
     let bounded = |size: &FrameSize| size.unpacked <= MAX_FRAME && size.packed <= MAX_FRAME + (MAX_FRAME >> 6);
@@ -174,8 +174,8 @@ pub(crate) fn frames_of(file: &File) -> io::Result<Option<Vec<(u64, FrameSize)>>
     Ok(Some(sizes.into_iter().map(place).collect()))
 }
 
-/// Reads a file from a position of its own. That of the file belongs to all of its handles: another thread that reads
-/// would move it, and on Windows reading at an offset does, too.
+/// Reads a file with a position of its own. All handles of a file share its position: another thread that reads would
+/// move it, and on Windows reading at an offset does, too.
 struct Reader<F> {
     file: F,
     position: u64,
@@ -207,6 +207,7 @@ impl<F: Borrow<File>> Seek for Reader<F> {
     }
 }
 
+/// Fills `buffer` from `offset` on; a file that ends before is an error. On Windows this moves the file's position.
 pub fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
     while !buffer.is_empty() {
         match read_at(file, buffer, offset) {
@@ -222,13 +223,14 @@ pub fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io:
     Ok(())
 }
 
-/// Leaves the file's own position alone.
+/// The file's own position stays as it is.
 #[cfg(unix)]
 fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }
 
-/// Moves the position of the file and of its clones. Nobody relies on it: see [`Reader`], and writers open the file anew.
+/// Moves the position of the file and of its clones. Nothing relies on it: see [`Reader`], and writers open the file
+/// anew.
 #[cfg(windows)]
 fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)

@@ -1,7 +1,7 @@
-//! A folder under a passing name, in which a tree is made beside its place.
+//! A folder under a temporary name, in which a tree is made beside its final place.
 //!
-//! What a kill leaves of it is removed by whoever next makes one there. Inside stands a file that is locked as long as
-//! its process lives, and the tree.
+//! What a killed process leaves is removed by the next one that stages beside it. Inside are a file that is locked as
+//! long as its process lives, and the tree.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,15 +15,15 @@ const STAGED: &str = ".stage-";
 const LOCK: &str = "lock";
 const TREE: &str = "tree";
 
-/// Dropped, it is gone, with whatever is left in it.
+/// Dropping it removes it and everything left in it.
 pub struct Staging {
-    // In this order: Windows removes no folder in which a file is open.
+    // In this order: Windows cannot remove a folder in which a file is open.
     _lock: File,
     folder: TempDir,
 }
 
 impl Staging {
-    /// Beside `destination`, in a folder that is made. What killed processes left there is removed.
+    /// Creates it beside `destination`, and the folder if necessary. Removes what killed processes left there.
     pub fn beside(destination: &Path) -> io::Result<Self> {
         let folder = folder_of(destination);
         fs::create_dir_all(folder)?;
@@ -41,24 +41,25 @@ impl Staging {
         }
     }
 
-    /// To hold what is needed on the way.
+    /// For temporary files on the way.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// To be made: what takes the destination's place.
+    /// Not created yet: the tree that is moved to the destination.
     pub fn tree(&self) -> PathBuf {
         self.folder.path().join(TREE)
     }
 }
 
+/// The folder that holds `destination`; `.` for a bare name.
 pub fn folder_of(destination: &Path) -> &Path {
     destination.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
 }
 
 fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        // A link is no folder here.
+        // A link does not count as a folder here.
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         if is_folder && entry.file_name().to_str().is_some_and(|name| has_passing_name(name, &[STAGED])) {
             remove_abandoned(&entry.path());
@@ -66,13 +67,13 @@ fn sweep(folder: &Path) {
     }
 }
 
-/// What cannot be looked at or removed stays for the next time.
+/// What cannot be read or removed stays until the next time.
 fn remove_abandoned(staged: &Path) {
     let lock = staged.join(LOCK);
     match fs::symlink_metadata(&lock) {
         Ok(metadata) if metadata.is_file() => {
             let Some(held) = take_abandoned(&lock) else { return };
-            // The lock goes last, so that what a kill leaves of this is still known for what it is.
+            // The lock is removed last, so that what a kill leaves of this is still recognised.
             let others = fs::read_dir(staged).into_iter().flatten().flatten().filter(|entry| entry.file_name() != LOCK);
             for entry in others {
                 let _ = match entry.file_type() {
@@ -80,12 +81,12 @@ fn remove_abandoned(staged: &Path) {
                     _ => fs::remove_file(entry.path()),
                 };
             }
-            // Windows removes no open file.
+            // Windows cannot remove an open file.
             let held = cfg!(unix).then_some(held);
             let _ = fs::remove_file(&lock).and_then(|()| fs::remove_dir(staged));
             drop(held);
         }
-        // Of a process that was killed before it could lock anything. One that is about to makes itself another.
+        // Left by a process that was killed before it could lock anything. One that is about to lock creates another.
         Err(error) if error.kind() == io::ErrorKind::NotFound => drop(fs::remove_dir(staged)),
         _ => {}
     }

@@ -1,7 +1,7 @@
-//! A tar archive, read as it arrives in chunks of any size. Opens and judges nothing: names come out as they stand.
+//! A tar archive, read as it arrives in chunks of any size. Opens and judges nothing: names are returned as they are.
 //!
-//! Reads ustar, pax (`x`, `g`) and GNU's long names (`L`, `K`), applied before an entry is told. Fed rather than
-//! pulled, so that whoever decodes can do so on several threads.
+//! Reads ustar, pax (`x`, `g`) and GNU's long names (`L`, `K`), applied before an entry is returned. Fed rather than
+//! pulled, so that decoding can use several threads.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -19,7 +19,7 @@ pub(crate) struct Member {
     pub executable: bool,
     /// In seconds since 1970.
     pub mtime: u64,
-    /// Of the content that follows, in bytes.
+    /// Size of the content that follows, in bytes.
     pub size: u64,
 }
 
@@ -35,12 +35,12 @@ pub(crate) enum MemberKind {
 
 pub(crate) enum Item {
     Member(Member),
-    /// A stretch of the last member's content: where it is in the chunk.
+    /// A range of the last member's content, as its place in the chunk.
     Content(Range<usize>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TarFault {
+pub(crate) enum TarFault {
     #[error("the block at byte {at} of the tar is no header: its checksum is wrong")]
     Checksum { at: u64 },
     #[error("the header at byte {at} of the tar has a malformed {field}")]
@@ -53,7 +53,7 @@ pub(crate) struct TarStream {
     /// Bytes of tar taken in.
     at: u64,
     state: State,
-    /// A header or an extension that is not all there yet.
+    /// A header or an extension that is not complete yet.
     partial: Vec<u8>,
     next: Overrides,
     global: Overrides,
@@ -78,7 +78,7 @@ enum State {
     End,
 }
 
-/// What extensions say in place of the header.
+/// What extensions say instead of the header.
 #[derive(Clone, Default)]
 struct Overrides {
     name: Option<Vec<u8>>,
@@ -99,7 +99,7 @@ impl TarStream {
         }
     }
 
-    /// Tells what `chunk` holds to `sink`, in order.
+    /// Passes what `chunk` holds to `sink`, in order.
     pub(crate) fn feed<E: From<TarFault>>(
         &mut self,
         chunk: &[u8],
@@ -133,7 +133,7 @@ impl TarStream {
         Ok(())
     }
 
-    /// To be called when there are no more chunks.
+    /// Must be called when there are no more chunks.
     pub(crate) fn finish(&self) -> Result<(), TarFault> {
         if self.state == State::End { Ok(()) } else { Err(TarFault::Truncated { at: self.at }) }
     }
@@ -208,7 +208,7 @@ fn after(padding: u64) -> State {
 
 struct Header<'a> {
     block: &'a [u8],
-    /// Of its first byte in the tar.
+    /// Position of its first byte in the tar.
     at: u64,
 }
 
@@ -228,7 +228,7 @@ impl Header<'_> {
             Some(size) => size,
             None => self.number(124..136, "size")?,
         };
-        // A size so large that it cannot be rounded up to blocks is no size.
+        // A size that is too large to be rounded up to blocks is invalid.
         size.checked_add(BLOCK as u64).ok_or_else(|| self.malformed("size"))?;
         let kind = match self.block[156] {
             _ if own.sparse => MemberKind::Special("sparse file"),

@@ -1,4 +1,4 @@
-//! What a tree holds so far: the rules that need more than one entry to be judged.
+//! What a tree contains so far: the rules that take more than one entry to judge.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -7,20 +7,21 @@ use vocab::TreePath;
 
 use crate::name_rules::{EntryFault, NameRules, check_text, child};
 
-/// Grows entry by entry, while packing and while extracting alike, so that nothing is packed that would be refused.
+/// Grows entry by entry, in packing and extraction alike, so that nothing is packed that would be refused.
 pub struct TreeRecord {
     rules: NameRules,
-    /// By folded path.
+    /// Keyed by folded path.
     nodes: HashMap<String, Node>,
     links: BTreeMap<TreePath, String>,
 }
 
 struct Node {
     kind: NodeKind,
-    /// As it was spelled, where that is not the key.
+    /// The original spelling, where that is not the key.
     spelling: Option<Box<str>>,
 }
 
+/// What is at a path. Hard links are files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeKind {
     Directory,
@@ -29,12 +30,13 @@ pub enum NodeKind {
 }
 
 impl TreeRecord {
+    /// Empty; `rules` decide which spellings are one file.
     pub fn new(rules: NameRules) -> Self {
         Self { rules, nodes: HashMap::new(), links: BTreeMap::new() }
     }
 
-    /// The directories that `path` newly needs, outermost first, are told to `new_directory`; `path` itself too if it
-    /// is one. A directory may be named again; nothing else may.
+    /// Adds `path`. Calls `new_directory` for each directory that it newly needs, outermost first, including `path`
+    /// itself if it is one. A directory may be added again; nothing else may.
     pub fn add(
         &mut self,
         path: &TreePath,
@@ -68,6 +70,8 @@ impl TreeRecord {
         }
     }
 
+    /// Adds a symbolic link. Its text is judged here, its way through other links in
+    /// [`resolved_links`](Self::resolved_links).
     pub fn add_link(
         &mut self,
         path: &TreePath,
@@ -84,12 +88,13 @@ impl TreeRecord {
         Ok(())
     }
 
+    /// What is at `path`, if anything, under this or an equal spelling.
     pub fn kind_of(&self, path: &TreePath) -> Option<NodeKind> {
         self.find(path.as_str()).map(|(kind, _)| kind)
     }
 
-    /// Every link, by path, with the place it leads to when all links on the way are followed. The first that leaves
-    /// the tree or leads to itself is a fault.
+    /// Every link, by path, with the place it leads to when all links on the way are followed. A link that leaves the
+    /// tree or leads to itself is a fault.
     pub fn resolved_links(&self) -> Result<Vec<ResolvedLink>, (TreePath, EntryFault)> {
         let resolve = |(path, target): (&TreePath, &String)| match follow(path, target, &self.links) {
             Ok(place) => Ok(ResolvedLink { path: path.clone(), target: target.clone(), place }),
@@ -98,7 +103,7 @@ impl TreeRecord {
         self.links.iter().map(resolve).collect()
     }
 
-    /// An error when `text` is there and is no directory, or is spelled otherwise.
+    /// An error if `text` exists and is not a directory, or has another spelling.
     fn is_known_directory(&self, text: &str) -> Result<bool, EntryFault> {
         let Some((kind, other)) = self.find(text) else { return Ok(false) };
         match kind {
@@ -109,7 +114,7 @@ impl TreeRecord {
         }
     }
 
-    /// What is there under the name `text`, and how it was spelled.
+    /// What exists under the name `text`, and its spelling.
     fn find<'a>(&'a self, text: &'a str) -> Option<(NodeKind, Cow<'a, str>)> {
         let key = self.rules.key(text);
         let node = self.nodes.get(key.as_ref())?;
@@ -131,14 +136,16 @@ fn tree_path(text: &str) -> TreePath {
     text.parse().unwrap_or_default()
 }
 
+/// A link that stays inside the tree, and where it finally leads.
 pub struct ResolvedLink {
     pub path: TreePath,
-    /// As it stands in the archive.
+    /// As the archive states it.
     pub target: String,
+    /// The path where all links on the way end; it need not exist.
     pub place: TreePath,
 }
 
-/// More links than this on the way are a loop; systems have the same limit.
+/// More links than this on the way count as a loop; operating systems have the same limit.
 const MAX_LINKS: usize = 40;
 
 /// Where the link at `path` leads. Component by component, because `a/..` is not the folder of `a` when `a` is a link:

@@ -1,4 +1,4 @@
-//! Lets workers that run side by side do one short piece of work each in a given order.
+//! Lets parallel workers do one short piece of work each in a given order.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -36,7 +36,7 @@ impl<T> Turnstile<T> {
         result.map(Some)
     }
 
-    /// Nobody passes any more. For a failure outside [`Self::pass`].
+    /// Nobody passes from now on. For a failure outside [`Self::pass`].
     pub(crate) fn stop(&self) {
         self.lock().stopped = true;
         self.moved.notify_all();
@@ -83,7 +83,7 @@ pub(crate) fn run_workers<T: Send, E: Send>(
     })
 }
 
-/// The threads to use: `asked`, or for 0 as many as the machine has.
+/// `asked` threads, or as many as the machine has processors if that is 0.
 pub fn thread_count(asked: usize) -> usize {
     if asked > 0 { asked } else { std::thread::available_parallelism().map_or(1, std::num::NonZero::get) }
 }

@@ -8,7 +8,7 @@ use vocab::{Artifact, Digest, Exit, Fault, Manifest};
 
 use crate::follower::digest_of_range;
 
-/// Compares the sizes and digests of the whole and of each part. Parts are read beside the whole, on a second thread.
+/// Compares sizes and digests of the whole and of each part. Parts are read on a second thread, beside the whole.
 pub fn verify(archive: &Path, manifest: &Manifest) -> Result<(), VerifyError> {
     verify_inner(archive, manifest).map_err(|kind| VerifyError { archive: archive.to_owned(), kind })
 }
@@ -30,8 +30,8 @@ fn verify_inner(archive: &Path, manifest: &Manifest) -> Result<(), VerifyErrorKi
     })
 }
 
-/// Whether the file is the artifact as far as a glance tells: its size, and the digest of its last part. That part holds
-/// the runtime's manifest, so it differs wherever anything does. [`verify`] reads everything.
+/// A quick check whether the file is the artifact: its size, and the digest of its last part. That part contains the
+/// runtime's manifest, so it differs if anything does. [`verify`] reads everything.
 pub fn belong_together(archive: &Path, artifact: &Artifact) -> bool {
     let look = || -> io::Result<bool> {
         let file = File::open(archive)?;
@@ -47,7 +47,7 @@ pub fn belong_together(archive: &Path, artifact: &Artifact) -> bool {
     look().unwrap_or(false)
 }
 
-/// One after the other, and inside the file.
+/// Checks that the parts follow each other and lie inside the file, before their offsets are used.
 pub fn check_places(artifact: &Artifact) -> Result<(), VerifyErrorKind> {
     let mut end = 0;
     for part in &artifact.parts {
@@ -80,6 +80,7 @@ fn check_parts(mut file: File, artifact: &Artifact) -> Result<(), VerifyErrorKin
     Ok(())
 }
 
+/// The file is not the described artifact, or could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("`{}` is not what its manifest says", archive.display())]
 pub struct VerifyError {
@@ -88,6 +89,7 @@ pub struct VerifyError {
     pub kind: VerifyErrorKind,
 }
 
+/// The first difference that was found.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyErrorKind {
     #[error("the manifest describes no artifact: the runtime had not been packed")]
@@ -105,6 +107,7 @@ pub enum VerifyErrorKind {
 }
 
 impl VerifyErrorKind {
+    /// The stable code of the fault, for errors that wrap this kind.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Read { .. } => "E_ARCHIVE_READ",
@@ -113,6 +116,7 @@ impl VerifyErrorKind {
         }
     }
 
+    /// [`Exit::Build`] if the file could not be read, otherwise [`Exit::Trust`].
     pub fn exit(&self) -> Exit {
         match self {
             Self::Read { .. } => Exit::Build,

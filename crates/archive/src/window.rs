@@ -1,4 +1,4 @@
-//! Reads a file at places that mostly ascend by small steps, with few calls to the system.
+//! Reads a file at mostly ascending, close positions, with few calls to the system.
 
 use std::fs::File;
 use std::io;
@@ -14,18 +14,18 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// `length` bytes are read ahead where it looks useful.
+    /// `length` is how many bytes are read ahead where it looks useful.
     pub(crate) fn new(length: usize) -> Self {
         Self { start: 0, bytes: Vec::new(), length, next: u64::MAX }
     }
 
-    /// To be called before another file is read.
+    /// Must be called before another file is read.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.next = u64::MAX;
     }
 
-    /// Of a file of `size` bytes. What goes beyond them is an unexpected end.
+    /// Reads from a file of `size` bytes; reading beyond that is an unexpected end of file.
     pub(crate) fn read(&mut self, file: &File, size: u64, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let length = out.len() as u64;
         let end = offset.checked_add(length).filter(|end| *end <= size).ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -33,7 +33,7 @@ impl Window {
         self.next = end;
         let inside = offset >= self.start && end <= self.start + self.bytes.len() as u64;
         if !inside {
-            // Reading ahead pays only where the next place is near, as it was the last time.
+            // Reading ahead pays only if the next position is near, as the last one was.
             if !follows || length >= self.length as u64 / 2 {
                 return read_exact_at(file, out, offset);
             }

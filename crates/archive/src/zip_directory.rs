@@ -1,4 +1,4 @@
-//! A zip's end records and its central directory, as they stand. Judges no names and opens no entry.
+//! A zip's end records and its central directory, uninterpreted. Judges no names and opens no entry.
 //!
 //! Zips can be made so that two programs see two different trees: one that starts at the end and one that starts at
 //! the front, one that believes the first end record that it meets and one that believes the last. Here a zip is read
@@ -22,7 +22,7 @@ const LOCATOR_64: usize = 20;
 const CENTRAL: usize = 46;
 const MAX_COMMENT: usize = 0xFFFF;
 
-/// Why a file is not read as a zip.
+/// Why a file is not accepted as a zip.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ZipFault {
     #[error("it does not end in a zip's end record: it is cut off, or something was appended")]
@@ -68,7 +68,7 @@ pub(crate) struct ZipDirectory {
     /// Where the directory begins, which is where the entries end.
     pub start: u64,
     bytes: Vec<u8>,
-    /// They separate components: some names have them, and none has a slash.
+    /// Whether backslashes separate components: some names have them, and none has a slash.
     backslashes: bool,
 }
 
@@ -81,11 +81,11 @@ pub(crate) struct ZipEntry {
     pub crc32: u32,
     pub packed: u64,
     pub size: u64,
-    /// Of the local header.
+    /// Position of the local header.
     pub offset: u64,
-    /// As Unix knows it, with the kind of file; 0 where the zip was made without.
+    /// Unix mode with the file type; 0 if the zip does not state it.
     pub mode: u32,
-    /// In seconds since 1970. A DOS time, which says no time zone, is taken for UTC.
+    /// In seconds since 1970. A DOS time, which has no time zone, counts as UTC.
     pub mtime: u64,
 }
 
@@ -95,14 +95,14 @@ impl ZipEntry {
         self.flags & (1 | 1 << 6 | 1 << 13) != 0
     }
 
-    /// The sizes in the local header may be zero; they stand behind the data.
+    /// The sizes in the local header may be zero; they follow the data.
     pub(crate) fn has_descriptor(&self) -> bool {
         self.flags & (1 << 3) != 0
     }
 }
 
 impl ZipDirectory {
-    /// Of a file of `size` bytes; no more than `limit` entries.
+    /// Reads the directory of a file of `size` bytes; more than `limit` entries are an error.
     pub(crate) fn read(file: &File, size: u64, limit: u64) -> Result<Self, DirectoryError> {
         let end = find_end(file, size)?;
         if end.entries > limit {
@@ -144,8 +144,8 @@ impl ZipDirectory {
         &self.bytes[entry.name.clone()]
     }
 
-    /// With `/` between its components. Zips that programs for Windows made against the format have backslashes there;
-    /// they are converted where no name has a slash, so that none can mean both.
+    /// With `/` between its components. Zips made by Windows programs against the format have backslashes; they are
+    /// converted if no name has a slash, so that the meaning is unambiguous.
     pub(crate) fn unix_name(&self, entry: &ZipEntry) -> Cow<'_, [u8]> {
         let name = self.name(entry);
         if !self.backslashes {
@@ -187,7 +187,7 @@ fn find_end(file: &File, size: u64) -> Result<End, DirectoryError> {
     let signed = |at: &usize| tail[*at..].starts_with(b"PK\x05\x06");
     let fits = |at: &usize| u16_at(&tail, at + 20) as usize == tail.len() - at - END;
     let mut candidates = (0..(length + 1).saturating_sub(END)).rev().filter(signed);
-    // Programs that start at the end take the last one, whether its comment fits or not.
+    // Programs that start at the end use the last one, whether its comment fits or not.
     let at = candidates.next().filter(fits).ok_or(ZipFault::NoEnd)?;
     if tail[at + 4..].windows(4).any(|bytes| bytes == b"PK\x05\x06") || candidates.any(|at| fits(&at)) {
         return Err(ZipFault::TwoEnds.into());
@@ -278,11 +278,11 @@ fn with_extras(mut entry: ZipEntry, name: &[u8], extra: &[u8]) -> Result<ZipEntr
                 let mut large = [&mut entry.size, &mut entry.packed, &mut entry.offset].into_iter();
                 read_zip64(body, &mut large)?;
             }
-            // Seconds since 1970, where the flag says that they are there.
+            // Seconds since 1970, if the flag says that they are there.
             (0x5455, [flags, time @ ..]) if flags & 1 != 0 && time.len() >= 4 => {
                 entry.mtime = u64::try_from(u32_at(time, 0).cast_signed()).unwrap_or(0);
             }
-            // The name once more, in UTF-8: programs that heed it must see the same one.
+            // The name again, in UTF-8: programs that use it must see the same one.
             (0x7075, body) if body.get(5..).is_some_and(|unicode| unicode != name) => {
                 return Err(MemberFault::Disagrees { field: "Unicode name" });
             }
@@ -292,7 +292,7 @@ fn with_extras(mut entry: ZipEntry, name: &[u8], extra: &[u8]) -> Result<ZipEntr
     Ok(entry)
 }
 
-/// The values that did not fit, in the order of `values`; each that fits stands where it is.
+/// The values that did not fit, in the order of `values`; each that fits stays as it is.
 pub(crate) fn read_zip64(mut body: &[u8], values: &mut dyn Iterator<Item = &mut u64>) -> Result<(), MemberFault> {
     for value in values.filter(|value| **value == u64::from(u32::MAX)) {
         let (number, rest) = body.split_at_checked(8).ok_or(MemberFault::Field { field: "zip64 field" })?;
@@ -305,7 +305,7 @@ pub(crate) fn read_zip64(mut body: &[u8], values: &mut dyn Iterator<Item = &mut 
 /// Number and content of each extra field.
 pub(crate) fn extra_fields(mut extra: &[u8]) -> impl Iterator<Item = Result<(u16, &[u8]), MemberFault>> {
     std::iter::from_fn(move || {
-        // Some writers align with a few zeros.
+        // Some writers pad with a few zeros.
         if extra.len() < 4 && extra.iter().all(|byte| *byte == 0) {
             return None;
         }

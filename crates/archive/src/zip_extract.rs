@@ -1,5 +1,5 @@
-//! Zip → staging folder. All entries are judged by the central directory first, in its order; then, side by side, each
-//! is compared with its local header, unpacked and written.
+//! Zip → staging folder. First all entries are judged by the central directory, in its order; then, in parallel, each
+//! is compared with its local header, decompressed and written.
 
 use std::fs::File;
 use std::io;
@@ -20,7 +20,7 @@ use crate::zip_member::{MemberError, MemberReader, Unpacker, ZipMember};
 
 /// Entries up to this size, header and all, are read in one call and unpacked in another; longer ones piece by piece.
 const PIECE: u64 = 4 << 20;
-/// Longer targets no system takes.
+/// No system accepts longer targets.
 const MAX_TARGET: u64 = 4096;
 
 /// `file` has `size` bytes.
@@ -39,7 +39,7 @@ pub(crate) fn stage_zip(
     }
     let mut judged = judged.finish()?;
 
-    // Long files first, so that none is left to one thread at the end; the others as they stand in the zip.
+    // Long files first, so that no thread is left with one at the end; the others in the order of the zip.
     jobs.sort_by_key(|job| {
         let entry = zip.entry(job.index);
         if zip.is_long(job.index) { (0, u64::MAX - entry.size) } else { (1, entry.offset) }
@@ -62,7 +62,7 @@ pub(crate) fn stage_zip(
     finish_stage(place, judged, options)
 }
 
-/// All entries as they stand, to be listed.
+/// All entries as the zip states them, for listing.
 pub(crate) fn members_of_zip(
     file: &File,
     size: u64,
@@ -127,7 +127,7 @@ impl<'a> Zip<'a> {
         entry.size > PIECE || self.ends[index].saturating_sub(entry.offset) > PIECE
     }
 
-    /// The entry as its judge wants it. Reads nothing but the targets of links.
+    /// The entry as its judge expects it. Reads only the targets of links.
     fn member(&self, index: usize, options: &ExtractOptions<'_>) -> Result<Member, ExtractErrorKind> {
         let entry = self.entry(index);
         let limit = entry.packed.saturating_mul(options.limits.ratio);
@@ -178,7 +178,7 @@ impl<'a> Zip<'a> {
         tools.extent.resize(end.saturating_sub(start) as usize, 0);
         read_exact_at(self.file, &mut tools.extent, start).map_err(ExtractErrorKind::of_read)?;
         let extent = &tools.extent;
-        // Nothing is asked for that is not between the start and the end of the entry.
+        // Nothing is read beyond the start and the end of the entry.
         let member = self.locate(index, &mut |offset, out| {
             let at = (offset - start) as usize;
             out.copy_from_slice(&extent[at..at + out.len()]);
@@ -229,7 +229,7 @@ impl<'a> Zip<'a> {
     }
 }
 
-/// By the mode where there is one, and by the name, which must agree. A link's target is not there yet.
+/// By the mode, if stated, and by the name, which must agree. A link's target is not known yet.
 fn kind_of(entry: &ZipEntry, name: &[u8]) -> Result<MemberKind, EntryFault> {
     const KIND: u32 = 0o170_000;
     let special = |kind| Err(EntryFault::Special { kind });

@@ -3,7 +3,7 @@
 use crate::dos_time::dos_of_seconds;
 use crate::zip_local::LOCAL;
 
-/// What fits neither four bytes nor two stands in zip64 fields, and these numbers in its place.
+/// Values too large for four or two bytes go into zip64 fields, and these numbers in their place.
 const FULL_32: u64 = u32::MAX as u64;
 const FULL_16: u64 = u16::MAX as u64;
 /// Versions of the format that a reader must know: for folders and deflated files, and for zip64.
@@ -18,13 +18,13 @@ const UTF_8: u16 = 1 << 11;
 pub(crate) struct Record {
     /// Folders end in `/`.
     pub name: String,
-    /// With the kind of file.
+    /// With the file type.
     pub mode: u32,
     pub method: u16,
     pub crc32: u32,
     pub packed: u64,
     pub size: u64,
-    /// Of the local header, from the part's first byte.
+    /// Position of the local header, counted from the part's first byte.
     pub offset: u64,
 }
 
@@ -127,7 +127,7 @@ fn push_16(out: &mut Vec<u8>, value: u16) {
     out.extend(value.to_le_bytes());
 }
 
-/// The largest number that fits, where `value` does not.
+/// The largest number that fits, if `value` does not.
 fn push_32(out: &mut Vec<u8>, value: u64) {
     out.extend((value.min(FULL_32) as u32).to_le_bytes());
 }

@@ -1,7 +1,7 @@
 //! A zip part cut into pieces of work, and the bytes of one piece.
 //!
-//! Every file is compressed on its own, so that pieces leave no trace in the bytes; they are only as long as is good
-//! for memory and for the caches of the processor.
+//! Every file is compressed on its own, so the pieces have no effect on the bytes; their length is chosen for memory
+//! and processor caches.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -25,7 +25,7 @@ use crate::zip_spool::{LongFile, Ready, Stretch, address};
 
 /// In bytes, unless one file that is to be deflated is longer.
 const PIECE: u64 = 1 << 20;
-/// Members of a wheel that are shorter than this and follow each other are read together.
+/// Consecutive members of a wheel that are shorter than this are read together.
 const AHEAD: usize = 128 << 10;
 
 const FOLDER: u32 = 0o40_755;
@@ -41,7 +41,7 @@ pub(crate) struct ZipLayout<'a> {
 }
 
 struct Row<'a> {
-    /// Of a folder it ends in a slash.
+    /// The name of a folder ends in a slash.
     name: String,
     mode: u32,
     size: u64,
@@ -50,7 +50,7 @@ struct Row<'a> {
 
 enum Data<'a> {
     None,
-    /// With its digest, where that is known.
+    /// With its digest, if known.
     Plain(&'a Content, Option<Digest>),
     Copied(Ready<'a>),
     Spooled(Arc<Ready<'a>>),
@@ -140,7 +140,7 @@ impl<'a> ZipLayout<'a> {
         let start = buffer.len();
         record.write_local(self.mtime, buffer);
         let header = (buffer.len() - start) as u64;
-        // Of the packed bytes: from where, and how many. Pieces that hold several rows hold them whole.
+        // Range of the compressed bytes: start and length. Pieces with several rows contain them completely.
         let (skip, length) = if piece.end - piece.first > 1 {
             (0, ready.packed)
         } else if piece.skip == 0 {
@@ -177,7 +177,7 @@ fn data_of<'a>(content: &'a Content, sha256: Option<Digest>, spooled: &HashMap<u
 }
 
 impl Row<'_> {
-    /// Of a plain file only what is known before it is read.
+    /// For a plain file, only what is known before it is read.
     fn record(&self, offset: u64) -> Record {
         let (method, crc32, packed) = match &self.data {
             Data::None | Data::Plain(..) => (ZipMethod::Stored, 0, 0),
@@ -188,7 +188,7 @@ impl Row<'_> {
         Record { name, mode, method: method.code(), crc32, packed, size, offset }
     }
 
-    /// In a piece, which for a plain file is a guess.
+    /// Length in a piece, which for a plain file is an estimate.
     fn length(&self) -> u64 {
         let record = self.record(0);
         let packed = if matches!(self.data, Data::Plain(..)) { self.size } else { record.packed };
@@ -236,7 +236,7 @@ impl Tools {
         Self { deflater, plain: Vec::new(), packed: Vec::new(), window: Window::new(AHEAD), open: None }
     }
 
-    /// Header and data of a file that is not packed yet; `record` learns what comes of it. Gives what was packed.
+    /// Header and data of a file that is not compressed yet; fills in `record` and returns the compressed bytes.
     fn plain<'t>(
         &'t mut self,
         content: &'t Content,
@@ -252,6 +252,7 @@ impl Tools {
                 &self.plain
             }
             // Copied, never packed.
+            // Copied, never compressed.
             Content::Zipped { .. } => &self.plain,
         };
         self.packed.clear();

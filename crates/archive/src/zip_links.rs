@@ -1,5 +1,5 @@
-//! Copies in place of symbolic links: most programs that read zips know no links, and some take one for a small file
-//! that holds its target. With copies all of them see the same tree.
+//! Copies in place of symbolic links: most programs that read zips know no links, and some treat a link as a small file
+//! that contains its target. With copies all of them see the same tree.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use crate::pack_error::PackErrorKind;
 use crate::tree_record::ResolvedLink;
 use crate::{Content, Entry, EntryKind, PartSource};
 
-/// Links to folders that hold links to folders multiply; this is also how many entries a reader takes.
+/// Links to folders that contain links to folders multiply; readers accept this many entries.
 const MAX_ENTRIES: usize = 500_000;
 
 /// A part as it is in a zip.
@@ -20,13 +20,13 @@ pub(crate) struct ZipPart<'a> {
     pub name: &'a str,
     /// Sorted by path.
     pub rows: Vec<ZipRow<'a>>,
-    /// Determines the part's bytes, which the part's own identity does only where no link leads out of the part.
+    /// Determines the part's bytes, which the part's own identity does only if no link leads out of the part.
     pub identity: Option<Digest>,
     pub copied_from: Option<Digest>,
 }
 
 impl ZipPart<'_> {
-    /// No file is copied from another zip. Such a copy costs no more than one from a cache.
+    /// Whether no file is copied from another zip. Copying from a zip costs no more than from a cache.
     pub(crate) fn is_own(&self) -> bool {
         let is_zipped = |row: &ZipRow<'_>| matches!(row.file, Some(ZipFile { content: Content::Zipped { .. }, .. }));
         !self.rows.iter().any(is_zipped)
@@ -43,7 +43,7 @@ pub(crate) struct ZipRow<'a> {
 pub(crate) struct ZipFile<'a> {
     pub content: &'a Content,
     pub executable: bool,
-    /// Where it is known.
+    /// Absent if unknown.
     pub sha256: Option<Digest>,
 }
 
@@ -103,7 +103,7 @@ struct Copier<'a, 't> {
     names: NameRules,
     /// Nothing has been copied from another part.
     own: bool,
-    /// Links that are being copied, from the outermost on.
+    /// Links that are being copied, outermost first.
     open: Vec<TreePath>,
     rows: Vec<ZipRow<'a>>,
     left: usize,
@@ -141,7 +141,7 @@ impl<'a> Copier<'a, '_> {
         Ok(())
     }
 
-    /// What the link leads to, at `path`.
+    /// Places what the link leads to at `path`.
     fn place(&mut self, link: &ResolvedLink, path: &TreePath) -> Result<(), Refusal> {
         if let Some((part, entry)) = self.tree.entries.get(link.place.as_str())
             && entry.kind != EntryKind::Directory

@@ -1,4 +1,4 @@
-//! An entry's local header against its row in the central directory.
+//! Compares an entry's local header with its row in the central directory.
 
 use std::io;
 
@@ -12,8 +12,8 @@ const MAX_DESCRIPTOR: usize = 24;
 /// Reads exactly the bytes at an offset of the zip.
 pub(crate) type ReadAt<'a> = &'a mut dyn FnMut(u64, &mut [u8]) -> io::Result<()>;
 
-/// Where the data of `entry` is, when everything about it is as the central directory says. `end` is where it must
-/// end at the latest; nothing behind that is read.
+/// Where the data of `entry` is, if everything about it matches the central directory. `end` is where it must end at
+/// the latest; nothing behind that is read.
 pub(crate) fn check_local(
     entry: &ZipEntry,
     name: &[u8],
@@ -72,7 +72,7 @@ fn check_fields(entry: &ZipEntry, fixed: &[u8; LOCAL], extra: &[u8]) -> Result<(
     let (mut packed, mut size) = (u64::from(u32_at(fixed, 18)), u64::from(u32_at(fixed, 22)));
     for field in extra_fields(extra) {
         match field? {
-            // Both stand there, by the letter of the format, even when one of them would fit.
+            // The format requires both here, even when one of them would fit.
             (0x0001, body) if body.len() >= 16 => {
                 let large = |small: u64, at| if small == u64::from(u32::MAX) { u64_at(body, at) } else { small };
                 (size, packed) = (large(size, 0), large(packed, 8));
@@ -92,7 +92,7 @@ fn check_fields(entry: &ZipEntry, fixed: &[u8; LOCAL], extra: &[u8]) -> Result<(
     Ok(())
 }
 
-/// With its signature or without, its sizes of four bytes or of eight.
+/// With or without its signature, with sizes of four or eight bytes.
 fn is_descriptor_of(entry: &ZipEntry, bytes: &[u8]) -> bool {
     let bodies = [bytes.strip_prefix(b"PK\x07\x08"), Some(bytes)];
     bodies.into_iter().flatten().any(|body| {

@@ -1,4 +1,4 @@
-//! One file inside a zip: where its packed bytes are, what they unpack to, and whether they really do.
+//! One file inside a zip: where its compressed bytes are, what they decompress to, and whether that is true.
 
 use std::fs::File;
 use std::io;
@@ -7,24 +7,24 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use crate::source::read_exact_at;
 
-/// Packed bytes read at once.
+/// How many compressed bytes are read at once.
 const INPUT: usize = 128 << 10;
 
-/// A file inside a zip, as the zip's central directory describes it.
+/// A file inside a zip, as the zip's central directory describes it. It is not proven until it has been decompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ZipMember {
-    /// Of the first packed byte, in the zip.
+    /// Position of the first compressed byte in the zip.
     pub offset: u64,
-    /// Bytes there.
+    /// Size in the zip.
     pub packed: u64,
-    /// Bytes of the file itself.
+    /// Size of the file itself.
     pub size: u64,
-    /// Of the file itself.
+    /// CRC-32 of the file itself.
     pub crc32: u32,
     pub method: ZipMethod,
 }
 
-/// The methods that every reader of zips knows.
+/// The methods that every zip reader knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ZipMethod {
     Stored,
@@ -32,7 +32,7 @@ pub enum ZipMethod {
 }
 
 impl ZipMethod {
-    /// `None` for a method that is not unpacked here.
+    /// `None` for a method that is not supported here.
     pub(crate) fn of_code(code: u16) -> Option<Self> {
         match code {
             0 => Some(Self::Stored),
@@ -49,7 +49,7 @@ impl ZipMethod {
     }
 }
 
-/// Why one entry of a zip is not believed.
+/// Why one entry of a zip is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MemberFault {
     #[error("it is encrypted")]
@@ -93,10 +93,10 @@ impl From<MemberError> for io::Error {
     }
 }
 
-/// Unpacks one member after another, fed with packed bytes; nothing is believed before [`Self::end`].
+/// Decompresses one member after another, fed with compressed bytes; nothing is trusted before [`Self::end`].
 pub(crate) struct Unpacker {
     member: ZipMember,
-    /// Kept from member to member: it is large.
+    /// Kept from member to member because it is large.
     inflate: Decompress,
     crc: Crc,
     taken: u64,
@@ -116,7 +116,7 @@ impl Unpacker {
         (self.taken, self.given, self.ended) = (0, 0, false);
     }
 
-    /// The whole member at once; `out` is as long as its size.
+    /// Decompresses the whole member at once; `out` must be as long as its size.
     pub(crate) fn whole(&mut self, packed: &[u8], out: &mut [u8]) -> Result<(), MemberFault> {
         let (mut taken, mut given) = (0, 0);
         while given < out.len() {
@@ -133,7 +133,7 @@ impl Unpacker {
         self.check_end()
     }
 
-    /// How much of `packed` was taken and how much of `out` was filled.
+    /// How much of `packed` was consumed and how much of `out` was filled.
     fn step(&mut self, packed: &[u8], out: &mut [u8]) -> Result<(usize, usize), MemberFault> {
         let (taken, given) = match self.member.method {
             ZipMethod::Stored => {
@@ -156,7 +156,7 @@ impl Unpacker {
         Ok((taken, given))
     }
 
-    /// All bytes are there, but the compressed ones have not said so themselves.
+    /// All bytes are there, but the compressed stream has not ended yet.
     fn wants_end(&self) -> bool {
         self.member.method == ZipMethod::Deflated && !self.ended
     }
@@ -181,11 +181,11 @@ impl Unpacker {
     }
 }
 
-/// Unpacks a member from its zip, piece by piece, with little memory.
+/// Decompresses a member from its zip, piece by piece, with little memory.
 pub(crate) struct MemberReader {
     unpacker: Unpacker,
     member: ZipMember,
-    /// What is read and not yet unpacked.
+    /// Bytes that were read and not yet decompressed.
     input: Vec<u8>,
     used: usize,
     read: u64,
@@ -196,8 +196,7 @@ impl MemberReader {
         Self { unpacker: Unpacker::new(member), member, input: Vec::new(), used: 0, read: 0 }
     }
 
-    /// The next bytes of the file, as many as fit `out`, of which there must be as many. Reading the last of them
-    /// checks the whole.
+    /// Fills `out` with the next bytes of the file; there must be as many. Reading the last of them checks the whole.
     pub(crate) fn fill(&mut self, file: &File, out: &mut [u8]) -> Result<(), MemberError> {
         let mut given = 0;
         while given < out.len() {

@@ -1,4 +1,4 @@
-//! What a zip holds, for those who copy from it without unpacking.
+//! What a zip contains, for copying from it without decompressing.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,15 +13,15 @@ use crate::zip_directory::{DirectoryError, ZipDirectory, ZipFault};
 use crate::zip_local::check_local;
 use crate::zip_member::{MemberError, MemberFault, ZipMember};
 
-/// Local headers of small files that follow each other are read together.
+/// Consecutive local headers of small files are read together.
 const AHEAD: usize = 8 << 10;
 
-/// The files of the zip at `path`, by their names as they stand there (`/`-separated in a wheel), for
+/// The files of the zip at `path`, by their names as the zip states them (`/`-separated in a wheel), for
 /// [`crate::Content::Zipped`]. Every local header has been compared with the central directory; the content has not
 /// been read.
 ///
-/// Not among them are folders, and what cannot be copied as it stands: encrypted files, those of other methods than
-/// stored and deflated, names that are not UTF-8, and names that are there twice.
+/// Folders are left out, and everything that cannot be copied unchanged: encrypted files, methods other than stored and
+/// deflated, names that are not UTF-8, and repeated names.
 pub fn zip_members(path: &Path) -> Result<BTreeMap<String, ZipMember>, ZipError> {
     members_of(path).map_err(|kind| ZipError { archive: path.to_owned(), kind })
 }
@@ -30,7 +30,7 @@ fn members_of(path: &Path) -> Result<BTreeMap<String, ZipMember>, ZipErrorKind> 
     zip_members_of(&File::open(path)?)
 }
 
-/// [`zip_members`] of a file that is open.
+/// Like [`zip_members`], for an open file.
 pub fn zip_members_of(file: &File) -> Result<BTreeMap<String, ZipMember>, ZipErrorKind> {
     let size = file.metadata()?.len();
     let limit = Limits::default().entries;
@@ -64,6 +64,7 @@ pub fn zip_members_of(file: &File) -> Result<BTreeMap<String, ZipMember>, ZipErr
     Ok(members.into_iter().filter_map(|(name, member)| Some((name, member?))).collect())
 }
 
+/// The zip cannot be copied from.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot list the zip `{}`", archive.display())]
 pub struct ZipError {
@@ -72,6 +73,7 @@ pub struct ZipError {
     pub kind: ZipErrorKind,
 }
 
+/// What is wrong with the zip as a whole or with one entry.
 #[derive(Debug, thiserror::Error)]
 pub enum ZipErrorKind {
     #[error("it cannot be read: {source}")]

@@ -1,5 +1,5 @@
-//! The bytes of a zip in order: parts, central directory, end records. Digested beside the writing, on two threads of
-//! their own: one for the whole, one for the parts.
+//! The bytes of a zip in order: parts, central directory, end records. Digested while written, on two threads of their
+//! own: one for the whole, one for the parts.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -12,10 +12,10 @@ use vocab::{Digest, DigestWriter, Part};
 use crate::PartSource;
 use crate::zip_header::{Record, write_end};
 
-/// Buffers that may wait for being digested.
+/// Buffers that may wait to be digested.
 const WAITING: usize = 8;
 
-/// Buffers that were used, to be used again: new memory costs more than what is copied into it.
+/// Used buffers, for reuse: allocating new memory costs more than copying into it.
 #[derive(Default)]
 pub(crate) struct Pool {
     buffers: Mutex<Vec<Vec<u8>>>,
@@ -26,7 +26,7 @@ impl Pool {
         self.lock().pop().unwrap_or_default()
     }
 
-    /// Whoever gives back last gives it to the pool.
+    /// The last owner of a buffer returns it to the pool.
     fn give_back(&self, buffer: Arc<Vec<u8>>) {
         if let Some(mut buffer) = Arc::into_inner(buffer) {
             buffer.clear();
@@ -39,7 +39,7 @@ impl Pool {
     }
 }
 
-/// A part as it is written.
+/// A part while it is written.
 #[derive(Default)]
 pub(crate) struct Growing {
     pub records: Vec<Record>,
@@ -57,7 +57,7 @@ pub(crate) struct ZipOutput {
     by_part: SyncSender<(usize, Arc<Vec<u8>>)>,
 }
 
-/// The threads that digest.
+/// The threads that compute digests.
 pub(crate) struct Digesting<'scope> {
     whole: ScopedJoinHandle<'scope, Digest>,
     by_part: ScopedJoinHandle<'scope, Vec<(usize, Digest)>>,
@@ -115,7 +115,7 @@ impl ZipOutput {
     }
 }
 
-/// What the places of new entries count from.
+/// What the positions of new entries are counted from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Base {
     Piece,
@@ -123,7 +123,7 @@ pub(crate) enum Base {
 }
 
 impl Digesting<'_> {
-    /// The digest of the whole, and the parts' rows of the manifest. To be called when the output is finished.
+    /// The digest of the whole, and the parts' rows of the manifest. Call it when the output is finished.
     pub(crate) fn finish(self, sources: &[PartSource], parts: &[Growing]) -> (Digest, Vec<Part>) {
         let join = |panic| std::panic::resume_unwind(panic);
         let whole = self.whole.join().unwrap_or_else(join);
@@ -174,7 +174,7 @@ fn digest_parts(buffers: Receiver<(usize, Arc<Vec<u8>>)>, pool: &Pool) -> Vec<(u
     digests
 }
 
-/// The bytes of `part` once more, for the cache.
+/// The bytes of `part` again, for the cache.
 pub(crate) fn part_bytes(mut file: File, part: &Part) -> io::Result<impl Read> {
     io::Seek::seek(&mut file, io::SeekFrom::Start(part.offset))?;
     Ok(file.take(part.size))

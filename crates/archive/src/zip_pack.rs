@@ -1,4 +1,4 @@
-//! Parts → one zip. What is compressed in another zip already is copied as it stands there.
+//! Parts → one zip. What is compressed in another zip already is copied unchanged.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -23,7 +23,7 @@ use crate::zip_output::{Base, Pool, ZipOutput, part_bytes};
 use crate::zip_spool::spool;
 use crate::{Content, Entry, EntryKind, PackOptions, Packed, PackedFile, PartSource};
 
-/// Of a cached part, copied at once.
+/// Bytes of a cached part that are copied at once.
 const COPY: u64 = 1 << 20;
 
 /// `parts` have been checked, `links` are all of theirs.
@@ -68,8 +68,9 @@ pub(crate) fn pack_zip(
     Ok(PackedFile { packed: Packed { sha256, size, parts: rows, reused }, file })
 }
 
-/// Data that is copied as it stands is not unpacked on the way. So the archives that it comes from are held to their
-/// digests, which costs far less than unpacking, and what was once unpacked from them is what they hold.
+/// Data that is copied unchanged is not decompressed on the way. So the archives that it comes from are compared with
+/// their digests, which costs far less than decompressing and shows that they still hold what was once unpacked from
+/// them.
 fn check_archives(parts: &[PartSource], options: &PackOptions<'_>) -> Result<(), PackErrorKind> {
     let archive_of = |entry: &'_ Entry| match &entry.kind {
         EntryKind::File { content: Content::Zipped { archive, .. }, .. } => Some(Arc::clone(archive)),

@@ -1,5 +1,5 @@
-//! Long files, deflated before anything is written: a local header tells their packed size and their CRC-32, and comes
-//! before them.
+//! Long files, compressed before anything is written: a local header states their compressed size and their CRC-32, and
+//! precedes them.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,7 +16,7 @@ use crate::frames::{check_digest, read_disk};
 use crate::pack_error::PackErrorKind;
 use crate::zip_member::ZipMethod;
 
-/// Packed bytes, ready to be copied.
+/// Compressed bytes, ready to be copied.
 pub(crate) struct Ready<'a> {
     pub method: ZipMethod,
     pub crc32: u32,
@@ -24,7 +24,7 @@ pub(crate) struct Ready<'a> {
     pub stretches: Vec<Stretch<'a>>,
 }
 
-/// A piece of packed bytes.
+/// A piece of compressed bytes.
 pub(crate) enum Stretch<'a> {
     Disk { path: &'a Path, offset: u64, length: u64 },
     Bytes(&'a [u8]),
@@ -40,18 +40,18 @@ impl Stretch<'_> {
     }
 }
 
-/// Two links to one file share its content, and its address is how that is known.
+/// Identifies content by its address: two links to one file share it.
 pub(crate) fn address(content: &Content) -> usize {
     std::ptr::from_ref(content).addr()
 }
 
-/// One that is packed before anything is written.
+/// A file that is compressed before anything is written.
 pub(crate) struct LongFile<'a, 'p> {
     pub part: &'a str,
     pub path: &'p str,
     pub content: &'a Content,
     pub size: u64,
-    /// Where it is known.
+    /// Absent if unknown.
     pub sha256: Option<Digest>,
 }
 
@@ -62,13 +62,13 @@ struct Long<'a> {
 }
 
 struct Block {
-    /// In the spool.
+    /// Its position in the spool.
     offset: u64,
     length: u64,
     crc: Crc,
 }
 
-/// Deflates files, each longer than a block, into a nameless file in `folder`; by [`address`].
+/// Deflates files, each longer than a block, into an unnamed file in `folder`; keyed by [`address`].
 pub(crate) fn spool<'a>(
     files: &[LongFile<'a, '_>],
     folder: &Path,
@@ -119,7 +119,7 @@ pub(crate) fn spool<'a>(
     Ok(long.into_iter().map(|long| (address(long.content), ready(long, &file))).collect())
 }
 
-/// Of the file with that index.
+/// Work on the file with that index.
 #[derive(Clone, Copy)]
 enum Job {
     Digest(usize),
