@@ -1,4 +1,4 @@
-//! Whether a marker (PEP 508) holds on a target, where that can be told beforehand.
+//! Whether a marker (PEP 508) holds on a target, as far as that can be known before the runtime is used.
 
 use std::cmp::Ordering;
 
@@ -8,16 +8,19 @@ use vocab::{Os, PlatformKey, PythonVersion, SystemVersion};
 
 use crate::marker_environment;
 
+/// The answer for one marker on one target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applies {
+    /// The marker is true, or there is none.
     Yes,
+    /// The marker is false.
     No,
     /// It depends on the kernel of the machine that a runtime is used on.
     Unknown,
 }
 
-/// `system` is the oldest that the runtime runs on. A macOS version tells its kernel's release; a glibc tells nothing
-/// of a kernel, and Windows has no such setting.
+/// `system` is the oldest that the runtime runs on. A macOS version determines its kernel's release; a glibc version
+/// says nothing about the kernel, and Windows has no such setting.
 pub(crate) fn applies(
     marker: &MarkerTree,
     platform: PlatformKey,
@@ -26,7 +29,7 @@ pub(crate) fn applies(
 ) -> Applies {
     let Some(target) = marker_environment(platform, python) else { return Applies::Yes };
     let release = system.filter(|_| platform.os() == Os::Macos).map(darwin_release);
-    // No extra is asked for when a runtime's own list is read.
+    // A runtime's own list requests no extra.
     let one = |expression: &MarkerExpression| match kernel_comparison(expression) {
         Some((MarkerValueString::PlatformRelease, operator, value)) => {
             release.as_deref().and_then(|release| compare(release, operator, value))
@@ -71,7 +74,7 @@ fn darwin_release(macos: SystemVersion) -> String {
     format!("{darwin}.0.0")
 }
 
-/// As versions where both are, as installers do it; `None` where the operator says nothing about such texts.
+/// Compares as versions if both are versions, as installers do; `None` if the operator means nothing for such texts.
 fn compare(release: &str, operator: MarkerOperator, value: &str) -> Option<bool> {
     let versions = release.parse::<Version>().ok().zip(value.parse::<Version>().ok());
     let order = versions.map_or_else(|| release.cmp(value), |(release, value)| release.cmp(&value));

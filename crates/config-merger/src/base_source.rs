@@ -41,9 +41,10 @@ pub enum BaseSource {
 }
 
 impl BaseSource {
-    /// In the default order.
+    /// In the default order, in which they are tried.
     pub const ALL: [Self; 4] = [Self::PythonBuildStandalone, Self::Archive, Self::GoModule, Self::System];
 
+    /// The word in configuration files and in the manifest's `base.source`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PythonBuildStandalone => "python-build-standalone",
@@ -58,5 +59,6 @@ impl BaseSource {
 pub struct ArchiveSource {
     /// An http, https or file URL; or a path relative to the package folder, which starts with `./` or `../`.
     pub url: String,
+    /// Of the file behind the URL; another one is refused.
     pub sha256: Digest,
 }

@@ -19,18 +19,18 @@ use crate::{
 };
 use vocab::quoted::shown;
 
-/// What is needed beside the layer itself.
+/// What is needed besides the layer itself.
 pub(crate) struct Completion<'a> {
     pub version: &'a VersionString,
     pub places: &'a Places,
-    /// For what has no place of its own.
+    /// For faults without a place of their own.
     pub fallback: &'a Place,
     pub report: &'a mut Report,
 }
 
 impl Completion<'_> {
-    /// The layer comes out of a merge of layers that were read without fault.
-    pub fn config(&mut self, layer: Layer) -> Config {
+    /// The layer must come from a merge of layers that were read without fault.
+    pub(crate) fn config(&mut self, layer: Layer) -> Config {
         Config {
             version: self.version.clone(),
             registries: self.registries(layer.registries.unwrap_or_default()),
@@ -68,7 +68,7 @@ impl Completion<'_> {
             }
         }
         let spelling: HashMap<String, &String> = additional.iter().map(|url| (index_url_key(url), url)).collect();
-        // An index that was refused is not missed a second time.
+        // An index that was refused is not reported missing as well.
         let refused =
             |finding: &Finding| finding.place.as_ref().is_some_and(|place| place.pointer.starts_with("/registries"));
         let whole = !self.report.faults.iter().any(refused);
@@ -122,7 +122,7 @@ impl Completion<'_> {
         }
     }
 
-    /// Requirements that differ in nothing but their extras become one.
+    /// Requirements that differ only in their extras become one.
     fn requirements(&mut self, texts: Option<Vec<RequirementText>>, list: &str) -> Vec<Requirement> {
         let mut requirements: Vec<Requirement> = Vec::new();
         let mut index_of: HashMap<String, usize> = HashMap::new();
@@ -162,7 +162,7 @@ impl Completion<'_> {
     }
 }
 
-/// The entries that were not taken back.
+/// The entries that were not withdrawn with `null`.
 fn named<T>(entries: Option<ByName<Option<T>>>) -> impl Iterator<Item = (DistributionName, T)> {
     let entries = entries.map(|entries| entries.0).unwrap_or_default();
     entries.into_iter().filter_map(|(name, value)| Some((name.parse().ok()?, value?)))

@@ -1,4 +1,4 @@
-//! What a runtime shall be: the merged, checked configuration, as plain data.
+//! What a runtime is to be: the merged, checked configuration, as plain data.
 //!
 //! Serialised, it is the canonical form: a document with the keys of `shared-config.json`, defaults written out,
 //! which merged again gives the same bytes. The types here hold no rules of merging.
@@ -10,12 +10,14 @@ use vocab::{DistributionName, PlatformKey, SystemVersion, VersionString};
 
 use crate::{Applies, CopyFile, Policy, PythonSettings, Requirement};
 
-/// Per distribution and platform, why a rule holds there. No reason is empty.
+/// Why a rule holds, by distribution and platform. No reason is empty.
 pub type Reasons = BTreeMap<DistributionName, BTreeMap<PlatformKey, String>>;
 
+/// Everything that is configured for one runtime, complete and checked by [`load`](crate::load).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Config {
+    /// The runtime that this is the configuration of. Not part of the canonical output.
     #[serde(skip)]
     pub version: VersionString,
     pub registries: Registries,
@@ -27,20 +29,21 @@ pub struct Config {
     #[serde(skip_serializing_if = "Runners::is_empty")]
     pub runners: Runners,
     pub layout: Layout,
-    /// A file could not be read and an empty document stood in for it, as `--lenient-config` allows.
+    /// A file could not be read and was treated as empty, as `--lenient-config` allows.
     #[serde(skip)]
     pub degraded: bool,
-    /// Shared dependencies that an empty list of the version replaces.
+    /// Shared dependencies that the version's empty list replaces.
     #[serde(skip)]
     pub left_aside: BTreeSet<DistributionName>,
 }
 
+/// Where distributions are looked up, besides the default index.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Registries {
     /// Index URLs (http, https or file) asked after the default index, in this order; none twice.
     pub additional: Vec<String>,
-    /// Hosts beside this machine that may be asked without encryption.
+    /// Hosts other than this machine that may be requested without encryption.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub allow_http: BTreeSet<String>,
     /// These distributions are taken from this index and no other. Each URL is one of `additional`, in the same
@@ -49,19 +52,22 @@ pub struct Registries {
 }
 
 impl Registries {
-    /// Of the additional index that a distribution is pinned to.
+    /// Position in `additional` of the index that a distribution is pinned to.
     pub fn place_of(&self, name: &DistributionName) -> Option<usize> {
         let url = self.pinned.get(name)?;
         self.additional.iter().position(|additional| additional == url)
     }
 }
 
-/// On which machines the jobs of a CI system run, where not on its usual ones: labels or tags, several with commas
-/// between them; for Kubernetes an image.
+/// On which machines the jobs of a CI system run if not on its usual ones: labels or tags, several separated by commas;
+/// for Kubernetes an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Runners {
+    /// Labels for `runs-on`.
     pub github: BTreeMap<PlatformKey, String>,
+    /// Tags.
     pub gitlab: BTreeMap<PlatformKey, String>,
+    /// Images.
     pub kubernetes: BTreeMap<PlatformKey, String>,
 }
 
@@ -71,47 +77,59 @@ impl Runners {
     }
 }
 
+/// What is installed, and by which rules.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Packages {
     /// In the order of the file that gave them; for every platform.
     pub dependencies: Vec<Requirement>,
+    /// Distributions to leave out.
     pub skip: Reasons,
+    /// Distributions to build from source although a wheel may exist.
     pub force_source: Reasons,
+    /// Copied on every platform, in this order.
     pub copy_files: Vec<CopyFile>,
-    /// A platform without an entry has nothing of its own.
+    /// A platform without an entry has no additions.
     pub platform_specific: BTreeMap<PlatformKey, PlatformPackages>,
-    /// Installed without what they depend on.
+    /// Installed without their dependencies.
     pub no_deps: BTreeSet<DistributionName>,
+    /// Distributions whose wheel is compiled on the building machine.
     pub build_wheel: BTreeMap<DistributionName, BTreeMap<PlatformKey, BuildWheel>>,
-    /// `None` where no file has the key. With none in `platform_specific` either, the first policy holds: a source
-    /// is always tried after a missing wheel.
+    /// `None` if no file has the key. If `platform_specific` has none either, the default policy holds: a missing wheel
+    /// is always built from source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolution: Option<Resolution>,
     /// Already applied to every requirement; kept as a record.
     pub overrides: BTreeMap<DistributionName, String>,
 }
 
+/// What one platform has in addition to the general rules.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlatformPackages {
     /// Added to the general list.
     pub dependencies: Vec<Requirement>,
+    /// Copied after the general ones.
     pub copy_files: Vec<CopyFile>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolution: Option<Resolution>,
 }
 
-/// When a source may stand in for a missing wheel. An unset switch inherits: the platform's from the general one.
+/// When a missing wheel may be built from source. An unset switch inherits: the platform's from the general one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resolution {
+    /// Any missing wheel may be built from source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_source_all: Option<bool>,
+    /// Something that cannot be found is an error. `None` counts as `true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strict_missing: Option<bool>,
+    /// These may be built from source if no wheel fits.
     pub allow_source_list: BTreeSet<DistributionName>,
+    /// These are always built from source.
     pub force_no_binary_list: BTreeSet<DistributionName>,
+    /// These are never built from source.
     pub only_binary_list: BTreeSet<DistributionName>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub ship_source_list: BTreeSet<DistributionName>,
@@ -155,7 +173,7 @@ pub enum Dependants {
     Keep,
 }
 
-/// A wheel that is compiled on the building machine and shipped.
+/// A wheel that is compiled on the building machine and shipped in the runtime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuildWheel {
@@ -166,17 +184,20 @@ pub struct BuildWheel {
     pub config_settings: Vec<String>,
 }
 
+/// How the build is run; nothing here changes the runtime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuildSettings {
+    /// Keep a detailed log of the build.
     pub enable_logging: bool,
+    /// Download several files at once.
     pub parallel_downloads: bool,
-    /// For each external step, in seconds; 0 is no limit.
+    /// Limit for each external step, in seconds; 0: no limit.
     pub timeout: u64,
-    /// The same for building from source, which gets longer where nothing is configured.
+    /// The same for building from source, whose default is longer.
     #[serde(skip)]
     pub compile_timeout: u64,
-    /// Names of environment variables that build back ends get beside those that every one gets.
+    /// Names of environment variables that build back ends receive in addition to the standard ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pass_environment: Vec<String>,
 }
@@ -193,7 +214,7 @@ impl Default for BuildSettings {
     }
 }
 
-/// What the finished folder holds.
+/// What the finished folder contains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
@@ -202,12 +223,13 @@ pub enum Layout {
     Installed,
     /// A flat `packages/` folder of wheels.
     Wheelhouse,
+    /// `site-packages` and `packages/`.
     Both,
 }
 
 impl Config {
-    /// The highest glibc or macOS version that anything in the runtime may ask for. `None` on Windows, whose wheels
-    /// tell none.
+    /// The highest glibc or macOS version that anything in the runtime may require. `None` on Windows, whose wheels
+    /// state no version.
     pub fn ceiling(&self, platform: PlatformKey) -> Option<SystemVersion> {
         self.oldest_system.get(&platform).copied()
     }
@@ -217,8 +239,8 @@ impl Config {
         requirement.applies(platform, self.version.python(), self.ceiling(platform))
     }
 
-    /// The general list and the platform's own, with what is left by the markers there. A distribution named in
-    /// both comes once, with the extras of both.
+    /// The general list and the platform's own, without requirements whose marker is false there. A distribution in
+    /// both appears once, with the extras of both.
     pub fn dependencies_for(&self, platform: PlatformKey) -> Vec<Requirement> {
         let own = self.packages.platform_specific.get(&platform).map_or(&[][..], |own| &own.dependencies);
         let mut chosen: Vec<Requirement> = Vec::new();
@@ -244,6 +266,7 @@ impl Config {
         self.packages.copy_files.iter().chain(own)
     }
 
+    /// The reason of the `skip` rule for this platform, if there is one.
     pub fn skip_reason(&self, name: &DistributionName, platform: PlatformKey) -> Option<&str> {
         reason(&self.packages.skip, name, platform)
     }
@@ -253,15 +276,17 @@ impl Config {
         reason(&self.packages.force_source, name, platform)
     }
 
+    /// The `buildWheel` rule for this platform, if there is one.
     pub fn build_wheel_for(&self, name: &DistributionName, platform: PlatformKey) -> Option<&BuildWheel> {
         self.packages.build_wheel.get(name)?.get(&platform)
     }
 
+    /// The general `resolution` with the platform's own applied.
     pub fn policy(&self, platform: PlatformKey) -> Policy {
         Policy::effective(&self.packages, platform)
     }
 
-    /// Git requirements of this platform that no rule allows; each is an error before any download.
+    /// Git requirements of this platform that no rule allows; each is an error before anything is downloaded.
     pub fn refused_git(&self, platform: PlatformKey) -> Vec<Requirement> {
         let policy = self.policy(platform);
         let mut requirements = self.dependencies_for(platform);

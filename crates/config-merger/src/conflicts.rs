@@ -1,4 +1,4 @@
-//! Entries that are fine one by one and cannot all hold.
+//! Entries that are valid one by one but contradict each other.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,7 +19,7 @@ pub(crate) fn check(config: &Config, places: &Places, fallback: &Place, report: 
     check.shipped_sources();
 }
 
-/// A branch or a tag can move, so that the same configuration gives another runtime tomorrow.
+/// A branch or a tag can move, so the same configuration could give another runtime tomorrow.
 pub(crate) fn check_commits(config: &Config, report: &mut Report) {
     let packages = &config.packages;
     let own = packages.platform_specific.values().flat_map(|own| &own.dependencies);
@@ -41,7 +41,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// A distribution that is asked for in two ways on one platform.
+    /// A distribution that is requested in two ways on one platform.
     fn two_versions(&mut self) {
         let packages = &self.config.packages;
         // Keyed by where the two stand in the lists, so that one pair is reported once.
@@ -79,7 +79,7 @@ impl Check<'_> {
         }
     }
 
-    /// `onlyBinaryList` against everything that wants a source.
+    /// `onlyBinaryList` against every rule that wants a source.
     fn only_binary(&mut self) {
         let mut forced: BTreeMap<(DistributionName, &'static str), Vec<PlatformKey>> = BTreeMap::new();
         let mut allowed: BTreeMap<DistributionName, Vec<PlatformKey>> = BTreeMap::new();
@@ -117,7 +117,7 @@ impl Check<'_> {
         }
     }
 
-    /// A skip makes other rules for the same distribution and platform idle.
+    /// A `skip` rule makes other rules for the same distribution and platform ineffective.
     fn skipped_rules(&mut self) {
         for (name, reasons) in &self.config.packages.skip {
             for (rule, holds) in [
@@ -134,7 +134,7 @@ impl Check<'_> {
         }
     }
 
-    /// A marker that asks for what is known only where a runtime is used.
+    /// A marker about something that is known only where the runtime is used.
     fn kernel_markers(&mut self) {
         let packages = &self.config.packages;
         let mut unknown: Vec<(&Requirement, Vec<PlatformKey>)> = Vec::new();
@@ -194,7 +194,7 @@ impl Check<'_> {
         self.places.get(pointer).unwrap_or(self.fallback).clone()
     }
 
-    /// Of a name in a list of `resolution`, the general one or a platform's.
+    /// The pointer of a name in a list of `resolution`, the general one or a platform's.
     fn list_place(&self, list: &str, name: &DistributionName) -> Place {
         let general = format!("/packages/resolution/{list}");
         let own = PlatformKey::ALL.map(|key| format!("/packages/platformSpecific/{key}/resolution/{list}"));

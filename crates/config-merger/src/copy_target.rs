@@ -1,4 +1,4 @@
-//! One entry of `copyFiles`: what is copied from the package folder, and where to.
+//! One entry of `copyFiles`: what is copied from the package folder, and its destination.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,14 +8,16 @@ use vocab::{TreeLayout, TreePath};
 
 use crate::Place;
 
+/// One entry of `copyFiles`, either general or a platform's own.
 #[derive(Clone, Debug, Serialize)]
 pub struct CopyFile {
     /// Below the package folder `python-<version string>`; a file or a folder.
     pub from: TreePath,
     pub to: CopyTarget,
-    /// A missing source is a note and no error.
+    /// If the source is missing, that is a note instead of an error.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub optional: bool,
+    /// Where the entry was written. Not part of the canonical output.
     #[serde(skip)]
     pub place: Place,
 }
@@ -26,24 +28,25 @@ impl PartialEq for CopyFile {
     }
 }
 
-/// A place below the prefix, in which `{site-packages}`, `{python}` and `{bin}` stand for folders that differ by
-/// platform. Ends with `/` when a file is to be put into it.
+/// A path below the prefix in which `{site-packages}`, `{python}` and `{bin}` stand for folders that differ by
+/// platform. Ends with `/` if a file is to be put into it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CopyTarget(String);
 
 impl CopyTarget {
+    /// Canonical: with placeholders, without `.` and doubled slashes.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A file that is copied here goes into the folder and keeps its name: the root, what ends with a slash, and
-    /// what ends with a placeholder, since each of these stands for a folder.
+    /// Whether a file that is copied here goes into the folder and keeps its name: true for the root, and for paths
+    /// that end with a slash or a placeholder, since these are folders.
     pub fn is_folder(&self) -> bool {
         self.0.is_empty() || self.0.ends_with(['/', '}'])
     }
 
-    /// The place below the prefix. `bin` is the same everywhere: the one folder that users put on `PATH`.
+    /// The path below the prefix. `{bin}` is the same on every platform: the one folder that users put on `PATH`.
     pub fn resolve(&self, layout: TreeLayout) -> TreePath {
         let text = self
             .0
@@ -62,6 +65,7 @@ impl fmt::Display for CopyTarget {
     }
 }
 
+/// The text is not a destination inside the runtime.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CopyTargetError {
     #[error("`{text}` is not a path inside the runtime: {reason}")]
@@ -86,7 +90,7 @@ impl FromStr for CopyTarget {
             text: text.clone(),
             reason: error.reason,
         })?;
-        // Only the spelling is made canonical; the placeholders stay.
+        // Only the spelling is normalised; the placeholders stay.
         let mut canonical: Vec<&str> = text.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
         debug_assert_eq!(canonical.len(), path.segments().count());
         if text.ends_with('/') && !canonical.is_empty() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use vocab::json::{JsonFault, JsonFaultKind};
 use vocab::{Exit, Fault, Place, SourceFault, SourceFaultKind};
 
-/// The kinds of finding; each has a stable text to search for.
+/// The kinds of finding; each has a stable code to search for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingCode {
     /// A file is absent, unreadable or too large.
@@ -15,19 +15,24 @@ pub enum FindingCode {
     Syntax,
     /// A string where a list belongs.
     Type,
-    /// The right type, and not an accepted value.
+    /// The right type, but not an accepted value.
     Value,
-    /// Nothing here has a key of that name.
+    /// No such key exists here.
     UnknownKey,
+    /// Not a platform key.
     Platform,
+    /// Not a requirement that can be used.
     Requirement,
     /// Two entries that cannot both hold.
     Conflict,
+    /// An entry of `overrides` that is invalid or changes nothing.
     Override,
+    /// An operation of `patch` that is invalid or fails.
     Patch,
 }
 
 impl FindingCode {
+    /// The code that messages show, `E_CONFIG_…`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::File => "E_CONFIG_FILE",
@@ -50,11 +55,13 @@ pub struct Finding {
     pub code: FindingCode,
     /// `None` only where no file is at fault.
     pub place: Option<Place>,
+    /// What is wrong, one sentence in lower case.
     pub text: String,
+    /// What to do about it, if that can be said.
     pub hint: Option<String>,
 }
 
-/// Does not keep the configuration from being used; with `strict` it is a fault.
+/// Does not prevent the configuration from being used; with `strict` it is a fault.
 pub type Warning = Finding;
 
 impl Finding {
@@ -108,15 +115,16 @@ impl fmt::Display for Finding {
     }
 }
 
-/// All that is wrong with the files of one runtime; at least one finding, in the order of file and line.
+/// Everything that is wrong with the files of one runtime; at least one finding, in the order of file and line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Faults {
+    /// In the order of file and line; the first of very many.
     pub findings: Vec<Finding>,
-    /// Faults beyond those listed; 0 except for a file that is wrong throughout.
+    /// Number of faults beyond those listed; 0 unless a file is wrong throughout.
     pub unlisted: usize,
-    /// What would have been a warning, had there been no fault; often the cause of one. No part of the text form.
+    /// Warnings found besides, often the cause of a fault. Not part of the text form.
     pub warnings: Vec<Warning>,
-    /// File name and content, to show the places in.
+    /// File name and content, for showing the places.
     pub(crate) sources: Vec<(Arc<str>, Arc<str>)>,
 }
 

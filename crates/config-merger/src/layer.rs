@@ -1,7 +1,7 @@
-//! One configuration file as it may be written: every key optional, `null` accepted wherever a value is.
+//! One configuration file as it is written: every key optional, `null` accepted wherever a value is.
 //!
-//! These types are what the JSON Schemas are generated from. A layer that `reader.rs` made is normalised: names by
-//! PEP 503, requirements in canonical text, the short forms written out.
+//! The JSON Schemas are generated from these types, so their comments are the descriptions that editors show. A layer
+//! from `reader.rs` is normalised: names by PEP 503, requirements in canonical text, the short forms written out.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,10 +13,10 @@ use vocab::PlatformKey;
 
 use crate::{BaseSource, Dependants, Layout, Place, Scope};
 
-/// `null` is as good as absent.
+/// `null` is the same as absent.
 pub(crate) type Field<T> = Option<T>;
 
-/// The reasons of a rule; `null` takes back what the shared file says.
+/// The reasons of a rule; `null` removes what the shared file says.
 pub(crate) type ReasonsLayer = ByName<Option<ByPlatform<Option<Reason>>>>;
 
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -26,13 +26,13 @@ pub(crate) struct Layer {
     #[serde(rename = "$schema", skip_serializing)]
     #[expect(dead_code, reason = "it stands here for the JSON Schema")]
     pub schema: Option<String>,
-    /// Package indexes beside the default one.
+    /// Package indexes besides the default one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registries: Field<RegistriesLayer>,
     /// What is installed, and by which rules.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packages: Field<PackagesLayer>,
-    /// How the build is run; no part of what comes out.
+    /// How the build is run; it does not change the runtime.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Field<BuildLayer>,
     /// Where the base interpreter comes from.
@@ -42,10 +42,10 @@ pub(crate) struct Layer {
     /// version (`13.0` by default).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_system: Field<ByPlatform<Option<SystemVersionText>>>,
-    /// On which machines the jobs of a CI system run; no part of what comes out.
+    /// On which machines the jobs of a CI system run; it does not change the runtime.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runners: Field<RunnersLayer>,
-    /// What the finished folder holds; `installed` by default.
+    /// What the finished folder contains; `installed` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Field<Layout>,
     /// Operations (RFC 6902) on the merged configuration, applied before the overrides.
@@ -57,13 +57,13 @@ pub(crate) struct Layer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Runners")]
 pub(crate) struct RunnersLayer {
-    /// Labels of GitHub Actions' runners, several with commas between them.
+    /// Labels of GitHub Actions runners, separated by commas.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub github: Field<ByPlatform<Option<String>>>,
-    /// Tags of GitLab's runners, several with commas between them.
+    /// Tags of GitLab runners, separated by commas.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gitlab: Field<ByPlatform<Option<String>>>,
-    /// Images with `builder` on PATH and the repository as working folder.
+    /// Images that have `builder` on PATH and the repository as working folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Field<ByPlatform<Option<String>>>,
 }
@@ -72,13 +72,13 @@ pub(crate) struct RunnersLayer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Registries")]
 pub(crate) struct RegistriesLayer {
-    /// Index URLs asked after the default one, in order. The version's follow the shared ones.
+    /// Index URLs queried after the default one, in order. The version's follow the shared ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub additional: Field<Vec<IndexUrl>>,
-    /// Hosts that may be asked over plain `http:`; this machine's own always may.
+    /// Hosts that may be queried over plain `http:`; this machine itself always may.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_http: Field<Vec<HostName>>,
-    /// Distributions that are taken from one of the additional indexes and no other.
+    /// Distributions that are taken only from one of the additional indexes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pinned: Field<ByName<Option<IndexUrl>>>,
 }
@@ -87,34 +87,34 @@ pub(crate) struct RegistriesLayer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Packages")]
 pub(crate) struct PackagesLayer {
-    /// What is installed everywhere. In a version's file it replaces the shared list; absent or `null` keeps it.
+    /// What is installed on every platform. In a version's file it replaces the shared list; absent or `null` keeps it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dependencies: Field<Vec<RequirementText>>,
-    /// The version's list is added to the shared one; a distribution named in both is taken from the version.
+    /// Add the version's list to the shared one; a distribution in both is taken from the version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inherit_dependencies: Field<bool>,
-    /// Other versions for just these distributions: a version, or a specifier such as `>=2,<3`.
+    /// Other versions for the named distributions: a version, or a specifier such as `>=2,<3`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overrides: Field<ByName<Option<String>>>,
-    /// Left out on these platforms, each with the reason.
+    /// Distributions left out on these platforms, each with the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip: Field<ReasonsLayer>,
-    /// Built from source on these platforms, each with the reason.
+    /// Distributions built from source on these platforms, each with the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub force_source: Field<ReasonsLayer>,
     /// Files copied into the runtime on every platform.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copy_files: Field<Vec<CopyFileLayer>>,
-    /// What one platform has of its own.
+    /// Additions for single platforms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform_specific: Field<ByPlatform<Option<PlatformLayer>>>,
-    /// Installed without what they depend on.
+    /// Distributions installed without their dependencies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_deps: Field<Vec<Name>>,
     /// Wheels that are compiled on the building machine and shipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build_wheel: Field<ByName<Option<ByPlatform<Option<BuildWheelLayer>>>>>,
-    /// When a source may stand in for a missing wheel.
+    /// When a missing wheel may be built from source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolution: Field<ResolutionLayer>,
 }
@@ -129,7 +129,7 @@ pub(crate) struct PlatformLayer {
     /// Copied after the general ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copy_files: Field<Vec<CopyFileLayer>>,
-    /// Switches left out are those of the general `resolution`; the lists are added to its lists.
+    /// Missing switches are those of the general `resolution`; the lists are added to its lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolution: Field<ResolutionLayer>,
 }
@@ -138,19 +138,19 @@ pub(crate) struct PlatformLayer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Resolution")]
 pub(crate) struct ResolutionLayer {
-    /// Any distribution without a fitting wheel may be built from its source.
+    /// Any distribution without a compatible wheel may be built from source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_source_all: Field<bool>,
-    /// `false` leaves out, with a warning, what cannot be had; otherwise that ends the build.
+    /// `false` leaves out, with a warning, what cannot be found; otherwise that is an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strict_missing: Field<bool>,
-    /// These may be built from their source where no wheel fits.
+    /// Distributions that may be built from source if no wheel is compatible.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_source_list: Field<Vec<Name>>,
-    /// These are always built from their source.
+    /// Distributions that are always built from source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub force_no_binary_list: Field<Vec<Name>>,
-    /// These are never built from their source.
+    /// Distributions that are never built from source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub only_binary_list: Field<Vec<Name>>,
     /// For the layout `wheelhouse`: where no wheel of these fits, or a rule wants their source, the source archive itself
@@ -177,7 +177,7 @@ pub(crate) struct CopyFileLayer {
     /// Relative to the root of the runtime; `{site-packages}`, `{python}` and `{bin}` stand for the folders of the
     /// platform.
     pub to: String,
-    /// A missing source is a note and no error.
+    /// If the source is missing, report a note instead of an error.
     #[serde(default)]
     pub optional: bool,
 }
@@ -208,7 +208,8 @@ pub(crate) struct BuildLayer {
     /// Limit for each external step in seconds, 0 for none; 300 by default, and 720 for building from source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Field<u64>,
-    /// Names of environment variables that build back ends get beside compilers, flags, proxies and certificates.
+    /// Names of environment variables that build back ends receive besides those for compilers, flags, proxies and
+    /// certificates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pass_environment: Field<Vec<String>>,
 }
@@ -230,7 +231,7 @@ pub(crate) struct PythonLayer {
     /// A build flavour of python-build-standalone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flavor: Field<String>,
-    /// What the source `archive` offers.
+    /// What the source `archive` provides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archives: Field<ByPlatform<Option<ArchiveLayer>>>,
 }
@@ -245,7 +246,7 @@ pub(crate) struct ArchiveLayer {
     pub sha256: String,
 }
 
-/// The name of a distribution; compared in lower case with each run of `-`, `_` and `.` as one `-`.
+/// The name of a distribution; compared in lower case, with each run of `-`, `_` and `.` as one `-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub(crate) struct Name(#[schemars(regex(pattern = "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"))] pub String);
 
@@ -256,7 +257,7 @@ pub(crate) struct IndexUrl(
     pub String,
 );
 
-/// The name or address of a host, without port.
+/// The name or address of a host, without a port.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct HostName(#[schemars(regex(pattern = r"^[^\s/@]+$"))] pub String);
 
@@ -299,12 +300,12 @@ pub(crate) enum PatchVerb {
     Test,
 }
 
-/// By distribution.
+/// A map by distribution.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(crate) struct ByName<T>(pub BTreeMap<String, T>);
 
-/// By platform key.
+/// A map by platform key.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(crate) struct ByPlatform<T>(pub BTreeMap<PlatformKey, T>);
@@ -341,7 +342,7 @@ impl<T: JsonSchema> JsonSchema for ByPlatform<T> {
     }
 }
 
-/// Stands for [`PlatformKey`] in the schemas.
+/// Represents [`PlatformKey`] in the schemas.
 struct PlatformName;
 
 impl JsonSchema for PlatformName {

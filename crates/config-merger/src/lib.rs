@@ -1,17 +1,32 @@
-//! `shared-config.json` and `python-<version string>/config.json` in, one checked [`Config`] out, or every fault
-//! of both files at once, each with its place.
+//! `shared-config.json` and `python-<version string>/config.json` in, one checked [`Config`] out, or every fault of
+//! both files at once, each with its place.
+//!
+//! The one idea: two files are read into two normalised layers in which every key is optional, RFC 7396 merges them,
+//! and only the merged document becomes the complete [`Config`], with defaults filled in and the rules across keys
+//! checked. Reading never stops at the first fault: [`Faults`] lists them all, with line, column and a hint. Equal
+//! configurations have equal canonical text, so the digest of it ([`Loaded::digest`]) tells whether anything changed.
 //!
 //! ```
-//! use config_merger::{LoadOptions, Repository, RepositoryError};
+//! use config_merger::{LoadOptions, Repository};
 //!
-//! let repository = Repository::at("no/such/folder");
-//! assert!(matches!(repository.version("3.12"), Err(RepositoryError::Malformed { .. })));
-//! let faults = config_merger::load(&repository, &"3.12.10".parse()?, &LoadOptions::default()).unwrap_err();
-//! assert_eq!(faults.findings[0].text, "the file is missing in `no/such/folder`");
-//! # Ok::<(), vocab::VersionStringError>(())
+//! let folder = tempfile::tempdir()?;
+//! std::fs::create_dir(folder.path().join("python-3.12.10"))?;
+//! std::fs::write(folder.path().join("shared-config.json"), r#"{"packages": {"dependencies": ["numpy==2.2.6"]}}"#)?;
+//! std::fs::write(folder.path().join("python-3.12.10/config.json"), r#"{"packages": {"skip": {"numpy": 1}}}"#)?;
+//!
+//! let repository = Repository::at(folder.path());
+//! let version = repository.version("3.12.10")?;
+//! let faults = config_merger::load(&repository, &version, &LoadOptions::default()).unwrap_err();
+//! let place = faults.findings[0].place.as_ref().expect("a file is at fault");
+//! assert_eq!((place.file.as_ref(), place.pointer.as_str()), ("python-3.12.10/config.json", "/packages/skip/numpy"));
+//!
+//! std::fs::write(folder.path().join("python-3.12.10/config.json"), "{}")?;
+//! let loaded = config_merger::load(&repository, &version, &LoadOptions::default())?;
+//! assert_eq!(loaded.config.packages.dependencies[0].text, "numpy==2.2.6");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`load`] reads the two files and nothing else; it asks neither the network nor the environment.
+//! [`load`] reads the two files and nothing else; it uses neither the network nor the environment.
 
 mod load;
 mod repository;

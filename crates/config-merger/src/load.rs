@@ -21,28 +21,31 @@ use crate::{Config, Faults, Finding, FindingCode, Place, Repository, Warning, co
 use vocab::json::{Document, Kind, Node};
 use vocab::{SourceFault, SourceFaultKind, SourceFile};
 
-/// How much is forgiven.
+/// How strictly faults are treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoadOptions {
-    /// A warning is a fault, and a git requirement names a commit.
+    /// Warnings are faults, and a git requirement must name a commit.
     pub strict: bool,
-    /// Where `shared-config.json` is missing or no JSON object, an empty one stands in for it, with a warning.
+    /// If `shared-config.json` is missing or not a JSON object, it is treated as empty, with a warning.
     pub lenient: bool,
 }
 
+/// A configuration without faults.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
     pub config: Config,
     /// `config` as JSON, with a line break at the end. Equal configurations have equal bytes.
     pub canonical: String,
-    /// Of `canonical`.
+    /// Digest of `canonical`.
     pub digest: Digest,
+    /// What should be changed, although the configuration can be used.
     pub warnings: Vec<Warning>,
-    /// What a user may want to know and need not act on.
+    /// Facts that may be of interest and need no action.
     pub notes: Vec<String>,
 }
 
-/// The configuration of `version`, or all that is wrong with it.
+/// The configuration of `version`, or everything that is wrong with it. Reads `shared-config.json` and the version's
+/// `config.json`.
 pub fn load(repository: &Repository, version: &VersionString, options: &LoadOptions) -> Result<Loaded, Faults> {
     let mut report = Report::default();
     let folder = repository.root().join(version.folder_name());
@@ -73,7 +76,7 @@ pub fn load(repository: &Repository, version: &VersionString, options: &LoadOpti
     merge_files(&shared, &own, version, options, report)
 }
 
-/// `shared` is the file, or why there is none.
+/// `shared` is the file, or why it could not be read.
 pub(crate) fn merge_files(
     shared: &Result<SourceFile, Box<Finding>>,
     own: &SourceFile,
@@ -113,7 +116,7 @@ pub(crate) fn merge_files(
 
     let fallback = Place { file: own.name.clone(), line: 1, column: 1, ..Place::default() };
     let mut config = None;
-    // What two files say together is not known while one of them cannot be read.
+    // What the two files say together is unknown while one of them cannot be read.
     if both {
         let (shared, own) = (to_value(&shared_layer), to_value(&own_layer));
         let replaced = left_aside(&shared, &own, &places, &fallback, &mut report);
@@ -149,7 +152,7 @@ struct Stage<'a> {
 impl Stage<'_> {
     fn patched(&mut self, merged: &Value) -> Config {
         let config = self.complete(merged, &[]);
-        // Operations count on what stands where; with a fault before them, that is not so.
+        // Operations refer to positions in the document; after an earlier fault these are not reliable.
         if self.operations.is_empty() || !self.report.faults.is_empty() {
             return config;
         }
@@ -174,7 +177,7 @@ impl Stage<'_> {
     }
 }
 
-/// Warns of an empty list that replaces the shared one, and names what it leaves aside.
+/// Warns about an empty list that replaces the shared one, and names the requirements that this drops.
 fn left_aside(
     shared: &Value,
     own: &Value,
@@ -195,7 +198,7 @@ fn left_aside(
     replaced.iter().filter_map(|item| merge::requirement_name(item).parse().ok()).collect()
 }
 
-/// `None` when it holds no JSON object.
+/// `None` if it is not a JSON object.
 fn read_file(file: &SourceFile, version: &VersionString, report: &mut Report) -> Option<(Layer, Places)> {
     let (document, findings) = Document::parse(file);
     report.faults.extend(findings.into_iter().map(Finding::from));
@@ -216,14 +219,14 @@ fn canonical(config: &Config) -> String {
     text
 }
 
-/// `None` when there is no such file.
+/// `None` if there is no such file.
 fn read(path: &Path, name: &str) -> Result<Option<SourceFile>, Box<Finding>> {
     let failed = |kind| Box::new(Finding::from(SourceFault { place: Place::of_file(name), kind }));
     let unreadable = |error: io::Error| failed(SourceFaultKind::Unreadable(error));
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error)),
-        // A pipe would be waited for without end.
+        // Reading a pipe could block forever.
         Ok(metadata) if !metadata.is_file() => return Err(failed(SourceFaultKind::NotRegular)),
         Ok(_) => {}
     }

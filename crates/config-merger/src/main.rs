@@ -92,7 +92,7 @@ enum Failure {
     Config(Faults),
 }
 
-/// What belongs on standard output.
+/// What is printed to standard output.
 fn run(arguments: &Arguments) -> Result<String, Failure> {
     match arguments.schema {
         Some(Schema::Config) => return Ok(config_merger::schema(SchemaKind::Config)),
@@ -125,7 +125,7 @@ fn written(text: &str) -> Exit {
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         Ok(()) => Exit::Done,
-        // The reader has seen enough.
+        // The reader stopped reading, as `head` does.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
         Err(error) => {
             complain(&format!("error: cannot write to standard output: {error}\n"));
@@ -134,7 +134,7 @@ fn written(text: &str) -> Exit {
     }
 }
 
-/// Where standard error is closed there is nobody to tell.
+/// If standard error is closed, nobody can be informed.
 fn complain(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }

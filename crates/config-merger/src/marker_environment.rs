@@ -3,7 +3,7 @@
 use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
 use vocab::{Arch, Os, PlatformKey, PythonVersion};
 
-/// `None` only for a version that PEP 440 does not know, which a [`PythonVersion`] cannot hold.
+/// `None` only for a version that is invalid by PEP 440, which a [`PythonVersion`] cannot be.
 pub fn marker_environment(platform: PlatformKey, python: PythonVersion) -> Option<MarkerEnvironment> {
     let (sys_platform, platform_system, os_name) = match platform.os() {
         Os::Linux => ("linux", "Linux", "posix"),
@@ -23,7 +23,7 @@ pub fn marker_environment(platform: PlatformKey, python: PythonVersion) -> Optio
         os_name,
         platform_machine,
         platform_python_implementation: "CPython",
-        // What can be told of the kernel is told by `applies`.
+        // What can be known about the kernel is decided in `applies`.
         platform_release: "",
         platform_system,
         platform_version: "",

@@ -1,4 +1,4 @@
-//! Looks at the text of a marker before the parser of PEP 508 does.
+//! Checks the text of a marker before the parser of PEP 508 does.
 //!
 //! That parser ignores comparisons it finds meaningless, and panics on some that PEP 508 allows
 //! (`python_version ~= '3.0'`). Here each comparison must be one that means something.
@@ -11,13 +11,13 @@ use vocab::DistributionName;
 use crate::requirement_text::Complaint;
 use vocab::quoted::shown;
 
-/// `and` and `or` in a marker. One that a person writes has two or three; one that a tool wrote has been seen with 13.
-/// Each can double what a marker amounts to when it is written out canonically: 16 take half a second at worst.
+/// Limit for `and` and `or` in a marker. People write two or three; a tool has been seen to write 13. Each can double
+/// the size of the canonical form: 16 take half a second at worst.
 const MAX_JOINTS: usize = 16;
 
 const MAX_PARENTHESES: usize = 50;
 
-/// Beyond any version there is; the parser adds 1 to some of these.
+/// Larger than any real version; the parser adds 1 to some of these.
 const MAX_SEGMENT: u64 = 1_000_000;
 
 const VERSION_KEYS: [&str; 3] = ["python_version", "python_full_version", "implementation_version"];
@@ -50,7 +50,7 @@ enum Token<'a> {
     Close,
 }
 
-/// Whether a whole is well-formed is left to the parser.
+/// Whether the whole is well-formed is left to the parser.
 pub(crate) fn check(marker: &str) -> Result<(), Complaint> {
     let tokens = tokens(marker);
     let joints = tokens.iter().filter(|token| matches!(token, Token::Word("and" | "or"))).count();
@@ -117,7 +117,7 @@ fn version_comparison(key: &str, operator: &str, value: &str) -> Result<(), Comp
     if !small(specifier.version()) || operator == "===" {
         return meaningless(key, operator, value);
     }
-    // The parser drops zeros at the end, and `~=` needs two numbers.
+    // The parser drops trailing zeros, and `~=` needs two numbers.
     if operator == "~=" && significant < 2 {
         return complain(
             format!("`{key} ~= {}` cannot be used here", shown(value)),
@@ -138,7 +138,7 @@ fn complain(text: impl Into<String>, hint: &str) -> Result<(), Complaint> {
     Err(Complaint { text: text.into(), hint: Some(hint.to_owned()) })
 }
 
-/// A quoted text without its end goes on to the end of the marker.
+/// A quoted text that is not closed extends to the end of the marker.
 fn tokens(marker: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut rest = marker.trim_start();

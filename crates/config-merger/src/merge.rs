@@ -1,8 +1,8 @@
-//! One document out of the shared layer and the version's.
+//! One document from the shared layer and the version's.
 //!
-//! RFC 7396 says how: objects are joined key by key, the version's value wins, `null` removes. Before that, what
-//! these configurations treat otherwise is brought into the form in which RFC 7396 does the right thing: lists that
-//! are united are united in the version's layer, objects that are replaced whole are taken out of the shared one.
+//! RFC 7396 defines it: objects are merged key by key, the version's value wins, `null` removes. Keys that these
+//! configurations treat differently are first brought into a form for which RFC 7396 does the right thing: lists that
+//! are united are united in the version's layer, objects that are replaced as a whole are removed from the shared one.
 
 use std::collections::{HashMap, HashSet};
 
@@ -41,8 +41,8 @@ pub(crate) fn merge(shared: &Value, mut own: Value, notes: &mut Vec<String>) -> 
     merged
 }
 
-/// Absent: the shared list. Present: it alone, or, with `inheritDependencies`, added to the shared list, in which
-/// the distributions that it names itself give way.
+/// Absent: the shared list. Present: only the version's, or, with `inheritDependencies`, the shared list followed by
+/// it, without the distributions that the version names itself.
 fn choose_dependencies(shared: &Value, own: &mut Value) {
     let inherit = [&*own, shared].iter().find_map(|layer| layer.pointer("/packages/inheritDependencies")?.as_bool());
     let shared = items(shared, "/packages/dependencies");
@@ -56,8 +56,8 @@ fn choose_dependencies(shared: &Value, own: &mut Value) {
     }
 }
 
-/// The shared requirements, in canonical text, that an empty list of the version replaces. None where the version
-/// says `inheritDependencies` itself: then somebody has thought of them.
+/// The shared requirements, in canonical text, that an empty list of the version replaces. None if the version sets
+/// `inheritDependencies` either way, since that is then deliberate.
 pub(crate) fn replaced_by_nothing<'a>(shared: &'a Value, own: &Value) -> &'a [Value] {
     let is_empty = own.pointer("/packages/dependencies").and_then(Value::as_array).is_some_and(Vec::is_empty);
     let own_word = own.pointer("/packages/inheritDependencies").and_then(Value::as_bool);
@@ -65,18 +65,18 @@ pub(crate) fn replaced_by_nothing<'a>(shared: &'a Value, own: &Value) -> &'a [Va
     if is_empty && own_word.is_none() && word != Some(true) { items(shared, "/packages/dependencies") } else { &[] }
 }
 
-/// In canonical text the normalised name stands in front.
+/// In canonical text the normalised name comes first.
 pub(crate) fn requirement_name(item: &Value) -> String {
     let text = item.as_str().unwrap_or_default();
     text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
 }
 
-/// Puts the shared items before the version's. Of items with equal keys the first stays at its place; the version's
+/// Puts the shared items before the version's. Of items with equal keys the first keeps its place, and the version's
 /// other settings win.
 fn unite(shared: &Value, own: &mut Value, list: &str, key: fn(&Value) -> String, notes: &mut Vec<String>) {
     let own_items = items(own, list);
     let shared_items = items(shared, list);
-    // Without any the key stays absent, or an empty list where it was one.
+    // If there are none, the key stays absent, or an empty list if it was one.
     if own_items.is_empty() && shared_items.is_empty() || is_taken_back(own, list) {
         return;
     }
@@ -103,13 +103,13 @@ fn items<'a>(document: &'a Value, list: &str) -> &'a [Value] {
     document.pointer(list).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// Something above the list is `null` in the version's layer.
+/// Whether something above the list is `null` in the version's layer.
 fn is_taken_back(own: &Value, list: &str) -> bool {
     let ends = list.char_indices().filter(|(index, c)| *c == '/' && *index > 0).map(|(index, _)| index);
     ends.chain([list.len()]).any(|end| own.pointer(&list[..end]).is_some_and(Value::is_null))
 }
 
-/// Makes the objects on the way. `pointer` holds no escapes.
+/// Creates the objects on the way. `pointer` contains no escapes.
 fn set(document: &mut Value, pointer: &str, value: Value) {
     let mut at = document;
     for step in pointer.split('/').skip(1) {
@@ -121,7 +121,7 @@ fn set(document: &mut Value, pointer: &str, value: Value) {
     *at = value;
 }
 
-/// Takes out of the shared document the entries below `pointer`, `depth` levels down, that the version has too.
+/// Removes from the shared document the entries below `pointer`, `depth` levels down, that the version has too.
 fn replace_whole(shared: &mut Value, own: &Value, pointer: &str, depth: usize) {
     if let (Some(shared), Some(own)) = (shared.pointer_mut(pointer), own.pointer(pointer)) {
         remove_common(shared, own, depth);
@@ -148,7 +148,7 @@ fn copy_file_key(item: &Value) -> String {
     copy_key(text("from"), text("to"))
 }
 
-/// Two spellings of one index: a slash at the end and the case of the host make no difference.
+/// Equal for two spellings of one index: a trailing slash and the case of the host make no difference.
 fn index_key(item: &Value) -> String {
     index_url_key(item.as_str().unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! `packages.overrides`: other versions for just these distributions.
+//! `packages.overrides`: other versions for the named distributions.
 
 use vocab::DistributionName;
 
@@ -9,10 +9,10 @@ use crate::requirement_text::{parse_override, with_text};
 use crate::{Config, FindingCode, Place, RequirementSource};
 use vocab::quoted::shown;
 
-/// Name, extras and marker of a requirement stay; the specifier is replaced.
+/// Name, extras and marker of a requirement stay; its specifier is replaced.
 pub(crate) fn apply(config: &mut Config, places: &Places, fallback: &Place, report: &mut Report) {
     let version = config.version.clone();
-    // What was refused is not missed a second time.
+    // A requirement that was refused is not reported missing as well.
     let whole = report.faults.is_empty();
     let packages = &mut config.packages;
     for (name, value) in &packages.overrides {

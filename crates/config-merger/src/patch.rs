@@ -7,14 +7,14 @@ use crate::report::Report;
 use crate::{FindingCode, Place};
 use vocab::quoted::shown;
 
-/// Each of them is followed by a look at the whole document.
+/// After each of them the whole document is examined.
 pub(crate) const MAX_OPERATIONS: usize = 500;
 
 /// `copy` can double a document with each operation, and `move` can deepen it.
 const MAX_BYTES: usize = 4 * vocab::MAX_SOURCE_BYTES;
 const MAX_DEPTH: usize = 32;
 
-/// One operation and where it stands.
+/// One operation and its place in the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Operation {
     pub index: usize,
@@ -23,9 +23,9 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
-    /// Where the operation stands that wrote what is at `pointer`, or else changed what is below it; of several the
-    /// last. Where none did, the last of all.
-    pub fn responsible(operations: &[Self], pointer: &str) -> Place {
+    /// The place of the operation that wrote the value at `pointer`, or else changed something below it; the last such
+    /// operation counts. If there is none, the last operation of all.
+    pub(crate) fn responsible(operations: &[Self], pointer: &str) -> Place {
         let last = |near: &dyn Fn(&Self) -> bool| operations.iter().rev().find(|operation| near(operation));
         let found = last(&|operation| operation.wrote(pointer))
             .or_else(|| last(&|operation| operation.path().starts_with(pointer)))
@@ -33,12 +33,12 @@ impl Operation {
         found.map(|operation| operation.place.clone()).unwrap_or_default()
     }
 
-    /// Whether the value at `pointer`, or one that holds it, may be this operation's.
-    pub fn wrote(&self, pointer: &str) -> bool {
+    /// Whether the value at `pointer`, or one that contains it, may be this operation's.
+    pub(crate) fn wrote(&self, pointer: &str) -> bool {
         if matches!(self.verb, PatchOperation::Test(_) | PatchOperation::Remove(_)) {
             return false;
         }
-        // `-` is the place behind the last item; which index that was is not known any more.
+        // `-` is the position after the last item; which index that was is no longer known.
         let path = self.path();
         let path = path.strip_suffix("/-").unwrap_or(&path);
         pointer.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -65,7 +65,7 @@ pub(crate) fn apply(document: &mut Value, operations: &[Operation], report: &mut
     for operation in operations {
         let name =
             format!("operation {} (`{}` at {})", operation.index, operation.verb_name(), shown(&operation.path()));
-        // What a failed operation leaves is thrown away, so nothing need be undone.
+        // The result of a failed operation is discarded, so nothing need be undone.
         let failure = match json_patch::patch_unsafe(document, std::slice::from_ref(&operation.verb)) {
             Err(error) => Some((format!("{name} failed: {}", reason(&error.kind, &operation.verb, document)), HINT)),
             Ok(()) if is_too_large(document) => Some((
@@ -111,7 +111,7 @@ fn depth_exceeds(value: &Value, limit: usize) -> bool {
     }
 }
 
-/// About the length of its text.
+/// Roughly the length of its text.
 fn size(value: &Value) -> usize {
     let inside = match value {
         Value::String(text) => text.len(),

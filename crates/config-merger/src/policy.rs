@@ -1,4 +1,4 @@
-//! Whether a source may stand in for a missing wheel, on one platform.
+//! Whether a missing wheel may be built from source, on one platform.
 
 use std::collections::BTreeSet;
 
@@ -6,15 +6,15 @@ use vocab::{DistributionName, PlatformKey};
 
 use crate::{Dependants, Packages, Resolution, Scope};
 
-/// The general `resolution` and the platform's own in one, nothing left unset.
+/// The general `resolution` and the platform's own combined, with nothing left unset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// No `resolution` says anything of sources: after a missing wheel the source is always tried, as `allow_source_all`
-    /// says, too.
+    /// No file has a `resolution` key: a missing wheel is always built from source, as if `allow_source_all` were set.
     pub seed: bool,
     pub allow_source_all: bool,
-    /// `None` where no file says it. Only where one says `false` may something be missing.
+    /// `None` if no file sets it. Only `false` in a file allows something to be missing.
     pub strict_missing: Option<bool>,
+    /// Also what the platform's own list adds.
     pub allow_source_list: BTreeSet<DistributionName>,
     pub force_no_binary_list: BTreeSet<DistributionName>,
     pub only_binary_list: BTreeSet<DistributionName>,
@@ -44,12 +44,12 @@ impl Policy {
         }
     }
 
-    /// A wheel of it is never asked for.
+    /// Whether its wheels are ignored.
     pub fn forces_source(&self, name: &DistributionName) -> bool {
         self.force_no_binary_list.contains(name)
     }
 
-    /// Its source may be taken where no wheel fits. `onlyBinaryList` wins over what allows it.
+    /// Whether it may be built from source if no wheel fits. `onlyBinaryList` wins over what allows it.
     pub fn allows_source(&self, name: &DistributionName) -> bool {
         let lists = [&self.allow_source_list, &self.ship_source_list];
         !self.only_binary_list.contains(name) && (self.allow_source_all || lists.iter().any(|list| list.contains(name)))

@@ -1,7 +1,7 @@
 //! Reads the keys of one configuration file.
 //!
-//! What is wrong is reported and left out, so that one run finds all of it. The layer that comes out is normalised:
-//! names by PEP 503, requirements in canonical text, short forms written out.
+//! What is wrong is reported and left out, so one run finds everything. The resulting layer is normalised: names by PEP
+//! 503, requirements in canonical text, short forms written out.
 
 use url::Url;
 use vocab::{DistributionName, TreePath};
@@ -17,7 +17,8 @@ use vocab::json::Node;
 use vocab::quoted::shown;
 
 impl Reader<'_> {
-    pub fn layer(&mut self, root: &Node) -> Layer {
+    /// Reads a whole file. What is wrong is missing in the result and listed in the report.
+    pub(crate) fn layer(&mut self, root: &Node) -> Layer {
         let at = Cursor { node: root, pointer: String::new() };
         let Some(mut fields) = self.fields(&at) else { return Layer::default() };
         let layer = Layer {
@@ -149,7 +150,7 @@ impl Reader<'_> {
         let expected = "a list of requirements";
         self.list(at, expected, |reader, at| {
             let text = reader.string(at, "a requirement, a string,")?;
-            // As the public tools of this format have it.
+            // The public tools of this format do the same.
             if text.trim().is_empty() {
                 return None;
             }
@@ -159,7 +160,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The canonical text.
+    /// Reads a requirement and returns its canonical text.
     fn requirement(&mut self, at: &Cursor<'_>, text: &str) -> Option<String> {
         match requirement_text::parse(text, self.version) {
             Ok(parsed) => {
@@ -349,7 +350,8 @@ impl Reader<'_> {
         Some(layer)
     }
 
-    pub fn required<'n>(
+    /// The value of a key that must be present; its absence is reported at the object.
+    pub(crate) fn required<'n>(
         &mut self,
         fields: &mut crate::reader::Fields<'n>,
         at: &Cursor<'n>,
@@ -363,12 +365,12 @@ impl Reader<'_> {
     }
 }
 
-/// The text under which the place of a `copyFiles` entry is kept, and by which entries are equal.
+/// The text under which the place of a `copyFiles` entry is stored, and by which entries are compared.
 pub(crate) fn copy_key(from: &str, to: &str) -> String {
     format!("{from}\n{to}")
 }
 
-/// `what` is named in the complaint.
+/// `what` is named in the message.
 pub(crate) fn check_url(text: &str, what: &str) -> Result<(), Complaint> {
     let refuse =
         |text: String| Err(Complaint { text, hint: Some("write `https://…`, `http://…` or `file:///…`".into()) });

@@ -1,4 +1,4 @@
-//! Reads the key `oldestSystem`: the glibc or macOS version that a runtime must still run on.
+//! Reads the key `oldestSystem`: the oldest glibc or macOS version that a runtime must run on.
 
 use vocab::{Os, PlatformKey, SystemVersion};
 
@@ -7,13 +7,14 @@ use crate::layer::{ByPlatform, SystemVersionText};
 use crate::reader::{Cursor, Reader};
 use vocab::quoted::shown;
 
-/// The glibc versions that the resolver can be asked for (uv's `--python-platform`); all of them 2.something.
+/// The minor numbers of the glibc versions that uv's `--python-platform` supports; all are 2.something.
 const GLIBC_MINORS: [u16; 12] = [17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40];
 
 impl Reader<'_> {
-    pub fn oldest_systems(&mut self, at: &Cursor<'_>) -> Option<ByPlatform<Option<SystemVersionText>>> {
+    /// Checks each version against what its platform knows; Windows is refused.
+    pub(crate) fn oldest_systems(&mut self, at: &Cursor<'_>) -> Option<ByPlatform<Option<SystemVersionText>>> {
         self.by_platform(at, "/oldestSystem", |reader, at, pointer| {
-            // The pointer of an entry ends with its key; that of an entry whose key was refused does not.
+            // The pointer of an entry ends with its key, unless the key was refused.
             let platform: Option<PlatformKey> = pointer.rsplit('/').next().and_then(|key| key.parse().ok());
             reader.oldest_system(at, platform)
         })

@@ -20,7 +20,8 @@ const VERBS: [(&str, PatchVerb); 6] = [
 ];
 
 impl Reader<'_> {
-    pub fn patch(&mut self, at: &Cursor<'_>) -> Option<Vec<PatchOperationText>> {
+    /// At most [`MAX_OPERATIONS`]. Their effect is checked later, in `patch`.
+    pub(crate) fn patch(&mut self, at: &Cursor<'_>) -> Option<Vec<PatchOperationText>> {
         self.remember(at, "/patch");
         let operations = self.list(at, "a list of operations (RFC 6902)", |reader, at| reader.patch_operation(at))?;
         if operations.len() > MAX_OPERATIONS {
@@ -51,7 +52,7 @@ impl Reader<'_> {
             }
             Some(PatchVerb::Remove) | None => {}
         }
-        // RFC 6902: what has no meaning for an operation is ignored.
+        // RFC 6902: members without a meaning for the operation are ignored.
         let (op, path) = (verb?, path?);
         complete.then_some(PatchOperationText { op, path, from, value, place: self.place(&at.pointer, at.node.span) })
     }
@@ -78,7 +79,7 @@ impl Reader<'_> {
     }
 }
 
-/// What the reader took in, ready to be applied.
+/// The operations that were read, ready to be applied.
 pub(crate) fn operations(texts: Vec<PatchOperationText>) -> Vec<Operation> {
     let operation = |(index, text): (usize, PatchOperationText)| {
         let pointer = |text: &str| json_patch::jsonptr::PointerBuf::parse(text).unwrap_or_default();
@@ -106,7 +107,7 @@ fn to_value(node: &Node) -> Value {
         Kind::String(text) => Value::String(text.clone()),
         Kind::Array(items) => items.iter().map(to_value).collect(),
         Kind::Object(members) => {
-            // The first of two equal keys counts, as everywhere.
+            // If a key is repeated, the first one counts, as everywhere.
             let pairs = members.iter().rev().map(|member| (member.key.clone(), to_value(&member.value)));
             Value::Object(pairs.collect())
         }

@@ -1,4 +1,4 @@
-//! Reads the keys that say what a runtime stands on and what becomes of it: `python` and `layout`.
+//! Reads the keys `python` (the base interpreter) and `layout` (the form of the result).
 
 use vocab::Digest;
 
@@ -11,7 +11,8 @@ use vocab::json::Kind;
 use vocab::quoted::shown;
 
 impl Reader<'_> {
-    pub fn python(&mut self, at: &Cursor<'_>) -> Option<PythonLayer> {
+    /// `provider` is read as a list of one source.
+    pub(crate) fn python(&mut self, at: &Cursor<'_>) -> Option<PythonLayer> {
         let mut fields = self.fields(at)?;
         if fields.has("provider") && fields.has("sources") {
             let text = "`provider` and `sources` cannot both be given";
@@ -58,7 +59,8 @@ impl Reader<'_> {
         self.word(at, "a source of base interpreters", &words).map(|index| BaseSource::ALL[index])
     }
 
-    pub fn layout(&mut self, at: &Cursor<'_>) -> Option<Layout> {
+    /// Unknown words are reported.
+    pub(crate) fn layout(&mut self, at: &Cursor<'_>) -> Option<Layout> {
         const LAYOUTS: [Layout; 3] = [Layout::Installed, Layout::Wheelhouse, Layout::Both];
         self.word(at, "a layout", &["installed", "wheelhouse", "both"]).map(|index| LAYOUTS[index])
     }
@@ -74,7 +76,7 @@ impl Reader<'_> {
         found
     }
 
-    /// What may become part of a URL and of a file name.
+    /// A word that is safe in a URL and in a file name.
     fn plain_word(&mut self, at: &Cursor<'_>, expected: &str) -> Option<String> {
         let text = self.string(at, expected)?.trim();
         let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '+'));

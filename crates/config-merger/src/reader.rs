@@ -1,6 +1,6 @@
-//! Takes a document apart, value by value, and reports what is not as expected together with its place.
+//! Takes a document apart, value by value, and reports whatever is unexpected together with its place.
 //!
-//! What keys there are stands in `read_layer.rs`.
+//! The known keys are in `read_layer.rs`.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -16,14 +16,14 @@ use crate::{FindingCode, Place};
 use vocab::json::{Document, Kind, MAX_KEY, Member, Node, Span, below, short};
 use vocab::quoted::shown;
 
-/// Beyond these, an unknown key is not compared with the known ones.
+/// Files with more unknown keys than this get no suggestions for the rest.
 const MAX_SUGGESTIONS: usize = 100;
 
-/// Where the values that are read come from.
+/// Where the values come from.
 #[derive(Clone, Copy)]
 pub(crate) enum Origin<'a> {
     File(&'a Document),
-    /// A merged configuration, to which these operations were applied.
+    /// A merged configuration to which these operations were applied.
     Merged(&'a [Operation]),
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Cursor<'n> {
     pub pointer: String,
 }
 
-/// An object whose keys are taken one by one; what is left over is unknown.
+/// An object whose keys are taken one by one; whatever is left is unknown.
 pub(crate) struct Fields<'n> {
     members: &'n [Member],
     pub pointer: String,
@@ -50,40 +50,52 @@ pub(crate) struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
-    /// `None` if the key is absent or `null`. Of a key that comes twice the first counts.
-    pub fn take(&mut self, key: &'static str) -> Option<Cursor<'n>> {
+    /// `None` if the key is absent or `null`. If a key is repeated, the first one counts.
+    pub(crate) fn take(&mut self, key: &'static str) -> Option<Cursor<'n>> {
         self.take_even_null(key).filter(|value| !matches!(value.node.kind, Kind::Null))
     }
 
-    pub fn take_even_null(&mut self, key: &'static str) -> Option<Cursor<'n>> {
+    /// Like [`take`](Self::take), for keys where `null` is a value of its own.
+    pub(crate) fn take_even_null(&mut self, key: &'static str) -> Option<Cursor<'n>> {
         self.asked.push(key);
         let member = self.members.iter().find(|member| member.key == key)?;
         Some(Cursor { node: &member.value, pointer: below(&self.pointer, key) })
     }
 
-    pub fn has(&self, key: &str) -> bool {
+    /// Whether the key is there and not `null`. Does not count as taking it.
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.members.iter().any(|member| member.key == key && !matches!(member.value.kind, Kind::Null))
     }
 }
 
 impl Reader<'_> {
-    pub fn place(&self, pointer: &str, span: Span) -> Place {
+    /// The place in the file; in a merged configuration, of the operation that wrote it.
+    pub(crate) fn place(&self, pointer: &str, span: Span) -> Place {
         match self.origin {
             Origin::File(document) => document.place(pointer, span),
             Origin::Merged(operations) => Operation::responsible(operations, pointer),
         }
     }
 
-    pub fn fault(&mut self, at: &Cursor<'_>, code: FindingCode, text: impl Into<String>, hint: Option<String>) {
+    /// Reports an error at a value. The value is then left out, so later steps need not check it again.
+    pub(crate) fn fault(&mut self, at: &Cursor<'_>, code: FindingCode, text: impl Into<String>, hint: Option<String>) {
         self.fault_at(&at.pointer, at.node.span, code, text.into(), hint);
     }
 
-    pub fn complaint(&mut self, at: &Cursor<'_>, code: FindingCode, complaint: Complaint) {
+    /// Reports a [`Complaint`] of the requirement parser at the value that was parsed.
+    pub(crate) fn complaint(&mut self, at: &Cursor<'_>, code: FindingCode, complaint: Complaint) {
         self.fault(at, code, complaint.text, complaint.hint);
     }
 
-    pub fn warning(&mut self, at: &Cursor<'_>, code: FindingCode, text: impl Into<String>, hint: Option<String>) {
-        // What stands in a file has been warned of when that was read.
+    /// Reports a warning, unless the value comes from a file, which has been read before.
+    pub(crate) fn warning(
+        &mut self,
+        at: &Cursor<'_>,
+        code: FindingCode,
+        text: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        // What a file contains was already reported when the file was read.
         if self.is_from_here(at) {
             let place = self.place(&at.pointer, at.node.span);
             self.report.warning(code, place, text, hint);
@@ -99,22 +111,23 @@ impl Reader<'_> {
         self.report.fault(code, place, text, hint);
     }
 
-    /// Remembers where a value stands that later steps may complain about. `normalised` is its pointer there.
-    pub fn remember(&mut self, at: &Cursor<'_>, normalised: &str) {
+    /// Records the place of a value that later steps may complain about. `normalised` is its pointer there.
+    pub(crate) fn remember(&mut self, at: &Cursor<'_>, normalised: &str) {
         if self.is_from_here(at) {
             let place = self.place(&at.pointer, at.node.span);
             self.places.set(normalised, place);
         }
     }
 
-    pub fn remember_item(&mut self, at: &Cursor<'_>, list: &str, text: &str) {
+    /// Like [`remember`](Self::remember), for an item of a list, which is found by its text.
+    pub(crate) fn remember_item(&mut self, at: &Cursor<'_>, list: &str, text: &str) {
         if self.is_from_here(at) {
             let place = self.place(&at.pointer, at.node.span);
             self.places.set_item(list, text, place);
         }
     }
 
-    /// What no operation touched keeps the place it has in a file.
+    /// A value that no operation touched keeps its place in the file.
     fn is_from_here(&self, at: &Cursor<'_>) -> bool {
         match self.origin {
             Origin::File(_) => true,
@@ -126,7 +139,8 @@ impl Reader<'_> {
         self.fault(at, FindingCode::Type, format!("{expected} is expected, not {}", at.node.describe()), None);
     }
 
-    pub fn fields<'n>(&mut self, at: &Cursor<'n>) -> Option<Fields<'n>> {
+    /// The members of an object. Call [`finish`](Self::finish) when all known keys have been taken.
+    pub(crate) fn fields<'n>(&mut self, at: &Cursor<'n>) -> Option<Fields<'n>> {
         match &at.node.kind {
             Kind::Object(members) => Some(Fields { members, pointer: at.pointer.clone(), asked: Vec::new() }),
             _ => {
@@ -136,8 +150,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Warns about the keys that nobody asked for.
-    pub fn finish(&mut self, fields: &Fields<'_>) {
+    /// Warns about the keys that nothing has taken.
+    pub(crate) fn finish(&mut self, fields: &Fields<'_>) {
         for member in fields.members.iter().filter(|member| !fields.asked.contains(&member.key.as_str())) {
             let place = self.place(&below(&fields.pointer, short(&member.key)), member.key_span);
             let suggest = self.report.warnings.len() < MAX_SUGGESTIONS;
@@ -154,7 +168,8 @@ impl Reader<'_> {
         }
     }
 
-    pub fn string<'n>(&mut self, at: &Cursor<'n>, expected: &str) -> Option<&'n str> {
+    /// `expected` completes the message "expected …".
+    pub(crate) fn string<'n>(&mut self, at: &Cursor<'n>, expected: &str) -> Option<&'n str> {
         match &at.node.kind {
             Kind::String(text) => Some(text),
             _ => {
@@ -164,7 +179,8 @@ impl Reader<'_> {
         }
     }
 
-    pub fn flag(&mut self, at: &Cursor<'_>) -> Option<bool> {
+    /// `true` or `false`; anything else is reported.
+    pub(crate) fn flag(&mut self, at: &Cursor<'_>) -> Option<bool> {
         match &at.node.kind {
             Kind::Bool(flag) => Some(*flag),
             _ => {
@@ -175,7 +191,7 @@ impl Reader<'_> {
     }
 
     /// A whole number, 0 or more.
-    pub fn number(&mut self, at: &Cursor<'_>, expected: &str) -> Option<u64> {
+    pub(crate) fn number(&mut self, at: &Cursor<'_>, expected: &str) -> Option<u64> {
         let number = if let Kind::Number(number) = &at.node.kind { number.as_u64() } else { None };
         if number.is_none() {
             self.unexpected(at, expected);
@@ -183,8 +199,8 @@ impl Reader<'_> {
         number
     }
 
-    /// The items that are as expected.
-    pub fn list<'n, T>(
+    /// The items that are valid; the others are reported and left out.
+    pub(crate) fn list<'n, T>(
         &mut self,
         at: &Cursor<'n>,
         expected: &str,
@@ -198,9 +214,9 @@ impl Reader<'_> {
         Some(cursors.filter_map(|cursor| item(self, &cursor)).collect())
     }
 
-    /// `normalised` is the pointer of the object; `value` is given that of the entry too. A `null` stays: it takes
-    /// back what the shared file says.
-    pub fn by_name<'n, T>(
+    /// An object whose keys are distribution names. `normalised` is its pointer; `value` also receives the pointer of
+    /// the entry. `null` is kept: it removes what the shared file says.
+    pub(crate) fn by_name<'n, T>(
         &mut self,
         at: &Cursor<'n>,
         normalised: &str,
@@ -212,7 +228,8 @@ impl Reader<'_> {
         ))
     }
 
-    pub fn by_platform<'n, T>(
+    /// Like [`by_name`](Self::by_name), with platform keys as keys.
+    pub(crate) fn by_platform<'n, T>(
         &mut self,
         at: &Cursor<'n>,
         normalised: &str,
@@ -245,13 +262,13 @@ impl Reader<'_> {
                 Err(error) => {
                     let (text, hint) = K::refusal(error);
                     self.fault_at(&cursor.pointer, member.key_span, K::CODE, text, hint);
-                    // What stands below is still read, for its own faults.
+                    // The value is still read, for its own faults.
                     value(self, &cursor, normalised);
                     continue;
                 }
             };
             if let Some(first) = spellings.get(&key) {
-                // The same spelling twice has been reported as no good JSON.
+                // Two equal spellings have already been reported as a repeated key.
                 if *first != member.key {
                     let text = format!("{} names the same distribution as {} above", shown(&member.key), shown(first));
                     self.fault_at(&cursor.pointer, member.key_span, FindingCode::Conflict, text, None);
@@ -278,7 +295,7 @@ trait EntryKey: FromStr + Ord + Clone {
     const EXPECTED: &str;
     const CODE: FindingCode;
     fn text(&self) -> &str;
-    /// Text and hint.
+    /// Message and hint.
     fn refusal(error: Self::Err) -> (String, Option<String>);
 }
 
@@ -311,7 +328,7 @@ impl EntryKey for PlatformKey {
     }
 }
 
-/// A key may be as long as a file; only its start can resemble a real one.
+/// A key may be as long as a file; only its beginning can resemble a known one.
 fn lower_start(key: &str) -> String {
     key.chars().take(60).collect::<String>().to_lowercase()
 }

@@ -1,16 +1,16 @@
-//! Findings as a terminal shows them: the line that every tool can read, the place in the file, the hint.
+//! Findings as a terminal shows them: the line that tools can parse, the place in the file, the hint.
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
 
 use crate::{Faults, Finding};
 use vocab::quoted::without_passwords;
 
-/// In a longer line (a file without line breaks) a picture shows nothing.
+/// In a longer line (a file without line breaks) a picture would show nothing useful.
 const MAX_LINE: usize = 200;
 
 impl Faults {
-    /// Each finding begins with a line `error[CODE]: file:line:column pointer: text`, in that form with and without
-    /// colour, however narrow the terminal.
+    /// Each finding starts with a line `error[CODE]: file:line:column pointer: text`, the same with and without colour
+    /// and at every width of the terminal.
     pub fn render(&self, colour: bool) -> String {
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_wrap_lines(false).with_context_lines(1);
@@ -34,7 +34,7 @@ impl Faults {
         text
     }
 
-    /// `None` where there is no text to point at.
+    /// `None` if there is no text to point at.
     fn picture(&self, finding: &Finding, handler: &GraphicalReportHandler) -> Option<String> {
         let place = finding.place.as_ref().filter(|place| place.line > 0)?;
         let (name, source) = self.sources.iter().find(|(name, _)| *name == place.file)?;
@@ -46,14 +46,14 @@ impl Faults {
         if around().any(|line| line.len() > MAX_LINE || without_passwords(line) != line) {
             return None;
         }
-        // Of a value that goes over many lines the first shows enough.
+        // For a value of many lines, the first one is enough.
         let shown = source.get(start..start + length)?.lines().next().unwrap_or_default().len();
         let diagnostic = MietteDiagnostic::new("").with_label(LabeledSpan::new(None, start, shown));
         let source = NamedSource::new(name, source.to_string());
         let report = Report::new(diagnostic).with_source_code(source);
         let mut text = String::new();
         handler.render_report(&mut text, report.as_ref()).ok()?;
-        // The message stands in the headline already.
+        // The headline already contains the message.
         let (_, picture) = text.split_once('\n')?;
         Some(picture.lines().filter(|line| !line.trim().is_empty()).map(|line| format!("{line}\n")).collect())
     }

@@ -1,14 +1,14 @@
-//! Collects findings while a merge goes on, so that one run tells all of them.
+//! Collects findings during a merge, so that one run reports all of them.
 
 use std::sync::Arc;
 
 use crate::{Faults, Finding, FindingCode, Place};
 use vocab::SourceFile;
 
-/// A file that is wrong throughout is not listed throughout.
+/// A file that is wrong throughout gets only this many listed.
 const MAX_LISTED: usize = 500;
 
-/// Nor is all of it kept until the end.
+/// And only this many kept in memory.
 const MAX_KEPT: usize = 20_000;
 
 #[derive(Debug, Default)]
@@ -16,12 +16,13 @@ pub(crate) struct Report {
     pub faults: Vec<Finding>,
     pub warnings: Vec<Finding>,
     pub notes: Vec<String>,
-    /// Findings beyond those kept.
+    /// Number of findings that were not kept.
     dropped: usize,
 }
 
 impl Report {
-    pub fn fault(&mut self, code: FindingCode, place: Place, text: impl Into<String>, hint: Option<String>) {
+    /// Counts faults beyond the limit instead of keeping them.
+    pub(crate) fn fault(&mut self, code: FindingCode, place: Place, text: impl Into<String>, hint: Option<String>) {
         if self.faults.len() < MAX_KEPT {
             self.faults.push(Finding { code, place: Some(place), text: text.into(), hint });
         } else {
@@ -29,21 +30,27 @@ impl Report {
         }
     }
 
-    pub fn warning(&mut self, code: FindingCode, place: Place, text: impl Into<String>, hint: Option<String>) {
+    /// Drops warnings beyond the limit.
+    pub(crate) fn warning(&mut self, code: FindingCode, place: Place, text: impl Into<String>, hint: Option<String>) {
         if self.warnings.len() < MAX_KEPT {
             self.warnings.push(Finding { code, place: Some(place), text: text.into(), hint });
         }
     }
 
-    pub fn append(&mut self, other: Self) {
+    /// Adds everything that `other` collected.
+    pub(crate) fn append(&mut self, other: Self) {
         self.faults.extend(other.faults);
         self.warnings.extend(other.warnings);
         self.notes.extend(other.notes);
         self.dropped += other.dropped;
     }
 
-    /// The warnings and notes; or, where there is a fault (with `strict`: or a warning), all of these.
-    pub fn finish(mut self, strict: bool, sources: &[&SourceFile]) -> Result<(Vec<Finding>, Vec<String>), Faults> {
+    /// Returns warnings and notes; or, if there is a fault (with `strict` also a warning), everything as [`Faults`].
+    pub(crate) fn finish(
+        mut self,
+        strict: bool,
+        sources: &[&SourceFile],
+    ) -> Result<(Vec<Finding>, Vec<String>), Faults> {
         if strict {
             self.faults.append(&mut self.warnings);
         }

@@ -5,20 +5,21 @@ use std::path::{Path, PathBuf};
 
 use vocab::{Exit, Fault, VersionString, VersionStringError};
 
-/// The defaults of every runtime.
+/// The file with the defaults of every runtime.
 pub(crate) const SHARED_CONFIG: &str = "shared-config.json";
 
-/// More names than this make a message longer, not clearer.
+/// More names would make a message longer, not clearer.
 const MAX_SUGGESTIONS: usize = 8;
 
+/// A folder that is taken as a repository. It may be moved or edited at any time, so nothing is kept of its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repository {
     root: PathBuf,
 }
 
 impl Repository {
-    /// The nearest folder, `start` or above it, with a `shared-config.json`. Where there is none: the nearest with a
-    /// `python-<version string>` folder, so that a missing `shared-config.json` can be named as what is missing.
+    /// The nearest folder, `start` or above it, with a `shared-config.json`. If there is none, the nearest with a
+    /// `python-<version string>` folder, so that the missing `shared-config.json` can be reported.
     pub fn find(start: &Path) -> Result<Self, RepositoryError> {
         let absolute = std::path::absolute(start);
         let start = absolute.map_err(|_| RepositoryError::NotFound { start: start.to_owned() })?;
@@ -28,16 +29,17 @@ impl Repository {
             .ok_or_else(|| RepositoryError::NotFound { start: start.clone() })
     }
 
-    /// Nothing is checked.
+    /// Checks nothing; a missing folder is reported by whatever reads from it.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
+    /// As given or found; relative if `start` was.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Of all folders `python-<version string>`, in ascending order. Empty also where the root cannot be read.
+    /// The versions of all folders `python-<version string>`, in ascending order. Empty if the root cannot be read.
     pub fn versions(&self) -> Vec<VersionString> {
         let Ok(entries) = fs::read_dir(&self.root) else { return Vec::new() };
         let mut versions: Vec<VersionString> = entries
@@ -49,7 +51,7 @@ impl Repository {
         versions
     }
 
-    /// Reads what a user typed; its folder must be there.
+    /// Parses the user's text; the folder of the version must exist.
     pub fn version(&self, text: &str) -> Result<VersionString, RepositoryError> {
         let known = || self.versions();
         let version: VersionString = match text.parse() {
@@ -59,7 +61,7 @@ impl Repository {
             }
         };
         let known = known();
-        // The list and not the disk is asked, because some disks take `ATLS` for `atls`.
+        // Compared with the list rather than the disk, because some file systems treat `ATLS` as `atls`.
         if known.contains(&version) {
             return Ok(version);
         }
@@ -68,7 +70,7 @@ impl Repository {
     }
 }
 
-/// The same Python first, whatever the variant; then by the number of letters that differ.
+/// The same Python first, whatever the variant; then by edit distance.
 fn nearest_first(mut known: Vec<VersionString>, text: &str) -> Vec<VersionString> {
     let python = text.split('-').next().unwrap_or_default();
     known.sort_by_cached_key(|version| {
@@ -78,6 +80,7 @@ fn nearest_first(mut known: Vec<VersionString>, text: &str) -> Vec<VersionString
     known
 }
 
+/// No repository, or not with this version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RepositoryError {
     #[error("no repository here: neither `{}` nor a folder above it holds `shared-config.json`", start.display())]
@@ -88,7 +91,7 @@ pub enum RepositoryError {
     NoFolder {
         root: PathBuf,
         version: VersionString,
-        /// All there are, the nearest first.
+        /// All that exist, nearest first.
         nearest: Vec<VersionString>,
     },
 }

@@ -1,6 +1,6 @@
 //! One thing to install: a requirement (PEP 508), a git URL, a URL or a path in the repository.
 //!
-//! How the text of one is read stands in `requirement_text.rs`.
+//! `requirement_text.rs` parses it.
 
 use std::path::Path;
 
@@ -13,47 +13,50 @@ use crate::Place;
 use crate::applies::{self, Applies};
 use crate::requirement_text::with_text;
 
-/// Serialised as its canonical text. Two are equal when their texts are.
+/// Serialised as its canonical text. Two are equal if their texts are.
 #[derive(Clone, Debug)]
 pub struct Requirement {
     pub name: DistributionName,
     /// Sorted, none twice.
     pub extras: Vec<ExtraName>,
     pub source: RequirementSource,
+    /// True for every target if none is written.
     pub marker: MarkerTree,
     /// The whole in canonical form; a path in it is relative to the package folder.
     pub text: String,
-    /// Where it was asked for. No part of the canonical output.
+    /// Where it was written. Not part of the canonical output.
     pub place: Place,
-    /// The specifier before `packages.overrides` replaced it, perhaps empty. No part of the canonical output.
+    /// The specifier before `packages.overrides` replaced it, possibly empty. Not part of the canonical output.
     pub overridden: Option<String>,
 }
 
+/// Where the distribution comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequirementSource {
+    /// From the indexes, by name.
     Index {
         /// Empty: any version.
         specifier: VersionSpecifiers,
     },
     Git {
-        /// Without the `git+` in front and without the reference: `https://git.example.org/group/project.git`.
+        /// Without the leading `git+` and without the reference: `https://git.example.org/group/project.git`.
         url: String,
         /// A branch, tag or commit.
         reference: Option<String>,
-        /// Of the repository, where the project does not lie at its top.
+        /// Folder in the repository, if the project is not at its top.
         subdirectory: Option<String>,
     },
+    /// A file or folder of the repository.
     Path {
         /// Below the repository's root.
         path: TreePath,
         kind: PathKind,
     },
-    Url {
-        url: String,
-    },
+    /// An archive that is downloaded; its digest is locked.
+    Url { url: String },
 }
 
-/// Told by the name alone, so that merging needs no disk.
+/// Decided by the name alone, so that merging needs no disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PathKind {
     /// A wheel or a source archive.
@@ -76,18 +79,19 @@ impl Serialize for Requirement {
 }
 
 impl Requirement {
+    /// Whether it comes from a git repository; these need a rule that allows it.
     pub fn is_git(&self) -> bool {
         matches!(self.source, RequirementSource::Git { .. })
     }
 
-    /// Whether the marker holds on the target; the machine this runs on has no say. `system` is the oldest that the
-    /// runtime must run on.
+    /// Whether the marker holds on the target, whatever machine this runs on. `system` is the oldest that the runtime
+    /// must run on.
     pub fn applies(&self, platform: PlatformKey, python: PythonVersion, system: Option<SystemVersion>) -> Applies {
         applies::applies(&self.marker, platform, python, system)
     }
 
-    /// The line for a resolver. `repository` is the absolute path of the repository's root; it appears only for a
-    /// path source. The marker is left out: what does not apply is not handed on.
+    /// The line for a resolver. `repository` is the absolute path of the repository's root; it appears only in path
+    /// sources. The marker is omitted: requirements that do not apply are not passed on.
     pub fn for_resolver(&self, repository: &Path) -> String {
         let head = self.head();
         match &self.source {
@@ -96,7 +100,7 @@ impl Requirement {
                 let place = path.below(repository);
                 match url::Url::from_file_path(&place) {
                     Ok(url) => format!("{head} @ {url}"),
-                    // Only for a `repository` that is not absolute.
+                    // Only if `repository` is not absolute.
                     Err(()) => format!("{head} @ {}", place.display()),
                 }
             }
@@ -127,14 +131,14 @@ impl Requirement {
 }
 
 impl RequirementSource {
-    /// A git requirement that names no commit: a branch or a tag can move.
+    /// Whether a git requirement names no commit: a branch or a tag can move.
     pub(crate) fn is_loose_git(&self) -> bool {
         let Self::Git { reference, .. } = self else { return false };
         let commit = |text: &String| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         !reference.as_ref().is_some_and(commit)
     }
 
-    /// What stands behind the `@`; `None` for one from an index, and for a path, which depends on where it is read.
+    /// The text after the `@`; `None` for an index, and for a path, which depends on where it is read.
     pub(crate) fn reference_text(&self) -> Option<String> {
         match self {
             Self::Index { .. } | Self::Path { .. } => None,
@@ -148,7 +152,7 @@ impl RequirementSource {
     }
 }
 
-/// `>=2,<3`: without the blanks of PEP 440's own display, as requirement files are written.
+/// `>=2,<3`: without the spaces of PEP 440's own display, as requirement files are written.
 pub(crate) fn compact(specifier: &VersionSpecifiers) -> String {
     specifier.to_string().replace(' ', "")
 }

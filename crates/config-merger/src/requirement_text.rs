@@ -1,4 +1,4 @@
-//! Reads the text of a requirement.
+//! Parses the text of a requirement.
 
 use pep440_rs::{VersionSpecifier, VersionSpecifiers};
 use pep508_rs::{ExtraName, MarkerTree, MarkerWarningKind, VersionOrUrl};
@@ -16,7 +16,7 @@ pub(crate) struct Complaint {
     pub hint: Option<String>,
 }
 
-/// A requirement and what was odd about its marker.
+/// A requirement and what was unusual about its marker.
 pub(crate) struct Parsed {
     pub requirement: Requirement,
     pub oddities: Vec<String>,
@@ -43,7 +43,7 @@ pub(crate) fn parse(text: &str, version: &VersionString) -> Result<Parsed, Compl
         None => from_index(text, &mut oddities)?,
     };
     let requirement = with_text(requirement, version);
-    // The canonical text is read again; alternatives of alternatives may have been written out in it.
+    // The canonical text is parsed again; nested alternatives may have been expanded in it.
     let written_out = requirement.text.split_once(" ;").map_or("", |(_, marker)| marker);
     if check_size(&requirement.text).is_err() || marker_text::check(written_out).is_err() {
         return complain("a marker that amounts to too many comparisons", "simplify the marker");
@@ -64,7 +64,7 @@ pub(crate) fn parse_override(value: &str) -> Result<VersionSpecifiers, Complaint
     })
 }
 
-/// Brings the canonical text up to date with the other fields.
+/// Updates the canonical text from the other fields.
 pub(crate) fn with_text(mut requirement: Requirement, version: &VersionString) -> Requirement {
     let head = requirement.head();
     let body = match &requirement.source {
@@ -111,7 +111,7 @@ fn from_package_folder(path: &TreePath, version: &VersionString) -> String {
     }
 }
 
-/// A line of pip's requirements files, with options or with the mark that it goes on in the next line.
+/// Whether it is a line of pip's requirements files, with options or a continuation mark.
 fn refuse_options(text: &str) -> Result<(), Complaint> {
     let mut words = text.split_whitespace();
     let option = if text.starts_with('-') { Some(text) } else { words.find(|word| word.starts_with("--")) };
@@ -132,7 +132,7 @@ fn refuse_options(text: &str) -> Result<(), Complaint> {
     }
 }
 
-/// No requirement that a person writes comes near this limit.
+/// No requirement that a person writes is nearly this long.
 fn check_size(text: &str) -> Result<(), Complaint> {
     if text.len() > 2000 {
         return complain("a requirement of more than 2000 characters", "shorten its marker or its URL");
@@ -149,7 +149,7 @@ fn is_head(text: &str) -> bool {
     name.trim().parse::<DistributionName>().is_ok()
 }
 
-/// A git URL, a URL or a path, without a name in front.
+/// A git URL, a URL or a path, without a leading name.
 fn is_reference(text: &str) -> bool {
     let scheme = text.split_once("://").is_some_and(|(scheme, _)| {
         scheme.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -163,8 +163,8 @@ fn is_path(text: &str) -> bool {
     matches!(text, "." | "..") || ["./", "../", "/", ".\\", "..\\", "\\"].iter().any(|start| text.starts_with(start))
 }
 
-/// A line of `Requires-Dist` in a distribution's metadata. `None` for what only an extra asks for, for a URL, and for
-/// what is not understood: metadata is not the reader's to correct.
+/// Parses a line of `Requires-Dist` in a distribution's metadata. `None` for requirements of extras, for URLs, and for
+/// lines that cannot be parsed: users cannot correct metadata.
 pub fn requirement_of_metadata(line: &str) -> Option<Requirement> {
     let text = line.trim();
     check_size(text).ok()?;
@@ -194,7 +194,7 @@ fn from_index(text: &str, oddities: &mut Vec<String>) -> Result<Requirement, Com
     Ok(bare(name, extras, RequirementSource::Index { specifier: sorted(&specifier) }, parsed.marker))
 }
 
-/// One order for the parts, so that `<3,>=2` and `>=2,<3` are equal.
+/// Sorts the parts, so that `<3,>=2` and `>=2,<3` are equal.
 fn sorted(specifier: &VersionSpecifiers) -> VersionSpecifiers {
     let mut parts: Vec<VersionSpecifier> = specifier.iter().cloned().collect();
     parts.sort_by_cached_key(|part| (part.version().clone(), part.to_string()));
@@ -202,7 +202,7 @@ fn sorted(specifier: &VersionSpecifiers) -> VersionSpecifiers {
     parts.into_iter().collect()
 }
 
-/// The name and the extras end with a letter or a digit; the parser of PEP 508 panics where they do not.
+/// The name and the extras must end with a letter or a digit; otherwise the parser of PEP 508 panics.
 fn check_words(text: &str) -> Result<(), Complaint> {
     let in_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let name = &text[..text.find(|c| !in_word(c)).unwrap_or(text.len())];
@@ -218,14 +218,14 @@ fn check_words(text: &str) -> Result<(), Complaint> {
     Ok(())
 }
 
-/// What the writer of a broken requirement most likely meant.
+/// What the author of an invalid requirement most likely meant.
 fn advice(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let single = (1..bytes.len())
         .find(|&at| bytes[at] == b'=' && !b"=<>!~".contains(&bytes[at - 1]) && bytes.get(at + 1) != Some(&b'='));
     let marker = text.find(';').unwrap_or(text.len());
     match single {
-        // Only what stands before it can tell that a version follows.
+        // Only the text before it can show that a version follows.
         Some(at) if at < marker && is_head(text[..at].trim()) => {
             Some(format!("write {}", shown(&format!("{}=={}", text[..at].trim_end(), text[at + 1..].trim_start()))))
         }
@@ -237,7 +237,7 @@ fn advice(text: &str) -> Option<String> {
     }
 }
 
-/// `head` is the name with its extras, where one is given.
+/// `head` is the name with its extras, if given.
 fn direct(
     head: Option<&str>,
     reference: &str,
@@ -309,7 +309,7 @@ fn git(reference: &str) -> Result<SourceAndName, Complaint> {
         Some(at) => (&plain[..path_start + at], Some(&plain[path_start + at + 1..])),
         None => (plain, None),
     };
-    // A reference ends up on git's command line.
+    // A reference is passed on git's command line.
     if revision.is_some_and(|revision| {
         revision.is_empty() || revision.starts_with('-') || revision.contains(char::is_whitespace)
     }) {
@@ -382,8 +382,8 @@ fn archive_distribution(file_name: &str) -> Option<String> {
     }
 }
 
-/// A password in a configuration would end up in locks, logs and manifests. A name alone is as bad on the web, where
-/// many hosts take a token in its place; that of an ssh URL is no secret.
+/// A password in a configuration would appear in locks, logs and manifests. On the web a user name alone is as bad,
+/// since many hosts accept a token in its place; the user of an ssh URL is not secret.
 pub(crate) fn refuse_password(url: &Url) -> Result<(), Complaint> {
     let what = match (url.password(), url.username()) {
         (Some(_), _) => "a password",
@@ -396,7 +396,7 @@ pub(crate) fn refuse_password(url: &Url) -> Result<(), Complaint> {
     )
 }
 
-/// `reference ; marker`: the blank is required, because a URL may hold a semicolon.
+/// `reference ; marker`: the space is required, because a URL may contain a semicolon.
 fn split_marker(text: &str) -> (&str, Option<&str>) {
     match text.split_once(" ;") {
         Some((reference, marker)) => (reference.trim(), Some(marker.trim())),

@@ -16,10 +16,10 @@ pub enum SchemaKind {
     SharedConfig,
 }
 
-/// As it is kept in the repository: indented, with a line break at the end.
+/// The text as the repository stores it: indented, with a line break at the end.
 pub fn schema(kind: SchemaKind) -> String {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(|schema: &mut Schema| {
-        // That some keys are never written by this program means nothing to a reader of the schema.
+        // That this program never writes some keys is of no use to a reader of the schema.
         schema.remove("writeOnly");
         if let Some(Value::String(text)) = schema.get_mut("description") {
             *text = text.replace('\n', " ");
