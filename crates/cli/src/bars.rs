@@ -1,5 +1,5 @@
-//! Events as moving bars: one line for each step at work with its elapsed time, one for each transfer with bytes
-//! and rate. What is finished becomes a line above them.
+//! Events as moving bars: one line for each running step with its elapsed time, one for each transfer with bytes and
+//! rate. What is finished becomes a line above them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use vocab::{Event, PlatformEvent, PlatformKey, TransferId};
 
 use vocab::foreign_text::printable_line;
 
-/// More transfers than this run without a bar of their own.
+/// Further transfers run without a bar of their own.
 const MOST_BARS: usize = 12;
 
 pub(crate) struct Bars {
     all: MultiProgress,
-    /// By platform, where several are at work.
+    /// Keyed by platform if several are built at once.
     steps: HashMap<(Option<PlatformKey>, &'static str), ProgressBar>,
     transfers: HashMap<TransferId, ProgressBar>,
 }
@@ -63,7 +63,7 @@ impl Bars {
                 };
                 let bar = self.all.add(bar);
                 bar.set_message(printable_line(name));
-                // Counted from here, so that what was there already does not count as speed.
+                // Counted from here, so that bytes that were there already do not count as speed.
                 bar.set_position(*already);
                 bar.reset_eta();
                 self.transfers.insert(*id, bar);
@@ -83,7 +83,7 @@ impl Bars {
         }
     }
 
-    /// Writes with the bars out of the way.
+    /// Writes while the bars are hidden.
     pub(crate) fn aside<R>(&self, write: impl FnOnce() -> R) -> R {
         self.all.suspend(write)
     }
@@ -96,7 +96,7 @@ impl Bars {
         for (_, bar) in self.transfers.drain() {
             bar.finish_and_clear();
         }
-        // A terminal that is gone is no reason to fail.
+        // A closed terminal is no reason to fail.
         let _ = self.all.clear();
     }
 }

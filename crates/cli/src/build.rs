@@ -1,21 +1,21 @@
-//! Which build of a program is running, as `--version` tells it. Nothing of it enters a build key or a manifest.
+//! Which build of a program is running, for `--version`. None of it enters a build key or a manifest.
 
 use std::fmt;
 
-/// Made by [`build!`](crate::build!) in a program's `main.rs`.
+/// Identifies the running program; made by [`build!`](crate::build!) in its `main.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Build {
-    /// Of the package.
+    /// The crate's version.
     pub version: &'static str,
-    /// `674cb7e 2026-11-24` in a release, `674cb7e` or `674cb7e-modified` where one compiles it with optimisations, and
-    /// empty where nothing tells it.
+    /// `674cb7e 2026-11-24` in a release, `674cb7e` or `674cb7e-modified` in another optimised build, and empty if the
+    /// commit is unknown.
     pub commit: &'static str,
     /// `x86_64-unknown-linux-gnu`
     pub target: &'static str,
 }
 
 impl Build {
-    /// Of the platform that this was compiled for.
+    /// The target triple that this was compiled for.
     pub const TARGET: &'static str = env!("PYDIST_TARGET");
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for Build {
     }
 }
 
-/// The build of the program in whose `main.rs` this stands: only that file is compiled again when the commit changes.
+/// The build of the program that calls this in its `main.rs`: only that file is compiled again when the commit changes.
 ///
 /// The commit is `PYDIST_COMMIT` when that is set while compiling, else what git says of the sources.
 #[macro_export]
@@ -43,7 +43,7 @@ macro_rules! build {
     };
 }
 
-/// Nothing at all from an archive of the sources.
+/// Empty when built from an archive of the sources.
 #[cfg(not(debug_assertions))]
 #[doc(hidden)]
 #[macro_export]
@@ -53,7 +53,7 @@ macro_rules! commit {
     };
 }
 
-/// While developing, linking everything again at each commit costs more than the commit tells.
+/// During development, linking everything again at each commit would cost more than the commit is worth.
 #[cfg(debug_assertions)]
 #[doc(hidden)]
 #[macro_export]

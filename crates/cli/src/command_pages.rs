@@ -1,5 +1,5 @@
-//! What is told of a command line elsewhere than in `--help`: completions for shells, and man pages. Both come from the
-//! command line's own description.
+//! What describes a command line besides `--help`: completions for shells, and man pages. Both are generated from the
+//! command line itself.
 
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
@@ -22,7 +22,7 @@ pub(crate) enum Page {
     Names,
 }
 
-/// Adds `completions SHELL`, and for who makes releases `man-page [NAME]`.
+/// Adds `completions SHELL`, and `man-page [NAME]` for making releases.
 pub(crate) fn with_subcommands(command: Command) -> Command {
     let manual = Command::new(MAN_PAGE)
         .about("Print a man page; the program's own when no other is named")
@@ -32,7 +32,7 @@ pub(crate) fn with_subcommands(command: Command) -> Command {
     with_completions(command).subcommand(manual)
 }
 
-/// Also what shells are told, since they complete it.
+/// Also what shells see, since they complete it.
 pub(crate) fn with_completions(command: Command) -> Command {
     let name = command.get_name().to_owned();
     let shell = Arg::new("shell")
@@ -47,7 +47,7 @@ pub(crate) fn with_completions(command: Command) -> Command {
 }
 
 impl Page {
-    /// `None` where the program's own work was asked for. `command` is the program's, without what is added here.
+    /// `None` if the program's own work was requested. `command` is the program's, without the additions made here.
     pub(crate) fn asked_for(matches: &ArgMatches, command: &Command) -> Result<Option<Self>, clap::Error> {
         let Some((subcommand, matches)) = matches.subcommand() else { return Ok(None) };
         if subcommand == COMPLETIONS {
@@ -99,7 +99,7 @@ fn collect(command: &Command, pages: &mut Vec<(String, Command)>) {
 
 fn manual(command: Command) -> String {
     let mut text = Vec::new();
-    // Writing to memory does not fail.
+    // Writing to memory cannot fail.
     let _ = Man::new(command).render(&mut text);
     String::from_utf8_lossy(&text).into_owned()
 }

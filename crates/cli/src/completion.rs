@@ -1,5 +1,5 @@
-//! What a shell completes: commands, options, and the values that they take. The shell asks the program itself at each
-//! TAB, so versions are those of the repository it stands in.
+//! What a shell completes: commands, options, and their values. The shell calls the program itself at each TAB, so
+//! versions are those of the repository in the current folder.
 
 use std::ffi::OsString;
 use std::io;
@@ -10,25 +10,25 @@ use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCan
 use clap_complete::env::{CompleteEnv, Shells};
 use vocab::{ArtifactFormat, PlatformKey};
 
-/// The variable through which the shell's script asks. Its value is the shell's name.
+/// The variable with which the shell's script calls the program. Its value is the shell's name.
 const VARIABLE: &str = "PYDIST_COMPLETE";
 
-/// The shells that are known.
+/// The supported shells.
 pub(crate) fn shells() -> Vec<&'static str> {
     Shells::builtins().names().collect()
 }
 
-/// What the shell reads at its start. It expects the program on PATH, under its own name.
+/// The script that the shell reads at its start. It expects the program on PATH, under its own name.
 pub(crate) fn registration(name: &str, shell: &str) -> String {
     let mut script = Vec::new();
     if let Some(shell) = Shells::builtins().completer(shell) {
-        // Writing to memory does not fail.
+        // Writing to memory cannot fail.
         let _ = shell.write_registration(VARIABLE, name, name, name, &mut script);
     }
     String::from_utf8_lossy(&script).into_owned()
 }
 
-/// Answers a shell that asks; `false` where none does, and the program has its own work to do.
+/// Answers a shell that asks for completions; `false` if this is an ordinary run.
 pub(crate) fn answered(
     command: impl Fn() -> Command,
     words: impl IntoIterator<Item = OsString>,
@@ -37,7 +37,7 @@ pub(crate) fn answered(
     CompleteEnv::with_factory(|| with_values(command())).var(VARIABLE).try_complete(words, folder.as_deref())
 }
 
-/// With the values of those arguments whose names say what they are.
+/// Adds the values of those arguments whose value names identify them.
 fn with_values(command: Command) -> Command {
     command.mut_args(with_candidates).mut_subcommands(with_values)
 }
@@ -81,7 +81,7 @@ fn versions() -> Vec<CompletionCandidate> {
     candidates(found)
 }
 
-/// Those of the repository that `folder` lies in, sorted. None where it lies in none.
+/// The versions of the repository that contains `folder`, sorted. None outside of a repository.
 fn versions_above(folder: &Path) -> io::Result<Vec<String>> {
     let Some(repository) = folder.ancestors().find(|folder| folder.join("shared-config.json").is_file()) else {
         return Ok(Vec::new());

@@ -39,7 +39,7 @@ pub fn fault_json(fault: &dyn Fault) -> Value {
     })
 }
 
-/// Outermost first. A cause whose words already stand in an earlier line is left out.
+/// Outermost first. A cause that an earlier line already contains is omitted.
 pub(crate) fn causes(fault: &dyn Fault) -> Vec<String> {
     let mut said = vec![fault.to_string()];
     let mut next = fault.source();
@@ -54,7 +54,7 @@ pub(crate) fn causes(fault: &dyn Fault) -> Vec<String> {
     said
 }
 
-/// The second and later lines stand under the first.
+/// Indents the second and later lines to the first.
 fn indented(text: &str) -> String {
     printable(text.trim_end()).replace('\n', "\n    ")
 }

@@ -28,7 +28,7 @@ struct FilePlace {
 }
 
 impl FilePlace {
-    /// `None` for what is no file, such as a package or a platform.
+    /// `None` if it is not a file, such as a distribution or a platform.
     fn parse(place: &str) -> Option<Self> {
         let mut numbers = Vec::new();
         let mut path = place.split_whitespace().next()?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+/// The text is not a size, or not a time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuantityError {
     #[error("`{text}` is not a size: a number and B, K, M, G or T are expected, as in 500M or 1.5T")]
@@ -27,7 +28,7 @@ pub fn parse_size(text: &str) -> Result<u64, QuantityError> {
         "TIB" => 1 << 40,
         _ => return Err(failed()),
     };
-    // Whole numbers exactly.
+    // Whole numbers exactly, without rounding.
     if let Ok(number) = number.parse::<u64>() {
         return number.checked_mul(factor).ok_or_else(failed);
     }

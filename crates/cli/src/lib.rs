@@ -1,16 +1,27 @@
-//! The frame of this project's programs, and what they show: events as bars, plain lines or JSON, errors with cause and
+//! The frame of this project's programs, and their output: events as bars, plain lines or JSON, errors with cause and
 //! hint, tables, exit codes.
 //!
-//! Data goes to stdout, everything else to stderr. Nothing here decides anything about a build; it is told what
-//! happened ([`vocab::Event`]) and how to show it ([`PrinterSettings`]).
+//! The one idea: a program's `main.rs` gives its arguments and one function to [`run`], and everything around that
+//! function is the same for all programs. Options for output, interrupts, `--version`, completions and man pages come
+//! from the [`CommandLine`]; the function returns an [`Exit`](vocab::Exit) or a [`Fault`](vocab::Fault), which becomes
+//! the exit code and the error text. The only writer is the [`Printer`]: data goes to stdout, everything else to
+//! stderr, and nothing in foreign text can control the terminal or a CI runner.
 //!
 //! ```
 //! use cli::{Mode, ShowOptions, Terminal};
 //!
 //! let in_ci = |name: &str| (name == "CI").then(|| "true".to_owned());
 //! let terminal = Terminal { stderr: true, width: Some(80) };
-//! assert_eq!(cli::settings(&in_ci, terminal, &ShowOptions::default()).mode, Mode::Plain);
+//! let settings = cli::settings(&in_ci, terminal, &ShowOptions::default());
+//! assert_eq!(settings.mode, Mode::Plain); // no moving bars in a CI log
+//!
+//! let mut table = cli::Table::new(["name", "size"]).right(1);
+//! table.row(["numpy", &cli::bytes(20_100_000)]);
+//! assert_eq!(table.markdown().lines().last(), Some("| numpy | 20.1 MB |"));
 //! ```
+//!
+//! Nothing here decides anything about a build: [`vocab::Event`]s say what happened, [`PrinterSettings`] how to show
+//! it.
 
 mod bars;
 mod build;

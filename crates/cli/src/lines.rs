@@ -1,4 +1,4 @@
-//! Events as lines: one for each step that ended, with what was fetched in it, and for each warning and note.
+//! Events as lines: one for each finished step, with what it fetched, and for each warning and note.
 
 use std::collections::HashMap;
 
@@ -8,11 +8,11 @@ use vocab::{Event, PlatformEvent, TransferId};
 use crate::paint::Paint;
 use crate::{bytes, duration, rate};
 
-/// Remembers what the line of a step sums up.
+/// Collects what the line of a step sums up.
 pub(crate) struct Lines {
     paint: Paint,
     verbosity: u8,
-    /// Bytes of each transfer under way.
+    /// Bytes of each running transfer.
     transfers: HashMap<TransferId, u64>,
     fetched_files: usize,
     fetched_bytes: u64,
@@ -24,13 +24,13 @@ impl Lines {
         Self { paint, verbosity, transfers: HashMap::new(), fetched_files: 0, fetched_bytes: 0 }
     }
 
-    /// `None` for what has no line of its own. Lines of one text are separated by line breaks.
+    /// `None` for events without a line of their own. Multiple lines are separated by line breaks.
     pub(crate) fn of(&mut self, event: &Event) -> Option<String> {
         match event {
             Event::Begun { title } => Some(self.paint.strong(&printable_line(title))),
             Event::StepStarted { .. } | Event::Progress { .. } => None,
             Event::StepFinished { step, elapsed_ms } => Some(self.step(step, *elapsed_ms)),
-            // The error that ended it says so.
+            // The error that ended it is printed separately.
             Event::StepFailed { .. } => {
                 (self.fetched_files, self.fetched_bytes) = (0, 0);
                 None
@@ -54,7 +54,7 @@ impl Lines {
             Event::Note { text } => Some(format!("  {} {}", self.paint.strong("note:"), printable_line(text))),
             Event::Warning { .. } => self.warning(event),
             Event::Of(PlatformEvent { platform, event }) => {
-                // A warning says its platform itself; every other line begins with it.
+                // A warning names its platform itself; every other line starts with it.
                 let text = self.of(event)?;
                 Some(match &**event {
                     Event::Warning { .. } | Event::Begun { .. } => text,

@@ -1,9 +1,9 @@
-//! Foreign text inside Markdown: job summaries, comments on pull requests.
+//! Foreign text in Markdown: job summaries, comments on pull requests.
 
 use vocab::foreign_text::{printable, printable_line};
 
-/// One line that makes no link, image, tag or table of its own. Code in single backticks stays code: it cannot reach
-/// past the line.
+/// Makes one line that creates no link, image, tag or table. Code in single backticks stays code, since it cannot
+/// extend past the line.
 pub fn text(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in printable_line(text).chars() {
@@ -13,11 +13,11 @@ pub fn text(text: &str) -> String {
             other => escaped.push(other),
         }
     }
-    // A run of backticks that opens a fence does so at the start of a line only.
+    // A run of backticks opens a fence only at the start of a line.
     if escaped.trim_start().starts_with("```") { format!("\\{}", escaped.trim_start()) } else { escaped }
 }
 
-/// Lines as they are, in a fence that nothing in them can end.
+/// Keeps lines unchanged, in a fence that nothing in them can close.
 pub fn fenced(text: &str) -> String {
     let text = printable(text);
     let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or_default();

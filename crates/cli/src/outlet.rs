@@ -1,17 +1,17 @@
-//! The last thing that text passes before it leaves a program. Whatever a command says, nothing in it controls the
-//! terminal, and in a GitHub job no line is taken for a command to the runner.
+//! The last stage before text leaves a program. Whatever a command prints, none of it controls the terminal, and in a
+//! GitHub job the runner takes no line for a command.
 
 use vocab::foreign_text::{is_hidden, printable};
 
 use crate::Mode;
 
-/// What a command prints, for people or as plain data. Tabs stay: some completions of shells are made of them.
+/// What a command prints, for people or as plain data. Tabs stay: completions of some shells consist of them.
 pub(crate) fn text(text: &str, in_github: bool) -> String {
     let shown = text.split('\t').map(printable).collect::<Vec<_>>().join("\t");
     if in_github { without_commands(&shown) } else { shown }
 }
 
-/// One line of JSON with the same meaning, in which everything hidden is written as `\u….`.
+/// One line of JSON with the same meaning, in which every hidden character is written as `\u….`.
 pub(crate) fn json(line: &str) -> String {
     let mut shown = String::with_capacity(line.len());
     for character in line.chars() {
@@ -28,12 +28,12 @@ pub(crate) fn json(line: &str) -> String {
     shown.replace("##[", "#\\u0023[")
 }
 
-/// `mode` says whether `data` is lines of JSON.
+/// `mode` decides whether `data` is lines of JSON.
 pub(crate) fn data(data: &str, mode: Mode, in_github: bool) -> String {
     if mode == Mode::Json { data.lines().map(|line| json(line) + "\n").collect() } else { text(data, in_github) }
 }
 
-/// GitHub's runner takes a line for a command that begins with `::`, blanks aside, or holds `##[` anywhere.
+/// GitHub's runner treats a line as a command if it begins with `::` after spaces, or contains `##[` anywhere.
 pub(crate) fn without_commands(text: &str) -> String {
     let line = |line: &str| {
         let line = line.replace("##[", "# #[");

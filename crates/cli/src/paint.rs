@@ -1,4 +1,4 @@
-//! Colours, where they are wanted. They repeat what the words say and never say it alone.
+//! Colours, if wanted. They emphasise what the words say and never carry meaning alone.
 
 use anstyle::{AnsiColor, Style};
 

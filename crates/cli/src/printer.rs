@@ -1,4 +1,4 @@
-//! The one thing that writes: a listener for events, and where data, tables and errors go.
+//! The only writer: listens to events, and prints data, tables and errors.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -18,7 +18,7 @@ use crate::lines::Lines;
 use crate::outlet;
 use crate::{Mode, PrinterSettings};
 
-/// Shared by all threads of a command; what two of them say never mixes within a line.
+/// Shared by all threads of a command; output of two threads never mixes within a line.
 pub struct Printer {
     settings: PrinterSettings,
     state: Mutex<State>,
@@ -32,7 +32,7 @@ struct State {
 }
 
 impl Printer {
-    /// On the process's own stdout and stderr.
+    /// Writes to the process's own stdout and stderr.
     pub fn new(settings: PrinterSettings) -> Self {
         let choice = if settings.color { anstream::ColorChoice::Always } else { anstream::ColorChoice::Never };
         let stderr = AutoStream::new(io::stderr(), choice);
@@ -44,7 +44,7 @@ impl Printer {
         printer
     }
 
-    /// Elsewhere, and never with bars.
+    /// Writes to other outputs, without bars.
     pub fn with_output(
         settings: PrinterSettings,
         stdout: impl Write + Send + 'static,
@@ -55,11 +55,12 @@ impl Printer {
         Self { settings, state: Mutex::new(state) }
     }
 
+    /// As given; also what tables and colours of a command's own output must follow.
     pub fn settings(&self) -> &PrinterSettings {
         &self.settings
     }
 
-    /// The listener for a build's events.
+    /// The listener for events, see [`Work`](vocab::Work).
     #[expect(clippy::needless_pass_by_value, reason = "a listener owns what it is told")]
     pub fn tell(&self, event: Event) {
         let mut state = self.state();
@@ -87,25 +88,25 @@ impl Printer {
             && let Event::Warning { code, text, place, hint } = plain
         {
             let hint = hint.as_ref().map_or(String::new(), |hint| format!("\nhint: {hint}"));
-            // A package or platform has no file to point at; then it is part of the text.
+            // A distribution or platform is not a place in a file; then it is part of the text.
             let place_text = place.as_ref().map_or(String::new(), |place| format!("{place}: "));
             state.say(&github::annotation("warning", code, &format!("{place_text}{text}{hint}"), place.as_deref()));
         }
     }
 
-    /// What the command was asked for, on stdout; see `outlet` for what no text can do. A missing line break at the
-    /// end is added.
+    /// The result that the command was run for, on stdout; `outlet` says what no text can do there. Adds a missing line
+    /// break at the end.
     pub fn data(&self, text: &str) {
         self.state().data(&outlet::data(text, self.settings.mode, self.settings.github_actions));
     }
 
-    /// A JSON document, on stdout. It keeps its meaning; what would be hidden in it is escaped.
+    /// A JSON document, on stdout. Hidden characters in it are escaped, so its meaning stays.
     pub fn document(&self, json: &str) {
         self.state().data(&outlet::json(json));
     }
 
     /// The same as one line of JSON: `{"event": kind, …}` with the fields of `value`, or with `value` itself as
-    /// `"value"` where it is no object.
+    /// `"value"` if it is not an object.
     pub fn json(&self, kind: &str, value: &impl Serialize) {
         let mut line = json!({ "event": kind });
         match serde_json::to_value(value) {
@@ -120,14 +121,14 @@ impl Printer {
         self.state().data(&outlet::json(&line.to_string()));
     }
 
-    /// For people, on stderr: a table, a closing line. Not said with `--quiet` or `--json`.
+    /// Text for people, on stderr: a table, a closing line. Suppressed by `--quiet` and `--json`.
     pub fn say(&self, text: &str) {
         if matches!(self.settings.mode, Mode::Bars | Mode::Plain) {
             self.state().say(&outlet::text(text.trim_end_matches('\n'), self.settings.github_actions));
         }
     }
 
-    /// Adds Markdown to the job's summary, where there is one.
+    /// Adds Markdown to the job's summary, if there is one.
     pub fn summarize(&self, markdown: &str) {
         let Some(path) = &self.settings.summary else { return };
         let written = OpenOptions::new()
@@ -145,6 +146,7 @@ impl Printer {
         }
     }
 
+    /// Prints an error in the current mode, and as an annotation in a GitHub job. The bars are removed first.
     pub fn fault(&self, fault: &dyn Fault) {
         let mut state = self.state();
         if let Some(bars) = &mut state.bars {
@@ -158,20 +160,20 @@ impl Printer {
         if self.settings.github_actions {
             let message = fault.to_string();
             let text = std::iter::once(message.clone()).chain(causes(fault)).collect::<Vec<_>>().join("\n");
-            // The place, `config.json:3:7`, starts the message of what is at fault in a file.
+            // In faults about a file, the place (`config.json:3:7`) begins the message.
             let place = message.split(": ").next().map(|start| start.trim_end_matches(':'));
             state.say(&github::annotation("error", fault.code(), &text, place));
         }
     }
 
-    /// Takes the bars away for good; what comes after are lines.
+    /// Removes the bars for good; later events are printed as lines.
     pub fn close(&self) {
         if let Some(mut bars) = self.state().bars.take() {
             bars.clear();
         }
     }
 
-    /// Of text that is printable already and may be coloured.
+    /// For text that is printable already and may have colours.
     fn uncommanded(&self, text: String) -> String {
         if self.settings.github_actions { outlet::without_commands(&text) } else { text }
     }
@@ -182,8 +184,8 @@ impl Printer {
 }
 
 impl State {
-    /// A missing line break at the end is added. Output that nobody reads any more (a closed pipe) is dropped: the
-    /// work itself goes on.
+    /// Adds a missing line break at the end. Output that nobody reads (a closed pipe) is dropped: the work itself
+    /// continues.
     fn data(&mut self, text: &str) {
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         let text = format!("{text}{end}");
@@ -205,7 +207,7 @@ impl State {
     }
 }
 
-/// Shows the error, if it is one, and gives the process's exit code (see [`Exit`]).
+/// Prints the error, if any, and returns the process's exit code (see [`Exit`]).
 pub fn finish(printer: &Printer, result: Result<Exit, Box<dyn Fault>>) -> ExitCode {
     let exit = match result {
         Ok(exit) => exit,

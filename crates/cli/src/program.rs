@@ -1,5 +1,5 @@
-//! The frame of every program here: arguments and environment in, events and results out, an exit code. What the
-//! program does is handed in.
+//! The frame of every program: arguments and environment in, events and results out, an exit code. The program's own
+//! work is passed in.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -17,27 +17,29 @@ use crate::{Build, Printer, ShowOptions, Terminal, finish, settings};
 
 /// The arguments of a program of this project.
 pub trait CommandLine: Parser {
+    /// Where the flattened [`ShowOptions`] are.
     fn show(&self) -> &ShowOptions;
 
-    /// Refuses what the parser could not.
+    /// Refuses combinations that the parser cannot.
     fn checked(self) -> Result<Self, clap::Error> {
         Ok(self)
     }
 }
 
-/// What a program finds around itself.
+/// The surroundings of a running program.
 pub struct Process {
     /// The environment as it was at the start; nothing reads it again.
     pub variables: BTreeMap<OsString, OsString>,
+    /// Where all output of the program goes.
     pub printer: Arc<Printer>,
     /// Set when the user asks to stop.
     pub cancelled: Arc<AtomicBool>,
-    /// Somebody sits at standard input and can be asked.
+    /// Whether a person is at standard input and can be asked.
     pub interactive: bool,
 }
 
 impl Process {
-    /// A variable's value; `None` where it is unset or no Unicode.
+    /// A variable's value; `None` if it is unset or not Unicode.
     pub fn variable(&self, name: &str) -> Option<String> {
         text_of(&self.variables, name)
     }
@@ -47,7 +49,7 @@ fn text_of(variables: &BTreeMap<OsString, OsString>, name: &str) -> Option<Strin
     variables.get(OsStr::new(name))?.to_str().map(str::to_owned)
 }
 
-/// Reads the arguments, does the work, and shows what went wrong. The whole `main` of a program.
+/// Parses the arguments, does the work, and prints any error. The whole `main` of a program.
 pub fn run<A: CommandLine>(build: &Build, work: impl FnOnce(&A, &Process) -> Result<Exit, Box<dyn Fault>>) -> ExitCode {
     match completion::answered(|| command_pages::with_completions(A::command()), std::env::args_os()) {
         Ok(false) => {}
@@ -70,7 +72,7 @@ pub fn run<A: CommandLine>(build: &Build, work: impl FnOnce(&A, &Process) -> Res
         Asked::Work(arguments) => {
             let process = surroundings(arguments.show());
             let result = work(&arguments, &process);
-            // Work that was finished before it saw the interrupt is done.
+            // Work that finished before it noticed the interrupt is done.
             let is_cut = !matches!(result, Ok(Exit::Done)) && process.cancelled.load(Ordering::Relaxed);
             let code = finish(&process.printer, result);
             if is_cut { ExitCode::from(Exit::Interrupted.code()) } else { code }
@@ -88,7 +90,7 @@ enum Asked<A> {
 }
 
 fn read<A: CommandLine>(build: &Build, words: impl IntoIterator<Item = OsString>) -> Result<Asked<A>, clap::Error> {
-    // clap wants it for as long as the process lives, which is what this is read for once.
+    // clap needs it for the life of the process, and this runs once.
     let version: &'static str = build.to_string().leak();
     let command = command_pages::with_subcommands(A::command()).version(version);
     let matches = command.try_get_matches_from(words)?;
@@ -111,8 +113,8 @@ fn surroundings(options: &ShowOptions) -> Process {
     Process { variables, printer, cancelled, interactive: std::io::stdin().is_terminal() }
 }
 
-/// The first interrupt lets running work end cleanly, the second ends at once. What is left then lies beside its place,
-/// not in it: everything is written under another name first.
+/// The first interrupt lets running work end cleanly, the second ends the process at once. What remains then has
+/// temporary names: everything is written under another name first.
 fn watch_for_interrupts(printer: &Printer) -> Arc<AtomicBool> {
     let cancelled = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancelled);

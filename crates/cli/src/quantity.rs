@@ -1,6 +1,6 @@
 //! Sizes, times and rates for people to read.
 
-/// Decimal units, as disks and downloads are counted: `276.4 MB`.
+/// Decimal units, as disks and downloads are measured: `276.4 MB`.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
     if count < 1000 {
@@ -8,7 +8,7 @@ pub fn bytes(count: u64) -> String {
     }
     let mut value = count as f64 / 1000.0;
     let mut unit = 0;
-    // What would be rounded to 1000.0 belongs to the next unit.
+    // A value that would be rounded to 1000.0 belongs to the next unit.
     while value >= 999.95 && unit + 1 < UNITS.len() {
         value /= 1000.0;
         unit += 1;
@@ -16,7 +16,7 @@ pub fn bytes(count: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// Of milliseconds: `850 ms`, `12.3 s`, `1 min 12 s`, `2 h 5 min`.
+/// A time given in milliseconds: `850 ms`, `12.3 s`, `1 min 12 s`, `2 h 5 min`.
 pub fn duration(milliseconds: u64) -> String {
     if milliseconds < 1000 {
         return format!("{milliseconds} ms");
@@ -33,7 +33,7 @@ pub fn duration(milliseconds: u64) -> String {
     format!("{} h {} min", minutes / 60, minutes % 60)
 }
 
-/// `22.5 MB/s`; nothing sensible can be said of no time at all, which gives an empty text.
+/// `22.5 MB/s`; empty if no time has passed.
 pub fn rate(count: u64, milliseconds: u64) -> String {
     match milliseconds {
         0 => String::new(),

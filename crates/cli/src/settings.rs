@@ -1,5 +1,4 @@
-//! How a program shows things, from its options, its environment and where it runs. Pure, except for
-//! [`Terminal::here`].
+//! How a program shows things, from its options, its environment and its terminal. Pure, except for [`Terminal::here`].
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -11,15 +10,16 @@ use clap::{ArgAction, Args, ValueEnum};
 pub enum Mode {
     /// Moving bars on a terminal.
     Bars,
-    /// One line for each thing that is finished, without control characters.
+    /// One line for each finished thing, without control characters.
     #[default]
     Plain,
-    /// One JSON object a line, on stdout.
+    /// One JSON object per line, on stdout.
     Json,
     /// Warnings and errors only.
     Quiet,
 }
 
+/// The values of `--color`. `Auto` uses colour only on a terminal, subject to the variables in [`settings`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {
     #[default]
@@ -29,7 +29,7 @@ pub enum ColorChoice {
 }
 
 /// The options that every program has.
-// What stands above an option is its text in `--help`.
+// The comment above an option is its text in `--help`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShowOptions {
     /// Print events and results as JSON lines on standard output.
@@ -48,13 +48,14 @@ pub struct ShowOptions {
 /// What standard error is connected to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Terminal {
+    /// Whether it is a terminal.
     pub stderr: bool,
     /// In columns, where known.
     pub width: Option<usize>,
 }
 
 impl Terminal {
-    /// Of this process.
+    /// The standard error of this process.
     pub fn here() -> Self {
         let stderr = std::io::stderr().is_terminal();
         let size = terminal_size::terminal_size_of(std::io::stderr()).filter(|_| stderr);
@@ -62,24 +63,26 @@ impl Terminal {
     }
 }
 
+/// How a [`Printer`](crate::Printer) prints; see [`settings`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrinterSettings {
     pub mode: Mode,
-    /// 1 and more: the output of external programs too.
+    /// 1 or more: output of external programs as well.
     pub verbosity: u8,
+    /// Whether to use colours on standard error.
     pub color: bool,
     /// Annotations in the form that GitHub Actions reads from a log.
     pub github_actions: bool,
     /// The Markdown file of the job's summary.
     pub summary: Option<PathBuf>,
-    /// Tables are cut to it; `None` leaves them as wide as they are.
+    /// Tables are wrapped to this many columns; `None` leaves them as wide as they are.
     pub width: Option<usize>,
 }
 
-/// `environment` gives a variable's value, `None` when it is unset.
+/// Decides how to print. `environment` returns a variable's value, `None` if it is unset.
 ///
-/// Read are `NO_COLOR`, `CLICOLOR_FORCE`, `TERM`, `CI`, `GITHUB_ACTIONS` and `GITHUB_STEP_SUMMARY`. An option beats
-/// a variable; `NO_COLOR` beats `CLICOLOR_FORCE`.
+/// Reads `NO_COLOR`, `CLICOLOR_FORCE`, `TERM`, `CI`, `GITHUB_ACTIONS` and `GITHUB_STEP_SUMMARY`. An option beats a
+/// variable; `NO_COLOR` beats `CLICOLOR_FORCE`.
 pub fn settings(
     environment: &dyn Fn(&str) -> Option<String>,
     terminal: Terminal,
@@ -94,7 +97,7 @@ pub fn settings(
         _ if capable && !is_on("CI") => Mode::Bars,
         _ => Mode::Plain,
     };
-    // https://no-color.org: any value but the empty one.
+    // https://no-color.org: any value except the empty one.
     let no_color = environment("NO_COLOR").is_some_and(|value| !value.is_empty());
     let color = match options.color {
         ColorChoice::Always => true,

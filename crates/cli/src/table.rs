@@ -7,10 +7,10 @@ use vocab::foreign_text::printable_line;
 use crate::markdown;
 
 const GAP: usize = 2;
-/// The last column gets at least this much, even when the terminal then breaks lines itself.
+/// The last column gets at least this much, even if the terminal then wraps lines itself.
 const NARROWEST: usize = 16;
 
-/// Cells are one line each; of the last column long ones are wrapped to the width of the terminal.
+/// Cells are one line each; in the last column long ones are wrapped to the width of the terminal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
     header: Vec<String>,
@@ -20,6 +20,7 @@ pub struct Table {
 }
 
 impl Table {
+    /// Sets the number of columns. Without rows, the header alone is printed.
     pub fn new<H: Into<String>>(header: impl IntoIterator<Item = H>) -> Self {
         Self { header: header.into_iter().map(Into::into).collect(), ..Self::default() }
     }
@@ -31,7 +32,7 @@ impl Table {
         self
     }
 
-    /// Missing cells are empty, surplus ones are left out.
+    /// Missing cells are empty, surplus ones are dropped.
     pub fn row<C: Into<String>>(&mut self, cells: impl IntoIterator<Item = C>) -> &mut Self {
         let mut row: Vec<String> = cells.into_iter().map(|cell| printable_line(&cell.into())).collect();
         row.resize(self.header.len(), String::new());
@@ -39,11 +40,12 @@ impl Table {
         self
     }
 
+    /// Whether it has no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Each line ends with a line break and has no space before it. `width` in columns.
+    /// Every line ends with a line break and has no trailing spaces. `width` is in columns.
     pub fn render(&self, width: Option<usize>) -> String {
         let widths = self.widths();
         let before_last: usize = widths.iter().rev().skip(1).map(|column| column + GAP).sum();
@@ -72,7 +74,7 @@ impl Table {
         text
     }
 
-    /// A table as GitHub renders it.
+    /// A table as GitHub renders it. Cells are escaped as in [`markdown::text`](crate::markdown::text).
     pub fn markdown(&self) -> String {
         let line = |cells: &[String]| {
             let cells: Vec<String> = cells.iter().map(|cell| markdown::text(cell)).collect();
@@ -103,7 +105,7 @@ impl Table {
     }
 }
 
-/// At spaces; a word that is too long by itself stays whole, so that it can be copied. Never empty.
+/// Breaks at spaces; a word that is too long by itself stays whole, so that it can be copied. Never empty.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ').filter(|word| !word.is_empty()) {

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::{parse_duration, parse_size};
 
+/// The limits of a program that downloads. Flattened into its arguments, so the comments of the fields are help texts.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct TransferOptions {
     /// Give up a server that sends less than this per second, measured over a minute; 0 never gives up.
