@@ -1,66 +1,69 @@
-//! Which bytes of an artifact are here already, and which must be fetched. Pure: parts' digests decide.
+//! Which bytes of an artifact are here already, and which must be fetched. Pure: the digests of parts decide.
 
 use std::collections::HashMap;
 
 use vocab::{Artifact, Digest};
 
-/// How a file is put together from stretches of an artifact.
+/// How a file is assembled from ranges of an artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeltaPlan {
-    /// Of the file, in bytes.
+    /// Size of the file, in bytes.
     pub size: u64,
-    /// By [`Piece::at`], and so by [`Piece::offset`] too; none is empty, no two overlap.
+    /// Ordered by [`Piece::at`], and so by [`Piece::offset`] too; none is empty, no two overlap.
     pub pieces: Vec<Piece>,
 }
 
-/// A part, or what lies between and behind parts.
+/// A part, or the bytes between and after parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// As [`vocab::Part::content`]. Empty for what belongs to no part.
+    /// As [`vocab::Part::content`]. Empty for bytes outside of parts.
     pub content: String,
-    /// Of its first byte in the artifact.
+    /// Position of its first byte in the artifact.
     pub offset: u64,
-    /// Of its first byte in the file.
+    /// Position of its first byte in the file.
     pub at: u64,
+    /// In bytes.
     pub size: u64,
-    /// Absent for what belongs to no part; only the digest of the whole artifact says something about that.
+    /// Absent for bytes outside of parts; only the digest of the whole artifact covers these.
     pub sha256: Option<Digest>,
     pub from: PieceOrigin,
 }
 
+/// Where the bytes of a piece come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PieceOrigin {
+    /// It has to be requested.
     Remote,
-    /// An interrupted fetch brought it to where it belongs.
+    /// An interrupted fetch has written it to its place.
     Kept,
-    /// `source` counts the older artifacts, `offset` the bytes of that one.
-    Local {
-        source: usize,
-        offset: u64,
-    },
+    /// `source` is the index of the older artifact, `offset` a position in it.
+    Local { source: usize, offset: u64 },
 }
 
-/// Bytes of the artifact to ask for at once.
+/// A range of the artifact to request at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchRange {
+    /// The position of the first byte.
     pub start: u64,
-    /// Behind the last byte.
+    /// The position after the last byte.
     pub end: u64,
-    /// Indexes of the pieces that are wanted of it; bytes of others in between are passed over.
+    /// Indexes of the pieces that it is requested for; bytes of others in between are ignored.
     pub pieces: Vec<usize>,
 }
 
 impl FetchRange {
+    /// In bytes, those between the wanted pieces included.
     pub fn size(&self) -> u64 {
         self.end - self.start
     }
 }
 
 impl DeltaPlan {
-    /// The whole artifact. Its parts are in order and inside of it, as [`archive::verify`](archive::verify()) demands.
+    /// Plans the whole artifact. Its parts must be in order and inside of it, as [`archive::verify`](archive::verify())
+    /// demands.
     pub fn of_artifact(artifact: &Artifact, older: &[&Artifact]) -> Self {
         let known = Known::new(older);
-        // The same file as a whole: then what belongs to no part is here, too.
+        // If the whole file is the same, the bytes outside of parts are here, too.
         let same = older.iter().position(|older| older.sha256 == artifact.sha256 && older.size == artifact.size);
         let loose = |offset: u64, end: u64| Piece {
             content: String::new(),
@@ -84,7 +87,7 @@ impl DeltaPlan {
         Self { size: artifact.size, pieces }
     }
 
-    /// The parts with these indexes, in order, one after the other.
+    /// Plans a file of the parts with these indexes, in order, one after the other.
     pub fn of_parts(artifact: &Artifact, parts: &[usize], older: &[&Artifact]) -> Self {
         let known = Known::new(older);
         let mut plan = Self { size: 0, pieces: Vec::new() };
@@ -95,7 +98,7 @@ impl DeltaPlan {
         plan
     }
 
-    /// What to ask for, in order. Two pieces with at most `gap` bytes between them come with one request: that is
+    /// The requests to make, in order. Two pieces with at most `gap` bytes between them share one request: that is
     /// cheaper than another round trip.
     pub fn ranges(&self, gap: u64) -> Vec<FetchRange> {
         let mut ranges: Vec<FetchRange> = Vec::new();

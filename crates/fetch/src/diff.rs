@@ -8,18 +8,19 @@ use vocab::{Digest, Manifest, Part, TreePath};
 use crate::DeltaPlan;
 use archive::{Listed, ListedKind};
 
-/// Requests that are nearer to each other than this many bytes are one.
+/// Requests with fewer bytes than this between them are combined.
 pub const FETCH_GAP: u64 = 64 << 10;
 
-/// Everything sorted by name; what is equal is left out.
+/// Differences by manifest. Everything is sorted by name; equal things are omitted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ManifestDiff {
+    /// Absent if both have the same interpreter.
     pub base: Option<BaseChange>,
     pub packages: Vec<PackageChange>,
     pub parts: Vec<PartChange>,
-    /// Of the newer artifact.
+    /// Size of the newer artifact.
     pub size: u64,
-    /// Bytes that an update from the older to the newer artifact asks for.
+    /// Bytes that an update from the older to the newer artifact requests.
     pub fetched: u64,
 }
 
@@ -30,7 +31,7 @@ pub struct BaseChange {
     pub after: String,
 }
 
-/// Absent versions are of packages that are not there. Two equal versions have different files.
+/// A version is absent if the distribution is. Two equal versions have different files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PackageChange {
     pub name: String,
@@ -38,7 +39,7 @@ pub struct PackageChange {
     pub after: Option<String>,
 }
 
-/// Packed sizes in bytes.
+/// Compressed sizes in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PartChange {
     pub content: String,
@@ -46,7 +47,7 @@ pub struct PartChange {
     pub after: Option<u64>,
 }
 
-/// `None` for an artifact of which one manifest says nothing.
+/// `None` if one of the manifests describes no artifact.
 pub fn diff(older: &Manifest, newer: &Manifest) -> Option<ManifestDiff> {
     let (before, after) = (older.artifact.as_ref()?, newer.artifact.as_ref()?);
     let base = |manifest: &Manifest| {
@@ -87,7 +88,7 @@ fn parts(older: &[Part], newer: &[Part]) -> Vec<PartChange> {
     })
 }
 
-/// Sizes in bytes; of links, those of their targets' names.
+/// Sizes in bytes; for links, the length of the target's name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FileChange {
     pub path: TreePath,
@@ -95,7 +96,7 @@ pub struct FileChange {
     pub after: Option<u64>,
 }
 
-/// Files and links by path. Folders and times do not count. Of entries with one path the last counts.
+/// Compares files and links by path; folders and times are ignored. Of entries with the same path the last one counts.
 pub fn diff_files(older: &[Listed], newer: &[Listed]) -> Vec<FileChange> {
     changes(&by_path(older), &by_path(newer), |path, before, after| FileChange {
         path: path.clone(),
@@ -104,7 +105,7 @@ pub fn diff_files(older: &[Listed], newer: &[Listed]) -> Vec<FileChange> {
     })
 }
 
-/// An entry whose name is no path of a tree is refused by an extraction, and is nothing to compare.
+/// Extraction refuses an entry whose name is not a path of a tree, so there is nothing to compare.
 fn by_path(entries: &[Listed]) -> BTreeMap<TreePath, &Listed> {
     let files = entries.iter().filter(|it| it.kind != ListedKind::Directory);
     files.filter_map(|it| Some((it.path.parse().ok()?, it))).collect()

@@ -1,4 +1,4 @@
-//! Why an artifact could not be had.
+//! Why an artifact could not be fetched.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use vocab::{Digest, Exit, Fault};
 use archive::VerifyErrorKind;
 use archive::{ExtractError, ManifestError, ScanError};
 
+/// An artifact was not fetched; the target is as it was before.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot fetch `{place}`")]
 pub struct FetchError {
@@ -17,6 +18,7 @@ pub struct FetchError {
     pub kind: FetchErrorKind,
 }
 
+/// What went wrong. The exit code tells apart wrong usage, content that cannot be trusted, and failed access.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchErrorKind {
     #[error("it is no place to fetch from: {reason}")]
@@ -31,7 +33,7 @@ pub enum FetchErrorKind {
     Digest { expected: Digest, actual: Digest },
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// It is not what its manifest says, or the manifest contradicts itself.
+    /// It differs from its manifest, or the manifest contradicts itself.
     #[error(transparent)]
     Untrusted(#[from] VerifyErrorKind),
     #[error("nothing can be taken over from `{}`: {reason}", path.display())]
@@ -40,12 +42,12 @@ pub enum FetchErrorKind {
     PrefixForFile { path: PathBuf },
     #[error("the server answered {status} for `{place}`")]
     Status { status: u16, place: String },
-    /// The last attempt's reason.
+    /// With the reason of the last attempt.
     #[error("{reason}, after {attempts} attempts")]
     Unreachable { reason: String, attempts: u32 },
     #[error("{reason}")]
     Refused { reason: String },
-    /// With the rate.
+    /// The reason includes the rate.
     #[error("{reason}")]
     TooSlow { reason: String },
     #[error("{reason}")]

@@ -1,4 +1,4 @@
-//! A plan carried out: pieces that are here are copied and digested, the others asked for by range and digested as
+//! Carries out a plan: pieces that are here are copied and digested, the others are requested by range and digested as
 //! they arrive.
 
 use std::convert::Infallible;
@@ -21,7 +21,7 @@ use archive::pieces::read_exact_at;
 use archive::pieces::thread_count;
 
 const BUFFER: usize = 256 << 10;
-/// There is one transfer at a time.
+/// There is only one transfer at a time.
 const TRANSFER: TransferId = TransferId(0);
 
 pub(super) struct Filler<'a> {
@@ -30,26 +30,26 @@ pub(super) struct Filler<'a> {
     pub older: &'a Older,
     pub watch: Watch<'a>,
     pub artifact: &'a Artifact,
-    /// What the plan describes is written to it.
+    /// The content of the plan is written to it.
     pub file: &'a File,
-    /// The file holds what an interrupted fetch of the same plan brought; else it is empty.
+    /// Whether the file has what an interrupted fetch of the same plan received; otherwise it is empty.
     pub begun: bool,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Filled {
-    /// Parts that were here.
+    /// Number of parts that were here.
     pub reused: usize,
-    /// Bytes that an interrupted fetch had brought.
+    /// Bytes that an interrupted fetch had received.
     pub resumed: u64,
     pub fetched: u64,
     pub requests: u32,
     pub whole: bool,
 }
 
-/// Why a range did not come.
+/// Why a range did not arrive.
 enum Halt {
-    /// There are none to be had; everything must be asked for.
+    /// The server has no ranges; the whole must be requested.
     NoRange(&'static str),
     Fault(FetchErrorKind),
 }
@@ -83,7 +83,7 @@ impl Filler<'_> {
         Ok(filled)
     }
 
-    /// Finds the parts that stand where they belong. Gives their bytes.
+    /// Finds the parts that are at their place already. Returns their bytes.
     fn take_up(&self, plan: &mut DeltaPlan) -> Result<u64, FetchErrorKind> {
         let stands =
             side_by_side(thread_count(0), plan.pieces.len(), || (), |(), index| self.stands(&plan.pieces[index]))?;
@@ -102,8 +102,8 @@ impl Filler<'_> {
         Ok(self.blocks(self.file, piece.at, piece.size, |_, _| Ok(()))? == Some(expected))
     }
 
-    /// The digest of `size` bytes of `file` from `start` on; `take` has each block, and how many bytes were before it.
-    /// `None` when they cannot be read, or end early.
+    /// The digest of `size` bytes of `file` from `start` on; `take` receives each block, and the number of bytes before
+    /// it. `None` if they cannot be read, or end early.
     fn blocks(
         &self,
         file: &File,
@@ -128,7 +128,7 @@ impl Filler<'_> {
         Ok(Some(digest.finish().1))
     }
 
-    /// Copies what is here. A piece that turns out to be something else becomes one to be fetched.
+    /// Copies what is here. A piece that turns out to be different is fetched instead.
     fn copy(&self, plan: &mut DeltaPlan) -> Result<usize, FetchErrorKind> {
         let copied =
             side_by_side(thread_count(0), plan.pieces.len(), || (), |(), index| self.copy_piece(&plan.pieces[index]))?;
@@ -150,7 +150,7 @@ impl Filler<'_> {
     fn copy_piece(&self, piece: &Piece) -> Result<Copied, FetchErrorKind> {
         let PieceOrigin::Local { source, offset } = piece.from else { return Ok(Copied::NotHere) };
         let Some(older) = self.older.file(source) else { return Ok(Copied::NotHere) };
-        // Also an older artifact that has become shorter is only damaged.
+        // An older artifact that has become shorter counts as damaged, too.
         let copy = |bytes: &[u8], done| write_all_at(self.file, bytes, piece.at + done);
         let digest = self.blocks(&older.file, offset, piece.size, copy)?;
         let sound = digest.is_some_and(|actual| piece.sha256.is_none_or(|expected| expected == actual));
@@ -172,11 +172,11 @@ enum Copied {
 struct Line<'a> {
     filler: &'a Filler<'a>,
     plan: &'a DeltaPlan,
-    /// Of the file that the server had at the first answer.
+    /// Entity tag of the file that the first answer was about.
     tag: Mutex<Option<String>>,
     received: AtomicU64,
     requests: AtomicU32,
-    /// One of several requests has failed.
+    /// Whether one of several requests has failed.
     stopped: AtomicBool,
 }
 
@@ -192,9 +192,10 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// True when everything had to be sent.
+    /// True if everything had to be sent.
     fn fetch(&self, ranges: &[FetchRange]) -> Result<bool, FetchErrorKind> {
-        // The smallest goes first and alone: it tells whether there are ranges, and which file they are of.
+        // The smallest goes first and alone: its answer shows whether the server has ranges, and which file they are
+        // of.
         let mut order: Vec<&FetchRange> = ranges.iter().collect();
         order.sort_by_key(|range| range.size());
         let Some((first, others)) = order.split_first() else { return Ok(false) };
@@ -216,7 +217,7 @@ impl<'a> Line<'a> {
 
     /// Several at once. The first error stops the others.
     fn others(&self, ranges: &[&FetchRange]) -> Result<(), Halt> {
-        // The largest first, so that no big one is left alone at the end.
+        // The largest first, so that no large one remains alone at the end.
         let count = ranges.len();
         let fetch = |(): &mut (), index: usize| -> Result<_, Infallible> {
             let result = self.range(ranges[count - 1 - index]);
@@ -228,7 +229,7 @@ impl<'a> Line<'a> {
         for result in results {
             match result {
                 Ok(_) => {}
-                // The error that stopped the others, rather than one of those that were stopped.
+                // Reports the error that stopped the others, not one of those that were stopped.
                 Err(halt @ Halt::Fault(FetchErrorKind::Cancelled)) => stopped = stopped.or(Some(halt)),
                 Err(halt) => return Err(halt),
             }
@@ -241,7 +242,7 @@ impl<'a> Line<'a> {
         (self.filler.watch.tell)(Event::TransferStarted { id: TRANSFER, name, total: Some(total), already: 0 });
     }
 
-    /// Another transfer takes the place of that of ranges.
+    /// Reports one transfer in place of that of the ranges.
     fn tell_whole(&self, why: &str) {
         let Filler { watch, artifact, .. } = self.filler;
         watch.note(format!("{why}: the whole artifact is fetched"));
@@ -249,7 +250,7 @@ impl<'a> Line<'a> {
         self.tell_start(artifact.size);
     }
 
-    /// True when the server answered with everything, and everything was taken.
+    /// True if the server sent everything, and everything was used.
     fn range(&self, range: &FetchRange) -> Result<bool, Halt> {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(FetchErrorKind::Cancelled.into());
@@ -278,7 +279,7 @@ impl<'a> Line<'a> {
                         false => Err(Setback::passing(landing.short(range.end))),
                     }
                 }
-                // Only the first request can use it: others have pieces of their own under way.
+                // Only the first request can use it: others have pieces of their own in progress.
                 Answer::Whole { body, size, why } if self.received.load(Ordering::Relaxed) == 0 => {
                     whole = Some((body, size, why));
                     Ok(())
@@ -301,7 +302,7 @@ impl<'a> Line<'a> {
         Ok(true)
     }
 
-    /// All remote pieces out of the whole artifact; `begun` is an answer that has come already.
+    /// Takes all remote pieces from the whole artifact; `begun` is an answer that has arrived already.
     fn whole(&self, mut begun: Option<Answer>) -> Result<(), FetchErrorKind> {
         let Filler { settings, watch, artifact, origin, .. } = self.filler;
         let remote = || self.plan.pieces.iter().filter(|piece| piece.from == PieceOrigin::Remote);
@@ -328,13 +329,13 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Where a run of bytes goes: those of its pieces to their places, the others nowhere.
+/// The destination of a run of bytes: its pieces go to their places, bytes in between are dropped.
 struct Landing<'a> {
     line: &'a Line<'a>,
-    /// Of the next byte in the artifact.
+    /// Position of the next byte in the artifact.
     position: u64,
     pieces: Vec<&'a Piece>,
-    /// Digests the piece under way, the first of `pieces` from here on.
+    /// Digests the current piece, the first of `pieces` from here on.
     digest: DigestWriter<io::Sink>,
     next: usize,
 }
@@ -348,7 +349,7 @@ impl<'a> Landing<'a> {
         format!("the connection ended at byte {} of {end}", self.position)
     }
 
-    /// Up to byte `end` of the artifact. An early end is no error here.
+    /// Takes everything up to byte `end` of the artifact. An early end is not an error here.
     fn receive(&mut self, mut body: impl Read, end: u64) -> Result<(), Setback> {
         let mut buffer = vec![0; BUFFER];
         while self.position < end {
@@ -408,7 +409,7 @@ impl<'a> Landing<'a> {
         }
     }
 
-    /// Every piece was there to its end.
+    /// Whether every piece arrived completely.
     fn finish(&self) -> Result<(), FetchErrorKind> {
         match self.pieces.get(self.next) {
             None => Ok(()),
@@ -422,7 +423,7 @@ fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
 }
 
-/// Moves the file's position, which nobody relies on.
+/// Moves the file's position, which nothing relies on.
 #[cfg(windows)]
 fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {

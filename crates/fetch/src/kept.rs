@@ -1,5 +1,5 @@
-//! Where an archive grows that is extracted in the end: in the staging folder, or, so that an interrupted fetch can go
-//! on, in a folder of the caller's.
+//! The file into which an archive is fetched before it is extracted: in the staging folder, or in a folder of the
+//! caller's, so that an interrupted fetch can continue.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,13 +13,13 @@ use crate::DeltaPlan;
 pub(super) struct Growing {
     pub path: PathBuf,
     pub file: File,
-    /// An earlier fetch wrote to it.
+    /// Whether an earlier fetch wrote to it.
     pub begun: bool,
     kept: bool,
 }
 
 impl Growing {
-    /// A new file that goes with its folder.
+    /// A new file that is removed with its folder.
     pub fn staged(folder: &Path, artifact: &Artifact) -> Result<Self, FetchErrorKind> {
         let path = folder.join(&artifact.file);
         let created = File::options().read(true).write(true).create_new(true).open(&path);
@@ -27,8 +27,7 @@ impl Growing {
         Ok(Self { path, file, begun: false, kept: false })
     }
 
-    /// The file of this artifact and plan in `folder`. Only one process at a time may have it open: that is for the
-    /// caller to see to.
+    /// The file of this artifact and plan in `folder`. The caller ensures that only one process at a time has it open.
     pub fn kept(folder: &Path, artifact: &Artifact, plan: &DeltaPlan) -> Result<Self, FetchErrorKind> {
         let path = folder.join(format!("{}.part", name_of(artifact, plan).short()));
         let failed = |source: io::Error| FetchErrorKind::Write { path: path.clone(), source };
@@ -39,18 +38,18 @@ impl Growing {
         Ok(Self { path, file, begun, kept: true })
     }
 
-    /// It is not needed any more, or not to be believed.
+    /// It is no longer needed, or not to be trusted.
     pub fn discard(self) {
         let Self { path, file, kept, .. } = self;
         drop(file);
         if kept {
-            // What stays is looked at by the next fetch, byte by byte.
+            // If it stays, the next fetch checks it byte by byte.
             let _ = fs::remove_file(path);
         }
     }
 }
 
-/// Another plan puts other bytes to other places.
+/// Another plan puts other bytes at other places.
 fn name_of(artifact: &Artifact, plan: &DeltaPlan) -> Digest {
     let places = plan.pieces.iter().map(|piece| format!(" {}:{}:{}", piece.offset, piece.at, piece.size));
     Digest::of(format!("{}{}", artifact.sha256, places.collect::<String>()))

@@ -1,8 +1,43 @@
-//! An artifact from a server or a folder, of which only those parts are fetched that are not here already.
+//! Fetches an artifact from a server or a folder, transferring only the parts that are not here already.
 //!
-//! First the manifest beside the artifact, which lists parts with digests; then a plan ([`DeltaPlan`]); then
-//! parts that are here are copied, and the others asked for by byte range. Nothing is believed: each part is digested
-//! where it ends up, and so is the whole. Everything grows beside its place, and takes it by rename.
+//! The one idea: an artifact consists of parts whose digests its manifest lists, so the parts of older artifacts and
+//! installed prefixes can be used again. First the manifest beside the artifact is fetched; a [`DeltaPlan`] decides for
+//! each part whether it is copied, kept from an interrupted fetch, or requested by byte range; then the plan is carried
+//! out. Nothing is trusted: each part is digested where it ends up, and so is the whole. Everything is written under a
+//! temporary name and renamed when it is complete.
+//!
+//! [`fetch()`] does all of this; [`DeltaPlan`] and [`diff`](diff()) are pure and also answer what an update would cost:
+//!
+//! ```
+//! use fetch::{DeltaPlan, PieceOrigin};
+//! use vocab::{Artifact, ArtifactFormat, Digest, Part};
+//!
+//! let artifact = |name: &str, contents: [&str; 2]| {
+//!     let part = |content: &str, offset| Part {
+//!         content: content.to_owned(),
+//!         offset,
+//!         size: 100,
+//!         uncompressed_size: 300,
+//!         sha256: Digest::of(content),
+//!         identity: None,
+//!     };
+//!     Artifact {
+//!         file: name.to_owned(),
+//!         format: ArtifactFormat::Tar,
+//!         level: None,
+//!         sha256: Digest::of(name),
+//!         size: 200,
+//!         parts: vec![part(contents[0], 0), part(contents[1], 100)],
+//!     }
+//! };
+//! let older = artifact("older", ["base", "numpy 2.2.5"]);
+//! let newer = artifact("newer", ["base", "numpy 2.2.6"]);
+//!
+//! let plan = DeltaPlan::of_artifact(&newer, &[&older]);
+//! assert_eq!(plan.pieces[0].from, PieceOrigin::Local { source: 0, offset: 0 });
+//! let ranges = plan.ranges(0);
+//! assert_eq!((ranges.len(), ranges[0].start, ranges[0].end), (1, 100, 200));
+//! ```
 
 mod delta_plan;
 mod diff;
@@ -42,51 +77,53 @@ pub use web::{Deadline, Pace, Proxies, without_secrets};
 /// What to fetch, and into what.
 #[derive(Clone, Debug)]
 pub struct FetchRequest {
-    /// Of the artifact: `http`, `https` or `file`, or a plain path. Its manifest has the same name and `.json`.
-    /// User and password in it are used and never shown.
+    /// Location of the artifact: `http`, `https` or `file`, or a plain path. Its manifest has the same name and
+    /// `.json`. User and password are used and never shown.
     pub place: String,
-    /// Older artifacts, each with its manifest beside it, and installed prefixes, which only serve
+    /// Older artifacts, each with its manifest beside it, and installed prefixes, which are useful only for
     /// [`FetchTarget::Folder`].
     pub older: Vec<PathBuf>,
     pub target: FetchTarget,
-    /// Of the artifact, compared with what the manifest says.
+    /// Expected digest of the artifact, compared with what the manifest says.
     pub expected: Option<Digest>,
-    /// Of the manifest's text, which tells the digests of everything else.
+    /// Expected digest of the manifest's text, which has the digests of everything else.
     pub expected_manifest: Option<Digest>,
     /// With [`FetchTarget::Folder`]: what has arrived stays in this folder when the work is interrupted, and the next
-    /// fetch goes on with it. Only one at a time may use the folder.
+    /// fetch continues with it. The caller ensures that only one fetch at a time uses the folder.
     pub keep: Option<PathBuf>,
 }
 
+/// What becomes of the artifact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchTarget {
-    /// The artifact itself, its manifest beside it. An older file there is replaced.
+    /// The artifact itself, with its manifest beside it. An older file is replaced.
     File(PathBuf),
-    /// As [`FetchTarget::File`], under the name that the manifest gives it.
+    /// Like [`FetchTarget::File`], under the name that the manifest gives.
     FileIn(PathBuf),
-    /// What is in the artifact. The folder is absent or empty.
+    /// The artifact's content. The folder must be absent or empty.
     Folder(PathBuf),
 }
 
-/// What was done.
+/// What was fetched and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
     /// The file or the folder.
     pub path: PathBuf,
-    /// Of the artifact.
+    /// Digest of the artifact.
     pub sha256: Digest,
-    /// Of the artifact, in bytes.
+    /// Size of the artifact, in bytes.
     pub size: u64,
+    /// How many parts the artifact has.
     pub parts: usize,
-    /// Parts that were here already.
+    /// How many parts were here already.
     pub reused: usize,
     /// Bytes of the artifact that arrived over the network or from its folder.
     pub fetched: u64,
-    /// Bytes of it that an interrupted fetch had brought.
+    /// Bytes of it that an interrupted fetch had received.
     pub resumed: u64,
-    /// How many times the server was asked for some of the artifact.
+    /// Number of requests for the artifact itself.
     pub requests: u32,
-    /// The server gives no byte ranges, so that everything was sent.
+    /// Whether the server does not support byte ranges, so that everything was sent.
     pub whole: bool,
 }
 
@@ -94,6 +131,7 @@ pub struct Fetched {
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
     pub tell: Tell<'a>,
+    /// Checked between blocks of bytes.
     pub cancelled: &'a AtomicBool,
 }
 
@@ -107,7 +145,7 @@ impl Watch<'_> {
     }
 }
 
-/// Fetches what `request` names. Should the artifact be replaced meanwhile, the new one is fetched instead, once.
+/// Fetches what `request` names. If the artifact is replaced meanwhile, the new one is fetched instead, once.
 pub fn fetch(request: &FetchRequest, settings: &FetchSettings, watch: Watch<'_>) -> Result<Fetched, FetchError> {
     let failed = |kind| FetchError { place: without_secrets(&request.place), kind };
     let origin = Origin::new(&request.place, settings).map_err(failed)?;
@@ -122,8 +160,8 @@ pub fn fetch(request: &FetchRequest, settings: &FetchSettings, watch: Watch<'_>)
     }
 }
 
-/// All of a small file, such as a catalogue or a signature: from where artifacts may come, with the same patience. The
-/// bytes are as they came; the caller compares them with what it knows.
+/// Fetches a whole small file, such as a catalogue or a signature: from the same kinds of location, with the same
+/// limits. The bytes are unverified; the caller compares them with what it knows.
 pub fn fetch_small(place: &str, settings: &FetchSettings, watch: Watch<'_>) -> Result<Vec<u8>, FetchError> {
     let origin = Origin::new(place, settings);
     let fetched = origin.and_then(|origin| origin.small(settings, &watch));
@@ -138,7 +176,7 @@ struct Job<'a> {
     older: Older,
 }
 
-/// A manifest that can be worked with.
+/// A manifest that has been checked for use.
 struct Described {
     text: Vec<u8>,
     manifest: Manifest,
@@ -204,7 +242,7 @@ impl Job<'_> {
         Ok(self.summary(path, described, filled.reused, &filled))
     }
 
-    /// By way of the artifact, which is gone in the end.
+    /// By way of the artifact, which is removed at the end.
     fn to_folder(&self, described: &Described, folder: &Path) -> Result<Fetched, FetchErrorKind> {
         let artifact = &described.artifact;
         let staging = staging_beside(folder).map_err(|kind| tree_fault(folder, kind))?;
@@ -224,7 +262,7 @@ impl Job<'_> {
         }
     }
 
-    /// What was extracted or is not to be believed is not kept; after a full disk it is of use.
+    /// Extracted or untrusted files are not kept; after a full disk the file is still useful.
     fn settled<T>(growing: Growing, result: Result<T, FetchErrorKind>) -> Result<T, FetchErrorKind> {
         let of_use = match &result {
             Ok(_) | Err(FetchErrorKind::Untrusted(_)) => false,
@@ -237,7 +275,7 @@ impl Job<'_> {
         result
     }
 
-    /// Parts that a prefix holds are copied from there; the others make an archive of their own.
+    /// Parts that a prefix has are copied from there; the others form an archive of their own.
     fn to_folder_by_parts(&self, described: &Described, folder: &Path) -> Result<Fetched, FetchErrorKind> {
         let artifact = &described.artifact;
         if self.request.expected.is_some() && self.request.expected_manifest.is_none() {
@@ -311,14 +349,14 @@ fn check_whole(path: &Path, artifact: &Artifact) -> Result<(), FetchErrorKind> {
     Ok(())
 }
 
-/// Begins the passing name of what is being fetched.
+/// Start of the temporary name of a file that is being fetched.
 const STAGED: &str = ".fetch-";
 
 fn staged_file(folder: &Path) -> Result<FileBeside, FetchErrorKind> {
     FileBeside::within(folder, STAGED).map_err(|source| FetchErrorKind::Write { path: folder.to_owned(), source })
 }
 
-/// The manifest as it came: its digest may be known to someone.
+/// The manifest unchanged: its digest may be known elsewhere.
 fn save(path: &Path, text: &[u8]) -> Result<(), FetchErrorKind> {
     let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     let mut staged = staged_file(folder)?;
@@ -327,7 +365,7 @@ fn save(path: &Path, text: &[u8]) -> Result<(), FetchErrorKind> {
     staged.replace(path).map_err(failed)
 }
 
-/// An error of the rules of extraction, told of the folder it is about.
+/// An error of the extraction rules, reported for the folder it concerns.
 fn tree_fault(folder: &Path, kind: ExtractErrorKind) -> FetchErrorKind {
     match kind {
         ExtractErrorKind::DestinationExists { path } => FetchErrorKind::DestinationExists { path },

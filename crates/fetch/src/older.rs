@@ -68,7 +68,7 @@ fn file(path: &Path) -> Result<OlderFile, FetchErrorKind> {
     Ok(OlderFile { path: path.to_owned(), file, artifact })
 }
 
-/// The manifest at `path` of what lies at `of`.
+/// The manifest at `path` of the artifact or prefix at `of`.
 fn manifest(of: &Path, path: &Path, why: &str) -> Result<Manifest, FetchErrorKind> {
     let refuse = |reason: String| FetchErrorKind::Older { path: of.to_owned(), reason };
     let text =

@@ -1,4 +1,4 @@
-//! Where an artifact lies: on a web server or on this machine. Both give the manifest, and ranges of bytes.
+//! The location of an artifact: a web server or this machine. Both supply the manifest and ranges of bytes.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,7 +13,7 @@ use super::server::{Setback, Web};
 use super::{FetchErrorKind, FetchSettings, Watch};
 use archive::open_regular;
 
-/// Manifests of real runtimes have some hundred kilobytes.
+/// Manifests of real runtimes have a few hundred kilobytes.
 const MAX_MANIFEST: u64 = 64 << 20;
 
 pub(super) enum Origin {
@@ -21,13 +21,13 @@ pub(super) enum Origin {
     Disk(PathBuf),
 }
 
-/// What came for a range that was asked for.
+/// The answer to the request for a range.
 pub(super) enum Answer {
-    /// From the range's start on, to `end` at the most.
+    /// From the range's start, to `end` at most.
     Range { body: Box<dyn Read + Send>, end: u64, tag: Option<String> },
-    /// Everything, from the first byte; `why` no range.
+    /// Everything, from the first byte; `why` says why it is not a range.
     Whole { body: Box<dyn Read + Send>, size: Option<u64>, why: &'static str },
-    /// Neither: the whole must be asked for.
+    /// Neither: the whole must be requested.
     NoRange { why: &'static str },
 }
 
@@ -44,7 +44,7 @@ impl Origin {
         }
     }
 
-    /// As it may be shown.
+    /// In a form that may be shown.
     pub(super) fn place(&self) -> String {
         match self {
             Self::Disk(path) => path.display().to_string(),
@@ -52,7 +52,7 @@ impl Origin {
         }
     }
 
-    /// The text of the manifest beside it.
+    /// The text of the manifest beside the artifact.
     pub(super) fn manifest(&self, settings: &FetchSettings, watch: &Watch<'_>) -> Result<Vec<u8>, FetchErrorKind> {
         match self {
             Self::Disk(path) => manifest_on_disk(path),
@@ -64,7 +64,7 @@ impl Origin {
         }
     }
 
-    /// All of a small file.
+    /// A whole small file.
     pub(super) fn small(&self, settings: &FetchSettings, watch: &Watch<'_>) -> Result<Vec<u8>, FetchErrorKind> {
         match self {
             Self::Disk(path) => {
@@ -79,14 +79,14 @@ impl Origin {
         }
     }
 
-    /// Asks for bytes of an artifact of `size` bytes. With `tag`, an answer about another file is
+    /// Requests bytes of an artifact of `size` bytes. With `tag`, an answer about another file is
     /// [`FetchErrorKind::Replaced`].
     pub(super) fn range(&self, range: Range<u64>, size: u64, tag: Option<&str>) -> Result<Answer, Setback> {
         match self {
             Self::Disk(path) => Ok(range_on_disk(path, &range)?),
             Self::Web(web) => {
                 let mut headers = vec![(header::RANGE, format!("bytes={}-{}", range.start, range.end - 1))];
-                // Only a strong tag vouches for bytes (RFC 9110, 13.1.5).
+                // Only a strong tag guarantees equal bytes (RFC 9110, 13.1.5).
                 if let Some(tag) = tag.filter(|tag| tag.starts_with('"')) {
                     headers.push((header::IF_RANGE, tag.to_owned()));
                 }
@@ -140,7 +140,7 @@ fn manifest_on_disk(path: &Path) -> Result<Vec<u8>, FetchErrorKind> {
     }
 }
 
-/// `None` for too much.
+/// `None` if there is too much.
 fn read_bounded(reader: impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut text = Vec::new();
     reader.take(MAX_MANIFEST + 1).read_to_end(&mut text)?;
@@ -209,7 +209,7 @@ fn header_text<'a>(answer: &'a WebAnswer, name: &header::HeaderName) -> Option<&
 
 struct ContentRange {
     start: u64,
-    /// Behind the last byte.
+    /// The position after the last byte.
     end: u64,
     /// Absent for `*`.
     total: Option<u64>,
@@ -233,7 +233,7 @@ fn status_setback(answer: &WebAnswer, url: &Url) -> Setback {
     Setback::Final(FetchErrorKind::Status { status, place: without_secrets(url.as_str()) })
 }
 
-/// Tries as often as the settings say. `what` is for the events: the URL, without secrets.
+/// Makes as many attempts as the settings allow. `what` is for the events: the URL, without secrets.
 pub(super) fn repeat<T>(
     settings: &FetchSettings,
     watch: &Watch<'_>,

@@ -1,8 +1,8 @@
-//! Which parts of an artifact an installed prefix holds already. Its files are digested as they stand on disk; a file
-//! that was changed after the installation makes its part differ, and so the part is fetched.
+//! Which parts of an artifact an installed prefix has already. Its files are digested as they are on disk; a file that
+//! was changed after the installation makes its part differ, and so the part is fetched.
 //!
-//! Who owns a file: the `RECORD` of a distribution says so for wheels, the manifest for copied files. The rest is the
-//! interpreter's, but for bytecode that Python wrote on its own.
+//! The owner of a file: the `RECORD` of a distribution for wheels, the manifest for copied files. The rest belongs to
+//! the interpreter, except for bytecode that Python wrote on its own.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -16,21 +16,21 @@ use super::older::OlderPrefix;
 use archive::pieces::thread_count;
 use archive::{Content, Entry, EntryIdentity, EntryKind, identity_of, scan};
 
-/// Where the wheels themselves lie, in prefixes that carry them.
+/// Where the wheels themselves are, in prefixes that contain them.
 const WHEELHOUSE: &str = "packages";
-/// What interpreters bring along.
+/// Distributions that interpreters include.
 const BUNDLED: [&str; 2] = ["pip", "setuptools"];
 const MAX_RECORD: u64 = 64 << 20;
 
 /// A part that need not be fetched.
 pub(super) struct Reused {
-    /// In the artifact's list.
+    /// Its index in the artifact's list.
     pub index: usize,
-    /// In an older prefix; sorted by path.
+    /// Files of an older prefix; sorted by path.
     pub entries: Vec<Entry>,
 }
 
-/// The parts that any of the prefixes holds, in the artifact's order.
+/// The parts that any of the prefixes has, in the artifact's order.
 pub(super) fn reusable(
     prefixes: &[OlderPrefix],
     manifest: &Manifest,
@@ -46,15 +46,15 @@ pub(super) fn reusable(
     Ok(found.into_values().collect())
 }
 
-/// A prefix, by path.
+/// The content of a prefix, by path.
 struct Held<'a> {
     manifest: &'a Manifest,
     entries: BTreeMap<TreePath, Entry>,
-    /// What each distribution's RECORD lists, RECORD itself included, and on Windows what `bin` has for that.
+    /// What each distribution's RECORD lists, RECORD itself included, and on Windows the corresponding files in `bin`.
     records: HashMap<DistributionName, BTreeSet<TreePath>>,
 }
 
-/// The paths that may make up a part; the first choice whose identity is right counts.
+/// The paths that may form a part; the first choice with the right identity counts.
 struct Candidate {
     index: usize,
     choices: Vec<BTreeSet<TreePath>>,
@@ -92,7 +92,7 @@ impl<'a> Held<'a> {
         candidates.into_iter().filter_map(part).collect()
     }
 
-    /// Only parts that have an identity, and of wheels only those that were installed here.
+    /// Only parts that have an identity, and for wheels only those that were installed here.
     fn candidates(&self, manifest: &Manifest, artifact: &Artifact, known: impl Fn(usize) -> bool) -> Vec<Candidate> {
         let copied: BTreeSet<TreePath> = self.manifest.copied_files.iter().map(|file| file.path.clone()).collect();
         let mut taken = copied.clone();
@@ -108,7 +108,7 @@ impl<'a> Held<'a> {
                 "copied-files" => manifest.copied_files.iter().map(|file| file.path.clone()).collect(),
                 wheel => match self.wheel(wheel) {
                     Some(paths) => {
-                        // A file that two wheels bring is in the part of the first.
+                        // A file that two wheels install is in the part of the first.
                         let own: BTreeSet<_> = paths.difference(&taken).cloned().collect();
                         taken.extend(own.iter().cloned());
                         own
@@ -126,7 +126,7 @@ impl<'a> Held<'a> {
         candidates
     }
 
-    /// By the name of the wheel's file.
+    /// By the wheel's file name.
     fn wheel(&self, file: &str) -> Option<BTreeSet<TreePath>> {
         let distribution = self.manifest.distributions.iter().find(|it| it.file == file)?;
         let mut paths = self.records.get(&distribution.name).cloned().unwrap_or_default();
@@ -134,9 +134,9 @@ impl<'a> Held<'a> {
         Some(paths)
     }
 
-    /// What no other part has. Distributions that the manifest does not name may be the interpreter's own or may have
-    /// been installed later, so there are three guesses: all are its own, only those that interpreters usually bring,
-    /// none.
+    /// The files that no other part has. Distributions that the manifest does not name may be the interpreter's own or
+    /// may have been installed later, so there are three guesses: all are its own, only those that interpreters usually
+    /// include, none.
     fn base(&self) -> Vec<BTreeSet<TreePath>> {
         let mut others: BTreeSet<TreePath> = self.manifest.copied_files.iter().map(|file| file.path.clone()).collect();
         others.extend(INNER_MANIFEST.parse::<TreePath>());
@@ -153,7 +153,7 @@ impl<'a> Held<'a> {
         guesses.iter().map(|others| self.without(others, &all)).collect()
     }
 
-    /// Files and links but for `others` and for bytecode that is not `recorded`, and the folders that are empty.
+    /// Files and links without `others` and without bytecode that is not `recorded`, and the empty folders.
     fn without(&self, others: &BTreeSet<TreePath>, recorded: &BTreeSet<TreePath>) -> BTreeSet<TreePath> {
         let ignored = |path: &TreePath| is_bytecode(path) && !recorded.contains(path);
         let mut filled: BTreeSet<TreePath> = BTreeSet::new();
@@ -167,7 +167,7 @@ impl<'a> Held<'a> {
         self.entries.iter().filter(is_own).map(|(path, _)| path.clone()).collect()
     }
 
-    /// Of files; one that cannot be read has none, and its part is fetched.
+    /// Identity of files; an unreadable one has none, and its part is fetched.
     fn digests(&self, paths: &[&TreePath]) -> HashMap<TreePath, Digest> {
         let digest = |(): &mut (), index: usize| -> Result<_, std::convert::Infallible> {
             let content = self.entries.get(paths[index]).map(|entry| &entry.kind);
@@ -183,7 +183,7 @@ impl<'a> Held<'a> {
         pairs.filter_map(|(path, digest)| Some(((*path).clone(), digest?))).collect()
     }
 
-    /// `None` when something is not there.
+    /// `None` if something is missing.
     fn identity(&self, paths: &BTreeSet<TreePath>, digests: &HashMap<TreePath, Digest>) -> Option<Digest> {
         let mut rows = Vec::new();
         for path in paths {
@@ -192,7 +192,7 @@ impl<'a> Held<'a> {
                 EntryKind::File { executable, .. } => {
                     EntryIdentity::File { sha256: *digests.get(path)?, executable: *executable }
                 }
-                // Where links are copied when extracted, none is left of those that were packed.
+                // If extraction copied the links, none of the packed ones is left.
                 EntryKind::Symlink { .. } if cfg!(windows) => return None,
                 EntryKind::Symlink { target } => EntryIdentity::Symlink { target },
             };
@@ -210,8 +210,8 @@ fn is_bytecode(path: &TreePath) -> bool {
     path.as_str().ends_with(".pyc") || path.segments().any(|segment| segment == "__pycache__")
 }
 
-/// Of `…/<name>-<version>.dist-info/RECORD`: the distribution's name, and the paths that are listed, below the
-/// prefix. Rows that lead out of it are nobody's.
+/// For `…/<name>-<version>.dist-info/RECORD`: the distribution's name, and the listed paths, below the prefix. Rows
+/// that lead out of it are ignored.
 fn record_of(entry: &Entry) -> Option<(DistributionName, BTreeSet<TreePath>)> {
     let folder = entry.path.parent().filter(|_| entry.path.file_name() == "RECORD")?;
     let (name, _) = folder.file_name().strip_suffix(".dist-info")?.rsplit_once('-')?;
@@ -225,7 +225,7 @@ fn record_of(entry: &Entry) -> Option<(DistributionName, BTreeSet<TreePath>)> {
     Some((name, listed.chain([entry.path.clone()]).collect()))
 }
 
-/// `text` as seen from `folder`.
+/// `text` relative to `folder`.
 fn below(folder: &TreePath, text: &str) -> Option<TreePath> {
     let mut kept: Vec<&str> = folder.segments().collect();
     for segment in text.split('/') {

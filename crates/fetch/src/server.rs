@@ -1,4 +1,4 @@
-//! An artifact on a web server: how long it is waited for, and what an answer's absence means.
+//! An artifact on a web server: how long to wait for it, and what a missing answer means.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use web::{
 use super::FetchErrorKind;
 use url::Url;
 
-/// Plain data.
+/// How long to wait for a server, and how often to try. Plain data.
 #[derive(Clone, Debug)]
 pub struct FetchSettings {
     pub proxies: Proxies,
-    /// For finding the host, connecting and the TLS handshake.
+    /// Limit for finding the host, connecting and the TLS handshake.
     pub connect_limit: Duration,
     /// The longest silence in the middle of an answer.
     pub stall_limit: Duration,
-    /// A server that sends less is given up.
+    /// A server that sends less than this is given up.
     pub pace: Pace,
-    /// For everything that is fetched with these settings.
+    /// Limit for everything that is fetched with these settings.
     pub deadline: Option<Deadline>,
     /// For each range, at least 1.
     pub attempts: u32,
-    /// Before the second attempt; doubles from one to the next.
+    /// Pause before the second attempt; doubles with each further one.
     pub first_pause: Duration,
     /// How many ranges are fetched at once, at least 1.
     pub at_once: usize,
@@ -44,13 +44,13 @@ impl Default for FetchSettings {
     }
 }
 
-/// Why there was no answer, or no whole one.
+/// Why there was no answer, or no complete one.
 #[derive(Debug)]
 pub(super) enum Setback {
-    /// Another attempt may go better.
+    /// Another attempt may succeed.
     Passing {
         reason: String,
-        /// The server's own wish.
+        /// The pause that the server asked for.
         pause: Option<Duration>,
     },
     Final(FetchErrorKind),

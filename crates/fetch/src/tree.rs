@@ -1,5 +1,5 @@
-//! A tree from two sources: extracted parts, and parts that a prefix held. All entries are judged together, as if
-//! they came from one archive, so nothing is written over another part's file or through a link.
+//! A tree from two sources: extracted parts, and parts of a prefix. All entries are judged together, as if they came
+//! from one archive, so nothing is written over another part's file or through a link.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes};
@@ -52,7 +52,7 @@ pub(super) fn place(tree: &Path, parts: &[Reused], watch: &Watch<'_>) -> Result<
             copy(from, &to, entry, time).map_err(|source| FetchErrorKind::Write { path: to, source })
         },
     )?;
-    // Last, as always: until here no link was in the way of a file.
+    // Links come last: until here none was in the way of a file.
     let there: BTreeSet<&TreePath> = extracted.iter().map(|entry| &entry.path).collect();
     let links: Vec<_> = links.into_iter().filter(|link| !there.contains(&link.path)).collect();
     place.links(&links).map_err(in_tree)?;
@@ -76,12 +76,12 @@ fn add(record: &mut TreeRecord, entry: &Entry, made: &mut dyn FnMut(&str)) -> Re
     }
 }
 
-/// All entries of an artifact have one time; that of the inner manifest, which is never taken over, tells it.
+/// All entries of an artifact have one time; it is taken from the inner manifest, which is never reused.
 fn time_of(tree: &Path) -> Option<SystemTime> {
     fs::metadata(tree.join(INNER_MANIFEST)).and_then(|metadata| metadata.modified()).ok()
 }
 
-/// A copy that shares nothing but blocks with the original. Nothing is at `to`.
+/// Makes a copy that shares at most disk blocks with the original. Nothing may exist at `to`.
 fn copy(from: &Path, to: &Path, entry: &Entry, time: Option<SystemTime>) -> io::Result<()> {
     reflink_copy::reflink_or_copy(from, to)?;
     let executable = matches!(entry.kind, EntryKind::File { executable: true, .. });
@@ -98,7 +98,7 @@ fn make_own(path: &Path, executable: bool) -> io::Result<()> {
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
 }
 
-/// A copy of a read-only file is read-only too.
+/// The copy of a read-only file is read-only, too.
 #[cfg(not(unix))]
 fn make_own(path: &Path, _: bool) -> io::Result<()> {
     let mut permissions = fs::metadata(path)?.permissions();
