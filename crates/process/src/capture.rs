@@ -1,5 +1,5 @@
-//! What a running program says: read from both pipes at once, written to the log and kept in memory up to a limit
-//! each, and cut into lines for whoever watches.
+//! The output of a running program: read from both pipes at once, written to the log, kept in memory up to a limit for
+//! each, and cut into lines for a listener.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::mpsc::SyncSender;
 use std::thread;
 
-/// What is kept in memory of each stream, in bytes; of longer output the end is kept.
+/// How much of each stream is kept in memory, in bytes; of longer output the end is kept.
 pub(super) const KEPT: usize = 8 << 20;
-/// What is kept of it in the log, in bytes: this much of its beginning, and [`KEPT`] of its end.
+/// How much of it is kept in the log, in bytes: this much of its beginning, and [`KEPT`] of its end.
 const LOGGED: usize = 16 << 20;
-/// A line is handed on when it reaches this length, whether or not it has ended.
+/// A line is passed on when it reaches this length, whether or not it has ended.
 const LONGEST_LINE: usize = 64 << 10;
 const CHUNK: usize = 32 << 10;
 
@@ -28,8 +28,8 @@ pub(super) enum Said {
     Failed(io::Error),
 }
 
-/// Reads `pipe` to its end on a thread of its own. The thread also ends when nobody listens any more, so a pipe
-/// that a stray process holds open costs nothing but the thread.
+/// Reads `pipe` to its end on a thread of its own. The thread also ends when nothing listens any more, so a pipe that a
+/// stray process holds open costs nothing but the thread.
 pub(super) fn listen(mut pipe: impl Read + Send + 'static, stream: Stream, said: SyncSender<Said>) {
     thread::spawn(move || {
         let mut buffer = vec![0; CHUNK];
@@ -63,7 +63,7 @@ struct LineCutter<'a> {
 }
 
 impl<'a> Capture<'a> {
-    /// Appends to `log`, whose parent folders are made.
+    /// Appends to `log`, whose parent folders are created.
     pub(super) fn new(log: Option<&Path>, on_line: Option<&'a mut dyn FnMut(&str)>) -> io::Result<Self> {
         let log = match log {
             Some(path) => {
@@ -93,7 +93,7 @@ impl<'a> Capture<'a> {
         Ok(())
     }
 
-    /// Both streams and the number of bytes of them that are not in memory.
+    /// Both streams and the number of their bytes that are not in memory.
     pub(super) fn finish(mut self) -> io::Result<(Vec<u8>, Vec<u8>, u64)> {
         if let Some(log) = self.log.take() {
             log.finish()?;
@@ -107,10 +107,10 @@ impl<'a> Capture<'a> {
     }
 }
 
-/// The beginning is written as it comes; the end, of which nobody knows when it begins, when all was said.
+/// The beginning is written as it arrives; the end, whose start is unknown until then, when everything was printed.
 struct Log {
     file: File,
-    /// For the beginning, in bytes.
+    /// Room left for the beginning, in bytes.
     room: usize,
     end: Tail,
 }

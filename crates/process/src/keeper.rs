@@ -1,15 +1,15 @@
 //! Ends what the builder started when the builder itself is killed.
 //!
-//! A killed process runs no code, so the work is given to one small helper: a shell that reads the groups now
-//! running from a pipe. The operating system closes that pipe when the builder dies, however it dies, and the
-//! helper then kills every group it still knows. Linux's `PR_SET_PDEATHSIG` was the alternative; it reaches only
-//! the direct child, follows the thread rather than the process, and needs unsafe code.
+//! A killed process runs no code, so this is left to a small helper: a shell that reads the running process groups from
+//! a pipe. The operating system closes that pipe when the builder dies, however it dies, and the helper then kills
+//! every group it still knows. Linux's `PR_SET_PDEATHSIG` was the alternative; it reaches only the direct child,
+//! follows the thread rather than the process, and needs unsafe code.
 //!
-//! On Windows the builder enters a job object, and with it what it starts from then on. The system ends all that is in
-//! the job when the last handle to it closes, which is the builder's own.
+//! On Windows the builder enters a job object, and everything it starts from then on is in it. The system ends the
+//! whole job when the last handle to it closes, which is the builder's own.
 //!
 //! Limits: without a `sh`, a killed builder leaves its programs running (an interrupted or failing one does not). A
-//! program that moves itself to another session is out of reach of a killed builder.
+//! killed builder cannot reach a program that has moved itself to another session.
 
 #[cfg(unix)]
 pub(super) use unix::{Watched, ready, watch};
@@ -24,7 +24,7 @@ mod unix {
     use std::process::{ChildStdin, Command, Stdio};
     use std::sync::{Mutex, OnceLock};
 
-    /// `+ group` and `- group` come in, one a line; at the end of the input what is left is killed.
+    /// Reads `+ group` and `- group`, one per line; at the end of the input it kills the remaining groups.
     const SCRIPT: &str = r#"
 groups=
 while read -r sign group; do
@@ -36,7 +36,7 @@ done
 for group in $groups; do kill -s KILL -- "-$group"; done
 "#;
 
-    // One per process rather than per context: it stands for the life of this process.
+    // One per process rather than per context: it lives as long as this process.
     static KEEPER: OnceLock<Option<Mutex<ChildStdin>>> = OnceLock::new();
 
     /// The group is watched until this is dropped.
@@ -44,7 +44,7 @@ for group in $groups; do kill -s KILL -- "-$group"; done
         group: u32,
     }
 
-    /// Before a program is started: the helper stands.
+    /// Called before a program is started: ensures that the helper runs.
     pub(in super::super) fn ready() {
         KEEPER.get_or_init(start);
     }
@@ -64,7 +64,7 @@ for group in $groups; do kill -s KILL -- "-$group"; done
         if let Some(Some(keeper)) = KEEPER.get()
             && let Ok(mut pipe) = keeper.lock()
         {
-            // A helper that somebody killed is a helper less; the build itself is not at fault.
+            // If somebody killed the helper, the build goes on without it.
             let _ = pipe.write_all(format!("{sign} {group}\n").as_bytes());
         }
     }
@@ -75,7 +75,7 @@ for group in $groups; do kill -s KILL -- "-$group"; done
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         // A group of its own: Ctrl-C in a terminal must not end it before it has done its work.
         command.process_group(0);
-        // It ends by itself with its input and is not waited for.
+        // It ends with its input and is not waited for.
         command.spawn().ok()?.stdin.take().map(Mutex::new)
     }
 }
@@ -93,7 +93,7 @@ mod windows {
 
     /// Before a program is started, which is then born into the job.
     pub(in super::super) fn ready() {
-        // Refused only inside a job that allows none within itself; then it is as if there were no keeper.
+        // Refused only inside a job that allows no nested ones; then it is as if there were no keeper.
         JOB.get_or_init(|| enter().ok());
     }
 

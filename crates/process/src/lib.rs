@@ -1,9 +1,22 @@
-//! External programs: started here and nowhere else, with an explicit folder, a time limit that ends the whole
-//! process tree, and output that is kept.
+//! External programs: started only here, with an explicit folder, a time limit that ends the whole process tree, and
+//! captured output.
 //!
-//! Each program gets a session of its own (Windows: a job object). So it has no terminal to ask questions on, and
-//! everything it starts ends with it: at the time limit, when the user interrupts, when it has ended itself, and
-//! when the builder is killed (`keeper`). On Linux that holds for daemons, too, which leave the session (`orphans`).
+//! The one idea: no program outlives its purpose. Each one gets a session of its own (Windows: a job object), so it has
+//! no terminal to ask questions on, and everything it starts ends with it: at the time limit, when the user interrupts,
+//! when it has ended itself, and when the builder is killed (`keeper`). On Linux this includes daemons, which leave the
+//! session (`orphans`).
+//!
+//! In goes an [`Invocation`], out comes [`Finished`] with the exit code and the output; an exit code other than 0 is
+//! not an error. A [`ProcessError`] means that the program did not run to its own end.
+//!
+//! ```
+//! use process::{Invocation, ProcessErrorKind};
+//!
+//! let work = vocab::Work::quiet();
+//! let invocation = Invocation::new("no-such-program", std::env::temp_dir()).arg("--version");
+//! let error = process::run(&work, &invocation).unwrap_err();
+//! assert!(matches!(error.kind, ProcessErrorKind::Missing));
+//! ```
 
 mod capture;
 mod keeper;
@@ -26,44 +39,49 @@ pub use said::{is_long, shortened, words_of};
 use capture::{Capture, Said, Stream, listen};
 use orphans::Mark;
 
-/// How often a silent program is looked at; output and its end are noticed at once.
+/// How often a silent program is checked; output and its end are noticed at once.
 const GLANCE: Duration = Duration::from_millis(20);
-/// What a stray process that holds a pipe open may delay us.
+/// How long to wait for a stray process that holds a pipe open.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Of one program's output, in bytes: events end up in logs, too.
+/// Limit for one program's output in events, in bytes: events end up in logs, too.
 const MOST_TOLD: usize = 4 << 20;
 
-/// Windows gives Ctrl-C to all programs of a console at once, so that this one may be heard before our own
+/// Windows sends Ctrl-C to all programs of a console at once, so this one may receive it before ours
 /// (`STATUS_CONTROL_C_EXIT`). Exit codes of other systems are small.
 const ENDED_BY_CTRL_C: i32 = 0xc000_013a_u32.cast_signed();
 
-/// One program to run to its end.
+/// One program to run until it ends.
 #[derive(Clone, Debug)]
 pub struct Invocation {
     /// An absolute path, or a bare name that is looked up on the program's own `PATH`.
     pub program: PathBuf,
+    /// Passed as they are; no shell is involved.
     pub arguments: Vec<OsString>,
     /// The working directory.
     pub folder: PathBuf,
-    /// Set on top of the environment of the work.
+    /// Set in addition to the environment of the work.
     pub environment: Vec<(OsString, OsString)>,
-    /// Start from an empty environment instead of that of the work (on Windows `SystemRoot` stays, without
-    /// which programs cannot load system libraries).
+    /// Start from an empty environment instead of that of the work (on Windows `SystemRoot` stays, which programs need
+    /// to load system libraries).
     pub clear_environment: bool,
-    /// `None` is without limit.
+    /// `None`: no limit.
     pub timeout: Option<Duration>,
+    /// What it reads from standard input, which then ends.
     pub stdin: Vec<u8>,
-    /// Output and errors, as they come, are also appended here: of very much the beginning and the end, with a line
-    /// between them that says how much is missing.
+    /// Output and errors are also appended here as they arrive. If there is very much, the beginning and the end are
+    /// kept, with a line between them that says how much is missing.
     pub log: Option<PathBuf>,
-    /// Start it, and let it end, even when the user asks to stop: it cleans up after what was stopped.
+    /// Start it, and let it finish, even if the user asks to stop: it cleans up after what was stopped.
     pub when_cancelled: bool,
-    /// Daemons that it starts outlive it; the caller ends them. Wine's server serves one program after another.
+    /// Daemons that it starts outlive it, and the caller ends them. For Wine, whose server serves one program after
+    /// another.
     pub daemons_stay: bool,
 }
 
 impl Invocation {
+    /// Without arguments, input, log and time limit, in the environment of the work. See the fields for `program` and
+    /// `folder`.
     pub fn new(program: impl Into<PathBuf>, folder: impl Into<PathBuf>) -> Self {
         Self {
             program: program.into(),
@@ -79,36 +97,42 @@ impl Invocation {
         }
     }
 
+    /// Adds one argument, which is passed as it is: no shell splits or expands it.
     #[must_use]
     pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
+    /// Adds arguments after those that are there.
     #[must_use]
     pub fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
 
+    /// Sets a variable; see [`environment`](Self::environment).
     #[must_use]
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), value.into()));
         self
     }
 
+    /// Sets the time limit for the program and everything it starts.
     #[must_use]
     pub fn timeout(mut self, limit: Option<Duration>) -> Self {
         self.timeout = limit;
         self
     }
 
+    /// Sets [`daemons_stay`](Self#structfield.daemons_stay).
     #[must_use]
     pub fn daemons_stay(mut self) -> Self {
         self.daemons_stay = true;
         self
     }
 
+    /// Sets [`when_cancelled`](Self::when_cancelled).
     #[must_use]
     pub fn also_when_cancelled(mut self) -> Self {
         self.when_cancelled = true;
@@ -116,33 +140,37 @@ impl Invocation {
     }
 }
 
-/// A program that ended by itself, well or not.
+/// A program that ended by itself, successfully or not.
 #[derive(Clone, Debug)]
 pub struct Finished {
-    /// `None` when a signal ended it.
+    /// `None` if a signal ended it.
     pub code: Option<i32>,
     /// At most the last 8 MiB.
     pub stdout: Vec<u8>,
     /// At most the last 8 MiB.
     pub stderr: Vec<u8>,
-    /// Bytes of both that were said and are not kept here.
+    /// Bytes of both that were printed and are not kept here.
     pub left_out: u64,
 }
 
 impl Finished {
+    /// Whether it ended with exit code 0.
     pub fn succeeded(&self) -> bool {
         self.code == Some(0)
     }
 
+    /// What is kept of standard output; bytes that are not UTF-8 are replaced.
     pub fn stdout_text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
+    /// What is kept of standard error; bytes that are not UTF-8 are replaced.
     pub fn stderr_text(&self) -> String {
         String::from_utf8_lossy(&self.stderr).into_owned()
     }
 }
 
+/// A program was not started, or was ended before its own end.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot run `{}`", program.display())]
 pub struct ProcessError {
@@ -151,6 +179,7 @@ pub struct ProcessError {
     pub kind: ProcessErrorKind,
 }
 
+/// What prevented it.
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessErrorKind {
     #[error("there is no such program")]
@@ -205,13 +234,13 @@ impl Fault for ProcessError {
     }
 }
 
-/// Runs it to its end. A program that ends with another code than 0 is no error here.
+/// Runs a program until it ends. An exit code other than 0 is not an error here.
 pub fn run(work: &Work, invocation: &Invocation) -> Result<Finished, ProcessError> {
     run_watched(work, invocation, None)
 }
 
-/// As [`run`], and hands each line of output or errors on as it comes, in the order of each stream. Bytes that
-/// are not UTF-8 are replaced; blank lines are left out.
+/// Like [`run`], passing on each line of output or errors as it arrives, in the order of each stream. Bytes that are
+/// not UTF-8 are replaced; blank lines are omitted.
 pub fn run_streaming(
     work: &Work,
     invocation: &Invocation,
@@ -220,8 +249,8 @@ pub fn run_streaming(
     run_watched(work, invocation, Some(on_line))
 }
 
-/// As [`run`], and tells each line as [`Event::Output`] of `program`, up to 4 MiB and then how many bytes more
-/// there were.
+/// Like [`run`], reporting each line as [`Event::Output`] of `program`, up to 4 MiB, and then how many more bytes there
+/// were.
 pub fn run_telling(work: &Work, invocation: &Invocation, program: &str) -> Result<Finished, ProcessError> {
     let output = |line: String| work.tell(Event::Output { program: program.to_owned(), line });
     let (mut told, mut untold) = (0, 0);
@@ -259,7 +288,7 @@ fn run_watched(
         hear(said, &mut capture, &mut open_streams)
     });
 
-    // Whatever is left of it ends here, in the background or over its time; this also closes the pipes.
+    // Whatever is left of it ends here, in the background or after its time limit; this also closes the pipes.
     tree.end();
     while open_streams > 0 {
         let Ok(last_words) = said.recv_timeout(PATIENCE) else { break };
@@ -273,7 +302,7 @@ fn run_watched(
     Ok(Finished { code, stdout, stderr, left_out })
 }
 
-/// Waits for the program itself, hearing it all the while.
+/// Waits for the program itself, reading its output all the while.
 fn attend(
     is_stopped: &dyn Fn() -> bool,
     timeout: Option<Duration>,
@@ -318,7 +347,7 @@ fn hear(said: Said, capture: &mut Capture<'_>, open_streams: &mut usize) -> io::
     }
 }
 
-/// A started program and all it starts. Dropped before its end, it is killed whole.
+/// A started program and everything it starts. Dropping it early kills them all.
 struct Tree {
     child: Box<dyn ChildWrapper>,
     ended: bool,
@@ -328,7 +357,7 @@ struct Tree {
 
 impl Tree {
     fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        // A group's own wait loses the program's status while others of the group, now children of ours, live on.
+        // Waiting for the group would lose the program's status while others of the group, now our children, live on.
         #[cfg(unix)]
         let status = self.child.inner_mut().try_wait()?;
         #[cfg(not(unix))]
@@ -337,14 +366,14 @@ impl Tree {
         Ok(status)
     }
 
-    /// With everything that it started.
+    /// Includes everything that it started.
     fn end(&mut self) {
         self.kill();
         self.mark.sweep();
     }
 
     fn kill(&mut self) {
-        // It fails when nothing is left to kill.
+        // Fails if nothing is left to kill.
         let _ = self.child.start_kill();
     }
 }
@@ -355,8 +384,8 @@ impl Drop for Tree {
             return;
         }
         self.end();
-        // Waited for, so that its files can be deleted when this returns; not for ever, because a process may
-        // hang in the kernel.
+        // Waits, so that its files can be deleted when this returns; not forever, because a process may hang in the
+        // kernel.
         let killed = Instant::now();
         while killed.elapsed() < PATIENCE && !matches!(self.try_wait(), Ok(Some(_)) | Err(_)) {
             thread::sleep(Duration::from_millis(1));
@@ -382,7 +411,7 @@ fn start(work: &Work, invocation: &Invocation) -> Result<(Tree, Receiver<Said>),
     let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
     let tree = Tree { child, ended: false, mark, _watched: watched };
 
-    // Small, so that a program cannot run ahead of us in memory; it waits in its own pipe instead.
+    // Small, so that a program cannot fill our memory; it waits in its own pipe instead.
     let (sender, said) = mpsc::sync_channel(16);
     if let (Some(stdout), Some(stderr)) = (stdout, stderr) {
         listen(stdout, Stream::Stdout, sender.clone());
@@ -390,7 +419,7 @@ fn start(work: &Work, invocation: &Invocation) -> Result<(Tree, Receiver<Said>),
     }
     if let Some(mut stdin) = stdin {
         let bytes = invocation.stdin.clone();
-        // A program may end without reading all of it; that is its own affair.
+        // A program may end without reading all of it, which is not an error.
         thread::spawn(move || stdin.write_all(&bytes));
     }
     Ok((tree, said))
@@ -411,8 +440,8 @@ fn command(work: &Work, invocation: &Invocation) -> Command {
     command
 }
 
-/// A program written a moment ago cannot be started while another thread's fork still holds it open for writing
-/// (ETXTBSY); that passes by itself within moments.
+/// A program that was just written cannot be started while another thread's fork still has it open for writing
+/// (ETXTBSY); that passes within moments.
 fn spawn(command: &mut CommandWrap) -> io::Result<Box<dyn ChildWrapper>> {
     for _ in 0..50 {
         match command.spawn() {

@@ -1,10 +1,10 @@
 //! What a program leaves behind outside of its session: a daemon forks twice and takes a session of its own, where
 //! ending the program's group does not reach it.
 //!
-//! On Linux the builder is made the reaper of all it starts, so that such an orphan becomes its child, and each
-//! program carries a mark in its environment. When a program has ended, whatever has its mark ends, and so does any
-//! orphan without a mark, which has hidden it. Other systems have nothing like it without privileges: Windows needs
-//! none, as everything stays in the program's job; on macOS a daemon lives on.
+//! On Linux the builder becomes the reaper of everything it starts, so that such an orphan becomes its child, and each
+//! program has a mark in its environment. When a program has ended, everything with its mark is ended, and so is any
+//! orphan without a mark, since it must have hidden it. Other systems have nothing like it without privileges: Windows
+//! needs none, as everything stays in the program's job; on macOS a daemon lives on.
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::{Mark, starting};
@@ -12,7 +12,7 @@ pub(super) use linux::{Mark, starting};
 #[cfg(not(target_os = "linux"))]
 pub(super) use elsewhere::{Mark, starting};
 
-/// The variable that a program and all it starts carry.
+/// The variable that a program and everything it starts inherit.
 #[cfg(target_os = "linux")]
 const VARIABLE: &str = "PYDIST_PROGRAM";
 
@@ -34,7 +34,7 @@ mod linux {
     /// A killed process may hang in the kernel.
     const PATIENCE: Duration = Duration::from_secs(2);
 
-    /// The programs that run now, by process number, with their marks. Held while one is started, too: a child that
+    /// The programs that run now, by process number, with their marks. Locked while one is started, too: a child that
     /// is not in here yet would be taken for an orphan.
     static RUNNING: Mutex<BTreeMap<i32, String>> = Mutex::new(BTreeMap::new());
 
@@ -43,17 +43,17 @@ mod linux {
     /// The mark of programs whose daemons stay. No program can guess it.
     static STAYS: LazyLock<String> = LazyLock::new(|| format!("stays-{:016x}", RandomState::new().hash_one(getpid())));
 
-    /// Of one program.
+    /// The mark of one program.
     pub(in super::super) struct Mark {
         text: String,
         process: Option<i32>,
     }
 
-    /// To be held from before a program starts until its [`Mark::started`].
+    /// Hold it from before a program starts until [`Mark::started`].
     pub(in super::super) struct Starting(MutexGuard<'static, BTreeMap<i32, String>>);
 
     pub(in super::super) fn starting() -> Starting {
-        // Where it is refused, orphans go to the system's first process and only those with a mark are found.
+        // If it is refused, orphans go to the system's first process and only those with a mark are found.
         REAPER.call_once(|| {
             let _ = set_child_subreaper(Some(getpid()));
         });
@@ -95,7 +95,7 @@ mod linux {
                     return;
                 }
                 for process in left {
-                    // It fails for what has ended meanwhile, and waiting for what is not our child yet.
+                    // Fails for what has ended meanwhile; waiting fails for what is not our child yet.
                     let _ = kill_process(process, Signal::KILL);
                     let _ = waitpid(Some(process), WaitOptions::NOHANG);
                 }
@@ -111,12 +111,12 @@ mod linux {
             let belongs_to_another = |mark: &String| running.values().any(|other| other == mark);
             let may_end = match process.carried() {
                 Carried::Mark(mark) if mark == self.text => return true,
-                // Another program at work may need it.
+                // Another running program may need it.
                 Carried::Mark(mark) => mark != *STAYS && !belongs_to_another(&mark),
                 Carried::NoMark => true,
                 Carried::Unknown => process.has_ended || running.values().all(|mark| *mark == self.text),
             };
-            // What this process starts by other ways than this module stays in its session.
+            // Whatever this process starts without this module stays in its session.
             may_end && Process::read(getpid()).is_some_and(|own| process.is_orphan_of(&own))
         }
     }
@@ -131,11 +131,11 @@ mod linux {
 
     struct Process {
         id: Pid,
-        /// And waits for its parent to ask how.
+        /// Has ended and waits for its parent to collect the status.
         has_ended: bool,
-        /// None for what was started from outside of this namespace of processes, as a container's first one is.
+        /// None for what was started from outside of this process namespace, such as a container's first process.
         parent: Option<Pid>,
-        /// 0 where it was begun outside of this namespace of processes.
+        /// 0 if it was started outside of this process namespace.
         session: i32,
     }
 
@@ -167,12 +167,12 @@ mod linux {
         }
     }
 
-    /// What a process shows of the environment that it started with.
+    /// What a process shows of the environment that it was started with.
     #[derive(Debug, PartialEq)]
     enum Carried {
         Mark(String),
         NoMark,
-        /// Nothing at all, as of a process that just becomes another program, or has ended, or was started so.
+        /// Nothing at all, as for a process that is just executing another program, has ended, or was started so.
         Unknown,
     }
 
@@ -205,7 +205,7 @@ mod linux {
             Process::parse(id, stat).unwrap()
         }
 
-        /// A container's first process has its parent and its session outside, both told as 0.
+        /// A container's first process has its parent and its session outside; both are shown as 0.
         #[test]
         fn in_a_container_children_are_no_orphans_and_daemons_are() {
             for own in ["1 (builder) S 0 1 0 0 -1", "302 (builder) S 1 302 0 0 -1"] {

@@ -1,5 +1,5 @@
-//! What a program said, and as much of it as fits into a message: its beginning and its end, because the reason may
-//! stand in either. The whole belongs in a log.
+//! The output of a program, shortened for a message to its beginning and its end, because the reason may be in either.
+//! The whole belongs in a log.
 
 /// Lines kept from the beginning of a longer text.
 const FIRST: usize = 5;
@@ -14,18 +14,18 @@ pub fn words_of(stderr: &str) -> String {
     if text.is_empty() { "it gave no reason".to_owned() } else { text }
 }
 
-/// The first lines, how many are left out, and the last ones.
+/// The first lines, the number of omitted ones, and the last ones.
 pub fn shortened(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let Some(left_out) = lines.len().checked_sub(FIRST + LAST + 1).filter(|left_out| *left_out > 0) else {
         return text.to_owned();
     };
-    // One more than the subtraction says: the line that counts them takes the place of one.
+    // One more than the subtraction says: the line with the count takes the place of one.
     let (first, last) = (&lines[..FIRST], &lines[lines.len() - LAST..]);
     format!("{}\n… {} lines …\n{}", first.join("\n"), left_out + 1, last.join("\n"))
 }
 
-/// [`shortened`] would leave lines out.
+/// Whether [`shortened`] would omit lines.
 pub fn is_long(text: &str) -> bool {
     text.lines().count() > FIRST + LAST + 1
 }
