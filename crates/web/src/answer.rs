@@ -1,4 +1,4 @@
-//! What a server answered, and the bytes of it.
+//! The answer of a server, and its bytes.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -23,21 +23,22 @@ impl Answer {
         Self { response, limits }
     }
 
-    /// Any, 404 and 500 as well.
+    /// Any status, including 404 and 500.
     pub fn status(&self) -> StatusCode {
         self.response.status()
     }
 
+    /// The headers of the last hop, as the server sent them.
     pub fn headers(&self) -> &HeaderMap {
         self.response.headers()
     }
 
-    /// The server's own wish for a pause before the next attempt.
+    /// The pause that the server asks for before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
         retry_after(self.headers())
     }
 
-    /// The bytes, within the limits of the client that asked.
+    /// The bytes, within the time limits of the client.
     pub fn into_body(self) -> Body {
         let Limits { stall, pace, deadline, .. } = self.limits;
         Body { response: self.response, held: Bytes::new(), stall, meter: Meter::new(pace), deadline }
@@ -50,11 +51,11 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// The bytes of an answer, as long as they come in time. [`Failure::of_body`] tells why they ended. What nobody reads
-/// stays with the server. Dropping it before the end closes the connection, or with HTTP/2 the stream.
+/// The bytes of an answer, as long as they arrive in time. [`Failure::of_body`] says why they ended. Unread bytes stay
+/// with the server. Dropping it before the end closes the connection, or with HTTP/2 the stream.
 pub struct Body {
     response: reqwest::Response,
-    /// What has come and is not yet read.
+    /// Bytes that have arrived and are not yet read.
     held: Bytes,
     stall: Duration,
     meter: Meter,
@@ -62,11 +63,11 @@ pub struct Body {
 }
 
 impl Body {
-    /// The next bytes; none at the end.
+    /// The next bytes; empty at the end.
     fn chunk(&mut self) -> io::Result<Bytes> {
         let runtime = runtime().map_err(|failure| io::Error::other(failure.reason))?;
         let left = self.deadline.map_or(self.stall, |deadline| deadline.left().min(self.stall));
-        // The timer is one of the runtime's own.
+        // The timer belongs to the runtime.
         let waited = runtime.block_on(async { tokio::time::timeout(left, self.response.chunk()).await });
         match waited {
             Ok(Ok(chunk)) => Ok(chunk.unwrap_or_default()),
@@ -90,7 +91,7 @@ impl Read for Body {
         self.held = result?;
         let count = self.held.len().min(buffer.len());
         self.held.copy_to_slice(&mut buffer[..count]);
-        // At the end nothing is waited for any more.
+        // At the end nothing remains to wait for.
         if count > 0 {
             self.meter.advance(count as u64, begun.elapsed()).map_err(over)?;
         }

@@ -1,4 +1,4 @@
-//! Sending a request, and following where it leads.
+//! Sending a request, and following redirects.
 
 use std::fmt;
 use std::fs::File;
@@ -15,17 +15,17 @@ use crate::pace::OverLimit;
 use crate::upload::Upload;
 use crate::{Answer, Credentials, Deadline, Failure, Pace, Proxies, Tls, failure, without_secrets};
 
-/// What to ask for.
+/// A request without content.
 #[derive(Clone)]
 pub struct Ask {
     pub method: Method,
     /// User and password in it are sent as a header.
     pub url: Url,
-    /// [`Client::send`] sends them to every host that the request is redirected to, so never anything secret there.
+    /// [`Client::send`] sends them to every host that the request is redirected to, so they must not be secret.
     pub headers: Vec<(HeaderName, String)>,
 }
 
-/// Without what `Authorization` holds.
+/// Omits the content of `Authorization`.
 impl fmt::Debug for Ask {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |(name, value): &(HeaderName, String)| {
@@ -42,14 +42,16 @@ impl fmt::Debug for Ask {
     }
 }
 
+/// How long a server may take. The default bounds silence, but not the whole.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// For finding the host, connecting and the TLS handshake.
+    /// Limit for finding the host, connecting and the TLS handshake.
     pub connect: Duration,
-    /// The longest silence: until an answer begins, with what connecting took, and in the middle of it.
+    /// The longest silence: before an answer begins, including the connection, and in the middle of it.
     pub stall: Duration,
+    /// The lowest accepted rate once an answer has begun.
     pub pace: Pace,
-    /// For all requests together.
+    /// Shared by all requests.
     pub deadline: Option<Deadline>,
 }
 
@@ -74,18 +76,19 @@ struct Inner {
 
 const MAX_REDIRECTS: u32 = 10;
 
-/// How many times longer than for anything else a server may be silent when it has got a whole file: it stores it.
+/// How many times longer than otherwise a server may be silent when it has received a whole file, since it stores it.
 const STORING: u32 = 4;
 
-/// Content that is stored at once, in bytes.
+/// Size of content that is stored at once, in bytes.
 const SMALL: u64 = 64 << 10;
 
 impl Client {
+    /// Trusts the certificates that the system trusts. Connects to nothing yet.
     pub fn new(proxies: Proxies, limits: Limits) -> Self {
         Self::with(proxies, limits, Tls::default())
     }
 
-    /// With TLS other than the system's.
+    /// With other TLS settings than the system's.
     pub fn with(proxies: Proxies, limits: Limits, tls: Tls) -> Self {
         Self { inner: Arc::new(Inner { proxies, limits, connections: Connections::new(limits, tls) }) }
     }
@@ -107,7 +110,7 @@ impl Client {
         Err(Failure::lasting(format!("the server redirects more than {MAX_REDIRECTS} times")))
     }
 
-    /// The answer to this very request, a redirect as well.
+    /// The answer to this very request, even if it is a redirect.
     ///
     /// # Errors
     /// There is no answer. Any status is one.
@@ -115,10 +118,10 @@ impl Client {
         self.send_once(ask, &Credentials::of_url)
     }
 
-    /// As [`Client::ask`], with the file's content, from its position on.
+    /// Like [`Client::ask`], with the file's content, from its position on.
     ///
     /// # Errors
-    /// The file cannot be read, the server takes nothing for too long, or there is no answer.
+    /// The file cannot be read, the server accepts nothing for too long, or there is no answer.
     pub fn give(&self, ask: &Ask, content: File) -> Result<Answer, Failure> {
         let unreadable = |error| Failure::lasting(format!("the file to be sent cannot be read: {error}"));
         let upload = Upload::new(content).map_err(unreadable)?;
@@ -126,10 +129,10 @@ impl Client {
         self.transmit(ask, reqwest::Body::wrap(upload), (length, &sent), STORING)
     }
 
-    /// As [`Client::ask`], with content. Its length is sent, also where it is 0.
+    /// Like [`Client::ask`], with content. Its length is sent, even if it is 0.
     ///
     /// # Errors
-    /// A stream cannot be read, the server takes nothing for too long, or there is no answer.
+    /// A stream cannot be read, the server accepts nothing for too long, or there is no answer.
     pub fn put(&self, ask: &Ask, content: Content) -> Result<Answer, Failure> {
         match content {
             Content::Bytes(bytes) => {
@@ -146,8 +149,8 @@ impl Client {
         }
     }
 
-    /// `sent` counts what of the body was handed over: as long as it grows, the server is not silent. `patience` is how
-    /// many silences end the request.
+    /// `sent` counts the bytes of the body that were handed over: as long as it grows, the server is not silent.
+    /// `patience` is the number of silences that end the request.
     fn transmit(
         &self,
         ask: &Ask,
@@ -178,7 +181,7 @@ impl Client {
         credentials: &dyn Fn(&Url) -> Option<Credentials>,
     ) -> Result<reqwest::Request, Failure> {
         let mut bare = ask.url.clone();
-        // The user information travels as a header, never in a URL that could turn up in a message.
+        // The user information is sent as a header, never in a URL that could appear in a message.
         let _ = bare.set_username("");
         let _ = bare.set_password(None);
         bare.set_fragment(None);
@@ -198,7 +201,7 @@ impl Client {
         Ok(request)
     }
 
-    /// `patient` is asked after each silence whether to wait for another.
+    /// `patient` decides after each silence whether to wait for another.
     fn exchange(&self, request: reqwest::Request, mut patient: impl FnMut() -> bool) -> Result<Answer, Failure> {
         let Inner { proxies, limits, connections } = &*self.inner;
         let client = connections.client(request.url(), proxies.for_url(request.url()))?;
@@ -234,7 +237,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Where `url` is redirected to by a `Location` header.
+/// Where a `Location` header redirects `url` to.
 fn redirected(url: &Url, location: Option<&str>) -> Result<Url, Failure> {
     let mut target = location
         .and_then(|text| url.join(text).ok())
@@ -244,7 +247,7 @@ fn redirected(url: &Url, location: Option<&str>) -> Result<Url, Failure> {
         let to = without_secrets(target.as_str());
         return Err(Failure::lasting(format!("the server redirects from https to unencrypted `{to}`")));
     }
-    // A server may name itself in full.
+    // A server may name itself with its full address.
     let server = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
     if server(&target) == server(url) && target.username().is_empty() && target.password().is_none() {
         // Neither can fail for a URL that has a host.

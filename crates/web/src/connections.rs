@@ -1,4 +1,4 @@
-//! What reaches servers: one client of reqwest for each proxy, all on one runtime.
+//! Connections to servers: one client of reqwest for each proxy, all on one runtime.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,22 +17,22 @@ use url::Url;
 
 use crate::{Failure, Limits, Secret, Tls, tls};
 
-/// The threads that connections live on. They end with the process.
+/// The threads that serve connections. They end with the process.
 pub(crate) fn runtime() -> Result<&'static Runtime, Failure> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
     let started = RUNTIME.get_or_init(|| {
-        // Two: while one deciphers what came, the other may answer.
+        // Two: while one decrypts what arrived, the other may answer.
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(2).thread_name("web").enable_all().build().map_err(|error| error.to_string())
     });
     started.as_ref().map_err(|error| Failure::lasting(format!("no thread can be started: {error}")))
 }
 
-/// How long others wait for the first answer of a server that was never met.
+/// How long others wait for the first answer of a new server.
 const MEETING: Duration = Duration::from_secs(1);
 
-/// The first request to a server goes alone: its answer tells whether the others can use the same connection, and would
-/// otherwise find none and begin one each.
+/// The first request to a server goes alone: its answer shows whether the others can share its connection; otherwise
+/// they would find none and open one each.
 #[derive(Default)]
 pub(crate) struct Meeting {
     over: AtomicBool,
@@ -49,23 +49,23 @@ impl Meeting {
             drop(turn);
             return work.await;
         }
-        // Also after a failure, or the others would fail one after the other. And when the first was ended from outside,
-        // its turn is the next one's.
+        // Also after a failure, or the others would fail one after the other. If the first was cancelled, the next
+        // takes its turn.
         let done = work.await;
         self.over.store(true, Ordering::Release);
         done
     }
 }
 
-/// Clients by what they need; each is made at its first use.
+/// Clients by what they need; each is created at its first use.
 pub(crate) struct Connections {
     limits: Limits,
-    /// The proxy's URL, the empty text for direct connections, and whether there is TLS.
+    /// The proxy's URL (empty for direct connections), and whether TLS is used.
     clients: Mutex<BTreeMap<(String, bool), reqwest::Client>>,
     tls_settings: Tls,
-    /// Reading the system's certificates takes a while, and is not for who talks to servers without TLS.
+    /// Reading the system's certificates takes a while, and is not needed without TLS.
     tls: OnceLock<Result<ClientConfig, String>>,
-    /// By the server's origin. Those without TLS speak HTTP/1.1, where each request needs a connection anyway.
+    /// Keyed by the server's origin. Without TLS they speak HTTP/1.1, where each request needs a connection anyway.
     meetings: Mutex<BTreeMap<String, Arc<Meeting>>>,
 }
 
@@ -75,7 +75,7 @@ impl Connections {
         Self { limits, clients, tls_settings, tls: OnceLock::new(), meetings }
     }
 
-    /// What reaches the URL's host. It follows no redirect and takes every status for an answer.
+    /// The client for the URL's host. It follows no redirect and accepts every status.
     pub(crate) fn client(&self, url: &Url, proxy: Option<&Secret>) -> Result<reqwest::Client, Failure> {
         let proxy = proxy.map(|secret| secret.reveal().to_owned()).unwrap_or_default();
         let with_tls = url.scheme() == "https" || proxy.starts_with("https:");
@@ -100,13 +100,13 @@ impl Connections {
     fn connect(&self, proxy: &str, with_tls: bool) -> Result<reqwest::Client, Failure> {
         let Limits { connect, stall, .. } = self.limits;
         let mut headers = HeaderMap::new();
-        // Ranges and digests are of the file itself.
+        // Ranges and digests refer to the file itself.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let mut tls = self.tls(with_tls)?;
         tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
-            // Its default is to look at the environment.
+            // By default it would read the environment.
             .no_proxy()
             .redirect(Policy::none())
             .referer(false)
@@ -115,7 +115,7 @@ impl Connections {
             .dns_resolver(Arc::new(SystemResolver))
             .connect_timeout(connect)
             // A connection that many requests share may be dead: without this, each further attempt would wait on the
-            // same one. It is over before a request counts as silent.
+            // same one. It is detected before a request counts as silent.
             .http2_keep_alive_interval(stall / 3)
             .http2_keep_alive_timeout(stall / 3);
         if !proxy.is_empty() {
@@ -143,10 +143,10 @@ fn proxy_url(text: &str) -> Option<Url> {
     matches!(url.scheme(), "http" | "https" | "socks4" | "socks4a" | "socks5" | "socks5h").then_some(url)
 }
 
-/// The system's resolver, with an error that can be told from others.
+/// The system's resolver, with an error that can be distinguished from others.
 struct SystemResolver;
 
-/// Also where no server for names answers.
+/// Also when no name server answers.
 #[derive(Debug)]
 pub(crate) struct NameUnknown(io::Error);
 

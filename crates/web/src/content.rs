@@ -1,4 +1,4 @@
-//! The content of a request, in memory or read as the server takes it.
+//! The content of a request, in memory or read while the server accepts it.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -15,17 +15,19 @@ use tokio::time::Sleep;
 
 use crate::connections::runtime;
 
-/// What is sent with a request.
+/// The content of a request.
 #[derive(Clone, Debug)]
 pub enum Content {
+    /// Can be sent again after a redirect or a failure.
     Bytes(Bytes),
+    /// Can be sent once.
     Stream(Stream),
 }
 
-/// What a reader gives, of a length that is known beforehand. It can be sent once; clones are the same stream.
+/// Content from a reader, with a length that is known beforehand. It can be sent once; clones are the same stream.
 #[derive(Clone)]
 pub struct Stream {
-    /// Taken by the request that begins to send it.
+    /// Taken by the request that starts to send it.
     source: Arc<Mutex<Option<Box<dyn Read + Send>>>>,
     length: u64,
     hold: Duration,
@@ -33,18 +35,18 @@ pub struct Stream {
 
 const PIECE: u64 = 256 << 10;
 
-/// Pieces that wait for the server: the reader works ahead by this many, and memory holds no more.
+/// Pieces waiting for the server: the reader works ahead by this many, which bounds memory.
 const AHEAD: usize = 4;
 
 impl Stream {
-    /// `source` is read on a thread of its own and may block. It must give at least `length` bytes.
+    /// `source` is read on a thread of its own and may block. It must supply at least `length` bytes.
     pub fn new(source: impl Read + Send + 'static, length: u64) -> Self {
         let source: Box<dyn Read + Send> = Box::new(source);
         Self { source: Arc::new(Mutex::new(Some(source))), length, hold: Duration::ZERO }
     }
 
-    /// The head of the request goes first, the content after this long without an answer. A server that redirects the
-    /// request has answered by then, and the stream is still whole.
+    /// Sends the head of the request first, and the content only after this long without an answer. A server that
+    /// redirects the request has answered by then, and the stream is still unused.
     #[must_use]
     pub fn held(self, hold: Duration) -> Self {
         Self { hold, ..self }
@@ -55,8 +57,8 @@ impl Stream {
         self.length
     }
 
-    /// The same content for another request, which a request that still holds it will not send any more. `None` when a
-    /// request began to send it.
+    /// The same content for another request; a request that still has it will no longer send it. `None` if a request
+    /// has started to send it.
     pub fn reclaim(&self) -> Option<Self> {
         let source = self.take()?;
         Some(Self { source: Arc::new(Mutex::new(Some(source))), length: self.length, hold: self.hold })
@@ -73,7 +75,7 @@ impl fmt::Debug for Stream {
     }
 }
 
-/// A stream on its way.
+/// A stream that is being sent.
 pub(crate) struct Outgoing {
     stream: Stream,
     state: State,
@@ -108,7 +110,7 @@ impl Outgoing {
     }
 }
 
-/// Ends early when nobody takes the pieces any more.
+/// Ends early if nothing takes the pieces any more.
 fn pump(mut source: Box<dyn Read + Send>, length: u64, to: &Sender<io::Result<Bytes>>) {
     let mut left = length;
     while left > 0 {
@@ -136,7 +138,7 @@ impl Body for Outgoing {
         }
         loop {
             match &mut self.state {
-                // Timers are made where they run, on the runtime.
+                // Timers must be created on the runtime.
                 State::New => self.state = State::Held(Box::pin(tokio::time::sleep(self.stream.hold))),
                 State::Held(timer) => {
                     ready!(timer.as_mut().poll(context));

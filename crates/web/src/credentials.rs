@@ -1,4 +1,4 @@
-//! A user and a password, and how they travel.
+//! User and password, and how they are sent.
 
 use std::fmt;
 
@@ -11,11 +11,12 @@ use url::Url;
 pub struct Secret(String);
 
 impl Secret {
+    /// Hides the text from `Display` and `Debug` from here on; memory is not wiped.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself, for sending it where it belongs.
+    /// The text itself, for sending it to its server.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -33,15 +34,16 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// User and password for one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
-    /// May itself be a token, so it is hidden too.
+    /// May itself be a token, so it is hidden as well.
     pub user: Secret,
     pub password: Secret,
 }
 
 impl Credentials {
-    /// From the user information of a URL, percent-decoded. `None` when it has none.
+    /// From the user information of a URL, percent-decoded. `None` if it has none.
     pub fn of_url(url: &Url) -> Option<Self> {
         if url.username().is_empty() && url.password().is_none() {
             return None;

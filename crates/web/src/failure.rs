@@ -6,51 +6,55 @@ use std::io;
 use crate::connections::NameUnknown;
 use crate::pace::OverLimit;
 
-/// Said without a subject: "the host's name does not resolve".
+/// Why there was no answer. `reason` has no subject: "the host's name does not resolve".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     pub reason: String,
     pub kind: FailureKind,
 }
 
+/// What a failure means for another attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// Another attempt may go better.
+    /// Another attempt may succeed.
     Passing,
+    /// Every attempt would fail in the same way.
     Lasting,
-    /// The server sends less than [`crate::Pace`] asks for.
+    /// The server sends less than [`crate::Pace`] requires.
     TooSlow,
-    /// The [`crate::Deadline`] is over.
+    /// The [`crate::Deadline`] has passed.
     Late,
 }
 
 const UNKNOWN: &str = "the host's name does not resolve";
 const UNCONNECTED: &str = "the host cannot be connected within the limit";
 const REFUSED: &str = "the connection was refused";
-/// Also of the middle of an answer.
+/// Also in the middle of an answer.
 pub(crate) const SILENT: &str = "the server went silent";
 
 impl Failure {
-    /// Whether nothing of the request can have reached a server, so that asking again cannot do it twice.
+    /// Whether no part of the request can have reached a server, so that repeating it cannot do it twice.
     pub fn never_arrived(&self) -> bool {
         [UNKNOWN, UNCONNECTED, REFUSED].contains(&self.reason.as_str())
     }
 
-    /// Whether a limit of time was over.
+    /// Whether a time limit was exceeded.
     pub fn is_timeout(&self) -> bool {
         let is_over = matches!(self.kind, FailureKind::TooSlow | FailureKind::Late);
         is_over || self.reason == UNCONNECTED || self.reason.ends_with(SILENT)
     }
 
+    /// A failure that every attempt would meet again.
     pub fn lasting(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), kind: FailureKind::Lasting }
     }
 
+    /// A failure that another attempt may not meet.
     pub fn passing(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), kind: FailureKind::Passing }
     }
 
-    /// Without the URL, which may hold a signature.
+    /// Without the URL, which may contain a signature.
     pub(crate) fn of(error: &reqwest::Error) -> Self {
         let causes: Vec<&(dyn Error + 'static)> = causes(error).collect();
         if causes.iter().any(|cause| cause.is::<NameUnknown>()) {
@@ -66,16 +70,16 @@ impl Failure {
         if io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
             return Self::passing(REFUSED);
         }
-        // The last one says what happened; those before it, who met it.
+        // The last one says what happened; those before it, where.
         let root = causes.last().map_or_else(|| "there is no answer".to_owned(), ToString::to_string);
-        // Nothing was connected, and no system call failed: a proxy refuses, or a request is none.
+        // Nothing was connected, and no system call failed: a proxy refuses, or the request is invalid.
         let lasting = error.is_builder() || (error.is_connect() && io.is_none());
         let kind = if lasting { FailureKind::Lasting } else { FailureKind::Passing };
         Self { reason: format!("the connection failed: {root}"), kind }
     }
 }
 
-/// What led to an error, without the error itself. [`io::Error`] leaves out the error that it was made of.
+/// The causes of an error, without the error itself. [`io::Error`] omits the error that it was made of.
 fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(error.source(), |cause| {
         let cause: &'a (dyn Error + 'static) = *cause;

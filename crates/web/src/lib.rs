@@ -1,8 +1,22 @@
-//! One request over HTTP and what its redirects lead to: connections, proxies, credentials, limits of time.
+//! One HTTP request and what its redirects lead to: connections, proxies, credentials, time limits.
 //!
-//! What is tried again, ranges, digests and where the bytes go are the caller's business; how it is tried again, is
-//! [`Retries`]. Nothing here reads the environment:
-//! the caller says which proxies there are and which credentials a host gets.
+//! The one idea: every rule about talking to a server is here once, and every decision about content is the caller's. A
+//! [`Client`] sends an [`Ask`] and returns an [`Answer`], whatever its status; a [`Failure`] means that there was no
+//! answer. Each hop of a redirect gets its own proxy and its own credentials, so a password never reaches another
+//! server. Whether to repeat a request, which bytes to ask for and where they go is up to the caller; [`Retries`] says
+//! how to repeat.
+//!
+//! Nothing here reads the environment: the caller supplies proxies and credentials.
+//!
+//! ```
+//! use web::{Proxies, Secret, without_secrets};
+//!
+//! let proxies = Proxies { https: Some(Secret::new("http://proxy.example:3128")), ..Proxies::of(&|_| None) };
+//! let url = url::Url::parse("https://user:password@index.example/simple/?token=1")?;
+//! assert!(proxies.for_url(&url).is_some());
+//! assert_eq!(without_secrets(url.as_str()), "https://index.example/simple/");
+//! # Ok::<(), url::ParseError>(())
+//! ```
 //!
 //! Callers block; HTTP itself runs on two threads that all clients of a process share. So nothing here may be called
 //! from within an async runtime. Requests to one HTTP/2 server share one connection.

@@ -1,5 +1,5 @@
-//! How long the bytes of an answer may take. A server that is silent meets the limit of [`crate::Limits::stall`]; one
-//! that sends a byte now and then meets these.
+//! How long the bytes of an answer may take. A silent server exceeds [`crate::Limits::stall`]; one that sends a byte
+//! now and then exceeds these.
 
 use std::fmt;
 use std::io;
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use crate::Failure;
 
-/// The lowest rate at which an answer may come.
+/// The lowest accepted rate of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
-    /// In bytes per second; 0 is none.
+    /// In bytes per second; 0: no limit.
     pub lowest: u64,
-    /// Over which it is measured.
+    /// The time over which it is measured.
     pub window: Duration,
 }
 
@@ -22,21 +22,21 @@ impl Default for Pace {
     }
 }
 
-/// When everything must have come.
+/// When everything must have arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     pub at: Instant,
-    /// What was asked for, for messages.
+    /// The limit as requested, for messages.
     pub limit: Duration,
 }
 
 impl Deadline {
-    /// `None` for a time that this machine's clock cannot hold, which is as good as no limit.
+    /// `None` for a time that this machine's clock cannot represent, which is as good as no limit.
     pub fn after(limit: Duration) -> Option<Self> {
         Instant::now().checked_add(limit).map(|at| Self { at, limit })
     }
 
-    /// Zero when it is over.
+    /// Zero when it has passed.
     pub(crate) fn left(&self) -> Duration {
         self.at.saturating_duration_since(Instant::now())
     }
@@ -46,13 +46,9 @@ impl Deadline {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OverLimit {
     /// In bytes per second.
-    TooSlow {
-        rate: u64,
-        pace: Pace,
-    },
-    Late {
-        limit: Duration,
-    },
+    TooSlow { rate: u64, pace: Pace },
+    /// Not everything arrived before the [`Deadline`].
+    Late { limit: Duration },
 }
 
 impl fmt::Display for OverLimit {
@@ -71,8 +67,8 @@ impl fmt::Display for OverLimit {
 
 impl std::error::Error for OverLimit {}
 
-/// Adds up one window after another. Pure: the time is told. [`crate::Body`] has one; whoever reads the bytes of an
-/// answer in another way makes one.
+/// Measures one window after another. Pure: times are passed in. [`crate::Body`] has one; code that reads an answer's
+/// bytes in another way makes its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Meter {
     pace: Pace,
@@ -81,11 +77,12 @@ pub struct Meter {
 }
 
 impl Meter {
+    /// Starts the first window; a `pace` of 0 is never too slow.
     pub fn new(pace: Pace) -> Self {
         Self { pace, bytes: 0, waited: Duration::ZERO }
     }
 
-    /// `bytes` came after `waited`, in which nothing else was done.
+    /// `bytes` arrived after waiting for `waited`; time spent on other work does not count.
     pub fn advance(&mut self, bytes: u64, waited: Duration) -> Result<(), OverLimit> {
         self.bytes += bytes;
         self.waited += waited;

@@ -7,14 +7,16 @@ use super::Secret;
 /// The values of the proxy variables; each may hold a password.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxies {
+    /// For `http:` URLs.
     pub http: Option<Secret>,
+    /// For `https:` URLs.
     pub https: Option<Secret>,
-    /// Comma-separated hosts that are reached directly; a host stands for its subdomains too, `*` for all.
+    /// Comma-separated hosts that are reached directly; a host includes its subdomains, `*` means all.
     pub except: String,
 }
 
 impl Proxies {
-    /// `variable` gives the value of an environment variable.
+    /// `variable` returns the value of an environment variable.
     pub fn of(variable: &dyn Fn(&str) -> Option<String>) -> Self {
         let first = |names: &[&str]| names.iter().find_map(|name| variable(name).filter(|value| !value.is_empty()));
         Self {
@@ -24,7 +26,7 @@ impl Proxies {
         }
     }
 
-    /// `None` is a direct connection.
+    /// `None`: a direct connection.
     pub fn for_url(&self, url: &Url) -> Option<&Secret> {
         let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         let excepted = |entry: &str| {

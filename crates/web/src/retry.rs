@@ -1,42 +1,42 @@
-//! Trying again, and when not to.
+//! Repeating a request, and when not to.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, header};
 
-/// How often a request is made, and how long is waited in between.
+/// How often a request is made, and how long to wait in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retries {
     /// At least 1.
     pub attempts: u32,
-    /// Before the second attempt; doubles from one to the next.
+    /// Before the second attempt; doubles with each further one.
     pub first_pause: Duration,
 }
 
 /// How an attempt ended short of its goal.
 pub trait Setback {
-    /// `None` when another attempt would end the same way.
+    /// `None` if another attempt would end the same way.
     fn chance(&self) -> Option<Chance>;
 }
 
-/// That another attempt may go better.
+/// The reason why another attempt may succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chance {
     pub reason: String,
-    /// The server's own wish.
+    /// The pause that the server asked for.
     pub pause: Option<Duration>,
 }
 
-/// A server that asks for more patience than this is asked again earlier.
+/// A server that asks for a longer pause is asked again earlier.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Often enough to leave promptly.
+/// Short enough to stop promptly.
 const STEP: Duration = Duration::from_millis(50);
 
 impl Retries {
-    /// Runs `attempt` until it succeeds, fails for good, or has had its number of attempts; `check` ends it early, also
-    /// in the middle of a pause. `again` hears the number of each further attempt and why it is made.
+    /// Runs `attempt` until it succeeds, fails for good, or the attempts are used up; `check` ends it early, also in
+    /// the middle of a pause. `again` receives the number of each further attempt and the reason for it.
     ///
     /// # Errors
     /// The last setback, and how many attempts there were.
@@ -72,13 +72,13 @@ impl Retries {
     }
 }
 
-/// Whether a server that answers with this status may answer otherwise the next time. What it does not implement (501),
-/// it will not.
+/// Whether a server that answers with this status may answer differently the next time. What it does not implement
+/// (501) it never will.
 pub fn may_pass(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502..)
 }
 
-/// How long the server wishes to be left alone: seconds, or a date (RFC 9110, 10.2.3), which is measured against this
+/// How long the server wants to be left alone: seconds, or a date (RFC 9110, 10.2.3), which is compared with this
 /// machine's clock.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();

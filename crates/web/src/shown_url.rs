@@ -1,4 +1,4 @@
-//! URLs as they may be shown.
+//! URLs in a form that may be shown.
 
 use url::Url;
 
@@ -9,13 +9,13 @@ pub fn without_secrets(place: &str) -> String {
         return place.to_owned();
     }
     let Ok(mut url) = Url::parse(place) else {
-        // Not a URL for us; still nothing that looks like a user and password may get out.
+        // Not a valid URL; still nothing that looks like user and password may be shown.
         return match (place.find("://"), place.rfind('@')) {
             (Some(scheme), Some(at)) if scheme < at => format!("{}://{}", &place[..scheme], &place[at + 1..]),
             _ => place.to_owned(),
         };
     };
-    // Refused only by URLs that cannot have them.
+    // Fails only for URLs that cannot have them.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_query(None);

@@ -1,4 +1,4 @@
-//! Whom a client believes, and who it says it is.
+//! Which servers a client trusts, and how it identifies itself.
 
 use std::sync::Arc;
 
@@ -13,30 +13,30 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 
 use crate::Secret;
 
-/// TLS other than the system's. The default is the system's: servers are judged by it, and no certificate is shown to
-/// them.
+/// TLS settings. By default servers are judged by the system's certificates, and no client certificate is shown.
 #[derive(Clone, Debug, Default)]
 pub struct Tls {
     pub trust: Trust,
+    /// Absent: servers that ask for a certificate get none.
     pub identity: Option<Identity>,
 }
 
-/// Which servers are believed.
+/// Which servers are trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Trust {
-    /// Those that the system trusts, a company's own among them.
+    /// Those that the system trusts, including a company's own.
     #[default]
     System,
     /// Those with a certificate of these authorities (PEM), and no others.
     Authorities(Vec<u8>),
-    /// Every server, whoever it is: whoever stands in between can read and change everything.
+    /// Every server: anyone in between can read and change everything.
     Anyone,
 }
 
-/// What is shown to servers that ask for a certificate.
+/// The client certificate for servers that ask for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// PEM; one's own first.
+    /// PEM; the client's own certificate first.
     pub certificates: Vec<u8>,
     /// PEM.
     pub key: Secret,
@@ -52,7 +52,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// Trusts nobody: for clients that never use TLS.
+/// Trusts no server: for clients that never use TLS.
 pub(crate) fn unused() -> Result<ClientConfig, String> {
     let config = config().map_err(|error| error.to_string())?;
     Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
@@ -88,7 +88,7 @@ fn authorities(pem: &[u8]) -> Result<RootCertStore, String> {
     Ok(store)
 }
 
-/// Believes every certificate, but not that somebody has its key who has not.
+/// Accepts every certificate, but still verifies that the server has its key.
 #[derive(Debug)]
 struct Anyone(Arc<CryptoProvider>);
 

@@ -1,4 +1,4 @@
-//! The content of a request: a file, read as the server takes it.
+//! The content of a request: a file, read while the server accepts it.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// A file from its position on, of the length that it has now.
+/// A file from its position on, with its length at the start.
 pub(crate) struct Upload {
     file: File,
     left: u64,
@@ -34,7 +34,7 @@ impl Upload {
         Arc::clone(&self.sent)
     }
 
-    /// Reading from a disk in the middle of async work: 64 KiB do not keep the other connections waiting.
+    /// Reads from a disk in async code: 64 KiB do not keep other connections waiting.
     fn piece(&mut self) -> io::Result<Bytes> {
         let mut bytes = Vec::new();
         (&mut self.file).take(PIECE.min(self.left)).read_to_end(&mut bytes)?;
