@@ -1,4 +1,4 @@
-//! Who wins a path that several wheels bring. Pure.
+//! Which wheel wins a path that several install. Pure.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -7,31 +7,30 @@ use vocab::{Digest, DistributionName, FileClash, TreePath};
 
 use super::install_error::InstallErrorKind;
 
-/// What a wheel brings, for deciding.
+/// What a wheel wants to install.
 pub(super) struct Claim<'a> {
     pub name: &'a DistributionName,
-    /// Named in the configuration, rather than required by another.
+    /// Named in the configuration, rather than required by another distribution.
     pub requested: bool,
     pub files: BTreeMap<&'a TreePath, Digest>,
 }
 
-/// Per claim, by its place in the input.
+/// One per claim, in the order of the input.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Verdict {
     /// Sorted by path.
     pub clashes: Vec<FileClash>,
-    /// Paths that are not made for this claim, because another's file stands there.
+    /// Paths that are not created for this claim, because another's file is there.
     pub not_made: Vec<HashSet<TreePath>>,
-    /// Those of them whose content is not this claim's own, and which its RECORD must not list.
+    /// Those of them whose content differs from this claim's own, so that its RECORD must not list them.
     pub not_owned: Vec<HashSet<TreePath>>,
 }
 
-/// The index of the claim at fault comes with the error.
+/// The error with the index of the claim at fault.
 pub(super) type Refusal = (usize, InstallErrorKind);
 
-/// A requested distribution beats a required one; among equals the first in the alphabet wins. Equal content is no
-/// clash. `rules` are the
-/// platform's.
+/// A requested distribution beats a required one; among equals the alphabetically first wins. Equal content is not a
+/// clash. `rules` are the platform's.
 pub(super) fn settle(claims: &[Claim<'_>], rules: NameRules) -> Result<Verdict, Refusal> {
     let mut order: Vec<usize> = (0..claims.len()).collect();
     order.sort_by_key(|index| (!claims[*index].requested, claims[*index].name));
@@ -69,7 +68,7 @@ pub(super) fn settle(claims: &[Claim<'_>], rules: NameRules) -> Result<Verdict, 
     Ok(verdict)
 }
 
-/// No file may lie where another one needs a folder.
+/// Refuses a file where another one needs a folder.
 fn files_and_folders(
     claims: &[Claim<'_>],
     taken: &HashMap<String, (usize, &TreePath, Digest)>,

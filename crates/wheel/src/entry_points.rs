@@ -1,13 +1,13 @@
-//! `entry_points.txt`, as far as it makes scripts.
+//! The parts of `entry_points.txt` that become scripts.
 
 use serde::{Deserialize, Serialize};
 
 use super::Remark;
 
-/// `name = module:attribute [extra]` in `console_scripts` or `gui_scripts`. Extras are read over, as pip and uv do.
+/// `name = module:attribute [extra]` in `console_scripts` or `gui_scripts`. Extras are ignored, as by pip and uv.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EntryPoint {
-    /// The script's path below the scripts folder, without an ending of ours. Mostly a plain file name.
+    /// The script's path below the scripts folder, without `.exe`. Usually a plain file name.
     pub name: String,
     /// `package.module`
     pub module: String,
@@ -21,16 +21,16 @@ pub struct EntryPoint {
 pub(super) struct EntryPoints {
     /// Sorted by name.
     pub scripts: Vec<EntryPoint>,
-    /// What may have been meant for a script and makes none.
+    /// Lines that may have been meant as scripts and become none.
     pub remarks: Vec<Remark>,
 }
 
-/// The error is the line that must not be used. Source: the entry points specification, an INI file whose only delimiter
-/// is `=`.
+/// The error is the line that must not be used. Source: the entry points specification, an INI file whose only
+/// delimiter is `=`.
 pub(super) fn parse(text: &str) -> Result<EntryPoints, String> {
     let mut found = EntryPoints::default();
     let mut section = None;
-    // Editors of Windows put a byte order mark first, which is no part of the first header.
+    // Windows editors put a byte order mark first, which is not part of the first header.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for line in text.lines().map(str::trim) {
         if line.is_empty() || line.starts_with(['#', ';']) {
@@ -62,7 +62,7 @@ pub(super) fn parse(text: &str) -> Result<EntryPoints, String> {
     found.scripts.sort();
     let EntryPoints { scripts, remarks } = &mut found;
     scripts.dedup();
-    // A name in both sections: the console script is made.
+    // If a name is in both sections, the console script wins.
     scripts.sort_by(|one, other| (&one.name, one.gui).cmp(&(&other.name, other.gui)));
     scripts.dedup_by(|later, earlier| {
         let is_same = later.name == earlier.name;
@@ -89,7 +89,7 @@ enum Section {
     Scripts {
         gui: bool,
     },
-    /// Another group, of which no scripts are made.
+    /// Another group, which makes no scripts.
     Other,
 }
 
@@ -107,7 +107,7 @@ fn unclosed(line: &str) -> Remark {
     Remark::scripts(format!("its entry_points.txt has a section without an end: `{}`", line.escape_debug()))
 }
 
-/// Of a group whose name may be one of the two, misspelled, or is none that a group has.
+/// Whether a group's name may be a misspelling of one of the two, or cannot be a group's name.
 fn remark_of_header(header: &str) -> Option<Remark> {
     if matches!(header, "console_scripts" | "gui_scripts") {
         return None;
@@ -129,7 +129,7 @@ fn remark_of_header(header: &str) -> Option<Remark> {
 enum Fault {
     /// It could leave the scripts folder, or is more than a name.
     Refused,
-    /// An odd name that harms nobody.
+    /// An unusual name that does no harm.
     LeftOut,
 }
 
@@ -140,7 +140,7 @@ fn entry_point(line: &str, gui: bool) -> Result<EntryPoint, Fault> {
         Some((name.trim(), module.trim(), attribute.trim()))
     };
     let (name, module, attribute) = parts().ok_or(Fault::Refused)?;
-    // The text goes into a program; nothing but dotted names may.
+    // The text becomes part of a program, so only dotted names are accepted.
     let dotted = |text: &str| text.split('.').all(is_identifier);
     if !(dotted(module) && dotted(attribute)) || name.is_empty() {
         return Err(Fault::Refused);

@@ -1,4 +1,4 @@
-//! `scikit_learn-1.6.1-1-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl`, taken apart.
+//! The parts of `scikit_learn-1.6.1-1-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,27 +6,29 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use vocab::DistributionName;
 
-/// Source: the binary distribution format (PEP 427). `Display` gives the very text that was parsed.
+/// Source: the binary distribution format (PEP 427). `Display` gives exactly the text that was parsed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct WheelFileName {
     text: String,
     pub name: DistributionName,
-    /// As it is spelled in the name, `_` not turned back into `-`.
+    /// As spelled in the name; `_` is not turned back into `-`.
     pub version: String,
     /// Begins with a digit; breaks ties between otherwise equal wheels.
     pub build: Option<String>,
+    /// The parts of a compressed tag set: `py2.py3` is two.
     pub python_tags: Vec<String>,
     pub abi_tags: Vec<String>,
     pub platform_tags: Vec<String>,
 }
 
 impl WheelFileName {
+    /// Exactly the text that was parsed.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Runs on every platform: nothing in it was compiled.
+    /// Whether it runs on every platform, since nothing in it was compiled. Follows from the tags alone.
     pub fn is_pure(&self) -> bool {
         self.platform_tags == ["any"]
     }
@@ -38,6 +40,7 @@ impl fmt::Display for WheelFileName {
     }
 }
 
+/// The text breaks the rules of PEP 427 for names of wheels.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a wheel's file name: NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl is expected")]
 pub struct WheelFileNameError {

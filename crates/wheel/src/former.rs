@@ -1,4 +1,4 @@
-//! Taking out a distribution that another version of it replaces: the base interpreter brings some of its own.
+//! Removing a distribution that another version of it replaces: the base interpreter includes some.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,11 +10,11 @@ use vocab::{DistributionName, TreePath};
 use super::install_error::InstallErrorKind;
 use vocab::TreeLayout;
 
-/// A distribution that stands in the prefix before anything is installed.
+/// A distribution that is in the prefix before anything is installed.
 pub(super) struct Former {
     pub name: DistributionName,
     pub dist_info: TreePath,
-    /// What its RECORD lists below the prefix, and what `bin` may have for that on Windows.
+    /// What its RECORD lists below the prefix, and the corresponding files in `bin` on Windows.
     pub files: Vec<TreePath>,
 }
 
@@ -48,8 +48,8 @@ pub(super) fn find(prefix: &Path, layout: TreeLayout) -> Result<Vec<Former>, Ins
     Ok(found)
 }
 
-/// Removes what its RECORD lists, its `.dist-info` folder, and the folders that are empty then. Rows that lead out
-/// of the prefix are left alone.
+/// Removes what its RECORD lists, its `.dist-info` folder, and the folders that are then empty. Rows that lead out of
+/// the prefix are ignored.
 pub(super) fn remove(prefix: &Path, layout: TreeLayout, former: &Former) -> Result<(), InstallErrorKind> {
     let failed = |action, path: &Path, source| InstallErrorKind::Io { action, path: path.to_owned(), source };
     let mut folders = BTreeSet::new();
@@ -72,7 +72,7 @@ pub(super) fn remove(prefix: &Path, layout: TreeLayout, former: &Former) -> Resu
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed("remove", &folder, error)),
     }
-    // The deepest first. One that still holds something is somebody else's too.
+    // Deepest first. A folder that still contains something belongs to others as well.
     for folder in folders.iter().rev() {
         let _ = fs::remove_dir_all(folder.below(prefix).join("__pycache__"));
         let _ = fs::remove_dir(folder.below(prefix));
@@ -88,7 +88,7 @@ fn listed(record: &[u8], layout: TreeLayout) -> Vec<TreePath> {
     listed.flat_map(|path| [layout.stand_in(&path), Some(path)]).flatten().collect()
 }
 
-/// `../../../bin/pip` seen from `site-packages`.
+/// Resolves `../../../bin/pip` relative to `site-packages`.
 fn resolved(site: &TreePath, text: &str) -> Option<TreePath> {
     let mut folder = site.clone();
     let mut rest = text;

@@ -1,5 +1,6 @@
-//! What the interpreter brought is nobody's to replace: no name that starts it, nothing that is imported in place of its
-//! library, no file of a distribution that came with it, unless another version of that very distribution is installed.
+//! Protects what the interpreter brought: no wheel may replace a name that starts it, a module that would be imported
+//! instead of its library, or a file of a distribution that came with it, unless another version of that very
+//! distribution is installed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -10,11 +11,11 @@ use vocab::{DistributionName, ModuleFolder, TreeLayout, TreePath};
 use super::former::Former;
 use super::install_error::InstallErrorKind;
 
-/// Whose a file is that stood in the prefix before.
+/// The owner of a file that was in the prefix before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
     Interpreter,
-    /// One that came with the interpreter, such as pip.
+    /// A distribution that came with the interpreter, such as pip.
     Distribution(DistributionName),
 }
 
@@ -27,18 +28,18 @@ impl fmt::Display for Owner {
     }
 }
 
-/// What is to become of a file that a wheel brings.
+/// What happens to a file that a wheel wants to install.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Judgement {
     Free,
-    /// The interpreter's own stays, and nothing is lost by it.
+    /// The interpreter's own stays, and nothing is lost.
     KeepsOwn,
 }
 
 pub(super) struct Guard {
     layout: TreeLayout,
     rules: NameRules,
-    /// Files and links, by folded path.
+    /// Files and links, keyed by folded path.
     files: HashMap<String, Owner>,
     /// Folded.
     folders: HashSet<String>,
@@ -47,8 +48,8 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// `base` are the files and links of the interpreter, `formers` the distributions among them. Those that make room
-    /// for one of `names` are not guarded.
+    /// `base` are the files and links of the interpreter, `formers` the distributions among them. Those replaced by one
+    /// of `names` are not protected.
     pub(super) fn new(
         layout: TreeLayout,
         base: &BTreeSet<TreePath>,
@@ -65,7 +66,7 @@ impl Guard {
         let rules = NameRules::of_platform(layout.platform);
         let (files, folders) = (HashMap::with_capacity(base.len()), HashSet::new());
         let mut guard = Self { layout, rules, files, folders, modules: HashMap::new() };
-        // Byte code there is believed before the source that it was once made from.
+        // Python trusts byte code there before the source that it was made from.
         let byte_code = (ModuleFolder::StandardLibrary, "__pycache__".to_owned());
         guard.modules.insert(byte_code, Owner::Interpreter);
         for path in base {
@@ -81,7 +82,7 @@ impl Guard {
 
     fn add(&mut self, path: &TreePath, owner: Owner) {
         if let Some((folder, module)) = self.layout.top_level_module(path) {
-            // A note such as `site-packages/README.txt` names no module of anybody's.
+            // A note such as `site-packages/README.txt` is not a module.
             let is_module = folder == ModuleFolder::StandardLibrary || owner != Owner::Interpreter;
             if is_module && module != "site-packages" {
                 self.modules.insert((folder, self.rules.key(module).into_owned()), owner.clone());
@@ -97,7 +98,7 @@ impl Guard {
         self.files.insert(self.rules.key(path.as_str()).into_owned(), owner);
     }
 
-    /// Of a file that a wheel would have at `path`, whether or not one stands there.
+    /// Judges a file that a wheel would install at `path`, whether or not one exists there.
     pub(super) fn judge(&self, path: &TreePath) -> Result<Judgement, InstallErrorKind> {
         let refuse =
             |how, owner: &Owner| Err(InstallErrorKind::Owned { path: path.clone(), how, owner: owner.clone() });
@@ -124,7 +125,7 @@ impl Guard {
             if self.folders.contains(&*folded) {
                 break;
             }
-            // A link to a folder is such a file, and leads elsewhere.
+            // A link to a folder counts as a file, and leads elsewhere.
             if let Some(owner) = self.files.get(&*folded) {
                 return refuse("need a folder where there is a file of", owner);
             }

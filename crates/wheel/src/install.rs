@@ -1,4 +1,4 @@
-//! Unpacked wheels laid out in a prefix.
+//! Lays unpacked wheels out in a prefix.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
@@ -23,84 +23,93 @@ use crate::windows_launcher::WindowsLaunchers;
 use store::Context;
 use vocab::TreeLayout;
 
-/// How a wheel came to be installed; written into its `.dist-info` folder.
+/// How a wheel came to be installed; recorded in its `.dist-info` folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InstallRequest {
     /// Named in the configuration, rather than required by another distribution.
     pub requested: bool,
-    /// For what came from a repository or a path. Source: the direct URL specification (PEP 610).
+    /// For wheels from a repository or a path. Source: the direct URL specification (PEP 610).
     pub direct_url: Option<serde_json::Value>,
+    /// Content of `INSTALLER`.
     pub installer: &'static str,
 }
 
 impl InstallRequest {
+    /// For a wheel from an index: no `direct_url.json`; the installer is `pydist`.
     pub fn new(requested: bool) -> Self {
         Self { requested, direct_url: None, installer: "pydist" }
     }
 }
 
+/// A wheel and how it came to be installed.
 #[derive(Clone, Debug)]
 pub struct WheelToInstall<'a> {
     pub wheel: &'a UnpackedWheel,
     pub request: InstallRequest,
 }
 
-/// One distribution as it stands in the prefix.
+/// One distribution as it is in the prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installed {
     pub name: DistributionName,
     pub version: String,
+    /// The SPDX expression or licence text line of its metadata. Absent if the metadata has none.
     pub licence: Option<String>,
     /// Its `.dist-info` folder.
     pub dist_info: TreePath,
-    /// Sorted by path, RECORD included: the files that are its own, also those it shares with another, and what `bin` has
-    /// for them on Windows.
+    /// Sorted by path, including RECORD: the distribution's own files, also those it shares with another, and the
+    /// corresponding files in `bin` on Windows.
     pub files: Vec<InstalledFile>,
-    /// Those of the files that lie in the scripts folder.
+    /// Those of the files that are in the scripts folder.
     pub scripts: Vec<TreePath>,
 }
 
+/// One file of an installed distribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstalledFile {
     /// Below the prefix.
     pub path: TreePath,
+    /// Of the installed bytes, which for a script differ from the wheel's.
     pub sha256: Digest,
     /// In bytes.
     pub size: u64,
     pub executable: bool,
-    /// Its path in the wheel. Absent for what was made for this installation.
+    /// Its path in the wheel. Absent if it was made for this installation.
     pub source: Option<TreePath>,
 }
 
+/// The result of one installation of several wheels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstalledAll {
     /// In the order of the input.
     pub distributions: Vec<Installed>,
     /// Sorted by path.
     pub clashes: Vec<FileClash>,
-    /// Files of the interpreter's that stayed where a wheel has others, with the distribution whose they are.
+    /// Files of the interpreter that stayed although a wheel has others, with the distribution that they belong to.
     pub kept: Vec<(TreePath, DistributionName)>,
-    /// What was odd about making scripts.
+    /// Unusual facts about scripts.
     pub remarks: Vec<(DistributionName, Remark)>,
-    /// Distributions that were there before, and were taken out for another version.
+    /// Distributions that were there before and were removed for another version.
     pub removed: Vec<DistributionName>,
-    /// Other files that stood in the prefix before, and were replaced. Sorted.
+    /// Other files that were in the prefix before and were replaced. Sorted.
     pub replaced: Vec<TreePath>,
+    /// How files of the store were placed.
     pub method: LinkMethod,
 }
 
-/// Where wheels go.
+/// The prefix that wheels are installed into.
 #[derive(Clone, Copy, Debug)]
 pub struct Destination<'a> {
+    /// A staging folder with the interpreter's files.
     pub prefix: &'a Path,
     pub layout: TreeLayout,
     /// Files and links of the interpreter in the prefix, which no wheel may replace.
     pub base: &'a BTreeSet<TreePath>,
-    /// Scripts on Windows need them.
+    /// Needed for scripts on Windows.
     pub launchers: Option<&'a WindowsLaunchers>,
 }
 
-/// Lays out a single wheel.
+/// Installs a single wheel.
 pub fn install(
     context: &Context,
     wheel: &UnpackedWheel,
@@ -111,9 +120,9 @@ pub fn install(
     Ok(all.distributions.pop().expect("one wheel goes in and one distribution comes out"))
 }
 
-/// Lays out wheels that belong together. What is decided (places, clashes, RECORDs) is decided before anything is
-/// written, so the result is the same for every number and timing of threads. An error leaves the prefix half done:
-/// it is a staging folder of the caller.
+/// Installs wheels that belong together. Everything (places, clashes, RECORDs) is decided before anything is written,
+/// so the result is the same for every number and timing of threads. An error leaves the prefix incomplete: it must be
+/// a staging folder of the caller.
 pub fn install_all(
     context: &Context,
     wheels: &[WheelToInstall<'_>],
@@ -197,7 +206,7 @@ impl Installation<'_> {
         planned.into_iter().collect()
     }
 
-    /// Holds every file to what the interpreter brought. Per wheel, those of its files that are not made.
+    /// Compares every file with what the interpreter brought. Returns, per wheel, the files that are not created.
     fn guard(
         &self,
         names: &[DistributionName],
@@ -271,7 +280,7 @@ impl Installation<'_> {
                 }
             }
         }
-        // Sorted, so every folder comes after the one it lies in.
+        // Sorted, so every folder comes after its parent.
         for folder in &folders {
             let path = folder.below(self.destination.prefix);
             match archive::make_folder(&path) {
@@ -290,14 +299,14 @@ impl Installation<'_> {
         }
     }
 
-    /// Everything but the RECORDs. Gives the paths where something stood before.
+    /// Writes everything but the RECORDs. Returns the paths where something existed before.
     fn write(&self, planned: &[Files], verdict: &Verdict, method: LinkMethod) -> Result<Vec<TreePath>, InstallError> {
         let mut tasks: Vec<(usize, &TreePath, &PlannedFile)> = Vec::new();
         for (index, files) in planned.iter().enumerate() {
             let made = files.iter().filter(|(path, _)| !verdict.not_made[index].contains(*path));
             tasks.extend(made.map(|(path, file)| (index, path, file)));
         }
-        // Neighbours share a folder, and a folder is best filled by one thread: so pieces of some length.
+        // Neighbours share a folder, and a folder is best filled by one thread: hence pieces of some length.
         let results: Vec<Result<bool, InstallError>> = tasks
             .par_iter()
             .with_min_len(32)
@@ -318,7 +327,7 @@ impl Installation<'_> {
         Ok(replaced)
     }
 
-    /// True when another file stood there.
+    /// True if another file existed there.
     fn write_one(
         &self,
         index: usize,
@@ -348,7 +357,7 @@ impl Installation<'_> {
         }
     }
 
-    /// Writes the RECORDs and sums up.
+    /// Writes the RECORDs and summarises.
     fn finish(
         &self,
         names: &[DistributionName],

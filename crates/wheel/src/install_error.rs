@@ -1,4 +1,4 @@
-//! Why wheels cannot be laid out in a prefix.
+//! Why wheels cannot be installed in a prefix.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,21 +8,23 @@ use vocab::{DistributionName, Exit, Fault, PlatformKey, TreePath};
 use super::guard::Owner;
 use store::StoreError;
 
+/// Wheels were not installed; the staged prefix is incomplete and must be discarded.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot install `{wheel}`")]
 pub struct InstallError {
-    /// The wheel's file name; several of them where a fault has several causes.
+    /// The wheel's file name; several if more than one is involved.
     pub wheel: String,
     #[source]
     pub kind: InstallErrorKind,
 }
 
+/// What is wrong with the wheel, the set of wheels, or the disk.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallErrorKind {
     #[error("its file `{path}` would {how} {owner}")]
     Owned {
         path: TreePath,
-        /// A verb with its object: `replace a file of`.
+        /// A verb with its object, such as `replace a file of`.
         how: &'static str,
         owner: Owner,
     },

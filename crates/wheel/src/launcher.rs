@@ -1,4 +1,4 @@
-//! What a script becomes on its platform: on POSIX a file that finds the interpreter from its own place, on Windows,
+//! The form of a script on its platform: on POSIX a file that finds the interpreter from its own location; on Windows,
 //! where only programs can be started, a program with the script inside.
 
 use vocab::{TreeLayout, TreePath};
@@ -14,7 +14,7 @@ pub(super) struct ScriptFile {
     pub content: Vec<u8>,
 }
 
-/// For whom scripts are made.
+/// What scripts are made for.
 #[derive(Clone, Copy)]
 pub(super) struct ScriptTarget<'a> {
     pub layout: TreeLayout,
@@ -36,7 +36,8 @@ impl ScriptTarget<'_> {
         Ok(ScriptFile { path, content })
     }
 
-    /// For a script of a wheel's own that asks for the installation's interpreter. `path` is below the scripts folder.
+    /// For a script of the wheel's own that asks for the installation's interpreter. `path` is below the scripts
+    /// folder.
     pub(super) fn python_script(self, path: &TreePath, body: &[u8], gui: bool) -> Result<ScriptFile, InstallErrorKind> {
         if self.layout.platform.is_windows() {
             return self.program(path, body, gui);
@@ -45,7 +46,7 @@ impl ScriptTarget<'_> {
         Ok(ScriptFile { path: path.clone(), content })
     }
 
-    /// The program of `bin` that starts `program`, a path below the prefix whose beginning is `start`.
+    /// The program in `bin` that starts `program`, a path below the prefix whose first bytes are `start`.
     pub(super) fn forwarder(self, program: &TreePath, start: &[u8]) -> Result<Option<Vec<u8>>, InstallErrorKind> {
         let Some(launchers) = self.launchers else {
             return Err(InstallErrorKind::NoLauncher { script: program.to_string() });
@@ -53,13 +54,13 @@ impl ScriptTarget<'_> {
         Ok(launchers.forwarder(program, start))
     }
 
-    /// `python3.12` as seen from the folder of the script, `../python3.12` for one that lies a folder deeper.
+    /// `python3.12` relative to the folder of the script, `../python3.12` for a script one folder deeper.
     fn interpreter_from(self, path: &TreePath) -> String {
         let folder = self.layout.scripts().join(&path.parent().unwrap_or_default());
         record_format::relative_to(&self.layout.interpreter(), &folder)
     }
 
-    /// `tool.exe` for `tool` and `tool.py`, as pip and uv call it.
+    /// `tool.exe` for `tool` and `tool.py`, as pip and uv name it.
     fn program(self, path: &TreePath, body: &[u8], gui: bool) -> Result<ScriptFile, InstallErrorKind> {
         let name = path.as_str();
         let stem = [".py", ".pyw"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);

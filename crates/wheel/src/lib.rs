@@ -1,10 +1,27 @@
-//! Wheels: from a downloaded file to files in a prefix, as PEP 427 and the specifications that grew from it say.
+//! Wheels: from a downloaded file to files in a prefix, following PEP 427 and the specifications based on it.
 //!
-//! Two steps with the store between them. [`unpack`] inflates a wheel once per machine and holds it to its digest,
-//! and every file to its RECORD. [`install_all`] lays unpacked wheels out in a prefix by reflink, hard link or copy, makes their
-//! scripts relocatable and writes their RECORDs; its result depends on its input only, not on the order of threads.
+//! The one idea: everything is decided before anything is written. [`unpack`] inflates a wheel into the store once per
+//! machine and compares it with its digest, and every file with its RECORD. [`install_all`] takes unpacked wheels,
+//! decides places, clashes and RECORDs for all of them together, and only then lays them out by reflink, hard link or
+//! copy. So the result depends on the input alone and not on the timing of threads, and a wheel that would replace a
+//! file of the interpreter is refused in time. Scripts find their interpreter relative to themselves: the prefix can be
+//! moved.
 //!
-//! Which wheels these are is the resolver's matter, and making wheels the source build's. Byte code is not compiled.
+//! Which wheels fit a platform, and which fits best, is decided by [`Target::rank`]:
+//!
+//! ```
+//! use vocab::PlatformKey;
+//! use wheel::Target;
+//!
+//! let target = Target::new(PlatformKey::LinuxX64, "3.12.10".parse()?);
+//! let compiled = target.rank("numpy-2.2.6-cp312-cp312-manylinux_2_17_x86_64.whl");
+//! let pure = target.rank("numpy-2.2.6-py3-none-any.whl");
+//! assert!(compiled.is_some() && compiled < pure); // smaller is better
+//! assert!(target.rank("numpy-2.2.6-cp312-cp312-manylinux_2_39_x86_64.whl").is_none()); // too new a glibc
+//! # Ok::<(), vocab::VersionStringError>(())
+//! ```
+//!
+//! Choosing versions is up to the resolver, making wheels to `source-build`. Byte code is not compiled.
 
 mod clash;
 mod entry_points;
@@ -48,7 +65,7 @@ pub use unpack::{WheelBlob, seal, unpack, unpack_all};
 pub use unpack_error::{UnpackError, UnpackErrorKind};
 pub use unpacked::{Contents, Entry, UnpackedWheel, stamp, verify_unpacked};
 
-/// As many threads as the context allows.
+/// At most as many threads as the context allows.
 fn thread_pool(context: &Context) -> io::Result<rayon::ThreadPool> {
     rayon::ThreadPoolBuilder::new().num_threads(context.jobs.max(1)).build().map_err(io::Error::other)
 }

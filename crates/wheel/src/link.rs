@@ -1,4 +1,4 @@
-//! A file of the store into a prefix, the cheapest way the two folders allow.
+//! Places a file of the store in a prefix, in the cheapest way that the two folders allow.
 
 use std::fs;
 use std::io;
@@ -9,17 +9,21 @@ use serde::Serialize;
 use super::unpacked::stamp;
 use store::StoreError;
 
-/// In order of preference. A reflink shares the bytes and nothing else; a hard link is the store's own file and so
-/// read-only; a copy always works.
+/// In order of preference. A reflink shares only disk blocks; a hard link is the store's own file and so read-only; a
+/// copy always works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkMethod {
+    /// Shares disk blocks until one of the two is written to (APFS, Btrfs, XFS).
     Reflink,
+    /// Another name of the store's read-only file.
     HardLink,
+    /// Shares nothing.
     Copy,
 }
 
 impl LinkMethod {
+    /// In words, for people.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reflink => "reflink",
@@ -28,7 +32,7 @@ impl LinkMethod {
         }
     }
 
-    /// Tries them with `sample`, a file of the store, in a passing folder below `prefix`.
+    /// Tries the methods with `sample`, a file of the store, in a temporary folder below `prefix`.
     pub fn probe(sample: &Path, prefix: &Path) -> Result<Self, StoreError> {
         let folder = tempfile::Builder::new()
             .prefix(".pydist-probe-")
@@ -51,7 +55,7 @@ fn remove_link(link: &Path, _file: &Path) -> io::Result<()> {
     fs::remove_file(link)
 }
 
-/// Before Windows 10 no read-only file could be removed; the mark is the file's, and so is the store's, too.
+/// Before Windows 10 no read-only file could be removed; the mark belongs to the file, and so to the store's as well.
 #[cfg(not(unix))]
 fn remove_link(link: &Path, file: &Path) -> io::Result<()> {
     if fs::remove_file(link).is_ok() {
@@ -65,7 +69,7 @@ fn remove_link(link: &Path, file: &Path) -> io::Result<()> {
     fs::set_permissions(file, permissions)
 }
 
-/// Makes `to`, which must not exist. The executable bit of a hard link is the store's file's own.
+/// Creates `to`, which must not exist. A hard link has the executable bit of the store's file.
 pub fn place(method: LinkMethod, from: &Path, to: &Path, executable: bool) -> io::Result<()> {
     match method {
         LinkMethod::Reflink => {
@@ -73,7 +77,7 @@ pub fn place(method: LinkMethod, from: &Path, to: &Path, executable: bool) -> io
             make_own(to, executable)
         }
         LinkMethod::HardLink => match fs::hard_link(from, to) {
-            // A file can have only so many links (65,000 on ext4, 1,024 on NTFS).
+            // The number of links to a file is limited (65,000 on ext4, 1,024 on NTFS).
             Err(error) if error.kind() == io::ErrorKind::TooManyLinks => copy(from, to, executable),
             other => other,
         },
@@ -81,7 +85,7 @@ pub fn place(method: LinkMethod, from: &Path, to: &Path, executable: bool) -> io
     }
 }
 
-/// A file that shares nothing with the store and may be written.
+/// Makes a writable file that shares nothing with the store.
 pub(super) fn copy(from: &Path, to: &Path, executable: bool) -> io::Result<()> {
     let mut source = fs::File::open(from)?;
     let mut target = fs::File::create_new(to)?;
@@ -90,7 +94,7 @@ pub(super) fn copy(from: &Path, to: &Path, executable: bool) -> io::Result<()> {
     make_own(to, executable)
 }
 
-/// 0755 or 0644, whatever the process's mask, and the time stamp that the store's file has.
+/// Sets 0755 or 0644, whatever the process's umask, and the time stamp of the store's file.
 pub(super) fn make_own(path: &Path, executable: bool) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -99,6 +103,6 @@ pub(super) fn make_own(path: &Path, executable: bool) -> io::Result<()> {
     }
     #[cfg(not(unix))]
     let _ = executable;
-    // To be set, the time needs a handle that may write; on POSIX any handle of the owner does.
+    // Setting the time needs a handle with write access; on POSIX any handle of the owner will do.
     fs::File::options().write(true).open(path)?.set_modified(stamp())
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use mailparse::MailHeader;
 use serde::{Deserialize, Serialize};
 
-/// What is used of a wheel's METADATA.
+/// The used part of a wheel's METADATA.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WheelMetadata {
     /// As its author spells it.
@@ -18,16 +18,16 @@ pub struct WheelMetadata {
     pub licence: Option<String>,
     /// Requirements (PEP 508), in the order of the file.
     pub requires: Vec<String>,
-    /// The Pythons it is for, as its author wrote it. Stores of older builders do not have it.
+    /// `Requires-Python` as its author wrote it. Absent in stores of older builders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requires_python: Option<String>,
 }
 
-/// Of a METADATA, in bytes.
+/// Limit for a METADATA file, in bytes.
 pub const LARGEST_METADATA: u64 = 8 << 20;
 
 impl WheelMetadata {
-    /// Of a wheel on this machine. `None` where it cannot be read; installing it says why.
+    /// Reads the METADATA of a wheel file. `None` if that fails; installing the wheel reports why.
     pub fn of_file(wheel: &Path) -> Option<Self> {
         let mut archive = zip::ZipArchive::new(BufReader::new(File::open(wheel).ok()?)).ok()?;
         let is_metadata = |name: &&str| name.ends_with(".dist-info/METADATA") && name.matches('/').count() == 1;
@@ -38,7 +38,7 @@ impl WheelMetadata {
         Self::parse(&bytes)
     }
 
-    /// `None` when it has no name or version, or no headers at all.
+    /// `None` if it has no name or version, or no headers at all.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let headers = mailparse::parse_headers(bytes).ok()?.0;
         let all = |key: &str| values(&headers, key);
@@ -52,13 +52,13 @@ impl WheelMetadata {
     }
 }
 
-/// The major number of `Wheel-Version` in a WHEEL file. `None` when there is none.
+/// The major number of `Wheel-Version` in a WHEEL file. `None` if there is none.
 pub(super) fn wheel_format(bytes: &[u8]) -> Option<u32> {
     let headers = mailparse::parse_headers(bytes).ok()?.0;
     values(&headers, "Wheel-Version").first()?.split('.').next()?.parse().ok()
 }
 
-/// Empty ones and `UNKNOWN`, which old tools wrote for nothing, are left out.
+/// Leaves out empty values and `UNKNOWN`, which old tools wrote for nothing.
 fn values(headers: &[MailHeader<'_>], key: &str) -> Vec<String> {
     headers
         .iter()

@@ -13,16 +13,16 @@ use super::{Entry, InstallRequest, Remark, UnpackedWheel, script};
 use crate::windows_launcher;
 use vocab::TreeLayout;
 
-/// One file to be, at its key in the map of [`files_of`].
+/// A file to be created, at its key in the map of [`files_of`].
 #[derive(Clone, Debug)]
 pub(super) struct PlannedFile {
     pub content: Content,
     pub sha256: Digest,
     pub size: u64,
     pub executable: bool,
-    /// In the scripts folder.
+    /// Whether it is in the scripts folder.
     pub script: bool,
-    /// It is one of those that [`TreeLayout::stand_in`] names: in no RECORD, so that installers leave it alone.
+    /// Whether it is one of those that [`TreeLayout::stand_in`] names: in no RECORD, so that installers leave it alone.
     pub stand_in: bool,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct PlannedFile {
 pub(super) enum Content {
     /// The file of this path in the wheel.
     Linked(TreePath),
-    /// The same, and never a hard link: what lies beside the interpreter has the mode 0755.
+    /// The same, but never a hard link: files beside the interpreter have mode 0755.
     Copied(TreePath),
     Made(Vec<u8>),
 }
@@ -58,7 +58,7 @@ pub(super) fn dist_info(wheel: &UnpackedWheel, layout: TreeLayout) -> Result<Tre
     Ok(layout.site_packages().join(&parsed(&format!("{}.dist-info", wheel.contents.stem))?))
 }
 
-/// What installing a wheel comes to.
+/// What installing a wheel amounts to.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     /// Everything but RECORD, by path below the prefix.
@@ -87,7 +87,7 @@ pub(super) fn files_of(
             }
             made.insert(path.clone(), name);
         }
-        // `purelib` and the root lead to the same folder.
+        // `purelib` and the root are the same folder.
         if files.get(&path).is_some_and(|earlier| earlier.sha256 != file.sha256) {
             return Err(InstallErrorKind::Twice { path });
         }
@@ -95,7 +95,7 @@ pub(super) fn files_of(
     }
     remarks.extend(add_entry_points(wheel, target, &mut files, &made)?);
     add_stand_ins(wheel, target, &mut files)?;
-    // What an installer writes is ours to write; a wheel that brings it was packed from an installation.
+    // Files of installers are ours to write; a wheel that contains them was packed from an installation.
     for name in ["INSTALLER", "RECORD", "REQUESTED", "direct_url.json"] {
         files.remove(&dist_info.join(&parsed(name)?));
     }
@@ -115,7 +115,7 @@ pub(super) fn files_of(
     Ok(Plan { files, remarks })
 }
 
-/// A script of an entry point stands in place of one that the wheel has as a file.
+/// A script of an entry point replaces one that the wheel has as a file.
 fn add_entry_points(
     wheel: &UnpackedWheel,
     target: ScriptTarget<'_>,
@@ -149,7 +149,7 @@ fn left_out(name: &str, other: &str, path: &TreePath) -> Remark {
     Remark::scripts(format!("its script `{name}` is left out: `{other}` becomes `{path}`, too"))
 }
 
-/// What `bin` has for these files. A file that the wheel itself has there comes first.
+/// The corresponding files in `bin`. A file that the wheel itself has there comes first.
 fn add_stand_ins(
     wheel: &UnpackedWheel,
     target: ScriptTarget<'_>,
@@ -254,7 +254,7 @@ fn check_names(files: &BTreeMap<TreePath, PlannedFile>, layout: TreeLayout) -> R
     };
     let rules = archive::NameRules::of_platform(layout.platform);
     if let Some((path, fault)) = files.keys().find_map(|path| Some((path, rules.check(path.as_str()).err()?))) {
-        // Windows' own rules have a reason each, below.
+        // Windows' own rules each have a reason, below.
         if !matches!(fault, archive::EntryFault::NotOnWindows { .. }) {
             return refuse(path, &fault.to_string());
         }
@@ -267,8 +267,8 @@ fn check_names(files: &BTreeMap<TreePath, PlannedFile>, layout: TreeLayout) -> R
     Ok(())
 }
 
-/// Only the wheel itself is described by what it installs: `importlib.metadata` and pip would take another `.dist-info`
-/// or `.egg-info` for another distribution that is installed.
+/// Only the wheel itself may be described by what it installs: `importlib.metadata` and pip would treat another
+/// `.dist-info` or `.egg-info` as another installed distribution.
 fn check_dist_info(
     files: &BTreeMap<TreePath, PlannedFile>,
     wheel: &UnpackedWheel,

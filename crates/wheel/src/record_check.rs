@@ -1,7 +1,7 @@
-//! Where a wheel and its RECORD disagree: what is let pass, as pip and uv do, and what is not.
+//! Where a wheel and its RECORD disagree: what is accepted, as by pip and uv, and what is not.
 //!
-//! The file as a whole is the one that was locked. So a RECORD that is sloppy about it is a fault of the tool that wrote
-//! it, and worth a remark. Bytes of code that are not those of its author's RECORD were changed afterwards.
+//! The file as a whole is the one that was locked. So a careless RECORD is the fault of the tool that wrote it, and
+//! worth a remark. Code that differs from its author's RECORD was changed afterwards.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,11 +15,11 @@ use super::{Remark, RemarkKind};
 pub(super) struct Doubts {
     /// `NAME-VERSION.dist-info/`
     metadata: String,
-    /// A clause each.
+    /// One clause each.
     facts: Vec<String>,
 }
 
-/// More of them are only counted.
+/// Further ones are only counted.
 const TOLD: usize = 5;
 
 impl Doubts {
@@ -27,7 +27,7 @@ impl Doubts {
         Self { metadata: format!("{stem}.dist-info/"), facts: Vec::new() }
     }
 
-    /// All but the digests, which are known when the files have been inflated.
+    /// Everything except the digests, which are known when the files have been inflated.
     pub(super) fn cross_check(
         &mut self,
         members: &[Member],
@@ -73,7 +73,7 @@ impl Doubts {
         Ok(())
     }
 
-    /// Those whose content has another digest than RECORD says.
+    /// Files whose content has another digest than RECORD says.
     pub(super) fn of_digests<'a>(&mut self, paths: impl Iterator<Item = &'a TreePath>) -> Result<(), UnpackErrorKind> {
         let mut paths: Vec<&TreePath> = paths.collect();
         paths.sort();

@@ -1,4 +1,4 @@
-//! RECORD: what a wheel or an installed distribution consists of (PEP 376, PEP 427).
+//! RECORD: the files of a wheel or an installed distribution (PEP 376, PEP 427).
 //!
 //! Goals of the written form: sorted by path, one line each, so that equal content gives equal bytes.
 
@@ -12,22 +12,22 @@ use vocab::{Digest, TreePath};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Listed {
     pub digest: ListedDigest,
-    /// In bytes. Some tools leave it out.
+    /// In bytes. Some tools omit it.
     pub size: Option<u64>,
     /// What is wrong with the row itself.
     pub flaw: Option<&'static str>,
-    /// Written as `/a.py`: some tools took the wheel's root for the machine's.
+    /// Written as `/a.py`: some tools confused the wheel's root with the machine's.
     pub absolute: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ListedDigest {
     None,
-    /// As long as the algorithm says.
+    /// As long as the algorithm requires.
     Known(Algorithm, Vec<u8>),
-    /// By an algorithm that PEP 427 does not allow, such as MD5.
+    /// From an algorithm that PEP 427 does not allow, such as MD5.
     Weak,
-    /// Nothing has such a digest.
+    /// Not a possible digest.
     Malformed,
 }
 
@@ -39,7 +39,7 @@ pub(super) enum Algorithm {
     Sha512,
 }
 
-/// By path below the wheel's root. The error says what is wrong with which row.
+/// Keyed by path below the wheel's root. The error says what is wrong with which row.
 pub(super) fn parse(bytes: &[u8]) -> Result<HashMap<TreePath, Listed>, String> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let mut rows: HashMap<TreePath, Listed> = HashMap::new();
@@ -50,7 +50,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<HashMap<TreePath, Listed>, String> {
         let inside = text.trim_start_matches('/');
         let path: TreePath = match inside.parse() {
             Ok(path) => path,
-            // It vouches for nothing.
+            // Such a row has no consequence.
             Err(_) if hash.is_empty() => continue,
             Err(error) => return Err(error.to_string()),
         };
@@ -71,7 +71,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<HashMap<TreePath, Listed>, String> {
         match rows.get_mut(&path) {
             Some(earlier) if *earlier == listed => {}
             Some(earlier) => {
-                // Two digests at once no file has; that of a size or of an empty digest is only odd.
+                // No file has two digests at once; two sizes or an empty digest are merely unusual.
                 if earlier.digest == ListedDigest::None {
                     earlier.digest = listed.digest;
                 } else if listed.digest != ListedDigest::None && earlier.digest != listed.digest {
@@ -112,7 +112,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
-/// A row to write. `None` for RECORD itself, which cannot hold its own digest.
+/// A row to write. The digest is `None` for RECORD itself, which cannot contain its own.
 pub(super) struct Row {
     /// Relative to `site-packages`, so `../../../bin/x` for a script.
     pub path: String,
@@ -141,7 +141,7 @@ pub(super) fn write(mut rows: Vec<Row>) -> Vec<u8> {
     text
 }
 
-/// `path` as seen from `folder`, both below the same root.
+/// `path` relative to `folder`, both below the same root.
 pub(super) fn relative_to(path: &TreePath, folder: &TreePath) -> String {
     if let Some(rest) = path.as_str().strip_prefix(folder.as_str()).and_then(|rest| rest.strip_prefix('/')) {
         return rest.to_owned();

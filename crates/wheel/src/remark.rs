@@ -1,33 +1,36 @@
-//! What is odd about a wheel, and let pass.
+//! Unusual facts about a wheel that are accepted.
 
 use serde::{Deserialize, Serialize};
 
-/// A sentence to go on from "the wheel `x`: ".
+/// Completes a sentence that begins with "the wheel `x`: ".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remark {
     pub kind: RemarkKind,
     pub text: String,
 }
 
+/// What a remark is about; decides the code of the warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RemarkKind {
     /// Its RECORD disagrees with it.
     Record,
-    /// A script is missing, or called otherwise than its author may expect.
+    /// A script is missing, or has another name than its author may expect.
     Scripts,
 }
 
 impl Remark {
+    /// A remark about scripts.
     pub fn scripts(text: impl Into<String>) -> Self {
         Self { kind: RemarkKind::Scripts, text: text.into() }
     }
 }
 
 impl RemarkKind {
+    /// For the list of warning codes.
     pub const ALL: [Self; 2] = [Self::Record, Self::Scripts];
 
-    /// Of the warning.
+    /// Code of the warning.
     pub fn code(self) -> &'static str {
         match self {
             Self::Record => "W_WHEEL_RECORD",

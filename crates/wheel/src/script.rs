@@ -1,13 +1,13 @@
 //! Scripts that find the interpreter beside themselves, wherever the prefix was moved to.
 //!
-//! A script's first line can name its interpreter only by an absolute path. So on POSIX the script is first a shell
-//! script, a few lines that Python takes for its first string, and those start the interpreter of their own folder
-//! with the same file. The shell follows symbolic links to the script itself, in plain POSIX words: `realpath` and
-//! `readlink -f` are not everywhere. Windows starts programs only, see [`super::launcher`].
+//! A script's first line can name its interpreter only by an absolute path. So on POSIX the script begins as a shell
+//! script, a few lines that Python reads as its first string, and these start the interpreter of their own folder with
+//! the same file. The shell follows symbolic links to the script itself, in plain POSIX commands: `realpath` and
+//! `readlink -f` are not available everywhere. Windows starts only programs, see [`super::launcher`].
 
 use super::EntryPoint;
 
-/// The lines that start `interpreter`, a path as seen from the script's own folder. For Python they are a string.
+/// The lines that start `interpreter`, a path relative to the script's own folder. For Python they are a string.
 fn posix_header(interpreter: &str) -> String {
     // A path without a slash comes from `sh script`; `${self%/*}` needs one.
     format!(
@@ -23,10 +23,10 @@ fn posix_header(interpreter: &str) -> String {
     )
 }
 
-/// The whole script of an entry point, without any first line for the system.
+/// The whole script of an entry point, without a first line for the system.
 pub(super) fn entry_point_body(point: &EntryPoint) -> String {
     let EntryPoint { module, attribute, .. } = point;
-    // What is imported is the first part: `Class` of `Class.method`.
+    // The imported name is the first part: `Class` of `Class.method`.
     let imported = attribute.split('.').next().unwrap_or(attribute);
     format!(
         "import sys\n\
@@ -38,27 +38,27 @@ pub(super) fn entry_point_body(point: &EntryPoint) -> String {
     )
 }
 
-/// `body`, made to start by itself on POSIX.
+/// `body`, made directly executable on POSIX.
 pub(super) fn posix_script(interpreter: &str, body: &str) -> Vec<u8> {
     format!("{}{body}", posix_header(interpreter)).into_bytes()
 }
 
 /// What follows the first line of a script from a wheel's `.data/scripts`, if that line is `#!python` or `#!pythonw`,
-/// by which its author asks for the installation's own interpreter (PEP 427). The flag is true for `pythonw`.
+/// with which its author requests the installation's own interpreter (PEP 427). The flag is true for `pythonw`.
 pub(super) fn python_body(content: &[u8]) -> Option<(&[u8], bool)> {
     let rest = content.strip_prefix(b"#!python")?;
     let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
     let gui = rest[..end].starts_with(b"w");
     let options = &rest[usize::from(gui)..end];
-    // `#!python3` and `#!/usr/bin/env python` are left as they are; arguments such as `-E` cannot be kept.
+    // `#!python3` and `#!/usr/bin/env python` stay as they are; arguments such as `-E` cannot be kept.
     if !options.first().is_none_or(u8::is_ascii_whitespace) {
         return None;
     }
     Some((rest.get(end + 1..).unwrap_or_default(), gui))
 }
 
-/// [`posix_script`] for a script whose text may have any encoding. Its declaration (PEP 263) counts only within the
-/// first two lines, so it moves up.
+/// Like [`posix_script`], for a script in any encoding. Its declaration (PEP 263) counts only within the first two
+/// lines, so it moves up.
 pub(super) fn rewritten_posix(interpreter: &str, body: &[u8]) -> Vec<u8> {
     let header = posix_header(interpreter);
     let (first, rest) = header.split_at(header.find('\n').map_or(0, |end| end + 1));

@@ -7,21 +7,21 @@ use std::cmp::Reverse;
 
 use vocab::{Arch, Os, PlatformKey, PythonVersion, SystemVersion};
 
-/// A platform with the oldest system that the runtime must still run on.
+/// A platform and the oldest system that the runtime must run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     pub platform: PlatformKey,
     pub python: PythonVersion,
-    /// The highest glibc or macOS version that a wheel may ask for. `None` on Windows, whose wheels tell none.
+    /// The highest glibc or macOS version that a wheel may require. `None` on Windows, whose wheels state none.
     pub system: Option<SystemVersion>,
 }
 
-/// Smaller is better.
+/// How well a wheel fits. Smaller is better; ranks of different targets must not be compared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
     interpreter: u32,
     platform: u32,
-    /// Of wheels that are equal in all other respects the one with the higher build tag is taken; the lowest is none.
+    /// Among otherwise equal wheels the one with the higher build tag is taken; no build tag is the lowest.
     build: Reverse<Option<BuildTag>>,
 }
 
@@ -30,10 +30,10 @@ pub struct Rank {
 struct BuildTag(u64, String);
 
 impl BuildTag {
-    /// `None` where it does not begin with a digit.
+    /// `None` if it does not begin with a digit.
     fn parse(text: &str) -> Option<Self> {
         let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        // Of a number that no file name holds in earnest, all are equal.
+        // Numbers too large for any real file name are all equal.
         (end > 0).then(|| Self(text[..end].parse().unwrap_or(u64::MAX), text[end..].to_owned()))
     }
 }
@@ -48,12 +48,12 @@ impl Target {
         self.system.map_or((0, 0), |system| (system.major, system.minor))
     }
 
-    /// What uv reads the oldest macOS from; `None` elsewhere, where it stands in [`Self::uv_platform`].
+    /// The value that uv reads as the oldest macOS; `None` elsewhere, where [`Self::uv_platform`] contains the version.
     pub fn deployment_target(&self) -> Option<String> {
         self.system.filter(|_| self.platform.os() == Os::Macos).map(|system| system.to_string())
     }
 
-    /// How uv names this target in `--python-platform`.
+    /// uv's name for this target in `--python-platform`.
     pub fn uv_platform(&self) -> String {
         match self.platform {
             PlatformKey::LinuxX64 => format!("x86_64-manylinux_{}_{}", self.ceiling().0, self.ceiling().1),
@@ -64,14 +64,14 @@ impl Target {
         }
     }
 
-    /// Whether a wheel with one of these platform tags was made for this platform, however new a system it needs.
+    /// Whether a wheel with one of these platform tags is for this platform, however new a system it needs.
     pub fn is_for(platform: PlatformKey, platform_tags: &[String]) -> bool {
         let newest = SystemVersion::oldest(platform).map(|_| SystemVersion::new(u16::MAX, u16::MAX));
         let target = Self { platform, python: PythonVersion { major: 3, minor: 0, patch: 0 }, system: newest };
         platform_tags.iter().any(|tag| target.platform_rank(tag).is_some())
     }
 
-    /// Of a wheel's file name. `None` when the wheel does not fit, or the name is no wheel's.
+    /// Rank of a wheel by its file name. `None` if the wheel does not fit, or the name is not a wheel's.
     pub fn rank(&self, file_name: &str) -> Option<Rank> {
         let stem = file_name.strip_suffix(".whl")?;
         let mut parts = stem.rsplitn(4, '-');
@@ -160,7 +160,7 @@ fn pair(text: &str) -> Option<(u16, u16)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// How far `version` lies below the ceiling; `None` above it.
+/// How far `version` is below the ceiling; `None` above it.
 fn below(version: (u16, u16), ceiling: (u16, u16)) -> Option<u32> {
     let number = |(major, minor): (u16, u16)| u32::from(major) * 100 + u32::from(minor.min(99));
     number(ceiling).checked_sub(number(version))

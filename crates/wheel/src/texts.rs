@@ -1,4 +1,4 @@
-//! The small files in a wheel's `.dist-info` that say what the wheel is.
+//! The small files in a wheel's `.dist-info` that describe the wheel.
 
 use std::collections::HashMap;
 use std::io::Read as _;
@@ -17,7 +17,7 @@ pub(super) fn stem(members: &[Member], file_name: &WheelFileName) -> Result<Stri
     const ENDING: &str = ".dist-info";
     let stem_of = |folder: &'_ str| {
         let (stem, ending) = folder.split_at_checked(folder.len().checked_sub(ENDING.len())?)?;
-        // Whatever reads what is installed looks at the ending without case.
+        // Readers of installed distributions compare the ending without case.
         ending.eq_ignore_ascii_case(ENDING).then(|| stem.to_owned())
     };
     let mut stems: Vec<String> =
@@ -35,13 +35,13 @@ pub(super) fn stem(members: &[Member], file_name: &WheelFileName) -> Result<Stri
     if fits { Ok(stem.clone()) } else { Err(malformed(format!("`{stem}.dist-info` belongs to another wheel"))) }
 }
 
-/// In file names `-` is written `_`, also in versions (`1.0+local_1`).
+/// In file names `-` is written as `_`, in versions too (`1.0+local_1`).
 fn same_version(one: &str, other: &str) -> bool {
     let parse = |text: &str| text.replace('_', "-").parse::<pep440_rs::Version>().ok();
     one == other || parse(one).is_some_and(|version| Some(version) == parse(other))
 }
 
-/// The small files that say what the wheel is.
+/// The small files that describe the wheel.
 pub(super) struct Texts<'a> {
     pub archive: &'a ZipArchive<SharedFile>,
     pub members: &'a [Member],

@@ -1,4 +1,4 @@
-//! A wheel file inflated into the store, held to its digest, and each of its files to its row in RECORD.
+//! Inflates a wheel file into the store, and compares it with its digest, and each of its files with its row in RECORD.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
@@ -22,25 +22,27 @@ use super::{WheelFileName, thread_pool};
 use store::Context;
 use store::{EntryKind, LockOutcome, Scrutiny};
 
-/// Each lock is an open file, of which a process may have only 256 on some systems.
+/// Each lock is an open file, and some systems allow a process only 256 of these.
 const LOCKED_AT_ONCE: usize = 64;
 
 /// A wheel file in the store or elsewhere on this machine.
 #[derive(Clone, Debug)]
 pub struct WheelBlob {
     pub path: PathBuf,
+    /// The expected digest; another file is refused.
     pub sha256: Digest,
+    /// Its tags and version; the name on disk may differ.
     pub file_name: WheelFileName,
 }
 
-/// Unpacks a wheel, unless the store has it unpacked already. The file is held to its digest while it is unpacked.
+/// Unpacks a wheel, unless the store has it unpacked already. The file's digest is checked while it is unpacked.
 pub fn unpack(context: &Context, blob: &WheelBlob, scrutiny: Scrutiny) -> Result<UnpackedWheel, UnpackError> {
     let mut wheels = unpack_all(context, std::slice::from_ref(blob), scrutiny)?;
     Ok(wheels.pop().expect("one wheel goes in and one comes out"))
 }
 
-/// Several wheels, in parallel over wheels and their files. The order is kept. With several faults the first in
-/// this order is told.
+/// Unpacks several wheels, in parallel over wheels and their files. Results are in the order of `blobs`; of several
+/// faults the first in this order is returned.
 pub fn unpack_all(
     context: &Context,
     blobs: &[WheelBlob],
@@ -71,9 +73,9 @@ pub fn unpack_all(
     let mut made: HashMap<Digest, UnpackedWheel> = HashMap::new();
     let missing: Vec<&WheelBlob> = missing.into_values().collect();
     for group in missing.chunks(LOCKED_AT_ONCE) {
-        // All locks of a group before any work, in the order of their digests, and none left from the group before: so
-        // builders that want the same wheels wait for each other and never in a circle. A pool's thread must not wait
-        // for one, because the thread that holds it may have picked up that very work while it waits.
+        // All locks of a group before any work, in the order of their digests, and none left from the previous group:
+        // so builders that want the same wheels wait for each other, but never in a circle. A thread of a pool must not
+        // wait for a lock, because the thread that holds it may have picked up that very work while waiting.
         let mut locks = Vec::new();
         for blob in group {
             match context.store.lock("wheel", &blob.sha256, || context.is_cancelled()) {
@@ -92,7 +94,7 @@ pub fn unpack_all(
 }
 
 fn unpack_missing(context: &Context, blob: &WheelBlob, scrutiny: Scrutiny) -> Result<UnpackedWheel, UnpackErrorKind> {
-    // Whoever held the lock before may have done it.
+    // The previous holder of the lock may have done it.
     if let Some(wheel) = sound(context, blob, scrutiny)? {
         return Ok(wheel);
     }
@@ -103,7 +105,7 @@ fn unpack_missing(context: &Context, blob: &WheelBlob, scrutiny: Scrutiny) -> Re
         rayon::join(|| Digest::of_reader(file.buffered()), || inflate(context, blob, &file, staged.path()));
     let contents = match contents {
         Err(kind @ (UnpackErrorKind::Cancelled | UnpackErrorKind::Store(_))) => return Err(kind),
-        // What is wrong inside a file that is not the one meant is of no interest.
+        // If it is not the expected file, what is wrong inside does not matter.
         contents => check_digest(context, blob, actual).and(contents)?,
     };
     context.store.publish_dir(staged, &folder)?;
@@ -114,7 +116,7 @@ fn unreadable(blob: &WheelBlob, source: io::Error) -> UnpackErrorKind {
     UnpackErrorKind::Read { path: blob.path.clone(), source }
 }
 
-/// Removes the store's file where it is another one than its name says.
+/// Removes the store's file if it is not what its name says.
 fn check_digest(context: &Context, blob: &WheelBlob, actual: io::Result<(Digest, u64)>) -> Result<(), UnpackErrorKind> {
     let (actual, _) = actual.map_err(|source| unreadable(blob, source))?;
     if actual == blob.sha256 {
@@ -148,8 +150,8 @@ fn sound(context: &Context, blob: &WheelBlob, scrutiny: Scrutiny) -> Result<Opti
     }
 }
 
-/// The wheel file against its digest, the table of the unpacked copy against the wheel file, and every file of the copy
-/// against the table. The inner error is the reason why the copy must not be used.
+/// Compares the wheel file with its digest, the table of the unpacked copy with the wheel file, and every file of the
+/// copy with the table. The inner error is the reason why the copy must not be used.
 fn compare(context: &Context, blob: &WheelBlob, wheel: &UnpackedWheel) -> Result<Result<(), String>, UnpackErrorKind> {
     let file = SharedFile::open(&blob.path).map_err(|source| unreadable(blob, source))?;
     let (actual, (told, found)) = rayon::join(
@@ -160,8 +162,8 @@ fn compare(context: &Context, blob: &WheelBlob, wheel: &UnpackedWheel) -> Result
     Ok(told?.and(found))
 }
 
-/// Whether the wheel file says the same of its files as the table. Only what its RECORD has no such digest of is
-/// inflated again.
+/// Whether the wheel file and the table agree about the files. Inflates again only the files for which RECORD has no
+/// comparable digest.
 fn told_by(file: &SharedFile, blob: &WheelBlob, wheel: &UnpackedWheel) -> Result<Result<(), String>, UnpackErrorKind> {
     let (archive, members) = zip_table::open(file, &blob.path)?;
     let stem = texts::stem(&members, &blob.file_name)?;
@@ -220,7 +222,7 @@ fn inflate(context: &Context, blob: &WheelBlob, file: &SharedFile, staged: &Path
 
     let tree = staged.join(unpacked::TREE);
     make_folders(&tree, &members)?;
-    // The largest first: one of them begun last would keep a single thread busy at the end.
+    // Largest first: a large one that starts last would keep a single thread busy at the end.
     members.sort_by(|one, other| other.size.cmp(&one.size).then_with(|| one.path.cmp(&other.path)));
     let entries: Vec<Result<(Entry, bool), UnpackErrorKind>> = members
         .par_iter()
@@ -259,7 +261,7 @@ fn make_folders(tree: &Path, members: &[Member]) -> Result<(), UnpackErrorKind> 
     Ok(())
 }
 
-/// A name that the system has no room for is the wheel's own fault.
+/// A name that is too long for the system is the wheel's own fault.
 fn unwritable(entry: &TreePath, path: &Path, error: io::Error) -> UnpackErrorKind {
     if error.kind() == io::ErrorKind::InvalidFilename {
         let reason = "its path is longer than this system's may be".to_owned();
@@ -268,7 +270,7 @@ fn unwritable(entry: &TreePath, path: &Path, error: io::Error) -> UnpackErrorKin
     UnpackErrorKind::write(path, error)
 }
 
-/// The flag tells whether RECORD names that very digest, or none that can be compared.
+/// The flag says whether RECORD has that very digest, or none that can be compared.
 fn write_member(
     context: &Context,
     archive: &mut ZipArchive<SharedFile>,
@@ -280,7 +282,7 @@ fn write_member(
     let path = member.path.below(tree);
     let broken = |reason: String| UnpackErrorKind::Entry { path: member.path.to_string(), reason };
     let unwritable = |error| unwritable(&member.path, &path, error);
-    // The whole file's SHA-256 is taken; the archive's own sums would only cost time.
+    // The whole file's SHA-256 is checked; the archive's own sums would only cost time.
     let options = ZipReadOptions::new().ignore_crc32(true);
     let mut from = archive.by_index_with_options(member.index, options).map_err(|error| broken(error.to_string()))?;
     let mut to = File::create_new(&path).map_err(unwritable)?;
@@ -317,8 +319,8 @@ fn write_member(
     Ok((Entry { path: member.path.clone(), sha256, size, executable: member.executable }, fits))
 }
 
-/// Read-only, with the one time stamp. On Windows a read-only file could not be deleted through any of its links, so
-/// there the time stamp alone guards it.
+/// Marks as read-only, with the common time stamp. On Windows a read-only file could not be deleted through any of its
+/// links, so there the time stamp alone protects it.
 pub fn seal(file: &File, executable: bool) -> std::io::Result<()> {
     #[cfg(unix)]
     {
@@ -330,7 +332,7 @@ pub fn seal(file: &File, executable: bool) -> std::io::Result<()> {
     file.set_modified(unpacked::stamp())
 }
 
-/// The digest that RECORD names where it is not SHA-256.
+/// The digest in RECORD if it is not SHA-256.
 enum Stronger {
     No,
     Sha384(Sha384),

@@ -7,6 +7,7 @@ use vocab::{Digest, Exit, Fault};
 
 use store::StoreError;
 
+/// A wheel was not unpacked. What was inflated of it so far is never used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot unpack the wheel `{wheel}`")]
 pub struct UnpackError {
@@ -16,9 +17,10 @@ pub struct UnpackError {
     pub kind: UnpackErrorKind,
 }
 
+/// What is wrong with the wheel or the disk.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackErrorKind {
-    /// It is not the file that was meant. Where it lay in the store, it no longer does.
+    /// It is not the expected file. If it was in the store, it has been removed.
     #[error("its SHA-256 is {actual}, {expected} is expected")]
     Damaged { expected: Digest, actual: Digest },
     #[error("it is no zip archive that can be read: {reason}")]

@@ -1,7 +1,7 @@
 //! An unpacked wheel in the store: `wheels/<sha256>/tree/…` and its table `wheels/<sha256>/entries.json`.
 //!
-//! Files there are read-only, because prefixes hard-link them, and all carry the same time stamp: whoever writes into
-//! one nevertheless, through a link in some prefix, gives it another, and that is found by looking, without reading.
+//! Files there are read-only, because prefixes hard-link them, and all have the same time stamp: writing into one
+//! nevertheless, through a link in some prefix, changes the time stamp, so it is noticed without reading the file.
 
 use std::collections::HashSet;
 use std::fs;
@@ -18,25 +18,25 @@ use super::{EntryPoint, Remark, WheelFileName, WheelMetadata};
 /// A wheel whose files are in the store and were checked against its RECORD.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnpackedWheel {
-    /// Holds the files at their paths in the wheel.
+    /// Contains the files at their paths in the wheel.
     pub tree: PathBuf,
     pub contents: Contents,
 }
 
-/// The table of an unpacked wheel, `entries.json`. `format` is 3; another one is unpacked anew.
+/// The table of an unpacked wheel, `entries.json`. `format` is 3; with any other the wheel is unpacked again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contents {
     pub(super) format: u32,
-    /// Of the wheel file.
+    /// Digest of the wheel file.
     pub sha256: Digest,
-    /// In bytes, of the wheel file.
+    /// Size of the wheel file, in bytes.
     pub size: u64,
     pub file_name: WheelFileName,
     /// `numpy-2.2.6`, the name of the `.dist-info` and `.data` folders without their endings.
     pub stem: String,
     pub metadata: WheelMetadata,
     pub entry_points: Vec<EntryPoint>,
-    /// Told at every build.
+    /// Repeated at every build.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<Remark>,
     /// Sorted by path. Without RECORD and its signatures, which installing replaces.
@@ -48,17 +48,19 @@ pub struct Contents {
 pub struct Entry {
     /// Below the wheel's root, `.data` folders included.
     pub path: TreePath,
+    /// Of the content, as RECORD lists it or computed.
     pub sha256: Digest,
     /// In bytes, uncompressed.
     pub size: u64,
+    /// By the mode in the zip.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub executable: bool,
 }
 
 impl Contents {
-    /// Installing it makes scripts.
+    /// Whether installing it creates scripts.
     pub fn has_scripts(&self) -> bool {
-        // Folders of `.data/data` are those of the platform: `Scripts` is Windows'.
+        // Folders in `.data/data` are the platform's: `Scripts` on Windows.
         let folders =
             ["scripts/", "data/Scripts/", "data/scripts/"].map(|folder| format!("{}.data/{folder}", self.stem));
         let is_script = |path: &TreePath| folders.iter().any(|folder| path.as_str().starts_with(folder));
@@ -71,18 +73,18 @@ pub(super) const TABLE: &str = "entries.json";
 pub(super) const TREE: &str = "tree";
 
 impl UnpackedWheel {
-    /// The file of `entry` on this machine's disk.
+    /// The file of `entry` on disk.
     pub fn path_of(&self, entry: &Entry) -> PathBuf {
         entry.path.below(&self.tree)
     }
 
-    /// The same bytes under another name carry other tags, never other files.
+    /// The same bytes under another name have other tags, never other files.
     pub(super) fn named(mut self, file_name: &WheelFileName) -> Self {
         self.contents.file_name = file_name.clone();
         self
     }
 
-    /// `Ok(None)` when there is none, the error's text when there is one that must not be used.
+    /// `Ok(None)` if there is none; the text of the error if there is one that must not be used.
     pub(super) fn open(folder: &Path) -> Result<Option<Self>, String> {
         let bytes = match fs::read(folder.join(TABLE)) {
             Ok(bytes) => bytes,
@@ -101,7 +103,7 @@ impl UnpackedWheel {
         }
     }
 
-    /// Reads every file of it, and looks for files that are not of it.
+    /// Reads all of its files, and looks for others.
     pub(super) fn verify(&self) -> Result<(), String> {
         let changed = |entry: &Entry| {
             let read = fs::File::open(self.path_of(entry)).and_then(Digest::of_reader);
@@ -125,7 +127,7 @@ impl UnpackedWheel {
         Ok(())
     }
 
-    /// Reads a file only if its time stamp says that something touched it (a copied store, for one).
+    /// Reads a file only if its time stamp shows that something touched it (a copied store, for example).
     fn damage(&self, entry: &Entry) -> Option<String> {
         let path = self.path_of(entry);
         let Ok(metadata) = fs::symlink_metadata(&path) else {
@@ -142,14 +144,14 @@ impl UnpackedWheel {
     }
 }
 
-/// Reads all of an unpacked wheel's folder. The reason why it must not be used.
+/// Reads an unpacked wheel's folder completely. The error is the reason why it must not be used.
 pub fn verify_unpacked(folder: &Path) -> Result<Contents, String> {
     let wheel = UnpackedWheel::open(folder)?.ok_or("it is gone")?;
     wheel.verify()?;
     Ok(wheel.contents)
 }
 
-/// 1980-01-01, the earliest time that a zip archive can hold, and the time stamp of files in artifacts.
+/// 1980-01-01, the earliest time that a zip archive can store, and the time stamp of files in artifacts.
 pub fn stamp() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(315_532_800)
 }

@@ -1,15 +1,16 @@
 //! Programs that start a Python script on Windows, where a script alone cannot be started.
 //!
-//! Such a program is a launcher, a first line that names the interpreter, and a zip with the script, one behind the
-//! other: the form that distlib gave it and that pip and uv make, too. The interpreter is named relative to the
-//! launcher (`<launcher_dir>\`, which its launchers know since version 1.1.0.14), so the program moves with its prefix.
+//! Such a program is a launcher, a first line that names the interpreter, and a zip with the script, one after the
+//! other: the form that distlib introduced and that pip and uv use, too. The interpreter is named relative to the
+//! launcher (`<launcher_dir>\\`, supported by its launchers since version 1.1.0.14), so the program moves with its
+//! prefix.
 //!
-//! The launchers themselves are distlib's (Python Software Foundation licence), as its pip carries them in every base
-//! interpreter, and taken only with the bytes known here. Where a base interpreter has others or none, distlib's own
-//! wheel is fetched once, by digest.
+//! The launchers themselves are distlib's (Python Software Foundation licence), contained in the pip of every base
+//! interpreter, and used only if their digests are the known ones. If a base interpreter has others or none, distlib's
+//! own wheel is fetched once, by digest.
 //!
-//! What pip installs or removes later are the programs in `Scripts`. So `bin` holds others, which only start those of
-//! the same name: [`forwarder`](WindowsLaunchers::forwarder), `docs/windows.md`.
+//! pip later installs or removes the programs in `Scripts`. So `bin` has others, which only start those of the same
+//! name: [`forwarder`](WindowsLaunchers::forwarder), `docs/windows.md`.
 
 use std::fs;
 use std::io::{Cursor, Write as _};
@@ -39,10 +40,13 @@ static DISTLIB: LazyLock<PinnedTool> = LazyLock::new(|| PinnedTool {
 /// The launchers of 64-bit Windows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WindowsLaunchers {
+    /// For scripts with a terminal.
     pub console: Vec<u8>,
+    /// For scripts without one.
     pub gui: Vec<u8>,
 }
 
+/// No known launcher was found or could be fetched, so scripts cannot be made for Windows.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "there is no launcher for scripts on Windows: the base interpreter's pip has none, and distlib cannot be fetched"
@@ -67,12 +71,13 @@ impl Fault for LauncherError {
 }
 
 impl WindowsLaunchers {
-    /// Those that the pip of a base interpreter carries. `None` when it has others, or no pip.
+    /// The launchers in the pip of a base interpreter. `None` if it has others, or no pip.
     pub fn of_pip(tree: &Path, layout: TreeLayout) -> Option<Self> {
         Self::in_folder(&layout.site_packages().below(tree).join("pip").join("_vendor").join("distlib"))
     }
 
-    /// The same, or else those of distlib's wheel, which is set up in the store with `python`'s own pip.
+    /// The launchers of the tree's pip, or else of distlib's wheel, which is set up in the store with `python`'s own
+    /// pip.
     pub fn find(
         context: &Context,
         tree: &Path,
@@ -101,8 +106,8 @@ impl WindowsLaunchers {
         Some(Self { console: read(CONSOLE)?, gui: read(GUI)? })
     }
 
-    /// The program that runs `script`, Python source in any encoding that it declares, with the interpreter in `folder`
-    /// as seen from the program: `..\`. Equal bytes on every host.
+    /// The program that runs `script`, Python source in any encoding that it declares, with the interpreter in
+    /// `folder`, relative to the program: `..\\`. Equal bytes on every host.
     pub fn program(&self, folder: &str, script: &[u8], gui: bool) -> Vec<u8> {
         let (launcher, interpreter) = if gui { (&self.gui, "pythonw.exe") } else { (&self.console, "python.exe") };
         let mut program = launcher.clone();
@@ -111,8 +116,8 @@ impl WindowsLaunchers {
         program
     }
 
-    /// What starts `program` of the scripts folder from `bin`, and `None` for what is no program or script. It depends on
-    /// the kind and depth of `program`, of which `start` is the beginning, and on whether that has a window in place of a
+    /// What starts `program` of the scripts folder from `bin`; `None` if it is not a program or script. Depends on the
+    /// kind and depth of `program`, whose first bytes are `start`, and on whether it has a window instead of a
     /// terminal.
     pub fn forwarder(&self, program: &TreePath, start: &[u8]) -> Option<Vec<u8>> {
         let ending = program.file_name().rsplit_once('.').map_or("", |(_, ending)| ending);
@@ -133,35 +138,35 @@ impl WindowsLaunchers {
 /// The script of every forwarder.
 const FORWARD: &[u8] = include_bytes!("windows_launcher/forward.py");
 
-/// The forwarder of every Python script that is no program.
+/// The forwarder of every Python script that is not a program.
 const FORWARD_SCRIPT: &[u8] = include_bytes!("windows_launcher/forward_script.py");
 
-/// The folder of `program` as seen from its namesake in `bin`: `../Scripts/`.
+/// The folder of `program` relative to its counterpart in `bin`: `../Scripts/`.
 fn folder_from_bin(program: &TreePath, separator: char) -> String {
     let up = format!("..{separator}").repeat(program.segments().count() - 1);
     let folder = program.parent().unwrap_or_default();
     folder.segments().fold(up, |path, name| format!("{path}{name}{separator}"))
 }
 
-/// Without `call` a batch file gives way to the other for good, and so ends with its code.
+/// Without `call` a batch file hands over to the other for good, and so ends with its exit code.
 fn forwarding_batch(program: &TreePath) -> Vec<u8> {
     format!("@\"%~dp0{}%~nx0\" %*\r\n", folder_from_bin(program, '\\')).into_bytes()
 }
 
-/// The other script takes the place of this one, in its scope: so it may set things for who asked for that with a dot,
-/// and its `exit` ends this one as well.
+/// The other script runs in the scope of this one: so it can set variables for a caller that sourced it with a dot, and
+/// its `exit` ends this one as well.
 fn forwarding_powershell(program: &TreePath) -> Vec<u8> {
     let folder = folder_from_bin(program, '\\');
     format!(". (Join-Path $PSScriptRoot ('{folder}' + $MyInvocation.MyCommand.Name)) @args\r\n").into_bytes()
 }
 
-/// For the shells that come with git and MSYS2, which read the first line of a script.
+/// For the shells of git and MSYS2, which read the first line of a script.
 fn forwarding_shell(program: &TreePath) -> Vec<u8> {
     let folder = folder_from_bin(program, '/');
     format!("#!/bin/sh\nexec \"$(dirname -- \"$0\")/{folder}$(basename -- \"$0\")\" \"$@\"\n").into_bytes()
 }
 
-/// How much of a program [`WindowsLaunchers::forwarder`] asks for.
+/// How many bytes of a program [`WindowsLaunchers::forwarder`] needs.
 pub const START: usize = 4096;
 
 /// Whether Windows opens no terminal for a program. Source: the PE format, `Subsystem` of the optional header.
@@ -181,7 +186,7 @@ fn zipped(script: &[u8]) -> Vec<u8> {
         .compression_method(CompressionMethod::Stored)
         .last_modified_time(DateTime::default())
         .unix_permissions(0o644)
-        // Otherwise it tells which system the builder ran on.
+        // Otherwise it would reveal which system the builder ran on.
         .system(System::Unix);
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     archive

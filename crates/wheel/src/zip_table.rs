@@ -18,19 +18,19 @@ pub(super) struct Member {
     /// In the archive's table.
     pub index: usize,
     pub path: TreePath,
-    /// Uncompressed, as the table claims; the reader holds it to that.
+    /// Uncompressed, as the table claims; enforced while reading.
     pub size: u64,
     pub executable: bool,
 }
 
-/// A wheel may inflate to this in any case, and beyond it to `HIGHEST_RATIO` times its own size.
+/// A wheel may always inflate to this size, and beyond it to `HIGHEST_RATIO` times its own size.
 const ALWAYS_FINE: u64 = 512 << 20;
 const HIGHEST_RATIO: u64 = 200;
 
-/// Opens the archive and lists its files; folders are left out, they follow from the files.
+/// Opens the archive and lists its files; folders are omitted, since they follow from the files.
 ///
-/// The archive is read by two programs: the one that writes our own zips, and holds each entry to its local header, and
-/// the one that inflates. They must see the same.
+/// Two programs read the archive: the reader of our own zips, which compares each entry with its local header, and the
+/// one that inflates. They must see the same.
 pub(super) fn open(file: &SharedFile, path: &Path) -> Result<(ZipArchive<SharedFile>, Vec<Member>), UnpackErrorKind> {
     let listed = archive::zip_members_of(&file.file).map_err(|kind| match kind {
         ZipErrorKind::Read { source } => UnpackErrorKind::Read { path: path.to_owned(), source },
@@ -126,7 +126,7 @@ fn check_names(members: &[Member]) -> Result<(), UnpackErrorKind> {
     if let Some(path) = files.iter().find(|path| folders.contains(**path)) {
         return refuse(path, "it is a file and a folder at once");
     }
-    // What the disk of this machine cannot hold would otherwise be lost while it is written.
+    // What this machine's disk cannot represent would otherwise be lost while it is written.
     if cfg!(any(windows, target_os = "macos")) {
         let mut keys = HashSet::new();
         for member in members {
@@ -138,7 +138,7 @@ fn check_names(members: &[Member]) -> Result<(), UnpackErrorKind> {
     Ok(())
 }
 
-/// One open file that many threads read at their own positions.
+/// One open file that many threads read at positions of their own.
 #[derive(Clone, Debug)]
 pub(super) struct SharedFile {
     file: Arc<File>,
@@ -158,7 +158,7 @@ impl SharedFile {
         self.length
     }
 
-    /// From its start to its end, in long pieces.
+    /// From start to end, in long pieces.
     pub(super) fn buffered(&self) -> BufReader<Self> {
         BufReader::with_capacity(1 << 18, Self { position: 0, ..self.clone() })
     }
