@@ -23,6 +23,7 @@ pub struct Arguments {
     pub show: ShowOptions,
 }
 
+/// What to do with runtimes.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Fetch a published runtime, verify it, and install it beside the former one.

@@ -54,6 +54,7 @@ impl Fault for CommandError {
     }
 }
 
+/// Runs one command. `environment` returns a variable's value; long work checks `cancelled`.
 pub fn run(
     arguments: &Arguments,
     environment: &dyn Fn(&str) -> Option<String>,

@@ -1,6 +1,6 @@
-//! One runtime from a catalogue. In this order: read the catalogue, choose, verify the manifest (its digest and
-//! signature), look at the tree that is installed or fetch what the manifest says with every part's digest compared,
-//! record it, make it current.
+//! Installs one runtime from a catalogue. In this order: read the catalogue, choose, verify the manifest (its digest
+//! and signature), check the installed tree or fetch what the manifest lists with every part's digest compared, record
+//! it, make it current.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,50 +17,57 @@ use crate::offer::{Offer, is_build};
 use crate::trust::signer_of;
 use crate::{GetError, GetErrorKind, Home, PublicKey};
 
+/// What to install, from where, and what may be trusted.
 #[derive(Debug)]
 pub struct Request {
     pub version: VersionString,
     pub platform: PlatformKey,
+    /// The lowest acceptable channel.
     pub channel: Channel,
-    /// The destination that was published to: `http`, `https`, `file` or a path; `catalogue.json` lies in it.
+    /// The destination that it was published to: `http`, `https`, `file` or a path; it contains `catalogue.json`.
     pub from: String,
     pub home: Home,
-    /// With at least one, whatever none of them signed is refused.
+    /// With at least one, everything that none of them signed is refused.
     pub public_keys: Vec<PublicKey>,
-    /// Nothing is asked of a network.
+    /// Do not use a network.
     pub offline: bool,
-    /// Digest every file of what is installed.
+    /// Compare the digest of every installed file.
     pub verify: bool,
-    /// Install again what is installed, with the parts of it that are whole.
+    /// Install again, reusing the undamaged parts of what is installed.
     pub reinstall: bool,
-    /// Go back to an older build, or to one that was known as retracted.
+    /// Accept an older build, or one that was known as retracted.
     pub allow_older: bool,
-    /// The present, for what expires.
+    /// The current time, for expiry.
     pub now: Moment,
 }
 
-/// What was done.
+/// The installed runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Got {
     /// The installed tree.
     pub folder: PathBuf,
+    /// The link, on Windows the text file, that leads to `folder`.
     pub current: PathBuf,
+    /// The build that is installed and current.
     pub build_key: Digest,
     pub installed: Installed,
-    /// Of the manifest that the tree was compared with.
+    /// Digest of the manifest that the tree was compared with.
     pub manifest_sha256: Digest,
-    /// The key whose signature of that manifest was verified now, in minisign's one-line form. Absent without a key.
+    /// The key whose signature of that manifest was just verified, in minisign's one-line form. Absent if no key was
+    /// given.
     pub verified_by: Option<String>,
 }
 
+/// Whether anything was installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Installed {
-    /// It was there, and is as it was installed.
+    /// It was installed already, and is unchanged.
     Before,
-    /// `fetched` of `size` bytes came from afar, `resumed` had come before an interruption, the rest was here.
+    /// `fetched` of `size` bytes were transferred, `resumed` remained from an interrupted attempt, the rest was here.
     Now { fetched: u64, resumed: u64, size: u64 },
 }
 
+/// Installs what `request` asks for and makes it current. An error leaves the current build as it was.
 pub fn get(request: &Request, settings: &FetchSettings, watch: Watch<'_>) -> Result<Got, GetError> {
     let job = Job { request, settings, watch };
     job.run().map_err(|kind| GetError {
@@ -77,7 +84,7 @@ pub(crate) struct Job<'a> {
     pub watch: Watch<'a>,
 }
 
-/// A manifest with the catalogue's digest and, with a key, a signature that was verified.
+/// A manifest with the catalogue's digest and, with a key, a verified signature.
 struct Proof {
     manifest: String,
     signature: Option<String>,
@@ -118,7 +125,7 @@ impl Job<'_> {
         Ok(Got { folder, current, build_key, installed, manifest_sha256, verified_by })
     }
 
-    /// `None` also where it is of another manifest than the catalogue's.
+    /// `None` also if it is of another manifest than the catalogue's.
     fn record_of(&self, row: &Listed, folder: &Path) -> Option<InstallRecord> {
         let record = self.request.home.record(folder);
         record.filter(|record| record.is_of(&row.manifest.sha256, &row.build_key))
@@ -130,7 +137,7 @@ impl Job<'_> {
         self.request.offline && ["http://", "https://"].iter().any(|scheme| from.starts_with(scheme))
     }
 
-    /// Where `current` would go back in time. A build that stays current is not moved.
+    /// Whether `current` would go back in time. A build that stays current is not moved.
     fn check_not_older(&self, row: &Listed, folder: &Path, offer: &Offer<'_>) -> Result<(), GetErrorKind> {
         let Request { version, platform, home, .. } = self.request;
         let current = home.current(version).filter(|current| current != folder);
@@ -146,7 +153,7 @@ impl Job<'_> {
             let newer = of_current.filter(|(its, created)| its == platform && *created > row.created);
             if let (Some((_, created)), None) = (newer, &reason) {
                 let text = format!("it is of {}, the current one of {created}", row.created);
-                // The publisher says so: the newer one is not to be used.
+                // The publisher decided it: the newer one is not to be used.
                 match withdrawn {
                     Some(_) => self.warn("W_GET_OLDER", format!("going back to an older build: {text}, but retracted")),
                     None => reason = Some(text),
@@ -163,8 +170,8 @@ impl Job<'_> {
         }
     }
 
-    /// The manifest holds the digests of everything else, so nothing is opened before it is believed. With a key that
-    /// is done each time. `None` when nothing has to be proved: no key is given, and the record is of this manifest.
+    /// The manifest has the digests of everything else, so nothing is opened before it is verified. With a key that
+    /// happens each time. `None` if nothing has to be proved: no key is given, and the record is of this manifest.
     fn prove(&self, row: &Listed, record: Option<&InstallRecord>) -> Result<Option<Proof>, GetErrorKind> {
         let keys = &self.request.public_keys;
         if keys.is_empty() && record.is_some() && !self.request.reinstall {
@@ -202,7 +209,7 @@ impl Job<'_> {
             }
         };
         let manifest = archive::read_manifest(&bytes)?;
-        // A signature says nothing about the name under which something is offered.
+        // A signature does not cover the name under which something is offered.
         if (&manifest.runtime, manifest.platform, manifest.build_key) != (&row.runtime, row.platform, row.build_key) {
             return Err(GetErrorKind::OtherRuntime {
                 found: format!("{} for {}", manifest.runtime, manifest.platform),
@@ -212,8 +219,8 @@ impl Job<'_> {
         Ok(Some(Proof { manifest, signature, verified_by }))
     }
 
-    /// Whether `folder` holds what the record says, which is of the right manifest. False when it has to be installed,
-    /// an error when it is damaged.
+    /// Whether `folder` has what the record says, which is of the right manifest. False if it has to be installed, an
+    /// error if it is damaged.
     fn as_installed(
         &self,
         folder: &Path,
@@ -253,14 +260,14 @@ impl Job<'_> {
         if self.needs_network_and_has_none() {
             return Err(offline(&format!("`{}` is not installed", folder.display())));
         }
-        // Without one the record was of the manifest, and its tree is gone.
+        // Without a proof the record was of the manifest, and its tree is gone.
         let proof = match proof {
             Some(proof) => proof,
             None => self.prove(row, None)?.ok_or_else(|| offline("there is no manifest"))?,
         };
         let home = &self.request.home;
         let _hold = self.hold()?;
-        // Whoever held it before may have installed this very build.
+        // The previous holder of the lock may have installed this very build.
         let record = self.record_of(row, folder);
         let known = record.is_some() || home.has(folder);
         if record.is_some() && self.as_installed(folder, record, Some(&proof))? {
@@ -303,7 +310,7 @@ impl Job<'_> {
             manifest: proof.manifest,
             tree: TreeTable::of(&tree).map_err(failed)?,
         };
-        // Before the tree: what stands beside a record and is not its tree is found out, and installed again.
+        // Before the tree: something beside a record that is not its tree is detected, and installed again.
         home.save_record(folder, &record).map_err(failed)?;
         home.exchange(stage.path(), folder).map_err(failed)?;
         Ok(Installed::Now { fetched: fetched.fetched, resumed: fetched.resumed, size: fetched.size })
@@ -330,15 +337,15 @@ impl Job<'_> {
         }
     }
 
-    /// The artifact and what is in it, side by side for a moment. An update copies from its former build in ways that
-    /// may take no room at all, so nothing is said of it beforehand.
+    /// Room for the artifact and its content side by side. An update copies from its previous build in ways that may
+    /// need no room at all, so it is not checked beforehand.
     fn check_room(&self, row: &Listed) -> Result<(), GetErrorKind> {
         let home = &self.request.home;
         let both = row.artifact.size.saturating_add(row.installed_size);
         let needed = both.saturating_sub(home.partial_size());
         match fs4::available_space(home.root()) {
             Ok(free) if free < needed => Err(GetErrorKind::NoRoom { path: home.root().to_owned(), needed, free }),
-            // A system that does not tell is not asked twice: writing will show.
+            // If the system does not say how much is free, writing will show.
             _ => Ok(()),
         }
     }
@@ -351,10 +358,10 @@ impl Job<'_> {
         Ok(fetch_small(&self.place(key), self.settings, self.watch)?)
     }
 
-    /// Of an object below the destination.
+    /// Location of an object below the destination.
     fn place(&self, key: &TreePath) -> String {
         let from = &self.request.from;
-        // A drive's letter has one character, a URL's scheme has more.
+        // A drive letter is one character, a URL's scheme is longer.
         if from.contains("://") {
             object_keys::url(from, key)
         } else {
@@ -367,7 +374,7 @@ impl Job<'_> {
         (self.watch.tell)(Event::Warning { code, text, place, hint: None });
     }
 
-    /// With a key it does not matter by which way the bytes come.
+    /// With a key it does not matter how the bytes arrive.
     fn warn_of_plain_http(&self) {
         let Request { from, public_keys, offline, .. } = self.request;
         let Some(host) = unencrypted_host(from).filter(|_| public_keys.is_empty() && !offline) else { return };

@@ -1,4 +1,4 @@
-//! Why a runtime could not be had.
+//! Why a runtime could not be installed.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,6 +10,7 @@ use vocab::{Digest, Exit, Fault, PlatformKey, VersionString};
 
 use crate::{Damage, TrustError};
 
+/// A runtime was not installed; the current build is as it was.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot get {version} for {platform} from `{from}`")]
 pub struct GetError {
@@ -21,6 +22,7 @@ pub struct GetError {
     pub kind: Box<GetErrorKind>,
 }
 
+/// Why: access, trust, or the disk of this machine.
 #[derive(Debug, thiserror::Error)]
 pub enum GetErrorKind {
     #[error(transparent)]
@@ -65,7 +67,7 @@ pub enum GetErrorKind {
     Cancelled,
 }
 
-/// Of many files the first.
+/// The first of many files.
 const NAMED: usize = 5;
 
 fn named(damage: &[Damage]) -> String {
@@ -176,7 +178,7 @@ impl Fault for GetError {
 
 const GO_ON: &str = "run it again; what has arrived is kept";
 
-/// Where the fetch itself has no better one.
+/// For errors of the fetch itself that have no better hint.
 fn hint_of_fetch(kind: &FetchErrorKind) -> Option<&'static str> {
     let full = |source: &io::Error| source.kind() == io::ErrorKind::StorageFull;
     let written = match kind {

@@ -1,9 +1,9 @@
 //! The folder where runtimes are installed side by side.
 //!
-//! `<version>-<build>` holds one build, whole or not at all: it comes by rename. `<version>-current` leads to the one
-//! that was installed last; the one before stays, so that what runs from it goes on. On Windows, where links need a
-//! privilege, it is a text file `<version>-current.txt` with the folder's name. `.installed` holds a record of each build,
-//! `.catalogues` what was last read, `.partial` what an interrupted fetch had brought.
+//! `<version>-<build>` contains one build, complete or not at all: it is renamed into place. `<version>-current` leads
+//! to the one that was installed last; the previous one stays, so that programs running from it continue. On Windows,
+//! where links need a privilege, it is a text file `<version>-current.txt` with the folder's name. `.installed` has a
+//! record of each build, `.catalogues` what was last read, `.partial` what an interrupted fetch received.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
@@ -16,41 +16,44 @@ use vocab::{Digest, VersionString};
 
 use crate::install_record::InstallRecord;
 
-/// Under these names trees and links are made; after a kill they are of no use.
+/// Trees and links are made under these names; after a kill they are useless.
 const STAGED: [&str; 2] = [".stage-", ".current-"];
 
 /// Inside a folder of [`STAGED`]. No build has such a name.
 pub(crate) const STAGED_TREE: &str = "tree";
 
-/// Holds a file for each build, named as its folder.
+/// Has a file for each build, with the name of its folder.
 const RECORDS: &str = ".installed";
 
-/// What nobody has gone on with for so long is of a build that nobody wants any more.
+/// Partial downloads idle for this long belong to builds that are no longer wanted.
 const PARTIAL_AGE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// While a record is written.
 const STAGED_RECORD: &str = ".record-";
 
-/// One of [`STAGED`] and the six characters that make such a name unlike all others.
+/// One of [`STAGED`] and the six random characters of such a name.
 fn is_staged(name: &str) -> bool {
     let random = STAGED.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or_default();
     random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
+/// A folder of installed runtimes. It need not exist before the first installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home(PathBuf);
 
-/// Nobody else installs here while it is held. The system lets go of it when the process ends, in whatever way.
+/// While it is held, no other process installs here. The system releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct Hold {
     _lock: File,
 }
 
 impl Home {
+    /// Reads and creates nothing.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self(root.into())
     }
 
+    /// The folder as given to [`new`](Self::new).
     pub fn root(&self) -> &Path {
         &self.0
     }
@@ -68,10 +71,10 @@ impl Home {
         Ok(Some(Hold { _lock: lock }))
     }
 
-    /// What killed processes left. Only while nobody else installs.
+    /// Removes what killed processes left. Only while no other process installs.
     fn clear_up(&self) -> io::Result<()> {
         for item in fs::read_dir(&self.0)?.flatten() {
-            // The folder may be one that holds something else, too; a link is nobody's stage.
+            // The folder may contain other things, too; a link is not ours.
             let is_folder = item.file_type().is_ok_and(|kind| kind.is_dir());
             if is_folder && item.file_name().to_str().is_some_and(is_staged) {
                 self.bring_back(&item.path())?;
@@ -95,7 +98,7 @@ impl Home {
         Ok(())
     }
 
-    /// A build that was killed between the two steps of [`Home::exchange`].
+    /// Restores a build whose process was killed between the two steps of [`Home::exchange`].
     fn bring_back(&self, stage: &Path) -> io::Result<()> {
         let Ok(items) = fs::read_dir(stage) else { return Ok(()) };
         for item in items.flatten() {
@@ -111,28 +114,29 @@ impl Home {
         self.0.join(".partial")
     }
 
-    /// In bytes, on disk.
+    /// Size on disk, in bytes.
     pub(crate) fn partial_size(&self) -> u64 {
         let sizes =
             fs::read_dir(self.partial()).into_iter().flatten().flatten().filter_map(|item| item.metadata().ok());
         sizes.map(|metadata| metadata.len()).sum()
     }
 
-    /// Where a build is or would be.
+    /// The path of a build, whether or not it is installed.
     pub fn folder(&self, version: &VersionString, build_key: &Digest) -> PathBuf {
         self.0.join(format!("{version}-{}", build_key.short()))
     }
 
+    /// Whether a build is installed in `folder`; its files are not checked.
     pub fn has(&self, folder: &Path) -> bool {
         folder.join(INNER_MANIFEST).is_file()
     }
 
-    /// The link or, on Windows, the file.
-    pub fn current_path(&self, version: &VersionString) -> PathBuf {
+    /// The path of the link or, on Windows, of the text file.
+    pub(crate) fn current_path(&self, version: &VersionString) -> PathBuf {
         self.0.join(format!("{version}-current{}", if cfg!(windows) { ".txt" } else { "" }))
     }
 
-    /// The build that was installed last. `None` when there is none, or it is gone.
+    /// The build that was installed last. `None` if there is none, or it is gone.
     pub fn current(&self, version: &VersionString) -> Option<PathBuf> {
         let path = self.current_path(version);
         let name = if cfg!(windows) {
@@ -140,13 +144,13 @@ impl Home {
         } else {
             fs::read_link(path).ok()?
         };
-        // A plain name: whoever wrote it, it leads nowhere else.
+        // A plain name: whoever wrote it, it cannot lead elsewhere.
         let folder = self.0.join(name.file_name().filter(|plain| *plain == name.as_os_str())?);
         self.has(&folder).then_some(folder)
     }
 
-    /// Makes `folder` the current one, in one step.
-    pub fn set_current(&self, version: &VersionString, folder: &Path) -> io::Result<()> {
+    /// Makes `folder` the current build, in one step.
+    pub(crate) fn set_current(&self, version: &VersionString, folder: &Path) -> io::Result<()> {
         let name = folder.file_name().ok_or(io::ErrorKind::InvalidInput)?;
         let path = self.current_path(version);
         let beside = tempfile::Builder::new().prefix(".current-").tempdir_in(&self.0)?;
@@ -164,7 +168,7 @@ impl Home {
         self.0.join(RECORDS).join(format!("{name}.json"))
     }
 
-    /// `None` for what was installed without one, or when it cannot be read: then nothing is known of the tree.
+    /// `None` for what was installed without a record, or if it cannot be read: then nothing is known about the tree.
     pub(crate) fn record(&self, folder: &Path) -> Option<InstallRecord> {
         serde_json::from_slice(&fs::read(self.record_path(folder)).ok()?).ok()
     }
@@ -175,13 +179,12 @@ impl Home {
         beside.replace(&self.record_path(folder))
     }
 
-    /// In it a tree grows as [`STAGED_TREE`]; gone with the value, or cleared up by the next process.
+    /// A tree is made in it as [`STAGED_TREE`]; removed with the value, or by the next process.
     pub(crate) fn stage(&self) -> io::Result<tempfile::TempDir> {
         tempfile::Builder::new().prefix(STAGED[0]).tempdir_in(&self.0)
     }
 
-    /// Puts the tree that grew in `stage` in the place of `folder`. What stood there goes by way of `stage`, and comes
-    /// back should that fail.
+    /// Moves the tree in `stage` to `folder`. What was there is moved into `stage`, and moved back if that fails.
     pub(crate) fn exchange(&self, stage: &Path, folder: &Path) -> io::Result<()> {
         let former = stage.join(folder.file_name().ok_or(io::ErrorKind::InvalidInput)?);
         let stood = match archive::rename(folder, &former) {

@@ -1,9 +1,9 @@
-//! What was installed, from which manifest, and who signed it: kept beside the tree, since the tree itself is the
-//! artifact's to the last byte.
+//! What was installed, from which manifest, and who signed it: stored beside the tree, since the tree itself equals the
+//! artifact to the last byte.
 //!
-//! A look at a tree compares each file's presence, size, time and executable bit with the record. A file whose time
-//! alone differs was perhaps only copied, so its digest decides. What was added later (bytecode, distributions that pip
-//! installed) is not in the record and is nobody's damage.
+//! Checking a tree compares each file's presence, size, time and executable bit with the record. A file that differs
+//! only in its time may have been copied, so its digest decides. Files that were added later (bytecode, distributions
+//! that pip installed) are not in the record and do not count as damage.
 
 use std::fmt;
 use std::fs::{self, File, Metadata};
@@ -17,7 +17,7 @@ use catalogue::Moment;
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, PlatformKey, TreePath};
 
-/// A record with another number is no record: the tree is compared with its manifest and installed again.
+/// A record with another number is ignored: the tree is compared with its manifest and installed again.
 pub(crate) const RECORD_FORMAT: u32 = 1;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,14 +26,14 @@ pub(crate) struct InstallRecord {
     pub format: u32,
     pub platform: PlatformKey,
     pub build_key: Digest,
-    /// When the build was published, by the catalogue.
+    /// When the build was published, according to the catalogue.
     pub created: Moment,
     pub manifest_sha256: Digest,
-    /// The key that signed the manifest, in minisign's one-line form. Absent when no key was given.
+    /// The key that signed the manifest, in minisign's one-line form. Absent if no key was given.
     pub verified_by: Option<String>,
-    /// A minisign signature file, of whatever key. Absent where none was fetched.
+    /// A minisign signature file, of any key. Absent if none was fetched.
     pub signature: Option<String>,
-    /// As it was fetched.
+    /// Unchanged.
     pub manifest: String,
     pub tree: TreeTable,
 }
@@ -64,7 +64,7 @@ struct LinkRow {
     target: String,
 }
 
-/// How closely a tree is looked at.
+/// How closely a tree is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
     /// Presence, size, time.
@@ -77,6 +77,7 @@ pub(crate) enum Look {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     pub path: TreePath,
+    /// Completes a sentence that begins with the path.
     pub what: &'static str,
 }
 
@@ -88,14 +89,14 @@ impl fmt::Display for Damage {
 
 impl InstallRecord {
     /// The manifest that the tree came from.
-    pub fn is_of(&self, manifest_sha256: &Digest, build_key: &Digest) -> bool {
+    pub(crate) fn is_of(&self, manifest_sha256: &Digest, build_key: &Digest) -> bool {
         self.format == RECORD_FORMAT && self.manifest_sha256 == *manifest_sha256 && self.build_key == *build_key
     }
 }
 
 impl TreeTable {
-    /// Of a tree as it stands.
-    pub fn of(root: &Path) -> io::Result<Self> {
+    /// Reads the tree at `root`.
+    pub(crate) fn of(root: &Path) -> io::Result<Self> {
         let mut table = Self::default();
         let mut found = Vec::new();
         for entry in scan(root).map_err(io::Error::other)? {
@@ -119,8 +120,8 @@ impl TreeTable {
         Ok(table)
     }
 
-    /// What is not as it was, sorted by path.
-    pub fn damage(&self, root: &Path, look: Look) -> Vec<Damage> {
+    /// What has changed, sorted by path.
+    pub(crate) fn damage(&self, root: &Path, look: Look) -> Vec<Damage> {
         let mut damage = Vec::new();
         let mut suspects = Vec::new();
         for row in &self.files {
@@ -154,7 +155,7 @@ impl TreeTable {
 
 enum Compared {
     Same,
-    /// Its time alone differs.
+    /// Only its time differs.
     Touched,
     Changed(&'static str),
 }
@@ -193,13 +194,13 @@ fn is_executable(metadata: &Metadata) -> bool {
     std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o100 != 0
 }
 
-/// Files have no such bit here.
+/// Files have no such bit on this system.
 #[cfg(not(unix))]
 fn is_executable(_: &Metadata) -> bool {
     false
 }
 
-/// In the order of `paths`, by as many threads as there are processors.
+/// In the order of `paths`, with as many threads as there are processors.
 fn digests(root: &Path, paths: &[&TreePath]) -> Vec<io::Result<Digest>> {
     let digest = |path: &TreePath| File::open(path.below(root)).and_then(Digest::of_reader).map(|(digest, _)| digest);
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(paths.len().max(1));

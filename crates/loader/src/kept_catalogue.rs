@@ -1,5 +1,5 @@
-//! What was last read of a catalogue, for each place and each key that signed there: for work without a network, and so
-//! that no older one is taken for the present one.
+//! What was last read of a catalogue, for each location and each key that signed there: for work without a network, and
+//! so that no older one is accepted as the current one.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -12,38 +12,38 @@ use vocab::Digest;
 
 use crate::{Home, PublicKey};
 
-/// A file with another number is taken for absent.
+/// A file with another number is treated as absent.
 const KEPT_FORMAT: u32 = 1;
 
-/// More retractions than this are not remembered; the newest are.
+/// How many retractions are remembered: the newest ones.
 const MAX_RETRACTIONS: usize = 10_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeptCatalogue {
     format: u32,
-    /// The greatest that was seen; 0 of what is not signed.
+    /// The highest counter that was seen; 0 for unsigned ones.
     pub counter: u64,
     /// Everything that was ever seen as retracted and has not been accepted again.
     pub retracted: Vec<Retraction>,
-    /// As it came: a signed catalogue where a key was given.
+    /// Unchanged: a signed catalogue if a key was given.
     pub text: String,
 }
 
 impl KeptCatalogue {
-    pub fn new(counter: u64, text: &[u8]) -> Self {
+    pub(crate) fn new(counter: u64, text: &[u8]) -> Self {
         let text = String::from_utf8_lossy(text).into_owned();
         Self { format: KEPT_FORMAT, counter, retracted: Vec::new(), text }
     }
 
-    /// `None` when there is none that can be read.
-    pub fn read(home: &Home, place: &str, key: Option<&PublicKey>) -> Option<Self> {
+    /// `None` if there is none that can be read.
+    pub(crate) fn read(home: &Home, place: &str, key: Option<&PublicKey>) -> Option<Self> {
         let text = fs::read(home.catalogue_path(&id(place, key))).ok()?;
         serde_json::from_slice(&text).ok().filter(|kept: &Self| kept.format == KEPT_FORMAT)
     }
 
-    /// What another process read meanwhile is not replaced by something older.
-    pub fn save(&self, home: &Home, place: &str, key: Option<&PublicKey>) -> io::Result<()> {
+    /// A newer one that another process has read meanwhile is not replaced by an older one.
+    pub(crate) fn save(&self, home: &Home, place: &str, key: Option<&PublicKey>) -> io::Result<()> {
         if Self::read(home, place, key).is_some_and(|there| there.counter > self.counter || there == *self) {
             return Ok(());
         }
@@ -54,7 +54,7 @@ impl KeptCatalogue {
     }
 
     /// Adds what is retracted now to what was known.
-    pub fn remember(&mut self, known: &[Retraction], now: &[RetractedRow]) {
+    pub(crate) fn remember(&mut self, known: &[Retraction], now: &[RetractedRow]) {
         let new = now.iter().map(|row| Retraction::new(row.entry.id(), row.at, row.reason.clone()));
         self.retracted = known.iter().cloned().chain(new).collect();
         self.retracted.sort();
@@ -66,7 +66,7 @@ impl KeptCatalogue {
     }
 }
 
-/// One name for one place, however it is written.
+/// One name for one location, however it is written.
 fn id(place: &str, key: Option<&PublicKey>) -> Digest {
     let place = without_secrets(place);
     Digest::of(format!("{}\n{}", place.trim_end_matches('/'), key.map_or("", PublicKey::line)))

@@ -1,5 +1,11 @@
-//! A published runtime on this machine: chosen from a catalogue, verified before anything of it is opened, fetched by
-//! parts, installed beside the one before it.
+//! Installs a published runtime on this machine: chosen from a catalogue, verified before anything of it is opened,
+//! fetched by parts, installed beside the previous one.
+//!
+//! The one idea: trust goes from the key inwards. A public key vouches for the catalogue and the manifest, the
+//! manifest's digests vouch for every part, and the installed tree can be compared with a record at any time. A
+//! [`Request`] goes in, [`get()`] returns the [`Got`] folder. A build appears in its [`Home`] complete or not at all;
+//! the previous build stays, so that programs running from it continue, and a catalogue older than one that was seen
+//! before is refused.
 //!
 //! ```
 //! use loader::Home;
@@ -7,6 +13,7 @@
 //! let home = Home::new("/opt/runtimes");
 //! let folder = home.folder(&"3.12.10-atls".parse()?, &vocab::Digest::of("build"));
 //! assert!(folder.to_string_lossy().starts_with("/opt/runtimes/3.12.10-atls-"));
+//! assert_eq!(home.current(&"3.12.10-atls".parse()?), None); // nothing is installed yet
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -1,4 +1,4 @@
-//! The catalogue that a reader may believe. With a key: signed by it, not expired, and not older than one that was read
+//! The catalogue that may be trusted. With a key: signed by it, not expired, and not older than one that was read
 //! before.
 
 use catalogue::{Catalogue, Edition, Retraction, SignedCatalogue, object_keys};
@@ -13,16 +13,16 @@ use crate::{GetErrorKind, PublicKey};
 /// What is offered, and what was known before.
 pub(crate) struct Offer<'a> {
     pub catalogue: Catalogue,
-    /// Seen as retracted at some time, by this place and under these keys.
+    /// Seen as retracted at some time, at this location and under these keys.
     pub known_retractions: Vec<Retraction>,
     kept: KeptCatalogue,
-    /// The one that signed.
+    /// The key that signed it.
     key: Option<&'a PublicKey>,
 }
 
 impl Offer<'_> {
-    /// Once `accepted`, a build is not known as retracted any more.
-    pub fn keep(&mut self, job: &Job<'_>, accepted: Option<&catalogue::Listed>) {
+    /// Once `accepted`, a build is no longer known as retracted.
+    pub(crate) fn keep(&mut self, job: &Job<'_>, accepted: Option<&catalogue::Listed>) {
         let is_accepted = |row: &Retraction| accepted.is_some_and(|it| is_build(row, it));
         self.kept.retracted.retain(|row| !is_accepted(row));
         let home = &job.request.home;
@@ -97,7 +97,7 @@ impl<'a> Job<'a> {
             if !self.needs_network_and_has_none() {
                 return Err(GetErrorKind::Expired { at: edition.expires });
             }
-            // Nothing newer can be asked for, and what is installed does not change.
+            // Nothing newer can be requested, and what is installed does not change.
             (self.watch.tell)(Event::Warning {
                 code: "W_GET_EXPIRED",
                 text: format!("the catalogue that was read last expired at {}", edition.expires),

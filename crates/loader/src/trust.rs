@@ -1,15 +1,15 @@
-//! Whose signature is believed. Source: the file formats of minisign.
+//! Whose signatures are trusted. Source: the file formats of minisign.
 
 use minisign_verify::Signature;
 
-/// One that came to the reader by another way than the catalogue.
+/// A key that the reader obtained through another channel than the catalogue.
 pub struct PublicKey {
     key: minisign_verify::PublicKey,
     line: String,
 }
 
 impl PublicKey {
-    /// Of the content of a key file (a comment line, then the key) or of the key's line alone.
+    /// Parses the content of a key file (a comment line, then the key) or the key's line alone.
     pub fn of_text(text: &str) -> Result<Self, TrustError> {
         let text = text.trim();
         let key = match text.lines().count() {
@@ -34,7 +34,7 @@ impl PublicKey {
     }
 }
 
-/// The one of several keys that signed `data`.
+/// The first of several keys that signed `data`; an error if none did.
 pub fn signer_of<'a>(keys: &'a [PublicKey], data: &[u8], signature: &[u8]) -> Result<&'a PublicKey, TrustError> {
     let mut first = None;
     for key in keys {
@@ -52,6 +52,7 @@ impl std::fmt::Debug for PublicKey {
     }
 }
 
+/// A key or a signature cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
     #[error("this is no minisign public key: {reason}")]
