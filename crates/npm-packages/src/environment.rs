@@ -11,13 +11,13 @@ use crate::package_reader::{At, Placed, Reader};
 pub struct Environment {
     /// The entry point's key, which is the artifact's id; `main` by convention.
     pub id: String,
-    /// Where the descriptor stands.
+    /// Place of the descriptor.
     pub place: Place,
     /// The registry's name, not its address.
     pub registry: Placed<String>,
     /// Without a variant.
     pub python_version: Placed<PythonVersion>,
-    /// The folders that hold the finished runtimes, relative to the package, in the order of [`PlatformKey::ALL`]; never
+    /// The folders of the finished runtimes, relative to the package, in the order of [`PlatformKey::ALL`]; never
     /// empty.
     pub roots: Vec<(PlatformKey, Placed<String>)>,
     /// Relative to a root.
@@ -26,7 +26,7 @@ pub struct Environment {
     pub env_vars: Vec<Placed<String>>,
 }
 
-/// `None` where something is wrong, or where it is the environment of another language, which is not ours to judge.
+/// `None` if something is wrong, or if it is the environment of another language, which is not judged here.
 pub(crate) fn read<'d>(reader: &mut Reader<'d>, id: &str, at: &At<'d>) -> Option<Environment> {
     if reader.members(at).is_empty() && !matches!(at.node.kind, Kind::Object(_)) {
         return None;
@@ -52,7 +52,7 @@ pub(crate) fn read<'d>(reader: &mut Reader<'d>, id: &str, at: &At<'d>) -> Option
     })
 }
 
-/// The name, or an object with it.
+/// The name, or an object that contains it.
 fn registry<'d>(reader: &mut Reader<'d>, at: &At<'d>) -> Option<Placed<String>> {
     let (parent, key) = match at.get("registry") {
         Some(object) if matches!(object.node.kind, Kind::Object(_)) => (object, "name"),

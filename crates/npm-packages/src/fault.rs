@@ -5,27 +5,31 @@ use std::fmt;
 use vocab::json::{JsonFault, JsonFaultKind};
 use vocab::{Exit, Fault, Place, SourceFault, SourceFaultKind};
 
-/// Its text form is `file:line:column pointer: text`.
+/// One fault. Its text form is `file:line:column pointer: text`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {text}")]
 pub struct PackageFault {
     pub kind: PackageFaultKind,
     pub place: Place,
+    /// What is wrong, in lower case.
     pub text: String,
+    /// What to write instead.
     pub hint: Option<String>,
 }
 
+/// What a fault is about; decides code and exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PackageFaultKind {
-    /// The disk did not give the file.
+    /// The file could not be read.
     Unreadable,
-    /// One file alone is at fault.
+    /// A single file is wrong.
     File,
-    /// Files do not agree with each other.
+    /// Two files contradict each other.
     Disagreement,
 }
 
 impl PackageFault {
+    /// A fault with a hint. `text` starts in lower case, `hint` is one sentence without a full stop.
     pub fn new(kind: PackageFaultKind, place: Place, text: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { kind, place, text: text.into(), hint: Some(hint.into()) }
     }
@@ -77,8 +81,8 @@ impl From<SourceFault> for PackageFault {
     }
 }
 
-/// All that is wrong with one file; never empty. In its text form each has a line of its own, with its hint below; the
-/// last hint is left to [`Fault::hint`].
+/// Everything that is wrong with one file; never empty. In its text form each fault has a line of its own, followed by
+/// its hint; the last hint is left to [`Fault::hint`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackageFaults {
     first: PackageFault,
@@ -86,7 +90,7 @@ pub struct PackageFaults {
 }
 
 impl PackageFaults {
-    /// `done`, unless something is wrong.
+    /// `done`, unless there are faults.
     pub(crate) fn unless_none<T>(faults: Vec<PackageFault>, done: T) -> Result<T, Self> {
         let mut faults = faults.into_iter();
         match faults.next() {
@@ -95,10 +99,12 @@ impl PackageFaults {
         }
     }
 
+    /// In the order of the file; at least one.
     pub fn iter(&self) -> impl Iterator<Item = &PackageFault> {
         std::iter::once(&self.first).chain(&self.more)
     }
 
+    /// In the order of the file; never empty.
     pub fn into_vec(self) -> Vec<PackageFault> {
         std::iter::once(self.first).chain(self.more).collect()
     }

@@ -1,4 +1,4 @@
-//! One more member in an object, or one more item in a list, of JSON that people write: every other character stays.
+//! Adds a member to an object, or an item to a list, in JSON that people write: every other character stays.
 
 use serde_json::Value;
 use vocab::json::{Document, Kind, Node, Span};
@@ -6,8 +6,8 @@ use vocab::{Place, SourceFile};
 
 use crate::fault::{PackageFault, PackageFaultKind, PackageFaults};
 
-/// The text with `key` in the object at `path`, behind the member `after` or else at the end. Objects of the path that
-/// are missing are written. A key that is there stays as it is: the text comes back as it was.
+/// The text with `key` added to the object at `path`, after the member `after` or else at the end. Missing objects of
+/// the path are created. If the key exists, the text is returned unchanged.
 pub fn add_member(
     source: &SourceFile,
     path: &[&str],
@@ -21,7 +21,7 @@ pub fn add_member(
         (node, depth) = (next, depth + 1);
     }
     let Kind::Object(members) = &node.kind else { return Err(not_there(&document, node, "an object")) };
-    // What is missing of the path becomes part of the value.
+    // The missing part of the path becomes part of the value.
     let (key, value) = match path.get(depth..) {
         Some([first, missing @ ..]) => {
             let inner = serde_json::json!({ key: value });
@@ -38,7 +38,7 @@ pub fn add_member(
     Ok(added(source, node, anchor, Some(key), &value))
 }
 
-/// The text with one more text in the list at `path`, behind the last that `is_like` it, or else at the end.
+/// The text with one more string in the list at `path`, after the last that `is_like` it, or else at the end.
 pub fn add_item(
     source: &SourceFile,
     path: &[&str],
@@ -84,7 +84,7 @@ fn added(source: &SourceFile, node: &Node, anchor: Option<(usize, Span)>, key: O
         };
         return format!("{},{gap}{key}{written}{}", &text[..end], &text[end..]);
     }
-    // The first of an empty object or list.
+    // The first one in an empty object or list.
     let (start, end) = (node.span.0, node.span.0 + node.span.1);
     let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let outer: String = text[line..start].chars().take_while(|c| matches!(c, ' ' | '\t')).collect();
@@ -94,19 +94,19 @@ fn added(source: &SourceFile, node: &Node, anchor: Option<(usize, Span)>, key: O
     format!("{}{open}{newline}{inner}{key}{written}{newline}{outer}{close}{}", &text[..start], &text[end..])
 }
 
-/// One step of the file's indentation; two spaces where it has none.
+/// One step of the file's indentation; two spaces if it has none.
 pub fn indentation(text: &str) -> String {
     let indented = text.lines().skip(1).find(|line| line.starts_with([' ', '\t']) && !line.trim().is_empty());
     let unit = indented.map(|line| line.chars().take_while(|c| matches!(c, ' ' | '\t')).collect::<String>());
     unit.unwrap_or_else(|| "  ".into())
 }
 
-/// As many lines as it takes; all but the first begin with `indent`.
+/// As many lines as necessary; all but the first begin with `indent`.
 fn pretty(value: &Value, unit: &str, indent: &str, newline: &str) -> String {
     let mut bytes = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(unit.as_bytes());
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
-    // Neither a `Value` nor a `Vec` refuses anything; compact text would say the same.
+    // Neither a `Value` nor a `Vec` fails to serialise; compact text would mean the same.
     if serde::Serialize::serialize(value, &mut serializer).is_err() {
         return value.to_string();
     }

@@ -1,5 +1,9 @@
 //! The npm packages of a repository: `package.json` of each version, of `catalogue/` and of the root, and the lists of
-//! workspace members in `pnpm-workspace.yaml` and `workspaces`. Everything read has its place in the file.
+//! workspace members in `pnpm-workspace.yaml` and `workspaces`.
+//!
+//! The one idea: people write these files, so each value that is read keeps its place ([`Placed`]) for messages that
+//! point at it, and an edit changes nothing but the line that it adds. Files are read and never written: edits return
+//! the new text.
 //!
 //! ```
 //! use npm_packages::Package;
@@ -12,11 +16,10 @@
 //! let package = Package::parse(&SourceFile::new("python-3.12.10/package.json", text))?;
 //! let environment = package.environment().expect("there is one");
 //! assert_eq!((environment.id.as_str(), environment.registry.value.as_str()), ("main", "scope"));
+//! assert_eq!(environment.registry.place.line, 3);
 //! assert_eq!(package.platforms(), [PlatformKey::LinuxX64]);
 //! # Ok::<(), npm_packages::PackageFaults>(())
 //! ```
-//!
-//! Files are read and never written: edits give the new text.
 
 mod environment;
 mod fault;

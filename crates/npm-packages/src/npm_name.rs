@@ -1,4 +1,4 @@
-//! What npm calls a name and a version. Both become parts of paths, so nothing else is let through.
+//! npm's rules for names and versions. Both become parts of paths, so nothing else is accepted.
 
 /// npm's own limit.
 const LONGEST: usize = 214;

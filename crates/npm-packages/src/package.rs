@@ -1,4 +1,4 @@
-//! One `package.json`: what npm knows of it, and what it offers to Platforma.
+//! One `package.json`: its npm metadata, and what it offers to Platforma.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,15 +14,16 @@ use crate::npm_name::{is_npm_name, is_npm_version};
 use crate::package_reader::{At, Placed, Reader};
 use crate::workspace_list::WorkspaceList;
 
+/// The file's name, in the folder of each package.
 pub const PACKAGE_FILE: &str = "package.json";
 
 /// The folder of the package that refers to all versions.
 pub const CATALOGUE: &str = "catalogue";
 
-/// Keys that are of no use here are not looked at.
+/// One `package.json`. Keys that are not used here are not checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {
-    /// Its name is that of the file, relative to the repository.
+    /// Its name is the file's, relative to the repository.
     pub source: SourceFile,
     pub name: Option<Placed<String>>,
     pub version: Option<Placed<String>>,
@@ -33,26 +34,29 @@ pub struct Package {
     pub dependencies: Vec<(Placed<String>, String)>,
     /// Where they are, or would be.
     pub dependencies_place: Place,
-    /// `workspaces`, where the package has them.
+    /// `workspaces`, if the package has them.
     pub workspaces: Option<WorkspaceList>,
-    /// `block-software.entrypoints`, in the order of the file; `None` where the key is absent.
+    /// `block-software.entrypoints`, in the order of the file; `None` if the key is absent.
     pub entry_points: Option<Vec<EntryPoint>>,
     /// Where they are, or would be.
     pub entry_points_place: Place,
 }
 
+/// One entry of `block-software.entrypoints`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryPoint {
     pub id: Placed<String>,
     pub kind: EntryPointKind,
 }
 
+/// What an entry point offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryPointKind {
+    /// A Python run environment that this package provides.
     Environment(Environment),
     /// A file of another package: `<package>/dist/tengo/software/<id>.sw.json`.
     Reference(Placed<String>),
-    /// Something that is not a run environment of Python.
+    /// Something other than a run environment of Python.
     Other,
 }
 
@@ -64,11 +68,13 @@ pub fn package_of_reference(reference: &str) -> &str {
 }
 
 impl Package {
-    /// Reads `name` below `root`; `None` where there is no such file.
+    /// Reads `name` below `root`; `None` if there is no such file.
     pub fn read(root: &Path, name: &str) -> Result<Option<Self>, PackageFaults> {
         read_source(root, name)?.map(|source| Self::parse(&source)).transpose()
     }
 
+    /// Parses the text of a `package.json`.
+    ///
     /// # Errors
     /// Everything that is wrong with it.
     pub fn parse(source: &SourceFile) -> Result<Self, PackageFaults> {
@@ -138,16 +144,17 @@ impl Package {
         })
     }
 
-    /// The run environment that the package brings; there is one at most.
+    /// The run environment that the package provides; at most one.
     pub fn environment(&self) -> Option<&Environment> {
         self.environments().next()
     }
 
+    /// Whether `dependencies` has this name; other kinds of dependency do not count.
     pub fn depends_on(&self, name: &str) -> bool {
         self.dependencies.iter().any(|(dependency, _)| dependency.value == name)
     }
 
-    /// The platforms of its roots, and all where it describes no run environment.
+    /// The platforms of its roots, or all if it describes no run environment.
     pub fn platforms(&self) -> Vec<PlatformKey> {
         match self.environment() {
             Some(environment) => environment.roots.iter().map(|(platform, _)| *platform).collect(),
@@ -161,14 +168,14 @@ impl Package {
         self.name.as_ref().map_or_else(whole, |name| name.place.clone())
     }
 
-    /// What a catalogue writes to refer to the run environment of this package; `None` where it has none, or no name.
+    /// What a catalogue writes to refer to the run environment of this package; `None` if it has none, or no name.
     pub fn reference(&self) -> Option<String> {
         let (name, environment) = (self.name.as_ref()?, self.environment()?);
         Some(format!("{}/dist/tengo/software/{}.sw.json", name.value, environment.id))
     }
 }
 
-/// `None` where there is no such file.
+/// `None` if there is no such file.
 pub(crate) fn read_source(root: &Path, name: &str) -> Result<Option<SourceFile>, PackageFault> {
     let path = root.join(name);
     let failed = |kind| PackageFault::from(SourceFault { place: Place::of_file(name), kind });
@@ -178,7 +185,7 @@ pub(crate) fn read_source(root: &Path, name: &str) -> Result<Option<SourceFile>,
             return Ok(None);
         }
         Err(error) => return Err(unreadable(error)),
-        // A pipe would be waited for without end.
+        // Reading a pipe could block forever.
         Ok(metadata) if !metadata.is_file() => return Err(failed(SourceFaultKind::NotRegular)),
         Ok(_) => {}
     }
@@ -197,7 +204,7 @@ fn dependencies<'d>(reader: &mut Reader<'d>, at: &At<'d>) -> Vec<(Placed<String>
         .collect()
 }
 
-/// npm and Yarn take a list, Yarn also an object that holds it.
+/// npm and Yarn accept a list, Yarn also an object that contains one.
 fn workspaces<'d>(reader: &mut Reader<'d>, root: &At<'d>) -> Option<WorkspaceList> {
     let at = root.get("workspaces")?;
     let list = match &at.node.kind {

@@ -1,4 +1,4 @@
-//! Takes values out of a `package.json` together with their places, and collects what is not as expected.
+//! Reads values of a `package.json` together with their places, and collects faults.
 
 use vocab::Place;
 use vocab::json::{Document, Kind, Member, Node, below};
@@ -6,7 +6,7 @@ use vocab::quoted::shown;
 
 use crate::fault::{PackageFault, PackageFaultKind};
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed<T> {
     pub value: T,
@@ -26,36 +26,41 @@ pub(crate) struct At<'d> {
 }
 
 impl<'d> At<'d> {
-    /// `None` where the key is absent or `null`.
-    pub fn get(&self, key: &str) -> Option<Self> {
+    /// `None` if the key is absent or `null`.
+    pub(crate) fn get(&self, key: &str) -> Option<Self> {
         let node = self.node.get(key).filter(|node| !matches!(node.kind, Kind::Null))?;
         Some(Self { node, pointer: below(&self.pointer, key) })
     }
 
-    /// Through objects that may each be absent, or be something else.
-    pub fn path(&self, keys: &[&str]) -> Option<Self> {
+    /// Through objects, each of which may be absent or something else.
+    pub(crate) fn path(&self, keys: &[&str]) -> Option<Self> {
         keys.iter().try_fold(self.clone(), |at, key| at.get(key))
     }
 }
 
 impl<'d> Reader<'d> {
-    pub fn new(document: &'d Document) -> Self {
+    /// Reads from the root of `document`; no faults yet.
+    pub(crate) fn new(document: &'d Document) -> Self {
         Self { document, faults: Vec::new() }
     }
 
-    pub fn root(&self) -> At<'d> {
+    /// The whole document, at the empty pointer.
+    pub(crate) fn root(&self) -> At<'d> {
         At { node: &self.document.root, pointer: String::new() }
     }
 
-    pub fn place(&self, at: &At<'_>) -> Place {
+    /// The place of a value, for a fault about it.
+    pub(crate) fn place(&self, at: &At<'_>) -> Place {
         self.document.place(&at.pointer, at.node.span)
     }
 
-    pub fn place_of_key(&self, parent: &At<'_>, member: &Member) -> Place {
+    /// The place of a member's key, for a fault about its name.
+    pub(crate) fn place_of_key(&self, parent: &At<'_>, member: &Member) -> Place {
         self.document.place(&below(&parent.pointer, &member.key), member.key_span)
     }
 
-    pub fn fault(&mut self, place: Place, text: impl Into<String>, hint: impl Into<String>) {
+    /// Records a fault about this file alone. Reading continues.
+    pub(crate) fn fault(&mut self, place: Place, text: impl Into<String>, hint: impl Into<String>) {
         self.faults.push(PackageFault::new(PackageFaultKind::File, place, text, hint));
     }
 
@@ -65,13 +70,14 @@ impl<'d> Reader<'d> {
         self.faults.push(PackageFault { kind: PackageFaultKind::File, place, text, hint: None });
     }
 
-    /// The text at `key`; something else there is a fault.
-    pub fn text(&mut self, parent: &At<'d>, key: &str) -> Option<Placed<String>> {
+    /// The string at `key`; anything else there is a fault.
+    pub(crate) fn text(&mut self, parent: &At<'d>, key: &str) -> Option<Placed<String>> {
         let at = parent.get(key)?;
         self.text_at(&at)
     }
 
-    pub fn text_at(&mut self, at: &At<'d>) -> Option<Placed<String>> {
+    /// The string that this value is; anything else is a fault.
+    pub(crate) fn text_at(&mut self, at: &At<'d>) -> Option<Placed<String>> {
         match at.node.as_str() {
             Some(text) => Some(Placed { value: text.to_owned(), place: self.place(at) }),
             None => {
@@ -81,8 +87,8 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// The text at `key`, which has to be there and not empty; `example` is what could stand there.
-    pub fn needed_text(&mut self, parent: &At<'d>, key: &str, example: &str) -> Option<Placed<String>> {
+    /// The string at `key`, which must be there and not empty; `example` is a possible value for the message.
+    pub(crate) fn needed_text(&mut self, parent: &At<'d>, key: &str, example: &str) -> Option<Placed<String>> {
         if parent.get(key).is_none() {
             let place = self.place(parent);
             self.fault(place, format!("`{key}` is missing"), format!("write `\"{key}\": \"{example}\"`"));
@@ -96,8 +102,8 @@ impl<'d> Reader<'d> {
         Some(text)
     }
 
-    /// The same, and it has to be this.
-    pub fn constant(&mut self, parent: &At<'d>, key: &str, expected: &str) {
+    /// Like [`needed_text`](Self::needed_text), and it must be `expected`.
+    pub(crate) fn constant(&mut self, parent: &At<'d>, key: &str, expected: &str) {
         if let Some(text) = self.needed_text(parent, key, expected)
             && text.value != expected
         {
@@ -106,16 +112,16 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// The members of an object; empty, and a fault, where it is something else.
-    pub fn members(&mut self, at: &At<'d>) -> &'d [Member] {
+    /// The members of an object; anything else is a fault, and has none.
+    pub(crate) fn members(&mut self, at: &At<'d>) -> &'d [Member] {
         if !matches!(at.node.kind, Kind::Object(_)) {
             self.unexpected(at, "an object");
         }
         at.node.members()
     }
 
-    /// The texts of a list; what is no text is a fault.
-    pub fn texts(&mut self, at: &At<'d>) -> Vec<Placed<String>> {
+    /// The strings of a list; other items are faults.
+    pub(crate) fn texts(&mut self, at: &At<'d>) -> Vec<Placed<String>> {
         let Kind::Array(nodes) = &at.node.kind else {
             self.unexpected(at, "a list of strings");
             return Vec::new();

@@ -1,4 +1,4 @@
-//! `pnpm-workspace.yaml`: the members it lists, and one more line in it.
+//! `pnpm-workspace.yaml`: the members it lists, and adding a line to it.
 
 use std::path::Path;
 
@@ -11,15 +11,16 @@ use crate::package::read_source;
 use crate::package_reader::Placed;
 use crate::workspace_list::WorkspaceList;
 
+/// The file's name, at the root of the repository.
 pub const PNPM_WORKSPACE: &str = "pnpm-workspace.yaml";
 
-/// pnpm's other settings are not looked at.
+/// pnpm's other settings are ignored.
 #[derive(Deserialize)]
 struct PnpmWorkspace {
     packages: Option<Vec<Spanned<String>>>,
 }
 
-/// The file and its list; `None` where there is no such file. Without `packages` the list is empty.
+/// The file and its list; `None` if there is no such file. Without `packages` the list is empty.
 pub fn read_pnpm_workspace(root: &Path) -> Result<Option<(SourceFile, WorkspaceList)>, PackageFaults> {
     let Some(source) = read_source(root, PNPM_WORKSPACE)? else { return Ok(None) };
     let list = parse(&source)?;
@@ -30,7 +31,7 @@ fn parse(source: &SourceFile) -> Result<WorkspaceList, PackageFaults> {
     let read: Option<PnpmWorkspace> = serde_saphyr::from_str(&source.text).map_err(|error| {
         let place = error.location().map_or_else(|| Place::of_file(&source.name), |at| place(source, at));
         let message = error.without_snippet().to_string();
-        // The place comes before the text here.
+        // The place precedes the text here.
         let message = message.lines().next().unwrap_or_default();
         let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
         let hint = "list the folders in `packages`, each on a line with `- ` before it";
@@ -58,8 +59,8 @@ fn place(source: &SourceFile, at: Location) -> Place {
     }
 }
 
-/// The text with `folder` as one more member, written as the others are. What the list holds already is not added
-/// again: the text comes back as it was.
+/// The text with `folder` as one more member, written like the others. If the list has it already, the text is returned
+/// unchanged.
 pub fn add_to_pnpm_workspace(source: &SourceFile, folder: &str) -> Result<String, PackageFaults> {
     let list = parse(source)?;
     if list.holds(folder) {
@@ -70,7 +71,7 @@ pub fn add_to_pnpm_workspace(source: &SourceFile, folder: &str) -> Result<String
         Some(neighbour) => beside(text, &neighbour.place, folder),
         None => into_nothing(text, folder),
     };
-    // Nothing is written that does not say what it should.
+    // The edit is used only if it parses to what it should say.
     match parse(&SourceFile::new(&source.name, &added)) {
         Ok(list) if list.holds(folder) => Ok(added),
         _ => Err(unreadable(source).into()),

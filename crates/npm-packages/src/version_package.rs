@@ -1,4 +1,4 @@
-//! The package of a version, and what it has to agree with: the folder that it lies in, and what is built there.
+//! The package of a version, and what it must agree with: its folder, and what is built there.
 
 use std::path::Path;
 
@@ -16,13 +16,13 @@ pub fn root_of(platform: PlatformKey) -> String {
     format!("./pydist/{platform}")
 }
 
-/// The platforms that `--platform all` means for a version: those of the `roots` in its `package.json`, and all five
+/// The platforms that `--platform all` means for a version: those of the `roots` in its `package.json`, or all five
 /// without that file or without a run environment in it.
 pub fn platforms_of(root: &Path, version: &VersionString) -> Result<Vec<PlatformKey>, PackageFaults> {
     Ok(read_version_package(root, version)?.map_or_else(|| PlatformKey::ALL.to_vec(), |package| package.platforms()))
 }
 
-/// `None` where the version has no `package.json`.
+/// `None` if the version has no `package.json`.
 pub fn read_version_package(root: &Path, version: &VersionString) -> Result<Option<Package>, PackageFaults> {
     let name = format!("{}/{PACKAGE_FILE}", version.folder_name());
     let Some(package) = Package::read(root, &name)? else { return Ok(None) };
@@ -54,7 +54,7 @@ fn disagreements(package: &Package, version: &VersionString) -> Vec<PackageFault
         }
     }
     if let Some(script) = &package.build_script {
-        // A script may find its version in another way; one that names a version names this one.
+        // A script may find its version in another way; one that names a version must name this one.
         let words = script.value.split_whitespace().filter_map(|word| word.parse::<VersionString>().ok());
         let named: Vec<VersionString> = words.collect();
         if !named.is_empty() && !named.contains(version) {

@@ -7,12 +7,14 @@ use vocab::quoted::shown;
 use crate::fault::{PackageFault, PackageFaultKind};
 use crate::package_reader::Placed;
 
+/// The members of a workspace, and which folders match.
 #[derive(Clone, Debug)]
 pub struct WorkspaceList {
-    /// What the list is called in its file.
+    /// The list's key in its file.
     pub key: &'static str,
+    /// The list itself.
     pub place: Place,
-    /// As they are written.
+    /// As written.
     pub patterns: Vec<Placed<String>>,
     matchers: Vec<(bool, GlobMatcher)>,
 }
@@ -53,7 +55,7 @@ impl WorkspaceList {
         hit(false) && !hit(true)
     }
 
-    /// The members that are named, not matched by a pattern.
+    /// The members that are named literally, not by a pattern.
     pub fn folders(&self) -> impl Iterator<Item = (&str, &Place)> {
         let named = |text: &str| !text.starts_with('!') && !text.contains(['*', '?', '[', '{']);
         let patterns = self.patterns.iter().filter(move |pattern| named(&pattern.value));
