@@ -22,6 +22,7 @@ pub struct Arguments {
     pub global: GlobalArguments,
 }
 
+/// What to do with artifacts or other archives.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show what is in an artifact: kind, mode, size and path of each entry.
@@ -96,6 +97,7 @@ pub enum Command {
     },
 }
 
+/// Options of every subcommand.
 #[derive(Args, Debug, Clone)]
 pub struct GlobalArguments {
     /// How many threads to use; as many as the machine has when not given.

@@ -54,6 +54,7 @@ struct Session<'a> {
     threads: usize,
 }
 
+/// Runs one command. `environment` returns a variable's value; long work checks `cancelled`.
 pub fn run(
     arguments: &Arguments,
     environment: &dyn Fn(&str) -> Option<String>,
@@ -259,7 +260,7 @@ impl Session<'_> {
         Ok(Exit::Done)
     }
 
-    /// With its time told, if it comes to a good end.
+    /// Prints its time if it succeeds.
     fn step<T, E>(&self, step: &'static str, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let begun = Instant::now();
         self.printer.tell(Event::StepStarted { step });
@@ -298,7 +299,7 @@ fn artifact_of(path: &Path) -> PathBuf {
     if is_manifest(path) { path.with_extension("") } else { path.to_owned() }
 }
 
-/// Of a manifest, or of an artifact that has one beside it.
+/// The manifest of an artifact, given directly or beside it.
 fn manifest_of(path: &Path) -> Result<Manifest, Box<dyn Fault>> {
     if is_manifest(path) { manifest(path) } else { manifest(&beside(path)) }
 }
@@ -318,7 +319,7 @@ fn diff_text(diff: &fetch::ManifestDiff, files: Option<&[fetch::FileChange]>) ->
         if !table.is_empty() {
             text.push_str(&format!("{title}\n"));
             let lines = table.render(None);
-            // Without the headings, which the title stands for.
+            // Without the headings, which the title replaces.
             text.extend(lines.lines().skip(1).map(|line| format!("  {line}\n")));
         }
     };
