@@ -1,4 +1,4 @@
-//! All that is offered at a destination, small enough to be fetched by every reader.
+//! Everything that is offered at a destination, small enough for every reader to fetch.
 //!
 //! Goals of the format: everything a reader needs to choose, fetch and verify an artifact, and nothing else (what is
 //! inside is in the entry and the manifest); the same entries give the same bytes; rows are sorted, so two catalogues
@@ -17,17 +17,18 @@ use crate::{Channel, Checked, EntryId, Moment};
 /// is refused.
 pub const CATALOGUE_FORMAT: u32 = 2;
 
+/// Everything that is offered at a destination.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
     pub format: u32,
     /// By version string, platform, time (the newest first), build key and format.
     pub entries: Vec<Listed>,
-    /// In the same order. Not offered, but told, so that who has one learns why.
+    /// In the same order. No longer offered, but listed with the reason for those who have it installed.
     pub retracted: Vec<RetractedRow>,
 }
 
-/// What is needed of an [`Entry`] to choose, fetch and verify its artifact.
+/// The part of an [`Entry`] that is needed to choose, fetch and verify its artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Listed {
@@ -36,17 +37,24 @@ pub struct Listed {
     #[schemars(with = "crate::schema::Platform")]
     pub platform: PlatformKey,
     pub python: PythonRecord,
+    /// Equal keys mean equal bytes of the runtime.
     #[schemars(with = "crate::schema::Sha256")]
     pub build_key: Digest,
+    /// The newest promotion's, or the one it was published to.
     pub channel: Channel,
+    /// When it was published.
     #[schemars(with = "crate::schema::Rfc3339")]
     pub created: Moment,
     pub artifact: PublishedArtifact,
+    /// The manifest beside the artifact, with the digests of its parts.
     pub manifest: StoredObject,
+    /// CycloneDX, if it was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sbom: Option<StoredObject>,
+    /// in-toto statement, if it was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<StoredObject>,
+    /// Absent if it was published without a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signatures: Option<Signatures>,
     /// Sum of all regular files, in bytes.
@@ -85,6 +93,7 @@ impl Listed {
         }
     }
 
+    /// The id of the entry, which is unique in a catalogue.
     pub fn id(&self) -> EntryId {
         EntryId {
             runtime: self.runtime.clone(),
@@ -95,24 +104,27 @@ impl Listed {
     }
 }
 
+/// An entry that was withdrawn, when and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetractedRow {
+    /// The publisher's sentence.
     pub reason: String,
+    /// When it was retracted.
     #[schemars(with = "crate::schema::Rfc3339")]
     pub at: Moment,
     pub entry: Listed,
 }
 
 impl Catalogue {
-    /// The row with this artifact, retracted or not: with the retraction's reason where it is.
+    /// The row with this artifact; with the reason if it was retracted.
     pub fn by_digest(&self, sha256: &Digest) -> Option<(&Listed, Option<&str>)> {
         let offered = self.entries.iter().map(|row| (row, None));
         let retracted = self.retracted.iter().map(|row| (&row.entry, Some(row.reason.as_str())));
         offered.chain(retracted).find(|(row, _)| row.artifact.sha256 == *sha256)
     }
 
-    /// Every version string that is offered, sorted.
+    /// Every offered version string, sorted.
     pub fn versions(&self) -> Vec<&VersionString> {
         let mut versions: Vec<_> = self.entries.iter().map(|row| &row.runtime).collect();
         versions.dedup();

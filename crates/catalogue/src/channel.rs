@@ -1,4 +1,4 @@
-//! How far a published runtime has come.
+//! How far a published runtime has been accepted.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,20 +6,22 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Ordered: what is stable has been a candidate.
+/// Ordered: what is stable was a candidate before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Channel {
-    /// Published, to be tried.
+    /// Published for testing.
     #[default]
     Candidate,
-    /// Promoted, for everybody.
+    /// Promoted for general use.
     Stable,
 }
 
 impl Channel {
+    /// In ascending order.
     pub const ALL: [Self; 2] = [Self::Candidate, Self::Stable];
 
+    /// The word in entries and on command lines.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Candidate => "candidate",
@@ -34,6 +36,7 @@ impl fmt::Display for Channel {
     }
 }
 
+/// The text is neither channel.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a channel; the channels are candidate and stable")]
 pub struct ChannelError {

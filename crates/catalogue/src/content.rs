@@ -1,4 +1,4 @@
-//! What a runtime holds, as far as people choose by it: enough for the site without opening a manifest.
+//! What a runtime contains, as far as people choose by it: enough for the site without opening a manifest.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,13 @@ use vocab::{DistributionName, Manifest, Origin, RuleRecord};
 
 use crate::Checked;
 
+/// What a runtime contains.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Content {
     /// Sum of all regular files, in bytes.
     pub installed_size: u64,
+    /// How many regular files the prefix has.
     pub files: u64,
     /// By name.
     pub packages: Vec<Package>,
@@ -21,20 +23,20 @@ pub struct Content {
     pub rules: Vec<RuleRecord>,
     /// The highest versions that native files need: `glibc` → `2.17`, `macos` → `11.0`.
     pub needs: BTreeMap<String, String>,
-    /// Parts of a usual CPython that the base interpreter lacks: `headers`, `ensurepip`.
+    /// Parts of a full CPython that the base interpreter lacks: `headers`, `ensurepip`.
     pub absent: Vec<String>,
     pub copied_files: CopiedFiles,
-    /// ELF, Mach-O and PE files that were looked at.
+    /// ELF, Mach-O and PE files that were checked.
     pub native_files: u64,
     /// Native modules that were imported in the finished runtime.
     pub imported: u64,
     /// Absent in format 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked: Option<Checked>,
-    /// Findings of its checks that did not end the build; the manifest lists them. Absent when there are none.
+    /// Findings of its checks that did not fail the build; the manifest lists them. Absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warnings: Option<u64>,
-    /// Packed and unpacked size of what is no package: `base`, `copied-files`, `metadata`.
+    /// Compressed and uncompressed size of the parts without a distribution: `base`, `copied-files`, `metadata`.
     pub other_parts: BTreeMap<String, PartSize>,
 }
 
@@ -44,6 +46,7 @@ pub struct Content {
 pub struct Package {
     #[schemars(with = "crate::schema::Name")]
     pub name: DistributionName,
+    /// As its metadata spells it (PEP 440).
     pub version: String,
     #[schemars(with = "crate::schema::OriginShape")]
     pub origin: Origin,
@@ -55,7 +58,7 @@ pub struct Package {
     /// The highest glibc or macOS version its native files need. Absent for pure Python.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<String>,
-    /// Of its part in the artifact. Absent when the artifact has no part of its own for it.
+    /// Size of its part in the artifact. Absent if the artifact has no separate part for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<PartSize>,
 }
@@ -64,11 +67,13 @@ pub struct Package {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PartSize {
+    /// As stored in the artifact.
     pub packed: u64,
+    /// After extraction.
     pub unpacked: u64,
 }
 
-/// Files of the repository that stand in the runtime.
+/// Files of the repository that were copied into the runtime.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CopiedFiles {
@@ -78,10 +83,11 @@ pub struct CopiedFiles {
 }
 
 impl Content {
+    /// Summarises a manifest. Sizes by part are empty if the runtime has not been packed.
     pub fn of(manifest: &Manifest) -> Self {
         let mut parts: BTreeMap<String, PartSize> = BTreeMap::new();
         for part in manifest.artifact.iter().flat_map(|artifact| &artifact.parts) {
-            // A large base may be several parts.
+            // A large base may consist of several parts.
             let sum = parts.entry(part.content.clone()).or_default();
             sum.packed += part.size;
             sum.unpacked += part.uncompressed_size;

@@ -7,11 +7,11 @@ use crate::catalogue::{CATALOGUE_FORMAT, Catalogue, Listed, RetractedRow};
 use crate::{Entry, EntryId, Promotion, Retraction};
 
 impl Catalogue {
-    /// Depends on the sets alone: neither order nor repetition of what is given changes a byte.
+    /// Depends on the sets alone: neither order nor repetition of the arguments changes a byte.
     ///
-    /// Of several entries with one id the oldest counts: it was there when others began to rely on it. Of several
-    /// retractions of an entry the oldest counts, of several promotions the newest. What is said about an entry that is
-    /// not there has no effect.
+    /// If several entries have one id, the oldest counts: it existed when others began to rely on it. Of several
+    /// retractions of an entry the oldest counts, of several promotions the newest. Notices about a missing entry have
+    /// no effect.
     pub fn derive(entries: &[Entry], retractions: &[Retraction], promotions: &[Promotion]) -> Self {
         let mut chosen: BTreeMap<EntryId, &Entry> = BTreeMap::new();
         for entry in entries {
@@ -40,7 +40,7 @@ impl Catalogue {
     }
 }
 
-/// The smallest wins. The whole text comes last, so that no two different entries are equal.
+/// The smallest wins. The whole text comes last, so that different entries are never equal.
 fn seniority(entry: &Entry) -> (crate::Moment, vocab::Digest, String) {
     (entry.created, entry.artifact.sha256, crate::text::to_text(entry))
 }
@@ -67,7 +67,7 @@ fn withdrawn(retractions: &[Retraction]) -> BTreeMap<&EntryId, &Retraction> {
     oldest
 }
 
-/// Where a row stands: one runtime's rows together, the newest first.
+/// The order of rows: one runtime's rows together, the newest first.
 fn place(row: &Listed) -> impl Ord + use<> {
     let newest_first = Reverse(row.created);
     (row.runtime.clone(), row.platform, newest_first, row.build_key, row.artifact.format)

@@ -1,9 +1,9 @@
 //! Lists of Pythons that uv installs from: `uv python install --python-downloads-json-url <base>/downloads.json`.
 //!
-//! uv names an interpreter by implementation, version, system and processor and knows no variants, so each variant has
-//! a list of its own. Of our formats it reads tar.gz, zip and tar. Of a compressed tar it reads the first member only
-//! (seen with uv 0.13.9): our tar.gz has no other, our tar.zst has many. Where there is none of the three, a runtime is
-//! not listed.
+//! uv names an interpreter by implementation, version, system and processor and has no variants, so each variant has a
+//! list of its own. Of our formats it reads tar.gz, zip and tar. Of a compressed tar it reads the first member only
+//! (seen with uv 0.13.9): our tar.gz has only one, our tar.zst has many. A runtime in none of the three formats is not
+//! listed.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use vocab::{Arch, ArtifactFormat, Digest, Os, PlatformKey};
 
 use crate::{Catalogue, Channel, Listed, object_keys};
 
-/// What uv can read, the best first: a tar.gz is half of a zip, which holds copies in place of links, and makes an
-/// installation with links.
+/// The formats that uv can read, the best first: a tar.gz is half the size of a zip, which contains copies in place of
+/// links, and installs with links.
 const FORMATS: [ArtifactFormat; 3] = [ArtifactFormat::TarGz, ArtifactFormat::Zip, ArtifactFormat::Tar];
 
 /// A row of uv's list. Source: `crates/uv-python/download-metadata.json` of uv.
@@ -30,7 +30,7 @@ struct Download {
     url: String,
     sha256: Digest,
     variant: Option<&'static str>,
-    /// uv compares it as text to see whether there is something newer.
+    /// uv compares it as text to decide whether something newer exists.
     build: String,
 }
 
@@ -40,8 +40,8 @@ struct Processor {
     variant: Option<&'static str>,
 }
 
-/// Object key → text, `downloads.json` always among them. `base` is the URL of the destination's prefix: uv wants URLs
-/// in full. Only what is stable is listed, and of rows that uv cannot tell apart the one that is no stand-in, then the
+/// Object key → text, always including `downloads.json`. `base` is the URL of the destination's prefix: uv needs full
+/// URLs. Lists only stable runtimes; of rows that uv cannot distinguish, the one that is not a stand-in, then the
 /// newest.
 pub fn downloads(catalogue: &Catalogue, base: &str) -> BTreeMap<String, String> {
     let mut lists: BTreeMap<String, BTreeMap<String, (&Listed, Download)>> = BTreeMap::new();
@@ -61,7 +61,7 @@ pub fn downloads(catalogue: &Catalogue, base: &str) -> BTreeMap<String, String> 
     lists.into_iter().map(|(key, list)| (key, text(list))).collect()
 }
 
-/// Where a runtime is listed for uv; `None` when uv cannot read its format.
+/// The list that has a runtime for uv; `None` if uv cannot read its format.
 pub(crate) fn list_of(row: &Listed) -> Option<String> {
     rank(row).map(|_| key_of_list(row))
 }
@@ -96,7 +96,7 @@ fn words(platform: PlatformKey) -> (&'static str, &'static str, &'static str) {
     (os, family, libc)
 }
 
-/// What uv calls this interpreter, which is also the name of the folder it makes.
+/// uv's name for this interpreter, also the name of the folder that it creates.
 pub(crate) fn uv_key(row: &Listed) -> String {
     let (os, family, libc) = words(row.platform);
     format!("cpython-{}-{os}-{family}-{libc}", row.python.actual)

@@ -1,8 +1,8 @@
-//! One published artifact, as it is written down once and for all.
+//! One published artifact, recorded once and never changed.
 //!
-//! Goals of the format: it points at everything that was published with the artifact and gives each thing's digest, so
-//! that who trusts an entry can trust the rest; it is never changed, so that any number of publishers can write at the
-//! same time.
+//! Goals of the format: it refers to everything that was published with the artifact and gives the digest of each, so
+//! that whoever trusts an entry can trust the rest; it is never changed, so that any number of publishers can write at
+//! the same time.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use crate::{Channel, EntryId, Moment, object_keys};
 /// read as well; any other is refused.
 pub const ENTRY_FORMAT: u32 = 2;
 
+/// The record of one published artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
@@ -30,34 +31,37 @@ pub struct Entry {
     /// Equal keys mean equal bytes of the runtime.
     #[schemars(with = "crate::schema::Sha256")]
     pub build_key: Digest,
-    /// The one it was published to. A promotion says otherwise later.
+    /// The channel it was published to. A later promotion may change it.
     pub channel: Channel,
+    /// When it was published, by the publisher's clock.
     #[schemars(with = "crate::schema::Rfc3339")]
     pub created: Moment,
     pub artifact: PublishedArtifact,
+    /// The manifest, stored beside the artifact.
     pub manifest: StoredObject,
     /// CycloneDX.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sbom: Option<StoredObject>,
-    /// in-toto statement with an SLSA predicate; in a DSSE envelope where it is signed.
+    /// in-toto statement with an SLSA predicate; signed ones are in a DSSE envelope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<StoredObject>,
-    /// Absent when it was published without a key.
+    /// Absent if it was published without a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signatures: Option<Signatures>,
-    /// Of the repository that it was built from. Absent where that has none for it, and in format 1.
+    /// The package of its version in the repository that it was built from. Absent without one, and in format 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub npm: Option<NpmPackage>,
+    /// A summary of the manifest, for the site.
     pub content: Content,
 }
 
-/// The npm package that stands for a runtime.
+/// The npm package that represents a runtime.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NpmPackage {
     /// With its scope: `@scope/runenv-python-3.12.10`.
     pub name: String,
-    /// Of the package, not of Python. Absent where it has none.
+    /// The package's own version, not Python's. Absent if it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }
@@ -66,18 +70,21 @@ pub struct NpmPackage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PythonRecord {
+    /// The version that the configuration asks for.
     #[schemars(with = "crate::schema::Python")]
     pub requested: PythonVersion,
+    /// The version that was found.
     #[schemars(with = "crate::schema::Python")]
     pub actual: PythonVersion,
     /// True when `actual` is another patch release than `requested`.
     pub stand_in: bool,
     /// `python-build-standalone`, `archive`, `go-module` or `system`.
     pub source: String,
-    /// What was taken: a release file's name, a module version.
+    /// What the interpreter was made from: a release file's name, a module version.
     pub origin: String,
 }
 
+/// The packed runtime and where it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublishedArtifact {
@@ -94,7 +101,7 @@ pub struct PublishedArtifact {
     pub sha256: Digest,
 }
 
-/// An object beside the artifact.
+/// An object stored beside the artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StoredObject {
@@ -108,7 +115,7 @@ pub struct StoredObject {
 }
 
 impl StoredObject {
-    /// `bytes` beside the artifact of digest `artifact`, under its name `file` and `suffix`.
+    /// Describes `bytes` as an object beside `artifact`, under the artifact's name and `suffix`. Stores nothing.
     pub fn beside(artifact: &PublishedArtifact, suffix: &str, bytes: &[u8]) -> Self {
         let key = object_keys::artifact(&artifact.sha256, &format!("{}{suffix}", artifact.file));
         let key = key.parse().expect("made of digits and a plain file name");
@@ -120,22 +127,26 @@ impl StoredObject {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Signatures {
-    /// In minisign's one-line form. It tells who signed; whether that is to be believed is for the reader to say.
+    /// In minisign's one-line form. Names the signer; whether to trust that key is the reader's decision.
     pub public_key: String,
-    /// Over the artifact.
+    /// Signature over the artifact.
     pub artifact: StoredObject,
-    /// Over the manifest, which holds the digests of the artifact and of each of its parts.
+    /// Signature over the manifest, which contains the digests of the artifact and of each of its parts.
     pub manifest: StoredObject,
 }
 
 /// What a publisher knows besides the manifest.
 #[derive(Clone, Debug)]
 pub struct Published {
+    /// The channel to publish to.
     pub channel: Channel,
+    /// When the entry is made: from `SOURCE_DATE_EPOCH` or the clock.
     pub created: Moment,
     /// The manifest's bytes as they are stored.
     pub manifest: Vec<u8>,
+    /// The bytes of the SBOM, if one is published.
     pub sbom: Option<Vec<u8>>,
+    /// The bytes of the provenance, if it is published.
     pub provenance: Option<Vec<u8>>,
     /// Public key, signature file of the artifact, signature file of the manifest.
     pub signatures: Option<(String, Vec<u8>, Vec<u8>)>,
@@ -143,7 +154,7 @@ pub struct Published {
 }
 
 impl Entry {
-    /// Every key follows from the artifact's digest and name. Fails when the runtime had not been packed.
+    /// Every key follows from the artifact's digest and name. Fails if the runtime has not been packed.
     pub fn new(manifest: &Manifest, published: &Published) -> Result<Self, EntryError> {
         let not_packed = || EntryError::NotPacked { runtime: manifest.runtime.clone(), platform: manifest.platform };
         let packed = manifest.artifact.as_ref().ok_or_else(not_packed)?;
@@ -187,6 +198,7 @@ impl Entry {
         })
     }
 
+    /// Equal for two publications of equal inputs in one format.
     pub fn id(&self) -> EntryId {
         EntryId {
             runtime: self.runtime.clone(),
@@ -197,6 +209,7 @@ impl Entry {
     }
 }
 
+/// The manifest cannot be published.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
     #[error("the manifest of {runtime} for {platform} describes no artifact: the runtime had not been packed")]

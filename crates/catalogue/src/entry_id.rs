@@ -1,4 +1,4 @@
-//! What names an entry, and so its place at a destination.
+//! What identifies an entry, and so determines its key at a destination.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,6 +12,7 @@ use vocab::{ArtifactFormat, Digest, PlatformKey, VersionString};
 pub struct EntryId {
     pub runtime: VersionString,
     pub platform: PlatformKey,
+    /// All 64 digits in the text.
     pub build_key: Digest,
     pub format: ArtifactFormat,
 }
@@ -23,6 +24,7 @@ impl fmt::Display for EntryId {
     }
 }
 
+/// The text is not an id in its one spelling.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not an entry's id: VERSION/PLATFORM/BUILD-KEY-FORMAT is expected")]
 pub struct EntryIdError {
@@ -50,7 +52,7 @@ fn parse(text: &str) -> Option<EntryId> {
         build_key: build_key.parse().ok()?,
         format: ArtifactFormat::ALL.into_iter().find(|format| format.extension() == extension)?,
     };
-    // One id, one text: digits of a digest may be written in capitals elsewhere.
+    // One id, one text: elsewhere a digest may be written in capitals.
     (id.to_string() == text).then_some(id)
 }
 

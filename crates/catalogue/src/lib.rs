@@ -1,20 +1,26 @@
-//! Entries ↔ the catalogue: what has been published, what of it is offered, and how a reader finds it.
+//! Entries ↔ the catalogue: what has been published, which of it is offered, and how a reader finds it.
 //!
-//! An [`Entry`] is written once for each published artifact and never changed. A [`Retraction`] or [`Promotion`] is a
-//! small object about one entry. The [`Catalogue`] is derived from all of them, in whatever order they come:
+//! The one idea: what publishers write is never changed, so any number of them can work at once. An [`Entry`] is
+//! written once for each published artifact; a [`Retraction`], [`Restoration`] or [`Promotion`] is another small object
+//! about one entry. Everything that readers use is derived from these: [`Catalogue::derive`] gives the same bytes for
+//! the same objects in whatever order they are read, so any publisher can write the catalogue again.
 //!
 //! ```
 //! use catalogue::{Catalogue, Channel, Query};
 //!
 //! let catalogue = Catalogue::derive(&[], &[], &[]);
+//! let again = Catalogue::read(catalogue.to_text().as_bytes())?;
+//! assert_eq!(again, catalogue);
+//!
 //! let query = Query::new("3.12.10-atls".parse()?, "linux-x64".parse()?, Channel::Stable);
 //! let missing = catalogue.look_up(&query).unwrap_err();
 //! assert_eq!(missing.to_string(), "the catalogue has no runtime `3.12.10-atls`");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Nothing here reads a disk, a clock, a network or the environment; bytes come in and go out. The formats are told in
-//! `docs/formats/entry.md` and `docs/formats/catalogue.md`.
+//! Other views of the same rows: [`downloads`] lists them for uv, [`site::site`] makes pages of them, an [`Edition`]
+//! dates and counts them for signing. Nothing here reads a disk, a clock, a network or the environment.
+//! `docs/formats/entry.md` and `docs/formats/catalogue.md` describe the formats.
 
 // Words.
 mod channel;

@@ -1,30 +1,30 @@
-//! The one row that a reader wants, or what there is instead.
+//! The one row that a reader wants, or what exists instead.
 
 use vocab::{ArtifactFormat, Exit, Fault, PlatformKey, VersionString};
 
 use crate::{Catalogue, Channel, Listed};
 
-/// What is asked for.
+/// What a reader is looking for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     pub runtime: VersionString,
     pub platform: PlatformKey,
     /// `candidate` also finds what is stable: the newest of both.
     pub channel: Channel,
-    /// Of rows from one build the first of these that is there.
+    /// If a build has several formats, the first of these that it has is taken.
     pub formats: Vec<ArtifactFormat>,
 }
 
 impl Query {
-    /// With every format, the smallest to fetch first.
+    /// Accepts every format, the smallest download first.
     pub fn new(runtime: VersionString, platform: PlatformKey, channel: Channel) -> Self {
         Self { runtime, platform, channel, formats: ArtifactFormat::ALL.to_vec() }
     }
 }
 
 impl Catalogue {
-    /// The newest build that answers the query. Of builds of one moment the one with the smallest build key, so that
-    /// every reader gets the same.
+    /// The newest build that matches the query. Of builds with the same time, the one with the smallest build key, so
+    /// that every reader gets the same.
     pub fn look_up(&self, query: &Query) -> Result<&Listed, LookUpError> {
         let rank = |row: &Listed| query.formats.iter().position(|format| *format == row.artifact.format);
         let fits = |row: &&Listed| {
@@ -80,6 +80,7 @@ impl Catalogue {
     }
 }
 
+/// Nothing matches the query; the message says what comes nearest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", text(query, kind))]
 pub struct LookUpError {
@@ -87,22 +88,19 @@ pub struct LookUpError {
     pub kind: LookUpErrorKind,
 }
 
+/// The first condition that nothing fulfils, with the alternatives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LookUpErrorKind {
-    Runtime {
-        nearest: Vec<VersionString>,
-    },
-    Platform {
-        platforms: Vec<PlatformKey>,
-    },
-    /// There are candidates only.
+    /// No platform has this version string; `nearest` are similar ones.
+    Runtime { nearest: Vec<VersionString> },
+    /// The runtime exists for other platforms.
+    Platform { platforms: Vec<PlatformKey> },
+    /// Only candidates exist.
     Channel,
-    Format {
-        formats: Vec<ArtifactFormat>,
-    },
-    Retracted {
-        reason: String,
-    },
+    /// The build exists in other formats.
+    Format { formats: Vec<ArtifactFormat> },
+    /// Every matching build was retracted.
+    Retracted { reason: String },
 }
 
 fn text(query: &Query, kind: &LookUpErrorKind) -> String {

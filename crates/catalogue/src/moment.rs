@@ -1,4 +1,4 @@
-//! A point in time as entries tell it: RFC 3339, UTC, whole seconds, so that equal moments are equal text.
+//! A point in time as entries record it: RFC 3339, UTC, whole seconds, so that equal moments are equal text.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,6 +16,7 @@ impl Moment {
         jiff::Timestamp::from_second(seconds).ok().map(Self)
     }
 
+    /// Seconds since 1970; negative before.
     pub fn unix_seconds(self) -> i64 {
         self.0.as_second()
     }
@@ -32,6 +33,7 @@ impl fmt::Display for Moment {
     }
 }
 
+/// The text is not an RFC 3339 time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a time in RFC 3339, such as 2026-11-24T23:42:00Z")]
 pub struct MomentError {

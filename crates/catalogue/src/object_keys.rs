@@ -1,33 +1,45 @@
-//! Where everything lies at a destination: keys relative to its prefix, `/`-separated.
+//! Where everything is stored at a destination: keys relative to its prefix, `/`-separated.
 //!
-//! What lies below `artifacts/` and `entries/` is written once, `settings.json` by hand. `catalogue.json`,
-//! `catalogue.signed.json`, `downloads.json`, `downloads/` and `site/` are derived and can be written again at any time.
+//! Objects below `artifacts/` and `entries/` are written once, `settings.json` by hand. `catalogue.json`,
+//! `catalogue.signed.json`, `downloads.json`, `downloads/` and `site/` are derived and can be written again at any
+//! time.
 
 use vocab::{Digest, TreePath};
 
 use crate::EntryId;
 
+/// What readers without a key fetch first: [`crate::Catalogue`].
 pub const CATALOGUE: &str = "catalogue.json";
-/// The same for readers with a key, where somebody signs: [`crate::SignedCatalogue`].
+/// The signed counterpart, if the destination is signed: [`crate::SignedCatalogue`].
 pub const SIGNED_CATALOGUE: &str = "catalogue.signed.json";
 /// For uv: the runtimes without a variant.
 pub const DOWNLOADS: &str = "downloads.json";
 /// For uv: one file for each variant.
 pub const DOWNLOADS_FOLDER: &str = "downloads/";
-/// What all publishers have in common.
+/// Settings that all publishers share: [`crate::IndexSettings`].
 pub const SETTINGS: &str = "settings.json";
+/// One object for each published artifact, see [`entry`].
 pub const ENTRIES: &str = "entries/";
+/// At most one object for each entry, see [`retraction`].
 pub const RETRACTIONS: &str = "retractions/";
+/// At most one object for each entry, see [`restoration`].
 pub const RESTORATIONS: &str = "restorations/";
+/// At most one object for each entry, see [`promotion`].
 pub const PROMOTIONS: &str = "promotions/";
+/// Packed runtimes and what belongs to each, by digest, see [`artifact`].
 pub const ARTIFACTS: &str = "artifacts/";
+/// The pages, written again with each publication, see [`crate::site`].
 pub const SITE: &str = "site/";
 
-/// What may lie beside an artifact: its name with one of these behind it.
+/// Manifest of an artifact; this and the following are appended to the artifact's name.
 pub const MANIFEST_SUFFIX: &str = ".json";
+/// The artifact's digest, in the form that `sha256sum -c` reads.
 pub const DIGEST_SUFFIX: &str = ".sha256";
+/// Bill of materials, CycloneDX as JSON.
 pub const SBOM_SUFFIX: &str = ".cdx.json";
+/// Provenance: an in-toto statement, or a DSSE envelope with one.
 pub const PROVENANCE_SUFFIX: &str = ".intoto.jsonl";
+/// minisign signature of the artifact; of the manifest, appended to the manifest's name.
 pub const SIGNATURE_SUFFIX: &str = ".minisig";
 
 /// `artifacts/<first two digits>/<sha256>/<file>`. `file` is the artifact's plain name, with a suffix or without.
@@ -36,37 +48,42 @@ pub fn artifact(sha256: &Digest, file: &str) -> String {
     format!("{ARTIFACTS}{}/{digits}/{file}", &digits[..2])
 }
 
-/// Whether [`artifact`] gives keys of this form. Whatever else lies below `artifacts/` is nobody's to remove.
+/// Whether [`artifact`] produces keys of this form. Other objects below `artifacts/` are not ours to remove.
 pub fn is_artifact(key: &str) -> bool {
     let rest = key.strip_prefix(ARTIFACTS).unwrap_or_default();
     let [two, sha256, file] = rest.split('/').collect::<Vec<_>>()[..] else { return false };
     !file.is_empty() && sha256.parse::<Digest>().is_ok() && two.len() == 2 && sha256.starts_with(two)
 }
 
+/// Key of an entry.
 pub fn entry(id: &EntryId) -> String {
     format!("{ENTRIES}{id}.json")
 }
 
+/// Key of the retraction of an entry.
 pub fn retraction(id: &EntryId) -> String {
     format!("{RETRACTIONS}{id}.json")
 }
 
+/// Key of the restoration of an entry.
 pub fn restoration(id: &EntryId) -> String {
     format!("{RESTORATIONS}{id}.json")
 }
 
+/// Key of the promotion of an entry.
 pub fn promotion(id: &EntryId) -> String {
     format!("{PROMOTIONS}{id}.json")
 }
 
-/// The id in the key of an entry or of what is said about one. `None` for any other key.
+/// The id in the key of an entry or of a notice about one. `None` for any other key.
 pub fn id_of(key: &str) -> Option<EntryId> {
     let folders = [ENTRIES, RETRACTIONS, RESTORATIONS, PROMOTIONS];
     let rest = folders.iter().find_map(|folder| key.strip_prefix(folder))?;
     rest.strip_suffix(".json")?.parse().ok()
 }
 
-/// `base` and `key` as one URL, with what has a meaning in URLs escaped. `base` may end in `/` or not.
+/// `base` and `key` as one URL, with characters escaped that have a meaning in URLs. A `/` at the end of `base` is
+/// optional.
 pub fn url(base: &str, key: &TreePath) -> String {
     let segments: Vec<String> = key.segments().map(escaped).collect();
     format!("{}/{}", base.trim_end_matches('/'), segments.join("/"))

@@ -24,6 +24,7 @@ pub enum SchemaKind {
 }
 
 impl SchemaKind {
+    /// In the order of the enum.
     pub const ALL: [Self; 8] = [
         Self::Entry,
         Self::Retraction,
@@ -35,7 +36,7 @@ impl SchemaKind {
         Self::SignedCatalogue,
     ];
 
-    /// Of the file in `schemas/`, without `.schema.json`.
+    /// Name of the file in `schemas/`, without `.schema.json`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Entry => "entry",
@@ -61,13 +62,13 @@ impl SchemaKind {
     }
 }
 
-/// As it is kept in the repository: indented, with a line break at the end.
+/// The text as the repository stores it: indented, with a line break at the end.
 pub fn schema(kind: SchemaKind) -> String {
     let one_line = RecursiveTransform(|schema: &mut Schema| {
         if let Some(Value::String(text)) = schema.get_mut("description") {
             *text = text.replace('\n', " ");
         }
-        // Sizes are what JSON calls an integer; how many bits a program uses means nothing to a reader.
+        // Sizes are JSON integers; the number of bits that a program uses is of no use to a reader.
         schema.remove("format");
     });
     let generator = SchemaSettings::draft2020_12().with_transform(one_line).into_generator();
@@ -89,7 +90,7 @@ pub fn schema(kind: SchemaKind) -> String {
     format!("{schema:#}\n")
 }
 
-/// A string that another crate gives its rules: named here with what a schema can say of them.
+/// A string whose rules another crate has; here with what a schema can say about it.
 macro_rules! words {
     ($($(#[doc = $doc:literal])* $name:ident = $shape:tt;)*) => {$(
         $(#[doc = $doc])*

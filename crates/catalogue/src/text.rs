@@ -1,4 +1,4 @@
-//! Everything of this crate as JSON: reading, with the format number first, and the one way of writing.
+//! Everything of this crate as JSON: reading, with the format number first, and the only way of writing.
 
 use std::ops::RangeInclusive;
 
@@ -18,7 +18,7 @@ pub(crate) fn to_text(value: &impl Serialize) -> String {
     text
 }
 
-/// Another format number is refused before anything else is looked at, since nothing else can be relied on then.
+/// Another format number is refused before anything else is read, since nothing else can be relied on then.
 fn read<T: DeserializeOwned>(what: &'static str, known: RangeInclusive<u32>, bytes: &[u8]) -> Result<T, ReadError> {
     #[derive(Deserialize)]
     struct Numbered {
@@ -40,6 +40,7 @@ fn check(what: &'static str, found: u64, known: RangeInclusive<u32>) -> Result<(
 macro_rules! as_text {
     ($($type:ty, $what:literal, $format:expr;)*) => {$(
         impl $type {
+            /// Refuses another format number, unknown fields, and anything that breaks the rules of a field.
             pub fn read(bytes: &[u8]) -> Result<Self, ReadError> {
                 read($what, $format, bytes)
             }
@@ -76,11 +77,12 @@ impl Edition {
     }
 }
 
+/// The bytes are not a document that this version understands.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     #[error("the {what} has format {found}, this program reads {}", formats(known))]
     Format { what: &'static str, found: u64, known: RangeInclusive<u32> },
-    /// The message holds line and column.
+    /// The message has line and column.
     #[error("the {what} is malformed: {source}")]
     Shape { what: &'static str, source: serde_json::Error },
 }

@@ -17,36 +17,38 @@ pub(super) struct Builds<'a>(pub Vec<Build<'a>>);
 
 /// One build, in all of its formats.
 pub(super) struct Build<'a> {
-    /// In the best format.
+    /// The build in its best format.
     pub row: &'a Listed,
-    /// By format, `row` among them.
+    /// Keyed by format, `row` included.
     pub formats: Vec<&'a Listed>,
     pub entry: Option<&'a Entry>,
 }
 
 impl<'a> Runtime<'a> {
-    /// Of the first platform: what the page says of the runtime as a whole.
-    pub fn first(&self) -> &Build<'a> {
+    /// The first platform's current build: what the page says about the runtime as a whole.
+    pub(super) fn first(&self) -> &Build<'a> {
         self.platforms[0].1.current()
     }
 
-    pub fn current(&self) -> impl Iterator<Item = (PlatformKey, &Build<'a>)> {
+    /// The current build of each platform.
+    pub(super) fn current(&self) -> impl Iterator<Item = (PlatformKey, &Build<'a>)> {
         self.platforms.iter().map(|(platform, builds)| (*platform, builds.current()))
     }
 
-    pub fn channel(&self) -> Channel {
+    /// The best channel that any platform has reached.
+    pub(super) fn channel(&self) -> Channel {
         self.current().map(|(_, build)| build.row.channel).max().unwrap_or_default()
     }
 }
 
 impl<'a> Builds<'a> {
-    /// The newest that is stable; where nothing is, the newest.
-    pub fn current(&self) -> &Build<'a> {
+    /// The newest stable build; if there is none, the newest.
+    pub(super) fn current(&self) -> &Build<'a> {
         self.0.iter().find(|build| build.row.channel == Channel::Stable).unwrap_or(&self.0[0])
     }
 
-    /// The one before the current one.
-    pub fn former(&self) -> Option<&Build<'a>> {
+    /// The build before the current one.
+    pub(super) fn former(&self) -> Option<&Build<'a>> {
         let current = self.current().row.build_key;
         self.0.iter().skip_while(|build| build.row.build_key != current).nth(1)
     }
@@ -70,7 +72,7 @@ pub(super) fn runtimes<'a>(catalogue: &'a Catalogue, entries: &'a [Entry]) -> Ve
     runtimes
 }
 
-/// `rows` come with the newest first, as they stand in the catalogue.
+/// `rows` come newest first, as in the catalogue.
 fn builds<'a>(rows: &[&'a Listed], by_id: &HashMap<EntryId, &'a Entry>) -> Builds<'a> {
     let mut found: Vec<Build<'a>> = Vec::new();
     let mut places: HashMap<Digest, usize> = HashMap::new();

@@ -1,4 +1,4 @@
-//! What a build changed against the one before it.
+//! What a build changed compared with the one before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,7 +41,7 @@ pub(super) fn changes(before: &Entry, after: &Entry) -> BTreeSet<Change> {
     found
 }
 
-/// Absent when no platform has a former build.
+/// Absent if no platform has an earlier build.
 pub(super) fn section(runtime: &Runtime<'_>) -> Option<Markup> {
     let mut told: Vec<(PlatformKey, &Build<'_>, &Build<'_>)> = Vec::new();
     for (platform, builds) in &runtime.platforms {

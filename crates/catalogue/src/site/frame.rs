@@ -1,16 +1,16 @@
-//! What every page has around its own content.
+//! The frame of every page.
 
 use maud::{DOCTYPE, Markup, html};
 
 use super::SiteSettings;
 
-/// What a page may load: its style sheet, its script and pictures in its own text; nothing from elsewhere, nothing inline,
-/// and no form is sent. So whatever a manifest says cannot become a script. `file:` is for pages that are opened from a
-/// folder, where some browsers do not count the page's own folder as `'self'`.
+/// What a page may load: its style sheet, its script and inline pictures; nothing from elsewhere, no inline scripts, no
+/// forms. So nothing that a manifest says can become a script. `file:` is for pages opened from a folder, where some
+/// browsers do not count the page's own folder as `'self'`.
 const POLICY: &str = "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src data:; \
                       base-uri 'none'; form-action 'none'";
 
-/// `root` is the way from the page to the site's folder: `""` or `"../"`.
+/// `root` is the relative path from the page to the site's folder: `""` or `"../"`.
 pub(super) fn page(title: &str, root: &str, settings: &SiteSettings, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
@@ -34,7 +34,7 @@ pub(super) fn page(title: &str, root: &str, settings: &SiteSettings, content: &M
                     }
                     nav aria-label="Data" {
                         a href={ (root) "../catalogue.json" } { "catalogue.json" }
-                        // uv's lists hold full URLs, and are written where these are known.
+                        // uv's lists contain full URLs and are written only if these are known.
                         @if settings.base_url.is_some() {
                             a href={ (root) "../downloads.json" } { "downloads.json" }
                         }
@@ -52,7 +52,7 @@ pub(super) fn page(title: &str, root: &str, settings: &SiteSettings, content: &M
     }
 }
 
-/// Three stacked parts, as an artifact is.
+/// Three stacked parts, like an artifact.
 fn mark() -> Markup {
     html! {
         svg class="mark" viewBox="0 0 24 24" width="24" height="24" aria-hidden="true" {

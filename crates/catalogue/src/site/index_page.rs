@@ -1,4 +1,4 @@
-//! All runtimes: what there is for which platform, with search, and what was withdrawn.
+//! All runtimes: platforms, search, and what was retracted.
 
 use maud::{Markup, html};
 use vocab::PlatformKey;
@@ -28,13 +28,13 @@ pub(super) fn page(runtimes: &[Runtime<'_>], catalogue: &Catalogue, settings: &S
     frame::page(&settings.title, "", settings, &content)
 }
 
-/// Signatures are told of where nothing lacks one.
+/// Signatures are mentioned if nothing lacks one.
 fn packed(catalogue: &Catalogue) -> &'static str {
     let signed = catalogue.entries.iter().all(|row| row.signatures.is_some());
     if signed && !catalogue.entries.is_empty() { ", packed and signed" } else { " and packed" }
 }
 
-/// Shown by the script, without which they do nothing.
+/// Revealed by the script, without which they do nothing.
 fn controls(runtimes: &[Runtime<'_>]) -> Markup {
     html! {
         form class="controls" role="search" hidden {
@@ -110,7 +110,7 @@ pub(super) fn version(runtime: &Runtime<'_>) -> Markup {
     }
 }
 
-/// What the search looks at: the version and the names of everything inside.
+/// What the search looks at: the version and the names of all packages.
 fn searched(runtime: &Runtime<'_>) -> String {
     let mut found = vec![runtime.version.to_string()];
     let entries = runtime.current().filter_map(|(_, build)| build.entry);

@@ -9,7 +9,7 @@ use super::words;
 use crate::downloads::list_of;
 use crate::{Channel, Listed, object_keys};
 
-/// Stands for the destination's URL; the script puts the real one in its place.
+/// Placeholder for the destination's URL; the script replaces it by the real one.
 const PLACEHOLDER: &str = "CATALOGUE-URL";
 
 pub(super) fn base(settings: &SiteSettings) -> String {
@@ -50,7 +50,7 @@ pub(super) fn section(runtime: &Runtime<'_>, settings: &SiteSettings) -> Markup 
     }
 }
 
-/// Absent where uv's lists are not written.
+/// Absent if uv's lists are not written.
 fn uv(runtime: &Runtime<'_>, settings: &SiteSettings) -> Option<String> {
     settings.base_url.as_ref()?;
     let stable = runtime.current().flat_map(|(_, build)| &build.formats).filter(|row| row.channel == Channel::Stable);

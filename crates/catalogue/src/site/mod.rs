@@ -1,5 +1,5 @@
-//! The static site: one page for all runtimes, one for each. Plain HTML, one style sheet, one small script, nothing from
-//! elsewhere; readable without the script.
+//! The static site: one page for all runtimes, one for each. Plain HTML, one style sheet, one small script, nothing
+//! from elsewhere; readable without the script.
 
 mod builds;
 mod changes;
@@ -18,13 +18,13 @@ use vocab::foreign_text::printable;
 
 use crate::{Catalogue, Entry, object_keys};
 
-/// What the pages say about the place where they lie.
+/// What the pages say about the destination they belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteSettings {
-    /// Of the whole site, shown as its heading.
+    /// Title of the whole site, shown as its heading.
     pub title: String,
-    /// The URL of the destination's prefix, as readers reach it, for install commands. Where it is not known, the pages
-    /// show a placeholder, and the script puts in where they are looked at.
+    /// The URL of the destination's prefix, as readers reach it, for install commands. If it is unknown, the pages show
+    /// a placeholder, which the script replaces where the pages are viewed.
     pub base_url: Option<String>,
 }
 
@@ -34,7 +34,7 @@ impl Default for SiteSettings {
     }
 }
 
-/// Object key → content, all below `site/`. `entries` tells what is inside of what `catalogue` lists; a row without its
+/// Object key → content, all below `site/`. `entries` supplies what the rows of `catalogue` contain; a row without its
 /// entry is shown without its packages.
 pub fn site(catalogue: &Catalogue, entries: &[Entry], settings: &SiteSettings) -> BTreeMap<String, Vec<u8>> {
     let runtimes = builds::runtimes(catalogue, entries);
@@ -50,7 +50,7 @@ pub fn site(catalogue: &Catalogue, entries: &[Entry], settings: &SiteSettings) -
     files
 }
 
-/// Names and reasons come from manifests; what maud does not escape is what is not seen.
+/// Names and reasons come from manifests; maud escapes markup, this removes invisible characters.
 fn shown(page: maud::Markup) -> Vec<u8> {
     printable(&page.into_string()).into_bytes()
 }

@@ -74,7 +74,7 @@ fn row(name: &DistributionName, places: &[(PlatformKey, &Package)], entries: &[(
     }
 }
 
-/// What `tell` gives, once where all platforms agree, else each with its platforms.
+/// The value of `tell`, once if all platforms agree, otherwise each with its platforms.
 fn differing(places: &[(PlatformKey, &Package)], tell: impl Fn(&Package) -> String) -> Vec<String> {
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (platform, package) in places {

@@ -1,4 +1,4 @@
-//! What takes the room in a runtime: a treemap in SVG. The same numbers stand in the table of packages.
+//! Sizes within a runtime: a treemap in SVG. The table of packages has the same numbers.
 
 use maud::{Markup, html};
 
@@ -8,17 +8,17 @@ use crate::content::Content;
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 380.0;
-/// What is smaller than this share of the whole is drawn as one piece.
+/// Whatever is smaller than this share of the whole is drawn as one piece.
 const LEAST_SHARE: f64 = 0.006;
 
 struct Piece {
     name: String,
     size: u64,
-    /// Its class, which gives the colour.
+    /// Its CSS class, which sets the colour.
     kind: &'static str,
 }
 
-/// Absent when the artifact's parts tell no sizes.
+/// Absent if the artifact's parts have no sizes.
 pub(super) fn section(content: &Content, platform: &str) -> Option<Markup> {
     let pieces = pieces(content);
     let total: u64 = pieces.iter().map(|piece| piece.size).sum();
@@ -51,7 +51,7 @@ pub(super) fn section(content: &Content, platform: &str) -> Option<Markup> {
     })
 }
 
-/// The largest first; what is small is one piece.
+/// Largest first; small ones are combined into one piece.
 fn pieces(content: &Content) -> Vec<Piece> {
     let other = content.other_parts.iter().map(|(name, size)| match name.as_str() {
         "base" => Piece { name: "Python".to_owned(), size: size.unpacked, kind: "base" },

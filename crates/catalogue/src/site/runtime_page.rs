@@ -1,4 +1,4 @@
-//! One runtime: what it is, how to have it, what is inside, how to verify it.
+//! One runtime: what it is, how to install it, what it contains, how to verify it.
 
 use maud::{Markup, html};
 use vocab::TreePath;

@@ -1,5 +1,5 @@
-//! Areas in proportion: a rectangle is divided among weights so that the pieces are as near to squares as can be.
-//! Source: Bruls, Huizing, van Wijk, "Squarified Treemaps" (2000).
+//! Proportional areas: a rectangle is divided among weights into pieces that are as square as possible. Source: Bruls,
+//! Huizing, van Wijk, "Squarified Treemaps" (2000).
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Rectangle {
@@ -9,7 +9,7 @@ pub(super) struct Rectangle {
     pub height: f64,
 }
 
-/// One piece for each weight, in the same order. `weights` are positive and fall or stay the same.
+/// One piece for each weight, in the same order. `weights` are positive and do not increase.
 pub(super) fn divide(weights: &[f64], whole: Rectangle) -> Vec<Rectangle> {
     let mut pieces = Vec::with_capacity(weights.len());
     let mut left = whole;
@@ -27,7 +27,7 @@ pub(super) fn divide(weights: &[f64], whole: Rectangle) -> Vec<Rectangle> {
     pieces
 }
 
-/// The longest side over the shortest, of the worst piece, when `row` is laid along `side`.
+/// The aspect ratio (longest side over shortest) of the worst piece when `row` is laid along `side`.
 fn worst(row: &[f64], side: f64, scale: f64) -> f64 {
     let depth = row.iter().sum::<f64>() * scale / side;
     row.iter()
@@ -36,7 +36,7 @@ fn worst(row: &[f64], side: f64, scale: f64) -> f64 {
         .fold(0.0, f64::max)
 }
 
-/// Puts `row` along the shorter side of `left`; what remains is given back.
+/// Places `row` along the shorter side of `left` and returns what remains.
 fn lay(row: &[f64], scale: f64, left: Rectangle, pieces: &mut Vec<Rectangle>) -> Rectangle {
     let upright = left.width >= left.height;
     let side = left.width.min(left.height);

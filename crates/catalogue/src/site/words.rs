@@ -6,7 +6,7 @@ use vocab::{Origin, Outcome, PlatformKey};
 use super::builds::Build;
 use crate::Checked;
 
-/// `213.8 MB`; powers of ten, as packages' sizes are told elsewhere.
+/// `213.8 MB`; powers of ten, as package indexes show sizes.
 pub(super) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
@@ -26,7 +26,7 @@ pub(super) fn counted(number: u64, one: &str) -> String {
     format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
-/// As people call it.
+/// The names that people use.
 pub(super) fn platform(platform: PlatformKey) -> (&'static str, &'static str) {
     match platform {
         PlatformKey::LinuxX64 => ("Linux", "x64"),
@@ -63,8 +63,8 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// What a system has to be to run it: `glibc 2.28 or newer, not musl, libz.so.1`. The C++ library's own number means little to
-/// people.
+/// What a system must provide to run it: `glibc 2.28 or newer, not musl, libz.so.1`. The C++ library's own number is
+/// omitted, since it means little to people.
 pub(super) fn needs(needs: &std::collections::BTreeMap<String, String>) -> Option<String> {
     let systems = [("glibc", "glibc", ", not musl"), ("macos", "macOS", "")];
     let said = |(key, name, but): &(&str, &str, &str)| Some(format!("{name} {} or newer{but}", needs.get(*key)?));
@@ -113,9 +113,9 @@ pub(super) fn checked_in_short(checked: &Checked) -> &'static str {
     }
 }
 
-/// Names stand between backticks in messages, and as code on a page.
+/// Names between backticks, as in messages, become code on a page.
 pub(super) fn prose(text: &str) -> Markup {
-    // A backtick without another one is only a character.
+    // A backtick without a partner is an ordinary character.
     let (paired, last) = match text.matches('`').count() % 2 {
         0 => (text, ""),
         _ => text.split_at(text.rfind('`').unwrap_or_default()),
