@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, PlatformKey};
 
+/// Which base interpreter a runtime gets: the key `python`, with defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PythonSettings {
     /// Tried in this order; the first that has the version wins. Never empty, none twice.
@@ -17,7 +18,7 @@ pub struct PythonSettings {
     /// A build flavour of python-build-standalone, such as `install_only_stripped`. `None`: the table's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flavor: Option<String>,
-    /// What the `archive` source offers.
+    /// What the `archive` source provides, by platform.
     pub archives: BTreeMap<PlatformKey, ArchiveSource>,
 }
 
@@ -55,10 +56,11 @@ impl BaseSource {
     }
 }
 
+/// One platform's interpreter under `python.archives`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ArchiveSource {
     /// An http, https or file URL; or a path relative to the package folder, which starts with `./` or `../`.
     pub url: String,
-    /// Of the file behind the URL; another one is refused.
+    /// Expected digest of the file; another one is refused.
     pub sha256: Digest,
 }
