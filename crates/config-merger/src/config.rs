@@ -223,7 +223,6 @@ pub enum Layout {
     Installed,
     /// A flat `packages/` folder of wheels.
     Wheelhouse,
-    /// `site-packages` and `packages/`.
     Both,
 }
 

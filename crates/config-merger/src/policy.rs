@@ -9,7 +9,8 @@ use crate::{Dependants, Packages, Resolution, Scope};
 /// The general `resolution` and the platform's own combined, with nothing left unset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// No file has a `resolution` key: a missing wheel is always built from source, as if `allow_source_all` were set.
+    /// No `resolution` says anything about sources: if a wheel is missing, the source is always tried, as if
+    /// `allow_source_all` were set.
     pub seed: bool,
     pub allow_source_all: bool,
     /// `None` if no file sets it. Only `false` in a file allows something to be missing.
@@ -49,7 +50,7 @@ impl Policy {
         self.force_no_binary_list.contains(name)
     }
 
-    /// Whether it may be built from source if no wheel fits. `onlyBinaryList` wins over what allows it.
+    /// Whether its source may be taken if no wheel fits. `onlyBinaryList` wins over what allows it.
     pub fn allows_source(&self, name: &DistributionName) -> bool {
         let lists = [&self.allow_source_list, &self.ship_source_list];
         !self.only_binary_list.contains(name) && (self.allow_source_all || lists.iter().any(|list| list.contains(name)))
