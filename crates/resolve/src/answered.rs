@@ -2,7 +2,7 @@
 //! starts no program.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use vocab::Digest;
 
@@ -13,9 +13,17 @@ type Answer = Result<String, String>;
 
 /// Shared by its clones.
 #[derive(Clone, Debug, Default)]
-pub struct Answered(Arc<Mutex<HashMap<Digest, Arc<Mutex<Option<Answer>>>>>>);
+pub struct Answered {
+    answers: Arc<Mutex<HashMap<Digest, Arc<Mutex<Option<Answer>>>>>>,
+    /// The URL of the index that the resolver asks by default, once that was needed.
+    default_index: Arc<OnceLock<Option<String>>>,
+}
 
 impl Answered {
+    pub(crate) fn default_index_or(&self, ask: impl FnOnce() -> Option<String>) -> Option<&str> {
+        self.default_index.get_or_init(ask).as_deref()
+    }
+
     /// The same question waits while it is asked. What says nothing of the question, such as a server that does not
     /// answer, is not kept.
     pub(crate) fn or_ask(
@@ -23,7 +31,7 @@ impl Answered {
         question: Digest,
         ask: impl FnOnce() -> Result<String, UvError>,
     ) -> Result<String, UvError> {
-        let slot = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(question).or_default());
+        let slot = Arc::clone(self.answers.lock().unwrap_or_else(PoisonError::into_inner).entry(question).or_default());
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = &*slot {
             return known.clone().map_err(|reason| UvError::Refused { reason });

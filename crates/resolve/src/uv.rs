@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use vocab::{Digest, DistributionName, Exit, Fault, PlatformKey};
@@ -36,8 +36,6 @@ pub struct Uv {
     python: PathBuf,
     /// What is said once, for whatever platform it came first: its warnings, whose code it may run.
     told: Arc<Mutex<BTreeSet<String>>>,
-    /// The URL of the index that it asks by default, once that was needed.
-    default_index: Arc<OnceLock<Option<String>>>,
     /// What it was asked before.
     answered: Answered,
 }
@@ -148,7 +146,6 @@ impl Uv {
             program,
             python: python.to_owned(),
             told: Arc::default(),
-            default_index: Arc::default(),
             answered: Answered::default(),
         };
         if let Some(program) = on_path(context)
@@ -274,7 +271,7 @@ impl Uv {
     /// The URL of the index that is asked where nothing else is said, which is uv's own affair; with the credentials
     /// that it has. `None` where there is none.
     pub fn default_index(&self, context: &Context) -> Option<&str> {
-        self.default_index.get_or_init(|| self.ask_for_default_index(context)).as_deref()
+        self.answered.default_index_or(|| self.ask_for_default_index(context))
     }
 
     fn ask_for_default_index(&self, context: &Context) -> Option<String> {
