@@ -8,7 +8,7 @@ use crate::commands::UsageError;
 pub struct AskedPlatforms(Vec<Option<PlatformKey>>);
 
 impl AskedPlatforms {
-    /// Nothing is the host.
+    /// An empty list means the host.
     pub fn parse(texts: &[String]) -> Result<Self, UsageError> {
         if texts.is_empty() {
             return Ok(Self(vec![Some(PlatformKey::host().ok_or(UsageError::NoPlatform)?)]));
@@ -31,7 +31,7 @@ impl AskedPlatforms {
         platforms
     }
 
-    /// Whether the version's own platforms are asked for, and no other.
+    /// Whether exactly the version's own platforms are asked for.
     pub fn are_all(&self) -> bool {
         self.0.iter().all(Option::is_none)
     }

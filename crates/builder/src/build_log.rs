@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use store::Context;
 use vocab::{Event, PlatformKey};
 
-/// The same context, whose events also go to a file in `logs` of the version's `folder`. Where the file cannot be
-/// written they do not: the build itself does not depend on it.
+/// The same context, whose events also go to a file in `logs` of the version's `folder`. If the file cannot be
+/// written, they do not: the build does not depend on it.
 pub fn logged(context: Context, folder: &Path, platforms: &[PlatformKey]) -> Context {
     let Some(log) = file(folder, platforms) else { return context };
     let listener = Arc::clone(&context.work.listener);
@@ -37,7 +37,7 @@ fn file(folder: &Path, platforms: &[PlatformKey]) -> Option<Mutex<fs::File>> {
 
 fn write_line(log: &Mutex<fs::File>, event: &Event) {
     if let (Ok(mut file), Ok(line)) = (log.lock(), serde_json::to_string(event)) {
-        // A full disk is noticed where it matters.
+        // A full disk is reported where it matters.
         let _ = writeln!(file, "{line}");
     }
 }

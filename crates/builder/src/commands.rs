@@ -26,6 +26,7 @@ use crate::arguments::{Arguments, BuildArguments, Command, GlobalArguments};
 use crate::asked_platforms::AskedPlatforms;
 use crate::{build_log, store_commands, survey_commands};
 
+/// Faults of the command line and of the environment, found before anything runs.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
     #[error(transparent)]
@@ -68,7 +69,7 @@ impl Fault for UsageError {
     }
 }
 
-/// What every command here works with.
+/// What every command works with.
 pub struct Session<'a> {
     environment: &'a Environment,
     pub printer: &'a Arc<Printer>,
@@ -77,6 +78,7 @@ pub struct Session<'a> {
     pub repository: Repository,
 }
 
+/// Runs the chosen subcommand. Gives the exit code; an error is printed by `cli`.
 pub fn run(
     arguments: &Arguments,
     environment: &Environment,
@@ -133,7 +135,7 @@ impl Session<'_> {
                     continue;
                 }
             };
-            // One that does not load is told when its build begins.
+            // A version that does not load is reported when its build begins.
             let build = configuration.as_ref().map(|loaded| loaded.config.build.clone()).unwrap_or_default();
             let mut context = self.context(&store, &downloader, arguments.offline, &build);
             if build.enable_logging {
@@ -158,7 +160,7 @@ impl Session<'_> {
                         self.show(&report);
                         Ended { name, exit: report.exit(), elsewhere: false }
                     }
-                    // One runtime's fault does not keep the others from being built.
+                    // A fault of one runtime does not stop the others.
                     Err(fault) => {
                         let elsewhere = fault.is_for_another_machine();
                         // A plan's table of several platforms has said so.
@@ -198,7 +200,7 @@ impl Session<'_> {
         }
     }
 
-    /// The first thing that a user sees of a build: a table of one platform's packages, or of packages by platforms.
+    /// The first output of a build: a table of one platform's packages, or of packages by platform.
     fn show_plans(&self, version: &VersionString, preparations: &[Preparation], options: &BuildOptions) {
         let plans: Vec<&Plan> = preparations.iter().filter_map(|it| it.plan.as_ref()).collect();
         if self.global.show.json {
@@ -337,7 +339,7 @@ impl Session<'_> {
         }
     }
 
-    /// Every one for none and for `all`, else each text checked against the folders that are there.
+    /// All versions for no text or `all`; else each text, checked against the existing folders.
     pub fn versions(&self, texts: &[String]) -> Result<Vec<VersionString>, Box<dyn Fault>> {
         if texts.is_empty() || texts == ["all"] {
             let all = self.repository.versions();
@@ -388,20 +390,21 @@ impl Session<'_> {
         }
     }
 
-    /// For commands that look at versions and build none of them.
+    /// Context for commands that build nothing.
     pub fn survey_context(&self, versions: &[VersionString], offline: bool) -> Result<Context, Box<dyn Fault>> {
         let root = store_root(self.global, self.environment)?;
         // Offline the store is not even made.
         let store = if offline { Store::existing(root)? } else { Store::open(root)? };
         let first = versions.first().ok_or(UsageError::NoVersions)?;
         let load = |version| config_merger::load(&self.repository, version, &LoadOptions::default());
-        // One that does not load is told when it is looked at.
+        // A version that does not load is reported when it is checked.
         let loaded: Vec<_> = versions.iter().filter_map(|version| load(version).ok()).collect();
         let downloader = Downloader::new(self.download_settings(loaded.iter().map(|loaded| &loaded.config)));
         let build = loaded.iter().find(|loaded| loaded.config.version == *first).map(|loaded| &loaded.config.build);
         Ok(self.context(&store, &downloader, offline, &build.cloned().unwrap_or_default()))
     }
 
+    /// Reports a warning of the command itself.
     pub fn warn(&self, code: &'static str, text: String, hint: Option<String>) {
         self.printer.tell(Event::Warning { code, text, place: None, hint });
     }
@@ -410,7 +413,7 @@ impl Session<'_> {
         given.unwrap_or_else(|| self.repository.root().join("dist"))
     }
 
-    /// The store, with the remote one behind it where there is one.
+    /// The store, with the remote store behind it, if there is one.
     fn open_store(&self, arguments: &BuildArguments, downloader: &Downloader) -> Result<Store, Box<dyn Fault>> {
         let store = Store::open(store_root(self.global, self.environment)?)?;
         let variable = "PYDIST_REMOTE_STORE";
@@ -500,8 +503,8 @@ impl Ended {
     }
 }
 
-/// Partial where only that is wrong, or where something was made beside what cannot be made here; else the first
-/// failure, which names the kind of trouble.
+/// Partial if nothing else is wrong, or if something was made besides what cannot be made here; else the code of the
+/// first failure.
 fn combined(endings: &[Ended]) -> Exit {
     let made = |ended: &Ended| matches!(ended.exit, Exit::Done | Exit::Partial);
     let failure = endings.iter().find(|ended| !made(ended) && !ended.elsewhere);

@@ -1,4 +1,4 @@
-//! `builder store …`: looks after the store, whatever repository it is called from.
+//! `builder store …`: inspects, verifies and prunes the store, independent of any repository.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use vocab::{Exit, Fault};
 
 use crate::arguments::{GlobalArguments, StoreCommand};
 
-/// The store need not be there: then it is empty.
+/// The store may be missing, and counts as empty then.
 pub fn run(
     root: PathBuf,
     command: &StoreCommand,

@@ -1,4 +1,4 @@
-//! The subcommands that look and change nothing: `check`, `matrix`, `outdated`, `diff`.
+//! The subcommands that change nothing: `check`, `matrix`, `outdated`, `diff`.
 
 use survey::check_all::{CheckRequest, check_all};
 use survey::compare;
@@ -11,7 +11,7 @@ use crate::commands::{Session, UsageError};
 use crate::survey_arguments::{CheckArguments, DiffArguments, MatrixArguments, OutdatedArguments};
 use crate::survey_tables;
 
-/// More jobs than the CI system takes.
+/// More jobs than the CI system accepts.
 #[derive(Debug, thiserror::Error)]
 #[error("the matrix has {jobs} jobs, GitHub takes {} at most", matrix::github::MOST_JOBS)]
 struct TooManyJobs {
@@ -32,6 +32,7 @@ impl Fault for TooManyJobs {
     }
 }
 
+/// `builder check`
 pub fn check(session: &Session<'_>, arguments: &CheckArguments) -> Result<Exit, Box<dyn Fault>> {
     let versions = session.versions(&arguments.versions)?;
     let context = session.survey_context(&versions, !arguments.online)?;
@@ -64,6 +65,7 @@ pub fn check(session: &Session<'_>, arguments: &CheckArguments) -> Result<Exit, 
     Ok(checked.faults.iter().map(|(_, fault)| fault.exit()).next().unwrap_or(of_remarks))
 }
 
+/// `builder outdated`
 pub fn outdated(session: &Session<'_>, arguments: &OutdatedArguments) -> Result<Exit, Box<dyn Fault>> {
     let versions = session.versions(&arguments.versions)?;
     let platforms = platforms(&arguments.platform)?;
@@ -90,6 +92,7 @@ pub fn outdated(session: &Session<'_>, arguments: &OutdatedArguments) -> Result<
     Ok(if all.iter().any(Outdated::lock_is_behind) { Exit::Check } else { Exit::Done })
 }
 
+/// `builder diff`
 pub fn diff(session: &Session<'_>, arguments: &DiffArguments) -> Result<Exit, Box<dyn Fault>> {
     let read = |label: &str| compare::read(&session.repository, label);
     let comparison = compare::compare(&read(&arguments.before)?, &read(&arguments.after)?);
@@ -103,6 +106,7 @@ pub fn diff(session: &Session<'_>, arguments: &DiffArguments) -> Result<Exit, Bo
     Ok(Exit::Done)
 }
 
+/// `builder matrix`
 pub fn matrix(session: &Session<'_>, arguments: &MatrixArguments) -> Result<Exit, Box<dyn Fault>> {
     let system = CiSystem::from(arguments.format);
     let published = arguments.published.as_deref().map(Published::read).transpose()?.unwrap_or_default();
@@ -157,7 +161,7 @@ fn tell_gaps(session: &Session<'_>, matrix: &Matrix) {
     }
 }
 
-/// All of them where none is named. Of these a version has those that it is made for.
+/// All platforms if none is named. A version has those of them that it is made for.
 fn platforms(asked: &[String]) -> Result<Vec<PlatformKey>, UsageError> {
     if asked.is_empty() {
         return Ok(PlatformKey::ALL.to_vec());

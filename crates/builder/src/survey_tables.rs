@@ -1,4 +1,4 @@
-//! What the commands that look around show: tables and lines, as plain text or Markdown.
+//! Tables and lines of the commands that change nothing, as plain text or Markdown.
 
 use cli::Table;
 use survey::compare::{Change, Comparison, Package, PackageChange, PlatformComparison, Presence};

@@ -19,7 +19,6 @@
 //! // Anything unknown counts as a fault of the runtime.
 //! assert_eq!(gap_in(EmulatorKind::Qemu, "ImportError: libfoo.so.1: cannot open shared object file"), None);
 //! ```
-//!
 
 pub mod emulator;
 mod hooks;

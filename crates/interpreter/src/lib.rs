@@ -26,7 +26,6 @@
 //! assert!(matches!(known("3.12.10".parse()?, PlatformKey::WindowsX64, &settings), KnownBase::Anywhere { .. }));
 //! # Ok::<(), vocab::VersionStringError>(())
 //! ```
-//!
 
 mod archive_source;
 mod build_settings;

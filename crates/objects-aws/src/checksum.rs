@@ -9,7 +9,7 @@ pub(super) fn crc64(bytes: &[u8]) -> u64 {
     crc_fast::checksum(CrcAlgorithm::Crc64Nvme, bytes)
 }
 
-/// Of two stretches, one behind the other.
+/// Checksum of two ranges, one after the other.
 pub(super) fn joined(first: u64, second: u64, size_of_second: u64) -> u64 {
     crc_fast::checksum_combine(CrcAlgorithm::Crc64Nvme, first, second, size_of_second)
 }
@@ -18,7 +18,7 @@ pub(super) fn crc64_text(sum: u64) -> String {
     STANDARD.encode(sum.to_be_bytes())
 }
 
-/// What a server says about a part, against the part's bytes. `None` when it said nothing that can be compared.
+/// Compares what a server says about a part with the part's bytes. `None` if it says nothing comparable.
 pub(super) fn agrees(bytes: &[u8], crc64_said: Option<&str>, tag: Option<&str>) -> Option<bool> {
     if let Some(said) = crc64_said {
         return Some(said == crc64_text(crc64(bytes)));

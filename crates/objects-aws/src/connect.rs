@@ -26,29 +26,29 @@ use web::{Limits, Pace};
 
 use crate::transfer_plan::Limits as TransferLimits;
 
-/// For a server that has no regions of its own; signatures need some name.
+/// Region of a server without regions; signatures need some name.
 const NO_REGION: &str = "us-east-1";
 
-/// What a destination needs beside its address.
+/// Settings of a destination besides its address.
 #[derive(Clone, Debug)]
 pub struct S3Settings {
     pub access: Access,
-    /// How often a request is made in all before its failure counts.
+    /// How often a request is tried before it fails.
     pub attempts: u32,
-    /// Before the second attempt; later ones wait longer.
+    /// Pause before the second attempt; later ones wait longer.
     pub first_pause: Duration,
-    /// How long one attempt of one request may take in all: bringing a part, or putting thousands together.
+    /// Limit for one attempt of one request, such as sending a part or joining thousands.
     pub patience: Duration,
-    /// How long bytes may fail to come or go in the middle of a request or its answer.
+    /// The longest silence in the middle of a request or its answer.
     pub stall: Duration,
-    /// A server that sends less is given up.
+    /// A transfer from a slower server fails.
     pub pace: Pace,
-    /// Parts that are on their way at the same time.
+    /// Number of parts in flight at once.
     pub side_by_side: usize,
-    /// A PEM file of certificates to trust beside the system's own.
+    /// A PEM file of certificates to trust in addition to the system's.
     pub certificates: Option<PathBuf>,
     pub limits: TransferLimits,
-    /// Smaller files go up in one request, in bytes.
+    /// Files smaller than this, in bytes, are sent in one request.
     pub in_one: u64,
 }
 
@@ -90,7 +90,7 @@ impl std::fmt::Debug for Access {
     }
 }
 
-/// Connects to nothing yet, unless credentials are to be had elsewhere. The error is a sentence.
+/// Makes no connection, except to fetch credentials. The error is a sentence.
 pub(super) async fn client(address: &BucketAddress, settings: &S3Settings) -> Result<aws_sdk_s3::Client, String> {
     let mut regions = RegionProviderChain::first_try(address.region.clone().map(Region::new))
         .or_else(EnvironmentVariableRegionProvider::new());

@@ -1,4 +1,4 @@
-//! What an error of the S3 client means to the reader; what a server's refusal means is told by `objects::refusal`.
+//! What an error of the S3 client means to the user; `objects::refusal` says what a server's refusal means.
 
 use std::error::Error;
 

@@ -1,11 +1,13 @@
 //! A bucket behind the S3 protocol, Amazon's or any server that speaks it, through the AWS client: credentials wherever
 //! the AWS tools find them, large files in parts, ranges copied by the server.
 //!
-//! A crate of its own, not a feature of `objects`: features add up over all crates that are built together, and the
-//! builder shall never compile the AWS client.
+//! It is a crate of its own, not a feature of `objects`: features add up over all crates that are built together, and
+//! the builder must never compile the AWS client.
 //!
-//! The client is asynchronous; everything here waits for it, on two threads of its own. Retries, signatures and
-//! credentials are the client's; what an answer means is told in `failure`, large files in `multipart`.
+//! [`S3Settings`] and an address go in; a [`Place`] comes out, which keeps the promises of every place. The client is
+//! asynchronous; everything here waits for it, on two threads of its own. The client does retries, signatures and
+//! credentials; `failure` says what an answer means, `multipart` uploads large files, and [`TransferPlan`] decides
+//! which ranges the server copies.
 
 mod checksum;
 mod connect;
@@ -50,7 +52,7 @@ type Inner<T> = std::result::Result<T, Failure>;
 pub struct AwsBucket {
     bucket: Bucket,
     runtime: Runtime,
-    /// What [`Place::conditional_puts`] found out.
+    /// The answer of [`Place::conditional_puts`].
     conditional: OnceLock<bool>,
 }
 
@@ -193,7 +195,7 @@ impl Bucket {
         Ok(Some(count))
     }
 
-    /// Hands on the bytes of an answer as they come, and says how many there were.
+    /// Passes on the bytes of an answer as they come, and gives their number.
     async fn receive(&self, mut body: ByteStream, mut take: impl FnMut(&[u8]) -> Inner<()>) -> Inner<u64> {
         let mut meter = Meter::new(self.settings.pace);
         let mut count = 0;
@@ -239,7 +241,7 @@ impl Bucket {
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| self.failure(&error))?;
             rows.extend(page.contents().iter().filter_map(|object| {
-                // What is no object of ours.
+                // Not an object.
                 let key = object.key()?.strip_prefix(&self.prefix)?.parse().ok()?;
                 let size = u64::try_from(object.size().unwrap_or_default()).unwrap_or_default();
                 Some(Listed { key, size, modified: time_of(object.last_modified()) })
@@ -255,7 +257,7 @@ impl Bucket {
             Verdict::Unknown => {}
             verdict => return Ok(verdict != Verdict::NotMet),
         }
-        // A server without conditions: having looked is as much as can be done.
+        // A server without conditions: looking first is all that can be done.
         let state = self.head(key).await?.map(|head| head.tag);
         let holds = match expected {
             Expected::Absent => state.is_none(),
@@ -296,7 +298,7 @@ impl Bucket {
     }
 
     async fn delete(&self, key: &ObjectKey) -> Inner<bool> {
-        // Deleting what is not there is no error in the protocol.
+        // Deleting a missing object is not an error in the protocol.
         let there = self.head(key).await?.is_some();
         let request = self.client.delete_object().bucket(&self.name).key(self.key(key));
         request.send().await.map_err(|error| self.failure(&error))?;
@@ -385,7 +387,7 @@ fn tag_of(tag: Option<&str>) -> Inner<Tag> {
 }
 
 fn time_of(moment: Option<&aws_sdk_s3::primitives::DateTime>) -> SystemTime {
-    // What has no time is never old enough to be removed.
+    // An upload without a time never counts as old.
     moment.and_then(|moment| SystemTime::try_from(*moment).ok()).unwrap_or_else(SystemTime::now)
 }
 
@@ -412,7 +414,7 @@ fn media_type(key: &str) -> &'static str {
     }
 }
 
-/// Artifacts never change; what is derived may at any time.
+/// Artifacts never change; derived objects may at any time.
 fn cache_control(key: &str) -> &'static str {
     let immutable = key.starts_with("artifacts/") || key.starts_with("entries/");
     if immutable { "public, max-age=31536000, immutable" } else { "no-cache" }

@@ -1,9 +1,8 @@
-//! Large files: in parts side by side, copied by the server where it has the bytes, taken up again after an
-//! interruption.
+//! Large files: in parts side by side, copied by the server where it has the bytes, resumed after an interruption.
 //!
 //! Every part goes with its CRC-64/NVME, which a server that knows it verifies and adds up over the whole; one that
-//! does not, and an upload with copied ranges, gets MD5 instead. Nothing is visible before the last request, and that is only made when every part is
-//! known to be right.
+//! does not, and an upload with copied ranges, gets MD5 instead. Nothing is visible before the last request, and that
+//! is only made when every part is known to be right.
 
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -37,11 +36,11 @@ enum Sums {
 struct Open {
     id: String,
     sums: Sums,
-    /// What it has already, by number.
+    /// Parts that the server has already, by number.
     parts: Vec<Part>,
 }
 
-/// One part, when it is known to be right.
+/// One part that is known to be right.
 #[derive(Clone, Debug)]
 struct Arrived {
     number: i32,
@@ -68,7 +67,7 @@ struct Job {
     former: Option<(String, String)>,
 }
 
-/// How often an upload in parts is begun whose end somebody else stood in the way of.
+/// How often an upload in parts is begun again after another writer got in its way.
 const BEGUN: u32 = 3;
 
 const THERE: Uploaded = Uploaded { placed: Placed::Theirs, sent: 0, copied: 0, resumed: 0 };
@@ -220,7 +219,7 @@ impl Bucket {
         let sums = match newest.checksum_algorithm() {
             Some(ChecksumAlgorithm::Crc64Nvme) => Sums::Crc64,
             None => Sums::Md5,
-            // Somebody else's tool began it.
+            // Another tool began it.
             Some(_) => return Ok(None),
         };
         let mut parts = Vec::new();
@@ -231,7 +230,7 @@ impl Bucket {
                 Ok(page) => parts.extend(page.parts().iter().cloned()),
                 Err(error) => {
                     let failure = self.failure(&error);
-                    // It was completed or given up meanwhile.
+                    // It was completed or aborted meanwhile.
                     return if failure.status == Some(404) { Ok(None) } else { Err(failure) };
                 }
             }
@@ -437,7 +436,7 @@ impl Job {
         Ok(Placed::Ours)
     }
 
-    /// Somebody else was quicker.
+    /// Another writer was faster.
     async fn give_up(&self) -> Inner<Placed> {
         let bucket = &self.bucket;
         let request = bucket.client.abort_multipart_upload().bucket(&bucket.name).key(&self.key);

@@ -1,4 +1,4 @@
-//! Which steps bring a file by a multipart upload: what the server copies, what is sent. Pure.
+//! The steps of a multipart upload: what the server copies, what is sent. Pure.
 //!
 //! The protocol sets the limits: every step but the last has at least 5 MiB, none more than 5 GiB, at most 10,000 of
 //! them. A changed stretch that is shorter than the least is widened into what follows it.
@@ -10,16 +10,16 @@ use objects::Shared;
 /// Where the bytes of a step come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepSource {
-    /// From the file.
+    /// Sent from the file.
     Send,
-    /// By the server, from this offset in the former object.
+    /// Copied by the server, from this offset in the former object.
     Copy { from: u64 },
 }
 
 /// One part of the upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// In the new file.
+    /// Its range in the new file.
     pub range: Range<u64>,
     pub source: StepSource,
 }
@@ -36,16 +36,16 @@ impl Step {
 pub struct Limits {
     /// The least size of a step that is not the last, in bytes.
     pub least: u64,
-    /// What a sent step has at most. Twice `least` or more.
+    /// The largest sent step, in bytes; at least twice `least`.
     pub sent: u64,
-    /// What a copied step has at most. Twice `least` or more.
+    /// The largest copied step, in bytes; at least twice `least`.
     pub copied: u64,
     pub steps: u64,
 }
 
 impl Limits {
-    /// Of Amazon's S3. Sent steps of 16 MiB keep many connections busy with little memory; copies of 256 MiB are made
-    /// side by side.
+    /// The limits of Amazon's S3. Sent steps of 16 MiB keep many connections busy with little memory; copies of 256
+    /// MiB are made side by side.
     pub const S3: Self = Self { least: 5 << 20, sent: 16 << 20, copied: 256 << 20, steps: 10_000 };
 }
 
@@ -75,7 +75,7 @@ impl TransferPlan {
         Self { steps }
     }
 
-    /// Bytes that go over the wire from here.
+    /// Bytes that are sent from here.
     pub fn sent(&self) -> u64 {
         self.steps.iter().filter(|step| step.source == StepSource::Send).map(Step::size).sum()
     }

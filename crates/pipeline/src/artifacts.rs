@@ -18,11 +18,11 @@ use store::{EntryKind, Store};
 
 /// How and where artifacts are written.
 #[derive(Clone, Debug)]
-pub struct Packing {
+pub(crate) struct Packing {
     pub out: PathBuf,
     /// Never empty.
     pub formats: Vec<ArtifactFormat>,
-    /// As it was asked for; see [`level_of`].
+    /// The level asked for; see [`level_of`].
     pub level: Option<i32>,
     /// Seconds since 1970.
     pub mtime: u64,
@@ -33,7 +33,7 @@ pub struct Packing {
 
 /// The compressor's level: what was asked for, as far as it goes, else the format's own. `scripts/bench/levels` tells
 /// what each costs and saves.
-pub fn level_of(format: ArtifactFormat, asked: Option<i32>) -> i32 {
+pub(crate) fn level_of(format: ArtifactFormat, asked: Option<i32>) -> i32 {
     match format {
         ArtifactFormat::TarZst => asked.unwrap_or(3),
         ArtifactFormat::TarGz | ArtifactFormat::Zip => asked.map_or(6, |level| level.min(9)),
@@ -65,12 +65,12 @@ const FACT: &str = "artifact-parts";
 const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Archives that are being put together from cached parts on a thread of their own.
-pub struct PackedAhead {
+pub(crate) struct PackedAhead {
     rows: Vec<PartRow>,
     archives: Option<JoinHandle<Vec<Option<PackedFile>>>>,
 }
 
-/// What the store on this machine has, for reading.
+/// The store of this machine, for reading.
 struct LocalParts(Store);
 
 impl PartCache for LocalParts {
@@ -82,8 +82,8 @@ impl PartCache for LocalParts {
 }
 
 impl PackedAhead {
-    /// `None` when nothing is known of this build key.
-    pub fn begin(context: &Context, build_key: Digest, packing: &Packing) -> Option<Self> {
+    /// `None` if nothing is known about this build key.
+    pub(crate) fn begin(context: &Context, build_key: Digest, packing: &Packing) -> Option<Self> {
         let known = context.store.recall(FACT, &build_key.to_string(), REMEMBERED, SystemTime::now())?;
         let rows: Vec<PartRow> = serde_json::from_value(known).ok()?;
         let (store, packing) = (context.store.clone(), packing.clone());
@@ -91,7 +91,7 @@ impl PackedAhead {
         let work = move || {
             let cache = LocalParts(store);
             let join = |format: &ArtifactFormat| {
-                // Whatever fails here is told when it fails again in its turn.
+                // A failure here is reported when it happens again later.
                 archive::join_cached(&packing.out, &parts, &packing.options(*format), &cache).ok().flatten()
             };
             packing.formats.iter().map(join).collect()
@@ -107,7 +107,7 @@ impl PackedAhead {
 }
 
 impl Drop for PackedAhead {
-    /// Nothing is left in the folder of artifacts when the build ends early.
+    /// Leaves nothing in the folder of artifacts if the build ends early.
     fn drop(&mut self) {
         if let Some(thread) = self.archives.take() {
             drop(thread.join());
@@ -115,37 +115,37 @@ impl Drop for PackedAhead {
     }
 }
 
-/// Packs into the store what it lacks of these parts, while the checks are still running: imports leave processors idle.
-/// Whether they become an artifact is decided after the checks.
-pub fn pack_beside(context: &Context, parts: &[PartSource], packing: &Packing) {
+/// Packs into the store what it lacks of these parts, while the checks are still running: imports leave processors
+/// idle. Whether they become an artifact is decided after the checks.
+pub(crate) fn pack_beside(context: &Context, parts: &[PartSource], packing: &Packing) {
     let cache = PartStore::new(context);
     for format in &packing.formats {
         let options = packing.options(*format);
         let keys = parts.iter().filter_map(|part| Some(archive::part_key(&part.identity?, &options)));
         cache.bring(keys);
-        // Whatever fails here is told when it fails again in its turn.
+        // A failure here is reported when it happens again later.
         let _ = archive::cache_parts(&packing.out, parts, &options, &cache);
     }
     cache.share();
 }
 
 /// What goes into the artifacts.
-pub struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     pub parts: Vec<PartSource>,
     /// The same, with files taken from wheels as they are compressed there. Asked for by formats that can keep them so.
     pub from_wheels: &'a dyn Fn(&[PartSource]) -> Vec<PartSource>,
 }
 
-/// What lies in the folder of artifacts now.
-pub struct Artifacts {
+/// What is in the folder of artifacts now.
+pub(crate) struct Artifacts {
     /// In the order of the formats.
     pub paths: Vec<PathBuf>,
-    /// Of the first.
+    /// Manifest of the first.
     pub manifest: Manifest,
 }
 
 /// Packs, and writes a manifest beside each artifact. All replace former ones as a whole.
-pub fn pack(
+pub(crate) fn pack(
     context: &Context,
     parts: &Parts<'_>,
     manifest: &Manifest,
@@ -197,14 +197,14 @@ pub fn pack(
     }
     if let Some(rows) = rows.filter(|rows| known.as_ref() != Some(rows)) {
         let value = serde_json::to_value(rows).expect("plain data with text keys");
-        // Forgotten, the next build packs after laying out.
+        // If it is not remembered, the next build packs after assembling.
         let _ = context.store.remember(FACT, &manifest.build_key.to_string(), &value, SystemTime::now());
     }
     Ok(Artifacts { paths, manifest: first.unwrap_or_else(|| manifest.clone()) })
 }
 
-/// Two files take their places one after the other, and a kill may come between. So the former manifest goes first: there
-/// may be an artifact without its manifest for a moment, and never one beside another's.
+/// Two files take their places one after the other, and a kill may come between. So the former manifest goes first:
+/// there may be an artifact without its manifest for a moment, and never one beside another's.
 fn replace_pair(
     packed: PackedFile,
     artifact_path: &Path,
@@ -234,7 +234,7 @@ fn artifact(name: &ArtifactName, packed: Packed, level: i32) -> Artifact {
 }
 
 /// The manifest of a former artifact in `out`, if it was packed as it would be now and is still there, whole.
-pub fn former(packing: &Packing, out: &Path, name: &ArtifactName) -> Option<Manifest> {
+pub(crate) fn former(packing: &Packing, out: &Path, name: &ArtifactName) -> Option<Manifest> {
     let manifest = archive::read_manifest(&std::fs::read(out.join(name.manifest_name())).ok()?).ok()?;
     let packed = manifest.artifact.as_ref()?;
     let same_level = packed.level == Some(level_of(name.format, packing.level));

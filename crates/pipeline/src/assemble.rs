@@ -37,6 +37,7 @@ pub struct Assembled {
     pub method: LinkMethod,
 }
 
+/// A file operation that failed; `action` is a verb.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} `{}`", path.display())]
 pub struct AssembleError {

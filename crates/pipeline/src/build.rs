@@ -39,6 +39,7 @@ pub struct Report {
     pub steps: Vec<(&'static str, Duration)>,
 }
 
+/// How the build of one platform ended, if it did not fail.
 #[derive(Clone, Debug)]
 pub enum Ending {
     /// `--dry-run` or `plan`: nothing was changed but, perhaps, the lock. `whole` where all of it can be made here.
@@ -69,6 +70,7 @@ impl Report {
     }
 }
 
+/// What a build made, or found up to date.
 #[derive(Clone, Debug)]
 pub struct Product {
     pub prefix: PathBuf,

@@ -15,22 +15,22 @@ use resolve::Request;
 use resolve::work_tree::WorkTree;
 use static_checks::Whitelist;
 
-/// Raised whenever equal inputs would give another runtime than before.
+/// Raise it whenever equal inputs would give another runtime than before.
 const BUILD_FORMAT: u32 = 4;
 
-/// What is known before the first download, but the interpreter.
+/// What is known before the first download, except the interpreter.
 pub struct KeyInputs<'a> {
     pub config: &'a Config,
     pub request: &'a Request,
-    /// Of the locked rows.
+    /// Digest of the locked rows.
     pub lock: Digest,
-    /// What is locked or asked for and not installed.
+    /// What is locked or requested but not installed.
     pub left_out: &'a [RuleRecord],
     /// Its root.
     pub repository: &'a Path,
     /// Seconds since 1970, for every entry of the artifact.
     pub source_date_epoch: u64,
-    /// Warnings end the build.
+    /// Whether warnings are errors.
     pub strict: bool,
     /// What runs the imports of another platform, with its version.
     pub emulator: Option<&'a str>,
@@ -45,7 +45,7 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
         /// Of the artifact.
         parts: u32,
         runtime: &'a VersionString,
-        /// It stands in the manifest inside the artifact, so equal keys need equal ones.
+        /// It is in the manifest inside the artifact, so equal keys need equal ones.
         config: Digest,
         base: Digest,
         lock: Digest,
@@ -53,14 +53,14 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
         rules: Vec<&'a RuleRecord>,
         layout: Layout,
         copies: Digest,
-        /// A wheelhouse of before was not checked at all.
+        /// Older builders did not check wheelhouses.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         checked_as_installed: bool,
         /// The repository's, and what is shipped.
         whitelist: [Digest; 2],
         mtime: u64,
         strict: bool,
-        /// Of local sources whose version comes from git.
+        /// Commits of local sources whose version comes from git.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         commits: Vec<String>,
         /// What the import check says depends on it.
@@ -104,8 +104,8 @@ fn commits(request: &Request, repository: &Path) -> Vec<String> {
     paths.filter_map(|path| Some(WorkTree::read_by(&path)?.commit)).collect()
 }
 
-/// The keys that a build would have, one for each source that gives exactly the release as a pinned file. Empty where
-/// only a machine of the platform can tell.
+/// The keys that a build would have, one for each source that gives exactly the release as a pinned file. Empty if
+/// only a machine of the platform knows.
 pub fn predicted_keys(inputs: &KeyInputs<'_>) -> Result<Vec<Digest>, Box<dyn Fault>> {
     let config = inputs.config;
     match known(config.version.python(), inputs.request.target.platform, &config.python) {

@@ -1,5 +1,5 @@
-//! `builder clean`: what builds made goes, what people wrote stays. Everything is known by the name that builds give it;
-//! of a link only the link goes.
+//! `builder clean`: removes what builds made and keeps everything else. Files are recognised by the names that builds
+//! give; of a link only the link itself is removed.
 
 use std::fs;
 use std::io;
@@ -10,6 +10,7 @@ use vocab::{ArtifactName, Exit, Fault, PlatformKey, VersionString};
 
 use crate::prefix_folder::PrefixFolder;
 
+/// Something that cannot be removed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot remove `{}`", path.display())]
 pub struct CleanError {
@@ -27,8 +28,8 @@ impl Fault for CleanError {
     }
 }
 
-/// Prefixes and logs of these versions, their artifacts in `out`, and what killed builds left there. What was removed is
-/// returned, sorted.
+/// Prefixes and logs of these versions, their artifacts in `out`, and what killed builds left there. What was removed
+/// is returned, sorted.
 pub fn clean(repository: &Repository, versions: &[VersionString], out: &Path) -> Result<Vec<PathBuf>, CleanError> {
     let mut removed = Vec::new();
     for version in versions {
@@ -40,7 +41,7 @@ pub fn clean(repository: &Repository, versions: &[VersionString], out: &Path) ->
             removed.extend(cleaned.map_err(failed)?);
         }
         remove_files(&folder.join("logs"), &is_log, &mut removed)?;
-        // Where nothing of somebody's own is left in them.
+        // Only if nothing else is left in them.
         for emptied in [&prefixes, &folder.join("logs")] {
             let _ = fs::remove_dir(emptied);
         }
@@ -69,7 +70,7 @@ fn is_log(name: &str) -> bool {
         })
 }
 
-/// Files and links of these names; a folder is never one of ours. An absent folder is empty.
+/// Files and links of these names; a folder never counts. An absent folder is empty.
 fn remove_files(folder: &Path, is_ours: &dyn Fn(&str) -> bool, removed: &mut Vec<PathBuf>) -> Result<(), CleanError> {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());

@@ -1,5 +1,5 @@
 //! Whether everything that an installed distribution requires is there. A rule that leaves a distribution out can
-//! break another one; the reader is told which.
+//! break another one, which is reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,13 +24,13 @@ pub struct Unmet {
     pub required: DistributionName,
     /// Without its marker.
     pub requirement: String,
-    /// The version that is installed instead. `None` when none is.
+    /// The version that is installed instead, if any.
     pub installed: Option<String>,
 }
 
-/// Sorted. Requirements of extras are not looked at, nor lines that are not PEP 508: old metadata holds such.
-/// `exempt` are those whose requirements were left out on purpose, `told` those that are missing with a reason which
-/// the reader has been given: there a marker that nobody can answer is not told again.
+/// Sorted. Ignores requirements of extras, and lines that are not PEP 508, which old metadata has.
+/// `exempt` are those whose requirements were left out on purpose, `told` those whose absence has been reported with a
+/// reason: there, a marker that cannot be decided is not reported again.
 pub fn unmet(
     members: &[Member<'_>],
     exempt: &BTreeSet<DistributionName>,

@@ -1,4 +1,4 @@
-//! How much disk a run needs, said before it starts, and refused where it cannot fit.
+//! How much disk a run needs: reported before it starts, and refused if it cannot fit.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ const UNPACKED: u64 = 3;
 
 /// Bytes that a run adds to the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Need {
+pub(crate) struct Need {
     /// Files to download.
     pub downloads: u64,
     /// The same when unpacked; prefixes share them with the store where the file system can.
@@ -27,7 +27,11 @@ pub struct Need {
 
 impl Need {
     /// What several platforms share is counted once, as it is stored once.
-    pub fn of(preparations: &[Preparation], formats: &[ArtifactFormat], in_store: &dyn Fn(&Digest) -> bool) -> Self {
+    pub(crate) fn of(
+        preparations: &[Preparation],
+        formats: &[ArtifactFormat],
+        in_store: &dyn Fn(&Digest) -> bool,
+    ) -> Self {
         let mut lacking: BTreeMap<Digest, u64> = BTreeMap::new();
         let mut packed = 0;
         for prepared in preparations.iter().filter_map(|preparation| preparation.ready.as_ref().ok()) {
@@ -65,20 +69,21 @@ impl Need {
         need
     }
 
-    /// About.
-    pub fn total(self) -> u64 {
+    /// An estimate, in bytes.
+    pub(crate) fn total(self) -> u64 {
         self.downloads + self.unpacked + self.artifacts + self.parts
     }
 
-    /// What it takes at the very least: nothing unpacks to less than it was.
-    pub fn least(self) -> u64 {
+    /// The least that suffices, in bytes: nothing unpacks to less than its packed size.
+    pub(crate) fn least(self) -> u64 {
         self.downloads * 2
     }
 }
 
+/// The disk of `place` is too small. Both numbers are in bytes; `needed` is the least that suffices.
 #[derive(Debug, thiserror::Error)]
 #[error("the disk of `{}` has {available} bytes free, and this build needs at least {needed}", place.display())]
-pub struct DiskSpaceError {
+pub(crate) struct DiskSpaceError {
     pub place: PathBuf,
     pub needed: u64,
     pub available: u64,
@@ -98,9 +103,9 @@ impl Fault for DiskSpaceError {
     }
 }
 
-/// Says what is needed where it is worth a word, and refuses what cannot fit. `repository` and `out` are where
+/// Reports what is needed if it is much, and refuses what cannot fit. `repository` and `out` are where
 /// prefixes and artifacts go.
-pub fn check(
+pub(crate) fn check(
     context: &Context,
     repository: &Path,
     out: &Path,
@@ -112,7 +117,7 @@ pub fn check(
         return Ok(());
     }
     let store = context.store.root();
-    // A disk that does not tell its space is found full when it is.
+    // If the free space is unknown, a full disk shows only later.
     let Some(free) = free(store) else { return Ok(()) };
     if need.least() > free {
         return Err(DiskSpaceError { place: store.to_owned(), needed: need.least(), available: free });
@@ -142,7 +147,7 @@ pub fn check(
     Ok(())
 }
 
-/// Of the file system that holds the path, or will hold it.
+/// Free bytes of the file system that holds the path, or will hold it.
 fn free(path: &Path) -> Option<u64> {
     let existing = path.ancestors().find(|folder| folder.exists())?;
     fs4::available_space(existing).ok()

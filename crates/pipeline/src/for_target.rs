@@ -1,4 +1,4 @@
-//! What the platform of a runtime asks for and the building machine would not: launchers for scripts, names that its
+//! What the platform of a runtime needs even if the building machine does not: launchers for scripts, names that its
 //! file systems can hold.
 
 use vocab::{Fault, PlatformKey, TreePath};
@@ -44,7 +44,7 @@ pub(crate) fn check_all_names(
     Ok(longest.map(|(path, length)| (path.clone(), length)))
 }
 
-/// Refuses what the platform cannot hold, and tells how long its paths are where that matters.
+/// Refuses names that the platform cannot hold, and reports the length of paths where it matters.
 pub(crate) fn look_at_names(context: &Context, assembled: &Assembled, platform: PlatformKey) -> Result<(), NameFault> {
     let longest = check_all_names(assembled, platform)?;
     let Some((path, length)) = longest.filter(|_| platform.is_windows()) else { return Ok(()) };

@@ -1,8 +1,22 @@
-//! From a checked configuration to a relocatable runtime: choose the base interpreter, resolve, fetch, build what
-//! has no wheel, install, copy, check, pack.
+//! From a checked configuration to a relocatable runtime.
 //!
-//! Reading order: [`plan`] decides everything before the first download and can be printed; [`build`] acts.
-//! What acts gets a [`Context`](store::Context): the store, the downloader, where events go, and the limits to keep.
+//! A version of the repository, platforms and [`BuildOptions`](options::BuildOptions) go in; for each platform a
+//! prefix, an artifact and its manifest come out. The steps are: choose the base interpreter, resolve, fetch, build
+//! what has no wheel, install, copy, check, pack. [`plan`] holds everything that is decided before the first download
+//! and can be printed; [`build`] acts. What acts gets a [`Context`](store::Context): the store, the downloader, where
+//! events go, and the limits to keep.
+//!
+//! What holds: equal build keys ([`build_key`]) mean equal artifacts; a former prefix or artifact stays until the new
+//! one is complete; a fault of one platform does not stop the others; and everything that is left out has a row with
+//! its reason in the plan and the manifest.
+//!
+//! ```
+//! use pipeline::plan::Action;
+//!
+//! // Every action either installs the distribution or leaves it out with a reason.
+//! assert!(Action::Wheel.installs());
+//! assert!(!Action::NeedsNativeRunner.installs());
+//! ```
 
 mod artifacts;
 pub mod assemble;

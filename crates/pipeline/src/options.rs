@@ -1,4 +1,4 @@
-//! What a build is asked to do, as plain data: the command line and the environment, read once.
+//! The options of a build as plain data: the command line and the environment, read once.
 
 use std::path::PathBuf;
 
@@ -7,11 +7,12 @@ use vocab::ArtifactFormat;
 use resolve::MissingRule;
 use store::Scrutiny;
 
+/// The options of one build, without those of the store and the network, which are in the [`Context`](store::Context).
 #[derive(Clone, Debug)]
 pub struct BuildOptions {
     /// Stop after the plan.
     pub dry_run: bool,
-    /// Build the lock's rows or fail.
+    /// Build exactly the lock's rows, or fail.
     pub locked: bool,
     /// Resolve even when the lock is fresh.
     pub refresh: bool,
@@ -19,7 +20,7 @@ pub struct BuildOptions {
     pub sole_platforms: bool,
     /// Another patch release of Python may take the place of the one asked for.
     pub allow_stand_in: bool,
-    /// Warnings, unreachable registries and unused whitelist entries are errors.
+    /// Whether warnings, unreachable indexes and unused whitelist entries are errors.
     pub strict: bool,
     pub missing: MissingRule,
     /// Run no code of any source, neither to build it nor to learn what it requires.
@@ -29,11 +30,11 @@ pub struct BuildOptions {
     pub lenient_config: bool,
     /// Artifacts and manifests go here.
     pub out: PathBuf,
-    /// Of what the store holds unpacked.
+    /// How thoroughly unpacked entries of the store are checked.
     pub scrutiny: Scrutiny,
-    /// Of the artifacts, each with its manifest; never empty.
+    /// Formats of the artifacts, each with its manifest; never empty.
     pub formats: Vec<ArtifactFormat>,
-    /// 1 to 22; formats that go less high take their highest. `None` for each format's own.
+    /// 1 to 22; formats with fewer levels use their highest. `None` means each format's default.
     pub level: Option<i32>,
     /// Seconds since 1970, for every entry of the artifact.
     pub source_date_epoch: u64,

@@ -25,6 +25,7 @@ impl Overlay {
         Ok(Self { root, assembled })
     }
 
+    /// The prefix to check.
     pub fn root(&self) -> &Path {
         &self.root
     }

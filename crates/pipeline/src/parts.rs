@@ -133,6 +133,7 @@ fn rules(prepared: &Prepared, left_out: &[RuleRecord]) -> Vec<RuleRecord> {
     rules.into_iter().collect()
 }
 
+/// A file in the prefix that no distribution, copy or base owns.
 #[derive(Debug, thiserror::Error)]
 #[error("`{path}` in the finished prefix belongs to nothing that was put there")]
 pub struct StrayFile {
@@ -318,6 +319,7 @@ fn with_digests(
     Ok(entries)
 }
 
+/// A file of the prefix that cannot be read while it is packed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read `{}`", path.display())]
 pub struct ReadError {

@@ -8,6 +8,7 @@ use vocab::{Digest, DistributionName, Outcome, PlatformKey, PythonVersion, RuleR
 
 use resolve::{LockedSource, Overlap, PlatformLock, Request, WhyBuilt};
 
+/// What a build of one platform would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plan {
     pub runtime: VersionString,
@@ -29,6 +30,7 @@ pub struct PlannedBase {
     pub origin: String,
 }
 
+/// One distribution and what happens to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlanRow {
     pub name: DistributionName,
@@ -50,6 +52,7 @@ pub struct PlanRow {
     pub in_store: bool,
 }
 
+/// What happens to a distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
@@ -97,6 +100,7 @@ impl Action {
         }
     }
 
+    /// Whether the runtime has the distribution in the end.
     pub fn installs(self) -> bool {
         !matches!(self, Self::Skipped | Self::NotApplicable | Self::LeftOut | Self::Missing | Self::NeedsNativeRunner)
     }
@@ -200,6 +204,7 @@ impl Plan {
         self.rows.iter().any(|row| !row.brought_by.is_empty())
     }
 
+    /// The number of rows with a chosen action.
     pub fn count(&self, chosen: impl Fn(Action) -> bool) -> usize {
         self.rows.iter().filter(|row| chosen(row.action)).count()
     }

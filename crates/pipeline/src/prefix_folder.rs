@@ -10,7 +10,7 @@ use vocab::{Exit, Fault, PlatformKey};
 
 use store::Context;
 
-/// The right to replace one prefix. Given back when dropped, or when the process dies.
+/// The right to replace one prefix. Released when dropped, or when the process dies.
 #[derive(Debug)]
 pub struct PrefixFolder {
     target: PathBuf,
@@ -20,6 +20,7 @@ pub struct PrefixFolder {
     _lock: File,
 }
 
+/// Why the folder of a prefix cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot replace the prefix `{}`", target.display())]
 pub struct PrefixError {
@@ -28,6 +29,7 @@ pub struct PrefixError {
     pub kind: PrefixErrorKind,
 }
 
+/// What was in the way. `action` is a verb.
 #[derive(Debug, thiserror::Error)]
 pub enum PrefixErrorKind {
     #[error("cannot {action} `{}`", path.display())]
@@ -62,9 +64,8 @@ impl Fault for PrefixError {
 }
 
 impl PrefixFolder {
-    /// Waits for another builder of the same prefix. `folder` is `python-<version string>/pydist`. What an
-    /// interrupted build left there is put right: a half-made tree goes, a former prefix that lost its place comes
-    /// back.
+    /// Waits for another builder of the same prefix. `folder` is `python-<version string>/pydist`. Cleans up after an
+    /// interrupted build: removes an unfinished tree, and restores a former prefix that was moved away.
     pub fn hold(context: &Context, folder: &Path, platform: PlatformKey) -> Result<Self, PrefixError> {
         let target = folder.join(platform.as_str());
         let failed = |action, path: &Path, source| PrefixError {
@@ -111,11 +112,10 @@ impl PrefixFolder {
         Ok(this)
     }
 
-    /// Removes what builders made in `folder` for this platform, and nothing else that lies there. Gives what was
-    /// removed.
+    /// Removes what builders made in `folder` for this platform, and nothing else. Gives what was removed.
     ///
     /// # Errors
-    /// The disk, or a builder is at work on it.
+    /// The disk fails, or a builder is using it.
     pub fn clean(folder: &Path, platform: PlatformKey) -> io::Result<Vec<PathBuf>> {
         let lock_path = folder.join(format!(".{platform}.lock"));
         let lock = match File::options().write(true).open(&lock_path) {
@@ -145,6 +145,7 @@ impl PrefixFolder {
         Ok(removed)
     }
 
+    /// Where the finished prefix is.
     pub fn target(&self) -> &Path {
         &self.target
     }
@@ -200,7 +201,7 @@ impl PrefixFolder {
 }
 
 impl Drop for PrefixFolder {
-    /// A build that failed leaves nothing half-made behind.
+    /// A failed build leaves nothing unfinished behind.
     fn drop(&mut self) {
         let _ = remove_tree(&self.staging);
         let _ = remove_tree(&self.overlay);

@@ -1,4 +1,4 @@
-//! The named stretches of a build, told as they start and end, with their times kept for the summary.
+//! The named steps of a build, reported as they start and end, with their times for the summary.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,13 @@ use vocab::Event;
 
 use store::Context;
 
+/// The steps taken so far, with their wall times.
 #[derive(Debug, Default)]
 pub struct Steps {
     taken: Vec<(&'static str, Duration)>,
 }
 
-/// What a step gives, which knows whether the step did what its name says.
+/// The result of a step, which knows whether the step succeeded.
 pub trait StepResult {
     fn is_done(&self) -> bool;
 }
@@ -22,7 +23,7 @@ impl<T, E> StepResult for Result<T, E> {
     }
 }
 
-/// Answers, of which some may be errors: that all were asked for is the step.
+/// A list of results, some of which may be errors: the step succeeded if all were attempted.
 impl<T> StepResult for Vec<T> {
     fn is_done(&self) -> bool {
         true
@@ -30,7 +31,7 @@ impl<T> StepResult for Vec<T> {
 }
 
 impl Steps {
-    /// Runs one step. A failed one counts among those taken, and is not called done.
+    /// Runs one step. A failed step is listed, but not reported as done.
     pub fn run<T: StepResult>(&mut self, context: &Context, step: &'static str, work: impl FnOnce() -> T) -> T {
         context.tell(Event::StepStarted { step });
         let start = Instant::now();

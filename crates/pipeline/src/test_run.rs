@@ -17,6 +17,7 @@ const STUB: &str = "This is no runtime: it was made with TEST_RUN=true, to try o
 
 const STUB_FILE: &str = "README.txt";
 
+/// The stub of a test run cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the stub `{}`", path.display())]
 pub struct StubError {
@@ -34,7 +35,7 @@ impl Fault for StubError {
     }
 }
 
-/// The prefix, with nothing but a stub in it, and its artifact.
+/// Makes a prefix that holds only a stub, and its artifact.
 pub fn run(
     context: &Context,
     repository: &Repository,

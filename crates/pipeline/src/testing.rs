@@ -4,7 +4,7 @@ use std::path::Path;
 
 use store::Context;
 
-/// Offline, with a store below `folder` and an empty environment, hearing nothing.
+/// An offline context with a store below `folder`, an empty environment and no listener.
 pub fn context(folder: &Path) -> Context {
     Context::quiet(folder.join("store"))
 }

@@ -1,5 +1,5 @@
-//! What a build warns of. What concerns the runtime stands in its manifest, so that a run which finds the runtime up to
-//! date says it again. With `--strict` every warning is an error.
+//! The warnings of a build. Those about the runtime are in its manifest, so that a run which finds it up to date
+//! repeats them. With `--strict` every warning is an error.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,12 +23,12 @@ const OF_RUNTIME: [&str; 7] = [
 /// The remote store has its own error.
 const DECIDED_ELSEWHERE: [&str; 4] = ["W_LEFT_OUT", "W_REMOTE_STORE", "W_REMOTE_STORE_DAMAGED", "W_STAND_IN"];
 
-/// What was warned of so far.
+/// The warnings so far.
 #[derive(Clone, Default)]
 pub struct Warnings(Arc<Mutex<Vec<(&'static str, BuildWarning)>>>);
 
 impl Warnings {
-    /// The same context, of which every warning is kept.
+    /// The same context, with every warning kept.
     pub fn listen(&self, context: &Context) -> Context {
         let (warnings, listener) = (Arc::clone(&self.0), Arc::clone(&context.listener));
         context.with_listener(Arc::new(move |event| {
@@ -54,14 +54,14 @@ impl Warnings {
     }
 
     /// # Errors
-    /// When there were any that `--strict` makes an error.
+    /// If there were any that `--strict` turns into errors.
     pub fn refuse(&self) -> Result<(), StrictError> {
         let warnings = self.kept(|code| !DECIDED_ELSEWHERE.contains(&code));
         if warnings.is_empty() { Ok(()) } else { Err(StrictError { warnings }) }
     }
 }
 
-/// Says again what a manifest has kept.
+/// Repeats the warnings kept in a manifest.
 pub fn repeat(context: &Context, warnings: &[BuildWarning]) {
     for BuildWarning { code, place, text } in warnings {
         if let Some(code) = OF_RUNTIME.iter().find(|known| *known == code) {
@@ -70,7 +70,7 @@ pub fn repeat(context: &Context, warnings: &[BuildWarning]) {
     }
 }
 
-/// The warnings themselves have been told.
+/// The warnings themselves have been reported.
 #[derive(Debug, thiserror::Error)]
 #[error("--strict: {}", in_short(warnings))]
 pub struct StrictError {

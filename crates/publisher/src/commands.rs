@@ -90,6 +90,7 @@ struct Session<'a> {
     to: Option<&'a str>,
 }
 
+/// Runs the chosen subcommand. Gives the exit code; an error is printed by `cli`.
 pub fn run(
     arguments: &Arguments,
     environment: Environment<'_>,

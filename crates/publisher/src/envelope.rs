@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::signature::{SignatureError, Signer, verify_plain};
 
-/// Of an in-toto statement as JSON.
+/// Payload type of an in-toto statement in JSON.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ struct Envelope {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Seal {
-    /// A hint which key it was; whoever verifies takes a key that is trusted anyway.
+    /// A hint which key it was; verification uses a trusted key anyway.
     #[serde(default)]
     keyid: String,
     /// Base64.
@@ -41,7 +41,7 @@ pub fn sealed(payload: &[u8], signer: &Signer) -> String {
     serde_json::to_string(&envelope).expect("plain data with text keys") + "\n"
 }
 
-/// The payload, when it is one of an in-toto statement and `public_key` signed it.
+/// The payload, if it is an in-toto statement and `public_key` signed it.
 pub fn opened(what: &str, public_key: &str, text: &[u8]) -> Result<Vec<u8>, SignatureError> {
     let wrong = |reason: &str| SignatureError::Wrong { what: what.to_owned(), reason: reason.to_owned() };
     let envelope: Envelope = serde_json::from_slice(text).map_err(|_| wrong("it is no envelope"))?;
@@ -61,7 +61,7 @@ pub fn opened(what: &str, public_key: &str, text: &[u8]) -> Result<Vec<u8>, Sign
     Err(last)
 }
 
-/// What is inside, believed of nobody. `None` when it is no envelope.
+/// The content, without verification. `None` if it is not an envelope.
 pub fn unsealed(text: &[u8]) -> Option<Vec<u8>> {
     let envelope: Envelope = serde_json::from_slice(text).ok()?;
     decoded(&envelope.payload)

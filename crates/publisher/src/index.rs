@@ -35,6 +35,7 @@ pub struct Written {
 }
 
 impl Written {
+    /// Reads all entries and notices of a destination, one by one.
     pub fn read(from: &dyn Place) -> Result<Self> {
         let mut written = Self::default();
         written.refresh(from)?;
@@ -54,10 +55,12 @@ impl Written {
         })
     }
 
+    /// All entries, retracted ones included, sorted by object key.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
     }
 
+    /// The catalogue that these entries and notices give: equal for equal content.
     pub fn catalogue(&self) -> Catalogue {
         let entries: Vec<Entry> = self.entries.values().cloned().collect();
         let stands = |it: &&Retraction| it.stands(self.restorations.values());
@@ -110,6 +113,7 @@ pub fn read_settings(from: &dyn Place) -> Result<IndexSettings> {
     IndexSettings::read(&object.bytes).map_err(|source| PublishError::Settings { place: place(), source })
 }
 
+/// Replaces the settings of a destination. Call [`reindex`] afterwards.
 pub fn write_settings(settings: &IndexSettings, to: &dyn Place) -> Result<()> {
     to.replace(&object_keys::SETTINGS.parse()?, settings.to_text().as_bytes(), &Expected::Anything)?;
     Ok(())

@@ -1,10 +1,23 @@
 //! Artifacts → a destination, and a catalogue of everything there.
 //!
-//! A destination is an [`objects::Place`]: a folder, or a bucket behind the S3 protocol. [`publish`] brings artifacts with all
-//! that belongs to them and one immutable entry for each; [`reindex`] derives the catalogue from the entries, whoever
-//! wrote them. Objects go up before entries, entries before the index: nothing that is pointed at is ever absent.
+//! A destination is an [`objects::Place`]: a folder, or a bucket behind the S3 protocol. [`publish`] uploads
+//! artifacts, their documents and one immutable entry for each; [`reindex`] derives the catalogue from all entries.
+//! Objects go up before entries, entries before the index, so nothing ever points at a missing object.
 //!
-//! What an entry and the catalogue are belongs to the crate `catalogue`; nothing here prints or asks for the time.
+//! ```
+//! use objects::FolderPlace;
+//! use publisher::Concern;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! let place = FolderPlace::new(folder.path().join("published"));
+//! // A wrong address must not look like an empty destination.
+//! assert!(publisher::expect_published(&place).is_err());
+//! // Whatever speaks against publishing a runtime has an option of its own that allows it.
+//! assert!(Concern::ALL.iter().all(|concern| concern.option().starts_with("--")));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! The crate `catalogue` defines entries and the catalogue. Nothing here prints or reads the clock.
 
 // What goes along with an artifact.
 mod envelope;

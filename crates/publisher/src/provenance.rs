@@ -6,23 +6,26 @@ use vocab::{Digest, Manifest, Origin};
 
 use crate::sbom::purl;
 
-/// Who built, as far as that can be known: nothing in it is checked by the one who publishes.
+/// Who built, as far as that can be known. The publisher checks nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Builder {
-    /// A URI that stands for whoever has control over the building machine.
+    /// A URI for the operator of the building machine.
     pub id: String,
-    /// Of this run, where a CI system numbers them.
+    /// URI of this run, if the CI system numbers them.
     pub invocation: Option<String>,
     /// URI and revision of the configuration's repository.
     pub source: Option<(String, String)>,
 }
 
+/// `_type` of an in-toto statement, version 1.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+/// `predicateType` of SLSA's provenance, version 1.
 pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
+/// `buildType`: the page that says what our external parameters mean.
 pub const BUILD_TYPE: &str = "https://github.com/pydist/pydist/blob/main/docs/publishing.md#provenance";
 
 impl Builder {
-    /// From the variables that GitHub and GitLab set; else a machine that nobody vouches for.
+    /// Reads the variables that GitHub and GitLab set; without them, an anonymous machine.
     pub fn of(environment: &dyn Fn(&str) -> Option<String>, given: Option<String>) -> Self {
         let github = environment("GITHUB_SERVER_URL").zip(environment("GITHUB_REPOSITORY"));
         if let Some((server, repository)) = github {
@@ -48,7 +51,7 @@ impl Builder {
     }
 }
 
-/// One line with a newline at its end. `None` for a runtime that had not been packed.
+/// One line with a newline at its end. `None` if the runtime has not been packed.
 pub fn provenance(manifest: &Manifest, builder: &Builder, published: Moment) -> Option<String> {
     let artifact = manifest.artifact.as_ref()?;
     let mut dependencies = vec![json!({

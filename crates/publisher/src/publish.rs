@@ -28,14 +28,14 @@ pub struct Options {
     pub npm: BTreeMap<VersionString, NpmPackage>,
 }
 
-/// What becomes of an entry that is there already.
+/// What happens to an entry that exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// It stays, with a warning.
+    /// Keep it, with a warning.
     Keep,
-    /// It is written again, with all that lies beside its artifact.
+    /// Write it again, with all documents of its artifact.
     Replace,
-    /// It is an error.
+    /// Fail.
     Fail,
 }
 
@@ -44,24 +44,25 @@ pub enum Existing {
 pub struct Candidate {
     pub file: PathBuf,
     pub manifest: Manifest,
-    /// As it lies beside the artifact.
+    /// The text of the manifest beside the artifact.
     pub manifest_text: Vec<u8>,
     pub refusals: Vec<Refusal>,
 }
 
-/// What became of one artifact.
+/// What happened to one artifact.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub id: EntryId,
     pub key: ObjectKey,
-    /// `Theirs` when the entry was there and was kept.
+    /// `Theirs` if the entry existed and was kept.
     pub placed: Placed,
-    /// Absent when the entry was kept.
+    /// Absent if the entry was kept.
     pub uploaded: Option<Uploaded>,
     pub size: u64,
     pub signed: bool,
 }
 
+/// Why nothing, or not everything, was published. Entries are only written once their objects are there.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     #[error("cannot read `{}`: {source}", path.display())]
@@ -220,7 +221,8 @@ impl Fault for PublishError {
 type Result<T> = std::result::Result<T, PublishError>;
 
 impl Candidate {
-    /// Reads the manifest beside the artifact and looks at the artifact's size; its digest is looked at on its way.
+    /// Reads the manifest beside the artifact and checks the artifact's size; its digest is checked while it is
+    /// uploaded.
     pub fn read(
         file: &Path,
         lock_of: &dyn Fn(&Manifest) -> CommittedLock,
@@ -245,6 +247,7 @@ impl Candidate {
         Ok(Self { file: file.to_owned(), manifest, manifest_text, refusals })
     }
 
+    /// The id of its entry. `None` if the manifest describes no artifact.
     pub fn id(&self) -> Option<EntryId> {
         let Manifest { runtime, platform, build_key, .. } = &self.manifest;
         let format = self.manifest.artifact.as_ref()?.format;
@@ -252,14 +255,14 @@ impl Candidate {
     }
 }
 
-/// Fails when anything stands against any of them, so that either all are published or none.
+/// Fails if there is a concern about any of them, so that either all are published or none.
 pub fn judge(candidates: &[Candidate]) -> Result<()> {
     let refused = candidates.iter().filter(|it| !it.refusals.is_empty());
     let refused: Vec<_> = refused.map(|it| (it.file.clone(), it.refusals.clone())).collect();
     if refused.is_empty() { Ok(()) } else { Err(PublishError::Refused { refused }) }
 }
 
-/// Brings everything but the index up to date: objects, then the entries that point at them.
+/// Uploads everything but the index: objects, then the entries that point at them.
 pub fn publish(to: &dyn Place, candidates: &[Candidate], options: &Options, work: &Work<'_>) -> Result<Vec<Outcome>> {
     judge(candidates)?;
     let standing = standing(to, candidates)?;
@@ -280,7 +283,7 @@ pub fn publish(to: &dyn Place, candidates: &[Candidate], options: &Options, work
     Ok(outcomes)
 }
 
-/// The entries that are there already, in the order of the candidates.
+/// The entries that exist already, in the order of the candidates.
 pub fn standing(to: &dyn Place, candidates: &[Candidate]) -> Result<Vec<Option<Entry>>> {
     let entry_of = |candidate: &Candidate| {
         let Some(id) = candidate.id() else { return Ok(None) };
@@ -312,7 +315,7 @@ fn kept(to: &dyn Place, candidate: &Candidate, entry: &Entry, work: &Work<'_>) -
     Ok(Outcome { id, key, placed: Placed::Theirs, uploaded: None, size: entry.artifact.size, signed })
 }
 
-/// For finding a former artifact. That there is none that can be read is no fault.
+/// Used to find a former artifact. It is not an error if none can be read.
 fn current_index(to: &dyn Place) -> Option<Catalogue> {
     let key: ObjectKey = object_keys::CATALOGUE.parse().ok()?;
     let object = to.get(&key).ok().flatten()?;
@@ -424,8 +427,8 @@ fn comment(file: &str, sha256: &Digest) -> String {
     format!("file:{file} sha256:{sha256}")
 }
 
-/// The newest published artifact that may share parts with this one: of the same runtime if there is one. Sharing is
-/// for speed alone, so that whatever goes wrong here is no fault.
+/// The newest published artifact that may share parts with this one: of the same runtime if there is one. Sharing only
+/// saves time, so failures here are ignored.
 fn former(to: &dyn Place, manifest: &Manifest, index: Option<&Catalogue>) -> Option<Former> {
     let artifact = manifest.artifact.as_ref()?;
     let fits = |row: &&catalogue::Listed| {
@@ -499,12 +502,12 @@ struct Beside<'a> {
 }
 
 impl Beside<'_> {
-    /// Nothing else may stand there.
+    /// The object must be new or equal.
     fn exactly(&self, suffix: &str, bytes: &[u8]) -> Result<Vec<u8>> {
         self.or_what_stands(suffix, bytes, &|stored| stored == bytes)
     }
 
-    /// What stands there now: of an earlier, interrupted run it may differ in its time, as long as it is right.
+    /// The present object: one from an earlier, interrupted run may differ in its time, as long as it is valid.
     fn or_what_stands(&self, suffix: &str, bytes: &[u8], right: &dyn Fn(&[u8]) -> bool) -> Result<Vec<u8>> {
         let key = self.artifact.beside(suffix)?;
         if self.force {

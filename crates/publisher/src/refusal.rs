@@ -1,10 +1,10 @@
-//! What is not published without being asked for by name. Pure.
+//! What is published only if an option allows it. Pure.
 
 use std::collections::BTreeSet;
 
 use vocab::{Digest, Manifest, Outcome, PlatformKey, VersionString};
 
-/// One thing that stands against publishing. Each can be allowed on its own.
+/// One concern about publishing. Each has an option that allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Concern {
     /// The interpreter is another patch release than asked for.
@@ -22,6 +22,7 @@ pub enum Concern {
 }
 
 impl Concern {
+    /// Every concern, in the order in which they are reported.
     pub const ALL: [Self; 6] =
         [Self::StandIn, Self::Missing, Self::LeftOut, Self::Degraded, Self::Unchecked, Self::OtherLock];
 
@@ -38,6 +39,7 @@ impl Concern {
     }
 }
 
+/// A concern about one runtime, with the reason for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub concern: Concern,
@@ -47,15 +49,15 @@ pub struct Refusal {
 /// What the repository's lock says about a runtime on a platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommittedLock {
-    /// No repository is at hand, or this runtime is not of it.
+    /// No repository is given, or this runtime is not part of it.
     Unknown,
     /// The lock is there and has no rows for the platform.
     NoRows,
-    /// Of the rows.
+    /// Digest of the rows.
     Rows(Digest),
 }
 
-/// Everything that stands against publishing this runtime and is not allowed.
+/// All concerns about publishing this runtime that are not allowed.
 pub fn refusals(manifest: &Manifest, lock: &CommittedLock, allowed: &BTreeSet<Concern>) -> Vec<Refusal> {
     let mut found = Vec::new();
     let mut refuse = |concern, reason| found.push(Refusal { concern, reason });

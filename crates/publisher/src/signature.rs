@@ -10,14 +10,14 @@ use minisign_verify::{Signature, StreamVerifier};
 use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 use vocab::{Exit, Fault};
 
-/// In the bytes of an unlocked secret key: algorithms, salt, limits and the key's number stand before it.
+/// Offset in the bytes of an unlocked secret key: algorithms, salt, limits and the key's number come before.
 const ED25519_AT: usize = 62;
-/// Of a seed, and of a public key.
+/// Size of a seed, and of a public key.
 const ED25519_SIZE: usize = 32;
-/// What stands before the 32 bytes of a public key in its usual container. Source: RFC 8410, 4 and 10.1.
+/// The bytes before the 32 bytes of a public key in its usual container. Source: RFC 8410, 4 and 10.1.
 const SPKI_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// The message never holds any of a key or password.
+/// Messages never hold any part of a key or password.
 #[derive(Debug, thiserror::Error)]
 pub enum SignatureError {
     #[error("the signing key in {given} cannot be used: {reason}")]
@@ -60,7 +60,7 @@ impl Fault for SignatureError {
     }
 }
 
-/// A secret key, unlocked. Shows only its number.
+/// An unlocked secret key. Debug output shows only its number.
 pub struct Signer {
     secret: SecretKey,
     public: PublicKey,
@@ -128,7 +128,7 @@ impl Signer {
         self.plain.sign(message).as_ref().to_vec()
     }
 
-    /// A signature file. `comment` is signed as well: one line.
+    /// A signature file. `comment`, one line, is also signed.
     pub fn sign(&self, what: &str, data: impl Read, comment: &str) -> Result<Vec<u8>, SignatureError> {
         let signed = minisign::sign(
             Some(&self.public),
@@ -160,6 +160,7 @@ impl Claim {
         Ok(Self { what: what.to_owned(), key, signature })
     }
 
+    /// Begins the verification; feed it the signed bytes.
     pub fn check(&self) -> Check<'_> {
         Check { claim: self, stream: self.key.verify_stream(&self.signature) }
     }
@@ -190,7 +191,7 @@ impl Write for Check<'_> {
 }
 
 impl Check<'_> {
-    /// Everything has passed. Gives the signed comment.
+    /// Ends the verification. Gives the signed comment.
     pub fn finish(self) -> Result<String, SignatureError> {
         let held = self.stream.and_then(|mut stream| stream.finalize());
         held.map_err(|error| wrong(&self.claim.what, &error))?;
@@ -211,7 +212,7 @@ pub fn verify_signature(
     check.finish()
 }
 
-/// [`verify_signature`] of what is in memory.
+/// [`verify_signature`] for data in memory.
 pub fn verify_bytes(what: &str, public_key: &str, signature: &[u8], data: &[u8]) -> Result<String, SignatureError> {
     verify_signature(what, public_key, signature, data)
 }

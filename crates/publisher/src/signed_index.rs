@@ -1,7 +1,7 @@
 //! The catalogue as one signed object, with a counter and an end. See `docs/formats/catalogue.md`.
 //!
-//! Once a destination has one, whoever changes the index has to sign it anew: readers with a key look at nothing else,
-//! so an unsigned change would be a change that they never see.
+//! Once a destination has one, every change of the index has to be signed: readers with a key read nothing else, so
+//! they would never see an unsigned change.
 
 use catalogue::{Catalogue, Edition, IndexSettings, Moment, SignedCatalogue, VALID_DAYS, object_keys};
 
@@ -17,18 +17,18 @@ const DAYS: std::ops::RangeInclusive<u32> = 1..=3650;
 pub struct IndexSigning<'a> {
     pub signer: Option<&'a Signer>,
     pub now: Moment,
-    /// Sign also where another key signed before, or where the standing signature does not hold.
+    /// Sign even if another key signed before, or the present signature is invalid.
     pub change_key: bool,
 }
 
 impl IndexSigning<'_> {
-    /// An error when the index may not be changed with this key, or without one. To be asked before anything is uploaded.
+    /// Fails if the index may not be changed with this key, or without one. Call it before anything is uploaded.
     pub fn check(&self, to: &dyn Place) -> Result<(), PublishError> {
         let object = to.get(&object_keys::SIGNED_CATALOGUE.parse()?)?;
         self.standing(to.place(), object.as_ref()).map(|_| ())
     }
 
-    /// The edition that `object` holds, verified by our own key, unless another one's was given up.
+    /// The edition in `object`, verified with our key, unless the key is being changed.
     pub(crate) fn standing(&self, place: &str, object: Option<&Object>) -> Result<Option<Edition>, PublishError> {
         let Some(object) = object else { return Ok(None) };
         let place = || place.to_owned();
@@ -41,7 +41,7 @@ impl IndexSigning<'_> {
         }
     }
 
-    /// What to put there. `None` when nothing is to be signed, or `standing` says the same and is young enough.
+    /// The new object. `None` if nothing is to be signed, or `standing` has the same content and is young enough.
     pub(crate) fn next(
         &self,
         place: &str,
@@ -66,7 +66,7 @@ impl IndexSigning<'_> {
     }
 }
 
-/// The edition, when `public_key` (one-line form) signed it.
+/// The edition, if `public_key` (one-line form) signed it.
 pub(crate) fn opened(public_key: &str, bytes: &[u8]) -> Result<Edition, SignatureError> {
     let what = object_keys::SIGNED_CATALOGUE;
     let wrong = |reason: String| SignatureError::Wrong { what: what.to_owned(), reason };
@@ -79,7 +79,7 @@ fn unverified(bytes: &[u8]) -> Option<Edition> {
     Edition::read(SignedCatalogue::read(bytes).ok()?.edition.as_bytes()).ok()
 }
 
-/// The key that is said to have signed. `None` when that cannot be read.
+/// The key that is said to have signed. `None` if that cannot be read.
 pub(crate) fn claimed_key(bytes: &[u8]) -> Option<String> {
     SignedCatalogue::read(bytes).ok().map(|signed| signed.public_key)
 }

@@ -8,7 +8,7 @@ use vocab::Fault;
 
 use crate::commands::CommandError;
 
-/// The key is in a file or in a variable, its password in a variable or, with `interactive`, asked for. `None` when
+/// The key is in a file or in a variable, its password in a variable or, with `interactive`, asked for. `None` if
 /// there is no key.
 pub fn signer(
     file: Option<&Path>,
@@ -33,7 +33,7 @@ pub fn signer(
     Ok(Some(Signer::new(&text, &given, password)?))
 }
 
-/// The key itself, or a file that holds it in its last line. Looked at once, before anything is verified with it.
+/// The key itself, or a file that holds it in its last line. It is checked once, before anything is verified with it.
 pub fn public_key(given: &str) -> Result<String, CommandError> {
     let is_key = |text: &str| publisher::public_key_pem(text).is_ok();
     if is_key(given) {
@@ -45,6 +45,7 @@ pub fn public_key(given: &str) -> Result<String, CommandError> {
     key.map(str::to_owned).ok_or_else(|| CommandError::NoPublicKey { path: path.to_owned() })
 }
 
+/// The last line that is not blank, trimmed: the key in a minisign `.pub` file, whose first line is a comment.
 pub fn last_line(text: &str) -> &str {
     text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim()
 }

@@ -1,4 +1,4 @@
-//! What is done with what was published: promoted, verified, cleaned up.
+//! Operations on what is published: promote, verify, clean up.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -27,6 +27,7 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Whether an entry is meant; a digest needs at least 8 digits.
     pub fn fits(&self, id: &EntryId, sha256: &Digest) -> bool {
         let named = self.wanted.as_ref().is_none_or(|wanted| {
             let version = wanted.parse::<VersionString>().is_ok_and(|version| version == id.runtime);
@@ -37,7 +38,7 @@ impl Selection {
             && self.format.is_none_or(|format| format == id.format)
     }
 
-    /// At least one, or it is an error.
+    /// The entries that fit; an error if there are none.
     pub fn of<'a>(&self, written: &'a Written, from: &dyn Place) -> Result<Vec<&'a Entry>> {
         let found: Vec<&Entry> =
             written.entries().filter(|entry| self.fits(&entry.id(), &entry.artifact.sha256)).collect();
@@ -57,20 +58,21 @@ pub fn expect_published(from: &dyn Place) -> Result<()> {
     Err(PublishError::NothingPublished { place: from.place().to_owned() })
 }
 
+/// Puts an entry into a channel, replacing an earlier promotion. Call `reindex` afterwards.
 pub fn promote(to: &dyn Place, id: &EntryId, at: Moment, channel: Channel) -> Result<()> {
     let key: ObjectKey = object_keys::promotion(id).parse()?;
     to.replace(&key, Promotion::new(id.clone(), at, channel).to_text().as_bytes(), &Expected::Anything)?;
     Ok(())
 }
 
-/// One thing that does not hold.
+/// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     pub key: String,
     pub fault: String,
 }
 
-/// What one look at everything found.
+/// The result of verifying everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
     pub entries: usize,
@@ -82,7 +84,7 @@ pub struct Verified {
     pub findings: Vec<Finding>,
 }
 
-/// How many signatures were compared and are right.
+/// How many signatures were verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     pub artifacts: usize,
@@ -93,6 +95,7 @@ pub struct Held {
 }
 
 impl Held {
+    /// The number of signatures of all kinds.
     pub fn sum(&self) -> usize {
         self.artifacts + self.manifests + self.statements + self.catalogues
     }
@@ -126,7 +129,7 @@ pub fn verify(
 }
 
 impl Verified {
-    /// The signed catalogue. Only with a key it has to be there.
+    /// The signed catalogue. It may be missing unless a key is given.
     fn edition(&mut self, from: &dyn Place, catalogue: &Catalogue, given: Option<&str>, now: Moment) -> Result<()> {
         let key = object_keys::SIGNED_CATALOGUE;
         let Some(object) = from.get(&key.parse()?)? else {
@@ -155,7 +158,7 @@ impl Verified {
         Ok(())
     }
 
-    /// `given` has to have signed, where it is given; else whoever the entry says, if anybody.
+    /// `given` must have signed, if it is given; else the key in the entry, if any.
     fn entry(&mut self, from: &dyn Place, entry: &Entry, given: Option<&str>) -> Result<()> {
         let key = given.or_else(|| entry.signatures.as_ref().map(|it| it.public_key.as_str()));
         self.artifact(from, entry, key)?;
@@ -214,8 +217,8 @@ impl Verified {
         Ok(())
     }
 
-    /// A bare statement is sound where nothing is signed, or where a publisher of before signed without an envelope and
-    /// no key is insisted on.
+    /// A statement without an envelope is valid if nothing is signed, or if an older publisher signed without one and
+    /// no key is required.
     fn statement(
         &mut self,
         from: &dyn Place,
@@ -250,7 +253,7 @@ impl Verified {
         Ok(())
     }
 
-    /// Whether a signature is right; its comment names the artifact. If it is not, that is told.
+    /// Whether a signature is right; its comment names the artifact. If it is wrong, that is reported.
     fn holds(&mut self, key: &str, signature: std::result::Result<String, SignatureError>, sha256: &Digest) -> bool {
         let fault = match signature {
             Ok(comment) if comment.contains(&sha256.to_string()) => return true,
@@ -265,7 +268,7 @@ impl Verified {
         self.findings.push(Finding { key: key.to_owned(), fault });
     }
 
-    /// False when it is not there.
+    /// False if it does not exist.
     fn look_at(&mut self, from: &dyn Place, object: &StoredObject, to: &mut dyn Write) -> Result<bool> {
         let key: ObjectKey = object.key.as_str().parse()?;
         let mut writer = DigestWriter::new(to);
@@ -283,7 +286,7 @@ impl Verified {
     }
 }
 
-/// What can go.
+/// What can be removed.
 #[derive(Clone, Debug, Default)]
 pub struct Garbage {
     /// Below `artifacts/`, and no entry points at them.
@@ -291,7 +294,7 @@ pub struct Garbage {
     pub leftovers: Vec<Leftover>,
 }
 
-/// Only what nobody touched since `before`: a publisher that is at work has objects that no entry points at yet.
+/// Only what has not changed since `before`: a publisher at work has objects that no entry points at yet.
 pub fn collect_garbage(from: &dyn Place, before: SystemTime, dry_run: bool) -> Result<Garbage> {
     let objects = from.list(object_keys::ARTIFACTS)?;
     // After the objects, so that an entry of a listed object is seen.

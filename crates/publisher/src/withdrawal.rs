@@ -1,19 +1,19 @@
-//! Retracting entries, and taking that back.
+//! Retracting entries, and restoring them.
 //!
-//! Each is one small object for each entry, which the next of its kind replaces; of the two the later counts. So nothing
-//! is deleted, and whoever derives the index from both gets the same.
+//! Each is one small object for each entry, which the next of its kind replaces; of the two the later counts. So
+//! nothing is deleted, and every publisher derives the same index from both.
 
 use catalogue::{EntryId, Moment, ReadError, Restoration, Retraction, object_keys};
 
 use crate::publish::PublishError;
 use objects::{Expected, Object, ObjectKey, Place, Replaced};
 
-/// Nobody retracts and restores one entry as often while others do.
+/// Attempts against other publishers that change the same entry.
 const ATTEMPTS: u32 = 20;
 
 type Result<T> = std::result::Result<T, PublishError>;
 
-/// Takes an entry out of the index. What it points at stays. False when it is retracted already.
+/// Takes an entry out of the index. Its objects stay. False if it is retracted already.
 pub fn retract(to: &dyn Place, id: &EntryId, at: Moment, reason: &str) -> Result<bool> {
     let reason = reason.trim();
     if !reason.chars().any(char::is_alphanumeric) {
@@ -24,7 +24,7 @@ pub fn retract(to: &dyn Place, id: &EntryId, at: Moment, reason: &str) -> Result
         if now.is_retracted() {
             return Ok(false);
         }
-        // Clocks differ: what is said last must be the later.
+        // Clocks differ: the newer notice must have the later time.
         let at = now.restored().map_or(at, |restored| restored.max(at));
         let text = Retraction::new(id.clone(), at, reason.to_owned()).to_text();
         if now.replace(to, Kind::Retraction, &text)? {
@@ -34,12 +34,12 @@ pub fn retract(to: &dyn Place, id: &EntryId, at: Moment, reason: &str) -> Result
     Err(PublishError::NoticeBusy { entry: id.to_string() })
 }
 
-/// Puts an entry back into the index. False when it is not retracted.
+/// Puts an entry back into the index. False if it is not retracted.
 pub fn restore(to: &dyn Place, id: &EntryId, at: Moment) -> Result<bool> {
     for _ in 0..ATTEMPTS {
         let now = Notices::read(to, id)?;
         let Some((retraction, _)) = now.retraction.as_ref().filter(|_| now.is_retracted()) else { return Ok(false) };
-        // Of the same second the retraction counts.
+        // In the same second the retraction counts.
         let later = Moment::from_unix_seconds(retraction.at.unix_seconds() + 1);
         let at = later.map_or(at, |later| later.max(at));
         let text = Restoration::new(id.clone(), at).to_text();
@@ -56,7 +56,7 @@ enum Kind {
     Restoration,
 }
 
-/// What is said about one entry now, each with the state of its object.
+/// The present notices about one entry, each with the state of its object.
 struct Notices {
     retraction_key: ObjectKey,
     restoration_key: ObjectKey,
@@ -82,7 +82,7 @@ impl Notices {
         self.retraction.as_ref().is_some_and(|(notice, _)| notice.stands(restoration))
     }
 
-    /// False when somebody else was quicker.
+    /// False if another publisher was faster.
     fn replace(&self, to: &dyn Place, kind: Kind, text: &str) -> Result<bool> {
         let (key, object) = match kind {
             Kind::Retraction => (&self.retraction_key, self.retraction.as_ref().map(|(_, object)| object)),

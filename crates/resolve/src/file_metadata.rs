@@ -30,7 +30,7 @@ const AT_ONCE: usize = 8;
 
 /// The lines of `METADATA` that uv does not evaluate for the target.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileMetadata {
+pub(crate) struct FileMetadata {
     pub requires_python: Option<String>,
     /// The lines of `Requires-Dist`. Empty where only an index's page is known, which has none.
     pub requires: Vec<String>,
@@ -51,7 +51,7 @@ impl FileMetadata {
     }
 
     /// Of a wheel on this machine. `None` where it cannot be read: its own step says why.
-    pub fn of_wheel(path: &Path) -> Option<Self> {
+    pub(crate) fn of_wheel(path: &Path) -> Option<Self> {
         WheelMetadata::of_file(path).map(Self::of)
     }
 }
@@ -123,7 +123,7 @@ fn beside(context: &Context, url: &str) -> Option<FileMetadata> {
 }
 
 /// A URL in a requirement of `metadata`, with what it requires.
-pub fn urls(metadata: &FileMetadata) -> impl Iterator<Item = (&str, String)> {
+pub(crate) fn urls(metadata: &FileMetadata) -> impl Iterator<Item = (&str, String)> {
     metadata.particular().filter_map(|line| {
         let head = line.split(" ;").next().unwrap_or(line);
         let (name, url) = head.split_once('@')?;

@@ -13,7 +13,7 @@ const FOREIGN: [&str; 6] = ["`--", "=--", "uv pip", "tool.uv", "pyproject.toml",
 
 /// A refusal of the pinned uv, blank lines left out, with its hints translated; those of which nothing is left that
 /// can be done here are dropped.
-pub fn in_our_words(refusal: &str, target: &Target) -> String {
+pub(crate) fn in_our_words(refusal: &str, target: &Target) -> String {
     let mut parts = Vec::new();
     for line in without_long_lists(refusal).lines() {
         match parts.last_mut() {

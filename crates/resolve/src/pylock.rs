@@ -93,7 +93,7 @@ struct Vcs {
 
 /// `built` are the distributions that must come from source; for all others the best fitting wheel is taken, and the
 /// source only if none fits.
-pub fn read(
+pub(crate) fn read(
     text: &str,
     target: &Target,
     built: &dyn Fn(&DistributionName) -> bool,
@@ -139,7 +139,7 @@ pub fn read(
 }
 
 /// Every file of the answer that has a digest, with its URL, fitting or not.
-pub fn all_files(text: &str) -> Result<Vec<(Digest, String)>, PylockError> {
+pub(crate) fn all_files(text: &str) -> Result<Vec<(Digest, String)>, PylockError> {
     let document: Document = toml::from_str(text)?;
     // An archive is what a requirement with a URL of its own becomes.
     let files = document

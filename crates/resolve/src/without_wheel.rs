@@ -16,7 +16,7 @@ use super::{ResolveErrorKind, Search, exact_pin};
 const SIGNS: [&str; 2] = ["Wheels are required for `", "Building source distributions for `"];
 
 /// The names that the resolver says it would have to build.
-pub fn named_in(refusal: &str) -> BTreeSet<DistributionName> {
+pub(crate) fn named_in(refusal: &str) -> BTreeSet<DistributionName> {
     let after = |sign: &&'static str| refusal.split(*sign).skip(1);
     SIGNS.iter().flat_map(after).filter_map(|rest| rest.split('`').next()?.parse().ok()).collect()
 }

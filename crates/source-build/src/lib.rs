@@ -20,7 +20,6 @@
 //! assert!(matches!(refused.kind, GitErrorKind::Scheme { .. } | GitErrorKind::BadUrl { .. }));
 //! # Ok::<(), std::io::Error>(())
 //! ```
-//!
 
 mod back_end;
 mod compile;

@@ -19,7 +19,6 @@
 //! assert!(fault.to_string().contains("package b"));
 //! # Ok::<(), vocab::TreePathError>(())
 //! ```
-//!
 
 mod exceptions;
 mod module_name;

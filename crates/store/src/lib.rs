@@ -37,7 +37,6 @@
 //! assert_eq!(store.verify_blob(&digest)?, BlobState::Absent);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//!
 
 mod context;
 pub mod download;

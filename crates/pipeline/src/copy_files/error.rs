@@ -29,6 +29,7 @@ impl CopyError {
     }
 }
 
+/// What is wrong with the source, the target or the disk.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyErrorKind {
     #[error("there is no `{}`", path.display())]

@@ -1,7 +1,7 @@
 //! `copyFiles`: files of the package folder that go into the prefix, after all distributions are installed.
 //!
 //! [`preview`] lists what would be copied and reads only the package folder; [`copy_files`] does it;
-//! [`digest_of`] is the part of the build key that stands for it. The rules, and why a target is always replaced
+//! [`digest_of`] is its part of the build key. The rules, and why a target is always replaced
 //! and never written through, are in `docs/checks.md`.
 //!
 //! Merging the configuration's lists and their order is left to `config-merger`: operations come here in the order
@@ -32,9 +32,9 @@ pub struct CopyOperation {
     /// The content of a folder is merged into it, with or without a trailing slash. A file goes into it, under its
     /// own name, when it [is a folder](CopyTarget::is_folder); otherwise it is the file's new path.
     pub to: CopyTarget,
-    /// A missing source is a note and no error.
+    /// Whether a missing source is only a note, not an error.
     pub optional: bool,
-    /// Where the entry is written, for messages: a file and a JSON pointer.
+    /// Place of the entry in the configuration, for messages: a file and a JSON pointer.
     pub place: String,
 }
 
@@ -42,10 +42,11 @@ pub struct CopyOperation {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CopyPreview {
     pub copies: Vec<PlannedCopy>,
-    /// Indexes of optional operations whose source is not there.
+    /// Indexes of optional operations without a source.
     pub absent: Vec<usize>,
 }
 
+/// One file or link to be placed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedCopy {
     /// Index of the operation that asks for it.
@@ -57,6 +58,7 @@ pub struct PlannedCopy {
     pub kind: CopyKind,
 }
 
+/// What is placed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CopyKind {
     File {
@@ -112,8 +114,8 @@ fn planned_kind(entry: &SourceEntry, target: &TreePath, layout: TreeLayout) -> R
 /// Copies into the prefix. The result has one row per path of the prefix, by path; the digest of a link is that of
 /// its text.
 ///
-/// Nothing is written through a symbolic link, and a file that is there is unlinked and replaced: its bytes may be
-/// shared with the store. Absent optional sources are told as notes.
+/// Nothing is written through a symbolic link, and an existing file is unlinked and replaced, because its bytes may be
+/// shared with the store. Missing optional sources are reported as notes.
 ///
 /// # Errors
 /// Those of [`preview`], which come before the first write; and a target that is a folder, lies below a file or

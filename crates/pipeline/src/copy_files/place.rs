@@ -9,23 +9,26 @@ use vocab::{CopiedFile, Digest, DigestWriter, TreePath};
 
 use super::{CopyErrorKind, CopyKind, PlannedCopy};
 
-/// Remembers which folders are known to be real, and what was placed.
-pub struct Placer<'a> {
+/// Places files; remembers which folders are real and what was placed.
+pub(crate) struct Placer<'a> {
     prefix: &'a Path,
     folders: BTreeSet<TreePath>,
     placed: BTreeMap<TreePath, CopiedFile>,
 }
 
 impl<'a> Placer<'a> {
-    pub fn new(prefix: &'a Path) -> Self {
+    /// Changes nothing.
+    pub(crate) fn new(prefix: &'a Path) -> Self {
         Self { prefix, folders: BTreeSet::from([TreePath::default()]), placed: BTreeMap::new() }
     }
 
-    pub fn finish(self) -> Vec<CopiedFile> {
+    /// What was placed, one row per path, sorted by path.
+    pub(crate) fn finish(self) -> Vec<CopiedFile> {
         self.placed.into_values().collect()
     }
 
-    pub fn place(&mut self, copy: &PlannedCopy) -> Result<(), CopyErrorKind> {
+    /// Places one file or link, making parent folders. Never writes through a link.
+    pub(crate) fn place(&mut self, copy: &PlannedCopy) -> Result<(), CopyErrorKind> {
         let parent = copy.target.parent().unwrap_or_default();
         self.make_folder(&parent)?;
         let path = copy.target.below(self.prefix);

@@ -10,14 +10,15 @@ use super::{CopyErrorKind, CopyOperation};
 
 /// What becomes of symbolic links inside the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Links {
+pub(crate) enum Links {
     Kept,
     /// Replaced by what they lead to: on Windows a link needs rights that a user may not have.
     Copied,
 }
 
+/// One file or link below the source of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceEntry {
+pub(crate) struct SourceEntry {
     /// Relative to the operation's source; empty when that is a file itself.
     pub path: TreePath,
     /// On this machine's disk.
@@ -25,15 +26,16 @@ pub struct SourceEntry {
     pub kind: SourceKind,
 }
 
+/// What it is. The text of a link is as on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SourceKind {
+pub(crate) enum SourceKind {
     File { executable: bool },
     Link { text: String },
 }
 
 impl SourceEntry {
     /// One line of the text that the build key's digest is made of.
-    pub fn digest_row(&self) -> Result<String, CopyErrorKind> {
+    pub(crate) fn digest_row(&self) -> Result<String, CopyErrorKind> {
         let row = match &self.kind {
             SourceKind::Link { text } => serde_json::json!([self.path.as_str(), "link", text]),
             SourceKind::File { executable } => {
@@ -48,7 +50,7 @@ impl SourceEntry {
 
 /// Everything to copy, sorted by path, without `__pycache__` folders. `None` when the source is missing and
 /// optional.
-pub fn list(
+pub(crate) fn list(
     operation: &CopyOperation,
     package_folder: &Path,
     links: Links,
@@ -154,14 +156,14 @@ fn is_executable(metadata: &fs::Metadata) -> bool {
     metadata.permissions().mode() & 0o111 != 0
 }
 
-/// Windows keeps no such bit; programs are told by their first bytes instead.
+/// Windows keeps no such bit; programs are recognised by their first bytes instead.
 #[cfg(not(unix))]
 fn is_executable(_metadata: &fs::Metadata) -> bool {
     false
 }
 
 /// ELF, Mach-O (thin or fat) or a script with a shebang line.
-pub fn looks_like_a_program(path: &Path) -> Result<bool, CopyErrorKind> {
+pub(crate) fn looks_like_a_program(path: &Path) -> Result<bool, CopyErrorKind> {
     let read = |source| CopyErrorKind::Read { path: path.to_owned(), source };
     let mut start = Vec::with_capacity(4);
     File::open(path).map_err(read)?.take(4).read_to_end(&mut start).map_err(read)?;

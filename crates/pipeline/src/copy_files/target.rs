@@ -6,19 +6,20 @@ use super::CopyOperation;
 
 /// `to` on one platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     path: TreePath,
     /// A file goes into `path` rather than becoming it.
     is_folder: bool,
 }
 
 impl Target {
-    pub fn new(operation: &CopyOperation, layout: TreeLayout) -> Self {
+    /// Resolves the placeholders of `to` for this layout.
+    pub(crate) fn new(operation: &CopyOperation, layout: TreeLayout) -> Self {
         Self { path: operation.to.resolve(layout), is_folder: operation.to.is_folder() }
     }
 
     /// The target of `below`, which is relative to the operation's source; empty when the source is a file.
-    pub fn of(&self, operation: &CopyOperation, below: &TreePath) -> TreePath {
+    pub(crate) fn of(&self, operation: &CopyOperation, below: &TreePath) -> TreePath {
         if below.is_root() && self.is_folder {
             let name = operation.from.file_name().parse().expect("the last name of a tree path is one itself");
             return self.path.join(&name);

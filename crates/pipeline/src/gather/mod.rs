@@ -55,6 +55,7 @@ impl Gathered {
     }
 }
 
+/// Why the wheels of a lock could not be collected.
 #[derive(Debug, thiserror::Error)]
 pub enum GatherError {
     #[error("no index has `{file}` of {name} {version} any more, or it has another content there")]
@@ -120,6 +121,8 @@ pub struct Gathering {
     pub left_out: Vec<RuleRecord>,
 }
 
+/// Fetches and builds the wheels of one platform, and unpacks them in the store. Sources that do not build are left
+/// out if the policy allows it.
 pub fn gather(
     context: &Context,
     repository: &Path,

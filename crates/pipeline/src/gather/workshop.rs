@@ -1,8 +1,8 @@
 //! Rows that become wheels only when they are built, and what becomes of those that cannot be.
 //!
 //! For this machine's own platform a source is compiled on the runtime's interpreter. For another one it is built on
-//! this machine's interpreter of the same series, and taken if its wheel turns out to be pure Python; that wheel is
-//! the same for every platform.
+//! this machine's interpreter of the same minor version, and taken if its wheel turns out to be pure Python; that
+//! wheel is the same for every platform.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use resolve::{LockedDistribution, LockedSource, MissingRule, Uv};
 use source_build::{self, BuiltWheel, SourceBuild, SourceBuildError, SourceInput};
 use store::Context;
 
-/// A source that is not pure Python, or does not show here whether it is.
+/// A source that is not pure Python, or whose build here does not show whether it is.
 #[derive(Debug, thiserror::Error)]
 #[error("`{package}` has to be compiled on {platform} itself: {reason}")]
-pub struct NotPure {
+pub(crate) struct NotPure {
     pub package: String,
     pub platform: PlatformKey,
     pub reason: String,
@@ -46,11 +46,11 @@ impl Fault for NotPure {
     }
 }
 
-/// Why there is no wheel of a row.
-pub enum Unbuilt {
+/// Why a row has no wheel.
+pub(crate) enum Unbuilt {
     Build(Box<SourceBuildError>),
     Native(NotPure),
-    /// Nothing that a policy could excuse.
+    /// An error that no policy excuses.
     Other(Box<dyn Fault>),
 }
 
@@ -67,18 +67,20 @@ impl Unbuilt {
 /// How much of a failed build's log a warning shows.
 const LINES_TOLD: usize = 30;
 
-pub struct Workshop<'a> {
+/// Builds rows of one platform, one at a time.
+pub(crate) struct Workshop<'a> {
     context: &'a Context,
     repository: &'a Path,
     prepared: &'a Prepared,
-    /// What is compiled against: the runtime's own interpreter, or this machine's.
+    /// The interpreter to compile against: the runtime's own, or this machine's.
     tree: BaseTree,
     uv: Uv,
     missing: MissingRule,
 }
 
 impl<'a> Workshop<'a> {
-    pub fn new(
+    /// Sets up uv. `own` is the interpreter of the runtime, which is used if it runs here.
+    pub(crate) fn new(
         context: &'a Context,
         repository: &'a Path,
         prepared: &'a Prepared,
@@ -91,8 +93,8 @@ impl<'a> Workshop<'a> {
     }
 
     /// # Errors
-    /// Also for another platform, when what was built is not pure Python.
-    pub fn build(&self, row: &LockedDistribution) -> Result<BuiltWheel, Unbuilt> {
+    /// Also if the result for another platform is not pure Python.
+    pub(crate) fn build(&self, row: &LockedDistribution) -> Result<BuiltWheel, Unbuilt> {
         let Self { context, repository, prepared, tree, uv, .. } = self;
         let (blob, place);
         let source = match &row.source {
@@ -118,7 +120,7 @@ impl<'a> Workshop<'a> {
             }
         };
         let rule = prepared.request.build_wheel.get(&row.name);
-        // With a fresh lock nobody has asked them yet, and uv would fail on one that does not answer.
+        // With a fresh lock they have not been asked yet, and uv would fail on one that does not answer.
         let registries = &prepared.request.registries;
         let silent = registries::unreachable(context, registries, false);
         let additional = Pages::new(context, uv, registries, &silent).open_urls();
@@ -153,7 +155,7 @@ impl<'a> Workshop<'a> {
         let reason = match built {
             Ok(built) if built.file_name.ends_with("-none-any.whl") => return Ok(built),
             Ok(built) => format!("here its source becomes `{}`", built.file_name),
-            // What a compiler here says of it tells nothing about the other platform.
+            // A compiler error here says nothing about the other platform.
             Err(error) if error.is_of_the_source() => {
                 format!("here its source does not build ({error})")
             }
@@ -172,7 +174,7 @@ impl<'a> Workshop<'a> {
     /// Step 7 of the policy: a source that does not build is left out where the policy lets it, and never where a rule
     /// asked for it. What only a native runner can build is left out unless the policy is strict, as it is when that is
     /// known beforehand.
-    pub fn tolerate(&self, row: &LockedDistribution, unbuilt: Unbuilt) -> Result<RuleRecord, Box<dyn Fault>> {
+    pub(crate) fn tolerate(&self, row: &LockedDistribution, unbuilt: Unbuilt) -> Result<RuleRecord, Box<dyn Fault>> {
         let request = &self.prepared.request;
         let ends = if matches!(unbuilt, Unbuilt::Native(_)) {
             self.missing.refuses_native_runner(&request.policy)
@@ -204,7 +206,7 @@ impl<'a> Workshop<'a> {
     }
 }
 
-/// For each program of a build. `None` is without limit.
+/// Limit for each program of a build. `None` means no limit.
 fn compile_limit(build: &BuildSettings) -> Option<Duration> {
     (build.compile_timeout > 0).then(|| Duration::from_secs(build.compile_timeout))
 }

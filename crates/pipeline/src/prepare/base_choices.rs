@@ -7,7 +7,7 @@ use store::Context;
 use vocab::first_then_parallel;
 
 /// In the order of `platforms`. A source that does not answer is waited for once.
-pub fn choose(
+pub(crate) fn choose(
     context: &Context,
     request: &BaseRequest,
     platforms: &[PlatformKey],

@@ -4,6 +4,7 @@ use vocab::{Exit, Fault, PlatformKey};
 
 use resolve::NO_BUILD_HINT;
 
+/// Why a platform cannot be built, known before anything is downloaded.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
     #[error("`{package}` may not be installed from git: `{requirement}` at {place}")]

@@ -51,6 +51,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Whether the platform is not this machine's.
     pub fn is_foreign(&self) -> bool {
         PlatformKey::host() != Some(self.request.target.platform)
     }

@@ -32,6 +32,7 @@ pub struct State {
 }
 
 impl State {
+    /// Finds the rows of the lock and whether they are fresh. Reads local sources, and asks no index.
     pub fn of(request: Request, lock: Option<&Lock>, repository: &Repository) -> Result<Self, ResolveError> {
         let rows = lock.and_then(|lock| lock.platforms.get(&request.target.platform)).cloned();
         let fresh = match &rows {
@@ -72,8 +73,10 @@ impl State {
     }
 }
 
+/// A request with its locked rows, or why there are none.
 pub type PlatformRows = (Request, Result<PlatformLock, Box<dyn Fault>>);
 
+/// The rows of all platforms, and what was learnt on the way.
 pub struct Found {
     /// In the order of the states.
     pub rows: Vec<PlatformRows>,

@@ -1,5 +1,5 @@
-//! Everything that is kept under a digest or a name. What bears another name than builders give is not the store's,
-//! and for nobody here to count, to judge or to remove.
+//! Everything that is kept under a digest or a name. Files with other names do not belong to the store, and are
+//! neither counted nor verified nor removed.
 
 use std::fs;
 use std::io;
@@ -23,7 +23,7 @@ pub struct Entry {
     pub behind_link: bool,
 }
 
-/// Sorted by kind and name. Downloads that have not come to their end are none; they are listed apart.
+/// Sorted by kind and name. Unfinished downloads are not entries; they are listed separately.
 pub fn entries(store: &Store) -> Result<Vec<Entry>, StoreError> {
     let mut found = Vec::new();
     for kind in EntryKind::ALL {

@@ -1,4 +1,4 @@
-//! How much lies in the store.
+//! How much is in the store.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::entries::{Entry, entries, list};
 use store::{EntryKind, Store, StoreError};
 
+/// What is in the store, by kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Info {
     pub location: PathBuf,
@@ -17,21 +18,23 @@ pub struct Info {
     pub kinds: Vec<KindInfo>,
     /// In bytes, each file once however many names it has.
     pub bytes: u64,
-    /// What removing every entry would give back, in bytes: not the files that prefixes share with the store.
+    /// What removing every entry would free, in bytes, without files that prefixes share with the store.
     pub freeable: u64,
 }
 
+/// Number, size and age of one kind of entries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KindInfo {
     pub kind: &'static str,
-    /// Of entries; of files for `memory`, of sessions for `tmp`.
+    /// Number of entries; of files for `memory`, of sessions for `tmp`.
     pub count: usize,
     pub bytes: u64,
     pub freeable: u64,
-    /// Since the entry that was not used for longest, in seconds. Absent where nothing is kept by use.
+    /// Seconds since the last use of the least recently used entry. Absent if uses are not recorded.
     pub oldest_use_seconds: Option<u64>,
 }
 
+/// Measures the store. Reads no content; entries may change meanwhile.
 pub fn info(store: &Store, now: SystemTime) -> Result<Info, StoreError> {
     let all = entries(store)?;
     let mut measure = Measure::default();

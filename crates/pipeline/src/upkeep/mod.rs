@@ -1,6 +1,6 @@
-//! Looking after the store: what lies in it, whether it is still what it was, and what may go.
+//! Maintenance of the store: what is in it, whether it is intact, and what may be removed.
 //!
-//! Beside building, never part of it. Every removal is a rename into `tmp/` first, so a builder finds an entry whole
+//! Never part of a build. Every removal is a rename into `tmp/` first, so a builder finds an entry whole
 //! or not at all. `docs/store.md` has the rules for users.
 
 mod entries;

@@ -1,4 +1,4 @@
-//! What was not used for long goes.
+//! Removes what has not been used for long.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,16 +14,18 @@ use store::{EntryKind, LockOutcome, SPARED, Store, StoreError, bury};
 /// A download that nobody went on with is begun anew.
 const PARTIAL_KEPT: Duration = Duration::from_secs(24 * 3600);
 
+/// What to remove. Both rules apply if both are given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PruneRules {
     /// In bytes; the least recently used entries go until the others fit.
     pub max_size: Option<u64>,
     /// Entries that were not used for this long go.
     pub older_than: Option<Duration>,
-    /// Only say what would go.
+    /// Only report what would be removed.
     pub dry_run: bool,
 }
 
+/// What was removed; with `dry_run`, what would be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pruned {
     /// Least recently used first.
@@ -32,13 +34,14 @@ pub struct Pruned {
     pub freed: u64,
     /// Of the entries that stay, in bytes.
     pub remaining: u64,
-    /// Entries that the rules would remove and that stay because builders are at work and they were used lately.
+    /// Entries that stay although a rule applies, because builders are at work and the entries were used recently.
     pub spared: usize,
-    /// Downloads that nobody went on with.
+    /// Abandoned downloads.
     pub partial_downloads: usize,
     pub facts: usize,
 }
 
+/// One removed entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RemovedEntry {
     pub kind: &'static str,
@@ -74,7 +77,7 @@ pub fn prune(store: &Store, rules: &PruneRules, now: SystemTime) -> Result<Prune
             continue;
         }
         let Entry { kind, name, path, last_used, .. } = &it.entry;
-        // A clock that was set back is no reason to keep something for ever.
+        // A clock that was set back must not keep something for ever.
         let since = if removal.is_exclusive() { now.max(last_used.unwrap_or(now)) } else { youngest };
         if last_used.is_some_and(|time| time > since) {
             pruned.spared += 1;
@@ -102,7 +105,7 @@ pub fn prune(store: &Store, rules: &PruneRules, now: SystemTime) -> Result<Prune
             unused_seconds: it.age.as_secs(),
         });
     }
-    // Builders may start again; what lies in `tmp/` is nobody's.
+    // Builders may start again; what is in `tmp/` is out of their sight.
     drop(removal);
     graves.par_iter().for_each(|grave| bury(grave));
     pruned.remaining = remaining;
@@ -175,7 +178,7 @@ fn prune_facts(store: &Store, rules: &PruneRules, now: SystemTime, pruned: &mut 
     Ok(())
 }
 
-/// How long a fact of this kind is believed.
+/// How long a fact of this kind is valid.
 fn lifetime(folder: &Path) -> Duration {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     let lifetimes = [

@@ -13,20 +13,21 @@ use super::entries::{Entry, entries, facts};
 use store::Context;
 use store::{EntryKind, Store, StoreError};
 
+/// The result of verifying the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verified {
     /// Entries and facts that were read.
     pub checked: usize,
     /// In bytes.
     pub read: u64,
-    /// Entries of which nothing is recorded that they could be compared with: tools, what import checks
-    /// compiled, and bases of former builders.
+    /// Entries without recorded digests: tools, what import checks compiled, and bases of older builders.
     pub unrecorded: usize,
     pub damaged: Vec<Damage>,
     /// The user asked to stop before all were read.
     pub interrupted: bool,
 }
 
+/// One damaged entry or fact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Damage {
     pub kind: &'static str,
@@ -134,7 +135,7 @@ fn look_at(store: &Store, entry: &Entry) -> Result<Finding, String> {
     Ok(Finding::Sound(bytes))
 }
 
-/// Facts carry no digest; one that is no JSON is of no use to anybody.
+/// Facts have no digest; one that is not JSON is useless.
 fn look_at_facts(store: &Store, keep: bool, verified: &mut Verified) -> Result<(), StoreError> {
     for (_, path) in facts(store)? {
         let Ok(bytes) = fs::read(&path) else { continue };

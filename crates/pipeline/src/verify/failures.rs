@@ -1,4 +1,4 @@
-//! What both checks refuse, told at once: a library that is missing also fails the imports that need it.
+//! Failures of both checks, reported together: a library that is missing also fails the imports that need it.
 
 use std::fmt;
 
@@ -7,15 +7,19 @@ use vocab::{Exit, Fault};
 use import_check::ImportFailures;
 use static_checks::native_files::NativeFaults;
 
+/// Failures of both checks, as one error.
 #[derive(Debug)]
-pub struct CheckFailures {
+pub(crate) struct CheckFailures {
     native: NativeFaults,
     imports: ImportFailures,
 }
 
 /// # Errors
-/// When either check has failures.
-pub fn verdict(native: Result<(), NativeFaults>, imports: Result<(), ImportFailures>) -> Result<(), Box<dyn Fault>> {
+/// If either check has failures.
+pub(crate) fn verdict(
+    native: Result<(), NativeFaults>,
+    imports: Result<(), ImportFailures>,
+) -> Result<(), Box<dyn Fault>> {
     match (native, imports) {
         (Ok(()), Ok(())) => Ok(()),
         (Err(native), Ok(())) => Err(native.into()),

@@ -60,6 +60,7 @@ impl Verification<'_> {
     }
 }
 
+/// What makes a prefix unusable, besides the faults of the two checks.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     #[error("the prefix names paths of this machine: {}", shown(leaks))]

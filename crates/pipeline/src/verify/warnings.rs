@@ -1,4 +1,4 @@
-//! What the checks let pass and tell: one line for each distribution, and all of it in the manifest.
+//! Findings that do not fail the build: one line per distribution, and all of them in the manifest.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,11 +10,11 @@ use import_check::ImportReport;
 use static_checks::module_name_of;
 use static_checks::native_files::{Accepted, NativeFault, NativeFaultKind, NativeReport};
 
-/// What nothing that was imported loads: native files with a fault, and modules that do not import. A module whose file
-/// has the fault already is told once.
+/// Faults in what nothing imported loads: native files, and modules that do not import. A module whose file has a
+/// fault is reported once.
 ///
-/// What an error says of folders of this machine is cut out: the manifest holds no such paths.
-pub fn unneeded(
+/// Paths of this machine are cut out of the errors: the manifest must not hold any.
+pub(crate) fn unneeded(
     native: &NativeReport,
     imports: Option<&ImportReport>,
     layout: TreeLayout,
@@ -35,9 +35,9 @@ pub fn unneeded(
     warnings
 }
 
-/// What the static check warned of, less what does no harm: a place outside the prefix that is searched in vain, and the
-/// name of a module, with which nothing is linked. Wheels are full of both.
-pub fn others(native: &NativeReport) -> Vec<NativeWarning> {
+/// What the static check warned of, less what does no harm: a place outside the prefix that is searched in vain, and
+/// the name of a module, with which nothing is linked. Wheels are full of both.
+pub(crate) fn others(native: &NativeReport) -> Vec<NativeWarning> {
     let does_harm = |fault: &&NativeFault| {
         !matches!(fault.kind, NativeFaultKind::SearchesOutside { .. } | NativeFaultKind::AbsoluteName { .. })
     };
@@ -57,14 +57,14 @@ fn of_file(fault: &NativeFault) -> NativeWarning {
     }
 }
 
-/// What the import check found amiss though everything imports.
-pub fn remarks(imports: Option<&ImportReport>, machine: &[PathBuf]) -> Vec<NativeWarning> {
+/// Faults that the import check found in modules that do import.
+pub(crate) fn remarks(imports: Option<&ImportReport>, machine: &[PathBuf]) -> Vec<NativeWarning> {
     let remarks = imports.into_iter().flat_map(|report| &report.remarks);
     remarks.map(|it| NativeWarning { text: without_folders(&it.text, machine), ..it.clone() }).collect()
 }
 
 /// What the builder's own list accepts in files that modules need and in imports: a library that is expected of the
-/// machine, most often. Each with its reason. A module whose file has the fault already is told once.
+/// machine, most often. Each with its reason. A module whose file has the fault is reported once.
 fn accepted_rows(
     native: &NativeReport,
     imports: Option<&ImportReport>,
@@ -86,7 +86,7 @@ fn accepted_rows(
 }
 
 /// For the manifest.
-pub fn accepted(
+pub(crate) fn accepted(
     native: &NativeReport,
     imports: Option<&ImportReport>,
     layout: TreeLayout,
@@ -97,7 +97,7 @@ pub fn accepted(
 }
 
 /// A line for each distribution and reason: how many there are, and one of them.
-pub fn accepted_lines(
+pub(crate) fn accepted_lines(
     native: &NativeReport,
     imports: Option<&ImportReport>,
     layout: TreeLayout,
@@ -115,13 +115,14 @@ pub fn accepted_lines(
     by_reason.into_iter().map(line).collect()
 }
 
-pub fn line_of(warning: &NativeWarning) -> String {
+/// The warning as one line, with its distribution.
+pub(crate) fn line_of(warning: &NativeWarning) -> String {
     let owner = warning.distribution.as_ref().map(|owner| format!("{owner}: ")).unwrap_or_default();
     format!("{owner}`{}` {}", warning.subject, warning.text)
 }
 
 /// What the static check warned of, a line for each distribution: how many there are, and the first of them.
-pub fn static_lines(native: &NativeReport) -> Vec<String> {
+pub(crate) fn static_lines(native: &NativeReport) -> Vec<String> {
     let mut by_owner: BTreeMap<Option<&DistributionName>, Vec<&NativeFault>> = BTreeMap::new();
     for fault in &native.warnings {
         by_owner.entry(fault.distribution.as_ref()).or_default().push(fault);
@@ -138,7 +139,7 @@ pub fn static_lines(native: &NativeReport) -> Vec<String> {
 
 /// A line for each distribution: how many there are, and the first of them. `imported` says whether imports were run;
 /// code that was not may still load what they did not.
-pub fn lines(warnings: &[NativeWarning], imported: bool) -> Vec<String> {
+pub(crate) fn lines(warnings: &[NativeWarning], imported: bool) -> Vec<String> {
     const SHOWN: usize = 2;
     let mut by_owner: BTreeMap<Option<&DistributionName>, Vec<&NativeWarning>> = BTreeMap::new();
     for warning in warnings {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use objects::{ObjectKeyError, PlaceAddressErrorKind};
 use vocab::{Exit, Fault, PlatformKey, PythonVersion, VersionString};
 
+/// Why a package cannot be released. Nothing has been sent, except for `Write`.
 #[derive(Debug, thiserror::Error)]
 pub enum PlatformaError {
     #[error("there is no `{}`, which would say where {version} belongs", package.display())]

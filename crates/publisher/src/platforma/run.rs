@@ -11,6 +11,7 @@ use super::{PlatformaError, Release};
 use crate::publish::{Candidate, Existing, PublishError};
 use objects::{ObjectKey, Place, Placed, Upload, Uploaded, Work};
 
+/// How to release.
 pub struct ReleaseOptions<'a> {
     pub existing: Existing,
     /// Not all platforms of `roots` need an artifact; the descriptor is then left to the run that has the last.
@@ -32,6 +33,7 @@ pub struct Archive {
     pub size: Option<u64>,
 }
 
+/// What a release put where.
 #[derive(Clone, Debug)]
 pub struct Released {
     pub archives: Vec<Archive>,

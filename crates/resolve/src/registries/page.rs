@@ -118,7 +118,7 @@ impl Page {
 }
 
 /// Whether a folder holds wheels or sources directly.
-pub fn is_flat(folder: &Path) -> bool {
+pub(crate) fn is_flat(folder: &Path) -> bool {
     let names =
         fs::read_dir(folder).into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let mut names = names.peekable();
