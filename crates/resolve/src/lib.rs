@@ -1,7 +1,25 @@
 //! From a request to locked rows: one joint resolution for a platform, or one for each requirement, wheels first,
 //! sources where the policy lets them, and a row for everything that is left out.
 //!
-//! The resolving itself is uv's; what stands here is the order of the questions and the policy between them.
+//! A [`Request`], which is the configuration for one platform with every rule applied that needs no index, goes in;
+//! rows of a [`Lock`] come out, with the URLs where their files are today. uv does the resolving itself; this crate
+//! decides in which order it is asked, and what the policy says to its answers.
+//!
+//! What holds: equal requests have equal inputs digests on every machine; no row of a lock holds a URL; no code of a
+//! source runs unless a rule or the policy allows it; and a distribution comes from the first index that has a file of
+//! it that fits.
+//!
+//! ```
+//! use resolve::Lock;
+//!
+//! let text = br#"{ "format": 2, "runtime": "3.12.10", "platforms": {} }"#;
+//! let runtime = "3.12.10".parse()?;
+//! let lock = Lock::parse("python-3.12.10/lock.json".as_ref(), text, &runtime)?;
+//! assert!(lock.platforms.is_empty());
+//! // The lock of another runtime is refused, since its rows answer another request.
+//! assert!(Lock::parse("lock.json".as_ref(), text, &"3.12.10-slim".parse()?).is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod answered;
 mod assumed;
