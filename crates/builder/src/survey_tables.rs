@@ -6,7 +6,7 @@ use survey::outdated::{self, Newer, Outdated, OutdatedPackage};
 use vocab::PlatformKey;
 use vocab::foreign_text::printable_line;
 
-/// Of all versions; what comes from a range before what is beyond a pin.
+/// One table of all versions; releases within ranges come before those beyond pins.
 pub fn outdated(all: &[Outdated]) -> Table {
     let mut table = Table::new(["version", "package", "locked", "newer", "change", "how", "platforms"]);
     for found in all {

@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(modules.into_iter().collect::<Vec<_>>(), ["numpy._core._simd"]);
     }
 
-    /// Of a pure distribution with these files of site-packages, and this `top_level.txt`, where there is one.
+    /// Modules of a pure distribution with these files of site-packages, and this `top_level.txt`, if any.
     fn top_level(files: &[&str], list: Option<&str>) -> Vec<String> {
         let prefix = tempfile::tempdir().unwrap();
         let site = "lib/python3.12/site-packages";

@@ -69,7 +69,7 @@ const RELEASES: [(&str, &str, &str); 3] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Release {
     python: PythonVersion,
-    /// Of the module.
+    /// Version of the module.
     version: String,
     sum: Digest,
 }

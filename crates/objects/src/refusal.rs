@@ -32,7 +32,7 @@ impl Failure {
         self.status == Some(404) && !self.is(&["NoSuchBucket", "NoSuchUpload"])
     }
 
-    /// Of a put.
+    /// What this answer to a conditional put means.
     pub fn verdict(&self, expected: &Expected) -> Verdict {
         judge(self.status, &self.code, expected)
     }

@@ -42,7 +42,7 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
     struct Key<'a> {
         format: u32,
         builder: &'a str,
-        /// Of the artifact.
+        /// Number of the format of parts.
         parts: u32,
         runtime: &'a VersionString,
         /// It is in the manifest inside the artifact, so equal keys need equal ones.

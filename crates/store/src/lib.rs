@@ -1,7 +1,7 @@
 //! The content-addressed store on the building machine, and what fills it: downloads, and a remote store that machines
 //! share.
 //!
-//! A digest goes in and a verified file comes out, whoever had it: the local store, the remote store or a server
+//! A digest goes in and a verified file comes out, whether the local store, the remote store or a server had it
 //! ([`download`]). [`Context`] bundles the store with the downloader and the circumstances of the work; everything
 //! that touches files or the network takes one.
 //!

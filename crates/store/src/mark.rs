@@ -2,7 +2,7 @@
 //!
 //! Builders remove a lot from their store, so they never use a folder that may belong to the user. A store is a folder
 //! that has the mark; an absent or empty folder becomes one and gets the mark before anything else. Backup programs
-//! leave folders with such a file alone, whoever made it (<https://bford.info/cachedir/>), so the mark is in the lines
+//! skip folders with such a file (<https://bford.info/cachedir/>), so the mark is in the lines
 //! after the signature. Every builder has written the first of them; one without a format is of format 1.
 
 use std::fs::{self, File};

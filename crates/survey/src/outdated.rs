@@ -18,7 +18,7 @@ use resolve::{self, Lock, MissingRule, PlatformLock, Preferred, Request, Resolve
 use store::Context;
 use vocab::in_parallel;
 
-/// Of one version.
+/// What could be newer in one version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Outdated {
     pub version: VersionString,
@@ -51,7 +51,7 @@ pub struct OutdatedPackage {
     pub versions: Versions,
 }
 
-/// Of one package on one platform.
+/// Present and newer versions of one package on one platform.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Versions {
     /// Version in the lock. Absent for what a new lock would add.
@@ -268,7 +268,7 @@ fn within_range(locked: &PlatformLock, anew: &PlatformLock) -> Found {
         .collect()
 }
 
-/// Of what is asked for by exact version.
+/// Releases newer than exact pins.
 fn beyond_pins(request: &Request, anew: &PlatformLock, newest: &PlatformLock) -> Found {
     let version = |rows: &PlatformLock, name: &DistributionName| {
         rows.distributions.iter().find(|row| row.name == *name).and_then(|row| row.version.clone())

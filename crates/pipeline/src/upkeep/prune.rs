@@ -32,7 +32,7 @@ pub struct Pruned {
     pub removed: Vec<RemovedEntry>,
     /// Given back to the file system, in bytes: not what prefixes share with the store.
     pub freed: u64,
-    /// Of the entries that stay, in bytes.
+    /// Size of the remaining entries, in bytes.
     pub remaining: u64,
     /// Entries that stay although a rule applies, because builders are at work and the entries were used recently.
     pub spared: usize,

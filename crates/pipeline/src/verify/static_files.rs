@@ -62,10 +62,10 @@ fn looked_through(context: &Context, it: &Verification<'_>) -> Result<NativeRepo
     Ok(report)
 }
 
-/// Raised with every change of a rule or of the report, so that what was found by the former is not taken for it.
+/// Raise it with every change of a rule or of the report, so that former results do not count.
 const RULES: u32 = 9;
 
-/// Of every file in the tree, of whose it is, and of what is looked for.
+/// Digest of every file in the tree, its owner, and what is searched for.
 fn content_key(it: &Verification<'_>) -> Digest {
     let mut text = format!(
         "{RULES}\n{}\n{}\n{:?}\n{:?}\n{:?}\n",

@@ -94,7 +94,7 @@ impl Package {
     }
 }
 
-/// Of an entry point, below its package's folder.
+/// Path of an entry point's descriptor, below its package's folder.
 pub(super) fn software_path(entry_point: &str) -> String {
     format!("dist/tengo/software/{entry_point}.sw.json")
 }

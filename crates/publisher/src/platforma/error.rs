@@ -1,4 +1,4 @@
-//! What stands against a release, told before anything is sent.
+//! Reasons against a release, found before anything is sent.
 
 use std::io;
 use std::path::PathBuf;

@@ -13,13 +13,13 @@ pub struct Package {
     pub folder: PathBuf,
     /// With its scope: `@platforma-open/milaboratories.runenv-python-3.12.10`.
     pub name: String,
-    /// Of the package, not of Python.
+    /// Version of the package, not of Python.
     pub npm_version: String,
-    /// Its entry point's: `main`.
+    /// Name of its entry point: `main`.
     pub artifact_id: String,
     pub registry: String,
     pub python_version: PythonVersion,
-    /// Those of `roots`; never empty.
+    /// The platforms of `roots`; never empty.
     pub platforms: Vec<PlatformKey>,
     pub bin_dir: String,
     /// `NAME=value`
@@ -27,6 +27,7 @@ pub struct Package {
 }
 
 impl Package {
+    /// Its `package.json`.
     pub fn path(&self) -> PathBuf {
         self.folder.join(PACKAGE_FILE)
     }
@@ -37,7 +38,7 @@ impl Package {
         self.folder.join(path.strip_prefix("./").unwrap_or(&path))
     }
 
-    /// Of the version in a repository.
+    /// Reads the package of a version in a repository.
     ///
     /// # Errors
     /// Everything that is wrong with it, and whatever a package may lack that is not published.

@@ -220,7 +220,7 @@ struct FileRow {
 }
 
 impl FileRow {
-    /// Of what is no binary of this system.
+    /// The row of a file that is not a binary of this system.
     fn of_none(path: TreePath, distribution: Option<DistributionName>) -> Self {
         let (needs, links) = (Needs::default(), Vec::new());
         let (faults, warnings) = (Vec::new(), Vec::new());
@@ -259,8 +259,7 @@ impl FileCheck<'_> {
         }
     }
 
-    /// Into the row of its file, or a new one in its place among the others. Copied files are whoever's who copies
-    /// them.
+    /// Adds the fault to the row of its file, or to a new row in order. Ignores copied files: the user chose them.
     fn add_module_fault(&self, fault: ModuleFault, rows: &mut Vec<FileRow>) {
         let ModuleFault { path, kind, is_taken } = fault;
         let Some(distribution) = (self.owner)(&path) else { return };

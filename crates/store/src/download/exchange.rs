@@ -35,7 +35,7 @@ impl Ask {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Head {
     pub status: u16,
-    /// Of this answer's body.
+    /// Length of this answer's body in bytes, if the server states it.
     pub length: Option<u64>,
     /// The first byte of a partial answer.
     pub range_start: Option<u64>,

@@ -1,7 +1,7 @@
 //! `builder check`: configurations, locks, whitelists, workspace and catalogue, without building.
 //!
 //! What is wrong is a fault; what merely does nothing any more, or is not known yet, is a remark. Only
-//! `wheels_now` asks an index, and only when it is told to.
+//! `wheels_now` asks an index, and only if [`CheckRequest::online`] says so.
 
 mod idle_rules;
 mod packages;
@@ -25,9 +25,9 @@ pub struct CheckRequest<'a> {
     pub versions: &'a [VersionString],
     /// Ask the indexes which rules have become needless.
     pub online: bool,
-    /// Of what is published; `None` where nobody says.
+    /// What is published, to compare with; `None` skips the comparison.
     pub published: Option<&'a Published>,
-    /// Whitelist entries that expired before it are told.
+    /// Whitelist entries that expired before this date are reported.
     pub today: Date,
     /// Seconds since 1970, as the published artifacts have it.
     pub source_date_epoch: u64,
@@ -147,7 +147,7 @@ fn check_version(
     Ok(Some(Surveyed { config, platforms }))
 }
 
-/// What is published of versions that are no more, and what is not published as it is now.
+/// Remarks on published versions that no longer exist, and on versions that are not published in their present state.
 fn remark_published(
     repository: &Repository,
     published: &Published,

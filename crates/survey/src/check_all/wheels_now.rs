@@ -67,7 +67,7 @@ impl Asker<'_> {
         self.version.config.version.folder_name()
     }
 
-    /// Of packages that are asked for, or that the lock has.
+    /// Rules for packages that are requested, or that the lock has.
     fn rules(&self) -> Vec<(&'static str, DistributionName)> {
         let request = &self.platform.request;
         let locked = |name: &&DistributionName| {

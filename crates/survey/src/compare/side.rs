@@ -19,16 +19,16 @@ pub struct Side {
     pub platforms: BTreeMap<PlatformKey, Content>,
 }
 
-/// What is told of one platform.
+/// What a side states about one platform.
 #[derive(Clone, Debug, Default)]
 pub struct Content {
     pub base: Option<String>,
     pub packages: BTreeMap<DistributionName, Package>,
     pub rules: BTreeSet<RuleRecord>,
-    /// Rather than of what is left out alone.
+    /// Whether `rules` is complete, rather than only about what is left out.
     pub all_rules: bool,
     pub sizes: BTreeMap<&'static str, u64>,
-    /// Of an artifact.
+    /// Only for an artifact.
     pub manifest: Option<Box<Manifest>>,
 }
 
@@ -42,7 +42,7 @@ pub struct Package {
     pub origin: &'static str,
     /// The file or, of a repository, the commit.
     pub file: String,
-    /// In bytes, where it is told.
+    /// In bytes, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// The place of its additional registry, counted from 1; absent for the default index. A manifest does not tell it.
@@ -123,7 +123,7 @@ pub fn read(repository: &Repository, label: &str) -> Result<Side, Box<dyn Fault>
     let version = repository.version(label)?;
     let lock = Lock::read(&repository.root().join(version.folder_name()), &version)?;
     let lock = lock.ok_or_else(|| failed(SideErrorKind::NoLock { version: version.to_string() }))?;
-    // The configuration tells of the rules that acted.
+    // The configuration has the rules that acted.
     let config = config_merger::load(repository, &version, &LoadOptions::default())?.config;
     let mut side = of_lock(label, &lock);
     for (platform, content) in &mut side.platforms {
