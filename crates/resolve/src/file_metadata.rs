@@ -28,7 +28,7 @@ const REMEMBERED: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Requests that wait for a server at the same time.
 const AT_ONCE: usize = 8;
 
-/// The lines of `METADATA` that uv does not evaluate for the target.
+/// The lines of a file's `METADATA` that decide whether it fits, and what it needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FileMetadata {
     pub requires_python: Option<String>,
@@ -41,7 +41,7 @@ impl FileMetadata {
         Self { requires_python: metadata.requires_python, requires: metadata.requires }
     }
 
-    /// Those that depend on the kernel or name a URL.
+    /// The lines that depend on the kernel or name a URL, which uv does not evaluate for the target.
     pub fn particular(&self) -> impl Iterator<Item = &String> {
         self.requires.iter().filter(|line| {
             let (head, marker) = line.split_once(';').unwrap_or((line, ""));
@@ -50,7 +50,7 @@ impl FileMetadata {
         })
     }
 
-    /// Of a wheel on this machine. `None` where it cannot be read: its own step says why.
+    /// Metadata of a wheel on this machine. `None` if it cannot be read: its own step says why.
     pub(crate) fn of_wheel(path: &Path) -> Option<Self> {
         WheelMetadata::of_file(path).map(Self::of)
     }
