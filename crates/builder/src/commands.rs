@@ -185,7 +185,7 @@ impl Session<'_> {
             }
         }
         if refresh {
-            // A lock is whole when all rows are resolved, whoever will build them.
+            // A lock is complete when all rows are resolved, whichever machine will build them.
             endings.retain(|ended| ended.exit != Exit::Partial && !ended.elsewhere);
         }
         Ok(combined(&endings))

@@ -1,5 +1,5 @@
-//! A prefix from its pieces: the base interpreter, the wheels, the files of the package folder. And who owns what
-//! in it, from which the artifact's parts are made.
+//! A prefix from its pieces: the base interpreter, the wheels, the files of the package folder. It also records who
+//! owns each file, from which the artifact's parts are made.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,11 +24,11 @@ pub const WHEELHOUSE: &str = "packages";
 
 /// A staged prefix and where its files came from.
 pub struct Assembled {
-    /// Paths of the base tree that still stand, links included.
+    /// Paths of the base tree that are still there, links included.
     pub base_files: BTreeSet<TreePath>,
-    /// Those of the base tree's links that this system does not make: the archive has them, the staged prefix has not.
+    /// Links of the base tree that this system cannot make: the archive has them, the staged prefix does not.
     pub unmade_links: BTreeMap<TreePath, String>,
-    /// Absent for a mere wheelhouse; its wheels are installed into an [`overlay`].
+    /// Absent for a wheelhouse; its wheels are installed into an [`overlay`].
     pub installed: Option<InstalledAll>,
     /// Wheel files in `packages/`, by path.
     pub wheelhouse: BTreeMap<TreePath, Digest>,
@@ -126,7 +126,7 @@ pub fn overlay(context: &Context, pieces: &Pieces<'_>, root: &Path) -> Result<As
 }
 
 impl Assembled {
-    /// What of the base tree gave way to a wheel's file or a copied one is no longer its own.
+    /// Drops files of the base tree that a wheel or a copied file replaced.
     fn settle_base(&mut self, root: &Path) {
         let Self { base_files, unmade_links, installed, copied, .. } = self;
         let taken = |path: &TreePath| copied.iter().any(|file| file.path == *path);
@@ -256,7 +256,7 @@ fn install(
     Ok(all)
 }
 
-/// PEP 610, without what only this machine knows: a local path is not told.
+/// PEP 610, without what only this machine knows, such as a local path.
 fn direct_url(origin: &Origin) -> Option<serde_json::Value> {
     match origin {
         Origin::Git { repository, commit } => {

@@ -57,7 +57,7 @@ pub enum Ending {
 }
 
 impl Report {
-    /// [`Exit::Partial`] where something was left to a native runner.
+    /// [`Exit::Partial`] if something was left to a native runner.
     pub fn exit(&self) -> Exit {
         let whole = match &self.ending {
             Ending::Planned { whole } => *whole,
@@ -76,7 +76,7 @@ pub struct Product {
     pub prefix: PathBuf,
     /// One for each format, in the order asked for; never empty.
     pub artifacts: Vec<PathBuf>,
-    /// Of the first artifact.
+    /// Manifest of the first artifact.
     pub manifest: Manifest,
 }
 
@@ -104,7 +104,8 @@ const PLATFORMS_AT_ONCE: usize = 3;
 pub type Cell = (PlatformKey, Result<Report, Box<dyn Fault>>);
 
 impl Run<'_> {
-    /// `on_plans` hears what will be done, before anything is downloaded; `on_cell` of each platform, once it is done.
+    /// Calls `on_plans` with what will be done before anything is downloaded, and `on_cell` for each platform when it
+    /// is done.
     pub fn build(
         &self,
         on_plans: &dyn Fn(&[Preparation]),
@@ -162,7 +163,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A few at once: while one waits for its disk or its import check, another compresses. They are told in order.
+    /// A few at once: while one waits for its disk or its import check, another compresses. They are reported in order.
     fn build_several(&self, preparations: Vec<Preparation>, on_cell: &mut dyn FnMut(Cell)) {
         let workers = self.context.jobs.clamp(1, PLATFORMS_AT_ONCE).min(preparations.len());
         let queue = Mutex::new(preparations.into_iter().enumerate());

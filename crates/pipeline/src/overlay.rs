@@ -18,6 +18,7 @@ pub(crate) struct Overlay {
 }
 
 impl Overlay {
+    /// Installs the wheels of `pieces` into a prefix of their own, beside that of `prefix`.
     pub fn of(context: &Context, pieces: &Pieces<'_>, prefix: &PrefixFolder) -> Result<Self, Box<dyn Fault>> {
         let root = prefix.overlay()?;
         let assembled = assemble::overlay(context, pieces, &root)?;

@@ -31,7 +31,7 @@ pub struct Findings {
     pub environments: Vec<CheckedEnvironment>,
 }
 
-/// All that the manifest tells, but the artifact and the warnings.
+/// Everything in the manifest except the artifact and the warnings.
 pub fn manifest(
     prepared: &Prepared,
     tree: &BaseTree,
@@ -121,7 +121,7 @@ fn rules(prepared: &Prepared, left_out: &[RuleRecord]) -> Vec<RuleRecord> {
         }
     }
     // Transitive skips: the rule acted if it kept something out that would have come, which only the resolver knows;
-    // so every skip of this platform is told.
+    // so every skip of this platform is recorded.
     for name in prepared.request.excluded.keys() {
         if !rules.iter().any(|row| row.name == *name && row.outcome == Outcome::Skipped)
             && let Some(reason) = prepared.config.skip_reason(name, prepared.request.target.platform)
@@ -199,7 +199,7 @@ pub fn parts(
     let mut take = |paths: &mut dyn Iterator<Item = &TreePath>| -> Vec<Entry> {
         paths.filter_map(|path| by_path.remove(path)).collect()
     };
-    // Taken first: a file that replaced a wheel's own is in no wheel's part, whose identity tells of the former.
+    // Taken first: a file that replaced one of a wheel is not in the wheel's part, whose identity covers the original.
     let copied = take(&mut assembled.copied.iter().map(|file| &file.path));
     // The order of the parts is fixed; what changes least comes first.
     let base = take(&mut assembled.base_files.iter().chain(&empty_folders));
@@ -254,7 +254,7 @@ fn settle_programs(context: &Context, tree: &BaseTree, assembled: &Assembled, en
             *executable = program;
         }
     };
-    // A tree without a table is of a former builder, and then its files' own bits stand.
+    // A tree without a table comes from an older builder; then the modes of its files count.
     if let Ok(Some(table)) = FileTable::read(&context.store.base_table(&tree.identity)) {
         let programs: BTreeSet<&TreePath> = table.programs().collect();
         assembled.base_files.iter().for_each(|path| settle(path, programs.contains(path)));
@@ -288,12 +288,11 @@ pub fn parts_from_wheels(parts: &[PartSource], gathered: &[Gathered], assembled:
     parts
 }
 
-/// Of the interpreter's files as they were when it came into the store. What stands there now is held to them when it
-/// is packed.
+/// Digests of the interpreter's files when it came into the store. Packing compares the present files with them.
 fn base_digests(context: &Context, tree: &BaseTree) -> BTreeMap<TreePath, Digest> {
     match FileTable::read(&context.store.base_table(&tree.identity)) {
         Ok(Some(table)) => table.digests().map(|(path, sha256)| (path.clone(), *sha256)).collect(),
-        // Of a former builder: then what it is now is what counts.
+        // From an older builder: then the present content counts.
         _ => BTreeMap::new(),
     }
 }

@@ -107,8 +107,8 @@ impl Action {
 }
 
 impl Plan {
-    /// `native` has by index a record for each row that is left to a native runner; `in_store` tells whether the store has the
-    /// file with a digest.
+    /// `native` has by index a record for each row that is left to a native runner; `in_store` tells whether the store
+    /// has the file with a digest.
     pub fn new(
         request: &Request,
         rows: &PlatformLock,
@@ -174,7 +174,7 @@ impl Plan {
         Self { runtime: request.runtime.clone(), platform: request.target.platform, base, rows: planned }
     }
 
-    /// Of names that more than one registry has.
+    /// Names that more than one index has.
     pub fn note(&mut self, overlaps: &[Overlap]) {
         for overlap in overlaps {
             for row in self.rows.iter_mut().filter(|row| row.name == overlap.name) {

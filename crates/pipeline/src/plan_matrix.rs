@@ -94,7 +94,7 @@ fn lines<'a>(
     lines.into_iter().map(|((name, ..), rows)| (name, rows))
 }
 
-/// Of most platforms; the others then say theirs in their cells.
+/// The value of most platforms; the others show theirs in their cells.
 fn common_version(cells: &[Option<&PlanRow>]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for version in cells.iter().flatten().filter_map(|cell| cell.version.as_deref()) {

@@ -1,4 +1,4 @@
-//! What a person is told before and after a build: rows of tables and a few lines, as plain data.
+//! The output before and after a build: rows of tables and a few lines, as plain data.
 
 use std::collections::BTreeMap;
 

@@ -31,7 +31,7 @@ pub(crate) enum CommandError {
     NothingBuilt,
     #[error("cannot read the key file `{}`: {source}", path.display())]
     KeyFile { path: PathBuf, source: std::io::Error },
-    /// Its content is not told: it may be a secret key.
+    /// Its content is not shown: it may be a secret key.
     #[error("`{}` does not hold a minisign public key", path.display())]
     NoPublicKey { path: PathBuf },
     #[error("cannot write `{}`: {source}", path.display())]

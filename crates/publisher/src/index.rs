@@ -1,12 +1,13 @@
 //! What is derived from the entries: `catalogue.json`, the same signed, uv's download lists and the site.
 //!
 //! Any number of publishers may do this at once. Each reads the state of a file, then lists the entries, then replaces
-//! the file if it is still in that state; whoever is too late begins again. So the last one has seen every entry. One
-//! does it at a time, as far as all are polite: a publisher whose entries another has brought along is done.
+//! the file if it is still in that state; a publisher that is too late begins again. So the last one has seen every
+//! entry. One does it at a time, as far as all are polite: a publisher whose entries another has brought along is
+//! done.
 //!
-//! Where a place does not keep conditions ([`Place::conditional_puts`]), the last writer wins, whatever it knew. There each
-//! writes, then looks again, and writes again until nothing that is listed is missing: whoever wrote too little notices it
-//! itself.
+//! Where a place does not keep conditions ([`Place::conditional_puts`]), the last writer wins, whatever it knew. There
+//! each writes, then looks again, and writes again until nothing that is listed is missing: whoever wrote too little
+//! notices it itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,8 +20,8 @@ use crate::publish::PublishError;
 use crate::signed_index::IndexSigning;
 use objects::{Expected, Object, ObjectKey, Place, Replaced, Turn, Waiting};
 
-/// How often a turn is asked for; some five minutes, with the pauses between. Each that is somebody else's brings nearer
-/// what this publisher waits for.
+/// How often a turn is asked for; some five minutes, with the pauses between. Each that is somebody else's brings
+/// nearer what this publisher waits for.
 const PASSES: u32 = 700;
 
 type Result<T> = std::result::Result<T, PublishError>;
@@ -119,8 +120,8 @@ pub fn write_settings(settings: &IndexSettings, to: &dyn Place) -> Result<()> {
     Ok(())
 }
 
-/// The digest of the catalogue that the site was made from, then those of all artifacts in it, one a line. Written after
-/// everything else that is derived, so whoever finds an artifact there finds it everywhere.
+/// The digest of the catalogue that the site was made from, then those of all artifacts in it, one a line. Written
+/// after everything else that is derived, so whoever finds an artifact there finds it everywhere.
 const SITE_STATE: &str = "site/catalogue.sha256";
 
 /// A turn is told to go on whenever so many pages are written.
@@ -162,8 +163,8 @@ fn index_with(to: &dyn Place, signing: &IndexSigning<'_>, enough: &[Digest], ane
     Err(PublishError::IndexBusy { place: to.place().to_owned(), passes: PASSES })
 }
 
-/// Without conditions: until everything is found as the pass before left it. A pass that derives another catalogue than the
-/// one before also writes the site again, for the former may have put its pages over those of a later one.
+/// Without conditions: until everything is found as the pass before left it. A pass that derives another catalogue
+/// than the one before also writes the site again, for the former may have put its pages over those of a later one.
 fn index_until_complete(
     to: &dyn Place,
     written: &mut Written,

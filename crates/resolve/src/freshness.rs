@@ -22,7 +22,7 @@ pub fn path_digests(request: &Request, repository: &Path) -> Result<BTreeMap<Str
     Ok(digests)
 }
 
-/// Of a file's bytes; of a folder, the digest of its sorted file paths and their digests. Where its version comes from
+/// Digest of a file's bytes; for a folder, of its sorted file paths and their digests. Where its version comes from
 /// git, the repository's tags count, too; commits do not, or a lock could not be committed.
 pub fn path_digest(name: &DistributionName, path: &TreePath, repository: &Path) -> Result<Digest, ResolveErrorKind> {
     let place = path.below(repository);

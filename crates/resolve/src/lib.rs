@@ -88,11 +88,11 @@ pub const MOST_ROUNDS: usize = 100;
 #[derive(Clone, Debug)]
 pub struct Resolved {
     pub rows: PlatformLock,
-    /// By digest of the file. May carry credentials; never written into the repository.
+    /// URLs by digest of the file. They may carry credentials; never write them into the repository.
     pub urls: BTreeMap<Digest, String>,
 }
 
-/// An additional registry that did not answer.
+/// An additional index that did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreachableRegistry {
     /// Without credentials.
@@ -105,7 +105,7 @@ pub struct Settings<'a> {
     pub uv: &'a Uv,
     /// Local sources are relative to it.
     pub repository: &'a Path,
-    /// Where a failure leaves what does not fit into a message.
+    /// Folder for logs of failures that do not fit into a message.
     pub logs: Option<&'a Path>,
     pub missing: MissingRule,
     /// Run no code of any source, not even to learn what it requires.
@@ -115,11 +115,15 @@ pub struct Settings<'a> {
     pub pages: &'a Pages<'a>,
     /// Versions to keep where they still fit, so that platforms agree and a changed pin changes little.
     pub preferred: &'a Preferred,
-    /// The lock's rows of the platform. Of requirements that are resolved alone, those whose question is still the same
-    /// are taken from there.
+    /// The lock's rows of the platform. Requirements that are resolved alone are taken from there if their question
+    /// has not changed.
     pub locked: Option<&'a PlatformLock>,
 }
 
+/// Resolves one platform, jointly or requirement by requirement, as the policy says. Writes no lock.
+///
+/// # Errors
+/// uv or an index fails, nothing fits, or the policy does not allow what would be left out or built.
 pub fn resolve(context: &Context, request: &Request, settings: &Settings<'_>) -> Result<Resolved, ResolveError> {
     let resolved = match request.policy.scope {
         Scope::Joint => search(context, request, settings, settings.preferred.of_all().clone())?,
@@ -150,27 +154,27 @@ struct Search<'a> {
     /// Versions to keep where they still fit.
     preferred: BTreeMap<DistributionName, String>,
     scratch: tempfile::TempDir,
-    /// Not asked for any more, with the row that says so.
+    /// Distributions that are no longer asked for, with the row that says so.
     left_out: BTreeMap<DistributionName, RuleRecord>,
     /// Built because no wheel fits and the policy lets it.
     from_source: BTreeSet<DistributionName>,
     /// In the runtime without being asked for by name. A rule about something else runs no code.
     come_up: BTreeSet<DistributionName>,
-    /// Of what is in `noDeps` and comes from no index.
+    /// Versions of distributions in `noDeps` that do not come from an index.
     no_deps_versions: BTreeMap<DistributionName, String>,
-    /// What comes from an additional registry.
+    /// What comes from an additional index.
     shelf: Shelf,
     /// Versions that are not for the runtime's Python.
     not_for_python: BTreeMap<DistributionName, BTreeSet<String>>,
     /// Requirements of others that uv takes for needless, as lines for it.
     added: BTreeMap<DistributionName, String>,
-    /// Not in the answer because nobody can tell the target's kernel.
+    /// Not in the answer because the target's kernel is unknown.
     unknown_to_kernel: BTreeMap<DistributionName, RuleRecord>,
-    /// Requirements that hold in place of what a local wheel asks for by a file's URL.
+    /// Requirements that replace what a local wheel asks for by a file's URL.
     overrides: Vec<String>,
 }
 
-/// Which registries a question is about.
+/// Which indexes a question is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
     /// The default index and the shelf: what may be installed.
@@ -214,8 +218,8 @@ impl<'a> Search<'a> {
         Ok(search)
     }
 
-    /// A repository or local source tells its version itself, so it is looked at alone, without what it requires. One
-    /// whose version only a build tells has none here, and what it requires is then asked for after all.
+    /// A repository or local source states its version itself, so it is resolved alone, without its requirements. If
+    /// only a build knows the version, it has none here, and its requirements are asked for after all.
     fn direct_versions(&self) -> Result<BTreeMap<DistributionName, String>, ResolveErrorKind> {
         let direct = self.request.requirements.iter().filter(|requirement| {
             self.request.no_deps.contains(&requirement.name)
@@ -276,8 +280,8 @@ impl<'a> Search<'a> {
         Err(ResolveErrorKind::Rounds { names: names.join(", ") })
     }
 
-    /// Where the registries in their order have no answer: what all of them together say goes on the shelf. If nothing
-    /// does, the resolver's reason.
+    /// Used if the indexes in their order give no answer: puts on the shelf what all of them together give. If that is
+    /// nothing, gives the resolver's reason.
     fn widened(&mut self, reason: String) -> Result<Option<String>, ResolveErrorKind> {
         if self.widest() == Reach::InOrder {
             return Ok(Some(reason));
@@ -293,7 +297,7 @@ impl<'a> Search<'a> {
         if self.settings.pages.open().next().is_some() { Reach::Everywhere } else { Reach::InOrder }
     }
 
-    /// Before it is done, and once for all platforms: looking at what a source requires may run its code.
+    /// Warns before it is done, once for all platforms: finding out what a source requires may run its code.
     fn announce(&self, question: &Question) {
         if self.settings.no_build {
             return;
@@ -308,7 +312,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Whether something is in the runtime that a rule has built, and that was not asked for as such.
+    /// Whether the runtime has a distribution that a rule wants built and that was not asked for as such.
     fn note_come_up(&mut self, question: &Question, answered: &Result<Vec<Answer>, String>) -> bool {
         let names: BTreeSet<DistributionName> = match answered {
             Ok(answers) => answers.iter().map(|answer| answer.name.clone()).collect(),
@@ -344,7 +348,8 @@ impl<'a> Search<'a> {
         format!("{reason}\nhint: not for Python {python}, by their Requires-Python: {}", named.join(", "))
     }
 
-    /// Wheels of everything but of what a rule or the policy has built. Sources of anything else would run its code.
+    /// Asks for wheels of everything except what a rule or the policy wants built: sources of anything else would run
+    /// its code.
     fn question(&self, reach: Reach) -> Question {
         let request = self.request;
         let no_build = self.settings.no_build;
@@ -362,7 +367,8 @@ impl<'a> Search<'a> {
         let from_source: BTreeSet<_> = self.built().chain(&self.from_source).cloned().collect();
         let mut no_deps: BTreeSet<_> = request.no_deps.clone();
         if no_build {
-            // What is told of a source need not be asked of it. This resolution only looks for more of its kind.
+            // Requirements that are given need not be asked of the source. This resolution only looks for more of its
+            // kind.
             no_deps.extend(from_source.iter().cloned());
         }
         let changing = request.requirements.iter().filter(|it| matches!(it.source, RequirementSource::Path { .. }));
@@ -390,7 +396,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// What a rule of the configuration has built, as far as the runtime is known to have it.
+    /// Distributions that a rule wants built, as far as the runtime is known to have them.
     fn built(&self) -> impl Iterator<Item = &DistributionName> {
         let request = self.request;
         let named = request.requirements.iter().map(|requirement| &requirement.name);
@@ -496,7 +502,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The resolver's answer to a question of one's own, wheels before sources.
+/// The resolver's answer to a question of the caller, wheels before sources.
 pub fn read_answers(text: &str, target: &Target) -> Result<Vec<Answer>, PylockError> {
     pylock::read(text, target, &|_| false)
 }

@@ -39,12 +39,12 @@ pub struct Lock {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlatformLock {
-    /// Of the request that this answers; another digest means that the configuration has changed since.
+    /// Inputs digest of the request that this answers; another digest means that the configuration has changed since.
     pub inputs: Digest,
     /// The resolver's version.
     pub uv: String,
-    /// Of requirements that were resolved alone and of which nothing is left out, what each was asked for: the same as
-    /// `inputs` for it alone. Empty for a joint resolution.
+    /// Inputs digests of requirements that were resolved alone and completely: like `inputs`, for that requirement.
+    /// Empty for a joint resolution.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub alone: BTreeMap<DistributionName, Digest>,
     /// By name, none twice. Where requirements were resolved alone, by name and version.
@@ -60,12 +60,12 @@ pub struct PlatformLock {
 #[serde(deny_unknown_fields)]
 pub struct LockedDistribution {
     pub name: DistributionName,
-    /// Absent for a local folder whose version only its build tells.
+    /// Absent for a local folder whose version only a build determines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     pub source: LockedSource,
-    /// The place in `registries.additional` of the registry that it comes from, counted from 1. Absent for the default
-    /// index, and for what comes from none.
+    /// The place in `registries.additional` of its index, counted from 1. Absent for the default index, and for what
+    /// does not come from an index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<usize>,
     /// The requirements that bring it, where each was resolved alone; empty for a joint resolution.
@@ -77,7 +77,7 @@ pub struct LockedDistribution {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum LockedSource {
-    /// `size` in bytes, absent where the index does not say.
+    /// `size` in bytes, absent if the index does not state it.
     Wheel {
         file: FileName,
         sha256: Digest,
@@ -102,7 +102,7 @@ pub enum LockedSource {
 }
 
 impl LockedSource {
-    /// It becomes a wheel only when it is built.
+    /// Whether it has to be built.
     pub fn is_built(&self) -> bool {
         match self {
             Self::Wheel { .. } => false,
@@ -113,12 +113,12 @@ impl LockedSource {
 }
 
 impl PlatformLock {
-    /// Of the rows alone: equal digests build equal runtimes.
+    /// Digest of the rows alone: equal digests build equal runtimes.
     pub fn digest(&self) -> Digest {
         Digest::of(serde_json::to_string(&self.distributions).expect("plain data with text keys"))
     }
 
-    /// Of what came from an index, which alone can be asked for by version.
+    /// Name and version of everything that came from an index, since only that can be asked for by version.
     pub fn rows_of_indexes(&self) -> impl Iterator<Item = &LockedDistribution> {
         let from_index =
             |row: &&LockedDistribution| matches!(row.source, LockedSource::Wheel { .. } | LockedSource::Sdist { .. });
@@ -132,18 +132,18 @@ impl PlatformLock {
         Self { distributions, left_out: Vec::new(), alone: BTreeMap::new(), ..self.clone() }
     }
 
-    /// What could not be had, without what rules of the configuration keep out.
+    /// What was not available, without what rules of the configuration keep out.
     pub fn lacking(&self) -> impl Iterator<Item = &RuleRecord> {
         self.left_out.iter().filter(|row| row.outcome != vocab::Outcome::Skipped)
     }
 
-    /// Nothing was left out because a registry did not answer.
+    /// Whether nothing was left out because an index did not answer.
     pub fn is_complete(&self) -> bool {
         !self.left_out.iter().any(|row| row.outcome == vocab::Outcome::Missing)
     }
 
-    /// Each row comes from a registry that the configuration has, and a pinned one from its own. `direct` are those that
-    /// have a place of their own.
+    /// Each row comes from a registry that the configuration has, and a pinned one from its own. `direct` are those
+    /// that have a place of their own.
     pub fn require_registries(
         &self,
         registries: &Registries,
@@ -250,7 +250,7 @@ impl Lock {
         Self { format: LOCK_FORMAT, runtime, platforms: BTreeMap::new() }
     }
 
-    /// `None` where `folder` has no lock yet.
+    /// Reads the lock in `folder`. `None` if it has none yet.
     pub fn read(folder: &Path, runtime: &VersionString) -> Result<Option<Self>, LockError> {
         let path = folder.join(LOCK_FILE);
         let failed = |kind| LockError { path: path.clone(), kind };
@@ -262,7 +262,7 @@ impl Lock {
         Self::parse(&path, &text, runtime).map(Some)
     }
 
-    /// `path` is where the text was read, for messages.
+    /// Reads the text of a lock; `path` is for messages.
     pub fn parse(path: &Path, text: &[u8], runtime: &VersionString) -> Result<Self, LockError> {
         #[derive(Deserialize)]
         struct Head {
@@ -282,7 +282,7 @@ impl Lock {
         Ok(lock)
     }
 
-    /// Beside the old one, then renamed. A lock with the same text is left alone, its time included.
+    /// Writes the lock beside the old one, then renames it. A lock with the same text is not touched.
     pub fn write(&self, folder: &Path) -> Result<(), LockError> {
         let path = folder.join(LOCK_FILE);
         let text = self.to_text();
@@ -293,7 +293,7 @@ impl Lock {
             let mut beside = FileBeside::within(folder, STAGED)?;
             beside.write_all(text.as_bytes())?;
             beside.replace(&path)?;
-            // Of builders that were killed here.
+            // Left by builders that were killed here.
             archive::sweep(folder, &[STAGED]);
             Ok(())
         };

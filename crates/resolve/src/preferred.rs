@@ -6,7 +6,8 @@ use vocab::DistributionName;
 
 use crate::PlatformLock;
 
-/// Of locked rows, all together and for each requirement that was resolved alone. What is added last counts most.
+/// Versions to prefer, from locked rows: of all rows together, and of each requirement that was resolved alone. Rows
+/// added last count most.
 #[derive(Clone, Debug, Default)]
 pub struct Preferred {
     all: BTreeMap<DistributionName, String>,
@@ -14,12 +15,14 @@ pub struct Preferred {
 }
 
 impl Preferred {
+    /// The versions of these rows.
     pub fn of(rows: &PlatformLock) -> Self {
         let mut preferred = Self::default();
         preferred.add(rows);
         preferred
     }
 
+    /// Adds rows, whose versions count more than earlier ones.
     pub fn add(&mut self, rows: &PlatformLock) {
         for (row, version) in rows.rows_of_indexes().filter_map(|row| Some((row, row.version.as_ref()?))) {
             self.all.insert(row.name.clone(), version.clone());
@@ -29,6 +32,7 @@ impl Preferred {
         }
     }
 
+    /// The versions of all rows together, by name.
     pub fn of_all(&self) -> &BTreeMap<DistributionName, String> {
         &self.all
     }

@@ -13,7 +13,7 @@ use wheel::Target;
 
 use crate::{LockedDistribution, LockedSource};
 
-/// The number in every inputs digest: raised when this crate starts to resolve differently.
+/// The number in every inputs digest: raise it when this crate resolves differently.
 const RESOLVER_FORMAT: u32 = 2;
 
 /// What one platform of a runtime consists of, as far as the configuration decides it.
@@ -23,12 +23,12 @@ pub struct Request {
     pub target: Target,
     /// In the order of the configuration; none of them is in `excluded`.
     pub requirements: Vec<Requirement>,
-    /// Not installed even when another distribution requires it, and why.
+    /// Not installed even if another distribution requires it, and why.
     pub excluded: BTreeMap<DistributionName, String>,
     /// Built from source though a wheel may exist, and why.
     pub forced: BTreeMap<DistributionName, String>,
     pub build_wheel: BTreeMap<DistributionName, BuildWheel>,
-    /// Taken without what they require.
+    /// Distributions to install without their requirements.
     pub no_deps: BTreeSet<DistributionName>,
     pub policy: Policy,
     pub registries: Registries,
@@ -129,13 +129,14 @@ impl Request {
         }
     }
 
-    /// The same for one requirement and what it requires.
+    /// The same request for one requirement and its dependencies.
     pub(crate) fn alone(&self, requirement: &Requirement) -> Self {
         let policy = Policy { scope: Scope::Joint, ..self.policy.clone() };
         Self { requirements: vec![requirement.clone()], policy, decided: Vec::new(), is_alone: true, ..self.clone() }
     }
 
-    /// Whether this distribution is built here whatever the index has: a rule says so, or it is no index entry.
+    /// Whether this distribution is built here whatever the index has: a rule says so, or it does not come from an
+    /// index.
     pub fn is_built(&self, name: &DistributionName) -> bool {
         self.forced.contains_key(name)
             || self.build_wheel.contains_key(name)
@@ -165,8 +166,8 @@ impl Request {
         self.requirements.iter().any(own)
     }
 
-    /// Of everything that decides what a resolution finds, but the indexes themselves. A lock with the same digest
-    /// is fresh. `paths` are the digests of local sources, by requirement text. Reasons do not count.
+    /// Digest of everything that decides what a resolution finds, except the indexes themselves. A lock with the same
+    /// digest is fresh. `paths` are the digests of local sources, by requirement text. Reasons do not count.
     pub fn inputs(&self, paths: &BTreeMap<String, Digest>) -> Digest {
         #[derive(Serialize)]
         struct Inputs<'a> {

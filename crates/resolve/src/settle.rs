@@ -45,7 +45,7 @@ impl Search<'_> {
         Ok(self.added.len() == before)
     }
 
-    /// uv takes `Requires-Python` for a lower bound alone.
+    /// uv treats `Requires-Python` only as a lower bound.
     fn fits_python(&mut self, answer: &Answer, metadata: &FileMetadata) -> Result<bool, ResolveErrorKind> {
         let python = self.request.target.python;
         let Some(requires_python) = metadata.requires_python.as_deref().filter(|text| excludes(text, python)) else {
@@ -72,7 +72,7 @@ impl Search<'_> {
         Ok(false)
     }
 
-    /// uv takes every comparison with the kernel's release or version for one with an empty text.
+    /// uv compares the kernel's release or version as if it were an empty text.
     fn apply_to_kernel(&mut self, answer: &Answer, metadata: &FileMetadata, answers: &[Answer]) {
         let target = &self.request.target;
         let lines = metadata.particular();
@@ -108,7 +108,7 @@ impl Search<'_> {
         }
     }
 
-    /// A file on somebody's machine. In the lock it would have no name that anybody else could look up.
+    /// A file on this machine. In a lock it would have no name that another machine could look up.
     pub(super) fn refuse_file_urls(
         &self,
         parent: &DistributionName,

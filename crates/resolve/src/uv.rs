@@ -32,9 +32,9 @@ const UV_WHEELS: &str = include_str!("../data/uv.json");
 #[derive(Clone, Debug)]
 pub struct Uv {
     program: PathBuf,
-    /// What it builds metadata with and takes its markers' defaults from; of the runtime's own series.
+    /// The interpreter for building metadata and for defaults of markers; of the runtime's own minor version.
     python: PathBuf,
-    /// What is said once, for whatever platform it came first: its warnings, whose code it may run.
+    /// Texts that are reported once for all platforms: its warnings, and whose code it may run.
     told: Arc<Mutex<BTreeSet<String>>>,
     /// What it was asked before.
     answered: Answered,
@@ -103,19 +103,19 @@ impl Fault for UvError {
 pub struct Question {
     /// PEP 508 lines.
     pub requirements: Vec<String>,
-    /// PEP 508 lines that bind what is chosen without asking for it.
+    /// Constraints: PEP 508 lines that bind versions without asking for the distributions.
     pub constraints: Vec<String>,
-    /// PEP 508 lines that hold in place of whatever else is asked of these distributions.
+    /// Overrides: PEP 508 lines that replace all other requirements on these distributions.
     pub overrides: Vec<String>,
     pub excluded: Vec<DistributionName>,
     pub no_deps: Vec<DistributionName>,
-    /// Of those that do not come from an index: uv believes what it is told of them only with their version.
+    /// Versions of those that do not come from an index: uv uses given metadata only together with the version.
     pub no_deps_versions: BTreeMap<DistributionName, String>,
     /// Built from source. What they require may be asked of their own code.
     pub from_source: Vec<DistributionName>,
-    /// What they need for that beside what they ask for themselves, as PEP 508 lines.
+    /// Their further build requirements, as PEP 508 lines.
     pub build_requires: BTreeMap<DistributionName, Vec<String>>,
-    /// Local sources, which change without another version: what the resolver's cache knows of them is not believed.
+    /// Local sources, which change without a new version: the resolver's cache is not used for them.
     pub changing: Vec<DistributionName>,
     /// Sources of any distribution may answer where no wheel fits. Their code is run, unless they are in `no_deps`.
     pub sources_allowed: bool,
@@ -123,19 +123,19 @@ pub struct Question {
     pub without_dependencies: bool,
     /// The oldest versions that fit rather than the newest.
     pub lowest: bool,
-    /// Taken where they fit, before newer ones.
+    /// Versions to prefer to newer ones if they fit.
     pub preferred: BTreeMap<DistributionName, String>,
-    /// Seen beside the default index, and believed before it.
+    /// A further index that takes precedence over the default one.
     pub shelf: Shelf,
-    /// The additional registries that answer: URLs, and whether each is a mere folder of files. Only their credentials
+    /// The additional indexes that answer: URLs, and whether each is only a folder of files. Only their credentials
     /// are used, unless the question is about all that there is.
     pub registries: Vec<(String, bool)>,
-    /// All registries are asked, for the best of what they have together; to learn what there is, and for nothing that
-    /// is installed.
+    /// Whether all indexes are asked for the best version that any has. Only to learn what exists; nothing is
+    /// installed from this.
     pub everywhere: bool,
-    /// Look again at the indexes rather than into the resolver's cache.
+    /// Ask the indexes again rather than the resolver's cache.
     pub refresh: bool,
-    /// Believe nothing that the resolver's cache has.
+    /// Do not use the resolver's cache at all.
     pub no_cache: bool,
 }
 
@@ -200,7 +200,7 @@ impl Uv {
         write("pyproject.toml", &question.project(target))?;
         let shelf = folder.join("shelf");
         let shelf = question.shelf.write_to(&shelf).map_err(|source| UvError::Write { path: shelf, source })?;
-        // They stand in for the user's own files, too.
+        // They also replace the user's own files.
         let settings = question.settings(context, shelf, uv_settings::settings(context));
         let settings =
             Handover::new(&settings, folder).map_err(|source| UvError::Write { path: folder.to_owned(), source })?;
@@ -246,7 +246,7 @@ impl Uv {
         add(&["--python"]);
         arguments.push(self.python.clone().into());
 
-        // uv takes what stands in the file that it will write as preferences.
+        // uv takes the present content of its output file as preferences.
         write("pylock.toml", &question.preferences())?;
         let invocation = self.invocation(context, folder, &settings, question.all_lines()).args(arguments);
         let invocation = invocation.env("PYTHONDONTWRITEBYTECODE", "1").env("PYTHONHOME", "").env("PYTHONPATH", "");
@@ -268,8 +268,7 @@ impl Uv {
         fs::read_to_string(&path).map_err(|source| UvError::Write { path, source })
     }
 
-    /// The URL of the index that is asked where nothing else is said, which is uv's own affair; with the credentials
-    /// that it has. `None` where there is none.
+    /// The URL of uv's default index, with its credentials. `None` if there is none.
     pub fn default_index(&self, context: &Context) -> Option<&str> {
         self.answered.default_index_or(|| self.ask_for_default_index(context))
     }
@@ -373,7 +372,7 @@ impl Question {
             index.insert("name".to_owned(), uv_settings::index_name(position).into());
             index.insert("url".to_owned(), uv_settings::with_credentials(context, url).into());
             index.insert("format".to_owned(), if *is_flat { "flat" } else { "simple" }.into());
-            // Who refuses an answer is asked again for what is missing in the end.
+            // An index that refuses an answer is asked again for what is missing in the end.
             index.insert("ignore-error-codes".to_owned(), vec![401, 403].into());
             index.insert("explicit".to_owned(), (!self.everywhere).into());
             indexes.push(index.into());
@@ -416,7 +415,7 @@ fn install(context: &Context, python: &Path, host: PlatformKey, folder: &Path) -
     pinned_tool::set_up(context, python, &PinnedTool { name: "uv", version: UV_VERSION, digests }, folder)
 }
 
-/// A failed transfer, told apart from an index that answered and does not have what was asked for.
+/// Whether a transfer failed, rather than an index answering that it does not have what was asked for.
 fn is_unreachable(reason: &str) -> bool {
     ["Failed to fetch", "error sending request", "Request failed after"].iter().any(|sign| reason.contains(sign))
 }

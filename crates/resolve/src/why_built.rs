@@ -4,6 +4,7 @@ use vocab::DistributionName;
 
 use crate::Request;
 
+/// Why a locked distribution is built rather than installed from a wheel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhyBuilt<'a> {
     /// With the rule's reason.
@@ -29,7 +30,7 @@ impl<'a> WhyBuilt<'a> {
 }
 
 impl Request {
-    /// Of a distribution that is built.
+    /// Why a distribution is built. Ask only about one that is.
     pub fn why_built(&self, name: &DistributionName) -> WhyBuilt<'_> {
         match (self.build_wheel.get(name), self.forced.get(name)) {
             (Some(rule), _) => WhyBuilt::BuildWheel(&rule.reason),

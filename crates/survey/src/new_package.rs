@@ -6,7 +6,7 @@ use vocab::{PlatformKey, VersionString};
 
 use crate::repository_packages::RepositoryPackages;
 
-/// Of a package that nothing has been published of.
+/// Version of a package that has never been published.
 pub const FIRST_VERSION: &str = "0.1.0";
 
 /// What a package is made from.

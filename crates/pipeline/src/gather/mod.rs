@@ -31,7 +31,7 @@ const DOWNLOADS_AT_ONCE: usize = 16;
 /// A remembered URL is a shortcut of this machine; an old one is asked for again.
 const URL_REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// For whoever clears the store up.
+/// Kind and lifetime of the remembered facts, for pruning the store.
 pub(crate) const URL_LIFETIME: (&str, Duration) = (URL_FACT, URL_REMEMBERED);
 
 /// One distribution, ready to be installed.

@@ -2,7 +2,7 @@
 //! one is needed, asks the indexes for names and digests only.
 //!
 //! All platforms of a run are prepared together: the lock is read and written once, the indexes are asked once for
-//! what platforms share. What keeps one platform from being built keeps no other.
+//! what platforms share. A fault of one platform does not stop the others.
 
 mod base_choices;
 mod error;
@@ -34,17 +34,17 @@ pub use rows::URL_FACT;
 /// All that is decided for one platform before anything is downloaded.
 pub struct Prepared {
     pub config: Config,
-    /// Of what the configuration says about the runtime; see `digest_of` below.
+    /// Digest of what the configuration says about the runtime; see `digest_of` below.
     pub config_digest: Digest,
     /// `python-<version string>`.
     pub folder: PathBuf,
     pub request: Request,
-    /// What is installed. Locked rows that only a native runner can build stand in `left_out`.
+    /// What is installed. Locked rows that only a native runner can build are in `left_out`.
     pub rows: PlatformLock,
-    /// Of the locked rows, those for a native runner included.
+    /// Digest of the locked rows, including those for a native runner.
     pub lock_digest: Digest,
     pub base: BaseChoice,
-    /// Where a resolution needed it already.
+    /// The finished base, if a resolution needed it already.
     pub tree: Option<BaseTree>,
     pub host: Arc<HostPython>,
     pub plan: Plan,
@@ -60,7 +60,7 @@ impl Prepared {
 /// One platform of a run.
 pub struct Preparation {
     pub platform: PlatformKey,
-    /// Absent where no rows could be had.
+    /// Absent if there are no rows.
     pub plan: Option<Plan>,
     /// Or why it cannot be built here.
     pub ready: Result<Prepared, Box<dyn Fault>>,
@@ -243,8 +243,8 @@ fn planned_base(choice: &Result<BaseChoice, BaseError>) -> Result<PlannedBase, S
     }
 }
 
-/// Of the canonical configuration without `build` and `runners`, which say how and where to work and not what comes
-/// out: parallel downloads or another time limit give the same runtime (P14).
+/// Digest of the canonical configuration without `build` and `runners`, which say how and where to work, not what
+/// comes out: parallel downloads or another time limit give the same runtime (P14).
 pub(crate) fn digest_of(config: &Config) -> Digest {
     let mut canonical = serde_json::to_value(config).expect("plain data with text keys");
     if let Some(document) = canonical.as_object_mut() {

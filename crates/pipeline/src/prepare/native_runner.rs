@@ -1,4 +1,4 @@
-//! Which locked rows can be built on their own platform alone, told before anything is downloaded.
+//! Which locked rows can only be built on their own platform, decided before anything is downloaded.
 //!
 //! A wheel of any platform can be installed from any machine. A source has to be compiled where it will run, unless
 //! it is pure Python: then its wheel, built here, fits everywhere. What a source is shows only when it is built, but

@@ -27,7 +27,7 @@ pub const URL_FACT: &str = "url";
 pub struct State {
     request: Request,
     rows: Option<PlatformLock>,
-    /// The rows answer this very request.
+    /// Whether the rows answer this very request.
     fresh: bool,
 }
 
@@ -82,9 +82,9 @@ pub struct Found {
     pub rows: Vec<PlatformRows>,
     pub lock: Lock,
     pub unreachable: Vec<UnreachableRegistry>,
-    /// Registries that refused an answer that was not needed.
+    /// Indexes that refused an answer that was not needed.
     pub refusals: Vec<Refusal>,
-    /// Of this machine's own platform, where a resolution needed it.
+    /// The base of this machine's platform, if a resolution needed it.
     pub tree: Option<BaseTree>,
 }
 
@@ -109,7 +109,7 @@ impl Search<'_> {
         let settled = |state: &State| state.is_settled(self.options);
         let mut unreachable = Vec::new();
         if !states.iter().all(settled) {
-            // What a lock lacks is looked for at once: its registry may answer again.
+            // What a lock lacks is looked for at once: its index may answer again.
             let afresh = states.iter().any(|state| state.rows.as_ref().is_some_and(|rows| !rows.is_complete()));
             unreachable = steps.run(self.context, "ask the registries", || {
                 registries::unreachable(self.context, &first.request.registries, afresh)

@@ -1,4 +1,4 @@
-//! What a person is told of the preparation: each thing once, with all the platforms that it is true of.
+//! What is reported about the preparation: each thing once, with all platforms that it applies to.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use resolve::registries::Refusal;
 use resolve::{MissingRule, Overlap, UnreachableRegistry};
 use store::Context;
 
-/// A loud line: nobody should take one for the other by accident.
+/// A prominent line, so that a stand-in is not overlooked.
 pub fn stand_ins(context: &Context, choices: &[Result<BaseChoice, BaseError>]) {
     let mut lines: BTreeMap<String, Vec<PlatformKey>> = BTreeMap::new();
     for base in choices.iter().flatten().filter(|base| base.stand_in) {
@@ -27,8 +27,8 @@ pub fn stand_ins(context: &Context, choices: &[Result<BaseChoice, BaseError>]) {
     }
 }
 
-/// One warning for each registry that did not answer, and one for each distribution that is left out. For each
-/// platform the fault that the switches make of it.
+/// Warns once about each index that did not answer, and each distribution that is left out. Gives for each platform
+/// the fault that the options turn it into.
 pub fn missing(
     context: &Context,
     rows: &[PlatformRows],
@@ -77,8 +77,8 @@ pub fn missing(
     faults
 }
 
-/// Registries that refused an answer which was not needed, and what is not from the default index though that has the
-/// name, too.
+/// Reports indexes that refused an answer that was not needed, and distributions that are not from the default index
+/// although it also has the name.
 pub fn registries(context: &Context, rows: &[PlatformRows], refusals: &[Refusal]) {
     for Refusal { url, status, name } in refusals {
         let text = format!("the registry {url} answered {status} for `{name}`; using the other registries");
@@ -108,7 +108,7 @@ fn fault_of(
     let platform = request.target.platform;
     let rows = rows.as_ref().ok()?;
     // A lock that was written where this was allowed has such rows, too.
-    // What hangs on a kernel that nobody can tell of may not be needed at all, and what requires something skipped is
+    // What depends on an unknown kernel may not be needed at all, and what requires something skipped is
     // kept out by the rule: both are warned of.
     let is_missing = |row: &&RuleRecord| {
         !matches!(row.outcome, Outcome::NotApplicable | Outcome::Skipped) || options.missing == MissingRule::Refuse

@@ -79,6 +79,7 @@ impl Subject<'_> {
         runs_here(self.pieces.tree, self.emulator) && (self.assembled.installed.is_some() || overlaid)
     }
 
+    /// Checks the prefix; for a wheelhouse, each of its environments on its own.
     pub fn findings(&self, context: &Context, steps: &mut Steps) -> Result<Findings, Box<dyn Fault>> {
         if self.pieces.layout != Layout::Wheelhouse || self.pieces.wheels.is_empty() {
             return self.verify(context, self.pieces.wheels, self.assembled, self.staging, steps);
@@ -163,7 +164,7 @@ fn environments(wheels: &[Gathered]) -> Vec<Environment> {
     by_wheels.into_iter().map(environment).collect()
 }
 
-/// What is in several environments is told in the first; steps are told for all of them together.
+/// A finding in several environments is reported in the first; steps are reported for all of them together.
 fn told_once(context: &Context) -> Context {
     let told = Mutex::new(HashSet::new());
     let listener = Arc::clone(&context.listener);

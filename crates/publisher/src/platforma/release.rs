@@ -50,7 +50,7 @@ pub fn releases(
 
 const ZIP: u8 = 3;
 
-/// Of several formats of one runtime the one that takes the least work; all give the same tree.
+/// Picks from several formats of one runtime the one that takes the least work; all give the same tree.
 fn preference(candidate: &Candidate) -> u8 {
     match candidate.manifest.artifact.as_ref().map(|artifact| artifact.format) {
         Some(ArtifactFormat::TarGz) => 0,
