@@ -28,6 +28,9 @@ pub enum Command {
     /// Show what is in an artifact: kind, mode, size and path of each entry.
     ///
     /// Names are shown as they stand and have not been judged; `archive verify` does that.
+    #[command(after_help = "Examples:
+  archive list pydist-atls-3.12.10-linux-x86_64.tar.zst
+  archive list pydist-atls-3.12.10-linux-x86_64.tar.zst --parts")]
     List {
         /// tar.zst, tar.gz, tar or zip, told by its first bytes.
         file: PathBuf,
@@ -38,6 +41,8 @@ pub enum Command {
     /// Compare an artifact with its manifest: size and SHA-256 of the whole and of each part.
     ///
     /// Without a manifest everything is decoded and judged by the rules of extraction, and nothing is written.
+    #[command(after_help = "Examples:
+  archive verify pydist-atls-3.12.10-linux-x86_64.tar.zst")]
     Verify {
         file: PathBuf,
         /// `<FILE>.json` when not given and there.
@@ -45,6 +50,8 @@ pub enum Command {
         manifest: Option<PathBuf>,
     },
     /// Extract an artifact or any other archive; whatever could write outside of DIR is refused.
+    #[command(after_help = "Examples:
+  archive extract pydist-atls-3.12.10-linux-x86_64.tar.zst --to runtime")]
     Extract {
         file: PathBuf,
         /// A new or empty folder; it appears when everything is there.
@@ -61,6 +68,9 @@ pub enum Command {
         copy_links: bool,
     },
     /// Show what differs between two runtimes, and how many bytes an update from A to B fetches.
+    #[command(after_help = "Examples:
+  archive diff before.tar.zst after.tar.zst
+  archive diff before.tar.zst.json after.tar.zst.json --json")]
     Diff {
         /// An artifact with its manifest beside it, or a manifest.
         a: PathBuf,
@@ -73,6 +83,9 @@ pub enum Command {
     ///
     /// The server needs to know nothing but byte ranges; without them everything is fetched. The manifest lies beside
     /// the artifact, under its name and `.json`.
+    #[command(after_help = "Examples:
+  archive fetch https://runtimes.example.com/a.tar.zst
+  archive fetch https://runtimes.example.com/a.tar.zst --from runtime --to runtime-new")]
     Fetch {
         /// Of the artifact: http, https, file or a path.
         #[arg(value_name = "URL|FILE")]
@@ -99,6 +112,7 @@ pub enum Command {
 
 /// Options of every subcommand.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Global options")]
 pub struct GlobalArguments {
     /// How many threads to use; as many as the machine has when not given.
     #[arg(long, short, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -118,6 +132,11 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+
+    #[test]
+    fn every_command_ends_its_help_with_examples_that_parse() {
+        assert_eq!(cli::faulty_examples::<Arguments>(), [""; 0]);
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -20,7 +20,12 @@ use crate::survey_arguments::{CheckArguments, DiffArguments, MatrixArguments, Ou
     arg_required_else_help = true,
     after_help = "Exit codes: 0 done, 1 build failure, 2 usage or configuration, 3 a check of the finished runtime \
                   failed, 4 a digest or archive cannot be trusted, 5 all that can be made on this machine was made and \
-                  the rest is named."
+                  the rest is named.
+
+Examples:
+  builder 3.12.10
+  builder 3.12.10 3.12.10-atls --platform all --locked
+  builder all --offline --format tar.zst,zip"
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -43,28 +48,71 @@ impl CommandLine for Arguments {
             let text = "versions and options of a build stand behind the subcommand: `builder plan 3.12.10 --locked`";
             return Err(Self::command().error(ErrorKind::ArgumentConflict, text));
         }
-        Ok(self)
+        let words = self.build.selection.versions.iter().filter(|_| self.command.is_none());
+        words.filter(|word| !is_version(word)).find_map(|word| Self::mistyped_command(word)).map_or(Ok(self), Err)
     }
+}
+
+impl Arguments {
+    /// `None` for a word that is like no command: as a version it gets an error that names those that there are.
+    fn mistyped_command(word: &str) -> Option<clap::Error> {
+        let tip = if ["build", "make"].contains(&word) {
+            "a build needs no command: `builder 3.12.10`".to_owned()
+        } else {
+            format!("did you mean `builder {}`?", cli::similar_command(&Self::command(), word)?)
+        };
+        let text = format!("`{word}` is neither a command nor a version string\n\n  tip: {tip}");
+        Some(Self::command().error(ErrorKind::InvalidSubcommand, text))
+    }
+}
+
+fn is_version(word: &str) -> bool {
+    word == "all" || word.contains(|character: char| character.is_ascii_digit())
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show what a build would do, and stop before any package is downloaded.
-    Plan(BuildArguments),
+    #[command(after_help = "Examples:
+  builder plan 3.12.10
+  builder plan all --platform all
+  builder plan 3.12.10 --locked --offline --json")]
+    Plan(PlanArguments),
     /// Resolve anew and write lock.json.
-    Lock(BuildArguments),
+    #[command(after_help = "Examples:
+  builder lock 3.12.10
+  builder lock all --platform all")]
+    Lock(LockArguments),
     /// Check configurations, locks, whitelists, npm packages, workspace and catalogue without building.
+    #[command(after_help = "Examples:
+  builder check
+  builder check 3.12.10 --online --strict
+  builder check --published dist")]
     Check(CheckArguments),
     /// Print the CI jobs that are needed, in the form that a CI system reads.
+    #[command(after_help = "Examples:
+  builder matrix --format github
+  builder matrix 3.12.10 --format gitlab --platform linux-x64,linux-aarch64
+  builder matrix --format kubernetes --runner linux-x64=rust:1-bookworm --published catalogue.json")]
     Matrix(MatrixArguments),
     /// Ask the indexes what could be newer.
     #[command(after_help = "Exit codes: 0 the locks are as new as the configuration allows, 3 `builder lock` would \
-                            change one. Newer releases beyond exact pins, and of Python, are information.")]
+                            change one. Newer releases beyond exact pins, and of Python, are information.
+
+Examples:
+  builder outdated
+  builder outdated 3.12.10 --platform linux-x64")]
     Outdated(OutdatedArguments),
     /// Compare two versions, locks, manifests or artifacts.
+    #[command(after_help = "Examples:
+  builder diff 3.12.10 3.12.10-atls
+  builder diff before/lock.json python-3.12.10/lock.json --markdown")]
     Diff(DiffArguments),
     /// Begin a new version or variant: folder, configuration, package.json, workspace lists and catalogue. What is there
     /// already stays as it is.
+    #[command(after_help = "Examples:
+  builder new 3.13.5
+  builder new 3.12.10-custom --from 3.12.10")]
     New {
         /// `X.Y.Z` or `X.Y.Z-variant`.
         version: String,
@@ -73,6 +121,9 @@ pub enum Command {
         from: Option<String>,
     },
     /// Remove what builds made: pydist/, logs/ and the artifacts in dist/.
+    #[command(after_help = "Examples:
+  builder clean 3.12.10
+  builder clean all --store")]
     Clean {
         /// Version strings, or `all`; all when none is given.
         #[arg(value_name = "VERSION")]
@@ -89,15 +140,26 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
     /// Show how much of what lies in the store, and since when it was not used.
+    #[command(after_help = "Examples:
+  builder store info
+  builder store info --json")]
     Info,
     /// Read everything and compare it with its digests; what is damaged is removed, and the exit code is 3.
+    #[command(after_help = "Examples:
+  builder store verify
+  builder store verify --keep")]
     Verify {
         /// Only say what is damaged.
         #[arg(long)]
         keep: bool,
     },
     /// Remove what was not used for longest; never what a running builder uses.
-    #[command(group(clap::ArgGroup::new("criteria").required(true).multiple(true)))]
+    #[command(
+        group(clap::ArgGroup::new("criteria").required(true).multiple(true)),
+        after_help = "Examples:
+  builder store prune --older-than 30d
+  builder store prune --max-size 20G --dry-run"
+    )]
     Prune {
         /// Down to this size: 500M, 20G, 1.5T.
         #[arg(long, value_name = "SIZE", group = "criteria", value_parser = parse_size)]
@@ -111,8 +173,9 @@ pub enum StoreCommand {
     },
 }
 
+/// What is built.
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
-pub struct BuildArguments {
+pub struct SelectionArguments {
     /// Version strings such as 3.12.10 or 3.12.10-atls, or `all`.
     #[arg(value_name = "VERSION", required = true)]
     pub versions: Vec<String>,
@@ -120,12 +183,58 @@ pub struct BuildArguments {
     /// file. Defaults to this machine's platform.
     #[arg(long, value_name = "KEY", value_delimiter = ',')]
     pub platform: Vec<String>,
-    /// Show the plan and stop.
+}
+
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
+pub struct BuildArguments {
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+    /// Show the plan and stop, as `builder plan` does.
     #[arg(long)]
     pub dry_run: bool,
     /// Build exactly what lock.json says, or fail.
     #[arg(long)]
     pub locked: bool,
+    /// Run the import check for other platforms, too: Linux in qemu-user, Windows in wine (see scripts/emulators).
+    #[arg(long)]
+    pub emulate: bool,
+    /// Folder for artifacts and manifests; `dist` in the repository when not given.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Formats of the artifact: tar.zst, tar.gz, tar, zip. Several with commas between them; tar.zst when not given.
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = artifact_format)]
+    pub format: Vec<ArtifactFormat>,
+    /// Compression level of the artifact, 1 to 22 for tar.zst, to 9 for tar.gz and zip.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=22))]
+    pub level: Option<i32>,
+    #[command(flatten)]
+    pub sources: SourceArguments,
+}
+
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
+pub struct PlanArguments {
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+    /// Plan exactly what lock.json says, or fail.
+    #[arg(long)]
+    pub locked: bool,
+    #[command(flatten)]
+    pub sources: SourceArguments,
+}
+
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
+pub struct LockArguments {
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+    #[command(flatten)]
+    pub sources: SourceArguments,
+}
+
+/// What may be taken, and from where.
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
+#[command(next_help_heading = "What may be taken, and from where")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub struct SourceArguments {
     /// Use no network: everything must be in the store.
     #[arg(long)]
     pub offline: bool,
@@ -147,21 +256,9 @@ pub struct BuildArguments {
     /// Run no code of any source distribution, repository or folder, not even to read its metadata.
     #[arg(long)]
     pub no_build: bool,
-    /// Run the import check for other platforms, too: Linux in qemu-user, Windows in wine (see scripts/emulators).
-    #[arg(long)]
-    pub emulate: bool,
     /// Treat a missing or invalid shared-config.json as empty.
     #[arg(long)]
     pub lenient_config: bool,
-    /// Folder for artifacts and manifests; `dist` in the repository when not given.
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Formats of the artifact: tar.zst, tar.gz, tar, zip. Several with commas between them; tar.zst when not given.
-    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = artifact_format)]
-    pub format: Vec<ArtifactFormat>,
-    /// Compression level of the artifact, 1 to 22 for tar.zst, to 9 for tar.gz and zip.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=22))]
-    pub level: Option<i32>,
     /// Base URL or folder with python-build-standalone's releases [env: PYDIST_PYTHON_MIRROR].
     #[arg(long, value_name = "URL|DIR")]
     pub python_mirror: Option<String>,
@@ -172,6 +269,35 @@ pub struct BuildArguments {
     /// Take from the remote store and give it nothing [env: PYDIST_REMOTE_STORE_READ_ONLY=true].
     #[arg(long)]
     pub remote_store_read_only: bool,
+    #[command(flatten)]
+    pub downloads: DownloadArguments,
+}
+
+/// Of every command that may download something. What is not given is [`store::download::DownloadSettings`]' own.
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
+pub struct DownloadArguments {
+    /// Give up a server that sends less than this per second, measured over a minute; 0 never gives up, 1K when not
+    /// given.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub min_rate: Option<u64>,
+    /// The largest file to download where neither the lock nor the index tells a size; 10G when not given.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub max_download: Option<u64>,
+}
+
+impl From<&PlanArguments> for BuildArguments {
+    fn from(plan: &PlanArguments) -> Self {
+        let PlanArguments { selection, locked, sources } = plan.clone();
+        Self { selection, locked, sources, dry_run: true, ..Self::default() }
+    }
+}
+
+/// `builder lock` is a plan that writes what it has resolved.
+impl From<&LockArguments> for BuildArguments {
+    fn from(lock: &LockArguments) -> Self {
+        let LockArguments { selection, sources } = lock.clone();
+        Self { selection, sources, dry_run: true, ..Self::default() }
+    }
 }
 
 fn artifact_format(text: &str) -> Result<ArtifactFormat, String> {
@@ -180,6 +306,7 @@ fn artifact_format(text: &str) -> Result<ArtifactFormat, String> {
 }
 
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Global options")]
 pub struct GlobalArguments {
     /// The repository; found upwards from the working directory when not given.
     #[arg(long, value_name = "DIR", global = true)]
@@ -190,12 +317,6 @@ pub struct GlobalArguments {
     /// How many things to do at once; the number of processors when not given.
     #[arg(long, short, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
-    /// Give up a server that sends less than this per second, measured over a minute; 0 never gives up.
-    #[arg(long, value_name = "SIZE", global = true, default_value = "1K", value_parser = parse_size)]
-    pub min_rate: u64,
-    /// The largest file to download where neither the lock nor the index tells a size.
-    #[arg(long, value_name = "SIZE", global = true, default_value = "10G", value_parser = parse_size)]
-    pub max_download: u64,
     #[command(flatten)]
     pub show: ShowOptions,
 }
@@ -210,18 +331,52 @@ mod tests {
     }
 
     #[test]
+    fn every_command_ends_its_help_with_examples_that_parse() {
+        assert_eq!(cli::faulty_examples::<Arguments>(), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_no_command_gets_a_tip() {
+        for (word, tip) in [
+            ("build", "a build needs no command: `builder 3.12.10`"),
+            ("plna", "did you mean `builder plan`?"),
+            ("prune", "did you mean `builder store prune`?"),
+        ] {
+            let error =
+                Arguments::try_parse_from(["builder", word, "3.12.10"]).and_then(Arguments::checked).unwrap_err();
+            assert!(error.to_string().contains(tip), "{error}");
+        }
+        let unlike = Arguments::try_parse_from(["builder", "frobnicate"]).and_then(Arguments::checked);
+        assert!(unlike.is_ok(), "told with the versions that there are");
+    }
+
+    #[test]
+    fn the_limits_that_help_names_are_those_of_downloads() {
+        let settings = store::download::DownloadSettings::of(&vocab::Environment::default());
+        let command = Arguments::command();
+        for (name, limit) in [("min_rate", settings.pace.lowest), ("max_download", settings.largest)] {
+            let argument = command.get_arguments().find(|argument| argument.get_id() == name).unwrap();
+            let help = argument.get_help().unwrap().to_string();
+            let text = help.strip_suffix(" when not given").and_then(|help| help.split_whitespace().last()).unwrap();
+            assert_eq!(parse_size(text).unwrap(), limit, "{help}");
+        }
+    }
+
+    #[test]
     fn versions_and_subcommands_do_not_mix_up() {
         let parse = |words: &[&str]| {
             Arguments::try_parse_from(std::iter::once(&"builder").chain(words)).and_then(Arguments::checked)
         };
-        assert_eq!(parse(&["3.12.10", "3.10.11"]).unwrap().build.versions, ["3.12.10", "3.10.11"]);
+        assert_eq!(parse(&["3.12.10", "3.10.11"]).unwrap().build.selection.versions, ["3.12.10", "3.10.11"]);
         let Some(Command::Plan(plan)) = parse(&["plan", "all", "--json"]).unwrap().command else {
             panic!("not a plan")
         };
-        assert_eq!(plan.versions, ["all"]);
+        assert_eq!(plan.selection.versions, ["all"]);
         let before = parse(&["--json", "-j", "3", "clean", "3.12.10"]).unwrap();
         assert!(before.global.show.json && before.global.jobs == Some(3));
-        for mixed in [&["--locked", "plan", "3.12.10"][..], &["plan"], &[]] {
+        let without_effect =
+            [&["lock", "3.12.10", "--locked"][..], &["plan", "all", "--out", "x"], &["plan", "all", "--emulate"]];
+        for mixed in [&["--locked", "plan", "3.12.10"][..], &["plan"], &[]].into_iter().chain(without_effect) {
             assert!(parse(mixed).is_err(), "for {mixed:?}");
         }
         assert!(parse(&["3.12.10", "--exact", "--allow-stand-in"]).is_err());

@@ -22,7 +22,7 @@ use store::{self, Scrutiny, Store};
 use vocab::{ArtifactFormat, Event, Exit, Fault, PlatformKey, VersionString};
 use vocab::{Environment, Work};
 
-use crate::arguments::{Arguments, BuildArguments, Command, GlobalArguments};
+use crate::arguments::{Arguments, BuildArguments, Command, DownloadArguments, GlobalArguments};
 use crate::asked_platforms::AskedPlatforms;
 use crate::{build_log, store_commands, survey_commands};
 
@@ -97,8 +97,8 @@ pub fn run(
     let session = Session { environment, printer, cancelled, global, repository };
     match &arguments.command {
         None => session.build(&arguments.build, false),
-        Some(Command::Plan(build)) => session.build(&BuildArguments { dry_run: true, ..build.clone() }, false),
-        Some(Command::Lock(build)) => session.build(&BuildArguments { dry_run: true, ..build.clone() }, true),
+        Some(Command::Plan(plan)) => session.build(&plan.into(), false),
+        Some(Command::Lock(lock)) => session.build(&lock.into(), true),
         Some(Command::Check(arguments)) => survey_commands::check(&session, arguments),
         Some(Command::Matrix(arguments)) => survey_commands::matrix(&session, arguments),
         Some(Command::Outdated(arguments)) => survey_commands::outdated(&session, arguments),
@@ -111,15 +111,16 @@ pub fn run(
 
 impl Session<'_> {
     fn build(&self, arguments: &BuildArguments, refresh: bool) -> Result<Exit, Box<dyn Fault>> {
-        let versions = self.versions(&arguments.versions)?;
-        let asked = AskedPlatforms::parse(&arguments.platform)?;
+        let versions = self.versions(&arguments.selection.versions)?;
+        let asked = AskedPlatforms::parse(&arguments.selection.platform)?;
         let options = BuildOptions { sole_platforms: asked.are_all(), ..self.options(arguments, refresh)? };
         let load = LoadOptions { strict: options.strict, lenient: options.lenient_config };
         let configurations: Vec<_> =
             versions.iter().map(|version| config_merger::load(&self.repository, version, &load)).collect();
         let loaded = configurations.iter().flatten();
         let answered = resolve::Answered::default();
-        let downloader = Downloader::new(self.download_settings(loaded.map(|loaded| &loaded.config)));
+        let downloader =
+            Downloader::new(self.download_settings(&arguments.sources.downloads, loaded.map(|loaded| &loaded.config)));
         let store = self.open_store(arguments, &downloader)?;
         let mut endings: Vec<Ended> = Vec::new();
         for (version, configuration) in versions.iter().zip(&configurations) {
@@ -137,7 +138,7 @@ impl Session<'_> {
             };
             // A version that does not load is reported when its build begins.
             let build = configuration.as_ref().map(|loaded| loaded.config.build.clone()).unwrap_or_default();
-            let mut context = self.context(&store, &downloader, arguments.offline, &build);
+            let mut context = self.context(&store, &downloader, arguments.sources.offline, &build);
             if build.enable_logging {
                 let folder = self.repository.root().join(version.folder_name());
                 context = build_log::logged(context, &folder, &platforms);
@@ -362,22 +363,22 @@ impl Session<'_> {
             locked: arguments.locked,
             refresh,
             sole_platforms: false,
-            allow_stand_in: arguments.allow_stand_in || !(arguments.exact || arguments.locked || in_ci),
-            strict: arguments.strict,
-            missing: match (arguments.allow_missing, arguments.fail_on_missing) {
+            allow_stand_in: arguments.sources.allow_stand_in || !(arguments.sources.exact || arguments.locked || in_ci),
+            strict: arguments.sources.strict,
+            missing: match (arguments.sources.allow_missing, arguments.sources.fail_on_missing) {
                 (true, _) => MissingRule::Allow,
                 (_, true) => MissingRule::Refuse,
                 _ => MissingRule::Policy,
             },
-            no_build: arguments.no_build,
+            no_build: arguments.sources.no_build,
             emulate: arguments.emulate,
-            lenient_config: arguments.lenient_config,
+            lenient_config: arguments.sources.lenient_config,
             scrutiny: if arguments.locked || in_ci { Scrutiny::Digests } else { Scrutiny::Glance },
             out: self.out(arguments.out.clone()),
             formats: formats(&arguments.format),
             level: arguments.level,
             source_date_epoch: self.source_date_epoch()?,
-            python_mirror: arguments.python_mirror.clone(),
+            python_mirror: arguments.sources.python_mirror.clone(),
             test_run: self.environment.text("TEST_RUN") == Some("true"),
         })
     }
@@ -391,7 +392,12 @@ impl Session<'_> {
     }
 
     /// Context for commands that build nothing.
-    pub fn survey_context(&self, versions: &[VersionString], offline: bool) -> Result<Context, Box<dyn Fault>> {
+    pub fn survey_context(
+        &self,
+        versions: &[VersionString],
+        downloads: &DownloadArguments,
+        offline: bool,
+    ) -> Result<Context, Box<dyn Fault>> {
         let root = store_root(self.global, self.environment)?;
         // Offline the store is not even made.
         let store = if offline { Store::existing(root)? } else { Store::open(root)? };
@@ -399,7 +405,7 @@ impl Session<'_> {
         let load = |version| config_merger::load(&self.repository, version, &LoadOptions::default());
         // A version that does not load is reported when it is checked.
         let loaded: Vec<_> = versions.iter().filter_map(|version| load(version).ok()).collect();
-        let downloader = Downloader::new(self.download_settings(loaded.iter().map(|loaded| &loaded.config)));
+        let downloader = Downloader::new(self.download_settings(downloads, loaded.iter().map(|loaded| &loaded.config)));
         let build = loaded.iter().find(|loaded| loaded.config.version == *first).map(|loaded| &loaded.config.build);
         Ok(self.context(&store, &downloader, offline, &build.cloned().unwrap_or_default()))
     }
@@ -418,16 +424,16 @@ impl Session<'_> {
         let store = Store::open(store_root(self.global, self.environment)?)?;
         let variable = "PYDIST_REMOTE_STORE";
         let in_variable = || self.environment.text(variable).map(|text| (text, variable));
-        let given = arguments.remote_store.as_deref().map(|text| (text, "--remote-store")).or_else(in_variable);
+        let given = arguments.sources.remote_store.as_deref().map(|text| (text, "--remote-store")).or_else(in_variable);
         let Some((address, given)) = given else { return Ok(store) };
         let in_environment = self.environment.text("PYDIST_REMOTE_STORE_READ_ONLY") == Some("true");
         let settings = RemoteSettings {
             address: address.to_owned(),
             given,
-            read_only: arguments.remote_store_read_only || in_environment,
-            strict: arguments.strict,
+            read_only: arguments.sources.remote_store_read_only || in_environment,
+            strict: arguments.sources.strict,
         };
-        let remote = store::remote::open(&settings, self.environment, downloader, arguments.offline)?;
+        let remote = store::remote::open(&settings, self.environment, downloader, arguments.sources.offline)?;
         Ok(match remote {
             Some(remote) => store.with_remote(remote),
             None => {
@@ -439,10 +445,14 @@ impl Session<'_> {
     }
 
     /// With the credentials that index URLs in the configurations carry.
-    fn download_settings<'c>(&self, configurations: impl Iterator<Item = &'c Config>) -> DownloadSettings {
+    fn download_settings<'c>(
+        &self,
+        given: &DownloadArguments,
+        configurations: impl Iterator<Item = &'c Config>,
+    ) -> DownloadSettings {
         let mut settings = DownloadSettings::of(self.environment);
-        settings.pace.lowest = self.global.min_rate;
-        settings.largest = self.global.max_download;
+        settings.pace.lowest = given.min_rate.unwrap_or(settings.pace.lowest);
+        settings.largest = given.max_download.unwrap_or(settings.largest);
         let additional = configurations.flat_map(|config| &config.registries.additional);
         settings.credentials.extend(additional.filter_map(|url| store::download::HostCredentials::of_url(url)));
         settings

@@ -6,6 +6,8 @@ use clap::{Args, ValueEnum};
 use survey::matrix::CiSystem;
 use vocab::PlatformKey;
 
+use crate::arguments::DownloadArguments;
+
 #[derive(Args, Debug, Clone)]
 pub struct CheckArguments {
     /// Version strings, or `all`; all when none is given.
@@ -20,6 +22,8 @@ pub struct CheckArguments {
     /// Rules that do nothing and locks without rows end with exit code 3.
     #[arg(long)]
     pub strict: bool,
+    #[command(flatten)]
+    pub downloads: DownloadArguments,
 }
 
 #[derive(Args, Debug, Clone)]
@@ -30,6 +34,8 @@ pub struct OutdatedArguments {
     /// Only these of the platforms that the locks have rows for.
     #[arg(long, value_name = "KEY", value_delimiter = ',')]
     pub platform: Vec<String>,
+    #[command(flatten)]
+    pub downloads: DownloadArguments,
 }
 
 #[derive(Args, Debug, Clone)]

@@ -35,7 +35,7 @@ impl Fault for TooManyJobs {
 /// `builder check`
 pub fn check(session: &Session<'_>, arguments: &CheckArguments) -> Result<Exit, Box<dyn Fault>> {
     let versions = session.versions(&arguments.versions)?;
-    let context = session.survey_context(&versions, !arguments.online)?;
+    let context = session.survey_context(&versions, &arguments.downloads, !arguments.online)?;
     let published = arguments.published.as_deref().map(Published::read).transpose()?;
     let checked = check_all(
         &context,
@@ -69,7 +69,7 @@ pub fn check(session: &Session<'_>, arguments: &CheckArguments) -> Result<Exit, 
 pub fn outdated(session: &Session<'_>, arguments: &OutdatedArguments) -> Result<Exit, Box<dyn Fault>> {
     let versions = session.versions(&arguments.versions)?;
     let platforms = platforms(&arguments.platform)?;
-    let context = session.survey_context(&versions, false)?;
+    let context = session.survey_context(&versions, &arguments.downloads, false)?;
     let mut all: Vec<Outdated> = Vec::new();
     for version in &versions {
         let found = look(&context, &session.repository, version, &platforms)?;

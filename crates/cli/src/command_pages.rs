@@ -104,6 +104,43 @@ fn manual(command: Command) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
+/// The command that a mistyped word may stand for, with those above it: `store prune`. `None` where nothing is near.
+pub fn similar_command(program: &Command, word: &str) -> Option<String> {
+    let near = |name: &str| strsim::normalized_damerau_levenshtein(name, word);
+    let pages = man_pages(program.clone()).into_iter().skip(1);
+    let named = pages.map(|(_, command)| (near(command.get_name()), command));
+    let (likeness, command) = named.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
+    let words = command.get_bin_name().unwrap_or(command.get_name());
+    (likeness >= 0.6).then(|| words.trim_start_matches(program.get_name()).trim_start().to_owned())
+}
+
+/// What is wrong with the examples that end the help of a program's commands: one has none, or one does not parse. For
+/// tests, which expect nothing here.
+pub fn faulty_examples<A: crate::CommandLine>() -> Vec<String> {
+    let program = A::command().get_name().to_owned();
+    // What is added here has its own words, and what only holds commands is not run by itself.
+    let pages = man_pages(A::command())
+        .into_iter()
+        .filter(|(page, command)| !page.ends_with(COMPLETIONS) && !command.is_subcommand_required_set());
+    let mut faults = Vec::new();
+    for (page, command) in pages {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let Some((_, examples)) = help.split_once("Examples:\n") else {
+            faults.push(format!("`{page}` has no examples: {help}"));
+            continue;
+        };
+        for line in examples.lines() {
+            let words = line.split_whitespace();
+            if words.clone().next() != Some(&program) {
+                faults.push(format!("`{page}`: `{line}` does not begin with `{program}`"));
+            } else if let Err(error) = A::try_parse_from(words).and_then(A::checked) {
+                faults.push(format!("`{page}`: `{line}`: {error}"));
+            }
+        }
+    }
+    faults
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

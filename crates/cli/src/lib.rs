@@ -42,6 +42,7 @@ mod table;
 mod transfer_options;
 
 pub use build::Build;
+pub use command_pages::{faulty_examples, similar_command};
 pub use fault_text::{fault_json, render_fault};
 #[doc(hidden)]
 pub use git_version::git_version;

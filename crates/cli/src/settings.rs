@@ -31,6 +31,7 @@ pub enum ColorChoice {
 /// The options that every program has.
 // The comment above an option is its text in `--help`.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[command(next_help_heading = "Global options")]
 pub struct ShowOptions {
     /// Print events and results as JSON lines on standard output.
     #[arg(long, global = true)]
@@ -41,6 +42,7 @@ pub struct ShowOptions {
     /// Say only what went wrong.
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
+    /// Colour the output.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
 }

@@ -10,36 +10,45 @@ use vocab::{Exit, Fault};
 
 /// Merge shared-config.json and python-<VERSION>/config.json, check them, and print the result.
 ///
-/// The result goes to standard output, everything else to standard error. Exit codes: 0 done, 1 the result cannot
-/// be written, 2 the command line or a configuration is at fault.
+/// The result goes to standard output, everything else to standard error.
 #[derive(Parser)]
-#[command(name = "config-merger", version)]
+#[command(
+    name = "config-merger",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 the result cannot be written, 2 the command line or a configuration is at fault.
+
+Examples:
+  config-merger 3.12.10
+  config-merger 3.12.10-atls --strict --digest
+  config-merger --schema config"
+)]
 struct Arguments {
-    /// X.Y.Z or X.Y.Z-variant, the name of a folder without `python-`
+    /// Version string such as 3.12.10 or 3.12.10-atls.
     #[arg(value_name = "VERSION", required_unless_present = "schema")]
     runtime: Option<String>,
 
-    /// Take warnings for errors; git requirements must name a commit
+    /// Turn warnings into errors; git requirements must name a commit.
     #[arg(long)]
     strict: bool,
 
-    /// Treat a missing or invalid shared-config.json as empty
+    /// Treat a missing or invalid shared-config.json as empty.
     #[arg(long)]
     lenient_config: bool,
 
-    /// The folder with shared-config.json; by default the nearest one upwards from here
+    /// The repository; found upwards from the working directory when not given.
     #[arg(long, value_name = "DIR")]
     repository: Option<PathBuf>,
 
-    /// Print the SHA-256 of the merged configuration instead
+    /// Print the SHA-256 of the merged configuration instead.
     #[arg(long)]
     digest: bool,
 
-    /// Print the JSON Schema of a kind of file instead
+    /// Print the JSON Schema of a kind of file instead.
     #[arg(long, value_name = "KIND", value_enum, conflicts_with = "runtime")]
     schema: Option<Schema>,
 
-    /// Colour on standard error
+    /// Colour the output.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     color: Color,
 }

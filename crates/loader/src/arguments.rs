@@ -30,6 +30,9 @@ pub enum Command {
     ///
     /// It is installed as `DIR/VERSION-BUILD`; `DIR/VERSION-current` leads to it. Of an update only those parts are
     /// fetched that the former one does not hold. The last line of the output is the installed folder.
+    #[command(after_help = "Examples:
+  pydist get 3.12.10 --from https://runtimes.example.com
+  pydist get 3.12.10-atls --from published --to runtimes --public-key pydist.pub")]
     Get {
         /// Such as 3.12.10 or 3.12.10-atls.
         version: VersionString,
@@ -76,6 +79,11 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+
+    #[test]
+    fn every_command_ends_its_help_with_examples_that_parse() {
+        assert_eq!(cli::faulty_examples::<Arguments>(), [""; 0]);
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

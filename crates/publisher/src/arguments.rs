@@ -26,10 +26,17 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Publish artifacts: their manifests, SBOMs, provenance and signatures, an entry for each, and the index.
+    #[command(after_help = "Examples:
+  publisher publish
+  publisher publish dist/pydist-atls-3.12.10-linux-x86_64.tar.zst --to s3://bucket/runtimes
+  publisher publish --layout platforma --to published")]
     Publish(PublishArguments),
     /// Write the index again from the entries: catalogue.json, the same signed, the site, and uv's lists.
     ///
     /// With a key this renews the signed catalogue, which readers with a public key refuse once it has expired.
+    #[command(after_help = "Examples:
+  publisher reindex --public-url https://runtimes.example.com
+  publisher reindex --key pydist.key --valid-days 30")]
     Reindex {
         #[command(flatten)]
         signing: SigningArguments,
@@ -47,17 +54,26 @@ pub enum Command {
         title: Option<String>,
     },
     /// Show what is published.
+    #[command(after_help = "Examples:
+  publisher list
+  publisher list --all --json")]
     List {
         /// What was retracted as well.
         #[arg(long)]
         all: bool,
     },
     /// Show everything about entries.
+    #[command(after_help = "Examples:
+  publisher show 3.12.10
+  publisher show 3.12.10-atls --platform linux-x64")]
     Show {
         #[command(flatten)]
         which: WhichArguments,
     },
     /// Read everything that entries point at, and compare digests, signatures and the index.
+    #[command(after_help = "Examples:
+  publisher verify
+  publisher verify 3.12.10 --public-key pydist.pub")]
     Verify {
         /// All entries when not given.
         #[arg(value_name = "VERSION|ID|DIGEST")]
@@ -69,6 +85,8 @@ pub enum Command {
         public_key: Option<String>,
     },
     /// Take entries out of the index. Their artifacts remain available by digest; `restore` takes it back.
+    #[command(after_help = "Examples:
+  publisher retract 3.12.10 --platform windows-x64 --reason \"numpy crashes on import\"")]
     Retract {
         #[command(flatten)]
         which: WhichArguments,
@@ -79,6 +97,8 @@ pub enum Command {
         signing: SigningArguments,
     },
     /// Put retracted entries back into the index, as if they had not been retracted.
+    #[command(after_help = "Examples:
+  publisher restore 3.12.10 --platform windows-x64")]
     Restore {
         #[command(flatten)]
         which: WhichArguments,
@@ -86,6 +106,9 @@ pub enum Command {
         signing: SigningArguments,
     },
     /// Put entries into another channel.
+    #[command(after_help = "Examples:
+  publisher promote 3.12.10
+  publisher promote 3.12.10-atls --channel candidate")]
     Promote {
         #[command(flatten)]
         which: WhichArguments,
@@ -95,6 +118,9 @@ pub enum Command {
         signing: SigningArguments,
     },
     /// Remove what no entry points at, and what interrupted uploads left.
+    #[command(after_help = "Examples:
+  publisher gc --dry-run
+  publisher gc --older-than-days 30")]
     Gc {
         /// Say what would go.
         #[arg(long)]
@@ -107,6 +133,8 @@ pub enum Command {
     ///
     /// DIR/pydist.pem is the public key once more, for tools that know nothing of minisign.
     /// With a password from PYDIST_SIGNING_PASSWORD or, with --password, from the terminal.
+    #[command(after_help = "Examples:
+  publisher keygen keys --password")]
     Keygen {
         #[arg(value_name = "DIR", default_value = ".")]
         folder: PathBuf,
@@ -201,6 +229,7 @@ pub struct PublishArguments {
 }
 
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Global options")]
 pub struct GlobalArguments {
     /// A folder or `s3://bucket/prefix[?endpoint=…&region=…&profile=…]`; PYDIST_PUBLISH_TO when not given, else the
     /// folder `published`.
@@ -221,6 +250,11 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+
+    #[test]
+    fn every_command_ends_its_help_with_examples_that_parse() {
+        assert_eq!(cli::faulty_examples::<Arguments>(), [""; 0]);
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -12,7 +12,16 @@ fn wrong_usage_is_answered_with_what_to_write() {
     let desk = Desk::new();
     let bare = desk.run("");
     assert!(bare.contains("exit 2\n") && bare.contains("Usage: builder [OPTIONS] <VERSION>..."), "{bare}");
-    let lines = ["3.12.10 --nosuch", "--locked plan 3.12.10", "3.12", "v3.12.10", "../etc", "3.12.10 3.12.10 extra"];
+    let lines = [
+        "3.12.10 --nosuch",
+        "--locked plan 3.12.10",
+        "3.12",
+        "v3.12.10",
+        "../etc",
+        "3.12.10 3.12.10 extra",
+        "build 3.12.10",
+        "lokc 3.12.10",
+    ];
     insta::assert_snapshot!(lines.map(|line| desk.run(line)).join("\n"));
 }
 
