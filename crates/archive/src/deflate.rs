@@ -42,7 +42,7 @@ impl Deflater {
                 packed.extend_from_slice(&out[..written]);
                 return Ok(());
             }
-            // Not seen with any input; begun anew, so that the bytes are still those of one call.
+            // Not seen with any input; starts over, so that the bytes are still those of one call.
             room *= 2;
         }
     }

@@ -119,7 +119,7 @@ pub fn extract_parts(parts: &Path, format: ArtifactFormat, destination: &Path) -
         .map_err(|kind| ExtractError { archive: parts.to_owned(), kind })
 }
 
-/// `parts` is the format of an artifact of which the file holds nothing but parts.
+/// `parts` is the format of the artifact if the file contains nothing but its parts.
 fn extract_inner(
     archive: &Path,
     parts: Option<ArtifactFormat>,

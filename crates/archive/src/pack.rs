@@ -352,7 +352,7 @@ fn check_tree(parts: &[PartSource], names: NameRules) -> Result<Vec<ResolvedLink
 pub(crate) enum Source<'a> {
     /// Entries to be compressed.
     Fresh(Layout<'a>),
-    /// Parts of another container, to be compressed anew.
+    /// Parts of another container, to be compressed again.
     Finished(FinishedPart<'a>),
     Cached(CachedPart),
 }

@@ -1,4 +1,4 @@
-//! An artifact in another container: parts are decoded and compressed anew, for readers that accept only one container.
+//! An artifact in another container: parts are decoded and compressed again, for readers that accept only one container.
 //! Nothing is extracted, no tree is needed, and the tar inside stays the same, byte for byte.
 
 use std::fs::File;
@@ -63,9 +63,10 @@ pub fn repack(
     repack().map_err(|kind| PackError { target: folder.to_owned(), kind })
 }
 
-/// The key of a part that was made of another container's: the SHA-256 of these lines, each ended by `\n`: `pydist part
+/// The key of a part that was made from another container's: the SHA-256 of these lines, each ended by `\n`: `pydist part
 /// from part`, then [`PART_FORMAT`], the format's extension, the compressor with its version, the level, and the SHA-256
-/// of the other part. Not by its identity: the manifest says that, and nobody has looked.
+/// of the other part. Not the part's identity, which the manifest states
+/// unverified.
 fn key(sha256: &Digest, options: &PackOptions<'_>) -> Digest {
     Digest::of(format!(
         "pydist part from part\n{PART_FORMAT}\n{}\n{}\n{}\n{sha256}\n",

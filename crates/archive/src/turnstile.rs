@@ -36,7 +36,7 @@ impl<T> Turnstile<T> {
         result.map(Some)
     }
 
-    /// Nobody passes from now on. For a failure outside [`Self::pass`].
+    /// Lets nobody pass from now on. For a failure outside [`Self::pass`].
     pub(crate) fn stop(&self) {
         self.lock().stopped = true;
         self.moved.notify_all();

@@ -131,10 +131,13 @@ pub struct Resolution {
     pub force_no_binary_list: BTreeSet<DistributionName>,
     /// These are never built from source.
     pub only_binary_list: BTreeSet<DistributionName>,
+    /// These may be shipped as source archives if no wheel fits.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub ship_source_list: BTreeSet<DistributionName>,
+    /// `None`: the general one, and in that [`Scope::Joint`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    /// `None`: the general one, and in that [`Dependants::LeaveOut`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dependants: Option<Dependants>,
 }

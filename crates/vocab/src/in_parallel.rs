@@ -16,7 +16,7 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync)
     })
 }
 
-/// Results in the order of `items`, of which no more than `most` are worked on at the same time.
+/// Like [`in_parallel`], with at most `most` threads, each of which takes the next item when it is done with one.
 pub fn few_at_once<T: Sync, R: Send>(most: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let workers: Vec<usize> = (0..most.clamp(1, items.len().max(1))).collect();

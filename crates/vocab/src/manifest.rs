@@ -49,8 +49,8 @@ pub struct Manifest {
     pub clashes: Vec<FileClash>,
     /// Result of the checks of the finished prefix.
     pub native: NativeSummary,
-    /// What was installed together for the checks, where requirements were resolved each for itself. In the order of
-    /// the requirements' names. Empty in formats before 5.
+    /// What was installed together for the checks, if each requirement was resolved alone. In the order of the
+    /// requirements' names. Empty in formats before 5.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environments: Vec<CheckedEnvironment>,
     /// Warnings of the build that concern the runtime. Sorted. Empty in formats before 4.
@@ -118,8 +118,8 @@ pub struct Distribution {
 }
 
 impl Distribution {
-    /// Whatever the platform. A wheel that is made for a platform counts even where nobody looked into it: a manifest of
-    /// before format 3 says nothing of native files for Windows, and one of a wheelhouse once said nothing at all.
+    /// Whether it has native files. A wheel for one platform counts even if its files were not examined: manifests before
+    /// format 3 do not list native files for Windows, and those of wheelhouses once listed none at all.
     pub fn is_native(&self) -> bool {
         self.native.is_some() || self.needs.is_some() || !self.file.ends_with("-any.whl")
     }
@@ -215,16 +215,16 @@ pub struct FileClash {
     pub dropped: DistributionName,
 }
 
-/// What one requirement of a wheelhouse brings, installed alone and checked.
+/// One requirement of a wheelhouse with its dependencies, installed alone and checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckedEnvironment {
     pub requirement: DistributionName,
-    /// Of the distributions in it.
+    /// File names of the distributions in it.
     pub files: Vec<String>,
     /// Native modules that were imported.
     pub imported: u64,
-    /// Imports that failed as the whitelist says they may.
+    /// Imports that failed where the whitelist allows it.
     pub allowed: u64,
 }
 
