@@ -80,6 +80,10 @@ impl Cluster {
         // Under the target folder: the disk of the temporary folder may lack extended attributes.
         let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
         fs::create_dir_all(base).unwrap();
+        if let Some(free) = free_percent(base).filter(|free| *free < 2) {
+            eprintln!("skipped: {free} % of the disk are free, and AIStore refuses jobs there");
+            return None;
+        }
         // The keeper removes it.
         let folder = tempfile::Builder::new().prefix("aistore-").tempdir_in(base).unwrap().keep();
         let ports = free_ports(3 * (targets + 1));
@@ -175,6 +179,15 @@ impl Drop for Scratch<'_> {
 pub fn fresh_name() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     format!("b{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+/// `None` where `df` does not say.
+fn free_percent(folder: &Path) -> Option<u64> {
+    let output = Command::new("df").arg("-P").arg(folder).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let columns: Vec<&str> = text.lines().nth(1)?.split_whitespace().collect();
+    let (whole, free): (u64, u64) = (columns.get(1)?.parse().ok()?, columns.get(3)?.parse().ok()?);
+    Some(free * 100 / whole.max(1))
 }
 
 fn free_ports(count: usize) -> Vec<u16> {

@@ -1,6 +1,6 @@
 use aistore_client::{
-    Bucket, CopyBucketOptions, CreateOptions, CustomMetadata, DestroyOptions, Error, EvictOptions, Group, Namespace,
-    ObjectContent, ObjectName, Provider, PutOptions, RefusalKind, Update,
+    Bucket, CopyBucketOptions, CopyOptions, CreateOptions, CustomMetadata, DestroyOptions, Error, EvictOptions, Group,
+    Namespace, ObjectContent, ObjectName, Provider, PutOptions, RefusalKind, Update,
 };
 use serde_json::json;
 use web::Secret;
@@ -138,4 +138,18 @@ fn custom_metadata_is_sent_as_headers_and_as_a_patch() {
     let wrong = CustomMetadata::from([("k".to_owned(), "a, b".to_owned())]);
     assert!(matches!(object.set_custom(&wrong, Update::Merge), Err(Error::Invalid { .. })));
     assert_eq!(fake.log().len(), 2);
+}
+
+#[test]
+fn objects_are_not_copied_or_renamed_to_names_that_the_server_would_cut() {
+    let fake = Fake::always(reply(200, ""));
+    let client = fake.client();
+    let object = bucket(&client).object("a").unwrap();
+    for name in ["b#c", "b?c", "b%41"] {
+        let copied = object.copy(&bucket(&client).object(name).unwrap(), &CopyOptions::default());
+        assert!(matches!(copied, Err(Error::Invalid { .. })), "{name}");
+        assert!(matches!(object.rename(&ObjectName::new(name).unwrap()), Err(Error::Invalid { .. })), "{name}");
+    }
+    object.copy(&bucket(&client).object("b é").unwrap(), &CopyOptions::default()).unwrap();
+    assert!(fake.only().query.contains("object_to=ais%2F%40%23%2Fb%2Fb%20%C3%A9"));
 }
