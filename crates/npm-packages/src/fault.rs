@@ -84,48 +84,41 @@ impl From<SourceFault> for PackageFault {
 /// Everything that is wrong with one file; never empty. In its text form each fault has a line of its own, followed by
 /// its hint; the last hint is left to [`Fault::hint`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PackageFaults {
-    first: PackageFault,
-    more: Vec<PackageFault>,
-}
+pub struct PackageFaults(Vec<PackageFault>);
 
 impl PackageFaults {
     /// `done`, unless there are faults.
     pub(crate) fn unless_none<T>(faults: Vec<PackageFault>, done: T) -> Result<T, Self> {
-        let mut faults = faults.into_iter();
-        match faults.next() {
-            None => Ok(done),
-            Some(first) => Err(Self { first, more: faults.collect() }),
-        }
+        if faults.is_empty() { Ok(done) } else { Err(Self(faults)) }
     }
 
     /// In the order of the file; at least one.
     pub fn iter(&self) -> impl Iterator<Item = &PackageFault> {
-        std::iter::once(&self.first).chain(&self.more)
+        self.0.iter()
     }
 
     /// In the order of the file; never empty.
     pub fn into_vec(self) -> Vec<PackageFault> {
-        std::iter::once(self.first).chain(self.more).collect()
+        self.0
     }
 }
 
 impl From<PackageFault> for PackageFaults {
-    fn from(first: PackageFault) -> Self {
-        Self { first, more: Vec::new() }
+    fn from(fault: PackageFault) -> Self {
+        Self(vec![fault])
     }
 }
 
 impl fmt::Display for PackageFaults {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.first)?;
-        let mut former = &self.first;
-        for fault in &self.more {
-            if let Some(hint) = &former.hint {
-                write!(formatter, "\n  hint: {hint}")?;
+        for (index, fault) in self.0.iter().enumerate() {
+            if let Some(former) = index.checked_sub(1).and_then(|former| self.0.get(former)) {
+                if let Some(hint) = &former.hint {
+                    write!(formatter, "\n  hint: {hint}")?;
+                }
+                writeln!(formatter)?;
             }
-            write!(formatter, "\n{fault}")?;
-            former = fault;
+            write!(formatter, "{fault}")?;
         }
         Ok(())
     }
@@ -135,14 +128,14 @@ impl std::error::Error for PackageFaults {}
 
 impl Fault for PackageFaults {
     fn code(&self) -> &'static str {
-        self.first.code()
+        self.0.first().map_or("E_DESCRIPTOR", Fault::code)
     }
 
     fn exit(&self) -> Exit {
-        self.first.exit()
+        self.0.first().map_or(Exit::Usage, Fault::exit)
     }
 
     fn hint(&self) -> Option<String> {
-        self.more.last().unwrap_or(&self.first).hint.clone()
+        self.0.last()?.hint.clone()
     }
 }

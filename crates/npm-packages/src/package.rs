@@ -53,7 +53,7 @@ pub struct EntryPoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryPointKind {
     /// A Python run environment that this package provides.
-    Environment(Environment),
+    Environment(Box<Environment>),
     /// A file of another package: `<package>/dist/tengo/software/<id>.sw.json`.
     Reference(Placed<String>),
     /// Something other than a run environment of Python.
@@ -139,7 +139,7 @@ impl Package {
 
     fn environments(&self) -> impl Iterator<Item = &Environment> {
         self.entry_points.iter().flatten().filter_map(|entry_point| match &entry_point.kind {
-            EntryPointKind::Environment(environment) => Some(environment),
+            EntryPointKind::Environment(environment) => Some(environment.as_ref()),
             EntryPointKind::Reference(_) | EntryPointKind::Other => None,
         })
     }
@@ -176,9 +176,9 @@ impl Package {
 }
 
 /// `None` if there is no such file.
-pub(crate) fn read_source(root: &Path, name: &str) -> Result<Option<SourceFile>, PackageFault> {
+pub(crate) fn read_source(root: &Path, name: &str) -> Result<Option<SourceFile>, PackageFaults> {
     let path = root.join(name);
-    let failed = |kind| PackageFault::from(SourceFault { place: Place::of_file(name), kind });
+    let failed = |kind| PackageFaults::from(PackageFault::from(SourceFault { place: Place::of_file(name), kind }));
     let unreadable = |error: io::Error| failed(SourceFaultKind::Unreadable(error));
     match fs::metadata(&path) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -190,7 +190,7 @@ pub(crate) fn read_source(root: &Path, name: &str) -> Result<Option<SourceFile>,
         Ok(_) => {}
     }
     let file = File::open(&path).map_err(unreadable)?;
-    Ok(Some(SourceFile::from_reader(name, file)?))
+    Ok(Some(SourceFile::from_reader(name, file).map_err(PackageFault::from)?))
 }
 
 fn dependencies<'d>(reader: &mut Reader<'d>, at: &At<'d>) -> Vec<(Placed<String>, String)> {
@@ -232,7 +232,7 @@ fn entry_point<'d>(reader: &mut Reader<'d>, entry_points: &At<'d>, id: &str) -> 
         EntryPointKind::Reference(reader.text(&at, "reference")?)
     } else if let Some(artifact) = at.path(&["environment", "artifact"]) {
         match environment::read(reader, id, &artifact) {
-            Some(environment) => EntryPointKind::Environment(environment),
+            Some(environment) => EntryPointKind::Environment(Box::new(environment)),
             None => EntryPointKind::Other,
         }
     } else if at.get("environment").is_some() {
@@ -263,7 +263,7 @@ mod tests {
         faults.iter().map(|fault| format!("{fault} | {}", fault.hint.as_deref().unwrap_or_default())).collect()
     }
 
-    fn with_artifact(artifact: Value) -> Value {
+    fn with_artifact(artifact: &Value) -> Value {
         json!({ "name": "demo", "block-software": { "entrypoints": { "main": { "environment": { "artifact": artifact } } } } })
     }
 
@@ -274,15 +274,15 @@ mod tests {
             "roots": { "macosx-aarch64": "./pydist/macosx-aarch64", "linux-x64": "./pydist/linux-x64" },
             "binDir": "bin", "envVars": ["A=b=c"],
         });
-        let parse = |document: Value| Package::parse(&SourceFile::new("package.json", &document.to_string())).unwrap();
-        let package = parse(with_artifact(artifact));
+        let parse = |document: &Value| Package::parse(&SourceFile::new("package.json", &document.to_string())).unwrap();
+        let package = parse(&with_artifact(&artifact));
         assert_eq!(package.platforms(), [PlatformKey::LinuxX64, PlatformKey::MacosxAarch64]);
         let environment = package.environment().unwrap();
         assert_eq!((&*environment.registry.value, &*environment.env_vars[0].value), ("ours", "A=b=c"));
         assert_eq!(package.reference().as_deref(), Some("demo/dist/tengo/software/main.sw.json"));
-        assert_eq!(parse(json!({ "name": "demo" })).platforms(), PlatformKey::ALL);
+        assert_eq!(parse(&json!({ "name": "demo" })).platforms(), PlatformKey::ALL);
         // The environment of another language is not ours to judge.
-        assert_eq!(parse(with_artifact(json!({ "runtime": "java" }))).platforms(), PlatformKey::ALL);
+        assert_eq!(parse(&with_artifact(&json!({ "runtime": "java" }))).platforms(), PlatformKey::ALL);
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod tests {
         let keys = "The keys are linux-x64, linux-aarch64, macosx-x64, macosx-aarch64, windows-x64";
         let at = "/block-software/entrypoints/main/environment/artifact";
         assert_eq!(
-            said(&with_artifact(artifact)),
+            said(&with_artifact(&artifact)),
             [
                 format!(
                     "p/package.json:8:21 {at}/type: `type` is `asset`, not `environment` | write `\"type\": \"environment\"`"
@@ -344,7 +344,7 @@ mod tests {
             let rest = json!({ "type": "environment", "runtime": "python", "registry": "r", "python-version": "3.12.10", "binDir": "bin" });
             let mut artifact = rest;
             artifact["roots"] = roots;
-            let said = said(&with_artifact(artifact));
+            let said = said(&with_artifact(&artifact));
             assert!(said.len() == 1 && said[0].contains(text), "{said:?}");
         }
     }
