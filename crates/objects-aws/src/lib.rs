@@ -7,7 +7,19 @@
 //! [`S3Settings`] and an address go in; a [`Place`] comes out, which keeps the promises of every place. The client is
 //! asynchronous; everything here waits for it, on two threads of its own. The client does retries, signatures and
 //! credentials; `failure` says what an answer means, `multipart` uploads large files, and [`TransferPlan`] decides
-//! which ranges the server copies.
+//! which ranges the server copies:
+//!
+//! ```
+//! use objects::Shared;
+//! use objects_aws::{Limits, TransferPlan};
+//!
+//! // The second half of the new file is already in the former object, at its beginning.
+//! let half: u64 = 64 << 20;
+//! let shared = [Shared { offset: half, former: 0, size: half }];
+//! assert_eq!(TransferPlan::new(2 * half, &shared, &Limits::S3).sent(), half);
+//! // Without a former object everything is sent.
+//! assert_eq!(TransferPlan::new(2 * half, &[], &Limits::S3).sent(), 2 * half);
+//! ```
 
 mod checksum;
 mod connect;
