@@ -102,7 +102,7 @@ pub(crate) fn encoded_path(text: &str) -> String {
 
 /// An attempt that came to nothing.
 struct Setback {
-    error: Error,
+    error: Box<Error>,
     chance: Option<Chance>,
 }
 
@@ -148,10 +148,10 @@ impl Client {
                 let attempt = self.follow(&url, call);
                 attempt.map_err(|error| {
                     let chance = chance(&error, call.is_repeatable);
-                    Setback { chance: chance.filter(|_| renew(call)), error }
+                    Setback { chance: chance.filter(|_| renew(call)), error: Box::new(error) }
                 })
             })
-            .map_err(|(_, setback)| setback.error)
+            .map_err(|(_, setback)| *setback.error)
     }
 
     /// Asks, and asks where the answer leads to.

@@ -49,7 +49,7 @@ impl<'a> BucketHandle<'a> {
     /// # Errors
     /// What the server says.
     pub fn delete_group(&self, group: &Group) -> Result<Vec<JobHandle<'a>>, Error> {
-        self.group_jobs(Method::DELETE, "delete-listrange", group.message())
+        self.group_jobs(Method::DELETE, "delete-listrange", &group.message())
     }
 
     /// Of a remote bucket: forgets what the cluster holds of them.
@@ -57,7 +57,7 @@ impl<'a> BucketHandle<'a> {
     /// # Errors
     /// What the server says.
     pub fn evict_group(&self, group: &Group) -> Result<Vec<JobHandle<'a>>, Error> {
-        self.group_jobs(Method::DELETE, "evict-listrange", group.message())
+        self.group_jobs(Method::DELETE, "evict-listrange", &group.message())
     }
 
     /// Of a remote bucket: brings them into the cluster.
@@ -65,7 +65,7 @@ impl<'a> BucketHandle<'a> {
     /// # Errors
     /// What the server says.
     pub fn prefetch_group(&self, group: &Group) -> Result<Vec<JobHandle<'a>>, Error> {
-        self.group_jobs(Method::POST, "prefetch-listrange", group.message())
+        self.group_jobs(Method::POST, "prefetch-listrange", &group.message())
     }
 
     /// # Errors
@@ -82,7 +82,7 @@ impl<'a> BucketHandle<'a> {
         if !options.prepend.is_empty() {
             value["prepend"] = json!(options.prepend);
         }
-        self.group_jobs(Method::POST, "copy-listrange", value)
+        self.group_jobs(Method::POST, "copy-listrange", &value)
     }
 
     /// Makes one archive of them, `name`.
@@ -102,11 +102,11 @@ impl<'a> BucketHandle<'a> {
         value["isbn"] = json!(options.with_bucket_name);
         value["aate"] = json!(options.append);
         value["coer"] = json!(options.continue_on_error);
-        self.group_jobs(Method::PUT, "archive", value)
+        self.group_jobs(Method::PUT, "archive", &value)
     }
 
-    fn group_jobs(&self, method: Method, action: &str, value: Value) -> Result<Vec<JobHandle<'a>>, Error> {
-        let call = self.new_call(method).action(action, &value);
+    fn group_jobs(&self, method: Method, action: &str, value: &Value) -> Result<Vec<JobHandle<'a>>, Error> {
+        let call = self.new_call(method).action(action, value);
         let request = call.shown();
         let ids = body_text(&request, self.client.call(call)?)?;
         Ok(ids.split(',').map(str::trim).filter(|id| !id.is_empty()).map(|id| self.client.job(id)).collect())

@@ -296,7 +296,7 @@ impl<'a> ObjectHandle<'a> {
     fn read(&self, call: impl Fn() -> Call) -> Result<Answer, Error> {
         if self.client.settings().reads == Reads::Direct {
             let map = self.client.known_map()?;
-            let server = map.target_of(&self.bucket, &self.name).ok().and_then(|node| node.server());
+            let server = map.target_of(&self.bucket, &self.name).ok().and_then(super::cluster::Node::server);
             if let Some(answer) = server.and_then(|server| self.client.try_once(&server, call()).ok()) {
                 return Ok(answer);
             }

@@ -11,10 +11,13 @@ use crate::UvError;
 /// uv's lock, or its reason for finding none.
 type Answer = Result<String, String>;
 
+/// Held while its question is asked.
+type Slot = Arc<Mutex<Option<Answer>>>;
+
 /// Shared by its clones.
 #[derive(Clone, Debug, Default)]
 pub struct Answered {
-    answers: Arc<Mutex<HashMap<Digest, Arc<Mutex<Option<Answer>>>>>>,
+    answers: Arc<Mutex<HashMap<Digest, Slot>>>,
     /// The URL of the index that the resolver asks by default, once that was needed.
     default_index: Arc<OnceLock<Option<String>>>,
 }

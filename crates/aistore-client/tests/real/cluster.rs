@@ -45,6 +45,7 @@ pub struct Cluster {
 }
 
 /// `None`, and why, where there is no such program.
+#[expect(clippy::print_stderr, reason = "says which tests are left out, and why")]
 fn program() -> Option<PathBuf> {
     let named = std::env::var_os("PYDIST_AISNODE").filter(|path| !path.is_empty()).map(PathBuf::from);
     let found = named.or_else(|| which::which("aisnode").ok());
@@ -75,6 +76,7 @@ impl Cluster {
     }
 
     /// Why it does not start is kept, so that not every test waits for it again.
+    #[expect(clippy::print_stderr, reason = "says which tests are left out, and why")]
     fn try_start(targets: usize) -> Option<Result<Self, String>> {
         let program = program()?;
         // Under the target folder: the disk of the temporary folder may lack extended attributes.

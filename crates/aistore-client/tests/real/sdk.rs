@@ -11,6 +11,7 @@ use crate::cluster::{Scratch, shared};
 mod fake;
 
 /// Runs a script with the SDK; it gets the arguments, and its standard output is JSON. `None`, and why, without the SDK.
+#[expect(clippy::print_stderr, reason = "says which tests are left out, and why")]
 fn python(script: &str, arguments: &[&str]) -> Option<Result<Value, String>> {
     let Some(python) = std::env::var_os("PYDIST_AISTORE_PYTHON").filter(|path| !path.is_empty()) else {
         eprintln!("skipped: PYDIST_AISTORE_PYTHON names no Python with `aistore`");

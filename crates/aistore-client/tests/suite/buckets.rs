@@ -113,7 +113,7 @@ fn groups_are_names_or_a_template() {
     let client = fake.client();
     let names = Group::Names(vec![ObjectName::new("a").unwrap(), ObjectName::new("b").unwrap()]);
     let jobs = bucket(&client).delete_group(&names).unwrap();
-    assert_eq!(jobs.iter().map(|job| job.id()).collect::<Vec<_>>(), ["j1", "j2"]);
+    assert_eq!(jobs.iter().map(aistore_client::JobHandle::id).collect::<Vec<_>>(), ["j1", "j2"]);
     bucket(&client).prefetch_group(&Group::Template("p-{0..3}".to_owned())).unwrap();
     let log = fake.log();
     assert_eq!(log[0].method, "DELETE");

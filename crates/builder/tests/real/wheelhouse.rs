@@ -26,7 +26,7 @@ fn excluding_each_other() -> Vec<FixtureFile> {
     ]
 }
 
-fn wheelhouse(bench: &Bench, dependencies: &[&str], resolution: Value) {
+fn wheelhouse(bench: &Bench, dependencies: &[&str], resolution: &Value) {
     let packages = json!({ "dependencies": dependencies, "resolution": resolution });
     bench.config(json!({ "packages": packages, "layout": "wheelhouse" }));
 }
@@ -64,11 +64,11 @@ fn installs(prefix: &Path, environment: &Path, requirement: &str) -> String {
 #[test]
 fn p21_requirements_that_exclude_each_other_show_the_resolvers_whole_reason_unless_each_is_resolved_alone() {
     let bench = Bench::new(excluding_each_other());
-    wheelhouse(&bench, &["left", "right"], json!({}));
+    wheelhouse(&bench, &["left", "right"], &json!({}));
     let error = bench.fail(&[], 1).error().to_string();
     assert_says(&error, &["left", "right", "shared<2", "shared>=2"]);
 
-    wheelhouse(&bench, &["left", "right"], json!({ "scope": "each" }));
+    wheelhouse(&bench, &["left", "right"], &json!({ "scope": "each" }));
     let run = bench.build();
     assert_eq!(
         rows(&bench),
@@ -94,7 +94,7 @@ fn p21_requirements_that_exclude_each_other_show_the_resolvers_whole_reason_unle
 #[test]
 fn p22_the_plan_says_which_requirement_brings_which_version() {
     let bench = Bench::new(excluding_each_other());
-    wheelhouse(&bench, &["left", "right"], json!({ "scope": "each" }));
+    wheelhouse(&bench, &["left", "right"], &json!({ "scope": "each" }));
     let plan = bench.run(&["plan", crate::support::PYTHON]);
     let rows = plan.line("plan").unwrap()["rows"].as_array().unwrap().clone();
     let shared: Vec<_> = rows.iter().filter(|row| row["name"] == "shared").collect();
@@ -127,10 +127,10 @@ fn p22_the_plan_says_which_requirement_brings_which_version() {
 #[test]
 fn p23_a_requirement_whose_question_is_the_same_is_not_resolved_again() {
     let bench = Bench::new(excluding_each_other().into_iter().chain([wheel("third", "1.0", &["shared"])]));
-    wheelhouse(&bench, &["left", "right"], json!({ "scope": "each" }));
+    wheelhouse(&bench, &["left", "right"], &json!({ "scope": "each" }));
     bench.run(&["plan", crate::support::PYTHON]);
     let before = bench.lock();
-    wheelhouse(&bench, &["left", "right", "third"], json!({ "scope": "each" }));
+    wheelhouse(&bench, &["left", "right", "third"], &json!({ "scope": "each" }));
     let compiled = |run: &crate::support::Run| {
         run.lines.iter().filter(|line| line["event"] == "command" && line.to_string().contains("compile")).count()
     };
@@ -201,7 +201,7 @@ fn p25_what_requires_a_source_that_does_not_build_goes_with_it() {
             SdistBuilder::new("broken", "1.0").stumble(stumble.clone()).build(),
         ]);
         let resolution = json!({ "scope": scope, "allowSourceAll": true, "strictMissing": false });
-        wheelhouse(&bench, &["fast", "slow"], resolution);
+        wheelhouse(&bench, &["fast", "slow"], &resolution);
         let run = bench.build();
         assert_eq!(run.installed(), ["slow 1.0"], "{scope}");
         let rules = run.rules().join("\n");
@@ -214,7 +214,7 @@ fn p26_a_source_is_shipped_as_it_is_where_the_policy_says_so() {
     let source = SdistBuilder::new("rpy2", "3.5").requires("alike").build();
     let bench = Bench::new([wheel("user", "1.0", &["rpy2"]), wheel("alike", "1.0", &[]), source.clone()]);
     for scope in ["joint", "each"] {
-        wheelhouse(&bench, &["user", "rpy2"], json!({ "scope": scope, "shipSourceList": ["rpy2"] }));
+        wheelhouse(&bench, &["user", "rpy2"], &json!({ "scope": scope, "shipSourceList": ["rpy2"] }));
         let run = bench.build();
         assert_eq!(run.installed(), ["alike 1.0", "rpy2 3.5", "user 1.0"]);
         for root in [bench.prefix(), bench.unpacked(&run)] {
@@ -234,7 +234,7 @@ fn a_failing_import_says_which_requirement_brings_it() {
         wheel("left", "1.0", &[]),
         WheelBuilder::new("right", "1.0").file("right/__init__.py", "raise OSError('it does not load')\n").build(),
     ]);
-    wheelhouse(&bench, &["left", "right"], json!({ "scope": "each" }));
+    wheelhouse(&bench, &["left", "right"], &json!({ "scope": "each" }));
     let failed = run(bench.command(&[crate::support::PYTHON]).env("NO_COLOR", "1"));
     assert_eq!(failed.code, 3, "{}", failed.told());
     assert_says(&failed.told(), &["what `right` brings, installed alone", "it does not load"]);

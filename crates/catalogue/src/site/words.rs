@@ -88,7 +88,7 @@ pub(super) fn checked_of(build: &Build<'_>) -> Option<String> {
 fn checked(checked: &Checked) -> String {
     let allowed = |allowed: u64| match allowed {
         0 => String::new(),
-        _ => format!(", {} failed as expected", allowed),
+        _ => format!(", {allowed} failed as expected"),
     };
     match checked {
         Checked::Imported { modules, allowed: failed } => {

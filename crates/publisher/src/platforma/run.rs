@@ -42,14 +42,17 @@ pub struct Released {
     pub missing: Vec<PlatformKey>,
 }
 
+/// An archive at the registry, and whether it is there already.
+type Standing = (PlatformKey, ObjectKey, bool);
+
 impl Release {
     fn key(&self, platform: PlatformKey) -> Result<ObjectKey, PlatformaError> {
         let named = |source| PlatformaError::Name { version: self.version.clone(), source };
         self.package.upload_path(platform).map_err(named)
     }
 
-    /// Which of its archives are there already, in the order of the platforms.
-    pub fn standing(&self, to: &dyn Place) -> Result<Vec<(PlatformKey, ObjectKey, bool)>, Box<dyn Fault>> {
+    /// Its archives, in the order of the platforms.
+    pub fn standing(&self, to: &dyn Place) -> Result<Vec<Standing>, Box<dyn Fault>> {
         let look = |platform: &PlatformKey| {
             let key = self.key(*platform)?;
             let there = to.head(&key)?.is_some();
