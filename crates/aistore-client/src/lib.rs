@@ -63,3 +63,4 @@ pub use object::{
 };
 pub use object_reader::ObjectReader;
 pub use settings::{Reads, Settings};
+pub use web::Retries;

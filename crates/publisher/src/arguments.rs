@@ -86,7 +86,7 @@ pub enum Command {
     },
     /// Take entries out of the index. Their artifacts remain available by digest; `restore` takes it back.
     #[command(after_help = "Examples:
-  publisher retract 3.12.10 --platform windows-x64 --reason \"numpy crashes on import\"")]
+  publisher retract 3.12.10 --platform windows-x64 --reason CVE-2026-1234")]
     Retract {
         #[command(flatten)]
         which: WhichArguments,

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use aistore_client::Retries;
 use aistore_client::{Bucket, BucketHandle, Client, Settings};
 use serde_json::Value;
-use web::Retries;
 
 /// One request as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -130,7 +130,7 @@ mod tests {
         assert!(said("{").starts_with("the catalogue is malformed: EOF"));
         assert_eq!(
             said(r#"{ "format": 9, "entries": [] }"#),
-            "the catalogue has format 9, this program reads format 1"
+            "the catalogue has format 9, this program reads formats 1 to 2"
         );
         assert!(said(r#"{ "format": 1 }"#).starts_with("the catalogue is malformed: missing field `entries`"));
         let absent = Published::read(&folder.path().join("absent")).unwrap_err();
