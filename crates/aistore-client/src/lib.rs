@@ -13,7 +13,7 @@
 //! bucket.create(&CreateOptions { exist_ok: true, ..CreateOptions::default() })?;
 //! let object = bucket.object("dir/greeting")?;
 //! object.put(ObjectContent::bytes("hello"), &PutOptions::default())?;
-//! assert_eq!(object.get(&GetOptions::default())?.bytes()?, "hello");
+//! assert_eq!(object.get(&GetOptions::default())?.bytes()?, b"hello");
 //! # Ok(())
 //! # }
 //! ```

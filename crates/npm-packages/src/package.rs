@@ -226,6 +226,16 @@ fn entry_point<'d>(reader: &mut Reader<'d>, entry_points: &At<'d>, id: &str) -> 
     let member = entry_points.node.member(id)?;
     let at = entry_points.get(id)?;
     let place = reader.place_of_key(entry_points, member);
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-+".contains(&byte);
+    if id.is_empty() || id.starts_with('.') || !id.bytes().all(letter) {
+        reader.faults.push(PackageFault::new(
+            PackageFaultKind::File,
+            place,
+            format!("{} is not the name of an entry point, which is part of file names", shown(id)),
+            "use letters, digits, `-`, `_`, `+` and `.`, which does not begin it",
+        ));
+        return None;
+    }
     let kind = if at.node.as_str().is_some() {
         EntryPointKind::Reference(reader.text_at(&at)?)
     } else if at.get("reference").is_some() {
@@ -283,6 +293,15 @@ mod tests {
         assert_eq!(parse(&json!({ "name": "demo" })).platforms(), PlatformKey::ALL);
         // The environment of another language is not ours to judge.
         assert_eq!(parse(&with_artifact(&json!({ "runtime": "java" }))).platforms(), PlatformKey::ALL);
+    }
+
+    #[test]
+    fn the_name_of_an_entry_point_can_be_part_of_a_file_name() {
+        for id in ["../../../evil", "a/b", ".hidden", "", "a b"] {
+            let faults =
+                said(&json!({ "name": "demo", "block-software": { "entrypoints": { id: { "reference": "x" } } } }));
+            assert!(faults[0].contains("is not the name of an entry point"), "{id:?}: {faults:?}");
+        }
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub enum PlaceAddressErrorKind {
     Bucket { bucket: String },
     #[error("`{prefix}` is not a usable prefix")]
     Prefix { prefix: String },
+    #[error("`{name}` is not a setting of an address")]
+    UnknownSetting { name: String },
     #[error("`{name}={value}` is not understood")]
     Setting { name: String, value: String },
 }
@@ -75,7 +77,7 @@ impl Fault for PlaceAddressError {
             }
             PlaceAddressErrorKind::Bucket { .. } => "3 to 63 lower-case letters, digits, dots and hyphens".to_owned(),
             PlaceAddressErrorKind::Prefix { .. } => "write plain components with `/` between them".to_owned(),
-            PlaceAddressErrorKind::Setting { .. } => {
+            PlaceAddressErrorKind::Setting { .. } | PlaceAddressErrorKind::UnknownSetting { .. } => {
                 "known are endpoint=https://host:port, region=NAME, profile=NAME, path-style=true|false and \
                  anonymous=true|false"
                     .to_owned()
@@ -129,16 +131,22 @@ fn parse(text: &str) -> Result<PlaceAddress, PlaceAddressErrorKind> {
             .map(PlaceAddress::Folder)
             .ok_or_else(|| PlaceAddressErrorKind::Scheme { scheme: "file".to_owned() });
     }
-    match text.split_once("://") {
-        Some((scheme, _)) => Err(PlaceAddressErrorKind::Scheme { scheme: scheme.to_owned() }),
-        None => Ok(PlaceAddress::Folder(PathBuf::from(text))),
+    match text.split_once(':') {
+        Some((scheme, _)) if is_scheme(scheme) => Err(PlaceAddressErrorKind::Scheme { scheme: scheme.to_owned() }),
+        _ => Ok(PlaceAddress::Folder(PathBuf::from(text))),
     }
+}
+
+/// A single letter is a drive of Windows. `s3:/bucket`, with one slash, is a mistake and not a folder.
+fn is_scheme(text: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    text.len() > 1 && text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(letter)
 }
 
 fn bucket(rest: &str) -> Result<BucketAddress, PlaceAddressErrorKind> {
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
-    if bucket.contains('@') {
+    if path.contains('@') {
         return Err(PlaceAddressErrorKind::Credentials);
     }
     let in_bucket = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
@@ -190,7 +198,8 @@ fn set(address: &mut BucketAddress, name: &str, value: &str) -> Result<(), Place
         "profile" => address.profile = Some(word()?),
         "path-style" => address.path_style = Some(truth()?),
         "anonymous" => address.anonymous = truth()?,
-        _ => return Err(wrong()),
+        // Its value may be a secret.
+        _ => return Err(PlaceAddressErrorKind::UnknownSetting { name: name.to_owned() }),
     }
     Ok(())
 }

@@ -222,6 +222,10 @@ impl Place for FolderPlace {
     fn head(&self, key: &ObjectKey) -> Result<Option<Head>> {
         let path = self.path(key);
         let metadata = present(fs::metadata(&path)).map_err(disk("read", &path)).map_err(self.named("read", key))?;
+        if metadata.as_ref().is_some_and(fs::Metadata::is_dir) {
+            let source = io::Error::from(io::ErrorKind::IsADirectory);
+            return Err(self.named("read", key)(disk("read", &path)(source)));
+        }
         // An artifact is never replaced by other bytes, so size and time identify its state.
         Ok(metadata.map(|it| Head { size: it.len(), tag: Tag(format!("{}-{:?}", it.len(), it.modified().ok())) }))
     }

@@ -86,7 +86,7 @@ impl Session<'_> {
         for (release, to) in rows {
             for (platform, key, there) in release.standing(*to)? {
                 let file = release.artifacts.get(&platform).map(|candidate| candidate.file.display().to_string());
-                let told = if there { "kept as it is" } else { "published" };
+                let told = if there.is_some() { "kept as it is" } else { "published" };
                 if self.json {
                     self.printer.json("would-publish", &json!({ "file": file, "key": key.as_str(), "told": told }));
                 }

@@ -31,9 +31,16 @@ pub fn write_catalogue_files(repository: &Path) -> Result<CatalogueFiles, Box<dy
     for entry_point in catalogue.entry_points.iter().flatten() {
         let EntryPointKind::Reference(reference) = &entry_point.kind else { continue };
         let id = &entry_point.id.value;
-        match descriptors.get(&reference.value).and_then(|path| fs::read_to_string(path).ok()) {
-            Some(text) => files.written.push(write_text(&repository.join(CATALOGUE).join(software_path(id)), &text)?),
-            None => files.absent.push(id.clone()),
+        let (own, path) = (descriptors.get(&reference.value), repository.join(CATALOGUE).join(software_path(id)));
+        match own.and_then(|path| fs::read_to_string(path).ok()) {
+            Some(text) => files.written.push(write_text(&path, &text)?),
+            None => {
+                if own.is_some() {
+                    // A copy of a former one would lead to archives of another version.
+                    let _ = fs::remove_file(path);
+                }
+                files.absent.push(id.clone());
+            }
         }
     }
     Ok(files)

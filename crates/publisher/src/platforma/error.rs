@@ -17,6 +17,14 @@ pub enum PlatformaError {
     Version { artifact: PathBuf, of: PythonVersion, package: PathBuf, says: PythonVersion },
     #[error("`{}` is of another build than `{}`", root.display(), artifact.display())]
     OtherBuild { root: PathBuf, artifact: PathBuf },
+    #[error("`{}` lacks `{file}`, which `{}` has", root.display(), artifact.display())]
+    RootLacks { root: PathBuf, file: String, artifact: PathBuf },
+    #[error("`{}` has `{file}`, which `{}` lacks", root.display(), artifact.display())]
+    RootHasMore { root: PathBuf, file: String, artifact: PathBuf },
+    #[error("{first} and {second} are both the npm package `{name}` of version {npm_version}")]
+    SameName { first: VersionString, second: VersionString, name: String, npm_version: String },
+    #[error("{variable} is not an address for readers, `https://host/path/`, without user and password")]
+    DownloadUrl { variable: String },
     #[error("cannot read `{}`: {source}", path.display())]
     Repository { path: PathBuf, source: io::Error },
     #[error("`{}` is for {platform}, which is not among the `roots` of `{}`", artifact.display(), package.display())]
@@ -51,13 +59,17 @@ impl Fault for PlatformaError {
             | Self::Lacks { .. }
             | Self::Version { .. }
             | Self::Platform { .. }
+            | Self::SameName { .. }
             | Self::Name { .. } => "E_PLATFORMA_PACKAGE",
             Self::Repository { .. } => "E_PUBLISH_READ",
-            Self::Twice { .. } | Self::Incomplete { .. } | Self::Zip { .. } | Self::OtherBuild { .. } => {
-                "E_PLATFORMA_ARTIFACTS"
-            }
+            Self::Twice { .. }
+            | Self::Incomplete { .. }
+            | Self::Zip { .. }
+            | Self::OtherBuild { .. }
+            | Self::RootLacks { .. }
+            | Self::RootHasMore { .. } => "E_PLATFORMA_ARTIFACTS",
             Self::NoVariable { .. } => "E_PLATFORMA_REGISTRY",
-            Self::Address { .. } => "E_STORE_ADDRESS",
+            Self::Address { .. } | Self::DownloadUrl { .. } => "E_STORE_ADDRESS",
             Self::Exists { .. } => "E_PUBLISH_EXISTS",
             Self::Write { .. } => "E_WRITE",
         }
@@ -75,7 +87,10 @@ impl Fault for PlatformaError {
             Self::NoPackage { .. } => {
                 "name the repository with --repository, or write one as `builder new` does".to_owned()
             }
-            Self::OtherBuild { .. } => "build it again on this machine, then sign and publish".to_owned(),
+            Self::SameName { .. } => "give each version a package of its own; `builder check` shows where".to_owned(),
+            Self::DownloadUrl { variable } => format!("correct or unset {variable}"),
+            Self::RootHasMore { .. } => "remove what was added; only signing may change the tree".to_owned(),
+            Self::OtherBuild { .. } | Self::RootLacks { .. } => "build it again on this machine, then sign and publish".to_owned(),
             Self::Lacks { .. } => "`builder check` tells what packages need".to_owned(),
             Self::Version { .. } => "correct `python-version` there, or name the artifacts of that version".to_owned(),
             Self::Platform { .. } => "add the platform to `roots`, or name the other artifacts".to_owned(),

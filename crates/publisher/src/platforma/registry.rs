@@ -35,9 +35,22 @@ impl Registry {
         };
         let upload = address(&text).map_err(|kind| PlatformaError::Address { given, kind })?;
         let known = || WELL_KNOWN.iter().find(|(known, _)| *known == name).map(|(_, url)| (*url).to_owned());
-        let download_url = variable(&variable_name(name, "DOWNLOAD_URL")).filter(|url| !url.is_empty()).or_else(known);
+        let download_variable = variable_name(name, "DOWNLOAD_URL");
+        let download_url = variable(&download_variable).filter(|url| !url.is_empty());
+        // It goes into what npm publishes.
+        if download_url.as_deref().is_some_and(|url| !is_for_readers(url)) {
+            return Err(PlatformaError::DownloadUrl { variable: download_variable });
+        }
+        let download_url = download_url.or_else(known);
         Ok(Self { name: name.to_owned(), upload, download_url })
     }
+}
+
+fn is_for_readers(text: &str) -> bool {
+    let is_plain = |url: url::Url| {
+        matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none()
+    };
+    url::Url::parse(text).is_ok_and(is_plain)
 }
 
 /// `PL_REGISTRY_<NAME>_<what>`, the name in capitals, with `_` for all else but letters and digits.
@@ -135,5 +148,10 @@ mod tests {
         assert_eq!(find("mine", &[]), None);
         let own = [("PL_REGISTRY_MINE_DOWNLOAD_URL", "https://files.example/")];
         assert_eq!(find("mine", &own).as_deref(), Some("https://files.example/"));
+        for wrong in ["https://user:secret@files.example/", "not a url", "file:///srv"] {
+            let variable = |asked: &str| (asked == "PL_REGISTRY_MINE_DOWNLOAD_URL").then(|| wrong.to_owned());
+            let error = Registry::find("mine", Some("/srv"), &variable).unwrap_err();
+            assert_eq!((error.code(), error.to_string().contains("secret")), ("E_STORE_ADDRESS", false), "{wrong}");
+        }
     }
 }

@@ -45,6 +45,15 @@ pub fn releases(
             return Err(PlatformaError::Zip { artifact: zip.file.clone() }.into());
         }
     }
+    let mut names: BTreeMap<(&str, &str, &str), &VersionString> = BTreeMap::new();
+    for Release { version, package, .. } in &releases {
+        let key = (package.name.as_str(), package.artifact_id.as_str(), package.npm_version.as_str());
+        if let Some(first) = names.insert(key, version) {
+            let (first, second) = (first.clone(), version.clone());
+            let (name, npm_version) = (package.name.clone(), package.npm_version.clone());
+            return Err(PlatformaError::SameName { first, second, name, npm_version }.into());
+        }
+    }
     Ok(releases)
 }
 

@@ -1,10 +1,14 @@
 //! Archives, then what points at them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use archive::{FileBeside, NameRules, NoCache, PackOptions, PartCache, PartSource};
+use archive::{
+    EntryKind, ExtractOptions, FileBeside, ListedKind, Listing, NameRules, NoCache, PackOptions, PackedFile, PartCache,
+    PartSource,
+};
 use vocab::{ArtifactFormat, Digest, Event, Fault, INNER_MANIFEST, PlatformKey};
 
 use super::{PlatformaError, Release};
@@ -42,8 +46,8 @@ pub struct Released {
     pub missing: Vec<PlatformKey>,
 }
 
-/// An archive at the registry, and whether it is there already.
-type Standing = (PlatformKey, ObjectKey, bool);
+/// An archive at the registry, and its size in bytes if it is there already.
+type Standing = (PlatformKey, ObjectKey, Option<u64>);
 
 impl Release {
     fn key(&self, platform: PlatformKey) -> Result<ObjectKey, PlatformaError> {
@@ -55,29 +59,35 @@ impl Release {
     pub fn standing(&self, to: &dyn Place) -> Result<Vec<Standing>, Box<dyn Fault>> {
         let look = |platform: &PlatformKey| {
             let key = self.key(*platform)?;
-            let there = to.head(&key)?.is_some();
-            Ok((*platform, key, there))
+            let size = to.head(&key)?.map(|head| head.size);
+            Ok((*platform, key, size))
         };
         self.artifacts.keys().map(look).collect()
+    }
+
+    /// Platforms of `roots` that have neither an artifact now nor, from an earlier run, an archive at the registry.
+    fn missing_at(&self, to: &dyn Place) -> Result<Vec<PlatformKey>, Box<dyn Fault>> {
+        let mut missing = self.missing();
+        for platform in self.earlier() {
+            if to.head(&self.key(platform)?)?.is_none_or(|head| head.size == 0) {
+                missing.push(platform);
+            }
+        }
+        missing.sort();
+        Ok(missing)
     }
 
     /// Everything that stands against it, without changing anything: platforms without an artifact, archives that are
     /// there and must not be, artifacts that are not what their manifests say.
     pub fn check(&self, to: &dyn Place, options: &ReleaseOptions<'_>) -> Result<(), Box<dyn Fault>> {
-        let mut missing = self.missing();
-        for platform in self.earlier() {
-            if to.head(&self.key(platform)?)?.is_none() {
-                missing.push(platform);
-            }
-        }
-        missing.sort();
+        let missing = self.missing_at(to)?;
         if !missing.is_empty() && !options.partial {
             return Err(PlatformaError::Incomplete { version: self.version.clone(), missing }.into());
         }
         let standing = self.standing(to)?;
         if options.existing == Existing::Fail {
             let keys: Vec<String> =
-                standing.iter().filter(|(.., there)| *there).map(|(_, key, _)| key.to_string()).collect();
+                standing.iter().filter(|(.., size)| size.is_some()).map(|(_, key, _)| key.to_string()).collect();
             if !keys.is_empty() {
                 return Err(PlatformaError::Exists { keys }.into());
             }
@@ -91,15 +101,25 @@ impl Release {
         Ok(())
     }
 
-    /// The tree is of the same build as the artifact, whatever was signed in it.
+    /// The tree is of the same build as the artifact and has the same files, whatever was signed in them.
     fn check_root(&self, candidate: &Candidate) -> Result<(), Box<dyn Fault>> {
+        let root = self.package.root(candidate.manifest.platform);
         let path = self.package.root(candidate.manifest.platform).join(INNER_MANIFEST);
         let text = fs::read(&path).map_err(|source| PlatformaError::Repository { path: path.clone(), source })?;
         let is_same = archive::read_manifest(&text)?.build_key == candidate.manifest.build_key;
-        if is_same {
-            Ok(())
-        } else {
-            Err(PlatformaError::OtherBuild { root: path, artifact: candidate.file.clone() }.into())
+        if !is_same {
+            return Err(PlatformaError::OtherBuild { root: path, artifact: candidate.file.clone() }.into());
+        }
+        let listed = archive::list(&candidate.file, Listing::Names, &ExtractOptions::default())?;
+        let listed = listed.into_iter().filter(|entry| entry.kind != ListedKind::Directory);
+        let listed: BTreeSet<String> = listed.map(|entry| entry.path).collect();
+        let found = archive::scan(&root)?.into_iter().filter(|entry| entry.kind != EntryKind::Directory);
+        let found: BTreeSet<String> = found.map(|entry| entry.path.to_string()).collect();
+        let artifact = candidate.file.clone();
+        match (listed.difference(&found).next(), found.difference(&listed).next()) {
+            (Some(file), _) => Err(PlatformaError::RootLacks { root, file: file.clone(), artifact }.into()),
+            (_, Some(file)) => Err(PlatformaError::RootHasMore { root, file: file.clone(), artifact }.into()),
+            (None, None) => Ok(()),
         }
     }
 
@@ -128,28 +148,32 @@ pub fn publish_release(
     let mut archives = Vec::new();
     for (platform, key, there) in release.standing(to)? {
         let Some(candidate) = release.artifacts.get(&platform) else { continue };
-        let kept = there && options.existing != Existing::Replace;
         let root = options.from_roots.then(|| release.package.root(platform));
-        let archive = if kept { None } else { Some(bring(to, candidate, root.as_deref(), &key, options, work)?) };
-        // Somebody else may have been quicker.
-        let archive = archive.filter(|(uploaded, _)| uploaded.placed == Placed::Ours);
-        if archive.is_none() {
-            (work.tell)(Event::Warning {
-                code: "W_PUBLISHED_BEFORE",
-                text: format!("`{key}` was published before and is kept"),
-                place: Some(to.place().to_owned()),
-                hint: Some("--force replaces it; a new version in package.json gives it another name".to_owned()),
-            });
+        // Made even where one is there: only so can it be said whether that one is another.
+        let ours = Source::of(candidate, root.as_deref(), options)?;
+        let (file, size, sha256) = ours.file();
+        let overwrite = options.existing == Existing::Replace;
+        let uploaded = if there.is_some() && !overwrite {
+            None
+        } else {
+            let upload = Upload { key: &key, file, size, sha256, former: None, overwrite, verdict: &|| Ok(()) };
+            // Somebody else may have been quicker.
+            Some(to.upload(&upload, work)?).filter(|uploaded| uploaded.placed == Placed::Ours)
+        };
+        if uploaded.is_none() {
+            if options.existing == Existing::Fail {
+                return Err(PlatformaError::Exists { keys: vec![key.to_string()] }.into());
+            }
+            warn_of_kept(to, &key, size, work)?;
         }
-        let (uploaded, size) = archive.unzip();
-        archives.push(Archive { platform, key, uploaded, size });
+        archives.push(Archive { platform, key, uploaded, size: uploaded.map(|_| size) });
     }
     let mut files = Vec::new();
     for platform in release.artifacts.keys() {
         let info = release.package.archive_info(*platform, &release.registry);
         files.push(release.write(&release.package.archive_info_path(*platform), &info)?);
     }
-    let missing = release.missing();
+    let missing = release.missing_at(to)?;
     if missing.is_empty() {
         files.push(release.write(&release.package.software_path(), &release.package.software(&release.registry))?);
     } else {
@@ -159,38 +183,59 @@ pub fn publish_release(
     Ok(Released { archives, files, missing })
 }
 
-/// The tree at `root`, where it is given. Else a `tar.gz` as it is; of anything else the `tar.gz` that the builder would
-/// have made.
-fn bring(
-    to: &dyn Place,
-    candidate: &Candidate,
-    root: Option<&Path>,
-    key: &ObjectKey,
-    options: &ReleaseOptions<'_>,
-    work: &Work<'_>,
-) -> Result<(Uploaded, u64), Box<dyn Fault>> {
-    let not_packed = || PublishError::NotPacked { path: candidate.file.clone() };
-    let artifact = candidate.manifest.artifact.as_ref().ok_or_else(not_packed)?;
-    let send = |file: &Path, size: u64, sha256: Digest| {
-        let overwrite = options.existing == Existing::Replace;
-        let upload = Upload { key, file, size, sha256, former: None, overwrite, verdict: &|| Ok(()) };
-        to.upload(&upload, work).map(|uploaded| (uploaded, size))
-    };
-    if root.is_none() && artifact.format == ArtifactFormat::TarGz {
-        return Ok(send(&candidate.file, artifact.size, artifact.sha256)?);
-    }
-    let folder = candidate.file.parent().filter(|it| it.components().next().is_some());
-    let folder = folder.unwrap_or(Path::new("."));
-    let gzip = PackOptions { format: ArtifactFormat::TarGz, level: GZIP_LEVEL, ..PackOptions::default() };
-    let packed = match root {
-        Some(root) => {
-            let names = NameRules::of_platform(candidate.manifest.platform);
-            let tree = [PartSource::new("tree", archive::scan(root)?)];
-            archive::pack_beside(&folder.join("tree"), &tree, &PackOptions { names, ..gzip }, &NoCache)?
+fn warn_of_kept(to: &dyn Place, key: &ObjectKey, ours: u64, work: &Work<'_>) -> Result<(), Box<dyn Fault>> {
+    let text = match to.head(key)? {
+        Some(head) if head.size != ours => {
+            format!(
+                "`{key}` was published before and is kept: it has {} bytes, the one of this build has {ours}",
+                head.size
+            )
         }
-        None => archive::repack(&candidate.file, artifact, folder, &gzip, options.cache)?,
+        _ => format!("`{key}` was published before and is kept"),
     };
-    Ok(send(packed.path(), packed.packed().size, packed.packed().sha256)?)
+    (work.tell)(Event::Warning {
+        code: "W_PUBLISHED_BEFORE",
+        text,
+        place: Some(to.place().to_owned()),
+        hint: Some("--force replaces it; a new version in package.json gives it another name".to_owned()),
+    });
+    Ok(())
+}
+
+/// An archive, ready to be sent.
+enum Source<'a> {
+    Artifact { file: &'a Path, size: u64, sha256: Digest },
+    Packed(PackedFile),
+}
+
+impl<'a> Source<'a> {
+    /// The tree at `root`, where it is given. Else a `tar.gz` as it is; of anything else the `tar.gz` that the builder
+    /// would have made.
+    fn of(candidate: &'a Candidate, root: Option<&Path>, options: &ReleaseOptions<'_>) -> Result<Self, Box<dyn Fault>> {
+        let not_packed = || PublishError::NotPacked { path: candidate.file.clone() };
+        let artifact = candidate.manifest.artifact.as_ref().ok_or_else(not_packed)?;
+        if root.is_none() && artifact.format == ArtifactFormat::TarGz {
+            return Ok(Self::Artifact { file: &candidate.file, size: artifact.size, sha256: artifact.sha256 });
+        }
+        let folder = candidate.file.parent().filter(|it| it.components().next().is_some());
+        let folder = folder.unwrap_or(Path::new("."));
+        let gzip = PackOptions { format: ArtifactFormat::TarGz, level: GZIP_LEVEL, ..PackOptions::default() };
+        Ok(Self::Packed(match root {
+            Some(root) => {
+                let names = NameRules::of_platform(candidate.manifest.platform);
+                let tree = [PartSource::new("tree", archive::scan(root)?)];
+                archive::pack_beside(&folder.join("tree"), &tree, &PackOptions { names, ..gzip }, &NoCache)?
+            }
+            None => archive::repack(&candidate.file, artifact, folder, &gzip, options.cache)?,
+        }))
+    }
+
+    fn file(&self) -> (&Path, u64, Digest) {
+        match self {
+            Self::Artifact { file, size, sha256 } => (file, *size, *sha256),
+            Self::Packed(packed) => (packed.path(), packed.packed().size, packed.packed().sha256),
+        }
+    }
 }
 
 /// The builder's own for a `tar.gz`.

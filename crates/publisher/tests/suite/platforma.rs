@@ -164,7 +164,12 @@ fn k2_an_archive_that_is_there_is_kept_or_an_error_or_replaced() {
     let archive = workplace.archive("linux-x64");
     fs::write(&archive, "of somebody else").unwrap();
     let kept = workplace.bench.good(&PUBLISH);
-    assert!(kept.told.contains("W_PUBLISHED_BEFORE") && kept.told.contains("is kept"), "{}", kept.told);
+    assert!(
+        kept.told.contains("W_PUBLISHED_BEFORE") && kept.told.contains("is kept: it has 16 bytes"),
+        "{}",
+        kept.told
+    );
+    assert_eq!(kept.told.matches("is kept: ").count(), 1, "the other one is the same: {}", kept.told);
     assert_eq!(fs::read(&archive).unwrap(), b"of somebody else");
     let failed = workplace.bench.run(&with(&["--fail-existing"]));
     assert_eq!(failed.code, 1, "{}", failed.told);
@@ -190,7 +195,11 @@ fn k3_a_descriptor_is_written_when_no_platform_of_its_roots_is_missing() {
     workplace.bench.good(&with(&[&windows]));
     assert!(workplace.descriptor().is_file());
 
-    // What an earlier run wrote of an archive that is gone stands for nothing.
+    // What an earlier run wrote of an archive that is gone stands for nothing, nor does an empty file in its place.
+    fs::write(workplace.archive("linux-x64"), "").unwrap();
+    let partial = workplace.bench.good(&with(&[&windows, "--partial"]));
+    assert!(partial.told.contains("no descriptor yet: linux-x64 is missing"), "{}", partial.told);
+    assert!(!workplace.descriptor().exists());
     fs::remove_file(workplace.archive("linux-x64")).unwrap();
     let failed = workplace.bench.run(&with(&[&windows]));
     assert_eq!(failed.code, 2, "{}", failed.told);
@@ -295,8 +304,11 @@ fn a_tree_that_was_signed_after_the_build_is_packed_from_roots() {
     assert!(run.code == 1 && run.told.contains("cannot read `"), "{}", run.told);
 
     let root = workplace.folder().join("pydist/linux-x64");
-    fs::create_dir_all(root.join("bin")).unwrap();
-    fs::write(root.join("bin/python"), "signed").unwrap();
+    fs::create_dir_all(root.parent().unwrap()).unwrap();
+    archive::extract(Path::new(&linux), &root, &ExtractOptions::default()).unwrap();
+    let files = files_below(&root);
+    let signed = files.iter().find(|file| *file != "pydist.json").unwrap();
+    fs::write(root.join(signed), "signed").unwrap();
     let mut manifest: Value = serde_json::from_slice(&fs::read(format!("{linux}.json")).unwrap()).unwrap();
     manifest.as_object_mut().unwrap().remove("artifact");
     let inner = root.join("pydist.json");
@@ -306,11 +318,45 @@ fn a_tree_that_was_signed_after_the_build_is_packed_from_roots() {
     assert!(!workplace.registry.exists());
 
     fs::write(&inner, manifest.to_string()).unwrap();
+    fs::write(root.join("added"), "").unwrap();
+    let run = workplace.bench.run(&arguments);
+    assert!(run.code == 2 && run.told.contains("has `added`, which"), "{}", run.told);
+    fs::remove_file(root.join("added")).unwrap();
+    fs::rename(root.join(signed), workplace.bench.folder.path().join("away")).unwrap();
+    let run = workplace.bench.run(&arguments);
+    assert!(run.code == 2 && run.told.contains(&format!("lacks `{signed}`, which")), "{}", run.told);
+    assert!(!workplace.registry.exists());
+    fs::rename(workplace.bench.folder.path().join("away"), root.join(signed)).unwrap();
     workplace.bench.good(&arguments);
     let tree = workplace.bench.folder.path().join("unpacked");
     archive::extract(&workplace.archive("linux-x64"), &tree, &ExtractOptions::default()).unwrap();
-    assert_eq!(fs::read(tree.join("bin/python")).unwrap(), b"signed");
-    assert_eq!(files_below(&tree).len(), 2);
+    assert_eq!(fs::read(tree.join(signed)).unwrap(), b"signed");
+    assert_eq!(files_below(&tree), files);
+}
+
+#[test]
+fn two_versions_in_one_npm_package_are_refused_before_anything_is_sent() {
+    let workplace = Workplace::new();
+    let other = workplace.bench.folder.path().join("python-3.12.10-b");
+    fs::create_dir_all(&other).unwrap();
+    let package = fs::read_to_string(workplace.folder().join("package.json")).unwrap();
+    fs::write(other.join("package.json"), package.replace("-- 3.12.10", "-- 3.12.10-b")).unwrap();
+    for platform in [PlatformKey::LinuxX64, PlatformKey::WindowsX64] {
+        Sketch { platform, ..Sketch::new("3.12.10-b") }.make(&workplace.bench.dist(), |_| ());
+    }
+    let run = workplace.bench.run(&PUBLISH);
+    let told = "3.12.10 and 3.12.10-b are both the npm package `@platforma-open/demo.runenv-python-3.12.10`";
+    assert!(run.code == 2 && run.told.contains(told), "{}", run.told);
+    assert!(!workplace.registry.exists());
+}
+
+#[test]
+fn a_folder_in_the_place_of_an_archive_is_an_error() {
+    let workplace = Workplace::new();
+    fs::create_dir_all(workplace.archive("linux-x64")).unwrap();
+    let run = workplace.bench.run(&PUBLISH);
+    assert!(run.code == 1 && run.told.contains("1.3.24-linux-x64.tgz"), "{}", run.told);
+    assert!(!workplace.descriptor().exists());
 }
 
 #[test]
