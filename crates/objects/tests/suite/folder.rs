@@ -3,8 +3,7 @@
 use std::fs::{self, File};
 use std::time::Duration;
 
-use objects::{FolderPlace, Place as _, Placed, UNWATCHED};
-use testkit::told;
+use objects::{FolderPlace, Place as _, Placed};
 
 use crate::conformance::{Skills, conforms, key};
 
@@ -21,6 +20,9 @@ fn a_folder_conforms() {
 #[cfg(unix)]
 #[test]
 fn attack_4_only_regular_files_of_a_folder_are_read() {
+    use objects::UNWATCHED;
+    use testkit::told;
+
     let at = tempfile::tempdir().unwrap();
     let pipe = at.path().join("catalogue.json");
     assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
