@@ -1,13 +1,13 @@
 //! A place of objects in an AIStore cluster, by its native API: `ais://bucket/prefix?endpoint=http://host:port`.
 //!
-//! AIStore has no conditional writes, so [`Place::conditional_puts`] is false: `create` and `replace` look first, and who
+//! AIStore has no conditional writes, so [`Place::conditional_puts`](objects::Place::conditional_puts) is false: `create` and `replace` look first, and who
 //! derives something from what is there looks again after it was written. Nor does it copy ranges or tell which uploads
 //! in parts were begun: a new version is sent whole, and an interrupted upload from its beginning.
 
 mod failure;
 mod upload;
 
-use std::io::{Read as _, Write};
+use std::io::{self, Write};
 use std::ops::Range as Bytes;
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -17,8 +17,8 @@ use aistore_client::{
     ObjectHandle, ObjectProperties, PutOptions, Range, RefusalKind, Settings,
 };
 use objects::{
-    Expected, Head, Leftover, Listed, Object, ObjectKey, ObjectTurn, Place, PlaceError, PlaceErrorKind as Kind, Placed,
-    Replaced, Result, Tag, Turn, Upload, Uploaded, Waiting, Watch, Work,
+    Engine, Expected, Head, Listed, Object, ObjectKey, PlaceErrorKind as Kind, Tag, UNWATCHED, Upload, Uploaded, Watch,
+    Work, pass_on, unwritten,
 };
 use vocab::{Exit, Fault};
 
@@ -112,8 +112,16 @@ impl AistorePlace {
         };
         Ok(PutOptions { checksum_kind: Some(kind), ..PutOptions::default() })
     }
+}
 
-    fn get_inner(&self, key: &ObjectKey) -> Inner<Option<Object>> {
+impl Engine for AistorePlace {
+    type Failure = Kind;
+
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn get(&self, key: &ObjectKey) -> Inner<Option<Object>> {
         let Some(reader) = absent(self.object(key)?.get(&GetOptions::default()))? else { return Ok(None) };
         let tag = tag_of(reader.properties());
         let size = reader.properties().size.unwrap_or(0);
@@ -123,7 +131,7 @@ impl AistorePlace {
         Ok(Some(Object { bytes: reader.bytes().map_err(kind_of)?, tag }))
     }
 
-    fn read_inner(
+    fn read(
         &self,
         key: &ObjectKey,
         range: Option<Bytes<u64>>,
@@ -133,42 +141,25 @@ impl AistorePlace {
         watch()?;
         let range = range.map(|range| Range::Of { start: range.start, length: range.end.saturating_sub(range.start) });
         if matches!(range, Some(Range::Of { length: 0, .. })) {
-            return Ok(self.head_inner(key)?.map(|_| 0));
+            return Ok(self.head(key, watch)?.map(|_| 0));
         }
         let options = GetOptions { range, ..GetOptions::default() };
-        let Some(mut reader) = absent(self.object(key)?.get(&options))? else { return Ok(None) };
-        let (mut buffer, mut copied) = (vec![0; 1 << 17], 0);
-        loop {
-            watch()?;
-            let count = match reader.read(&mut buffer) {
-                Ok(0) => return Ok(Some(copied)),
-                Ok(count) => count,
-                Err(error) => {
-                    return Err(match error.downcast::<Error>() {
-                        Ok(error) => kind_of(error),
-                        Err(error) => Kind::Unreachable { reason: error.to_string() },
-                    });
-                }
-            };
-            let piece = buffer.get(..count).unwrap_or_default();
-            let path = || key.to_string().into();
-            to.write_all(piece).map_err(|source| Kind::Disk {
-                action: "write what was read from",
-                path: path(),
-                source,
-            })?;
-            copied += count as u64;
-        }
+        let Some(reader) = absent(self.object(key)?.get(&options))? else { return Ok(None) };
+        let unread = |error: io::Error| match error.downcast::<Error>() {
+            Ok(error) => kind_of(error),
+            Err(error) => Kind::Unreachable { reason: error.to_string() },
+        };
+        pass_on(reader, to, &mut |_| watch(), unread, unwritten(key)).map(Some)
     }
 
-    fn head_inner(&self, key: &ObjectKey) -> Inner<Option<Head>> {
+    fn head(&self, key: &ObjectKey, _watch: Watch<'_>) -> Inner<Option<Head>> {
         let options = HeadOptions { properties: "size,version,checksum".to_owned() };
         let Some(found) = absent(self.object(key)?.properties(&options))? else { return Ok(None) };
         let size = found.size.ok_or_else(|| Kind::Nonsense { said: "an object without a size".to_owned() })?;
         Ok(Some(Head { size, tag: tag_of(&found) }))
     }
 
-    fn list_inner(&self, prefix: &str) -> Inner<Vec<Listed>> {
+    fn list(&self, prefix: &str) -> Inner<Vec<Listed>> {
         let options = ListOptions {
             prefix: format!("{}{prefix}", self.prefix),
             properties: "name,size,atime".to_owned(),
@@ -184,18 +175,13 @@ impl AistorePlace {
             let read = entry.atime.parse::<jiff::Timestamp>().ok().map(SystemTime::from);
             rows.push(Listed { key, size: entry.size, modified: read.unwrap_or_else(SystemTime::now) });
         }
-        rows.sort_by(|a: &Listed, b| a.key.cmp(&b.key));
         Ok(rows)
     }
 
-    /// False when what stands there is not as expected. Somebody may write between the look and the put.
+    /// Somebody may write between the look and the put.
     fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Inner<bool> {
-        let state = || Ok(self.head_inner(key)?.map(|head| head.tag));
-        let holds = match expected {
-            Expected::Anything => true,
-            Expected::Absent => state()?.is_none(),
-            Expected::State(tag) => state()?.as_ref() == Some(tag),
-        };
+        let holds =
+            *expected == Expected::Anything || expected.holds(self.head(key, UNWATCHED)?.map(|head| head.tag).as_ref());
         if holds {
             let content = ObjectContent::bytes(bytes.to_vec());
             self.object(key)?.put(content, &self.put_options()?).map_err(kind_of)?;
@@ -203,71 +189,19 @@ impl AistorePlace {
         Ok(holds)
     }
 
-    fn named<T>(&self, action: &'static str, key: &str, outcome: Inner<T>) -> Result<T> {
-        let place = || self.place.clone();
-        outcome.map_err(|kind| PlaceError { action, key: Some(key.to_owned()), place: place(), kind })
-    }
-}
-
-impl Place for AistorePlace {
-    fn place(&self) -> &str {
-        &self.place
+    fn delete(&self, key: &ObjectKey) -> Inner<bool> {
+        Ok(absent(self.object(key)?.delete())?.is_some())
     }
 
-    fn get(&self, key: &ObjectKey) -> Result<Option<Object>> {
-        self.named("read", key.as_str(), self.get_inner(key))
+    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+        self.bring(upload, work)
     }
 
-    fn read(
-        &self,
-        key: &ObjectKey,
-        range: Option<Bytes<u64>>,
-        to: &mut dyn Write,
-        watch: Watch<'_>,
-    ) -> Result<Option<u64>> {
-        self.named("read", key.as_str(), self.read_inner(key, range, to, watch))
-    }
-
-    fn head(&self, key: &ObjectKey) -> Result<Option<Head>> {
-        self.named("read", key.as_str(), self.head_inner(key))
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
-        self.named("list", prefix, self.list_inner(prefix))
-    }
-
-    fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<Placed> {
-        let ours = self.named("write", key.as_str(), self.put(key, bytes, &Expected::Absent))?;
-        Ok(if ours { Placed::Ours } else { Placed::Theirs })
-    }
-
-    fn replace(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Result<Replaced> {
-        let done = self.named("write", key.as_str(), self.put(key, bytes, expected))?;
-        Ok(if done { Replaced::Done } else { Replaced::Changed })
-    }
-
-    fn delete(&self, key: &ObjectKey) -> Result<bool> {
-        let deleted = self.object(key).and_then(|object| absent(object.delete()));
-        Ok(self.named("remove", key.as_str(), deleted)?.is_some())
-    }
-
-    fn try_turn(&self, waiting: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>> {
-        let turn = ObjectTurn::take(self, waiting)?;
-        Ok(turn.map(|turn| Box::new(turn) as Box<dyn Turn>))
-    }
-
-    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded> {
-        self.named("write", upload.key.as_str(), self.upload_inner(upload, work))
-    }
-
-    /// Uploads that were begun in parts cannot be listed; the cluster forgets them by itself.
-    fn leftovers(&self, _before: SystemTime, _dry_run: bool) -> Result<Vec<Leftover>> {
-        Ok(Vec::new())
-    }
-
-    fn conditional_puts(&self) -> Result<bool> {
+    fn conditional_puts(&self) -> Inner<bool> {
         Ok(false)
     }
+
+    // Uploads that were begun in parts cannot be listed; the cluster forgets them by itself.
 }
 
 /// Another version has another number where the bucket has versions, and in any case another checksum.

@@ -8,7 +8,7 @@ use std::thread;
 use aistore_client::{
     Checksum, ChecksumKind, CustomMetadata, HeadOptions, MultipartUpload, ObjectContent, ObjectHandle,
 };
-use objects::{PlaceErrorKind as Kind, Placed, Upload, Uploaded, Work};
+use objects::{PlaceErrorKind as Kind, Upload, Uploaded, Work};
 
 use crate::failure::kind_of;
 use crate::{AistorePlace, Inner};
@@ -20,12 +20,7 @@ const PART: u64 = 16 << 20;
 const SIDE_BY_SIDE: usize = 4;
 
 impl AistorePlace {
-    pub(crate) fn upload_inner(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
-        (work.watch)()?;
-        let there = Uploaded { placed: Placed::Theirs, sent: 0, copied: 0, resumed: 0 };
-        if !upload.overwrite && self.head_inner(upload.key)?.is_some() {
-            return Ok(there);
-        }
+    pub(crate) fn bring(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
         let object = self.object(upload.key)?;
         let id = work.begin(upload.key.file_name(), upload.size);
         if upload.size <= PART {
@@ -46,7 +41,7 @@ impl AistorePlace {
             verify(&object, upload)?;
         }
         work.finish(id);
-        Ok(Uploaded { placed: Placed::Ours, sent: upload.size, ..there })
+        Ok(Uploaded::sent(upload.size))
     }
 }
 

@@ -4,7 +4,7 @@
 //! It is a crate of its own, not a feature of `objects`: features add up over all crates that are built together, and
 //! the builder must never compile the AWS client.
 //!
-//! [`S3Settings`] and an address go in; a [`Place`] comes out, which keeps the promises of every place. The client is
+//! [`S3Settings`] and an address go in; a [`Place`](objects::Place) comes out, which keeps the promises of every place. The client is
 //! asynchronous; everything here waits for it, on two threads of its own. The client does retries, signatures and
 //! credentials; `failure` says what an answer means, `multipart` uploads large files, and [`TransferPlan`] decides
 //! which ranges the server copies:
@@ -27,10 +27,8 @@ mod failure;
 mod multipart;
 mod transfer_plan;
 
-use std::future::Future;
 use std::io::Write;
 use std::ops::Range;
-use std::sync::OnceLock;
 use std::time::{Instant, SystemTime};
 
 use aws_sdk_s3::config::http::HttpResponse;
@@ -38,11 +36,11 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use objects::conditions::{CONTENDED, Verdict, pause, probe};
+use objects::conditions::{CONTENDED, Kept, Verdict, pause};
 use objects::refusal::Failure;
 use objects::{
-    BucketAddress, Expected, Head, Leftover, Listed, Object, ObjectKey, ObjectTurn, Place, PlaceError,
-    PlaceErrorKind as Kind, Placed, Replaced, Result, Tag, Turn, Upload, Uploaded, Waiting, Watch, Work,
+    BucketAddress, Engine, Expected, Head, Leftover, Listed, Object, ObjectKey, PlaceError, PlaceErrorKind as Kind,
+    Tag, Upload, Uploaded, Watch, Work, unwritten,
 };
 use tokio::runtime::Runtime;
 use vocab::Digest;
@@ -64,8 +62,7 @@ type Inner<T> = std::result::Result<T, Failure>;
 pub struct AwsBucket {
     bucket: Bucket,
     runtime: Runtime,
-    /// The answer of [`Place::conditional_puts`].
-    conditional: OnceLock<bool>,
+    conditions: Kept,
 }
 
 /// What its requests need.
@@ -87,7 +84,7 @@ impl std::fmt::Debug for AwsBucket {
 
 impl AwsBucket {
     /// Makes no request to the bucket yet.
-    pub fn open(address: &BucketAddress, settings: S3Settings) -> Result<Self> {
+    pub fn open(address: &BucketAddress, settings: S3Settings) -> Result<Self, PlaceError> {
         let separator = if address.prefix.is_empty() { "" } else { "/" };
         let place = format!("s3://{}{separator}{}", address.bucket, address.prefix);
         let failed = |reason| PlaceError {
@@ -106,16 +103,7 @@ impl AwsBucket {
             place,
             settings,
         };
-        Ok(Self { bucket, runtime, conditional: OnceLock::new() })
-    }
-
-    fn wait<T>(&self, action: &'static str, key: Option<&str>, work: impl Future<Output = Inner<T>>) -> Result<T> {
-        self.runtime.block_on(work).map_err(|failure| PlaceError {
-            action,
-            key: key.map(str::to_owned),
-            place: self.bucket.place.clone(),
-            kind: failure.kind,
-        })
+        Ok(Self { bucket, runtime, conditions: Kept::default() })
     }
 }
 
@@ -193,9 +181,7 @@ impl Bucket {
         };
         let count = self.receive(answer.body, |chunk| {
             watch().map_err(Failure::new)?;
-            to.write_all(chunk).map_err(|source| {
-                Failure::new(Kind::Disk { action: "write what was read from", path: key.to_string().into(), source })
-            })
+            to.write_all(chunk).map_err(|error| Failure::new(unwritten(key)(error)))
         });
         let count = count.await?;
         let expected = answer.content_length.and_then(|size| u64::try_from(size).ok());
@@ -259,7 +245,6 @@ impl Bucket {
                 Some(Listed { key, size, modified: time_of(object.last_modified()) })
             }));
         }
-        rows.sort_by(|a: &Listed, b| a.key.cmp(&b.key));
         Ok(rows)
     }
 
@@ -271,11 +256,7 @@ impl Bucket {
         }
         // A server without conditions: looking first is all that can be done.
         let state = self.head(key).await?.map(|head| head.tag);
-        let holds = match expected {
-            Expected::Absent => state.is_none(),
-            Expected::State(tag) => state.as_ref() == Some(tag),
-            Expected::Anything => true,
-        };
+        let holds = expected.holds(state.as_ref());
         Ok(holds && self.put_under(key, bytes, &Expected::Anything).await? != Verdict::NotMet)
     }
 
@@ -318,13 +299,15 @@ impl Bucket {
     }
 }
 
-impl Place for AwsBucket {
+impl Engine for AwsBucket {
+    type Failure = Failure;
+
     fn place(&self) -> &str {
         &self.bucket.place
     }
 
-    fn get(&self, key: &ObjectKey) -> Result<Option<Object>> {
-        self.wait("read", Some(key.as_str()), self.bucket.get_surely(key))
+    fn get(&self, key: &ObjectKey) -> Inner<Option<Object>> {
+        self.runtime.block_on(self.bucket.get_surely(key))
     }
 
     fn read(
@@ -333,55 +316,38 @@ impl Place for AwsBucket {
         range: Option<Range<u64>>,
         to: &mut dyn Write,
         watch: Watch<'_>,
-    ) -> Result<Option<u64>> {
-        self.wait("read", Some(key.as_str()), self.bucket.read(key, range, to, watch))
+    ) -> Inner<Option<u64>> {
+        self.runtime.block_on(self.bucket.read(key, range, to, watch))
     }
 
-    fn head(&self, key: &ObjectKey) -> Result<Option<Head>> {
-        self.wait("read", Some(key.as_str()), self.bucket.head(key))
+    fn head(&self, key: &ObjectKey, _watch: Watch<'_>) -> Inner<Option<Head>> {
+        self.runtime.block_on(self.bucket.head(key))
     }
 
-    fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
-        self.wait("list", Some(prefix), self.bucket.list(prefix))
+    fn list(&self, prefix: &str) -> Inner<Vec<Listed>> {
+        self.runtime.block_on(self.bucket.list(prefix))
     }
 
-    fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<Placed> {
-        let put = self.bucket.put(key, bytes, &Expected::Absent);
-        let ours = self.wait("write", Some(key.as_str()), put)?;
-        Ok(if ours { Placed::Ours } else { Placed::Theirs })
+    fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Inner<bool> {
+        self.runtime.block_on(self.bucket.put(key, bytes, expected))
     }
 
-    fn replace(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Result<Replaced> {
-        let done = self.wait("write", Some(key.as_str()), self.bucket.put(key, bytes, expected))?;
-        Ok(if done { Replaced::Done } else { Replaced::Changed })
+    fn delete(&self, key: &ObjectKey) -> Inner<bool> {
+        self.runtime.block_on(self.bucket.delete(key))
     }
 
-    fn delete(&self, key: &ObjectKey) -> Result<bool> {
-        self.wait("remove", Some(key.as_str()), self.bucket.delete(key))
+    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+        self.runtime.block_on(self.bucket.upload(upload, work))
     }
 
-    fn try_turn(&self, waiting: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>> {
-        let turn = ObjectTurn::take(self, waiting)?;
-        Ok(turn.map(|turn| Box::new(turn) as Box<dyn Turn>))
+    fn conditional_puts(&self) -> Inner<bool> {
+        let put =
+            |key: &ObjectKey, bytes: &[u8]| self.runtime.block_on(self.bucket.put_under(key, bytes, &Expected::Absent));
+        self.conditions.or_probe(put)
     }
 
-    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded> {
-        self.wait("write", Some(upload.key.as_str()), self.bucket.upload(upload, work))
-    }
-
-    fn leftovers(&self, before: SystemTime, dry_run: bool) -> Result<Vec<Leftover>> {
-        let action = "look for what interrupted uploads left";
-        self.wait(action, None, self.bucket.leftovers(before, dry_run))
-    }
-
-    fn conditional_puts(&self) -> Result<bool> {
-        if let Some(known) = self.conditional.get() {
-            return Ok(*known);
-        }
-        let found = probe(|key, bytes| {
-            self.wait("write", Some(key.as_str()), self.bucket.put_under(key, bytes, &Expected::Absent))
-        })?;
-        Ok(*self.conditional.get_or_init(|| found))
+    fn leftovers(&self, before: SystemTime, dry_run: bool) -> Inner<Vec<Leftover>> {
+        self.runtime.block_on(self.bucket.leftovers(before, dry_run))
     }
 }
 

@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use objects::conditions::{CONTENDED, Verdict, pause};
 use objects::refusal::Failure;
-use objects::{Expected, Former, Head, Leftover, ObjectKey, PlaceErrorKind as Kind, Placed, Upload, Uploaded, Work};
+use objects::{Expected, Former, Leftover, ObjectKey, PlaceErrorKind as Kind, Placed, Upload, Uploaded, Work};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use vocab::TransferId;
@@ -70,13 +70,8 @@ struct Job {
 /// How often an upload in parts is begun again after another writer got in its way.
 const BEGUN: u32 = 3;
 
-const THERE: Uploaded = Uploaded { placed: Placed::Theirs, sent: 0, copied: 0, resumed: 0 };
-
 impl Bucket {
     pub(super) async fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
-        if !upload.overwrite && self.stands(upload).await? {
-            return Ok(THERE);
-        }
         let expected = if upload.overwrite { Expected::Anything } else { Expected::Absent };
         if upload.size <= self.settings.in_one {
             return self.upload_in_one(upload, expected, work).await;
@@ -85,8 +80,8 @@ impl Bucket {
         for _ in 0..BEGUN {
             match self.upload_in_parts(upload, work).await {
                 Err(failure) if failure.is(&["NoSuchUpload"]) || failure.verdict(&expected) == Verdict::InTheWay => {
-                    if !upload.overwrite && self.stands(upload).await? {
-                        return Ok(THERE);
+                    if !upload.overwrite && self.head(upload.key).await?.is_some() {
+                        return Ok(Uploaded::THEIRS);
                     }
                 }
                 outcome => return outcome,
@@ -94,18 +89,6 @@ impl Bucket {
         }
         let said = format!("the upload was ended {BEGUN} times by somebody else");
         Err(Failure::new(Kind::Refused { said }))
-    }
-
-    /// Whether the object is there, in its full size.
-    async fn stands(&self, upload: &Upload<'_>) -> Inner<bool> {
-        match self.head(upload.key).await? {
-            Some(Head { size, .. }) if size == upload.size => Ok(true),
-            Some(Head { size, .. }) if !upload.overwrite => {
-                let said = format!("there is an object of {size} bytes at this name, {} are expected", upload.size);
-                Err(Failure::new(Kind::Refused { said }))
-            }
-            _ => Ok(false),
-        }
     }
 
     async fn upload_in_one(&self, upload: &Upload<'_>, mut expected: Expected, work: &Work<'_>) -> Inner<Uploaded> {
@@ -130,7 +113,7 @@ impl Bucket {
             let Err(error) = request.customize().disable_payload_signing().send().await else { break };
             let failure = self.failure(&error);
             match failure.verdict(&expected) {
-                Verdict::NotMet => return Ok(THERE),
+                Verdict::NotMet => return Ok(Uploaded::THEIRS),
                 // It was looked for before.
                 Verdict::Unknown => expected = Expected::Anything,
                 Verdict::InTheWay if attempt < CONTENDED => tokio::time::sleep(pause(attempt)).await,
@@ -140,7 +123,7 @@ impl Bucket {
         }
         work.advance(id, upload.size);
         work.finish(id);
-        Ok(Uploaded { placed: Placed::Ours, sent: upload.size, ..THERE })
+        Ok(Uploaded::sent(upload.size))
     }
 
     async fn upload_in_parts(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
@@ -422,7 +405,8 @@ impl Job {
                 }
                 Verdict::Other => {
                     // The answer to an earlier attempt may have been lost, and the upload is over then.
-                    let over = !upload.overwrite && bucket.stands(upload).await.unwrap_or_default();
+                    let found = bucket.head(upload.key).await.ok().flatten();
+                    let over = !upload.overwrite && found.is_some_and(|head| head.size == upload.size);
                     return if over { Ok(Placed::Ours) } else { Err(failure) };
                 }
             }

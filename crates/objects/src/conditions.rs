@@ -6,9 +6,10 @@
 //! is begun again. **404** answers `If-Match` when the object was deleted meanwhile. A server without conditions
 //! answers **501**, or ignores them.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::{Expected, ObjectKey, Result};
+use crate::{Expected, ObjectKey};
 
 /// What the answer to a put with a condition means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +46,27 @@ pub fn pause(attempt: u32) -> Duration {
 
 /// Object that is put twice to find out whether conditions are kept. It stays, since a publisher may lack the right to
 /// delete; so the next publisher needs only one request.
-const PROBE: &str = "conditions.txt";
+pub const PROBE: &str = "conditions.txt";
 
-/// Whether a server keeps the condition that no object exists yet. `create` puts an object under that condition and
-/// gives the result.
-pub fn probe(create: impl Fn(&ObjectKey, &[u8]) -> Result<Verdict>) -> Result<bool> {
+/// Whether a server keeps the condition that no object exists yet: found out once.
+#[derive(Debug, Default)]
+pub struct Kept(OnceLock<bool>);
+
+impl Kept {
+    /// `create` puts an object under that condition and gives the result.
+    ///
+    /// # Errors
+    /// Those of `create`.
+    pub fn or_probe<E>(&self, create: impl Fn(&ObjectKey, &[u8]) -> Result<Verdict, E>) -> Result<bool, E> {
+        if let Some(known) = self.0.get() {
+            return Ok(*known);
+        }
+        let found = probe(create)?;
+        Ok(*self.0.get_or_init(|| found))
+    }
+}
+
+fn probe<E>(create: impl Fn(&ObjectKey, &[u8]) -> Result<Verdict, E>) -> Result<bool, E> {
     let key: ObjectKey = PROBE.parse().expect("a literal object key");
     for _ in 0..2 {
         match create(&key, b"Written once where conditional puts work.\n")? {
@@ -104,7 +121,7 @@ mod tests {
         ];
         for (answers, kept) in cases {
             let left = std::cell::RefCell::new(answers.iter());
-            let found = probe(|_, _| Ok(*left.borrow_mut().next().unwrap())).unwrap();
+            let found = probe(|_, _| Ok::<_, crate::PlaceError>(*left.borrow_mut().next().unwrap())).unwrap();
             assert_eq!((found, left.borrow().len()), (kept, 0), "for {answers:?}");
         }
     }

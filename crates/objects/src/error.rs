@@ -57,6 +57,9 @@ pub enum PlaceErrorKind {
     GivenUp { reason: String },
     #[error("it has {size} bytes, more than the {limit} that are read at once")]
     TooLarge { size: u64, limit: u64 },
+    /// Something else stands at the name of an upload.
+    #[error("an object of {size} bytes is there already, {expected} are expected")]
+    Another { size: u64, expected: u64 },
     /// Ended by [`crate::Watch`], which has its own error.
     #[error("it was not done within {} s", limit.as_secs())]
     TimedOut { limit: Duration },
@@ -83,6 +86,7 @@ impl Fault for PlaceError {
             PlaceErrorKind::Refused { .. } | PlaceErrorKind::Nonsense { .. } | PlaceErrorKind::TooLarge { .. } => {
                 "E_DESTINATION_REFUSED"
             }
+            PlaceErrorKind::Another { .. } => "E_DESTINATION_TAKEN",
             PlaceErrorKind::GivenUp { .. } => "E_ARTIFACT_CHANGED",
             PlaceErrorKind::Cancelled => "E_INTERRUPTED",
         }
@@ -130,6 +134,9 @@ impl Fault for PlaceError {
             PlaceErrorKind::Region { .. } => "set AWS_REGION or `?region=` to the bucket's region",
             PlaceErrorKind::Checksum { .. } => {
                 "something between here and the server changes data; nothing was made visible"
+            }
+            PlaceErrorKind::Another { .. } => {
+                "it was uploaded by something else, or damaged since: remove it, or use another name"
             }
             PlaceErrorKind::GivenUp { .. } => "build the artifact again",
             PlaceErrorKind::Refused { .. } | PlaceErrorKind::Nonsense { .. } | PlaceErrorKind::TooLarge { .. } => {

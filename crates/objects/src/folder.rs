@@ -15,8 +15,8 @@ use archive::FileBeside;
 use vocab::{Digest, DigestWriter};
 
 use crate::{
-    Expected, Head, Leftover, Listed, Object, ObjectKey, Place, PlaceError, PlaceErrorKind, Placed, Replaced, Result,
-    Tag, Turn, Upload, Uploaded, Waiting, Watch, Work,
+    Engine, Expected, Head, Leftover, Listed, Object, ObjectKey, PlaceErrorKind, Result, Tag, Turn, TurnLock, Upload,
+    Uploaded, Watch, Work, pass_on, unwritten,
 };
 
 /// Names of files that are being written; keys never begin with a dot.
@@ -52,11 +52,6 @@ impl FolderPlace {
         key.as_str().split('/').fold(self.root.clone(), |path, component| path.join(component))
     }
 
-    fn named(&self, action: &'static str, key: &ObjectKey) -> impl Fn(PlaceErrorKind) -> PlaceError + use<> {
-        let (place, key) = (self.place.clone(), key.to_string());
-        move |kind| PlaceError { action, key: Some(key.clone()), place: place.clone(), kind }
-    }
-
     /// A file that will take the place of `target`, in the same folder.
     fn staged(&self, target: &Path) -> Inner<FileBeside> {
         let folder = target.parent().unwrap_or(&self.root);
@@ -81,76 +76,56 @@ impl FolderPlace {
         Ok(staged)
     }
 
-    fn replace_inner(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Inner<Replaced> {
-        let target = self.path(key);
-        let staged = self.staged_with(&target, bytes)?;
-        let lock = self.root.join(LOCK);
-        // Windows locks no file that was opened for appending alone.
-        let lock_file = File::options().create(true).write(true).truncate(false).open(&lock);
-        let lock_file = lock_file.map_err(disk("open", &lock))?;
-        lock_file.lock().map_err(disk("lock", &lock))?;
-        let current = read(&target)?.map(|bytes| tag_of(&bytes));
-        let holds = match expected {
-            Expected::Absent => current.is_none(),
-            Expected::State(tag) => current.as_ref() == Some(tag),
-            Expected::Anything => true,
-        };
-        if !holds {
-            return Ok(Replaced::Changed);
-        }
-        staged.replace(&target).map_err(disk("write", &target))?;
-        Ok(Replaced::Done)
-    }
-
-    fn try_turn_inner(&self) -> Inner<Option<FileTurn>> {
-        fs::create_dir_all(&self.root).map_err(disk("create", &self.root))?;
-        let path = self.root.join(TURN);
-        let file = File::options().create(true).write(true).truncate(false).open(&path).map_err(disk("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(FileTurn { _lock: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(disk("lock", &path)(error)),
-        }
-    }
-
-    fn upload_inner(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
-        let target = self.path(upload.key);
-        let there = Uploaded { placed: Placed::Theirs, sent: 0, copied: 0, resumed: 0 };
-        if !upload.overwrite && target.exists() {
-            return Ok(there);
-        }
-        let staged = self.staged(&target)?;
-        let from = File::open(upload.file).map_err(disk("read", upload.file))?;
-        let id = work.begin(upload.key.file_name(), upload.size);
-        let mut writer = DigestWriter::new(staged.as_file());
-        copy(from, upload.file, &mut writer, staged.path(), &mut |count| {
-            work.advance(id, count);
-            (work.watch)()
-        })?;
-        work.finish(id);
-        let (_, sha256) = writer.finish();
-        if sha256 != upload.sha256 {
-            let reason = format!("its SHA-256 is {sha256}, the manifest says {}", upload.sha256);
-            return Err(PlaceErrorKind::GivenUp { reason });
-        }
-        (upload.verdict)().map_err(|reason| PlaceErrorKind::GivenUp { reason })?;
-        staged.as_file().sync_all().map_err(disk("write", staged.path()))?;
-        let ours = Uploaded { placed: Placed::Ours, sent: upload.size, ..there };
-        if upload.overwrite {
-            staged.replace(&target).map_err(disk("write", &target))?;
-            return Ok(ours);
-        }
-        let claimed = staged.claim(&target).map_err(disk("write", &target))?;
-        Ok(if claimed { ours } else { there })
-    }
-
     fn walk(&self, prefix: &str) -> impl Iterator<Item = walkdir::Result<walkdir::DirEntry>> + use<> {
         let start = self.root.join(prefix.trim_end_matches('/'));
         let absent = !start.exists();
         walkdir::WalkDir::new(start).into_iter().filter(move |_| !absent)
     }
+}
 
-    fn list_inner(&self, prefix: &str) -> Inner<Vec<Listed>> {
+impl Engine for FolderPlace {
+    type Failure = PlaceErrorKind;
+
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn get(&self, key: &ObjectKey) -> Inner<Option<Object>> {
+        let bytes = read(&self.path(key))?;
+        Ok(bytes.map(|bytes| Object { tag: tag_of(&bytes), bytes }))
+    }
+
+    fn read(
+        &self,
+        key: &ObjectKey,
+        range: Option<Range<u64>>,
+        to: &mut dyn Write,
+        watch: Watch<'_>,
+    ) -> Inner<Option<u64>> {
+        let path = self.path(key);
+        let opened = present(archive::open_regular(&path)).map_err(disk("read", &path))?;
+        let Some(mut file) = opened else { return Ok(None) };
+        let length = match range {
+            Some(range) => {
+                file.seek(io::SeekFrom::Start(range.start)).map_err(disk("read", &path))?;
+                range.end.saturating_sub(range.start)
+            }
+            None => u64::MAX,
+        };
+        pass_on(file.take(length), to, &mut |_| watch(), disk("read", &path), unwritten(key)).map(Some)
+    }
+
+    fn head(&self, key: &ObjectKey, _watch: Watch<'_>) -> Inner<Option<Head>> {
+        let path = self.path(key);
+        let metadata = present(fs::metadata(&path)).map_err(disk("read", &path))?;
+        if metadata.as_ref().is_some_and(fs::Metadata::is_dir) {
+            return Err(disk("read", &path)(io::Error::from(io::ErrorKind::IsADirectory)));
+        }
+        // An artifact is never replaced by other bytes, so size and time identify its state.
+        Ok(metadata.map(|it| Head { size: it.len(), tag: Tag(format!("{}-{:?}", it.len(), it.modified().ok())) }))
+    }
+
+    fn list(&self, prefix: &str) -> Inner<Vec<Listed>> {
         let mut rows = Vec::new();
         for entry in self.walk(prefix) {
             let Some((path, metadata)) = file_of(entry, &self.root)? else { continue };
@@ -161,11 +136,70 @@ impl FolderPlace {
             let modified = metadata.modified().map_err(disk("read", &path))?;
             rows.push(Listed { key, size: metadata.len(), modified });
         }
-        rows.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(rows)
     }
 
-    fn leftovers_inner(&self, before: SystemTime, dry_run: bool) -> Inner<Vec<Leftover>> {
+    fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Inner<bool> {
+        let target = self.path(key);
+        if *expected == Expected::Absent {
+            // Nothing has to be compared, so one step does it, without a lock.
+            return Ok(
+                !target.exists() && self.staged_with(&target, bytes)?.claim(&target).map_err(disk("write", &target))?
+            );
+        }
+        let staged = self.staged_with(&target, bytes)?;
+        let lock = self.root.join(LOCK);
+        // Windows locks no file that was opened for appending alone.
+        let lock_file = File::options().create(true).write(true).truncate(false).open(&lock);
+        let lock_file = lock_file.map_err(disk("open", &lock))?;
+        lock_file.lock().map_err(disk("lock", &lock))?;
+        let current = read(&target)?.map(|bytes| tag_of(&bytes));
+        if expected.holds(current.as_ref()) {
+            staged.replace(&target).map_err(disk("write", &target))?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn delete(&self, key: &ObjectKey) -> Inner<bool> {
+        let path = self.path(key);
+        let removed = present(fs::remove_file(&path)).map_err(disk("remove", &path))?;
+        Ok(removed.is_some())
+    }
+
+    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+        let target = self.path(upload.key);
+        let staged = self.staged(&target)?;
+        let from = File::open(upload.file).map_err(disk("read", upload.file))?;
+        let id = work.begin(upload.key.file_name(), upload.size);
+        let mut writer = DigestWriter::new(staged.as_file());
+        let mut go_on = |count| {
+            work.advance(id, count);
+            (work.watch)()
+        };
+        pass_on(from, &mut writer, &mut go_on, disk("read", upload.file), disk("copy", staged.path()))?;
+        work.finish(id);
+        let (_, sha256) = writer.finish();
+        if sha256 != upload.sha256 {
+            let reason = format!("its SHA-256 is {sha256}, the manifest says {}", upload.sha256);
+            return Err(PlaceErrorKind::GivenUp { reason });
+        }
+        (upload.verdict)().map_err(|reason| PlaceErrorKind::GivenUp { reason })?;
+        staged.as_file().sync_all().map_err(disk("write", staged.path()))?;
+        let ours = if upload.overwrite {
+            staged.replace(&target).map_err(disk("write", &target))?;
+            true
+        } else {
+            staged.claim(&target).map_err(disk("write", &target))?
+        };
+        Ok(if ours { Uploaded::sent(upload.size) } else { Uploaded::THEIRS })
+    }
+
+    fn conditional_puts(&self) -> Inner<bool> {
+        Ok(true)
+    }
+
+    fn leftovers(&self, before: SystemTime, dry_run: bool) -> Inner<Vec<Leftover>> {
         let mut rows = Vec::new();
         for entry in self.walk("") {
             let Some((path, metadata)) = file_of(entry, &self.root)? else { continue };
@@ -184,108 +218,16 @@ impl FolderPlace {
         rows.sort_by(|a, b| a.what.cmp(&b.what));
         Ok(rows)
     }
-}
 
-impl Place for FolderPlace {
-    fn place(&self) -> &str {
-        &self.place
-    }
-
-    fn get(&self, key: &ObjectKey) -> Result<Option<Object>> {
-        let bytes = read(&self.path(key)).map_err(self.named("read", key))?;
-        Ok(bytes.map(|bytes| Object { tag: tag_of(&bytes), bytes }))
-    }
-
-    fn read(
-        &self,
-        key: &ObjectKey,
-        range: Option<Range<u64>>,
-        to: &mut dyn Write,
-        watch: Watch<'_>,
-    ) -> Result<Option<u64>> {
-        let path = self.path(key);
-        let inner = || -> Inner<Option<u64>> {
-            let opened = present(archive::open_regular(&path)).map_err(disk("read", &path))?;
-            let Some(mut file) = opened else { return Ok(None) };
-            let length = match range {
-                Some(range) => {
-                    file.seek(io::SeekFrom::Start(range.start)).map_err(disk("read", &path))?;
-                    range.end.saturating_sub(range.start)
-                }
-                None => u64::MAX,
-            };
-            copy(file.take(length), &path, to, &path, &mut |_| watch()).map(Some)
-        };
-        inner().map_err(self.named("read", key))
-    }
-
-    fn head(&self, key: &ObjectKey) -> Result<Option<Head>> {
-        let path = self.path(key);
-        let metadata = present(fs::metadata(&path)).map_err(disk("read", &path)).map_err(self.named("read", key))?;
-        if metadata.as_ref().is_some_and(fs::Metadata::is_dir) {
-            let source = io::Error::from(io::ErrorKind::IsADirectory);
-            return Err(self.named("read", key)(disk("read", &path)(source)));
+    fn lock(&self) -> Inner<TurnLock> {
+        fs::create_dir_all(&self.root).map_err(disk("create", &self.root))?;
+        let path = self.root.join(TURN);
+        let file = File::options().create(true).write(true).truncate(false).open(&path).map_err(disk("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(TurnLock::Ours(Box::new(FileTurn { _lock: file }))),
+            Err(TryLockError::WouldBlock) => Ok(TurnLock::Theirs),
+            Err(TryLockError::Error(error)) => Err(disk("lock", &path)(error)),
         }
-        // An artifact is never replaced by other bytes, so size and time identify its state.
-        Ok(metadata.map(|it| Head { size: it.len(), tag: Tag(format!("{}-{:?}", it.len(), it.modified().ok())) }))
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
-        self.list_inner(prefix).map_err(|kind| PlaceError {
-            action: "list",
-            key: Some(prefix.to_owned()),
-            place: self.place.clone(),
-            kind,
-        })
-    }
-
-    fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<Placed> {
-        let target = self.path(key);
-        let inner = || -> Inner<Placed> {
-            if target.exists() {
-                return Ok(Placed::Theirs);
-            }
-            let claimed = self.staged_with(&target, bytes)?.claim(&target).map_err(disk("write", &target))?;
-            Ok(if claimed { Placed::Ours } else { Placed::Theirs })
-        };
-        inner().map_err(self.named("write", key))
-    }
-
-    fn replace(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Result<Replaced> {
-        self.replace_inner(key, bytes, expected).map_err(self.named("write", key))
-    }
-
-    fn delete(&self, key: &ObjectKey) -> Result<bool> {
-        let path = self.path(key);
-        let removed = present(fs::remove_file(&path)).map_err(disk("remove", &path));
-        removed.map(|it| it.is_some()).map_err(self.named("remove", key))
-    }
-
-    fn try_turn(&self, _waiting: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>> {
-        let turn = self.try_turn_inner().map_err(|kind| PlaceError {
-            action: "take a turn",
-            key: None,
-            place: self.place.clone(),
-            kind,
-        })?;
-        Ok(turn.map(|turn| Box::new(turn) as Box<dyn Turn>))
-    }
-
-    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded> {
-        self.upload_inner(upload, work).map_err(self.named("write", upload.key))
-    }
-
-    fn conditional_puts(&self) -> Result<bool> {
-        Ok(true)
-    }
-
-    fn leftovers(&self, before: SystemTime, dry_run: bool) -> Result<Vec<Leftover>> {
-        self.leftovers_inner(before, dry_run).map_err(|kind| PlaceError {
-            action: "look for what interrupted uploads left",
-            key: None,
-            place: self.place.clone(),
-            kind,
-        })
     }
 }
 
@@ -297,29 +239,6 @@ struct FileTurn {
 impl Turn for FileTurn {
     fn keep(&mut self) -> Result<bool> {
         Ok(true)
-    }
-}
-
-/// Copies everything; calls `go_on` with the size of each piece, and with 0 at the beginning. Paths are for messages.
-fn copy(
-    mut from: impl Read,
-    from_path: &Path,
-    to: &mut dyn Write,
-    to_path: &Path,
-    go_on: &mut dyn FnMut(u64) -> Inner<()>,
-) -> Inner<u64> {
-    let (mut buffer, mut copied) = (vec![0; 1 << 18], 0);
-    go_on(0)?;
-    loop {
-        let count = match from.read(&mut buffer) {
-            Ok(0) => return Ok(copied),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(disk("read", from_path)(error)),
-        };
-        to.write_all(&buffer[..count]).map_err(disk("copy", to_path))?;
-        copied += count as u64;
-        go_on(count as u64)?;
     }
 }
 

@@ -23,9 +23,12 @@
 //! needs nothing but `web`: the builder's remote store. The crate `objects-aws` has the other one, with all the ways in
 //! which the AWS tools find credentials and with uploads in parts: the publisher's. What answers mean stands here for
 //! both, in [`refusal`] and [`conditions`].
+//!
+//! A new kind of place implements [`Engine`]; what is the same for all is done around it.
 
 mod address;
 pub mod conditions;
+mod engine;
 mod error;
 mod folder;
 mod object_key;
@@ -35,6 +38,7 @@ mod signed;
 mod turn;
 
 pub use address::{BucketAddress, PlaceAddress, PlaceAddressError, PlaceAddressErrorKind};
+pub use engine::{Engine, TurnLock, pass_on, unwritten};
 pub use error::{PlaceError, PlaceErrorKind};
 pub use folder::FolderPlace;
 pub use object_key::{ObjectKey, ObjectKeyError};

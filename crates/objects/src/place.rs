@@ -48,7 +48,8 @@ pub trait Place: std::fmt::Debug + Send + Sync {
     /// another has it; call again with the same `waiting` after a pause.
     fn try_turn(&self, waiting: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>>;
 
-    /// Uploads a large file, in parallel parts if the destination can do that.
+    /// Uploads a large file, in parallel parts if the destination can do that. An object that exists already stays as
+    /// it is; one of another size is an error, unless the upload may overwrite.
     fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded>;
 
     /// What interrupted uploads left behind and has not changed since `before`. Removes it unless `dry_run`.
@@ -111,6 +112,17 @@ pub enum Expected {
     Anything,
 }
 
+impl Expected {
+    /// Whether an object in this state, `None` if there is none, is what was expected.
+    pub fn holds(&self, state: Option<&Tag>) -> bool {
+        match self {
+            Self::Absent => state.is_none(),
+            Self::State(tag) => state == Some(tag),
+            Self::Anything => true,
+        }
+    }
+}
+
 /// What became of a replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replaced {
@@ -163,6 +175,16 @@ pub struct Uploaded {
     pub copied: u64,
     /// Bytes that an interrupted upload had already sent.
     pub resumed: u64,
+}
+
+impl Uploaded {
+    /// The object existed already.
+    pub const THEIRS: Self = Self { placed: Placed::Theirs, sent: 0, copied: 0, resumed: 0 };
+
+    /// All of it was sent from here.
+    pub fn sent(size: u64) -> Self {
+        Self { placed: Placed::Ours, sent: size, ..Self::THEIRS }
+    }
 }
 
 /// Something that an interrupted upload left behind.

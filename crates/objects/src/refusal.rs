@@ -54,6 +54,12 @@ impl From<Kind> for Failure {
     }
 }
 
+impl From<Failure> for Kind {
+    fn from(failure: Failure) -> Self {
+        failure.kind
+    }
+}
+
 /// `code` and `message` of the answer's body, empty where it had none; `attempts` that were made in all.
 pub fn kind_of(status: u16, code: &str, message: &str, region: Option<String>, attempts: u32) -> Kind {
     let said = || match (code, tidy(message).as_str()) {

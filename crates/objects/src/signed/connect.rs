@@ -1,7 +1,6 @@
 //! From an address and the environment to a bucket: region, endpoint, credentials.
 
 use std::fs;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use rusty_s3::{Bucket, Credentials, UrlStyle};
@@ -12,6 +11,7 @@ use web::Client;
 use super::SignedBucket;
 use super::profile::Profile;
 use crate::BucketAddress;
+use crate::conditions::Kept;
 
 /// Why the bucket of an address cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,7 +77,7 @@ impl SignedBucket {
             place: format!("s3://{}{separator}{}", address.bucket, address.prefix),
             client,
             first_pause,
-            conditional: OnceLock::new(),
+            conditions: Kept::default(),
         })
     }
 }

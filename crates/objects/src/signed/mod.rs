@@ -13,7 +13,6 @@ use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -24,11 +23,11 @@ use rusty_s3::{Bucket, Credentials, S3Action};
 use vocab::Digest;
 use web::{Answer, Ask, Chance, Client, FailureKind, HeaderName, Method, Retries, header, may_pass};
 
-use crate::conditions::{CONTENDED, Verdict, pause, probe};
+use crate::conditions::{CONTENDED, Kept, Verdict, pause};
 use crate::refusal::{Failure, kind_of, tidy};
 use crate::{
-    Expected, Head, Leftover, Listed, Object, ObjectKey, ObjectTurn, Place, PlaceError, PlaceErrorKind as Kind, Placed,
-    Replaced, Result, Tag, Turn, UNWATCHED, Upload, Uploaded, Waiting, Watch, Work,
+    Engine, Expected, Head, Listed, Object, ObjectKey, PlaceErrorKind as Kind, Tag, UNWATCHED, Upload, Uploaded, Watch,
+    Work, pass_on, unwritten,
 };
 
 pub use connect::ConnectError;
@@ -59,8 +58,7 @@ pub struct SignedBucket {
     place: String,
     client: Client,
     first_pause: Duration,
-    /// The answer of [`Place::conditional_puts`].
-    conditional: OnceLock<bool>,
+    conditions: Kept,
 }
 
 /// What a request brings.
@@ -109,109 +107,8 @@ impl SignedBucket {
         absent(self.ask(watch, &|client| client.ask(&signed(Method::GET, action(), &headers))))
     }
 
-    fn get_inner(&self, key: &ObjectKey) -> Inner<Option<Object>> {
-        let mut attempt = 1;
-        loop {
-            let Some(answer) = self.fetch(key, None, UNWATCHED)? else { return Ok(None) };
-            let tag = tag_of(&answer)?;
-            let mut bytes = Vec::new();
-            match answer.into_body().take(LARGEST_READ + 1).read_to_end(&mut bytes) {
-                Ok(size) if size as u64 > LARGEST_READ => {
-                    return Err(Kind::TooLarge { size: size as u64, limit: LARGEST_READ }.into());
-                }
-                Ok(_) => return Ok(Some(Object { bytes, tag })),
-                // A small object whose body broke off is simply asked for again.
-                Err(_) if attempt < ATTEMPTS => attempt += 1,
-                Err(error) => return Err(broken(&error).into()),
-            }
-        }
-    }
-
-    fn read_inner(
-        &self,
-        key: &ObjectKey,
-        range: Option<Range<u64>>,
-        to: &mut dyn Write,
-        watch: Watch<'_>,
-    ) -> Inner<Option<u64>> {
-        let Some(answer) = self.fetch(key, range, watch)? else { return Ok(None) };
-        let (mut body, mut buffer, mut copied) = (answer.into_body(), vec![0; 1 << 17], 0);
-        loop {
-            watch()?;
-            let count = match body.read(&mut buffer) {
-                Ok(0) => return Ok(Some(copied)),
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(broken(&error).into()),
-            };
-            to.write_all(&buffer[..count]).map_err(|source| Kind::Disk {
-                action: "write what was read from",
-                path: key.to_string().into(),
-                source,
-            })?;
-            copied += count as u64;
-        }
-    }
-
-    fn head_inner(&self, key: &ObjectKey, watch: Watch<'_>) -> Inner<Option<Head>> {
-        let name = self.key(key);
-        let action = || HeadObject::new(&self.bucket, self.credentials.as_ref(), &name);
-        match self.ask(watch, &|client| client.ask(&signed(Method::HEAD, action(), &[]))) {
-            Ok(answer) => {
-                let length = answer.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-                let size = length.and_then(|text| text.parse().ok());
-                let size = size.ok_or_else(|| nonsense("an object without a size"))?;
-                Ok(Some(Head { size, tag: tag_of(&answer)? }))
-            }
-            // The same answer as for a missing bucket, which the next put reports.
-            Err(failure) if failure.is_absent() => Ok(None),
-            // The answer to a HEAD request has no body, which would say why. That to the same request as GET has one.
-            Err(failure) if failure.status.is_some() => match self.fetch(key, Some(0..1), watch) {
-                Err(told) if !told.code.is_empty() => Err(told),
-                _ => Err(failure),
-            },
-            Err(failure) => Err(failure),
-        }
-    }
-
-    fn list_inner(&self, prefix: &str) -> Inner<Vec<Listed>> {
-        let prefix = format!("{}{prefix}", self.prefix);
-        let mut rows = Vec::new();
-        let mut next: Option<String> = None;
-        loop {
-            // The same request as for an object without a name: that is the bucket.
-            let action = || {
-                let mut action = GetObject::new(&self.bucket, self.credentials.as_ref(), "");
-                let query = action.query_mut();
-                query.insert("list-type", "2");
-                query.insert("prefix", prefix.clone());
-                if let Some(token) = &next {
-                    query.insert("continuation-token", token.clone());
-                }
-                action
-            };
-            let answer = self.ask(UNWATCHED, &|client| client.ask(&signed(Method::GET, action(), &[])))?;
-            let mut text = String::new();
-            let read = answer.into_body().take(LARGEST_READ).read_to_string(&mut text);
-            read.map_err(|error| broken(&error))?;
-            let page = Page::read(&text).ok_or_else(|| nonsense("a listing that cannot be read"))?;
-            rows.extend(page.rows.into_iter().filter_map(|row| {
-                // What is no object of ours.
-                let key = row.key.strip_prefix(&self.prefix)?.parse().ok()?;
-                Some(Listed { key, size: row.size, modified: row.modified.unwrap_or_else(SystemTime::now) })
-            }));
-            // A server that names the same page again would never end.
-            match page.next.filter(|token| Some(token) != next.as_ref()) {
-                Some(token) => next = Some(token),
-                None => break,
-            }
-        }
-        rows.sort_by(|a: &Listed, b| a.key.cmp(&b.key));
-        Ok(rows)
-    }
-
     /// `Ok(false)` when the condition does not hold.
-    fn put(
+    fn put_content(
         &self,
         key: &ObjectKey,
         content: Content<'_>,
@@ -224,12 +121,8 @@ impl SignedBucket {
             verdict => return Ok(verdict != Verdict::NotMet),
         }
         // A server without conditions: looking first is all that can be done.
-        let state = self.head_inner(key, watch)?.map(|head| head.tag);
-        let holds = match expected {
-            Expected::Absent => state.is_none(),
-            Expected::State(tag) => state.as_ref() == Some(tag),
-            Expected::Anything => true,
-        };
+        let state = self.head(key, watch)?.map(|head| head.tag);
+        let holds = expected.holds(state.as_ref());
         Ok(holds && self.put_under(key, content, sha256, &Expected::Anything, watch)? != Verdict::NotMet)
     }
 
@@ -273,56 +166,31 @@ impl SignedBucket {
             attempt += 1;
         }
     }
-
-    fn upload_inner(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
-        let there = Uploaded { placed: Placed::Theirs, sent: 0, copied: 0, resumed: 0 };
-        // Asking is cheaper than sending.
-        if !upload.overwrite && self.head_inner(upload.key, work.watch)?.is_some() {
-            return Ok(there);
-        }
-        if upload.size > LARGEST {
-            return Err(Kind::TooLarge { size: upload.size, limit: LARGEST }.into());
-        }
-        (upload.verdict)().map_err(|reason| Kind::GivenUp { reason })?;
-        let id = work.begin(upload.key.file_name(), upload.size);
-        let expected = if upload.overwrite { Expected::Anything } else { Expected::Absent };
-        let ours = self.put(upload.key, Content::File(upload.file), &upload.sha256, &expected, work.watch)?;
-        work.advance(id, upload.size);
-        work.finish(id);
-        Ok(if ours { Uploaded { placed: Placed::Ours, sent: upload.size, ..there } } else { there })
-    }
-
-    fn delete_inner(&self, key: &ObjectKey) -> Inner<bool> {
-        // Deleting a missing object is not an error in the protocol.
-        let there = self.head_inner(key, UNWATCHED)?.is_some();
-        let key = self.key(key);
-        let action = || DeleteObject::new(&self.bucket, self.credentials.as_ref(), &key);
-        absent(self.ask(UNWATCHED, &|client| client.ask(&signed(Method::DELETE, action(), &[]))))?;
-        Ok(there)
-    }
-
-    fn named<T>(&self, action: &'static str, key: &str, outcome: Inner<T>) -> Result<T> {
-        outcome.map_err(|failure| PlaceError {
-            action,
-            key: Some(key.to_owned()),
-            place: self.place.clone(),
-            kind: failure.kind,
-        })
-    }
-
-    fn put_bytes(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Result<bool> {
-        let done = self.put(key, Content::Bytes(bytes), &Digest::of(bytes), expected, UNWATCHED);
-        self.named("write", key.as_str(), done)
-    }
 }
 
-impl Place for SignedBucket {
+impl Engine for SignedBucket {
+    type Failure = Failure;
+
     fn place(&self) -> &str {
         &self.place
     }
 
-    fn get(&self, key: &ObjectKey) -> Result<Option<Object>> {
-        self.named("read", key.as_str(), self.get_inner(key))
+    fn get(&self, key: &ObjectKey) -> Inner<Option<Object>> {
+        let mut attempt = 1;
+        loop {
+            let Some(answer) = self.fetch(key, None, UNWATCHED)? else { return Ok(None) };
+            let tag = tag_of(&answer)?;
+            let mut bytes = Vec::new();
+            match answer.into_body().take(LARGEST_READ + 1).read_to_end(&mut bytes) {
+                Ok(size) if size as u64 > LARGEST_READ => {
+                    return Err(Kind::TooLarge { size: size as u64, limit: LARGEST_READ }.into());
+                }
+                Ok(_) => return Ok(Some(Object { bytes, tag })),
+                // A small object whose body broke off is simply asked for again.
+                Err(_) if attempt < ATTEMPTS => attempt += 1,
+                Err(error) => return Err(broken(&error).into()),
+            }
+        }
     }
 
     fn read(
@@ -331,55 +199,98 @@ impl Place for SignedBucket {
         range: Option<Range<u64>>,
         to: &mut dyn Write,
         watch: Watch<'_>,
-    ) -> Result<Option<u64>> {
-        self.named("read", key.as_str(), self.read_inner(key, range, to, watch))
+    ) -> Inner<Option<u64>> {
+        let Some(answer) = self.fetch(key, range, watch)? else { return Ok(None) };
+        let unread = |error: io::Error| broken(&error);
+        Ok(Some(pass_on(answer.into_body(), to, &mut |_| watch(), unread, unwritten(key))?))
     }
 
-    fn head(&self, key: &ObjectKey) -> Result<Option<Head>> {
-        self.named("read", key.as_str(), self.head_inner(key, UNWATCHED))
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
-        self.named("list", prefix, self.list_inner(prefix))
-    }
-
-    fn create(&self, key: &ObjectKey, bytes: &[u8]) -> Result<Placed> {
-        let ours = self.put_bytes(key, bytes, &Expected::Absent)?;
-        Ok(if ours { Placed::Ours } else { Placed::Theirs })
-    }
-
-    fn replace(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Result<Replaced> {
-        let done = self.put_bytes(key, bytes, expected)?;
-        Ok(if done { Replaced::Done } else { Replaced::Changed })
-    }
-
-    fn delete(&self, key: &ObjectKey) -> Result<bool> {
-        self.named("remove", key.as_str(), self.delete_inner(key))
-    }
-
-    fn try_turn(&self, waiting: &mut Waiting) -> Result<Option<Box<dyn Turn + '_>>> {
-        let turn = ObjectTurn::take(self, waiting)?;
-        Ok(turn.map(|turn| Box::new(turn) as Box<dyn Turn>))
-    }
-
-    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Result<Uploaded> {
-        self.named("write", upload.key.as_str(), self.upload_inner(upload, work))
-    }
-
-    fn leftovers(&self, _before: SystemTime, _dry_run: bool) -> Result<Vec<Leftover>> {
-        Ok(Vec::new())
-    }
-
-    fn conditional_puts(&self) -> Result<bool> {
-        if let Some(known) = self.conditional.get() {
-            return Ok(*known);
+    fn head(&self, key: &ObjectKey, watch: Watch<'_>) -> Inner<Option<Head>> {
+        let name = self.key(key);
+        let action = || HeadObject::new(&self.bucket, self.credentials.as_ref(), &name);
+        match self.ask(watch, &|client| client.ask(&signed(Method::HEAD, action(), &[]))) {
+            Ok(answer) => {
+                let length = answer.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+                let size = length.and_then(|text| text.parse().ok());
+                let size = size.ok_or_else(|| nonsense("an object without a size"))?;
+                Ok(Some(Head { size, tag: tag_of(&answer)? }))
+            }
+            // The same answer as for a missing bucket, which the next put reports.
+            Err(failure) if failure.is_absent() => Ok(None),
+            // The answer to a HEAD request has no body, which would say why. That to the same request as GET has one.
+            Err(failure) if failure.status.is_some() => match self.fetch(key, Some(0..1), watch) {
+                Err(told) if !told.code.is_empty() => Err(told),
+                _ => Err(failure),
+            },
+            Err(failure) => Err(failure),
         }
-        let found = probe(|key, bytes| {
-            let sha256 = Digest::of(bytes);
-            let put = self.put_under(key, Content::Bytes(bytes), &sha256, &Expected::Absent, UNWATCHED);
-            self.named("write", key.as_str(), put)
-        })?;
-        Ok(*self.conditional.get_or_init(|| found))
+    }
+
+    fn list(&self, prefix: &str) -> Inner<Vec<Listed>> {
+        let prefix = format!("{}{prefix}", self.prefix);
+        let mut rows = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            // The same request as for an object without a name: that is the bucket.
+            let action = || {
+                let mut action = GetObject::new(&self.bucket, self.credentials.as_ref(), "");
+                let query = action.query_mut();
+                query.insert("list-type", "2");
+                query.insert("prefix", prefix.clone());
+                if let Some(token) = &next {
+                    query.insert("continuation-token", token.clone());
+                }
+                action
+            };
+            let answer = self.ask(UNWATCHED, &|client| client.ask(&signed(Method::GET, action(), &[])))?;
+            let mut text = String::new();
+            let read = answer.into_body().take(LARGEST_READ).read_to_string(&mut text);
+            read.map_err(|error| broken(&error))?;
+            let page = Page::read(&text).ok_or_else(|| nonsense("a listing that cannot be read"))?;
+            rows.extend(page.rows.into_iter().filter_map(|row| {
+                // What is no object of ours.
+                let key = row.key.strip_prefix(&self.prefix)?.parse().ok()?;
+                Some(Listed { key, size: row.size, modified: row.modified.unwrap_or_else(SystemTime::now) })
+            }));
+            // A server that names the same page again would never end.
+            match page.next.filter(|token| Some(token) != next.as_ref()) {
+                Some(token) => next = Some(token),
+                None => break,
+            }
+        }
+        Ok(rows)
+    }
+
+    fn put(&self, key: &ObjectKey, bytes: &[u8], expected: &Expected) -> Inner<bool> {
+        self.put_content(key, Content::Bytes(bytes), &Digest::of(bytes), expected, UNWATCHED)
+    }
+
+    fn delete(&self, key: &ObjectKey) -> Inner<bool> {
+        // Deleting a missing object is not an error in the protocol.
+        let there = self.head(key, UNWATCHED)?.is_some();
+        let key = self.key(key);
+        let action = || DeleteObject::new(&self.bucket, self.credentials.as_ref(), &key);
+        absent(self.ask(UNWATCHED, &|client| client.ask(&signed(Method::DELETE, action(), &[]))))?;
+        Ok(there)
+    }
+
+    fn upload(&self, upload: &Upload<'_>, work: &Work<'_>) -> Inner<Uploaded> {
+        if upload.size > LARGEST {
+            return Err(Kind::TooLarge { size: upload.size, limit: LARGEST }.into());
+        }
+        (upload.verdict)().map_err(|reason| Kind::GivenUp { reason })?;
+        let id = work.begin(upload.key.file_name(), upload.size);
+        let expected = if upload.overwrite { Expected::Anything } else { Expected::Absent };
+        let ours = self.put_content(upload.key, Content::File(upload.file), &upload.sha256, &expected, work.watch)?;
+        work.advance(id, upload.size);
+        work.finish(id);
+        Ok(if ours { Uploaded::sent(upload.size) } else { Uploaded::THEIRS })
+    }
+
+    fn conditional_puts(&self) -> Inner<bool> {
+        self.conditions.or_probe(|key, bytes| {
+            self.put_under(key, Content::Bytes(bytes), &Digest::of(bytes), &Expected::Absent, UNWATCHED)
+        })
     }
 }
 

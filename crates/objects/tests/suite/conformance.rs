@@ -93,6 +93,19 @@ impl Sender {
     }
 }
 
+/// One that leaves what is there, without a former object.
+fn upload_of<'a>(key: &'a ObjectKey, file: &'a Path, bytes: &[u8]) -> Upload<'a> {
+    Upload {
+        key,
+        file,
+        size: bytes.len() as u64,
+        sha256: Digest::of(bytes),
+        former: None,
+        overwrite: false,
+        verdict: &|| Ok(()),
+    }
+}
+
 pub fn conforms(to: &(dyn Place + 'static), skills: Skills) {
     conforms_for_one_writer(to, skills);
     only_one_creator_wins(to);
@@ -114,6 +127,7 @@ fn conforms_for_one_writer(to: &(dyn Place + 'static), skills: Skills) {
     what_is_listed_is_what_is_there(to);
     a_turn_is_had_by_one(to);
     an_upload_arrives_whole_and_once(to);
+    an_upload_over_something_of_another_size_is_refused_and_changes_nothing(to);
     a_refused_upload_is_never_visible(to);
     unchanged_ranges_are_copied_where_that_is_possible(to, skills);
     an_interrupted_upload_goes_on(to, skills);
@@ -245,21 +259,32 @@ fn an_upload_arrives_whole_and_once(to: &dyn Place) {
     }
 }
 
+/// Kept in silence it would be taken for what was uploaded.
+fn an_upload_over_something_of_another_size_is_refused_and_changes_nothing(to: &dyn Place) {
+    let sender = Sender::new();
+    for size in [100_000, 12 << 20] {
+        let object = key(&format!("uploads/another-{size}.zip"));
+        let bytes = noise(size, 4);
+        to.create(&object, b"cut off").unwrap();
+        let error = sender.send(to, &object, &bytes, None).unwrap_err();
+        let PlaceErrorKind::Another { size: there, expected } = error.kind else { panic!("{error:?}") };
+        assert_eq!((there, expected), (7, size as u64));
+        assert_eq!(to.get(&object).unwrap().unwrap().bytes, b"cut off");
+        let file = sender.file(&bytes);
+        let overwriting = Upload { overwrite: true, ..upload_of(&object, &file, &bytes) };
+        let placed = to.upload(&overwriting, &sender.work(&|_| (), UNWATCHED)).unwrap().placed;
+        assert_eq!((placed, to.head(&object).unwrap().unwrap().size), (Placed::Ours, size as u64));
+    }
+}
+
 fn a_refused_upload_is_never_visible(to: &dyn Place) {
     let sender = Sender::new();
     for size in [1000, 12 << 20] {
         let object = key(&format!("uploads/refused-{size}.zip"));
         let bytes = noise(size, 3);
         let file = sender.file(&bytes);
-        let upload = Upload {
-            key: &object,
-            file: &file,
-            size: size as u64,
-            sha256: Digest::of(&bytes),
-            former: None,
-            overwrite: false,
-            verdict: &|| Err("it was changed meanwhile".to_owned()),
-        };
+        let upload =
+            Upload { verdict: &|| Err("it was changed meanwhile".to_owned()), ..upload_of(&object, &file, &bytes) };
         let error = to.upload(&upload, &sender.work(&|_| (), UNWATCHED)).unwrap_err();
         assert!(matches!(error.kind, PlaceErrorKind::GivenUp { .. }), "{error:?}");
         assert_eq!(to.head(&object).unwrap(), None);
@@ -303,15 +328,7 @@ fn an_interrupted_upload_goes_on(to: &dyn Place, skills: Skills) {
     let bytes = noise(32 << 20, 5);
     let file = sender.file(&bytes);
     let upload = |verdict: &(dyn Fn() -> Result<(), String> + Sync)| {
-        let upload = Upload {
-            key: &object,
-            file: &file,
-            size: bytes.len() as u64,
-            sha256: Digest::of(&bytes),
-            former: None,
-            overwrite: false,
-            verdict,
-        };
+        let upload = Upload { verdict, ..upload_of(&object, &file, &bytes) };
         to.upload(&upload, &sender.work(&|_| (), UNWATCHED))
     };
     // Everything arrives but the last word.
@@ -326,15 +343,7 @@ fn an_interrupted_upload_goes_on(to: &dyn Place, skills: Skills) {
     assert!(read == bytes);
     if skills.resumes {
         let object = key("resumed/b.tar.zst");
-        let given_up = Upload {
-            key: &object,
-            file: &file,
-            size: bytes.len() as u64,
-            sha256: Digest::of(&bytes),
-            former: None,
-            overwrite: false,
-            verdict: &|| Err("interrupted".to_owned()),
-        };
+        let given_up = Upload { verdict: &|| Err("interrupted".to_owned()), ..upload_of(&object, &file, &bytes) };
         to.upload(&given_up, &sender.work(&|_| (), UNWATCHED)).unwrap_err();
         let later = SystemTime::now() + Duration::from_secs(3600);
         let told = to.leftovers(later, true).unwrap();
@@ -350,15 +359,8 @@ fn a_transfer_ends_when_its_watch_says_so(to: &dyn Place) {
     let (object, there) = (key("watched/a.zip"), key("watched/b.zip"));
     let bytes = noise(300_000, 11);
     sender.send(to, &there, &bytes, None).unwrap();
-    let upload = Upload {
-        key: &object,
-        file: &sender.file(&bytes),
-        size: bytes.len() as u64,
-        sha256: Digest::of(&bytes),
-        former: None,
-        overwrite: false,
-        verdict: &|| Ok(()),
-    };
+    let file = sender.file(&bytes);
+    let upload = upload_of(&object, &file, &bytes);
     let error = to.upload(&upload, &sender.work(&|_| (), stop)).unwrap_err();
     assert!(matches!(error.kind, PlaceErrorKind::Cancelled), "{error:?}");
     assert_eq!(to.head(&object).unwrap(), None);

@@ -204,8 +204,8 @@ impl Remote {
         let work = Work { tell: &|_| (), watch: &|| go_on(context, started), next: &AtomicU64::new(0) };
         match self.place.upload(&upload, &work).map_err(|error| error.kind) {
             Ok(_) => true,
-            // Such a one is not shared.
-            Err(PlaceErrorKind::TooLarge { .. }) => false,
+            // Such a one is not shared. Whoever reads what stands in its place finds out whether that is sound.
+            Err(PlaceErrorKind::TooLarge { .. } | PlaceErrorKind::Another { .. }) => false,
             Err(kind) => {
                 self.fail(context, Way::Write, object, kind.into());
                 false
