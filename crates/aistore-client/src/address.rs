@@ -12,22 +12,20 @@ pub struct Address {
     pub bucket: Bucket,
     /// Without `/` at its ends; may be empty.
     pub prefix: String,
-    /// A URL, without user and password.
-    pub endpoint: String,
+    /// A URL, without user and password. Absent: that of `AIS_ENDPOINT`.
+    pub endpoint: Option<String>,
 }
 
 impl Address {
-    /// `default_endpoint` counts where the address names none.
-    ///
     /// # Errors
-    /// Another scheme, a user or password, an invalid bucket or prefix, an unknown setting, or no endpoint at all.
-    pub fn parse(text: &str, default_endpoint: Option<&str>) -> Result<Self, Error> {
+    /// Another scheme, a user or password, an invalid bucket or prefix, an unknown setting, or an endpoint that is none.
+    pub fn parse(text: &str) -> Result<Self, Error> {
         let wrong = |reason: &str| invalid("address", &web::without_secrets(text), reason);
         let rest = text.strip_prefix("ais://").ok_or_else(|| wrong("it does not begin with `ais://`"))?;
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
-        if bucket.contains('@') || bucket.contains(':') {
-            return Err(wrong("it holds a user or a password; set AIS_AUTHN_TOKEN"));
+        if path.contains('@') || bucket.contains(':') {
+            return Err(invalid("address", "ais://…", "it holds a user or a password; set AIS_AUTHN_TOKEN"));
         }
         if bucket.is_empty() {
             return Err(wrong("it names no bucket"));
@@ -41,67 +39,73 @@ impl Address {
             }
         }
         let (mut named, mut uuid, mut namespace) = (None, String::new(), String::new());
-        for setting in query.split('&').filter(|setting| !setting.is_empty()) {
-            match setting.split_once('=') {
-                Some(("endpoint", value)) => named = Some(value),
-                Some(("provider", value)) => bucket = bucket.of(value.parse::<Provider>()?),
-                Some(("namespace", value)) => value.clone_into(&mut namespace),
-                Some(("cluster", value)) => value.clone_into(&mut uuid),
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "endpoint" => named = Some(endpoint(&value).map(|_| value.into_owned())?),
+                "provider" => bucket = bucket.of(value.parse::<Provider>()?),
+                "namespace" => namespace = value.into_owned(),
+                "cluster" => uuid = value.into_owned(),
                 _ => return Err(wrong("known settings are endpoint, provider, namespace and cluster")),
             }
         }
-        let server = named.or(default_endpoint);
-        let server = server.ok_or_else(|| wrong("it has no endpoint: add `?endpoint=http://host:port`"))?;
-        endpoint(server)?;
         let bucket = bucket.within(Namespace::new(&uuid, &namespace)?);
-        Ok(Self { bucket, prefix: prefix.to_owned(), endpoint: server.to_owned() })
+        Ok(Self { bucket, prefix: prefix.to_owned(), endpoint: named })
     }
 }
 
+/// Without its endpoint: `ais://bucket/prefix`.
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.bucket)?;
         if !self.prefix.is_empty() {
             write!(formatter, "/{}", self.prefix)?;
         }
-        write!(formatter, " at {}", self.endpoint)
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const SERVER: Option<&str> = Some("http://h:1");
+    use crate::Settings;
 
     #[test]
     fn an_address_names_bucket_prefix_and_endpoint() {
-        let address = Address::parse("ais://demo/a/b/?endpoint=http://h:8080/gate&provider=s3", None).unwrap();
+        let address = Address::parse("ais://demo/a/b/?endpoint=http://h:8080/gate&provider=s3").unwrap();
         assert_eq!((address.bucket.name(), address.prefix.as_str()), ("demo", "a/b"));
-        assert_eq!((address.bucket.provider(), address.endpoint.as_str()), (Provider::Aws, "http://h:8080/gate"));
-        let bare = Address::parse("ais://demo", SERVER).unwrap();
-        assert_eq!((bare.prefix.as_str(), bare.endpoint.as_str()), ("", "http://h:1"));
+        assert_eq!(
+            (address.bucket.provider(), address.endpoint.as_deref()),
+            (Provider::Aws, Some("http://h:8080/gate"))
+        );
+        let encoded = Address::parse("ais://demo?endpoint=http%3A%2F%2Fh%3A1").unwrap();
+        assert_eq!(encoded.endpoint.as_deref(), Some("http://h:1"));
+        let bare = Address::parse("ais://demo").unwrap();
+        assert_eq!((bare.prefix.as_str(), &bare.endpoint, bare.to_string()), ("", &None, "ais://demo".to_owned()));
     }
 
     #[test]
     fn ais_a12_a_wrong_address_is_one_clear_error_before_any_request() {
         let cases = [
-            ("ais://b", None, "it has no endpoint"),
-            ("ais:///x", SERVER, "it names no bucket"),
-            ("ais://", SERVER, "it names no bucket"),
-            ("ais://B%2F", SERVER, "`B%2F` is not a valid bucket name"),
-            ("ais://ada:pw@b/x", SERVER, "it holds a user or a password"),
-            ("ais://b/x?endpoint=http://ada:pw@h:1", None, "it holds a user or a password"),
-            ("ais://b/x?endpoint=ftp://h", None, "write http://host:port"),
-            ("ais://b/../x", SERVER, "it has a component `.` or `..`"),
-            ("ais://b/x%20y", SERVER, "the prefix holds `%`"),
-            ("ais://b?what=x", SERVER, "known settings are"),
-            ("s3://b", SERVER, "does not begin with `ais://`"),
+            ("ais:///x", "it names no bucket"),
+            ("ais://", "it names no bucket"),
+            ("ais://B%2F", "`B%2F` is not a valid bucket name"),
+            ("ais://ada:pw@b/x", "it holds a user or a password"),
+            ("ais://b/ada:pw@x", "it holds a user or a password"),
+            ("ais://b/x?endpoint=http://ada:pw@h:1", "it holds a user or a password"),
+            ("ais://b/x?endpoint=ftp://h", "write http://host:port"),
+            ("ais://b/x?endpoint=", "is not a valid endpoint"),
+            ("ais://b/../x", "it has a component `.` or `..`"),
+            ("ais://b/x%20y", "the prefix holds `%`"),
+            ("ais://b?what=x", "known settings are"),
+            ("s3://b", "does not begin with `ais://`"),
         ];
-        for (text, server, expected) in cases {
-            let error = Address::parse(text, server).unwrap_err().to_string();
+        for (text, expected) in cases {
+            let error = Address::parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
             assert!(!error.contains("pw"), "{error}");
         }
+        // `ais://b` is an address where the variable names an endpoint, and nowhere else.
+        let error = Settings::of(Address::parse("ais://b").unwrap().endpoint.as_deref(), &|_| None).unwrap_err();
+        assert_eq!(error.to_string(), "no endpoint: add `?endpoint=http://host:port`, or set AIS_ENDPOINT");
     }
 }

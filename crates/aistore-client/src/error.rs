@@ -16,6 +16,9 @@ pub enum Error {
     /// Found before any request.
     #[error("`{value}` is not a valid {what}: {reason}")]
     Invalid { what: &'static str, value: String, reason: String },
+    /// Neither the address nor the variable says where the cluster is.
+    #[error("no endpoint: add `?endpoint=http://host:port`, or set AIS_ENDPOINT")]
+    NoEndpoint,
     /// The server says no.
     #[error(transparent)]
     Refused(Box<Refusal>),

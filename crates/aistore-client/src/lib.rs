@@ -62,5 +62,5 @@ pub use object::{
     PutOptions, PutResult, Range, Update,
 };
 pub use object_reader::ObjectReader;
-pub use settings::{Reads, Settings};
+pub use settings::{Reads, Settings, Variables};
 pub use web::Retries;

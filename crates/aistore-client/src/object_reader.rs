@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::ops::Range as Bytes;
 
 use web::{Answer, Body, Failure, header};
 
@@ -17,6 +18,8 @@ pub struct ObjectReader<'a> {
     body: Body,
     /// In the object, of the first byte of this answer.
     start: u64,
+    /// Whether the server says that this is a part of the object.
+    is_range: bool,
     /// Bytes that are still to come; `None` when the server did not say.
     left: Option<u64>,
     /// How much was read.
@@ -34,14 +37,27 @@ impl<'a> ObjectReader<'a> {
         let is_whole = answer.status().as_u16() == 200 && options.member.is_none();
         let checksum = properties.checksum.clone().filter(|_| options.verify && is_whole);
         let hasher = checksum.map(|checksum| (Hasher::new(checksum.kind), checksum));
-        let start = content_range(&answer).unwrap_or(0);
+        let range = content_range(&answer).filter(|_| answer.status().as_u16() == 206);
+        let (start, is_range) = (range.unwrap_or(0), range.is_some());
         let (left, resumes) = (properties.size, options.resumes);
-        Self { object, options, properties, body: answer.into_body(), start, left, position: 0, hasher, resumes }
+        let body = answer.into_body();
+        Self { object, options, properties, body, start, is_range, left, position: 0, hasher, resumes }
     }
 
     /// What the server says about the object; for a range, the size is that of the range.
     pub fn properties(&self) -> &ObjectProperties {
         &self.properties
+    }
+
+    /// Where the bytes of this answer lie in the object. `None` if it is the whole, or has no size.
+    pub fn range(&self) -> Option<Bytes<u64>> {
+        let size = self.properties.size.filter(|_| self.is_range)?;
+        Some(self.start..self.start.checked_add(size)?)
+    }
+
+    /// The bytes as they come: nothing is compared, and what breaks off is not taken up again.
+    pub fn into_body(self) -> Body {
+        self.body
     }
 
     /// All of it, in memory.

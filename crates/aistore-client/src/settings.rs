@@ -1,5 +1,6 @@
 //! What a client needs to know: where the cluster is, who asks, how long to wait.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -64,15 +65,17 @@ impl Settings {
 
     /// As [`Settings::new`], changed by the variables that AIStore's Python SDK has, of which `variable` gives the
     /// values: `AIS_AUTHN_TOKEN`, `AIS_CLIENT_CA`, `AIS_CRT`, `AIS_CRT_KEY`, `AIS_SKIP_VERIFY_CRT`, `AIS_CONNECT_TIMEOUT`
-    /// and `AIS_READ_TIMEOUT` (in seconds; 0 is no limit). Without `endpoint` also `AIS_ENDPOINT`.
+    /// and `AIS_READ_TIMEOUT` (in seconds; 0 is no limit). Without `endpoint` also `AIS_ENDPOINT`. And by those that name
+    /// HTTP proxies.
     ///
     /// # Errors
     /// There is no endpoint, a value is not understood, or a file that a variable names cannot be read.
     pub fn of(endpoint: Option<&str>, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let endpoint = endpoint.map(str::to_owned).or_else(|| variable("AIS_ENDPOINT"));
-        let endpoint = endpoint.ok_or_else(|| invalid("endpoint", "", "none is given, nor is AIS_ENDPOINT set"))?;
+        let endpoint = endpoint.ok_or(Error::NoEndpoint)?;
         let mut settings = Self::new(endpoint);
+        settings.proxies = Proxies::of(&variable);
         settings.token = variable("AIS_AUTHN_TOKEN").map(Secret::new);
         if let Some(limit) = seconds("AIS_CONNECT_TIMEOUT", &variable)? {
             settings.limits.connect = limit;
@@ -103,6 +106,35 @@ impl Settings {
         Ok(settings)
     }
 }
+
+/// The values of AIStore's variables as plain data, for [`Settings::of`]. Not shown by `Debug`: one is a token.
+#[derive(Clone, Debug, Default)]
+pub struct Variables(BTreeMap<&'static str, Secret>);
+
+impl Variables {
+    /// Those that are set.
+    pub fn of(variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        let value = |name: &'static str| Some((name, Secret::new(variable(name).filter(|value| !value.is_empty())?)));
+        Self(NAMES.into_iter().filter_map(value).collect())
+    }
+
+    /// The value of one of them.
+    pub fn get(&self, name: &str) -> Option<String> {
+        self.0.get(name).map(|value| value.reveal().to_owned())
+    }
+}
+
+/// What [`Settings::of`] asks for, proxies aside.
+const NAMES: [&str; 8] = [
+    "AIS_ENDPOINT",
+    "AIS_AUTHN_TOKEN",
+    "AIS_CLIENT_CA",
+    "AIS_CRT",
+    "AIS_CRT_KEY",
+    "AIS_SKIP_VERIFY_CRT",
+    "AIS_CONNECT_TIMEOUT",
+    "AIS_READ_TIMEOUT",
+];
 
 fn read(path: String) -> Result<Vec<u8>, Error> {
     let path = PathBuf::from(path);
@@ -161,7 +193,7 @@ mod tests {
     fn what_is_not_understood_is_named() {
         let endpoint = ("AIS_ENDPOINT", "http://h:1");
         let cases = [
-            (vec![], "`` is not a valid endpoint: none is given, nor is AIS_ENDPOINT set"),
+            (vec![], "no endpoint: add `?endpoint=http://host:port`, or set AIS_ENDPOINT"),
             (vec![endpoint, ("AIS_READ_TIMEOUT", "-1")], "AIS_READ_TIMEOUT"),
             (vec![endpoint, ("AIS_READ_TIMEOUT", "soon")], "AIS_READ_TIMEOUT"),
             (vec![endpoint, ("AIS_SKIP_VERIFY_CRT", "maybe")], "AIS_SKIP_VERIFY_CRT"),

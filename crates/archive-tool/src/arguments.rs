@@ -82,12 +82,14 @@ pub enum Command {
     /// Fetch an artifact, of which only those parts are transferred that are not here already.
     ///
     /// The server needs to know nothing but byte ranges; without them everything is fetched. The manifest lies beside
-    /// the artifact, under its name and `.json`.
+    /// the artifact, under its name and `.json`. In an AIStore cluster it is `ais://bucket/name?endpoint=http://host:port`;
+    /// AIS_ENDPOINT stands in for the endpoint, AIS_AUTHN_TOKEN gives a token.
     #[command(after_help = "Examples:
   archive fetch https://runtimes.example.com/a.tar.zst
-  archive fetch https://runtimes.example.com/a.tar.zst --from runtime --to runtime-new")]
+  archive fetch https://runtimes.example.com/a.tar.zst --from runtime --to runtime-new
+  archive fetch 'ais://runtimes/a.tar.zst?endpoint=http://ais.example.com:8080'")]
     Fetch {
-        /// Of the artifact: http, https, file or a path.
+        /// Of the artifact: http, https, ais, file or a path.
         #[arg(value_name = "URL|FILE")]
         place: String,
         /// An older artifact with its manifest beside it, or, with --to, an installed prefix; may be repeated.

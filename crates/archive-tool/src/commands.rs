@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use archive::{ExtractOptions, Links, Listed, ListedKind, Listing, TopFolder};
 use cli::{Printer, Table, TransferOptions};
-use fetch::{Deadline, FetchRequest, FetchSettings, FetchTarget, Pace, Proxies, Watch};
+use fetch::{Deadline, FetchRequest, FetchSettings, FetchTarget, Pace, Watch};
 use serde_json::json;
 use vocab::{Event, Exit, Fault, Manifest};
 
@@ -229,10 +229,9 @@ impl Session<'_> {
 
     fn fetch(&self, request: &FetchRequest, transfer: &TransferOptions) -> Outcome {
         let settings = FetchSettings {
-            proxies: Proxies::of(self.environment),
             pace: Pace { lowest: transfer.min_rate, ..Pace::default() },
             deadline: transfer.max_time.and_then(Deadline::after),
-            ..FetchSettings::default()
+            ..FetchSettings::of(self.environment)
         };
         let tell = |event: Event| self.printer.tell(event);
         let watch = Watch { tell: &tell, cancelled: self.cancelled };

@@ -262,8 +262,8 @@ pub struct SourceArguments {
     /// Base URL or folder with python-build-standalone's releases [env: PYDIST_PYTHON_MIRROR].
     #[arg(long, value_name = "URL|DIR")]
     pub python_mirror: Option<String>,
-    /// A store that machines share: a folder or `s3://bucket/prefix[?endpoint=…&region=…&profile=…]`
-    /// [env: PYDIST_REMOTE_STORE].
+    /// A store that machines share: a folder, `s3://bucket/prefix[?endpoint=…&region=…&profile=…]` or
+    /// `ais://bucket/prefix[?endpoint=…]` [env: PYDIST_REMOTE_STORE].
     #[arg(long, value_name = "URL|DIR")]
     pub remote_store: Option<String>,
     /// Take from the remote store and give it nothing [env: PYDIST_REMOTE_STORE_READ_ONLY=true].

@@ -83,10 +83,11 @@ pub fn id_of(key: &str) -> Option<EntryId> {
 }
 
 /// `base` and `key` as one URL, with characters escaped that have a meaning in URLs. A `/` at the end of `base` is
-/// optional.
+/// optional; its query stays at the end.
 pub fn url(base: &str, key: &TreePath) -> String {
     let segments: Vec<String> = key.segments().map(escaped).collect();
-    format!("{}/{}", base.trim_end_matches('/'), segments.join("/"))
+    let (path, query) = base.split_at(base.find('?').unwrap_or(base.len()));
+    format!("{}/{}{query}", path.trim_end_matches('/'), segments.join("/"))
 }
 
 /// One segment of a path. Source: RFC 3986, 2.3 (unreserved characters).

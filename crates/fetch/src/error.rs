@@ -42,6 +42,9 @@ pub enum FetchErrorKind {
     PrefixForFile { path: PathBuf },
     #[error("the server answered {status} for `{place}`")]
     Status { status: u16, place: String },
+    /// An AIStore cluster wants a token, or another one.
+    #[error("{reason}")]
+    Token { reason: String },
     /// With the reason of the last attempt.
     #[error("{reason}, after {attempts} attempts")]
     Unreachable { reason: String, attempts: u32 },
@@ -78,9 +81,10 @@ impl Fault for FetchError {
             FetchErrorKind::Manifest(error) => error.code(),
             FetchErrorKind::Untrusted(kind) => kind.code(),
             FetchErrorKind::Older { .. } | FetchErrorKind::PrefixForFile { .. } => "E_FETCH_FROM",
-            FetchErrorKind::Status { .. } | FetchErrorKind::Unreachable { .. } | FetchErrorKind::Refused { .. } => {
-                "E_FETCH"
-            }
+            FetchErrorKind::Status { .. }
+            | FetchErrorKind::Token { .. }
+            | FetchErrorKind::Unreachable { .. }
+            | FetchErrorKind::Refused { .. } => "E_FETCH",
             FetchErrorKind::TooSlow { .. } => "E_FETCH_SLOW",
             FetchErrorKind::TimedOut { .. } => "E_FETCH_TIMEOUT",
             FetchErrorKind::Replaced => "E_FETCH_REPLACED",
@@ -127,6 +131,7 @@ impl Fault for FetchError {
             FetchErrorKind::Status { status: 401 | 403, .. } => {
                 "give user and password in the URL: `https://user:password@host/…`"
             }
+            FetchErrorKind::Token { .. } => "give a valid token in AIS_AUTHN_TOKEN",
             FetchErrorKind::Status { status: 407, .. } => {
                 "give the proxy's user and password in its variable: `http://user:password@host:port`"
             }

@@ -39,6 +39,7 @@
 //! assert_eq!((ranges.len(), ranges[0].start, ranges[0].end), (1, 100, 200));
 //! ```
 
+mod cluster;
 mod delta_plan;
 mod diff;
 mod error;
@@ -71,14 +72,15 @@ use fill::{Filled, Filler};
 use kept::Growing;
 use older::Older;
 use origin::Origin;
+pub use origin::server_of;
 pub use server::FetchSettings;
 pub use web::{Deadline, Pace, Proxies, without_secrets};
 
 /// What to fetch, and into what.
 #[derive(Clone, Debug)]
 pub struct FetchRequest {
-    /// Location of the artifact: `http`, `https` or `file`, or a plain path. Its manifest has the same name and
-    /// `.json`. User and password are used and never shown.
+    /// Location of the artifact: `http`, `https` or `file`, a plain path, or `ais://bucket/name?endpoint=…` in an AIStore
+    /// cluster. Its manifest has the same name and `.json`. User and password are used and never shown.
     pub place: String,
     /// Older artifacts, each with its manifest beside it, and installed prefixes, which are useful only for
     /// [`FetchTarget::Folder`].

@@ -1,4 +1,5 @@
-//! The location of an artifact: a web server or this machine. Both supply the manifest and ranges of bytes.
+//! The location of an artifact: a web server, an AIStore cluster or this machine. All supply the manifest and ranges of
+//! bytes.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,15 +10,17 @@ use url::Url;
 use vocab::Event;
 use web::{Answer as WebAnswer, Failure, Retries, header, may_pass, without_secrets};
 
+use super::cluster::Cluster;
 use super::server::{Setback, Web};
 use super::{FetchErrorKind, FetchSettings, Watch};
 use archive::open_regular;
 
 /// Manifests of real runtimes have a few hundred kilobytes.
-const MAX_MANIFEST: u64 = 64 << 20;
+pub(super) const MAX_MANIFEST: u64 = 64 << 20;
 
 pub(super) enum Origin {
     Web(Box<Web>),
+    Cluster(Box<Cluster>),
     Disk(PathBuf),
 }
 
@@ -33,6 +36,9 @@ pub(super) enum Answer {
 
 impl Origin {
     pub(super) fn new(place: &str, settings: &FetchSettings) -> Result<Self, FetchErrorKind> {
+        if place.starts_with(CLUSTER) {
+            return Ok(Self::Cluster(Box::new(Cluster::new(place, settings)?)));
+        }
         if let Some(path) = path_of(place) {
             return Ok(Self::Disk(path));
         }
@@ -40,7 +46,7 @@ impl Origin {
         let url = Url::parse(place).map_err(|error| refuse(error.to_string()))?;
         match url.scheme() {
             "http" | "https" => Ok(Self::Web(Box::new(Web::new(url, settings)))),
-            other => Err(refuse(format!("`{other}` is not http, https or file"))),
+            other => Err(refuse(format!("`{other}` is not http, https, ais or file"))),
         }
     }
 
@@ -49,6 +55,7 @@ impl Origin {
         match self {
             Self::Disk(path) => path.display().to_string(),
             Self::Web(web) => without_secrets(web.url().as_str()),
+            Self::Cluster(cluster) => cluster.place(),
         }
     }
 
@@ -60,6 +67,12 @@ impl Origin {
                 let mut url = web.url().clone();
                 url.set_path(&format!("{}.json", url.path()));
                 repeat(settings, watch, &without_secrets(url.as_str()), || manifest_on_web(web, &url))
+            }
+            Self::Cluster(cluster) => {
+                let manifest = cluster.manifest();
+                let place = manifest.place();
+                let text = repeat(settings, watch, &place, || manifest.small())?;
+                text.ok_or(FetchErrorKind::NoManifest { place })
             }
         }
     }
@@ -76,6 +89,10 @@ impl Origin {
                 Err(FetchErrorKind::NoManifest { place }) => Err(FetchErrorKind::Status { status: 404, place }),
                 result => result,
             },
+            Self::Cluster(cluster) => {
+                let text = repeat(settings, watch, &self.place(), || cluster.small())?;
+                text.ok_or_else(|| FetchErrorKind::Status { status: 404, place: self.place() })
+            }
         }
     }
 
@@ -92,6 +109,7 @@ impl Origin {
                 }
                 range_of(web, web.get(web.url(), &headers)?, &range, size, tag)
             }
+            Self::Cluster(cluster) => cluster.range(&range, tag),
         }
     }
 
@@ -102,8 +120,22 @@ impl Origin {
                 answer if answer.status().as_u16() == 200 => Ok(whole_of(answer, "")),
                 answer => Err(status_setback(&answer, web.url())),
             },
+            Self::Cluster(cluster) => cluster.whole(),
         }
     }
+}
+
+/// How the address of a place in an AIStore cluster begins.
+const CLUSTER: &str = "ais://";
+
+/// The URL of the server that a place is asked of, for those that want to know how the bytes come. `None` for this
+/// machine, and where no server is named.
+pub fn server_of(place: &str, settings: &FetchSettings) -> Option<String> {
+    if !place.starts_with(CLUSTER) {
+        return path_of(place).is_none().then(|| place.to_owned());
+    }
+    let named = aistore_client::Address::parse(place).ok()?.endpoint;
+    named.or_else(|| settings.cluster.get("AIS_ENDPOINT"))
 }
 
 /// `None` for anything that is fetched over a network.
@@ -141,7 +173,7 @@ fn manifest_on_disk(path: &Path) -> Result<Vec<u8>, FetchErrorKind> {
 }
 
 /// `None` if there is too much.
-fn read_bounded(reader: impl Read) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn read_bounded(reader: impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut text = Vec::new();
     reader.take(MAX_MANIFEST + 1).read_to_end(&mut text)?;
     Ok((text.len() as u64 <= MAX_MANIFEST).then_some(text))

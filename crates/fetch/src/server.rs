@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aistore_client::Variables;
 use web::{
     Answer, Ask, Chance, Client, Credentials, Deadline, Failure, FailureKind, HeaderName, Limits, Method, Pace, Proxies,
 };
@@ -13,6 +14,8 @@ use url::Url;
 #[derive(Clone, Debug)]
 pub struct FetchSettings {
     pub proxies: Proxies,
+    /// For `ais://`: the endpoint where an address names none, the token, TLS.
+    pub cluster: Variables,
     /// Limit for finding the host, connecting and the TLS handshake.
     pub connect_limit: Duration,
     /// The longest silence in the middle of an answer.
@@ -33,6 +36,7 @@ impl Default for FetchSettings {
     fn default() -> Self {
         Self {
             proxies: Proxies::default(),
+            cluster: Variables::default(),
             connect_limit: Duration::from_secs(10),
             stall_limit: Duration::from_secs(30),
             pace: Pace::default(),
@@ -41,6 +45,13 @@ impl Default for FetchSettings {
             first_pause: Duration::from_millis(500),
             at_once: 4,
         }
+    }
+}
+
+impl FetchSettings {
+    /// The default, with the proxies and AIStore's variables that `variable` gives the values of.
+    pub fn of(variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        Self { proxies: Proxies::of(variable), cluster: Variables::of(variable), ..Self::default() }
     }
 }
 

@@ -32,11 +32,13 @@ pub enum Command {
     /// fetched that the former one does not hold. The last line of the output is the installed folder.
     #[command(after_help = "Examples:
   pydist get 3.12.10 --from https://runtimes.example.com
+  pydist get 3.12.10 --from 'ais://runtimes/python?endpoint=http://ais.example.com:8080'
   pydist get 3.12.10-atls --from published --to runtimes --public-key pydist.pub")]
     Get {
         /// Such as 3.12.10 or 3.12.10-atls.
         version: VersionString,
-        /// Where it was published to: the URL or folder that holds catalogue.json.
+        /// Where it was published to: the URL or folder that holds catalogue.json, or a place in an AIStore cluster,
+        /// `ais://bucket/prefix?endpoint=http://host:port`.
         #[arg(long, value_name = "URL|DIR")]
         from: String,
         /// Where runtimes are installed; the user's data folder when not given.

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use catalogue::Moment;
 use cli::Printer;
-use fetch::{Deadline, FetchSettings, Pace, Proxies, Watch};
+use fetch::{Deadline, FetchSettings, Pace, Watch};
 use loader::{Home, Installed, PublicKey, Request, TrustError, get};
 use serde_json::json;
 use vocab::{Event, Exit, Fault, PlatformKey};
@@ -89,10 +89,9 @@ pub fn run(
         now: now().ok_or(CommandError::Clock)?,
     };
     let settings = FetchSettings {
-        proxies: Proxies::of(environment),
         pace: Pace { lowest: transfer.min_rate, ..Pace::default() },
         deadline: transfer.max_time.and_then(Deadline::after),
-        ..FetchSettings::default()
+        ..FetchSettings::of(environment)
     };
     let tell = |event: Event| printer.tell(event);
     let got = get(&request, &settings, Watch { tell: &tell, cancelled })?;

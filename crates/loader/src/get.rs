@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use catalogue::{Catalogue, Channel, Listed, Moment, Query, StoredObject, object_keys};
-use fetch::{FetchRequest, FetchSettings, FetchTarget, Watch, fetch, fetch_small, without_secrets};
+use fetch::{FetchRequest, FetchSettings, FetchTarget, Watch, fetch, fetch_small, server_of, without_secrets};
 use vocab::{Digest, Event, PlatformKey, TreePath, VersionString, unencrypted_host};
 
 use crate::home::{Hold, STAGED_TREE};
@@ -134,7 +134,7 @@ impl Job<'_> {
     /// A folder can be read with or without a network.
     pub(crate) fn needs_network_and_has_none(&self) -> bool {
         let from = self.request.from.to_ascii_lowercase();
-        self.request.offline && ["http://", "https://"].iter().any(|scheme| from.starts_with(scheme))
+        self.request.offline && ["http://", "https://", "ais://"].iter().any(|scheme| from.starts_with(scheme))
     }
 
     /// Whether `current` would go back in time. A build that stays current is not moved.
@@ -377,7 +377,9 @@ impl Job<'_> {
     /// With a key it does not matter how the bytes arrive.
     fn warn_of_plain_http(&self) {
         let Request { from, public_keys, offline, .. } = self.request;
-        let Some(host) = unencrypted_host(from).filter(|_| public_keys.is_empty() && !offline) else { return };
+        let server = server_of(from, self.settings);
+        let host = server.as_deref().and_then(unencrypted_host);
+        let Some(host) = host.filter(|_| public_keys.is_empty() && !offline) else { return };
         (self.watch.tell)(Event::Warning {
             code: "W_GET_PLAIN_HTTP",
             text: format!(

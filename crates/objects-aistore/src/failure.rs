@@ -8,7 +8,7 @@ use objects::refusal::tidy;
 pub(crate) const ATTEMPTS: u32 = 5;
 
 pub(crate) fn kind_of(error: Error) -> Kind {
-    let said = tidy(&error.to_string());
+    let said = said_by(&error);
     match error {
         Error::Refused(refusal) => match refusal.kind {
             RefusalKind::Unauthorized => Kind::Credentials { said },
@@ -27,4 +27,18 @@ pub(crate) fn kind_of(error: Error) -> Kind {
         Error::Redirect { .. } | Error::Unreadable { .. } => Kind::Nonsense { said },
         _ => Kind::Refused { said },
     }
+}
+
+/// Without the request: the place names what it did, and the name of an artifact fills the whole line.
+fn said_by(error: &Error) -> String {
+    let whole = error.to_string();
+    let request = match error {
+        Error::Refused(refusal) => Some(&refusal.request),
+        Error::Redirect { request, .. } | Error::Unreadable { request, .. } | Error::Mismatch { request, .. } => {
+            Some(request)
+        }
+        _ => None,
+    };
+    let rest = request.and_then(|request| whole.strip_prefix(request.as_str())?.strip_prefix(": "));
+    tidy(rest.unwrap_or(&whole))
 }

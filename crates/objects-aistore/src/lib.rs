@@ -1,6 +1,7 @@
 //! A place of objects in an AIStore cluster, by its native API: `ais://bucket/prefix?endpoint=http://host:port`.
 //!
-//! AIStore has no conditional writes, so [`Place::conditional_puts`](objects::Place::conditional_puts) is false: `create` and `replace` look first, and who
+//! AIStore has no conditional writes, so [`Place::conditional_puts`](objects::Place::conditional_puts) is false: `create`
+//! and `replace` look first, and who
 //! derives something from what is there looks again after it was written. Nor does it copy ranges or tell which uploads
 //! in parts were begun: a new version is sent whole, and an interrupted upload from its beginning.
 
@@ -17,10 +18,9 @@ use aistore_client::{
     ObjectHandle, ObjectProperties, PutOptions, Range, RefusalKind, Settings,
 };
 use objects::{
-    Engine, Expected, Head, Listed, Object, ObjectKey, PlaceErrorKind as Kind, Tag, UNWATCHED, Upload, Uploaded, Watch,
-    Work, pass_on, unwritten,
+    Engine, Expected, Head, Listed, Object, ObjectKey, PlaceAddressError, PlaceAddressErrorKind,
+    PlaceErrorKind as Kind, Tag, UNWATCHED, Upload, Uploaded, Watch, Work, pass_on, unwritten,
 };
-use vocab::{Exit, Fault};
 
 use failure::kind_of;
 
@@ -43,43 +43,22 @@ pub struct AistorePlace {
     checksum_kind: OnceLock<ChecksumKind>,
 }
 
-/// Why an address or a variable leads to no place.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{given}: {reason}")]
-pub struct OpenError {
-    /// The option or variable that holds the address.
-    pub given: &'static str,
-    pub reason: String,
-}
-
-impl Fault for OpenError {
-    fn code(&self) -> &'static str {
-        "E_STORE_ADDRESS"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some("write `ais://bucket/prefix?endpoint=http://host:port`, or set AIS_ENDPOINT".to_owned())
-    }
-}
-
 impl AistorePlace {
-    /// Makes no request. `variable` gives the values of AIStore's variables: endpoint, token, TLS, limits.
+    /// Makes no request. `given` says in messages where the address came from; `variable` gives the values of AIStore's
+    /// variables: endpoint, token, TLS, limits.
     ///
     /// # Errors
-    /// The address or a variable is not understood, or a file that a variable names cannot be read.
+    /// There is no endpoint, a variable is not understood, or a file that one names cannot be read.
     pub fn open(
-        address: &str,
+        address: &Address,
         given: &'static str,
         variable: &dyn Fn(&str) -> Option<String>,
-    ) -> std::result::Result<Self, OpenError> {
-        let failed = |error: Error| OpenError { given, reason: error.to_string() };
-        let endpoint = variable("AIS_ENDPOINT").filter(|endpoint| !endpoint.is_empty());
-        let address = Address::parse(address, endpoint.as_deref()).map_err(failed)?;
-        let settings = Settings::of(Some(&address.endpoint), variable).map_err(failed)?;
+    ) -> std::result::Result<Self, PlaceAddressError> {
+        let failed = |error: Error| PlaceAddressError {
+            given,
+            kind: PlaceAddressErrorKind::Cluster { reason: error.to_string() },
+        };
+        let settings = Settings::of(address.endpoint.as_deref(), variable).map_err(failed)?;
         Self::with(address, settings).map_err(failed)
     }
 
@@ -87,11 +66,11 @@ impl AistorePlace {
     ///
     /// # Errors
     /// The endpoint is not a URL.
-    pub fn with(address: Address, settings: Settings) -> std::result::Result<Self, Error> {
+    pub fn with(address: &Address, settings: Settings) -> std::result::Result<Self, Error> {
         let place = address.to_string();
         let prefix = if address.prefix.is_empty() { String::new() } else { format!("{}/", address.prefix) };
         let client = Client::new(settings)?;
-        Ok(Self { client, bucket: address.bucket, prefix, place, checksum_kind: OnceLock::new() })
+        Ok(Self { client, bucket: address.bucket.clone(), prefix, place, checksum_kind: OnceLock::new() })
     }
 
     fn bucket(&self) -> BucketHandle<'_> {

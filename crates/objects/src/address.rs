@@ -1,5 +1,5 @@
-//! Addresses of places where runtimes are published and builders share a store: a folder, or a bucket by its URL. One
-//! grammar for every program. Pure.
+//! Addresses of places where runtimes are published and builders share a store: a folder, a bucket by its URL, or an
+//! AIStore cluster, whose addresses `aistore-client` reads. One grammar for every program. Pure.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,6 +13,8 @@ use vocab::{Exit, Fault};
 pub enum PlaceAddress {
     Folder(PathBuf),
     Bucket(BucketAddress),
+    /// `ais://bucket/prefix?endpoint=…`
+    Cluster(aistore_client::Address),
 }
 
 /// `s3://bucket/prefix?endpoint=…&region=…&profile=…&path-style=…&anonymous=…`
@@ -56,6 +58,9 @@ pub enum PlaceAddressErrorKind {
     UnknownSetting { name: String },
     #[error("`{name}={value}` is not understood")]
     Setting { name: String, value: String },
+    /// Something about an `ais://` address or its variables.
+    #[error("{reason}")]
+    Cluster { reason: String },
 }
 
 impl Fault for PlaceAddressError {
@@ -70,13 +75,18 @@ impl Fault for PlaceAddressError {
     fn hint(&self) -> Option<String> {
         Some(match &self.kind {
             PlaceAddressErrorKind::Empty | PlaceAddressErrorKind::Scheme { .. } => {
-                "write a path, `file:///path` or `s3://bucket/prefix`".to_owned()
+                "write a path, `file:///path`, `s3://bucket/prefix` or `ais://bucket/prefix`".to_owned()
             }
             PlaceAddressErrorKind::Credentials => {
                 "give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or in a profile".to_owned()
             }
             PlaceAddressErrorKind::Bucket { .. } => "3 to 63 lower-case letters, digits, dots and hyphens".to_owned(),
             PlaceAddressErrorKind::Prefix { .. } => "write plain components with `/` between them".to_owned(),
+            PlaceAddressErrorKind::Cluster { .. } => {
+                "write `ais://bucket/prefix?endpoint=http://host:port`; AIS_ENDPOINT stands in for the endpoint, and \
+                 AIS_AUTHN_TOKEN gives a token"
+                    .to_owned()
+            }
             PlaceAddressErrorKind::Setting { .. } | PlaceAddressErrorKind::UnknownSetting { .. } => {
                 "known are endpoint=https://host:port, region=NAME, profile=NAME, path-style=true|false and \
                  anonymous=true|false"
@@ -92,6 +102,10 @@ impl fmt::Display for PlaceAddress {
         let bucket = match self {
             Self::Folder(path) => return write!(formatter, "folder {}", path.display()),
             Self::Bucket(bucket) => bucket,
+            Self::Cluster(cluster) => {
+                write!(formatter, "cluster {cluster}")?;
+                return cluster.endpoint.iter().try_for_each(|endpoint| write!(formatter, " endpoint={endpoint}"));
+            }
         };
         write!(formatter, "bucket {}", bucket.bucket)?;
         let settings = [
@@ -124,6 +138,12 @@ fn parse(text: &str) -> Result<PlaceAddress, PlaceAddressErrorKind> {
     }
     if let Some(rest) = text.strip_prefix("s3://") {
         return bucket(rest).map(PlaceAddress::Bucket);
+    }
+    if text.starts_with("ais://") {
+        let address = aistore_client::Address::parse(text);
+        return address
+            .map(PlaceAddress::Cluster)
+            .map_err(|error| PlaceAddressErrorKind::Cluster { reason: error.to_string() });
     }
     if text.starts_with("file:") {
         let path = Url::parse(text).ok().and_then(|url| url.to_file_path().ok());

@@ -29,6 +29,7 @@ pub enum Command {
     #[command(after_help = "Examples:
   publisher publish
   publisher publish dist/pydist-atls-3.12.10-linux-x86_64.tar.zst --to s3://bucket/runtimes
+  publisher publish --to 'ais://runtimes/python?endpoint=http://ais.example.com:8080'
   publisher publish --layout platforma --to published")]
     Publish(PublishArguments),
     /// Write the index again from the entries: catalogue.json, the same signed, the site, and uv's lists.
@@ -231,8 +232,8 @@ pub struct PublishArguments {
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArguments {
-    /// A folder or `s3://bucket/prefix[?endpoint=…&region=…&profile=…]`; PYDIST_PUBLISH_TO when not given, else the
-    /// folder `published`.
+    /// A folder, `s3://bucket/prefix[?endpoint=…&region=…&profile=…]` or `ais://bucket/prefix[?endpoint=…]`;
+    /// PYDIST_PUBLISH_TO when not given, else the folder `published`.
     #[arg(long, value_name = "URL|DIR", global = true)]
     pub to: Option<String>,
     #[command(flatten)]

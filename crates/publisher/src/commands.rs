@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use catalogue::{Catalogue, IndexSettings, Moment, object_keys};
 use cli::Printer;
 use objects::{FolderPlace, Place, PlaceAddress, PlaceErrorKind};
+use objects_aistore::AistorePlace;
 use objects_aws::{AwsBucket, S3Settings};
 use publisher::{Selection, Signer};
 use serde_json::json;
@@ -134,7 +135,7 @@ impl Session<'_> {
             (None, Some(text)) => (text.as_str(), TO),
             (None, None) => (DEFAULT_TO, "--to"),
         };
-        open(&PlaceAddress::parse(text, given)?, self.environment)
+        open(&PlaceAddress::parse(text, given)?, given, self.environment)
     }
 
     /// For what only makes sense where something was published.
@@ -182,13 +183,19 @@ impl Session<'_> {
     }
 }
 
-fn open(address: &PlaceAddress, environment: Environment<'_>) -> Result<Box<dyn Place>, Box<dyn Fault>> {
+/// `given` says in messages where the address came from.
+fn open(
+    address: &PlaceAddress,
+    given: &'static str,
+    environment: Environment<'_>,
+) -> Result<Box<dyn Place>, Box<dyn Fault>> {
     Ok(match address {
         PlaceAddress::Folder(folder) => Box::new(FolderPlace::new(folder.clone())),
         PlaceAddress::Bucket(address) => {
             let certificates = environment("AWS_CA_BUNDLE").map(PathBuf::from);
             Box::new(AwsBucket::open(address, S3Settings { certificates, ..S3Settings::default() })?)
         }
+        PlaceAddress::Cluster(address) => Box::new(AistorePlace::open(address, given, environment)?),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What the tests of the other crates are made of: small wheels, sdists and native files, a package index, an HTTP
-//! server with scripted faults, an S3 server and what goes wrong on the way to one, a git repository, a pydist
+//! server with scripted faults, an S3 server and what goes wrong on the way to one, an
+//! AIStore, a git repository, a pydist
 //! repository, hostile text. Everything is made on the spot, has the same bytes each time, and works without a network
 //! (except [`ReleaseMirror`]).
 //!
@@ -14,6 +15,8 @@
 //!
 //! A helper that cannot do its work panics: in a test that is the failure it should be.
 
+#[cfg(feature = "aistore")]
+pub mod aistore;
 pub mod elf_file;
 mod files;
 mod fixture_file;

@@ -4,11 +4,9 @@ use std::process::Command;
 
 use aistore_client::{ChecksumKind, CreateOptions, CustomMetadata, GetOptions, ObjectContent, PutOptions};
 use serde_json::{Value, json};
+use testkit::aistore::{Fake, reply};
 
 use crate::cluster::{Scratch, shared};
-#[path = "../suite/fake.rs"]
-#[allow(dead_code, reason = "made for other tests")]
-mod fake;
 
 /// Runs a script with the SDK; it gets the arguments, and its standard output is JSON. `None`, and why, without the SDK.
 #[expect(clippy::print_stderr, reason = "says which tests are left out, and why")]
@@ -100,12 +98,12 @@ print(json.dumps([entry.name for entry in Client(sys.argv[1]).bucket('b').list_a
     let packed = rmp_serde::to_vec_named(&json!({
         "UUID": "U", "ContinuationToken": "", "Flags": 0, "Entries": [{ "n": "a", "s": 5, "f": 64 }],
     }));
-    let answer = fake::reply(200, packed.unwrap()).header("Content-Type", "application/msgpack");
-    let server = fake::Fake::always(answer);
+    let answer = reply(200, packed.unwrap()).header("Content-Type", "application/msgpack");
+    let server = Fake::always(answer);
     let Some(said) = python(script, &[&server.url("")]) else { return };
     assert_eq!(said.unwrap(), json!(["a"]));
     assert_eq!(server.only().header("accept"), "application/msgpack");
     let text = json!({ "uuid": "U", "continuation_token": "", "entries": [{ "name": "a", "size": "5", "flags": 64 }] });
-    let server = fake::Fake::always(fake::reply(200, text.to_string()).header("Content-Type", "application/json"));
+    let server = Fake::always(reply(200, text.to_string()).header("Content-Type", "application/json"));
     assert!(python(script, &[&server.url("")]).unwrap().is_err());
 }

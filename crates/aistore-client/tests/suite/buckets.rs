@@ -5,7 +5,7 @@ use aistore_client::{
 use serde_json::json;
 use web::Secret;
 
-use crate::fake::{Fake, bucket, error, reply};
+use crate::fake::{Ask as _, Fake, bucket, error, reply};
 
 #[test]
 fn ais_1_a_bucket_is_created() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aistore_client::{Checksum, ChecksumKind, Client, Error, GetOptions, ObjectContent, PutOptions, Range, Reads};
 use serde_json::json;
 
-use crate::fake::{Fake, Mishap, Reply, Request, bucket, error, reply};
+use crate::fake::{Ask as _, Fake, Mishap, Reply, Request, bucket, error, reply};
 
 fn content() -> Vec<u8> {
     (0..100_000_u32).map(|index| (index % 253) as u8).collect()

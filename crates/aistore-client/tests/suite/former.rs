@@ -2,7 +2,7 @@ use aistore_client::former::{Client, ListObjects, PROVIDER_AIS};
 use aistore_client::{CreateOptions, DestroyOptions, Error};
 use serde_json::json;
 
-use crate::fake::{Fake, bucket, reply};
+use crate::fake::{Ask as _, Fake, bucket, reply};
 use crate::listing::page;
 
 /// Bucket of many objects, ten at most to a page whatever was asked for.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use aistore_client::{Error, WaitOptions};
 use serde_json::{Value, json};
 
-use crate::fake::{Fake, reply};
+use crate::fake::{Ask as _, Fake, reply};
 
 fn answering(answers: Vec<Value>) -> Fake {
     Fake::start(move |_, number| reply(200, answers[number.min(answers.len() - 1)].to_string()))

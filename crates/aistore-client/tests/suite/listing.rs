@@ -1,7 +1,7 @@
 use aistore_client::{Coding, Error, ListFlags, ListOptions};
 use serde_json::json;
 
-use crate::fake::{Fake, Reply, bucket, reply};
+use crate::fake::{Ask as _, Fake, Reply, bucket, reply};
 
 /// As AIStore lists: in the coding that was asked for.
 pub fn page(request: &crate::fake::Request, token: &str, names: &[&str]) -> Reply {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use aistore_client::{Client, CustomMetadata, Error, GetOptions, ObjectContent, PutOptions, RefusalKind, Settings};
 use web::Secret;
 
-use crate::fake::{Fake, Request, bucket, error, redirect, reply};
+use crate::fake::{Ask as _, Fake, Request, bucket, error, redirect, reply};
 
 const SECRET: &str = "s3cr3t-t0ken";
 

@@ -4,7 +4,7 @@ use aistore_client::{
     Bucket, Client, CopyBucketOptions, CreateOptions, Error, GetOptions, HeadOptions, ListOptions, RefusalKind,
 };
 
-use crate::fake::{Fake, Mishap, bucket, error, reply};
+use crate::fake::{Ask as _, Fake, Mishap, bucket, error, reply};
 
 #[test]
 fn ais_27_a_head_tells_its_reason_in_a_header_or_not_at_all() {

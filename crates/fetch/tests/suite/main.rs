@@ -1,5 +1,6 @@
 //! All tests of fetching, as one program.
 
+mod cluster;
 #[path = "../../../archive/tests/suite/common.rs"]
 mod common;
 mod fetch;

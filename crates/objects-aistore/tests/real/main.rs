@@ -19,7 +19,7 @@ fn a_real_cluster_conforms_but_for_conditions() {
     let client = cluster.client();
     let scratch = Scratch::new(&client);
     let address = format!("ais://{}/a/prefix", scratch.bucket.bucket().name());
-    let address = Address::parse(&address, Some(cluster.endpoint())).unwrap();
-    let place = AistorePlace::with(address, cluster.settings()).unwrap();
+    let address = Address::parse(&address).unwrap();
+    let place = AistorePlace::with(&address, cluster.settings()).unwrap();
     conforms_without_conditions(&place, Skills::default());
 }

@@ -3,33 +3,47 @@
 
 #[path = "../../../objects/tests/suite/conformance.rs"]
 mod conformance;
-#[path = "../../../aistore-client/tests/suite/fake.rs"]
-#[allow(dead_code, reason = "made for another crate's tests")]
-mod fake;
-#[path = "../../../aistore-client/tests/suite/memory.rs"]
-mod memory;
 
-use aistore_client::Address;
+use std::time::Duration;
+
+use aistore_client::{Address, Retries, Settings};
 use conformance::{Sender, Skills, conforms_without_conditions, key};
-use fake::{Fake, error};
-use objects::{Place, PlaceErrorKind, Placed, UNWATCHED};
+use objects::{Place, PlaceErrorKind, UNWATCHED};
 use objects_aistore::AistorePlace;
+use testkit::aistore::{Fake, Memory, error, reply};
 use vocab::Fault as _;
 
 fn place(server: &Fake, prefix: &str) -> AistorePlace {
-    let address = Address::parse(&format!("ais://b/{prefix}"), Some(&server.url(""))).unwrap();
-    AistorePlace::with(address, server.settings()).unwrap()
+    let address = Address::parse(&format!("ais://b/{prefix}")).unwrap();
+    let mut settings = Settings::new(server.url(""));
+    settings.redirect_wait = Duration::from_millis(300);
+    settings.retries = Retries { attempts: 5, first_pause: Duration::ZERO };
+    AistorePlace::with(&address, settings).unwrap()
 }
 
 #[test]
 fn a_cluster_conforms_but_for_conditions() {
-    let server = memory::aistore();
+    let server = Memory::default().serve();
     conforms_without_conditions(&place(&server, "a/prefix"), Skills::default());
 }
 
 #[test]
+fn ais_a9_ten_thousand_entries_come_in_pages_each_once() {
+    let memory = Memory::with_pages(1000);
+    let names: Vec<String> = (0..10_000).map(|number| format!("entries/{number:05}.json")).collect();
+    names.iter().for_each(|name| memory.put(&format!("p/{name}"), b"{}"));
+    memory.put("other/x", b"{}");
+    let server = memory.serve();
+    let rows = place(&server, "p").list("entries/").unwrap();
+    assert_eq!(rows.iter().map(|row| row.key.to_string()).collect::<Vec<_>>(), names);
+    let pages = server.log();
+    assert_eq!(pages.len(), 11, "the last one may be empty");
+    assert!(pages.iter().all(|page| page.header("accept").contains("msgpack")));
+}
+
+#[test]
 fn a_range_is_asked_for_as_one() {
-    let server = memory::aistore();
+    let server = Memory::default().serve();
     let place = place(&server, "p");
     place.create(&key("a/b.bin"), b"0123456789").unwrap();
     let mut read = Vec::new();
@@ -48,7 +62,7 @@ fn what_the_cluster_refuses_is_told_by_what_to_do() {
         (error(404, "ErrBckNotFound", "bucket \"ais://b\" does not exist"), "E_DESTINATION_BUCKET"),
         (error(507, "ErrCapExceeded", "out of space: used 99%"), "E_DESTINATION_REFUSED"),
         (error(503, "", "starting up"), "E_DESTINATION_BUSY"),
-        (fake::reply(200, "<html>"), "E_DESTINATION_REFUSED"),
+        (reply(200, "<html>"), "E_DESTINATION_REFUSED"),
     ];
     for (answer, code) in cases {
         let server = Fake::always(answer);
@@ -67,10 +81,10 @@ fn an_upload_whose_parts_changed_on_the_way_is_removed() {
         Fake::start(move |request, _| {
             let mut removed = inner.lock().unwrap();
             match request.method.as_str() {
-                "POST" => fake::reply(200, "u1"),
+                "POST" => reply(200, "u1"),
                 "DELETE" => {
                     removed.push(request.path.clone());
-                    fake::reply(200, "")
+                    reply(200, "")
                 }
                 // Nothing is there at first; later something else.
                 "HEAD"
@@ -81,11 +95,11 @@ fn an_upload_whose_parts_changed_on_the_way_is_removed() {
                     error(404, "ErrNotFound", "")
                         .header("Hdr-Error", r#"{"tcode":"ErrNotFound","message":"ais://b/a does not exist"}"#)
                 }
-                "HEAD" => fake::reply(200, "")
+                "HEAD" => reply(200, "")
                     .header("Content-Length", &(17 << 20).to_string())
                     .header("Ais-Checksum-Type", "crc32c")
                     .header("Ais-Checksum-Value", "00000000"),
-                _ => fake::reply(200, ""),
+                _ => reply(200, ""),
             }
         })
     };
@@ -96,15 +110,14 @@ fn an_upload_whose_parts_changed_on_the_way_is_removed() {
 }
 
 #[test]
-fn an_address_is_opened_or_named_as_wrong_before_any_request() {
+fn ais_a12_an_address_without_an_endpoint_is_that_of_the_variable_or_an_error_that_names_it() {
     let variables = |name: &str| (name == "AIS_ENDPOINT").then(|| "http://127.0.0.1:9".to_owned());
-    assert_eq!(AistorePlace::open("ais://b/p", "--to", &variables).unwrap().place(), "ais://b/p at http://127.0.0.1:9");
-    for address in ["ais:///x", "ais://B%2F", "ais://ada:pw@b", "ais://b?x=1"] {
-        let failure = AistorePlace::open(address, "--to", &variables).unwrap_err();
-        assert_eq!(failure.code(), "E_STORE_ADDRESS");
-        assert!(failure.to_string().starts_with("--to: ") && !failure.to_string().contains("pw"), "{failure}");
-    }
-    assert!(AistorePlace::open("ais://b", "--to", &|_| None).is_err());
-    let server = memory::aistore();
-    assert_eq!(place(&server, "p").create(&key("a"), b"x").unwrap(), Placed::Ours);
+    let address = Address::parse("ais://b/p").unwrap();
+    assert_eq!(AistorePlace::open(&address, "--to", &variables).unwrap().place(), "ais://b/p");
+    let failure = AistorePlace::open(&address, "--to", &|_| None).unwrap_err();
+    assert_eq!((failure.code(), failure.exit()), ("E_STORE_ADDRESS", vocab::Exit::Usage));
+    assert!(failure.to_string().starts_with("--to: ") && failure.to_string().contains("AIS_ENDPOINT"), "{failure}");
+    let with_password = |name: &str| (name == "AIS_ENDPOINT").then(|| "http://ada:pw@127.0.0.1:9".to_owned());
+    let failure = AistorePlace::open(&address, "--to", &with_password).unwrap_err().to_string();
+    assert!(failure.contains("it holds a user or a password") && !failure.contains("pw@"), "{failure}");
 }

@@ -22,6 +22,9 @@ use crate::arguments::PublishArguments;
 /// What says where the store is.
 const STORE_VARIABLES: [&str; 5] = ["PYDIST_STORE", "XDG_CACHE_HOME", "HOME", "LOCALAPPDATA", "USERPROFILE"];
 
+/// Where addresses of registries come from, for messages.
+const REGISTRY: &str = "the registry's address";
+
 impl Session<'_> {
     pub(super) fn publish_for_platforma(
         &self,
@@ -39,7 +42,7 @@ impl Session<'_> {
         judged?;
         let mut destinations: Vec<Box<dyn Place>> = Vec::new();
         for release in &releases {
-            destinations.push(open(&release.registry.upload, self.environment)?);
+            destinations.push(open(&release.registry.upload, REGISTRY, self.environment)?);
         }
         let rows: Vec<(&Release, &dyn Place)> =
             releases.iter().zip(&destinations).map(|(release, to)| (release, to.as_ref())).collect();

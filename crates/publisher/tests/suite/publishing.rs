@@ -1,5 +1,6 @@
 //! The program as a user runs it: what is published, refused, kept, found, withdrawn, and what many of them do at once.
 
+mod cluster;
 mod signed_index;
 mod without_conditions;
 

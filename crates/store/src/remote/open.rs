@@ -1,6 +1,7 @@
 //! `--remote-store`: from an address and the environment to a store.
 
 use objects::{FolderPlace, Place, PlaceAddress, SignedBucket};
+use objects_aistore::AistorePlace;
 use vocab::{Environment, Fault};
 
 use super::Remote;
@@ -17,7 +18,8 @@ pub struct RemoteSettings {
     pub strict: bool,
 }
 
-/// `Ok(None)` for a bucket while `offline`. Touches no network, and no disk but a profile that the address names.
+/// `Ok(None)` for a bucket while `offline`. Touches no network, and no disk but what the address and AIStore's variables
+/// name: a profile, certificates.
 pub fn open(
     settings: &RemoteSettings,
     environment: &Environment,
@@ -26,10 +28,14 @@ pub fn open(
 ) -> Result<Option<Remote>, Box<dyn Fault>> {
     let place: Box<dyn Place> = match PlaceAddress::parse(&settings.address, settings.given)? {
         PlaceAddress::Folder(folder) => Box::new(FolderPlace::new(folder)),
-        PlaceAddress::Bucket(_) if offline => return Ok(None),
+        PlaceAddress::Bucket(_) | PlaceAddress::Cluster(_) if offline => return Ok(None),
         PlaceAddress::Bucket(address) => {
             let (client, first_pause) = (downloader.client().clone(), downloader.settings().first_pause);
             Box::new(SignedBucket::open(&address, environment, client, first_pause)?)
+        }
+        PlaceAddress::Cluster(address) => {
+            let variable = |name: &str| environment.text(name).map(str::to_owned);
+            Box::new(AistorePlace::open(&address, settings.given, &variable)?)
         }
     };
     Ok(Some(Remote::new(place, settings)))

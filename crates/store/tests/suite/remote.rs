@@ -8,6 +8,7 @@ use std::time::Duration;
 use store::Store;
 use store::download::{DownloadSettings, Downloader};
 use store::remote::{Remote, RemoteSettings, open};
+use testkit::aistore::{Fake, Memory, error};
 use testkit::{HttpServer, Mishap, S3Server, told};
 use vocab::Environment;
 use vocab::{Digest, Event};
@@ -189,4 +190,45 @@ fn a_remote_store_that_fails_is_told_once_and_left_alone() {
     }
     let warnings = warnings(&bench);
     assert!(warnings.len() == 1 && warnings[0].contains("place"), "{warnings:?}");
+}
+
+#[test]
+fn ais_a_cluster_is_a_remote_store_with_the_same_rules() {
+    let (server, memory) = (HttpServer::start(), Memory::default());
+    server.put("/demo.whl", *b"content");
+    let request = request(&server.url("/demo.whl"), b"content");
+    let (proxy, target) = memory.serve_by_target();
+    let variables = [("AIS_ENDPOINT", proxy.url("")), ("AIS_AUTHN_TOKEN", "correct-horse".to_owned())];
+    for _ in 0..2 {
+        let mut bench = Bench::new();
+        let remote = remote_of("ais://b/shared", &variables, settings(), true);
+        bench.context.store = Store::open(bench.context.store.root().to_owned()).unwrap().with_remote(remote);
+        let blob = store::download::fetch(&bench.context, &request).unwrap();
+        assert_eq!(fs::read(blob).unwrap(), b"content");
+        assert_eq!(warnings(&bench), Vec::<String>::new());
+    }
+    assert_eq!(server.requests().len(), 1, "the second machine got it from the cluster");
+    let blob = Digest::of(b"content");
+    let name = format!("shared/{}", name_of(&blob));
+    assert_eq!(memory.objects().into_keys().collect::<Vec<_>>(), [name.as_str()]);
+    assert!(target.log().iter().all(|request| request.header("authorization") == "Bearer correct-horse"));
+
+    // What is damaged there is not believed, and what cannot be reached is a fault of the step alone.
+    memory.put(&name, b"CONTENT");
+    let told = brought("ais://b/shared", &variables, settings(), &blob, 7);
+    assert!(told.starts_with("E_REMOTE_STORE_DAMAGED"), "{told}");
+    let expired = Fake::always(error(401, "ErrInvalidToken", "token expired"));
+    for (endpoint, expected) in [("http://127.0.0.1:1".to_owned(), "refused"), (expired.url(""), "token expired")] {
+        let variables = [("AIS_ENDPOINT", endpoint), ("AIS_AUTHN_TOKEN", "correct-horse".to_owned())];
+        let told = brought("ais://b/shared", &variables, settings(), &blob, 7);
+        assert!(told.starts_with("E_REMOTE_STORE ") && told.contains(expected), "{expected}: {told}");
+        assert!(!told.contains("correct-horse"), "{told}");
+    }
+    let offline = RemoteSettings {
+        address: "ais://b?endpoint=http://127.0.0.1:1".to_owned(),
+        given: "--remote-store",
+        read_only: false,
+        strict: true,
+    };
+    assert!(open(&offline, &Environment::default(), &Downloader::default(), true).unwrap().is_none());
 }

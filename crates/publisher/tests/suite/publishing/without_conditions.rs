@@ -18,7 +18,7 @@ use testkit::S3Server;
 use super::{Bench, artifacts_of, files_below, many_publishers};
 use crate::support::{bucket, settings};
 
-const SIGNING: fn() -> IndexSigning<'static> =
+pub const SIGNING: fn() -> IndexSigning<'static> =
     || IndexSigning { signer: None, now: Moment::from_unix_seconds(1_764_000_000).unwrap(), change_key: false };
 
 /// A folder that writes whatever the condition is. Between the reading and the writing of the first catalogue another

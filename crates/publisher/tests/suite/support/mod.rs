@@ -37,7 +37,7 @@ pub fn bucket_named(bucket: &str, endpoint: &str, prefix: &str, settings: S3Sett
     let address = format!("s3://{bucket}/{prefix}?region=eu-north-1&endpoint={endpoint}");
     match PlaceAddress::parse(&address, "--to").unwrap() {
         PlaceAddress::Bucket(address) => AwsBucket::open(&address, settings).unwrap(),
-        PlaceAddress::Folder(_) => unreachable!("it begins with s3://"),
+        _ => unreachable!("it begins with s3://"),
     }
 }
 

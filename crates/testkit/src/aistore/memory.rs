@@ -1,34 +1,80 @@
 //! As much of AIStore as a place of objects needs, in memory: one bucket that is there, objects with versions, uploads in
-//! parts, listings in MessagePack.
+//! parts, listings in MessagePack. It ignores conditions, as AIStore does.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aistore_client::{Checksum, ChecksumKind};
 use serde_json::json;
 
-use crate::fake::{Fake, Reply, Request, error, reply};
+use super::server::{Fake, Reply, Request, error, redirect, reply};
+
+/// What is stored. Its bucket is called `b`; clones share it.
+#[derive(Clone, Default)]
+pub struct Memory(Arc<Mutex<Stored>>);
 
 #[derive(Default)]
-struct Memory {
+struct Stored {
     objects: BTreeMap<String, (Vec<u8>, u64)>,
     uploads: BTreeMap<String, BTreeMap<u32, Vec<u8>>>,
     begun: usize,
+    /// Names in a page of a listing; 0 means few, so that there are several.
+    page: usize,
 }
 
-/// A server with the bucket `b`.
-pub fn aistore() -> Fake {
-    let memory = Mutex::new(Memory::default());
-    Fake::start(move |request, _| {
+impl Memory {
+    /// With listings in pages of so many names.
+    pub fn with_pages(page: usize) -> Self {
+        let memory = Self::default();
+        memory.stored().page = page;
+        memory
+    }
+
+    /// One server that answers everything itself.
+    pub fn serve(&self) -> Fake {
+        let memory = self.clone();
+        Fake::start(move |request, _| memory.answer(request))
+    }
+
+    /// A proxy that sends everybody on to a target for objects: with 301 to read, with 307 for the rest.
+    pub fn serve_by_target(&self) -> (Fake, Fake) {
+        let (target, memory) = (self.serve(), self.clone());
+        let at = target.url("");
+        let proxy = Fake::start(move |request, _| {
+            if !request.path.starts_with("/v1/objects/") {
+                return memory.answer(request);
+            }
+            let status = if request.method == "GET" { 301 } else { 307 };
+            let mark = if request.query.is_empty() { "" } else { "&" };
+            let query = format!("{}{mark}pid=p1&utm=17&vpams=3", request.query);
+            redirect(status, &format!("{at}{}?{query}", request.path))
+        });
+        (proxy, target)
+    }
+
+    pub fn answer(&self, request: &Request) -> Reply {
         // Asked before the content is read: nobody is redirected here.
         if request.header("content-length").parse::<usize>().unwrap_or(0) != request.body.len() {
             return reply(200, "");
         }
-        memory.lock().unwrap().answer(request)
-    })
+        self.stored().answer(request)
+    }
+
+    /// As another version of an object that is there.
+    pub fn put(&self, name: &str, bytes: &[u8]) {
+        self.stored().store(name, bytes.to_vec());
+    }
+
+    /// All objects, sorted by name.
+    pub fn objects(&self) -> BTreeMap<String, Vec<u8>> {
+        self.stored().objects.iter().map(|(name, (bytes, _))| (name.clone(), bytes.clone())).collect()
+    }
+
+    fn stored(&self) -> MutexGuard<'_, Stored> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Memory {
+impl Stored {
     fn answer(&mut self, request: &Request) -> Reply {
         if request.path == "/v1/buckets/b" {
             return match request.method.as_str() {
@@ -94,9 +140,9 @@ impl Memory {
         let value = request.json()["value"].clone();
         let (prefix, after) = (value["prefix"].as_str().unwrap(), value["continuation_token"].as_str().unwrap());
         let found = self.objects.iter().filter(|(name, _)| name.starts_with(prefix) && name.as_str() > after);
-        // Small pages, so that there are several.
-        let page: Vec<_> = found.take(3).collect();
-        let token = if page.len() == 3 { page[2].0.clone() } else { String::new() };
+        let size = if self.page == 0 { 3 } else { self.page };
+        let page: Vec<_> = found.take(size).collect();
+        let token = if page.len() == size { page[size - 1].0.clone() } else { String::new() };
         let entries: Vec<_> = page
             .into_iter()
             .map(|(name, (bytes, version))| {
@@ -115,8 +161,8 @@ fn missing(name: &str) -> Reply {
 }
 
 fn described(reply: Reply, bytes: &[u8], version: u64) -> Reply {
-    let checksum = Checksum::of(bytes, ChecksumKind::Xxhash2);
-    let reply = reply.header("Ais-Checksum-Type", "xxhash2").header("Ais-Checksum-Value", &checksum.value);
+    let checksum = format!("{:016x}", xxhash_rust::xxh64::xxh64(bytes, 0));
+    let reply = reply.header("Ais-Checksum-Type", "xxhash2").header("Ais-Checksum-Value", &checksum);
     reply.header("Ais-Version", &version.to_string())
 }
 
