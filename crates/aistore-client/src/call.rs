@@ -309,7 +309,9 @@ pub(crate) fn unreadable(request: &str, reason: impl Into<String>, bytes: &[u8])
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
     use proptest::prelude::*;
+    use proptest::sample::{Index, select};
 
     use super::*;
 
@@ -360,10 +362,49 @@ mod tests {
         }
 
         #[test]
-        fn an_answer_of_any_bytes_is_a_refusal_and_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..4096), status in 400_u16..600) {
-            let refusal = Refusal::of("GET /x", status, &web::HeaderMap::new(), &bytes);
-            prop_assert!(refusal.text.len() <= 1024);
-            prop_assert!(!refusal.to_string().chars().any(char::is_control));
+        fn an_answer_of_any_bytes_is_a_refusal_and_no_panic(bytes in vec(any::<u8>(), 0..4096), in_header in vec(any::<u8>(), 0..300), status in 400_u16..600) {
+            let mut headers = web::HeaderMap::new();
+            if let Ok(value) = in_header.as_slice().try_into() {
+                headers.insert(crate::headers::ERROR, value);
+            }
+            for body in [bytes.as_slice(), b""] {
+                let refusal = Refusal::of("GET /x", status, &headers, body);
+                prop_assert_eq!(refusal.status, status);
+                prop_assert!(refusal.text.len() <= 1024);
+                prop_assert!(!refusal.to_string().chars().any(char::is_control));
+            }
+        }
+
+        #[test]
+        fn an_error_that_is_cut_or_damaged_anywhere_is_a_refusal_with_its_status(at in any::<Index>(), byte in any::<u8>()) {
+            let whole = br#"{"tcode":"ErrBckNotFound","message":"bucket \"ais://demo\" does not exist","status":404}"#;
+            let cut = &whole[..at.index(whole.len())];
+            let mut damaged = whole.to_vec();
+            damaged[at.index(whole.len())] = byte;
+            for body in [cut, &damaged] {
+                let refusal = Refusal::of("HEAD /x", 404, &web::HeaderMap::new(), body);
+                prop_assert_eq!(refusal.status, 404);
+                prop_assert_eq!(&refusal.text, &String::from_utf8_lossy(body));
+            }
+        }
+
+        #[test]
+        fn headers_of_any_bytes_are_properties_and_no_panic(bytes in vec(any::<u8>(), 0..100), name in select(HEADERS)) {
+            let mut headers = web::HeaderMap::new();
+            if let Ok(value) = bytes.as_slice().try_into() {
+                headers.insert(name, value);
+                let _ = crate::ObjectProperties::of_headers(&headers);
+            }
         }
     }
+
+    const HEADERS: &[&str] = &[
+        crate::headers::CHECKSUM_KIND,
+        crate::headers::CUSTOM,
+        crate::headers::VERSION,
+        crate::headers::ACCESSED,
+        crate::headers::COPIES,
+        "content-length",
+        "etag",
+    ];
 }

@@ -269,6 +269,12 @@ mod tests {
         }
     }
 
+    fn page() -> serde_json::Value {
+        serde_json::json!({
+            "UUID": "U", "ContinuationToken": "b", "Flags": 0, "Entries": [{ "n": "a", "s": 5, "f": 64 }],
+        })
+    }
+
     proptest! {
         #[test]
         fn pages_of_any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
@@ -278,10 +284,21 @@ mod tests {
         }
 
         #[test]
+        fn a_page_that_is_damaged_anywhere_is_read_or_refused(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let value = page();
+            for (mut bytes, coding) in [
+                (rmp_serde::to_vec_named(&value).unwrap(), Coding::MessagePack),
+                (value.to_string().into_bytes(), Coding::Json),
+            ] {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+                let _ = Page::of(&bytes, coding);
+            }
+        }
+
+        #[test]
         fn a_page_that_is_cut_anywhere_is_refused(at in any::<prop::sample::Index>()) {
-            let value = serde_json::json!({
-                "UUID": "U", "ContinuationToken": "b", "Flags": 0, "Entries": [{ "n": "a", "s": 5, "f": 64 }],
-            });
+            let value = page();
             let packed = rmp_serde::to_vec_named(&value).unwrap();
             prop_assert!(Page::of(&packed[..at.index(packed.len())], Coding::MessagePack).is_err());
             let text = value.to_string();

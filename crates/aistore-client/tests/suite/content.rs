@@ -1,6 +1,8 @@
 //! The bytes of objects, and what goes wrong with them.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use aistore_client::{Checksum, ChecksumKind, Client, Error, GetOptions, ObjectContent, PutOptions, Range, Reads};
 use serde_json::json;
@@ -56,7 +58,7 @@ fn another_version_is_never_joined_to_the_first() {
 
 #[test]
 fn a_body_cut_at_any_byte_is_an_error() {
-    for at in [0, 1, 2, 4] {
+    for at in 0..5 {
         let fake = Fake::always(described(reply(200, "hello"), b"hello").mishap(Mishap::CutAfter(at)));
         let options = GetOptions { resumes: 0, ..GetOptions::default() };
         assert!(bucket(&fake.client()).object("a").unwrap().get(&options).unwrap().bytes().is_err(), "{at}");
@@ -153,4 +155,33 @@ fn a_read_that_picks_its_target_asks_once_and_asks_the_proxy_when_that_fails() {
     let log = proxy.log();
     let paths: Vec<_> = log.iter().map(|request| request.path.as_str()).collect();
     assert_eq!(paths, ["/v1/daemon", "/v1/objects/b/a", "/v1/daemon", "/v1/objects/b/a"], "the map is had anew");
+}
+
+#[test]
+fn a_read_that_picks_its_target_goes_by_the_new_map_once_the_old_one_is_wrong() {
+    let (first, second) =
+        (Fake::always(reply(200, "by the first")), Arc::new(Fake::always(reply(200, "by the second"))));
+    let node =
+        |id: &str, url: String| json!({ id: { "daemon_id": id, "id_digest": 5, "public_net": { "direct_url": url } } });
+    let (before, after) = (node("t1", first.url("")), node("t2", second.url("")));
+    let is_changed = Arc::new(AtomicBool::new(false));
+    let proxy = Fake::start({
+        let is_changed = Arc::clone(&is_changed);
+        move |request, _| {
+            let (targets, version) = if is_changed.load(Relaxed) { (&after, "8") } else { (&before, "7") };
+            let map = json!({ "tmap": targets, "pmap": null, "version": version }).to_string();
+            if request.path == "/v1/daemon" { reply(200, map) } else { reply(200, "by the proxy") }
+        }
+    });
+    let mut settings = proxy.settings();
+    settings.reads = Reads::Direct;
+    let client = Client::new(settings).unwrap();
+    let read = || bucket(&client).object("a").unwrap().get(&GetOptions::default()).unwrap().bytes().unwrap();
+    assert_eq!(read(), b"by the first");
+    // It leaves the cluster.
+    is_changed.store(true, Relaxed);
+    drop(first);
+    let read: Vec<_> = (0..3).map(|_| read()).collect();
+    assert_eq!(read, [&b"by the proxy"[..], b"by the second", b"by the second"]);
+    assert_eq!((proxy.log().len(), second.log().len()), (3, 2), "two maps, and one read");
 }

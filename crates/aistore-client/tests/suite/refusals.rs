@@ -130,3 +130,21 @@ fn out_of_space_and_no_targets_are_told_by_type() {
         assert!(failure.is(kind), "{failure}");
     }
 }
+
+#[test]
+fn an_error_or_a_page_that_breaks_off_at_any_byte_is_an_error_of_its_type() {
+    let said = error(404, "ErrBckNotFound", "bucket \"ais://b\" does not exist");
+    for at in 0..said.body.len() {
+        let fake = Fake::always(said.clone().mishap(Mishap::CutAfter(at)));
+        let failure = bucket(&fake.client()).object("a").unwrap().delete().unwrap_err();
+        let refusal = failure.refusal().unwrap();
+        assert_eq!((refusal.status, refusal.text.as_bytes()), (404, &said.body[..at]));
+        assert_eq!(fake.log().len(), 1, "{at}");
+    }
+    let page = reply(200, r#"{"uuid":"U","entries":[]}"#);
+    for at in 0..page.body.len() {
+        let fake = Fake::always(page.clone().mishap(Mishap::CutAfter(at)));
+        let failure = bucket(&fake.client()).list_all(&aistore_client::ListOptions::default()).unwrap_err();
+        assert!(matches!(failure, Error::Unanswered { .. }), "{at}: {failure}");
+    }
+}
