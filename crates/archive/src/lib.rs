@@ -111,7 +111,7 @@ pub use remove_tree::remove_tree;
 pub use repack::repack;
 pub use scan::{ScanError, ScanErrorKind, scan};
 pub use seek_table::{FrameSize, read_seek_table};
-pub use verify::{VerifyError, VerifyErrorKind, belong_together, verify};
+pub use verify::{VerifyError, VerifyErrorKind, verify};
 pub use zip_directory::ZipFault;
 pub use zip_member::{MemberFault, ZipMember, ZipMethod};
 pub use zip_members::{ZipError, ZipErrorKind, zip_members, zip_members_of};

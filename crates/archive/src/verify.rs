@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 
 use vocab::{Artifact, Digest, Exit, Fault, Manifest};
 
-use crate::follower::digest_of_range;
-
 /// Compares sizes and digests of the whole and of each part. Parts are read on a second thread, beside the whole.
 pub fn verify(archive: &Path, manifest: &Manifest) -> Result<(), VerifyError> {
     verify_inner(archive, manifest).map_err(|kind| VerifyError { archive: archive.to_owned(), kind })
@@ -28,23 +26,6 @@ fn verify_inner(archive: &Path, manifest: &Manifest) -> Result<(), VerifyErrorKi
         // A part says more than the whole about where the damage is.
         parts.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).and(whole)
     })
-}
-
-/// A quick check whether the file is the artifact: its size, and the digest of its last part. That part contains the
-/// runtime's manifest, so it differs if anything does. [`verify`] reads everything.
-pub fn belong_together(archive: &Path, artifact: &Artifact) -> bool {
-    let look = || -> io::Result<bool> {
-        let file = File::open(archive)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() || metadata.len() != artifact.size || check_places(artifact).is_err() {
-            return Ok(false);
-        }
-        match artifact.parts.last() {
-            Some(part) => Ok(digest_of_range(&file, part.offset, part.size)? == part.sha256),
-            None => Ok(true),
-        }
-    };
-    look().unwrap_or(false)
 }
 
 /// Checks that the parts follow each other and lie inside the file, before their offsets are used.

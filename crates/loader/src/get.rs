@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use catalogue::{Catalogue, Channel, Listed, Moment, Query, StoredObject, object_keys};
 use fetch::{FetchRequest, FetchSettings, FetchTarget, Watch, fetch, fetch_small, server_of, without_secrets};
+use tree_table::{Look, TreeTable};
 use vocab::{Digest, Event, PlatformKey, TreePath, VersionString, unencrypted_host};
 
 use crate::home::{Hold, STAGED_TREE};
-use crate::install_record::{InstallRecord, Look, RECORD_FORMAT, TreeTable};
+use crate::install_record::{InstallRecord, RECORD_FORMAT};
 use crate::offer::{Offer, is_build};
 use crate::trust::signer_of;
 use crate::{GetError, GetErrorKind, Home, PublicKey};
@@ -242,7 +243,7 @@ impl Job<'_> {
             return Ok(false);
         };
         let look = if self.request.verify { Look::Digests } else { Look::Quick };
-        let damage = record.tree.damage(folder, look);
+        let damage = record.tree.compare(folder, look).damage;
         if !damage.is_empty() {
             return Err(GetErrorKind::Damaged { folder: folder.to_owned(), damage });
         }

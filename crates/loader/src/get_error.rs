@@ -46,7 +46,7 @@ pub enum GetErrorKind {
     #[error("the build {} is not taken: {reason}", build.short())]
     Older { build: Digest, reason: String },
     /// At least one.
-    #[error("`{}` is not as it was installed: {}", folder.display(), named(damage))]
+    #[error("`{}` is not as it was installed: {}", folder.display(), tree_table::first_few(damage))]
     Damaged { folder: PathBuf, damage: Vec<Damage> },
     #[error("`{}` is there and was not installed by this program", path.display())]
     Occupied { path: PathBuf },
@@ -65,17 +65,6 @@ pub enum GetErrorKind {
     NoRoom { path: PathBuf, needed: u64, free: u64 },
     #[error("interrupted")]
     Cancelled,
-}
-
-/// The first of many files.
-const NAMED: usize = 5;
-
-fn named(damage: &[Damage]) -> String {
-    let mut text: Vec<String> = damage.iter().take(NAMED).map(ToString::to_string).collect();
-    if damage.len() > NAMED {
-        text.push(format!("and {} more files", damage.len() - NAMED));
-    }
-    text.join(", ")
 }
 
 impl From<FetchError> for GetErrorKind {

@@ -30,5 +30,5 @@ mod trust;
 pub use get::{Got, Installed, Request, get};
 pub use get_error::{GetError, GetErrorKind};
 pub use home::Home;
-pub use install_record::Damage;
+pub use tree_table::Damage;
 pub use trust::{PublicKey, TrustError};

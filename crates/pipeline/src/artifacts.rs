@@ -232,12 +232,3 @@ fn artifact(name: &ArtifactName, packed: Packed, level: i32) -> Artifact {
         parts: packed.parts,
     }
 }
-
-/// The manifest of a former artifact in `out`, if it was packed as it would be now and is still there, whole.
-pub(crate) fn former(packing: &Packing, out: &Path, name: &ArtifactName) -> Option<Manifest> {
-    let manifest = archive::read_manifest(&std::fs::read(out.join(name.manifest_name())).ok()?).ok()?;
-    let packed = manifest.artifact.as_ref()?;
-    let same_level = packed.level == Some(level_of(name.format, packing.level));
-    let together = archive::belong_together(&out.join(name.to_string()), packed);
-    (same_level && together).then_some(manifest)
-}

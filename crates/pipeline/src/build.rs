@@ -1,14 +1,13 @@
 //! A version for its platforms, from the version string to the artifacts.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use config_merger::{Faults, Loaded, Repository};
 use jiff::civil::Date;
-use vocab::{ArtifactName, Digest, Event, Exit, Fault, Manifest, Outcome, PlatformKey, VersionString};
+use vocab::{Event, Exit, Fault, Manifest, Outcome, PlatformKey, VersionString};
 
 use crate::artifacts::{self, PackedAhead, Packing, Parts};
 use crate::assemble::{self, Pieces};
@@ -19,15 +18,15 @@ use crate::parts::{self, Findings};
 use crate::prefix_folder::PrefixFolder;
 use crate::prepare::{self, Preparation, Prepared};
 use crate::steps::Steps;
+use crate::up_to_date::{self, Former};
 use crate::verify::Subject;
 use crate::warnings::{self, Warnings};
 use crate::{disk_space, for_target, test_run};
 use import_check::emulator;
-use resolve::{Answered, MissingRule};
+use resolve::Answered;
 use static_checks::Whitelist;
 use store::Context;
 use store::remote::Remote;
-use vocab::INNER_MANIFEST;
 
 /// How a build ended well.
 #[derive(Clone, Debug)]
@@ -251,9 +250,13 @@ fn build_one(
     let folder = prepared.folder.join("pydist");
     let prefix = PrefixFolder::hold(context, &folder, platform)?;
     let packing = packing(context, options, platform);
-    if let Some(product) = up_to_date(&prefix, prepared, &packing, key, options) {
-        warnings::repeat(context, &product.manifest.warnings);
-        return Ok(Ending::UpToDate(Box::new(product)));
+    match up_to_date::look(&prefix, prepared, &packing, key, options) {
+        Former::UpToDate(product) => {
+            warnings::repeat(context, &product.manifest.warnings);
+            return Ok(Ending::UpToDate(product));
+        }
+        Former::Changed(what) => context.note(format!("{what}; building it again")),
+        Former::Other => {}
     }
 
     let tree = interpreter::mend(context, &prepared.base, tree, options.scrutiny)?;
@@ -287,7 +290,7 @@ fn build_one(
         today,
     };
     let manifest_with = |findings: &Findings| parts::manifest(prepared, &tree, &gathering, &assembled, findings, key);
-    let artifacts = std::thread::scope(|scope| {
+    let (artifacts, tree_table) = std::thread::scope(|scope| {
         let beside = (ahead.is_none() && subject.imports()).then(|| {
             scope.spawn(|| {
                 let mut manifest = manifest_with(&Findings::default());
@@ -309,12 +312,14 @@ fn build_one(
             }
             let parts = parts::parts(context, staging, &tree, &gathering, &assembled, &mut manifest)?;
             parts::write_inner_manifest(staging, &manifest)?;
+            let table = parts::tree_table(staging, &parts)?;
             let from_wheels =
                 &|parts: &[archive::PartSource]| parts::parts_from_wheels(parts, &gathering.wheels, &assembled);
-            artifacts::pack(context, &Parts { parts, from_wheels }, &manifest, &packing, ahead)
+            Ok((artifacts::pack(context, &Parts { parts, from_wheels }, &manifest, &packing, ahead)?, table))
         })
     })?;
     remote_outcome(context)?;
+    prefix.record_build(key, tree_table, &artifacts.paths)?;
     prefix.publish()?;
     let product =
         Product { prefix: prefix.target().to_owned(), artifacts: artifacts.paths, manifest: artifacts.manifest };
@@ -326,38 +331,6 @@ fn remote_outcome(context: &Context) -> Result<(), Box<dyn Fault>> {
     context.store.remote().map_or(Ok(()), Remote::outcome)
 }
 
-/// The former product, if it was made of the same inputs and is still there. A file that somebody changed inside
-/// the prefix is not noticed here; `builder clean` and a new build make it anew.
-fn up_to_date(
-    prefix: &PrefixFolder,
-    prepared: &Prepared,
-    packing: &Packing,
-    key: Digest,
-    options: &BuildOptions,
-) -> Option<Product> {
-    let inner = archive::read_manifest(&fs::read(prefix.target().join(INNER_MANIFEST)).ok()?).ok()?;
-    let mut artifacts = Vec::new();
-    let mut first = None;
-    for format in &packing.formats {
-        let name = ArtifactName::new(&prepared.config.version, prepared.base.actual, packing.platform, *format);
-        let manifest = artifacts::former(packing, &packing.out, &name).filter(|manifest| manifest.build_key == key)?;
-        artifacts.push(packing.out.join(name.to_string()));
-        first.get_or_insert(manifest);
-    }
-    let manifest = first?;
-    let same = inner.build_key == key
-        // With `strict` none is ever finished that has any; one of another making is judged anew.
-        && !(options.strict && has_warnings(&manifest))
-        && !manifest.rules.iter().any(|row| {
-            // A source that did not build is tried again.
-            let unbuilt = row.outcome == Outcome::LeftOut && !prepared.rows.left_out.contains(row);
-            // What goes with something skipped is not skipped itself.
-            let gone = row.outcome == Outcome::Skipped && !prepared.request.excluded.contains_key(&row.name);
-            unbuilt || (gone && options.missing == MissingRule::Refuse)
-        });
-    same.then(|| Product { prefix: prefix.target().to_owned(), artifacts, manifest })
-}
-
 fn packing(context: &Context, options: &BuildOptions, platform: PlatformKey) -> Packing {
     Packing {
         out: options.out.clone(),
@@ -367,10 +340,6 @@ fn packing(context: &Context, options: &BuildOptions, platform: PlatformKey) -> 
         platform,
         jobs: context.jobs,
     }
-}
-
-fn has_warnings(manifest: &Manifest) -> bool {
-    !(manifest.warnings.is_empty() && manifest.native.warnings.is_empty() && manifest.clashes.is_empty())
 }
 
 fn folders_of_this_machine(context: &Context, repository: &Repository) -> Vec<PathBuf> {

@@ -22,6 +22,7 @@ mod artifacts;
 pub mod assemble;
 pub mod build;
 pub mod build_key;
+mod build_record;
 pub mod clean;
 pub mod consistency;
 pub mod copy_files;
@@ -40,6 +41,7 @@ pub mod summary;
 pub mod test_run;
 #[cfg(test)]
 mod testing;
+mod up_to_date;
 pub mod upkeep;
 pub mod verify;
 pub mod warnings;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use archive::{Content, Entry, EntryKind, ManifestError, PartSource};
 use rayon::prelude::*;
+use tree_table::TreeTable;
 use vocab::INNER_MANIFEST;
 use vocab::{
     BaseRecord, CheckedEnvironment, Digest, Distribution, Exit, Fault, MANIFEST_FORMAT, Manifest, NativeFiles,
@@ -244,6 +245,15 @@ pub fn write_inner_manifest(staging: &Path, manifest: &Manifest) -> Result<(), M
     let path = staging.join(INNER_MANIFEST);
     archive::save_manifest(&path, &inner_manifest(manifest))?;
     archive::set_file_mode(&path, false).map_err(|source| ManifestError::Write { path, source })
+}
+
+/// How the finished tree is left. Digests are those of the parts; what the artifact has and this system cannot make is
+/// not in it.
+pub fn tree_table(staging: &Path, parts: &[PartSource]) -> Result<TreeTable, ReadError> {
+    let entries = parts.iter().flat_map(|part| &part.entries);
+    let known: BTreeMap<&TreePath, Digest> = entries.filter_map(|entry| Some((&entry.path, entry.sha256?))).collect();
+    TreeTable::with_digests(staging, &|path| known.get(path).copied())
+        .map_err(|source| ReadError { path: staging.to_owned(), source })
 }
 
 /// Which files of the interpreter and of the wheels are executable is known from their tables: a host without such

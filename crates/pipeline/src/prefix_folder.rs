@@ -6,8 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use archive::remove_tree;
-use vocab::{Exit, Fault, PlatformKey};
+use tree_table::TreeTable;
+use vocab::{Digest, Exit, Fault, PlatformKey};
 
+use crate::build_record::BuildRecord;
 use store::Context;
 
 /// The right to replace one prefix. Released when dropped, or when the process dies.
@@ -17,6 +19,7 @@ pub struct PrefixFolder {
     staging: PathBuf,
     former: PathBuf,
     overlay: PathBuf,
+    record: PathBuf,
     _lock: File,
 }
 
@@ -100,6 +103,7 @@ impl PrefixFolder {
             staging: folder.join(format!(".{platform}.staging")),
             former: folder.join(format!(".{platform}.former")),
             overlay: folder.join(format!(".{platform}.overlay")),
+            record: folder.join(record_name(platform)),
             target: target.clone(),
             _lock: lock,
         };
@@ -140,6 +144,7 @@ impl PrefixFolder {
                 removed.push(path);
             }
         }
+        let _ = fs::remove_file(folder.join(record_name(platform)));
         drop(lock);
         let _ = fs::remove_file(lock_path);
         Ok(removed)
@@ -148,6 +153,20 @@ impl PrefixFolder {
     /// Where the finished prefix is.
     pub fn target(&self) -> &Path {
         &self.target
+    }
+
+    /// Where the [`BuildRecord`] of the finished prefix is.
+    pub(crate) fn record(&self) -> PathBuf {
+        self.record.clone()
+    }
+
+    /// Before [`PrefixFolder::publish`].
+    pub(crate) fn record_build(&self, key: Digest, tree: TreeTable, artifacts: &[PathBuf]) -> Result<(), PrefixError> {
+        let write = || {
+            let former = BuildRecord::read(&self.record);
+            BuildRecord::of(key, tree, artifacts, former)?.write(&self.record)
+        };
+        write().map_err(|error| self.disk("write", &self.record, error))
     }
 
     /// An empty folder on the file system of the target.
@@ -198,6 +217,10 @@ impl PrefixFolder {
             kind: PrefixErrorKind::Disk { action, path: path.to_owned(), source },
         }
     }
+}
+
+fn record_name(platform: PlatformKey) -> String {
+    format!(".{platform}.record.json")
 }
 
 impl Drop for PrefixFolder {

@@ -65,7 +65,10 @@ pub fn ending_lines(
             return lines;
         }
         Ending::UpToDate(product) => {
-            lines.push(format!("{} for {} is up to date", report.runtime, report.platform));
+            lines.push(format!(
+                "{} for {} is up to date: its files and artifacts are as they were built",
+                report.runtime, report.platform
+            ));
             lines.extend(left_out_lines(&product.manifest));
             lines.extend(product_lines(&product.manifest, bytes));
             lines.extend(product.artifacts.iter().map(|path| format!("artifact  {}", path.display())));

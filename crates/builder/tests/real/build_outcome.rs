@@ -109,6 +109,74 @@ fn a_second_build_changes_nothing_and_asks_nobody() {
     assert_eq!(bench.python("import extra; print(extra.x)"), "2");
 }
 
+/// It was said of trees from which files had been deleted.
+#[test]
+fn up_to_date_is_said_only_of_a_tree_and_artifacts_that_are_as_they_were_built() {
+    let bench = Bench::of(json!({ "dependencies": ["demo"] }), [wheel("demo", "1.0")]);
+    let first = bench.build();
+    let artifact = first.artifact();
+    let manifest = artifact.with_file_name(format!("{}.json", artifact.file_name().unwrap().to_str().unwrap()));
+    let (tree, digest) = (snapshot(&bench.prefix()), vocab::Digest::of(fs::read(&artifact).unwrap()));
+    let module = bench.site_packages().join("demo/__init__.py");
+    let record = bench.repository.at(&format!("python-{PYTHON}/pydist/.{}.record.json", host()));
+    // As an editor does: a new file takes the place of the old one, which the store shares.
+    let replace = |path: &Path, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = fs::read(path).unwrap();
+        change(&mut bytes);
+        fs::remove_file(path).unwrap();
+        fs::write(path, bytes).unwrap();
+    };
+    let flip = |bytes: &mut Vec<u8>| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    };
+    let launcher = bench.prefix().join("bin/python3");
+    let cases: [(&str, &dyn Fn()); 10] = [
+        ("`lib/python3.14/site-packages/demo/__init__.py` is missing", &|| fs::remove_file(&module).unwrap()),
+        ("`lib/python3.14/site-packages/demo/__init__.py` was changed", &|| replace(&module, &flip)),
+        ("`lib/python3.14/json/decoder.py` is missing", &|| {
+            fs::remove_dir_all(bench.prefix().join("lib/python3.14/json")).unwrap();
+        }),
+        ("`lib/python3.14/site-packages/sneaky.pth` was added", &|| {
+            fs::write(bench.site_packages().join("sneaky.pth"), "import os\n").unwrap();
+        }),
+        ("`bin/python3` leads elsewhere", &|| {
+            fs::remove_file(&launcher).unwrap();
+            std::os::unix::fs::symlink("/usr/bin/python3", &launcher).unwrap();
+        }),
+        ("`pydist.json` is missing", &|| fs::remove_file(bench.prefix().join("pydist.json")).unwrap()),
+        (".tar.zst` was changed", &|| replace(&artifact, &flip)),
+        (".tar.zst` is missing", &|| fs::remove_file(&artifact).unwrap()),
+        (".tar.zst.json` was changed", &|| replace(&manifest, &|bytes| bytes.push(b'\n'))),
+        ("nothing is recorded of what was put into", &|| fs::remove_file(&record).unwrap()),
+    ];
+    for (said, damage) in cases {
+        damage();
+        let again = bench.build();
+        assert!(again.built(), "{said}: {}", again.told());
+        assert_says(&again.told(), &[said, "; building it again"]);
+        assert_eq!(snapshot(&bench.prefix()), tree, "{said}");
+        assert_eq!(vocab::Digest::of(fs::read(&artifact).unwrap()), digest, "{said}");
+        assert!(!bench.build().built(), "{said}: it is whole again");
+    }
+
+    // What Python writes by itself, and what a copy of the repository changes, is no damage.
+    output(Command::new(&launcher).args(["-c", "import demo, json.tool"]).env_remove("PYTHONDONTWRITEBYTECODE"));
+    assert!(bench.site_packages().join("demo/__pycache__").is_dir());
+    for path in [&artifact, &manifest, &bench.prefix().join("pydist.json")] {
+        fs::File::options().append(true).open(path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    }
+    for options in [&[][..], &["--locked"]] {
+        assert!(!bench.build_with(options).built(), "{options:?}");
+    }
+    // Digests are compared where they are asked for: this file has its former size and time.
+    let time = fs::metadata(&module).unwrap().modified().unwrap();
+    replace(&module, &flip);
+    fs::File::options().write(true).open(&module).unwrap().set_modified(time).unwrap();
+    assert!(bench.build_with(&["--locked"]).built());
+    assert_eq!(vocab::Digest::of(fs::read(&artifact).unwrap()), digest);
+}
+
 /// `linux-x86_64`.
 fn artifact_platform() -> String {
     let key = host().as_str();

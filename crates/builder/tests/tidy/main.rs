@@ -22,6 +22,7 @@ fn crates_depend_only_as_the_architecture_says() {
         ("aistore-client", &["web"]),
         ("archive", &["vocab"]),
         ("fetch", &["aistore-client", "archive", "vocab", "web"]),
+        ("tree-table", &["archive", "vocab"]),
         ("archive-tool", &["archive", "cli", "fetch", "vocab"]),
         ("process", &["vocab"]),
         ("config-merger", &["vocab"]),
@@ -49,6 +50,7 @@ fn crates_depend_only_as_the_architecture_says() {
                 "source-build",
                 "static-checks",
                 "store",
+                "tree-table",
                 "vocab",
                 "wheel",
             ],
@@ -87,7 +89,7 @@ fn crates_depend_only_as_the_architecture_says() {
                 "vocab",
             ],
         ),
-        ("loader", &["archive", "catalogue", "cli", "fetch", "vocab"]),
+        ("loader", &["archive", "catalogue", "cli", "fetch", "tree-table", "vocab"]),
         ("testkit", &["vocab"]),
     ]
     .into();

@@ -1,0 +1,423 @@
+//! Whether a tree is as it was put into place.
+//!
+//! The one idea: a table of every file, link and empty folder is made when the tree is put there, and stored beside it,
+//! since the tree itself equals the artifact to the last byte. Checking the tree compares each file's presence, size,
+//! time and executable bit with the table. A file that differs only in its time may have been copied, so its digest
+//! decides. The builder's "up to date" and `pydist`'s "installed" mean this, and nothing less.
+//!
+//! ```
+//! use tree_table::{Look, TreeTable};
+//!
+//! let tree = tempfile::tempdir()?;
+//! std::fs::write(tree.path().join("a.py"), "1")?;
+//! let table = TreeTable::of(tree.path())?;
+//! std::fs::write(tree.path().join("a.py"), "22")?;
+//! std::fs::write(tree.path().join("b.py"), "3")?;
+//! let told = |damage: &[tree_table::Damage]| damage.iter().map(ToString::to_string).collect::<Vec<_>>();
+//! assert_eq!(told(&table.compare(tree.path(), Look::Quick).damage), ["`a.py` has another size"]);
+//! assert_eq!(told(&table.added(tree.path())), ["`b.py` was added"]);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod stamp;
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use archive::{EntryKind, scan};
+use serde::{Deserialize, Serialize};
+use vocab::{Digest, TreePath, side_by_side};
+
+pub use stamp::Stamp;
+
+/// Every file, link and empty folder of a tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TreeTable {
+    files: Vec<FileRow>,
+    links: Vec<LinkRow>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    folders: Vec<TreePath>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileRow {
+    path: TreePath,
+    size: u64,
+    /// See [`Stamp`].
+    modified: u64,
+    executable: bool,
+    sha256: Digest,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinkRow {
+    path: TreePath,
+    target: String,
+}
+
+/// How closely a tree is compared with its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Presence, size, time.
+    Quick,
+    /// The digest of every file.
+    Digests,
+}
+
+/// One path at which the tree is not as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    pub path: TreePath,
+    /// Completes a sentence that begins with the path.
+    pub what: &'static str,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` {}", self.path, self.what)
+    }
+}
+
+/// The first few in one line, and how many there are besides.
+pub fn first_few(damage: &[Damage]) -> String {
+    let mut text: Vec<String> = damage.iter().take(NAMED).map(ToString::to_string).collect();
+    if damage.len() > NAMED {
+        text.push(format!("and {} more files", damage.len() - NAMED));
+    }
+    text.join(", ")
+}
+
+const NAMED: usize = 5;
+
+/// A tree beside its table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// Sorted by path.
+    pub damage: Vec<Damage>,
+    /// Files that have another time and the same content: a table made anew need not read them again.
+    pub touched: usize,
+}
+
+/// Rows that a thread takes at a time.
+const ROWS: usize = 256;
+
+impl TreeTable {
+    /// Reads the tree at `root`.
+    pub fn of(root: &Path) -> io::Result<Self> {
+        Self::with_digests(root, &|_| None)
+    }
+
+    /// Reads only the files whose digest is not `known`.
+    pub fn with_digests(root: &Path, known: &dyn Fn(&TreePath) -> Option<Digest>) -> io::Result<Self> {
+        let mut table = Self::default();
+        let mut found = Vec::new();
+        for entry in scan(root).map_err(io::Error::other)? {
+            match entry.kind {
+                EntryKind::Directory => table.folders.push(entry.path),
+                EntryKind::Symlink { target } => table.links.push(LinkRow { path: entry.path, target }),
+                EntryKind::File { executable, .. } => {
+                    let sha256 = known(&entry.path);
+                    found.push((entry.path, executable, sha256));
+                }
+            }
+        }
+        let row = |(): &mut (), index: usize| -> io::Result<FileRow> {
+            let (path, executable, known) = &found[index];
+            let place = path.below(root);
+            let stamp = Stamp::of(&fs::symlink_metadata(&place)?);
+            let sha256 = known.map_or_else(|| digest(&place), Ok)?;
+            let Stamp { size, modified } = stamp;
+            Ok(FileRow { path: path.clone(), size, modified, executable: *executable, sha256 })
+        };
+        table.files = side_by_side(threads(), found.len(), || (), row)?;
+        let filled = table.filled_folders();
+        table.folders.retain(|folder| !filled.contains(folder));
+        Ok(table)
+    }
+
+    /// Digests of the files, by path.
+    pub fn digests(&self) -> impl Iterator<Item = (&TreePath, Digest)> {
+        self.files.iter().map(|row| (&row.path, row.sha256))
+    }
+
+    /// How many files and links it lists.
+    pub fn len(&self) -> usize {
+        self.files.len() + self.links.len()
+    }
+
+    /// Whether it lists nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0 && self.folders.is_empty()
+    }
+
+    /// What has changed or gone. What was added is no damage here; see [`TreeTable::added`].
+    pub fn compare(&self, root: &Path, look: Look) -> Compared {
+        let rows: Vec<&[FileRow]> = self.files.chunks(ROWS).collect();
+        let compared = |(): &mut (), index: usize| -> Result<_, Infallible> {
+            Ok(rows[index].iter().map(|row| row.compare(root, look)).collect::<Vec<_>>())
+        };
+        let Ok(outcomes) = side_by_side(threads(), rows.len(), || (), compared);
+        let mut all = Compared { damage: Vec::new(), touched: 0 };
+        for (row, outcome) in self.files.iter().zip(outcomes.into_iter().flatten()) {
+            match outcome {
+                Ok(touched) => all.touched += usize::from(touched),
+                Err(what) => all.damage.push(Damage { path: row.path.clone(), what }),
+            }
+        }
+        for row in &self.links {
+            let what = match fs::read_link(row.path.below(root)) {
+                Ok(target) if same_target(&target, &row.target) => continue,
+                Ok(_) => "leads elsewhere",
+                Err(_) => "is missing or not a link",
+            };
+            all.damage.push(Damage { path: row.path.clone(), what });
+        }
+        for path in &self.folders {
+            if !fs::symlink_metadata(path.below(root)).is_ok_and(|metadata| metadata.is_dir()) {
+                all.damage.push(Damage { path: path.clone(), what: "is missing or not a folder" });
+            }
+        }
+        all.damage.sort_by(|left, right| left.path.cmp(&right.path));
+        all
+    }
+
+    /// What is in the tree and not in the table, but for the `__pycache__` folders that Python writes by itself; sorted
+    /// by path. Of an added folder only the folder is named.
+    pub fn added(&self, root: &Path) -> Vec<Damage> {
+        let listed: HashSet<&TreePath> =
+            self.files.iter().map(|row| &row.path).chain(self.links.iter().map(|row| &row.path)).collect();
+        let mut folders = self.filled_folders();
+        folders.extend(self.folders.iter().cloned());
+        let mut added = Vec::new();
+        let mut pending = vec![TreePath::default()];
+        while let Some(folder) = pending.pop() {
+            let Ok(items) = fs::read_dir(folder.below(root)) else {
+                added.push(Damage { path: folder, what: "cannot be listed" });
+                continue;
+            };
+            for item in items.flatten() {
+                let name = item.file_name();
+                let path = name.to_str().and_then(|name| name.parse().ok()).map(|name| folder.join(&name));
+                let Some(path) = path else {
+                    added.push(Damage { path: folder.clone(), what: "holds a file whose name no runtime has" });
+                    continue;
+                };
+                if item.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    if folders.contains(&path) {
+                        pending.push(path);
+                    } else if name != BYTE_CODE {
+                        added.push(Damage { path, what: "was added" });
+                    }
+                } else if !listed.contains(&path) && folder.file_name() != BYTE_CODE {
+                    added.push(Damage { path, what: "was added" });
+                }
+            }
+        }
+        added.sort_by(|left, right| left.path.cmp(&right.path));
+        added
+    }
+
+    /// All folders that something listed lies in.
+    fn filled_folders(&self) -> HashSet<TreePath> {
+        let mut filled = HashSet::new();
+        let links = self.links.iter().map(|row| &row.path);
+        for path in self.files.iter().map(|row| &row.path).chain(links).chain(&self.folders) {
+            let mut above = path.parent();
+            while let Some(folder) = above {
+                above = folder.parent();
+                if !filled.insert(folder) {
+                    break;
+                }
+            }
+        }
+        filled
+    }
+}
+
+/// Python's folder of byte code; packages put caches of their own into it.
+const BYTE_CODE: &str = "__pycache__";
+
+impl FileRow {
+    /// Whether it was only touched, or what has changed.
+    fn compare(&self, root: &Path, look: Look) -> Result<bool, &'static str> {
+        let place = self.path.below(root);
+        let metadata = fs::symlink_metadata(&place).map_err(|_| "is missing")?;
+        if !metadata.is_file() {
+            return Err("is not a file any more");
+        }
+        let now = Stamp::of(&metadata);
+        if now.size != self.size {
+            return Err("has another size");
+        }
+        if is_executable(&metadata) != self.executable {
+            return Err("has another executable bit");
+        }
+        let touched = now.modified != self.modified;
+        if touched || look == Look::Digests {
+            let actual = digest(&place).map_err(|_| "cannot be read")?;
+            if actual != self.sha256 {
+                return Err("was changed");
+            }
+        }
+        Ok(touched)
+    }
+}
+
+fn digest(place: &Path) -> io::Result<Digest> {
+    File::open(place).and_then(Digest::of_reader).map(|(digest, _)| digest)
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// As [`scan`] reads it.
+fn same_target(target: &Path, expected: &str) -> bool {
+    target.to_str().is_some_and(|text| text == expected || (cfg!(windows) && text.replace('\\', "/") == expected))
+}
+
+#[cfg(unix)]
+fn is_executable(metadata: &fs::Metadata) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o100 != 0
+}
+
+/// Files have no such bit on this system.
+#[cfg(not(unix))]
+fn is_executable(_: &fs::Metadata) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    fn tree() -> (tempfile::TempDir, TreeTable) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in [("bin/tool", "one"), ("lib/a.py", "two"), ("lib/b.py", "three")] {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        fs::create_dir(folder.path().join("share")).unwrap();
+        let table = TreeTable::of(folder.path()).unwrap();
+        (folder, table)
+    }
+
+    fn told(table: &TreeTable, root: &Path, look: Look) -> Vec<String> {
+        table.compare(root, look).damage.iter().map(ToString::to_string).collect()
+    }
+
+    fn added(table: &TreeTable, root: &Path) -> Vec<String> {
+        table.added(root).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_damage_is_named_and_what_was_added_is_none() {
+        let (folder, table) = tree();
+        let root = folder.path();
+        fs::create_dir(root.join("lib/__pycache__")).unwrap();
+        fs::write(root.join("lib/__pycache__/a.pyc"), "later").unwrap();
+        assert_eq!(told(&table, root, Look::Digests), Vec::<String>::new());
+        fs::remove_file(root.join("bin/tool")).unwrap();
+        fs::remove_dir(root.join("share")).unwrap();
+        fs::write(root.join("lib/a.py"), "longer").unwrap();
+        fs::write(root.join("lib/b.py"), "eerht").unwrap();
+        let file = File::options().write(true).open(root.join("lib/b.py")).unwrap();
+        file.set_modified(UNIX_EPOCH).unwrap();
+        let expected = [
+            "`bin/tool` is missing",
+            "`lib/a.py` has another size",
+            "`lib/b.py` was changed",
+            "`share` is missing or not a folder",
+        ];
+        assert_eq!(told(&table, root, Look::Quick), expected);
+    }
+
+    #[test]
+    fn what_was_added_is_named_but_what_python_writes_by_itself() {
+        let (folder, table) = tree();
+        let root = folder.path();
+        for path in ["lib/__pycache__/a.pyc", "bin/__pycache__/deep/kernel.nbi"] {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "later").unwrap();
+        }
+        assert_eq!(added(&table, root), Vec::<String>::new());
+        for path in ["lib/c.py", "lib/demo/__init__.py", "share/note", "sitecustomize.py"] {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "later").unwrap();
+        }
+        fs::create_dir(root.join("empty")).unwrap();
+        let expected = ["empty", "lib/c.py", "lib/demo", "share/note", "sitecustomize.py"];
+        assert_eq!(added(&table, root), expected.map(|path| format!("`{path}` was added")));
+        assert_eq!(told(&table, root, Look::Digests), Vec::<String>::new());
+    }
+
+    #[test]
+    fn digests_are_compared_where_the_time_differs_or_all_are_asked_for() {
+        let (folder, table) = tree();
+        let path = folder.path().join("lib/a.py");
+        let time = fs::metadata(&path).unwrap().modified().unwrap();
+        let set = |text: &str, time| {
+            fs::write(&path, text).unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        };
+        set("two", UNIX_EPOCH);
+        let copied = table.compare(folder.path(), Look::Quick);
+        assert_eq!(copied, Compared { damage: Vec::new(), touched: 1 }, "it was only copied");
+        set("owt", time);
+        assert_eq!(told(&table, folder.path(), Look::Quick), Vec::<String>::new(), "size and time are the same");
+        assert_eq!(told(&table, folder.path(), Look::Digests), ["`lib/a.py` was changed"]);
+    }
+
+    #[test]
+    fn a_known_digest_is_taken_and_its_file_not_read() {
+        let (folder, _) = tree();
+        let known = Digest::of("known");
+        let of_tool = |path: &TreePath| (path.as_str() == "bin/tool").then_some(known);
+        let table = TreeTable::with_digests(folder.path(), &of_tool).unwrap();
+        let digests: Vec<Digest> = table.digests().map(|(_, digest)| digest).collect();
+        assert_eq!(digests, [known, Digest::of("two"), Digest::of("three")]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_executable_bits_are_part_of_it() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let (folder, _) = tree();
+        symlink("tool", folder.path().join("bin/link")).unwrap();
+        let table = TreeTable::of(folder.path()).unwrap();
+        fs::set_permissions(folder.path().join("bin/tool"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::remove_file(folder.path().join("bin/link")).unwrap();
+        symlink("../lib/a.py", folder.path().join("bin/link")).unwrap();
+        symlink("tool", folder.path().join("bin/other")).unwrap();
+        let expected = ["`bin/link` leads elsewhere", "`bin/tool` has another executable bit"];
+        assert_eq!(told(&table, folder.path(), Look::Quick), expected);
+        assert_eq!(added(&table, folder.path()), ["`bin/other` was added"]);
+        fs::remove_dir_all(folder.path().join("lib")).unwrap();
+        symlink("bin", folder.path().join("lib")).unwrap();
+        assert_eq!(added(&table, folder.path()), ["`bin/other` was added", "`lib` was added"]);
+    }
+
+    #[test]
+    fn a_table_is_read_again_as_it_was_and_takes_little_room() {
+        let folder = tempfile::tempdir().unwrap();
+        for index in 0..100 {
+            fs::write(folder.path().join(format!("{index}.py")), "x").unwrap();
+        }
+        let table = TreeTable::of(folder.path()).unwrap();
+        let text = serde_json::to_string(&table).unwrap();
+        assert_eq!(serde_json::from_str::<TreeTable>(&text).unwrap(), table);
+        assert!(text.len() < 100 * 200, "{} bytes", text.len());
+    }
+}
