@@ -356,8 +356,8 @@ impl Session<'_> {
         Ok(versions)
     }
 
-    fn options(&self, arguments: &BuildArguments, refresh: bool) -> Result<BuildOptions, UsageError> {
-        let in_ci = self.environment.text("CI") == Some("true");
+    fn options(&self, arguments: &BuildArguments, refresh: bool) -> Result<BuildOptions, Box<dyn Fault>> {
+        let in_ci = self.environment.is_ci();
         Ok(BuildOptions {
             dry_run: arguments.dry_run,
             locked: arguments.locked,
@@ -379,7 +379,7 @@ impl Session<'_> {
             level: arguments.level,
             source_date_epoch: self.source_date_epoch()?,
             python_mirror: arguments.sources.python_mirror.clone(),
-            test_run: self.environment.text("TEST_RUN") == Some("true"),
+            test_run: self.environment.flag("TEST_RUN")?,
         })
     }
 
@@ -426,7 +426,7 @@ impl Session<'_> {
         let in_variable = || self.environment.text(variable).map(|text| (text, variable));
         let given = arguments.sources.remote_store.as_deref().map(|text| (text, "--remote-store")).or_else(in_variable);
         let Some((address, given)) = given else { return Ok(store) };
-        let in_environment = self.environment.text("PYDIST_REMOTE_STORE_READ_ONLY") == Some("true");
+        let in_environment = self.environment.flag("PYDIST_REMOTE_STORE_READ_ONLY")?;
         let settings = RemoteSettings {
             address: address.to_owned(),
             given,

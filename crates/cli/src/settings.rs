@@ -90,7 +90,8 @@ pub fn settings(
     terminal: Terminal,
     options: &ShowOptions,
 ) -> PrinterSettings {
-    let is_on = |name: &str| environment(name).is_some_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
+    // Set by others, who may write more than yes: some CI systems write their name.
+    let is_on = |name: &str| environment(name).is_some_and(|value| vocab::yes_or_no(&value) != Some(false));
     let dumb = environment("TERM").is_some_and(|value| value == "dumb");
     let capable = terminal.stderr && !dumb;
     let mode = match options {

@@ -6,7 +6,7 @@ use config_merger::BaseSource;
 use url::Url;
 
 use super::choose::Answer;
-use super::provide::{identity, is_present};
+use super::provide::{identity, is_at_hand};
 use super::request::{BaseRequest, Supply};
 use store::Context;
 
@@ -15,8 +15,8 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
         return Answer::Lacks(format!("no archive is configured for {}", request.platform));
     };
     let local = local_file(&archive.url);
-    let present = is_present(context, &identity(BaseSource::Archive, &archive.sha256, request.platform))
-        || context.store.blob(&archive.sha256).is_file();
+    let present = is_at_hand(context, &identity(BaseSource::Archive, &archive.sha256, request.platform))
+        || store::download::is_at_hand(context, &archive.sha256);
     if let Some(path) = local.as_deref().filter(|path| !present && !path.is_file()) {
         return Answer::Lacks(format!("`{}` does not exist", path.display()));
     }

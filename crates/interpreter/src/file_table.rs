@@ -120,6 +120,19 @@ impl FileTable {
         self.files.iter().filter(|row| row.executable).map(|row| &row.path)
     }
 
+    /// Makes the files read-only and gives them the one time stamp, after they were unpacked from elsewhere. The error is
+    /// the reason why that failed.
+    pub(super) fn seal(&self, tree: &Path) -> std::result::Result<(), String> {
+        let seal_one = |row: &FileRow| {
+            let place = row.path.below(tree);
+            // As in `make`.
+            let file = File::options().read(true).write(cfg!(windows)).open(&place);
+            let sealed = file.and_then(|file| seal(&file, row.executable));
+            sealed.map_err(|error| format!("its file `{}` cannot be sealed: {error}", row.path))
+        };
+        self.files.par_iter().try_for_each(seal_one)
+    }
+
     /// Paths and SHA-256 of the regular files, sorted by path; links are not among them.
     pub fn digests(&self) -> impl Iterator<Item = (&TreePath, &Digest)> {
         self.files.iter().map(|row| (&row.path, &row.sha256))

@@ -19,7 +19,7 @@ use super::choose::{Answer, nearest_stand_in};
 use super::disk::{CopiedLinks, Result};
 use super::error::BaseErrorKind;
 use super::probe::{recall_unreachable, remember_unreachable};
-use super::provide::{identity, is_present};
+use super::provide::{identity, is_at_hand};
 use super::request::{BaseRequest, Supply};
 use super::{go_tree, go_zip, pip};
 use process::{Invocation, run};
@@ -109,7 +109,7 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
 
 /// The finished tree is in the store, so nothing need be asked.
 fn is_here(context: &Context, release: &Release, platform: PlatformKey) -> Option<()> {
-    is_present(context, &identity(BaseSource::GoModule, &release.sum, platform)).then_some(())
+    is_at_hand(context, &identity(BaseSource::GoModule, &release.sum, platform)).then_some(())
 }
 
 /// Whether the user's module proxy (offline: Go's own cache) has it; the reason if not.

@@ -10,7 +10,7 @@ use super::error::{BaseError, BaseErrorKind};
 use super::file_table::FileTable;
 use super::normalise::{BuildPaths, normalise};
 use super::request::{BaseChoice, BaseTree, Supply};
-use super::{content, elf, go_module, system, trial, unpack};
+use super::{content, elf, go_module, shared_tree, system, trial, unpack};
 use store::Context;
 use store::download::{FetchRequest, fetch};
 use store::{EntryKind, LockOutcome, Scrutiny};
@@ -62,8 +62,9 @@ pub fn mend(
     provide(context, choice)
 }
 
-pub(super) fn is_present(context: &Context, identity: &Digest) -> bool {
-    context.store.base(identity).is_dir()
+/// Whether the finished tree is in the store or can be had from the remote store, so that its source need not be asked.
+pub(super) fn is_at_hand(context: &Context, identity: &Digest) -> bool {
+    context.store.base(identity).is_dir() || shared_tree::is_shared(context, identity)
 }
 
 fn provided(context: &Context, choice: &BaseChoice) -> Result<BaseTree> {
@@ -77,7 +78,7 @@ fn provided(context: &Context, choice: &BaseChoice) -> Result<BaseTree> {
             LockOutcome::GivenUp => return Err(BaseErrorKind::Cancelled),
         };
         // Another process may have made it while this one waited.
-        if !place.is_dir() {
+        if !place.is_dir() && !shared_tree::bring(context, &identity, &place) {
             make(context, choice, &place)?;
         }
         drop(held);

@@ -10,7 +10,7 @@ use vocab::{Digest, PlatformKey, PythonVersion};
 use super::choose::Answer;
 use super::mirror::Mirror;
 use super::probe::{Probe, probe};
-use super::provide::{identity, is_present};
+use super::provide::{identity, is_at_hand};
 use super::request::{BaseRequest, Supply};
 use store::Context;
 
@@ -95,14 +95,14 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
         version: request.python,
         origin: release.asset().to_owned(),
         supply: Supply::Archive {
-            // Without a URL only what the store already has can be used, and the store was just found to have it.
+            // Without a URL only what the store or the remote store has can be used, and that was just looked up.
             url: url.unwrap_or_default(),
             file_name: release.asset().to_owned(),
             sha256: release.sha256,
         },
     };
-    let present = is_present(context, &identity(BaseSource::PythonBuildStandalone, &release.sha256, request.platform))
-        || context.store.blob(&release.sha256).is_file();
+    let present = is_at_hand(context, &identity(BaseSource::PythonBuildStandalone, &release.sha256, request.platform))
+        || store::download::is_at_hand(context, &release.sha256);
     if present {
         return has(url);
     }

@@ -260,6 +260,7 @@ fn build_one(
     }
 
     let tree = interpreter::mend(context, &prepared.base, tree, options.scrutiny)?;
+    interpreter::offer(context, &tree);
     let gathering = gather::gather(context, repository.root(), prepared, &tree, options, steps)?;
     remote_outcome(context)?;
     let launchers = for_target::launchers(context, prepared, &tree, &gathering.wheels)?;

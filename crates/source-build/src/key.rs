@@ -127,6 +127,14 @@ pub(super) fn offer(context: &Context, key: &Digest, built: &BuiltWheel) {
     }
 }
 
+/// The same for a wheel that was in the store before this run.
+pub(super) fn give(context: &Context, key: &Digest, built: &BuiltWheel) {
+    if let Some(remote) = context.store.remote() {
+        let record = serde_json::to_vec(&built).expect("plain data");
+        remote.give_built(context, key, &record, &built.path, &built.sha256);
+    }
+}
+
 /// Moves a finished wheel into the store.
 pub(super) fn keep(
     context: &Context,

@@ -138,6 +138,7 @@ pub fn build_wheel(context: &Context, build: &SourceBuild<'_>) -> Result<BuiltWh
     let key = key::key(context, build, &identity);
     context.store.mark_used(EntryKind::Built, &key.to_string());
     if let Some(wheel) = key::recall(context, &key).map_err(failed)? {
+        key::give(context, &key, &wheel);
         return Ok(wheel);
     }
     let lock = context.store.lock("built", &key, || context.is_cancelled()).map_err(|error| failed(error.into()))?;

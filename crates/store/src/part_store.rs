@@ -41,13 +41,16 @@ impl<'a> PartStore<'a> {
         });
     }
 
-    /// Uploads the parts made by this run to the remote store, if there is one.
+    /// Uploads the parts of this run to the remote store, if there is one: those that were made, and those that the
+    /// store had and the remote store lacks.
     pub fn share(&self) {
         let Some(remote) = self.context.store.remote() else { return };
         let made: Vec<Digest> = held(&self.made).iter().copied().collect();
         crate::download::at_once(TRANSFERS_AT_ONCE, &made, |key| {
             remote.offer_part(self.context, key);
         });
+        let kept: Vec<Digest> = held(&self.found).difference(&held(&self.made)).copied().collect();
+        crate::download::at_once(TRANSFERS_AT_ONCE, &kept, |key| remote.give_part(self.context, key));
     }
 }
 

@@ -68,4 +68,4 @@ pub use tree_path::{TreePath, TreePathError};
 pub use unencrypted::unencrypted_host;
 pub use version_string::{PythonVersion, VersionString, VersionStringError};
 pub use windows_names::refused_by_windows;
-pub use work::{Environment, Listener, Work};
+pub use work::{Environment, FlagError, Listener, Work, yes_or_no};

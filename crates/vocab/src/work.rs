@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::{Event, PlatformEvent, PlatformKey};
+use crate::{Event, Exit, Fault, PlatformEvent, PlatformKey};
 
 /// Receives events, from any thread.
 pub type Listener = Arc<dyn Fn(Event) + Send + Sync>;
@@ -113,8 +113,90 @@ impl Environment {
         self.0.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(Path::new)
     }
 
+    /// `1`, `true`, `yes` and `on` are true; `0`, `false`, `no`, `off`, an absent and an empty value are false. Case does
+    /// not matter. Every variable of ours that is on or off is read here.
+    ///
+    /// ```
+    /// let environment = vocab::Environment::new([("OFFLINE".into(), "Yes".into())]);
+    /// assert_eq!(environment.flag("OFFLINE"), Ok(true));
+    /// assert_eq!(environment.flag("STRICT"), Ok(false));
+    /// ```
+    ///
+    /// # Errors
+    /// Any other value: a guess could do the opposite of what was meant.
+    pub fn flag(&self, name: &str) -> Result<bool, FlagError> {
+        let Some(value) = self.0.get(OsStr::new(name)) else { return Ok(false) };
+        let text = value.to_string_lossy();
+        yes_or_no(&text).ok_or_else(|| FlagError { name: name.to_owned(), text: text.into_owned() })
+    }
+
+    /// Whether a CI system says that it runs this: some set `CI` to their name, so only what means no is false.
+    pub fn is_ci(&self) -> bool {
+        self.flag("CI").unwrap_or(true)
+    }
+
     /// In the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
         self.0.iter()
+    }
+}
+
+/// What a variable's value says, in the words of [`Environment::flag`]. `None` for any other text.
+pub fn yes_or_no(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "" | "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// A variable that should say yes or no says something else.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} is `{text}`, which is neither yes nor no")]
+pub struct FlagError {
+    pub name: String,
+    pub text: String,
+}
+
+impl Fault for FlagError {
+    fn code(&self) -> &'static str {
+        "E_ENVIRONMENT"
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("set it to 1, true, yes or on, or to 0, false, no or off; or unset it".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_says_yes_or_no_in_the_usual_words_and_nothing_else() {
+        let read = |text: &str| Environment::new([("X".into(), text.into())]).flag("X");
+        for text in ["1", "true", "True", "YES", "on", " true "] {
+            assert_eq!(read(text), Ok(true), "{text:?}");
+        }
+        for text in ["", "0", "false", "No", "OFF"] {
+            assert_eq!(read(text), Ok(false), "{text:?}");
+        }
+        for text in ["2", "y", "enabled", "truee"] {
+            let error = read(text).expect_err(text);
+            assert_eq!(error.to_string(), format!("X is `{text}`, which is neither yes nor no"));
+            assert_eq!((error.code(), error.exit()), ("E_ENVIRONMENT", Exit::Usage));
+        }
+        assert_eq!(Environment::default().flag("X"), Ok(false));
+    }
+
+    #[test]
+    fn a_ci_system_may_name_itself() {
+        let ci = |text: &str| Environment::new([("CI".into(), text.into())]).is_ci();
+        assert_eq!(["true", "1", "woodpecker", "false", "0", ""].map(ci), [true, true, true, false, false, false]);
+        assert!(!Environment::default().is_ci());
     }
 }

@@ -356,15 +356,34 @@ fn builders_share_downloads_built_wheels_and_parts_through_a_remote_store() {
         assert!(!run.told().contains(S3Server::SECRET));
         assert_sound(&bench, &second);
     }
+    // A store that had everything before there was a remote one gives the same, and the interpreter, too.
+    let warm = bench.path("warm");
+    let remote = ["--remote-store", warm.to_str().unwrap()];
+    forget_product(&bench);
+    good(build_in(&bench, &bench.path("alone"), &remote, &[]));
+    forget_product(&bench);
+    let empty = bench.path("empty");
+    store::Store::open(empty.clone()).unwrap();
+    let without_go = [("GOMODCACHE", bench.path("no-modules").display().to_string())];
+    let run = good(build_in(&bench, &empty, &[&["--offline"], &remote[..]].concat(), &without_go));
+    assert_eq!(digest(&run), reference);
+    assert!(!made_here(&run) && run.warnings().is_empty(), "{}", run.told());
     // Without the network a folder serves, and to a reader nothing is given.
     forget_product(&bench);
     let options = ["--offline", "--remote-store", folder.to_str().unwrap()];
     assert_eq!(digest(&good(build_in(&bench, &bare_store(&bench, "offline"), &options, &[]))), reference);
     forget_product(&bench);
     let untouched = bench.path("untouched");
-    let options = ["--remote-store-read-only", "--remote-store", untouched.to_str().unwrap()];
+    let remote = ["--remote-store", untouched.to_str().unwrap()];
+    let options = [&["--remote-store-read-only"], &remote[..]].concat();
     good(build_in(&bench, &bare_store(&bench, "reader"), &options, &[]));
+    forget_product(&bench);
+    let variables = [("PYDIST_REMOTE_STORE_READ_ONLY", "Yes".to_owned())];
+    good(build_in(&bench, &bare_store(&bench, "variable"), &remote, &variables));
     assert!(!untouched.exists());
+    let variables = [("PYDIST_REMOTE_STORE_READ_ONLY", "maybe".to_owned())];
+    let unclear = build_in(&bench, &bare_store(&bench, "unclear"), &remote, &variables);
+    assert_eq!((unclear.code, &unclear.error()["code"]), (2, &json!("E_ENVIRONMENT")), "{}", unclear.told());
 }
 
 #[test]

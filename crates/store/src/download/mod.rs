@@ -116,6 +116,13 @@ fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool)
     Ok(blob)
 }
 
+/// Whether the store or the remote store has a file with this digest, so that no server need be asked. Its content is
+/// not looked at.
+pub fn is_at_hand(context: &Context, sha256: &Digest) -> bool {
+    context.store.blob(sha256).is_file()
+        || context.store.remote().is_some_and(|remote| remote.has_blob(context, sha256))
+}
+
 /// Fetches from the remote store alone. A fault of it is reported, and the file is still missing.
 fn bring(context: &Context, sha256: &Digest, file_name: &str) {
     let Some(remote) = context.store.remote() else { return };

@@ -10,6 +10,7 @@
 //! ```text
 //! v1/blobs/<2 digits>/<sha256>   a downloaded file, or a wheel built from source
 //! v1/parts/<2 digits>/<key>      a compressed part with its trailer (docs/formats/artifact.md)
+//! v1/bases/<2 digits>/<identity> a finished base interpreter, packed, with the table of its files
 //! v1/built/<2 digits>/<key>      which wheel was built: JSON with file name, size and sha256 of the blob
 //! ```
 

@@ -92,6 +92,77 @@ impl Remote {
         }
     }
 
+    /// Uses what is stored under the base interpreter's identity; `judge` gets its file and gives the reason when it
+    /// refuses it.
+    pub fn bring_base<T>(
+        &self,
+        context: &Context,
+        identity: &Digest,
+        judge: impl FnOnce(&Path) -> Result<T, String>,
+    ) -> Option<T> {
+        let object = object("bases", identity);
+        let (staged, _) = self.fetch(context, &object, context.downloader.settings().largest)?;
+        judge(staged.path()).map_err(|reason| self.refuse(context, &object, reason)).ok()
+    }
+
+    /// Whether a blob with this digest is there; its content is not looked at.
+    pub fn has_blob(&self, context: &Context, sha256: &Digest) -> bool {
+        self.has(context, &object("blobs", sha256))
+    }
+
+    /// Whether a base interpreter with this identity is there; its content is not looked at.
+    pub fn has_base(&self, context: &Context, identity: &Digest) -> bool {
+        self.has(context, &object("bases", identity))
+    }
+
+    fn has(&self, context: &Context, object: &ObjectKey) -> bool {
+        if self.is_given_up(Way::Read) || self.state().useless.contains(object) {
+            return false;
+        }
+        match self.place.head(object) {
+            Ok(head) => head.is_some(),
+            Err(error) => {
+                self.fail(context, Way::Read, object, error.kind.into());
+                false
+            }
+        }
+    }
+
+    /// Whether it is worth offering it anything: it is neither read-only nor given up.
+    pub fn takes_more(&self) -> bool {
+        !self.read_only && !self.is_given_up(Way::Write)
+    }
+
+    /// Gives it a file that was there before this run, unless it has it. The file is read first: a damaged one is not
+    /// shared.
+    pub fn give_blob(&self, context: &Context, path: &Path, sha256: &Digest) {
+        if !self.takes_more() || self.has_blob(context, sha256) {
+            return;
+        }
+        if File::open(path).and_then(Digest::of_reader).is_ok_and(|(found, _)| found == *sha256) {
+            self.offer_blob(context, path, sha256);
+        }
+    }
+
+    /// Like [`Self::give_blob`], for a part of the local store.
+    pub fn give_part(&self, context: &Context, key: &Digest) {
+        if self.takes_more() && !self.has(context, &object("parts", key)) {
+            self.offer_part(context, key);
+        }
+    }
+
+    /// Like [`Self::give_blob`], for a wheel built from source: `record` is its record.
+    pub fn give_built(&self, context: &Context, key: &Digest, record: &[u8], path: &Path, sha256: &Digest) {
+        if self.takes_more() && !self.has(context, &object("built", key)) && self.offer_blob(context, path, sha256) {
+            self.offer_record(context, key, record);
+        }
+    }
+
+    /// Uploads a packed base interpreter. The result is as for [`Self::offer_part`].
+    pub fn offer_base(&self, context: &Context, identity: &Digest, path: &Path, sha256: &Digest) -> bool {
+        self.put(context, &object("bases", identity), path, sha256)
+    }
+
     /// True when the remote store has the file now.
     pub fn offer_blob(&self, context: &Context, path: &Path, sha256: &Digest) -> bool {
         self.put(context, &object("blobs", sha256), path, sha256)

@@ -1,0 +1,95 @@
+//! Finished interpreters on their way between machines, through the remote store.
+//!
+//! One object holds the table of a tree's files and the tree, so that it is there as a whole or not at all. What
+//! arrives is compared with its table before it takes its place in the store, as a damaged tree of the store would
+//! be. A source that has nothing to download, such as a Go module, is shared in this way, too.
+
+use std::fs;
+use std::path::Path;
+
+use archive::{Entry, ExtractOptions, NoCache, PackOptions, PartSource};
+use store::Context;
+use vocab::{Digest, TreePath};
+
+use super::file_table::FileTable;
+use super::request::BaseTree;
+
+const TABLE: &str = "files.json";
+const TREE: &str = "tree";
+
+/// Whether the remote store has the tree with this identity.
+pub(super) fn is_shared(context: &Context, identity: &Digest) -> bool {
+    context.store.remote().is_some_and(|remote| remote.has_base(context, identity))
+}
+
+/// Fetches the tree into the store. False if the remote store has none that can be used; a damaged one is reported
+/// there.
+pub(super) fn bring(context: &Context, identity: &Digest, place: &Path) -> bool {
+    let Some(remote) = context.store.remote() else { return false };
+    remote.bring_base(context, identity, |object| unpack(context, object, place)).is_some()
+}
+
+/// The error is the reason why the object cannot be used.
+fn unpack(context: &Context, object: &Path, place: &Path) -> Result<(), String> {
+    let told = |error: &dyn std::error::Error| {
+        error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+    };
+    let scratch = context.store.scratch_dir("base-").map_err(|error| told(&error))?;
+    let unpacked = scratch.path().join("unpacked");
+    archive::extract(object, &unpacked, &ExtractOptions::default()).map_err(|error| told(&error))?;
+    let table = FileTable::read(&unpacked.join(TABLE))?.ok_or("it has no table of its files that is known here")?;
+    let tree = unpacked.join(TREE);
+    table.verify(&tree)?;
+    table.seal(&tree)?;
+    table.write(&place.with_extension("json")).map_err(|error| told(&error))?;
+    let staged = context.store.stage_dir().map_err(|error| told(&error))?;
+    // Windows renames onto nothing that exists.
+    fs::remove_dir(staged.path()).and_then(|()| archive::rename(&tree, staged.path())).map_err(|error| told(&error))?;
+    context.store.publish_dir(staged, place).map_err(|error| told(&error))?;
+    Ok(())
+}
+
+/// Gives the tree to the remote store, if there is one that takes something and does not have it. Call it with a tree
+/// that was compared with its table. What fails is reported by the remote store and fails no build.
+pub fn offer(context: &Context, tree: &BaseTree) {
+    let Some(remote) = context.store.remote().filter(|remote| remote.takes_more()) else { return };
+    if remote.has_base(context, &tree.identity) {
+        return;
+    }
+    let pack = || -> Result<(), Box<dyn std::error::Error>> {
+        let table = context.store.base_table(&tree.identity);
+        let entries = entries(&tree.root, &table)?;
+        let staged = context.store.scratch_dir("base-")?;
+        let object = staged.path().join("base.tar.zst");
+        let packed = archive::pack(&object, &[PartSource::new("base", entries)], &PackOptions::default(), &NoCache)?;
+        remote.offer_base(context, &tree.identity, &object, &packed.sha256);
+        Ok(())
+    };
+    if let Err(error) = pack() {
+        context.note(format!("the interpreter {} is not shared: {error}", tree.record.actual));
+    }
+}
+
+/// Empty folders as they are; files and links as the table has them, which knows both on every system.
+fn entries(tree: &Path, table: &Path) -> Result<Vec<Entry>, Box<dyn std::error::Error>> {
+    let text = fs::read(table)?;
+    let files = FileTable::read(table)?.ok_or("there is no table of its files")?;
+    let below = |path: &TreePath| format!("{TREE}/{path}").parse::<TreePath>();
+    let mut entries = vec![Entry::bytes(TABLE.parse()?, text)];
+    for entry in archive::scan(tree)? {
+        if entry.kind == archive::EntryKind::Directory {
+            entries.push(Entry::directory(below(&entry.path)?));
+        }
+    }
+    let programs: std::collections::BTreeSet<&TreePath> = files.programs().collect();
+    for (path, sha256) in files.digests() {
+        let content = archive::Content::Disk(path.below(tree));
+        let entry = Entry::file(below(path)?, content, programs.contains(path));
+        entries.push(Entry { sha256: Some(*sha256), ..entry });
+    }
+    for (path, target) in files.links() {
+        entries.push(Entry::symlink(below(path)?, target));
+    }
+    entries.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(entries)
+}
