@@ -52,8 +52,8 @@ fn main() -> Outcome<()> {
             timed(|| list(&bucket, &options))
         }
         ("publish", [folder]) => {
-            let address = Address::parse(&format!("ais://{name}/published"), Some(endpoint))?;
-            let (place, files) = (AistorePlace::with(address, settings)?, files(folder)?);
+            let address = Address::parse(&format!("ais://{name}/published"))?;
+            let (place, files) = (AistorePlace::with(&address, settings)?, files(folder)?);
             timed(|| publish(&place, &files))
         }
         _ => Err(format!("not known: {what}").into()),
