@@ -13,34 +13,14 @@ use vocab::{Event, Exit, Fault, Manifest};
 
 use crate::arguments::{Arguments, Command};
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 enum CommandError {
     #[error("cannot read the manifest `{}`: {source}", path.display())]
+    #[fault("E_MANIFEST_READ", Build, hint_with = Self::hint_of_read)]
     Manifest { path: PathBuf, source: io::Error },
     #[error("the manifest `{}` describes no artifact: the runtime had not been packed", path.display())]
+    #[fault("E_MANIFEST_MALFORMED", Trust)]
     NotPacked { path: PathBuf },
-}
-
-impl Fault for CommandError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Manifest { .. } => "E_MANIFEST_READ",
-            Self::NotPacked { .. } => "E_MANIFEST_MALFORMED",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Manifest { .. } => Exit::Build,
-            Self::NotPacked { .. } => Exit::Trust,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let Self::Manifest { source, .. } = self else { return None };
-        let absent = source.kind() == io::ErrorKind::NotFound;
-        absent.then(|| "the manifest lies beside its artifact, under the artifact's name and `.json`".to_owned())
-    }
 }
 
 type Outcome = Result<Exit, Box<dyn Fault>>;
@@ -366,5 +346,13 @@ fn sizes(before: Option<u64>, after: Option<u64>) -> String {
     match (before, after) {
         (Some(before), Some(after)) => format!("{} -> {}", cli::bytes(before), cli::bytes(after)),
         (before, after) => cli::bytes(before.or(after).unwrap_or_default()),
+    }
+}
+
+impl CommandError {
+    fn hint_of_read(&self) -> Option<String> {
+        let Self::Manifest { source, .. } = self else { return None };
+        (source.kind() == io::ErrorKind::NotFound)
+            .then(|| "the manifest lies beside its artifact, under the artifact's name and `.json`".to_owned())
     }
 }

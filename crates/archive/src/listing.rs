@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
-use vocab::{ArtifactFormat, Digest, DigestWriter, Exit, Fault};
+use vocab::{ArtifactFormat, Digest, DigestWriter, Fault};
 
 use crate::Content;
 use crate::extract::{ExtractOptions, Extracted, stage};
@@ -64,23 +64,10 @@ pub fn list(archive: &Path, listing: Listing, options: &ExtractOptions<'_>) -> R
 }
 
 /// Fails where extraction would fail for reasons other than its rules.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot list `{}`: {}", .0.archive.display(), .0.kind)]
+#[fault(transparent)]
 pub struct ListError(pub ExtractError);
-
-impl Fault for ListError {
-    fn code(&self) -> &'static str {
-        self.0.code()
-    }
-
-    fn exit(&self) -> Exit {
-        self.0.exit()
-    }
-
-    fn hint(&self) -> Option<String> {
-        self.0.hint()
-    }
-}
 
 fn list_inner(archive: &Path, listing: Listing, options: &ExtractOptions<'_>) -> Result<Vec<Listed>, ExtractErrorKind> {
     let read = |source| ExtractErrorKind::Read { source };

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use vocab::{Exit, Fault, FileName, FileNameError, MANIFEST_FORMAT, Manifest};
+use vocab::{Fault, FileName, FileNameError, MANIFEST_FORMAT, Manifest};
 
 use crate::in_place::FileBeside;
 
@@ -69,42 +69,31 @@ impl StagedManifest {
 }
 
 /// Why a manifest was not written, or is not believed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Trust)]
 pub enum ManifestError {
     #[error("cannot write the manifest `{}`", path.display())]
+    #[fault("E_MANIFEST_WRITE", Build)]
     Write { path: PathBuf, source: io::Error },
     #[error("the manifest has format {found}, this program reads formats 1 to {known}")]
+    #[fault("E_MANIFEST_FORMAT", hint_with = Self::hint_of_format)]
     Format { found: u64, known: u32 },
     /// `source` names line and column.
     #[error("the manifest is malformed: {source}")]
+    #[fault("E_MANIFEST_MALFORMED")]
     Shape { source: serde_json::Error },
     #[error("the manifest's artifact is badly named: {0}")]
+    #[fault("E_MANIFEST_MALFORMED")]
     FileName(FileNameError),
 }
 
-impl Fault for ManifestError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Write { .. } => "E_MANIFEST_WRITE",
-            Self::Format { .. } => "E_MANIFEST_FORMAT",
-            Self::Shape { .. } | Self::FileName(_) => "E_MANIFEST_MALFORMED",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Write { .. } => Exit::Build,
-            _ => Exit::Trust,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Format { found, known } if *found > u64::from(*known) => {
-                Some("it was written by a newer version; update this program".to_owned())
-            }
-            Self::Format { .. } => Some("build the runtime again with this version".to_owned()),
-            _ => None,
-        }
+impl ManifestError {
+    fn hint_of_format(&self) -> Option<String> {
+        let Self::Format { found, known } = self else { return None };
+        let hint = match *found > u64::from(*known) {
+            true => "it was written by a newer version; update this program",
+            false => "build the runtime again with this version",
+        };
+        Some(hint.to_owned())
     }
 }

@@ -3,15 +3,16 @@
 use std::io;
 use std::path::PathBuf;
 
-use vocab::{Exit, Fault, TreePath};
+use vocab::{Fault, TreePath};
 
 use crate::frames::LayoutError;
 use crate::name_rules::EntryFault;
 use crate::zip_member::MemberFault;
 
 /// An archive was not written; what was at `target` is still there.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot write the archive `{}`", target.display())]
+#[fault(transparent = kind)]
 pub struct PackError {
     pub target: PathBuf,
     #[source]
@@ -19,29 +20,40 @@ pub struct PackError {
 }
 
 /// What could not be packed, or not written.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Build)]
 pub enum PackErrorKind {
     #[error("`{path}` of part `{part}` cannot be packed: {fault}")]
+    #[fault("E_ARCHIVE_UNSAFE", hint_with = Self::hint_of_entry)]
     Entry { part: String, path: TreePath, fault: EntryFault },
     #[error("cannot read `{}`: {source}", path.display())]
+    #[fault("E_ARCHIVE_READ")]
     Read { path: PathBuf, source: io::Error },
     #[error("`{}` had {expected} bytes when packing began and has {actual} now", path.display())]
+    #[fault("E_ARCHIVE_READ", hint("pack again when nothing writes to the tree"))]
     Changed { path: PathBuf, expected: u64, actual: u64 },
     /// `offset` is the position of the compressed bytes.
     #[error("the file at byte {offset} of `{}` is damaged: {fault}", path.display())]
+    #[fault("E_ARCHIVE_CORRUPT", hint("delete `{}` and fetch it again", path.display()))]
     Damaged { path: PathBuf, offset: u64, fault: MemberFault },
     #[error("`{path}` of `{part}` has other bytes than its recorded digest tells")]
+    #[fault("E_ARCHIVE_EXCHANGED", Trust, hint("{EXCHANGED}"))]
     Exchanged { part: String, path: String },
     /// The zip that files are copied from.
     #[error("`{}`, which files of `{part}` are copied from, has other bytes than its digest tells", path.display())]
+    #[fault("E_ARCHIVE_EXCHANGED", Trust, hint("{EXCHANGED}"))]
     ExchangedArchive { part: String, path: PathBuf },
     #[error("`{}` is no row of frames that can be compressed anew", path.display())]
+    #[fault("E_ARCHIVE_FORMAT", Trust, hint("build it again with `--format tar.zst`"))]
     NoFrames { path: PathBuf },
     #[error("with copies in place of links it would have more than {limit} entries")]
+    #[fault("E_ARCHIVE_LIMIT", hint("pack a tar, which holds links as links"))]
     TooMany { limit: usize },
     #[error("the compressor failed: {source}")]
+    #[fault("E_ARCHIVE_WRITE")]
     Compress { source: io::Error },
     #[error("{source}")]
+    #[fault("E_ARCHIVE_WRITE")]
     Write { source: io::Error },
 }
 
@@ -56,42 +68,12 @@ impl From<LayoutError> for PackErrorKind {
     }
 }
 
-impl Fault for PackError {
-    fn code(&self) -> &'static str {
-        match self.kind {
-            PackErrorKind::Entry { .. } => "E_ARCHIVE_UNSAFE",
-            PackErrorKind::NoFrames { .. } => "E_ARCHIVE_FORMAT",
-            PackErrorKind::TooMany { .. } => "E_ARCHIVE_LIMIT",
-            PackErrorKind::Damaged { .. } => "E_ARCHIVE_CORRUPT",
-            PackErrorKind::Exchanged { .. } | PackErrorKind::ExchangedArchive { .. } => "E_ARCHIVE_EXCHANGED",
-            PackErrorKind::Read { .. } | PackErrorKind::Changed { .. } => "E_ARCHIVE_READ",
-            PackErrorKind::Compress { .. } | PackErrorKind::Write { .. } => "E_ARCHIVE_WRITE",
-        }
-    }
+const EXCHANGED: &str =
+    "the store's copy was changed: `builder store verify` finds it and removes it; then build again";
 
-    fn exit(&self) -> Exit {
-        match self.kind {
-            PackErrorKind::Exchanged { .. }
-            | PackErrorKind::ExchangedArchive { .. }
-            | PackErrorKind::NoFrames { .. } => Exit::Trust,
-            _ => Exit::Build,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match &self.kind {
-            PackErrorKind::NoFrames { .. } => Some("build it again with `--format tar.zst`".to_owned()),
-            PackErrorKind::TooMany { .. } => Some("pack a tar, which holds links as links".to_owned()),
-            PackErrorKind::Damaged { path, .. } => Some(format!("delete `{}` and fetch it again", path.display())),
-            PackErrorKind::Changed { .. } => Some("pack again when nothing writes to the tree".to_owned()),
-            PackErrorKind::Exchanged { .. } | PackErrorKind::ExchangedArchive { .. } => Some(
-                "the store's copy was changed: `builder store verify` finds it and removes it; then build again"
-                    .to_owned(),
-            ),
-            PackErrorKind::Entry { fault: EntryFault::Clash { .. } | EntryFault::Duplicate, .. } => {
-                Some("leave one of the two out, or rename it".to_owned())
-            }
-            _ => None,
-        }
+impl PackErrorKind {
+    fn hint_of_entry(&self) -> Option<String> {
+        matches!(self, Self::Entry { fault: EntryFault::Clash { .. } | EntryFault::Duplicate, .. })
+            .then(|| "leave one of the two out, or rename it".to_owned())
     }
 }

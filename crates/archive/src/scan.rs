@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use vocab::{Exit, Fault, TreePath};
+use vocab::{Fault, TreePath};
 
 use crate::name_rules::child;
 use crate::{Content, Entry};
@@ -61,8 +61,9 @@ fn is_executable(_: &fs::Metadata) -> bool {
 }
 
 /// A folder cannot be packed as it is.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot list `{}`", path.display())]
+#[fault("E_ARCHIVE_SCAN", Build)]
 pub struct ScanError {
     pub path: PathBuf,
     #[source]
@@ -80,14 +81,4 @@ pub enum ScanErrorKind {
     Name,
     #[error("it is neither a directory, a file nor a symbolic link")]
     Special,
-}
-
-impl Fault for ScanError {
-    fn code(&self) -> &'static str {
-        "E_ARCHIVE_SCAN"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Build
-    }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use vocab::{Artifact, Digest, Exit, Fault, Manifest};
+use vocab::{Artifact, Digest, Fault, Manifest};
 
 /// Compares sizes and digests of the whole and of each part. Parts are read on a second thread, beside the whole.
 pub fn verify(archive: &Path, manifest: &Manifest) -> Result<(), VerifyError> {
@@ -62,8 +62,9 @@ fn check_parts(mut file: File, artifact: &Artifact) -> Result<(), VerifyErrorKin
 }
 
 /// The file is not the described artifact, or could not be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("`{}` is not what its manifest says", archive.display())]
+#[fault(transparent = kind)]
 pub struct VerifyError {
     pub archive: PathBuf,
     #[source]
@@ -71,53 +72,27 @@ pub struct VerifyError {
 }
 
 /// The first difference that was found.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Trust)]
 pub enum VerifyErrorKind {
     #[error("the manifest describes no artifact: the runtime had not been packed")]
+    #[fault("E_MANIFEST_MALFORMED")]
     NotPacked,
     #[error("it cannot be read: {source}")]
+    #[fault("E_ARCHIVE_READ", Build)]
     Read { source: io::Error },
     #[error("it has {actual} bytes, the manifest says {expected}")]
+    #[fault("E_ARCHIVE_CHECKSUM", hint("{FETCH_BOTH}"))]
     Size { expected: u64, actual: u64 },
     #[error("its SHA-256 is {actual}, the manifest says {expected}")]
+    #[fault("E_ARCHIVE_CHECKSUM", hint("{FETCH_BOTH}"))]
     Digest { expected: Digest, actual: Digest },
     #[error("the SHA-256 of its part `{part}` is {actual}, the manifest says {expected}")]
+    #[fault("E_ARCHIVE_CHECKSUM", hint("{FETCH_BOTH}"))]
     PartDigest { part: String, expected: Digest, actual: Digest },
     #[error("the manifest puts part `{part}` outside the archive or into another part")]
+    #[fault("E_MANIFEST_MALFORMED")]
     Place { part: String },
 }
 
-impl VerifyErrorKind {
-    /// The stable code of the fault, for errors that wrap this kind.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Read { .. } => "E_ARCHIVE_READ",
-            Self::NotPacked | Self::Place { .. } => "E_MANIFEST_MALFORMED",
-            Self::Size { .. } | Self::Digest { .. } | Self::PartDigest { .. } => "E_ARCHIVE_CHECKSUM",
-        }
-    }
-
-    /// [`Exit::Build`] if the file could not be read, otherwise [`Exit::Trust`].
-    pub fn exit(&self) -> Exit {
-        match self {
-            Self::Read { .. } => Exit::Build,
-            _ => Exit::Trust,
-        }
-    }
-}
-
-impl Fault for VerifyError {
-    fn code(&self) -> &'static str {
-        self.kind.code()
-    }
-
-    fn exit(&self) -> Exit {
-        self.kind.exit()
-    }
-
-    fn hint(&self) -> Option<String> {
-        use VerifyErrorKind::{Digest, PartDigest, Size};
-        matches!(self.kind, Size { .. } | Digest { .. } | PartDigest { .. })
-            .then(|| "delete the archive and its manifest, then fetch or build both again".to_owned())
-    }
-}
+const FETCH_BOTH: &str = "delete the archive and its manifest, then fetch or build both again";

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use vocab::{Exit, Fault};
+use vocab::Fault;
 
 use crate::extract::Limits;
 use crate::window::Window;
@@ -65,8 +65,9 @@ pub fn zip_members_of(file: &File) -> Result<BTreeMap<String, ZipMember>, ZipErr
 }
 
 /// The zip cannot be copied from.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot list the zip `{}`", archive.display())]
+#[fault(transparent = kind)]
 pub struct ZipError {
     pub archive: PathBuf,
     #[source]
@@ -74,42 +75,25 @@ pub struct ZipError {
 }
 
 /// What is wrong with the zip as a whole or with one entry.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Trust)]
 pub enum ZipErrorKind {
     #[error("it cannot be read: {source}")]
+    #[fault("E_ARCHIVE_READ", Build)]
     Read { source: io::Error },
     #[error("{fault}")]
+    #[fault("E_ARCHIVE_CORRUPT", hint("delete the zip and fetch it again"))]
     Malformed { fault: ZipFault },
     #[error("its entry `{entry}` is refused: {fault}")]
+    #[fault("E_ARCHIVE_UNSAFE")]
     Entry { entry: String, fault: MemberFault },
     #[error("it holds more than {limit} entries")]
+    #[fault("E_ARCHIVE_LIMIT")]
     TooMany { limit: u64 },
 }
 
 impl From<io::Error> for ZipErrorKind {
     fn from(source: io::Error) -> Self {
         Self::Read { source }
-    }
-}
-
-impl Fault for ZipError {
-    fn code(&self) -> &'static str {
-        match self.kind {
-            ZipErrorKind::Read { .. } => "E_ARCHIVE_READ",
-            ZipErrorKind::Malformed { .. } => "E_ARCHIVE_CORRUPT",
-            ZipErrorKind::Entry { .. } => "E_ARCHIVE_UNSAFE",
-            ZipErrorKind::TooMany { .. } => "E_ARCHIVE_LIMIT",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self.kind {
-            ZipErrorKind::Read { .. } => Exit::Build,
-            _ => Exit::Trust,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        matches!(self.kind, ZipErrorKind::Malformed { .. }).then(|| "delete the zip and fetch it again".to_owned())
     }
 }

@@ -27,46 +27,27 @@ use crate::asked_platforms::AskedPlatforms;
 use crate::{build_log, store_commands, survey_commands};
 
 /// Faults of the command line and of the environment, found before anything runs.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Usage)]
 pub enum UsageError {
     #[error(transparent)]
+    #[fault("E_PLATFORM")]
     Platform(#[from] vocab::PlatformKeyError),
     #[error("this machine is none of the five platforms")]
+    #[fault("E_PLATFORM_HOST")]
     NoPlatform,
     #[error("there is no folder for the store")]
+    #[fault("E_STORE", hint("give one with --store-dir or PYDIST_STORE"))]
     NoStore,
     #[error("SOURCE_DATE_EPOCH is `{text}`, not a number of seconds since 1970")]
+    #[fault("E_ENVIRONMENT", hint("unset it, or set a whole number"))]
     Epoch { text: String },
     #[error("the repository has no `python-<version>` folder")]
+    #[fault("E_VERSION_UNKNOWN", hint("begin one with `builder new X.Y.Z`"))]
     NoVersions,
     #[error("{0}")]
+    #[fault("E_VERSION_MALFORMED")]
     Version(#[from] vocab::VersionStringError),
-}
-
-impl Fault for UsageError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Platform(_) => "E_PLATFORM",
-            Self::NoPlatform => "E_PLATFORM_HOST",
-            Self::NoStore => "E_STORE",
-            Self::Epoch { .. } => "E_ENVIRONMENT",
-            Self::NoVersions => "E_VERSION_UNKNOWN",
-            Self::Version(_) => "E_VERSION_MALFORMED",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::NoStore => "give one with --store-dir or PYDIST_STORE".into(),
-            Self::NoVersions => "begin one with `builder new X.Y.Z`".into(),
-            Self::Epoch { .. } => "unset it, or set a whole number".into(),
-            Self::Platform(_) | Self::NoPlatform | Self::Version(_) => return None,
-        })
-    }
 }
 
 /// What every command works with.

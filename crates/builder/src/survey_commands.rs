@@ -12,24 +12,11 @@ use crate::survey_arguments::{CheckArguments, DiffArguments, MatrixArguments, Ou
 use crate::survey_tables;
 
 /// More jobs than the CI system accepts.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("the matrix has {jobs} jobs, GitHub takes {} at most", matrix::github::MOST_JOBS)]
+#[fault("E_MATRIX_SIZE", Usage, hint("name the versions of one run, or leave out what is published with --published"))]
 struct TooManyJobs {
     jobs: usize,
-}
-
-impl Fault for TooManyJobs {
-    fn code(&self) -> &'static str {
-        "E_MATRIX_SIZE"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some("name the versions of one run, or leave out what is published with --published".into())
-    }
 }
 
 /// `builder check`

@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocab::{
-    ArtifactFormat, Digest, Exit, Fault, FileName, FileNameError, Manifest, PlatformKey, PythonVersion, TreePath,
+    ArtifactFormat, Digest, Fault, FileName, FileNameError, Manifest, PlatformKey, PythonVersion, TreePath,
     VersionString,
 };
 
@@ -210,24 +210,11 @@ impl Entry {
 }
 
 /// The manifest cannot be published.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Fault)]
+#[fault("E_ENTRY_MANIFEST", Trust, hint("build the runtime again and publish what the build wrote"))]
 pub enum EntryError {
     #[error("the manifest of {runtime} for {platform} describes no artifact: the runtime had not been packed")]
     NotPacked { runtime: VersionString, platform: PlatformKey },
     #[error("the manifest's artifact is badly named: {0}")]
     FileName(FileNameError),
-}
-
-impl Fault for EntryError {
-    fn code(&self) -> &'static str {
-        "E_ENTRY_MANIFEST"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Trust
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some("build the runtime again and publish what the build wrote".to_owned())
-    }
 }

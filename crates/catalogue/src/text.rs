@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use vocab::{Exit, Fault};
+use vocab::Fault;
 
 use crate::{
     CATALOGUE_FORMAT, Catalogue, EDITION_FORMAT, ENTRY_FORMAT, Edition, Entry, IndexSettings, NOTICE_FORMAT, Promotion,
@@ -78,12 +78,15 @@ impl Edition {
 }
 
 /// The bytes are not a document that this version understands.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Trust)]
 pub enum ReadError {
     #[error("the {what} has format {found}, this program reads {}", formats(known))]
+    #[fault("E_CATALOGUE_FORMAT", hint_with = Self::hint_of_format)]
     Format { what: &'static str, found: u64, known: RangeInclusive<u32> },
     /// The message has line and column.
     #[error("the {what} is malformed: {source}")]
+    #[fault("E_CATALOGUE_MALFORMED")]
     Shape { what: &'static str, source: serde_json::Error },
 }
 
@@ -92,25 +95,13 @@ fn formats(known: &RangeInclusive<u32>) -> String {
     if oldest == newest { format!("format {newest}") } else { format!("formats {oldest} to {newest}") }
 }
 
-impl Fault for ReadError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Format { .. } => "E_CATALOGUE_FORMAT",
-            Self::Shape { .. } => "E_CATALOGUE_MALFORMED",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Trust
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Format { found, known, .. } if *found > u64::from(*known.end()) => {
-                Some("it was written by a newer version; update this program".to_owned())
-            }
-            Self::Format { .. } => Some("publish again with this version".to_owned()),
-            Self::Shape { .. } => None,
-        }
+impl ReadError {
+    fn hint_of_format(&self) -> Option<String> {
+        let Self::Format { found, known, .. } = self else { return None };
+        let hint = match *found > u64::from(*known.end()) {
+            true => "it was written by a newer version; update this program",
+            false => "publish again with this version",
+        };
+        Some(hint.to_owned())
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use vocab::{Exit, Fault, VersionString, VersionStringError};
+use vocab::{Fault, VersionString, VersionStringError};
 
 /// The file with the defaults of every runtime.
 pub(crate) const SHARED_CONFIG: &str = "shared-config.json";
@@ -81,13 +81,17 @@ fn nearest_first(mut known: Vec<VersionString>, text: &str) -> Vec<VersionString
 }
 
 /// No repository, or not with this version.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Fault)]
+#[fault(Usage, hint_with = Self::hint_text)]
 pub enum RepositoryError {
     #[error("no repository here: neither `{}` nor a folder above it holds `shared-config.json`", start.display())]
+    #[fault("E_REPOSITORY")]
     NotFound { start: PathBuf },
     #[error("{error}")]
+    #[fault("E_VERSION_MALFORMED")]
     Malformed { error: VersionStringError, nearest: Vec<VersionString> },
     #[error("the folder `{}` is missing in `{}`", version.folder_name(), root.display())]
+    #[fault("E_VERSION_UNKNOWN")]
     NoFolder {
         root: PathBuf,
         version: VersionString,
@@ -96,36 +100,24 @@ pub enum RepositoryError {
     },
 }
 
-impl Fault for RepositoryError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NotFound { .. } => "E_REPOSITORY",
-            Self::Malformed { .. } => "E_VERSION_MALFORMED",
-            Self::NoFolder { .. } => "E_VERSION_UNKNOWN",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::NotFound { .. } => Some("go to the repository's folder, or name it with --repository".into()),
-            Self::Malformed { nearest, .. } if nearest.is_empty() => None,
-            Self::Malformed { nearest, .. } => Some(format!("there are {}", listed(nearest))),
-            Self::NoFolder { version, nearest, .. } if nearest.is_empty() => {
-                Some(format!("make the folder `{}`; there is none of its kind yet", version.folder_name()))
-            }
-            Self::NoFolder { nearest, .. } => Some(format!("nearest first, there are {}", listed(nearest))),
-        }
-    }
-}
-
 fn listed(versions: &[VersionString]) -> String {
     let names: Vec<String> = versions.iter().take(MAX_SUGGESTIONS).map(ToString::to_string).collect();
     match versions.len().saturating_sub(MAX_SUGGESTIONS) {
         0 => names.join(", "),
         more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+impl RepositoryError {
+    fn hint_text(&self) -> Option<String> {
+        match self {
+            Self::NotFound { .. } => Some("change to the repository's folder, or name it with --repository".into()),
+            Self::Malformed { nearest, .. } if nearest.is_empty() => None,
+            Self::Malformed { nearest, .. } => Some(format!("existing versions: {}", listed(nearest))),
+            Self::NoFolder { version, nearest, .. } if nearest.is_empty() => {
+                Some(format!("create the folder `{}`; there is no version yet", version.folder_name()))
+            }
+            Self::NoFolder { nearest, .. } => Some(format!("existing versions, nearest first: {}", listed(nearest))),
+        }
     }
 }

@@ -3,14 +3,15 @@
 use std::io;
 use std::path::PathBuf;
 
-use vocab::{Digest, Exit, Fault};
+use vocab::{Digest, Fault};
 
 use archive::VerifyErrorKind;
 use archive::{ExtractError, ManifestError, ScanError};
 
 /// An artifact was not fetched; the target is as it was before.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot fetch `{place}`")]
+#[fault(transparent = kind)]
 pub struct FetchError {
     /// Without user, password and query.
     pub place: String,
@@ -19,131 +20,104 @@ pub struct FetchError {
 }
 
 /// What went wrong. The exit code tells apart wrong usage, content that cannot be trusted, and failed access.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Build)]
 pub enum FetchErrorKind {
     #[error("it is no place to fetch from: {reason}")]
+    #[fault("E_FETCH_PLACE", Usage)]
     Place { reason: String },
     #[error("there is no manifest beside it: `{place}`")]
+    #[fault(
+        "E_FETCH_NO_MANIFEST",
+        hint(
+            "publish `<artifact>.json`, which the builder writes, beside the artifact; it lists the parts and \
+             their digests"
+        )
+    )]
     NoManifest { place: String },
     #[error("it or its manifest has more than {limit} bytes, which none should")]
+    #[fault("E_MANIFEST_MALFORMED", Trust)]
     LargeManifest { limit: u64 },
     #[error("the SHA-256 of its manifest is {actual}, expected is {expected}")]
+    #[fault("E_FETCH_CHECKSUM", Trust, hint("{OTHER_ARTIFACT}"))]
     ManifestDigest { expected: Digest, actual: Digest },
     #[error("its SHA-256 is {actual} by its manifest, expected is {expected}")]
+    #[fault("E_FETCH_CHECKSUM", Trust, hint("{OTHER_ARTIFACT}"))]
     Digest { expected: Digest, actual: Digest },
     #[error(transparent)]
+    #[fault(transparent)]
     Manifest(#[from] ManifestError),
     /// It differs from its manifest, or the manifest contradicts itself.
     #[error(transparent)]
+    #[fault(
+        transparent,
+        hint(
+            "the artifact and its manifest do not belong together, or one was changed on the way; if they are \
+             being published right now, run it again later"
+        )
+    )]
     Untrusted(#[from] VerifyErrorKind),
     #[error("nothing can be taken over from `{}`: {reason}", path.display())]
+    #[fault("E_FETCH_FROM", Usage, hint("leave out this --from to fetch everything"))]
     Older { path: PathBuf, reason: String },
     #[error("the installed prefix `{}` can serve a folder alone", path.display())]
+    #[fault("E_FETCH_FROM", Usage, hint("give --to with a new folder, or --from with an older artifact"))]
     PrefixForFile { path: PathBuf },
     #[error("the server answered {status} for `{place}`")]
+    #[fault("E_FETCH", hint_with = Self::hint_of_status)]
     Status { status: u16, place: String },
     /// An AIStore cluster wants a token, or another one.
     #[error("{reason}")]
+    #[fault("E_FETCH", hint("give a valid token in AIS_AUTHN_TOKEN"))]
     Token { reason: String },
     /// With the reason of the last attempt.
     #[error("{reason}, after {attempts} attempts")]
+    #[fault("E_FETCH", hint("check the network and the proxy variables, then run it again"))]
     Unreachable { reason: String, attempts: u32 },
     #[error("{reason}")]
+    #[fault("E_FETCH")]
     Refused { reason: String },
     /// The reason includes the rate.
     #[error("{reason}")]
+    #[fault(
+        "E_FETCH_SLOW",
+        hint("run it again, or lower the limit: `--min-rate 100` gives up below 100 B/s, `--min-rate 0` never")
+    )]
     TooSlow { reason: String },
     #[error("{reason}")]
+    #[fault("E_FETCH_TIMEOUT", hint("allow more time with `--max-time`"))]
     TimedOut { reason: String },
     #[error("it was replaced while it was fetched, and not only once")]
+    #[fault("E_FETCH_REPLACED", hint("run it again when nobody publishes"))]
     Replaced,
     #[error("the work was interrupted")]
+    #[fault("E_INTERRUPTED", Interrupted)]
     Cancelled,
     #[error("`{}` is there already", path.display())]
+    #[fault("E_ARCHIVE_WRITE", hint("remove it, or fetch to another place"))]
     DestinationExists { path: PathBuf },
     #[error("cannot read `{}`: {source}", path.display())]
+    #[fault("E_ARCHIVE_READ")]
     Read { path: PathBuf, source: io::Error },
     #[error("cannot write `{}`: {source}", path.display())]
+    #[fault("E_ARCHIVE_WRITE")]
     Write { path: PathBuf, source: io::Error },
     #[error(transparent)]
+    #[fault(transparent)]
     Scan(#[from] ScanError),
     #[error(transparent)]
+    #[fault(transparent)]
     Extract(#[from] ExtractError),
 }
 
-impl Fault for FetchError {
-    fn code(&self) -> &'static str {
-        match &self.kind {
-            FetchErrorKind::Place { .. } => "E_FETCH_PLACE",
-            FetchErrorKind::NoManifest { .. } => "E_FETCH_NO_MANIFEST",
-            FetchErrorKind::LargeManifest { .. } => "E_MANIFEST_MALFORMED",
-            FetchErrorKind::ManifestDigest { .. } | FetchErrorKind::Digest { .. } => "E_FETCH_CHECKSUM",
-            FetchErrorKind::Manifest(error) => error.code(),
-            FetchErrorKind::Untrusted(kind) => kind.code(),
-            FetchErrorKind::Older { .. } | FetchErrorKind::PrefixForFile { .. } => "E_FETCH_FROM",
-            FetchErrorKind::Status { .. }
-            | FetchErrorKind::Token { .. }
-            | FetchErrorKind::Unreachable { .. }
-            | FetchErrorKind::Refused { .. } => "E_FETCH",
-            FetchErrorKind::TooSlow { .. } => "E_FETCH_SLOW",
-            FetchErrorKind::TimedOut { .. } => "E_FETCH_TIMEOUT",
-            FetchErrorKind::Replaced => "E_FETCH_REPLACED",
-            FetchErrorKind::Cancelled => "E_INTERRUPTED",
-            FetchErrorKind::DestinationExists { .. } | FetchErrorKind::Write { .. } => "E_ARCHIVE_WRITE",
-            FetchErrorKind::Read { .. } => "E_ARCHIVE_READ",
-            FetchErrorKind::Scan(error) => error.code(),
-            FetchErrorKind::Extract(error) => error.code(),
-        }
-    }
+const OTHER_ARTIFACT: &str = "this is not the artifact whose digest you were given; ask whoever gave it to you";
 
-    fn exit(&self) -> Exit {
-        match &self.kind {
-            FetchErrorKind::Cancelled => Exit::Interrupted,
-            FetchErrorKind::Place { .. } | FetchErrorKind::Older { .. } | FetchErrorKind::PrefixForFile { .. } => {
-                Exit::Usage
-            }
-            FetchErrorKind::LargeManifest { .. }
-            | FetchErrorKind::ManifestDigest { .. }
-            | FetchErrorKind::Digest { .. } => Exit::Trust,
-            FetchErrorKind::Manifest(error) => error.exit(),
-            FetchErrorKind::Untrusted(kind) => kind.exit(),
-            FetchErrorKind::Scan(error) => error.exit(),
-            FetchErrorKind::Extract(error) => error.exit(),
-            _ => Exit::Build,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match &self.kind {
-            FetchErrorKind::NoManifest { .. } => {
-                "publish `<artifact>.json`, which the builder writes, beside the artifact; it lists the parts and \
-                 their digests"
-            }
-            FetchErrorKind::ManifestDigest { .. } | FetchErrorKind::Digest { .. } => {
-                "this is not the artifact that you were told of; ask whoever told you the digest"
-            }
-            FetchErrorKind::Untrusted(_) => {
-                "the artifact and its manifest do not belong together, or one was changed on the way; if they are \
-                 being published right now, run it again later"
-            }
-            FetchErrorKind::Older { .. } => "leave out this --from to fetch everything",
-            FetchErrorKind::PrefixForFile { .. } => "give --to with a new folder, or --from with an older artifact",
-            FetchErrorKind::Status { status: 401 | 403, .. } => {
-                "give user and password in the URL: `https://user:password@host/…`"
-            }
-            FetchErrorKind::Token { .. } => "give a valid token in AIS_AUTHN_TOKEN",
-            FetchErrorKind::Status { status: 407, .. } => {
-                "give the proxy's user and password in its variable: `http://user:password@host:port`"
-            }
-            FetchErrorKind::Unreachable { .. } => "check the network and the proxy variables, then run it again",
-            FetchErrorKind::TooSlow { .. } => {
-                "run it again, or be content with less: `--min-rate 100` gives up below 100 B/s, `--min-rate 0` never"
-            }
-            FetchErrorKind::TimedOut { .. } => "allow more time with `--max-time`",
-            FetchErrorKind::Replaced => "run it again when nobody publishes",
-            FetchErrorKind::DestinationExists { .. } => "remove it, or fetch to another place",
-            FetchErrorKind::Manifest(error) => return error.hint(),
-            FetchErrorKind::Extract(error) => return error.hint(),
+impl FetchErrorKind {
+    fn hint_of_status(&self) -> Option<String> {
+        let Self::Status { status, .. } = self else { return None };
+        let hint = match status {
+            401 | 403 => "give user and password in the URL: `https://user:password@host/…`",
+            407 => "give the proxy's user and password in its variable: `http://user:password@host:port`",
             _ => return None,
         };
         Some(hint.to_owned())

@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use jiff::civil::Date;
-use vocab::{Digest, DistributionName, Exit, Fault, NativeWarning, TreePath};
+use vocab::{Digest, DistributionName, Fault, NativeWarning, TreePath};
 
 use crate::emulator::{Emulator, EmulatorError};
 use process::ProcessError;
@@ -106,8 +106,9 @@ impl CheckedDistribution {
 const IMPORT_LIMIT: Duration = Duration::from_secs(120);
 
 /// The check could not run to its end. Failed imports are not errors; they are in the report.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot check the imports of `{}`", prefix.display())]
+#[fault(transparent = kind)]
 pub struct ImportCheckError {
     pub prefix: PathBuf,
     #[source]
@@ -115,38 +116,23 @@ pub struct ImportCheckError {
 }
 
 /// Why the check stopped. `code` is the exit code or signal in words.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 pub enum ImportCheckErrorKind {
     #[error("its interpreter does not run")]
+    #[fault(transparent)]
     Process(#[source] ProcessError),
     #[error("its interpreter ended with {code} before all imports were tried: {stderr}")]
+    #[fault("E_IMPORT_CHECK", Check)]
     Driver { code: String, stderr: String },
     #[error("its interpreter does not start: `{file}` of {distribution} ends it ({code})")]
+    #[fault("E_IMPORT_CHECK", Check)]
     Hook { distribution: DistributionName, file: TreePath, code: String },
     #[error("its emulator cannot be used")]
+    #[fault(transparent)]
     Emulator(#[source] EmulatorError),
     #[error("cannot use `{}`", path.display())]
+    #[fault("E_CHECK_DISK", Build)]
     Disk { path: PathBuf, source: io::Error },
-}
-
-impl Fault for ImportCheckError {
-    fn code(&self) -> &'static str {
-        match &self.kind {
-            ImportCheckErrorKind::Process(error) => error.code(),
-            ImportCheckErrorKind::Driver { .. } | ImportCheckErrorKind::Hook { .. } => "E_IMPORT_CHECK",
-            ImportCheckErrorKind::Emulator(error) => error.code(),
-            ImportCheckErrorKind::Disk { .. } => "E_CHECK_DISK",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match &self.kind {
-            ImportCheckErrorKind::Driver { .. } | ImportCheckErrorKind::Hook { .. } => Exit::Check,
-            ImportCheckErrorKind::Process(error) => error.exit(),
-            ImportCheckErrorKind::Emulator(error) => error.exit(),
-            _ => Exit::Build,
-        }
-    }
 }
 
 /// Imports every module that is not remembered to import. Failed imports are in the report: see

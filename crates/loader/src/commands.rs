@@ -14,44 +14,24 @@ use vocab::{Event, Exit, Fault, PlatformKey};
 
 use crate::arguments::{Arguments, Command};
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Usage)]
 enum CommandError {
     #[error("this machine is none of the platforms that runtimes are built for")]
+    #[fault("E_GET_PLATFORM", hint("name one with --platform"))]
     Host,
     #[error("the user's data folder is not known")]
+    #[fault("E_GET_HOME", hint("name the folder with --to"))]
     NoHome,
     #[error("the clock of this machine shows no time after 1970")]
+    #[fault("E_GET_CLOCK", hint("set it; expiry dates are compared with it"))]
     Clock,
     #[error("--public-key: {source}")]
+    #[fault("E_GET_PUBLIC_KEY", hint("give the line that begins with RW, or the file that `minisign -G` wrote"))]
     PublicKey { source: TrustError },
     #[error("--public-key: cannot read `{}`: {source}", path.display())]
+    #[fault("E_GET_PUBLIC_KEY")]
     KeyFile { path: PathBuf, source: std::io::Error },
-}
-
-impl Fault for CommandError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Host => "E_GET_PLATFORM",
-            Self::NoHome => "E_GET_HOME",
-            Self::Clock => "E_GET_CLOCK",
-            Self::PublicKey { .. } | Self::KeyFile { .. } => "E_GET_PUBLIC_KEY",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Host => "name one with --platform",
-            Self::NoHome => "name the folder with --to",
-            Self::Clock => "set it; what expires is compared with it",
-            Self::PublicKey { .. } => "give the line that begins with RW, or the file that `minisign -G` wrote",
-            Self::KeyFile { .. } => return None,
-        };
-        Some(hint.to_owned())
-    }
 }
 
 /// Runs one command. `environment` returns a variable's value; long work checks `cancelled`.

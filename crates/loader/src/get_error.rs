@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use archive::{ExtractErrorKind, ManifestError};
 use catalogue::{LookUpError, Moment, ReadError};
 use fetch::{FetchError, FetchErrorKind};
-use vocab::{Digest, Exit, Fault, PlatformKey, VersionString};
+use vocab::{Digest, Fault, PlatformKey, VersionString};
 
 use crate::{Damage, TrustError};
 
 /// A runtime was not installed; the current build is as it was.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot get {version} for {platform} from `{from}`")]
+#[fault(transparent = kind)]
 pub struct GetError {
     pub version: VersionString,
     pub platform: PlatformKey,
@@ -23,47 +24,81 @@ pub struct GetError {
 }
 
 /// Why: access, trust, or the disk of this machine.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Trust)]
 pub enum GetErrorKind {
     #[error(transparent)]
+    #[fault(transparent, hint_with = Self::hint_of_fetch)]
     Fetch(Box<FetchError>),
     #[error(transparent)]
+    #[fault(transparent)]
     Catalogue(#[from] ReadError),
     #[error(transparent)]
+    #[fault(transparent)]
     Missing(Box<LookUpError>),
     #[error(transparent)]
+    #[fault(transparent)]
     Manifest(#[from] ManifestError),
     #[error("it was published without a signature, and a public key was given")]
+    #[fault("E_GET_UNSIGNED", hint("ask the publisher to sign it, or leave out --public-key to rely on digests"))]
     Unsigned,
     #[error("the catalogue there is not signed, and a public key was given")]
+    #[fault(
+        "E_GET_UNSIGNED",
+        hint("the publisher signs it with `publisher reindex --key FILE`; without --public-key nothing is verified")
+    )]
     UnsignedCatalogue,
     #[error(
         "the catalogue there is an old one: it was signed at {signed} and has the counter {found}; {known} was seen before"
     )]
+    #[fault(
+        "E_GET_ROLLBACK",
+        hint("somebody serves an old copy, so retracted builds may come back; report it to the publisher")
+    )]
     Rollback { found: u64, known: u64, signed: Moment },
     #[error("the catalogue there expired at {at}")]
+    #[fault(
+        "E_GET_EXPIRED",
+        hint("the publisher renews it with `publisher reindex --key FILE`, or somebody serves an old copy")
+    )]
     Expired { at: Moment },
     #[error("the build {} is not taken: {reason}", build.short())]
+    #[fault("E_GET_OLDER", hint("if that is what you want, pass --allow-older"))]
     Older { build: Digest, reason: String },
     /// At least one.
     #[error("`{}` is not as it was installed: {}", folder.display(), tree_table::first_few(damage))]
+    #[fault(
+        "E_GET_DAMAGED",
+        hint("pass --reinstall to repair it; only damaged parts are fetched, and what was added to it is lost")
+    )]
     Damaged { folder: PathBuf, damage: Vec<Damage> },
     #[error("`{}` is there and was not installed by this program", path.display())]
+    #[fault("E_GET_OCCUPIED", Build, hint("remove it, or choose another folder with --to"))]
     Occupied { path: PathBuf },
     #[error("{what}: {source}")]
+    #[fault(
+        "E_GET_SIGNATURE",
+        hint("do not use it before you know why: the key is another one, or what is published was changed")
+    )]
     Signature { what: &'static str, source: TrustError },
     #[error("the SHA-256 of the {what} is {actual}, the catalogue says {expected}")]
+    #[fault("E_GET_CHECKSUM", hint("{NOT_AS_OFFERED}"))]
     Digest { what: &'static str, expected: Digest, actual: Digest },
     #[error("the manifest is of {found}, not of what the catalogue offers")]
+    #[fault("E_GET_OTHER_RUNTIME", hint("{NOT_AS_OFFERED}"))]
     OtherRuntime { found: String },
     #[error("without a network: {reason}")]
+    #[fault("E_GET_OFFLINE", Build, hint("run it once without --offline"))]
     Offline { reason: String },
     #[error("cannot write `{}`: {source}", path.display())]
+    #[fault("E_GET_WRITE", Build, hint("choose another folder with --to, or make this one writable"))]
     Write { path: PathBuf, source: io::Error },
     /// In bytes.
     #[error("it takes {} below `{}`, where {} are free", cli::bytes(*needed), path.display(), cli::bytes(*free))]
+    #[fault("E_GET_NO_ROOM", Build, hint("make room there, or choose another folder with --to"))]
     NoRoom { path: PathBuf, needed: u64, free: u64 },
     #[error("interrupted")]
+    #[fault("E_INTERRUPTED", Interrupted, hint("{GO_ON}"))]
     Cancelled,
 }
 
@@ -79,93 +114,15 @@ impl From<LookUpError> for GetErrorKind {
     }
 }
 
-impl Fault for GetError {
-    fn code(&self) -> &'static str {
-        match &*self.kind {
-            GetErrorKind::Fetch(error) => error.code(),
-            GetErrorKind::Catalogue(error) => error.code(),
-            GetErrorKind::Missing(error) => error.code(),
-            GetErrorKind::Manifest(error) => error.code(),
-            GetErrorKind::Unsigned | GetErrorKind::UnsignedCatalogue => "E_GET_UNSIGNED",
-            GetErrorKind::Rollback { .. } => "E_GET_ROLLBACK",
-            GetErrorKind::Expired { .. } => "E_GET_EXPIRED",
-            GetErrorKind::Older { .. } => "E_GET_OLDER",
-            GetErrorKind::Damaged { .. } => "E_GET_DAMAGED",
-            GetErrorKind::Occupied { .. } => "E_GET_OCCUPIED",
-            GetErrorKind::Signature { .. } => "E_GET_SIGNATURE",
-            GetErrorKind::Digest { .. } => "E_GET_CHECKSUM",
-            GetErrorKind::OtherRuntime { .. } => "E_GET_OTHER_RUNTIME",
-            GetErrorKind::Offline { .. } => "E_GET_OFFLINE",
-            GetErrorKind::Write { .. } => "E_GET_WRITE",
-            GetErrorKind::NoRoom { .. } => "E_GET_NO_ROOM",
-            GetErrorKind::Cancelled => "E_INTERRUPTED",
-        }
-    }
+const GO_ON: &str = "run it again; what has arrived is kept";
+const NOT_AS_OFFERED: &str = "the server offers something else than its catalogue says; report it to the publisher";
 
-    fn exit(&self) -> Exit {
-        match &*self.kind {
-            GetErrorKind::Cancelled => Exit::Interrupted,
-            GetErrorKind::Fetch(error) => error.exit(),
-            GetErrorKind::Catalogue(error) => error.exit(),
-            GetErrorKind::Missing(error) => error.exit(),
-            GetErrorKind::Manifest(error) => error.exit(),
-            GetErrorKind::Unsigned
-            | GetErrorKind::UnsignedCatalogue
-            | GetErrorKind::Rollback { .. }
-            | GetErrorKind::Expired { .. }
-            | GetErrorKind::Older { .. }
-            | GetErrorKind::Damaged { .. }
-            | GetErrorKind::Signature { .. }
-            | GetErrorKind::Digest { .. }
-            | GetErrorKind::OtherRuntime { .. } => Exit::Trust,
-            GetErrorKind::Offline { .. }
-            | GetErrorKind::Write { .. }
-            | GetErrorKind::Occupied { .. }
-            | GetErrorKind::NoRoom { .. } => Exit::Build,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match &*self.kind {
-            GetErrorKind::Fetch(error) => {
-                return error.hint().or_else(|| hint_of_fetch(&error.kind).map(str::to_owned));
-            }
-            GetErrorKind::Catalogue(error) => return error.hint(),
-            GetErrorKind::Missing(error) => return error.hint(),
-            GetErrorKind::Manifest(error) => return error.hint(),
-            GetErrorKind::Unsigned => {
-                "ask the publisher for a signed one, or leave out --public-key to rely on digests"
-            }
-            GetErrorKind::UnsignedCatalogue => {
-                "the publisher signs it with `publisher reindex --key FILE`; without --public-key nothing is verified"
-            }
-            GetErrorKind::Rollback { .. } => {
-                "somebody serves an old copy, so retracted builds may come back; tell the publisher"
-            }
-            GetErrorKind::Expired { .. } => {
-                "the publisher renews it with `publisher reindex --key FILE`, or somebody serves an old copy"
-            }
-            GetErrorKind::Older { .. } => "if that is what you want, pass --allow-older",
-            GetErrorKind::Damaged { .. } => {
-                "pass --reinstall to repair it; only damaged parts are fetched, and what was added to it is lost"
-            }
-            GetErrorKind::Occupied { .. } => "remove it, or choose another folder with --to",
-            GetErrorKind::Signature { .. } => {
-                "do not use it before you know why: the key is another one, or what is published was changed"
-            }
-            GetErrorKind::Digest { .. } | GetErrorKind::OtherRuntime { .. } => {
-                "the place gives something else than its catalogue says; tell who publishes there"
-            }
-            GetErrorKind::Offline { .. } => "run it once without --offline",
-            GetErrorKind::Write { .. } => "choose another folder with --to, or make this one writable",
-            GetErrorKind::NoRoom { .. } => "make room there, or choose another folder with --to",
-            GetErrorKind::Cancelled => GO_ON,
-        };
-        Some(hint.to_owned())
+impl GetErrorKind {
+    fn hint_of_fetch(&self) -> Option<String> {
+        let Self::Fetch(error) = self else { return None };
+        error.hint().or_else(|| hint_of_fetch(&error.kind).map(str::to_owned))
     }
 }
-
-const GO_ON: &str = "run it again; what has arrived is kept";
 
 /// For errors of the fetch itself that have no better hint.
 fn hint_of_fetch(kind: &FetchErrorKind) -> Option<&'static str> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use vocab::{Exit, Fault};
+use vocab::Fault;
 
 /// A place, before anything has been looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,66 +34,46 @@ pub struct BucketAddress {
 }
 
 /// The message begins with `given`: the option or variable that holds the address.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Fault)]
 #[error("{given}: {kind}")]
+#[fault(transparent = kind)]
 pub struct PlaceAddressError {
     pub given: &'static str,
     pub kind: PlaceAddressErrorKind,
 }
 
 /// What is wrong with an address. Credentials in it are never repeated.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Fault)]
+#[fault("E_STORE_ADDRESS", Usage)]
 pub enum PlaceAddressErrorKind {
     #[error("it is empty")]
+    #[fault(hint("{ADDRESSES}"))]
     Empty,
     #[error("unsupported scheme `{scheme}:`")]
+    #[fault(hint("{ADDRESSES}"))]
     Scheme { scheme: String },
     #[error("it holds a user or a password")]
+    #[fault(hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use a profile"))]
     Credentials,
     #[error("`{bucket}` is not a bucket name")]
+    #[fault(hint("use 3 to 63 lower-case letters, digits, dots and hyphens"))]
     Bucket { bucket: String },
     #[error("`{prefix}` is not a usable prefix")]
+    #[fault(hint("write plain components separated by `/`"))]
     Prefix { prefix: String },
     #[error("`{name}` is not a setting of an address")]
+    #[fault(hint("{SETTINGS}"))]
     UnknownSetting { name: String },
     #[error("`{name}={value}` is not understood")]
+    #[fault(hint("{SETTINGS}"))]
     Setting { name: String, value: String },
     /// Something about an `ais://` address or its variables.
     #[error("{reason}")]
+    #[fault(hint(
+        "write `ais://bucket/prefix?endpoint=http://host:port`; AIS_ENDPOINT stands in for the endpoint, and \
+             AIS_AUTHN_TOKEN gives a token"
+    ))]
     Cluster { reason: String },
-}
-
-impl Fault for PlaceAddressError {
-    fn code(&self) -> &'static str {
-        "E_STORE_ADDRESS"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match &self.kind {
-            PlaceAddressErrorKind::Empty | PlaceAddressErrorKind::Scheme { .. } => {
-                "write a path, `file:///path`, `s3://bucket/prefix` or `ais://bucket/prefix`".to_owned()
-            }
-            PlaceAddressErrorKind::Credentials => {
-                "give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or in a profile".to_owned()
-            }
-            PlaceAddressErrorKind::Bucket { .. } => "3 to 63 lower-case letters, digits, dots and hyphens".to_owned(),
-            PlaceAddressErrorKind::Prefix { .. } => "write plain components with `/` between them".to_owned(),
-            PlaceAddressErrorKind::Cluster { .. } => {
-                "write `ais://bucket/prefix?endpoint=http://host:port`; AIS_ENDPOINT stands in for the endpoint, and \
-                 AIS_AUTHN_TOKEN gives a token"
-                    .to_owned()
-            }
-            PlaceAddressErrorKind::Setting { .. } | PlaceAddressErrorKind::UnknownSetting { .. } => {
-                "known are endpoint=https://host:port, region=NAME, profile=NAME, path-style=true|false and \
-                 anonymous=true|false"
-                    .to_owned()
-            }
-        })
-    }
 }
 
 /// For messages: what was understood, without secrets.
@@ -224,8 +204,14 @@ fn set(address: &mut BucketAddress, name: &str, value: &str) -> Result<(), Place
     Ok(())
 }
 
+const ADDRESSES: &str = "write a path, `file:///path`, `s3://bucket/prefix` or `ais://bucket/prefix`";
+const SETTINGS: &str = "known are endpoint=https://host:port, region=NAME, profile=NAME, path-style=true|false and \
+                        anonymous=true|false";
+
 #[cfg(test)]
 mod tests {
+    use vocab::Exit;
+
     use super::*;
 
     fn told(text: &str) -> String {

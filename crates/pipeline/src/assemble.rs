@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use config_merger::Layout;
 use rayon::prelude::*;
 use serde_json::json;
-use vocab::{CopiedFile, Digest, Exit, Fault, Origin, TreePath};
+use vocab::{CopiedFile, Digest, Fault, Origin, TreePath};
 
 use crate::copy_files::{self, CopyOperation};
 use crate::gather::{Gathered, ShippedSource};
@@ -38,26 +38,19 @@ pub struct Assembled {
 }
 
 /// A file operation that failed; `action` is a verb.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot {action} `{}`", path.display())]
+#[fault("E_ASSEMBLE", Build, hint_with = Self::hint_text)]
 pub struct AssembleError {
     pub action: &'static str,
     pub path: PathBuf,
     pub source: io::Error,
 }
 
-impl Fault for AssembleError {
-    fn code(&self) -> &'static str {
-        "E_ASSEMBLE"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Build
-    }
-
-    fn hint(&self) -> Option<String> {
+impl AssembleError {
+    fn hint_text(&self) -> Option<String> {
         (self.source.kind() == io::ErrorKind::StorageFull)
-            .then(|| "free some space, or point --store-dir and the repository at a larger disk".into())
+            .then(|| "free some space, or point --store-dir and the repository at a larger disk".to_owned())
     }
 }
 

@@ -6,26 +6,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use config_merger::Repository;
-use vocab::{ArtifactName, Exit, Fault, PlatformKey, VersionString};
+use vocab::{ArtifactName, Fault, PlatformKey, VersionString};
 
 use crate::prefix_folder::PrefixFolder;
 
 /// Something that cannot be removed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot remove `{}`", path.display())]
+#[fault("E_CLEAN", Build)]
 pub struct CleanError {
     pub path: PathBuf,
     pub source: io::Error,
-}
-
-impl Fault for CleanError {
-    fn code(&self) -> &'static str {
-        "E_CLEAN"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Build
-    }
 }
 
 /// Prefixes and logs of these versions, their artifacts in `out`, and what killed builds left there. What was removed

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use vocab::{ArtifactFormat, Digest, Exit, Fault};
+use vocab::{ArtifactFormat, Digest, Fault};
 
 use crate::prepare::Preparation;
 use resolve::LockedSource;
@@ -81,26 +81,17 @@ impl Need {
 }
 
 /// The disk of `place` is too small. Both numbers are in bytes; `needed` is the least that suffices.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("the disk of `{}` has {available} bytes free, and this build needs at least {needed}", place.display())]
+#[fault(
+    "E_DISK_SPACE",
+    Build,
+    hint("make room (`builder store prune`, `builder clean`), or use another disk with --store-dir")
+)]
 pub(crate) struct DiskSpaceError {
     pub place: PathBuf,
     pub needed: u64,
     pub available: u64,
-}
-
-impl Fault for DiskSpaceError {
-    fn code(&self) -> &'static str {
-        "E_DISK_SPACE"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Build
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some("make room (`builder store prune`, `builder clean`), or take another disk with --store-dir".into())
-    }
 }
 
 /// Reports what is needed if it is much, and refuses what cannot fit. `repository` and `out` are where

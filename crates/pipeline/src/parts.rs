@@ -10,8 +10,8 @@ use rayon::prelude::*;
 use tree_table::TreeTable;
 use vocab::INNER_MANIFEST;
 use vocab::{
-    BaseRecord, CheckedEnvironment, Digest, Distribution, Exit, Fault, MANIFEST_FORMAT, Manifest, NativeFiles,
-    NativeSummary, Origin, Outcome, RuleRecord, Tools, TreePath,
+    BaseRecord, CheckedEnvironment, Digest, Distribution, Fault, MANIFEST_FORMAT, Manifest, NativeFiles, NativeSummary,
+    Origin, Outcome, RuleRecord, Tools, TreePath,
 };
 
 use crate::assemble::Assembled;
@@ -135,28 +135,18 @@ fn rules(prepared: &Prepared, left_out: &[RuleRecord]) -> Vec<RuleRecord> {
 }
 
 /// A file in the prefix that no distribution, copy or base owns.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("`{path}` in the finished prefix belongs to nothing that was put there")]
+#[fault(
+    "E_STRAY_FILE",
+    Check,
+    hint(
+        "most likely a package writes there when it is imported, which fails where a runtime is read-only; the \
+         path shows which: leave it out, or ask its authors to write elsewhere"
+    )
+)]
 pub struct StrayFile {
     pub path: TreePath,
-}
-
-impl Fault for StrayFile {
-    fn code(&self) -> &'static str {
-        "E_STRAY_FILE"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Check
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(
-            "a package writes there when it is imported, most likely, which fails where a runtime must not be changed: \
-             the path tells which; leave it out, or ask its makers to write elsewhere"
-                .into(),
-        )
-    }
 }
 
 /// The staged tree as parts: the interpreter, a part for each wheel, the copied files, the manifest. Every file has
@@ -329,25 +319,12 @@ fn with_digests(
 }
 
 /// A file of the prefix that cannot be read while it is packed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot read `{}`", path.display())]
+#[fault("E_READ", Build)]
 pub struct ReadError {
     pub path: PathBuf,
     pub source: io::Error,
-}
-
-impl Fault for ReadError {
-    fn code(&self) -> &'static str {
-        "E_READ"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Build
-    }
-
-    fn hint(&self) -> Option<String> {
-        None
-    }
 }
 
 fn size_of(entry: &Entry) -> u64 {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use archive::remove_tree;
 use tree_table::TreeTable;
-use vocab::{Digest, Exit, Fault, PlatformKey};
+use vocab::{Digest, Fault, PlatformKey};
 
 use crate::build_record::BuildRecord;
 use store::Context;
@@ -24,8 +24,9 @@ pub struct PrefixFolder {
 }
 
 /// Why the folder of a prefix cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot replace the prefix `{}`", target.display())]
+#[fault(transparent = kind)]
 pub struct PrefixError {
     pub target: PathBuf,
     #[source]
@@ -33,37 +34,18 @@ pub struct PrefixError {
 }
 
 /// What was in the way. `action` is a verb.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 pub enum PrefixErrorKind {
     #[error("cannot {action} `{}`", path.display())]
+    #[fault(
+        "E_PREFIX",
+        Build,
+        hint("close the programs that run from it, and check its permissions and the free space")
+    )]
     Disk { action: &'static str, path: PathBuf, source: io::Error },
     #[error("the build was interrupted while another one held it")]
+    #[fault("E_INTERRUPTED", Interrupted)]
     Cancelled,
-}
-
-impl Fault for PrefixError {
-    fn code(&self) -> &'static str {
-        match self.kind {
-            PrefixErrorKind::Disk { .. } => "E_PREFIX",
-            PrefixErrorKind::Cancelled => "E_INTERRUPTED",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self.kind {
-            PrefixErrorKind::Disk { .. } => Exit::Build,
-            PrefixErrorKind::Cancelled => Exit::Interrupted,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match &self.kind {
-            PrefixErrorKind::Disk { .. } => {
-                Some("close the programs that run from it, and look at its permissions and the free space".into())
-            }
-            PrefixErrorKind::Cancelled => None,
-        }
-    }
 }
 
 impl PrefixFolder {

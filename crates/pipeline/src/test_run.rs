@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use archive::{Entry, PackOptions, PartSource};
 use config_merger::Repository;
-use vocab::{ArtifactName, Exit, Fault, PlatformKey, VersionString};
+use vocab::{ArtifactName, Fault, PlatformKey, VersionString};
 
 use crate::artifacts::level_of;
 use crate::options::BuildOptions;
@@ -18,21 +18,12 @@ const STUB: &str = "This is no runtime: it was made with TEST_RUN=true, to try o
 const STUB_FILE: &str = "README.txt";
 
 /// The stub of a test run cannot be written.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot write the stub `{}`", path.display())]
+#[fault("E_WRITE", Build)]
 pub struct StubError {
     pub path: PathBuf,
     pub source: std::io::Error,
-}
-
-impl Fault for StubError {
-    fn code(&self) -> &'static str {
-        "E_WRITE"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Build
-    }
 }
 
 /// Makes a prefix that holds only a stub, and its artifact.

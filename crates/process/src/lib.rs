@@ -32,7 +32,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use process_wrap::std::{ChildWrapper, CommandWrap};
-use vocab::{Event, Exit, Fault, Work};
+use vocab::{Event, Fault, Work};
 
 pub use said::{is_long, shortened, words_of};
 
@@ -171,67 +171,51 @@ impl Finished {
 }
 
 /// A program was not started, or was ended before its own end.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot run `{}`", program.display())]
+#[fault(transparent = kind, hint_with = Self::hint_text)]
 pub struct ProcessError {
     pub program: PathBuf,
     #[source]
     pub kind: ProcessErrorKind,
 }
 
-/// What prevented it.
-#[derive(Debug, thiserror::Error)]
-pub enum ProcessErrorKind {
-    #[error("there is no such program")]
-    Missing,
-    #[error("its working folder `{}` is missing", folder.display())]
-    NoFolder { folder: PathBuf },
-    #[error("the file is there, but the interpreter or loader it asks for is not")]
-    NoLoader,
-    #[error("it cannot be started")]
-    Start(#[source] io::Error),
-    #[error("it did not end within {} s and was stopped with all of its children", limit.as_secs())]
-    TimedOut { limit: Duration },
-    #[error("the build was interrupted")]
-    Cancelled,
-    #[error("its output cannot be read or logged")]
-    Output(#[source] io::Error),
-}
-
-impl Fault for ProcessError {
-    fn code(&self) -> &'static str {
+impl ProcessError {
+    fn hint_text(&self) -> Option<String> {
         match self.kind {
-            ProcessErrorKind::Missing => "E_PROGRAM_MISSING",
-            ProcessErrorKind::NoFolder { .. } | ProcessErrorKind::NoLoader | ProcessErrorKind::Start(_) => {
-                "E_PROGRAM_START"
-            }
-            ProcessErrorKind::TimedOut { .. } => "E_PROGRAM_TIMEOUT",
-            ProcessErrorKind::Cancelled => "E_INTERRUPTED",
-            ProcessErrorKind::Output(_) => "E_PROGRAM_OUTPUT",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self.kind {
-            ProcessErrorKind::Cancelled => Exit::Interrupted,
-            _ => Exit::Build,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self.kind {
-            ProcessErrorKind::TimedOut { .. } => {
-                Some("raise `build.timeout` in the configuration; 0 is no limit".into())
-            }
             ProcessErrorKind::Missing => {
                 Some(format!("install `{}` or put its folder on PATH", self.program.display()))
             }
-            ProcessErrorKind::NoLoader => {
-                Some("it was made for another system: look at its first line, or at `file` and `ldd`".into())
-            }
-            _ => None,
+            _ => self.kind.hint(),
         }
     }
+}
+
+/// What prevented it.
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Build)]
+pub enum ProcessErrorKind {
+    #[error("there is no such program")]
+    #[fault("E_PROGRAM_MISSING")]
+    Missing,
+    #[error("its working folder `{}` is missing", folder.display())]
+    #[fault("E_PROGRAM_START")]
+    NoFolder { folder: PathBuf },
+    #[error("the file is there, but the interpreter or loader it asks for is not")]
+    #[fault("E_PROGRAM_START", hint("it was made for another system: look at its first line, or at `file` and `ldd`"))]
+    NoLoader,
+    #[error("it cannot be started")]
+    #[fault("E_PROGRAM_START")]
+    Start(#[source] io::Error),
+    #[error("it did not end within {} s and was stopped with all of its children", limit.as_secs())]
+    #[fault("E_PROGRAM_TIMEOUT", hint("raise `build.timeout` in the configuration; 0 is no limit"))]
+    TimedOut { limit: Duration },
+    #[error("the build was interrupted")]
+    #[fault("E_INTERRUPTED", Interrupted)]
+    Cancelled,
+    #[error("its output cannot be read or logged")]
+    #[fault("E_PROGRAM_OUTPUT")]
+    Output(#[source] io::Error),
 }
 
 /// Runs a program until it ends. An exit code other than 0 is not an error here.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use catalogue::{Catalogue, Channel, Entry, EntryId, Moment, NpmPackage, Published, object_keys};
-use vocab::{Digest, Event, Exit, Fault, Manifest, VersionString};
+use vocab::{Digest, Event, Fault, Manifest, VersionString};
 
 use crate::envelope;
 use crate::provenance::{self, Builder};
@@ -63,53 +63,95 @@ pub struct Outcome {
 }
 
 /// Why nothing, or not everything, was published. Entries are only written once their objects are there.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Usage)]
 pub enum PublishError {
     #[error("cannot read `{}`: {source}", path.display())]
+    #[fault("E_PUBLISH_READ", Build, hint_with = Self::hint_of_read)]
     Read { path: PathBuf, source: std::io::Error },
     #[error("cannot use the manifest `{}`", path.display())]
+    #[fault(transparent = source)]
     Manifest { path: PathBuf, source: archive::ManifestError },
     #[error("the manifest `{}` describes no artifact: the runtime had not been packed", path.display())]
+    #[fault("E_MANIFEST_MALFORMED", Trust, hint("build the runtime again"))]
     NotPacked { path: PathBuf },
     #[error("`{}` is not the artifact of its manifest, which is named `{named}`", path.display())]
+    #[fault("E_ARCHIVE_CHECKSUM", Trust, hint("build the runtime again"))]
     Name { path: PathBuf, named: String },
     #[error("`{}` has {actual} bytes, its manifest says {expected}", path.display())]
+    #[fault("E_ARCHIVE_CHECKSUM", Trust, hint("build the runtime again"))]
     Size { path: PathBuf, expected: u64, actual: u64 },
     #[error("cannot publish {}", lines(refused))]
+    #[fault("E_PUBLISH_REFUSED", Check, hint("build it so that this does not hold, or allow it: {}", options(refused)))]
     Refused { refused: Vec<(PathBuf, Vec<Refusal>)> },
     #[error("published already: {}", entries.join(", "))]
+    #[fault("E_PUBLISH_EXISTS", Build, hint("leave out --fail-existing to keep them, or replace them with --force"))]
     Exists { entries: Vec<String> },
     #[error("`{key}` at `{place}` differs from what is published now")]
+    #[fault("E_PUBLISH_DIFFERS", Trust, hint("look at it; `--force` replaces what is there"))]
     Differs { key: String, place: String },
     #[error(transparent)]
+    #[fault(transparent)]
     Entry(#[from] catalogue::EntryError),
     #[error("cannot use `{key}` at `{place}`")]
+    #[fault(transparent = source)]
     Stored { key: String, place: String, source: catalogue::ReadError },
     #[error(transparent)]
+    #[fault(transparent)]
     Destination(#[from] PlaceError),
     #[error(transparent)]
+    #[fault(transparent)]
     Signature(#[from] SignatureError),
     #[error(transparent)]
+    #[fault("E_PUBLISH_NAME")]
     Key(#[from] objects::ObjectKeyError),
     #[error("the index at `{place}` changes faster than it can be written; {passes} passes were made")]
+    #[fault("E_INDEX_BUSY", Build, hint("run `publisher reindex` when it is quieter; nothing is lost"))]
     IndexBusy { place: String, passes: u32 },
     #[error("the catalogue at `{place}` is signed, and no key was given")]
+    #[fault(
+        "E_INDEX_SIGNED",
+        hint("give the key that signs there with --key; readers with its public key see no other change")
+    )]
     IndexSigned { place: String },
     #[error("the catalogue at `{place}` was not signed by the given key")]
+    #[fault(
+        "E_INDEX_KEY",
+        Trust,
+        hint("use the key that signs there; to replace it, see docs/keys.md and `publisher reindex --change-key`")
+    )]
     IndexKey { place: String, source: SignatureError },
     #[error("the retraction of {} is gone from `{place}`, and nobody restored it", entries.join(", "))]
+    #[fault(
+        "E_RETRACTION_LOST",
+        Trust,
+        hint("find out who removed it; then `publisher retract` it again, and `publisher restore` it if it is sound")
+    )]
     RetractionLost { entries: Vec<String>, place: String },
     #[error("the catalogue at `{place}` has a counter or a time after which none can follow")]
+    #[fault(
+        "E_INDEX_COUNTER",
+        Trust,
+        hint(
+            "check `{}` there; if the clock here is right, remove it and run `publisher reindex`",
+            object_keys::SIGNED_CATALOGUE
+        )
+    )]
     IndexCounter { place: String },
     #[error("cannot use `settings.json` at `{place}`")]
+    #[fault("E_INDEX_SETTINGS", hint("write it again with `publisher reindex --public-url URL`"))]
     Settings { place: String, source: catalogue::ReadError },
     #[error("there is no entry `{wanted}` at `{place}`")]
+    #[fault("E_NO_ENTRY", hint("`publisher list` shows what is there"))]
     NoEntry { wanted: String, place: String },
     #[error("nothing is published at `{place}`: it has neither a catalogue nor entries")]
+    #[fault("E_NOTHING_PUBLISHED", hint("check --to and PYDIST_PUBLISH_TO, or publish there first"))]
     NothingPublished { place: String },
     #[error("the reason for a retraction says nothing: {reason:?}")]
+    #[fault("E_RETRACT_REASON", hint("write a sentence for the readers who have this build"))]
     NoReason { reason: String },
     #[error("whether `{entry}` is retracted changes faster than it can be written")]
+    #[fault("E_NOTICE_BUSY", Build, hint("find out who else does this, and run it again"))]
     NoticeBusy { entry: String },
 }
 
@@ -118,104 +160,6 @@ fn lines(refused: &[(PathBuf, Vec<Refusal>)]) -> String {
         .iter()
         .flat_map(|(path, reasons)| reasons.iter().map(move |it| format!("`{}`: {}", path.display(), it.reason)));
     rows.collect::<Vec<_>>().join("; ")
-}
-
-impl Fault for PublishError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Read { .. } => "E_PUBLISH_READ",
-            Self::Manifest { source, .. } => source.code(),
-            Self::NotPacked { .. } => "E_MANIFEST_MALFORMED",
-            Self::Name { .. } | Self::Size { .. } => "E_ARCHIVE_CHECKSUM",
-            Self::Refused { .. } => "E_PUBLISH_REFUSED",
-            Self::Exists { .. } => "E_PUBLISH_EXISTS",
-            Self::Differs { .. } => "E_PUBLISH_DIFFERS",
-            Self::Entry(error) => error.code(),
-            Self::Stored { source, .. } => source.code(),
-            Self::Destination(error) => error.code(),
-            Self::Signature(error) => error.code(),
-            Self::Key(_) => "E_PUBLISH_NAME",
-            Self::IndexBusy { .. } => "E_INDEX_BUSY",
-            Self::IndexSigned { .. } => "E_INDEX_SIGNED",
-            Self::IndexKey { .. } => "E_INDEX_KEY",
-            Self::IndexCounter { .. } => "E_INDEX_COUNTER",
-            Self::RetractionLost { .. } => "E_RETRACTION_LOST",
-            Self::Settings { .. } => "E_INDEX_SETTINGS",
-            Self::NoEntry { .. } => "E_NO_ENTRY",
-            Self::NothingPublished { .. } => "E_NOTHING_PUBLISHED",
-            Self::NoReason { .. } => "E_RETRACT_REASON",
-            Self::NoticeBusy { .. } => "E_NOTICE_BUSY",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Read { .. } | Self::Exists { .. } | Self::IndexBusy { .. } | Self::NoticeBusy { .. } => Exit::Build,
-            Self::Manifest { source, .. } => source.exit(),
-            Self::NotPacked { .. }
-            | Self::Name { .. }
-            | Self::Size { .. }
-            | Self::Differs { .. }
-            | Self::IndexKey { .. }
-            | Self::RetractionLost { .. }
-            | Self::IndexCounter { .. } => Exit::Trust,
-            Self::Refused { .. } => Exit::Check,
-            Self::Entry(error) => error.exit(),
-            Self::Stored { source, .. } => source.exit(),
-            Self::Destination(error) => error.exit(),
-            Self::Signature(error) => error.exit(),
-            Self::Key(_)
-            | Self::Settings { .. }
-            | Self::NoEntry { .. }
-            | Self::NothingPublished { .. }
-            | Self::NoReason { .. }
-            | Self::IndexSigned { .. } => Exit::Usage,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-                Some("name an artifact that `builder` wrote; its manifest lies beside it, as `<artifact>.json`".into())
-            }
-            Self::Manifest { source, .. } => source.hint(),
-            Self::NotPacked { .. } | Self::Name { .. } | Self::Size { .. } => Some("build the runtime again".into()),
-            Self::Refused { refused } => {
-                let concerns: BTreeSet<Concern> =
-                    refused.iter().flat_map(|(_, reasons)| reasons.iter().map(|it| it.concern)).collect();
-                let options: Vec<&str> = concerns.into_iter().map(Concern::option).collect();
-                Some(format!("build it so that this does not hold, or allow it: {}", options.join(" ")))
-            }
-            Self::Exists { .. } => Some("leave out --fail-existing to keep them, or replace them with --force".into()),
-            Self::Differs { .. } => Some("look at it; `--force` replaces what is there".into()),
-            Self::Entry(error) => error.hint(),
-            Self::Stored { source, .. } => source.hint(),
-            Self::Destination(error) => error.hint(),
-            Self::Signature(error) => error.hint(),
-            Self::IndexSigned { .. } => {
-                Some("give the key that signs there with --key; readers with its public key see no other change".into())
-            }
-            Self::IndexKey { .. } => Some(
-                "use the key that signs there; to replace it, see docs/keys.md and `publisher reindex --change-key`"
-                    .into(),
-            ),
-            Self::RetractionLost { .. } => Some(
-                "find out who removed it; then `publisher retract` it again, and `publisher restore` it if it is sound"
-                    .into(),
-            ),
-            Self::IndexCounter { .. } => Some(format!(
-                "look at `{}` there; if the clock here is right, remove it and run `publisher reindex`",
-                object_keys::SIGNED_CATALOGUE
-            )),
-            Self::IndexBusy { .. } => Some("run `publisher reindex` when it is quieter; nothing is lost".into()),
-            Self::Settings { .. } => Some("write it again with `publisher reindex --public-url URL`".into()),
-            Self::NoEntry { .. } => Some("`publisher list` shows what is there".into()),
-            Self::NothingPublished { .. } => Some("check --to and PYDIST_PUBLISH_TO, or publish there first".into()),
-            Self::NoReason { .. } => Some("write a sentence for the readers who have this build".into()),
-            Self::NoticeBusy { .. } => Some("find out who else does this, and run it again".into()),
-            _ => None,
-        }
-    }
 }
 
 type Result<T> = std::result::Result<T, PublishError>;
@@ -523,4 +467,20 @@ impl Beside<'_> {
             _ => Err(PublishError::Differs { key: key.to_string(), place: self.to.place().to_owned() }),
         }
     }
+}
+
+impl PublishError {
+    fn hint_of_read(&self) -> Option<String> {
+        let Self::Read { source, .. } = self else { return None };
+        (source.kind() == std::io::ErrorKind::NotFound).then(|| {
+            "name an artifact that `builder` wrote; its manifest lies beside it, as `<artifact>.json`".to_owned()
+        })
+    }
+}
+
+/// Those that allow what was refused.
+fn options(refused: &[(PathBuf, Vec<Refusal>)]) -> String {
+    let concerns: BTreeSet<Concern> =
+        refused.iter().flat_map(|(_, reasons)| reasons.iter().map(|it| it.concern)).collect();
+    concerns.into_iter().map(Concern::option).collect::<Vec<_>>().join(" ")
 }

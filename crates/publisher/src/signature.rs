@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox};
 use minisign_verify::{Signature, StreamVerifier};
 use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
-use vocab::{Exit, Fault};
+use vocab::Fault;
 
 /// Offset in the bytes of an unlocked secret key: algorithms, salt, limits and the key's number come before.
 const ED25519_AT: usize = 62;
@@ -18,46 +18,24 @@ const ED25519_SIZE: usize = 32;
 const SPKI_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// Messages never hold any part of a key or password.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 pub enum SignatureError {
     #[error("the signing key in {given} cannot be used: {reason}")]
+    #[fault(
+        "E_SIGNING_KEY",
+        Usage,
+        hint("`publisher keygen` makes one; a key with a password needs PYDIST_SIGNING_PASSWORD or a terminal")
+    )]
     Key { given: String, reason: &'static str },
     #[error("cannot sign `{what}`: {reason}")]
+    #[fault("E_SIGN", Build)]
     Sign { what: String, reason: String },
     #[error("`{text}` is not a minisign public key")]
+    #[fault("E_SIGNING_KEY", Usage, hint("it is the second line of a `.pub` file"))]
     PublicKey { text: String },
     #[error("the signature of `{what}` does not hold: {reason}")]
+    #[fault("E_SIGNATURE", Trust, hint("do not use it; find out who changed it"))]
     Wrong { what: String, reason: String },
-}
-
-impl Fault for SignatureError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Key { .. } | Self::PublicKey { .. } => "E_SIGNING_KEY",
-            Self::Sign { .. } => "E_SIGN",
-            Self::Wrong { .. } => "E_SIGNATURE",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Key { .. } | Self::PublicKey { .. } => Exit::Usage,
-            Self::Sign { .. } => Exit::Build,
-            Self::Wrong { .. } => Exit::Trust,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Key { .. } => Some(
-                "`publisher keygen` makes one; a key with a password needs PYDIST_SIGNING_PASSWORD or a terminal"
-                    .to_owned(),
-            ),
-            Self::PublicKey { .. } => Some("it is the second line of a `.pub` file".to_owned()),
-            Self::Wrong { .. } => Some("do not use it; find out who changed it".to_owned()),
-            Self::Sign { .. } => None,
-        }
-    }
 }
 
 /// An unlocked secret key. Debug output shows only its number.

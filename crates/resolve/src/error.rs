@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use vocab::{DistributionName, Exit, Fault, PlatformKey, PythonVersion, TreePath};
+use vocab::{DistributionName, Fault, PlatformKey, PythonVersion, TreePath};
 
 use process::is_long;
 
@@ -16,8 +16,9 @@ pub const REQUIRES_PYTHON_HINT: &str =
 pub const NO_BUILD_HINT: &str = "pin versions that have a wheel here, skip them, or build without --no-build";
 
 /// Why a platform of a runtime could not be resolved.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot resolve {}{runtime} for {platform}", alone.as_ref().map(|it| format!("`{it}` of ")).unwrap_or_default())]
+#[fault(transparent = kind, hint_with = Self::hint_text)]
 pub struct ResolveError {
     pub runtime: vocab::VersionString,
     pub platform: PlatformKey,
@@ -30,30 +31,53 @@ pub struct ResolveError {
 }
 
 /// What ended the resolution. Texts hold no credentials; uv's own words are shortened.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Build)]
 pub enum ResolveErrorKind {
     #[error(transparent)]
+    #[fault(transparent)]
     Uv(#[from] UvError),
     #[error(transparent)]
+    #[fault(transparent)]
     Answer(#[from] PylockError),
     #[error("the store cannot be written")]
+    #[fault("E_STORE")]
     Store(#[source] io::Error),
     /// And nothing allows that it is missing.
     #[error("no wheel of `{name}` fits, and {why}")]
+    #[fault(
+        "E_NO_WHEEL",
+        hint(
+            "allow its source with `packages.resolution.allowSourceList`, or skip `{name}` here; --allow-missing \
+             builds without it"
+        )
+    )]
     StrictMissing { name: DistributionName, why: String },
     #[error("{0}")]
+    #[fault(transparent)]
     Unavailable(AllUnavailable),
     #[error("the index gives no SHA-256 for `{file}`")]
+    #[fault("E_NO_DIGEST", Trust, hint("pydist installs nothing that it cannot check"))]
     NoDigest { file: String },
     #[error("`{name}` has no local source at `{path}`")]
+    #[fault("E_LOCAL_SOURCE", Usage)]
     NoPath { name: DistributionName, path: TreePath },
     #[error("the resolver still finds distributions without a wheel after {MOST_ROUNDS} rounds: {names}")]
+    #[fault("E_RESOLVE")]
     Rounds { names: String },
     #[error("{name} {version} requires Python `{requires_python}`, and the runtime has {python}")]
+    #[fault("E_REQUIRES_PYTHON", hint("{REQUIRES_PYTHON_HINT}"))]
     RequiresPython { name: DistributionName, version: String, requires_python: String, python: PythonVersion },
     #[error("`{parent}` requires `{name}` by the URL {url}, which is not supported")]
+    #[fault(
+        "E_LOCAL_SOURCE", Usage,
+        hint(
+            "put the file into the repository and list it yourself, as `./{}` in `dependencies`", url.rsplit('/').next().unwrap_or_default()
+        )
+    )]
     FileUrl { parent: DistributionName, name: DistributionName, url: String },
     #[error("--no-build: code of {names} would have to be run")]
+    #[fault("E_NO_BUILD", hint("{NO_BUILD_HINT}"))]
     NoBuild { names: String },
 }
 
@@ -105,49 +129,11 @@ fn file_name_of(requirement: &str) -> String {
     requirement.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect()
 }
 
-impl Fault for ResolveError {
-    fn code(&self) -> &'static str {
-        match self.kind.as_ref() {
-            ResolveErrorKind::Uv(error) => error.code(),
-            ResolveErrorKind::Answer(_) | ResolveErrorKind::Rounds { .. } => "E_RESOLVE",
-            ResolveErrorKind::Store(_) => "E_STORE",
-            ResolveErrorKind::StrictMissing { .. } => "E_NO_WHEEL",
-            ResolveErrorKind::Unavailable(all) => all.code(),
-            ResolveErrorKind::NoBuild { .. } => "E_NO_BUILD",
-            ResolveErrorKind::NoDigest { .. } => "E_NO_DIGEST",
-            ResolveErrorKind::NoPath { .. } | ResolveErrorKind::FileUrl { .. } => "E_LOCAL_SOURCE",
-            ResolveErrorKind::RequiresPython { .. } => "E_REQUIRES_PYTHON",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self.kind.as_ref() {
-            ResolveErrorKind::Uv(error) => error.exit(),
-            ResolveErrorKind::NoPath { .. } | ResolveErrorKind::FileUrl { .. } => Exit::Usage,
-            ResolveErrorKind::NoDigest { .. } | ResolveErrorKind::Answer(PylockError::FileName { .. }) => Exit::Trust,
-            _ => Exit::Build,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        if let Some(log) = &self.log {
-            return Some(format!("all that uv said is in `{}`", log.display()));
-        }
-        match self.kind.as_ref() {
-            ResolveErrorKind::Uv(error) => error.hint(),
-            ResolveErrorKind::StrictMissing { name, .. } => Some(format!(
-                "allow its source with `packages.resolution.allowSourceList`, or skip `{name}` here; --allow-missing \
-                     builds without it"
-            )),
-            ResolveErrorKind::Unavailable(all) => Some(all.hint()),
-            ResolveErrorKind::NoDigest { .. } => Some("pydist installs nothing that it cannot check".into()),
-            ResolveErrorKind::NoBuild { .. } => Some(NO_BUILD_HINT.into()),
-            ResolveErrorKind::RequiresPython { .. } => Some(REQUIRES_PYTHON_HINT.into()),
-            ResolveErrorKind::FileUrl { url, .. } => {
-                let file = url.rsplit('/').next().unwrap_or_default();
-                Some(format!("put the file into the repository and list it yourself, as `./{file}` in `dependencies`"))
-            }
-            _ => None,
+impl ResolveError {
+    fn hint_text(&self) -> Option<String> {
+        match &self.log {
+            Some(log) => Some(format!("the whole output of uv is in `{}`", log.display())),
+            None => self.kind.hint(),
         }
     }
 }

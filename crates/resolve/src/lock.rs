@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use archive::FileBeside;
 use config_merger::Registries;
 use serde::{Deserialize, Serialize};
-use vocab::{Digest, DistributionName, Exit, Fault, FileName, PlatformKey, RuleRecord, TreePath, VersionString};
+use vocab::{Digest, DistributionName, Fault, FileName, PlatformKey, RuleRecord, TreePath, VersionString};
 
 /// The number in `format` of what is written. Formats 1, in which no row tells its registry, and 2, in which every
 /// resolution is joint, are read as well.
@@ -169,8 +169,9 @@ impl PlatformLock {
 }
 
 /// Why a lock cannot be used, with its path.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot use the lock `{}`", path.display())]
+#[fault(transparent = kind)]
 pub struct LockError {
     pub path: PathBuf,
     #[source]
@@ -178,70 +179,42 @@ pub struct LockError {
 }
 
 /// What is wrong with the lock, or with the request that it has to answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Usage)]
 pub enum LockErrorKind {
     #[error("it cannot be read")]
+    #[fault("E_LOCK_FILE", Build)]
     Read(#[source] io::Error),
     #[error("it cannot be written")]
+    #[fault("E_LOCK_FILE", Build)]
     Write(#[source] io::Error),
     #[error("it is not a lock")]
+    #[fault("E_LOCK_MALFORMED", hint("restore it from version control, or delete it and run `builder lock`"))]
     Malformed(#[source] serde_json::Error),
     #[error("its format is {actual}, this builder reads 1 to {LOCK_FORMAT}")]
+    #[fault("E_LOCK_FORMAT", hint("use the builder that wrote it, or run `builder lock` again"))]
     Format { actual: u64 },
     #[error("it is the lock of {actual}, not of {expected}")]
+    #[fault("E_LOCK_MALFORMED", hint("restore it from version control, or delete it and run `builder lock`"))]
     Runtime { expected: VersionString, actual: VersionString },
     #[error("--locked was asked for and there are no rows for {platform}")]
+    #[fault("E_LOCK_STALE", hint("{LOCK_IT}"))]
     Absent { platform: PlatformKey },
     #[error("--locked was asked for and the configuration has changed since the rows for {platform} were written")]
+    #[fault("E_LOCK_STALE", hint("{LOCK_IT}"))]
     Stale { platform: PlatformKey },
     #[error("the configuration has changed since the rows for {platform} were written")]
+    #[fault("E_LOCK_STALE", hint("{LOCK_IT}"))]
     Outdated { platform: PlatformKey },
     #[error("it lacks what could not be had for {platform} when it was written: {names}")]
+    #[fault(
+        "E_LOCK_INCOMPLETE",
+        hint("run `builder lock` where every index answers and commit it; --allow-missing builds without them")
+    )]
     Missing { platform: PlatformKey, names: String },
     #[error("its row of `{name}` for {platform} is from another registry than the configuration says")]
+    #[fault("E_LOCK_REGISTRY", hint("restore it from version control, or run `builder lock` and review the change"))]
     Registry { platform: PlatformKey, name: DistributionName },
-}
-
-impl Fault for LockError {
-    fn code(&self) -> &'static str {
-        match self.kind {
-            LockErrorKind::Read(_) | LockErrorKind::Write(_) => "E_LOCK_FILE",
-            LockErrorKind::Malformed(_) | LockErrorKind::Runtime { .. } => "E_LOCK_MALFORMED",
-            LockErrorKind::Format { .. } => "E_LOCK_FORMAT",
-            LockErrorKind::Absent { .. } | LockErrorKind::Stale { .. } | LockErrorKind::Outdated { .. } => {
-                "E_LOCK_STALE"
-            }
-            LockErrorKind::Missing { .. } => "E_LOCK_INCOMPLETE",
-            LockErrorKind::Registry { .. } => "E_LOCK_REGISTRY",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self.kind {
-            LockErrorKind::Read(_) | LockErrorKind::Write(_) => Exit::Build,
-            _ => Exit::Usage,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match &self.kind {
-            LockErrorKind::Read(_) | LockErrorKind::Write(_) => None,
-            LockErrorKind::Malformed(_) | LockErrorKind::Runtime { .. } => {
-                Some("restore it from version control, or delete it and run `builder lock`".into())
-            }
-            LockErrorKind::Format { .. } => Some("use the builder that wrote it, or run `builder lock` anew".into()),
-            LockErrorKind::Absent { .. } | LockErrorKind::Stale { .. } | LockErrorKind::Outdated { .. } => {
-                Some("run `builder lock` for this version, look at the change and commit it".into())
-            }
-            LockErrorKind::Missing { .. } => Some(
-                "run `builder lock` where every registry answers and commit it; --allow-missing builds without them"
-                    .into(),
-            ),
-            LockErrorKind::Registry { .. } => {
-                Some("restore it from version control, or run `builder lock` and look at the change".into())
-            }
-        }
-    }
 }
 
 impl Lock {
@@ -415,3 +388,5 @@ mod tests {
         }
     }
 }
+
+const LOCK_IT: &str = "run `builder lock` for this version, review the change and commit it";

@@ -1,30 +1,21 @@
 //! A runtime without any of the distributions that its configuration lists is a failure, whatever may be left out.
 
-use vocab::{DistributionName, Exit, Fault, Outcome, PlatformKey, RuleRecord};
+use vocab::{DistributionName, Fault, Outcome, PlatformKey, RuleRecord};
 
 use crate::Request;
 
 /// Everything that the configuration lists was left out.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("nothing that the configuration lists would be in the runtime for {platform}: {rows}")]
+#[fault(
+    "E_NOTHING_LEFT",
+    Build,
+    hint("the policy may leave out some distributions, but not all of them; skip those that are meant to be absent")
+)]
 pub struct NothingLeft {
     pub platform: PlatformKey,
     /// `demo (no wheel fits …)`, with commas between them.
     pub rows: String,
-}
-
-impl Fault for NothingLeft {
-    fn code(&self) -> &'static str {
-        "E_NOTHING_LEFT"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Build
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some("the policy may leave some distributions out, but not all of them; skip them where that is meant".into())
-    }
 }
 
 /// What was left out while resolving, and while building.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use vocab::{Digest, DistributionName, FileName, FileNameError};
+use vocab::{Digest, DistributionName, Fault, FileName, FileNameError};
 
 use wheel::Target;
 
@@ -42,13 +42,15 @@ pub struct File {
 }
 
 /// Why uv's answer cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault("E_RESOLVE", Build)]
 pub enum PylockError {
     #[error("the resolver's lock is not TOML of the expected shape")]
     Toml(#[from] toml::de::Error),
     #[error("the resolver named `{name}`, which is not a distribution name")]
     Name { name: String },
     #[error("the index has a file of `{name}` that is not taken: {source}")]
+    #[fault(Trust)]
     FileName { name: DistributionName, source: FileNameError },
     #[error("the resolver gave no file for `{name}` that fits")]
     NoFile { name: DistributionName },

@@ -1,10 +1,11 @@
 //! What is not available: each distribution with the indexes that were asked for it and their answers.
 
 use std::collections::BTreeSet;
+use std::error::Error;
 use std::fmt;
 
 use config_merger::{Policy, RequirementSource};
-use vocab::{DistributionName, Outcome};
+use vocab::{DistributionName, Exit, Fault, Outcome};
 
 use super::{ResolveErrorKind, Search, UvError};
 use crate::registries::{Pages, Registry, Standing};
@@ -140,8 +141,12 @@ impl AllUnavailable {
             Obstacle::Absent
         }
     }
+}
 
-    pub(super) fn code(&self) -> &'static str {
+impl Error for AllUnavailable {}
+
+impl Fault for AllUnavailable {
+    fn code(&self) -> &'static str {
         match self.obstacle() {
             Obstacle::Refused => "E_REGISTRY_REFUSED",
             Obstacle::Silent => "E_REGISTRY_UNREACHABLE",
@@ -149,20 +154,22 @@ impl AllUnavailable {
         }
     }
 
-    pub(super) fn hint(&self) -> String {
+    fn exit(&self) -> Exit {
+        Exit::Build
+    }
+
+    fn hint(&self) -> Option<String> {
         let names: Vec<String> = self.0.iter().map(|it| format!("`{}`", it.name)).collect();
         let names = names.join(", ");
-        match self.obstacle() {
-            Obstacle::Refused => {
-                "put the registry's user and password into ~/.netrc; where it refuses everything that it \
-                                     does not have, look at the spelling, too"
-                    .to_owned()
-            }
+        Some(match self.obstacle() {
+            Obstacle::Refused => "put the index's user and password into ~/.netrc; if it refuses everything that it \
+                                  does not have, check the spelling, too"
+                .to_owned(),
             Obstacle::Silent => {
-                format!("look at the spelling, or try again when it answers; --allow-missing builds without {names}")
+                format!("check the spelling, or try again when it answers; --allow-missing builds without {names}")
             }
-            Obstacle::Absent => format!("look at the spelling and the version; --allow-missing builds without {names}"),
-        }
+            Obstacle::Absent => format!("check the spelling and the version; --allow-missing builds without {names}"),
+        })
     }
 }
 

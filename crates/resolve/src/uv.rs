@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
-use vocab::{Digest, DistributionName, Exit, Fault, PlatformKey};
+use vocab::{Digest, DistributionName, Fault, PlatformKey};
 
 use super::{Answered, Shelf, hints};
 use crate::uv_settings::{self, Handover};
@@ -41,61 +41,34 @@ pub struct Uv {
 }
 
 /// Why uv gave no answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Build)]
 pub enum UvError {
     #[error("uv {UV_VERSION} is not on PATH and cannot be set up")]
+    #[fault("E_RESOLVER_SET_UP", hint("install uv {UV_VERSION} and put it on PATH"))]
     SetUp {
         #[source]
         kind: SetUpError,
     },
     #[error("uv could not resolve: {}", shortened(reason))]
+    #[fault("E_RESOLVE", hint("check the requirements it names; `builder plan -v` shows the question"))]
     Refused {
         /// uv's own words, all of them.
         reason: String,
     },
     /// Nothing is known about the distributions themselves, so no policy may take it for their absence.
     #[error("an index or a file could not be fetched: {}", shortened(reason))]
+    #[fault("E_INDEX_UNREACHABLE", hint("check the network, the proxy and which index uv uses (UV_DEFAULT_INDEX)"))]
     Unreachable {
         /// uv's own words, with the URL and the number of attempts.
         reason: String,
     },
     #[error(transparent)]
+    #[fault(transparent)]
     Process(#[from] ProcessError),
     #[error("cannot write `{}`", path.display())]
+    #[fault("E_STORE")]
     Write { path: PathBuf, source: io::Error },
-}
-
-impl Fault for UvError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::SetUp { .. } => "E_RESOLVER_SET_UP",
-            Self::Refused { .. } => "E_RESOLVE",
-            Self::Unreachable { .. } => "E_INDEX_UNREACHABLE",
-            Self::Process(error) => error.code(),
-            Self::Write { .. } => "E_STORE",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Process(error) => error.exit(),
-            _ => Exit::Build,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::SetUp { .. } => Some(format!("install uv {UV_VERSION} and put it on PATH")),
-            Self::Refused { .. } => {
-                Some("look at the requirements it names; `builder plan -v` shows the question".into())
-            }
-            Self::Unreachable { .. } => {
-                Some("look at the network, the proxy, and at which index uv is told to use (UV_DEFAULT_INDEX)".into())
-            }
-            Self::Process(error) => error.hint(),
-            Self::Write { .. } => None,
-        }
-    }
 }
 
 /// One question to the resolver.

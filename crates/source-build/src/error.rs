@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use vocab::{DistributionName, Exit, Fault, PlatformKey};
+use vocab::{DistributionName, Fault, PlatformKey};
 
 use super::SourceBuild;
 use super::git::GitError;
@@ -11,8 +11,9 @@ use process::ProcessError;
 use store::StoreError;
 
 /// Why a wheel could not be built, with the end of its log.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot build {name}{} from source", version.as_ref().map(|version| format!(" {version}")).unwrap_or_default())]
+#[fault(transparent = kind, hint_with = Self::hint_text)]
 pub struct SourceBuildError {
     pub name: DistributionName,
     pub version: Option<String>,
@@ -27,9 +28,11 @@ pub struct SourceBuildError {
 
 /// What failed. [`SourceBuildError::is_of_the_source`] distinguishes faults of the source from those of its
 /// surroundings.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault("E_BUILD_WHEEL", Build)]
 pub enum SourceBuildErrorKind {
     #[error("a build for {platform} needs a native runner: this machine is another platform")]
+    #[fault("E_BUILD_FOREIGN", hint("run this build on a {platform} machine, or let a wheel be used there"))]
     NeedsNativeRunner { platform: PlatformKey },
     #[error("`{file_name}` is in none of the formats .tar.gz, .tgz and .zip")]
     UnknownFormat { file_name: String },
@@ -40,6 +43,7 @@ pub enum SourceBuildErrorKind {
     #[error("the source folder `{}` is missing", path.display())]
     NoFolder { path: PathBuf },
     #[error(transparent)]
+    #[fault(transparent)]
     Git(#[from] GitError),
     /// `tail` is the end of the log, each line after a line break.
     #[error("{}; the end of its log:{tail}", failed_with(step, *code))]
@@ -50,6 +54,7 @@ pub enum SourceBuildErrorKind {
         tail: String,
     },
     #[error("{step} was stopped; the end of its log:{tail}")]
+    #[fault(transparent = program)]
     Stopped {
         step: &'static str,
         #[source]
@@ -61,6 +66,10 @@ pub enum SourceBuildErrorKind {
     #[error("the build made `{file_name}`, which is not of {expected}")]
     OtherDistribution { file_name: String, expected: String },
     #[error("the wheel `{file_name}` does not fit {platform}: {allowed}")]
+    #[fault(
+        "E_BUILD_TOO_NEW",
+        hint("build it on an older system, such as a manylinux container, or raise `oldestSystem`")
+    )]
     TooNew {
         file_name: String,
         platform: PlatformKey,
@@ -70,12 +79,15 @@ pub enum SourceBuildErrorKind {
     #[error("the build made a wheel that cannot be read, `{}`: {reason}", path.display())]
     BadWheel { path: PathBuf, reason: String },
     #[error(transparent)]
+    #[fault(transparent)]
     Program(#[from] ProcessError),
     #[error(transparent)]
+    #[fault(transparent)]
     Store(#[from] StoreError),
     #[error("cannot {action} `{}`", path.display())]
     Disk { action: &'static str, path: PathBuf, source: io::Error },
     #[error("the build was interrupted")]
+    #[fault("E_INTERRUPTED", Interrupted)]
     Cancelled,
 }
 
@@ -141,62 +153,6 @@ impl SourceBuildError {
     }
 }
 
-impl Fault for SourceBuildError {
-    fn code(&self) -> &'static str {
-        match &*self.kind {
-            SourceBuildErrorKind::NeedsNativeRunner { .. } => "E_BUILD_FOREIGN",
-            SourceBuildErrorKind::Git(error) => error.code(),
-            SourceBuildErrorKind::TooNew { .. } => "E_BUILD_TOO_NEW",
-            SourceBuildErrorKind::Program(error) => error.code(),
-            SourceBuildErrorKind::Stopped { program, .. } => program.code(),
-            SourceBuildErrorKind::Store(error) => error.code(),
-            SourceBuildErrorKind::Cancelled => "E_INTERRUPTED",
-            _ => "E_BUILD_WHEEL",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match &*self.kind {
-            SourceBuildErrorKind::Cancelled => Exit::Interrupted,
-            SourceBuildErrorKind::Git(error) => error.exit(),
-            SourceBuildErrorKind::Program(error) => error.exit(),
-            SourceBuildErrorKind::Stopped { program, .. } => program.exit(),
-            _ => Exit::Build,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let log = self.log.as_ref().map(|log| format!("the whole log is in `{}`", log.display()));
-        match &*self.kind {
-            SourceBuildErrorKind::NeedsNativeRunner { platform } => {
-                Some(format!("run this build on a {platform} machine, or let a wheel be used there"))
-            }
-            SourceBuildErrorKind::Git(error) => error.hint(),
-            SourceBuildErrorKind::Program(error) => error.hint(),
-            SourceBuildErrorKind::Store(error) => error.hint(),
-            SourceBuildErrorKind::Stopped { program, .. } => program.hint(),
-            SourceBuildErrorKind::TooNew { .. } => {
-                Some("build it on an older system, such as a manylinux container, or raise `oldestSystem`".into())
-            }
-            SourceBuildErrorKind::Failed { .. } if self.log_mentions("the network was disabled") => {
-                Some("build it once without --offline: what the build requires is kept in the store then".into())
-            }
-            SourceBuildErrorKind::Failed { .. } if self.log_mentions("Python.h") && !self.base_has_headers => {
-                Some("this base interpreter has no C headers; choose another source for it in `python.sources`".into())
-            }
-            SourceBuildErrorKind::Failed { .. } if NO_COMPILER.iter().any(|text| self.log_mentions(text)) => {
-                Some("a compiler is missing: install gcc (Linux), the Xcode tools (macOS) or MSVC (Windows)".into())
-            }
-            SourceBuildErrorKind::Failed { .. } if VARIABLE.iter().any(|text| self.log_mentions(text)) => {
-                let how = "a build gets only the variables that `build.passEnvironment` names, and those for compilers";
-                Some(log.map_or_else(|| how.to_owned(), |log| format!("{how}; {log}")))
-            }
-            SourceBuildErrorKind::Failed { .. } => log,
-            _ => None,
-        }
-    }
-}
-
 fn failed_with(step: &str, code: Option<i32>) -> String {
     match code {
         Some(code) => format!("{step} failed with exit code {code}"),
@@ -229,4 +185,24 @@ fn last_lines(log: &Path) -> Vec<String> {
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(SHOWN)..].iter().map(|line| (*line).to_owned()).collect()
+}
+
+impl SourceBuildError {
+    fn hint_text(&self) -> Option<String> {
+        let SourceBuildErrorKind::Failed { .. } = *self.kind else { return self.kind.hint() };
+        let log = self.log.as_ref().map(|log| format!("the whole log is in `{}`", log.display()));
+        let hint = if self.log_mentions("the network was disabled") {
+            "build it once without --offline: what the build requires is then kept in the store"
+        } else if self.log_mentions("Python.h") && !self.base_has_headers {
+            "this base interpreter has no C headers; choose another source for it in `python.sources`"
+        } else if NO_COMPILER.iter().any(|text| self.log_mentions(text)) {
+            "a compiler is missing: install gcc (Linux), the Xcode tools (macOS) or MSVC (Windows)"
+        } else if VARIABLE.iter().any(|text| self.log_mentions(text)) {
+            let how = "a build gets only the variables that `build.passEnvironment` names, and those for compilers";
+            return Some(log.map_or_else(|| how.to_owned(), |log| format!("{how}; {log}")));
+        } else {
+            return log;
+        };
+        Some(hint.to_owned())
+    }
 }

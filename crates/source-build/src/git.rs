@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
-use vocab::{Exit, Fault, TreePath};
+use vocab::{Fault, TreePath};
 
 use process::{Finished, Invocation, ProcessError};
 use resolve::work_tree::WorkTree;
@@ -18,8 +18,9 @@ pub(super) struct GitSource {
 }
 
 /// Why a git source cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot use the git repository `{url}`")]
+#[fault(transparent = kind)]
 pub struct GitError {
     /// Without credentials.
     pub url: String,
@@ -28,51 +29,32 @@ pub struct GitError {
 }
 
 /// What is wrong with the address, the name or the repository. `reason` is for people, without credentials.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault("E_GIT", Build)]
 pub enum GitErrorKind {
     #[error("it is not a URL: {reason}")]
+    #[fault(Usage)]
     BadUrl { reason: String },
     #[error("the scheme `{scheme}` is not allowed; git+https, git+http, git+ssh and git+file are")]
+    #[fault(Usage)]
     Scheme { scheme: String },
     #[error("`{reference}` is no name of a branch, tag or commit")]
+    #[fault(Usage)]
     BadReference { reference: String },
     #[error("its folder `{subdirectory}`: {reason}")]
+    #[fault(Usage)]
     BadSubdirectory { subdirectory: String, reason: String },
     #[error("it has no branch or tag `{reference}`")]
     NoSuchReference { reference: String },
     #[error("the build is offline, and `{reference}` is not a commit's 40 digits")]
+    #[fault(hint("write the commit's 40 digits after `@`"))]
     Offline { reference: String },
     #[error("`git {verb}` failed: {reason}")]
+    #[fault(hint("check that `git ls-remote` reaches it from here without asking for a password"))]
     Failed { verb: &'static str, reason: String },
     #[error(transparent)]
+    #[fault(transparent)]
     Program(ProcessError),
-}
-
-impl Fault for GitError {
-    fn code(&self) -> &'static str {
-        "E_GIT"
-    }
-
-    fn exit(&self) -> Exit {
-        match self.kind {
-            GitErrorKind::BadUrl { .. }
-            | GitErrorKind::Scheme { .. }
-            | GitErrorKind::BadReference { .. }
-            | GitErrorKind::BadSubdirectory { .. } => Exit::Usage,
-            _ => Exit::Build,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match &self.kind {
-            GitErrorKind::Program(error) => error.hint(),
-            GitErrorKind::Failed { .. } => {
-                Some("see that `git ls-remote` reaches it from here without asking for a password".into())
-            }
-            GitErrorKind::Offline { .. } => Some("write the commit's 40 digits after `@`".into()),
-            _ => None,
-        }
-    }
 }
 
 /// The commit (40 digits) that a branch or tag points at now; without `reference`, the default branch.

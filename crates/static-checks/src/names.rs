@@ -6,33 +6,24 @@
 use std::collections::HashMap;
 
 use archive::NameRules;
-use vocab::{Exit, Fault, PlatformKey, TreePath, refused_by_windows};
+use vocab::{Fault, PlatformKey, TreePath, refused_by_windows};
 
 /// Windows gives programs 260 characters for a whole path by default; this leaves 59 of them for
 /// the folder of the runtime.
 pub const LONG_PATH: usize = 200;
 
 /// A name that the target cannot hold. `owner` says in words which distribution or setting brought the path.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Fault)]
+#[fault(
+    "E_NAME",
+    Build,
+    hint("skip the distribution on this platform, use another version, or rename the file of copyFiles")
+)]
 pub enum NameFault {
     #[error("`{path}` of {owner} cannot be on {platform}: {reason}")]
     Refused { path: TreePath, owner: String, platform: PlatformKey, reason: &'static str },
     #[error("`{path}` of {owner} and `{other}` of {other_owner} are one name on {platform}")]
     Clash { path: TreePath, owner: String, other: TreePath, other_owner: String, platform: PlatformKey },
-}
-
-impl Fault for NameFault {
-    fn code(&self) -> &'static str {
-        "E_NAME"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Build
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some("skip the distribution on this platform, take another version, or rename the file of copyFiles".to_owned())
-    }
 }
 
 /// Checks all names, and gives the longest path with its length in UTF-16 units, as Windows counts. `None` without

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use memchr::memmem::Finder;
 use rayon::prelude::*;
 use serde::Serialize;
-use vocab::{Exit, Fault, TreePath};
+use vocab::{Fault, TreePath};
 
 /// Larger files are not configuration.
 const MAX_SIZE: u64 = 4 << 20;
@@ -37,22 +37,13 @@ impl fmt::Display for LeakedPath {
 }
 
 /// A file or folder of the prefix that cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot check `{}` for paths of this machine", path.display())]
+#[fault("E_CHECK_DISK", Build)]
 pub struct PathCheckError {
     pub path: PathBuf,
     #[source]
     pub source: io::Error,
-}
-
-impl Fault for PathCheckError {
-    fn code(&self) -> &'static str {
-        "E_CHECK_DISK"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Build
-    }
 }
 
 /// Every file that holds one of `needles` (absolute folders: staging, store, home), sorted. A needle is found only

@@ -3,22 +3,42 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use vocab::{Exit, Fault};
+use vocab::Fault;
 
 /// Why the store cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 pub enum StoreError {
     /// A folder or file of the store cannot be read or written. `action` is a verb: `create`, `write`, `rename`.
     #[error("cannot {action} `{}` in the store", path.display())]
+    #[fault("E_STORE", Build, hint_with = Self::hint_of_disk)]
     Disk { action: &'static str, path: PathBuf, source: io::Error },
     #[error("`{}` is not a store: it holds files and has no `CACHEDIR.TAG` of pydist", path.display())]
+    #[fault(
+        "E_NOT_A_STORE",
+        Usage,
+        hint(
+            "use --store-dir or PYDIST_STORE to name a folder that is empty or does not exist yet; builders remove \
+             files from their store"
+        )
+    )]
     Foreign { path: PathBuf },
     /// `format` is the text found in the mark.
     #[error("the store `{}` has format {format}; this builder knows format 1", path.display())]
+    #[fault(
+        "E_STORE_FORMAT",
+        Usage,
+        hint("update pydist, or choose another folder with `--store-dir` or PYDIST_STORE")
+    )]
     Newer { path: PathBuf, format: String },
     #[error("`{}` is a link, and a store's folder for work in progress must be in the store itself", path.display())]
+    #[fault(
+        "E_NOT_A_STORE",
+        Usage,
+        hint("remove the link; to have the store on another disk, make the whole store a link")
+    )]
     Link { path: PathBuf },
     #[error("the store `{}` is in use by another builder", path.display())]
+    #[fault("E_STORE_IN_USE", Build, hint("wait until it has finished, and run it again"))]
     InUse { path: PathBuf },
 }
 
@@ -35,41 +55,17 @@ impl StoreError {
     }
 }
 
-impl Fault for StoreError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Disk { .. } => "E_STORE",
-            Self::Foreign { .. } | Self::Link { .. } => "E_NOT_A_STORE",
-            Self::Newer { .. } => "E_STORE_FORMAT",
-            Self::InUse { .. } => "E_STORE_IN_USE",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Disk { .. } | Self::InUse { .. } => Exit::Build,
-            Self::Foreign { .. } | Self::Newer { .. } | Self::Link { .. } => Exit::Usage,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Disk { .. } if self.is_full() => {
+impl StoreError {
+    fn hint_of_disk(&self) -> Option<String> {
+        let Self::Disk { source, .. } = self else { return None };
+        let hint = match source.kind() {
+            _ if self.is_full() => {
                 "free some space (`builder store prune`), or put the store elsewhere with `--store-dir` or PYDIST_STORE"
             }
-            Self::Disk { source, .. } => match source.kind() {
-                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                    "choose a folder that can be written with `--store-dir` or PYDIST_STORE"
-                }
-                _ => return None,
-            },
-            Self::Foreign { .. } => {
-                "name a folder that is empty or does not exist yet with `--store-dir` or PYDIST_STORE; builders remove \
-                 files from their store"
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                "use --store-dir or PYDIST_STORE to name a writable folder"
             }
-            Self::Newer { .. } => "update pydist, or choose another folder with `--store-dir` or PYDIST_STORE",
-            Self::Link { .. } => "remove the link; to have the store on another disk, make the whole store a link",
-            Self::InUse { .. } => "wait until it has finished, and run it again",
+            _ => return None,
         };
         Some(hint.to_owned())
     }

@@ -26,8 +26,9 @@ const NOT_COPIED: [&str; 9] =
     ["pydist", "logs", "dist", "build", "node_modules", ".turbo", "lock.json", "package.json", "CHANGELOG.md"];
 
 /// Why the folder of a version could not be made. The folder is not there.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot begin {version}")]
+#[fault(transparent = kind)]
 pub struct NewVersionError {
     pub version: VersionString,
     #[source]
@@ -35,38 +36,18 @@ pub struct NewVersionError {
 }
 
 /// What was in the way.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Usage)]
 pub enum NewVersionErrorKind {
     #[error("`{}` is there already and is not its folder", path.display())]
+    #[fault("E_VERSION_EXISTS", hint("choose another variant name, or move it away"))]
     Exists { path: PathBuf },
     #[error("there is no `{}` to begin from", path.display())]
+    #[fault("E_VERSION_UNKNOWN")]
     NoSource { path: PathBuf },
     #[error("cannot write `{}`", path.display())]
+    #[fault("E_WRITE", Build)]
     Write { path: PathBuf, source: io::Error },
-}
-
-impl Fault for NewVersionError {
-    fn code(&self) -> &'static str {
-        match self.kind {
-            NewVersionErrorKind::Exists { .. } => "E_VERSION_EXISTS",
-            NewVersionErrorKind::NoSource { .. } => "E_VERSION_UNKNOWN",
-            NewVersionErrorKind::Write { .. } => "E_WRITE",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self.kind {
-            NewVersionErrorKind::Write { .. } => Exit::Build,
-            _ => Exit::Usage,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match &self.kind {
-            NewVersionErrorKind::Exists { .. } => Some("choose another variant name, or move it away".into()),
-            _ => None,
-        }
-    }
 }
 
 /// What was done, and what comes next.

@@ -8,19 +8,10 @@ use interpreter::host_python::HostPython;
 use resolve::Uv;
 use store::Context;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("this machine is none of the five platforms")]
+#[fault("E_PLATFORM_HOST", Usage)]
 struct NoHost;
-
-impl Fault for NoHost {
-    fn code(&self) -> &'static str {
-        "E_PLATFORM_HOST"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
-    }
-}
 
 /// Sets up uv with an interpreter of the version's own minor version, which is fetched into the store if missing.
 pub fn resolver(context: &Context, repository: &Repository, config: &Config) -> Result<Uv, Box<dyn Fault>> {

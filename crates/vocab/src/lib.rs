@@ -51,6 +51,7 @@ pub use digest::{Digest, DigestError, DigestReader, DigestWriter};
 pub use distribution_name::{DistributionName, DistributionNameError};
 pub use event::{Event, PlatformEvent, Tell, TransferId};
 pub use fault::{Exit, Fault};
+pub use fault_derive::Fault;
 pub use file_name::{FileName, FileNameError};
 pub use in_parallel::{few_at_once, first_then_parallel, in_parallel};
 pub use manifest::{

@@ -3,14 +3,15 @@
 use std::io;
 use std::path::PathBuf;
 
-use vocab::{DistributionName, Exit, Fault, PlatformKey, TreePath};
+use vocab::{DistributionName, Fault, PlatformKey, TreePath};
 
 use super::guard::Owner;
 use store::StoreError;
 
 /// Wheels were not installed; the staged prefix is incomplete and must be discarded.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot install `{wheel}`")]
+#[fault(transparent = kind)]
 pub struct InstallError {
     /// The wheel's file name; several if more than one is involved.
     pub wheel: String,
@@ -19,9 +20,17 @@ pub struct InstallError {
 }
 
 /// What is wrong with the wheel, the set of wheels, or the disk.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault("E_INSTALL", Build)]
 pub enum InstallErrorKind {
     #[error("its file `{path}` would {how} {owner}")]
+    #[fault(
+        Trust,
+        hint(
+            "a wheel may not change the interpreter or what came with it: leave it out with `skip`, or use another \
+             version"
+        )
+    )]
     Owned {
         path: TreePath,
         /// A verb with its object, such as `replace a file of`.
@@ -29,61 +38,31 @@ pub enum InstallErrorKind {
         owner: Owner,
     },
     #[error("its file `{path}` is refused: {reason}")]
+    #[fault(Trust)]
     Refused { path: String, reason: String },
     #[error("it brings `{path}` twice, with different content")]
     Twice { path: TreePath },
     #[error("its files `{path}` and `{other}` would be one file on this platform")]
+    #[fault(hint("leave one of the two out with `skip`, or use another version"))]
     CaseClash { path: TreePath, other: TreePath },
     #[error("it has a file where `{other}` needs a folder: `{path}`")]
+    #[fault(hint("leave one of the two out with `skip`, or use another version"))]
     FileAndFolder { path: TreePath, other: DistributionName },
     #[error("its script `{script}` needs a launcher for Windows, and there is none")]
     NoLauncher { script: String },
     #[error("it was made for another platform than {platform}")]
+    #[fault(hint("use the file whose name has this platform's tag, or skip the distribution here"))]
     OtherPlatform { platform: PlatformKey },
     #[error("it is given twice")]
     SameDistribution,
     #[error("cannot {action} `{}`", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error("the build was interrupted")]
+    #[fault("E_INTERRUPTED", Interrupted)]
     Cancelled,
     #[error(transparent)]
+    #[fault(transparent)]
     Store(#[from] StoreError),
     #[error("no threads can be started")]
     Threads(#[source] io::Error),
-}
-
-impl Fault for InstallError {
-    fn code(&self) -> &'static str {
-        match self.kind {
-            InstallErrorKind::Cancelled => "E_INTERRUPTED",
-            InstallErrorKind::Store(_) => "E_STORE",
-            _ => "E_INSTALL",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self.kind {
-            InstallErrorKind::Cancelled => Exit::Interrupted,
-            InstallErrorKind::Refused { .. } | InstallErrorKind::Owned { .. } => Exit::Trust,
-            _ => Exit::Build,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match &self.kind {
-            InstallErrorKind::Store(error) => error.hint(),
-            InstallErrorKind::FileAndFolder { .. } | InstallErrorKind::CaseClash { .. } => {
-                Some("leave one of the two out with `skip`, or take another version".into())
-            }
-            InstallErrorKind::Owned { .. } => Some(
-                "a wheel may not change the interpreter or what came with it: leave it out with `skip`, or take another \
-                 version"
-                    .into(),
-            ),
-            InstallErrorKind::OtherPlatform { .. } => {
-                Some("take the file whose name has this platform's tag, or skip the distribution here".into())
-            }
-            _ => None,
-        }
-    }
 }

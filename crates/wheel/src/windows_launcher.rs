@@ -17,7 +17,7 @@ use std::io::{Cursor, Write as _};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use vocab::{Digest, Exit, Fault, TreeLayout, TreePath};
+use vocab::{Digest, Fault, TreeLayout, TreePath};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
@@ -47,27 +47,14 @@ pub struct WindowsLaunchers {
 }
 
 /// No known launcher was found or could be fetched, so scripts cannot be made for Windows.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error(
     "there is no launcher for scripts on Windows: the base interpreter's pip has none, and distlib cannot be fetched"
 )]
+#[fault("E_LAUNCHER", Build, hint("build once with the network, or use a base interpreter whose pip is 22.3 or newer"))]
 pub struct LauncherError {
     #[source]
     pub kind: SetUpError,
-}
-
-impl Fault for LauncherError {
-    fn code(&self) -> &'static str {
-        "E_LAUNCHER"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Build
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some("build once with the network, or take a base interpreter whose pip is 22.3 or newer".to_owned())
-    }
 }
 
 impl WindowsLaunchers {

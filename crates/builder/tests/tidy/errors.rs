@@ -1,8 +1,8 @@
 //! `docs/errors.md` has every code of the sources, with the exit codes that the sources give it.
 //!
-//! Codes are the string literals of that form. Exit codes are read where one type has both `fn code` and `fn exit`, each
-//! a constant or a `match` over variants; an arm that asks another error says nothing here, since that error is read
-//! where it is declared.
+//! Codes are the string literals of that form. Exit codes are read from `#[fault(…)]` of types that derive `Fault`, and
+//! where one type has both `fn code` and `fn exit`, each a constant or a `match` over variants. What asks another error
+//! says nothing here, since that error is read where it is declared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -81,7 +81,19 @@ fn codes() -> BTreeMap<String, Code> {
 fn read(file: &syn::File, codes: &mut BTreeMap<String, Code>) {
     let mut shown: Vec<String> = Vec::new();
     for item in &file.items {
-        let syn::Item::Impl(item) = item else { continue };
+        let item = match item {
+            syn::Item::Impl(item) => item,
+            syn::Item::Enum(it) => {
+                let variants: Vec<&[syn::Attribute]> = it.variants.iter().map(|variant| &variant.attrs[..]).collect();
+                shown.extend(derived(&it.attrs, &variants, codes));
+                continue;
+            }
+            syn::Item::Struct(it) => {
+                shown.extend(derived(&it.attrs, &[&it.attrs[..]], codes));
+                continue;
+            }
+            _ => continue,
+        };
         let (Some(code), Some(exit)) = (function(item, "code"), function(item, "exit")) else { continue };
         let (by_code, by_exit) = (arms(code), arms(exit));
         let hints = function(item, "hint").map(arms).unwrap_or_default();
@@ -102,6 +114,38 @@ fn read(file: &syn::File, codes: &mut BTreeMap<String, Code>) {
             None => codes.entry(code).or_default().is_plain = false,
         }
     }
+}
+
+/// Reads `#[fault(…)]` of a type and its variants, or of a struct as the only variant of itself. Gives each literal that
+/// is a code, once.
+fn derived(
+    of_type: &[syn::Attribute],
+    of_variants: &[&[syn::Attribute]],
+    codes: &mut BTreeMap<String, Code>,
+) -> Vec<String> {
+    let named = |attributes: &[syn::Attribute], name: &str| {
+        found(|finder| {
+            attributes.iter().filter(|it| it.path().is_ident(name)).for_each(|it| finder.visit_attribute(it));
+        })
+    };
+    let shared = named(of_type, "fault");
+    let mut literals = shared.codes.clone();
+    for attributes in of_variants {
+        let (own, message) = (named(attributes, "fault"), named(attributes, "error"));
+        if !std::ptr::eq(*attributes, of_type) {
+            literals.extend(own.codes.clone());
+        }
+        let Some(code) = own.codes.first().or(shared.codes.first()) else { continue };
+        if own.is_transparent {
+            continue;
+        }
+        let exits = if own.exits.is_empty() { &shared.exits } else { &own.exits };
+        let it = codes.entry(code.clone()).or_insert_with(|| Code { is_plain: true, ..Code::default() });
+        it.exits.extend(exits);
+        it.messages.extend(message.sentences);
+        it.hints.extend(if own.sentences.is_empty() { shared.sentences.clone() } else { own.sentences });
+    }
+    literals
 }
 
 #[test]
@@ -127,6 +171,24 @@ fn exit_codes_are_read_by_variant() {
         }
         fn warn() { tell!("W_TOLD", "a sentence") }
         fn elsewhere() -> &'static str { "E_REST" }
+        #[derive(Fault)]
+        #[fault("E_SHARED", Usage)]
+        enum Derived {
+            #[error("it is wrong")]
+            #[fault(hint("make it right"))]
+            Shared,
+            #[error("it changed")]
+            #[fault(Trust)]
+            Changed,
+            #[fault("E_OWN", Build)]
+            Own,
+            #[fault(transparent)]
+            Inner(Error),
+        }
+        #[derive(Fault)]
+        #[error("it is a struct")]
+        #[fault("E_STRUCT", Interrupted)]
+        struct Struct;
         "#,
     )
     .expect("it is Rust");
@@ -135,8 +197,18 @@ fn exit_codes_are_read_by_variant() {
     let told = codes.iter().map(|(code, it)| (code.as_str(), Vec::from_iter(it.exits.iter().copied()), it.is_plain));
     assert_eq!(
         Vec::from_iter(told),
-        [("E_READ", vec![1, 3, 4], true), ("E_REST", vec![1, 4], false), ("W_TOLD", vec![], false)]
+        [
+            ("E_OWN", vec![1], true),
+            ("E_READ", vec![1, 3, 4], true),
+            ("E_REST", vec![1, 4], false),
+            ("E_SHARED", vec![2, 4], true),
+            ("E_STRUCT", vec![130], true),
+            ("W_TOLD", vec![], false),
+        ]
     );
+    let shared = &codes["E_SHARED"];
+    assert_eq!(Vec::from_iter(&shared.messages), ["it changed", "it is wrong"]);
+    assert_eq!(Vec::from_iter(&shared.hints), ["make it right"]);
 }
 
 fn without_tests(items: &mut Vec<syn::Item>) {
@@ -265,6 +337,8 @@ struct Finder {
     codes: Vec<String>,
     exits: BTreeSet<u8>,
     sentences: Vec<String>,
+    /// `#[fault(transparent)]`
+    is_transparent: bool,
 }
 
 fn found(visit: impl FnOnce(&mut Finder)) -> Finder {
@@ -286,6 +360,20 @@ impl Finder {
 }
 
 impl<'ast> Visit<'ast> for Finder {
+    /// Exit codes are bare names in `#[fault(…)]`.
+    fn visit_attribute(&mut self, attribute: &'ast syn::Attribute) {
+        if let syn::Meta::List(list) = &attribute.meta
+            && list.path.is_ident("fault")
+        {
+            for token in list.tokens.clone() {
+                let proc_macro2::TokenTree::Ident(name) = token else { continue };
+                self.exits.extend(exit_code(&name.to_string()));
+                self.is_transparent |= name == "transparent";
+            }
+        }
+        visit::visit_attribute(self, attribute);
+    }
+
     fn visit_lit_str(&mut self, literal: &'ast syn::LitStr) {
         self.literal(literal.value());
     }

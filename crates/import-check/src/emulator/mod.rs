@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use vocab::{Exit, Fault, PlatformKey};
+use vocab::{Fault, PlatformKey};
 
 use process::{Invocation, ProcessError};
 use store::Context;
@@ -78,9 +78,14 @@ impl Emulator {
 }
 
 /// Why no emulator can be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Build)]
 pub enum EmulatorError {
     #[error("`{platform}` cannot be emulated here: there is no {what} ({})", looked.join(", "))]
+    #[fault(
+        "E_EMULATOR_MISSING",
+        hint("run `scripts/emulators`, or leave --emulate out: the static checks run anywhere")
+    )]
     Missing {
         platform: PlatformKey,
         what: &'static str,
@@ -88,44 +93,17 @@ pub enum EmulatorError {
         looked: Vec<String>,
     },
     #[error("`{}` does not work: it ended with {code}: {said}", program.display())]
+    #[fault("E_EMULATOR_BROKEN", hint("`scripts/emulators --check` shows which emulators are there"))]
     Broken { program: PathBuf, code: String, said: String },
     #[error("an emulator cannot be used")]
+    #[fault(transparent)]
     Process(#[from] ProcessError),
     #[error("an emulator cannot be set up")]
+    #[fault(transparent)]
     Store(#[from] StoreError),
     #[error("cannot write `{}`", path.display())]
+    #[fault("E_EMULATOR_DISK")]
     Disk { path: PathBuf, source: io::Error },
-}
-
-impl Fault for EmulatorError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Missing { .. } => "E_EMULATOR_MISSING",
-            Self::Broken { .. } => "E_EMULATOR_BROKEN",
-            Self::Process(error) => error.code(),
-            Self::Store(error) => error.code(),
-            Self::Disk { .. } => "E_EMULATOR_DISK",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Process(error) => error.exit(),
-            _ => Exit::Build,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Missing { .. } => {
-                Some("run `scripts/emulators`, or leave --emulate out: the static checks run anywhere".to_owned())
-            }
-            Self::Broken { .. } => Some("`scripts/emulators --check` tells what is there".to_owned()),
-            Self::Process(error) => error.hint(),
-            Self::Store(error) => error.hint(),
-            Self::Disk { .. } => None,
-        }
-    }
 }
 
 /// Which emulator can run prefixes for `platform` on `host`, installed or not. `None` if nothing can (macOS) or

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusty_s3::{Bucket, Credentials, UrlStyle};
 use url::Url;
-use vocab::{Environment, Exit, Fault};
+use vocab::{Environment, Fault};
 use web::Client;
 
 use super::SignedBucket;
@@ -14,32 +14,18 @@ use crate::BucketAddress;
 use crate::conditions::Kept;
 
 /// Why the bucket of an address cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Fault)]
+#[fault("E_STORE_ADDRESS", Usage)]
 pub enum ConnectError {
     #[error("{given} is not an http or https URL with a host, or does not go with this bucket")]
+    #[fault(hint("write `https://host:port`"))]
     Endpoint { given: &'static str },
     #[error("`profile={profile}`: no file of profiles holds access keys for it")]
+    #[fault(hint(
+        "only profiles with keys of their own are read here; for others run `eval \"$(aws configure \
+             export-credentials --profile {profile} --format env)\"` and leave `profile=` out"
+    ))]
     Profile { profile: String },
-}
-
-impl Fault for ConnectError {
-    fn code(&self) -> &'static str {
-        "E_STORE_ADDRESS"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Endpoint { .. } => "write `https://host:port`".to_owned(),
-            Self::Profile { profile } => format!(
-                "only profiles with keys of their own are read here; for others run \
-                 `eval \"$(aws configure export-credentials --profile {profile} --format env)\"` and leave `profile=` out"
-            ),
-        })
-    }
 }
 
 impl SignedBucket {

@@ -3,13 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
-use vocab::{Exit, Fault, TreePath};
+use vocab::{Fault, TreePath};
 
 use super::CopyOperation;
 
 /// The entry is named by its place in the configuration.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("{place}: cannot copy `{from}` to `{to}`")]
+#[fault(transparent = kind)]
 pub struct CopyError {
     pub place: String,
     pub from: TreePath,
@@ -30,76 +31,50 @@ impl CopyError {
 }
 
 /// What is wrong with the source, the target or the disk.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Usage)]
 pub enum CopyErrorKind {
     #[error("there is no `{}`", path.display())]
+    #[fault(
+        "E_COPY_SOURCE_MISSING",
+        Build,
+        hint("create it, correct `from`, or write `\"optional\": true` if the runtime can do without it")
+    )]
     SourceMissing { path: PathBuf },
     #[error("`{}` lies outside the package folder", path.display())]
+    #[fault("E_COPY_SOURCE", hint("`from` is relative to the package folder and stays inside it"))]
     SourceOutside { path: PathBuf },
     #[error("the link `{}` leads to `{text}`, which is outside the source", path.display())]
+    #[fault("E_COPY_SOURCE", hint("replace the link with the file it leads to"))]
     LinkLeaves { path: PathBuf, text: String },
     #[error("the link `{}` leads to `{text}`, which is not there", path.display())]
+    #[fault("E_COPY_SOURCE", hint("remove or correct the link"))]
     LinkDangles { path: PathBuf, text: String },
     #[error("the link `{}` leads to a folder that it lies in", path.display())]
+    #[fault("E_COPY_SOURCE", hint("remove or correct the link"))]
     LinkLoops { path: PathBuf },
     #[error("`{}` is neither a file, a folder nor a link", path.display())]
+    #[fault("E_COPY_SOURCE")]
     NotAFile { path: PathBuf },
     #[error("the name of `{}` cannot be written on every platform", path.display())]
+    #[fault("E_COPY_SOURCE")]
     Name { path: PathBuf },
     #[error("`{target}` is a folder in the runtime and cannot be replaced by a file")]
+    #[fault("E_COPY_TARGET", hint("end `to` with `/` to copy the file into the folder"))]
     TargetIsFolder { target: TreePath },
     #[error("`{folder}` is a file in the runtime, so nothing can lie below it")]
+    #[fault("E_COPY_TARGET")]
     ParentIsFile { folder: TreePath },
     #[error("`{folder}` is a link in the runtime, and nothing is written through links")]
+    #[fault("E_COPY_TARGET", hint("name the folder that the link leads to"))]
     ParentIsLink { folder: TreePath },
     #[error("cannot read `{}`", path.display())]
+    #[fault("E_COPY_DISK", Build)]
     Read { path: PathBuf, source: io::Error },
     #[error("cannot write `{}`", path.display())]
+    #[fault("E_COPY_DISK", Build)]
     Write { path: PathBuf, source: io::Error },
     #[error("the build was interrupted")]
+    #[fault("E_INTERRUPTED", Interrupted)]
     Cancelled,
-}
-
-impl Fault for CopyError {
-    fn code(&self) -> &'static str {
-        match *self.kind {
-            CopyErrorKind::SourceMissing { .. } => "E_COPY_SOURCE_MISSING",
-            CopyErrorKind::SourceOutside { .. }
-            | CopyErrorKind::LinkLeaves { .. }
-            | CopyErrorKind::LinkDangles { .. }
-            | CopyErrorKind::LinkLoops { .. }
-            | CopyErrorKind::NotAFile { .. }
-            | CopyErrorKind::Name { .. } => "E_COPY_SOURCE",
-            CopyErrorKind::TargetIsFolder { .. }
-            | CopyErrorKind::ParentIsFile { .. }
-            | CopyErrorKind::ParentIsLink { .. } => "E_COPY_TARGET",
-            CopyErrorKind::Read { .. } | CopyErrorKind::Write { .. } => "E_COPY_DISK",
-            CopyErrorKind::Cancelled => "E_INTERRUPTED",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match *self.kind {
-            CopyErrorKind::SourceMissing { .. } | CopyErrorKind::Read { .. } | CopyErrorKind::Write { .. } => {
-                Exit::Build
-            }
-            CopyErrorKind::Cancelled => Exit::Interrupted,
-            _ => Exit::Usage,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match &*self.kind {
-            CopyErrorKind::SourceMissing { .. } => {
-                "create it, correct `from`, or write `\"optional\": true` if the runtime can do without it"
-            }
-            CopyErrorKind::SourceOutside { .. } => "`from` is relative to the package folder and stays inside it",
-            CopyErrorKind::LinkLeaves { .. } => "replace the link by the file it leads to",
-            CopyErrorKind::LinkDangles { .. } | CopyErrorKind::LinkLoops { .. } => "remove or correct the link",
-            CopyErrorKind::TargetIsFolder { .. } => "end `to` with `/` to copy the file into the folder",
-            CopyErrorKind::ParentIsLink { .. } => "name the folder that the link leads to",
-            _ => return None,
-        };
-        Some(hint.to_owned())
-    }
 }

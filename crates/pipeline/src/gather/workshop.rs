@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use config_merger::BuildSettings;
-use vocab::{Exit, Fault, Outcome, PlatformKey, RuleRecord, SystemVersion};
+use vocab::{Fault, Outcome, PlatformKey, RuleRecord, SystemVersion};
 
 use super::unchanged;
 use crate::prepare::Prepared;
@@ -20,30 +20,18 @@ use source_build::{self, BuiltWheel, SourceBuild, SourceBuildError, SourceInput}
 use store::Context;
 
 /// A source that is not pure Python, or whose build here does not show whether it is.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("`{package}` has to be compiled on {platform} itself: {reason}")]
+#[fault(
+    "E_NATIVE_RUNNER",
+    Build,
+    hint("run the builder on a {platform} machine, or pin a version that has a wheel there"),
+    another_machine
+)]
 pub(crate) struct NotPure {
     pub package: String,
     pub platform: PlatformKey,
     pub reason: String,
-}
-
-impl Fault for NotPure {
-    fn code(&self) -> &'static str {
-        "E_NATIVE_RUNNER"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Build
-    }
-
-    fn is_for_another_machine(&self) -> bool {
-        true
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(format!("run the builder on a {} machine, or pin a version that has a wheel there", self.platform))
-    }
 }
 
 /// Why a row has no wheel.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use config_merger::Layout;
 use jiff::civil::Date;
-use vocab::{CheckedEnvironment, DistributionName, Event, Exit, Fault, NativeSummary};
+use vocab::{CheckedEnvironment, DistributionName, Event, Fault, NativeSummary};
 
 use super::{Verification, runs_here, verify};
 use crate::assemble::{Assembled, Pieces};
@@ -47,29 +47,12 @@ struct Environment {
 }
 
 /// A fault of what one requirement brings.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("what `{requirement}` brings, installed alone: {fault}")]
+#[fault(transparent = fault)]
 struct EnvironmentFault {
     requirement: DistributionName,
     fault: Box<dyn Fault>,
-}
-
-impl Fault for EnvironmentFault {
-    fn code(&self) -> &'static str {
-        self.fault.code()
-    }
-
-    fn exit(&self) -> Exit {
-        self.fault.exit()
-    }
-
-    fn hint(&self) -> Option<String> {
-        self.fault.hint()
-    }
-
-    fn is_for_another_machine(&self) -> bool {
-        self.fault.is_for_another_machine()
-    }
 }
 
 impl Subject<'_> {

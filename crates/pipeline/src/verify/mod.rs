@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
-use vocab::{DistributionName, Exit, Fault, PlatformKey, PythonVersion};
+use vocab::{DistributionName, Fault, PlatformKey, PythonVersion};
 
 use crate::assemble::Assembled;
 use crate::consistency::{self, Member, Unmet};
@@ -61,38 +61,18 @@ impl Verification<'_> {
 }
 
 /// What makes a prefix unusable, besides the faults of the two checks.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(Check)]
 pub enum VerifyError {
     #[error("the prefix names paths of this machine: {}", shown(leaks))]
+    #[fault("E_LEAKED_PATH", hint("a runtime with such a path works only here; check how those files are made"))]
     Leaked { leaks: Vec<LeakedPath> },
     #[error("--strict: {}", told(unmet))]
+    #[fault("E_UNMET_REQUIREMENT", hint("add the missing distribution, or build without --strict"))]
     Unmet { unmet: Vec<Unmet> },
     #[error("{name} {version} requires Python `{requires_python}`, and the runtime has {python}")]
+    #[fault("E_REQUIRES_PYTHON", hint("{}", resolve::REQUIRES_PYTHON_HINT))]
     RequiresPython { name: DistributionName, version: String, requires_python: String, python: PythonVersion },
-}
-
-impl Fault for VerifyError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Leaked { .. } => "E_LEAKED_PATH",
-            Self::Unmet { .. } => "E_UNMET_REQUIREMENT",
-            Self::RequiresPython { .. } => "E_REQUIRES_PYTHON",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Check
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Leaked { .. } => {
-                "a runtime with such a path works only here; look at how those files are made".into()
-            }
-            Self::Unmet { .. } => "bring the missing distribution, or build without --strict".into(),
-            Self::RequiresPython { .. } => resolve::REQUIRES_PYTHON_HINT.into(),
-        })
-    }
 }
 
 fn shown(leaks: &[LeakedPath]) -> String {

@@ -22,7 +22,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use vocab::{DistributionName, Exit, Fault, Os, TreeLayout, TreePath};
+use vocab::{DistributionName, Fault, Os, TreeLayout, TreePath};
 
 use crate::module_name::{is_test_helper, module_name_of};
 use binary::{Binary, Damage, Facts};
@@ -55,22 +55,13 @@ impl NativePolicy<'_> {
 }
 
 /// A file or folder of the prefix that cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot check `{}`", path.display())]
+#[fault("E_CHECK_DISK", Build)]
 pub struct NativeCheckError {
     pub path: PathBuf,
     #[source]
     pub source: io::Error,
-}
-
-impl Fault for NativeCheckError {
-    fn code(&self) -> &'static str {
-        "E_CHECK_DISK"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Build
-    }
 }
 
 /// Checks every file of the prefix, in parallel. Faults are in the report, not an error: see [`NativeReport::verdict`].

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use globset::GlobMatcher;
 use jiff::civil::Date;
-use vocab::{Digest, DistributionName, Exit, Fault, PlatformKey, TreeLayout, TreePath};
+use vocab::{Digest, DistributionName, Fault, PlatformKey, TreeLayout, TreePath};
 
 use super::native_files::{NativeFault, NativeFaultKind};
 use crate::module_name::module_name_of;
@@ -217,8 +217,13 @@ impl Whitelist {
 }
 
 /// A whitelist that cannot be used, with its path.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot use the whitelist `{}`", path.display())]
+#[fault(
+    "E_WHITELIST",
+    Usage,
+    hint("the shape is {{ \"<distribution>\": {{ \"<module or file>\": \"<part of the error text>\" }} }}")
+)]
 pub struct WhitelistError {
     pub path: PathBuf,
     #[source]
@@ -239,20 +244,6 @@ pub enum WhitelistErrorKind {
 
 fn lines(faults: &[ShapeFault]) -> String {
     faults.iter().map(ShapeFault::to_string).collect::<Vec<_>>().join("\n")
-}
-
-impl Fault for WhitelistError {
-    fn code(&self) -> &'static str {
-        "E_WHITELIST"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some("the shape is { \"<distribution>\": { \"<module or file>\": \"<part of the error text>\" } }".to_owned())
-    }
 }
 
 #[cfg(test)]

@@ -4,14 +4,15 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use vocab::{Digest, Exit, Fault};
+use vocab::{Digest, Fault};
 
 use super::{FetchRequest, without_secrets};
 use crate::StoreError;
 
 /// Why a file could not be fetched, from where, and after how many attempts.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot fetch `{file_name}` from `{place}`{}", after(*attempts))]
+#[fault(transparent = kind)]
 pub struct DownloadError {
     pub file_name: String,
     /// The URL without user, password and query.
@@ -44,29 +45,56 @@ fn after(attempts: u32) -> String {
 }
 
 /// What ended the download. `reason` is for people and holds no credentials.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault("E_DOWNLOAD", Build)]
 pub enum DownloadErrorKind {
     #[error("the build is offline and the store does not have it")]
+    #[fault("E_OFFLINE", hint("run once without `--offline`"))]
     Offline,
     /// The last attempt's reason.
     #[error("{reason}")]
+    #[fault(hint("check the network and the proxy variables, then run it again; what has arrived is kept"))]
     Unreachable { reason: String },
     #[error("the server answered {status}")]
+    #[fault(hint_with = Self::hint_of_status)]
     Status { status: u16 },
     #[error("its SHA-256 is {actual}, {expected} is expected")]
+    #[fault(
+        "E_DIGEST",
+        Trust,
+        hint("the file was changed on the way or at its source; do not use it before you know why it differs")
+    )]
     DigestMismatch { expected: Digest, actual: Digest },
     #[error("it has {actual} bytes, {expected} are expected")]
+    #[fault(
+        "E_DIGEST",
+        Trust,
+        hint("the file was changed on the way or at its source; do not use it before you know why it differs")
+    )]
     SizeMismatch { expected: u64, actual: u64 },
     #[error("it has more than {limit} bytes")]
+    #[fault("E_DOWNLOAD_LARGE", hint("find out what it is; `--max-download` allows larger files of unknown size"))]
     TooLarge { limit: u64 },
     /// `reason` names the rate.
     #[error("{reason}")]
+    #[fault(
+        "E_DOWNLOAD_SLOW",
+        hint(
+            "run it again, or lower the limit: `--min-rate 100` gives up below 100 B/s, `--min-rate 0` never. What \
+             has arrived is kept"
+        )
+    )]
     TooSlow { reason: String },
     #[error("it is not a regular file")]
     NotAFile,
     #[error("it was not complete within {} s", limit.as_secs())]
+    #[fault(
+        "E_DOWNLOAD_TIMEOUT",
+        hint("raise `build.timeout` in the configuration; 0 is no limit. What has arrived is kept")
+    )]
     TimedOut { limit: Duration },
     #[error("the build was interrupted")]
+    #[fault("E_INTERRUPTED", Interrupted)]
     Cancelled,
     #[error("the URL cannot be used: {reason}")]
     Url { reason: String },
@@ -83,58 +111,15 @@ impl DownloadError {
     }
 }
 
-impl Fault for DownloadError {
-    fn code(&self) -> &'static str {
-        match self.kind {
-            DownloadErrorKind::Offline => "E_OFFLINE",
-            DownloadErrorKind::DigestMismatch { .. } | DownloadErrorKind::SizeMismatch { .. } => "E_DIGEST",
-            DownloadErrorKind::Cancelled => "E_INTERRUPTED",
-            DownloadErrorKind::TimedOut { .. } => "E_DOWNLOAD_TIMEOUT",
-            DownloadErrorKind::TooSlow { .. } => "E_DOWNLOAD_SLOW",
-            DownloadErrorKind::TooLarge { .. } => "E_DOWNLOAD_LARGE",
-            _ => "E_DOWNLOAD",
-        }
-    }
-
-    fn exit(&self) -> Exit {
-        match self.kind {
-            DownloadErrorKind::Cancelled => Exit::Interrupted,
-            DownloadErrorKind::DigestMismatch { .. } | DownloadErrorKind::SizeMismatch { .. } => Exit::Trust,
-            _ => Exit::Build,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match &self.kind {
-            DownloadErrorKind::Offline => Some("run once without `--offline`".into()),
-            DownloadErrorKind::Status { status: 401 | 403 } => {
-                Some("give user and password in the index's URL or in ~/.netrc".into())
-            }
-            DownloadErrorKind::Status { status: 407 } => {
-                Some("give the proxy's user and password in its variable: `http://user:password@host:port`".into())
-            }
-            DownloadErrorKind::Status { status: 404 | 410 } => {
-                Some("the file is gone; refresh the lock with `builder lock`".into())
-            }
-            DownloadErrorKind::DigestMismatch { .. } | DownloadErrorKind::SizeMismatch { .. } => Some(
-                "the file was changed on the way or at its source; do not use it before you know why it differs".into(),
-            ),
-            DownloadErrorKind::TimedOut { .. } => {
-                Some("raise `build.timeout` in the configuration; 0 is no limit. What has arrived is kept".into())
-            }
-            DownloadErrorKind::TooSlow { .. } => Some(
-                "run it again, or be content with less: `--min-rate 100` gives up below 100 B/s, `--min-rate 0` never. \
-                 What has arrived is kept"
-                    .into(),
-            ),
-            DownloadErrorKind::TooLarge { .. } => {
-                Some("find out what it is; `--max-download` allows larger files of unknown size".into())
-            }
-            DownloadErrorKind::Unreachable { .. } => {
-                Some("check the network and the proxy variables, then run it again; what has arrived is kept".into())
-            }
-            DownloadErrorKind::Store(error) => error.hint(),
-            _ => None,
-        }
+impl DownloadErrorKind {
+    fn hint_of_status(&self) -> Option<String> {
+        let Self::Status { status } = self else { return None };
+        let hint = match status {
+            401 | 403 => "give user and password in the index's URL or in ~/.netrc",
+            407 => "give the proxy's user and password in its variable: `http://user:password@host:port`",
+            404 | 410 => "the file is gone; refresh the lock with `builder lock`",
+            _ => return None,
+        };
+        Some(hint.to_owned())
     }
 }

@@ -68,8 +68,9 @@ impl Package {
 }
 
 /// Why a side cannot be read, with its label.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot compare `{label}`")]
+#[fault(transparent = kind)]
 pub struct SideError {
     pub label: String,
     #[source]
@@ -77,7 +78,12 @@ pub struct SideError {
 }
 
 /// What is wrong with the file, the version or the lock.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault(
+    "E_DIFF",
+    Usage,
+    hint("give two version strings, two lock.json, two manifests, or two artifacts with their manifests beside them")
+)]
 pub enum SideErrorKind {
     #[error("`{}` cannot be read", path.display())]
     Read { path: PathBuf, source: io::Error },
@@ -86,25 +92,8 @@ pub enum SideErrorKind {
     #[error("`{}` is neither a lock nor a manifest", path.display())]
     Neither { path: PathBuf },
     #[error("{version} has no lock")]
+    #[fault(hint("run `builder lock {version}`"))]
     NoLock { version: String },
-}
-
-impl Fault for SideError {
-    fn code(&self) -> &'static str {
-        "E_DIFF"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match &self.kind {
-            SideErrorKind::NoLock { version } => format!("run `builder lock {version}`"),
-            _ => "give two version strings, two lock.json, two manifests, or two artifacts with their manifests beside them"
-                .into(),
-        })
-    }
 }
 
 /// A path is taken before a version string of the same text.

@@ -15,8 +15,9 @@ use super::Cell;
 pub struct Published(BTreeSet<(Cell, Digest)>);
 
 /// A catalogue or folder that cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
 #[error("cannot read what is published in `{}`", path.display())]
+#[fault(transparent = kind)]
 pub struct PublishedError {
     pub path: PathBuf,
     #[source]
@@ -24,29 +25,14 @@ pub struct PublishedError {
 }
 
 /// What is wrong with it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Fault)]
+#[fault("E_PUBLISHED", Usage, hint("name a catalogue.json, or a folder with one or with the manifests of artifacts"))]
 pub enum PublishedErrorKind {
     #[error("it cannot be read")]
+    #[fault(Build)]
     Read(#[source] io::Error),
     #[error(transparent)]
     Catalogue(ReadError),
-}
-
-impl Fault for PublishedError {
-    fn code(&self) -> &'static str {
-        "E_PUBLISHED"
-    }
-
-    fn exit(&self) -> Exit {
-        match self.kind {
-            PublishedErrorKind::Read(_) => Exit::Build,
-            _ => Exit::Usage,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some("name a catalogue.json, or a folder that holds one or the manifests of artifacts".into())
-    }
 }
 
 impl Published {
