@@ -25,7 +25,7 @@ impl Address {
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
         if path.contains('@') || bucket.contains(':') {
-            return Err(invalid("address", "ais://…", "it holds a user or a password; set AIS_AUTHN_TOKEN"));
+            return Err(invalid("address", "ais://…", "it contains a user name or password; set AIS_AUTHN_TOKEN"));
         }
         if bucket.is_empty() {
             return Err(wrong("it names no bucket"));
@@ -89,9 +89,9 @@ mod tests {
             ("ais:///x", "it names no bucket"),
             ("ais://", "it names no bucket"),
             ("ais://B%2F", "`B%2F` is not a valid bucket name"),
-            ("ais://ada:pw@b/x", "it holds a user or a password"),
-            ("ais://b/ada:pw@x", "it holds a user or a password"),
-            ("ais://b/x?endpoint=http://ada:pw@h:1", "it holds a user or a password"),
+            ("ais://ada:pw@b/x", "it contains a user name or password"),
+            ("ais://b/ada:pw@x", "it contains a user name or password"),
+            ("ais://b/x?endpoint=http://ada:pw@h:1", "it contains a user name or password"),
             ("ais://b/x?endpoint=ftp://h", "write http://host:port"),
             ("ais://b/x?endpoint=", "is not a valid endpoint"),
             ("ais://b/../x", "it has a component `.` or `..`"),

@@ -99,7 +99,7 @@ pub(crate) fn endpoint(text: &str) -> Result<Url, Error> {
         return Err(unusable("write http://host:port or https://host:port"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(unusable("it holds a user or a password; AIStore takes a token"));
+        return Err(unusable("it contains a user name or password; AIStore takes a token"));
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(unusable("it has a query or a fragment"));

@@ -44,7 +44,7 @@ pub enum Error {
     #[error("the job `{job}` was aborted{}", if message.is_empty() { String::new() } else { format!(": {message}") })]
     JobAborted { job: String, message: String },
     /// The job itself goes on.
-    #[error("the job `{job}` was not done within {} s", limit.as_secs_f32())]
+    #[error("the job `{job}` did not finish within {} s", limit.as_secs_f32())]
     JobUnfinished { job: String, limit: Duration },
     #[error("the cluster has no target that takes requests")]
     NoTarget,

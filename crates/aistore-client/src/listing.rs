@@ -141,7 +141,7 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         }
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<u64, E> {
-            text.parse().map_err(|_| E::custom("a text that is no number"))
+            text.parse().map_err(|_| E::custom("a text that is not a number"))
         }
 
         fn visit_unit<E: serde::de::Error>(self) -> Result<u64, E> {

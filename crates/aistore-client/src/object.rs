@@ -360,7 +360,8 @@ impl<'a> ObjectHandle<'a> {
         let request = call.shown();
         let (answer, _) = self.send(call, content, None, None)?;
         let handle = text(answer.headers(), APPEND_HANDLE).filter(|handle| !handle.is_empty());
-        let handle = handle.ok_or_else(|| crate::call::unreadable(&request, "it has no handle to go on with", &[]))?;
+        let handle =
+            handle.ok_or_else(|| crate::call::unreadable(&request, "it has no handle to continue with", &[]))?;
         Ok(AppendHandle(handle.to_owned()))
     }
 

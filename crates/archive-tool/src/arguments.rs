@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use cli::{CommandLine, ShowOptions, TransferOptions};
 use vocab::Digest;
 
-/// Look into artifacts, check, extract, compare and fetch them.
+/// List, verify, extract, compare and fetch artifacts.
 #[derive(Debug, Parser)]
 #[command(
     name = "archive",
@@ -27,43 +27,43 @@ pub struct Arguments {
 pub enum Command {
     /// Show what is in an artifact: kind, mode, size and path of each entry.
     ///
-    /// Names are shown as they stand and have not been judged; `archive verify` does that.
+    /// Names are shown as they are, unchecked; `archive verify` checks them.
     #[command(after_help = "Examples:
   archive list pydist-atls-3.12.10-linux-x86_64.tar.zst
   archive list pydist-atls-3.12.10-linux-x86_64.tar.zst --parts")]
     List {
-        /// tar.zst, tar.gz, tar or zip, told by its first bytes.
+        /// tar.zst, tar.gz, tar or zip, recognised by its first bytes.
         file: PathBuf,
-        /// The parts instead, from the manifest beside it.
+        /// Show the parts instead, from the manifest beside it.
         #[arg(long)]
         parts: bool,
     },
     /// Compare an artifact with its manifest: size and SHA-256 of the whole and of each part.
     ///
-    /// Without a manifest everything is decoded and judged by the rules of extraction, and nothing is written.
+    /// Without a manifest, decodes everything and checks it by the rules of extraction; writes nothing.
     #[command(after_help = "Examples:
   archive verify pydist-atls-3.12.10-linux-x86_64.tar.zst")]
     Verify {
         file: PathBuf,
-        /// `<FILE>.json` when not given and there.
+        /// Defaults to `<FILE>.json` if it exists.
         #[arg(long, value_name = "FILE")]
         manifest: Option<PathBuf>,
     },
-    /// Extract an artifact or any other archive; whatever could write outside of DIR is refused.
+    /// Extract an artifact or any other archive; entries that could write outside DIR are refused.
     #[command(after_help = "Examples:
   archive extract pydist-atls-3.12.10-linux-x86_64.tar.zst --to runtime")]
     Extract {
         file: PathBuf,
-        /// A new or empty folder; it appears when everything is there.
+        /// A new or empty folder; it appears once everything is extracted.
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
-        /// Drop the one folder at the archive's top.
+        /// Strip the single top-level folder.
         #[arg(long)]
         strip_top: bool,
         /// Extract only if the archive has this digest.
         #[arg(long, value_name = "DIGEST")]
         sha256: Option<Digest>,
-        /// Copies in place of symbolic links, as always on Windows.
+        /// Write copies instead of symbolic links, as always on Windows.
         #[arg(long)]
         copy_links: bool,
     },
@@ -75,13 +75,13 @@ pub enum Command {
         /// An artifact with its manifest beside it, or a manifest.
         a: PathBuf,
         b: PathBuf,
-        /// File by file, too; this reads both artifacts.
+        /// Also compare file by file; this reads both artifacts.
         #[arg(long)]
         files: bool,
     },
-    /// Fetch an artifact, of which only those parts are transferred that are not here already.
+    /// Fetch an artifact, transferring only missing parts.
     ///
-    /// The server needs to know nothing but byte ranges; without them everything is fetched. The manifest lies beside
+    /// The server only needs to support byte ranges; without them everything is fetched. The manifest lies beside
     /// the artifact, under its name and `.json`. In an AIStore cluster it is `ais://bucket/name?endpoint=http://host:port`;
     /// AIS_ENDPOINT stands in for the endpoint, AIS_AUTHN_TOKEN gives a token.
     #[command(after_help = "Examples:
@@ -89,22 +89,22 @@ pub enum Command {
   archive fetch https://runtimes.example.com/a.tar.zst --from runtime --to runtime-new
   archive fetch 'ais://runtimes/a.tar.zst?endpoint=http://ais.example.com:8080'")]
     Fetch {
-        /// Of the artifact: http, https, ais, file or a path.
+        /// The artifact: an http, https, ais or file URL, or a path.
         #[arg(value_name = "URL|FILE")]
         place: String,
         /// An older artifact with its manifest beside it, or, with --to, an installed prefix; may be repeated.
         #[arg(long, value_name = "OLD")]
         from: Vec<PathBuf>,
-        /// The artifact's place; its own name in this folder when neither this nor --to is given.
+        /// Where to write the artifact; defaults to its own name in this folder, unless --to is given.
         #[arg(long, value_name = "FILE", conflicts_with = "to")]
         out: Option<PathBuf>,
         /// Extract to this new or empty folder instead of keeping the artifact.
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
-        /// Of the artifact; anything else is refused.
+        /// SHA-256 of the artifact; anything else is refused.
         #[arg(long, value_name = "DIGEST")]
         sha256: Option<Digest>,
-        /// Of the manifest, which tells the digests of everything else; anything else is refused.
+        /// SHA-256 of the manifest, which lists all other digests; anything else is refused.
         #[arg(long, value_name = "DIGEST")]
         manifest_sha256: Option<Digest>,
         #[command(flatten)]
@@ -116,7 +116,7 @@ pub enum Command {
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArguments {
-    /// How many threads to use; as many as the machine has when not given.
+    /// How many threads to use; defaults to the number of processors.
     #[arg(long, short, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
     #[command(flatten)]

@@ -18,7 +18,7 @@ enum CommandError {
     #[error("cannot read the manifest `{}`: {source}", path.display())]
     #[fault("E_MANIFEST_READ", Build, hint_with = Self::hint_of_read)]
     Manifest { path: PathBuf, source: io::Error },
-    #[error("the manifest `{}` describes no artifact: the runtime had not been packed", path.display())]
+    #[error("the manifest `{}` describes no artifact: the runtime was not packed", path.display())]
     #[fault("E_MANIFEST_MALFORMED", Trust)]
     NotPacked { path: PathBuf },
 }
@@ -143,13 +143,13 @@ impl Session<'_> {
             let manifest = manifest(&path)?;
             archive::verify(file, &manifest)?;
             let parts = manifest.artifact.map_or(0, |artifact| artifact.parts.len());
-            let text = format!("`{}` is what `{}` says, in each of {parts} parts", file.display(), path.display());
+            let text = format!("`{}` matches `{}` in each of {parts} parts", file.display(), path.display());
             self.done("verified", &text, &json!({ "by": "manifest", "manifest": path, "parts": parts }));
             return Ok(Exit::Done);
         }
         let extracted = archive::check(file, &self.options())?;
         let text = format!(
-            "`{}` can be extracted: {}, {}, all decoded and judged; there is no manifest to compare it with",
+            "`{}` can be extracted: {}, {}, all decoded and checked; there is no manifest to compare it with",
             file.display(),
             counted(extracted.files, "file", "files"),
             cli::bytes(extracted.bytes)
@@ -227,7 +227,7 @@ impl Session<'_> {
             );
         } else {
             self.printer.say(&format!(
-                "{} of {} fetched ({}), {} of {} parts were here",
+                "{} of {} fetched ({}), {} of {} parts were already here",
                 cli::bytes(fetched.fetched),
                 cli::bytes(fetched.size),
                 percent(fetched.fetched, fetched.size),

@@ -24,9 +24,9 @@ pub struct ExtractError {
 pub enum ExtractErrorKind {
     #[error("it cannot be read: {source}")]
     Read { source: io::Error },
-    #[error("its SHA-256 is {actual}, expected is {expected}")]
+    #[error("its SHA-256 is {actual}, expected {expected}")]
     Digest { expected: Digest, actual: Digest },
-    #[error("it is no archive that is known here: tar.zst, tar.gz, tar and zip are")]
+    #[error("unknown archive format; use tar.zst, tar.gz, tar or zip")]
     Format,
     #[error("it is truncated or damaged: {reason}")]
     Corrupt { reason: String },
@@ -38,9 +38,9 @@ pub enum ExtractErrorKind {
     #[error("it holds more than {limit} {what}")]
     Limit { what: &'static str, limit: u64 },
     /// `found` holds the names at the top, sorted; at most twenty, then `…`.
-    #[error("exactly one folder is expected at its top, it has {}", listed(found))]
+    #[error("expected exactly one top-level folder, found {}", listed(found))]
     TopFolder { found: Vec<String> },
-    #[error("`{}` is there already", path.display())]
+    #[error("`{}` already exists", path.display())]
     DestinationExists { path: PathBuf },
     #[error("cannot write `{}`: {source}", path.display())]
     Write { path: PathBuf, source: io::Error },
@@ -139,7 +139,7 @@ impl Fault for ExtractError {
                 "extract it on the platform that it was made for"
             }
             ExtractErrorKind::Member { fault, .. } => match verdict(fault) {
-                MemberVerdict::Unsupported => "make the zip anew, without encryption and with deflate",
+                MemberVerdict::Unsupported => "create the zip again, without encryption and with deflate",
                 MemberVerdict::Damaged => "delete the archive and fetch it again",
                 MemberVerdict::Deceptive => "do not use this archive; programs would not agree on what it holds",
             },

@@ -60,7 +60,7 @@ pub(crate) enum LayoutError {
     Changed { path: PathBuf, expected: u64, actual: u64 },
     #[error("the file at byte {offset} of `{}` is damaged: {fault}", path.display())]
     Damaged { path: PathBuf, offset: u64, fault: MemberFault },
-    #[error("`{path}` of `{part}` has other bytes than its recorded digest tells")]
+    #[error("`{path}` of `{part}` does not match its recorded digest")]
     Exchanged { part: String, path: String },
 }
 

@@ -82,7 +82,7 @@ pub enum ManifestError {
     #[error("the manifest is malformed: {source}")]
     #[fault("E_MANIFEST_MALFORMED")]
     Shape { source: serde_json::Error },
-    #[error("the manifest's artifact is badly named: {0}")]
+    #[error("the manifest's artifact has an invalid name: {0}")]
     #[fault("E_MANIFEST_MALFORMED")]
     FileName(FileNameError),
 }

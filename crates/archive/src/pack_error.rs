@@ -36,14 +36,14 @@ pub enum PackErrorKind {
     #[error("the file at byte {offset} of `{}` is damaged: {fault}", path.display())]
     #[fault("E_ARCHIVE_CORRUPT", hint("delete `{}` and fetch it again", path.display()))]
     Damaged { path: PathBuf, offset: u64, fault: MemberFault },
-    #[error("`{path}` of `{part}` has other bytes than its recorded digest tells")]
+    #[error("`{path}` of `{part}` does not match its recorded digest")]
     #[fault("E_ARCHIVE_EXCHANGED", Trust, hint("{EXCHANGED}"))]
     Exchanged { part: String, path: String },
     /// The zip that files are copied from.
-    #[error("`{}`, which files of `{part}` are copied from, has other bytes than its digest tells", path.display())]
+    #[error("`{}`, which files of `{part}` are copied from, does not match its digest", path.display())]
     #[fault("E_ARCHIVE_EXCHANGED", Trust, hint("{EXCHANGED}"))]
     ExchangedArchive { part: String, path: PathBuf },
-    #[error("`{}` is no row of frames that can be compressed anew", path.display())]
+    #[error("`{}` does not consist of frames that can be recompressed", path.display())]
     #[fault("E_ARCHIVE_FORMAT", Trust, hint("build it again with `--format tar.zst`"))]
     NoFrames { path: PathBuf },
     #[error("with copies in place of links it would have more than {limit} entries")]

@@ -41,7 +41,7 @@ pub(crate) enum Item {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TarFault {
-    #[error("the block at byte {at} of the tar is no header: its checksum is wrong")]
+    #[error("the block at byte {at} of the tar is not a header: its checksum is wrong")]
     Checksum { at: u64 },
     #[error("the header at byte {at} of the tar has a malformed {field}")]
     Field { at: u64, field: &'static str },

@@ -75,7 +75,7 @@ pub struct VerifyError {
 #[derive(Debug, thiserror::Error, Fault)]
 #[fault(Trust)]
 pub enum VerifyErrorKind {
-    #[error("the manifest describes no artifact: the runtime had not been packed")]
+    #[error("the manifest describes no artifact: the runtime was not packed")]
     #[fault("E_MANIFEST_MALFORMED")]
     NotPacked,
     #[error("it cannot be read: {source}")]

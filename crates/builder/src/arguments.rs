@@ -19,8 +19,8 @@ use crate::survey_arguments::{CheckArguments, DiffArguments, MatrixArguments, Ou
     subcommand_negates_reqs = true,
     arg_required_else_help = true,
     after_help = "Exit codes: 0 done, 1 build failure, 2 usage or configuration, 3 a check of the finished runtime \
-                  failed, 4 a digest or archive cannot be trusted, 5 all that can be made on this machine was made and \
-                  the rest is named.
+                  failed, 4 a digest or archive cannot be trusted, 5 partial: some packages or platforms need another \
+                  machine (listed).
 
 Examples:
   builder 3.12.10
@@ -45,7 +45,7 @@ impl CommandLine for Arguments {
     /// before it they would have no effect.
     fn checked(self) -> Result<Self, clap::Error> {
         if self.command.is_some() && self.build != BuildArguments::default() {
-            let text = "versions and options of a build stand behind the subcommand: `builder plan 3.12.10 --locked`";
+            let text = "versions and options of a build belong after the subcommand: `builder plan 3.12.10 --locked`";
             return Err(Self::command().error(ErrorKind::ArgumentConflict, text));
         }
         let words = self.build.selection.versions.iter().filter(|_| self.command.is_none());
@@ -78,7 +78,7 @@ pub enum Command {
   builder plan all --platform all
   builder plan 3.12.10 --locked --offline --json")]
     Plan(PlanArguments),
-    /// Resolve anew and write lock.json.
+    /// Resolve again and write lock.json.
     #[command(after_help = "Examples:
   builder lock 3.12.10
   builder lock all --platform all")]
@@ -95,7 +95,7 @@ pub enum Command {
   builder matrix 3.12.10 --format gitlab --platform linux-x64,linux-aarch64
   builder matrix --format kubernetes --runner linux-x64=rust:1-bookworm --published catalogue.json")]
     Matrix(MatrixArguments),
-    /// Ask the indexes what could be newer.
+    /// Ask the indexes for newer versions.
     #[command(after_help = "Exit codes: 0 the locks are as new as the configuration allows, 3 `builder lock` would \
                             change one. Newer releases beyond exact pins, and of Python, are information.
 
@@ -108,8 +108,8 @@ Examples:
   builder diff 3.12.10 3.12.10-atls
   builder diff before/lock.json python-3.12.10/lock.json --markdown")]
     Diff(DiffArguments),
-    /// Begin a new version or variant: folder, configuration, package.json, workspace lists and catalogue. What is there
-    /// already stays as it is.
+    /// Start a new version or variant: folder, configuration, package.json, workspace lists and catalogue. Existing files
+    /// are not changed.
     #[command(after_help = "Examples:
   builder new 3.13.5
   builder new 3.12.10-custom --from 3.12.10")]
@@ -125,35 +125,35 @@ Examples:
   builder clean 3.12.10
   builder clean all --store")]
     Clean {
-        /// Version strings, or `all`; all when none is given.
+        /// Version strings, or `all` (the default).
         #[arg(value_name = "VERSION")]
         versions: Vec<String>,
-        /// The store, too: downloads, unpacked wheels, base interpreters, built wheels.
+        /// Also remove the store: downloads, unpacked wheels, base interpreters, built wheels.
         #[arg(long)]
         store: bool,
     },
-    /// Look after the store: what is in it, whether it is sound, what may go.
+    /// Inspect, verify and prune the store.
     #[command(subcommand)]
     Store(StoreCommand),
 }
 
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
-    /// Show how much of what lies in the store, and since when it was not used.
+    /// Show what is in the store: size and last use, by kind.
     #[command(after_help = "Examples:
   builder store info
   builder store info --json")]
     Info,
-    /// Read everything and compare it with its digests; what is damaged is removed, and the exit code is 3.
+    /// Compare everything with its digests; anything damaged is removed, and the exit code is 3.
     #[command(after_help = "Examples:
   builder store verify
   builder store verify --keep")]
     Verify {
-        /// Only say what is damaged.
+        /// Only report what is damaged.
         #[arg(long)]
         keep: bool,
     },
-    /// Remove what was not used for longest; never what a running builder uses.
+    /// Remove least recently used entries; never those in use.
     #[command(
         group(clap::ArgGroup::new("criteria").required(true).multiple(true)),
         after_help = "Examples:
@@ -161,13 +161,13 @@ pub enum StoreCommand {
   builder store prune --max-size 20G --dry-run"
     )]
     Prune {
-        /// Down to this size: 500M, 20G, 1.5T.
+        /// Remove until the store has at most this size: 500M, 20G, 1.5T.
         #[arg(long, value_name = "SIZE", group = "criteria", value_parser = parse_size)]
         max_size: Option<u64>,
-        /// What was not used for this long: 12h, 30d, 4w.
+        /// Remove what has not been used for this long: 12h, 30d, 4w.
         #[arg(long, value_name = "TIME", group = "criteria", value_parser = parse_duration)]
         older_than: Option<Duration>,
-        /// Only say what would go.
+        /// Only report what would be removed.
         #[arg(long)]
         dry_run: bool,
     },
@@ -195,13 +195,13 @@ pub struct BuildArguments {
     /// Build exactly what lock.json says, or fail.
     #[arg(long)]
     pub locked: bool,
-    /// Run the import check for other platforms, too: Linux in qemu-user, Windows in wine (see scripts/emulators).
+    /// Also run the import check for other platforms: Linux in qemu-user, Windows in wine (see scripts/emulators).
     #[arg(long)]
     pub emulate: bool,
-    /// Folder for artifacts and manifests; `dist` in the repository when not given.
+    /// Folder for artifacts and manifests [default: dist in the repository].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Formats of the artifact: tar.zst, tar.gz, tar, zip. Several with commas between them; tar.zst when not given.
+    /// Formats of the artifact, separated by commas: tar.zst, tar.gz, tar, zip [default: tar.zst].
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = artifact_format)]
     pub format: Vec<ArtifactFormat>,
     /// Compression level of the artifact, 1 to 22 for tar.zst, to 9 for tar.gz and zip.
@@ -241,16 +241,16 @@ pub struct SourceArguments {
     /// Refuse another patch release of Python than the one asked for (implied by --locked and by CI=true).
     #[arg(long)]
     pub exact: bool,
-    /// Take the nearest patch release where the one asked for cannot be had, also with --locked or CI=true.
+    /// Use the nearest patch release if the one asked for is not available, even with --locked or CI=true.
     #[arg(long, conflicts_with = "exact")]
     pub allow_stand_in: bool,
-    /// Turn warnings into errors, except those that --exact and --fail-on-missing decide about.
+    /// Turn warnings into errors, except those that --exact and --fail-on-missing control.
     #[arg(long)]
     pub strict: bool,
-    /// Leave out what cannot be had, with a warning, instead of failing. Also accepts a lock that lacks packages.
+    /// Leave out what is not available, with a warning, instead of failing. Also accepts a lock that lacks packages.
     #[arg(long, conflicts_with = "fail_on_missing")]
     pub allow_missing: bool,
-    /// Fail when any package would be left out, even where the configuration says `strictMissing: false`.
+    /// Fail if any package would be left out, even if the configuration says `strictMissing: false`.
     #[arg(long)]
     pub fail_on_missing: bool,
     /// Run no code of any source distribution, repository or folder, not even to read its metadata.
@@ -266,7 +266,7 @@ pub struct SourceArguments {
     /// `ais://bucket/prefix[?endpoint=…]` [env: PYDIST_REMOTE_STORE].
     #[arg(long, value_name = "URL|DIR")]
     pub remote_store: Option<String>,
-    /// Take from the remote store and give it nothing [env: PYDIST_REMOTE_STORE_READ_ONLY=true].
+    /// Only read from the remote store [env: PYDIST_REMOTE_STORE_READ_ONLY=true].
     #[arg(long)]
     pub remote_store_read_only: bool,
     #[command(flatten)]
@@ -276,11 +276,11 @@ pub struct SourceArguments {
 /// Of every command that may download something. What is not given is [`store::download::DownloadSettings`]' own.
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 pub struct DownloadArguments {
-    /// Give up a server that sends less than this per second, measured over a minute; 0 never gives up, 1K when not
-    /// given.
+    /// Give up a server that sends less than this per second, measured over a minute; 0 never gives up
+    /// [default: 1K].
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub min_rate: Option<u64>,
-    /// The largest file to download where neither the lock nor the index tells a size; 10G when not given.
+    /// The largest file to download if neither the lock nor the index states a size [default: 10G].
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_download: Option<u64>,
 }
@@ -308,13 +308,13 @@ fn artifact_format(text: &str) -> Result<ArtifactFormat, String> {
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArguments {
-    /// The repository; found upwards from the working directory when not given.
+    /// The repository; defaults to the nearest one above the working directory.
     #[arg(long, value_name = "DIR", global = true)]
     pub repository: Option<PathBuf>,
-    /// The store [env: PYDIST_STORE]; the user's cache folder when not given.
+    /// The store; defaults to the user's cache folder [env: PYDIST_STORE].
     #[arg(long, value_name = "DIR", global = true)]
     pub store_dir: Option<PathBuf>,
-    /// How many things to do at once; the number of processors when not given.
+    /// How many things to do at once; defaults to the number of processors.
     #[arg(long, short, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
     #[command(flatten)]
@@ -357,7 +357,7 @@ mod tests {
         for (name, limit) in [("min_rate", settings.pace.lowest), ("max_download", settings.largest)] {
             let argument = command.get_arguments().find(|argument| argument.get_id() == name).unwrap();
             let help = argument.get_help().unwrap().to_string();
-            let text = help.strip_suffix(" when not given").and_then(|help| help.split_whitespace().last()).unwrap();
+            let text = help.split_once("[default: ").and_then(|(_, rest)| rest.split(']').next()).unwrap();
             assert_eq!(parse_size(text).unwrap(), limit, "{help}");
         }
     }

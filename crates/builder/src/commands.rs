@@ -33,10 +33,10 @@ pub enum UsageError {
     #[error(transparent)]
     #[fault("E_PLATFORM")]
     Platform(#[from] vocab::PlatformKeyError),
-    #[error("this machine is none of the five platforms")]
+    #[error("this machine's platform is not supported")]
     #[fault("E_PLATFORM_HOST")]
     NoPlatform,
-    #[error("there is no folder for the store")]
+    #[error("cannot determine a store directory")]
     #[fault("E_STORE", hint("give one with --store-dir or PYDIST_STORE"))]
     NoStore,
     #[error("SOURCE_DATE_EPOCH is `{text}`, not a number of seconds since 1970")]
@@ -177,7 +177,7 @@ impl Session<'_> {
         for platform in platforms.iter().filter(|platform| !made_for.contains(platform)) {
             let text = format!("{version} is not made for {platform}: `roots` in its package.json do not name it");
             let root = npm_packages::root_of(*platform);
-            let hint = format!("add `\"{platform}\": \"{root}\"` to `roots` if `--platform all` shall mean it, too");
+            let hint = format!("add `\"{platform}\": \"{root}\"` to `roots` if `--platform all` should include it");
             self.warn("W_ROOTS", text, Some(hint));
         }
     }
@@ -279,7 +279,7 @@ impl Session<'_> {
             self.printer.say(change);
         }
         if begun.changes.is_empty() {
-            self.printer.say(&format!("{version} is complete already; nothing was changed"));
+            self.printer.say(&format!("{version} is already complete; nothing was changed"));
         }
         for note in &begun.notes {
             self.printer.tell(Event::Note { text: note.clone() });
@@ -418,7 +418,7 @@ impl Session<'_> {
         Ok(match remote {
             Some(remote) => store.with_remote(remote),
             None => {
-                let text = "offline the remote store is left alone, because it is a bucket".to_owned();
+                let text = "offline: the remote store is not used, because it is a bucket".to_owned();
                 self.printer.tell(Event::Note { text });
                 store
             }
@@ -488,7 +488,7 @@ impl Ended {
         match self.exit {
             Exit::Done => "done",
             Exit::Partial => "PARTIAL: something needs a native runner",
-            _ if self.elsewhere => "NOT BUILT: it cannot be made here",
+            _ if self.elsewhere => "NOT BUILT: it cannot be built here",
             _ => "FAILED",
         }
     }

@@ -134,7 +134,7 @@ fn pruned_text(pruned: &Pruned, dry_run: bool) -> String {
         cli::bytes(pruned.remaining),
     ));
     if pruned.spared > 0 {
-        lines.push(format!("{} entries stay because builders are at work", pruned.spared));
+        lines.push(format!("{} entries are kept because builders are running", pruned.spared));
     }
     lines.join("\n")
 }

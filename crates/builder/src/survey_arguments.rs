@@ -10,16 +10,16 @@ use crate::arguments::DownloadArguments;
 
 #[derive(Args, Debug, Clone)]
 pub struct CheckArguments {
-    /// Version strings, or `all`; all when none is given.
+    /// Version strings, or `all` (the default).
     #[arg(value_name = "VERSION")]
     pub versions: Vec<String>,
-    /// Ask the indexes, too, which `skip` and `forceSource` rules have become needless.
+    /// Also ask the indexes which `skip` and `forceSource` rules are no longer needed.
     #[arg(long)]
     pub online: bool,
-    /// Compare with what is published: a catalogue.json, or a folder that holds one or the manifests of artifacts.
+    /// Compare with what is published: a catalogue.json, or a folder with one or with the manifests of artifacts.
     #[arg(long, value_name = "FILE|DIR")]
     pub published: Option<PathBuf>,
-    /// Rules that do nothing and locks without rows end with exit code 3.
+    /// Exit with 3 if rules do nothing or locks lack rows.
     #[arg(long)]
     pub strict: bool,
     #[command(flatten)]
@@ -28,10 +28,10 @@ pub struct CheckArguments {
 
 #[derive(Args, Debug, Clone)]
 pub struct OutdatedArguments {
-    /// Version strings, or `all`; all when none is given.
+    /// Version strings, or `all` (the default).
     #[arg(value_name = "VERSION")]
     pub versions: Vec<String>,
-    /// Only these of the platforms that the locks have rows for.
+    /// Only these platforms of those that the locks have rows for.
     #[arg(long, value_name = "KEY", value_delimiter = ',')]
     pub platform: Vec<String>,
     #[command(flatten)]
@@ -43,7 +43,7 @@ pub struct DiffArguments {
     /// A version string, a lock.json, a manifest, or an artifact with its manifest beside it.
     #[arg(value_name = "BEFORE")]
     pub before: String,
-    /// The same, of what came later.
+    /// The newer side, in the same forms.
     #[arg(value_name = "AFTER")]
     pub after: String,
     /// As Markdown, for a pull request.
@@ -53,24 +53,24 @@ pub struct DiffArguments {
 
 #[derive(Args, Debug, Clone)]
 pub struct MatrixArguments {
-    /// Version strings, or `all`; all when none is given.
+    /// Version strings, or `all` (the default).
     #[arg(value_name = "VERSION")]
     pub versions: Vec<String>,
-    /// Who runs the jobs.
+    /// The CI system that runs the jobs.
     #[arg(long)]
     pub format: MatrixFormat,
     /// Only these platforms.
     #[arg(long, value_name = "KEY", value_delimiter = ',')]
     pub platform: Vec<String>,
-    /// The runner of a platform's jobs: labels (github) or tags (gitlab), several with commas between them, or an image
-    /// (kubernetes). Before `runners` of shared-config.json.
+    /// The runner of a platform's jobs: labels (github) or tags (gitlab), separated by commas, or an image
+    /// (kubernetes). Overrides `runners` of shared-config.json.
     #[arg(long, value_name = "KEY=NAME", value_parser = runner)]
     pub runner: Vec<(PlatformKey, String)>,
-    /// A job for each platform, on a machine of its own: for imports of all of them, and for signing between build and
-    /// publishing.
+    /// Create a job for each platform, on a machine of its own: to import the modules of all of them, and to sign between
+    /// build and publishing.
     #[arg(long)]
     pub native: bool,
-    /// Leave out what is published already: a catalogue.json, or a folder that holds one or the manifests of artifacts.
+    /// Leave out what is published already: a catalogue.json, or a folder with one or with the manifests of artifacts.
     #[arg(long, value_name = "FILE|DIR")]
     pub published: Option<PathBuf>,
 }

@@ -161,7 +161,7 @@ fn packages(platform: &PlatformComparison) -> Table {
         let same_version =
             change.before.as_ref().zip(change.after.as_ref()).is_some_and(|(b, a)| b.version == a.version);
         let registry =
-            |package: &Package| package.registry.map_or("the default index".to_owned(), |n| format!("registry {n}"));
+            |package: &Package| package.registry.map_or("the default index".to_owned(), |n| format!("index {n}"));
         let other_registry = change
             .before
             .as_ref()

@@ -213,8 +213,8 @@ impl Entry {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Fault)]
 #[fault("E_ENTRY_MANIFEST", Trust, hint("build the runtime again and publish what the build wrote"))]
 pub enum EntryError {
-    #[error("the manifest of {runtime} for {platform} describes no artifact: the runtime had not been packed")]
+    #[error("the manifest of {runtime} for {platform} describes no artifact: the runtime was not packed")]
     NotPacked { runtime: VersionString, platform: PlatformKey },
-    #[error("the manifest's artifact is badly named: {0}")]
+    #[error("the manifest's artifact has an invalid name: {0}")]
     FileName(FileNameError),
 }

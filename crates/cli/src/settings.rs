@@ -36,10 +36,10 @@ pub struct ShowOptions {
     /// Print events and results as JSON lines on standard output.
     #[arg(long, global = true)]
     pub json: bool,
-    /// Say more, such as what external programs print.
+    /// More output, including that of external programs.
     #[arg(long, short, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Say only what went wrong.
+    /// Only warnings and errors.
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Colour the output.

@@ -152,7 +152,7 @@ impl Check<'_> {
         }
         for (requirement, platforms) in unknown {
             let text = format!(
-                "{} is not installed on {}: nobody can tell its kernel beforehand",
+                "{} is not installed on {}: its kernel cannot be known beforehand",
                 shown(&requirement.text),
                 listed(&platforms)
             );

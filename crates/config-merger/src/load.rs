@@ -56,7 +56,7 @@ pub fn load(repository: &Repository, version: &VersionString, options: &LoadOpti
     let own = match read(&folder.join("config.json"), &own_name) {
         Ok(Some(file)) => file,
         Ok(None) => {
-            report.notes.push(format!("there is no `{own_name}`, so the shared settings hold"));
+            report.notes.push(format!("there is no `{own_name}`, so the shared settings apply"));
             SourceFile::new(&own_name, "{}")
         }
         Err(finding) => {

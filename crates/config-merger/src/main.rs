@@ -16,7 +16,7 @@ use vocab::{Exit, Fault};
     name = "config-merger",
     version,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done, 1 the result cannot be written, 2 the command line or a configuration is at fault.
+    after_help = "Exit codes: 0 done, 1 the result cannot be written, 2 the command line or a configuration is not valid.
 
 Examples:
   config-merger 3.12.10
@@ -36,7 +36,7 @@ struct Arguments {
     #[arg(long)]
     lenient_config: bool,
 
-    /// The repository; found upwards from the working directory when not given.
+    /// The repository; defaults to the nearest one above the working directory.
     #[arg(long, value_name = "DIR")]
     repository: Option<PathBuf>,
 

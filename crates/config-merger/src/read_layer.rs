@@ -87,7 +87,7 @@ impl Reader<'_> {
             return Some(HostName(text));
         }
         let hint = "write the host alone, without scheme, port or path";
-        self.fault(at, FindingCode::Value, format!("{} is no host", shown(&text)), Some(hint.into()));
+        self.fault(at, FindingCode::Value, format!("{} is not a host", shown(&text)), Some(hint.into()));
         None
     }
 
@@ -261,7 +261,7 @@ impl Reader<'_> {
             }
             let Ok(name) = text.parse::<DistributionName>() else {
                 let hint = "write the name alone, without extras, version or marker";
-                let text = format!("{} is no name of a distribution", shown(text));
+                let text = format!("{} is not a distribution name", shown(text));
                 reader.fault(at, FindingCode::Value, text, Some(hint.into()));
                 return None;
             };
@@ -294,7 +294,7 @@ impl Reader<'_> {
         let text = self.string(at, "a `KEY=VALUE` string")?;
         if text.split_once('=').is_none_or(|(key, _)| key.trim().is_empty()) {
             let hint = "for example `--build-option=--static` or `cmake.define.ROOT={packageRoot}/root`";
-            self.fault(at, FindingCode::Value, format!("{} is no `KEY=VALUE`", shown(text)), Some(hint.into()));
+            self.fault(at, FindingCode::Value, format!("{} is not `KEY=VALUE`", shown(text)), Some(hint.into()));
             return None;
         }
         Some(text.to_owned())
@@ -375,7 +375,7 @@ pub(crate) fn check_url(text: &str, what: &str) -> Result<(), Complaint> {
     let refuse =
         |text: String| Err(Complaint { text, hint: Some("write `https://…`, `http://…` or `file:///…`".into()) });
     match Url::parse(text) {
-        Err(error) => refuse(format!("{} is no URL of {what}: {error}", shown(text))),
+        Err(error) => refuse(format!("{} is not a valid URL of {what}: {error}", shown(text))),
         Ok(url) if !matches!(url.scheme(), "https" | "http" | "file") => {
             refuse(format!("{} has the scheme `{}`", shown(text), url.scheme()))
         }

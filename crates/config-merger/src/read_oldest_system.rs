@@ -37,7 +37,7 @@ impl Reader<'_> {
                 )
             }
             (Some(Os::Macos), Ok(macos)) if macos < SystemVersion::new(10, 9) || macos.major > 99 => refused(
-                format!("{} is no version of macOS", shown(text)),
+                format!("{} is not a macOS version", shown(text)),
                 "the oldest that wheels are made for is 10.9",
             ),
             _ => None,

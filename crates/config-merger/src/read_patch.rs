@@ -62,7 +62,7 @@ impl Reader<'_> {
         let found = VERBS.iter().find(|(word, _)| *word == text);
         if found.is_none() {
             let words = VERBS.map(|(word, _)| word).join(", ");
-            let text = format!("{} is no operation", shown(text));
+            let text = format!("{} is not an operation", shown(text));
             self.fault(at, FindingCode::Value, text, Some(format!("the operations are {words}")));
         }
         found.map(|(_, verb)| *verb)
@@ -71,7 +71,7 @@ impl Reader<'_> {
     fn json_pointer(&mut self, at: &Cursor<'_>) -> Option<String> {
         let text = self.string(at, "a JSON pointer, a string,")?;
         if let Err(error) = json_patch::jsonptr::Pointer::parse(text) {
-            let text = format!("{} is no JSON pointer: {error}", shown(text));
+            let text = format!("{} is not a JSON pointer: {error}", shown(text));
             self.fault(at, FindingCode::Value, text, Some("for example `/packages/dependencies/0`".into()));
             return None;
         }

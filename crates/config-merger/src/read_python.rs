@@ -117,7 +117,7 @@ impl Reader<'_> {
         match text.trim().parse::<Digest>() {
             Ok(digest) => Some(digest.to_string()),
             Err(_) => {
-                let text = format!("{} is no SHA-256", shown(text));
+                let text = format!("{} is not a SHA-256", shown(text));
                 self.fault(at, FindingCode::Value, text, Some("it has 64 hexadecimal digits".into()));
                 None
             }

@@ -163,7 +163,7 @@ impl Reader<'_> {
                 Some((_, key)) => format!("did you mean `{key}`?"),
                 None => format!("the keys here are {}", fields.asked.join(", ")),
             };
-            let text = format!("there is no key {} here; it has no effect", shown(&member.key));
+            let text = format!("unknown key {}; it has no effect", shown(&member.key));
             self.report.warning(FindingCode::UnknownKey, place, text, Some(hint));
         }
     }
@@ -253,7 +253,7 @@ impl Reader<'_> {
         for member in members {
             let cursor = Cursor { node: &member.value, pointer: below(&at.pointer, short(&member.key)) };
             if short(&member.key).len() < member.key.len() {
-                let text = format!("{} goes on for more than {MAX_KEY} characters", shown(&member.key));
+                let text = format!("{} is longer than {MAX_KEY} characters", shown(&member.key));
                 self.fault_at(&cursor.pointer, member.key_span, K::CODE, text, None);
                 continue;
             }
@@ -309,7 +309,7 @@ impl EntryKey for DistributionName {
 
     fn refusal(error: Self::Err) -> (String, Option<String>) {
         let hint = "write the name alone, without extras, version or marker";
-        (format!("{} is no name of a distribution", shown(&error.text)), Some(hint.into()))
+        (format!("{} is not a distribution name", shown(&error.text)), Some(hint.into()))
     }
 }
 
@@ -324,7 +324,7 @@ impl EntryKey for PlatformKey {
     fn refusal(error: Self::Err) -> (String, Option<String>) {
         let keys = Self::ALL.map(Self::as_str).join(", ");
         let hint = format!("did you mean `{}`? The keys are {keys}", error.nearest);
-        (format!("{} is no platform key", shown(&error.text)), Some(hint))
+        (format!("{} is not a platform key", shown(&error.text)), Some(hint))
     }
 }
 

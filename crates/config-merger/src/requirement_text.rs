@@ -59,7 +59,7 @@ pub(crate) fn parse_override(value: &str) -> Result<VersionSpecifiers, Complaint
         return complain("an override needs a version", "write the version, or `null` to take a shared override back");
     }
     text.parse::<VersionSpecifiers>().map_err(|error| Complaint {
-        text: format!("{} is no version and no specifier: {}", shown(value), first_line(&error.to_string())),
+        text: format!("{} is neither a version nor a specifier: {}", shown(value), first_line(&error.to_string())),
         hint: Some("write a version such as `2.2.6`, or a specifier such as `>=2,<3`".into()),
     })
 }
@@ -99,7 +99,9 @@ pub(crate) fn repository_path(text: &str, version: &VersionString) -> Result<Tre
             name => kept.push(name.to_owned()),
         }
     }
-    kept.join("/").parse().or_else(|error: vocab::TreePathError| refuse(&format!("is no path here: {}", error.reason)))
+    kept.join("/")
+        .parse()
+        .or_else(|error: vocab::TreePathError| refuse(&format!("is not a valid path here: {}", error.reason)))
 }
 
 fn from_package_folder(path: &TreePath, version: &VersionString) -> String {
@@ -178,7 +180,10 @@ fn from_index(text: &str, oddities: &mut Vec<String>) -> Result<Requirement, Com
     let mut reporter = |_: MarkerWarningKind, oddity: String| oddities.push(oddity);
     let parsed = pep508_rs::Requirement::<Url>::parse_reporter(text, "", &mut reporter).map_err(|error| {
         let reason = error.message.to_string();
-        Complaint { text: format!("{} is no requirement: {}", shown(text), first_line(&reason)), hint: advice(text) }
+        Complaint {
+            text: format!("{} is not a valid requirement: {}", shown(text), first_line(&reason)),
+            hint: advice(text),
+        }
     })?;
     let name = parse_name(parsed.name.as_ref())?;
     let specifier = match parsed.version_or_url {
@@ -270,7 +275,7 @@ fn parse_head(head: &str) -> Result<(DistributionName, Vec<ExtraName>), Complain
     check_words(head)?;
     let parsed: pep508_rs::Requirement<Url> =
         pep508_rs::Requirement::parse(head, "").map_err(|error: pep508_rs::Pep508Error<Url>| Complaint {
-            text: format!("{} is no name: {}", shown(head), first_line(&error.message.to_string())),
+            text: format!("{} is not a valid name: {}", shown(head), first_line(&error.message.to_string())),
             hint: advice(head),
         })?;
     let mut extras = parsed.extras;
@@ -296,7 +301,7 @@ fn git(reference: &str) -> Result<SourceAndName, Complaint> {
     let plain = body.strip_prefix("git+").unwrap_or(body);
     let url = match Url::parse(plain) {
         Ok(url) => url,
-        Err(error) => return refuse(format!("is no URL: {error}")),
+        Err(error) => return refuse(format!("is not a valid URL: {error}")),
     };
     if !matches!(url.scheme(), "https" | "http" | "ssh" | "file") {
         return refuse(format!("has the scheme `{}`; https, http, ssh and file can be used", url.scheme()));
@@ -343,7 +348,7 @@ fn archive_url(text: &str) -> Result<SourceAndName, Complaint> {
         Ok(url) => url,
         Err(error) => {
             return complain(
-                format!("{} is no URL: {error}", shown(text)),
+                format!("{} is not a valid URL: {error}", shown(text)),
                 "write `https://…`, `git+https://…` or `./path`",
             );
         }
@@ -409,7 +414,7 @@ fn parse_marker(text: Option<&str>, oddities: &mut Vec<String>) -> Result<Marker
     marker_text::check(text)?;
     let mut reporter = |_: MarkerWarningKind, oddity: String| oddities.push(oddity);
     MarkerTree::parse_reporter(text, &mut reporter).map_err(|error| Complaint {
-        text: format!("{} is no marker: {}", shown(text), first_line(&error.message.to_string())),
+        text: format!("{} is not a valid marker: {}", shown(text), first_line(&error.message.to_string())),
         hint: Some("write it as PEP 508 says, for example `sys_platform == \"linux\"`".into()),
     })
 }

@@ -23,7 +23,7 @@ pub struct FetchError {
 #[derive(Debug, thiserror::Error, Fault)]
 #[fault(Build)]
 pub enum FetchErrorKind {
-    #[error("it is no place to fetch from: {reason}")]
+    #[error("unsupported source: {reason}")]
     #[fault("E_FETCH_PLACE", Usage)]
     Place { reason: String },
     #[error("there is no manifest beside it: `{place}`")]
@@ -35,13 +35,13 @@ pub enum FetchErrorKind {
         )
     )]
     NoManifest { place: String },
-    #[error("it or its manifest has more than {limit} bytes, which none should")]
+    #[error("it or its manifest is larger than {limit} bytes")]
     #[fault("E_MANIFEST_MALFORMED", Trust)]
     LargeManifest { limit: u64 },
-    #[error("the SHA-256 of its manifest is {actual}, expected is {expected}")]
+    #[error("the SHA-256 of its manifest is {actual}, expected {expected}")]
     #[fault("E_FETCH_CHECKSUM", Trust, hint("{OTHER_ARTIFACT}"))]
     ManifestDigest { expected: Digest, actual: Digest },
-    #[error("its SHA-256 is {actual} by its manifest, expected is {expected}")]
+    #[error("its SHA-256 is {actual} by its manifest, expected {expected}")]
     #[fault("E_FETCH_CHECKSUM", Trust, hint("{OTHER_ARTIFACT}"))]
     Digest { expected: Digest, actual: Digest },
     #[error(transparent)]
@@ -57,10 +57,10 @@ pub enum FetchErrorKind {
         )
     )]
     Untrusted(#[from] VerifyErrorKind),
-    #[error("nothing can be taken over from `{}`: {reason}", path.display())]
+    #[error("nothing can be reused from `{}`: {reason}", path.display())]
     #[fault("E_FETCH_FROM", Usage, hint("leave out this --from to fetch everything"))]
     Older { path: PathBuf, reason: String },
-    #[error("the installed prefix `{}` can serve a folder alone", path.display())]
+    #[error("the installed prefix `{}` can only be used with --to", path.display())]
     #[fault("E_FETCH_FROM", Usage, hint("give --to with a new folder, or --from with an older artifact"))]
     PrefixForFile { path: PathBuf },
     #[error("the server answered {status} for `{place}`")]
@@ -87,13 +87,13 @@ pub enum FetchErrorKind {
     #[error("{reason}")]
     #[fault("E_FETCH_TIMEOUT", hint("allow more time with `--max-time`"))]
     TimedOut { reason: String },
-    #[error("it was replaced while it was fetched, and not only once")]
+    #[error("it kept changing while being fetched")]
     #[fault("E_FETCH_REPLACED", hint("run it again when nobody publishes"))]
     Replaced,
     #[error("the work was interrupted")]
     #[fault("E_INTERRUPTED", Interrupted)]
     Cancelled,
-    #[error("`{}` is there already", path.display())]
+    #[error("`{}` already exists", path.display())]
     #[fault("E_ARCHIVE_WRITE", hint("remove it, or fetch to another place"))]
     DestinationExists { path: PathBuf },
     #[error("cannot read `{}`: {source}", path.display())]

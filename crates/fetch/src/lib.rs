@@ -117,7 +117,7 @@ pub struct Fetched {
     pub size: u64,
     /// How many parts the artifact has.
     pub parts: usize,
-    /// How many parts were here already.
+    /// How many parts were already here already.
     pub reused: usize,
     /// Bytes of the artifact that arrived over the network or from its folder.
     pub fetched: u64,
@@ -283,8 +283,8 @@ impl Job<'_> {
         if self.request.expected.is_some() && self.request.expected_manifest.is_none() {
             (self.watch.tell)(Event::Warning {
                 code: "W_FETCH_UNPROVEN",
-                text: "the artifact's digest says nothing of an update that never has the whole artifact; its parts \
-                       are believed because the manifest lists them"
+                text: "the artifact's digest cannot verify an update that never has the whole artifact; its parts are \
+                       trusted because the manifest lists them"
                     .to_owned(),
                 place: None,
                 hint: Some("give the manifest's digest too, or update from an older artifact".to_owned()),

@@ -46,7 +46,7 @@ impl Origin {
         let url = Url::parse(place).map_err(|error| refuse(error.to_string()))?;
         match url.scheme() {
             "http" | "https" => Ok(Self::Web(Box::new(Web::new(url, settings)))),
-            other => Err(refuse(format!("`{other}` is not http, https, ais or file"))),
+            other => Err(refuse(format!("the URL scheme is `{other}`; use http, https, ais or file"))),
         }
     }
 

@@ -93,9 +93,9 @@ pub enum ImportFailureKind {
     Crash,
     #[error("takes too long to import")]
     TimedOut,
-    #[error("is only there as source, so nothing of it is installed")]
+    #[error("is available only as source, so nothing of it is installed")]
     SourceOnly,
-    #[error("its whitelist entry counted until {date}")]
+    #[error("its whitelist entry expired on {date}")]
     Expired { date: String },
 }
 
@@ -179,7 +179,7 @@ impl ImportFailure {
             _ if self.gap().is_some() => self.kind.to_string(),
             line => format!("{}: {line}", self.kind),
         };
-        let tried = self.tried_by.iter().map(|who| format!(" (`{who}` tries to import it and goes on without it)"));
+        let tried = self.tried_by.iter().map(|who| format!(" (`{who}` tries to import it and works without it)"));
         tried.fold(what, |what, tried| what + &tried)
     }
 }

@@ -31,7 +31,7 @@ pub enum BaseErrorKind {
     #[error("no source has it{}", listed(asked))]
     #[fault("E_BASE_NO_SOURCE", another_machine)]
     NoSource { asked: Vec<(BaseSource, String)>, nearest: Option<PythonVersion> },
-    #[error("only a stand-in can be had, {offered} from `{}`, and the build asks for the exact release{}", source_name.as_str(), listed(asked))]
+    #[error("only a stand-in is available, {offered} from `{}`, and the build requires the exact release{}", source_name.as_str(), listed(asked))]
     #[fault(
         "E_BASE_STAND_IN",
         hint(
@@ -50,7 +50,7 @@ pub enum BaseErrorKind {
     #[error("`{origin}` holds Python {found}")]
     #[fault("E_BASE_CONTENT", hint("correct the configured archive or its mirror"))]
     OtherVersion { origin: String, found: String },
-    #[error("`{origin}` lacks `{path}`, so it is no CPython for this platform")]
+    #[error("`{origin}` lacks `{path}`, so it is not a CPython for this platform")]
     #[fault("E_BASE_CONTENT")]
     NotCPython { origin: String, path: String },
     #[error("the module's checksum is {actual}, the table says {expected}")]
@@ -68,7 +68,7 @@ pub enum BaseErrorKind {
     #[error("the pip that comes with it is damaged: `{file}` {reason}")]
     #[fault("E_BASE_PIP", Trust)]
     Pip { file: String, reason: String },
-    #[error("`{file}` needs the shared library `{library}`, which is nowhere on this machine")]
+    #[error("`{file}` needs the shared library `{library}`, which this machine lacks")]
     #[fault("E_BASE_LIBRARY", hint("install the package that has it, or name another base interpreter source"))]
     MissingLibrary { file: String, library: String },
     #[error("`{file}` finds its libraries by {found}, and there is no room to write `{wanted}` there")]

@@ -118,7 +118,7 @@ fn checked(mut files: Files, info: &TreePath) -> Result<Files> {
         }
         let bytes = files.remove(&path).ok_or_else(|| refused(name, "is missing"))?;
         if fields.get(1) != Some(&digest(&bytes)) {
-            return Err(refused(name, "has another digest than its RECORD says"));
+            return Err(refused(name, "does not match the digest in its RECORD"));
         }
         kept.insert(path, bytes);
     }
@@ -199,7 +199,7 @@ mod tests {
         let error = install(tree.path(), layout(), wheel("x = 2\n", "x = 1\n")).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the pip that comes with it is damaged: `pip/a.py` has another digest than its RECORD says"
+            "the pip that comes with it is damaged: `pip/a.py` does not match the digest in its RECORD"
         );
     }
 }

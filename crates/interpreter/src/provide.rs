@@ -53,7 +53,7 @@ pub fn mend(
         }
         Err(reason) => reason,
     };
-    context.note(format!("the store's copy of the interpreter {} is made anew: {reason}", choice.actual));
+    context.note(format!("the store's copy of the interpreter {} is made again: {reason}", choice.actual));
     let discard = || -> Result<()> {
         context.store.discard(&tree.root)?;
         super::disk::remove(&table)
@@ -180,7 +180,7 @@ fn tell_of_libcrypt(context: &Context, choice: &BaseChoice, tree: &Path, layout:
         // A note, because it is reported once, when the interpreter is new; each build reports what its runtime needs.
         context.note(format!(
             "{}: this interpreter runs only where `{LIBRARY}` is installed; on distributions without it install \
-             libxcrypt-compat, or take a newer patch release",
+             libxcrypt-compat, or use a newer patch release",
             choice.origin
         ));
     }

@@ -51,7 +51,7 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
         None if skipped.is_empty() => {
             Answer::Lacks(format!("no CPython {series} among pyenv's and uv's versions or on PATH"))
         }
-        None => Answer::Lacks(format!("no CPython {series} that can be taken; passed over: {}", skipped.join(", "))),
+        None => Answer::Lacks(format!("no CPython {series} that can be used; skipped: {}", skipped.join(", "))),
     }
 }
 

@@ -181,7 +181,7 @@ fn make_portable(
     for name in collected.libraries.keys() {
         let path = format!("lib/{name}")
             .parse()
-            .map_err(|_| BaseErrorKind::Elf { file: name.clone(), reason: "its name is no file name".to_owned() })?;
+            .map_err(|_| BaseErrorKind::Elf { file: name.clone(), reason: "its name is not a file name".to_owned() })?;
         // Loaded by a file that passes its own search path on, as long as they have none themselves.
         settle_native(context, tree, &path, &[], &in_lib, true)?;
     }

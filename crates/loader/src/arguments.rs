@@ -7,13 +7,13 @@ use clap::{Parser, Subcommand};
 use cli::{CommandLine, ShowOptions, TransferOptions};
 use vocab::{PlatformKey, VersionString};
 
-/// Portable Python runtimes on this machine.
+/// Install and update portable Python runtimes on this machine.
 #[derive(Debug, Parser)]
 #[command(
     name = "pydist",
     version,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done, 1 a file, the network or the disk failed, 2 usage or nothing fits, 4 a digest, \
+    after_help = "Exit codes: 0 done, 1 a file, the network or the disk failed, 2 usage or nothing suitable, 4 a digest, \
                   signature or archive cannot be trusted."
 )]
 pub struct Arguments {
@@ -26,10 +26,10 @@ pub struct Arguments {
 /// What to do with runtimes.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Fetch a published runtime, verify it, and install it beside the former one.
+    /// Fetch a published runtime, verify it, and install it beside the previous one.
     ///
-    /// It is installed as `DIR/VERSION-BUILD`; `DIR/VERSION-current` leads to it. Of an update only those parts are
-    /// fetched that the former one does not hold. The last line of the output is the installed folder.
+    /// It is installed as `DIR/VERSION-BUILD`; `DIR/VERSION-current` points to it. An update fetches only the parts
+    /// that the previous one lacks. The last line of the output is the installed folder.
     #[command(after_help = "Examples:
   pydist get 3.12.10 --from https://runtimes.example.com
   pydist get 3.12.10 --from 'ais://runtimes/python?endpoint=http://ais.example.com:8080'
@@ -37,32 +37,32 @@ pub enum Command {
     Get {
         /// Such as 3.12.10 or 3.12.10-atls.
         version: VersionString,
-        /// Where it was published to: the URL or folder that holds catalogue.json, or a place in an AIStore cluster,
+        /// Where it was published: the URL or folder with catalogue.json, or a place in an AIStore cluster,
         /// `ais://bucket/prefix?endpoint=http://host:port`.
         #[arg(long, value_name = "URL|DIR")]
         from: String,
-        /// Where runtimes are installed; the user's data folder when not given.
+        /// Where to install runtimes; defaults to the user's data folder.
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
-        /// candidate finds the newest of all, stable the newest that was promoted.
+        /// candidate: the newest of all; stable: the newest that was promoted.
         #[arg(long, default_value = "stable")]
         channel: Channel,
-        /// The host's when not given.
+        /// Defaults to this machine's platform.
         #[arg(long, value_name = "KEY")]
         platform: Option<PlatformKey>,
-        /// A minisign public key or a file with one: whatever it did not sign is refused. Repeat it to accept several.
+        /// A minisign public key, or a file with one; anything it did not sign is refused. May be repeated to accept several.
         #[arg(long, value_name = "FILE|KEY")]
         public_key: Vec<String>,
-        /// Use no network: what is installed, by the catalogue that was read last.
+        /// Use no network: use what is installed, according to the catalogue that was read last.
         #[arg(long)]
         offline: bool,
-        /// Compare the digest of every installed file, not only its size and time.
+        /// Compare the digest of every installed file, not only size and time.
         #[arg(long)]
         verify: bool,
-        /// Install it again, fetching only the parts that are damaged. What was added to it is lost.
+        /// Reinstall, fetching only damaged parts. Anything added to the runtime is lost.
         #[arg(long, conflicts_with = "offline")]
         reinstall: bool,
-        /// Go back to an older build than the current one, or to one that was retracted.
+        /// Allow a build that is older than the current one, or one that was retracted.
         #[arg(long)]
         allow_older: bool,
         #[command(flatten)]

@@ -17,13 +17,13 @@ use crate::arguments::{Arguments, Command};
 #[derive(Debug, thiserror::Error, Fault)]
 #[fault(Usage)]
 enum CommandError {
-    #[error("this machine is none of the platforms that runtimes are built for")]
+    #[error("this machine's platform is not supported")]
     #[fault("E_GET_PLATFORM", hint("name one with --platform"))]
     Host,
-    #[error("the user's data folder is not known")]
+    #[error("cannot determine a folder to install into")]
     #[fault("E_GET_HOME", hint("name the folder with --to"))]
     NoHome,
-    #[error("the clock of this machine shows no time after 1970")]
+    #[error("this machine's clock is wrong: it shows a time before 1970")]
     #[fault("E_GET_CLOCK", hint("set it; expiry dates are compared with it"))]
     Clock,
     #[error("--public-key: {source}")]

@@ -163,7 +163,7 @@ impl Job<'_> {
         }
         match reason {
             Some(reason) if self.request.allow_older => {
-                self.warn("W_GET_OLDER", format!("`{}` is taken although {reason}", folder.display()));
+                self.warn("W_GET_OLDER", format!("`{}` is used although {reason}", folder.display()));
                 Ok(())
             }
             Some(reason) => Err(GetErrorKind::Older { build: row.build_key, reason }),
@@ -295,7 +295,7 @@ impl Job<'_> {
         };
         let fetched = match fetch(&request, self.settings, self.watch) {
             Err(error) if is_of_older(&error.kind) && !request.older.is_empty() => {
-                (self.watch.tell)(Event::Note { text: format!("nothing is taken over: {}", error.kind) });
+                (self.watch.tell)(Event::Note { text: format!("nothing can be reused: {}", error.kind) });
                 fetch(&FetchRequest { older: Vec::new(), ..request }, self.settings, self.watch)
             }
             result => result,

@@ -49,7 +49,7 @@ pub enum GetErrorKind {
     )]
     UnsignedCatalogue,
     #[error(
-        "the catalogue there is an old one: it was signed at {signed} and has the counter {found}; {known} was seen before"
+        "the catalogue there is old: it was signed at {signed} and has the counter {found}; {known} was seen before"
     )]
     #[fault(
         "E_GET_ROLLBACK",
@@ -62,17 +62,17 @@ pub enum GetErrorKind {
         hint("the publisher renews it with `publisher reindex --key FILE`, or somebody serves an old copy")
     )]
     Expired { at: Moment },
-    #[error("the build {} is not taken: {reason}", build.short())]
+    #[error("the build {} is refused: {reason}", build.short())]
     #[fault("E_GET_OLDER", hint("if that is what you want, pass --allow-older"))]
     Older { build: Digest, reason: String },
     /// At least one.
-    #[error("`{}` is not as it was installed: {}", folder.display(), tree_table::first_few(damage))]
+    #[error("`{}` has changed since it was installed: {}", folder.display(), tree_table::first_few(damage))]
     #[fault(
         "E_GET_DAMAGED",
         hint("pass --reinstall to repair it; only damaged parts are fetched, and what was added to it is lost")
     )]
     Damaged { folder: PathBuf, damage: Vec<Damage> },
-    #[error("`{}` is there and was not installed by this program", path.display())]
+    #[error("`{}` exists and was not installed by this program", path.display())]
     #[fault("E_GET_OCCUPIED", Build, hint("remove it, or choose another folder with --to"))]
     Occupied { path: PathBuf },
     #[error("{what}: {source}")]
@@ -87,14 +87,14 @@ pub enum GetErrorKind {
     #[error("the manifest is of {found}, not of what the catalogue offers")]
     #[fault("E_GET_OTHER_RUNTIME", hint("{NOT_AS_OFFERED}"))]
     OtherRuntime { found: String },
-    #[error("without a network: {reason}")]
+    #[error("offline: {reason}")]
     #[fault("E_GET_OFFLINE", Build, hint("run it once without --offline"))]
     Offline { reason: String },
     #[error("cannot write `{}`: {source}", path.display())]
     #[fault("E_GET_WRITE", Build, hint("choose another folder with --to, or make this one writable"))]
     Write { path: PathBuf, source: io::Error },
     /// In bytes.
-    #[error("it takes {} below `{}`, where {} are free", cli::bytes(*needed), path.display(), cli::bytes(*free))]
+    #[error("{} are needed in `{}`, and {} are free", cli::bytes(*needed), path.display(), cli::bytes(*free))]
     #[fault("E_GET_NO_ROOM", Build, hint("make room there, or choose another folder with --to"))]
     NoRoom { path: PathBuf, needed: u64, free: u64 },
     #[error("interrupted")]

@@ -28,7 +28,7 @@ impl PublicKey {
     /// `signature` is a `.minisig` file's content. Only prehashed signatures count, as minisign writes them by default.
     pub fn verify(&self, data: &[u8], signature: &[u8]) -> Result<(), TrustError> {
         let wrong = |reason: String| TrustError::Signature { reason };
-        let text = str::from_utf8(signature).map_err(|_| wrong("it is no text".to_owned()))?;
+        let text = str::from_utf8(signature).map_err(|_| wrong("it is not text".to_owned()))?;
         let signature = Signature::decode(text).map_err(|error| wrong(error.to_string()))?;
         self.key.verify(data, &signature, false).map_err(|error| wrong(error.to_string()))
     }
@@ -55,7 +55,7 @@ impl std::fmt::Debug for PublicKey {
 /// A key or a signature cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
-    #[error("this is no minisign public key: {reason}")]
+    #[error("not a minisign public key: {reason}")]
     Key { reason: String },
     #[error("the signature does not belong to the key and the data: {reason}")]
     Signature { reason: String },

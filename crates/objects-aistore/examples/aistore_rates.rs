@@ -117,7 +117,7 @@ fn publish(place: &AistorePlace, files: &[PathBuf]) -> Outcome<()> {
             verdict: &|| Ok(()),
         };
         if place.upload(&upload, &work)?.placed != Placed::Ours {
-            return Err("it is there already".into());
+            return Err("it already exists".into());
         }
     }
     Ok(())

@@ -52,7 +52,7 @@ pub enum PlaceAddressErrorKind {
     #[error("unsupported scheme `{scheme}:`")]
     #[fault(hint("{ADDRESSES}"))]
     Scheme { scheme: String },
-    #[error("it holds a user or a password")]
+    #[error("it contains a user name or password")]
     #[fault(hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use a profile"))]
     Credentials,
     #[error("`{bucket}` is not a bucket name")]
@@ -61,10 +61,10 @@ pub enum PlaceAddressErrorKind {
     #[error("`{prefix}` is not a usable prefix")]
     #[fault(hint("write plain components separated by `/`"))]
     Prefix { prefix: String },
-    #[error("`{name}` is not a setting of an address")]
+    #[error("unknown setting `{name}`")]
     #[fault(hint("{SETTINGS}"))]
     UnknownSetting { name: String },
-    #[error("`{name}={value}` is not understood")]
+    #[error("invalid value in `{name}={value}`")]
     #[fault(hint("{SETTINGS}"))]
     Setting { name: String, value: String },
     /// Something about an `ais://` address or its variables.

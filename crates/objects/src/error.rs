@@ -36,10 +36,10 @@ pub enum PlaceErrorKind {
         )
     )]
     Unreachable { reason: String },
-    #[error("it is too slow: {said}")]
+    #[error("the server is too slow: {said}")]
     #[fault("E_DESTINATION_SLOW", hint("run it again later; what has arrived is kept"))]
     TooSlow { said: String },
-    #[error("the server did not take the request after {attempts} attempts: {said}")]
+    #[error("the server did not accept the request after {attempts} attempts: {said}")]
     #[fault("E_DESTINATION_BUSY", hint("run it again later; what has arrived is kept"))]
     Busy { attempts: u32, said: String },
     #[error("no credentials were found")]
@@ -53,7 +53,7 @@ pub enum PlaceErrorKind {
     )]
     NoCredentials,
     /// `how` is a way of signing in: `sso`.
-    #[error("the profile signs in by `{how}`, which is not read here")]
+    #[error("the profile signs in with `{how}`, which is not supported")]
     #[fault(
         "E_DESTINATION_CREDENTIALS",
         Usage,
@@ -98,10 +98,10 @@ pub enum PlaceErrorKind {
     #[error("the server refused: {said}")]
     #[fault("E_DESTINATION_REFUSED", hint("check the address: does this server speak S3?"))]
     Refused { said: String },
-    #[error("the answer makes no sense: {said}")]
+    #[error("the server's answer makes no sense: {said}")]
     #[fault("E_DESTINATION_REFUSED", hint("check the address: does this server speak S3?"))]
     Nonsense { said: String },
-    #[error("given up before anything was visible: {reason}")]
+    #[error("aborted; nothing was published: {reason}")]
     #[fault("E_ARTIFACT_CHANGED", Trust, hint("build the artifact again"))]
     GivenUp { reason: String },
     #[error("it has {size} bytes, more than the {limit} that are read at once")]
@@ -115,7 +115,7 @@ pub enum PlaceErrorKind {
     )]
     Another { size: u64, expected: u64 },
     /// Ended by [`crate::Watch`], which has its own error.
-    #[error("it was not done within {} s", limit.as_secs())]
+    #[error("it did not finish within {} s", limit.as_secs())]
     #[fault("E_DESTINATION_SLOW", hint("run it again later; what has arrived is kept"))]
     TimedOut { limit: Duration },
     #[error("interrupted")]

@@ -11,7 +11,7 @@ pub struct ObjectKey(String);
 /// A text that is not an [`ObjectKey`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{text}` is no object name: letters, digits, `.`, `_`, `-`, `+`, `!` between `/`, no component beginning with a dot"
+    "`{text}` is not an object name: letters, digits, `.`, `_`, `-`, `+`, `!` between `/`, no component beginning with a dot"
 )]
 pub struct ObjectKeyError {
     pub text: String,

@@ -81,7 +81,7 @@ pub fn assemble(
     if pieces.layout != Layout::Wheelhouse {
         let all = steps.run(context, "install", || install(context, pieces, staging, &base_files))?;
         for name in &all.removed {
-            context.note(format!("the interpreter's own `{name}` made room for the configured one"));
+            context.note(format!("the interpreter's own `{name}` was replaced with the configured one"));
         }
         installed = Some(all);
     }
@@ -241,7 +241,7 @@ fn install(
     for clash in &all.clashes {
         context.warn(
             "W_FILE_CLASH",
-            format!("`{}` and `{}` both bring `{}`; the former's stands", clash.kept, clash.dropped, clash.path),
+            format!("`{}` and `{}` both bring `{}`; the first one is kept", clash.kept, clash.dropped, clash.path),
             Some(clash.dropped.to_string()),
             Some("skip one of the two".to_owned()),
         );

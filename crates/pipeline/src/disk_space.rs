@@ -128,7 +128,7 @@ pub(crate) fn check(
     match tightest {
         Some((place, room)) => context.warn(
             "W_DISK_SPACE",
-            format!("{text}; of them {} on the disk of the artifacts", megabytes(room)),
+            format!("{text}; {} of them on the disk of the artifacts", megabytes(room)),
             Some(place.display().to_string()),
             None,
         ),

@@ -136,7 +136,7 @@ fn rules(prepared: &Prepared, left_out: &[RuleRecord]) -> Vec<RuleRecord> {
 
 /// A file in the prefix that no distribution, copy or base owns.
 #[derive(Debug, thiserror::Error, Fault)]
-#[error("`{path}` in the finished prefix belongs to nothing that was put there")]
+#[error("`{path}` in the finished prefix is not owned by any installed component")]
 #[fault(
     "E_STRAY_FILE",
     Check,

@@ -59,7 +59,7 @@ pub fn ending_lines(
     match &report.ending {
         Ending::Planned { .. } => return lines,
         Ending::TestRun { prefix, artifact } => {
-            lines.push("TEST_RUN: a stub, no runtime".to_owned());
+            lines.push("TEST_RUN: a stub, not a runtime".to_owned());
             lines.push(format!("artifact  {}", artifact.display()));
             lines.push(format!("runtime   {}", prefix.display()));
             return lines;

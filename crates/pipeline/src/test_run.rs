@@ -13,7 +13,7 @@ use crate::prefix_folder::PrefixFolder;
 use store::Context;
 use store::PartStore;
 
-const STUB: &str = "This is no runtime: it was made with TEST_RUN=true, to try out the steps around the build.\n";
+const STUB: &str = "This is not a runtime: it was made with TEST_RUN=true, to try out the steps around the build.\n";
 
 const STUB_FILE: &str = "README.txt";
 
@@ -34,7 +34,7 @@ pub fn run(
     platform: PlatformKey,
     options: &BuildOptions,
 ) -> Result<(PathBuf, PathBuf), Box<dyn Fault>> {
-    context.note("TEST_RUN=true: a stub is made, not a runtime");
+    context.note("TEST_RUN=true: writing a stub instead of a runtime");
     let folder = repository.root().join(version.folder_name()).join("pydist");
     let prefix = PrefixFolder::hold(context, &folder, platform)?;
     let path = prefix.stage()?.join(STUB_FILE);

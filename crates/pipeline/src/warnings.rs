@@ -98,7 +98,7 @@ impl Fault for StrictError {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("resolve what is warned of, accept it in `checker/whitelists/<platform>.json` where it is about a file or module, or \
+        Some("fix what it warns about, accept it in `checker/whitelists/<platform>.json` where it is about a file or module, or \
               build without --strict"
             .to_owned())
     }

@@ -195,13 +195,13 @@ impl ProcessError {
 #[derive(Debug, thiserror::Error, Fault)]
 #[fault(Build)]
 pub enum ProcessErrorKind {
-    #[error("there is no such program")]
+    #[error("the program was not found")]
     #[fault("E_PROGRAM_MISSING")]
     Missing,
     #[error("its working folder `{}` is missing", folder.display())]
     #[fault("E_PROGRAM_START")]
     NoFolder { folder: PathBuf },
-    #[error("the file is there, but the interpreter or loader it asks for is not")]
+    #[error("the file exists, but the interpreter or loader it needs does not")]
     #[fault("E_PROGRAM_START", hint("it was made for another system: look at its first line, or at `file` and `ldd`"))]
     NoLoader,
     #[error("it cannot be started")]

@@ -7,14 +7,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use cli::{CommandLine, ShowOptions};
 use vocab::PlatformKey;
 
-/// Publish runtimes to a folder or an S3 bucket, and look after what is published.
+/// Publish runtimes to a folder or an S3 bucket, and maintain what is published.
 #[derive(Debug, Parser)]
 #[command(
     name = "publisher",
     version,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done, 1 the network, a server or the disk failed, 2 usage, 3 something stands against \
-                  publishing, 4 a digest or a signature cannot be trusted."
+    after_help = "Exit codes: 0 done, 1 the network, a server or the disk failed, 2 usage, 3 publishing was refused, \
+                  4 a digest or a signature cannot be trusted."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -32,7 +32,7 @@ pub enum Command {
   publisher publish --to 'ais://runtimes/python?endpoint=http://ais.example.com:8080'
   publisher publish --layout platforma --to published")]
     Publish(PublishArguments),
-    /// Write the index again from the entries: catalogue.json, the same signed, the site, and uv's lists.
+    /// Rewrite the index from the entries: catalogue.json, the same signed, the site, and uv's lists.
     ///
     /// With a key this renews the signed catalogue, which readers with a public key refuse once it has expired.
     #[command(after_help = "Examples:
@@ -41,16 +41,16 @@ pub enum Command {
     Reindex {
         #[command(flatten)]
         signing: SigningArguments,
-        /// Sign with this key although another one signed before.
+        /// Sign with this key even though another one signed before.
         #[arg(long)]
         change_key: bool,
-        /// How many days a signed catalogue is valid; remembered there [default: 90].
+        /// How many days a signed catalogue is valid; remembered at the destination [default: 90].
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3650))]
         valid_days: Option<u32>,
-        /// How readers reach the destination, `https://host/prefix`; remembered there. uv's lists need it.
+        /// How readers reach the destination, `https://host/prefix`; remembered at the destination. uv's lists need it.
         #[arg(long, value_name = "URL")]
         public_url: Option<String>,
-        /// Of the site; remembered there.
+        /// Title of the site; remembered at the destination.
         #[arg(long, value_name = "TEXT")]
         title: Option<String>,
     },
@@ -59,11 +59,11 @@ pub enum Command {
   publisher list
   publisher list --all --json")]
     List {
-        /// What was retracted as well.
+        /// Include retracted entries.
         #[arg(long)]
         all: bool,
     },
-    /// Show everything about entries.
+    /// Show all details of entries.
     #[command(after_help = "Examples:
   publisher show 3.12.10
   publisher show 3.12.10-atls --platform linux-x64")]
@@ -71,21 +71,21 @@ pub enum Command {
         #[command(flatten)]
         which: WhichArguments,
     },
-    /// Read everything that entries point at, and compare digests, signatures and the index.
+    /// Read everything that entries refer to, and verify digests, signatures and the index.
     #[command(after_help = "Examples:
   publisher verify
   publisher verify 3.12.10 --public-key pydist.pub")]
     Verify {
-        /// All entries when not given.
+        /// Defaults to all entries.
         #[arg(value_name = "VERSION|ID|DIGEST")]
         wanted: Option<String>,
         #[arg(long, value_name = "KEY")]
         platform: Option<PlatformKey>,
-        /// Who must have signed: a public key, or a `.pub` file.
+        /// The key that must have signed: a public key, or a `.pub` file.
         #[arg(long, value_name = "KEY|FILE")]
         public_key: Option<String>,
     },
-    /// Take entries out of the index. Their artifacts remain available by digest; `restore` takes it back.
+    /// Remove entries from the index. Their artifacts remain available by digest; `restore` undoes it.
     #[command(after_help = "Examples:
   publisher retract 3.12.10 --platform windows-x64 --reason CVE-2026-1234")]
     Retract {
@@ -106,7 +106,7 @@ pub enum Command {
         #[command(flatten)]
         signing: SigningArguments,
     },
-    /// Put entries into another channel.
+    /// Move entries to another channel.
     #[command(after_help = "Examples:
   publisher promote 3.12.10
   publisher promote 3.12.10-atls --channel candidate")]
@@ -118,22 +118,22 @@ pub enum Command {
         #[command(flatten)]
         signing: SigningArguments,
     },
-    /// Remove what no entry points at, and what interrupted uploads left.
+    /// Remove objects that no entry refers to, and what interrupted uploads left.
     #[command(after_help = "Examples:
   publisher gc --dry-run
   publisher gc --older-than-days 30")]
     Gc {
-        /// Say what would go.
+        /// Only report what would be removed.
         #[arg(long)]
         dry_run: bool,
-        /// What is younger stays: it may belong to a publisher that is at work.
+        /// Keep anything younger; another publisher may still be using it.
         #[arg(long, value_name = "N", default_value_t = 7)]
         older_than_days: u32,
     },
-    /// Make a pair of keys for signing: DIR/pydist.key and DIR/pydist.pub.
+    /// Create a key pair for signing: DIR/pydist.key and DIR/pydist.pub.
     ///
-    /// DIR/pydist.pem is the public key once more, for tools that know nothing of minisign.
-    /// With a password from PYDIST_SIGNING_PASSWORD or, with --password, from the terminal.
+    /// DIR/pydist.pem is the same public key, for tools without support for minisign. The password comes from
+    /// PYDIST_SIGNING_PASSWORD or, with --password, from the terminal.
     #[command(after_help = "Examples:
   publisher keygen keys --password")]
     Keygen {
@@ -170,61 +170,61 @@ pub struct SigningArguments {
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct PublishArguments {
-    /// What `builder` wrote, with its manifest beside it; everything in dist/ when none is named.
+    /// An artifact that `builder` wrote, with its manifest beside it; defaults to everything in dist/.
     #[arg(value_name = "ARTIFACT")]
     pub artifacts: Vec<PathBuf>,
-    /// Where things lie at the destination: `pydist` with a catalogue, or `platforma` as Platforma's backend looks for
-    /// them, beside the descriptors that its packages carry.
+    /// Layout of the destination: `pydist` with a catalogue, or `platforma`, where Platforma's backend finds archives by
+    /// the descriptors that its packages carry.
     ///
-    /// In Platforma's, each artifact belongs to the package of its version, `python-VERSION/package.json`, and goes to the
-    /// registry that is named there: PL_REGISTRY_NAME_UPLOAD_URL says where that is, `s3://bucket/prefix?region=…`,
+    /// In Platforma's layout, each artifact belongs to the package of its version, `python-VERSION/package.json`, and goes to the
+    /// registry named there: PL_REGISTRY_NAME_UPLOAD_URL says where that is, `s3://bucket/prefix?region=…`,
     /// `s3e://host/bucket/prefix` or a folder, unless --to is given.
     #[arg(long, value_name = "LAYOUT", default_value = "pydist")]
     pub layout: Layout,
-    /// In Platforma's layout: not all platforms of the package are there. Its descriptor is written by the run after
-    /// which none is missing.
+    /// In Platforma's layout: publish although some platforms of the package are missing. The run that completes them
+    /// writes the descriptor.
     #[arg(long)]
     pub partial: bool,
-    /// In Platforma's layout: pack the trees below `roots` anew, which were signed since they were built. Artifacts of the
-    /// same builds still say what stands against publishing.
+    /// In Platforma's layout: repack the trees below `roots`, which were signed after they were built. The artifacts of the
+    /// same builds still decide whether publishing is refused.
     #[arg(long)]
     pub from_roots: bool,
     #[arg(long, value_name = "NAME", default_value = "candidate")]
     pub channel: Channel,
-    /// Show what would be published, and check all of it.
+    /// Check everything and show what would be published.
     #[arg(long)]
     pub dry_run: bool,
-    /// Replace entries that are there.
+    /// Replace existing entries.
     #[arg(long, conflicts_with = "fail_existing")]
     pub force: bool,
-    /// Entries that are there are an error, instead of being kept with a warning.
+    /// Fail if an entry already exists, instead of keeping it with a warning.
     #[arg(long)]
     pub fail_existing: bool,
     #[command(flatten)]
     pub signing: SigningArguments,
-    /// A URI for the provenance: who controls the building machine. Known by itself on GitHub and GitLab.
+    /// URI of the build machine's operator, for provenance; detected on GitHub and GitLab.
     #[arg(long, value_name = "URI")]
     pub builder_id: Option<String>,
-    /// The repository whose lock files are the committed ones.
+    /// The repository with the committed lock files.
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub repository: PathBuf,
-    /// Publish another patch release of Python than was asked for.
+    /// Allow another patch release of Python than the one asked for.
     #[arg(long)]
     pub allow_stand_in: bool,
-    /// Publish without packages that could not be had.
+    /// Allow runtimes without packages that were not available.
     #[arg(long)]
     pub allow_missing: bool,
-    /// Publish without packages that the policy left out.
+    /// Allow runtimes without packages that the policy left out.
     #[arg(long)]
     pub allow_left_out: bool,
-    /// Publish what was built from an empty configuration.
+    /// Allow runtimes that were built from an empty configuration.
     #[arg(long)]
     pub allow_degraded: bool,
-    /// Publish native modules that were never imported, because the runtime was built on another platform: Windows,
+    /// Allow native modules that were never imported because the runtime was built on another platform: Windows,
     /// macOS or another processor.
     #[arg(long)]
     pub allow_unchecked: bool,
-    /// Publish what was built from other rows than lock.json has.
+    /// Allow runtimes that were built from other rows than lock.json has.
     #[arg(long)]
     pub allow_other_lock: bool,
 }
@@ -232,8 +232,8 @@ pub struct PublishArguments {
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArguments {
-    /// A folder, `s3://bucket/prefix[?endpoint=…&region=…&profile=…]` or `ais://bucket/prefix[?endpoint=…]`;
-    /// PYDIST_PUBLISH_TO when not given, else the folder `published`.
+    /// A folder, `s3://bucket/prefix[?endpoint=…&region=…&profile=…]` or `ais://bucket/prefix[?endpoint=…]`
+    /// [env: PYDIST_PUBLISH_TO] [default: published].
     #[arg(long, value_name = "URL|DIR", global = true)]
     pub to: Option<String>,
     #[command(flatten)]

@@ -42,13 +42,13 @@ pub(crate) enum CommandError {
     #[error("cannot write `{}`: {source}", path.display())]
     #[fault("E_WRITE", Build, hint_with = Self::hint_of_write)]
     Write { path: PathBuf, source: std::io::Error },
-    #[error("--public-url: `{text}` is no http, https or file URL without user and query")]
+    #[error("--public-url: `{text}` is not an http, https or file URL without user and query")]
     #[fault("E_PUBLIC_URL")]
     PublicUrl { text: String },
-    #[error("{option} means nothing in this layout")]
+    #[error("{option} has no effect in this layout")]
     #[fault("E_NOT_IN_LAYOUT", hint("leave it out, or choose the other layout with --layout"))]
     NotInLayout { option: &'static str },
-    #[error("SOURCE_DATE_EPOCH is `{text}`, which is no number of seconds since 1970")]
+    #[error("SOURCE_DATE_EPOCH is `{text}`, not a number of seconds since 1970")]
     #[fault("E_SOURCE_DATE_EPOCH", hint("unset it, or set a whole number"))]
     Epoch { text: String },
 }
@@ -145,7 +145,7 @@ impl Session<'_> {
     fn tell_index(&self, to: &dyn Place, index: &Catalogue) -> Result<(), Box<dyn Fault>> {
         if !to.conditional_puts()? {
             let text = format!(
-                "`{}` does not keep conditions on writes (If-None-Match): the index was looked at again after it was \
+                "`{}` does not keep conditions on writes (If-None-Match): the index was checked again after it was \
                  written, until nothing was missing. A publisher that is killed in between may leave one that lacks \
                  entries; `publisher reindex` completes it",
                 to.place()

@@ -44,11 +44,11 @@ pub fn sealed(payload: &[u8], signer: &Signer) -> String {
 /// The payload, if it is an in-toto statement and `public_key` signed it.
 pub fn opened(what: &str, public_key: &str, text: &[u8]) -> Result<Vec<u8>, SignatureError> {
     let wrong = |reason: &str| SignatureError::Wrong { what: what.to_owned(), reason: reason.to_owned() };
-    let envelope: Envelope = serde_json::from_slice(text).map_err(|_| wrong("it is no envelope"))?;
+    let envelope: Envelope = serde_json::from_slice(text).map_err(|_| wrong("it is not an envelope"))?;
     if envelope.payload_type != PAYLOAD_TYPE {
-        return Err(wrong("its payload is no in-toto statement"));
+        return Err(wrong("its payload is not an in-toto statement"));
     }
-    let payload = decoded(&envelope.payload).ok_or_else(|| wrong("its payload is no base64"))?;
+    let payload = decoded(&envelope.payload).ok_or_else(|| wrong("its payload is not base64"))?;
     let message = what_is_signed(&envelope.payload_type, &payload);
     let mut last = wrong("nobody signed it");
     for seal in &envelope.signatures {
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(opened("a", &ours.public_key(), envelope.as_bytes()).unwrap(), b"{}");
         assert_eq!(unsealed(envelope.as_bytes()).unwrap(), b"{}");
         let told = |text: &str, key: &str| opened("a", key, text.as_bytes()).unwrap_err().to_string();
-        let by_another = "the signature of `a` does not hold: it was made by another key, or of something else";
+        let by_another = "the signature of `a` is not valid: it was made by another key, or of something else";
         let payload = |bytes: &[u8]| format!("\"payload\":\"{}\"", STANDARD.encode(bytes));
         let cases = [
             // (envelope, key, what is told)
@@ -112,14 +112,14 @@ mod tests {
             (
                 envelope.replace("vnd.in-toto", "vnd.other"),
                 ours.public_key(),
-                "the signature of `a` does not hold: its payload is no in-toto statement",
+                "the signature of `a` is not valid: its payload is not an in-toto statement",
             ),
             (
                 format!("{{\"payloadType\":\"{PAYLOAD_TYPE}\",{},\"signatures\":[]}}", payload(b"{}")),
                 ours.public_key(),
-                "the signature of `a` does not hold: nobody signed it",
+                "the signature of `a` is not valid: nobody signed it",
             ),
-            ("{}".to_owned(), ours.public_key(), "the signature of `a` does not hold: it is no envelope"),
+            ("{}".to_owned(), ours.public_key(), "the signature of `a` is not valid: it is not an envelope"),
             (envelope.clone(), "RWnonsense".to_owned(), "`RWnonsense` is not a minisign public key"),
         ];
         for (text, key, expected) in cases {

@@ -72,7 +72,7 @@ pub enum PublishError {
     #[error("cannot use the manifest `{}`", path.display())]
     #[fault(transparent = source)]
     Manifest { path: PathBuf, source: archive::ManifestError },
-    #[error("the manifest `{}` describes no artifact: the runtime had not been packed", path.display())]
+    #[error("the manifest `{}` describes no artifact: the runtime was not packed", path.display())]
     #[fault("E_MANIFEST_MALFORMED", Trust, hint("build the runtime again"))]
     NotPacked { path: PathBuf },
     #[error("`{}` is not the artifact of its manifest, which is named `{named}`", path.display())]
@@ -88,7 +88,7 @@ pub enum PublishError {
     #[fault("E_PUBLISH_EXISTS", Build, hint("leave out --fail-existing to keep them, or replace them with --force"))]
     Exists { entries: Vec<String> },
     #[error("`{key}` at `{place}` differs from what is published now")]
-    #[fault("E_PUBLISH_DIFFERS", Trust, hint("look at it; `--force` replaces what is there"))]
+    #[fault("E_PUBLISH_DIFFERS", Trust, hint("inspect it; `--force` replaces it"))]
     Differs { key: String, place: String },
     #[error(transparent)]
     #[fault(transparent)]
@@ -105,7 +105,7 @@ pub enum PublishError {
     #[error(transparent)]
     #[fault("E_PUBLISH_NAME")]
     Key(#[from] objects::ObjectKeyError),
-    #[error("the index at `{place}` changes faster than it can be written; {passes} passes were made")]
+    #[error("others keep changing the index at `{place}`; gave up after {passes} attempts")]
     #[fault("E_INDEX_BUSY", Build, hint("run `publisher reindex` when it is quieter; nothing is lost"))]
     IndexBusy { place: String, passes: u32 },
     #[error("the catalogue at `{place}` is signed, and no key was given")]
@@ -128,7 +128,7 @@ pub enum PublishError {
         hint("find out who removed it; then `publisher retract` it again, and `publisher restore` it if it is sound")
     )]
     RetractionLost { entries: Vec<String>, place: String },
-    #[error("the catalogue at `{place}` has a counter or a time after which none can follow")]
+    #[error("the counter or time of the catalogue at `{place}` is so high that none can follow")]
     #[fault(
         "E_INDEX_COUNTER",
         Trust,
@@ -147,10 +147,10 @@ pub enum PublishError {
     #[error("nothing is published at `{place}`: it has neither a catalogue nor entries")]
     #[fault("E_NOTHING_PUBLISHED", hint("check --to and PYDIST_PUBLISH_TO, or publish there first"))]
     NothingPublished { place: String },
-    #[error("the reason for a retraction says nothing: {reason:?}")]
+    #[error("the reason for a retraction is empty: {reason:?}")]
     #[fault("E_RETRACT_REASON", hint("write a sentence for the readers who have this build"))]
     NoReason { reason: String },
-    #[error("whether `{entry}` is retracted changes faster than it can be written")]
+    #[error("others keep changing whether `{entry}` is retracted")]
     #[fault("E_NOTICE_BUSY", Build, hint("find out who else does this, and run it again"))]
     NoticeBusy { entry: String },
 }

@@ -33,7 +33,7 @@ pub enum SignatureError {
     #[error("`{text}` is not a minisign public key")]
     #[fault("E_SIGNING_KEY", Usage, hint("it is the second line of a `.pub` file"))]
     PublicKey { text: String },
-    #[error("the signature of `{what}` does not hold: {reason}")]
+    #[error("the signature of `{what}` is not valid: {reason}")]
     #[fault("E_SIGNATURE", Trust, hint("do not use it; find out who changed it"))]
     Wrong { what: String, reason: String },
 }
@@ -71,7 +71,7 @@ impl Signer {
     /// `text` is the content of a minisign secret key file; `given` says where it came from.
     pub fn new(text: &str, given: &str, password: Password) -> Result<Self, SignatureError> {
         let fault = |reason| SignatureError::Key { given: given.to_owned(), reason };
-        let boxed = SecretKeyBox::from_string(text.trim()).map_err(|_| fault("it is no minisign secret key"))?;
+        let boxed = SecretKeyBox::from_string(text.trim()).map_err(|_| fault("it is not a minisign secret key"))?;
         let plain = SecretKeyBox::from_string(text.trim()).ok().and_then(|it| it.into_unencrypted_secret_key().ok());
         let secret = match (plain, password) {
             (Some(secret), _) => secret,
@@ -133,7 +133,7 @@ impl Claim {
     pub fn new(what: &str, public_key: &str, signature: &[u8]) -> Result<Self, SignatureError> {
         let key = minisign_verify::PublicKey::from_base64(public_key)
             .map_err(|_| SignatureError::PublicKey { text: public_key.to_owned() })?;
-        let text = std::str::from_utf8(signature).map_err(|_| wrong(what, "it is no text"))?;
+        let text = std::str::from_utf8(signature).map_err(|_| wrong(what, "it is not text"))?;
         let signature = Signature::decode(text).map_err(|error| wrong(what, &error))?;
         Ok(Self { what: what.to_owned(), key, signature })
     }

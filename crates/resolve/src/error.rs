@@ -56,7 +56,7 @@ pub enum ResolveErrorKind {
     #[error("{0}")]
     #[fault(transparent)]
     Unavailable(AllUnavailable),
-    #[error("the index gives no SHA-256 for `{file}`")]
+    #[error("the index provides no SHA-256 for `{file}`")]
     #[fault("E_NO_DIGEST", Trust, hint("pydist installs nothing that it cannot check"))]
     NoDigest { file: String },
     #[error("`{name}` has no local source at `{path}`")]
@@ -76,7 +76,7 @@ pub enum ResolveErrorKind {
         )
     )]
     FileUrl { parent: DistributionName, name: DistributionName, url: String },
-    #[error("--no-build: code of {names} would have to be run")]
+    #[error("--no-build: code of {names} would have to run")]
     #[fault("E_NO_BUILD", hint("{NO_BUILD_HINT}"))]
     NoBuild { names: String },
 }

@@ -197,22 +197,22 @@ pub enum LockErrorKind {
     #[error("it is the lock of {actual}, not of {expected}")]
     #[fault("E_LOCK_MALFORMED", hint("restore it from version control, or delete it and run `builder lock`"))]
     Runtime { expected: VersionString, actual: VersionString },
-    #[error("--locked was asked for and there are no rows for {platform}")]
+    #[error("--locked was given and it has no rows for {platform}")]
     #[fault("E_LOCK_STALE", hint("{LOCK_IT}"))]
     Absent { platform: PlatformKey },
-    #[error("--locked was asked for and the configuration has changed since the rows for {platform} were written")]
+    #[error("--locked was given and the configuration has changed since the rows for {platform} were written")]
     #[fault("E_LOCK_STALE", hint("{LOCK_IT}"))]
     Stale { platform: PlatformKey },
     #[error("the configuration has changed since the rows for {platform} were written")]
     #[fault("E_LOCK_STALE", hint("{LOCK_IT}"))]
     Outdated { platform: PlatformKey },
-    #[error("it lacks what could not be had for {platform} when it was written: {names}")]
+    #[error("it lacks what was not available for {platform} when it was written: {names}")]
     #[fault(
         "E_LOCK_INCOMPLETE",
         hint("run `builder lock` where every index answers and commit it; --allow-missing builds without them")
     )]
     Missing { platform: PlatformKey, names: String },
-    #[error("its row of `{name}` for {platform} is from another registry than the configuration says")]
+    #[error("its row of `{name}` for {platform} is from another index than the configuration says")]
     #[fault("E_LOCK_REGISTRY", hint("restore it from version control, or run `builder lock` and review the change"))]
     Registry { platform: PlatformKey, name: DistributionName },
 }
@@ -283,6 +283,8 @@ impl Lock {
 
 #[cfg(test)]
 mod tests {
+    use vocab::Exit;
+
     use super::*;
 
     fn sample() -> Lock {

@@ -29,7 +29,7 @@ pub struct Overlap {
 impl Overlap {
     /// One line for the plan.
     pub fn note(&self) -> String {
-        format!("from {}; {} has the name, too", self.taken_from, self.also_in.join(" and "))
+        format!("from {}; {} has the name as well", self.taken_from, self.also_in.join(" and "))
     }
 
     /// The remembered overlaps of the rows of one platform. Empty if nothing is known.

@@ -49,10 +49,10 @@ pub enum PylockError {
     Toml(#[from] toml::de::Error),
     #[error("the resolver named `{name}`, which is not a distribution name")]
     Name { name: String },
-    #[error("the index has a file of `{name}` that is not taken: {source}")]
+    #[error("the index has a file of `{name}` with an invalid name: {source}")]
     #[fault(Trust)]
     FileName { name: DistributionName, source: FileNameError },
-    #[error("the resolver gave no file for `{name}` that fits")]
+    #[error("the resolver named no suitable file for `{name}`")]
     NoFile { name: DistributionName },
 }
 
@@ -227,7 +227,7 @@ directory = { path = "here" }
     fn a_distribution_without_a_file_is_named() {
         let target = Target::new(vocab::PlatformKey::WindowsX64, "3.12.10".parse().unwrap());
         let error = read(TEXT, &target, &|_| false).unwrap_err();
-        assert_eq!(error.to_string(), "the resolver gave no file for `torch` that fits");
+        assert_eq!(error.to_string(), "the resolver named no suitable file for `torch`");
         assert!(matches!(read("packages = 3", &target, &|_| false), Err(PylockError::Toml(_))));
     }
 

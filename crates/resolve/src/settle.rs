@@ -97,7 +97,7 @@ impl Search<'_> {
                 Applies::Unknown => {
                     let marker = requirement.marker.try_to_string().unwrap_or_default();
                     let reason = format!(
-                        "`{}` requires it only where {marker}, which nobody can tell of {}; list it in `dependencies` if \
+                        "`{}` requires it only where {marker}, which is not known of {}; list it in `dependencies` if \
                          it is needed",
                         answer.name, target.platform
                     );

@@ -96,7 +96,7 @@ impl Unavailable {
     fn reason(&self) -> (Outcome, String) {
         match &self.silent {
             Some((url, reason)) if !self.known && self.answers.len() == 1 => {
-                (Outcome::Missing, format!("its registry {url} cannot be reached: {reason}"))
+                (Outcome::Missing, format!("its index {url} cannot be reached: {reason}"))
             }
             Some((url, reason)) if !self.known => {
                 (Outcome::Missing, format!("no other index has it, and {url} cannot be reached: {reason}"))

@@ -215,7 +215,7 @@ pub fn warn_of_foreign_indexes(context: &Context, additional: &[String]) {
         if entries.filter(is_foreign).count() > 0 {
             context.warn(
                 "W_FOREIGN_INDEX",
-                format!("`{name}` is not taken into account: a lock must not depend on who writes it"),
+                format!("`{name}` is ignored: a lock must not depend on who writes it"),
                 None,
                 Some("list the index in `registries.additional`; its credentials may stay in the variable".to_owned()),
             );

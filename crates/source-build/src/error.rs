@@ -34,9 +34,9 @@ pub enum SourceBuildErrorKind {
     #[error("a build for {platform} needs a native runner: this machine is another platform")]
     #[fault("E_BUILD_FOREIGN", hint("run this build on a {platform} machine, or let a wheel be used there"))]
     NeedsNativeRunner { platform: PlatformKey },
-    #[error("`{file_name}` is in none of the formats .tar.gz, .tgz and .zip")]
+    #[error("`{file_name}` is not a .tar.gz, .tgz or .zip file")]
     UnknownFormat { file_name: String },
-    #[error("`{file_name}` is no sound sdist: {reason}")]
+    #[error("`{file_name}` is not a valid sdist: {reason}")]
     BadSdist { file_name: String, reason: String },
     #[error("its `pyproject.toml` cannot be used: {reason}")]
     BadProject { reason: String },
@@ -61,9 +61,9 @@ pub enum SourceBuildErrorKind {
         program: ProcessError,
         tail: String,
     },
-    #[error("the build made {found} wheels; one is expected")]
+    #[error("the build made {found} wheels instead of one")]
     NotOneWheel { found: usize },
-    #[error("the build made `{file_name}`, which is not of {expected}")]
+    #[error("the build made `{file_name}` instead of a wheel of {expected}")]
     OtherDistribution { file_name: String, expected: String },
     #[error("the wheel `{file_name}` does not fit {platform}: {allowed}")]
     #[fault(

@@ -38,7 +38,7 @@ pub enum GitErrorKind {
     #[error("the scheme `{scheme}` is not allowed; git+https, git+http, git+ssh and git+file are")]
     #[fault(Usage)]
     Scheme { scheme: String },
-    #[error("`{reference}` is no name of a branch, tag or commit")]
+    #[error("`{reference}` is not the name of a branch, tag or commit")]
     #[fault(Usage)]
     BadReference { reference: String },
     #[error("its folder `{subdirectory}`: {reason}")]

@@ -67,7 +67,7 @@ pub(super) fn recall(context: &Context, key: &Digest) -> Result<Option<BuiltWhee
     match verify_built(&folder) {
         Ok(wheel) => Ok(Some(wheel)),
         Err(reason) => {
-            context.note(format!("the store's built wheel {} is made anew: {reason}", key.short()));
+            context.note(format!("the store's built wheel {} is made again: {reason}", key.short()));
             context.store.discard(&folder)?;
             Ok(None)
         }

@@ -20,9 +20,9 @@ pub const LONG_PATH: usize = 200;
     hint("skip the distribution on this platform, use another version, or rename the file of copyFiles")
 )]
 pub enum NameFault {
-    #[error("`{path}` of {owner} cannot be on {platform}: {reason}")]
+    #[error("`{path}` of {owner} cannot be stored on {platform}: {reason}")]
     Refused { path: TreePath, owner: String, platform: PlatformKey, reason: &'static str },
-    #[error("`{path}` of {owner} and `{other}` of {other_owner} are one name on {platform}")]
+    #[error("`{path}` of {owner} and `{other}` of {other_owner} are the same name on {platform}")]
     Clash { path: TreePath, owner: String, other: TreePath, other_owner: String, platform: PlatformKey },
 }
 
@@ -84,7 +84,7 @@ mod tests {
         let paths = [("bin/x", "the interpreter"), ("Bin/y", "`demo`")];
         assert_eq!(told(PlatformKey::LinuxX64, &paths), Ok(5));
         for platform in [PlatformKey::MacosxAarch64, PlatformKey::WindowsX64] {
-            let expected = format!("`Bin` of `demo` and `bin` of the interpreter are one name on {platform}");
+            let expected = format!("`Bin` of `demo` and `bin` of the interpreter are the same name on {platform}");
             assert_eq!(told(platform, &paths), Err(expected));
         }
         let same = [("Lib/a.py", "the interpreter"), ("Lib/a.py", "copyFiles")];
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(told(PlatformKey::MacosxX64, &paths), Ok(11));
         assert_eq!(
             told(PlatformKey::WindowsX64, &paths).unwrap_err(),
-            "`share/aux.h` of copyFiles cannot be on windows-x64: its name belongs to a device on Windows"
+            "`share/aux.h` of copyFiles cannot be stored on windows-x64: its name belongs to a device on Windows"
         );
     }
 

@@ -17,7 +17,7 @@ pub enum StoreError {
         "E_NOT_A_STORE",
         Usage,
         hint(
-            "use --store-dir or PYDIST_STORE to name a folder that is empty or does not exist yet; builders remove \
+            "use `--store-dir` or PYDIST_STORE to name a folder that is empty or does not exist yet; builders remove \
              files from their store"
         )
     )]
@@ -63,7 +63,7 @@ impl StoreError {
                 "free some space (`builder store prune`), or put the store elsewhere with `--store-dir` or PYDIST_STORE"
             }
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                "use --store-dir or PYDIST_STORE to name a writable folder"
+                "use `--store-dir` or PYDIST_STORE to name a writable folder"
             }
             _ => return None,
         };

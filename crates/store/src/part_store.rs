@@ -75,7 +75,7 @@ impl PartCache for PartStore<'_> {
             drop(file);
             // The store had it and it was made again: the one in the store is damaged.
             if held(&self.found).contains(key) {
-                self.context.note(format!("the store's part {} was damaged and is made anew", key.short()));
+                self.context.note(format!("the store's part {} was damaged and is made again", key.short()));
                 store.discard(&path).map_err(io::Error::other)?;
             }
             store.publish_file(staged, &path).map_err(io::Error::other)?;

@@ -12,7 +12,7 @@ use npm_packages::{
     add_member, add_to_pnpm_workspace, read_version_package,
 };
 use serde_json::{Value, json};
-use vocab::{Exit, Fault, SourceFile, VersionString};
+use vocab::{Fault, SourceFile, VersionString};
 
 use crate::new_package::{FIRST_VERSION, Template, name_of, package_of};
 use crate::repository_packages::RepositoryPackages;
@@ -39,10 +39,10 @@ pub struct NewVersionError {
 #[derive(Debug, thiserror::Error, Fault)]
 #[fault(Usage)]
 pub enum NewVersionErrorKind {
-    #[error("`{}` is there already and is not its folder", path.display())]
+    #[error("`{}` already exists and is not its folder", path.display())]
     #[fault("E_VERSION_EXISTS", hint("choose another variant name, or move it away"))]
     Exists { path: PathBuf },
-    #[error("there is no `{}` to begin from", path.display())]
+    #[error("there is no `{}` to start from", path.display())]
     #[fault("E_VERSION_UNKNOWN")]
     NoSource { path: PathBuf },
     #[error("cannot write `{}`", path.display())]
@@ -85,7 +85,7 @@ pub fn new_version(
             begun.changes.push(format!("created {own}/{PACKAGE_FILE}"));
         }
         if let Some(from) = from.filter(|_| !begun.changes.is_empty() || !plan.edits.is_empty()) {
-            begun.notes.push(format!("`{own}` was there, so nothing was copied from {from}"));
+            begun.notes.push(format!("`{own}` already existed, so nothing was copied from {from}"));
         }
     } else {
         make_folder(repository, version, from, plan.package.as_deref()).map_err(failed)?;

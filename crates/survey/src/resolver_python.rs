@@ -1,7 +1,7 @@
 //! The resolver for commands that resolve and build nothing.
 
 use config_merger::{Config, Repository};
-use vocab::{Exit, Fault};
+use vocab::Fault;
 
 use interpreter::BaseRequest;
 use interpreter::host_python::HostPython;
@@ -9,7 +9,7 @@ use resolve::Uv;
 use store::Context;
 
 #[derive(Debug, thiserror::Error, Fault)]
-#[error("this machine is none of the five platforms")]
+#[error("this machine's platform is not supported")]
 #[fault("E_PLATFORM_HOST", Usage)]
 struct NoHost;
 

@@ -31,7 +31,7 @@ pub enum SourceFaultKind {
     TooLarge,
     #[error("the file is not UTF-8 from here on")]
     NotUtf8,
-    #[error("this is no regular file")]
+    #[error("not a regular file")]
     NotRegular,
     #[error("the file cannot be read: {0}")]
     Unreadable(io::Error),

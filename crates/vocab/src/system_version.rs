@@ -39,7 +39,7 @@ impl fmt::Display for SystemVersion {
 
 /// The text is not one or two numbers separated by a dot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no version of two numbers, such as `2.28`")]
+#[error("`{text}` is not a version of two numbers, such as `2.28`")]
 pub struct SystemVersionError {
     pub text: String,
 }

@@ -60,7 +60,7 @@ impl fmt::Display for OverLimit {
                 pace.window.as_secs(),
                 pace.lowest
             ),
-            Self::Late { limit } => write!(formatter, "it was not done within {} s", limit.as_secs_f32()),
+            Self::Late { limit } => write!(formatter, "it did not finish within {} s", limit.as_secs_f32()),
         }
     }
 }

@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(shown(&["a ΣΣ=1", "b σς=2"], CaseInsensitive), ["σς a>b"]);
         assert_eq!(shown(&["a \u{e9}=1", "b e\u{301}=2"], CaseSensitive), ["e\u{301} a>b"]);
         let own = settled(&["a X=1 x=2"], CaseInsensitive).unwrap_err();
-        assert_eq!(own, "a: its files `x` and `X` would be one file on this platform");
+        assert_eq!(own, "a: its files `x` and `X` would be the same file on this platform");
     }
 
     #[test]

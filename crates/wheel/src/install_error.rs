@@ -40,9 +40,9 @@ pub enum InstallErrorKind {
     #[error("its file `{path}` is refused: {reason}")]
     #[fault(Trust)]
     Refused { path: String, reason: String },
-    #[error("it brings `{path}` twice, with different content")]
+    #[error("it has `{path}` twice, with different content")]
     Twice { path: TreePath },
-    #[error("its files `{path}` and `{other}` would be one file on this platform")]
+    #[error("its files `{path}` and `{other}` would be the same file on this platform")]
     #[fault(hint("leave one of the two out with `skip`, or use another version"))]
     CaseClash { path: TreePath, other: TreePath },
     #[error("it has a file where `{other}` needs a folder: `{path}`")]
@@ -50,7 +50,7 @@ pub enum InstallErrorKind {
     FileAndFolder { path: TreePath, other: DistributionName },
     #[error("its script `{script}` needs a launcher for Windows, and there is none")]
     NoLauncher { script: String },
-    #[error("it was made for another platform than {platform}")]
+    #[error("it is not for {platform}")]
     #[fault(hint("use the file whose name has this platform's tag, or skip the distribution here"))]
     OtherPlatform { platform: PlatformKey },
     #[error("it is given twice")]

@@ -136,7 +136,7 @@ fn add_entry_points(
         }
         if let Some(file) = from_files.get(&path) {
             let text =
-                format!("its script file `{file}` is left out: the entry point `{}` becomes `{path}`, too", point.name);
+                format!("its script file `{file}` is left out: the entry point `{}` also becomes `{path}`", point.name);
             remarks.push(Remark::scripts(text));
         }
         made.insert(path.clone(), &point.name);
@@ -146,7 +146,7 @@ fn add_entry_points(
 }
 
 fn left_out(name: &str, other: &str, path: &TreePath) -> Remark {
-    Remark::scripts(format!("its script `{name}` is left out: `{other}` becomes `{path}`, too"))
+    Remark::scripts(format!("its script `{name}` is left out: `{other}` also becomes `{path}`"))
 }
 
 /// The corresponding files in `bin`. A file that the wheel itself has there comes first.

@@ -81,7 +81,7 @@ impl Doubts {
             if !path.as_str().starts_with(&self.metadata) {
                 return Err(UnpackErrorKind::Mismatch { path: path.to_string() });
             }
-            self.facts.push(format!("`{path}` has another digest than its RECORD says"));
+            self.facts.push(format!("`{path}` does not match the digest in its RECORD"));
         }
         Ok(())
     }

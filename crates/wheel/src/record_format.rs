@@ -63,7 +63,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<HashMap<TreePath, Listed>, String> {
         let size = match size.parse() {
             Ok(size) => Some(size),
             Err(_) => {
-                flaw = (!size.is_empty()).then_some("has a size that is no number");
+                flaw = (!size.is_empty()).then_some("has a size that is not a number");
                 None
             }
         };

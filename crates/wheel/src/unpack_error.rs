@@ -23,10 +23,10 @@ pub struct UnpackError {
 #[fault("E_WHEEL", Trust)]
 pub enum UnpackErrorKind {
     /// It is not the expected file. If it was in the store, it has been removed.
-    #[error("its SHA-256 is {actual}, {expected} is expected")]
-    #[fault("E_DIGEST", hint("run it again: the file is then fetched anew"))]
+    #[error("its SHA-256 is {actual}, expected {expected}")]
+    #[fault("E_DIGEST", hint("run it again; the file will be fetched again"))]
     Damaged { expected: Digest, actual: Digest },
-    #[error("it is no zip archive that can be read: {reason}")]
+    #[error("it is not a readable zip archive: {reason}")]
     Zip { reason: String },
     #[error("its entry `{path}` is refused: {reason}")]
     Entry { path: String, reason: String },
@@ -35,10 +35,10 @@ pub enum UnpackErrorKind {
     #[error("its RECORD cannot be used: {reason}")]
     #[fault("E_WHEEL_RECORD", hint("{REBUILD}"))]
     Record { reason: String },
-    #[error("its file `{path}` has another digest than its RECORD says")]
+    #[error("its file `{path}` does not match the digest in its RECORD")]
     #[fault("E_WHEEL_RECORD", hint("{REBUILD}"))]
     Mismatch { path: String },
-    #[error("its `{path}` is not as wheels have it: {reason}")]
+    #[error("its `{path}` is not valid in a wheel: {reason}")]
     Malformed { path: String, reason: String },
     #[error("the build was interrupted")]
     #[fault("E_INTERRUPTED", Interrupted)]

@@ -44,7 +44,7 @@ pub struct Cluster {
     keeper: Mutex<Child>,
 }
 
-/// `None`, and why, where there is no such program.
+/// `None`, and why, where the program was not found.
 #[expect(clippy::print_stderr, reason = "says which tests are left out, and why")]
 fn program() -> Option<PathBuf> {
     let named = std::env::var_os("PYDIST_AISNODE").filter(|path| !path.is_empty()).map(PathBuf::from);

@@ -246,7 +246,7 @@ fn fetching_says_what_was_transferred() {
 
     let text = desk.run(&format!("fetch {url} --from old.tar.zst"));
     assert!(text.contains("exit 0\n--- stdout\nnew.tar.zst\n"), "{text}");
-    assert!(text.contains("18 of 20 parts were here"), "{text}");
+    assert!(text.contains("18 of 20 parts were already here"), "{text}");
     assert!(desk.run("verify new.tar.zst").contains("exit 0"));
     let json = desk.run(&format!("fetch {url} --from old.tar.zst --out copy --json"));
     assert!(json.contains(r#"{"event":"fetched","path":"copy","sha256":"<sha256>","size":"#), "{json}");

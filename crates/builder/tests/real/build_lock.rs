@@ -19,7 +19,7 @@ fn a_locked_build_wants_a_lock_of_this_very_configuration() {
     let bench = Bench::of(json!({ "dependencies": ["demo"] }), [wheel("demo", "1.0"), wheel("other", "1.0")]);
     let run = bench.fail(&["--locked"], 2);
     assert_eq!(run.error()["code"], "E_LOCK_STALE");
-    assert_says(&run.told(), &["there are no rows for", "builder lock"]);
+    assert_says(&run.told(), &["it has no rows for", "builder lock"]);
 
     bench.build();
     bench.packages(json!({ "dependencies": ["demo", "other"] }));

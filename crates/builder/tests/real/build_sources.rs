@@ -318,7 +318,7 @@ fn what_only_an_unreachable_registry_has_is_missing_where_that_is_allowed() {
     assert_eq!(run.installed(), ["other 1.0"]);
     assert_says(
         &run.rules().join("\n"),
-        &["missing cudf-cu12: its registry http://127.0.0.1:1/simple/ cannot be reached"],
+        &["missing cudf-cu12: its index http://127.0.0.1:1/simple/ cannot be reached"],
     );
     assert_eq!(run.warnings().len(), 1, "{:?}", run.warnings());
     assert_says(&run.warnings()[0], &["W_REGISTRY_UNREACHABLE", url, "`cudf-cu12`"]);
@@ -368,7 +368,7 @@ fn a_plan_says_whose_code_it_runs_and_no_build_runs_none_and_names_all() {
     let run = bench.run(&["plan", PYTHON, "--no-build"]);
     assert_eq!(run.code, 1, "{}", run.told());
     assert_eq!(run.error()["code"], "E_NO_BUILD");
-    assert_says(&run.told(), &["code of `demo`, `more`, `pinned` would have to be run"]);
+    assert_says(&run.told(), &["code of `demo`, `more`, `pinned` would have to run"]);
     assert_eq!(runs(&marks), 0);
 
     let run = bench.run(&["plan", PYTHON]);
@@ -380,12 +380,12 @@ fn a_plan_says_whose_code_it_runs_and_no_build_runs_none_and_names_all() {
 
     // With a lock, too, and of what a rule has built.
     let run = bench.fail(&["--no-build"], 1);
-    assert_says(&run.told(), &["E_NO_BUILD", "code of `demo`, `more`, `pinned` would have to be run"]);
+    assert_says(&run.told(), &["E_NO_BUILD", "code of `demo`, `more`, `pinned` would have to run"]);
     bench.packages(json!({
         "dependencies": ["other", "demo"], "forceSource": { "demo": { host().as_str(): "a reason" } },
     }));
     let run = bench.fail(&["--no-build"], 1);
-    assert_says(&run.told(), &["code of `demo` would have to be run"]);
+    assert_says(&run.told(), &["code of `demo` would have to run"]);
     bench.packages(json!({ "dependencies": ["other"] }));
     assert_eq!(bench.build_with(&["--no-build"]).installed(), ["other 1.0"]);
 }

@@ -176,7 +176,7 @@ fn attack_3_no_additional_registry_replaces_what_the_default_index_has() {
     let second = serve([marked("demo", "1.0", "second"), marked("demo", "9.0", "second")]);
     with_registries(&bench, &[second.simple_url()], json!({ "dependencies": ["demo"] }));
     let plan = bench.run(&["plan", PYTHON]);
-    let both = format!("from the default index; {} has the name, too", second.simple_url());
+    let both = format!("from the default index; {} has the name as well", second.simple_url());
     assert_eq!((plan.code, planned_reason(&plan, "demo")), (0, both.clone()), "{}", plan.told());
     let run = bench.build();
     assert_eq!((run.installed(), run.warnings()), (vec!["demo 1.0".to_owned()], vec![]));
@@ -189,7 +189,10 @@ fn attack_3_no_additional_registry_replaces_what_the_default_index_has() {
     let run = bench.build();
     assert_eq!(run.installed(), ["demo 9.0", "parent 1.0"]);
     let told = run.warnings().join("\n");
-    assert_says(&told, &["W_REGISTRY_OVERLAP", "`demo`", &second.simple_url(), "the default index has the name, too"]);
+    assert_says(
+        &told,
+        &["W_REGISTRY_OVERLAP", "`demo`", &second.simple_url(), "the default index has the name as well"],
+    );
     assert_eq!((&locked(&bench, "demo")["registry"], locked(&bench, "parent").get("registry")), (&json!(1), None));
     assert!(!bench.lock().to_string().contains("://"));
 }
@@ -227,7 +230,7 @@ fn attack_3_a_pinned_name_is_asked_at_its_registry_alone_also_where_another_pack
     assert_eq!((run.installed(), run.warnings()), (vec!["child 1.0".to_owned(), "parent 1.0".to_owned()], vec![]));
     assert!(!bench.requests().iter().any(|path| path.contains("child")), "{:?}", bench.requests());
 
-    // Where its registry lacks it, nobody else is asked.
+    // Where its index lacks it, nobody else is asked.
     let empty = serve([wheel("other", "1.0")]);
     let url = empty.simple_url();
     bench.config(json!({
@@ -313,7 +316,7 @@ fn attack_3_another_registry_is_told_by_diff_and_refused_by_a_locked_build() {
     assert!(!told.contains("\"other\""), "{told}");
     let mut plain = support::builder(bench.repository.path(), &bench.path("fresh"));
     let text = support::output(plain.args(["diff", before.to_str().unwrap(), path.to_str().unwrap()]));
-    assert_says(&text, &["1.0 (from the default index)", "1.0 (from registry 1)"]);
+    assert_says(&text, &["1.0 (from the default index)", "1.0 (from index 1)"]);
 
     let lock = fs::read_to_string(&path).unwrap().replace("\"registry\": 1", "\"registry\": 2");
     fs::write(&path, lock).unwrap();

@@ -240,8 +240,8 @@ fn what_is_damaged_in_the_store_is_named_and_made_good() {
         ("the record of a built wheel", "its record is damaged", {
             Box::new(|| fs::write(first(&store.join("built"), |it| it.ends_with("built.json")), "").unwrap())
         }),
-        ("a part", "was damaged and is made anew", Box::new(|| spoil(&first(&store.join("parts"), |_| true)))),
-        ("a part cut short", "was damaged and is made anew", {
+        ("a part", "was damaged and is made again", Box::new(|| spoil(&first(&store.join("parts"), |_| true)))),
+        ("a part cut short", "was damaged and is made again", {
             Box::new(|| fs::write(first(&store.join("parts"), |_| true), "short").unwrap())
         }),
         ("the interpreter", "the store's copy of the interpreter", {

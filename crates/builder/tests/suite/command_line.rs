@@ -201,8 +201,8 @@ fn help_names_the_exit_codes() {
     assert!(text.starts_with("$ builder --help\nexit 0\n--- stdout\n"), "{text}");
     let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let expected = "Exit codes: 0 done, 1 build failure, 2 usage or configuration, 3 a check of the finished runtime \
-                    failed, 4 a digest or archive cannot be trusted, 5 all that can be made on this machine was made \
-                    and the rest is named.";
+                    failed, 4 a digest or archive cannot be trusted, 5 partial: some packages or platforms need \
+                    another machine (listed).";
     assert!(flat.contains(expected), "{text}");
 }
 

@@ -121,7 +121,7 @@ fn new_does_the_six_steps_and_says_how_to_try_it() {
     let before = state(&desk);
     let again = desk.run("new 3.13.0-custom");
     assert!(
-        again.contains("exit 0") && again.contains("3.13.0-custom is complete already; nothing was changed"),
+        again.contains("exit 0") && again.contains("3.13.0-custom is already complete; nothing was changed"),
         "{again}"
     );
     assert_eq!(state(&desk), before);

@@ -72,7 +72,7 @@ fn list(before: &Entry, after: &Entry) -> Markup {
     let found = changes(before, after);
     html! {
         @if found.is_empty() {
-            p { "The same interpreter and the same versions of all packages, built anew." }
+            p { "The same interpreter and the same versions of all packages, rebuilt." }
         } @else {
             ul class="changes" {
                 @for change in &found {

@@ -234,7 +234,7 @@ fn an_entry_is_made_of_a_manifest_that_was_packed() {
     let error = Entry::new(&manifest, &published()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the manifest of 3.12.10-slim for linux-x64 describes no artifact: the runtime had not been packed"
+        "the manifest of 3.12.10-slim for linux-x64 describes no artifact: the runtime was not packed"
     );
 }
 

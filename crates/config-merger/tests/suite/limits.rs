@@ -85,7 +85,7 @@ fn what_is_no_text_or_no_file_is_a_fault() {
 
     let case = Case::empty().file("shared-config.json", "{}").file("python-3.12.10/config.json/x", "");
     let faults = case.load(LoadOptions::default()).unwrap_err();
-    assert_eq!(faults.to_string(), "python-3.12.10/config.json: this is no regular file");
+    assert_eq!(faults.to_string(), "python-3.12.10/config.json: not a regular file");
 }
 
 #[test]

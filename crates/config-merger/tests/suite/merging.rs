@@ -121,7 +121,7 @@ fn m8_without_a_file_of_its_own_a_version_is_the_shared_one() {
     let case = Case::empty().file("shared-config.json", shared_list().to_string());
     let loaded = case.load(LoadOptions::default()).unwrap();
     assert_eq!(loaded.config.packages.dependencies.len(), 3);
-    assert_eq!(loaded.notes, ["there is no `python-3.12.10/config.json`, so the shared settings hold"]);
+    assert_eq!(loaded.notes, ["there is no `python-3.12.10/config.json`, so the shared settings apply"]);
     assert_eq!(loaded.canonical, merged_text(&shared_list(), &json!({})));
 }
 

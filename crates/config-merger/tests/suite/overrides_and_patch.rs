@@ -114,14 +114,14 @@ fn m22_an_operation_that_fails_is_named_with_its_index() {
         ),
         (
             json!([{ "op": "add", "path": "/packages/dependencies/-", "value": "numpy=1" }]),
-            "3:5 /patch/0: after this operation, at `/packages/dependencies/0`: `numpy=1` is no requirement",
+            "3:5 /patch/0: after this operation, at `/packages/dependencies/0`: `numpy=1` is not a valid requirement",
         ),
         (
             json!([{ "op": "replace", "path": "", "value": [] }]),
             "3:5 /patch/0: after this operation, at ``: an object is expected, not a list",
         ),
-        (json!([{ "op": "addd", "path": "/x" }]), "4:13 /patch/0/op: `addd` is no operation"),
-        (json!([{ "op": "add", "path": "x", "value": 1 }]), "5:15 /patch/0/path: `x` is no JSON pointer"),
+        (json!([{ "op": "addd", "path": "/x" }]), "4:13 /patch/0/op: `addd` is not an operation"),
+        (json!([{ "op": "add", "path": "x", "value": 1 }]), "5:15 /patch/0/path: `x` is not a JSON pointer"),
         (json!([{ "op": "add", "path": "/x" }]), "3:5 /patch/0: `value` is missing"),
         (json!([{ "op": "move", "path": "/x" }]), "3:5 /patch/0: `from` is missing"),
         (json!({ "op": "move" }), "2:12 /patch: a list of operations (RFC 6902) is expected, not an object"),

@@ -62,7 +62,7 @@ fn what_is_no_requirement_is_refused_with_what_to_write() {
     let cases = [
         // (text, a part of the message)
         ("numpy=2.2.6", "hint: write `numpy==2.2.6`"),
-        ("numpy 2.2.6", "is no requirement"),
+        ("numpy 2.2.6", "is not a valid requirement"),
         ("numpy>=2,=2", "write it as PEP 508 says"),
         ("-r more.txt", "list the requirement itself, and indexes in `registries.additional`"),
         ("-e ./tool", "is an option of pip"),

@@ -162,7 +162,7 @@ fn ais_a12_a_wrong_address_is_refused_before_any_request() {
     let cases = [
         ("ais:///x", "it names no bucket"),
         ("ais://B%2F", "is not a valid bucket name"),
-        ("ais://ada:correct-horse@b/x", "it holds a user or a password"),
+        ("ais://ada:correct-horse@b/x", "it contains a user name or password"),
         ("ais://b/x?token=1", "known settings are"),
         ("ais://b", "is not a valid object name"),
     ];

@@ -33,7 +33,10 @@ fn c1_only_source_distributions_fail_and_beside_wheels_they_are_named() {
     runtime.distributions[0].file = "source-1.0.tar.gz".to_owned();
     let report = runtime.check();
     assert_eq!(exit_of(&report), Exit::Check);
-    assert_eq!(failures(&report), ["source: source-1.0.tar.gz is only there as source, so nothing of it is installed"]);
+    assert_eq!(
+        failures(&report),
+        ["source: source-1.0.tar.gz is available only as source, so nothing of it is installed"]
+    );
     runtime.install("good", &[("good.py", b"")]);
     let report = runtime.check();
     assert_eq!((exit_of(&report), report.unchecked), (Exit::Done, vec!["source-1.0.tar.gz".to_owned()]));

@@ -59,5 +59,5 @@ fn ais_a12_a_wrong_address_is_told_before_any_request() {
     refused(&place.get_from("ais://b", &[]), 2, &["E_FETCH_PLACE", "AIS_ENDPOINT"]);
     refused(&place.get_from("ais:///x", &[]), 2, &["E_FETCH_PLACE", "it names no bucket"]);
     let (_, _, said) = told(&place.get_from("ais://ada:correct-horse@b", &[]));
-    assert!(said.contains("it holds a user or a password") && !said.contains("correct-horse"), "{said}");
+    assert!(said.contains("it contains a user name or password") && !said.contains("correct-horse"), "{said}");
 }

@@ -164,7 +164,7 @@ fn attack_6_an_old_catalogue_is_refused() {
     let newer = place.publish("two", 2, Channel::Stable, true);
     let folder = installed(&place.get(&["--public-key", &key]));
     place.put(object_keys::SIGNED_CATALOGUE, yesterday);
-    let words = ["E_GET_ROLLBACK", "the catalogue there is an old one", "has the counter 1; 2 was seen before"];
+    let words = ["E_GET_ROLLBACK", "the catalogue there is old", "has the counter 1; 2 was seen before"];
     refused(&place.get(&["--public-key", &key]), 4, &words);
     refused(&place.get(&["--public-key", &key, "--allow-older"]), 4, &words);
     let home = loader::Home::new(place.home());

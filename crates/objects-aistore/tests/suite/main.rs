@@ -119,5 +119,5 @@ fn ais_a12_an_address_without_an_endpoint_is_that_of_the_variable_or_an_error_th
     assert!(failure.to_string().starts_with("--to: ") && failure.to_string().contains("AIS_ENDPOINT"), "{failure}");
     let with_password = |name: &str| (name == "AIS_ENDPOINT").then(|| "http://ada:pw@127.0.0.1:9".to_owned());
     let failure = AistorePlace::open(&address, "--to", &with_password).unwrap_err().to_string();
-    assert!(failure.contains("it holds a user or a password") && !failure.contains("pw@"), "{failure}");
+    assert!(failure.contains("it contains a user name or password") && !failure.contains("pw@"), "{failure}");
 }

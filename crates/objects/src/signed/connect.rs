@@ -17,7 +17,7 @@ use crate::conditions::Kept;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Fault)]
 #[fault("E_STORE_ADDRESS", Usage)]
 pub enum ConnectError {
-    #[error("{given} is not an http or https URL with a host, or does not go with this bucket")]
+    #[error("{given} is not an http or https URL with a host, or does not match this bucket")]
     #[fault(hint("write `https://host:port`"))]
     Endpoint { given: &'static str },
     #[error("`profile={profile}`: no file of profiles holds access keys for it")]

@@ -387,7 +387,7 @@ mod tests {
                 "<Error><Code>Access denied to AKID</Code></Error>",
                 "the credentials do not allow this (AccessDenied)",
             ),
-            (500, "no XML", "the server did not take the request after 2 attempts: HTTP 500"),
+            (500, "no XML", "the server did not accept the request after 2 attempts: HTTP 500"),
             (301, "", "the bucket is in another region, eu-west-1"),
             (307, "", "the bucket is in another region, eu-west-1"),
         ];

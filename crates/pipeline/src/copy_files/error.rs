@@ -44,13 +44,13 @@ pub enum CopyErrorKind {
     #[error("`{}` lies outside the package folder", path.display())]
     #[fault("E_COPY_SOURCE", hint("`from` is relative to the package folder and stays inside it"))]
     SourceOutside { path: PathBuf },
-    #[error("the link `{}` leads to `{text}`, which is outside the source", path.display())]
+    #[error("the link `{}` points to `{text}`, which is outside the source", path.display())]
     #[fault("E_COPY_SOURCE", hint("replace the link with the file it leads to"))]
     LinkLeaves { path: PathBuf, text: String },
-    #[error("the link `{}` leads to `{text}`, which is not there", path.display())]
+    #[error("the link `{}` points to `{text}`, which does not exist", path.display())]
     #[fault("E_COPY_SOURCE", hint("remove or correct the link"))]
     LinkDangles { path: PathBuf, text: String },
-    #[error("the link `{}` leads to a folder that it lies in", path.display())]
+    #[error("the link `{}` points to a folder that contains it", path.display())]
     #[fault("E_COPY_SOURCE", hint("remove or correct the link"))]
     LinkLoops { path: PathBuf },
     #[error("`{}` is neither a file, a folder nor a link", path.display())]

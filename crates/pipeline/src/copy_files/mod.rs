@@ -131,7 +131,7 @@ pub fn copy_files(
     for index in &preview.absent {
         let operation = &operations[*index];
         context.note(format!(
-            "{}: `{}` is not there and is optional, so it is not copied",
+            "{}: `{}` does not exist and is optional, so it is not copied",
             operation.place, operation.from
         ));
     }

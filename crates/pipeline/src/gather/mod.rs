@@ -58,7 +58,7 @@ impl Gathered {
 /// Why the wheels of a lock could not be collected.
 #[derive(Debug, thiserror::Error)]
 pub enum GatherError {
-    #[error("no index has `{file}` of {name} {version} any more, or it has another content there")]
+    #[error("no index has `{file}` of {name} {version} any more, or its content has changed")]
     Unlocated { name: DistributionName, version: String, file: String },
     #[error("`{name}` has changed since it was locked: the lock says {expected}, `{path}` is {actual}")]
     PathChanged { name: DistributionName, path: TreePath, expected: Digest, actual: Digest },
@@ -91,8 +91,8 @@ impl Fault for GatherError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Unlocated { .. } => "run `builder lock` to resolve anew, or bring a store that has the file".into(),
-            Self::PathChanged { .. } => "run `builder lock`, look at the change and commit it".into(),
+            Self::Unlocated { .. } => "run `builder lock` to resolve again, or use a store that has the file".into(),
+            Self::PathChanged { .. } => "run `builder lock`, review the change and commit it".into(),
             Self::FileName { .. } => "a local wheel keeps the name that its build gave it".into(),
             Self::Remark { .. } => "take another version, or build without --strict".into(),
             Self::Read { .. } => return None,
@@ -170,7 +170,7 @@ fn shipped(context: &Context, prepared: &Prepared) -> Vec<ShippedSource> {
     let shipped = prepared.rows.distributions.iter().filter(|row| request.ships(row));
     let sources = shipped.filter_map(|row| {
         let LockedSource::Sdist { file, sha256, .. } = &row.source else { return None };
-        context.note(format!("`{file}` is shipped as it is, and so not checked: it is built where it is used"));
+        context.note(format!("`{file}` is shipped unbuilt and not checked: it is built where it is used"));
         Some(ShippedSource {
             name: row.name.clone(),
             version: row.version.clone().unwrap_or_default(),

@@ -30,13 +30,13 @@ pub enum PrepareError {
         )
     )]
     LeftOut { package: String, reason: String, platform: PlatformKey },
-    #[error("--strict: `{package}` is installed from git at {reference}, which is no commit")]
+    #[error("--strict: `{package}` is installed from git at {reference}, which is not a commit")]
     #[fault("E_GIT_SOURCE", Usage, hint("write the 40 digits of the commit after the `@`"))]
     LooseGit { package: String, reference: String },
-    #[error("this machine is none of the five platforms")]
+    #[error("this machine's platform is not supported")]
     #[fault("E_PLATFORM_HOST", Usage)]
     NoHost,
-    #[error("--no-build: code of {packages} would have to be run for {platform}")]
+    #[error("--no-build: code of {packages} would have to run for {platform}")]
     #[fault("E_NO_BUILD", Build, hint("{NO_BUILD_HINT}"))]
     NoBuild { packages: String, platform: PlatformKey },
     #[error("`{package}` has to be compiled on {platform} itself: {reason}")]

@@ -111,7 +111,7 @@ impl Search<'_> {
         if !states.iter().all(settled) {
             // What a lock lacks is looked for at once: its index may answer again.
             let afresh = states.iter().any(|state| state.rows.as_ref().is_some_and(|rows| !rows.is_complete()));
-            unreachable = steps.run(self.context, "ask the registries", || {
+            unreachable = steps.run(self.context, "ask the indexes", || {
                 registries::unreachable(self.context, &first.request.registries, afresh)
             });
         }
@@ -143,7 +143,9 @@ impl Search<'_> {
             lock.platforms.retain(|platform, _| {
                 let stays = made_for.contains(platform);
                 if !stays {
-                    self.context.note(format!("the rows of {platform} leave the lock: {runtime} is not made for it"));
+                    self.context.note(format!(
+                        "the rows of {platform} are removed from the lock: {runtime} is not made for it"
+                    ));
                 }
                 stays
             });

@@ -58,7 +58,7 @@ pub fn missing(
         };
         context.warn(
             "W_REGISTRY_UNREACHABLE",
-            format!("the registry {} cannot be reached ({}); {text}", registry.url, registry.reason),
+            format!("the index {} cannot be reached ({}); {text}", registry.url, registry.reason),
             Some(joined(&platforms)).filter(|text| !text.is_empty()),
             Some("it is asked again after ten minutes; --strict makes this an error".to_owned()),
         );
@@ -81,7 +81,7 @@ pub fn missing(
 /// although it also has the name.
 pub fn registries(context: &Context, rows: &[PlatformRows], refusals: &[Refusal]) {
     for Refusal { url, status, name } in refusals {
-        let text = format!("the registry {url} answered {status} for `{name}`; using the other registries");
+        let text = format!("the index {url} answered {status} for `{name}`; using the other indexes");
         let hint = "where it wants a user and a password, put them into ~/.netrc".to_owned();
         context.warn("W_REGISTRY_REFUSED", text, None, Some(hint));
     }
@@ -94,7 +94,7 @@ pub fn registries(context: &Context, rows: &[PlatformRows], refusals: &[Refusal]
         }
     }
     for (line, platforms) in lines {
-        let hint = "the earlier ones have no file of it that fits; where that is meant, name its registry in \
+        let hint = "the earlier ones have no file of it that fits; if that is meant, name its index in \
                     `registries.pinned`";
         context.warn("W_REGISTRY_OVERLAP", line, Some(joined(&platforms)), Some(hint.to_owned()));
     }

@@ -102,7 +102,7 @@ fn look_at(store: &Store, entry: &Entry) -> Result<Finding, String> {
     if matches!(entry.kind, EntryKind::Tools | EntryKind::Imports) {
         return Ok(Finding::Unrecorded);
     }
-    let name: Digest = entry.name.parse().map_err(|_| "its name is no digest".to_owned())?;
+    let name: Digest = entry.name.parse().map_err(|_| "its name is not a digest".to_owned())?;
     let path = &entry.path;
     let bytes = match entry.kind {
         EntryKind::Blobs => {

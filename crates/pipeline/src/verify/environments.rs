@@ -48,7 +48,7 @@ struct Environment {
 
 /// A fault of what one requirement brings.
 #[derive(Debug, thiserror::Error, Fault)]
-#[error("what `{requirement}` brings, installed alone: {fault}")]
+#[error("`{requirement}` and its dependencies, installed alone: {fault}")]
 #[fault(transparent = fault)]
 struct EnvironmentFault {
     requirement: DistributionName,

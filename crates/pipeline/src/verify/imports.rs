@@ -58,7 +58,7 @@ fn tell_unchecked(context: &Context, report: &ImportReport) {
     let more = names.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     if !shown.is_empty() {
-        context.note(format!("nothing can be imported of {}{more}: only their files were checked", shown.join(", ")));
+        context.note(format!("nothing can be imported from {}{more}: only their files were checked", shown.join(", ")));
     }
 }
 

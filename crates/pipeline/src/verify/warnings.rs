@@ -215,13 +215,17 @@ mod tests {
             [
                 "cupy: `cupy.cuda` does not import: ImportError: libcuda.so.1: cannot open shared object file; accepted: \
                  it is the driver's",
-                "numba: `Lib/site-packages/numba/a.pyd` needs MSVCP140.dll, which is nowhere, and 1 more like it; \
+                "numba: `Lib/site-packages/numba/a.pyd` needs MSVCP140.dll, which is neither in the runtime nor provided by the system, and 1 more like it; \
                  accepted: it is expected of the machine",
             ]
         );
         let told = super::accepted(&report, Some(&imports), layout, &[]);
         let told: Vec<String> = told.into_iter().map(|warning| warning.text).collect();
-        assert_eq!(told[..2], ["needs MSVCP140.dll, which is nowhere; accepted: it is expected of the machine"; 2]);
+        assert_eq!(
+            told[..2],
+            ["needs MSVCP140.dll, which is neither in the runtime nor provided by the system; accepted: it is expected of the machine";
+                2]
+        );
         assert!(told.len() == 3 && told[2].ends_with("; accepted: it is the driver's"), "{told:?}");
     }
 
@@ -234,7 +238,7 @@ mod tests {
         };
         let warnings = vec![fault(Some("b"), "b/1.so"), fault(None, "lib/x.so"), fault(Some("b"), "b/2.so")];
         let report = NativeReport { warnings, ..NativeReport::default() };
-        let outside = "searches libraries in `/opt/lib`, outside the runtime";
+        let outside = "searches for libraries in `/opt/lib`, outside the runtime";
         assert_eq!(
             static_lines(&report),
             [format!("`lib/x.so` {outside}"), format!("b: `b/1.so` {outside}, and 1 more like it")]
@@ -252,7 +256,7 @@ mod tests {
         let fault = |kind| NativeFault { file: file.clone(), distribution: None, kind };
         let report = NativeReport { warnings: kinds.map(fault).into(), ..NativeReport::default() };
         let told: Vec<String> = others(&report).into_iter().map(|warning| warning.text).collect();
-        assert_eq!(told, ["needs libweak.dylib, which is nowhere"]);
+        assert_eq!(told, ["needs libweak.dylib, which is neither in the runtime nor provided by the system"]);
     }
 
     #[test]

@@ -200,8 +200,8 @@ fn what_cannot_be_started_says_why() {
     };
     let cases: [(PathBuf, PathBuf, &str); 5] = [
         // (program, folder, cause)
-        ("no-such-program-of-ours".into(), folder.path().into(), "there is no such program"),
-        ("/no/such/program".into(), folder.path().into(), "there is no such program"),
+        ("no-such-program-of-ours".into(), folder.path().into(), "the program was not found"),
+        ("/no/such/program".into(), folder.path().into(), "the program was not found"),
         ("/bin/sh".into(), folder.path().join("gone"), "its working folder"),
         (file("script", "#!/no/such/interpreter\n", 0o755), folder.path().into(), "the interpreter or loader"),
         (file("plain", "text", 0o644), folder.path().into(), "it cannot be started"),

@@ -28,7 +28,7 @@ impl Session<'_> {
         if self.json {
             self.printer.json("keys", &json!({ "secret": key, "public": public_file, "pem": pem_file }));
         } else {
-            self.printer.say(&format!("the secret key is `{}`: keep it, and never commit it", key.display()));
+            self.printer.say(&format!("the secret key is `{}`: keep it secret, and never commit it", key.display()));
             self.printer.data(&public_file.display().to_string());
         }
         Ok(Exit::Done)

@@ -38,7 +38,7 @@ impl Session<'_> {
         let at = self.now()?;
         self.each(which, signing, |to, id| {
             let new = publisher::retract(to, id, at, reason)?;
-            Ok(if new { format!("{id} is retracted") } else { format!("{id} was retracted before") })
+            Ok(if new { format!("{id} is retracted") } else { format!("{id} was already retracted") })
         })
     }
 

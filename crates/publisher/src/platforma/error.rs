@@ -10,16 +10,16 @@ use vocab::{Fault, PlatformKey, PythonVersion, VersionString};
 #[derive(Debug, thiserror::Error, Fault)]
 #[fault(Usage)]
 pub enum PlatformaError {
-    #[error("there is no `{}`, which would say where {version} belongs", package.display())]
+    #[error("`{}` is missing; it says where {version} belongs", package.display())]
     #[fault("E_PLATFORMA_PACKAGE", hint("name the repository with --repository, or write one as `builder new` does"))]
     NoPackage { package: PathBuf, version: VersionString },
     #[error("`{}` has no {what}", package.display())]
     #[fault("E_PLATFORMA_PACKAGE", hint("`builder check` shows what packages need"))]
     Lacks { package: PathBuf, what: &'static str },
-    #[error("`{}` is of Python {of}, `{}` says {says}", artifact.display(), package.display())]
+    #[error("`{}` has Python {of}, but `{}` says {says}", artifact.display(), package.display())]
     #[fault("E_PLATFORMA_PACKAGE", hint("correct `python-version` there, or name the artifacts of that version"))]
     Version { artifact: PathBuf, of: PythonVersion, package: PathBuf, says: PythonVersion },
-    #[error("`{}` is of another build than `{}`", root.display(), artifact.display())]
+    #[error("`{}` and `{}` are from different builds", root.display(), artifact.display())]
     #[fault("E_PLATFORMA_ARTIFACTS", hint("build it again on this machine, then sign and publish"))]
     OtherBuild { root: PathBuf, artifact: PathBuf },
     #[error("`{}` lacks `{file}`, which `{}` has", root.display(), artifact.display())]
@@ -52,10 +52,10 @@ pub enum PlatformaError {
         )
     )]
     Incomplete { version: VersionString, missing: Vec<PlatformKey> },
-    #[error("`{}` is a zip, of which no tgz is made", artifact.display())]
+    #[error("`{}` is a zip, which cannot be repacked as tgz", artifact.display())]
     #[fault("E_PLATFORMA_ARTIFACTS", hint("build it with `--format tar.zst` or `--format tar.gz`"))]
     Zip { artifact: PathBuf },
-    #[error("where the archives of the registry `{registry}` go is not known: {variable} is not set")]
+    #[error("cannot determine where the archives of the registry `{registry}` go: {variable} is not set")]
     #[fault(
         "E_PLATFORMA_REGISTRY",
         hint("set {variable} to `s3://bucket/prefix?region=NAME`, `s3e://host/bucket/prefix` or a folder")

@@ -110,24 +110,27 @@ mod tests {
             (
                 None,
                 format!(
-                    "E_PLATFORMA_REGISTRY where the archives of the registry `platforma-open` go is not known: {variable} is not set"
+                    "E_PLATFORMA_REGISTRY cannot determine where the archives of the registry `platforma-open` go: {variable} is not set"
                 ),
             ),
             (
                 Some(" "),
                 format!(
-                    "E_PLATFORMA_REGISTRY where the archives of the registry `platforma-open` go is not known: {variable} is not set"
+                    "E_PLATFORMA_REGISTRY cannot determine where the archives of the registry `platforma-open` go: {variable} is not set"
                 ),
             ),
             (Some("http://host/x"), format!("E_STORE_ADDRESS {variable}: unsupported scheme `http:`")),
             (
                 Some("s3://bucket/x?region=eu%201"),
-                format!("E_STORE_ADDRESS {variable}: `region=eu 1` is not understood"),
+                format!("E_STORE_ADDRESS {variable}: invalid value in `region=eu 1`"),
             ),
-            (Some("s3://key:secret@bucket/x"), format!("E_STORE_ADDRESS {variable}: it holds a user or a password")),
+            (
+                Some("s3://key:secret@bucket/x"),
+                format!("E_STORE_ADDRESS {variable}: it contains a user name or password"),
+            ),
             (
                 Some("s3e://key:secret@host/bucket"),
-                format!("E_STORE_ADDRESS {variable}: it holds a user or a password"),
+                format!("E_STORE_ADDRESS {variable}: it contains a user name or password"),
             ),
             (Some("s3e://host"), format!("E_STORE_ADDRESS {variable}: `` is not a bucket name")),
         ];

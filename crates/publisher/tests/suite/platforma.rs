@@ -216,7 +216,7 @@ fn what_is_wrong_is_one_error_before_anything_is_sent() {
             "credentials",
             &upload("s3e://key:correct-horse@host/bucket"),
             "E_STORE_ADDRESS",
-            "it holds a user or a password",
+            "it contains a user name or password",
         ),
         (
             "scheme",
@@ -267,7 +267,7 @@ fn what_is_wrong_is_one_error_before_anything_is_sent() {
                 fs::write(&artifact, text.replace("\"requested\": \"3.12.10\"", "\"requested\": \"3.12.9\"")).unwrap();
             },
             "E_PLATFORMA_PACKAGE",
-            "is of Python 3.12.9, `./python-3.12.10/package.json` says 3.12.10",
+            "has Python 3.12.9, but `./python-3.12.10/package.json` says 3.12.10",
         ),
     ];
     for (name, spoil, code, told) in cases {
@@ -314,7 +314,7 @@ fn a_tree_that_was_signed_after_the_build_is_packed_from_roots() {
     let inner = root.join("pydist.json");
     fs::write(&inner, manifest.to_string().replace(manifest["build_key"].as_str().unwrap(), &"0".repeat(64))).unwrap();
     let run = workplace.bench.run(&arguments);
-    assert!(run.code == 2 && run.told.contains("is of another build than"), "{}", run.told);
+    assert!(run.code == 2 && run.told.contains("are from different builds"), "{}", run.told);
     assert!(!workplace.registry.exists());
 
     fs::write(&inner, manifest.to_string()).unwrap();

@@ -77,7 +77,7 @@ fn what_signs_in_by_a_way_that_is_not_read_is_told_what_to_do() {
         bench.to = "s3://bucket/p?profile=work&endpoint=http://127.0.0.1:1".to_owned();
         let run = bench.run(&["list"]);
         assert_eq!(run.code, 2, "{}", run.told);
-        for expected in [&format!("signs in by `{how}`"), "E_DESTINATION_CREDENTIALS", "export-credentials"] {
+        for expected in [&format!("signs in with `{how}`"), "E_DESTINATION_CREDENTIALS", "export-credentials"] {
             assert!(run.told.contains(expected), "no {expected:?} in: {}", run.told);
         }
     }
@@ -214,7 +214,7 @@ fn k4_a_wrong_destination_is_named_with_its_variable() {
     let mut bench = Bench::new();
     bench.to = "s3://key:secret@bucket/x".to_owned();
     let run = bench.run(&["list"]);
-    assert!(run.code == 2 && run.told.contains("--to: it holds a user or a password"), "{}", run.told);
+    assert!(run.code == 2 && run.told.contains("--to: it contains a user name or password"), "{}", run.told);
     let mut command = Command::new(env!("CARGO_BIN_EXE_publisher"));
     command.env_clear().env("PYDIST_PUBLISH_TO", "http://host/x").current_dir(bench.folder.path()).arg("list");
     let run = told(&command.output().unwrap());

@@ -28,7 +28,7 @@ fn a_signed_runtime_is_verified_and_a_changed_object_found() {
     bench.good(&["keygen", "others"]);
     let other = bench.run(&["verify", "--public-key", "others/pydist.pub"]);
     assert!(other.code == 4 && other.told.contains("different key"), "{}", other.told);
-    assert_eq!(other.told.matches("does not hold").count(), 4, "artifact, manifest, provenance, index: {}", other.told);
+    assert_eq!(other.told.matches("is not valid").count(), 4, "artifact, manifest, provenance, index: {}", other.told);
     // The key from a variable, with the wrong password.
     let secret = fs::read_to_string(bench.folder.path().join("keys/pydist.key")).unwrap();
     bench.variables.retain(|(name, _)| *name != "PYDIST_SIGNING_PASSWORD");
@@ -59,8 +59,8 @@ fn verify_finds_each_signature_that_does_not_hold() {
     };
     let cases: [(&str, Spoil<'_>, &str); 4] = [
         // (case, what is done, what is told)
-        ("artifact's", &|it| copy(it, "/signatures/manifest/key", "/signatures/artifact/key"), ".zst` does not hold"),
-        ("manifest's", &|it| copy(it, "/signatures/artifact/key", "/signatures/manifest/key"), ".zst` does not hold"),
+        ("artifact's", &|it| copy(it, "/signatures/manifest/key", "/signatures/artifact/key"), ".zst` is not valid"),
+        ("manifest's", &|it| copy(it, "/signatures/artifact/key", "/signatures/manifest/key"), ".zst` is not valid"),
         (
             "provenance's",
             &|it| {
@@ -70,7 +70,7 @@ fn verify_finds_each_signature_that_does_not_hold() {
                 let other = if &text[at..=at] == "A" { "B" } else { "A" };
                 fs::write(path, format!("{}{other}{}", &text[..at], &text[at + 1..])).unwrap();
             },
-            ".intoto.jsonl` does not hold: it was made by another key, or of something else",
+            ".intoto.jsonl` is not valid: it was made by another key, or of something else",
         ),
         (
             "artifact",
@@ -80,7 +80,7 @@ fn verify_finds_each_signature_that_does_not_hold() {
                 bytes[100] ^= 1;
                 fs::write(path, bytes).unwrap();
             },
-            ".zst` does not hold",
+            ".zst` is not valid",
         ),
     ];
     for (case, spoil, expected) in cases {
@@ -169,7 +169,7 @@ fn case_client_retract_empty_reason_is_an_error_and_a_retraction_can_be_taken_ba
         bench.good(&["retract", "3.12.10", "--reason", reason]);
         assert_eq!(retracted(&bench).as_deref(), Some(reason));
         let again = bench.good(&["retract", "3.12.10", "--reason", "other"]);
-        assert!(again.out.contains("was retracted before"), "{}", again.out);
+        assert!(again.out.contains("was already retracted"), "{}", again.out);
         assert_eq!(retracted(&bench).as_deref(), Some(reason));
         let back = bench.good(&["restore", "3.12.10"]);
         assert!(back.out.contains("is offered again"), "{}", back.out);

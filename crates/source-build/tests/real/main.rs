@@ -349,7 +349,7 @@ fn a_wheel_of_something_else_is_refused() {
     assert!(matches!(*error.kind, SourceBuildErrorKind::OtherDistribution { .. }), "{error:?}");
     let sdist = SdistBuilder::new("demo", "1.1").build();
     let error = build_sdist(&bench, &sdist).unwrap_err();
-    assert_eq!(error.kind.to_string(), "the build made `demo-1.1-py3-none-any.whl`, which is not of demo 1.0");
+    assert_eq!(error.kind.to_string(), "the build made `demo-1.1-py3-none-any.whl` instead of a wheel of demo 1.0");
 }
 
 #[test]

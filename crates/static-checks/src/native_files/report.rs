@@ -93,31 +93,31 @@ pub enum NativeFaultKind {
     /// `found` holds what it is for instead; empty when no platform key names it.
     #[error("is for {}, not for {expected}", if found.is_empty() { "another machine" } else { found.as_str() })]
     Architecture { expected: String, found: String },
-    #[error("needs {library}, which is nowhere")]
+    #[error("needs {library}, which is neither in the runtime nor provided by the system")]
     MissingLibrary { library: String },
     #[error("needs {library}, which is part of musl; only systems with glibc are supported")]
     OtherLibc { library: String },
     #[error("needs {symbols} {needed}, above the ceiling {ceiling}")]
     AboveCeiling { symbols: String, needed: SymbolVersion, ceiling: SymbolVersion },
-    #[error("searches libraries in `{entry}`, which is this runtime's place on the building machine")]
+    #[error("searches for libraries in `{entry}`, this runtime's path on the build machine")]
     BuildMachinePath { entry: String },
-    #[error("searches libraries in `{entry}`, outside the runtime")]
+    #[error("searches for libraries in `{entry}`, outside the runtime")]
     SearchesOutside { entry: String },
     /// Mach-O: another place than where each Mac has its own libraries.
-    #[error("needs {library}, a place that other machines lack")]
+    #[error("needs {library}, a path that other machines lack")]
     AbsoluteLibrary { library: String },
     /// Mach-O: everything linked with it would look for it there.
-    #[error("has the name {name}, a place that other machines lack")]
+    #[error("has the install name {name}, a path that other machines lack")]
     AbsoluteName { name: String },
-    #[error("has no code signature, and macOS kills what runs such code on Apple's processors")]
+    #[error("has no code signature; on Apple silicon, macOS kills programs that load it")]
     Unsigned,
-    #[error("was changed after it was signed, and macOS kills what runs such code on Apple's processors")]
+    #[error("was changed after it was signed; on Apple silicon, macOS kills programs that load it")]
     StaleSignature,
     /// Python would take it for a module.
     #[error("is named like a module and is not a {system} binary")]
     NotABinary { system: String },
     /// A module without a file that this Python accepts.
-    #[error("is for another Python (`{tag}`), and there is no file of this module for the runtime's")]
+    #[error("is for another Python (`{tag}`), and this module has no file for the runtime's Python")]
     OtherPython { tag: String },
     #[error("cannot be read: {reason}")]
     Damaged { reason: String },

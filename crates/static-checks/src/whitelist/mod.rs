@@ -390,7 +390,7 @@ mod tests {
                 r#"{"a/b~.whl": {"m": null}}"#,
                 "/a~1b~0.whl/m: an error text, or an object with `error` is expected, not null",
             ),
-            (r#"{"a.whl": {"m": {"expires": "soon"}}}"#, "/a.whl/m/expires: `soon` is no date; write YYYY-MM-DD"),
+            (r#"{"a.whl": {"m": {"expires": "soon"}}}"#, "/a.whl/m/expires: `soon` is not a date; write YYYY-MM-DD"),
             (r#"{"a.whl": {"m": {"reason": " "}}}"#, "/a.whl/m/reason: a text is expected, not an empty text"),
             (
                 r#"{"a.whl": {"m": {"why": "x"}}}"#,

@@ -102,7 +102,7 @@ fn read_expected(node: Node, pointer: &str, faults: &mut Vec<ShapeFault>) -> Opt
             ("reason", Node::Text(text)) if !text.trim().is_empty() => expected.reason = Some(text),
             ("expires", Node::Text(text)) => match text.parse() {
                 Ok(date) => expected.expires = Some(date),
-                Err(_) => fault(format!("`{text}` is no date; write YYYY-MM-DD")),
+                Err(_) => fault(format!("`{text}` is not a date; write YYYY-MM-DD")),
             },
             ("emulated", Node::Bool(emulated)) => expected.emulated = emulated,
             ("emulated", node) => fault(format!("true or false is expected, not {node}")),

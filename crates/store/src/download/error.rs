@@ -58,14 +58,14 @@ pub enum DownloadErrorKind {
     #[error("the server answered {status}")]
     #[fault(hint_with = Self::hint_of_status)]
     Status { status: u16 },
-    #[error("its SHA-256 is {actual}, {expected} is expected")]
+    #[error("its SHA-256 is {actual}, expected {expected}")]
     #[fault(
         "E_DIGEST",
         Trust,
         hint("the file was changed on the way or at its source; do not use it before you know why it differs")
     )]
     DigestMismatch { expected: Digest, actual: Digest },
-    #[error("it has {actual} bytes, {expected} are expected")]
+    #[error("it has {actual} bytes, expected {expected}")]
     #[fault(
         "E_DIGEST",
         Trust,

@@ -47,7 +47,7 @@ pub(super) fn web_url(text: &str) -> Result<Url, DownloadErrorKind> {
     let url = Url::parse(text).map_err(|error| refuse(error.to_string()))?;
     match url.scheme() {
         "http" | "https" => Ok(url),
-        other => Err(refuse(format!("`{other}` is not http, https or file"))),
+        other => Err(refuse(format!("the URL scheme is `{other}`; use http, https or file"))),
     }
 }
 

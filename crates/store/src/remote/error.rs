@@ -54,13 +54,13 @@ impl Fault for RemoteError {
                 | PlaceErrorKind::Credentials { .. }
                 | PlaceErrorKind::Expired
                 | PlaceErrorKind::ClockSkew,
-            ) => "look at AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and this machine's clock; the \
+            ) => "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and this machine's clock; the \
                  key must be allowed to list the bucket and to read and write its objects"
                 .into(),
             RemoteErrorKind::Place(PlaceErrorKind::Region { .. }) => "set AWS_REGION to the bucket's region".into(),
             RemoteErrorKind::Store(error) => return error.hint(),
             RemoteErrorKind::Place(PlaceErrorKind::Cancelled) => return None,
-            _ => "look at its address and at the network; only with `--strict` a build needs it".into(),
+            _ => "check its address and the network; a build needs it only with `--strict`".into(),
         })
     }
 }

@@ -118,7 +118,7 @@ fn p18_a_file_of_another_size_is_refused_before_it_is_read() {
     let bench = Bench::new();
     let error = fetch(&bench.context, &FetchRequest { size: Some(5), ..request }).unwrap_err();
     assert_eq!(error.exit(), Exit::Trust);
-    assert!(told(&error).ends_with("it has 1200000 bytes, 5 are expected"), "{}", told(&error));
+    assert!(told(&error).ends_with("it has 1200000 bytes, expected 5"), "{}", told(&error));
 }
 
 #[test]

@@ -146,7 +146,7 @@ pub(super) fn remark(repository: &Repository, surveyed: &[Surveyed], whole: bool
         for ((place, name), by_platform) in verdicts {
             if let Some(where_idle) = idle(kind, &by_platform) {
                 let text = format!("`{}` of `{name}` does nothing{where_idle}: {}", kind.key(), kind.why());
-                checked.remark("W_RULE_IDLE", text, place, "remove it, if nothing that is to come needs it");
+                checked.remark("W_RULE_IDLE", text, place, "remove it, unless something planned needs it");
             }
         }
     }
@@ -203,7 +203,7 @@ pub(super) fn remark_expired(whitelists: &[(PlatformKey, Whitelist)], today: Dat
         for entry in whitelist.all() {
             if let Some(expires) = entry.expected.expires.filter(|expires| *expires < today) {
                 let text = format!("the entry for `{}` of `{}` expired on {expires}", entry.module, entry.wheel);
-                let hint = "look whether it still fails, then remove the entry or give it another day";
+                let hint = "check whether it still fails, then remove the entry or extend its date";
                 checked.remark("W_WHITELIST_EXPIRED", text, format!("checker/whitelists/{key}.json"), hint);
             }
         }

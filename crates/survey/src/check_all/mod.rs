@@ -126,7 +126,7 @@ fn check_version(
             checked.faults.push((version.folder_name(), error.into()));
         }
         if let Need::Nowhere(reason) = need(&config, &request, fresh.as_ref()) {
-            let text = format!("nobody can build {version} for {platform}: {reason}");
+            let text = format!("{version} cannot be built for {platform}: {reason}");
             checked.remark("W_NO_BASE", text, version.folder_name(), "name an archive of it in `python.archives`");
         }
         platforms.push(SurveyedPlatform { request, rows: fresh });
@@ -158,7 +158,7 @@ fn remark_published(
     let known = repository.versions();
     for version in published.versions().filter(|version| !known.contains(version)) {
         let text = format!("{version} is published, and there is no folder `{}`", version.folder_name());
-        checked.remark("W_PUBLISHED", text, "catalogue", "retract it, or bring its folder back");
+        checked.remark("W_PUBLISHED", text, "catalogue", "retract it, or restore its folder");
     }
     for version in surveyed {
         let mut behind = Vec::new();

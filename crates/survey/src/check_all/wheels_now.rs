@@ -44,7 +44,7 @@ fn of_version(
         }
         for name in asker.needless_skips()? {
             let text = format!("`skip` of `{name}` does nothing on {}: nothing requires it", asker.key());
-            checked.remark("W_RULE_IDLE", text, asker.place(), "remove it, if nothing that is to come needs it");
+            checked.remark("W_RULE_IDLE", text, asker.place(), "remove it, unless something planned needs it");
         }
     }
     Ok(())
@@ -150,7 +150,7 @@ impl Asker<'_> {
             "skip" => config.skip_reason(name, key),
             _ => self.platform.request.forced.get(name).map(String::as_str),
         };
-        let hint = format!("look whether its reason still holds: {}", reason.unwrap_or_default());
+        let hint = format!("check whether its reason still holds: {}", reason.unwrap_or_default());
         checked.remark("W_RULE_OVERTAKEN", text, self.place(), &hint);
     }
 

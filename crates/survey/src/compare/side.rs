@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use config_merger::{LoadOptions, Repository};
 use serde::Serialize;
-use vocab::{DistributionName, Exit, Fault, Manifest, Origin, Outcome, PlatformKey, RuleRecord};
+use vocab::{DistributionName, Fault, Manifest, Origin, Outcome, PlatformKey, RuleRecord};
 
 use resolve::{Lock, LockedSource, PlatformLock, Request, WhyBuilt};
 
@@ -87,7 +87,7 @@ pub struct SideError {
 pub enum SideErrorKind {
     #[error("`{}` cannot be read", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("`{}` is no JSON", path.display())]
+    #[error("`{}` is not JSON", path.display())]
     Json { path: PathBuf, source: serde_json::Error },
     #[error("`{}` is neither a lock nor a manifest", path.display())]
     Neither { path: PathBuf },

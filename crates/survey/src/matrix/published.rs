@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use catalogue::{Catalogue, ReadError};
-use vocab::{Digest, Exit, Fault, VersionString};
+use vocab::{Digest, Fault, VersionString};
 
 use super::Cell;
 
@@ -80,6 +80,8 @@ fn manifests(folder: &Path) -> impl Iterator<Item = (Cell, Digest)> {
 mod tests {
     use serde_json::{Value, json};
     use vocab::PlatformKey;
+
+    use vocab::Exit;
 
     use super::*;
 

@@ -31,16 +31,16 @@ fn demo() -> WheelBuilder {
 fn code_that_is_not_what_its_record_says_is_refused_with_exit_4_naming_the_file() {
     let file = || "demo/b.py".to_owned();
     let cases = [
-        (vec![RecordFault::WrongDigest(file())], "its file `demo/b.py` has another digest than its RECORD says"),
+        (vec![RecordFault::WrongDigest(file())], "its file `demo/b.py` does not match the digest in its RECORD"),
         (
             vec![RecordFault::WrongDigest(file()), RecordFault::Absolute(file())],
-            "its file `demo/b.py` has another digest than its RECORD says",
+            "its file `demo/b.py` does not match the digest in its RECORD",
         ),
         (
             vec![RecordFault::WrongDigest(file()), RecordFault::Hex(file())],
-            "its file `demo/b.py` has another digest than its RECORD says",
+            "its file `demo/b.py` does not match the digest in its RECORD",
         ),
-        (vec![RecordFault::Missing], "its `demo-1.0.dist-info/RECORD` is not as wheels have it: there is none"),
+        (vec![RecordFault::Missing], "its `demo-1.0.dist-info/RECORD` is not valid in a wheel: there is none"),
         (
             vec![RecordFault::NotThere("/etc/passwd".into())],
             "its RECORD cannot be used: its row for `/etc/passwd` leads out of the wheel",
@@ -61,7 +61,7 @@ fn case_field_record_wrong_size_a_careless_record_is_a_remark_with_the_facts() {
     let (code, metadata) = (|| "demo/b.py".to_owned(), || "demo-1.0.dist-info/WHEEL".to_owned());
     let cases = [
         (RecordFault::WrongSize(metadata()), "`demo-1.0.dist-info/WHEEL` has 85 bytes, its RECORD says 86"),
-        (RecordFault::WrongDigest(metadata()), "`demo-1.0.dist-info/WHEEL` has another digest than its RECORD says"),
+        (RecordFault::WrongDigest(metadata()), "`demo-1.0.dist-info/WHEEL` does not match the digest in its RECORD"),
         (RecordFault::NotListed(metadata()), "`demo-1.0.dist-info/WHEEL` is not in its RECORD"),
         (RecordFault::Md5(metadata()), "`demo-1.0.dist-info/WHEEL` has a digest that says nothing in its RECORD"),
         (RecordFault::WrongSize(code()), "`demo/b.py` has 1 bytes, its RECORD says 2"),
@@ -165,10 +165,10 @@ fn what_is_no_wheel_is_refused() {
     let other_name = FixtureFile { file_name: "other-1.0-py3-none-any.whl".into(), ..demo().build() };
     assert_eq!(
         refusal(&other_name).1,
-        "its `.dist-info` is not as wheels have it: `demo-1.0.dist-info` belongs to another wheel"
+        "its `.dist-info` is not valid in a wheel: `demo-1.0.dist-info` belongs to another wheel"
     );
     let text = FixtureFile { bytes: b"no archive".to_vec(), ..demo().build() };
-    assert!(refusal(&text).1.starts_with("it is no zip archive that can be read"), "{}", refusal(&text).1);
+    assert!(refusal(&text).1.starts_with("it is not a readable zip archive"), "{}", refusal(&text).1);
     let whole = demo().build();
     let half = FixtureFile { bytes: whole.bytes[..whole.bytes.len() / 2].to_vec(), ..whole };
     assert_eq!(refusal(&half).0, Exit::Trust);

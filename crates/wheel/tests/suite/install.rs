@@ -285,12 +285,11 @@ fn what_a_platform_cannot_hold_or_a_wheel_may_not_touch_is_refused() {
         (
             demo().file("x.py", "1").file("{data}/purelib/x.py", "2"),
             LINUX,
-            (1, "it brings `lib/python3.12/site-packages/x.py` twice, with different content"),
+            (1, "it has `lib/python3.12/site-packages/x.py` twice, with different content"),
         ),
     ];
     let (_, text) = refused(demo().tag("cp312-cp312-win_amd64"), LINUX);
-    let expected =
-        "cannot install `demo-1.0-cp312-cp312-win_amd64.whl`: it was made for another platform than linux-x64";
+    let expected = "cannot install `demo-1.0-cp312-cp312-win_amd64.whl`: it is not for linux-x64";
     assert_eq!(text, expected);
     for (wheel, layout, (code, text)) in cases {
         let prefix = "cannot install `demo-1.0-py3-none-any.whl`: ";
@@ -438,7 +437,7 @@ fn case_field_exe_endings_scripts_are_named_alike_wherever_they_come_from() {
         remarks,
         [
             "its script `other.exe` becomes `Scripts/other.exe.exe` on Windows",
-            "its script `twice.py` is left out: `twice` becomes `Scripts/twice.exe`, too",
+            "its script `twice.py` is left out: `twice` also becomes `Scripts/twice.exe`",
         ]
     );
     let linux = installed_over(&BTreeSet::new(), wheel, LINUX).unwrap();
@@ -460,9 +459,9 @@ fn scripts_of_one_wheel_that_become_one_program_are_told() {
     assert_eq!(
         remarks(&windows),
         [
-            "its script `tool.py` is left out: `tool` becomes `Scripts/tool.exe`, too",
-            "its script file `black.py` is left out: the entry point `black` becomes `Scripts/black.exe`, too",
-            "its script file `same` is left out: the entry point `same` becomes `Scripts/same.exe`, too",
+            "its script `tool.py` is left out: `tool` also becomes `Scripts/tool.exe`",
+            "its script file `black.py` is left out: the entry point `black` also becomes `Scripts/black.exe`",
+            "its script file `same` is left out: the entry point `same` also becomes `Scripts/same.exe`",
         ]
     );
     let linux = installed_over(&BTreeSet::new(), wheel, LINUX).unwrap();

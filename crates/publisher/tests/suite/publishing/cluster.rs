@@ -79,10 +79,10 @@ fn ais_a12_a_wrong_address_is_one_error_before_any_request() {
         ("ais://b".to_owned(), "AIS_ENDPOINT"),
         (format!("ais:///x?endpoint={endpoint}"), "it names no bucket"),
         (format!("ais://B%2F?endpoint={endpoint}"), "is not a valid bucket name"),
-        (format!("ais://ada:correct-horse@b?endpoint={endpoint}"), "it holds a user or a password"),
+        (format!("ais://ada:correct-horse@b?endpoint={endpoint}"), "it contains a user name or password"),
         (
             format!("ais://b?endpoint={}", endpoint.replace("://", "://ada:correct-horse@")),
-            "it holds a user or a password",
+            "it contains a user name or password",
         ),
     ];
     for (address, expected) in cases {

@@ -94,7 +94,7 @@ fn attack_6_an_index_that_was_tampered_with_or_has_expired_is_found_and_renewed(
     let text = fs::read_to_string(&path).unwrap();
     let cases = [
         // (what is there instead, what is told)
-        (text.replace("candidate", "stable"), "does not hold"),
+        (text.replace("candidate", "stable"), "is not valid"),
         (text.replace("\"format\": 1,\n  \"public_key\"", "\"format\": 2,\n  \"public_key\""), "has format 2"),
         ("{}".to_owned(), "malformed"),
         (format!("{{\"format\":1,{}", "[".repeat(100_000)), "malformed"),

@@ -41,8 +41,9 @@ fn module_in_a_prefix(module: &MachoFile<'_>) -> Vec<String> {
 
 #[test]
 fn libraries_are_found_as_dyld_finds_them() {
-    let nowhere = |library: &str| vec![format!("needs {library}, which is nowhere")];
-    let absolute = |library: &str| vec![format!("needs {library}, a place that other machines lack")];
+    let nowhere =
+        |library: &str| vec![format!("needs {library}, which is neither in the runtime nor provided by the system")];
+    let absolute = |library: &str| vec![format!("needs {library}, a path that other machines lack")];
     let cases = [
         // (LC_RPATH, library, findings)
         (vec![], "@loader_path/.dylibs/libblas.dylib", vec![]),
@@ -81,9 +82,17 @@ fn libraries_are_found_as_dyld_finds_them() {
 #[test]
 fn a_weak_library_may_be_absent_but_not_at_a_fixed_place() {
     let cases = [
-        (load::REEXPORT, "@rpath/libnone.dylib", "needs @rpath/libnone.dylib, which is nowhere"),
-        (load::WEAK, "@rpath/libnone.dylib", "(needs @rpath/libnone.dylib, which is nowhere)"),
-        (load::WEAK, "/opt/lib/liba.dylib", "needs /opt/lib/liba.dylib, a place that other machines lack"),
+        (
+            load::REEXPORT,
+            "@rpath/libnone.dylib",
+            "needs @rpath/libnone.dylib, which is neither in the runtime nor provided by the system",
+        ),
+        (
+            load::WEAK,
+            "@rpath/libnone.dylib",
+            "(needs @rpath/libnone.dylib, which is neither in the runtime nor provided by the system)",
+        ),
+        (load::WEAK, "/opt/lib/liba.dylib", "needs /opt/lib/liba.dylib, a path that other machines lack"),
     ];
     for (command, library, expected) in cases {
         let module = MachoFile { libraries: &[(command, library)], ..module() };
@@ -97,7 +106,10 @@ fn a_program_searches_from_its_own_folder() {
     let own = [("lib/tool/tool", tool.bytes()), ("lib/tool/liba.dylib", library().bytes())];
     assert_eq!(findings(ARM, &own), [""; 0]);
     let interpreters = [("lib/tool/tool", tool.bytes()), ("bin/liba.dylib", library().bytes())];
-    assert_eq!(findings(ARM, &interpreters), ["needs @executable_path/liba.dylib, which is nowhere"]);
+    assert_eq!(
+        findings(ARM, &interpreters),
+        ["needs @executable_path/liba.dylib, which is neither in the runtime nor provided by the system"]
+    );
 }
 
 #[test]
@@ -105,8 +117,8 @@ fn search_paths_outside_the_prefix_are_told() {
     let cases = [
         ("@loader_path/../..", vec![]),
         ("/usr/lib/swift", vec![]),
-        ("/opt/homebrew/lib", vec!["(searches libraries in `/opt/homebrew/lib`, outside the runtime)"]),
-        ("lib", vec!["(searches libraries in `lib`, outside the runtime)"]),
+        ("/opt/homebrew/lib", vec!["(searches for libraries in `/opt/homebrew/lib`, outside the runtime)"]),
+        ("lib", vec!["(searches for libraries in `lib`, outside the runtime)"]),
     ];
     for (entry, expected) in cases {
         let unused = MachoFile { rpaths: &[entry], ..module() };
@@ -119,12 +131,12 @@ fn search_paths_outside_the_prefix_are_told() {
     write(prefix.path(), MODULE, MachoFile { rpaths: &[&own], ..module() }.bytes());
     let report = check(prefix.path(), ARM);
     assert_eq!(report.faults.len(), 1);
-    assert!(report.faults[0].to_string().contains("place on the building machine"), "{}", report.faults[0]);
+    assert!(report.faults[0].to_string().contains("path on the build machine"), "{}", report.faults[0]);
 }
 
 #[test]
 fn absolute_names_of_libraries_are_refused() {
-    let fault = "has the name /opt/lib/liba.dylib, a place that other machines lack";
+    let fault = "has the install name /opt/lib/liba.dylib, a path that other machines lack";
     let cases = [
         // (file, LC_ID_DYLIB, findings)
         ("lib/liba.dylib", "@rpath/liba.dylib", vec![]),
@@ -165,8 +177,8 @@ fn the_oldest_macos_is_held_under_the_ceiling() {
 
 #[test]
 fn code_for_apples_processors_needs_a_signature_that_fits() {
-    let unsigned = "has no code signature, and macOS kills what runs such code on Apple's processors";
-    let stale = "was changed after it was signed, and macOS kills what runs such code on Apple's processors";
+    let unsigned = "has no code signature; on Apple silicon, macOS kills programs that load it";
+    let stale = "was changed after it was signed; on Apple silicon, macOS kills programs that load it";
     let mut changed = module().bytes();
     // In the padding after the load commands, where tools write longer names.
     changed[2000] = 1;

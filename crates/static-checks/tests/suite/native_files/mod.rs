@@ -77,7 +77,10 @@ fn t13_a_library_that_is_nowhere_is_a_fault_and_the_systems_own_are_not() {
     let needed = ["libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "libcuda.so.1", "libfoo.so.1"];
     write(prefix.path(), &format!("{SITE}/pkg/core.so"), library(&needed).bytes());
     let report = check(prefix.path(), "linux-x64");
-    assert_eq!(texts(&report), ["pkg: `SITE/pkg/core.so` needs libfoo.so.1, which is nowhere"]);
+    assert_eq!(
+        texts(&report),
+        ["pkg: `SITE/pkg/core.so` needs libfoo.so.1, which is neither in the runtime nor provided by the system"]
+    );
     let error = report.verdict().unwrap_err();
     assert_eq!(error.exit(), Exit::Build);
     assert!(error.hint().unwrap().contains("copyFiles"));
@@ -298,7 +301,7 @@ fn the_same_fault_of_many_files_is_told_once_with_entries_to_paste() {
     let error = report.verdict().unwrap_err().with(report.exceptions(layout("linux-x64")));
     assert_eq!(
         error.to_string().replace(SITE, "SITE"),
-        "4 faults in native files\n  pkg: `SITE/pkg/a.so` needs libfoo.so.1, which is nowhere; the same holds for \
+        "4 faults in native files\n  pkg: `SITE/pkg/a.so` needs libfoo.so.1, which is neither in the runtime nor provided by the system; the same holds for \
          `SITE/pkg/b.so` and 2 more"
     );
     let hint = error.hint().unwrap();
@@ -318,7 +321,7 @@ fn a_file_with_a_modules_name_that_is_no_binary_of_the_system_is_a_fault() {
     let text = || b"version https://git-lfs.github.com/spec/v1\n".to_vec();
     let is_none = |system: &str| format!("is named like a module and is not a {system} binary");
     let other =
-        |tag: &str| format!("(is for another Python (`{tag}`), and there is no file of this module for the runtime's)");
+        |tag: &str| format!("(is for another Python (`{tag}`), and this module has no file for the runtime's Python)");
     let macho = || MachoFile::default().bytes();
     type Case<'a> = (&'a str, Vec<(&'a str, Vec<u8>)>, Vec<String>);
     let cases: Vec<Case<'_>> = vec![
@@ -424,7 +427,10 @@ fn a_whitelist_entry_for_the_module_or_the_file_lets_a_fault_pass() {
     let whitelist = Whitelist::read(&write(prefix.path(), "list.json", text)).unwrap();
     let mut report = check(prefix.path(), "linux-x64");
     report.allow(&whitelist, layout("linux-x64"), &|name| Some(format!("{name}-1.0-py3-none-any.whl")));
-    assert_eq!(texts(&report), ["other: `SITE/other/core.so` needs libtbb.so.12, which is nowhere"]);
+    assert_eq!(
+        texts(&report),
+        ["other: `SITE/other/core.so` needs libtbb.so.12, which is neither in the runtime nor provided by the system"]
+    );
     assert_eq!(report.allowed.len(), 2);
 }
 

@@ -14,7 +14,8 @@ fn module<'a>(imports: &'a [&'a str]) -> PeFile<'a> {
 
 #[test]
 fn libraries_are_found_as_windows_finds_them() {
-    let nowhere = |library: &str| vec![format!("needs {library}, which is nowhere")];
+    let nowhere =
+        |library: &str| vec![format!("needs {library}, which is neither in the runtime nor provided by the system")];
     let cases = [
         // Beside the interpreter, in any case of letters.
         ("Python312.DLL", vec![]),
@@ -47,7 +48,7 @@ fn libraries_are_found_as_windows_finds_them() {
 /// Windows searches neither the scripts nor `Library/bin` for what a module needs.
 #[test]
 fn a_library_outside_of_the_packages_is_found_only_where_code_says_so() {
-    let nowhere = vec!["needs helper.dll, which is nowhere".to_owned()];
+    let nowhere = vec!["needs helper.dll, which is neither in the runtime nor provided by the system".to_owned()];
     let adds = "import os, sys\nos.add_dll_directory(os.path.join(sys.prefix, 'Library', 'bin'))\n";
     let cases = [
         // (where it lies, code of the package, expected)
@@ -76,7 +77,10 @@ fn a_library_outside_of_the_packages_is_found_only_where_code_says_so() {
 #[test]
 fn a_library_that_is_loaded_late_weighs_less() {
     let module = PeFile { delayed: &["late.dll", "user32.dll"], imports: &["gone.dll"], ..PeFile::default() };
-    let expected = ["needs gone.dll, which is nowhere", "(needs late.dll, which is nowhere)"];
+    let expected = [
+        "needs gone.dll, which is neither in the runtime nor provided by the system",
+        "(needs late.dll, which is neither in the runtime nor provided by the system)",
+    ];
     assert_eq!(findings(WINDOWS, &[(MODULE, module.bytes())]), expected);
 }
 
