@@ -21,6 +21,7 @@ fn crates_depend_only_as_the_architecture_says() {
         ("vocab", &["fault-derive"]),
         ("web", &[]),
         ("aistore-client", &["web"]),
+        ("aistore-python", &["aistore-client"]),
         ("archive", &["vocab"]),
         ("fetch", &["aistore-client", "archive", "vocab", "web"]),
         ("tree-table", &["archive", "vocab"]),

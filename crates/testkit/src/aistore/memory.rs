@@ -1,4 +1,4 @@
-//! As much of AIStore as a place of objects needs, in memory: one bucket that is there, objects with versions, uploads in
+//! As much of AIStore as a place of objects and Python's client need, in memory: buckets, objects with versions, uploads in
 //! parts, listings in MessagePack. It ignores conditions, as AIStore does.
 
 use std::collections::BTreeMap;
@@ -8,17 +8,28 @@ use serde_json::json;
 
 use super::server::{Fake, Reply, Request, error, redirect, reply};
 
-/// What is stored. Its bucket is called `b`; clones share it.
+/// What is stored. It has the bucket `b` from the start; clones share it.
 #[derive(Clone, Default)]
 pub struct Memory(Arc<Mutex<Stored>>);
 
-#[derive(Default)]
 struct Stored {
-    objects: BTreeMap<String, (Vec<u8>, u64)>,
-    uploads: BTreeMap<String, BTreeMap<u32, Vec<u8>>>,
+    buckets: BTreeMap<String, Bucket>,
+    /// Uploads in parts, ever.
     begun: usize,
     /// Names in a page of a listing; 0 means few, so that there are several.
     page: usize,
+}
+
+impl Default for Stored {
+    fn default() -> Self {
+        Self { buckets: [("b".to_owned(), Bucket::default())].into(), begun: 0, page: 0 }
+    }
+}
+
+#[derive(Default)]
+struct Bucket {
+    objects: BTreeMap<String, (Vec<u8>, u64)>,
+    uploads: BTreeMap<String, BTreeMap<u32, Vec<u8>>>,
 }
 
 impl Memory {
@@ -61,12 +72,12 @@ impl Memory {
 
     /// As another version of an object that is there.
     pub fn put(&self, name: &str, bytes: &[u8]) {
-        self.stored().store(name, bytes.to_vec());
+        self.stored().buckets.get_mut("b").unwrap().store(name, bytes.to_vec());
     }
 
-    /// All objects, sorted by name.
+    /// All objects of the bucket `b`, sorted by name.
     pub fn objects(&self) -> BTreeMap<String, Vec<u8>> {
-        self.stored().objects.iter().map(|(name, (bytes, _))| (name.clone(), bytes.clone())).collect()
+        self.stored().buckets["b"].objects.iter().map(|(name, (bytes, _))| (name.clone(), bytes.clone())).collect()
     }
 
     fn stored(&self) -> MutexGuard<'_, Stored> {
@@ -76,20 +87,44 @@ impl Memory {
 
 impl Stored {
     fn answer(&mut self, request: &Request) -> Reply {
-        if request.path == "/v1/buckets/b" {
-            return match request.method.as_str() {
-                "HEAD" => reply(200, "").header("Ais-Bucket-Props", r#"{"checksum":{"type":"xxhash2"}}"#),
-                _ => self.list(request),
+        if request.path == "/v1/buckets" {
+            let named = |name: &String| json!({ "name": name, "provider": "ais" });
+            return reply(200, json!(self.buckets.keys().map(named).collect::<Vec<_>>()).to_string());
+        }
+        if let Some(path) = request.path.strip_prefix("/v1/objects/") {
+            let (name, object) = path.split_once('/').unwrap_or((path, ""));
+            return match self.buckets.get_mut(name) {
+                Some(bucket) => bucket.answer(request, name, &decoded(object), &mut self.begun),
+                None => no_bucket(name),
             };
         }
-        let Some(name) = request.path.strip_prefix("/v1/objects/b/").map(decoded) else {
-            return error(404, "ErrBckNotFound", "bucket \"ais://other\" does not exist");
-        };
+        let Some(name) = request.path.strip_prefix("/v1/buckets/") else { return error(404, "", "nothing is there") };
+        match (request.method.as_str(), self.buckets.get(name)) {
+            ("POST", Some(_)) => {
+                error(409, "ErrBucketAlreadyExists", &format!("bucket \"ais://{name}\" already exists"))
+            }
+            ("POST", None) => {
+                self.buckets.insert(name.to_owned(), Bucket::default());
+                reply(200, "")
+            }
+            (_, None) => no_bucket(name),
+            ("DELETE", _) => {
+                self.buckets.remove(name);
+                reply(200, "")
+            }
+            ("HEAD", _) => reply(200, "").header("Ais-Bucket-Props", r#"{"checksum":{"type":"xxhash2"}}"#),
+            (_, Some(bucket)) => bucket.list(request, if self.page == 0 { 3 } else { self.page }),
+        }
+    }
+}
+
+impl Bucket {
+    fn answer(&mut self, request: &Request, bucket: &str, name: &str, begun: &mut usize) -> Reply {
         let upload = query(request, "uploadId");
         match (request.method.as_str(), upload) {
             ("POST", None) => {
-                self.begun += 1;
-                let id = format!("u{}", self.begun);
+                *begun += 1;
+                let id = format!("u{begun}");
                 self.uploads.insert(id.clone(), BTreeMap::new());
                 reply(200, id)
             }
@@ -100,16 +135,16 @@ impl Stored {
             }
             ("POST", Some(id)) => {
                 let parts = self.uploads.remove(&id).unwrap();
-                self.store(&name, parts.into_values().flatten().collect())
+                self.store(name, parts.into_values().flatten().collect())
             }
             ("DELETE", Some(id)) => {
                 self.uploads.remove(&id);
                 reply(200, "")
             }
-            ("PUT", None) => self.store(&name, request.body.clone()),
-            ("DELETE", None) if self.objects.remove(&name).is_some() => reply(200, ""),
-            ("DELETE", None) => missing(&name),
-            _ => self.give(request, &name),
+            ("PUT", None) => self.store(name, request.body.clone()),
+            ("DELETE", None) if self.objects.remove(name).is_some() => reply(200, ""),
+            ("DELETE", None) => missing(bucket, name),
+            _ => self.give(request, bucket, name),
         }
     }
 
@@ -120,15 +155,19 @@ impl Stored {
         stored
     }
 
-    fn give(&self, request: &Request, name: &str) -> Reply {
-        let Some((bytes, version)) = self.objects.get(name) else { return missing(name) };
+    fn give(&self, request: &Request, bucket: &str, name: &str) -> Reply {
+        let Some((bytes, version)) = self.objects.get(name) else { return missing(bucket, name) };
         if request.method == "HEAD" {
             return described(reply(200, ""), bytes, *version).header("Content-Length", &bytes.len().to_string());
         }
         let range = request.header("range").strip_prefix("bytes=").and_then(|range| range.split_once('-'));
         let Some((start, end)) = range else { return described(reply(200, bytes.clone()), bytes, *version) };
-        let start: usize = start.parse().unwrap();
-        let end = end.parse().map_or(bytes.len(), |last: usize| (last + 1).min(bytes.len()));
+        let end: Option<usize> = end.parse().ok();
+        let (start, end) = match start.parse() {
+            Ok(start) => (start, end.map_or(bytes.len(), |last| (last + 1).min(bytes.len()))),
+            // The last so many bytes.
+            Err(_) => (bytes.len().saturating_sub(end.unwrap()), bytes.len()),
+        };
         if start >= end {
             return error(416, "ErrRangeNotSatisfiable", "not satisfiable");
         }
@@ -136,11 +175,10 @@ impl Stored {
         described(reply(206, &bytes[start..end]), bytes, *version).header("Content-Range", &range)
     }
 
-    fn list(&self, request: &Request) -> Reply {
+    fn list(&self, request: &Request, size: usize) -> Reply {
         let value = request.json()["value"].clone();
         let (prefix, after) = (value["prefix"].as_str().unwrap(), value["continuation_token"].as_str().unwrap());
         let found = self.objects.iter().filter(|(name, _)| name.starts_with(prefix) && name.as_str() > after);
-        let size = if self.page == 0 { 3 } else { self.page };
         let page: Vec<_> = found.take(size).collect();
         let token = if page.len() == size { page[size - 1].0.clone() } else { String::new() };
         let entries: Vec<_> = page
@@ -154,9 +192,17 @@ impl Stored {
     }
 }
 
-fn missing(name: &str) -> Reply {
-    let message = format!("t[x]: ais://b/{name} does not exist");
-    let said = json!({ "tcode": "ErrNotFound", "message": message, "status": 404 }).to_string();
+fn missing(bucket: &str, name: &str) -> Reply {
+    absent("ErrNotFound", &format!("t[x]: ais://{bucket}/{name} does not exist"))
+}
+
+fn no_bucket(bucket: &str) -> Reply {
+    absent("ErrBckNotFound", &format!("bucket \"ais://{bucket}\" does not exist"))
+}
+
+/// Answers to HEAD have no body.
+fn absent(code: &str, message: &str) -> Reply {
+    let said = json!({ "tcode": code, "message": message, "status": 404 }).to_string();
     reply(404, said.clone()).header("Hdr-Error", &said)
 }
 

@@ -1,0 +1,43 @@
+//! Settings of a client: arguments first, then the variables that AIStore's Python SDK has, from `os.environ`.
+
+use std::collections::HashMap;
+
+use aistore_client::{Error, Settings};
+use pyo3::prelude::*;
+
+const VARIABLES: [&str; 8] = [
+    "AIS_ENDPOINT",
+    "AIS_AUTHN_TOKEN",
+    "AIS_CLIENT_CA",
+    "AIS_CRT",
+    "AIS_CRT_KEY",
+    "AIS_SKIP_VERIFY_CRT",
+    "AIS_CONNECT_TIMEOUT",
+    "AIS_READ_TIMEOUT",
+];
+
+/// What the arguments of a client say.
+pub struct Given {
+    pub endpoint: Option<String>,
+    pub token: Option<String>,
+    /// In seconds; 0 is no limit.
+    pub connect_timeout: Option<f64>,
+    pub read_timeout: Option<f64>,
+}
+
+pub fn settings(py: Python<'_>, given: &Given) -> PyResult<Result<Settings, Error>> {
+    let environment = py.import("os")?.getattr("environ")?;
+    let mut known: HashMap<&str, String> = HashMap::new();
+    for name in VARIABLES {
+        if let Some(value) = environment.call_method1("get", (name,))?.extract::<Option<String>>()? {
+            known.insert(name, value);
+        }
+    }
+    let arguments = [
+        ("AIS_AUTHN_TOKEN", given.token.clone()),
+        ("AIS_CONNECT_TIMEOUT", given.connect_timeout.map(|seconds| seconds.to_string())),
+        ("AIS_READ_TIMEOUT", given.read_timeout.map(|seconds| seconds.to_string())),
+    ];
+    known.extend(arguments.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    Ok(Settings::of(given.endpoint.as_deref(), &|name| known.get(name).cloned()))
+}

@@ -1,0 +1,35 @@
+//! AIStore for Python: the module `pydist_aistore`. Its [`client::Client`] has the calls of the first SDK for AIStore, by
+//! name and by position, on top of [`aistore_client`], which knows no Python. Types are told in `pydist_aistore.pyi`.
+//!
+//! Whatever waits for a server does so in [`waiting`], without the interpreter's lock.
+
+mod client;
+mod content;
+mod environment;
+mod exceptions;
+mod results;
+mod waiting;
+
+use pyo3::prelude::*;
+
+/// A client of AIStore: buckets and objects, errors by type.
+///
+///     from pydist_aistore import Client
+///
+///     with Client("http://localhost:8080") as client:
+///         client.create_bucket("bck")
+///         client.put_object("bck", "greeting", content=b"hello")
+///         client.get_object("bck", "greeting")
+///
+/// Every failure is an AisError, a local file that cannot be read or written aside: that is an OSError.
+#[pymodule]
+fn pydist_aistore(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("ProviderAIS", aistore_client::former::PROVIDER_AIS)?;
+    module.add_class::<client::Client>()?;
+    module.add_class::<results::Bck>()?;
+    module.add_class::<results::BucketEntry>()?;
+    module.add_class::<results::ObjectProperties>()?;
+    module.add_class::<results::PutProperties>()?;
+    exceptions::add_to(module)
+}
