@@ -8,9 +8,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use objects::{FolderPlace, Place, UNWATCHED};
 use serde_json::{Value, json};
@@ -18,6 +15,7 @@ use testkit::{HOSTILE_TEXT, HttpServer, S3Fault, S3Proxy, S3Server, assert_harml
 
 use crate::support::artifacts::Sketch;
 use crate::support::bench::{Bench, Run, files_below, told};
+use crate::support::crowd::{artifacts_of, dangling, many_publishers, publishers_at_once};
 use crate::support::{bucket, settings};
 
 #[test]
@@ -348,29 +346,6 @@ fn no_secret_is_in_anything_that_is_told_or_published() {
     }
 }
 
-/// What the index and the entries point at and is not there.
-fn dangling(to: &dyn Place) -> BTreeSet<String> {
-    let there: BTreeSet<String> = to.list("").unwrap().iter().map(|row| row.key.to_string()).collect();
-    let mut pointers = BTreeSet::new();
-    for key in there.iter().filter(|key| *key == "catalogue.json" || key.starts_with("entries/")) {
-        let Some(object) = to.get(&key.parse().unwrap()).unwrap() else { continue };
-        keys_in(&serde_json::from_slice(&object.bytes).unwrap(), &mut pointers);
-    }
-    let there: BTreeSet<String> = to.list("").unwrap().iter().map(|row| row.key.to_string()).collect();
-    pointers.difference(&there).cloned().collect()
-}
-
-fn keys_in(value: &Value, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(fields) => {
-            found.extend(fields.get("key").and_then(Value::as_str).map(str::to_owned));
-            fields.values().for_each(|value| keys_in(value, found));
-        }
-        Value::Array(values) => values.iter().for_each(|value| keys_in(value, found)),
-        _ => {}
-    }
-}
-
 #[test]
 fn fifty_publishers_at_once_some_of_them_killed_lose_no_entry() {
     let bench = Bench::new();
@@ -387,72 +362,4 @@ fn publishers_to_one_bucket_at_once_lose_no_entry() {
     let artifacts = artifacts_of(&bench, publishers_at_once(12));
     let to = bucket(&endpoint, "p", settings(S3Server::SECRET));
     many_publishers("a bucket", &bench, &to, &artifacts);
-}
-
-/// `scripts/stress-publish` asks for more of them.
-fn publishers_at_once(usual: u64) -> u64 {
-    std::env::var("PYDIST_STRESS_PUBLISHERS").map_or(usual, |text| text.parse().unwrap())
-}
-
-/// Of as many builds of one runtime.
-fn artifacts_of(bench: &Bench, count: u64) -> Vec<String> {
-    let artifact = |number: u64| {
-        let mut sketch = Sketch::new("3.12.10");
-        sketch.build = number;
-        sketch.make(&bench.folder.path().join(format!("dist-{number}")), |_| ()).display().to_string()
-    };
-    (0..count).map(artifact).collect()
-}
-
-/// All at once; every third is killed at some moment and run again. While they work nothing may dangle.
-fn many_publishers(place: &str, bench: &Bench, to: &dyn Place, artifacts: &[String]) {
-    let over = AtomicBool::new(false);
-    let begun = Instant::now();
-    let (looks, runs) = thread::scope(|scope| {
-        let watcher = scope.spawn(|| {
-            let mut looks = 0;
-            while !over.load(Ordering::Relaxed) {
-                assert_eq!(dangling(to), BTreeSet::new());
-                looks += 1;
-                thread::sleep(Duration::from_millis(50));
-            }
-            looks
-        });
-        let publishers: Vec<_> = artifacts
-            .iter()
-            .enumerate()
-            .map(|(number, artifact)| {
-                scope.spawn(move || {
-                    let mut killed = false;
-                    if number % 3 == 0 {
-                        let mut child = bench.command(&["publish", "--quiet", artifact]).spawn().unwrap();
-                        // Spread over the time that one takes.
-                        thread::sleep(Duration::from_millis(15 * number as u64 + 5));
-                        let _ = child.kill();
-                        killed = !child.wait().unwrap().success();
-                    }
-                    let begun = Instant::now();
-                    bench.good(&["publish", "--quiet", artifact]);
-                    (killed, begun.elapsed())
-                })
-            })
-            .collect();
-        let runs: Vec<(bool, Duration)> = publishers.into_iter().map(|publisher| publisher.join().unwrap()).collect();
-        over.store(true, Ordering::Relaxed);
-        (watcher.join().unwrap(), runs)
-    });
-    assert!(looks > 0);
-    let verified = bench.good(&["verify"]);
-    #[expect(clippy::print_stderr, reason = "for scripts/stress-publish; no time is judged")]
-    let () = eprintln!(
-        "{place}: {} publishers at once, {} of them killed and run again, in {:.1} s, the longest {:.1} s; nothing \
-         dangled in {looks} looks; verify: {}",
-        artifacts.len(),
-        runs.iter().filter(|(killed, _)| *killed).count(),
-        begun.elapsed().as_secs_f64(),
-        runs.iter().map(|(_, took)| took.as_secs_f64()).fold(0.0, f64::max),
-        verified.out.trim(),
-    );
-    assert!(verified.out.starts_with(&format!("{} entries", artifacts.len())), "{}", verified.out);
-    assert!(verified.out.contains("0 faults"), "{}{}", verified.out, verified.told);
 }

@@ -8,11 +8,10 @@ use std::time::Duration;
 use catalogue::Catalogue;
 use objects::{FolderPlace, PlaceAddress};
 use objects_aistore::AistorePlace;
-use publisher::reindex;
 use testkit::aistore::{Fake, Memory, Mishap, Reply, Request, error, reply};
 
-use super::without_conditions::SIGNING;
 use super::{Bench, Place, Sketch, artifacts_of, dangling, many_publishers, publishers_at_once};
+use crate::support::crowd::indexed_at_once;
 
 fn bench_on(server: &Fake) -> Bench {
     let mut bench = Bench::new();
@@ -107,22 +106,10 @@ fn ais_a3_two_clients_that_write_one_index_at_once_lose_no_entry_in_fifty_rounds
         bench.good(&["publish", artifact]);
     }
     let published = FolderPlace::new(bench.to.clone().into());
-    let keys: Vec<_> = published.list("entries/").unwrap().into_iter().map(|row| row.key).collect();
     for round in 0..50 {
-        let memory = Memory::default();
-        let server = memory.serve();
-        thread::scope(|scope| {
-            for key in &keys {
-                let (server, published) = (&server, &published);
-                scope.spawn(move || {
-                    let to = place(server);
-                    to.create(key, &published.get(key).unwrap().unwrap().bytes).unwrap();
-                    reindex(&to, &SIGNING(), false).unwrap();
-                });
-            }
-        });
-        let catalogue = Catalogue::read(&memory.objects()["p/catalogue.json"]).unwrap();
-        assert_eq!(catalogue.entries.len(), 2, "round {round}");
+        let server = Memory::default().serve();
+        let open = || -> Box<dyn Place> { Box::new(place(&server)) };
+        assert_eq!(indexed_at_once(&published, &open), 2, "round {round}");
     }
 }
 

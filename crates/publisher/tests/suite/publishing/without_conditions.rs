@@ -7,19 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use catalogue::{Catalogue, Moment};
+use catalogue::Catalogue;
 use objects::{
     Expected, FolderPlace, Head, Leftover, Listed, Object, ObjectKey, Place, Placed, Replaced, Result, Turn, Upload,
     Uploaded, Waiting, Watch, Work,
 };
-use publisher::{IndexSigning, reindex};
+use publisher::reindex;
 use testkit::S3Server;
 
 use super::{Bench, artifacts_of, files_below, many_publishers};
+use crate::support::crowd::SIGNING;
 use crate::support::{bucket, settings};
-
-pub const SIGNING: fn() -> IndexSigning<'static> =
-    || IndexSigning { signer: None, now: Moment::from_unix_seconds(1_764_000_000).unwrap(), change_key: false };
 
 /// A folder that writes whatever the condition is. Between the reading and the writing of the first catalogue another
 /// publisher brings an entry, and writes the whole index.

@@ -6,6 +6,7 @@ pub mod artifacts;
 pub mod bench;
 #[path = "../../../../objects/tests/suite/conformance.rs"]
 pub mod conformance;
+pub mod crowd;
 
 use std::time::Duration;
 
