@@ -1,7 +1,7 @@
 //! When an entry was last used, and when it may be removed.
 //!
-//! A build marks what it uses: an empty file `used/<kind>/<name>` whose time is renewed once a day, so that a warm
-//! build pays one look at each mark and nothing else. Every builder also holds `builders.lock` shared while it has the
+//! A build marks what it uses: an empty file `used/<kind>/<name>` whose time is renewed once a minute at most, so
+//! that a build that uses something many times pays one look at its mark and nothing else. Every builder also holds `builders.lock` shared while it has the
 //! store open. A process that removes entries takes that lock exclusively, so no entry can be in use; if it cannot get
 //! the lock, it spares whatever was used within [`SPARED`]. A mark is renewed before the entry is looked for, and
 //! under `marks.lock`, which the remover holds while it looks at a mark and moves the entry away: so no entry
@@ -16,9 +16,9 @@ use vocab::Digest;
 use super::{Store, StoreError, session};
 
 /// How old a mark may grow before it is renewed.
-const RENEWAL: Duration = Duration::from_secs(24 * 3600);
+const RENEWAL: Duration = Duration::from_secs(60);
 
-/// What was used within this time stays while any builder runs: two renewals, so that a build may take a day.
+/// What was used within this time stays while any builder runs, so a build may take two days.
 pub const SPARED: Duration = Duration::from_secs(48 * 3600);
 
 /// Beginnings of the names of tools.

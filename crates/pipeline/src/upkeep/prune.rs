@@ -1,5 +1,6 @@
 //! Removes what has not been used for long.
 
+use std::cmp::Reverse;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -17,7 +18,7 @@ const PARTIAL_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// What to remove. Both rules apply if both are given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PruneRules {
-    /// In bytes; the least recently used entries go until the others fit.
+    /// In bytes, of what nothing but the store holds; entries go until the others fit, in the order of [`prune`].
     pub max_size: Option<u64>,
     /// Entries that were not used for this long go.
     pub older_than: Option<Duration>,
@@ -28,11 +29,11 @@ pub struct PruneRules {
 /// What was removed; with `dry_run`, what would be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pruned {
-    /// Least recently used first.
+    /// In the order of their removal.
     pub removed: Vec<RemovedEntry>,
     /// Given back to the file system, in bytes: not what prefixes share with the store.
     pub freed: u64,
-    /// Size of the remaining entries, in bytes.
+    /// What removing the remaining entries would free, in bytes.
     pub remaining: u64,
     /// Entries that stay although a rule applies, because builders are at work and the entries were used recently.
     pub spared: usize,
@@ -59,20 +60,40 @@ struct Measured {
     own: u64,
 }
 
+impl Measured {
+    fn order(&self) -> impl Ord + use<'_> {
+        const DAY: u64 = 24 * 3600;
+        let Entry { kind, name, path, .. } = &self.entry;
+        let needed_by_all = match kind {
+            EntryKind::Bases => true,
+            // What builds from source require is fetched again where it is needed.
+            EntryKind::Tools => name != "uv-cache",
+            _ => false,
+        };
+        let made_here = matches!(kind, EntryKind::Imports | EntryKind::Parts | EntryKind::Wheels);
+        let days = Reverse(self.age.as_secs() / DAY);
+        (needed_by_all, days, !made_here, Reverse(self.age), path)
+    }
+}
+
 /// Never takes what a running builder uses: see [`store::Removal`].
+///
+/// Order: the least recently used first; of what was last used on the same day, first what can be made again without
+/// network; interpreters and tools after everything else, because every build needs them. For `max_size`, entries that
+/// free nothing stay: prefixes have all of their files.
 pub fn prune(store: &Store, rules: &PruneRules, now: SystemTime) -> Result<Pruned, StoreError> {
     let removal = store.begin_removal()?;
     let mut own = entries(store)?;
     own.retain(|entry| !entry.behind_link);
     let mut measured: Vec<Measured> = own.into_par_iter().map(|entry| measure(entry, now)).collect();
-    measured.sort_by(|one, other| other.age.cmp(&one.age).then_with(|| one.entry.path.cmp(&other.entry.path)));
-    let mut remaining: u64 = measured.iter().map(|it| it.bytes).sum();
+    measured.sort_by(|one, other| one.order().cmp(&other.order()));
+    let mut remaining: u64 = measured.iter().map(|it| it.own).sum();
     let youngest = if removal.is_exclusive() { now } else { now - SPARED };
     let mut pruned = Pruned { removed: Vec::new(), freed: 0, remaining: 0, spared: 0, partial_downloads: 0, facts: 0 };
     let mut graves = Vec::new();
     for it in measured {
         let too_old = rules.older_than.is_some_and(|limit| it.age >= limit);
-        let too_much = rules.max_size.is_some_and(|limit| remaining > limit);
+        let too_much = it.own > 0 && rules.max_size.is_some_and(|limit| remaining > limit);
         if !too_old && !too_much {
             continue;
         }
@@ -96,7 +117,7 @@ pub fn prune(store: &Store, rules: &PruneRules, now: SystemTime) -> Result<Prune
                 let _ = fs::remove_file(path.with_extension("json"));
             }
         }
-        remaining -= it.bytes;
+        remaining -= it.own;
         pruned.freed += it.own;
         pruned.removed.push(RemovedEntry {
             kind: kind.as_str(),

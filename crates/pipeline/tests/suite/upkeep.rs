@@ -134,13 +134,14 @@ fn verify_names_and_removes_what_is_not_what_it_was() {
 }
 
 #[test]
-fn a_mark_is_renewed_once_a_day() {
+fn a_mark_shows_the_last_use_to_the_minute() {
     let bench = Bench::new();
     let store = &bench.context.store;
     let digest = Digest::of("x");
     let mark = store.root().join("used/blobs").join(digest.to_string());
     let now = SystemTime::now();
-    let cases = [(23 * HOUR, false), (25 * HOUR, true)];
+    let second = Duration::from_secs(1);
+    let cases = [(30 * second, false), (61 * second, true)];
     for (ago, renewed) in cases {
         used(store, &digest, now, ago);
         let before = fs::metadata(&mark).unwrap().modified().unwrap();
@@ -195,6 +196,52 @@ fn prune_takes_what_was_not_used_for_longest() {
         let left = fs::read_dir(store.root().join("used/blobs")).unwrap().count();
         assert_eq!(left, stays.len(), "marks go with what they are of");
     }
+}
+
+#[test]
+fn prune_to_a_size_keeps_interpreters_and_tools_to_the_last_and_first_takes_what_can_be_made_again() {
+    let now = SystemTime::now();
+    let name = |text: &str| Digest::of(text).to_string();
+    let entries = [
+        // (kind, name, hours since its last use), in the order in which they go
+        (EntryKind::Blobs, name("old"), 72),
+        (EntryKind::Parts, name("part"), 3),
+        (EntryKind::Wheels, name("wheel"), 2),
+        (EntryKind::Imports, name("import"), 1),
+        (EntryKind::Tools, "uv-cache".to_owned(), 5),
+        (EntryKind::Blobs, name("blob"), 4),
+        (EntryKind::Built, name("built"), 4),
+        (EntryKind::Bases, name("base"), 900),
+        (EntryKind::Tools, "uv-0.0.1".to_owned(), 800),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::at(folder.path().join("store"));
+    drop(Store::open(store.root().to_owned()).unwrap());
+    for (kind, name, hours) in &entries {
+        let digest = || name.parse::<Digest>().unwrap();
+        let place = match kind {
+            EntryKind::Blobs => store.blob(&digest()),
+            EntryKind::Parts => store.part(&digest()),
+            _ => store.root().join(kind.as_str()).join(name).join("file"),
+        };
+        put(&place, "0123456789");
+        let mark = store.root().join("used").join(kind.as_str()).join(name);
+        put(&mark, "");
+        File::options().write(true).open(mark).unwrap().set_modified(now - HOUR * *hours).unwrap();
+    }
+    // Its files are those of a prefix, too: removing it frees nothing.
+    let shared = store.root().join("wheels").join(name("shared")).join("file");
+    put(&shared, "0123456789");
+    fs::hard_link(&shared, folder.path().join("in a prefix")).unwrap();
+    for left in (0..entries.len()).rev() {
+        let rules = PruneRules { max_size: Some(10 * left as u64), ..PruneRules::default() };
+        let pruned = prune(&store, &rules, now).unwrap();
+        let (kind, name, _) = &entries[entries.len() - 1 - left];
+        let removed: Vec<_> = pruned.removed.iter().map(|it| (it.kind, &it.name)).collect();
+        assert_eq!(removed, [(kind.as_str(), name)]);
+        assert_eq!((pruned.freed, pruned.remaining), (10, 10 * left as u64));
+    }
+    assert!(shared.exists());
 }
 
 #[test]
