@@ -1,4 +1,4 @@
-"""A client of AIStore: buckets and objects, errors by type."""
+"""A client for AIStore: buckets and objects, typed exceptions."""
 
 import os
 from types import TracebackType

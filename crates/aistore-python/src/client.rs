@@ -19,20 +19,21 @@ use crate::exceptions::{exception, os_error};
 use crate::results::{Bck, BucketEntry, ObjectProperties, PutProperties, quoted};
 use crate::waiting::wait;
 
-/// A client of an AIStore cluster. Nothing is asked yet. Any thread may use it, and several at once. What is not given
-/// comes from the variables that AIStore's SDK has: AIS_ENDPOINT, AIS_AUTHN_TOKEN, AIS_CONNECT_TIMEOUT,
-/// AIS_READ_TIMEOUT; also AIS_CLIENT_CA, AIS_CRT, AIS_CRT_KEY and AIS_SKIP_VERIFY_CRT for TLS.
+/// A client for an AIStore cluster. Creating it sends no request. Threads may share it. Arguments default to the
+/// environment variables of AIStore's SDK: AIS_ENDPOINT, AIS_AUTHN_TOKEN, AIS_CONNECT_TIMEOUT, AIS_READ_TIMEOUT; TLS
+/// takes AIS_CLIENT_CA, AIS_CRT, AIS_CRT_KEY and AIS_SKIP_VERIFY_CRT.
 ///
 /// Args:
 ///     endpoint (str): URL of any proxy of the cluster: 'http://host:port'.
 ///     token (str): sent as 'Authorization: Bearer'. It is never shown.
-///     connect_timeout (float): seconds; 0 is no limit; 3 by default.
-///     read_timeout (float): seconds of silence; 0 is no limit; 20 by default.
-///     busy_timeout (float): how many seconds to ask again while the cluster is busy, as during a rebalance; 30 by default.
+///     connect_timeout (float): seconds; 0 means no limit. Defaults to 3.
+///     read_timeout (float): seconds without a byte from the server; 0 means no limit. Defaults to 20.
+///     busy_timeout (float): seconds to keep retrying while the cluster is busy, for example with a rebalance. Defaults
+///         to 30.
 ///
 /// Raises:
-///     InvalidArgument: there is no endpoint, or it is not a URL.
-///     OSError: a file that a variable names cannot be read.
+///     InvalidArgument: no endpoint was given, or it is not a URL.
+///     OSError: a file that an environment variable names cannot be read.
 #[pyclass(frozen, module = "pydist_aistore")]
 pub struct Client {
     /// As the user wrote it, and known to hold no password.
@@ -112,7 +113,7 @@ impl Client {
         Ok(Self { endpoint, inner: Mutex::new(Some(inner)) })
     }
 
-    /// str: where requests go.
+    /// str: URL of the cluster.
     #[getter]
     fn endpoint(&self) -> &str {
         &self.endpoint
@@ -130,39 +131,39 @@ impl Client {
         self.close();
     }
 
-    /// Gives its connections back. Calls after this raise ValueError; closing again does nothing.
+    /// Closes the connections. Later calls raise ValueError; closing twice is allowed.
     fn close(&self) {
         *self.inner.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Returns True when the cluster takes requests: it has started, and has a storage target.
+    /// Returns True if the cluster is ready: it has started and has a storage target.
     ///
     /// Raises:
-    ///     ConnectionFailed: there is no answer.
+    ///     ConnectionFailed: the server does not answer.
     fn is_aistore_running(&self, py: Python<'_>) -> PyResult<bool> {
         self.ask(py, Inner::is_ready)
     }
 
-    /// Creates an empty bucket of AIStore's own.
+    /// Creates an empty AIS bucket.
     ///
     /// Args:
     ///     bck_name (str): 1 to 64 letters, digits, '_', '-' and '.'.
     ///
     /// Raises:
-    ///     AlreadyExists: there is a bucket of that name.
-    ///     InvalidArgument: the name is not valid; nothing was asked.
+    ///     AlreadyExists: the bucket exists.
+    ///     InvalidArgument: the name is not valid; no request was sent.
     fn create_bucket(&self, py: Python<'_>, bck_name: &str) -> PyResult<()> {
         let bck_name = bck_name.to_owned();
         self.ask_former(py, move |client| client.create_bucket(&bck_name))
     }
 
-    /// Destroys a bucket of AIStore's own, with all that is in it.
+    /// Destroys an AIS bucket and its content.
     ///
     /// Args:
     ///     bck_name (str): the bucket.
     ///
     /// Raises:
-    ///     BucketNotFound: there is no such bucket.
+    ///     BucketNotFound: the bucket does not exist.
     fn destroy_bucket(&self, py: Python<'_>, bck_name: &str) -> PyResult<()> {
         let bck_name = bck_name.to_owned();
         self.ask_former(py, move |client| client.destroy_bucket(&bck_name))
@@ -171,7 +172,7 @@ impl Client {
     /// Lists buckets.
     ///
     /// Args:
-    ///     provider (str): 'ais', 'aws', 'gcp', 'azure' or 'oci'; '' for the buckets of all.
+    ///     provider (str): 'ais', 'aws', 'gcp', 'azure' or 'oci'; '' lists the buckets of all providers.
     ///
     /// Returns:
     ///     list[Bck]
@@ -182,17 +183,17 @@ impl Client {
         Ok(buckets.iter().map(Bck::of).collect())
     }
 
-    /// Tells a bucket's properties, as the server writes them.
+    /// Returns a bucket's properties, as the server reports them.
     ///
     /// Args:
     ///     bck_name (str): the bucket.
     ///     provider (str): who stores it.
     ///
     /// Returns:
-    ///     dict[str, Any]: for one, {'checksum': {'type': 'xxhash2', ...}, 'versioning': {'enabled': True, ...}, ...}.
+    ///     dict[str, Any]: such as {'checksum': {'type': 'xxhash2', ...}, 'versioning': {'enabled': True, ...}, ...}.
     ///
     /// Raises:
-    ///     NotFound: there is no such bucket.
+    ///     NotFound: the bucket does not exist.
     #[pyo3(signature = (bck_name, provider = "ais"))]
     fn head_bucket(&self, py: Python<'_>, bck_name: &str, provider: &str) -> PyResult<Py<PyAny>> {
         let bucket = bucket(py, bck_name, provider)?;
@@ -201,34 +202,34 @@ impl Client {
         Ok(py.import("json")?.call_method1("loads", (text,))?.unbind())
     }
 
-    /// Begins to give a bucket of AIStore's own another name.
+    /// Starts a job that renames an AIS bucket.
     ///
     /// Args:
     ///     from_bck (str): the bucket.
     ///     to_bck (str): its new name.
     ///
     /// Returns:
-    ///     str: the job, for wait_for_xaction_finished.
+    ///     str: the job's ID, for wait_for_xaction_finished.
     ///
     /// Raises:
-    ///     AlreadyExists: there is a bucket of that name.
+    ///     AlreadyExists: a bucket of the new name exists.
     fn rename_bucket(&self, py: Python<'_>, from_bck: &str, to_bck: &str) -> PyResult<String> {
         let (from, to) = (bucket(py, from_bck, PROVIDER_AIS)?, bucket(py, to_bck, PROVIDER_AIS)?);
         self.ask(py, move |client| Ok(client.bucket(from).rename(&to)?.id().to_owned()))
     }
 
-    /// Begins to copy a bucket's objects to another bucket, which is made if it is not there.
+    /// Starts a job that copies a bucket's objects to another bucket, which is created if necessary.
     ///
     /// Args:
     ///     from_bck_name (str): the bucket.
-    ///     to_bck_name (str): the other.
-    ///     prefix (str): only objects whose names begin so.
-    ///     dry_run (bool): copy nothing, count only.
+    ///     to_bck_name (str): the destination.
+    ///     prefix (str): copy only objects whose names start with it.
+    ///     dry_run (bool): only count what would be copied.
     ///     from_provider (str): who stores the bucket.
-    ///     to_provider (str): who stores the other.
+    ///     to_provider (str): who stores the destination.
     ///
     /// Returns:
-    ///     str: the job, for wait_for_xaction_finished.
+    ///     str: the job's ID, for wait_for_xaction_finished.
     #[pyo3(signature = (from_bck_name, to_bck_name, prefix = "", dry_run = false,
         from_provider = "ais", to_provider = "ais"))]
     #[expect(clippy::too_many_arguments, reason = "each is one of Python's, by name")]
@@ -247,12 +248,12 @@ impl Client {
         self.ask(py, move |client| Ok(client.bucket(from).copy(&to, &options)?.id().to_owned()))
     }
 
-    /// Forgets what the cluster holds of a cloud's bucket.
+    /// Removes a cloud bucket's cached content from the cluster.
     ///
     /// Args:
     ///     bck_name (str): the bucket.
     ///     provider (str): who stores it; not 'ais'.
-    ///     keep_md (bool): go on knowing the bucket.
+    ///     keep_md (bool): keep the bucket's properties.
     #[pyo3(signature = (bck_name, provider, keep_md = true))]
     fn evict_bucket(&self, py: Python<'_>, bck_name: &str, provider: &str, keep_md: bool) -> PyResult<()> {
         let options = EvictOptions { keep_properties: keep_md };
@@ -260,37 +261,37 @@ impl Client {
         self.ask(py, move |client| client.bucket(bucket).evict(&options))
     }
 
-    /// Waits until a job is done.
+    /// Waits for a job to finish.
     ///
     /// Args:
-    ///     xact_id (str): the job, as rename_bucket and copy_bucket give it.
+    ///     xact_id (str): the job's ID, as returned by rename_bucket and copy_bucket.
     ///     timeout (float): seconds.
     ///
     /// Raises:
-    ///     JobError: it failed, was aborted, or is not done in time.
+    ///     JobError: the job failed, was aborted, or did not finish in time.
     #[pyo3(signature = (xact_id, timeout = 300.0))]
     fn wait_for_xaction_finished(&self, py: Python<'_>, xact_id: &str, timeout: f64) -> PyResult<()> {
         let (xact_id, limit) = (xact_id.to_owned(), seconds("timeout", timeout)?);
         self.ask(py, move |client| client.job(&xact_id).wait(&WaitOptions { limit }).map(drop))
     }
 
-    /// Lists the objects of a bucket in the order of their names.
+    /// Lists the objects in a bucket, sorted by name.
     ///
     /// Args:
     ///     bck_name (str): the bucket.
     ///     provider (str): who stores it.
-    ///     prefix (str): only names that begin so.
-    ///     props (str): what to tell of each, with commas between: 'name,size,checksum,atime,version,location,copies,
-    ///         custom,status,cached'; name and size by default.
-    ///     count (int): at most so many; 0 for all.
-    ///     page_size (int): entries of one answer; 0 leaves it to count or the server.
+    ///     prefix (str): list only names that start with it.
+    ///     props (str): comma-separated properties to return: 'name,size,checksum,atime,version,location,copies,custom,
+    ///         status,cached'. Defaults to name and size.
+    ///     count (int): maximum number of objects; 0 means all.
+    ///     page_size (int): objects per request; 0 means count, or the server's own limit.
     ///
     /// Returns:
     ///     list[BucketEntry]
     ///
     /// Raises:
-    ///     BucketNotFound: there is no such bucket.
-    ///     InvalidArgument: count or page_size is negative; nothing was asked.
+    ///     BucketNotFound: the bucket does not exist.
+    ///     InvalidArgument: count or page_size is negative; no request was sent.
     #[pyo3(signature = (bck_name, provider = "ais", prefix = "", props = "", count = 0,
         page_size = 0))]
     #[expect(clippy::too_many_arguments, reason = "each is one of Python's, by name")]
@@ -312,23 +313,23 @@ impl Client {
         Ok(entries.into_iter().map(BucketEntry::of).collect())
     }
 
-    /// Puts an object: a file, or what is in memory. Either path or content must be given.
+    /// Puts an object from a file or from memory. Either path or content must be given.
     ///
     /// Args:
     ///     bck_name (str): the bucket.
-    ///     obj_name (str): the object's name; what is there under it is replaced.
+    ///     obj_name (str): the object's name. An existing object is replaced.
     ///     path (str | os.PathLike[str]): a file.
     ///     provider (str): who stores the bucket.
-    ///     content (bytes | bytearray | memoryview | BinaryIO): in place of path. An open file is read from where it stands;
-    ///         one that cannot seek is read into memory first.
+    ///     content (bytes | bytearray | memoryview | BinaryIO): the content itself. An open file is read from its current
+    ///         position; if it cannot seek, it is read into memory first.
     ///     custom (dict[str, str]): custom metadata: printable ASCII without commas.
     ///
     /// Returns:
-    ///     PutProperties: checksum and version. AIStore gives no ETag in answer to a put.
+    ///     PutProperties: checksum and version. AIStore returns no ETag for a put.
     ///
     /// Raises:
-    ///     BucketNotFound: there is no such bucket.
-    ///     ChecksumMismatch: the server has other bytes than were sent.
+    ///     BucketNotFound: the bucket does not exist.
+    ///     ChecksumMismatch: the server stored other bytes than were sent.
     ///     OutOfSpace: the cluster's disks are full.
     ///     OSError: the file cannot be read.
     #[pyo3(signature = (bck_name, obj_name, path = None, provider = "ais", *, content = None, custom = None))]
@@ -358,23 +359,26 @@ impl Client {
         }
     }
 
-    /// Reads an object, or a range of its bytes. A whole object is compared with its checksum.
+    /// Reads an object or a range of it. A whole object is verified against its checksum.
     ///
     /// Args:
     ///     bck_name (str): the bucket.
     ///     obj_name (str): the object.
     ///     provider (str): who stores the bucket.
-    ///     path (str | os.PathLike[str]): a file to write to, at any size; it appears when it is complete.
-    ///     offset (int): of the first byte; a negative one counts from the object's end, and then there is no length.
-    ///     length (int): bytes, at least 1; to the end by default. Less is given where the object ends.
+    ///     path (str | os.PathLike[str]): a file to write to. It appears once it is complete, and memory use does not grow
+    ///         with its size.
+    ///     offset (int): position of the first byte. A negative offset counts from the end and excludes length.
+    ///     length (int): number of bytes, at least 1. Defaults to the rest; the result is shorter if the object ends
+    ///         earlier.
     ///
     /// Returns:
-    ///     bytes: the content; with path, how many bytes there are in the file, an int.
+    ///     bytes: the content; with path an int, the number of bytes written.
     ///
     /// Raises:
-    ///     ObjectNotFound: there is no such object, or no such bucket.
-    ///     RangeNotSatisfiable: the range begins after the object's end.
-    ///     ChecksumMismatch: the bytes are not those that were put.
+    ///     ObjectNotFound: the object does not exist.
+    ///     BucketNotFound: the bucket does not exist.
+    ///     RangeNotSatisfiable: the range starts beyond the object's end.
+    ///     ChecksumMismatch: the content does not match the object's checksum.
     ///     OSError: the file cannot be written.
     #[pyo3(signature = (bck_name, obj_name, provider = "ais", *, path = None, offset = 0, length = None))]
     #[expect(clippy::too_many_arguments, reason = "each is one of Python's, by name")]
@@ -406,7 +410,7 @@ impl Client {
         Ok(size.into_pyobject(py)?.into_any().unbind())
     }
 
-    /// Tells an object's properties.
+    /// Returns an object's properties.
     ///
     /// Args:
     ///     bck_name (str): the bucket.
@@ -417,7 +421,7 @@ impl Client {
     ///     ObjectProperties
     ///
     /// Raises:
-    ///     NotFound: there is no such object.
+    ///     NotFound: the object does not exist.
     #[pyo3(signature = (bck_name, obj_name, provider = "ais"))]
     fn head_object(
         &self,
@@ -439,7 +443,7 @@ impl Client {
     ///     provider (str): who stores the bucket.
     ///
     /// Raises:
-    ///     ObjectNotFound: there is no such object.
+    ///     ObjectNotFound: the object does not exist.
     #[pyo3(signature = (bck_name, obj_name, provider = "ais"))]
     fn delete_object(&self, py: Python<'_>, bck_name: &str, obj_name: &str, provider: &str) -> PyResult<()> {
         let named = Named::new(py, bck_name, obj_name, provider)?;

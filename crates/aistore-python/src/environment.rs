@@ -39,5 +39,13 @@ pub fn settings(py: Python<'_>, given: &Given) -> PyResult<Result<Settings, Erro
         ("AIS_READ_TIMEOUT", given.read_timeout.map(|seconds| seconds.to_string())),
     ];
     known.extend(arguments.into_iter().filter_map(|(name, value)| Some((name, value?))));
-    Ok(Settings::of(given.endpoint.as_deref(), &|name| known.get(name).cloned()))
+    let settings = Settings::of(given.endpoint.as_deref(), &|name| known.get(name).cloned());
+    Ok(settings.map_err(|error| match error {
+        // That one is for addresses.
+        Error::NoEndpoint => {
+            let reason = "pass `endpoint`, or set AIS_ENDPOINT".to_owned();
+            Error::Invalid { what: "endpoint", value: String::new(), reason }
+        }
+        error => error,
+    }))
 }

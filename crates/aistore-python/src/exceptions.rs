@@ -43,40 +43,48 @@ const CLASSES: [(&str, Option<Class>, &str); 23] = [
     (
         "AisError",
         None,
-        "Something could not be done. Attributes: `message`, what happened, in one line; `status`, the HTTP \
-      status of the server's answer, an int, None where there was none; `type`, the server's own name of the error, such as \
-      'ErrBckNotFound', None where it gave none; `text`, the first KiB of the server's answer as it came.",
+        "Base class. Attributes: `message`, what happened, in one line; `status`, the HTTP status as an int, or None if the \
+         server did not answer; `type`, the server's name for the error, such as 'ErrBckNotFound', or None; `text`, the \
+         first KiB of the server's answer.",
     ),
     (
         "InvalidArgument",
         Some(Class::AisError),
-        "A name, number or setting is not valid. Nothing was asked. Also a ValueError.",
+        "A name, number or setting is not valid; no request was sent. Also a ValueError.",
     ),
-    ("ConnectionFailed", Some(Class::AisError), "There was no answer, or it broke off. Also a ConnectionError."),
+    (
+        "ConnectionFailed",
+        Some(Class::AisError),
+        "The server did not answer, or the connection broke. Also a ConnectionError.",
+    ),
     ("TimedOut", Some(Class::AisError), "The server was silent for longer than the limit. Also a TimeoutError."),
-    ("ProtocolError", Some(Class::AisError), "The answer is not one of AIStore's, or a redirect that is not followed."),
-    ("JobError", Some(Class::AisError), "A job failed, was aborted, or was not done in time."),
-    ("ChecksumMismatch", Some(Class::AisError), "What arrived is not what was sent."),
+    (
+        "ProtocolError",
+        Some(Class::AisError),
+        "The answer is not one of AIStore's, or redirects to where requests are not sent.",
+    ),
+    ("JobError", Some(Class::AisError), "A job failed, was aborted, or did not finish in time."),
+    ("ChecksumMismatch", Some(Class::AisError), "The content that arrived is not what was sent."),
     ("NoTargets", Some(Class::AisError), "The cluster has no storage target."),
-    ("Refused", Some(Class::AisError), "The server refused, for no reason that has a class of its own."),
-    ("AlreadyExists", Some(Class::Refused), "There is a bucket of that name."),
+    ("Refused", Some(Class::AisError), "The server refused for a reason without a class of its own."),
+    ("AlreadyExists", Some(Class::Refused), "The bucket exists."),
     (
         "Busy",
         Some(Class::Refused),
-        "The cluster does something that does not allow it at the same time, such as a rebalance.",
+        "The cluster is busy, for example with a rebalance, and cannot do this at the same time.",
     ),
-    ("NotFound", Some(Class::Refused), "What was named does not exist."),
+    ("NotFound", Some(Class::Refused), "Something that was named does not exist."),
     ("BucketNotFound", Some(Class::NotFound), "The bucket does not exist."),
     ("ObjectNotFound", Some(Class::NotFound), "The object does not exist."),
-    ("Unauthorized", Some(Class::Refused), "No token, or one that the cluster does not accept."),
-    ("Forbidden", Some(Class::Refused), "The token does not allow it."),
-    ("RangeNotSatisfiable", Some(Class::Refused), "The range lies outside of the object."),
+    ("Unauthorized", Some(Class::Refused), "The token is missing or not accepted."),
+    ("Forbidden", Some(Class::Refused), "The token does not allow this."),
+    ("RangeNotSatisfiable", Some(Class::Refused), "The range lies outside the object."),
     ("OutOfSpace", Some(Class::Refused), "The cluster's disks are full."),
-    ("NotSupported", Some(Class::Refused), "The server cannot do that."),
+    ("NotSupported", Some(Class::Refused), "The server does not support this."),
     ("EtlNotAvailable", Some(Class::NotSupported), "The server was built without ETL."),
-    ("NotAllowed", Some(Class::Refused), "The server does not offer that, or not for this bucket."),
-    ("TooManyRequests", Some(Class::Refused), "The server asks for fewer requests."),
-    ("Unavailable", Some(Class::Refused), "The server is starting, or overloaded. It was asked several times."),
+    ("NotAllowed", Some(Class::Refused), "The server does not offer this, or not for this bucket."),
+    ("TooManyRequests", Some(Class::Refused), "The server limits the rate of requests; retries did not help."),
+    ("Unavailable", Some(Class::Refused), "The server is starting or overloaded; retries did not help."),
 ];
 
 static TYPES: PyOnceLock<Vec<Py<PyType>>> = PyOnceLock::new();
@@ -84,7 +92,7 @@ static TYPES: PyOnceLock<Vec<Py<PyType>>> = PyOnceLock::new();
 impl Class {
     fn of(error: &Error) -> Self {
         match error {
-            Error::Invalid { .. } => Self::InvalidArgument,
+            Error::Invalid { .. } | Error::NoEndpoint => Self::InvalidArgument,
             Error::Refused(refusal) => Self::of_refusal(refusal.kind),
             Error::Unanswered { .. } if error.is_timeout() => Self::TimedOut,
             Error::Unanswered { .. } | Error::SentOnce { .. } => Self::ConnectionFailed,

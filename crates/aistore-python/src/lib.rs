@@ -1,5 +1,5 @@
 //! AIStore for Python: the module `pydist_aistore`. Its [`client::Client`] has the calls of the first SDK for AIStore, by
-//! name and by position, on top of [`aistore_client`], which knows no Python. Types are told in `pydist_aistore.pyi`.
+//! name and by position, on top of [`aistore_client`], which knows no Python. Its types are in `pydist_aistore.pyi`.
 //!
 //! Whatever waits for a server does so in [`waiting`], without the interpreter's lock.
 
@@ -12,7 +12,7 @@ mod waiting;
 
 use pyo3::prelude::*;
 
-/// A client of AIStore: buckets and objects, errors by type.
+/// A client for AIStore: buckets and objects, typed exceptions.
 ///
 ///     from pydist_aistore import Client
 ///
@@ -21,7 +21,7 @@ use pyo3::prelude::*;
 ///         client.put_object("bck", "greeting", content=b"hello")
 ///         client.get_object("bck", "greeting")
 ///
-/// Every failure is an AisError, a local file that cannot be read or written aside: that is an OSError.
+/// Every failure is an AisError, except that a local file which cannot be read or written is an OSError.
 #[pymodule]
 fn pydist_aistore(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;

@@ -30,7 +30,7 @@ impl Bck {
 impl Bck {
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let namespace = if self.namespace.is_empty() { String::new() } else { format!("{}/", self.namespace) };
-        Ok(format!("Bck({})", quoted(py, &format!("{}://{namespace}{}", self.provider, self.name))?))
+        Ok(format!("Bck({})", quoted(py, format!("{}://{namespace}{}", self.provider, self.name))?))
     }
 }
 
