@@ -106,7 +106,7 @@ pub use name_rules::{EntryFault, NameRules};
 pub use pack::{DEFAULT_MTIME, PackOptions, Packed, PackedFile, cache_parts, join_cached, pack, pack_beside};
 pub use pack_error::{PackError, PackErrorKind};
 pub use part_cache::{NoCache, PART_FORMAT, PartCache, check_part, part_key};
-pub use regular_file::open_regular;
+pub use regular_file::{open_regular, read_regular, read_regular_text};
 pub use remove_tree::remove_tree;
 pub use repack::repack;
 pub use scan::{ScanError, ScanErrorKind, scan};

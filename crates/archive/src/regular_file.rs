@@ -1,7 +1,8 @@
-//! Files from folders that others write to: a mirror, a shared store, a publishing destination.
+//! Files from folders that people and other programs write to: a repository, a mirror, a shared store, a publishing
+//! destination.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 /// Opens a regular file for reading and refuses anything else: a pipe or a device would block its reader or never end.
@@ -16,6 +17,20 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(refused()) }
 }
 
+/// The bytes of a regular file, opened as [`open_regular`] does. `std::fs::read` waits forever at a pipe.
+pub fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The same of a file of UTF-8.
+pub fn read_regular_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    open_regular(path)?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -26,6 +41,7 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "x").unwrap();
         assert!(open_regular(&file).is_ok());
+        assert_eq!((read_regular(&file).unwrap(), read_regular_text(&file).unwrap()), (b"x".to_vec(), "x".to_owned()));
         assert_eq!(open_regular(&folder.path().join("absent")).unwrap_err().kind(), io::ErrorKind::NotFound);
         let mut refused = vec![folder.path().to_owned()];
         if cfg!(unix) {
@@ -37,6 +53,7 @@ mod tests {
         for path in refused {
             let error = open_regular(&path).unwrap_err();
             assert_eq!(error.to_string(), "it is not a regular file", "{}", path.display());
+            assert!(read_regular(&path).is_err() && read_regular_text(&path).is_err());
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cli::{Printer, Table};
@@ -72,7 +72,7 @@ pub fn run(
     }
     let repository = match &global.repository {
         // Programs of the prefixes in it are started from other folders.
-        Some(root) => Repository::at(std::path::absolute(root).unwrap_or_else(|_| root.clone())),
+        Some(root) => Repository::named(std::path::absolute(root).unwrap_or_else(|_| root.clone()))?,
         None => Repository::find(&std::env::current_dir().unwrap_or_default())?,
     };
     let session = Session { environment, printer, cancelled, global, repository };
@@ -274,7 +274,8 @@ impl Session<'_> {
     fn new_version(&self, version: &str, from: Option<&str>) -> Result<Exit, Box<dyn Fault>> {
         let version: VersionString = version.parse().map_err(UsageError::Version)?;
         let from = from.map(|from| self.repository.version(from)).transpose()?;
-        let begun = survey::new_version::new_version(&self.repository, &version, from.as_ref())?;
+        let stop = || self.cancelled.load(Ordering::Relaxed);
+        let begun = survey::new_version::new_version(&self.repository, &version, from.as_ref(), &stop)?;
         for change in &begun.changes {
             self.printer.say(change);
         }

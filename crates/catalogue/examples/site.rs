@@ -22,7 +22,11 @@ fn main() {
             sbom: Some(b"{}".to_vec()),
             provenance: Some(b"{}".to_vec()),
             signatures: Some(("RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3".into(), vec![1], vec![2])),
-            npm: Some(NpmPackage { name: "@laboratory/runenv-python".into(), version: Some("1.3.24".into()) }),
+            npm: Some(NpmPackage {
+                name: "@laboratory/runenv-python".into(),
+                version: Some("1.3.24".into()),
+                page: None,
+            }),
         };
         entries.push(Entry::new(&serde_json::from_slice(&text).unwrap(), &published).unwrap());
     }

@@ -64,6 +64,16 @@ pub struct NpmPackage {
     /// The package's own version, not Python's. Absent if it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// A page about it for people, `https` or `http`: its `homepage`, else where its sources are. Absent if it names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
+}
+
+impl NpmPackage {
+    /// The page, if following it does nothing but open it.
+    pub fn link(&self) -> Option<&str> {
+        self.page.as_deref().filter(|page| page.starts_with("https://") || page.starts_with("http://"))
+    }
 }
 
 /// The interpreter under the runtime.

@@ -29,6 +29,12 @@ impl Repository {
             .ok_or_else(|| RepositoryError::NotFound { start: start.clone() })
     }
 
+    /// The folder that the user named, which must be there.
+    pub fn named(root: impl Into<PathBuf>) -> Result<Self, RepositoryError> {
+        let root = root.into();
+        if root.is_dir() { Ok(Self { root }) } else { Err(RepositoryError::NoRoot { root }) }
+    }
+
     /// Checks nothing; a missing folder is reported by whatever reads from it.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
@@ -87,6 +93,9 @@ pub enum RepositoryError {
     #[error("no repository here: neither `{}` nor a folder above it holds `shared-config.json`", start.display())]
     #[fault("E_REPOSITORY")]
     NotFound { start: PathBuf },
+    #[error("there is no folder `{}`", root.display())]
+    #[fault("E_REPOSITORY")]
+    NoRoot { root: PathBuf },
     #[error("{error}")]
     #[fault("E_VERSION_MALFORMED")]
     Malformed { error: VersionStringError, nearest: Vec<VersionString> },
@@ -112,6 +121,7 @@ impl RepositoryError {
     fn hint_text(&self) -> Option<String> {
         match self {
             Self::NotFound { .. } => Some("change to the repository's folder, or name it with --repository".into()),
+            Self::NoRoot { .. } => Some("name the repository's folder with --repository".into()),
             Self::Malformed { nearest, .. } if nearest.is_empty() => None,
             Self::Malformed { nearest, .. } => Some(format!("existing versions: {}", listed(nearest))),
             Self::NoFolder { version, nearest, .. } if nearest.is_empty() => {

@@ -12,6 +12,7 @@ use crate::environment::{self, Environment};
 use crate::fault::{PackageFault, PackageFaultKind, PackageFaults};
 use crate::npm_name::{is_npm_name, is_npm_version};
 use crate::package_reader::{At, Placed, Reader};
+use crate::web_page::web_page;
 use crate::workspace_list::WorkspaceList;
 
 /// The file's name, in the folder of each package.
@@ -30,6 +31,8 @@ pub struct Package {
     pub description: Option<Placed<String>>,
     /// `scripts.build`.
     pub build_script: Option<Placed<String>>,
+    /// `packageManager`: a program and its version.
+    pub package_manager: Option<Placed<String>>,
     /// `dependencies`: each name with its place, and the range as it is written.
     pub dependencies: Vec<(Placed<String>, String)>,
     /// Where they are, or would be.
@@ -68,6 +71,11 @@ pub fn package_of_reference(reference: &str) -> &str {
 }
 
 impl Package {
+    /// A page about it for people, from `homepage` or `repository`.
+    pub fn web_page(&self) -> Option<String> {
+        web_page(&serde_json::from_str(&self.source.text).ok()?)
+    }
+
     /// Reads `name` below `root`; `None` if there is no such file.
     pub fn read(root: &Path, name: &str) -> Result<Option<Self>, PackageFaults> {
         read_source(root, name)?.map(|source| Self::parse(&source)).transpose()
@@ -87,6 +95,7 @@ impl Package {
             version: None,
             description: None,
             build_script: None,
+            package_manager: None,
             dependencies: Vec::new(),
             dependencies_place: whole.clone(),
             workspaces: None,
@@ -116,6 +125,7 @@ impl Package {
         }
         self.description = reader.text(&root, "description");
         self.build_script = root.get("scripts").and_then(|scripts| reader.text(&scripts, "build"));
+        self.package_manager = reader.text(&root, "packageManager");
         if let Some(at) = root.get("dependencies") {
             self.dependencies_place = reader.place(&at);
             self.dependencies = dependencies(reader, &at);

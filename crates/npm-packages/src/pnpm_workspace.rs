@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_saphyr::{Location, Spanned};
 use vocab::{Place, SourceFile};
 
@@ -15,20 +16,39 @@ use crate::workspace_list::WorkspaceList;
 pub const PNPM_WORKSPACE: &str = "pnpm-workspace.yaml";
 
 /// pnpm's other settings are ignored.
-#[derive(Deserialize)]
-struct PnpmWorkspace {
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Settings {
     packages: Option<Vec<Spanned<String>>>,
+    link_workspace_packages: Option<Linking>,
 }
 
-/// The file and its list; `None` if there is no such file. Without `packages` the list is empty.
-pub fn read_pnpm_workspace(root: &Path) -> Result<Option<(SourceFile, WorkspaceList)>, PackageFaults> {
-    let Some(source) = read_source(root, PNPM_WORKSPACE)? else { return Ok(None) };
-    let list = parse(&source)?;
-    Ok(Some((source, list)))
+/// `true`, `false` or `deep`; pnpm reports anything else.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Linking {
+    Switch(bool),
+    Word(String),
+    Other(IgnoredAny),
 }
 
-fn parse(source: &SourceFile) -> Result<WorkspaceList, PackageFaults> {
-    let read: Option<PnpmWorkspace> = serde_saphyr::from_str(&source.text).map_err(|error| {
+/// The file, and what it says about members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PnpmWorkspace {
+    pub source: SourceFile,
+    /// Empty without `packages`.
+    pub list: WorkspaceList,
+    /// Whether `linkWorkspacePackages` is set: members are linked for any range that fits.
+    pub links_members: bool,
+}
+
+/// `None` if there is no such file.
+pub fn read_pnpm_workspace(root: &Path) -> Result<Option<PnpmWorkspace>, PackageFaults> {
+    read_source(root, PNPM_WORKSPACE)?.map(|source| parse(&source)).transpose()
+}
+
+fn parse(source: &SourceFile) -> Result<PnpmWorkspace, PackageFaults> {
+    let read: Option<Settings> = serde_saphyr::from_str(&source.text).map_err(|error| {
         let place = error.location().map_or_else(|| Place::of_file(&source.name), |at| place(source, at));
         let message = error.without_snippet().to_string();
         // The place precedes the text here.
@@ -37,7 +57,13 @@ fn parse(source: &SourceFile) -> Result<WorkspaceList, PackageFaults> {
         let hint = "list the folders in `packages`, each on a line with `- ` before it";
         PackageFault::new(PackageFaultKind::File, place, format!("not such YAML as is expected: {message}"), hint)
     })?;
-    let patterns = read.and_then(|read| read.packages).unwrap_or_default();
+    let Settings { packages, link_workspace_packages } = read.unwrap_or_default();
+    let links_members = match link_workspace_packages {
+        Some(Linking::Switch(is_on)) => is_on,
+        Some(Linking::Word(word)) => word == "deep",
+        Some(Linking::Other(_)) | None => false,
+    };
+    let patterns = packages.unwrap_or_default();
     let patterns = patterns.into_iter().enumerate().map(|(index, item)| {
         let pointer = format!("/packages/{index}");
         Placed { value: item.value, place: Place { pointer, ..place(source, item.defined) } }
@@ -45,6 +71,7 @@ fn parse(source: &SourceFile) -> Result<WorkspaceList, PackageFaults> {
     let start = source.text.lines().position(|line| line.starts_with("packages:")).map_or(0, |line| line + 1);
     let whole = Place { line: start, column: start.min(1), ..Place::of_file(&source.name) };
     WorkspaceList::new("packages", whole, patterns.collect())
+        .map(|list| PnpmWorkspace { source: source.clone(), list, links_members })
         .map_err(|faults| PackageFaults::unless_none(faults, ()).err().unwrap_or_else(|| unreadable(source).into()))
 }
 
@@ -62,7 +89,7 @@ fn place(source: &SourceFile, at: Location) -> Place {
 /// The text with `folder` as one more member, written like the others. If the list has it already, the text is returned
 /// unchanged.
 pub fn add_to_pnpm_workspace(source: &SourceFile, folder: &str) -> Result<String, PackageFaults> {
-    let list = parse(source)?;
+    let list = parse(source)?.list;
     if list.holds(folder) {
         return Ok(source.text.to_string());
     }
@@ -73,7 +100,7 @@ pub fn add_to_pnpm_workspace(source: &SourceFile, folder: &str) -> Result<String
     };
     // The edit is used only if it parses to what it should say.
     match parse(&SourceFile::new(&source.name, &added)) {
-        Ok(list) if list.holds(folder) => Ok(added),
+        Ok(parsed) if parsed.list.holds(folder) => Ok(added),
         _ => Err(unreadable(source).into()),
     }
 }

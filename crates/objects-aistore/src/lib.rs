@@ -55,7 +55,7 @@ impl AistorePlace {
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> std::result::Result<Self, PlaceAddressError> {
         let failed = |error: Error| PlaceAddressError {
-            given,
+            given: given.to_owned(),
             kind: PlaceAddressErrorKind::Cluster { reason: error.to_string() },
         };
         let settings = Settings::of(address.endpoint.as_deref(), variable).map_err(failed)?;

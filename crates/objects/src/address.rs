@@ -8,6 +8,10 @@ use url::Url;
 
 use vocab::Fault;
 
+/// How an address may be written, for hints.
+pub const ADDRESS_FORMS: &str = "a path, `file:///path`, `s3://bucket/prefix`, `s3e://host/bucket/prefix` or \
+                                 `ais://bucket/prefix`";
+
 /// A place, before anything has been looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlaceAddress {
@@ -17,7 +21,8 @@ pub enum PlaceAddress {
     Cluster(aistore_client::Address),
 }
 
-/// `s3://bucket/prefix?endpoint=…&region=…&profile=…&path-style=…&anonymous=…`
+/// `s3://bucket/prefix?endpoint=…&region=…&profile=…&path-style=…&anonymous=…`, or `s3e://host/bucket/prefix?…` for a
+/// bucket at a server of one's own: over `https`, on this machine over `http`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BucketAddress {
     pub bucket: String,
@@ -38,7 +43,7 @@ pub struct BucketAddress {
 #[error("{given}: {kind}")]
 #[fault(transparent = kind)]
 pub struct PlaceAddressError {
-    pub given: &'static str,
+    pub given: String,
     pub kind: PlaceAddressErrorKind,
 }
 
@@ -47,14 +52,17 @@ pub struct PlaceAddressError {
 #[fault("E_STORE_ADDRESS", Usage)]
 pub enum PlaceAddressErrorKind {
     #[error("it is empty")]
-    #[fault(hint("{ADDRESSES}"))]
+    #[fault(hint("write {ADDRESS_FORMS}"))]
     Empty,
     #[error("unsupported scheme `{scheme}:`")]
-    #[fault(hint("{ADDRESSES}"))]
+    #[fault(hint("write {ADDRESS_FORMS}"))]
     Scheme { scheme: String },
     #[error("it contains a user name or password")]
     #[fault(hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use a profile"))]
     Credentials,
+    #[error("`{server}` is not a server")]
+    #[fault(hint("write a host or host:port, then the bucket: `s3e://host:9000/bucket/prefix`"))]
+    Server { server: String },
     #[error("`{bucket}` is not a bucket name")]
     #[fault(hint("use 3 to 63 lower-case letters, digits, dots and hyphens"))]
     Bucket { bucket: String },
@@ -107,8 +115,8 @@ impl fmt::Display for PlaceAddress {
 
 impl PlaceAddress {
     /// `given` says in messages where the text came from: `--to`, a variable.
-    pub fn parse(text: &str, given: &'static str) -> Result<Self, PlaceAddressError> {
-        parse(text).map_err(|kind| PlaceAddressError { given, kind })
+    pub fn parse(text: &str, given: &str) -> Result<Self, PlaceAddressError> {
+        parse(text).map_err(|kind| PlaceAddressError { given: given.to_owned(), kind })
     }
 }
 
@@ -124,6 +132,9 @@ fn parse(text: &str) -> Result<PlaceAddress, PlaceAddressErrorKind> {
         return address
             .map(PlaceAddress::Cluster)
             .map_err(|error| PlaceAddressErrorKind::Cluster { reason: error.to_string() });
+    }
+    if let Some(rest) = text.strip_prefix("s3e://") {
+        return bucket_at_server(rest).map(PlaceAddress::Bucket);
     }
     if text.starts_with("file:") {
         let path = Url::parse(text).ok().and_then(|url| url.to_file_path().ok());
@@ -161,6 +172,25 @@ fn bucket(rest: &str) -> Result<BucketAddress, PlaceAddressErrorKind> {
         BucketAddress { bucket: bucket.to_owned(), prefix: prefix.to_owned(), ..BucketAddress::default() };
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         set(&mut address, &name, &value)?;
+    }
+    Ok(address)
+}
+
+/// `rest` is `host/bucket/prefix?…`; the server is named once.
+fn bucket_at_server(rest: &str) -> Result<BucketAddress, PlaceAddressErrorKind> {
+    let (server, rest) = rest.split_once('/').unwrap_or((rest, ""));
+    if server.contains('@') {
+        return Err(PlaceAddressErrorKind::Credentials);
+    }
+    let scheme = if vocab::unencrypted_host(&format!("http://{server}")).is_none() { "http" } else { "https" };
+    // Only a host and a port: what else a URL can hold there would be dropped.
+    let endpoint = Url::parse(&format!("{scheme}://{server}"))
+        .ok()
+        .filter(|url| url.host().is_some() && url.path() == "/" && url.query().is_none() && url.fragment().is_none());
+    let endpoint = endpoint.ok_or_else(|| PlaceAddressErrorKind::Server { server: server.to_owned() })?;
+    let mut address = bucket(rest)?;
+    if let Some(other) = address.endpoint.replace(endpoint) {
+        return Err(PlaceAddressErrorKind::Setting { name: "endpoint".to_owned(), value: other.to_string() });
     }
     Ok(address)
 }
@@ -204,7 +234,6 @@ fn set(address: &mut BucketAddress, name: &str, value: &str) -> Result<(), Place
     Ok(())
 }
 
-const ADDRESSES: &str = "write a path, `file:///path`, `s3://bucket/prefix` or `ais://bucket/prefix`";
 const SETTINGS: &str = "known are endpoint=https://host:port, region=NAME, profile=NAME, path-style=true|false and \
                         anonymous=true|false";
 

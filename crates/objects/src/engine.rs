@@ -48,6 +48,8 @@ pub trait Engine: Debug + Send + Sync + Sized {
         Ok(Vec::new())
     }
 
+    fn sweep_beside(&self, _key: &ObjectKey) {}
+
     fn lock(&self) -> std::result::Result<TurnLock, Self::Failure> {
         Ok(TurnLock::Unknown)
     }
@@ -135,6 +137,10 @@ impl<E: Engine> Place for E {
     fn leftovers(&self, before: SystemTime, dry_run: bool) -> Result<Vec<Leftover>> {
         let found = Engine::leftovers(self, before, dry_run);
         named(self, "look for what interrupted uploads left", None, found)
+    }
+
+    fn sweep_beside(&self, key: &ObjectKey) {
+        Engine::sweep_beside(self, key);
     }
 
     fn conditional_puts(&self) -> Result<bool> {

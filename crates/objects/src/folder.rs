@@ -199,6 +199,13 @@ impl Engine for FolderPlace {
         Ok(true)
     }
 
+    fn sweep_beside(&self, key: &ObjectKey) {
+        let target = self.path(key);
+        if target.exists() {
+            let _ = self.staged(&target);
+        }
+    }
+
     fn leftovers(&self, before: SystemTime, dry_run: bool) -> Inner<Vec<Leftover>> {
         let mut rows = Vec::new();
         for entry in self.walk("") {

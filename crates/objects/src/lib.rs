@@ -37,7 +37,7 @@ pub mod refusal;
 mod signed;
 mod turn;
 
-pub use address::{BucketAddress, PlaceAddress, PlaceAddressError, PlaceAddressErrorKind};
+pub use address::{ADDRESS_FORMS, BucketAddress, PlaceAddress, PlaceAddressError, PlaceAddressErrorKind};
 pub use engine::{Engine, TurnLock, pass_on, unwritten};
 pub use error::{PlaceError, PlaceErrorKind};
 pub use folder::FolderPlace;

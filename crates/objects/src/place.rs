@@ -55,6 +55,9 @@ pub trait Place: std::fmt::Debug + Send + Sync {
     /// What interrupted uploads left behind and has not changed since `before`. Removes it unless `dry_run`.
     fn leftovers(&self, before: SystemTime, dry_run: bool) -> Result<Vec<Leftover>>;
 
+    /// Removes old unfinished uploads from beside this object, as writing it would have. Does its best.
+    fn sweep_beside(&self, _key: &ObjectKey) {}
+
     /// Whether `create` and `replace` hold when several write at once. A server may silently ignore conditions, so
     /// finding out takes a request or two, once. Where it is false, the last writer wins: derived objects must be read
     /// again after they were written.

@@ -1,7 +1,6 @@
 //! The build key: a digest of all that a runtime's bytes come from, and of what it is checked against. Equal keys mean
 //! equal artifacts, so a build with a known key has nothing to do.
 
-use std::fs;
 use std::path::Path;
 
 use config_merger::{Config, Layout, RequirementSource};
@@ -84,7 +83,7 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
         checked_as_installed: config.layout == Layout::Wheelhouse,
         copies: copy_files::digest_of(&copy_operations(config, platform), &folder)?,
         whitelist: [
-            Digest::of(fs::read(Whitelist::path(repository, platform)).unwrap_or_default()),
+            Digest::of(archive::read_regular(&Whitelist::path(repository, platform)).unwrap_or_default()),
             Whitelist::shipped_digest(),
         ],
         mtime: inputs.source_date_epoch,

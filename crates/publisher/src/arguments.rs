@@ -189,8 +189,9 @@ pub struct PublishArguments {
     /// same builds still decide whether publishing is refused.
     #[arg(long)]
     pub from_roots: bool,
-    #[arg(long, value_name = "NAME", default_value = "candidate")]
-    pub channel: Channel,
+    /// In pydist's layout: the channel of the entries [default: candidate].
+    #[arg(long, value_name = "NAME")]
+    pub channel: Option<Channel>,
     /// Check everything and show what would be published.
     #[arg(long)]
     pub dry_run: bool,
@@ -202,7 +203,7 @@ pub struct PublishArguments {
     pub fail_existing: bool,
     #[command(flatten)]
     pub signing: SigningArguments,
-    /// URI of the build machine's operator, for provenance; detected on GitHub and GitLab.
+    /// In pydist's layout: URI of the build machine's operator, for provenance; detected on GitHub and GitLab.
     #[arg(long, value_name = "URI")]
     pub builder_id: Option<String>,
     /// The repository with the committed lock files.

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use catalogue::{Catalogue, IndexSettings, Moment, object_keys};
 use cli::Printer;
-use objects::{FolderPlace, Place, PlaceAddress, PlaceErrorKind};
+use objects::{FolderPlace, Place, PlaceAddress, PlaceAddressError, PlaceErrorKind};
 use objects_aistore::AistorePlace;
 use objects_aws::{AwsBucket, S3Settings};
 use publisher::{Selection, Signer};
@@ -111,13 +111,26 @@ pub fn run(
 
 impl Session<'_> {
     fn destination(&self) -> Result<Box<dyn Place>, Box<dyn Fault>> {
+        let (address, given) = self.address()?;
+        open(&address, given, self.environment)
+    }
+
+    /// And the option or variable that says so.
+    fn address(&self) -> Result<(PlaceAddress, &'static str), PlaceAddressError> {
         let variable = (self.environment)(TO);
         let (text, given) = match (self.to, &variable) {
             (Some(text), _) => (text, "--to"),
             (None, Some(text)) => (text.as_str(), TO),
             (None, None) => (DEFAULT_TO, "--to"),
         };
-        open(&PlaceAddress::parse(text, given)?, given, self.environment)
+        Ok((PlaceAddress::parse(text, given)?, given))
+    }
+
+    /// Before anything is sent there. Addresses hold no credentials.
+    fn tell_destination(&self, what: &str, address: &PlaceAddress) {
+        if !self.json {
+            self.printer.say(&format!("{what}: {address}"));
+        }
     }
 
     /// For what only makes sense where something was published.

@@ -227,7 +227,7 @@ impl Lock {
     pub fn read(folder: &Path, runtime: &VersionString) -> Result<Option<Self>, LockError> {
         let path = folder.join(LOCK_FILE);
         let failed = |kind| LockError { path: path.clone(), kind };
-        let text = match fs::read(&path) {
+        let text = match archive::read_regular(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(LockErrorKind::Read(error))),

@@ -11,7 +11,6 @@ mod back_end;
 mod handover;
 mod variables;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -97,7 +96,9 @@ pub fn settings(context: &Context) -> Table {
     // The first value found wins.
     for path in files(&context.environment) {
         // One that is absent or cannot be understood counts as empty.
-        let Some(own) = fs::read_to_string(path).ok().and_then(|text| text.parse::<Table>().ok()) else { continue };
+        let Some(own) = archive::read_regular_text(&path).ok().and_then(|text| text.parse::<Table>().ok()) else {
+            continue;
+        };
         for (key, value) in how_to_connect(&own) {
             settings.entry(key).or_insert(value);
         }

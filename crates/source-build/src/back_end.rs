@@ -41,7 +41,7 @@ pub(super) struct BackEnd {
 impl BackEnd {
     pub(super) fn of(source: &Path) -> Result<Self, SourceBuildErrorKind> {
         let file = source.join("pyproject.toml");
-        let text = match fs::read_to_string(&file) {
+        let text = match archive::read_regular_text(&file) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(SourceBuildErrorKind::disk("read", &file, error)),

@@ -1,10 +1,12 @@
-//! One worker at a time on one entry, across threads and processes.
+//! One worker at a time on one entry of the store, or on anything else that a file stands for, across threads and
+//! processes. The system releases a lock when its process dies, however it dies.
 //!
-//! Locks save work, they do not guard correctness: everything arrives by rename, so two workers at the same entry
-//! would merely both do it. The system releases a lock when its process dies, however it dies.
+//! In the store locks save work, they do not guard correctness: everything arrives by rename, so two workers at the same
+//! entry would merely both do it.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -12,9 +14,9 @@ use vocab::Digest;
 
 use super::{Store, StoreError, create_dir_all, session};
 
-/// A held lock, released when dropped.
+/// A held lock, released when dropped. Its file is there only while it is held, but on Windows, where it stays.
 #[derive(Debug)]
-pub struct StoreLock {
+pub struct FileLock {
     file: File,
     path: PathBuf,
 }
@@ -22,7 +24,7 @@ pub struct StoreLock {
 /// How waiting for a lock ended.
 #[derive(Debug)]
 pub enum LockOutcome {
-    Held(StoreLock),
+    Held(FileLock),
     /// `give_up` said so while another worker held the lock.
     GivenUp,
 }
@@ -39,13 +41,17 @@ impl Store {
         let folder = self.root().join("locks");
         create_dir_all(&folder)?;
         let path = folder.join(format!("{kind}-{digest}"));
+        FileLock::wait(&path, &mut give_up).map_err(|source| StoreError::new("lock", &path, source))
+    }
+}
+
+impl FileLock {
+    /// Waits for the lock that the file at `path` stands for; its folder exists. `give_up` is asked about ten times a
+    /// second.
+    pub fn wait(path: &Path, give_up: &mut dyn FnMut() -> bool) -> io::Result<LockOutcome> {
         loop {
-            let file = session::open_lock_file(&path)?;
-            loop {
-                let got = session::try_exclusive(&file).map_err(|source| StoreError::new("lock", &path, source))?;
-                if got {
-                    break;
-                }
+            let file = session::lock_file(path)?;
+            while !session::try_exclusive(&file)? {
                 if give_up() {
                     return Ok(LockOutcome::GivenUp);
                 }
@@ -53,13 +59,13 @@ impl Store {
             }
             // The former holder removed the file while this one waited for it, so this lock protects nothing.
             if still_linked(&file) {
-                return Ok(LockOutcome::Held(StoreLock { file, path }));
+                return Ok(LockOutcome::Held(Self { file, path: path.to_owned() }));
             }
         }
     }
 }
 
-impl Drop for StoreLock {
+impl Drop for FileLock {
     fn drop(&mut self) {
         // On Windows a waiter could not tell that the file was removed, so there the empty file stays.
         if cfg!(unix) {

@@ -60,7 +60,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use vocab::Digest;
 
 pub use context::Context;
-pub use entry_lock::{LockOutcome, StoreLock};
+pub use entry_lock::{FileLock, LockOutcome};
 pub use error::StoreError;
 pub use move_in::{Published, bury};
 pub use part_store::PartStore;

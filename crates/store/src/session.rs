@@ -182,14 +182,13 @@ fn is_in_use(lock_path: &Path) -> bool {
     }
 }
 
+/// Of the store itself.
 pub(super) fn open_lock_file(path: &Path) -> Result<File, StoreError> {
-    File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
-        .map_err(|source| StoreError::new("open", path, source))
+    lock_file(path).map_err(|source| StoreError::new("open", path, source))
+}
+
+pub(super) fn lock_file(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(false).open(path)
 }
 
 /// True when the lock was got, false when another holder has it. A file system that has no locks counts as got.

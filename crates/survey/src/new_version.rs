@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use archive::{FileBeside, remove_tree};
 use config_merger::Repository;
 use npm_packages::{
-    EntryPointKind, PACKAGE_FILE, PNPM_WORKSPACE, Package, PackageFault, PackageFaultKind, PackageFaults, add_item,
-    add_member, add_to_pnpm_workspace, read_version_package,
+    EntryPointKind, PACKAGE_FILE, PNPM_WORKSPACE, Package, PackageFault, PackageFaultKind, PackageFaults,
+    PackageManager, add_item, add_member, add_to_pnpm_workspace, read_version_package,
 };
 use serde_json::{Value, json};
+use store::{FileLock, LockOutcome};
 use vocab::{Fault, SourceFile, VersionString};
 
 use crate::new_package::{FIRST_VERSION, Template, name_of, package_of};
@@ -45,9 +46,18 @@ pub enum NewVersionErrorKind {
     #[error("there is no `{}` to start from", path.display())]
     #[fault("E_VERSION_UNKNOWN")]
     NoSource { path: PathBuf },
+    #[error("`{}` is {what}, and only files and folders are copied", path.display())]
+    #[fault("E_VERSION_COPY", hint("replace it with a file, or move it away"))]
+    NotCopied { path: PathBuf, what: &'static str },
+    #[error("cannot read `{}`", path.display())]
+    #[fault("E_READ", Build)]
+    Read { path: PathBuf, source: io::Error },
     #[error("cannot write `{}`", path.display())]
     #[fault("E_WRITE", Build)]
     Write { path: PathBuf, source: io::Error },
+    #[error("interrupted")]
+    #[fault("E_INTERRUPTED", Interrupted)]
+    Cancelled,
 }
 
 /// What was done, and what comes next.
@@ -60,14 +70,22 @@ pub struct Begun {
     pub next: Vec<String>,
 }
 
+/// Held while files are read and written, so that no run overwrites what another has added.
+const LOCK: &str = ".builder-new.lock";
+
 /// Everything is read and decided before anything is written; each file is whole or as it was. What a killed run left
-/// undone the next one does.
+/// undone the next one does. `stop` says whether the user has interrupted it.
 pub fn new_version(
     repository: &Repository,
     version: &VersionString,
     from: Option<&VersionString>,
+    stop: &dyn Fn() -> bool,
 ) -> Result<Begun, Box<dyn Fault>> {
     let failed = |kind| NewVersionError { version: version.clone(), kind };
+    let lock = repository.root().join(LOCK);
+    let held = FileLock::wait(&lock, &mut || stop());
+    let held = held.map_err(|source| failed(NewVersionErrorKind::Write { path: lock.clone(), source }))?;
+    let LockOutcome::Held(_lock) = held else { return Err(failed(NewVersionErrorKind::Cancelled).into()) };
     let folder = repository.root().join(version.folder_name());
     let is_there = repository.versions().contains(version);
     if !is_there && folder.exists() {
@@ -88,7 +106,7 @@ pub fn new_version(
             begun.notes.push(format!("`{own}` already existed, so nothing was copied from {from}"));
         }
     } else {
-        make_folder(repository, version, from, plan.package.as_deref()).map_err(failed)?;
+        make_folder(repository, version, from, plan.package.as_deref(), stop).map_err(failed)?;
         let package = if plan.package.is_some() { " and package.json" } else { "" };
         let copied = from.map(|from| format!(", copied from {from}")).unwrap_or_default();
         begun.changes.push(format!("created {own}/ with config.json{package}{copied}"));
@@ -115,8 +133,7 @@ struct Plan {
     edits: Vec<Edit>,
     /// What the version's package is called, where the repository has packages.
     name: Option<String>,
-    /// The program whose workspace list there is.
-    manager: Option<&'static str>,
+    manager: Option<PackageManager>,
 }
 
 /// One file with something more in it.
@@ -143,9 +160,7 @@ impl Plan {
         if let Some((_, fault)) = faults.into_iter().find(|(place, _)| matters(place)) {
             return Err(fault);
         }
-        let npm = packages.lists().next().map(|_| "npm");
-        let manager = packages.pnpm.as_ref().map(|_| "pnpm").or(npm);
-        let mut plan = Self { package: None, edits: Vec::new(), name: None, manager };
+        let mut plan = Self { package: None, edits: Vec::new(), name: None, manager: packages.manager };
         let own = read_version_package(repository.root(), version)?;
         let has_packages = packages.versions.iter().any(|(_, package)| package.is_some());
         if own.is_none() && !has_packages && !packages.are_used() {
@@ -181,9 +196,8 @@ impl Plan {
             None => own.as_ref(),
         };
         if let Some(package) = package.filter(|package| package.name.is_some()) {
-            let npm_version = npm_version.as_deref().unwrap_or(FIRST_VERSION);
             for index in packages.indexes() {
-                plan.add_to_index(index, &packages, version, package, npm_version)?;
+                plan.add_to_index(index, &packages, version, package, npm_version.as_deref())?;
             }
         }
         Ok(plan)
@@ -191,9 +205,9 @@ impl Plan {
 
     fn add_to_lists(&mut self, packages: &RepositoryPackages, version: &VersionString) -> Result<(), PackageFaults> {
         let folder = version.folder_name();
-        if let Some((source, _)) = packages.pnpm.as_ref().filter(|(_, list)| !list.holds(&folder)) {
-            let text = add_to_pnpm_workspace(source, &folder)?;
-            self.edit(PNPM_WORKSPACE, &source.text, text, format!("`{folder}`"));
+        if let Some(pnpm) = packages.pnpm.as_ref().filter(|pnpm| !pnpm.list.holds(&folder)) {
+            let text = add_to_pnpm_workspace(&pnpm.source, &folder)?;
+            self.edit(PNPM_WORKSPACE, &pnpm.source.text, text, format!("`{folder}`"));
         }
         if let Some(root) = &packages.root
             && let Some(list) = &root.workspaces
@@ -214,27 +228,15 @@ impl Plan {
         packages: &RepositoryPackages,
         version: &VersionString,
         package: &Package,
-        npm_version: &str,
+        npm_version: Option<&str>,
     ) -> Result<(), PackageFaults> {
         let Some(name) = &package.name else { return Ok(()) };
         let file = index.source.name.to_string();
         // The root may have got a member in its list already.
         let edited = self.edits.iter().find(|edit| edit.file == file).map(|edit| edit.text.clone());
         let before = SourceFile::new(&file, edited.as_deref().unwrap_or(&index.source.text));
-        let is_ours = |name: &str| {
-            packages
-                .versions
-                .iter()
-                .filter_map(|(_, package)| package.as_ref()?.name.as_ref())
-                .any(|it| it.value == name)
-        };
-        let neighbour = index.dependencies.iter().rfind(|(dependency, _)| is_ours(&dependency.value));
-        let range = match neighbour {
-            Some((_, range)) if range.starts_with("workspace:") || range == "*" => range.clone(),
-            Some(_) => npm_version.to_owned(),
-            None => "workspace:*".to_owned(),
-        };
-        let after = neighbour.map(|(dependency, _)| dependency.value.as_str());
+        let range = packages.range_for(index, npm_version);
+        let after = packages.neighbour(index).map(|(dependency, _)| dependency);
         let text = add_member(&before, &["dependencies"], &name.value, &Value::from(range), after)?;
         let reference =
             package.reference().unwrap_or_else(|| format!("{}/dist/tengo/software/main.sw.json", name.value));
@@ -287,13 +289,18 @@ fn template<'a>(
 fn next(version: &VersionString, plan: &Plan) -> Vec<String> {
     let mut next = vec![format!("edit {}/config.json", version.folder_name())];
     if let Some(manager) = plan.manager.filter(|_| plan.package.is_some() || !plan.edits.is_empty()) {
-        next.push(format!("{manager} install"));
+        next.push(format!("{} install", manager.name()));
     }
     next.push(format!("builder check {version}"));
     next.push(format!("builder plan {version} --platform all"));
     next.push(match (&plan.name, plan.manager) {
-        (Some(name), Some("pnpm")) => format!("builder {version}, or `pnpm --filter={name} build`"),
-        (Some(name), Some(_)) => format!("builder {version}, or `npm run build --workspace={name}`"),
+        (Some(name), Some(PackageManager::Pnpm { .. })) => {
+            format!("builder {version}, or `pnpm --filter={name} build`")
+        }
+        (Some(name), Some(PackageManager::Npm)) => {
+            format!("builder {version}, or `npm run build --workspace={name}`")
+        }
+        (Some(name), Some(PackageManager::Yarn)) => format!("builder {version}, or `yarn workspace {name} build`"),
         _ => format!("builder {version}"),
     });
     next
@@ -305,6 +312,7 @@ fn make_folder(
     version: &VersionString,
     from: Option<&VersionString>,
     package: Option<&str>,
+    stop: &dyn Fn() -> bool,
 ) -> Result<(), NewVersionErrorKind> {
     let folder = repository.root().join(version.folder_name());
     let staged = repository.root().join(format!(".{}.new", version.folder_name()));
@@ -312,11 +320,22 @@ fn make_folder(
         let path = path.to_owned();
         move |source| NewVersionErrorKind::Write { path, source }
     };
+    let source = from.map(|from| repository.root().join(from.folder_name()));
+    let copied = source.as_deref().map_or(Ok(Vec::new()), |source| copied_from(source))?;
     let make = || -> Result<(), NewVersionErrorKind> {
         remove_tree(&staged).map_err(failed(&staged))?;
         fs::create_dir(&staged).map_err(failed(&staged))?;
-        if let Some(from) = from {
-            copy_folder(&repository.root().join(from.folder_name()), &staged).map_err(failed(&staged))?;
+        for (entry, path) in &copied {
+            if stop() {
+                return Err(NewVersionErrorKind::Cancelled);
+            }
+            let place = staged.join(path);
+            if entry.is_dir() {
+                fs::create_dir(&place).map_err(failed(&place))?;
+            } else {
+                // The executable bit is kept.
+                fs::copy(entry, &place).map_err(failed(&place))?;
+            }
         }
         let config = staged.join("config.json");
         if !config.exists() {
@@ -336,24 +355,36 @@ fn make_folder(
     })
 }
 
-fn copy_folder(source: &Path, target: &Path) -> io::Result<()> {
+/// What is copied of the folder of a version: files and folders, each with its path below it, folders first. Links to
+/// files are followed, so that the copy is independent. Anything else is refused before anything is copied: reading a
+/// pipe could block forever.
+fn copied_from(source: &Path) -> Result<Vec<(PathBuf, PathBuf)>, NewVersionErrorKind> {
     let walk = walkdir::WalkDir::new(source).min_depth(1).into_iter().filter_entry(|entry| {
         let name = entry.file_name().to_str().unwrap_or_default();
         let packed = name.starts_with("pkg-") && name.ends_with(".tgz");
         let own = entry.depth() == 1 && (NOT_COPIED.contains(&name) || packed);
         !own && name != "__pycache__" && name != ".DS_Store"
     });
+    let mut copied = Vec::new();
     for entry in walk {
-        let entry = entry?;
-        let place = target.join(entry.path().strip_prefix(source).map_err(io::Error::other)?);
-        if entry.file_type().is_dir() {
-            fs::create_dir(&place)?;
-        } else {
-            // Links are followed, so the copy is independent. The executable bit is kept.
-            fs::copy(entry.path(), &place)?;
+        let entry = entry.map_err(|error| NewVersionErrorKind::Read {
+            path: error.path().unwrap_or(source).to_owned(),
+            source: error.into(),
+        })?;
+        let path = entry.path().to_owned();
+        let what = match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() => None,
+            Ok(metadata) if metadata.is_dir() => entry.path_is_symlink().then_some("a link to a folder"),
+            Ok(_) => Some("neither a file nor a folder"),
+            Err(_) => Some("a link that leads nowhere"),
+        };
+        if let Some(what) = what {
+            return Err(NewVersionErrorKind::NotCopied { path, what });
         }
+        let below = path.strip_prefix(source).map(Path::to_owned).unwrap_or_default();
+        copied.push((path, below));
     }
-    Ok(())
+    Ok(copied)
 }
 
 /// With the byte order mark that the file had.

@@ -3,16 +3,18 @@
 
 use config_merger::Repository;
 use npm_packages::{
-    CATALOGUE, PACKAGE_FILE, PNPM_WORKSPACE, Package, PackageFaults, WorkspaceList, read_pnpm_workspace,
-    read_version_package,
+    CATALOGUE, PACKAGE_FILE, PNPM_WORKSPACE, Package, PackageFaults, PackageManager, PnpmWorkspace, WorkspaceList,
+    read_pnpm_workspace, read_version_package,
 };
-use vocab::{Place, SourceFile, VersionString};
+use vocab::{Place, VersionString};
 
 /// The npm packages of a repository, with their places for messages.
 pub struct RepositoryPackages {
     pub root: Option<Package>,
     pub catalogue: Option<Package>,
-    pub pnpm: Option<(SourceFile, WorkspaceList)>,
+    pub pnpm: Option<PnpmWorkspace>,
+    /// `None` without a workspace list.
+    pub manager: Option<PackageManager>,
     /// By version, in ascending order; `None` where it has no `package.json`.
     pub versions: Vec<(VersionString, Option<Package>)>,
 }
@@ -42,12 +44,13 @@ impl RepositoryPackages {
             faults.push((PNPM_WORKSPACE.to_owned(), fault));
             None
         });
-        (Self { root: of_root, catalogue, pnpm, versions }, faults)
+        let manager = PackageManager::of(root, of_root.as_ref(), pnpm.as_ref());
+        (Self { root: of_root, catalogue, pnpm, manager, versions }, faults)
     }
 
     /// The lists of members, with the file that each stands in.
     pub fn lists(&self) -> impl Iterator<Item = (&str, &WorkspaceList)> {
-        let pnpm = self.pnpm.iter().map(|(source, list)| (&*source.name, list));
+        let pnpm = self.pnpm.iter().map(|it| (&*it.source.name, &it.list));
         let npm = self.root.iter().filter_map(|root| Some((&*root.source.name, root.workspaces.as_ref()?)));
         pnpm.chain(npm)
     }
@@ -55,6 +58,30 @@ impl RepositoryPackages {
     /// The packages that refer to all versions: the catalogue, and the root where it has entry points.
     pub fn indexes(&self) -> impl Iterator<Item = &Package> {
         self.catalogue.iter().chain(self.root.iter().filter(|root| root.entry_points.is_some()))
+    }
+
+    /// The range with which `index` depends on a version's package that it does not have yet: that of the others there
+    /// where it is not a version, else what the workspace's program needs.
+    pub fn range_for(&self, index: &Package, npm_version: Option<&str>) -> String {
+        let neighbour = self.neighbour(index).map(|(_, range)| range);
+        let imitated = neighbour.filter(|range| {
+            let is_general = range.starts_with("workspace:") || *range == "*";
+            is_general && self.manager.is_none_or(|manager| manager.objection(range, npm_version).is_none())
+        });
+        imitated.map(str::to_owned).unwrap_or_else(|| match self.manager {
+            Some(manager) => manager.range_of(npm_version),
+            None => npm_version.unwrap_or("*").to_owned(),
+        })
+    }
+
+    /// The last dependency of `index` on a version's package: its name and range.
+    pub fn neighbour<'a>(&self, index: &'a Package) -> Option<(&'a str, &'a str)> {
+        let is_ours = |name: &str| {
+            let mut names = self.versions.iter().filter_map(|(_, package)| package.as_ref()?.name.as_ref());
+            names.any(|it| it.value == name)
+        };
+        let last = index.dependencies.iter().rfind(|(dependency, _)| is_ours(&dependency.value));
+        last.map(|(dependency, range)| (dependency.value.as_str(), range.as_str()))
     }
 
     /// Whether every version is expected to have a package.

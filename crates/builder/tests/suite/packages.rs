@@ -297,6 +297,187 @@ fn all_is_what_the_roots_name_for_builds_and_jobs_alike() {
     );
 }
 
+/// As npm alone installs it: no `pnpm-workspace.yaml`, and versions in place of `workspace:`.
+fn npm_only() -> Desk {
+    let desk = seed();
+    fs::remove_file(desk.repository.at("pnpm-workspace.yaml")).unwrap();
+    let plain = catalogue(&["3.12.10", "3.12.10-atls"]).replace("workspace:*", "1.3.24");
+    desk.repository.file("catalogue/package.json", plain);
+    desk
+}
+
+/// npm refuses `workspace:`, whatever stands after it.
+#[test]
+fn new_writes_ranges_that_npm_accepts_where_npm_alone_installs() {
+    let desk = npm_only();
+    is_green(&desk);
+    let told = desk.run("new 3.13.0");
+    assert!(told.contains("exit 0") && told.contains("npm install") && !told.contains("pnpm"), "{told}");
+    let range = |desk: &Desk| document(desk, "catalogue/package.json")["dependencies"][name("3.13.0")].clone();
+    assert_eq!(range(&desk), "0.1.0");
+    is_green(&desk);
+    // The first of all, and beside one that is wrong itself.
+    for first in ["", "@scope/runenv-python-3.12.10\": \"workspace:*"] {
+        let desk = npm_only();
+        let mut emptied = document(&desk, "catalogue/package.json");
+        emptied["dependencies"] = json!({});
+        let text = emptied.to_string();
+        let dependency = if first.is_empty() { "{}".to_owned() } else { format!("{{\"{first}\"}}") };
+        desk.repository.file(
+            "catalogue/package.json",
+            text.replace("\"dependencies\":{}", &format!("\"dependencies\":{dependency}")),
+        );
+        desk.run("new 3.13.0");
+        assert_eq!(range(&desk), "0.1.0", "{first}");
+    }
+    // A `*` is imitated.
+    let desk = npm_only();
+    let any = text(&desk, "catalogue/package.json").replace("1.3.24", "*");
+    desk.repository.file("catalogue/package.json", any);
+    desk.run("new 3.13.0");
+    assert_eq!(range(&desk), "*");
+    is_green(&desk);
+}
+
+#[test]
+fn check_names_ranges_that_do_not_lead_to_the_package() {
+    let told = |desk: &Desk, range: &str| {
+        let text = text(desk, "catalogue/package.json");
+        desk.repository.file("catalogue/package.json", text.replace("1.3.24", range).replace("workspace:*", range));
+        desk.run("check")
+    };
+    let place = "catalogue/package.json:14:9 /dependencies/@scope~1runenv-python-3.12.10: the dependency does not lead to \
+                 `python-3.12.10/package.json`";
+    let hint = |range: &str| format!("hint: write `\"@scope/runenv-python-3.12.10\": \"{range}\"`");
+    for (desk, range, why, write) in [
+        (npm_only(), "workspace:*", "npm does not understand `workspace:*`", "1.3.24"),
+        (npm_only(), "1.3.0", "`1.3.0` is not the version of the package here, 1.3.24", "1.3.24"),
+        (seed(), "1.3.24", "pnpm looks for `1.3.24` in the npm registry, not in this repository", "workspace:*"),
+    ] {
+        let told = told(&desk, range);
+        assert!(
+            told.contains("exit 2") && told.contains(&format!("{place}: {why}")) && told.contains(&hint(write)),
+            "{told}"
+        );
+    }
+    let desk = seed();
+    desk.repository.file("pnpm-workspace.yaml", PNPM.to_owned() + "linkWorkspacePackages: true\n");
+    assert!(told(&desk, "1.3.24").contains("exit 0"));
+}
+
+/// Whatever their order: each finds what the others have written.
+#[test]
+fn eight_at_once_lose_nothing_of_each_other() {
+    let desk = seed();
+    // Left by a run that was killed; the system has released it.
+    desk.repository.file(".builder-new.lock", "");
+    let versions: Vec<String> = (1..=8).map(|patch| format!("3.13.{patch}")).collect();
+    let desk = &desk;
+    std::thread::scope(|scope| {
+        for version in &versions {
+            scope.spawn(move || {
+                let told = desk.run(&format!("new {version}"));
+                assert!(told.contains("exit 0"), "{told}");
+            });
+        }
+    });
+    for version in &versions {
+        let index = document(desk, "catalogue/package.json");
+        assert_eq!(index["dependencies"][name(version)], "workspace:*");
+        assert_eq!(index["block-software"]["entrypoints"][version]["reference"], reference(version));
+        for list in ["pnpm-workspace.yaml", "package.json"] {
+            assert!(text(desk, list).contains(&format!("python-{version}")), "{version} in {list}");
+        }
+    }
+    is_green(desk);
+    assert_eq!(cfg!(windows), desk.repository.at(".builder-new.lock").exists());
+}
+
+/// While another holds the lock nothing is read or written; once it ends, however it ends, it is this one's turn.
+#[test]
+fn new_waits_for_another_that_is_at_work() {
+    let desk = seed();
+    let before = state(&desk);
+    let path = desk.repository.at(".builder-new.lock");
+    let lock = fs::File::create(&path).unwrap();
+    lock.lock().unwrap();
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| desk.run("new 3.13.0"));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let now: Vec<_> = state(&desk).into_iter().filter(|(path, _)| !path.ends_with(".lock")).collect();
+        assert_eq!(now, before);
+        drop(lock);
+        let told = run.join().unwrap();
+        assert!(told.contains("exit 0") && text(&desk, "pnpm-workspace.yaml").contains("3.13.0"), "{told}");
+    });
+}
+
+#[test]
+fn a_repository_that_is_not_there_is_named() {
+    let desk = seed();
+    for line in ["new 3.13.0 --repository absent", "check --repository absent", "plan 3.12.10 --repository absent"] {
+        let told = desk.run(line);
+        let text = "error[E_REPOSITORY]: there is no folder `<repository>/absent`";
+        assert!(told.contains("exit 2") && told.contains(text) && told.contains("--repository"), "{told}");
+    }
+}
+
+/// A pipe would be waited for without end.
+#[cfg(unix)]
+#[test]
+fn new_copies_files_and_folders_and_names_what_else_is_there() {
+    let desk = seed();
+    let place = desk.repository.at("python-3.12.10-atls/tools/odd");
+    fs::create_dir(place.parent().unwrap()).unwrap();
+    desk.repository.file("python-3.12.10-atls/a-first", "x");
+    let before = state(&desk);
+    let pipe = || assert!(std::process::Command::new("mkfifo").arg(&place).status().unwrap().success());
+    let link = |target: &str| std::os::unix::fs::symlink(target, &place).unwrap();
+    let cases: [(&dyn Fn(), &str); 4] = [
+        (&pipe, "neither a file nor a folder"),
+        (&|| link("/dev/zero"), "neither a file nor a folder"),
+        (&|| link("absent"), "a link that leads nowhere"),
+        (&|| link(".."), "a link to a folder"),
+    ];
+    for (make, what) in cases {
+        make();
+        let told = desk.run("new 3.12.10-lab --from 3.12.10-atls");
+        let text = format!("`<repository>/python-3.12.10-atls/tools/odd` is {what}");
+        assert!(told.contains("exit 2") && told.contains("E_VERSION_COPY") && told.contains(&text), "{told}");
+        assert_eq!(state(&desk), before, "{what}");
+        fs::remove_file(&place).unwrap();
+    }
+    // A link to a file becomes a file.
+    link("../a-first");
+    let told = desk.run("new 3.12.10-lab --from 3.12.10-atls");
+    assert!(told.contains("exit 0"), "{told}");
+    let copied = desk.repository.at("python-3.12.10-lab/tools/odd");
+    assert!(fs::symlink_metadata(&copied).unwrap().is_file());
+    assert_eq!(fs::read_to_string(&copied).unwrap(), "x");
+}
+
+/// Wherever a file of the repository is read: each is named within moments, in place of a wait without end.
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_a_file_is_named_and_not_waited_for() {
+    for file in [
+        "shared-config.json",
+        "python-3.12.10/config.json",
+        "python-3.12.10/package.json",
+        "python-3.12.10/lock.json",
+        "pnpm-workspace.yaml",
+        "checker/whitelists/linux-x64.json",
+    ] {
+        let desk = seed();
+        let path = desk.repository.at(file);
+        let _ = fs::remove_file(&path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let told = desk.run("check");
+        assert!(!told.contains("exit 0") && told.contains(file), "{file}: {told}");
+    }
+}
+
 /// Each of them with one clear error, exit code 2, and before anything is built.
 #[test]
 fn b5_bad_descriptors_stop_a_build_before_it_begins() {

@@ -75,7 +75,11 @@ fn card(build: &Build<'_>) -> Markup {
                     dt { "Checked" } dd { (checked) }
                 }
                 @if let Some(npm) = &row.npm {
-                    dt { "npm" } dd { code { (npm.name) } @if let Some(version) = &npm.version { " " (version) } }
+                    dt { "npm" } dd {
+                        @if let Some(page) = npm.link() { a href=(page) { code { (npm.name) } } }
+                        @else { code { (npm.name) } }
+                        @if let Some(version) = &npm.version { " " (version) }
+                    }
                 }
                 @if let Some(warnings) = content.and_then(|content| content.warnings) {
                     dt { "Warnings" } dd { (words::counted(warnings, "finding")) ", listed in the manifest" }

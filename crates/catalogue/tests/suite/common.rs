@@ -43,6 +43,7 @@ pub fn entry(words: &str) -> Entry {
         npm: (channel == "stable").then(|| NpmPackage {
             name: format!("@laboratory/runenv-python-{runtime}"),
             version: Some("1.3.24".into()),
+            page: None,
         }),
         signatures: (channel != "candidate")
             .then(|| ("RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3".into(), b"a".to_vec(), b"m".to_vec())),

@@ -95,6 +95,23 @@ fn a_runtimes_page_tells_what_is_inside_what_changed_and_how_to_have_it() {
     assert!(pages["site/3.12.10-atls/index.html"].contains("--channel candidate"));
 }
 
+/// What an entry says is whoever published it; a script in place of a page is not followed.
+#[test]
+fn an_npm_package_is_linked_to_the_page_that_it_names() {
+    for (page, expected) in [
+        (
+            "https://laboratory.example/runenv",
+            "<a href=\"https://laboratory.example/runenv\"><code>@laboratory/runenv-python-3.12.10</code></a> 1.3.24",
+        ),
+        ("javascript:alert(1)", "<dd><code>@laboratory/runenv-python-3.12.10</code> 1.3.24"),
+    ] {
+        let mut entries = entries();
+        entries.iter_mut().filter_map(|entry| entry.npm.as_mut()).for_each(|npm| npm.page = Some(page.to_owned()));
+        let pages = pages(&entries, None);
+        assert!(pages["site/3.12.10/index.html"].contains(expected), "{page}");
+    }
+}
+
 #[test]
 fn nothing_comes_from_elsewhere_and_every_link_leads_to_something() {
     let entries = entries();

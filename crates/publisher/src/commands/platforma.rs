@@ -16,7 +16,7 @@ use store::{Context, PartStore, Store, choose_root};
 use vocab::{Environment, Event, Exit, PlatformKey};
 
 use super::publication::existing;
-use super::{CommandError, Outcomes, Session, open, unless};
+use super::{Outcomes, Session, open, unless};
 use crate::arguments::PublishArguments;
 
 /// What says where the store is.
@@ -32,9 +32,6 @@ impl Session<'_> {
         repository: &Path,
         candidates: Vec<Candidate>,
     ) -> Outcomes {
-        if arguments.signing.key.is_some() {
-            return Err(CommandError::NotInLayout { option: "--key" }.into());
-        }
         // What is wrong with the command comes before what stands against an artifact.
         let judged = publisher::judge(&candidates);
         let registry = |name: &str| Registry::find(name, self.to, self.environment);
@@ -47,6 +44,9 @@ impl Session<'_> {
         let rows: Vec<(&Release, &dyn Place)> =
             releases.iter().zip(&destinations).map(|(release, to)| (release, to.as_ref())).collect();
         let existing = existing(arguments);
+        for release in &releases {
+            self.tell_destination(&format!("registry `{}`", release.registry.name), &release.registry.upload);
+        }
         let options =
             ReleaseOptions { existing, partial: arguments.partial, from_roots: arguments.from_roots, cache: &NoCache };
         for (release, to) in &rows {
@@ -66,7 +66,7 @@ impl Session<'_> {
         let work = Work { tell: &tell, watch: &watch, next: &next };
         for (release, to) in rows {
             let released = publish_release(to, release, &options, &work)?;
-            self.tell_release(release, &released);
+            self.tell_release(to, release, &released);
         }
         let files = write_catalogue_files(repository)?;
         self.tell_catalogue(&files);
@@ -91,7 +91,8 @@ impl Session<'_> {
                 let file = release.artifacts.get(&platform).map(|candidate| candidate.file.display().to_string());
                 let told = if there.is_some() { "kept as it is" } else { "published" };
                 if self.json {
-                    self.printer.json("would-publish", &json!({ "file": file, "key": key.as_str(), "told": told }));
+                    let row = json!({ "file": file, "place": to.place(), "key": key.as_str(), "told": told });
+                    self.printer.json("would-publish", &row);
                 }
                 table.row([key.to_string(), file.unwrap_or_default(), told.to_owned()]);
             }
@@ -117,12 +118,12 @@ impl Session<'_> {
         }
     }
 
-    fn tell_release(&self, release: &Release, released: &Released) {
+    fn tell_release(&self, to: &dyn Place, release: &Release, released: &Released) {
         let Released { archives, files, missing } = released;
         for Archive { platform, key, uploaded, size } in archives {
             if self.json {
                 let row = json!({
-                    "package": release.package.name, "version": release.package.npm_version, "platform": platform,
+                    "place": to.place(), "package": release.package.name, "version": release.package.npm_version, "platform": platform,
                     "key": key.as_str(), "size": size, "sent": uploaded.map(|it| it.sent), "kept": uploaded.is_none(),
                 });
                 self.printer.json("published", &row);
@@ -134,14 +135,17 @@ impl Session<'_> {
             }
         }
         if self.json {
-            self.printer.json("written", &json!({ "files": files, "missing": missing }));
+            self.printer.json("written", &json!({ "files": files, "missing": missing.platforms }));
             return;
         }
         for file in files {
             self.printer.say(&format!("wrote {}", file.display()));
         }
         if !missing.is_empty() {
-            let platforms: Vec<&str> = missing.iter().map(|platform| platform.as_str()).collect();
+            for difference in &missing.differing {
+                self.printer.tell(Event::Note { text: format!("{difference}, so it does not count") });
+            }
+            let platforms: Vec<&str> = missing.platforms.iter().map(|platform| platform.as_str()).collect();
             let text = format!("{} has no descriptor yet: {} is missing", release.version, platforms.join(", "));
             self.printer.tell(Event::Note { text });
         }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
-use catalogue::NpmPackage;
+use catalogue::{Channel, NpmPackage};
 use cli::Table;
 use npm_packages::{PackageFaults, read_version_package};
 use objects::{Place, Placed, Work};
@@ -13,11 +13,12 @@ use publisher::{Builder, Candidate, CommittedLock, Concern, Existing, IndexSigni
 use serde_json::json;
 use vocab::{Event, Exit, Manifest, VersionString};
 
-use super::{CommandError, DIST, Outcomes, Session, unless};
+use super::{CommandError, DIST, Outcomes, Session, open, unless};
 use crate::arguments::{Layout, PublishArguments};
 
 impl Session<'_> {
     pub(super) fn publish(&self, arguments: &PublishArguments) -> Outcomes {
+        without_effect(arguments)?;
         let artifacts = if arguments.artifacts.is_empty() { built()? } else { arguments.artifacts.clone() };
         let allowed = allowed(arguments);
         let mut candidates = Vec::new();
@@ -26,8 +27,6 @@ impl Session<'_> {
             candidates.push(Candidate::read(file, &lock, &allowed)?);
         }
         match arguments.layout {
-            Layout::Pydist if arguments.partial => Err(CommandError::NotInLayout { option: "--partial" }.into()),
-            Layout::Pydist if arguments.from_roots => Err(CommandError::NotInLayout { option: "--from-roots" }.into()),
             Layout::Pydist => self.publish_entries(arguments, allowed, &candidates),
             Layout::Platforma => self.publish_for_platforma(arguments, &arguments.repository, candidates),
         }
@@ -39,7 +38,9 @@ impl Session<'_> {
         allowed: BTreeSet<Concern>,
         candidates: &[Candidate],
     ) -> Outcomes {
-        let to = self.destination()?;
+        let (address, given) = self.address()?;
+        let to = open(&address, given, self.environment)?;
+        self.tell_destination("destination", &address);
         // Before anything is uploaded, or said to be in order: whether the key can be used, what stands against any.
         let signer = self.signer(&arguments.signing)?;
         let created = self.now()?;
@@ -54,7 +55,7 @@ impl Session<'_> {
         }
         let existing = existing(arguments);
         let options = Options {
-            channel: arguments.channel,
+            channel: arguments.channel.unwrap_or(Channel::Candidate),
             created,
             allowed,
             existing,
@@ -77,7 +78,7 @@ impl Session<'_> {
                 publisher::index_artifacts(to.as_ref(), &signing, &artifacts.collect::<Vec<_>>())?
             }
         };
-        self.tell_outcomes(&outcomes);
+        self.tell_outcomes(to.place(), &outcomes);
         self.tell_index(to.as_ref(), &index)?;
         Ok(Exit::Done)
     }
@@ -96,7 +97,10 @@ impl Session<'_> {
                 (true, None) => "published".to_owned(),
             };
             if self.json {
-                self.printer.json("would-publish", &json!({ "file": candidate.file, "size": size, "told": told }));
+                self.printer.json(
+                    "would-publish",
+                    &json!({ "file": candidate.file, "place": to.place(), "size": size, "told": told }),
+                );
             }
             table.row([candidate.file.display().to_string(), cli::bytes(size), told]);
         }
@@ -107,14 +111,14 @@ impl Session<'_> {
         Ok(Exit::Done)
     }
 
-    fn tell_outcomes(&self, outcomes: &[Outcome]) {
+    fn tell_outcomes(&self, place: &str, outcomes: &[Outcome]) {
         for outcome in outcomes {
             let Outcome { id, key, placed, uploaded, size, signed } = outcome;
             if self.json {
                 let moved = uploaded.map(|it| json!({ "sent": it.sent, "copied": it.copied, "resumed": it.resumed }));
                 let row = json!({
                     "entry": id, "key": key.as_str(), "size": size, "signed": signed,
-                    "kept": *placed == Placed::Theirs, "moved": moved,
+                    "place": place, "kept": *placed == Placed::Theirs, "moved": moved,
                 });
                 self.printer.json("published", &row);
                 continue;
@@ -132,6 +136,22 @@ impl Session<'_> {
             let keys: Vec<String> = outcomes.iter().map(|it| it.key.to_string()).collect();
             self.printer.data(&keys.join("\n"));
         }
+    }
+}
+
+/// Refuses options that the chosen layout does not look at.
+fn without_effect(arguments: &PublishArguments) -> Result<(), CommandError> {
+    let given: &[(bool, &'static str)] = match arguments.layout {
+        Layout::Pydist => &[(arguments.partial, "--partial"), (arguments.from_roots, "--from-roots")],
+        Layout::Platforma => &[
+            (arguments.signing.key.is_some(), "--key"),
+            (arguments.channel.is_some(), "--channel"),
+            (arguments.builder_id.is_some(), "--builder-id"),
+        ],
+    };
+    match given.iter().find(|(is_given, _)| *is_given) {
+        Some((_, option)) => Err(CommandError::NotInLayout { option }),
+        None => Ok(()),
     }
 }
 
@@ -165,7 +185,11 @@ fn npm_packages(
         let package = read_version_package(repository, &manifest.runtime)?;
         if let Some(name) = package.as_ref().and_then(|package| package.name.as_ref()) {
             let version = package.as_ref().and_then(|package| package.version.as_ref());
-            let npm = NpmPackage { name: name.value.clone(), version: version.map(|version| version.value.clone()) };
+            let npm = NpmPackage {
+                name: name.value.clone(),
+                version: version.map(|version| version.value.clone()),
+                page: package.as_ref().and_then(npm_packages::Package::web_page),
+            };
             packages.insert(manifest.runtime.clone(), npm);
         }
     }
@@ -189,6 +213,6 @@ fn lock_of(repository: &Path, manifest: &Manifest) -> CommittedLock {
     if !folder.join("config.json").is_file() {
         return CommittedLock::Unknown;
     }
-    let Ok(text) = fs::read(folder.join("lock.json")) else { return CommittedLock::NoRows };
+    let Ok(text) = archive::read_regular(&folder.join("lock.json")) else { return CommittedLock::NoRows };
     publisher::lock_rows(&text, &manifest.runtime, manifest.platform).unwrap_or(CommittedLock::NoRows)
 }

@@ -43,18 +43,16 @@ struct RunEnv<'a> {
     bin_dir: &'a str,
 }
 
+/// The backend puts its own system and processor in their place.
+const EVERY_PLATFORM: &str = "{os}-{arch}";
+
 impl Package {
-    /// The archive of a platform below the registry's address.
-    pub fn upload_path(&self, platform: PlatformKey) -> Result<ObjectKey, ObjectKeyError> {
-        self.location(platform.as_str()).parse()
+    /// The archive of a platform, below the registry's address.
+    pub fn archive_key(&self, platform: PlatformKey) -> Result<ObjectKey, ObjectKeyError> {
+        self.archive_key_text(platform.as_str()).parse()
     }
 
-    /// The same of all platforms: the backend puts its own in place of `{os}` and `{arch}`.
-    fn remote_location(&self) -> String {
-        self.location("{os}-{arch}")
-    }
-
-    fn location(&self, platform: &str) -> String {
+    fn archive_key_text(&self, platform: &str) -> String {
         let name = self.name.strip_prefix('@').unwrap_or(&self.name);
         format!("software/{name}/{}/{}-{platform}.tgz", self.artifact_id, self.npm_version)
     }
@@ -70,8 +68,8 @@ impl Package {
             platform,
             registry_url: registry.download_url.as_deref(),
             registry_name: &registry.name,
-            remote_artifact_location: self.remote_location(),
-            upload_path: self.location(platform.as_str()),
+            remote_artifact_location: self.archive_key_text(EVERY_PLATFORM),
+            upload_path: self.archive_key_text(platform.as_str()),
         })
     }
 
@@ -87,7 +85,7 @@ impl Package {
                 python_version: self.python_version.to_string(),
                 env_vars: &self.env_vars,
                 registry: &registry.name,
-                package: self.remote_location(),
+                package: self.archive_key_text(EVERY_PLATFORM),
                 bin_dir: &self.bin_dir,
             },
         })

@@ -3,8 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use objects::{ObjectKeyError, PlaceAddressErrorKind};
+use objects::{ADDRESS_FORMS, ObjectKeyError, PlaceAddressError};
 use vocab::{Fault, PlatformKey, PythonVersion, VersionString};
+
+use super::{Difference, Missing};
 
 /// Why a package cannot be released. Nothing has been sent, except for `Write`.
 #[derive(Debug, thiserror::Error, Fault)]
@@ -43,7 +45,7 @@ pub enum PlatformaError {
     #[error("`{}` and `{}` are both {version} for {platform}", first.display(), second.display())]
     #[fault("E_PLATFORMA_ARTIFACTS", hint("name only one of them"))]
     Twice { first: PathBuf, second: PathBuf, version: VersionString, platform: PlatformKey },
-    #[error("{version} has no artifact for {}", list(missing))]
+    #[error("{version} has no artifact for {}{}", list(&missing.platforms), told(&missing.differing))]
     #[fault(
         "E_PLATFORMA_ARTIFACTS",
         hint(
@@ -51,20 +53,16 @@ pub enum PlatformaError {
              the last platform"
         )
     )]
-    Incomplete { version: VersionString, missing: Vec<PlatformKey> },
+    Incomplete { version: VersionString, missing: Missing },
     #[error("`{}` is a zip, which cannot be repacked as tgz", artifact.display())]
     #[fault("E_PLATFORMA_ARTIFACTS", hint("build it with `--format tar.zst` or `--format tar.gz`"))]
     Zip { artifact: PathBuf },
     #[error("cannot determine where the archives of the registry `{registry}` go: {variable} is not set")]
-    #[fault(
-        "E_PLATFORMA_REGISTRY",
-        hint("set {variable} to `s3://bucket/prefix?region=NAME`, `s3e://host/bucket/prefix` or a folder")
-    )]
+    #[fault("E_PLATFORMA_REGISTRY", hint("set {variable} to {ADDRESS_FORMS}"))]
     NoVariable { registry: String, variable: String },
-    /// `given` is the option or variable that holds the address.
-    #[error("{given}: {kind}")]
-    #[fault("E_STORE_ADDRESS", hint("{}", address_hint(kind)))]
-    Address { given: String, kind: PlaceAddressErrorKind },
+    #[error(transparent)]
+    #[fault(transparent)]
+    Address(#[from] PlaceAddressError),
     #[error("the archive of {version} has no usable name: {source}")]
     #[fault("E_PLATFORMA_PACKAGE", hint("correct `name` and `version` in its package.json"))]
     Name { version: VersionString, source: ObjectKeyError },
@@ -76,13 +74,11 @@ pub enum PlatformaError {
     Write { path: PathBuf, source: io::Error },
 }
 
-fn list(platforms: &[PlatformKey]) -> String {
-    platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+/// What earlier runs left is told where it could be taken for enough.
+fn told(differing: &[Difference]) -> String {
+    differing.iter().map(|difference| format!(", and {difference}")).collect()
 }
 
-fn address_hint(kind: &PlaceAddressErrorKind) -> &'static str {
-    match kind {
-        PlaceAddressErrorKind::Credentials => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use a profile",
-        _ => "write `s3://bucket/prefix?region=NAME`, `s3e://host/bucket/prefix` or a folder",
-    }
+fn list(platforms: &[PlatformKey]) -> String {
+    platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

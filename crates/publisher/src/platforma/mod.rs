@@ -6,6 +6,7 @@
 
 mod catalogue_package;
 mod descriptor;
+mod earlier;
 mod error;
 mod package;
 mod registry;
@@ -13,8 +14,9 @@ mod release;
 mod run;
 
 pub use catalogue_package::{CatalogueFiles, write_catalogue_files};
+pub use earlier::{Difference, Earlier};
 pub use error::PlatformaError;
 pub use package::Package;
 pub use registry::Registry;
 pub use release::{Release, releases};
-pub use run::{Archive, ReleaseOptions, Released, publish_release};
+pub use run::{Archive, Missing, ReleaseOptions, Released, publish_release};

@@ -1,12 +1,11 @@
 //! Which artifacts belong to which package, and whether they are all that it lists.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use vocab::{ArtifactFormat, Fault, PlatformKey, VersionString};
 
-use super::{Package, PlatformaError, Registry};
+use super::{Earlier, Package, PlatformaError, Registry};
 use crate::publish::Candidate;
 
 /// One package with its artifacts.
@@ -94,23 +93,10 @@ impl Release {
         Ok(())
     }
 
-    /// Platforms of `roots` without an artifact now that have one from an earlier run: its information lies in `dist/`
-    /// and says what it would say now.
-    pub fn earlier(&self) -> Vec<PlatformKey> {
-        let is_there = |platform: &PlatformKey| {
-            let path = self.package.folder.join(self.package.archive_info_path(*platform));
-            fs::read_to_string(path).is_ok_and(|text| text == self.package.archive_info(*platform, &self.registry))
-        };
-        self.absent().filter(is_there).collect()
-    }
-
-    /// Platforms of `roots` that have neither.
-    pub fn missing(&self) -> Vec<PlatformKey> {
-        let earlier = self.earlier();
-        self.absent().filter(|platform| !earlier.contains(platform)).collect()
-    }
-
-    fn absent(&self) -> impl Iterator<Item = PlatformKey> {
-        self.package.platforms.iter().copied().filter(|platform| !self.artifacts.contains_key(platform))
+    /// Platforms of `roots` without an artifact now, and what an earlier run has left about each.
+    pub(super) fn absent(&self) -> impl Iterator<Item = (PlatformKey, Earlier)> {
+        let platforms = self.package.platforms.iter().copied();
+        let absent = platforms.filter(|platform| !self.artifacts.contains_key(platform));
+        absent.map(|platform| (platform, self.earlier(platform)))
     }
 }

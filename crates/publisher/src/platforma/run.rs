@@ -11,7 +11,7 @@ use archive::{
 };
 use vocab::{ArtifactFormat, Digest, Event, Fault, INNER_MANIFEST, PlatformKey};
 
-use super::{PlatformaError, Release};
+use super::{Difference, Earlier, PlatformaError, Release};
 use crate::publish::{Candidate, Existing, PublishError};
 use objects::{ObjectKey, Place, Placed, Upload, Uploaded, Work};
 
@@ -43,22 +43,37 @@ pub struct Released {
     pub archives: Vec<Archive>,
     /// What was written into the package, the descriptor last. It is absent while platforms are missing.
     pub files: Vec<PathBuf>,
-    pub missing: Vec<PlatformKey>,
+    pub missing: Missing,
+}
+
+/// What keeps a release from its descriptor.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// Sorted.
+    pub platforms: Vec<PlatformKey>,
+    /// Files of earlier runs that do not count, though they are of such a platform.
+    pub differing: Vec<Difference>,
+}
+
+impl Missing {
+    pub fn is_empty(&self) -> bool {
+        self.platforms.is_empty()
+    }
 }
 
 /// An archive at the registry, and its size in bytes if it is there already.
 type Standing = (PlatformKey, ObjectKey, Option<u64>);
 
 impl Release {
-    fn key(&self, platform: PlatformKey) -> Result<ObjectKey, PlatformaError> {
+    fn archive_key(&self, platform: PlatformKey) -> Result<ObjectKey, PlatformaError> {
         let named = |source| PlatformaError::Name { version: self.version.clone(), source };
-        self.package.upload_path(platform).map_err(named)
+        self.package.archive_key(platform).map_err(named)
     }
 
     /// Its archives, in the order of the platforms.
     pub fn standing(&self, to: &dyn Place) -> Result<Vec<Standing>, Box<dyn Fault>> {
         let look = |platform: &PlatformKey| {
-            let key = self.key(*platform)?;
+            let key = self.archive_key(*platform)?;
             let size = to.head(&key)?.map(|head| head.size);
             Ok((*platform, key, size))
         };
@@ -66,14 +81,21 @@ impl Release {
     }
 
     /// Platforms of `roots` that have neither an artifact now nor, from an earlier run, an archive at the registry.
-    fn missing_at(&self, to: &dyn Place) -> Result<Vec<PlatformKey>, Box<dyn Fault>> {
-        let mut missing = self.missing();
-        for platform in self.earlier() {
-            if to.head(&self.key(platform)?)?.is_none_or(|head| head.size == 0) {
-                missing.push(platform);
+    fn missing_at(&self, to: &dyn Place) -> Result<Missing, Box<dyn Fault>> {
+        let mut missing = Missing::default();
+        for (platform, earlier) in self.absent() {
+            match earlier {
+                Earlier::Same => {
+                    if to.head(&self.archive_key(platform)?)?.is_some_and(|head| head.size > 0) {
+                        continue;
+                    }
+                }
+                Earlier::Differs(difference) => missing.differing.push(difference),
+                Earlier::Absent => {}
             }
+            missing.platforms.push(platform);
         }
-        missing.sort();
+        missing.platforms.sort();
         Ok(missing)
     }
 
@@ -105,7 +127,8 @@ impl Release {
     fn check_root(&self, candidate: &Candidate) -> Result<(), Box<dyn Fault>> {
         let root = self.package.root(candidate.manifest.platform);
         let path = self.package.root(candidate.manifest.platform).join(INNER_MANIFEST);
-        let text = fs::read(&path).map_err(|source| PlatformaError::Repository { path: path.clone(), source })?;
+        let text =
+            archive::read_regular(&path).map_err(|source| PlatformaError::Repository { path: path.clone(), source })?;
         let is_same = archive::read_manifest(&text)?.build_key == candidate.manifest.build_key;
         if !is_same {
             return Err(PlatformaError::OtherBuild { root: path, artifact: candidate.file.clone() }.into());
@@ -165,6 +188,7 @@ pub fn publish_release(
                 return Err(PlatformaError::Exists { keys: vec![key.to_string()] }.into());
             }
             warn_of_kept(to, &key, size, work)?;
+            to.sweep_beside(&key);
         }
         archives.push(Archive { platform, key, uploaded, size: uploaded.map(|_| size) });
     }

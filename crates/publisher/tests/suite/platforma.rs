@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use archive::ExtractOptions;
 use objects::{Place as _, UNWATCHED};
@@ -204,6 +205,95 @@ fn k3_a_descriptor_is_written_when_no_platform_of_its_roots_is_missing() {
     let failed = workplace.bench.run(&with(&[&windows]));
     assert_eq!(failed.code, 2, "{}", failed.told);
     assert!(failed.told.contains("3.12.10 has no artifact for linux-x64"), "{}", failed.told);
+}
+
+/// What another machine wrote is often written anew on its way, by formatters and by git on Windows.
+#[test]
+fn what_an_earlier_run_left_is_compared_by_what_it_says() {
+    let workplace = Workplace::new();
+    let linux = workplace.artifact(PlatformKey::LinuxX64).display().to_string();
+    let windows = workplace.artifact(PlatformKey::WindowsX64).display().to_string();
+    workplace.bench.good(&with(&[&linux, "--partial"]));
+    let info = workplace.folder().join("dist/artifacts/main/archive_linux-x64.json");
+    let document: Value = serde_json::from_slice(&fs::read(&info).unwrap()).unwrap();
+    fs::write(&info, format!("\u{feff}{document:#}").replace('\n', "\r\n")).unwrap();
+    workplace.bench.good(&with(&[&windows]));
+    assert!(workplace.descriptor().is_file());
+
+    // That of another version of the package says so, and nothing is sent.
+    let package = workplace.folder().join("package.json");
+    let raised = fs::read_to_string(&package).unwrap().replace("1.3.24", "1.3.25");
+    fs::write(&package, raised).unwrap();
+    let failed = workplace.bench.run(&with(&[&windows]));
+    let told = format!(
+        "3.12.10 has no artifact for linux-x64, and `./python-3.12.10/dist/artifacts/main/archive_linux-x64.json` has \
+         `{BELOW}/1.3.24-linux-x64.tgz` as `uploadPath`, this run `{BELOW}/1.3.25-linux-x64.tgz`"
+    );
+    assert!(failed.code == 2 && failed.told.replace('\\', "/").contains(&told), "{}", failed.told);
+    assert!(failed.told.contains("build and name those platforms again"), "{}", failed.told);
+    assert!(!workplace.registry.join(format!("{BELOW}/1.3.25-windows-x64.tgz")).exists());
+    let partial = workplace.bench.good(&with(&[&windows, "--partial"]));
+    assert!(partial.told.contains("as `uploadPath`") && partial.told.contains("does not count"), "{}", partial.told);
+
+    fs::write(&info, "{").unwrap();
+    let failed = workplace.bench.run(&with(&[&windows]));
+    assert!(
+        failed.code == 2 && failed.told.contains("archive_linux-x64.json` is not a JSON object"),
+        "{}",
+        failed.told
+    );
+}
+
+#[test]
+fn the_destination_is_named_before_anything_is_sent() {
+    let mut workplace = Workplace::new();
+    let registry = format!("registry `platforma-open`: folder {}", workplace.registry.display());
+    for arguments in [with(&["--dry-run"]), PUBLISH.to_vec()] {
+        let run = workplace.bench.good(&arguments);
+        assert!(run.told.contains(&registry), "{}", run.told);
+    }
+    let run = workplace.bench.good(&with(&["--dry-run", "--json"]));
+    let row: Value = serde_json::from_str(run.out.lines().next().unwrap()).unwrap();
+    assert_eq!(row["place"], json!(workplace.registry.display().to_string()), "{row}");
+    workplace.bench.unsaid = false;
+    let to = format!("destination: folder {}", workplace.bench.to);
+    for arguments in [["publish", "--dry-run"], ["publish", "--allow-unchecked"]] {
+        let run = workplace.bench.good(&arguments);
+        assert!(run.told.contains(&to), "{}", run.told);
+    }
+}
+
+#[test]
+fn options_without_effect_in_a_layout_are_refused_before_anything_is_read() {
+    let workplace = Workplace::new();
+    let pydist = ["publish", "--to", "published"];
+    for (layout, option) in [
+        (&PUBLISH[..], &["--key", "absent"][..]),
+        (&PUBLISH, &["--channel", "stable"]),
+        (&PUBLISH, &["--builder-id", "https://ci.example"]),
+        (&pydist, &["--partial"]),
+        (&pydist, &["--from-roots"]),
+    ] {
+        let run = workplace.bench.run(&[layout, option, &["absent.tar.zst"]].concat());
+        let told = format!("error[E_NOT_IN_LAYOUT]: {} has no effect in this layout", option[0]);
+        assert!(run.code == 2 && run.told.contains(&told), "{}", run.told);
+    }
+    assert!(!workplace.registry.exists());
+}
+
+#[test]
+fn what_a_killed_run_left_in_a_registry_is_swept_once_it_is_old_though_the_archives_are_kept() {
+    let workplace = Workplace::new();
+    workplace.bench.good(&PUBLISH);
+    let left = |name: &str, hours: u64| {
+        let path = workplace.registry.join(BELOW).join(name);
+        let file = fs::File::create(&path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(hours * 3600)).unwrap();
+        path
+    };
+    let (old, young, other) = (left(".put-0123456789abcdef", 30), left(".put-fedcba9876543210", 1), left("notes", 30));
+    workplace.bench.good(&PUBLISH);
+    assert_eq!([old, young, other].map(|path| path.exists()), [false, true, true]);
 }
 
 #[test]

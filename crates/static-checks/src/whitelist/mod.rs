@@ -12,7 +12,6 @@
 
 mod reading;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -149,7 +148,7 @@ impl Whitelist {
     /// The file cannot be read or has another shape; the error lists all faults.
     pub fn read(path: &Path) -> Result<Self, WhitelistError> {
         let failed = |kind| WhitelistError { path: path.to_owned(), kind };
-        match fs::read_to_string(path) {
+        match archive::read_regular_text(path) {
             Ok(text) => Self::parse(&text).map_err(failed),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(failed(WhitelistErrorKind::Read(error))),

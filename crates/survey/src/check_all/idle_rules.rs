@@ -5,7 +5,6 @@
 //! `skip` of something that is not requested keeps anything out; see `wheels_now.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
 use config_merger::Repository;
 use jiff::civil::Date;
@@ -212,7 +211,7 @@ pub(super) fn remark_expired(whitelists: &[(PlatformKey, Whitelist)], today: Dat
 
 /// The file as written; its faults were reported when it was loaded.
 fn shared_document(repository: &Repository) -> Value {
-    let text = fs::read_to_string(repository.root().join("shared-config.json")).unwrap_or_default();
+    let text = archive::read_regular_text(&repository.root().join("shared-config.json")).unwrap_or_default();
     serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap_or_default()
 }
 

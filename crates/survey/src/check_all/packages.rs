@@ -6,7 +6,7 @@ use std::path::Path;
 
 use config_merger::Repository;
 use npm_packages::{
-    CATALOGUE, EntryPointKind, PACKAGE_FILE, Package, PackageFault, PackageFaultKind, package_of_reference,
+    CATALOGUE, EntryPointKind, PACKAGE_FILE, Package, PackageFault, PackageFaultKind, Placed, package_of_reference,
 };
 use vocab::{Place, VersionString};
 
@@ -106,6 +106,23 @@ fn workspace(root: &Path, packages: &RepositoryPackages, said: &mut Vec<PackageF
     }
 }
 
+fn npm_version_of(package: &Package) -> Option<&str> {
+    package.version.as_ref().map(|version| version.value.as_str())
+}
+
+/// A dependency on a package of the repository leads to that package.
+fn ranges(dependency: &Placed<String>, range: &str, packages: &RepositoryPackages, said: &mut Vec<PackageFault>) {
+    let is_meant = |package: &&Package| package.name.as_ref().is_some_and(|name| name.value == dependency.value);
+    let member = packages.versions.iter().filter_map(|(_, package)| package.as_ref()).find(is_meant);
+    let (Some(manager), Some(member)) = (packages.manager, member) else { return };
+    let version = npm_version_of(member);
+    if let Some(objection) = manager.objection(range, version) {
+        let text = format!("the dependency does not lead to `{}`: {objection}", member.source.name);
+        let hint = format!("write `\"{}\": \"{}\"`", dependency.value, manager.range_of(version));
+        say(said, &dependency.place, text, hint);
+    }
+}
+
 /// Every version is an entry point and a dependency of the package, and nothing else is.
 fn references(
     index: &Package,
@@ -145,8 +162,7 @@ fn references(
         if !index.depends_on(&name.value) {
             lacking.push(&name.value);
             let text = format!("`dependencies` has no `{}`, the package of {version}", name.value);
-            let range = index.dependencies.first().map_or("workspace:*", |(_, range)| range);
-            let range = if range.starts_with("workspace:") { range } else { "workspace:*" };
+            let range = packages.range_for(index, npm_version_of(package));
             let hint = format!("add `\"{}\": \"{range}\"`", name.value);
             say(said, &index.dependencies_place, text, hint);
         }
@@ -169,6 +185,7 @@ fn references(
         }
     }
     for (dependency, range) in &index.dependencies {
+        ranges(dependency, range, packages, said);
         let is_ours = packages.names().any(|(name, _)| name == dependency.value);
         if range.starts_with("workspace:") && !is_ours {
             let text = format!("no package of this repository is called `{}`", dependency.value);

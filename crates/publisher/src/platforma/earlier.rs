@@ -1,0 +1,106 @@
+//! What an earlier run has left about a platform's archive, and whether it says what this one would say.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use vocab::PlatformKey;
+use vocab::quoted::{escaped, shown, without_passwords};
+
+use super::Release;
+
+/// The file of an earlier run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Earlier {
+    Absent,
+    /// Its members are those of this run, however they are written.
+    Same,
+    Differs(Difference),
+}
+
+/// Why the file of an earlier run does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub file: PathBuf,
+    /// What follows the file's name in a sentence.
+    pub what: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` {}", self.file.display(), self.what)
+    }
+}
+
+impl Release {
+    /// What lies in `dist/` about the archive of a platform.
+    pub(super) fn earlier(&self, platform: PlatformKey) -> Earlier {
+        let file = self.package.folder.join(self.package.archive_info_path(platform));
+        let what = match archive::read_regular_text(&file) {
+            Ok(text) => difference(&text, &self.package.archive_info(platform, &self.registry)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Earlier::Absent,
+            Err(error) => Some(format!("cannot be read: {error}")),
+        };
+        what.map_or(Earlier::Same, |what| Earlier::Differs(Difference { file, what }))
+    }
+}
+
+/// The first member in which the text is not the expected one. Blanks, line ends and the order of members do not count.
+fn difference(text: &str, expected: &str) -> Option<String> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let Ok(Value::Object(said)) = serde_json::from_str(text) else { return Some("is not a JSON object".to_owned()) };
+    let Ok(Value::Object(expected)) = serde_json::from_str(expected) else { return None };
+    let differs = expected.iter().find(|(key, value)| said.get(*key) != Some(*value));
+    if let Some((key, value)) = differs {
+        let value = quoted(value);
+        return Some(match said.get(key) {
+            Some(other) => format!("has {} as `{key}`, this run {value}", quoted(other)),
+            None => format!("lacks `{key}`, which is {value} in this run"),
+        });
+    }
+    said.keys().find(|key| !expected.contains_key(*key)).map(|key| format!("has {}, which this run lacks", shown(key)))
+}
+
+/// Whole: two keys often differ at their ends.
+fn quoted(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    format!("`{}`", escaped(&without_passwords(&text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_members_say_is_compared() {
+        let expected = r#"{"type":"environment","platform":"linux-x64","uploadPath":"a-1"}"#;
+        let cases = [
+            (
+                "{\r\n  \"uploadPath\": \"a-1\",\r\n  \"type\": \"environment\",\r\n  \"platform\": \"linux-x64\"\r\n}",
+                None,
+            ),
+            (
+                "\u{feff}{\"type\":\"environment\",\"platform\":\"linux-\\u00784\\u0034\",\"uploadPath\":\"a-1\"}",
+                Some("has `linux-x44` as `platform`, this run `linux-x64`"),
+            ),
+            (
+                r#"{"type":"environment","platform":"linux-x64","uploadPath":"a-0"}"#,
+                Some("has `a-0` as `uploadPath`, this run `a-1`"),
+            ),
+            (
+                r#"{"type":"environment","platform":"linux-x64"}"#,
+                Some("lacks `uploadPath`, which is `a-1` in this run"),
+            ),
+            (
+                r#"{"type":"environment","platform":"linux-x64","uploadPath":"a-1","registryURL":"x"}"#,
+                Some("has `registryURL`, which this run lacks"),
+            ),
+            ("{", Some("is not a JSON object")),
+            ("[]", Some("is not a JSON object")),
+        ];
+        for (text, told) in cases {
+            assert_eq!(difference(text, expected).as_deref(), told, "{text}");
+        }
+    }
+}
