@@ -4,6 +4,7 @@ import _thread
 import contextlib
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,11 @@ def environment(**values: str) -> Iterator[None]:
 
 
 class FakeServer(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        # A shell lets what it starts in the background ignore it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
     def setUp(self) -> None:
         self.client = Client(ENDPOINT, busy_timeout=0)
 
