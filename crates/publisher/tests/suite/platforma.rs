@@ -227,13 +227,17 @@ fn what_an_earlier_run_left_is_compared_by_what_it_says() {
     let failed = workplace.bench.run(&with(&[&windows]));
     let told = format!(
         "3.12.10 has no artifact for linux-x64, and `./python-3.12.10/dist/artifacts/main/archive_linux-x64.json` has \
-         `{BELOW}/1.3.24-linux-x64.tgz` as `uploadPath`, this run `{BELOW}/1.3.25-linux-x64.tgz`"
+         `{BELOW}/1.3.24-{{os}}-{{arch}}.tgz` as `remoteArtifactLocation`, this run `{BELOW}/1.3.25-{{os}}-{{arch}}.tgz`"
     );
     assert!(failed.code == 2 && failed.told.replace('\\', "/").contains(&told), "{}", failed.told);
-    assert!(failed.told.contains("build and name those platforms again"), "{}", failed.told);
+    assert!(failed.told.contains("build and name the others"), "{}", failed.told);
     assert!(!workplace.registry.join(format!("{BELOW}/1.3.25-windows-x64.tgz")).exists());
     let partial = workplace.bench.good(&with(&[&windows, "--partial"]));
-    assert!(partial.told.contains("as `uploadPath`") && partial.told.contains("does not count"), "{}", partial.told);
+    assert!(
+        partial.told.contains("as `remoteArtifactLocation`") && partial.told.contains("does not count"),
+        "{}",
+        partial.told
+    );
 
     fs::write(&info, "{").unwrap();
     let failed = workplace.bench.run(&with(&[&windows]));
