@@ -78,11 +78,11 @@ pub enum EntryFault {
     Unnamed,
     #[error("its name is not UTF-8")]
     NotUtf8,
-    #[error("its name holds a control character")]
+    #[error("its name contains a control character")]
     Control,
     #[error("its name begins with a drive letter")]
     Drive,
-    #[error("its name holds a backslash")]
+    #[error("its name contains a backslash")]
     Backslash,
     #[error("its name has more than {} components", MAX_DEPTH)]
     TooDeep,
@@ -90,7 +90,7 @@ pub enum EntryFault {
     LongComponent,
     #[error("`{component}` is not a file name on Windows")]
     NotOnWindows { component: String },
-    #[error("it is there twice")]
+    #[error("it occurs twice")]
     Duplicate,
     #[error("`{other}` is the same name on the target's file system")]
     Clash { other: TreePath },

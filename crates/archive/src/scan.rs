@@ -79,6 +79,6 @@ pub enum ScanErrorKind {
         "its name is not UTF-8, holds a backslash or looks like a drive, so no archive could carry it to every platform"
     )]
     Name,
-    #[error("it is neither a directory, a file nor a symbolic link")]
+    #[error("it is not a directory, file or symbolic link")]
     Special,
 }

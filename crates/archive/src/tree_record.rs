@@ -207,11 +207,11 @@ mod tests {
         type Rows = &'static [(&'static str, &'static str)];
         let cases: &[(NameRules, Rows, &str)] = &[
             // (rules, entries; what is wrong with the last, "" for nothing)
-            (CaseSensitive, &[("a", "file"), ("a", "file")], "it is there twice"),
-            (CaseSensitive, &[("a/b", "file"), ("a", "file")], "it is there twice"),
+            (CaseSensitive, &[("a", "file"), ("a", "file")], "it occurs twice"),
+            (CaseSensitive, &[("a/b", "file"), ("a", "file")], "it occurs twice"),
             (CaseSensitive, &[("a", "file"), ("a/b", "file")], "below `a`, which is not a directory"),
             (CaseSensitive, &[("a", "b"), ("a/c/d", "file")], "below the symbolic link `a`"),
-            (CaseSensitive, &[("a/c", "file"), ("a", "b")], "it is there twice"),
+            (CaseSensitive, &[("a/c", "file"), ("a", "b")], "it occurs twice"),
             (CaseSensitive, &[("a", "file"), ("A", "file")], ""),
             (CaseInsensitive, &[("a", "file"), ("A", "file")], "`a` is the same name"),
             (CaseInsensitive, &[("A", "file"), ("a", "file")], "`A` is the same name"),

@@ -63,7 +63,7 @@ fn check_parts(mut file: File, artifact: &Artifact) -> Result<(), VerifyErrorKin
 
 /// The file is not the described artifact, or could not be read.
 #[derive(Debug, thiserror::Error, Fault)]
-#[error("`{}` is not what its manifest says", archive.display())]
+#[error("`{}` does not match its manifest", archive.display())]
 #[fault(transparent = kind)]
 pub struct VerifyError {
     pub archive: PathBuf,

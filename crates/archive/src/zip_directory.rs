@@ -33,7 +33,7 @@ pub enum ZipFault {
     MultiDisk,
     #[error("its central directory does not lie between its entries and its end records")]
     Place,
-    #[error("its central directory has {size} bytes, more than {} are not read", MAX_DIRECTORY)]
+    #[error("its central directory has {size} bytes; at most {} are read", MAX_DIRECTORY)]
     TooLong { size: u64 },
     #[error("its central directory is malformed at byte {at}")]
     Directory { at: u64 },

@@ -60,7 +60,7 @@ pub enum MemberFault {
     Disagrees { field: &'static str },
     #[error("there is no local header where the central directory says")]
     NoHeader,
-    #[error("it reaches into what follows it")]
+    #[error("it overlaps what follows it")]
     Overlap,
     #[error("its {field} is malformed")]
     Field { field: &'static str },
@@ -70,7 +70,7 @@ pub enum MemberFault {
     Longer { size: u64 },
     #[error("it unpacks to fewer than the {size} bytes declared")]
     Shorter { size: u64 },
-    #[error("it has bytes after the end of its compressed ones")]
+    #[error("it has data after the end of its compressed stream")]
     Trailing,
     #[error("its CRC-32 is {actual:08x}, the central directory says {expected:08x}")]
     Crc { expected: u32, actual: u32 },

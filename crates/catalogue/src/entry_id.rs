@@ -26,7 +26,7 @@ impl fmt::Display for EntryId {
 
 /// The text is not an id in its one spelling.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not an entry's id: VERSION/PLATFORM/BUILD-KEY-FORMAT is expected")]
+#[error("`{text}` is not an entry's id: expected VERSION/PLATFORM/BUILD-KEY-FORMAT")]
 pub struct EntryIdError {
     pub text: String,
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 /// The text is not a size, or not a time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuantityError {
-    #[error("`{text}` is not a size: a number and B, K, M, G or T are expected, as in 500M or 1.5T")]
+    #[error("`{text}` is not a size: expected a number and B, K, M, G or T, as in 500M or 1.5T")]
     Size { text: String },
-    #[error("`{text}` is not a time: a whole number and s, m, h, d or w are expected, as in 12h or 30d")]
+    #[error("`{text}` is not a duration: expected a whole number and s, m, h, d or w, as in 12h or 30d")]
     Duration { text: String },
 }
 

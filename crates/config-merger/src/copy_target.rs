@@ -70,7 +70,7 @@ impl fmt::Display for CopyTarget {
 pub enum CopyTargetError {
     #[error("`{text}` is not a path inside the runtime: {reason}")]
     Path { text: String, reason: &'static str },
-    #[error("`{placeholder}` is not a placeholder: {{site-packages}}, {{python}} and {{bin}} are")]
+    #[error("`{placeholder}` is not a placeholder; use {{site-packages}}, {{python}} or {{bin}}")]
     Placeholder { placeholder: String },
 }
 

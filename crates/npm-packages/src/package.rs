@@ -353,10 +353,7 @@ mod tests {
         let parse = |text: &str| Package::parse(&SourceFile::new("package.json", text)).unwrap_err().to_string();
         assert_eq!(parse(""), "package.json:1:1: the file is empty");
         assert_eq!(parse("[]"), "package.json:1:1: an object is expected, not a list");
-        assert_eq!(
-            parse("{\n  \"name\": \"a\",\n}"),
-            "package.json:3:1: not JSON: a comma stands before the closing bracket"
-        );
+        assert_eq!(parse("{\n  \"name\": \"a\",\n}"), "package.json:3:1: not JSON: trailing comma");
         assert_eq!(parse("{ \"name\": \"../x\" }"), "package.json:1:11 /name: `../x` is not a name of an npm package");
         assert_eq!(parse("{ \"name\": 5 }"), "package.json:1:11 /name: a string is expected, not the number 5");
         assert_eq!(

@@ -88,7 +88,7 @@ pub enum PlaceErrorKind {
     #[error("the bucket is in another region{}", region.as_ref().map_or(String::new(), |region| format!(", {region}")))]
     #[fault("E_DESTINATION_REGION", Usage, hint("set AWS_REGION or `?region=` to the bucket's region"))]
     Region { region: Option<String> },
-    #[error("the bytes that arrived are not those that were sent: {said}")]
+    #[error("the bytes received differ from those sent: {said}")]
     #[fault(
         "E_DESTINATION_CHECKSUM",
         Trust,

@@ -128,7 +128,7 @@ mod tests {
                 "the server did not accept the request after 3 attempts: Reduce your request rate (SlowDown, HTTP 503)",
             ),
             (500, "", "", "the server did not accept the request after 3 attempts: HTTP 500"),
-            (400, "BadDigest", "", "the bytes that arrived are not those that were sent: BadDigest (HTTP 400)"),
+            (400, "BadDigest", "", "the bytes received differ from those sent: BadDigest (HTTP 400)"),
             (301, "PermanentRedirect", "", "the bucket is in another region, eu-west-1"),
             (405, "MethodNotAllowed", "no", "the server refused: no (MethodNotAllowed, HTTP 405)"),
         ];

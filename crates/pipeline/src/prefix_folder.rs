@@ -43,7 +43,7 @@ pub enum PrefixErrorKind {
         hint("close the programs that run from it, and check its permissions and the free space")
     )]
     Disk { action: &'static str, path: PathBuf, source: io::Error },
-    #[error("the build was interrupted while another one held it")]
+    #[error("interrupted while waiting for another build")]
     #[fault("E_INTERRUPTED", Interrupted)]
     Cancelled,
 }

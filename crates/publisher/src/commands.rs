@@ -36,7 +36,7 @@ pub(crate) enum CommandError {
     #[fault("E_KEY_FILE")]
     KeyFile { path: PathBuf, source: std::io::Error },
     /// Its content is not shown: it may be a secret key.
-    #[error("`{}` does not hold a minisign public key", path.display())]
+    #[error("`{}` does not contain a minisign public key", path.display())]
     #[fault("E_KEY_FILE", hint("name the `.pub` file that `publisher keygen` wrote, or give its second line"))]
     NoPublicKey { path: PathBuf },
     #[error("cannot write `{}`: {source}", path.display())]

@@ -35,7 +35,7 @@ pub enum GitErrorKind {
     #[error("it is not a URL: {reason}")]
     #[fault(Usage)]
     BadUrl { reason: String },
-    #[error("the scheme `{scheme}` is not allowed; git+https, git+http, git+ssh and git+file are")]
+    #[error("the scheme `{scheme}` is not allowed; use git+https, git+http, git+ssh or git+file")]
     #[fault(Usage)]
     Scheme { scheme: String },
     #[error("`{reference}` is not the name of a branch, tag or commit")]

@@ -81,7 +81,7 @@ impl fmt::Display for ArtifactName {
 
 /// The text matches no artifact name. Only names that pydist itself would write are accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not an artifact name: pydist-KEY-VERSION-OS-ARCH.EXT is expected")]
+#[error("`{text}` is not an artifact name: expected pydist-KEY-VERSION-OS-ARCH.EXT")]
 pub struct ArtifactNameError {
     pub text: String,
 }

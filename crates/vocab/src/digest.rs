@@ -58,7 +58,7 @@ impl fmt::Debug for Digest {
 
 /// The text is not 64 hexadecimal digits. Upper case digits are accepted when reading.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a SHA-256: 64 hexadecimal digits are expected")]
+#[error("`{text}` is not a SHA-256: expected 64 hexadecimal digits")]
 pub struct DigestError {
     pub text: String,
 }

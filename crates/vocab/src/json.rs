@@ -88,13 +88,13 @@ pub enum JsonFaultKind {
     Empty,
     #[error("the file is nested more than 127 levels deep")]
     TooDeep,
-    #[error("not JSON: a comma stands before the closing bracket")]
+    #[error("not JSON: trailing comma")]
     TrailingComma,
-    #[error("not JSON: a comment stands here")]
+    #[error("not JSON: comments are not allowed")]
     Comment,
     #[error("not JSON: {0}")]
     Syntax(String),
-    #[error("this key stands twice in one object")]
+    #[error("duplicate key")]
     RepeatedKey,
 }
 

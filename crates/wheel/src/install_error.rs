@@ -63,6 +63,6 @@ pub enum InstallErrorKind {
     #[error(transparent)]
     #[fault(transparent)]
     Store(#[from] StoreError),
-    #[error("no threads can be started")]
+    #[error("cannot start threads")]
     Threads(#[source] io::Error),
 }

@@ -49,7 +49,7 @@ pub enum UnpackErrorKind {
     #[error(transparent)]
     #[fault(transparent)]
     Store(#[from] StoreError),
-    #[error("no threads can be started")]
+    #[error("cannot start threads")]
     #[fault(Build)]
     Threads(#[source] io::Error),
 }

@@ -246,7 +246,7 @@ fn new_stops_before_anything_is_written_where_it_would_build_on_a_fault() {
             "catalogue/package.json:1:19 /dependencies: an object is expected",
         ),
         ("pnpm-workspace.yaml", "packages: everything\n", "pnpm-workspace.yaml:1:11: "),
-        ("package.json", "{ // ours\n}", "package.json:1:3: not JSON: a comment stands here"),
+        ("package.json", "{ // ours\n}", "package.json:1:3: not JSON: comments are not allowed"),
     ];
     for (file, broken, said) in cases {
         let sound = text(&desk, file);

@@ -53,7 +53,7 @@ pub enum CopyErrorKind {
     #[error("the link `{}` points to a folder that contains it", path.display())]
     #[fault("E_COPY_SOURCE", hint("remove or correct the link"))]
     LinkLoops { path: PathBuf },
-    #[error("`{}` is neither a file, a folder nor a link", path.display())]
+    #[error("`{}` is not a file, folder or link", path.display())]
     #[fault("E_COPY_SOURCE")]
     NotAFile { path: PathBuf },
     #[error("the name of `{}` cannot be written on every platform", path.display())]

@@ -123,7 +123,7 @@ fn a_lasting_fault_is_one_clear_error_without_secrets() {
         (S3Fault::Refused(403, "AccessDenied"), "E_DESTINATION_PERMISSION", "do not allow this"),
         (S3Fault::Refused(403, "InvalidAccessKeyId"), "E_DESTINATION_CREDENTIALS", "InvalidAccessKeyId"),
         (S3Fault::Refused(301, "PermanentRedirect"), "E_DESTINATION_REGION", "another region"),
-        (S3Fault::Refused(400, "BadDigest"), "E_DESTINATION_CHECKSUM", "not those that were sent"),
+        (S3Fault::Refused(400, "BadDigest"), "E_DESTINATION_CHECKSUM", "differ from those sent"),
     ];
     for (fault, code, expected) in cases {
         proxy.spoil(0, usize::MAX, fault);

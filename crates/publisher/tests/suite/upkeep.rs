@@ -276,8 +276,8 @@ fn a_key_file_that_cannot_be_used_is_one_error_before_anything_is_read() {
         // (what is given, what is told)
         ("keys/absent.pub", "cannot read the key file `keys/absent.pub`"),
         ("keys", "cannot read the key file `keys`"),
-        ("keys/pydist.key", "`keys/pydist.key` does not hold a minisign public key"),
-        ("keys/pydist.pem", "`keys/pydist.pem` does not hold a minisign public key"),
+        ("keys/pydist.key", "`keys/pydist.key` does not contain a minisign public key"),
+        ("keys/pydist.pem", "`keys/pydist.pem` does not contain a minisign public key"),
     ];
     for (given, expected) in cases {
         let run = bench.run(&["verify", "--public-key", given]);

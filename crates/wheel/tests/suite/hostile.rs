@@ -108,8 +108,8 @@ fn names_that_leave_the_wheel_or_clash_are_refused() {
         ("demo/../aaaaa.py", "its entry `demo/../aaaaa.py` is refused: its name leaves the tree with `..`"),
         ("/emo/aaaaaaaa.py", "its entry `/emo/aaaaaaaa.py` is refused: its name is absolute"),
         ("C:mo/aaaaaaaa.py", "its entry `C:mo/aaaaaaaa.py` is refused: its name begins with a drive letter"),
-        ("demo\\aaaaaaaa.py", "its entry `demo\\aaaaaaaa.py` is refused: its name holds a backslash"),
-        ("demo/aaaa\naaa.py", "its entry `demo/aaaa\naaa.py` is refused: its name holds a control character"),
+        ("demo\\aaaaaaaa.py", "its entry `demo\\aaaaaaaa.py` is refused: its name contains a backslash"),
+        ("demo/aaaa\naaa.py", "its entry `demo/aaaa\naaa.py` is refused: its name contains a control character"),
         ("demo/.//././b.py", "its entry `demo/.//././b.py` is refused: its name has an empty component"),
         ("demo/b.py/aaa.py", "its entry `demo/b.py` is refused: it is a file and a folder at once"),
     ];
