@@ -8,10 +8,10 @@ use vocab::ArtifactFormat;
 
 use crate::PackOptions;
 use crate::codec::{self, END, Encoder};
-use crate::deflate::crc_of;
 use crate::follower::Follower;
 use crate::part_cache::CachedPart;
 use crate::seek_table::{FrameSize, write_seek_table};
+use crate::written_frame::Frame;
 
 /// The archive as it grows.
 pub(crate) struct ArtifactWriter<'a> {
@@ -33,23 +33,6 @@ pub(crate) struct WrittenPart {
     pub size: u64,
     pub unpacked: u64,
     pub frames: Vec<Frame>,
-}
-
-/// What is recorded about a frame once its bytes are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Frame {
-    pub size: FrameSize,
-    /// CRC-32 of the uncompressed bytes; 0 in formats that do not need it.
-    pub crc32: u32,
-}
-
-impl Frame {
-    /// Describes `plain`, which was compressed to `packed`.
-    pub(crate) fn of(format: ArtifactFormat, plain: &[u8], packed: &[u8]) -> Self {
-        let size = FrameSize { packed: packed.len() as u32, unpacked: plain.len() as u32 };
-        let crc32 = if format == ArtifactFormat::TarGz { crc_of(plain).sum() } else { 0 };
-        Self { size, crc32 }
-    }
 }
 
 impl<'a> ArtifactWriter<'a> {

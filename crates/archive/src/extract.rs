@@ -7,102 +7,20 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use vocab::{ArtifactFormat, Digest, TreePath};
+use vocab::ArtifactFormat;
 
 use crate::extract_error::{ExtractError, ExtractErrorKind};
+use crate::extract_options::{ExtractOptions, Extracted};
+use crate::finish_stage::finish_stage;
 use crate::follower::digest_of_range;
 use crate::in_place;
-use crate::judge::{Judge, Judged};
+use crate::judge::Judge;
 use crate::mode::make_folder;
-use crate::name_rules::NameRules;
 use crate::place::Place;
 use crate::source::{Decoder, Source, detect};
 use crate::staging::{Staging, folder_of};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
 use crate::zip_extract::stage_zip;
-
-/// How to extract, and what to refuse. The default trusts no archive: it keeps links that stay inside and sets
-/// [`Limits`].
-#[derive(Clone, Copy)]
-pub struct ExtractOptions<'a> {
-    pub top_folder: TopFolder,
-    /// Compared with the digest of the whole file while it is extracted.
-    pub expected: Option<Digest>,
-    /// Names that this file system cannot hold are refused.
-    pub names: NameRules,
-    pub links: Links,
-    /// Whatever exceeds them is refused.
-    pub limits: Limits,
-    /// 0: as many as the machine has processors.
-    pub threads: usize,
-    /// Receives the number of archive bytes that each finished chunk took; their sum is at most the archive's size.
-    pub progress: &'a (dyn Fn(u64) + Sync),
-}
-
-impl Default for ExtractOptions<'_> {
-    fn default() -> Self {
-        Self {
-            top_folder: TopFolder::Keep,
-            expected: None,
-            names: NameRules::of_host(),
-            links: if cfg!(windows) { Links::Copy } else { Links::Keep },
-            limits: Limits::default(),
-            threads: 0,
-            progress: &|_| {},
-        }
-    }
-}
-
-/// What happens to the single folder at the archive's top.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TopFolder {
-    /// It is extracted like any other folder.
-    Keep,
-    /// Its content becomes the destination's. No or several folders are an error that lists what is there.
-    StripSingle,
-}
-
-/// What happens to symbolic links.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Links {
-    /// On Windows, where links need a privilege, this is [`Links::Copy`].
-    Keep,
-    /// Each is replaced by a copy of its target, which must be in the archive.
-    Copy,
-}
-
-/// Limits against archives made to fill a disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Total of all files, in bytes.
-    pub bytes: u64,
-    /// Files, directories and links together.
-    pub entries: u64,
-    /// The largest accepted expansion. For a tar: how many times larger than the archive, checked once the tar exceeds
-    /// 10 MiB. For a zip: how many times larger than its compressed bytes each file may be.
-    pub ratio: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { bytes: 20 << 30, entries: 500_000, ratio: 1000 }
-    }
-}
-
-/// What was extracted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Extracted {
-    pub files: u64,
-    /// Those named in the archive, and those on the way to others.
-    pub directories: u64,
-    pub links: u64,
-    /// Links that became copies: each path, and its target as the archive states it.
-    pub copied_links: Vec<(TreePath, String)>,
-    /// Total of all files, in bytes.
-    pub bytes: u64,
-    /// The folder that was stripped, with [`TopFolder::StripSingle`].
-    pub top_folder: Option<String>,
-}
 
 /// Extracts `archive` (tar.zst, tar.gz, tar or zip, recognised by its first bytes) to `destination`, which must be
 /// absent or an empty folder, and which appears only when everything is there.
@@ -190,29 +108,6 @@ pub(crate) fn stage(
         Ok(())
     })?;
     finish_stage(place, turnstile.into_inner().finish()?, options)
-}
-
-/// The steps that follow when all files are written.
-pub(crate) fn finish_stage(
-    place: &Place,
-    judged: Judged,
-    options: &ExtractOptions<'_>,
-) -> Result<Extracted, ExtractErrorKind> {
-    let Judged { record, late, hard_links, mut extracted } = judged;
-    place.finish_files(&late)?;
-    place.hard_links(&hard_links)?;
-    let links =
-        record.resolved_links().map_err(|(path, fault)| ExtractErrorKind::Entry { entry: path.to_string(), fault })?;
-    match options.links {
-        _ if place.is_dry() => {}
-        Links::Keep if cfg!(unix) => place.links(&links)?,
-        _ => {
-            extracted.copied_links = links.iter().map(|link| (link.path.clone(), link.target.clone())).collect();
-            crate::copied_links::copy_links(place, &record, links, options.limits.bytes - extracted.bytes)?;
-        }
-    }
-    place.finish_directories()?;
-    Ok(extracted)
 }
 
 /// Refuses a destination that is neither absent nor an empty folder. Called before downloads, so that they are not in

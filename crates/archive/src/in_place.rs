@@ -100,9 +100,13 @@ impl Write for FileBeside {
     }
 }
 
+/// Starts of the temporary names of an artifact and of a manifest.
+pub(crate) const STAGED_PACK: &str = ".pack-";
+pub(crate) const STAGED_MANIFEST: &str = ".manifest-";
+
 /// Removes unfinished artifacts and manifests that killed processes left in a folder, and returns their paths.
 pub fn sweep_artifacts(folder: &Path) -> Vec<PathBuf> {
-    sweep(folder, &[crate::pack::STAGED, crate::manifest::STAGED])
+    sweep(folder, &[STAGED_PACK, STAGED_MANIFEST])
 }
 
 /// Removes regular files in `folder` whose temporary names begin with one of `prefixes` and that no process is using.

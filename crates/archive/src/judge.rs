@@ -5,38 +5,17 @@ use std::ops::Range;
 
 use vocab::TreePath;
 
-use crate::extract::{ExtractOptions, Extracted, TopFolder};
 use crate::extract_error::ExtractErrorKind;
+use crate::extract_options::{ExtractOptions, Extracted, TopFolder};
 use crate::name_rules::{EntryFault, checked_path};
 use crate::place::Place;
 use crate::tar_stream::{Item, Member, MemberKind, TarStream};
 use crate::tree_record::{NodeKind, TreeRecord};
+use crate::writes::{LateFile, Write, WriteTarget};
 
 /// Below this size no ratio is suspicious.
 pub(crate) const RATIO_FLOOR: u64 = 10 << 20;
 const LISTED: usize = 20;
-
-/// A range of a chunk that belongs to a file.
-pub(crate) struct Write {
-    pub path: TreePath,
-    pub range: Range<usize>,
-    pub target: WriteTarget,
-}
-
-pub(crate) enum WriteTarget {
-    /// The bytes are the whole file.
-    Whole { executable: bool, mtime: u64 },
-    /// They belong at this offset of a file that exists already.
-    Piece { offset: u64 },
-}
-
-/// A file written in pieces; it gets its mode and time when all are there.
-#[derive(Clone)]
-pub(crate) struct LateFile {
-    pub path: TreePath,
-    pub executable: bool,
-    pub mtime: u64,
-}
 
 pub(crate) struct Judge<'a> {
     tar: TarStream,
@@ -268,20 +247,6 @@ impl<'a> Members<'a> {
         }
         self.writes.push(Write { path, range, target: WriteTarget::Piece { offset } });
         Ok(())
-    }
-}
-
-impl Write {
-    fn into_file(self) -> Option<LateFile> {
-        match self.target {
-            WriteTarget::Whole { executable, mtime } => Some(LateFile { path: self.path, executable, mtime }),
-            WriteTarget::Piece { .. } => None,
-        }
-    }
-
-    pub(crate) fn whole(file: LateFile, range: Range<usize>) -> Self {
-        let LateFile { path, executable, mtime } = file;
-        Self { path, range, target: WriteTarget::Whole { executable, mtime } }
     }
 }
 

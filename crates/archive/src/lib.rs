@@ -44,23 +44,30 @@ mod tree_record;
 // Packing, from the inside out.
 mod artifact_writer;
 mod codec;
+mod finished_part;
 mod frames;
 mod pack;
 mod pack_error;
+mod pack_options;
+mod packed;
 mod part_cache;
 mod repack;
 mod seek_table;
 mod tar_header;
+mod written_frame;
 
 // Extracting, from the outside in.
 mod copied_links;
 mod extract;
 mod extract_error;
+mod extract_options;
+mod finish_stage;
 mod judge;
 mod place;
 mod regular_file;
 mod source;
 mod tar_stream;
+mod writes;
 
 // The manifest, and an archive against it.
 mod manifest;
@@ -95,16 +102,19 @@ mod staging;
 mod turnstile;
 
 pub use entry::{Content, Entry, EntryKind, PartSource};
-pub use extract::{ExtractOptions, Extracted, Limits, Links, TopFolder, extract};
+pub use extract::extract;
 pub use extract_error::{ExtractError, ExtractErrorKind};
+pub use extract_options::{ExtractOptions, Extracted, Limits, Links, TopFolder};
 pub use identity::{EntryIdentity, identity_of};
 pub use in_place::{FileBeside, rename, sweep, sweep_artifacts, sweep_idle};
 pub use listing::{ListError, Listed, ListedKind, Listing, check, list};
 pub use manifest::{ManifestError, StagedManifest, read_manifest, save_manifest, stage_manifest, write_manifest};
 pub use mode::{make_folder, make_folders, set_file_mode};
 pub use name_rules::{EntryFault, NameRules};
-pub use pack::{DEFAULT_MTIME, PackOptions, Packed, PackedFile, cache_parts, join_cached, pack, pack_beside};
+pub use pack::{cache_parts, join_cached, pack, pack_beside};
 pub use pack_error::{PackError, PackErrorKind};
+pub use pack_options::{DEFAULT_MTIME, PackOptions};
+pub use packed::{Packed, PackedFile};
 pub use part_cache::{NoCache, PART_FORMAT, PartCache, check_part, part_key};
 pub use regular_file::{open_regular, read_regular, read_regular_text};
 pub use remove_tree::remove_tree;

@@ -8,8 +8,9 @@ use serde::Serialize;
 use vocab::{ArtifactFormat, Digest, DigestWriter, Fault};
 
 use crate::Content;
-use crate::extract::{ExtractOptions, Extracted, stage};
+use crate::extract::stage;
 use crate::extract_error::{ExtractError, ExtractErrorKind};
+use crate::extract_options::{ExtractOptions, Extracted};
 use crate::follower::digest_of_range;
 use crate::place::Place;
 use crate::source::{Decoder, Source, detect};

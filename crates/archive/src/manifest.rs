@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use vocab::{Fault, FileName, FileNameError, MANIFEST_FORMAT, Manifest};
 
-use crate::in_place::FileBeside;
+use crate::in_place::{FileBeside, STAGED_MANIFEST};
 
 /// Reads what [`write_manifest`] wrote, and older formats. Another format number is refused before anything else is
 /// read, since nothing else can be relied on then.
@@ -42,16 +42,13 @@ pub fn save_manifest(path: &Path, manifest: &Manifest) -> Result<(), ManifestErr
 /// Like [`save_manifest`], but `path` stays as it is until the caller persists the result.
 pub fn stage_manifest(path: &Path, manifest: &Manifest) -> Result<StagedManifest, ManifestError> {
     let write = || -> io::Result<FileBeside> {
-        let mut beside = FileBeside::beside(path, STAGED)?;
+        let mut beside = FileBeside::beside(path, STAGED_MANIFEST)?;
         beside.write_all(write_manifest(manifest).as_bytes())?;
         Ok(beside)
     };
     let file = write().map_err(|source| ManifestError::Write { path: path.to_owned(), source })?;
     Ok(StagedManifest { file, path: path.to_owned() })
 }
-
-/// Start of the temporary name of a manifest that is being written.
-pub(crate) const STAGED: &str = ".manifest-";
 
 /// A complete manifest under a temporary name. Dropping it removes it.
 #[derive(Debug)]

@@ -5,67 +5,25 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use vocab::{ArtifactFormat, Digest, Part, side_by_side};
+use vocab::{Digest, Part, side_by_side};
 
-use crate::artifact_writer::{ArtifactWriter, Frame, WrittenPart};
+use crate::artifact_writer::{ArtifactWriter, WrittenPart};
 use crate::codec::Encoder;
+use crate::finished_part::FinishedPart;
 use crate::follower::{EndOnDrop, Follower, digest_of_range};
 use crate::frames::Layout;
-use crate::in_place::FileBeside;
+use crate::in_place::{FileBeside, STAGED_PACK};
 use crate::name_rules::{NameRules, checked_path};
 use crate::pack_error::{PackError, PackErrorKind};
+use crate::pack_options::PackOptions;
+use crate::packed::{Packed, PackedFile};
 use crate::part_cache::{CachedPart, NoCache, PartCache, part_key, trailer};
-use crate::repack::FinishedPart;
 use crate::source::Decoder;
 use crate::tree_record::{NodeKind, ResolvedLink, TreeRecord};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
+use crate::written_frame::Frame;
 use crate::zip_pack::pack_zip;
 use crate::{EntryKind, PartSource};
-
-/// 1980-01-01T00:00:00Z, the earliest time that zip can store, too.
-pub const DEFAULT_MTIME: u64 = 315_532_800;
-
-/// How to pack. `threads` and `progress` do not affect the bytes; everything else does.
-#[derive(Clone, Copy)]
-pub struct PackOptions<'a> {
-    pub format: ArtifactFormat,
-    /// The compressor's own level: 1 to 22 for zstd, 0 to 9 for gzip and zip.
-    pub level: i32,
-    /// The time of every entry, in seconds since 1970: `SOURCE_DATE_EPOCH` if that is set.
-    pub mtime: u64,
-    /// Two names that the target would treat as one are refused.
-    pub names: NameRules,
-    /// 0: as many as the machine has processors. Each needs about 30 MB at level 3 and 100 MB at level 19.
-    pub threads: usize,
-    /// Receives the number of tar bytes in each finished frame; for a zip, of file bytes.
-    pub progress: &'a (dyn Fn(u64) + Sync),
-}
-
-impl Default for PackOptions<'_> {
-    fn default() -> Self {
-        Self {
-            format: ArtifactFormat::TarZst,
-            level: 3,
-            mtime: DEFAULT_MTIME,
-            names: NameRules::CaseSensitive,
-            threads: 0,
-            progress: &|_| {},
-        }
-    }
-}
-
-/// What was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packed {
-    /// Digest of the whole file.
-    pub sha256: Digest,
-    /// In bytes.
-    pub size: u64,
-    /// The rows for the manifest, in the order of the archive.
-    pub parts: Vec<Part>,
-    /// How many parts came from the cache.
-    pub reused: usize,
-}
 
 /// Writes `parts`, in the given order, to a new file beside `target` and moves it there.
 pub fn pack(
@@ -127,7 +85,7 @@ pub(crate) fn settle(
         for index in 0..from.keys.len() {
             sources.push((from.source)(index, if damaged.contains(&index) { &NoCache } else { cache })?);
         }
-        let file = FileBeside::within(folder, STAGED).map_err(|source| PackErrorKind::Write { source })?;
+        let file = FileBeside::within(folder, STAGED_PACK).map_err(|source| PackErrorKind::Write { source })?;
         let written = write(&file, &sources, options)?;
 
         // A cached part is compared with its digest at its final place: so it is read once, and cannot change in
@@ -145,9 +103,6 @@ pub(crate) fn settle(
         return Ok(PackedFile { packed: packed(&from.names, &sources, written), file });
     }
 }
-
-/// Start of the temporary name of an archive that is being written.
-pub(crate) const STAGED: &str = ".pack-";
 
 /// A complete archive under a temporary name.
 struct Written {
@@ -249,37 +204,11 @@ pub fn cache_parts(
         if sources.is_empty() {
             return Ok(());
         }
-        let file = FileBeside::within(folder, STAGED).map_err(|source| PackErrorKind::Write { source })?;
+        let file = FileBeside::within(folder, STAGED_PACK).map_err(|source| PackErrorKind::Write { source })?;
         let written = write(&file, &sources, options)?;
         keep_fresh_parts(&file, &lacking, &sources, &written, cache)
     };
     fill().map_err(|kind| PackError { target: folder.to_owned(), kind })
-}
-
-/// A complete archive under a temporary name. Dropping it removes it.
-#[derive(Debug)]
-pub struct PackedFile {
-    pub(crate) packed: Packed,
-    pub(crate) file: FileBeside,
-}
-
-impl PackedFile {
-    /// Known before [`persist`](Self::persist), for what must be written first.
-    pub fn packed(&self) -> &Packed {
-        &self.packed
-    }
-
-    /// The temporary path.
-    pub fn path(&self) -> &Path {
-        self.file.path()
-    }
-
-    /// Moves the archive to `target`, which must be in the folder it was made in.
-    pub fn persist(self, target: &Path) -> Result<Packed, PackError> {
-        let failed = |source| PackError { target: target.to_owned(), kind: PackErrorKind::Write { source } };
-        self.file.replace(target).map_err(failed)?;
-        Ok(self.packed)
-    }
 }
 
 /// The archive that [`pack`] would make of parts with these names and identities, in `folder`. `None` unless all of
@@ -307,7 +236,7 @@ pub fn join_cached(
                 Source::Fresh(_) | Source::Finished(_) => return Ok(None),
             }
         }
-        let file = FileBeside::within(folder, STAGED).map_err(|source| PackErrorKind::Write { source })?;
+        let file = FileBeside::within(folder, STAGED_PACK).map_err(|source| PackErrorKind::Write { source })?;
         let written = write(&file, &sources, options)?;
         let sound = sources.iter().zip(&written.digests).all(|(source, sha256)| match source {
             Source::Cached(part) => part.holds(sha256),

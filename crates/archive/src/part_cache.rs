@@ -21,12 +21,13 @@ use std::path::{Path, PathBuf};
 
 use vocab::Digest;
 
-use crate::artifact_writer::Frame;
+use crate::codec;
 use crate::follower::digest_of_range;
+use crate::pack_options::PackOptions;
 use crate::seek_table::FrameSize;
+use crate::written_frame::Frame;
 use crate::zip_directory::{ZipDirectory, ZipEntry};
 use crate::zip_header::Record;
-use crate::{PackOptions, codec};
 
 /// Raised whenever equal inputs give other bytes than before (headers, order, frame cuts), or a cached part has another
 /// trailer. Format 1 had deflate streams that differed from run to run, and a `tar.gz` of many gzip members; the

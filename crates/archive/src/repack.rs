@@ -6,14 +6,16 @@ use std::path::Path;
 
 use vocab::{Artifact, ArtifactFormat, Digest};
 
-use crate::PackOptions;
 use crate::codec;
+use crate::finished_part::FinishedPart;
 use crate::frames::FRAME;
-use crate::pack::{PackedFile, Source, Sources, settle};
+use crate::pack::{Source, Sources, settle};
 use crate::pack_error::{PackError, PackErrorKind};
+use crate::pack_options::PackOptions;
+use crate::packed::PackedFile;
 use crate::part_cache::{CachedPart, PART_FORMAT, PartCache};
 use crate::seek_table::FrameSize;
-use crate::source::{Decoder, frames_of};
+use crate::source::frames_of;
 
 /// The artifact that [`crate::pack`] would make, with these options, from the content of `archive`: a `tar.zst` or
 /// `tar` that [`crate::verify`] has compared with `described`. It gets a temporary name in `folder`, and dropping it
@@ -86,36 +88,6 @@ fn plain_frames(described: &Artifact) -> Vec<(u64, FrameSize)> {
         })
     };
     described.parts.iter().flat_map(cut).collect()
-}
-
-/// A part of an artifact that is there.
-pub(crate) struct FinishedPart<'a> {
-    archive: &'a Path,
-    file: &'a File,
-    format: ArtifactFormat,
-    /// Where each begins in the file.
-    pub(crate) frames: Vec<(u64, FrameSize)>,
-}
-
-impl FinishedPart<'_> {
-    /// The tar bytes of a frame, in place of what `buffer` held.
-    pub(crate) fn decode(
-        &self,
-        frame: usize,
-        decoder: &mut Decoder,
-        buffer: &mut Vec<u8>,
-    ) -> Result<(), PackErrorKind> {
-        let (offset, size) = self.frames[frame];
-        buffer.clear();
-        let decoded = match self.format {
-            ArtifactFormat::TarZst => decoder.frame(self.file, offset, size, buffer),
-            _ => {
-                buffer.resize(size.unpacked as usize, 0);
-                crate::source::read_exact_at(self.file, buffer, offset)
-            }
-        };
-        decoded.map_err(|source| PackErrorKind::Read { path: self.archive.to_owned(), source })
-    }
 }
 
 #[cfg(test)]

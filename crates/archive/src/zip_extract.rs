@@ -6,14 +6,16 @@ use std::io;
 
 use vocab::side_by_side;
 
-use crate::extract::{ExtractOptions, Extracted, finish_stage};
 use crate::extract_error::ExtractErrorKind;
-use crate::judge::{LateFile, Members, RATIO_FLOOR, Write, WriteTarget};
+use crate::extract_options::{ExtractOptions, Extracted};
+use crate::finish_stage::finish_stage;
+use crate::judge::{Members, RATIO_FLOOR};
 use crate::name_rules::EntryFault;
 use crate::place::Place;
 use crate::source::read_exact_at;
 use crate::tar_stream::{Member, MemberKind};
 use crate::turnstile::thread_count;
+use crate::writes::{LateFile, Write, WriteTarget};
 use crate::zip_directory::{DirectoryError, ZipDirectory, ZipEntry};
 use crate::zip_local::check_local;
 use crate::zip_member::{MemberError, MemberReader, Unpacker, ZipMember};

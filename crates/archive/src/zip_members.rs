@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use vocab::Fault;
 
-use crate::extract::Limits;
+use crate::extract_options::Limits;
 use crate::window::Window;
 use crate::zip_directory::{DirectoryError, ZipDirectory, ZipFault};
 use crate::zip_local::check_local;

@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use vocab::{Digest, side_by_side};
 
-use crate::in_place::FileBeside;
-use crate::pack::STAGED;
+use crate::in_place::{FileBeside, STAGED_PACK};
 use crate::pack_error::PackErrorKind;
+use crate::pack_options::PackOptions;
+use crate::packed::{Packed, PackedFile};
 use crate::part_cache::{CachedZipPart, PartCache, digest_key, part_key, zip_trailer};
 use crate::source::read_exact_at;
 use crate::tree_record::ResolvedLink;
@@ -21,7 +22,7 @@ use crate::zip_layout::{Tools, ZipLayout, ZipPiece, long_files};
 use crate::zip_links::{ZipPart, zip_parts};
 use crate::zip_output::{Base, Pool, ZipOutput, part_bytes};
 use crate::zip_spool::spool;
-use crate::{Content, Entry, EntryKind, PackOptions, Packed, PackedFile, PartSource};
+use crate::{Content, Entry, EntryKind, PartSource};
 
 /// Bytes of a cached part that are copied at once.
 const COPY: u64 = 1 << 20;
@@ -35,7 +36,7 @@ pub(crate) fn pack_zip(
     cache: &dyn PartCache,
 ) -> Result<PackedFile, PackErrorKind> {
     let write = |source| PackErrorKind::Write { source };
-    let file = FileBeside::beside(target, STAGED).map_err(write)?;
+    let file = FileBeside::beside(target, STAGED_PACK).map_err(write)?;
     let folder = file.path().parent().unwrap_or(Path::new("."));
     let sources = sources_of(zip_parts(parts, links, options.names)?, folder, options, cache)?;
     check_archives(parts, options)?;

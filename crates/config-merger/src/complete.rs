@@ -12,7 +12,7 @@ use crate::merge::index_url_key;
 use crate::places::Places;
 use crate::read_layer::copy_key;
 use crate::report::Report;
-use crate::requirement_text::{parse, with_text};
+use crate::requirement_text::parse;
 use crate::{
     ArchiveSource, BuildSettings, BuildWheel, Config, CopyFile, Finding, FindingCode, Packages, Place,
     PlatformPackages, PythonSettings, Reasons, Registries, Requirement, Resolution, Runners,
@@ -136,8 +136,7 @@ impl Completion<'_> {
                 }
             };
             requirement.place = place;
-            let without_extras =
-                with_text(Requirement { extras: Vec::new(), ..requirement.clone() }, self.version).text;
+            let without_extras = Requirement { extras: Vec::new(), ..requirement.clone() }.with_text(self.version).text;
             match index_of.get(&without_extras) {
                 Some(&index) => requirements[index].unite_extras(&requirement, self.version),
                 None => {

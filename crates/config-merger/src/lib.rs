@@ -40,6 +40,7 @@ mod read_python;
 mod reader;
 mod requirement_text;
 
+mod complaint;
 mod complete;
 mod conflicts;
 mod merge;

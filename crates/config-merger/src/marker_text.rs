@@ -8,7 +8,7 @@ use std::str::FromStr;
 use pep440_rs::{Version, VersionSpecifier};
 use vocab::DistributionName;
 
-use crate::requirement_text::Complaint;
+use crate::complaint::{Complaint, complain};
 use vocab::quoted::shown;
 
 /// Limit for `and` and `or` in a marker. People write two or three; a tool has been seen to write 13. Each can double
@@ -132,10 +132,6 @@ fn meaningless(key: &str, operator: &str, value: &str) -> Result<(), Complaint> 
         format!("the comparison `{key} {operator}` {} means nothing", shown(value)),
         "versions are compared with versions, everything else with a text",
     )
-}
-
-fn complain(text: impl Into<String>, hint: &str) -> Result<(), Complaint> {
-    Err(Complaint { text: text.into(), hint: Some(hint.to_owned()) })
 }
 
 /// A quoted text that is not closed extends to the end of the marker.

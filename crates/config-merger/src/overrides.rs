@@ -5,7 +5,7 @@ use vocab::DistributionName;
 use crate::places::Places;
 use crate::report::Report;
 use crate::requirement::compact;
-use crate::requirement_text::{parse_override, with_text};
+use crate::requirement_text::parse_override;
 use crate::{Config, FindingCode, Place, RequirementSource};
 use vocab::quoted::shown;
 
@@ -44,7 +44,7 @@ pub(crate) fn apply(config: &mut Config, places: &Places, fallback: &Place, repo
             };
             let source = RequirementSource::Index { specifier: specifier.clone() };
             requirement.source = source;
-            *requirement = with_text(requirement.clone(), &version);
+            *requirement = requirement.clone().with_text(&version);
             requirement.overridden = Some(former);
         }
         if !matched && whole {

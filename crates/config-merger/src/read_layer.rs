@@ -6,12 +6,13 @@
 use url::Url;
 use vocab::{DistributionName, TreePath};
 
+use crate::complaint::Complaint;
 use crate::layer::{
     BuildLayer, BuildWheelLayer, CopyFileLayer, HostName, IndexUrl, Layer, Name, PackagesLayer, PlatformLayer, Reason,
     ReasonsLayer, RegistriesLayer, RequirementText, ResolutionLayer, RunnersLayer,
 };
 use crate::reader::{Cursor, Reader};
-use crate::requirement_text::{self, Complaint, refuse_password};
+use crate::requirement_text::{self, refuse_password};
 use crate::{CopyTarget, Dependants, FindingCode, Scope};
 use vocab::json::Node;
 use vocab::quoted::shown;

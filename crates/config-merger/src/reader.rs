@@ -7,11 +7,11 @@ use std::str::FromStr;
 
 use vocab::{DistributionName, PlatformKey, VersionString};
 
+use crate::complaint::Complaint;
 use crate::layer::{ByName, ByPlatform};
 use crate::patch::Operation;
 use crate::places::Places;
 use crate::report::Report;
-use crate::requirement_text::Complaint;
 use crate::{FindingCode, Place};
 use vocab::json::{Document, Kind, MAX_KEY, Member, Node, Span, below, short};
 use vocab::quoted::shown;

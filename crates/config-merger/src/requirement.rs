@@ -11,7 +11,6 @@ use vocab::{DistributionName, PlatformKey, PythonVersion, SystemVersion, TreePat
 
 use crate::Place;
 use crate::applies::{self, Applies};
-use crate::requirement_text::with_text;
 
 /// Serialised as its canonical text. Two are equal if their texts are.
 #[derive(Clone, Debug)]
@@ -79,6 +78,22 @@ impl Serialize for Requirement {
 }
 
 impl Requirement {
+    /// Updates the canonical text from the other fields.
+    #[must_use]
+    pub(crate) fn with_text(mut self, version: &VersionString) -> Self {
+        let head = self.head();
+        let body = match &self.source {
+            RequirementSource::Index { specifier } => format!("{head}{}", compact(specifier)),
+            RequirementSource::Path { path, .. } => format!("{head} @ {}", from_package_folder(path, version)),
+            other => format!("{head} @ {}", other.reference_text().unwrap_or_default()),
+        };
+        self.text = match self.marker.try_to_string() {
+            Some(marker) => format!("{body} ; {marker}"),
+            None => body,
+        };
+        self
+    }
+
     /// Whether it comes from a git repository; these need a rule that allows it.
     pub fn is_git(&self) -> bool {
         matches!(self.source, RequirementSource::Git { .. })
@@ -116,7 +131,7 @@ impl Requirement {
         self.extras.sort();
         self.extras.dedup();
         if self.extras.len() > before {
-            *self = with_text(self.clone(), version);
+            *self = self.clone().with_text(version);
         }
     }
 
@@ -149,6 +164,15 @@ impl RequirementSource {
                 Some(format!("git+{url}{reference}{fragment}"))
             }
         }
+    }
+}
+
+fn from_package_folder(path: &TreePath, version: &VersionString) -> String {
+    let folder = version.folder_name();
+    match path.as_str().strip_prefix(&folder) {
+        Some("") => "./".into(),
+        Some(rest) if rest.starts_with('/') => format!(".{rest}"),
+        _ => format!("../{path}"),
     }
 }
 

@@ -5,16 +5,9 @@ use pep508_rs::{ExtraName, MarkerTree, MarkerWarningKind, VersionOrUrl};
 use url::Url;
 use vocab::{DistributionName, TreePath, VersionString};
 
-use crate::requirement::compact;
+use crate::complaint::{Complaint, complain};
 use crate::{PathKind, Place, Requirement, RequirementSource, marker_text};
 use vocab::quoted::shown;
-
-/// What is wrong with a text, and what to write instead.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Complaint {
-    pub text: String,
-    pub hint: Option<String>,
-}
 
 /// A requirement and what was unusual about its marker.
 pub(crate) struct Parsed {
@@ -42,7 +35,7 @@ pub(crate) fn parse(text: &str, version: &VersionString) -> Result<Parsed, Compl
         }
         None => from_index(text, &mut oddities)?,
     };
-    let requirement = with_text(requirement, version);
+    let requirement = requirement.with_text(version);
     // The canonical text is parsed again; nested alternatives may have been expanded in it.
     let written_out = requirement.text.split_once(" ;").map_or("", |(_, marker)| marker);
     if check_size(&requirement.text).is_err() || marker_text::check(written_out).is_err() {
@@ -62,21 +55,6 @@ pub(crate) fn parse_override(value: &str) -> Result<VersionSpecifiers, Complaint
         text: format!("{} is neither a version nor a specifier: {}", shown(value), first_line(&error.to_string())),
         hint: Some("write a version such as `2.2.6`, or a specifier such as `>=2,<3`".into()),
     })
-}
-
-/// Updates the canonical text from the other fields.
-pub(crate) fn with_text(mut requirement: Requirement, version: &VersionString) -> Requirement {
-    let head = requirement.head();
-    let body = match &requirement.source {
-        RequirementSource::Index { specifier } => format!("{head}{}", compact(specifier)),
-        RequirementSource::Path { path, .. } => format!("{head} @ {}", from_package_folder(path, version)),
-        other => format!("{head} @ {}", other.reference_text().unwrap_or_default()),
-    };
-    requirement.text = match requirement.marker.try_to_string() {
-        Some(marker) => format!("{body} ; {marker}"),
-        None => body,
-    };
-    requirement
 }
 
 /// Resolves `text`, relative to the package folder, to a path below the repository's root.
@@ -102,15 +80,6 @@ pub(crate) fn repository_path(text: &str, version: &VersionString) -> Result<Tre
     kept.join("/")
         .parse()
         .or_else(|error: vocab::TreePathError| refuse(&format!("is not a valid path here: {}", error.reason)))
-}
-
-fn from_package_folder(path: &TreePath, version: &VersionString) -> String {
-    let folder = version.folder_name();
-    match path.as_str().strip_prefix(&folder) {
-        Some("") => "./".into(),
-        Some(rest) if rest.starts_with('/') => format!(".{rest}"),
-        _ => format!("../{path}"),
-    }
 }
 
 /// Whether it is a line of pip's requirements files, with options or a continuation mark.
@@ -425,8 +394,4 @@ fn bare(name: DistributionName, extras: Vec<ExtraName>, source: RequirementSourc
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
-}
-
-fn complain<T>(text: impl Into<String>, hint: &str) -> Result<T, Complaint> {
-    Err(Complaint { text: text.into(), hint: Some(hint.to_owned()) })
 }

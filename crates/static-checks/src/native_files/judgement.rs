@@ -2,8 +2,8 @@
 
 use vocab::{TreeLayout, TreePath};
 
+use super::fault::NativeFaultKind;
 use super::needs::Needs;
-use super::report::NativeFaultKind;
 
 /// The file that is judged.
 pub(crate) struct Subject<'a> {

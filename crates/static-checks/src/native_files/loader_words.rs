@@ -1,6 +1,6 @@
 //! What the loaders of the systems say about a file that the check finds a fault in: the words of a failed import.
 
-use super::report::NativeFaultKind;
+use super::fault::NativeFaultKind;
 
 impl NativeFaultKind {
     /// Whether `text` is a loader's message about this fault. Truncated texts, as in whitelists, count if they name

@@ -6,6 +6,8 @@
 
 mod binary;
 mod elf;
+mod facts;
+mod fault;
 mod judgement;
 mod loader_words;
 mod macho;
@@ -25,15 +27,16 @@ use rayon::prelude::*;
 use vocab::{DistributionName, Fault, Os, TreeLayout, TreePath};
 
 use crate::module_name::{is_test_helper, module_name_of};
-use binary::{Binary, Damage, Facts};
 use elf::rules::ElfSpace;
+use facts::{Binary, Damage, Facts};
+pub use fault::{NativeFault, NativeFaultKind};
 use judgement::{Judgement, Subject};
 use macho::rules::MachoSpace;
 use module_files::ModuleFault;
 pub use needs::{Ceilings, Needs, Provider};
 use prefix_files::PrefixFiles;
 pub use reach::{Evidence, Imported, NativeFile, Role};
-pub use report::{Accepted, Asking, Looked, NativeFault, NativeFaultKind, NativeFaults, NativeReport};
+pub use report::{Accepted, Asking, Looked, NativeFaults, NativeReport};
 pub use symbol_version::{SymbolVersion, SymbolVersionError};
 
 /// Maps a path to its distribution; `None` for the base interpreter and copied files.

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use vocab::{Os, TreeLayout, TreePath};
 
 use super::ReadFile;
-use super::binary::{Binary, Facts};
-use super::report::NativeFaultKind;
+use super::facts::{Binary, Facts};
+use super::fault::NativeFaultKind;
 use crate::module_name::{is_test_helper, module_name_of};
 
 /// What is wrong with a module's file.

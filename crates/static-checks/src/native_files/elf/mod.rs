@@ -9,30 +9,8 @@ use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endianness, ReadRef};
 use vocab::{Arch, Os};
 
-use super::binary::{Binary, Damage, Facts};
+use super::facts::{Binary, Damage, ElfFacts, Facts, NeededVersion};
 use export::SymbolTables;
-
-/// From the dynamic section; all of it empty for a static program.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ElfFacts {
-    pub soname: Option<String>,
-    /// `DT_NEEDED`, in the loader's order.
-    pub needed: Vec<String>,
-    /// `DT_RPATH`, split at `:`. Also searched for the libraries of everything that this file loads.
-    pub rpath: Vec<String>,
-    /// `DT_RUNPATH`, split at `:`. When there is one, no `DT_RPATH` counts.
-    pub runpath: Vec<String>,
-    pub versions: Vec<NeededVersion>,
-    /// Whether it defines the function that was asked for. Absent if none was, or if its tables cannot answer.
-    pub defines: Option<bool>,
-}
-
-/// `GLIBC_2.17` of `libc.so.6`. Versions that the loader may miss without an error are not listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NeededVersion {
-    pub library: String,
-    pub version: String,
-}
 
 /// Far above anything real; a damaged file must not make us allocate gigabytes.
 const MAX_HEADERS: usize = 4096;

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use vocab::TreePath;
 
 use super::ElfFacts;
+use crate::native_files::fault::NativeFaultKind;
 use crate::native_files::judgement::{Judgement, Subject};
 use crate::native_files::needs::{Needs, Provider};
 use crate::native_files::prefix_files::{Found, PrefixFiles, SearchFolder, folder_of, walk};
-use crate::native_files::report::NativeFaultKind;
 use crate::system_libraries::linux::{comes_with_libc, is_of_musl, is_promised};
 
 /// What is known about the whole prefix.

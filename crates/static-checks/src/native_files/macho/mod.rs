@@ -9,35 +9,8 @@ use object::read::macho::{
 use object::{BigEndian, Endianness, ReadRef, macho};
 use vocab::{Arch, Os};
 
-use super::binary::{Binary, Damage, Facts};
+use super::facts::{Binary, Damage, Facts, MachoLibrary, MachoSlice, Signature};
 use super::symbol_version::SymbolVersion;
-pub(crate) use signature::Signature;
-
-/// What the code for one architecture says about itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MachoSlice {
-    pub arch: Arch,
-    pub is_program: bool,
-    /// `LC_BUILD_VERSION` or, from older linkers, `LC_VERSION_MIN_MACOSX`. Absent in files of before 2007.
-    pub minimum: Option<SymbolVersion>,
-    /// Set if it is for a system other than macOS: `iOS`, `another system`.
-    pub other_system: Option<&'static str>,
-    /// `LC_ID_DYLIB`: the name that files linked with it get. Absent for programs and bundles.
-    pub install_name: Option<String>,
-    /// In dyld's order.
-    pub libraries: Vec<MachoLibrary>,
-    /// `LC_RPATH`; also searched for the libraries of everything that this file loads.
-    pub rpaths: Vec<String>,
-    pub signature: Signature,
-}
-
-/// A library that a slice is linked with, by the install name it was linked under.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MachoLibrary {
-    pub name: String,
-    /// dyld goes on without it.
-    pub is_weak: bool,
-}
 
 /// Far above anything real: the commands of a library are some kilobytes.
 const MAX_COMMANDS_SIZE: u32 = 1 << 20;

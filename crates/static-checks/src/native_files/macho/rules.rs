@@ -3,10 +3,10 @@
 use vocab::{Arch, TreePath};
 
 use super::{MachoSlice, Signature};
+use crate::native_files::fault::NativeFaultKind;
 use crate::native_files::judgement::{Judgement, Subject};
 use crate::native_files::needs::Provider;
 use crate::native_files::prefix_files::{Found, PrefixFiles, SearchFolder, folder_of, walk};
-use crate::native_files::report::NativeFaultKind;
 use crate::system_libraries::macos;
 
 /// What is known about the whole prefix.

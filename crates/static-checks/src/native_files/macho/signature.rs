@@ -7,16 +7,7 @@
 use object::ReadRef;
 use vocab::Digest;
 
-use crate::native_files::binary::Damage;
-
-/// Whether the kernel would accept the code signature, as far as the first page shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signature {
-    Absent,
-    Fits,
-    /// The load commands were changed after they were signed.
-    Stale,
-}
+use crate::native_files::facts::{Damage, Signature};
 
 // Source: `cs_blobs.h` of Apple's kernel. All numbers are big-endian.
 const EMBEDDED_SIGNATURE: u32 = 0xfade_0cc0;

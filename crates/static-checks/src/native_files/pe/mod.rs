@@ -10,19 +10,8 @@ use object::read::pe::{ImageNtHeaders, ImageOptionalHeader};
 use object::{LittleEndian, ReadRef, pe};
 use vocab::{Arch, Os};
 
-use super::binary::{Binary, Damage, Facts};
+use super::facts::{Binary, Damage, Facts, PeFacts};
 use super::symbol_version::SymbolVersion;
-
-/// What a PE file imports and which Windows it is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PeFacts {
-    /// Loaded with the file.
-    pub imports: Vec<String>,
-    /// Loaded when something of theirs is called.
-    pub delayed: Vec<String>,
-    /// The higher one of the versions of system and subsystem.
-    pub minimum: SymbolVersion,
-}
 
 /// Far above anything real; a table that does not end must.
 const MAX_IMPORTS: u64 = 4096;

@@ -7,10 +7,10 @@
 use vocab::TreePath;
 
 use super::PeFacts;
+use crate::native_files::fault::NativeFaultKind;
 use crate::native_files::judgement::{Judgement, Subject};
 use crate::native_files::needs::Provider;
 use crate::native_files::prefix_files::{Found, PrefixFiles, folder_of};
-use crate::native_files::report::NativeFaultKind;
 use crate::system_libraries::windows::is_system_library;
 
 /// Applies the rules of Windows' loader to one file.
