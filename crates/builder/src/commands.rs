@@ -17,7 +17,7 @@ use resolve::MissingRule;
 use serde_json::json;
 use store::Context;
 use store::download::{DownloadSettings, Downloader};
-use store::remote::RemoteSettings;
+use store::remote::{Remote, RemoteSettings};
 use store::{self, Scrutiny, Store};
 use vocab::{ArtifactFormat, Event, Exit, Fault, PlatformKey, VersionString};
 use vocab::{Environment, Work};
@@ -102,7 +102,8 @@ impl Session<'_> {
         let answered = resolve::Answered::default();
         let downloader =
             Downloader::new(self.download_settings(&arguments.sources.downloads, loaded.map(|loaded| &loaded.config)));
-        let store = self.open_store(arguments, &downloader)?;
+        let store = Store::open(store_root(self.global, self.environment)?)?;
+        let remote = self.open_remote(arguments, &downloader)?.map(Arc::new);
         let mut endings: Vec<Ended> = Vec::new();
         for (version, configuration) in versions.iter().zip(&configurations) {
             let platforms = match npm_packages::platforms_of(self.repository.root(), version) {
@@ -120,6 +121,7 @@ impl Session<'_> {
             // A version that does not load is reported when its build begins.
             let build = configuration.as_ref().map(|loaded| loaded.config.build.clone()).unwrap_or_default();
             let mut context = self.context(&store, &downloader, arguments.sources.offline, &build);
+            context.remote.clone_from(&remote);
             if build.enable_logging {
                 let folder = self.repository.root().join(version.folder_name());
                 context = build_log::logged(context, &folder, &platforms);
@@ -401,13 +403,16 @@ impl Session<'_> {
         given.unwrap_or_else(|| self.repository.root().join("dist"))
     }
 
-    /// The store, with the remote store behind it, if there is one.
-    fn open_store(&self, arguments: &BuildArguments, downloader: &Downloader) -> Result<Store, Box<dyn Fault>> {
-        let store = Store::open(store_root(self.global, self.environment)?)?;
+    /// The remote store that is asked for, if there is one.
+    fn open_remote(
+        &self,
+        arguments: &BuildArguments,
+        downloader: &Downloader,
+    ) -> Result<Option<Remote>, Box<dyn Fault>> {
         let variable = "PYDIST_REMOTE_STORE";
         let in_variable = || self.environment.text(variable).map(|text| (text, variable));
         let given = arguments.sources.remote_store.as_deref().map(|text| (text, "--remote-store")).or_else(in_variable);
-        let Some((address, given)) = given else { return Ok(store) };
+        let Some((address, given)) = given else { return Ok(None) };
         let in_environment = self.environment.flag("PYDIST_REMOTE_STORE_READ_ONLY")?;
         let settings = RemoteSettings {
             address: address.to_owned(),
@@ -416,14 +421,11 @@ impl Session<'_> {
             strict: arguments.sources.strict,
         };
         let remote = store::remote::open(&settings, self.environment, downloader, arguments.sources.offline)?;
-        Ok(match remote {
-            Some(remote) => store.with_remote(remote),
-            None => {
-                let text = "offline: the remote store is not used, because it is a bucket".to_owned();
-                self.printer.tell(Event::Note { text });
-                store
-            }
-        })
+        if remote.is_none() {
+            let text = "offline: the remote store is not used, because it is a bucket".to_owned();
+            self.printer.tell(Event::Note { text });
+        }
+        Ok(remote)
     }
 
     /// With the credentials that index URLs in the configurations carry.
@@ -446,6 +448,7 @@ impl Session<'_> {
         Context {
             store: store.clone(),
             downloader: downloader.clone(),
+            remote: None,
             work: Work {
                 environment: self.environment.clone(),
                 jobs: self.global.jobs.map_or(processors, usize::from),

@@ -29,6 +29,7 @@ pub fn run(
     let context = Context {
         store: Store::existing(root)?,
         downloader: Downloader::new(DownloadSettings::default()),
+        remote: None,
         work: Work {
             environment: environment.clone(),
             jobs: global.jobs.map_or(processors, usize::from),

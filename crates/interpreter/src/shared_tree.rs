@@ -19,14 +19,14 @@ const TREE: &str = "tree";
 
 /// Whether the remote store has the tree with this identity.
 pub(super) fn is_shared(context: &Context, identity: &Digest) -> bool {
-    context.store.remote().is_some_and(|remote| remote.has_base(context, identity))
+    context.remote.as_deref().is_some_and(|remote| remote.has_base(&context.near(), identity))
 }
 
 /// Fetches the tree into the store. False if the remote store has none that can be used; a damaged one is reported
 /// there.
 pub(super) fn bring(context: &Context, identity: &Digest, place: &Path) -> bool {
-    let Some(remote) = context.store.remote() else { return false };
-    remote.bring_base(context, identity, |object| unpack(context, object, place)).is_some()
+    let Some(remote) = context.remote.as_deref() else { return false };
+    remote.bring_base(&context.near(), identity, |object| unpack(context, object, place)).is_some()
 }
 
 /// The error is the reason why the object cannot be used.
@@ -52,8 +52,8 @@ fn unpack(context: &Context, object: &Path, place: &Path) -> Result<(), String> 
 /// Gives the tree to the remote store, if there is one that takes something and does not have it. Call it with a tree
 /// that was compared with its table. What fails is reported by the remote store and fails no build.
 pub fn offer(context: &Context, tree: &BaseTree) {
-    let Some(remote) = context.store.remote().filter(|remote| remote.takes_more()) else { return };
-    if remote.has_base(context, &tree.identity) {
+    let Some(remote) = context.remote.as_deref().filter(|remote| remote.takes_more()) else { return };
+    if remote.has_base(&context.near(), &tree.identity) {
         return;
     }
     let pack = || -> Result<(), Box<dyn std::error::Error>> {
@@ -62,7 +62,7 @@ pub fn offer(context: &Context, tree: &BaseTree) {
         let staged = context.store.scratch_dir("base-")?;
         let object = staged.path().join("base.tar.zst");
         let packed = archive::pack(&object, &[PartSource::new("base", entries)], &PackOptions::default(), &NoCache)?;
-        remote.offer_base(context, &tree.identity, &object, &packed.sha256);
+        remote.offer_base(&context.near(), &tree.identity, &object, &packed.sha256);
         Ok(())
     };
     if let Err(error) = pack() {

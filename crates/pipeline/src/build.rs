@@ -329,7 +329,7 @@ fn build_one(
 
 /// With `--strict`, what went wrong with the remote store.
 fn remote_outcome(context: &Context) -> Result<(), Box<dyn Fault>> {
-    context.store.remote().map_or(Ok(()), Remote::outcome)
+    context.remote.as_deref().map_or(Ok(()), Remote::outcome)
 }
 
 fn packing(context: &Context, options: &BuildOptions, platform: PlatformKey) -> Packing {

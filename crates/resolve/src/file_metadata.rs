@@ -4,19 +4,17 @@
 //! A file's metadata never changes, so it is asked for once and then kept in the store under the file's digest.
 
 use std::path::Path;
-use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use config_merger::RequirementSource;
-use pep440_rs::{Version, VersionSpecifiers};
 use serde::{Deserialize, Serialize};
-use vocab::{Digest, PythonVersion};
+use vocab::Digest;
 
+use super::Search;
 use super::pylock::{Answer, AnswerSource};
-use super::{Search, without_credentials};
 use crate::registries::{Registry, Standing};
 use store::Context;
-use store::download;
+use store::download::{self, without_credentials};
 use vocab::few_at_once;
 use wheel::WheelMetadata;
 
@@ -54,13 +52,6 @@ impl FileMetadata {
     pub(crate) fn of_wheel(path: &Path) -> Option<Self> {
         WheelMetadata::of_file(path).map(Self::of)
     }
-}
-
-/// Whether a file with this `Requires-Python` is not for `python`. What is not understood excludes nothing, as with pip.
-pub fn excludes(requires_python: &str, python: PythonVersion) -> bool {
-    let specifiers = VersionSpecifiers::from_str(requires_python);
-    let python = Version::from_str(&python.to_string());
-    matches!((specifiers, python), (Ok(specifiers), Ok(python)) if !specifiers.contains(&python))
 }
 
 impl Search<'_> {
@@ -151,24 +142,5 @@ mod tests {
         assert_eq!((found.requires.len(), found.particular().count()), (3, 2), "{found:?}");
         let urls: Vec<_> = urls(&found).collect();
         assert_eq!(urls, [("hdep", "file:///somewhere/hdep-1.0-py3-none-any.whl".to_owned())]);
-    }
-
-    #[test]
-    fn both_bounds_count() {
-        let cases = [
-            // (Requires-Python, excludes 3.12.10)
-            (">=3.8", false),
-            (">=3.8,<3.12", true),
-            (">=3.8, <4", false),
-            ("<3.12.11", false),
-            ("!=3.12.*", true),
-            (">=3.13", true),
-            ("", false),
-            (">=3.6.*", false),
-            ("anything", false),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(excludes(text, "3.12.10".parse().unwrap()), expected, "for {text:?}");
-        }
     }
 }

@@ -38,8 +38,10 @@ mod preferred;
 mod pylock;
 pub mod registries;
 mod request;
+mod requires_python;
 mod settle;
 mod shelf;
+mod shelf_index;
 mod unavailable;
 mod uv;
 pub mod uv_settings;
@@ -57,7 +59,6 @@ pub use answered::Answered;
 pub use dependants::reason as reason_of_dependant;
 pub use error::{NO_BUILD_HINT, REQUIRES_PYTHON_HINT};
 pub use error::{ResolveError, ResolveErrorKind};
-pub use file_metadata::excludes;
 pub use freshness::{is_fresh, path_digest, path_digests};
 pub use locate::locate;
 pub use lock::{
@@ -69,9 +70,10 @@ pub use overlap::OVERLAP_LIFETIME;
 pub use overlap::Overlap;
 pub use preferred::Preferred;
 pub use pylock::PylockError;
+pub use registries::UnreachableRegistry;
 pub use request::Request;
-pub use settle::without_versions;
-pub use shelf::Shelf;
+pub use requires_python::{excludes, without_versions};
+pub use shelf_index::Shelf;
 pub use unavailable::{AllUnavailable, MissingRule, Unavailable};
 pub use uv::{Question, UV_VERSION, Uv, UvError};
 pub use why_built::WhyBuilt;
@@ -79,6 +81,7 @@ pub use why_built::WhyBuilt;
 use crate::registries::Pages;
 pub use pylock::{Answer, AnswerSource};
 use store::Context;
+use store::download::without_credentials;
 use wheel::Target;
 
 /// Each round either ends or moves at least one distribution to "from source" or "left out".
@@ -90,14 +93,6 @@ pub struct Resolved {
     pub rows: PlatformLock,
     /// URLs by digest of the file. They may carry credentials; never write them into the repository.
     pub urls: BTreeMap<Digest, String>,
-}
-
-/// An additional index that did not answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UnreachableRegistry {
-    /// Without credentials.
-    pub url: String,
-    pub reason: String,
 }
 
 /// How one resolution is done.
@@ -513,19 +508,6 @@ pub fn exact_pin(requirement: &Requirement) -> Option<String> {
     let [only] = &specifier[..] else { return None };
     matches!(only.operator(), pep440_rs::Operator::Equal | pep440_rs::Operator::ExactEqual)
         .then(|| only.version().to_string())
-}
-
-/// A URL that may be shown and compared: user and password are left out.
-pub fn without_credentials(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(mut parsed) if !parsed.username().is_empty() || parsed.password().is_some() => {
-            // Both fail only for URLs that cannot have credentials.
-            let _ = parsed.set_username("");
-            let _ = parsed.set_password(None);
-            parsed.to_string()
-        }
-        _ => url.to_owned(),
-    }
 }
 
 /// `a`, `b`, `c`.

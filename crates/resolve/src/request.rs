@@ -14,7 +14,7 @@ use wheel::Target;
 use crate::{LockedDistribution, LockedSource};
 
 /// The number in every inputs digest: raise it when this crate resolves differently.
-const RESOLVER_FORMAT: u32 = 2;
+const RESOLUTION_FORMAT: u32 = 2;
 
 /// What one platform of a runtime consists of, as far as the configuration decides it.
 #[derive(Clone, Debug)]
@@ -192,7 +192,7 @@ impl Request {
             leaves_out_dependants: bool,
         }
         let inputs = Inputs {
-            format: RESOLVER_FORMAT,
+            format: RESOLUTION_FORMAT,
             // The patch release counts: `python_full_version` may stand in a marker.
             python: self.target.python.to_string(),
             platform: self.target.platform,

@@ -1,21 +1,14 @@
 //! What uv's answer leaves open: files that are not for the runtime's Python, and requirements that depend on the
 //! kernel. Each is put right by asking again with what was learnt.
 
-use std::fmt::Display;
-
 use config_merger::{Applies, RequirementSource};
 use pep440_rs::Version;
 use vocab::{DistributionName, Outcome, RuleRecord};
 
-use super::file_metadata::{FileMetadata, excludes, urls};
+use super::file_metadata::{FileMetadata, urls};
 use super::pylock::Answer;
+use super::requires_python::excludes;
 use super::{ResolveErrorKind, Search, exact_pin};
-
-/// A PEP 508 line that keeps these versions out.
-pub fn without_versions<T: Display>(name: &DistributionName, versions: impl IntoIterator<Item = T>) -> String {
-    let others: Vec<String> = versions.into_iter().map(|version| format!("!={version}")).collect();
-    format!("{name}{}", others.join(","))
-}
 
 impl Search<'_> {
     /// Whether the answer stands. If not, the next question asks for something else.

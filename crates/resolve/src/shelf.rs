@@ -5,49 +5,15 @@
 //! replace what an earlier one has, and the origin of every file is known. One question about all indexes together
 //! shows which distributions need the shelf.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use config_merger::RequirementSource;
 use pep440_rs::{Version, VersionSpecifiers};
-use url::Url;
 use vocab::DistributionName;
 
 use super::unavailable::Unavailable;
 use super::{Answer, AnswerSource, ResolveErrorKind, Search};
 use crate::registries::{Page, Registry, Standing};
-
-/// Pages by distribution, each with the place of its index.
-#[derive(Clone, Debug, Default)]
-pub struct Shelf {
-    pages: BTreeMap<DistributionName, (usize, Arc<Page>)>,
-}
-
-impl Shelf {
-    /// Takes this distribution from the additional index at `place`.
-    pub fn put(&mut self, name: DistributionName, place: usize, page: Arc<Page>) {
-        self.pages.insert(name, (place, page));
-    }
-
-    /// The place of the index that it is taken from, counted from 0; `None` for the default index.
-    pub fn place_of(&self, name: &DistributionName) -> Option<usize> {
-        self.pages.get(name).map(|(place, _)| *place)
-    }
-
-    /// Writes the shelf as an index in a folder. Gives its URL, if the shelf is not empty.
-    pub fn write_to(&self, folder: &Path) -> io::Result<Option<String>> {
-        for (name, (_, page)) in &self.pages {
-            let folder = folder.join(name.as_str());
-            fs::create_dir_all(&folder)?;
-            fs::write(folder.join("index.html"), page.to_html())?;
-        }
-        let url = Url::from_directory_path(folder).map_err(|()| io::ErrorKind::InvalidInput)?;
-        Ok((!self.pages.is_empty()).then(|| url.into()))
-    }
-}
 
 /// What a page must have for its index to be used.
 enum Wanted<'a> {

@@ -226,7 +226,7 @@ pub fn warn_of_foreign_indexes(context: &Context, additional: &[String]) {
 
 /// Credentials and a slash at the end aside.
 fn same_place(one: &str, other: &str) -> bool {
-    let plain = |url: &str| crate::without_credentials(url).trim_end_matches('/').to_ascii_lowercase();
+    let plain = |url: &str| store::download::without_credentials(url).trim_end_matches('/').to_ascii_lowercase();
     plain(one) == plain(other)
 }
 

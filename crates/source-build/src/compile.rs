@@ -5,14 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use vocab::DistributionName;
-
 use super::back_end::{self, BackEnd};
 use super::{SourceBuild, SourceBuildErrorKind, error};
 use process::{Invocation, ProcessErrorKind};
 use resolve::uv_settings::{self, Handover};
 use store::Context;
 use store::EntryKind;
+use wheel::WheelFileName;
 
 /// 1980-01-01, the earliest time a zip can hold.
 const EPOCH: &str = "315532800";
@@ -54,15 +53,14 @@ pub(super) fn compile(
 /// The wheel is of the distribution, and the version, that was to be built.
 pub(super) fn check_name(build: &SourceBuild<'_>, wheel: &Path) -> Result<(), SourceBuildErrorKind> {
     let file_name = wheel.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut parts = file_name.split('-');
-    let name = parts.next().and_then(|part| part.parse::<DistributionName>().ok());
-    let version = parts.next().unwrap_or_default();
+    let told = file_name.parse::<WheelFileName>().ok();
+    let version = told.as_ref().map(|told| told.version.as_str()).unwrap_or_default();
     let same_version = build.version.as_ref().is_none_or(|expected| {
         // Compared as PEP 440 does: `1.0` and `1.0.0` are one version.
         let parse = |text: &str| pep440_rs::Version::from_str(text).ok();
         expected == version || parse(expected).is_some_and(|expected| parse(version) == Some(expected))
     });
-    if name.as_ref() == Some(&build.name) && same_version {
+    if told.as_ref().is_some_and(|told| told.name == build.name) && same_version {
         return Ok(());
     }
     let expected = match &build.version {

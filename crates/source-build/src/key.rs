@@ -14,7 +14,7 @@ use store::Context;
 use wheel::WheelFileName;
 
 /// Raise it when this crate builds differently.
-const BUILD_FORMAT: u32 = 2;
+const BUILT_WHEEL_FORMAT: u32 = 2;
 const RECORD: &str = "built.json";
 
 #[derive(Serialize)]
@@ -43,7 +43,7 @@ pub(super) fn key(context: &Context, build: &SourceBuild<'_>, source: &Identity)
         .filter_map(|name| Some((name, context.environment.text(name)?)))
         .collect();
     let inputs = Inputs {
-        format: BUILD_FORMAT,
+        format: BUILT_WHEEL_FORMAT,
         source,
         base: build.base_identity,
         platform: build.layout.platform,
@@ -104,14 +104,14 @@ pub(super) fn bring(
     build: &SourceBuild<'_>,
     key: &Digest,
 ) -> Result<Option<BuiltWheel>, SourceBuildErrorKind> {
-    let Some(remote) = context.store.remote() else { return Ok(None) };
+    let Some(remote) = &context.remote else { return Ok(None) };
     let judge = |text: &[u8]| {
         let wheel = parse_record(text)?;
         super::compile::check_name(build, Path::new(&wheel.file_name)).map_err(|error| error.to_string())?;
         Ok(wheel)
     };
-    let Some(wheel) = remote.bring_record(context, key, judge) else { return Ok(None) };
-    if !remote.bring_blob(context, &wheel.sha256, &wheel.file_name, Some(wheel.size)) {
+    let Some(wheel) = remote.bring_record(&context.near(), key, judge) else { return Ok(None) };
+    if !remote.bring_blob(&context.near(), &wheel.sha256, &wheel.file_name, Some(wheel.size)) {
         return Ok(None);
     }
     // Moved: the store keeps built wheels apart from downloaded ones.
@@ -120,18 +120,18 @@ pub(super) fn bring(
 
 /// Shares the wheel with other machines. The wheel is put before its record, so that every record has its wheel.
 pub(super) fn offer(context: &Context, key: &Digest, built: &BuiltWheel) {
-    let Some(remote) = context.store.remote() else { return };
-    if remote.offer_blob(context, &built.path, &built.sha256) {
+    let Some(remote) = &context.remote else { return };
+    if remote.offer_blob(&context.near(), &built.path, &built.sha256) {
         let record = serde_json::to_vec(built).expect("plain data");
-        remote.offer_record(context, key, &record);
+        remote.offer_record(&context.near(), key, &record);
     }
 }
 
 /// The same for a wheel that was in the store before this run.
 pub(super) fn give(context: &Context, key: &Digest, built: &BuiltWheel) {
-    if let Some(remote) = context.store.remote() {
+    if let Some(remote) = context.remote.as_deref() {
         let record = serde_json::to_vec(&built).expect("plain data");
-        remote.give_built(context, key, &record, &built.path, &built.sha256);
+        remote.give_built(&context.near(), key, &record, &built.path, &built.sha256);
     }
 }
 

@@ -3,11 +3,13 @@
 
 use std::ops::Deref;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use vocab::{Environment, Listener, PlatformKey, Work};
 
 use crate::Store;
 use crate::download::{DownloadSettings, Downloader};
+use crate::remote::{Near, Remote};
 
 /// Shared by all threads of one command.
 #[derive(Clone)]
@@ -15,6 +17,8 @@ pub struct Context {
     pub work: Work,
     pub store: Store,
     pub downloader: Downloader,
+    /// Asked for what the store lacks.
+    pub remote: Option<Arc<Remote>>,
 }
 
 /// A context is a [`Work`] with a store and a downloader.
@@ -29,7 +33,18 @@ impl Deref for Context {
 impl Context {
     /// A context with the store in this folder and [`Work::quiet`], for tests and for work without servers.
     pub fn quiet(store: PathBuf) -> Self {
-        Self { work: Work::quiet(), store: Store::at(store), downloader: Downloader::default() }
+        Self { work: Work::quiet(), store: Store::at(store), downloader: Downloader::default(), remote: None }
+    }
+
+    /// The same context with a remote store behind its own.
+    #[must_use]
+    pub fn with_remote(self, remote: Remote) -> Self {
+        Self { remote: Some(Arc::new(remote)), ..self }
+    }
+
+    /// What a remote store needs to know of this machine's.
+    pub fn near(&self) -> Near<'_> {
+        Near { work: &self.work, store: &self.store, largest: self.downloader.settings().largest }
     }
 
     /// The same context in another environment, which also decides proxies and credentials of its downloads.

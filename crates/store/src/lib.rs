@@ -69,7 +69,6 @@ pub use session::{StagedDir, StagedFile};
 pub use used::{EntryKind, Removal, SPARED};
 pub use verify::{BlobState, Scrutiny};
 
-use crate::remote::Remote;
 use session::Session;
 
 /// Cheap to clone; clones share their place in `tmp/`.
@@ -81,13 +80,12 @@ pub struct Store {
     session: Arc<Mutex<Option<Session>>>,
     /// Shows other processes that a builder is at work; see `used`.
     _builders: Option<Arc<std::fs::File>>,
-    remote: Option<Arc<Remote>>,
 }
 
 impl Store {
     /// The store in this folder, which need not exist yet. Touches no disk.
     pub fn at(root: PathBuf) -> Self {
-        Self { root, claimed: Arc::default(), session: Arc::default(), _builders: None, remote: None }
+        Self { root, claimed: Arc::default(), session: Arc::default(), _builders: None }
     }
 
     /// The store in this folder, which may also be absent or empty. Changes nothing.
@@ -118,16 +116,6 @@ impl Store {
             let _ = self.claimed.set(());
         }
         Ok(())
-    }
-
-    /// The same store with a remote store behind it, which is asked for what this one lacks.
-    pub fn with_remote(self, remote: Remote) -> Self {
-        Self { remote: Some(Arc::new(remote)), ..self }
-    }
-
-    /// The remote store behind this one, if there is one.
-    pub fn remote(&self) -> Option<&Remote> {
-        self.remote.as_deref()
     }
 
     /// The folder of the store, as it was given; it need not exist.

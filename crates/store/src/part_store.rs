@@ -34,23 +34,23 @@ impl<'a> PartStore<'a> {
 
     /// Fetches parts that the store lacks from the remote store, if there is one.
     pub fn bring(&self, keys: impl IntoIterator<Item = Digest>) {
-        let Some(remote) = self.context.store.remote() else { return };
+        let Some(remote) = &self.context.remote else { return };
         let lacking: Vec<Digest> = keys.into_iter().filter(|key| !self.context.store.part(key).is_file()).collect();
-        crate::download::at_once(TRANSFERS_AT_ONCE, &lacking, |key| {
-            remote.bring_part(self.context, key);
+        vocab::few_at_once(TRANSFERS_AT_ONCE, &lacking, |key| {
+            remote.bring_part(&self.context.near(), key);
         });
     }
 
     /// Uploads the parts of this run to the remote store, if there is one: those that were made, and those that the
     /// store had and the remote store lacks.
     pub fn share(&self) {
-        let Some(remote) = self.context.store.remote() else { return };
+        let Some(remote) = &self.context.remote else { return };
         let made: Vec<Digest> = held(&self.made).iter().copied().collect();
-        crate::download::at_once(TRANSFERS_AT_ONCE, &made, |key| {
-            remote.offer_part(self.context, key);
+        vocab::few_at_once(TRANSFERS_AT_ONCE, &made, |key| {
+            remote.offer_part(&self.context.near(), key);
         });
         let kept: Vec<Digest> = held(&self.found).difference(&held(&self.made)).copied().collect();
-        crate::download::at_once(TRANSFERS_AT_ONCE, &kept, |key| remote.give_part(self.context, key));
+        vocab::few_at_once(TRANSFERS_AT_ONCE, &kept, |key| remote.give_part(&self.context.near(), key));
     }
 }
 

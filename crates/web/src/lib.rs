@@ -9,12 +9,12 @@
 //! Nothing here reads the environment: the caller supplies proxies and credentials.
 //!
 //! ```
-//! use web::{Proxies, Secret, without_secrets};
+//! use web::{Proxies, Secret, without_credentials, without_secrets};
 //!
 //! let proxies = Proxies { https: Some(Secret::new("http://proxy.example:3128")), ..Proxies::of(&|_| None) };
 //! let url = url::Url::parse("https://user:password@index.example/simple/?token=1")?;
 //! assert!(proxies.for_url(&url).is_some());
-//! assert_eq!(without_secrets(url.as_str()), "https://index.example/simple/");
+//! assert_eq!(without_credentials, without_secrets(url.as_str()), "https://index.example/simple/");
 //! # Ok::<(), url::ParseError>(())
 //! ```
 //!
@@ -45,5 +45,5 @@ pub use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 pub use pace::{Deadline, Meter, OverLimit, Pace};
 pub use proxies::Proxies;
 pub use retry::{Chance, Retries, Setback, may_pass};
-pub use shown_url::without_secrets;
+pub use shown_url::{without_credentials, without_secrets};
 pub use tls::{Identity, Tls, Trust};

@@ -23,6 +23,20 @@ pub fn without_secrets(place: &str) -> String {
     url.into()
 }
 
+/// The URL without user and password, to be compared and written down. Unlike [`without_secrets`] it still names the same
+/// thing: what stands behind `?` and `#` stays.
+pub fn without_credentials(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(mut parsed) if !parsed.username().is_empty() || parsed.password().is_some() => {
+            // Both fail only for URLs that cannot have credentials.
+            let _ = parsed.set_username("");
+            let _ = parsed.set_password(None);
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,7 +22,7 @@ fn machine(at: &Path, name: &str, read_only: bool, offline: bool) -> Bench {
     let settings = RemoteSettings { address, given: "--remote-store", read_only, strict: false };
     let context = &bench.context;
     let remote = store::remote::open(&settings, &context.environment, &context.downloader, offline).unwrap().unwrap();
-    bench.context.store = bench.context.store.clone().with_remote(remote);
+    bench.context = bench.context.clone().with_remote(remote);
     bench
 }
 

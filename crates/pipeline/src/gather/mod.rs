@@ -212,7 +212,7 @@ fn fetch(context: &Context, repository: &Path, prepared: &Prepared) -> Result<()
     }
     let at_once = if prepared.config.build.parallel_downloads { DOWNLOADS_AT_ONCE } else { 1 };
     give(context, rows.iter().filter(|row| !lacking.iter().any(|other| std::ptr::eq(*row, *other))), at_once);
-    if !lacking.is_empty() && context.store.remote().is_some() {
+    if !lacking.is_empty() && context.remote.is_some() {
         // Before any index is asked where the files are.
         let files: Vec<(Digest, &str)> =
             lacking.iter().filter_map(|row| file_of(row)).map(|(file, digest, _)| (digest, file)).collect();
@@ -253,9 +253,11 @@ fn fetch(context: &Context, repository: &Path, prepared: &Prepared) -> Result<()
 
 /// Gives the remote store, if there is one, those of the files that the store had before this run.
 fn give<'r>(context: &Context, rows: impl Iterator<Item = &'r LockedDistribution>, at_once: usize) {
-    let Some(remote) = context.store.remote().filter(|remote| remote.takes_more()) else { return };
+    let Some(remote) = context.remote.as_deref().filter(|remote| remote.takes_more()) else { return };
     let files: Vec<Digest> = rows.filter_map(|row| file_of(row)).map(|(_, digest, _)| digest).collect();
-    download::at_once(at_once, &files, |sha256| remote.give_blob(context, &context.store.blob(sha256), sha256));
+    vocab::few_at_once(at_once, &files, |sha256| {
+        remote.give_blob(&context.near(), &context.store.blob(sha256), sha256)
+    });
 }
 
 /// What is read as it is, an sdist or a wheel for a wheelhouse, is held to its digest; a wheel is held to its

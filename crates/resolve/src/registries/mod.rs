@@ -15,9 +15,16 @@ pub use page::{Page, PageFile};
 pub use pages::PAGE_LIFETIME;
 pub use pages::{Pages, Refusal, Registry, Standing};
 
-use crate::{UnreachableRegistry, without_credentials};
 use store::Context;
-use store::download;
+use store::download::{self, without_credentials};
+
+/// An additional index that did not answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreachableRegistry {
+    /// Without credentials.
+    pub url: String,
+    pub reason: String,
+}
 
 /// How long silence is remembered, and an answer too. A refusal is not remembered: it comes at once, and depends on
 /// the present credentials.

@@ -11,7 +11,7 @@ use pep440_rs::{Version, VersionSpecifiers};
 use url::Url;
 use vocab::{Digest, DistributionName, PythonVersion};
 
-use crate::excludes;
+use crate::requires_python::excludes;
 
 /// The files that an index has of one distribution, in the order of its page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

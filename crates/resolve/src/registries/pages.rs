@@ -10,10 +10,12 @@ use serde_json::json;
 use url::Url;
 use vocab::{DistributionName, PythonVersion};
 
+use super::UnreachableRegistry;
 use super::page::{Page, is_flat};
-use crate::{UnreachableRegistry, Uv, without_credentials, without_versions};
+use crate::Uv;
+use crate::requires_python::without_versions;
 use store::Context;
-use store::download::{self, DownloadErrorKind};
+use store::download::{self, DownloadErrorKind, without_credentials};
 use vocab::in_parallel;
 
 /// The largest page, in bytes; no index needs more for one distribution.

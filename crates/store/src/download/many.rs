@@ -1,12 +1,9 @@
 //! Several files at once.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use vocab::Digest;
+use vocab::{Digest, few_at_once};
 
 use super::{DownloadError, DownloadErrorKind, FetchRequest, bring, fetch_unless};
 use crate::Context;
@@ -21,40 +18,24 @@ pub fn fetch_all(context: &Context, requests: &[FetchRequest], at_once: usize) -
         order.sort_by_key(|index| std::cmp::Reverse(requests[*index].size.unwrap_or(0)));
     }
     let stopped = AtomicBool::new(false);
-    let results: Mutex<Vec<Option<Result<PathBuf, DownloadError>>>> =
-        Mutex::new(requests.iter().map(|_| None).collect());
-    self::at_once(threads, &order, |index| {
+    let fetched = few_at_once(threads, &order, |index| {
         if stopped.load(Ordering::Relaxed) {
-            return;
+            return None;
         }
         let result = fetch_unless(context, &requests[*index], &stopped);
         if result.is_err() {
             stopped.store(true, Ordering::Relaxed);
         }
-        results.lock().unwrap_or_else(PoisonError::into_inner)[*index] = Some(result);
+        Some(result)
     });
-    collect(results.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let mut results: Vec<_> = order.into_iter().zip(fetched).collect();
+    results.sort_by_key(|(index, _)| *index);
+    collect(results.into_iter().map(|(_, result)| result).collect())
 }
 
 /// Fetches those of these files that the remote store has, by digest and name. The others are still missing afterwards.
 pub fn bring_all(context: &Context, files: &[(Digest, &str)], at_once: usize) {
-    self::at_once(at_once, files, |(sha256, file_name)| bring(context, sha256, file_name));
-}
-
-/// Runs `work` on every item, on up to `threads` threads, begun in order.
-pub fn at_once<T: Sync>(threads: usize, items: &[T], work: impl Fn(&T) + Sync) {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-            work(item);
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 1..threads.min(items.len()) {
-            scope.spawn(work);
-        }
-        work();
-    });
+    few_at_once(at_once, files, |(sha256, file_name)| bring(context, sha256, file_name));
 }
 
 /// The error that stopped the others, rather than one of those that were stopped.

@@ -30,11 +30,10 @@ use crate::{BlobState, EntryKind, LockOutcome};
 
 pub use credentials::HostCredentials;
 pub use error::{DownloadError, DownloadErrorKind};
-pub use many::at_once;
 pub use many::{bring_all, fetch_all};
 pub use settings::{DownloadSettings, Downloader};
 pub use small::{Unreachable, fetch_bytes, head_status, probe};
-pub use web::{Credentials, Pace, Proxies, Secret, without_secrets};
+pub use web::{Credentials, Pace, Proxies, Secret, without_credentials, without_secrets};
 
 /// One file to have in the store.
 #[derive(Clone, Debug)]
@@ -90,7 +89,7 @@ fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool)
         local::take_in(&watch, request, &source).map_err(failed)?;
         return Ok(blob);
     }
-    let remote = context.store.remote();
+    let remote = context.remote.as_deref();
     if context.offline && remote.is_none() {
         return Err(failed(DownloadErrorKind::Offline));
     }
@@ -102,7 +101,8 @@ fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool)
     };
     // The former holder of the lock may have fetched it.
     if have(context, request).map_err(failed)?
-        || remote.is_some_and(|remote| remote.bring_blob(context, &request.sha256, &request.file_name, request.size))
+        || remote
+            .is_some_and(|remote| remote.bring_blob(&context.near(), &request.sha256, &request.file_name, request.size))
     {
         return Ok(blob);
     }
@@ -111,7 +111,7 @@ fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool)
     }
     transfer::transfer(&watch, request)?;
     if let Some(remote) = remote {
-        remote.offer_blob(context, &blob, &request.sha256);
+        remote.offer_blob(&context.near(), &blob, &request.sha256);
     }
     Ok(blob)
 }
@@ -120,15 +120,15 @@ fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool)
 /// not looked at.
 pub fn is_at_hand(context: &Context, sha256: &Digest) -> bool {
     context.store.blob(sha256).is_file()
-        || context.store.remote().is_some_and(|remote| remote.has_blob(context, sha256))
+        || context.remote.as_deref().is_some_and(|remote| remote.has_blob(&context.near(), sha256))
 }
 
 /// Fetches from the remote store alone. A fault of it is reported, and the file is still missing.
 fn bring(context: &Context, sha256: &Digest, file_name: &str) {
-    let Some(remote) = context.store.remote() else { return };
+    let Some(remote) = &context.remote else { return };
     let lock = context.store.lock("blob", sha256, || context.is_cancelled());
     if matches!(lock, Ok(LockOutcome::Held(_))) && !context.store.blob(sha256).is_file() {
-        remote.bring_blob(context, sha256, file_name, None);
+        remote.bring_blob(&context.near(), sha256, file_name, None);
     }
 }
 

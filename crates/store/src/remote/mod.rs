@@ -20,4 +20,4 @@ mod shared;
 
 pub use error::{RemoteError, RemoteErrorKind};
 pub use open::{RemoteSettings, open};
-pub use shared::Remote;
+pub use shared::{Near, Remote};

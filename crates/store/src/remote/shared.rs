@@ -12,11 +12,19 @@ use objects::{ObjectKey, Place, PlaceErrorKind, Upload, Work};
 use vocab::{Digest, Fault};
 
 use super::{RemoteError, RemoteErrorKind, RemoteSettings};
-use crate::Context;
 use crate::{StagedFile, Store};
 
 /// A record is a few hundred bytes of JSON.
 const LARGEST_RECORD: u64 = 64 << 10;
+
+/// What stands near a builder: its own store, and the circumstances of its work.
+#[derive(Clone, Copy)]
+pub struct Near<'a> {
+    pub work: &'a vocab::Work,
+    pub store: &'a Store,
+    /// What a download may have, in bytes.
+    pub largest: u64,
+}
 
 /// The remote store as a build uses it. After the first fault in one direction it stays silent in that direction.
 #[derive(Debug)]
@@ -51,42 +59,42 @@ impl Remote {
 
     /// The file with this digest, now in the local store. False when the remote store has none that can be used.
     /// `size` where it is known.
-    pub fn bring_blob(&self, context: &Context, sha256: &Digest, file_name: &str, size: Option<u64>) -> bool {
+    pub fn bring_blob(&self, near: &Near<'_>, sha256: &Digest, file_name: &str, size: Option<u64>) -> bool {
         let object = object("blobs", sha256);
-        let blob = context.store.blob(sha256);
+        let blob = near.store.blob(sha256);
         let judge = |path: &Path| match File::open(path).and_then(Digest::of_reader) {
             Ok((actual, _)) if actual == *sha256 => Ok(()),
             Ok((actual, _)) => Err(format!("`{file_name}` has the SHA-256 {actual}, {sha256} is expected")),
             Err(error) => Err(error.to_string()),
         };
-        let limit = size.unwrap_or(context.downloader.settings().largest);
-        self.bring(context, &object, &blob, limit, &judge)
+        let limit = size.unwrap_or(near.largest);
+        self.bring(near, &object, &blob, limit, &judge)
     }
 
     /// The cached part with this key, now in the local store.
-    pub fn bring_part(&self, context: &Context, key: &Digest) -> bool {
+    pub fn bring_part(&self, near: &Near<'_>, key: &Digest) -> bool {
         let judge = |path: &Path| match archive::check_part(path, key) {
             Some(_) => Ok(()),
             None => Err("it is damaged, or another part".to_owned()),
         };
-        let limit = context.downloader.settings().largest;
-        self.bring(context, &object("parts", key), &context.store.part(key), limit, &judge)
+        let limit = near.largest;
+        self.bring(near, &object("parts", key), &near.store.part(key), limit, &judge)
     }
 
     /// What is recorded under the key, as `judge` reads it; the reason when that refuses it.
     pub fn bring_record<T>(
         &self,
-        context: &Context,
+        near: &Near<'_>,
         key: &Digest,
         judge: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Option<T> {
         let object = object("built", key);
-        let (staged, _) = self.fetch(context, &object, LARGEST_RECORD)?;
+        let (staged, _) = self.fetch(near, &object, LARGEST_RECORD)?;
         let judged = std::fs::read(staged.path()).map_err(|error| error.to_string()).and_then(|bytes| judge(&bytes));
         match judged {
             Ok(value) => Some(value),
             Err(reason) => {
-                self.refuse(context, &object, reason);
+                self.refuse(near, &object, reason);
                 None
             }
         }
@@ -96,33 +104,33 @@ impl Remote {
     /// refuses it.
     pub fn bring_base<T>(
         &self,
-        context: &Context,
+        near: &Near<'_>,
         identity: &Digest,
         judge: impl FnOnce(&Path) -> Result<T, String>,
     ) -> Option<T> {
         let object = object("bases", identity);
-        let (staged, _) = self.fetch(context, &object, context.downloader.settings().largest)?;
-        judge(staged.path()).map_err(|reason| self.refuse(context, &object, reason)).ok()
+        let (staged, _) = self.fetch(near, &object, near.largest)?;
+        judge(staged.path()).map_err(|reason| self.refuse(near, &object, reason)).ok()
     }
 
     /// Whether a blob with this digest is there; its content is not looked at.
-    pub fn has_blob(&self, context: &Context, sha256: &Digest) -> bool {
-        self.has(context, &object("blobs", sha256))
+    pub fn has_blob(&self, near: &Near<'_>, sha256: &Digest) -> bool {
+        self.has(near, &object("blobs", sha256))
     }
 
     /// Whether a base interpreter with this identity is there; its content is not looked at.
-    pub fn has_base(&self, context: &Context, identity: &Digest) -> bool {
-        self.has(context, &object("bases", identity))
+    pub fn has_base(&self, near: &Near<'_>, identity: &Digest) -> bool {
+        self.has(near, &object("bases", identity))
     }
 
-    fn has(&self, context: &Context, object: &ObjectKey) -> bool {
+    fn has(&self, near: &Near<'_>, object: &ObjectKey) -> bool {
         if self.is_given_up(Way::Read) || self.state().useless.contains(object) {
             return false;
         }
         match self.place.head(object) {
             Ok(head) => head.is_some(),
             Err(error) => {
-                self.fail(context, Way::Read, object, error.kind.into());
+                self.fail(near, Way::Read, object, error.kind.into());
                 false
             }
         }
@@ -135,57 +143,57 @@ impl Remote {
 
     /// Gives it a file that was there before this run, unless it has it. The file is read first: a damaged one is not
     /// shared.
-    pub fn give_blob(&self, context: &Context, path: &Path, sha256: &Digest) {
-        if !self.takes_more() || self.has_blob(context, sha256) {
+    pub fn give_blob(&self, near: &Near<'_>, path: &Path, sha256: &Digest) {
+        if !self.takes_more() || self.has_blob(near, sha256) {
             return;
         }
         if File::open(path).and_then(Digest::of_reader).is_ok_and(|(found, _)| found == *sha256) {
-            self.offer_blob(context, path, sha256);
+            self.offer_blob(near, path, sha256);
         }
     }
 
     /// Like [`Self::give_blob`], for a part of the local store.
-    pub fn give_part(&self, context: &Context, key: &Digest) {
-        if self.takes_more() && !self.has(context, &object("parts", key)) {
-            self.offer_part(context, key);
+    pub fn give_part(&self, near: &Near<'_>, key: &Digest) {
+        if self.takes_more() && !self.has(near, &object("parts", key)) {
+            self.offer_part(near, key);
         }
     }
 
     /// Like [`Self::give_blob`], for a wheel built from source: `record` is its record.
-    pub fn give_built(&self, context: &Context, key: &Digest, record: &[u8], path: &Path, sha256: &Digest) {
-        if self.takes_more() && !self.has(context, &object("built", key)) && self.offer_blob(context, path, sha256) {
-            self.offer_record(context, key, record);
+    pub fn give_built(&self, near: &Near<'_>, key: &Digest, record: &[u8], path: &Path, sha256: &Digest) {
+        if self.takes_more() && !self.has(near, &object("built", key)) && self.offer_blob(near, path, sha256) {
+            self.offer_record(near, key, record);
         }
     }
 
     /// Uploads a packed base interpreter. The result is as for [`Self::offer_part`].
-    pub fn offer_base(&self, context: &Context, identity: &Digest, path: &Path, sha256: &Digest) -> bool {
-        self.put(context, &object("bases", identity), path, sha256)
+    pub fn offer_base(&self, near: &Near<'_>, identity: &Digest, path: &Path, sha256: &Digest) -> bool {
+        self.put(near, &object("bases", identity), path, sha256)
     }
 
     /// True when the remote store has the file now.
-    pub fn offer_blob(&self, context: &Context, path: &Path, sha256: &Digest) -> bool {
-        self.put(context, &object("blobs", sha256), path, sha256)
+    pub fn offer_blob(&self, near: &Near<'_>, path: &Path, sha256: &Digest) -> bool {
+        self.put(near, &object("blobs", sha256), path, sha256)
     }
 
     /// Uploads a part of the local store. True if the remote store has it now; false also if it is read-only or
     /// failed.
-    pub fn offer_part(&self, context: &Context, key: &Digest) -> bool {
-        let path = context.store.part(key);
+    pub fn offer_part(&self, near: &Near<'_>, key: &Digest) -> bool {
+        let path = near.store.part(key);
         match File::open(&path).and_then(Digest::of_reader) {
-            Ok((sha256, _)) => self.put(context, &object("parts", key), &path, &sha256),
+            Ok((sha256, _)) => self.put(near, &object("parts", key), &path, &sha256),
             // Pruned meanwhile, or never kept.
             Err(_) => false,
         }
     }
 
     /// Uploads a record of a built wheel, after its blob. The result is as for [`Self::offer_part`].
-    pub fn offer_record(&self, context: &Context, key: &Digest, record: &[u8]) -> bool {
-        let Ok(staged) = context.store.stage_file() else { return false };
+    pub fn offer_record(&self, near: &Near<'_>, key: &Digest, record: &[u8]) -> bool {
+        let Ok(staged) = near.store.stage_file() else { return false };
         if std::fs::write(staged.path(), record).is_err() {
             return false;
         }
-        self.put(context, &object("built", key), staged.path(), &Digest::of(record))
+        self.put(near, &object("built", key), staged.path(), &Digest::of(record))
     }
 
     /// # Errors
@@ -197,34 +205,34 @@ impl Remote {
 
     fn bring(
         &self,
-        context: &Context,
+        near: &Near<'_>,
         object: &ObjectKey,
         target: &Path,
         limit: u64,
         judge: &dyn Fn(&Path) -> Result<(), String>,
     ) -> bool {
-        let Some((staged, started)) = self.fetch(context, object, limit) else { return false };
+        let Some((staged, started)) = self.fetch(near, object, limit) else { return false };
         if let Err(reason) = judge(staged.path()) {
-            self.refuse(context, object, reason);
+            self.refuse(near, object, reason);
             return false;
         }
         let size = std::fs::metadata(staged.path()).map_or(0, |metadata| metadata.len());
-        match context.store.publish_file(staged, target) {
+        match near.store.publish_file(staged, target) {
             Ok(_) => {
                 let milliseconds = started.elapsed().as_millis();
                 let line = format!("{object}: {size} bytes in {milliseconds} ms");
-                context.tell(vocab::Event::Output { program: "remote store".into(), line });
+                near.work.tell(vocab::Event::Output { program: "remote store".into(), line });
                 true
             }
             Err(error) => {
-                self.fail(context, Way::Read, object, error.into());
+                self.fail(near, Way::Read, object, error.into());
                 false
             }
         }
     }
 
     /// The object as it came.
-    fn fetch(&self, context: &Context, object: &ObjectKey, limit: u64) -> Option<(StagedFile, Instant)> {
+    fn fetch(&self, near: &Near<'_>, object: &ObjectKey, limit: u64) -> Option<(StagedFile, Instant)> {
         if self.is_given_up(Way::Read) || self.state().useless.contains(object) {
             return None;
         }
@@ -237,28 +245,28 @@ impl Remote {
                 source,
             })?;
             let mut file = Bounded { file, left: limit, is_over: false };
-            let read = self.place.read(object, None, &mut file, &|| go_on(context, started));
+            let read = self.place.read(object, None, &mut file, &|| go_on(near, started));
             let found = read.map_err(|error| judged(error.kind, &file, limit))?.is_some();
             Ok(found.then_some(staged))
         };
-        match get(&context.store) {
+        match get(near.store) {
             Ok(Some(staged)) => Some((staged, started)),
             Ok(None) => {
                 self.state().useless.insert(object.clone());
                 None
             }
             Err(RemoteErrorKind::Damaged { reason }) => {
-                self.refuse(context, object, reason);
+                self.refuse(near, object, reason);
                 None
             }
             Err(kind) => {
-                self.fail(context, Way::Read, object, kind);
+                self.fail(near, Way::Read, object, kind);
                 None
             }
         }
     }
 
-    fn put(&self, context: &Context, object: &ObjectKey, from: &Path, sha256: &Digest) -> bool {
+    fn put(&self, near: &Near<'_>, object: &ObjectKey, from: &Path, sha256: &Digest) -> bool {
         if self.read_only || self.is_given_up(Way::Write) {
             return false;
         }
@@ -272,13 +280,13 @@ impl Remote {
             overwrite: false,
             verdict: &|| Ok(()),
         };
-        let work = Work { tell: &|_| (), watch: &|| go_on(context, started), next: &AtomicU64::new(0) };
+        let work = Work { tell: &|_| (), watch: &|| go_on(near, started), next: &AtomicU64::new(0) };
         match self.place.upload(&upload, &work).map_err(|error| error.kind) {
             Ok(_) => true,
             // Such a one is not shared. Whoever reads what stands in its place finds out whether that is sound.
             Err(PlaceErrorKind::TooLarge { .. } | PlaceErrorKind::Another { .. }) => false,
             Err(kind) => {
-                self.fail(context, Way::Write, object, kind.into());
+                self.fail(near, Way::Write, object, kind.into());
                 false
             }
         }
@@ -289,14 +297,14 @@ impl Remote {
     }
 
     /// A damaged object does not stop the others, which may be sound.
-    fn refuse(&self, context: &Context, object: &ObjectKey, reason: String) {
+    fn refuse(&self, near: &Near<'_>, object: &ObjectKey, reason: String) {
         self.state().useless.insert(object.clone());
         let error = self.error(object, RemoteErrorKind::Damaged { reason });
-        self.tell(context, &error, "W_REMOTE_STORE_DAMAGED");
+        self.tell(near, &error, "W_REMOTE_STORE_DAMAGED");
         self.keep(error);
     }
 
-    fn fail(&self, context: &Context, way: Way, object: &ObjectKey, kind: RemoteErrorKind) {
+    fn fail(&self, near: &Near<'_>, way: Way, object: &ObjectKey, kind: RemoteErrorKind) {
         let first = {
             let mut state = self.state();
             let first = !state.given_up.contains(&true);
@@ -309,7 +317,7 @@ impl Remote {
         }
         let error = self.error(object, kind);
         if first {
-            self.tell(context, &error, "W_REMOTE_STORE");
+            self.tell(near, &error, "W_REMOTE_STORE");
         }
         self.keep(error);
     }
@@ -322,7 +330,7 @@ impl Remote {
         RemoteError { place: self.place.place().to_owned(), object: object.to_string(), kind }
     }
 
-    fn tell(&self, context: &Context, error: &RemoteError, code: &'static str) {
+    fn tell(&self, near: &Near<'_>, error: &RemoteError, code: &'static str) {
         if self.strict {
             // Reported as the error that ends the build.
             return;
@@ -335,7 +343,7 @@ impl Remote {
         }
         let going_on =
             if matches!(error.kind, RemoteErrorKind::Damaged { .. }) { "" } else { "; it is left alone now" };
-        context.warn(code, text + going_on, Some(error.place.clone()), error.hint());
+        near.work.warn(code, text + going_on, Some(error.place.clone()), error.hint());
     }
 
     fn keep(&self, error: RemoteError) {
@@ -346,11 +354,11 @@ impl Remote {
 }
 
 /// The build's limit for an external step holds for each object.
-fn go_on(context: &Context, started: Instant) -> Result<(), PlaceErrorKind> {
-    if context.is_cancelled() {
+fn go_on(near: &Near<'_>, started: Instant) -> Result<(), PlaceErrorKind> {
+    if near.work.is_cancelled() {
         return Err(PlaceErrorKind::Cancelled);
     }
-    match context.timeout {
+    match near.work.timeout {
         Some(limit) if started.elapsed() >= limit => Err(PlaceErrorKind::TimedOut { limit }),
         _ => Ok(()),
     }

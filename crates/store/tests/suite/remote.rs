@@ -5,7 +5,6 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use store::Store;
 use store::download::{DownloadSettings, Downloader};
 use store::remote::{Remote, RemoteSettings, open};
 use testkit::aistore::{Fake, Memory, error};
@@ -33,11 +32,9 @@ fn brought(
     blob: &Digest,
     limit: u64,
 ) -> String {
-    let mut bench = Bench::new();
+    let bench = Bench::new();
     let remote = remote_of(address, variables, settings, true);
-    bench.context.store = Store::open(bench.context.store.root().to_owned()).unwrap().with_remote(remote);
-    let remote = bench.context.store.remote().unwrap();
-    let found = remote.bring_blob(&bench.context, blob, "demo.whl", Some(limit));
+    let found = remote.bring_blob(&bench.context.near(), blob, "demo.whl", Some(limit));
     match remote.outcome() {
         Ok(()) => found.to_string(),
         Err(fault) => format!("{} {}", fault.code(), told(&*fault)),
@@ -117,7 +114,7 @@ fn each_fault_of_a_server_is_told_for_what_it_is_and_never_with_a_secret() {
 
 fn with_remote(bench: &mut Bench, address: &Path, strict: bool) {
     let remote = remote_of(&address.display().to_string(), &[], settings(), strict);
-    bench.context.store = Store::open(bench.context.store.root().to_owned()).unwrap().with_remote(remote);
+    bench.context = bench.context.clone().with_remote(remote);
 }
 
 fn warnings(bench: &Bench) -> Vec<String> {
@@ -163,7 +160,7 @@ fn a_damaged_object_is_refused_by_name_and_the_file_comes_from_its_source() {
         let blob = store::download::fetch(&bench.context, &request).unwrap();
         assert_eq!(fs::read(blob).unwrap(), b"content");
         assert_eq!(fs::read(&object).unwrap(), b"CONTENT", "objects are never changed");
-        let outcome = bench.context.store.remote().unwrap().outcome();
+        let outcome = bench.context.remote.as_ref().unwrap().outcome();
         if strict {
             let fault = outcome.unwrap_err();
             assert_eq!((fault.code(), fault.exit()), ("E_REMOTE_STORE_DAMAGED", vocab::Exit::Trust));
@@ -202,7 +199,7 @@ fn ais_a_cluster_is_a_remote_store_with_the_same_rules() {
     for _ in 0..2 {
         let mut bench = Bench::new();
         let remote = remote_of("ais://b/shared", &variables, settings(), true);
-        bench.context.store = Store::open(bench.context.store.root().to_owned()).unwrap().with_remote(remote);
+        bench.context = bench.context.clone().with_remote(remote);
         let blob = store::download::fetch(&bench.context, &request).unwrap();
         assert_eq!(fs::read(blob).unwrap(), b"content");
         assert_eq!(warnings(&bench), Vec::<String>::new());
