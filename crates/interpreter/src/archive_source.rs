@@ -5,20 +5,21 @@ use std::path::Path;
 use config_merger::BaseSource;
 use url::Url;
 
-use super::choose::Answer;
-use super::provide::{identity, is_at_hand};
+use super::base_identity::identity;
 use super::request::{BaseRequest, Supply};
+use super::shared_tree::is_at_hand;
+use super::source_answer::SourceAnswer;
 use store::Context;
 
-pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
+pub(super) fn ask(context: &Context, request: &BaseRequest) -> SourceAnswer {
     let Some(archive) = request.archives.get(&request.platform) else {
-        return Answer::Lacks(format!("no archive is configured for {}", request.platform));
+        return SourceAnswer::Lacks(format!("no archive is configured for {}", request.platform));
     };
     let local = local_file(&archive.url);
     let present = is_at_hand(context, &identity(BaseSource::Archive, &archive.sha256, request.platform))
         || store::download::is_at_hand(context, &archive.sha256);
     if let Some(path) = local.as_deref().filter(|path| !present && !path.is_file()) {
-        return Answer::Lacks(format!("`{}` does not exist", path.display()));
+        return SourceAnswer::Lacks(format!("`{}` does not exist", path.display()));
     }
     let url = match local.as_deref().and_then(|path| Url::from_file_path(path).ok()) {
         Some(url) => url.into(),
@@ -26,7 +27,7 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
     };
     let file_name =
         url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next()).unwrap_or_default().to_owned();
-    Answer::Has {
+    SourceAnswer::Has {
         // The configuration is trusted here; the unpacked tree is checked.
         version: request.python,
         origin: file_name.clone(),

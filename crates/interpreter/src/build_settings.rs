@@ -6,8 +6,35 @@ use std::path::Path;
 
 use super::disk::{Result, entries, name_of, read, write};
 use super::error::BaseErrorKind;
-use super::normalise::BuildPaths;
+use super::paths_in_text::OldPrefix;
+use super::request::SystemPython;
 use vocab::TreeLayout;
+
+/// Absolute folders that the tree's text files still name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct BuildPaths {
+    /// Longest first, where one holds another.
+    pub(super) prefixes: Vec<OldPrefix>,
+    /// Where it was compiled.
+    pub(super) compiled_in: Vec<OldPrefix>,
+}
+
+impl BuildPaths {
+    /// Paths in every tree of python-build-standalone.
+    pub(super) fn standalone() -> Self {
+        Self { prefixes: vec![OldPrefix::new("/install")], compiled_in: Vec::new() }
+    }
+
+    pub(super) fn of(python: &SystemPython) -> Self {
+        let mut prefixes = vec![python.prefix.to_string_lossy().into_owned(), python.built_for.clone()];
+        prefixes.sort_by_key(|prefix| std::cmp::Reverse(prefix.len()));
+        prefixes.dedup();
+        Self {
+            prefixes: prefixes.iter().map(|prefix| OldPrefix::new(prefix)).collect(),
+            compiled_in: python.built_in.iter().map(|folder| OldPrefix::new(folder)).collect(),
+        }
+    }
+}
 
 /// Stands for the prefix in `_sysconfigdata` until the module is imported.
 const PLACEHOLDER: &str = "@PYDIST_PREFIX@";

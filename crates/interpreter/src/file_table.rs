@@ -19,7 +19,7 @@ use super::disk::{CopiedLinks, Result, at, walk};
 use super::programs::is_program;
 use wheel::{seal, stamp};
 
-const FORMAT: u32 = 2;
+const FILE_TABLE_FORMAT: u32 = 2;
 
 /// `format` is 2; a table with another number says nothing about the tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ impl FileTable {
         let mut files = paths.into_par_iter().map(row).collect::<Result<Vec<_>>>()?;
         files.sort_by(|one, other| one.path.cmp(&other.path));
         links.sort();
-        Ok(Self { format: FORMAT, files, links })
+        Ok(Self { format: FILE_TABLE_FORMAT, files, links })
     }
 
     /// Makes the table of a tree from an older builder, which wrote none. From now on the tree is held to its present
@@ -112,7 +112,7 @@ impl FileTable {
         };
         let table: Self =
             serde_json::from_slice(&bytes).map_err(|error| format!("the table of its files is damaged: {error}"))?;
-        Ok(Some(table).filter(|table| table.format == FORMAT))
+        Ok(Some(table).filter(|table| table.format == FILE_TABLE_FORMAT))
     }
 
     /// Files that are executable wherever the tree is unpacked, also when this machine keeps no such bit.

@@ -5,53 +5,26 @@
 //! of its content, computed here again from the file that `go` names, so neither the proxy nor a changed module
 //! cache has to be trusted.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use config_merger::BaseSource;
 use serde::Deserialize;
 use vocab::{Digest, PlatformKey, PythonVersion};
 
-use super::choose::{Answer, nearest_stand_in};
+use super::base_identity::identity;
 use super::disk::{CopiedLinks, Result};
 use super::error::BaseErrorKind;
+use super::go_modules::GoModules;
 use super::probe::{recall_unreachable, remember_unreachable};
-use super::provide::{identity, is_at_hand};
 use super::request::{BaseRequest, Supply};
+use super::shared_tree::is_at_hand;
+use super::source_answer::{SourceAnswer, nearest_stand_in};
 use super::{go_tree, go_zip, pip};
 use process::{Invocation, run};
 use store::Context;
 use vocab::TreeLayout;
-
-/// What one command has learned of the module, so that its platforms ask once and verify once. Clones share it.
-#[derive(Clone, Default)]
-pub struct GoModules {
-    known: Arc<Mutex<Known>>,
-}
-
-#[derive(Default)]
-struct Known {
-    /// All versions that the module proxy has, as `go list` prints them.
-    versions: Option<String>,
-    /// By version of the module.
-    verified: BTreeMap<String, Arc<go_zip::ModuleZip>>,
-}
-
-impl fmt::Debug for GoModules {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("GoModules").finish_non_exhaustive()
-    }
-}
-
-impl GoModules {
-    /// A second thread waits for the first and takes its result.
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 const MODULE: &str = "github.com/kluctl/go-embed-python";
 
@@ -86,24 +59,24 @@ pub(super) fn sum_of(python: PythonVersion) -> Option<Digest> {
     releases().into_iter().find(|release| release.python == python).map(|release| release.sum)
 }
 
-pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
+pub(super) fn ask(context: &Context, request: &BaseRequest) -> SourceAnswer {
     let pinned = releases();
     let Some(python) = nearest_stand_in(request.python, pinned.iter().map(|release| release.python)) else {
         let known: Vec<String> = pinned.iter().map(|release| release.python.to_string()).collect();
-        return Answer::Lacks(format!("has no {}, only {}", request.python.series(), known.join(", ")));
+        return SourceAnswer::Lacks(format!("has no {}, only {}", request.python.series(), known.join(", ")));
     };
     let Some(release) = pinned.into_iter().find(|release| release.python == python) else {
-        return Answer::Lacks(format!("has no {}", request.python.series()));
+        return SourceAnswer::Lacks(format!("has no {}", request.python.series()));
     };
     let available =
         is_here(context, &release, request.platform).map_or_else(|| is_listed(context, request, &release), Ok);
     match available {
-        Ok(()) => Answer::Has {
+        Ok(()) => SourceAnswer::Has {
             version: release.python,
             origin: format!("{MODULE}@{}", release.version),
             supply: Supply::GoModule { version: release.version, sum: release.sum },
         },
-        Err(reason) => Answer::Lacks(reason),
+        Err(reason) => SourceAnswer::Lacks(reason),
     }
 }
 

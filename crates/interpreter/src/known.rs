@@ -4,9 +4,9 @@
 use config_merger::{BaseSource, PythonSettings};
 use vocab::{Digest, Os, PlatformKey, PythonVersion};
 
+use super::base_identity::identity;
 use super::go_module;
-use super::provide::identity;
-use super::standalone::ReleaseTable;
+use super::release_table::ReleaseTable;
 
 /// Where an exact release can come from. Stand-ins do not count: they are for machines that cannot do better.
 #[derive(Clone, Debug, PartialEq, Eq)]

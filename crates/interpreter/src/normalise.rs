@@ -2,44 +2,16 @@
 
 use std::path::Path;
 
-use super::build_settings::settle_build_settings;
+use super::build_settings::{BuildPaths, settle_build_settings};
 use super::certificates::settle_certificates;
 use super::disk::{CopiedLinks, Result, at, remove, set_executable, walk};
 use super::mach_o::settle_install_names;
-use super::paths_in_text::OldPrefix;
 use super::programs::is_program;
 use super::records::settle_records;
-use super::request::SystemPython;
 use super::scripts::settle_scripts;
 use super::upstream_libraries::settle_upstream_libraries;
 use super::windows::settle_windows;
 use vocab::{Os, TreeLayout};
-
-/// Absolute folders that the tree's text files still name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct BuildPaths {
-    /// Longest first, where one holds another.
-    pub(super) prefixes: Vec<OldPrefix>,
-    /// Where it was compiled.
-    pub(super) compiled_in: Vec<OldPrefix>,
-}
-
-impl BuildPaths {
-    /// Paths in every tree of python-build-standalone.
-    pub(super) fn standalone() -> Self {
-        Self { prefixes: vec![OldPrefix::new("/install")], compiled_in: Vec::new() }
-    }
-
-    pub(super) fn of(python: &SystemPython) -> Self {
-        let mut prefixes = vec![python.prefix.to_string_lossy().into_owned(), python.built_for.clone()];
-        prefixes.sort_by_key(|prefix| std::cmp::Reverse(prefix.len()));
-        prefixes.dedup();
-        Self {
-            prefixes: prefixes.iter().map(|prefix| OldPrefix::new(prefix)).collect(),
-            compiled_in: python.built_in.iter().map(|folder| OldPrefix::new(folder)).collect(),
-        }
-    }
-}
 
 /// Works on the tree in place. `links` are those that this system does not make.
 pub(super) fn normalise(tree: &Path, layout: TreeLayout, paths: &BuildPaths, links: &mut CopiedLinks) -> Result<()> {

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use config_merger::BaseSource;
-use vocab::{BaseRecord, Digest, PlatformKey, TreePath};
+use vocab::{BaseRecord, Digest, TreePath};
 
+use super::base_identity::identity;
+use super::build_settings::BuildPaths;
 use super::disk::{CopiedLinks, Result, read};
 use super::error::{BaseError, BaseErrorKind};
 use super::file_table::FileTable;
-use super::normalise::{BuildPaths, normalise};
+use super::normalise::normalise;
 use super::request::{BaseChoice, BaseTree, Supply};
 use super::{content, elf, go_module, shared_tree, system, trial, unpack};
 use store::Context;
@@ -62,11 +63,6 @@ pub fn mend(
     provide(context, choice)
 }
 
-/// Whether the finished tree is in the store or can be had from the remote store, so that its source need not be asked.
-pub(super) fn is_at_hand(context: &Context, identity: &Digest) -> bool {
-    context.store.base(identity).is_dir() || shared_tree::is_shared(context, identity)
-}
-
 fn provided(context: &Context, choice: &BaseChoice) -> Result<BaseTree> {
     let source = source_digest(context, choice)?;
     let identity = identity(choice.source, &source, choice.platform);
@@ -108,20 +104,6 @@ fn source_digest(context: &Context, choice: &BaseChoice) -> Result<Digest> {
         Supply::GoModule { sum, .. } => Ok(*sum),
         Supply::System(python) => system::content_digest(context, python),
     }
-}
-
-/// Part of every identity. Raise it whenever the same source would give other bytes than before.
-const BASE_FORMAT: u32 = 5;
-
-/// Identity of the finished tree: equal for equal bytes.
-pub(super) fn identity(source: BaseSource, digest: &Digest, platform: PlatformKey) -> Digest {
-    // Both kinds of archive are treated alike.
-    let kind = match source {
-        BaseSource::PythonBuildStandalone | BaseSource::Archive => "archive",
-        BaseSource::GoModule => "go-module",
-        BaseSource::System => "system",
-    };
-    Digest::of(format!("pydist base {BASE_FORMAT}\n{platform}\n{kind} {digest}\n"))
 }
 
 fn make(context: &Context, choice: &BaseChoice, place: &Path) -> Result<()> {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use config_merger::{ArchiveSource, BaseSource, Config};
 use vocab::{BaseRecord, Digest, PlatformKey, PythonVersion};
 
-use super::go_module::GoModules;
-use super::standalone::ReleaseTable;
+use super::go_modules::GoModules;
+use super::release_table::ReleaseTable;
 use vocab::Environment;
 use vocab::TreeLayout;
 

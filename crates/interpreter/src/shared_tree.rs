@@ -18,8 +18,13 @@ const TABLE: &str = "files.json";
 const TREE: &str = "tree";
 
 /// Whether the remote store has the tree with this identity.
-pub(super) fn is_shared(context: &Context, identity: &Digest) -> bool {
+fn is_shared(context: &Context, identity: &Digest) -> bool {
     context.remote.as_deref().is_some_and(|remote| remote.has_base(&context.near(), identity))
+}
+
+/// Whether the finished tree is in the store or can be had from the remote store, so that its source need not be asked.
+pub(super) fn is_at_hand(context: &Context, identity: &Digest) -> bool {
+    context.store.base(identity).is_dir() || is_shared(context, identity)
 }
 
 /// Fetches the tree into the store. False if the remote store has none that can be used; a damaged one is reported

@@ -1,70 +1,16 @@
 //! Source `python-build-standalone`: a table of releases, each pinned by its SHA-256, from upstream or a mirror.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
 use config_merger::BaseSource;
-use serde::Deserialize;
-use vocab::{Digest, PlatformKey, PythonVersion};
+use vocab::PythonVersion;
 
-use super::choose::Answer;
+use super::base_identity::identity;
 use super::mirror::Mirror;
 use super::probe::{Probe, probe};
-use super::provide::{identity, is_at_hand};
+use super::release_table::ReleaseTable;
 use super::request::{BaseRequest, Supply};
+use super::shared_tree::is_at_hand;
+use super::source_answer::SourceAnswer;
 use store::Context;
-
-/// Which file has which Python for which platform. Source: uv's recorded metadata of upstream's releases; one row
-/// for each version and platform, the newest release that has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct ReleaseTable(pub BTreeMap<PythonVersion, BTreeMap<PlatformKey, Release>>);
-
-/// One pinned file of a python-build-standalone release.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Release {
-    /// `<tag>/<asset>` below the release folder, with a literal `+`.
-    pub path: String,
-    pub sha256: Digest,
-}
-
-static EMBEDDED: LazyLock<ReleaseTable> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../data/python-build-standalone.json"))
-        .expect("the table is part of this program and a test reads it")
-});
-
-impl ReleaseTable {
-    /// The table in this repository, `data/python-build-standalone.json`.
-    pub fn embedded() -> &'static Self {
-        &EMBEDDED
-    }
-
-    /// The pinned file of exactly this version for this platform.
-    pub fn release(&self, python: PythonVersion, platform: PlatformKey) -> Option<&Release> {
-        self.0.get(&python)?.get(&platform)
-    }
-
-    /// The release of the same minor version whose patch number is nearest; the newer of two that are equally near.
-    /// `None` when the minor version has none.
-    pub fn nearest(&self, python: PythonVersion, platform: PlatformKey) -> Option<PythonVersion> {
-        let built = self.0.iter().filter(|(_, platforms)| platforms.contains_key(&platform));
-        built
-            .map(|(version, _)| *version)
-            .filter(|version| version.same_series(python))
-            .min_by_key(|version| (version.patch.abs_diff(python.patch), version.patch < python.patch))
-    }
-}
-
-impl Release {
-    pub(super) fn tag(&self) -> &str {
-        self.path.split('/').next().unwrap_or_default()
-    }
-
-    fn asset(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or_default()
-    }
-}
 
 fn table(request: &BaseRequest) -> &ReleaseTable {
     request.table.as_ref().unwrap_or_else(|| ReleaseTable::embedded())
@@ -75,15 +21,15 @@ pub(super) fn nearest(request: &BaseRequest) -> Option<PythonVersion> {
     table(request).nearest(request.python, request.platform)
 }
 
-pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
+pub(super) fn ask(context: &Context, request: &BaseRequest) -> SourceAnswer {
     let Some(release) = table(request).release(request.python, request.platform) else {
-        return Answer::Lacks(match nearest(request) {
+        return SourceAnswer::Lacks(match nearest(request) {
             Some(nearest) => format!("has no build of {}; the nearest is {nearest}", request.python),
             None => format!("has no build of Python {} for {}", request.python.series(), request.platform),
         });
     };
     if let Some(tag) = request.tag.as_deref().filter(|tag| *tag != release.tag()) {
-        return Answer::Lacks(format!(
+        return SourceAnswer::Lacks(format!(
             "release {tag} has no digest in the table, which has {} from release {}",
             request.python,
             release.tag()
@@ -91,7 +37,7 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
     }
     let mirror = Mirror::new(request.mirror.as_deref());
     let url = mirror.url_of(&release.path);
-    let has = |url: Option<String>| Answer::Has {
+    let has = |url: Option<String>| SourceAnswer::Has {
         version: request.python,
         origin: release.asset().to_owned(),
         supply: Supply::Archive {
@@ -107,7 +53,7 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
         return has(url);
     }
     let Some(url) = url else {
-        return Answer::Lacks(format!("{} does not hold `{}`", mirror.describe(), release.path));
+        return SourceAnswer::Lacks(format!("{} does not hold `{}`", mirror.describe(), release.path));
     };
     if matches!(mirror, Mirror::Folder(_)) {
         return has(Some(url));
@@ -115,14 +61,16 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
     match probe(context, &mirror.describe(), &url) {
         Probe::There => has(Some(url)),
         Probe::Answered(status) => {
-            Answer::Lacks(format!("{} answered {status} for `{}`", mirror.describe(), release.path))
+            SourceAnswer::Lacks(format!("{} answered {status} for `{}`", mirror.describe(), release.path))
         }
-        Probe::Unreachable(reason) => Answer::Lacks(format!("{} cannot be reached: {reason}", mirror.describe())),
+        Probe::Unreachable(reason) => SourceAnswer::Lacks(format!("{} cannot be reached: {reason}", mirror.describe())),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use vocab::PlatformKey;
+
     use super::*;
 
     fn version(text: &str) -> PythonVersion {

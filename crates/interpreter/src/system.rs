@@ -11,10 +11,10 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use vocab::{Os, PlatformKey, PythonVersion};
 
-use super::choose::{Answer, nearest_stand_in};
 use super::disk::entries;
 use super::elf::is_elf;
 use super::request::{BaseRequest, Supply, SystemPython};
+use super::source_answer::{SourceAnswer, nearest_stand_in};
 use process::{Invocation, run};
 use store::Context;
 use vocab::Environment;
@@ -24,13 +24,13 @@ pub(super) use super::system_copy::{content_digest, copy};
 /// An interpreter that has not answered by then is broken.
 const QUERY_LIMIT: Duration = Duration::from_secs(20);
 
-pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
+pub(super) fn ask(context: &Context, request: &BaseRequest) -> SourceAnswer {
     match PlatformKey::host() {
         Some(host) if host != request.platform => {
-            return Answer::Lacks(format!("this machine is {host}, not {}", request.platform));
+            return SourceAnswer::Lacks(format!("this machine is {host}, not {}", request.platform));
         }
         Some(host) if host.os() == Os::Linux => {}
-        _ => return Answer::Lacks("copying an interpreter of the machine is known for Linux only".to_owned()),
+        _ => return SourceAnswer::Lacks("copying an interpreter of the machine is known for Linux only".to_owned()),
     }
     let series = request.python.series();
     let mut pythons = Vec::new();
@@ -43,15 +43,15 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> Answer {
     }
     let best = nearest_stand_in(request.python, pythons.iter().map(|python| python.version));
     match pythons.into_iter().find(|python| Some(python.version) == best) {
-        Some(python) => Answer::Has {
+        Some(python) => SourceAnswer::Has {
             version: python.version,
             origin: format!("CPython {} of this machine", python.version),
             supply: Supply::System(python),
         },
         None if skipped.is_empty() => {
-            Answer::Lacks(format!("no CPython {series} among pyenv's and uv's versions or on PATH"))
+            SourceAnswer::Lacks(format!("no CPython {series} among pyenv's and uv's versions or on PATH"))
         }
-        None => Answer::Lacks(format!("no CPython {series} that can be used; skipped: {}", skipped.join(", "))),
+        None => SourceAnswer::Lacks(format!("no CPython {series} that can be used; skipped: {}", skipped.join(", "))),
     }
 }
 

@@ -21,19 +21,10 @@ use super::error::BaseErrorKind;
 use super::libraries::{Collected, Native, collect};
 use super::pip;
 use super::request::SystemPython;
-use super::system_files::{is_optional, taken};
+use super::system_files::{Taken, is_optional, taken};
 use process::{Invocation, run};
 use store::Context;
 use vocab::TreeLayout;
-
-/// One file or link of the installation.
-#[derive(Clone, Debug)]
-pub(super) struct Taken {
-    pub(super) source: PathBuf,
-    pub(super) path: TreePath,
-    /// Relative, for a symbolic link to a neighbour.
-    pub(super) link: Option<String>,
-}
 
 fn natives(taken: &[Taken]) -> Result<Vec<Native>> {
     let native = |file: &Taken| -> Result<Option<Native>> {

@@ -7,7 +7,6 @@ use vocab::TreePath;
 
 use super::disk::{Result, at, entries, name_of};
 use super::request::SystemPython;
-use super::system_copy::Taken;
 
 /// Folders of the standard library that hold tests or foreign distributions, by their path below it.
 const LEFT_FOLDERS: [&str; 2] = ["site-packages", "test"];
@@ -18,6 +17,15 @@ const TEST_FOLDERS: [&str; 4] = ["__pycache__", "idle_test", "test", "tests"];
 const LEFT_EXTENSIONS: [&str; 6] = ["_ctypes_test", "_xxtestfuzz", "nis", "xxlimited", "xxlimited_35", "xxsubtype"];
 /// Extension modules that programs do without: databases of the dbm family, password hashing.
 const OPTIONAL_EXTENSIONS: [&str; 3] = ["_crypt", "_dbm", "_gdbm"];
+
+/// One file or link of the installation.
+#[derive(Clone, Debug)]
+pub(super) struct Taken {
+    pub(super) source: PathBuf,
+    pub(super) path: TreePath,
+    /// Relative, for a symbolic link to a neighbour.
+    pub(super) link: Option<String>,
+}
 
 /// Whether an extension module may be left out if one of its libraries cannot be found.
 pub(super) fn is_optional(file_name: &str) -> bool {
