@@ -1,5 +1,6 @@
 //! The repository keeps its own rules: which crate may depend on which, and what no source file may hold.
 
+mod circles;
 mod documents;
 mod errors;
 
