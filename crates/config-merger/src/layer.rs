@@ -38,14 +38,13 @@ pub(crate) struct Layer {
     /// Where the base interpreter comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub python: Field<PythonLayer>,
-    /// The oldest system that the runtime must run on: the glibc version on Linux (`2.28` by default), the macOS
-    /// version (`13.0` by default).
+    /// The oldest system that the runtime must run on: the glibc version on Linux, the macOS version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_system: Field<ByPlatform<Option<SystemVersionText>>>,
     /// On which machines the jobs of a CI system run; it does not change the runtime.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runners: Field<RunnersLayer>,
-    /// What the finished folder contains; `installed` by default.
+    /// What the finished folder contains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Field<Layout>,
     /// Operations (RFC 6902) on the merged configuration, applied before the overrides.
@@ -157,12 +156,12 @@ pub(crate) struct ResolutionLayer {
     /// is shipped and built where it is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ship_source_list: Field<Vec<Name>>,
-    /// Whether all requirements are resolved together (the default), or each alone, so that two of them may bring
+    /// Whether all requirements are resolved together, or each alone, so that two of them may bring
     /// different versions of a distribution. `each` is only for the layout `wheelhouse`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Field<Scope>,
     /// For the layout `wheelhouse`: whether a distribution that cannot be installed, because one that it requires is
-    /// left out, is left out as well (the default) or kept with a warning.
+    /// left out, is left out as well or kept with a warning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dependants: Field<Dependants>,
 }
@@ -199,13 +198,13 @@ pub(crate) struct BuildWheelLayer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "BuildSettings")]
 pub(crate) struct BuildLayer {
-    /// A detailed log; true by default.
+    /// A detailed log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enable_logging: Field<bool>,
-    /// More than one download at a time; false by default.
+    /// More than one download at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel_downloads: Field<bool>,
-    /// Limit for each external step in seconds, 0 for none; 300 by default, and 720 for building from source.
+    /// Limit for each external step in seconds, 0 for none. Building from source may take longer unless this is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Field<u64>,
     /// Names of environment variables that build back ends receive besides those for compilers, flags, proxies and

@@ -118,3 +118,77 @@ fn every_key_is_in_the_fixture_of_all_keys() {
         assert!(text.contains(&format!("\"{key}\":")), "`{key}` is not in fixtures/config/valid/every-key");
     }
 }
+
+/// Section, key, kind and default of each row of the page's tables.
+fn rows_of_page() -> Vec<(String, String, String, String)> {
+    let page = fs::read_to_string(repository().join("docs/formats/config.md")).unwrap();
+    let (mut rows, mut section, mut with_default) = (Vec::new(), String::new(), false);
+    for line in page.lines() {
+        if let Some(title) = line.strip_prefix("## ").or_else(|| line.strip_prefix("### ")) {
+            (section, with_default) = (title.to_owned(), false);
+        }
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        match cells[..] {
+            ["", "key", "type", "default", ..] => with_default = true,
+            ["", key, kind, default, ..] if with_default && !key.starts_with('-') => {
+                for key in key.split(", ") {
+                    let texts = [section.as_str(), key.trim_matches('`'), kind, default].map(str::to_owned);
+                    let [section, key, kind, default] = texts;
+                    rows.push((section, key, kind, default));
+                }
+            }
+            _ => {}
+        }
+    }
+    rows
+}
+
+fn literals(cell: &str) -> Vec<Value> {
+    let quoted = cell.split('`').skip(1).step_by(2);
+    quoted.map(|text| serde_json::from_str(text).unwrap_or_else(|_| json!(text))).collect()
+}
+
+/// The schema's come from the code.
+#[test]
+fn each_default_on_the_page_is_that_of_the_code_and_the_schema() {
+    let schema: Value = serde_json::from_str(&config_merger::schema(SchemaKind::Config)).unwrap();
+    let mut compared = 0;
+    for (section, key, kind, default) in rows_of_page() {
+        let object = match section.as_str() {
+            "registries" => "Registries",
+            "packages" => "Packages",
+            "resolution" => "Resolution",
+            "build" => "BuildSettings",
+            "python" => "PythonSettings",
+            _ => continue,
+        };
+        let property = &schema["$defs"][object]["properties"][&key];
+        assert!(property.is_object(), "`{section}.{key}` is not in the schema");
+        let on_page = match key.as_str() {
+            "sources" => Some(Value::Array(literals(&kind))),
+            _ => literals(&default).into_iter().next(),
+        };
+        assert_eq!(property.get("default").cloned(), on_page, "for `{section}.{key}`");
+        compared += 1;
+    }
+    assert!(compared > 25, "{compared} rows were found");
+
+    let rows = rows_of_page();
+    let of = |section: &str, key: &str| {
+        let row = rows.iter().find(|(own, name, ..)| own == section && name == key);
+        literals(&row.unwrap_or_else(|| panic!("`{section}.{key}` has no row")).3)
+    };
+    let longer = config_merger::BuildSettings::default().compile_timeout;
+    assert_eq!(of("build", "timeout")[1], json!(longer), "for building from source");
+    let systems = of("oldestSystem", "platform").into_iter().map(|version| match version {
+        // `2.28` reads as a number, `13.0` too.
+        Value::Number(number) => format!("{number}"),
+        other => other.as_str().unwrap_or_default().to_owned(),
+    });
+    let default = schema["properties"]["oldestSystem"]["default"].as_object().unwrap();
+    let expected: std::collections::BTreeSet<_> = default.values().filter_map(Value::as_str).collect();
+    assert_eq!(systems.collect::<Vec<_>>(), expected.into_iter().rev().collect::<Vec<_>>());
+    let page = fs::read_to_string(repository().join("docs/formats/config.md")).unwrap();
+    let layout = schema["properties"]["layout"]["default"].as_str().unwrap();
+    assert!(page.contains(&format!("| `\"{layout}\"` (default) |")), "`layout` is `{layout}` by default");
+}
