@@ -13,7 +13,7 @@ use tree_table::{Look, TreeTable};
 use vocab::{Digest, Event, PlatformKey, TreePath, VersionString, unencrypted_host};
 
 use crate::home::{Hold, STAGED_TREE};
-use crate::install_record::{InstallRecord, RECORD_FORMAT};
+use crate::install_record::{INSTALL_RECORD_FORMAT, InstallRecord};
 use crate::offer::{Offer, is_build};
 use crate::trust::signer_of;
 use crate::{GetError, GetErrorKind, Home, PublicKey};
@@ -301,7 +301,7 @@ impl Job<'_> {
             result => result,
         }?;
         let record = InstallRecord {
-            format: RECORD_FORMAT,
+            format: INSTALL_RECORD_FORMAT,
             platform: row.platform,
             build_key: row.build_key,
             created: row.created,

@@ -8,7 +8,7 @@ use tree_table::TreeTable;
 use vocab::{Digest, PlatformKey};
 
 /// A record with another number is ignored: the tree is compared with its manifest and installed again.
-pub(crate) const RECORD_FORMAT: u32 = 1;
+pub(crate) const INSTALL_RECORD_FORMAT: u32 = 1;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +31,6 @@ pub(crate) struct InstallRecord {
 impl InstallRecord {
     /// The manifest that the tree came from.
     pub(crate) fn is_of(&self, manifest_sha256: &Digest, build_key: &Digest) -> bool {
-        self.format == RECORD_FORMAT && self.manifest_sha256 == *manifest_sha256 && self.build_key == *build_key
+        self.format == INSTALL_RECORD_FORMAT && self.manifest_sha256 == *manifest_sha256 && self.build_key == *build_key
     }
 }

@@ -13,7 +13,7 @@ use vocab::Digest;
 use crate::{Home, PublicKey};
 
 /// A file with another number is treated as absent.
-const KEPT_FORMAT: u32 = 1;
+const KEPT_CATALOGUE_FORMAT: u32 = 1;
 
 /// How many retractions are remembered: the newest ones.
 const MAX_RETRACTIONS: usize = 10_000;
@@ -33,13 +33,13 @@ pub(crate) struct KeptCatalogue {
 impl KeptCatalogue {
     pub(crate) fn new(counter: u64, text: &[u8]) -> Self {
         let text = String::from_utf8_lossy(text).into_owned();
-        Self { format: KEPT_FORMAT, counter, retracted: Vec::new(), text }
+        Self { format: KEPT_CATALOGUE_FORMAT, counter, retracted: Vec::new(), text }
     }
 
     /// `None` if there is none that can be read.
     pub(crate) fn read(home: &Home, place: &str, key: Option<&PublicKey>) -> Option<Self> {
         let text = fs::read(home.catalogue_path(&id(place, key))).ok()?;
-        serde_json::from_slice(&text).ok().filter(|kept: &Self| kept.format == KEPT_FORMAT)
+        serde_json::from_slice(&text).ok().filter(|kept: &Self| kept.format == KEPT_CATALOGUE_FORMAT)
     }
 
     /// A newer one that another process has read meanwhile is not replaced by an older one.

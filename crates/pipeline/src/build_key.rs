@@ -15,7 +15,7 @@ use resolve::work_tree::WorkTree;
 use static_checks::Whitelist;
 
 /// Raise it whenever equal inputs would give another runtime than before.
-const BUILD_FORMAT: u32 = 4;
+const RUNTIME_FORMAT: u32 = 4;
 
 /// What is known before the first download, except the interpreter.
 pub struct KeyInputs<'a> {
@@ -70,7 +70,7 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
     let platform = request.target.platform;
     let folder = repository.join(config.version.folder_name());
     let key = Key {
-        format: BUILD_FORMAT,
+        format: RUNTIME_FORMAT,
         builder: env!("CARGO_PKG_VERSION"),
         parts: archive::PART_FORMAT,
         runtime: &config.version,

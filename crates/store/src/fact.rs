@@ -18,7 +18,7 @@ struct Fact {
     value: serde_json::Value,
 }
 
-const FORMAT: u32 = 1;
+const FACT_FORMAT: u32 = 1;
 
 impl Store {
     /// `kind` is a plain word, `key` any text; both together name the fact. A later value replaces an earlier one.
@@ -29,7 +29,7 @@ impl Store {
         value: &serde_json::Value,
         now: SystemTime,
     ) -> Result<(), StoreError> {
-        let fact = Fact { format: FORMAT, key: key.to_owned(), at: seconds(now), value: value.clone() };
+        let fact = Fact { format: FACT_FORMAT, key: key.to_owned(), at: seconds(now), value: value.clone() };
         let path = self.fact_path(kind, key);
         let text = serde_json::to_vec(&fact).expect("a fact is plain JSON");
         let staged = self.stage_file()?;
@@ -45,7 +45,7 @@ impl Store {
         let bytes = fs::read(self.fact_path(kind, key)).ok()?;
         let fact: Fact = serde_json::from_slice(&bytes).ok()?;
         let age = seconds(now).checked_sub(fact.at)?;
-        (fact.format == FORMAT && fact.key == key && age <= max_age.as_secs()).then_some(fact.value)
+        (fact.format == FACT_FORMAT && fact.key == key && age <= max_age.as_secs()).then_some(fact.value)
     }
 
     /// Removes the fact, if it is known. A failure is ignored: facts also expire.

@@ -21,7 +21,7 @@ const STAGED: &str = ".cachedir-";
 const SIGNATURE: &str = "Signature: 8a477f597d28d172789f06886806bc55";
 const OURS: &str = "# A cache of pydist; safe to delete.";
 const FORMAT_LINE: &str = "# pydist store, format ";
-const FORMAT: u32 = 1;
+const STORE_FORMAT: u32 = 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -41,7 +41,7 @@ pub(super) fn claim(root: &Path) -> Result<(), StoreError> {
     let failed = |source| StoreError::new("write", &root.join(FILE), source);
     super::create_dir_all(root)?;
     let mut staged = FileBeside::within(root, STAGED).map_err(failed)?;
-    writeln!(staged, "{SIGNATURE}\n{OURS}\n{FORMAT_LINE}{FORMAT}").map_err(failed)?;
+    writeln!(staged, "{SIGNATURE}\n{OURS}\n{FORMAT_LINE}{STORE_FORMAT}").map_err(failed)?;
     if staged.claim(&root.join(FILE)).map_err(failed)? {
         return Ok(());
     }
@@ -87,7 +87,7 @@ fn has_mark(root: &Path) -> Result<bool, StoreError> {
         return Ok(false);
     }
     match text.lines().find_map(|line| line.strip_prefix(FORMAT_LINE)).map(str::trim) {
-        Some(format) if format != FORMAT.to_string() => {
+        Some(format) if format != STORE_FORMAT.to_string() => {
             Err(StoreError::Newer { path: root.to_owned(), format: format.chars().take(20).collect() })
         }
         _ => Ok(true),

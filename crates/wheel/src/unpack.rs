@@ -241,7 +241,8 @@ fn inflate(context: &Context, blob: &WheelBlob, file: &SharedFile, staged: &Path
     let mut entries: Vec<Entry> = entries.into_iter().map(|(entry, _)| entry).collect();
     entries.sort_by(|one, other| one.path.cmp(&other.path));
 
-    let (format, sha256, file_name, size) = (unpacked::FORMAT, blob.sha256, blob.file_name.clone(), file.length());
+    let (format, sha256, file_name, size) =
+        (unpacked::UNPACKED_FORMAT, blob.sha256, blob.file_name.clone(), file.length());
     let contents = Contents { format, sha256, size, file_name, stem, metadata, entry_points, remarks, entries };
     let table = staged.join(unpacked::TABLE);
     let text = serde_json::to_vec(&contents).expect("the table is plain JSON");

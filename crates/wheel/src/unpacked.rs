@@ -68,7 +68,7 @@ impl Contents {
     }
 }
 
-pub(super) const FORMAT: u32 = 3;
+pub(super) const UNPACKED_FORMAT: u32 = 3;
 pub(super) const TABLE: &str = "entries.json";
 pub(super) const TREE: &str = "tree";
 
@@ -93,8 +93,8 @@ impl UnpackedWheel {
         };
         let contents: Contents =
             serde_json::from_slice(&bytes).map_err(|error| format!("its table is damaged: {error}"))?;
-        if contents.format != FORMAT {
-            return Err(format!("its table has format {}, not {FORMAT}", contents.format));
+        if contents.format != UNPACKED_FORMAT {
+            return Err(format!("its table has format {}, not {UNPACKED_FORMAT}", contents.format));
         }
         let wheel = Self { tree: folder.join(TREE), contents };
         match wheel.contents.entries.par_iter().find_map_first(|entry| wheel.damage(entry)) {

@@ -18,6 +18,7 @@ use resolve::uv_settings;
 use resolve::{LockedDistribution, LockedSource, MissingRule, Uv};
 use source_build::{self, BuiltWheel, SourceBuild, SourceBuildError, SourceInput};
 use store::Context;
+use wheel::WheelFileName;
 
 /// A source that is not pure Python, or whose build here does not show whether it is.
 #[derive(Debug, thiserror::Error, Fault)]
@@ -141,7 +142,7 @@ impl<'a> Workshop<'a> {
             return built.map_err(|error| Unbuilt::Build(Box::new(error)));
         }
         let reason = match built {
-            Ok(built) if built.file_name.ends_with("-none-any.whl") => return Ok(built),
+            Ok(built) if built.file_name.parse().is_ok_and(|name: WheelFileName| name.is_pure()) => return Ok(built),
             Ok(built) => format!("here its source becomes `{}`", built.file_name),
             // A compiler error here says nothing about the other platform.
             Err(error) if error.is_of_the_source() => {
