@@ -233,6 +233,7 @@ fn same_place(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
+    use std::fs;
 
     use super::*;
 
