@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::ops::Range as Bytes;
+use std::ops::Range as Span;
 
+use bytes::{Buf as _, Bytes};
 use web::{Answer, Body, Failure, header};
 
 use crate::checksum::{Checksum, Hasher};
@@ -16,20 +17,23 @@ pub struct ObjectReader<'a> {
     options: GetOptions,
     properties: ObjectProperties,
     body: Body,
+    /// Arrived, and not read yet.
+    held: Bytes,
     /// In the object, of the first byte of this answer.
     start: u64,
     /// Whether the server says that this is a part of the object.
     is_range: bool,
     /// Bytes that are still to come; `None` when the server did not say.
     left: Option<u64>,
-    /// How much was read.
+    /// How much arrived.
     position: u64,
     /// With what it should give.
     hasher: Option<(Hasher, Checksum)>,
     resumes: u32,
 }
 
-const PIECE: usize = 256 << 10;
+/// What is made room for beforehand, whatever size the server says, in bytes.
+const MOST_ROOM: u64 = 64 << 20;
 
 impl<'a> ObjectReader<'a> {
     pub(crate) fn new(object: ObjectHandle<'a>, options: GetOptions, answer: Answer) -> Self {
@@ -40,8 +44,8 @@ impl<'a> ObjectReader<'a> {
         let range = content_range(&answer).filter(|_| answer.status().as_u16() == 206);
         let (start, is_range) = (range.unwrap_or(0), range.is_some());
         let (left, resumes) = (properties.size, options.resumes);
-        let body = answer.into_body();
-        Self { object, options, properties, body, start, is_range, left, position: 0, hasher, resumes }
+        let (body, held) = (answer.into_body(), Bytes::new());
+        Self { object, options, properties, body, held, start, is_range, left, position: 0, hasher, resumes }
     }
 
     /// What the server says about the object; for a range, the size is that of the range.
@@ -50,7 +54,7 @@ impl<'a> ObjectReader<'a> {
     }
 
     /// Where the bytes of this answer lie in the object. `None` if it is the whole, or has no size.
-    pub fn range(&self) -> Option<Bytes<u64>> {
+    pub fn range(&self) -> Option<Span<u64>> {
         let size = self.properties.size.filter(|_| self.is_range)?;
         Some(self.start..self.start.checked_add(size)?)
     }
@@ -64,10 +68,10 @@ impl<'a> ObjectReader<'a> {
     ///
     /// # Errors
     /// It broke off, or has another checksum.
-    pub fn bytes(mut self) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
-        self.read_to_end(&mut bytes).map_err(|error| self.of_io(error))?;
-        Ok(bytes)
+    pub fn bytes(self) -> Result<Vec<u8>, Error> {
+        let room = usize::try_from(self.left.unwrap_or(0).min(MOST_ROOM)).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(room);
+        self.copy_to(&mut bytes).map(|_| bytes)
     }
 
     /// All of it, to a file for one; gives how many bytes there were.
@@ -75,16 +79,14 @@ impl<'a> ObjectReader<'a> {
     /// # Errors
     /// It broke off, or has another checksum; then what was written is not to be believed. Writing failed.
     pub fn copy_to(mut self, to: &mut impl Write) -> Result<u64, Error> {
-        let mut buffer = vec![0; PIECE];
         let mut whole = 0;
         loop {
-            let count = self.read(&mut buffer).map_err(|error| self.of_io(error))?;
-            if count == 0 {
+            let piece = self.piece().map_err(|error| self.of_io(error))?;
+            if piece.is_empty() {
                 return Ok(whole);
             }
-            let piece = buffer.get(..count).unwrap_or_default();
-            to.write_all(piece).map_err(|source| Error::File { path: "(output)".into(), source })?;
-            whole += count as u64;
+            to.write_all(&piece).map_err(|source| Error::File { path: "(output)".into(), source })?;
+            whole += piece.len() as u64;
         }
     }
 
@@ -96,6 +98,39 @@ impl<'a> ObjectReader<'a> {
         match error.downcast::<Error>() {
             Ok(error) => error,
             Err(error) => Error::Unanswered { request: self.request(), failure: Failure::of_body(&error) },
+        }
+    }
+
+    /// What arrived next, of any length and not copied; empty at the end.
+    fn piece(&mut self) -> io::Result<Bytes> {
+        if !self.held.is_empty() {
+            return Ok(std::mem::take(&mut self.held));
+        }
+        loop {
+            if self.left == Some(0) {
+                self.verify()?;
+                return Ok(Bytes::new());
+            }
+            let broken = match self.body.piece() {
+                Ok(piece) if piece.is_empty() && self.left.is_none() => {
+                    self.left = Some(0);
+                    continue;
+                }
+                Ok(piece) if piece.is_empty() => io::Error::from(io::ErrorKind::UnexpectedEof),
+                Ok(piece) => {
+                    if let Some((hasher, _)) = &mut self.hasher {
+                        hasher.update(&piece);
+                    }
+                    self.position += piece.len() as u64;
+                    self.left = self.left.map(|left| left.saturating_sub(piece.len() as u64));
+                    return Ok(piece);
+                }
+                Err(error) => error,
+            };
+            if self.resume().is_none() {
+                let failure = Failure::of_body(&broken);
+                return Err(io::Error::other(Error::Unanswered { request: self.request(), failure }));
+            }
         }
     }
 
@@ -135,33 +170,10 @@ impl Read for ObjectReader<'_> {
         if buffer.is_empty() {
             return Ok(0);
         }
-        loop {
-            if self.left == Some(0) {
-                self.verify()?;
-                return Ok(0);
-            }
-            let broken = match self.body.read(buffer) {
-                Ok(0) if self.left.is_none() => {
-                    self.verify()?;
-                    self.left = Some(0);
-                    return Ok(0);
-                }
-                Ok(0) => io::Error::from(io::ErrorKind::UnexpectedEof),
-                Ok(count) => {
-                    if let Some((hasher, _)) = &mut self.hasher {
-                        hasher.update(buffer.get(..count).unwrap_or_default());
-                    }
-                    self.position += count as u64;
-                    self.left = self.left.map(|left| left.saturating_sub(count as u64));
-                    return Ok(count);
-                }
-                Err(error) => error,
-            };
-            if self.resume().is_none() {
-                let failure = Failure::of_body(&broken);
-                return Err(io::Error::other(Error::Unanswered { request: self.request(), failure }));
-            }
-        }
+        self.held = self.piece()?;
+        let count = self.held.len().min(buffer.len());
+        self.held.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
     }
 }
 

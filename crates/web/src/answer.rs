@@ -63,7 +63,30 @@ pub struct Body {
 }
 
 impl Body {
-    /// The next bytes; empty at the end.
+    /// As [`Read::read`], but as many bytes as there are, and not copied. Empty at the end.
+    ///
+    /// # Errors
+    /// As of reading: [`Failure::of_body`] says why.
+    pub fn piece(&mut self) -> io::Result<Bytes> {
+        let over = |limit: OverLimit| io::Error::new(io::ErrorKind::TimedOut, limit);
+        let held = std::mem::take(&mut self.held);
+        let (is_new, begun) = (held.is_empty(), Instant::now());
+        let result = if is_new { self.chunk() } else { Ok(held) };
+        let deadline = self.deadline.filter(|deadline| deadline.left().is_zero());
+        if let Some(Deadline { limit, .. }) = deadline
+            && !matches!(&result, Ok(bytes) if bytes.is_empty())
+        {
+            return Err(over(OverLimit::Late { limit }));
+        }
+        let bytes = result?;
+        // At the end nothing remains to wait for.
+        if is_new && !bytes.is_empty() {
+            self.meter.advance(bytes.len() as u64, begun.elapsed()).map_err(over)?;
+        }
+        Ok(bytes)
+    }
+
+    /// What arrives next; empty at the end.
     fn chunk(&mut self) -> io::Result<Bytes> {
         let runtime = runtime().map_err(|failure| io::Error::other(failure.reason))?;
         let left = self.deadline.map_or(self.stall, |deadline| deadline.left().min(self.stall));
@@ -79,22 +102,9 @@ impl Body {
 
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let over = |limit: OverLimit| io::Error::new(io::ErrorKind::TimedOut, limit);
-        let late = |deadline: &Deadline| over(OverLimit::Late { limit: deadline.limit });
-        let begun = Instant::now();
-        let result = if self.held.is_empty() { self.chunk() } else { Ok(std::mem::take(&mut self.held)) };
-        if let Some(deadline) = self.deadline.as_ref().filter(|deadline| deadline.left().is_zero())
-            && !matches!(&result, Ok(bytes) if bytes.is_empty())
-        {
-            return Err(late(deadline));
-        }
-        self.held = result?;
+        self.held = self.piece()?;
         let count = self.held.len().min(buffer.len());
         self.held.copy_to_slice(&mut buffer[..count]);
-        // At the end nothing remains to wait for.
-        if count > 0 {
-            self.meter.advance(count as u64, begun.elapsed()).map_err(over)?;
-        }
         Ok(count)
     }
 }

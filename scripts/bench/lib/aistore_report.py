@@ -15,8 +15,8 @@ def section(chosen, cluster, contestants):
         "## AIStore",
         paragraph(
             f"`scripts/bench/aistore --runs {chosen.runs}`: {cluster.version}, one proxy and one target on the same "
-            f"machine, {len(os.sched_getaffinity(0))} processors; medians of {chosen.runs}. The contestants took "
-            "turns. Processor seconds are the client's; they change less than wall time where the machine does other "
+            f"machine, {len(os.sched_getaffinity(0))} processors, load average {os.getloadavg()[0]:.0f} at the end; "
+            f"medians of {chosen.runs}. The contestants took turns. Processor seconds are the client's; they change less than wall time where the machine does other "
             "work. Python's clients are measured without starting Python, `ais`, curl and what is compared with them "
             "as whole processes. Objects are read to `/dev/null`. We compare each object with its checksum, which "
             "`ais` and curl do not."

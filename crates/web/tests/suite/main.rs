@@ -227,3 +227,25 @@ fn a_file_is_sent_with_its_length_and_nothing_else() {
     assert!(head.contains("content-length: 300000") && !head.contains("transfer-encoding"), "{head}");
     assert_eq!(body, content);
 }
+
+#[test]
+fn bytes_come_in_pieces_as_they_arrived_and_reading_goes_on_between_them() {
+    let (host, _) = once(|mut connection| {
+        head_of(&connection);
+        connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc").unwrap();
+        connection.write_all(b"defghi").unwrap();
+    });
+    let mut body = direct().ask(&get(&format!("http://{host}/"))).unwrap().into_body();
+    let mut first = [0; 2];
+    body.read_exact(&mut first).unwrap();
+    let mut all = first.to_vec();
+    loop {
+        let piece = body.piece().unwrap();
+        if piece.is_empty() {
+            break;
+        }
+        all.extend_from_slice(&piece);
+    }
+    assert_eq!(all, b"abcdefghi");
+    assert_eq!((body.piece().unwrap().len(), body.read(&mut first).unwrap()), (0, 0), "the end stays the end");
+}
