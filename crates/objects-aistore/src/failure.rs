@@ -11,8 +11,9 @@ pub(crate) fn kind_of(error: Error) -> Kind {
     let said = said_by(&error);
     match error {
         Error::Refused(refusal) => match refusal.kind {
-            RefusalKind::Unauthorized => Kind::Credentials { said },
-            RefusalKind::Forbidden => Kind::NoPermission,
+            RefusalKind::Unauthorized => Kind::Token { said },
+            RefusalKind::Forbidden => Kind::TokenRights { said },
+            RefusalKind::OutOfSpace => Kind::Full { said },
             RefusalKind::BucketNotFound | RefusalKind::RemoteBucketNotFound => Kind::NoBucket,
             RefusalKind::ChecksumMismatch => Kind::Checksum { said },
             RefusalKind::Busy | RefusalKind::TooManyRequests | RefusalKind::Unavailable => {

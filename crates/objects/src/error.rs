@@ -31,8 +31,8 @@ pub enum PlaceErrorKind {
     #[fault(
         "E_DESTINATION_UNREACHABLE",
         hint(
-            "check the endpoint (`?endpoint=` or AWS_ENDPOINT_URL_S3) and the network; run it again, what has \
-             arrived is kept"
+            "check the endpoint (`?endpoint=`, AWS_ENDPOINT_URL_S3 or AIS_ENDPOINT) and the network; run it again, \
+             what has arrived is kept"
         )
     )]
     Unreachable { reason: String },
@@ -70,6 +70,16 @@ pub enum PlaceErrorKind {
         hint("check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or the profile")
     )]
     Credentials { said: String },
+    /// An AIStore cluster, which knows no other credentials.
+    #[error("the cluster does not accept the token: {said}")]
+    #[fault("E_DESTINATION_CREDENTIALS", hint("set AIS_AUTHN_TOKEN to a valid token, and run it again"))]
+    Token { said: String },
+    #[error("the token does not allow this: {said}")]
+    #[fault(
+        "E_DESTINATION_PERMISSION",
+        hint("the token needs rights to list the bucket, and to read and write objects")
+    )]
+    TokenRights { said: String },
     #[error("the credentials have expired")]
     #[fault("E_DESTINATION_CREDENTIALS", hint("get new credentials and run it again; what has arrived is kept"))]
     Expired,
@@ -95,17 +105,29 @@ pub enum PlaceErrorKind {
         hint("something between here and the server changes data; nothing was published")
     )]
     Checksum { said: String },
+    #[error("the destination has no space left: {said}")]
+    #[fault("E_DESTINATION_FULL", hint("free space there, and run it again"))]
+    Full { said: String },
     #[error("the server refused: {said}")]
-    #[fault("E_DESTINATION_REFUSED", hint("check the address: does this server speak S3?"))]
+    #[fault(
+        "E_DESTINATION_REFUSED",
+        hint("check the address: does this server speak S3, or for `ais:` AIStore's API?")
+    )]
     Refused { said: String },
     #[error("the server's answer makes no sense: {said}")]
-    #[fault("E_DESTINATION_REFUSED", hint("check the address: does this server speak S3?"))]
+    #[fault(
+        "E_DESTINATION_REFUSED",
+        hint("check the address: does this server speak S3, or for `ais:` AIStore's API?")
+    )]
     Nonsense { said: String },
     #[error("aborted; nothing was published: {reason}")]
     #[fault("E_ARTIFACT_CHANGED", Trust, hint("build the artifact again"))]
     GivenUp { reason: String },
     #[error("it has {size} bytes, more than the {limit} that are read at once")]
-    #[fault("E_DESTINATION_REFUSED", hint("check the address: does this server speak S3?"))]
+    #[fault(
+        "E_DESTINATION_REFUSED",
+        hint("check the address: does this server speak S3, or for `ais:` AIStore's API?")
+    )]
     TooLarge { size: u64, limit: u64 },
     /// Something else stands at the name of an upload.
     #[error("an object of {size} bytes already exists, expected {expected}")]

@@ -60,7 +60,7 @@ fn what_the_cluster_refuses_is_told_by_what_to_do() {
         (error(401, "", "token expired"), "E_DESTINATION_CREDENTIALS"),
         (error(403, "", "no"), "E_DESTINATION_PERMISSION"),
         (error(404, "ErrBckNotFound", "bucket \"ais://b\" does not exist"), "E_DESTINATION_BUCKET"),
-        (error(507, "ErrCapExceeded", "out of space: used 99%"), "E_DESTINATION_REFUSED"),
+        (error(507, "ErrCapExceeded", "out of space: used 99%"), "E_DESTINATION_FULL"),
         (error(503, "", "starting up"), "E_DESTINATION_BUSY"),
         (reply(200, "<html>"), "E_DESTINATION_REFUSED"),
     ];
@@ -68,6 +68,7 @@ fn what_the_cluster_refuses_is_told_by_what_to_do() {
         let server = Fake::always(answer);
         let failure = place(&server, "").list("").unwrap_err();
         assert_eq!(failure.code(), code, "{failure:?}");
+        assert!(!failure.hint().unwrap_or_default().contains("AWS_SECRET"), "{failure:?}");
     }
     let server = Fake::always(error(507, "ErrCapExceeded", "out of space: used 99%"));
     let failure = place(&server, "").get(&key("a")).unwrap_err();

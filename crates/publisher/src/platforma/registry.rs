@@ -90,6 +90,10 @@ mod tests {
             (Some("s3e://127.0.0.1:9000/bucket"), "bucket bucket endpoint=http://127.0.0.1:9000/".to_owned()),
             (Some("/srv/registry"), "folder /srv/registry".to_owned()),
             (
+                Some("ais://bucket/pub?endpoint=http://127.0.0.1:8080"),
+                "cluster ais://bucket/pub endpoint=http://127.0.0.1:8080".to_owned(),
+            ),
+            (
                 None,
                 format!(
                     "E_PLATFORMA_REGISTRY cannot determine where the archives of the registry `platforma-open` go: {variable} is not set"

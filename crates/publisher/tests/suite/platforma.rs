@@ -8,6 +8,7 @@ use archive::ExtractOptions;
 use objects::{Place as _, UNWATCHED};
 use serde_json::{Value, json};
 use testkit::S3Server;
+use testkit::aistore::Memory;
 use vocab::{Digest, PlatformKey};
 
 use super::support::artifacts::Sketch;
@@ -483,6 +484,23 @@ fn archives_are_put_into_a_bucket_at_a_server_of_ones_own() {
             .unwrap()
             .unwrap();
         assert!(read == fs::read(workplace.archive(platform)).unwrap(), "{platform}");
+    }
+    let again = workplace.bench.good(&PUBLISH);
+    assert_eq!(again.told.matches("W_PUBLISHED_BEFORE").count(), 2, "{}", again.told);
+}
+
+#[test]
+fn ais_a_registry_may_be_in_a_cluster() {
+    let mut workplace = Workplace::new();
+    workplace.bench.good(&PUBLISH);
+    let memory = Memory::default();
+    let (proxy, _target) = memory.serve_by_target();
+    workplace.bench.variables.push((UPLOAD, format!("ais://b/pub?endpoint={}", proxy.url(""))));
+    workplace.bench.good(&PUBLISH);
+    let there = memory.objects();
+    for platform in ["linux-x64", "windows-x64"] {
+        let name = format!("pub/{BELOW}/1.3.24-{platform}.tgz");
+        assert!(there[&name] == fs::read(workplace.archive(platform)).unwrap(), "{platform}");
     }
     let again = workplace.bench.good(&PUBLISH);
     assert_eq!(again.told.matches("W_PUBLISHED_BEFORE").count(), 2, "{}", again.told);

@@ -57,6 +57,9 @@ impl Fault for RemoteError {
             ) => "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and this machine's clock; the \
                  key must be allowed to list the bucket and to read and write its objects"
                 .into(),
+            RemoteErrorKind::Place(PlaceErrorKind::Token { .. } | PlaceErrorKind::TokenRights { .. }) => {
+                "check AIS_AUTHN_TOKEN: it must allow to list the bucket and to read and write its objects".into()
+            }
             RemoteErrorKind::Place(PlaceErrorKind::Region { .. }) => "set AWS_REGION to the bucket's region".into(),
             RemoteErrorKind::Store(error) => return error.hint(),
             RemoteErrorKind::Place(PlaceErrorKind::Cancelled) => return None,

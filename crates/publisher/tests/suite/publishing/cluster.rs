@@ -170,8 +170,8 @@ fn ais_a7_a8_a10_what_goes_wrong_at_the_target_is_told_and_nothing_is_published(
     let cases: [(&str, Fault, &str, &str); 3] = [
         // (case, what the target does with artifacts, code, what is told)
         ("A7", || reply(200, "").mishap(Mishap::Reset), "E_DESTINATION_UNREACHABLE", "the connection"),
-        ("A8", || error(401, "ErrInvalidToken", "token expired"), "E_DESTINATION_CREDENTIALS", "token expired"),
-        ("A10", || error(507, "ErrCapExceeded", "out of space: used 99%"), "E_DESTINATION_REFUSED", "out of space"),
+        ("A8", || error(401, "ErrInvalidToken", "token expired"), "E_DESTINATION_CREDENTIALS", "AIS_AUTHN_TOKEN"),
+        ("A10", || error(507, "ErrCapExceeded", "out of space: used 99%"), "E_DESTINATION_FULL", "out of space"),
     ];
     for (case, fault, code, expected) in cases {
         let memory = Memory::default();
