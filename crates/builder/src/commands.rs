@@ -94,6 +94,7 @@ impl Session<'_> {
     fn build(&self, arguments: &BuildArguments, refresh: bool) -> Result<Exit, Box<dyn Fault>> {
         let versions = self.versions(&arguments.selection.versions)?;
         let asked = AskedPlatforms::parse(&arguments.selection.platform)?;
+        let agreement = npm_packages::Agreement::read(self.repository.root())?;
         let options = BuildOptions { sole_platforms: asked.are_all(), ..self.options(arguments, refresh)? };
         let load = LoadOptions { strict: options.strict, lenient: options.lenient_config };
         let configurations: Vec<_> =
@@ -106,7 +107,8 @@ impl Session<'_> {
         let remote = self.open_remote(arguments, &downloader)?.map(Arc::new);
         let mut endings: Vec<Ended> = Vec::new();
         for (version, configuration) in versions.iter().zip(&configurations) {
-            let platforms = match npm_packages::platforms_of(self.repository.root(), version) {
+            let made_for = npm_packages::platforms_of(self.repository.root(), version);
+            let platforms = match made_for.and_then(|made_for| agreement.require(version).map(|()| made_for)) {
                 Ok(made_for) => {
                     let platforms = asked.of(&made_for);
                     self.warn_of_others(version, &platforms, &made_for);

@@ -1,6 +1,5 @@
 //! The folder that holds `shared-config.json` and a folder `python-<version string>` for each runtime.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use vocab::{Fault, VersionString, VersionStringError};
@@ -47,14 +46,7 @@ impl Repository {
 
     /// The versions of all folders `python-<version string>`, in ascending order. Empty if the root cannot be read.
     pub fn versions(&self) -> Vec<VersionString> {
-        let Ok(entries) = fs::read_dir(&self.root) else { return Vec::new() };
-        let mut versions: Vec<VersionString> = entries
-            .flatten()
-            .filter(|entry| entry.path().is_dir())
-            .filter_map(|entry| entry.file_name().to_str()?.strip_prefix("python-")?.parse().ok())
-            .collect();
-        versions.sort();
-        versions
+        VersionString::folders_in(&self.root).unwrap_or_default()
     }
 
     /// Parses the user's text; the folder of the version must exist.

@@ -92,6 +92,12 @@ impl PackageFaults {
         if faults.is_empty() { Ok(done) } else { Err(Self(faults)) }
     }
 
+    /// `faults` is not empty.
+    pub(crate) fn of(faults: Vec<PackageFault>) -> Self {
+        debug_assert!(!faults.is_empty());
+        Self(faults)
+    }
+
     /// In the order of the file; at least one.
     pub fn iter(&self) -> impl Iterator<Item = &PackageFault> {
         self.0.iter()

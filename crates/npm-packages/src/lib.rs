@@ -21,6 +21,7 @@
 //! # Ok::<(), npm_packages::PackageFaults>(())
 //! ```
 
+mod agreement;
 mod environment;
 mod fault;
 mod json_edit;
@@ -29,10 +30,12 @@ mod package;
 mod package_manager;
 mod package_reader;
 mod pnpm_workspace;
+mod repository_packages;
 mod version_package;
 mod web_page;
 mod workspace_list;
 
+pub use agreement::{Agreement, Disagreement, Stops, disagreements};
 pub use environment::Environment;
 pub use fault::{PackageFault, PackageFaultKind, PackageFaults};
 pub use json_edit::{add_item, add_member, indentation};
@@ -41,5 +44,6 @@ pub use package::{CATALOGUE, EntryPoint, EntryPointKind, PACKAGE_FILE, Package, 
 pub use package_manager::PackageManager;
 pub use package_reader::Placed;
 pub use pnpm_workspace::{PNPM_WORKSPACE, PnpmWorkspace, add_to_pnpm_workspace, read_pnpm_workspace};
-pub use version_package::{platforms_of, read_version_package, root_of};
+pub use repository_packages::RepositoryPackages;
+pub use version_package::{Offer, platforms_of, read_version_package, root_of};
 pub use workspace_list::WorkspaceList;

@@ -174,8 +174,12 @@ impl Package {
 
     /// Where its name is, or would be.
     pub fn name_place(&self) -> Place {
-        let whole = || Place { line: 1, column: 1, ..Place::of_file(&self.source.name) };
-        self.name.as_ref().map_or_else(whole, |name| name.place.clone())
+        self.name.as_ref().map_or_else(|| self.place(), |name| name.place.clone())
+    }
+
+    /// The beginning of the file.
+    pub(crate) fn place(&self) -> Place {
+        Place { line: 1, column: 1, ..Place::of_file(&self.source.name) }
     }
 
     /// What a catalogue writes to refer to the run environment of this package; `None` if it has none, or no name.

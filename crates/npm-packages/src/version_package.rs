@@ -5,6 +5,7 @@ use std::path::Path;
 use vocab::quoted::shown;
 use vocab::{PlatformKey, VersionString};
 
+use crate::environment::Environment;
 use crate::fault::{PackageFault, PackageFaultKind, PackageFaults};
 use crate::package::{PACKAGE_FILE, Package};
 
@@ -28,6 +29,44 @@ pub fn read_version_package(root: &Path, version: &VersionString) -> Result<Opti
     let Some(package) = Package::read(root, &name)? else { return Ok(None) };
     let faults = disagreements(&package, version);
     PackageFaults::unless_none(faults, Some(package))
+}
+
+/// A package that others refer to, or that is published, needs a name.
+pub(crate) fn lacks_name(package: &Package, version: &VersionString) -> Option<PackageFault> {
+    let hint = format!("write `\"name\": \"runenv-python-{version}\"`, with your scope before it");
+    let fault =
+        || PackageFault::new(PackageFaultKind::Disagreement, package.name_place(), "the package has no name", hint);
+    package.name.is_none().then(fault)
+}
+
+/// What the package of a version offers to others, once it is published.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer<'a> {
+    pub name: &'a str,
+    /// Version of the package, not of Python.
+    pub npm_version: &'a str,
+    pub environment: &'a Environment,
+}
+
+impl<'a> Offer<'a> {
+    /// # Errors
+    /// Everything that the package lacks, each with what to write.
+    pub fn of(package: &'a Package, version: &VersionString) -> Result<Self, PackageFaults> {
+        if let (Some(name), Some(npm), Some(environment)) = (&package.name, &package.version, package.environment()) {
+            return Ok(Self { name: &name.value, npm_version: &npm.value, environment });
+        }
+        let lacks = |text: &str, hint: &str| PackageFault::new(PackageFaultKind::File, package.place(), text, hint);
+        let mut faults: Vec<PackageFault> = lacks_name(package, version).into_iter().collect();
+        if package.version.is_none() {
+            faults.push(lacks("the package has no version", "write `\"version\": \"0.1.0\"`"));
+        }
+        if package.environment().is_none() {
+            let hint = "describe it in `block-software.entrypoints.main.environment.artifact`: type, runtime, registry, \
+                        python-version, roots, binDir";
+            faults.push(lacks("the package describes no run environment", hint));
+        }
+        Err(PackageFaults::of(faults))
+    }
 }
 
 fn disagreements(package: &Package, version: &VersionString) -> Vec<PackageFault> {

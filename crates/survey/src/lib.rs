@@ -32,5 +32,4 @@ pub mod matrix;
 mod new_package;
 pub mod new_version;
 pub mod outdated;
-pub mod repository_packages;
 pub mod resolver_python;

@@ -1,10 +1,8 @@
 //! The `package.json` of a new version: its own name, description, Python and roots; the rest as its neighbour has it.
 
-use npm_packages::{Package, indentation, root_of};
+use npm_packages::{Package, RepositoryPackages, indentation, root_of};
 use serde_json::{Map, Value, json};
 use vocab::{PlatformKey, VersionString};
-
-use crate::repository_packages::RepositoryPackages;
 
 /// Version of a package that has never been published.
 pub const FIRST_VERSION: &str = "0.1.0";

@@ -9,14 +9,13 @@ use archive::{FileBeside, remove_tree};
 use config_merger::Repository;
 use npm_packages::{
     EntryPointKind, PACKAGE_FILE, PNPM_WORKSPACE, Package, PackageFault, PackageFaultKind, PackageFaults,
-    PackageManager, add_item, add_member, add_to_pnpm_workspace, read_version_package,
+    PackageManager, RepositoryPackages, add_item, add_member, add_to_pnpm_workspace, read_version_package,
 };
 use serde_json::{Value, json};
 use store::{FileLock, LockOutcome};
 use vocab::{Fault, SourceFile, VersionString};
 
 use crate::new_package::{FIRST_VERSION, Template, name_of, package_of};
-use crate::repository_packages::RepositoryPackages;
 
 /// A configuration that takes everything from `shared-config.json`.
 const EMPTY_CONFIG: &str = "{}\n";
@@ -150,7 +149,7 @@ impl Plan {
         version: &VersionString,
         from: Option<&VersionString>,
     ) -> Result<Self, PackageFaults> {
-        let (packages, faults) = RepositoryPackages::read(repository);
+        let (packages, faults) = RepositoryPackages::read(repository.root());
         // A neighbour's fault is its own; one of these would be built upon.
         let matters = |place: &str| {
             !place.starts_with("python-")

@@ -1,7 +1,8 @@
 //! `3.12.10` or `3.12.10-atls`: a Python version and, after the first `-`, a variant.
 
-use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
+use std::{fmt, fs, io};
 
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,15 @@ impl VersionString {
     /// `python-3.12.10-atls`.
     pub fn folder_name(&self) -> String {
         format!("python-{self}")
+    }
+
+    /// The versions that have a folder in the repository at `root`, in ascending order.
+    pub fn folders_in(root: &Path) -> io::Result<Vec<Self>> {
+        let folders = fs::read_dir(root)?.flatten().filter(|entry| entry.path().is_dir());
+        let name = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_prefix("python-")?.parse().ok();
+        let mut versions: Vec<Self> = folders.filter_map(name).collect();
+        versions.sort();
+        Ok(versions)
     }
 
     /// KEY in an artifact's name: the variant, or `python` for the plain runtime.

@@ -511,6 +511,77 @@ fn b5_bad_descriptors_stop_a_build_before_it_begins() {
     insta::assert_snapshot!(told.join("\n"));
 }
 
+/// What contradicts a version stops whatever works on it, and nothing of the others.
+#[test]
+fn k5_files_that_contradict_each_other_stop_what_works_on_the_version() {
+    let whole = catalogue(&["3.12.10", "3.12.10-atls"]);
+    let without_dependency = whole.replace(&format!("\n        \"{}\": \"workspace:*\",", name("3.12.10")), "");
+    let elsewhere = whole.replace(&reference("3.12.10"), &reference("3.12.10-atls"));
+    let mut renamed = package("3.12.10", &PlatformKey::ALL);
+    renamed["name"] = json!(name("3.12.11"));
+    let mut twin = package("3.12.10-atls", &[PlatformKey::LinuxX64]);
+    twin["name"] = json!(name("3.12.10"));
+    // (file, its text, what is told, whether 3.12.10-atls is stopped as well)
+    let cases = [
+        ("catalogue/package.json", without_dependency, "`dependencies` has no `@scope/runenv-python-3.12.10`", false),
+        ("catalogue/package.json", elsewhere, "the entry point 3.12.10 refers to", false),
+        ("python-3.12.10/package.json", renamed.to_string(), "is a name for 3.12.11, the folder is", false),
+        ("python-3.12.10-atls/package.json", twin.to_string(), "is the name of", true),
+        ("catalogue/package.json", "{".to_owned(), "catalogue/package.json:1:1: not JSON", true),
+        ("package.json", "[]".to_owned(), "package.json:1:1", true),
+    ];
+    for (file, text, told, all) in cases {
+        let desk = seed();
+        desk.repository.file(file, text);
+        for (line, stops) in [
+            ("3.12.10 --platform linux-x64", true),
+            ("plan 3.12.10 --offline", true),
+            ("lock 3.12.10 --offline", true),
+            ("matrix 3.12.10 --format github", true),
+            ("3.12.10-atls --platform linux-x64", all),
+            ("matrix 3.12.10-atls --format github", all),
+        ] {
+            let said = desk.run_with(line, &[("TEST_RUN", "true")]);
+            let refused = said.contains("exit 2") && said.contains(told);
+            assert_eq!((refused, said.matches("error[").count()), (stops, usize::from(stops)), "{file}: {said}");
+        }
+        assert!(!desk.repository.at("python-3.12.10/pydist").exists(), "{file}");
+        let check = desk.run("check");
+        assert!(check.contains("exit 2") && check.contains(told), "{file}: {check}");
+    }
+}
+
+/// What is only not there yet keeps nobody from trying a version: steps 1 and 2 by hand.
+#[test]
+fn what_is_still_to_be_written_stops_check_alone() {
+    let desk = seed();
+    desk.repository.file("python-3.13.0/config.json", "{}");
+    let check = desk.run("check");
+    assert!(check.contains("exit 2") && check.contains("python-3.13.0/package.json: the file is missing"), "{check}");
+    let built = desk.run_with("3.13.0 --platform linux-x64", &[("TEST_RUN", "true")]);
+    assert!(built.contains("exit 0"), "{built}");
+}
+
+#[test]
+fn what_a_catalogue_refers_to_can_be_published() {
+    for (key, told, hint) in [
+        ("version", "the package has no version", "write `\"version\": \"0.1.0\"`"),
+        ("block-software", "the package describes no run environment", "describe it in `block-software.entrypoints."),
+    ] {
+        let desk = seed();
+        let mut package = package("3.12.10", &PlatformKey::ALL);
+        package.as_object_mut().unwrap().remove(key);
+        desk.repository.file("python-3.12.10/package.json", package.to_string());
+        let check = desk.run("check");
+        assert!(check.contains(&format!("error[E_DESCRIPTOR]: python-3.12.10/package.json:1:1: {told}")), "{check}");
+        assert!(check.contains("exit 2") && check.contains(hint) && check.contains("1 error\n"), "{check}");
+        // Without a catalogue that refers to it, nothing needs them.
+        desk.repository.file("catalogue/package.json", "{}");
+        let check = desk.run("check");
+        assert!(!check.contains(told), "{check}");
+    }
+}
+
 /// The same faults in one run of `check`, and those that two files have together.
 #[test]
 fn b8_check_reports_every_fault_of_every_package_at_once() {

@@ -225,6 +225,16 @@ fn k5_folders_workspace_and_catalogue_name_the_same_versions() {
     let (plain, atls) = ("pydist-python-3.12.10", "pydist-python-3.12.10-atls");
     let both = json!({ "3.12.10": reference(plain), "3.12.10-atls": reference(atls) });
     desk.repository.file("package.json", json!({ "workspaces": ["catalogue", "python-*"] }).to_string());
+    for name in [plain, atls] {
+        let artifact = json!({
+            "type": "environment", "runtime": "python", "registry": "scope", "python-version": "3.12.10",
+            "roots": { "linux-x64": "./pydist/linux-x64" }, "binDir": "bin",
+        });
+        let entry_points = json!({ "main": { "environment": { "artifact": artifact } } });
+        let package =
+            json!({ "name": name, "version": "1.0.0", "block-software": { "entrypoints": entry_points } }).to_string();
+        desk.repository.file(&format!("{}/package.json", name.trim_start_matches("pydist-")), package);
+    }
     let dependencies = json!({ plain: "workspace:*", atls: "workspace:*" });
     desk.repository.file("catalogue/package.json", catalogue(both.clone(), dependencies));
     let fine = desk.run("check");

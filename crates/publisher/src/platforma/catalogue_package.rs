@@ -50,10 +50,7 @@ pub fn write_catalogue_files(repository: &Path) -> Result<CatalogueFiles, Box<dy
 fn descriptors(repository: &Path) -> Result<BTreeMap<String, PathBuf>, Box<dyn Fault>> {
     let unreadable = |source: io::Error| PlatformaError::Repository { path: repository.to_owned(), source };
     let mut found = BTreeMap::new();
-    for entry in fs::read_dir(repository).map_err(unreadable)? {
-        let name = entry.map_err(unreadable)?.file_name();
-        let version = name.to_str().and_then(|name| name.strip_prefix("python-")?.parse::<VersionString>().ok());
-        let Some(version) = version else { continue };
+    for version in VersionString::folders_in(repository).map_err(unreadable)? {
         let Some(package) = read_version_package(repository, &version)? else { continue };
         if let (Some(reference), Some(environment)) = (package.reference(), package.environment()) {
             found.insert(reference, repository.join(version.folder_name()).join(software_path(&environment.id)));

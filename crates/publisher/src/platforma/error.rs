@@ -15,9 +15,6 @@ pub enum PlatformaError {
     #[error("`{}` is missing; it says where {version} belongs", package.display())]
     #[fault("E_PLATFORMA_PACKAGE", hint("name the repository with --repository, or write one as `builder new` does"))]
     NoPackage { package: PathBuf, version: VersionString },
-    #[error("`{}` has no {what}", package.display())]
-    #[fault("E_PLATFORMA_PACKAGE", hint("`builder check` shows what packages need"))]
-    Lacks { package: PathBuf, what: &'static str },
     #[error("`{}` has Python {of}, but `{}` says {says}", artifact.display(), package.display())]
     #[fault("E_PLATFORMA_PACKAGE", hint("correct `python-version` there, or name the artifacts of that version"))]
     Version { artifact: PathBuf, of: PythonVersion, package: PathBuf, says: PythonVersion },
@@ -30,9 +27,6 @@ pub enum PlatformaError {
     #[error("`{}` has `{file}`, which `{}` lacks", root.display(), artifact.display())]
     #[fault("E_PLATFORMA_ARTIFACTS", hint("remove what was added; only signing may change the tree"))]
     RootHasMore { root: PathBuf, file: String, artifact: PathBuf },
-    #[error("{first} and {second} are both the npm package `{name}` of version {npm_version}")]
-    #[fault("E_PLATFORMA_PACKAGE", hint("give each version a package of its own; `builder check` shows where"))]
-    SameName { first: VersionString, second: VersionString, name: String, npm_version: String },
     #[error("{variable} is not an address for readers, `https://host/path/`, without user and password")]
     #[fault("E_STORE_ADDRESS", hint("correct or unset {variable}"))]
     DownloadUrl { variable: String },
@@ -45,9 +39,11 @@ pub enum PlatformaError {
     #[error("`{}` and `{}` are both {version} for {platform}", first.display(), second.display())]
     #[fault("E_PLATFORMA_ARTIFACTS", hint("name only one of them"))]
     Twice { first: PathBuf, second: PathBuf, version: VersionString, platform: PlatformKey },
+    /// Neither the command nor a file is wrong: a build is still to come (K3).
     #[error("{version} has no artifact for {}{}", list(&missing.platforms), told(&missing.differing))]
     #[fault(
         "E_PLATFORMA_ARTIFACTS",
+        Build,
         hint(
             "build and name the others, or publish these alone with --partial: the descriptor then follows with \
              the last platform"

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use npm_packages::{PACKAGE_FILE, read_version_package, root_of};
+use npm_packages::{Offer, PACKAGE_FILE, read_version_package, root_of};
 use vocab::{Fault, PlatformKey, PythonVersion, VersionString};
 
 use super::PlatformaError;
@@ -44,18 +44,15 @@ impl Package {
     /// Everything that is wrong with it, and whatever a package may lack that is not published.
     pub fn read(repository: &Path, version: &VersionString) -> Result<Self, Box<dyn Fault>> {
         let folder = repository.join(version.folder_name());
-        let lacks = |what| PlatformaError::Lacks { package: folder.join(PACKAGE_FILE), what };
         let package = read_version_package(repository, version)?.ok_or_else(|| PlatformaError::NoPackage {
             package: folder.join(PACKAGE_FILE),
             version: version.clone(),
         })?;
-        let environment = package.environment().ok_or_else(|| lacks("run environment"))?;
-        let text = |field: &Option<npm_packages::Placed<String>>, what| {
-            field.as_ref().map(|text| text.value.clone()).ok_or_else(|| lacks(what))
-        };
+        let offer = Offer::of(&package, version)?;
+        let environment = offer.environment;
         Ok(Self {
-            name: text(&package.name, "`name`")?,
-            npm_version: text(&package.version, "`version`")?,
+            name: offer.name.to_owned(),
+            npm_version: offer.npm_version.to_owned(),
             artifact_id: environment.id.clone(),
             registry: environment.registry.value.clone(),
             python_version: environment.python_version.value,

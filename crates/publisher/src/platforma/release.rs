@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use npm_packages::Agreement;
 use vocab::{ArtifactFormat, Fault, PlatformKey, VersionString};
 
 use super::{Earlier, Package, PlatformaError, Registry};
@@ -25,10 +26,12 @@ pub fn releases(
     registry: &dyn Fn(&str) -> Result<Registry, PlatformaError>,
 ) -> Result<Vec<Release>, Box<dyn Fault>> {
     let mut releases: BTreeMap<VersionString, Release> = BTreeMap::new();
+    let agreement = Agreement::read(repository)?;
     for candidate in candidates {
         let version = candidate.manifest.runtime.clone();
         if !releases.contains_key(&version) {
             let package = Package::read(repository, &version)?;
+            agreement.require(&version)?;
             let registry = registry(&package.registry)?;
             let (version, artifacts) = (version.clone(), BTreeMap::new());
             releases.insert(version.clone(), Release { version, package, registry, artifacts });
@@ -42,15 +45,6 @@ pub fn releases(
         let zip = release.artifacts.values().find(|it| preference(it) == ZIP);
         if let Some(zip) = zip {
             return Err(PlatformaError::Zip { artifact: zip.file.clone() }.into());
-        }
-    }
-    let mut names: BTreeMap<(&str, &str, &str), &VersionString> = BTreeMap::new();
-    for Release { version, package, .. } in &releases {
-        let key = (package.name.as_str(), package.artifact_id.as_str(), package.npm_version.as_str());
-        if let Some(first) = names.insert(key, version) {
-            let (first, second) = (first.clone(), version.clone());
-            let (name, npm_version) = (package.name.clone(), package.npm_version.clone());
-            return Err(PlatformaError::SameName { first, second, name, npm_version }.into());
         }
     }
     Ok(releases)

@@ -186,7 +186,7 @@ fn k3_a_descriptor_is_written_when_no_platform_of_its_roots_is_missing() {
     let linux = workplace.artifact(PlatformKey::LinuxX64).display().to_string();
     let windows = workplace.artifact(PlatformKey::WindowsX64).display().to_string();
     let failed = workplace.bench.run(&with(&[&linux]));
-    assert_eq!(failed.code, 2, "{}", failed.told);
+    assert_eq!(failed.code, 1, "{}", failed.told);
     assert!(failed.told.contains("3.12.10 has no artifact for windows-x64"), "{}", failed.told);
     assert!(!workplace.registry.exists() && !workplace.folder().join("dist").exists());
 
@@ -204,7 +204,7 @@ fn k3_a_descriptor_is_written_when_no_platform_of_its_roots_is_missing() {
     assert!(!workplace.descriptor().exists());
     fs::remove_file(workplace.archive("linux-x64")).unwrap();
     let failed = workplace.bench.run(&with(&[&windows]));
-    assert_eq!(failed.code, 2, "{}", failed.told);
+    assert_eq!(failed.code, 1, "{}", failed.told);
     assert!(failed.told.contains("3.12.10 has no artifact for linux-x64"), "{}", failed.told);
 }
 
@@ -305,7 +305,20 @@ fn what_a_killed_run_left_in_a_registry_is_swept_once_it_is_old_though_the_archi
 fn what_is_wrong_is_one_error_before_anything_is_sent() {
     type Spoil<'a> = &'a dyn Fn(&mut Workplace);
     let upload = |url: &'static str| move |it: &mut Workplace| it.bench.variables.push((UPLOAD, url.to_owned()));
-    let cases: [(&str, Spoil<'_>, &str, &str); 9] = [
+    let spoil = |from: &'static str, to: &'static str| {
+        move |it: &mut Workplace| {
+            let path = it.folder().join("package.json");
+            fs::write(&path, fs::read_to_string(&path).unwrap().replace(from, to)).unwrap();
+        }
+    };
+    let catalogue = |text: &'static str| {
+        move |it: &mut Workplace| {
+            let folder = it.bench.folder.path().join("catalogue");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("package.json"), text).unwrap();
+        }
+    };
+    let cases: [(&str, Spoil<'_>, &str, &str); 13] = [
         // (case, what is wrong, code, what is told)
         (
             "credentials",
@@ -333,27 +346,44 @@ fn what_is_wrong_is_one_error_before_anything_is_sent() {
             "is for windows-x64, which is not among the `roots`",
         ),
         (
-            "missing platform",
-            &|it| it.package(|artifact| artifact["roots"]["macosx-x64"] = json!("./pydist/macosx-x64")),
-            "E_PLATFORMA_ARTIFACTS",
-            "3.12.10 has no artifact for macosx-x64",
-        ),
-        (
             "no package",
             &|it| fs::remove_file(it.folder().join("package.json")).unwrap(),
             "E_PLATFORMA_PACKAGE",
             "python-3.12.10/package.json",
         ),
+        ("npm's version", &spoil("1.3.24", "../../x"), "E_DESCRIPTOR", "is not a version of an npm package"),
         (
-            "npm's version",
-            &|it| {
-                let path = it.folder().join("package.json");
-                let text = fs::read_to_string(&path).unwrap().replace("1.3.24", "../../x");
-                fs::write(path, text).unwrap();
-            },
+            "no version",
+            &spoil("\"version\":\"1.3.24\"", "\"type\":\"module\""),
             "E_DESCRIPTOR",
-            "is not a version of an npm package",
+            "hint: write `\"version\": \"0.1.0\"`",
         ),
+        (
+            "no environment",
+            &spoil("\"environment\"", "\"asset\""),
+            "E_DESCRIPTOR",
+            "hint: describe it in `block-software.entrypoints.main.environment.artifact`",
+        ),
+        (
+            "an entry point without its dependency",
+            &catalogue(
+                r#"{ "block-software": { "entrypoints": { "3.12.10": { "reference":
+                "@platforma-open/demo.runenv-python-3.12.10/dist/tengo/software/main.sw.json" } } } }"#,
+            ),
+            "E_CATALOGUE",
+            "`dependencies` has no `@platforma-open/demo.runenv-python-3.12.10`, the package of 3.12.10",
+        ),
+        (
+            "an entry point of another package",
+            &catalogue(
+                r#"{ "block-software": { "entrypoints": { "3.12.10": { "reference":
+                "other/dist/tengo/software/main.sw.json" } } },
+                "dependencies": { "other": "1.0.0", "@platforma-open/demo.runenv-python-3.12.10": "*" } }"#,
+            ),
+            "E_CATALOGUE",
+            "refers to `other/dist/tengo/software/main.sw.json`",
+        ),
+        ("a catalogue that is cut off", &catalogue("{"), "E_DESCRIPTOR", "catalogue/package.json:1:"),
         (
             "artifact of another version",
             &|it| {
@@ -440,7 +470,7 @@ fn two_versions_in_one_npm_package_are_refused_before_anything_is_sent() {
         Sketch { platform, ..Sketch::new("3.12.10-b") }.make(&workplace.bench.dist(), |_| ());
     }
     let run = workplace.bench.run(&PUBLISH);
-    let told = "3.12.10 and 3.12.10-b are both the npm package `@platforma-open/demo.runenv-python-3.12.10`";
+    let told = "`@platforma-open/demo.runenv-python-3.12.10` is the name of `python-3.12.10/package.json` as well";
     assert!(run.code == 2 && run.told.contains(told), "{}", run.told);
     assert!(!workplace.registry.exists());
 }
@@ -517,6 +547,7 @@ fn the_catalogue_carries_the_descriptors_that_its_entry_points_name() {
         "block-software": { "entrypoints": {
             "3.12.10": reference("demo.runenv-python-3.12.10"), "3.12.10-atls": reference("demo.runenv-python-3.12.10-atls"),
         } },
+        "dependencies": { "@platforma-open/demo.runenv-python-3.12.10": "workspace:*" },
     });
     fs::create_dir_all(&catalogue).unwrap();
     fs::write(catalogue.join("package.json"), package.to_string()).unwrap();

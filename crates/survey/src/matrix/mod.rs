@@ -24,7 +24,7 @@ pub use need::{Need, Reason, need};
 pub use published::{Published, PublishedError};
 pub use runners::CiSystem;
 
-use npm_packages::platforms_of;
+use npm_packages::{Agreement, platforms_of};
 use pipeline::build_key::{KeyInputs, predicted_keys};
 use resolve::{self, Lock, PlatformLock, Request, ResolveError};
 
@@ -116,10 +116,13 @@ impl Job {
 }
 
 /// # Errors
-/// A configuration, a lock or a descriptor that cannot be read: a matrix without its version would hide the fault.
+/// A configuration, a lock or a descriptor that cannot be read, or packages that contradict each other: a matrix without
+/// the version would hide the fault.
 pub fn matrix(repository: &Repository, request: &MatrixRequest<'_>) -> Result<Matrix, Box<dyn Fault>> {
     let mut matrix = Matrix::default();
+    let agreement = Agreement::read(repository.root())?;
     for version in request.versions {
+        agreement.require(version)?;
         Rows::read(repository, version, request.source_date_epoch)?.into_jobs(request, &mut matrix);
     }
     Ok(matrix)

@@ -1,12 +1,16 @@
 //! All npm packages of a repository at once: the root's, the catalogue's, those of the versions, and the lists of
 //! workspace members. A repository may have none of them.
 
-use config_merger::Repository;
-use npm_packages::{
-    CATALOGUE, PACKAGE_FILE, PNPM_WORKSPACE, Package, PackageFaults, PackageManager, PnpmWorkspace, WorkspaceList,
-    read_pnpm_workspace, read_version_package,
-};
+use std::path::Path;
+
 use vocab::{Place, VersionString};
+
+use crate::fault::PackageFaults;
+use crate::package::{CATALOGUE, PACKAGE_FILE, Package};
+use crate::package_manager::PackageManager;
+use crate::pnpm_workspace::{PNPM_WORKSPACE, PnpmWorkspace, read_pnpm_workspace};
+use crate::version_package::read_version_package;
+use crate::workspace_list::WorkspaceList;
 
 /// The npm packages of a repository, with their places for messages.
 pub struct RepositoryPackages {
@@ -20,10 +24,10 @@ pub struct RepositoryPackages {
 }
 
 impl RepositoryPackages {
-    /// Reads what can be read, and gives the faults of the rest. A version whose package cannot be read is left out.
-    pub fn read(repository: &Repository) -> (Self, Vec<(String, PackageFaults)>) {
+    /// Reads what can be read below `root`, and gives the faults of the rest with the file or folder that has them. A
+    /// version whose package cannot be read is left out.
+    pub fn read(root: &Path) -> (Self, Vec<(String, PackageFaults)>) {
         let mut faults = Vec::new();
-        let root = repository.root();
         let mut kept = |place: &str, read: Result<Option<Package>, PackageFaults>| match read {
             Ok(package) => Some(package),
             Err(fault) => {
@@ -35,7 +39,7 @@ impl RepositoryPackages {
         let name = format!("{CATALOGUE}/{PACKAGE_FILE}");
         let catalogue = kept(&name, Package::read(root, &name)).flatten();
         let mut versions = Vec::new();
-        for version in repository.versions() {
+        for version in VersionString::folders_in(root).unwrap_or_default() {
             if let Some(package) = kept(&version.folder_name(), read_version_package(root, &version)) {
                 versions.push((version, package));
             }
