@@ -1,6 +1,7 @@
 //! Tables and lines of the commands that change nothing, as plain text or Markdown.
 
 use cli::Table;
+use pipeline::plan::brought_by;
 use survey::compare::{Change, Comparison, Package, PackageChange, PlatformComparison, Presence};
 use survey::outdated::{self, Newer, Outdated, OutdatedPackage};
 use vocab::PlatformKey;
@@ -45,7 +46,8 @@ pub fn outdated(all: &[Outdated]) -> Table {
 }
 
 fn name(row: &OutdatedPackage) -> String {
-    if row.requested { row.name.to_string() } else { format!("  {}", row.name) }
+    let name = if row.requested { row.name.to_string() } else { format!("  {}", row.name) };
+    if row.brought_by.is_empty() { name } else { format!("{name} (for {})", brought_by(&row.brought_by)) }
 }
 
 fn change_word(change: outdated::Change) -> &'static str {
@@ -172,6 +174,7 @@ fn packages(platform: &PlatformComparison) -> Table {
             Some(package) => {
                 let version = package.version.clone().unwrap_or_default();
                 match (other_origin, same_version) {
+                    _ if change.several => format!("{version} (for {})", brought_by(&package.brought_by)),
                     _ if other_registry => format!("{version} (from {})", registry(package)),
                     (true, _) => format!("{version} ({})", package.origin),
                     // Only the file tells the two apart.

@@ -33,3 +33,4 @@ mod new_package;
 pub mod new_version;
 pub mod outdated;
 pub mod resolver_python;
+mod versions_side_by_side;

@@ -14,7 +14,9 @@ use vocab::{DistributionName, Fault, PlatformKey, PythonVersion, VersionString};
 use crate::resolver_python;
 use interpreter::ReleaseTable;
 use resolve::registries::{self, Pages};
-use resolve::{self, Lock, MissingRule, PlatformLock, Preferred, Request, ResolveError, Settings, Uv};
+use resolve::{
+    self, Lock, LockedDistribution, MissingRule, PlatformLock, Preferred, Request, ResolveError, Settings, Uv,
+};
 use store::Context;
 use vocab::in_parallel;
 
@@ -46,6 +48,9 @@ pub struct OutdatedPackage {
     pub name: DistributionName,
     /// True if the configuration names it, false if only another distribution requires it.
     pub requested: bool,
+    /// The requirements for which this is so, where each is resolved alone.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub brought_by: BTreeSet<DistributionName>,
     pub platforms: Vec<PlatformKey>,
     #[serde(flatten)]
     pub versions: Versions,
@@ -130,24 +135,31 @@ pub fn outdated(
         .map(|(platform, rows)| (Request::new(&config, *platform), rows))
         .collect();
     let requests: Vec<&Request> = locked.iter().map(|(request, _)| request).collect();
-    let mut rows: BTreeMap<(DistributionName, bool, Versions), Vec<PlatformKey>> = BTreeMap::new();
+    let mut rows: BTreeMap<(Found, bool), Vec<PlatformKey>> = BTreeMap::new();
     for ((request, locked), answers) in locked.iter().zip(asker.answers(&requests)) {
         let platform = request.target.platform;
         let answers = answers?;
-        for (name, versions) in within_range(locked, &answers.anew) {
-            rows.entry((name.clone(), request.is_requested(&name), versions)).or_default().push(platform);
+        for row in within_range(locked, &answers.anew) {
+            let is_requested = request.is_requested(&row.name);
+            rows.entry((row, is_requested)).or_default().push(platform);
         }
         match answers.loosened {
             Some(Ok(newest)) => {
-                for (name, versions) in beyond_pins(request, &answers.anew, &newest) {
-                    rows.entry((name, true, versions)).or_default().push(platform);
+                for row in beyond_pins(request, &answers.anew, &newest) {
+                    rows.entry((row, true)).or_default().push(platform);
                 }
             }
             Some(Err(reason)) => found.unknown.push(UnknownPins { platform, reason }),
             None => {}
         }
     }
-    let row = |((name, requested, versions), platforms)| OutdatedPackage { name, requested, platforms, versions };
+    let row = |((Found { name, brought_by, versions }, requested), platforms)| OutdatedPackage {
+        name,
+        requested,
+        brought_by,
+        platforms,
+        versions,
+    };
     found.packages = rows.into_iter().map(row).collect();
     Ok(found)
 }
@@ -248,38 +260,82 @@ impl Asker<'_> {
     }
 }
 
-type Found = Vec<(DistributionName, Versions)>;
+/// One change on one platform.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    name: DistributionName,
+    brought_by: BTreeSet<DistributionName>,
+    versions: Versions,
+}
 
 /// What a new lock would have instead.
-fn within_range(locked: &PlatformLock, anew: &PlatformLock) -> Found {
-    let by_name = |rows: &PlatformLock| -> BTreeMap<DistributionName, _> {
-        rows.distributions.iter().map(|row| (row.name.clone(), row.clone())).collect()
+fn within_range(locked: &PlatformLock, anew: &PlatformLock) -> Vec<Found> {
+    let by_name = |rows: &PlatformLock| {
+        let mut all: BTreeMap<DistributionName, Vec<LockedDistribution>> = BTreeMap::new();
+        rows.distributions.iter().for_each(|row| all.entry(row.name.clone()).or_default().push(row.clone()));
+        all
     };
     let (before, after) = (by_name(locked), by_name(anew));
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    let changed = names.into_iter().filter(|name| before.get(name) != after.get(name));
-    changed
-        .map(|name| {
-            let locked = before.get(name).and_then(|row| row.version.clone());
-            let newer = after.get(name).map(|row| row.version.clone().unwrap_or_default());
-            let change = change(locked.as_deref(), newer.as_deref());
-            (name.clone(), Versions { locked, newer: Newer::Range(newer), change })
-        })
-        .collect()
+    let of_name = |name: &DistributionName| {
+        let of = |rows: &BTreeMap<_, Vec<_>>| rows.get(name).cloned().unwrap_or_default();
+        changes(name, &of(&before), &of(&after))
+    };
+    names.into_iter().flat_map(of_name).collect()
+}
+
+fn changes(name: &DistributionName, before: &[LockedDistribution], after: &[LockedDistribution]) -> Vec<Found> {
+    let row = |older: Option<&LockedDistribution>, newer: Option<&LockedDistribution>, brought_by| {
+        let locked = older.and_then(|row| row.version.clone());
+        let newer = newer.map(|row| row.version.clone().unwrap_or_default());
+        let change = change(locked.as_deref(), newer.as_deref());
+        Found { name: name.clone(), brought_by, versions: Versions { locked, newer: Newer::Range(newer), change } }
+    };
+    let requirements: BTreeSet<&DistributionName> = before.iter().chain(after).flat_map(|it| &it.brought_by).collect();
+    if requirements.is_empty() {
+        let (older, newer) = (before.first(), after.first());
+        return if older == newer { Vec::new() } else { vec![row(older, newer, BTreeSet::new())] };
+    }
+    // Each for itself: what a requirement brings now, and what it would bring.
+    let is_same = |one: &LockedDistribution, other: &LockedDistribution| {
+        (&one.version, &one.source, one.registry) == (&other.version, &other.source, other.registry)
+    };
+    let mut by_rows: Vec<(Option<&LockedDistribution>, Option<&LockedDistribution>, BTreeSet<DistributionName>)> =
+        Vec::new();
+    for requirement in requirements {
+        let brought = |rows: &'_ [LockedDistribution]| rows.iter().position(|row| row.brought_by.contains(requirement));
+        let (older, newer) = (brought(before).map(|it| &before[it]), brought(after).map(|it| &after[it]));
+        if older.zip(newer).is_some_and(|(older, newer)| is_same(older, newer)) {
+            continue;
+        }
+        match by_rows.iter_mut().find(|it| (it.0, it.1) == (older, newer)) {
+            Some(known) => known.2.insert(requirement.clone()),
+            None => {
+                by_rows.push((older, newer, BTreeSet::from([requirement.clone()])));
+                true
+            }
+        };
+    }
+    by_rows.into_iter().map(|(older, newer, brought_by)| row(older, newer, brought_by)).collect()
 }
 
 /// Releases newer than exact pins.
-fn beyond_pins(request: &Request, anew: &PlatformLock, newest: &PlatformLock) -> Found {
+fn beyond_pins(request: &Request, anew: &PlatformLock, newest: &PlatformLock) -> Vec<Found> {
+    // Others may bring another version of it.
+    let own = |row: &&LockedDistribution, name: &DistributionName| {
+        row.name == *name && (row.brought_by.is_empty() || row.brought_by.contains(name))
+    };
     let version = |rows: &PlatformLock, name: &DistributionName| {
-        rows.distributions.iter().find(|row| row.name == *name).and_then(|row| row.version.clone())
+        rows.distributions.iter().find(|row| own(row, name)).and_then(|row| row.version.clone())
     };
     let pinned = request.requirements.iter().filter(|requirement| resolve::exact_pin(requirement).is_some());
     pinned
         .filter_map(|requirement| {
             let (locked, newest) = (version(anew, &requirement.name)?, version(newest, &requirement.name)?);
             let (differs, change) = (locked != newest, change(Some(&locked), Some(&newest)));
-            let row = Versions { locked: Some(locked), newer: Newer::Pin(newest), change };
-            differs.then(|| (requirement.name.clone(), row))
+            let versions = Versions { locked: Some(locked), newer: Newer::Pin(newest), change };
+            let found = Found { name: requirement.name.clone(), brought_by: BTreeSet::new(), versions };
+            differs.then_some(found)
         })
         .collect()
 }
@@ -304,6 +360,9 @@ fn change(before: Option<&str>, after: Option<&str>) -> Change {
 
 #[cfg(test)]
 mod tests {
+    use resolve::LockedSource;
+    use vocab::Digest;
+
     use super::*;
 
     #[test]
@@ -323,6 +382,46 @@ mod tests {
         for (before, after, expected) in cases {
             assert_eq!(change(before, after), expected, "from {before:?} to {after:?}");
         }
+    }
+
+    #[test]
+    fn several_versions_of_one_name_are_told_for_the_requirements_that_bring_them() {
+        let row = |text: &str| {
+            let (name, brought_by) = text.split_once(' ').unwrap();
+            let (name, version) = name.split_once('=').unwrap();
+            let sha256 = Digest::of(format!("{name} {version}"));
+            let file = format!("{name}-{version}-py3-none-any.whl").parse().unwrap();
+            LockedDistribution {
+                name: name.parse().unwrap(),
+                version: Some(version.to_owned()),
+                source: LockedSource::Wheel { file, sha256, size: None },
+                registry: None,
+                brought_by: brought_by.split_whitespace().map(|name| name.parse().unwrap()).collect(),
+            }
+        };
+        let rows = |texts: &[&str]| PlatformLock {
+            inputs: Digest::of("inputs"),
+            uv: "0".to_owned(),
+            alone: BTreeMap::new(),
+            distributions: texts.iter().map(|text| row(text)).collect(),
+            left_out: Vec::new(),
+        };
+        let locked = rows(&["numpy=1.26.4 a b", "numpy=2.2.0 c", "six=1.16 a"]);
+        let told = |anew: &[&str]| -> Vec<String> {
+            let words = |row: Found| {
+                let by: Vec<_> = row.brought_by.iter().map(ToString::to_string).collect();
+                let Newer::Range(newer) = row.versions.newer else { panic!("a range") };
+                let newer = newer.unwrap_or_default();
+                format!("{} {}>{newer} {}", row.name, row.versions.locked.unwrap_or_default(), by.join(" "))
+            };
+            within_range(&locked, &rows(anew)).into_iter().map(words).collect()
+        };
+        assert_eq!(told(&["numpy=1.26.4 a b", "numpy=2.2.0 c", "six=1.16 a"]), [""; 0]);
+        assert_eq!(told(&["numpy=1.26.4 a b", "numpy=2.3.0 c", "six=1.16 a"]), ["numpy 2.2.0>2.3.0 c"]);
+        // Nothing new comes in, and yet another version is what `b` brings.
+        assert_eq!(told(&["numpy=1.26.4 a", "numpy=2.2.0 b c", "six=1.16 a"]), ["numpy 1.26.4>2.2.0 b"]);
+        let both = ["numpy 1.26.4>2.3.0 a b", "numpy 2.2.0>2.3.0 c", "six 1.16> a"];
+        assert_eq!(told(&["numpy=2.3.0 a b c"]), both);
     }
 
     #[test]

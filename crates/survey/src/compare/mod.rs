@@ -11,6 +11,7 @@ use fetch::ManifestDiff;
 use serde::Serialize;
 use vocab::{DistributionName, PlatformKey, RuleRecord};
 
+use crate::versions_side_by_side::pairs;
 pub use side::{Content, Package, Side, SideError, read};
 
 /// Platforms that are on both sides come first.
@@ -60,6 +61,9 @@ pub struct Change<T> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PackageChange {
     pub name: DistributionName,
+    /// A side has several versions of it, for different requirements.
+    #[serde(skip)]
+    pub several: bool,
     pub before: Option<Package>,
     pub after: Option<Package>,
 }
@@ -103,6 +107,17 @@ pub fn compare(before: &Side, after: &Side) -> Comparison {
     Comparison { before: before.label.clone(), after: after.label.clone(), platforms }
 }
 
+/// What differs of one distribution. Who brings a version counts where there are several.
+fn of_one_name(name: &DistributionName, before: &[Package], after: &[Package]) -> Vec<PackageChange> {
+    let several = before.len() > 1 || after.len() > 1;
+    let same = |one: &Package, other: &Package| one.is_same(other) && (!several || one.brought_by == other.brought_by);
+    let pairs = pairs(before, after, |one, other| one.is_same(other)).into_iter();
+    let changed = pairs.filter(|(one, other)| one.zip(*other).is_none_or(|(one, other)| !same(one, other)));
+    changed
+        .map(|(one, other)| PackageChange { name: name.clone(), several, before: one.cloned(), after: other.cloned() })
+        .collect()
+}
+
 fn compare_platform(
     platform: PlatformKey,
     presence: Presence,
@@ -110,14 +125,9 @@ fn compare_platform(
     after: &Content,
 ) -> PlatformComparison {
     let names: BTreeSet<&DistributionName> = before.packages.keys().chain(after.packages.keys()).collect();
-    let packages = names.into_iter().filter_map(|name| {
-        let (older, newer) = (before.packages.get(name), after.packages.get(name));
-        let same = match (older, newer) {
-            (Some(older), Some(newer)) => older.is_same(newer),
-            _ => false,
-        };
-        let change = PackageChange { name: name.clone(), before: older.cloned(), after: newer.cloned() };
-        (!same).then_some(change)
+    let packages = names.into_iter().flat_map(|name| {
+        let [before, after] = [before, after].map(|side| side.packages.get(name).map_or(&[][..], Vec::as_slice));
+        of_one_name(name, before, after)
     });
     let base = before.base.clone().zip(after.base.clone()).filter(|(older, newer)| older != newer);
     // A lock records what is left out, but not which rules acted: comparing those would report changes that did not

@@ -9,6 +9,7 @@ use config_merger::{LoadOptions, Repository};
 use serde::Serialize;
 use vocab::{DistributionName, Fault, Manifest, Origin, Outcome, PlatformKey, RuleRecord};
 
+use crate::versions_side_by_side::OneVersion;
 use resolve::{Lock, LockedSource, PlatformLock, Request, WhyBuilt};
 
 /// One side, by platform.
@@ -23,7 +24,8 @@ pub struct Side {
 #[derive(Clone, Debug, Default)]
 pub struct Content {
     pub base: Option<String>,
-    pub packages: BTreeMap<DistributionName, Package>,
+    /// More than one of a name where each requirement is resolved alone.
+    pub packages: BTreeMap<DistributionName, Vec<Package>>,
     pub rules: BTreeSet<RuleRecord>,
     /// Whether `rules` is complete, rather than only about what is left out.
     pub all_rules: bool,
@@ -50,6 +52,9 @@ pub struct Package {
     pub registry: Option<usize>,
     #[serde(skip)]
     pub tells_registry: bool,
+    /// The requirements that bring it, where each is resolved alone.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub brought_by: BTreeSet<DistributionName>,
     /// Digest of the file or folder it comes from; of a repository, the commit.
     #[serde(skip)]
     pub source: String,
@@ -65,6 +70,22 @@ impl Package {
         let registry = !self.tells_registry || !other.tells_registry || self.registry == other.registry;
         (&self.version, self.origin, &self.source) == (&other.version, other.origin, &other.source) && built && registry
     }
+}
+
+impl OneVersion for Package {
+    fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    fn brought_by(&self) -> &BTreeSet<DistributionName> {
+        &self.brought_by
+    }
+}
+
+fn by_name(packages: impl Iterator<Item = (DistributionName, Package)>) -> BTreeMap<DistributionName, Vec<Package>> {
+    let mut all: BTreeMap<_, Vec<Package>> = BTreeMap::new();
+    packages.for_each(|(name, package)| all.entry(name).or_default().push(package));
+    all
 }
 
 /// Why a side cannot be read, with its label.
@@ -148,8 +169,8 @@ fn from_file(label: &str, path: &Path) -> Result<Side, Box<dyn Fault>> {
 
 fn of_lock(label: &str, lock: &Lock) -> Side {
     let platforms = lock.platforms.iter().map(|(platform, rows)| {
-        let packages: BTreeMap<_, _> = rows.distributions.iter().map(|row| (row.name.clone(), of_row(row))).collect();
-        let download = packages.values().filter_map(|package: &Package| package.size).sum();
+        let packages = by_name(rows.distributions.iter().map(|row| (row.name.clone(), of_row(row))));
+        let download = packages.values().flatten().filter_map(|package| package.size).sum();
         let content = Content {
             rules: rows.left_out.iter().cloned().collect(),
             sizes: BTreeMap::from([("download", download)]),
@@ -177,6 +198,7 @@ fn of_row(row: &resolve::LockedDistribution) -> Package {
         size,
         registry: row.registry,
         tells_registry: true,
+        brought_by: row.brought_by.clone(),
         source,
         built: None,
     }
@@ -196,14 +218,16 @@ fn of_manifest(manifest: Manifest) -> Content {
         let built = (origin != "wheel").then(|| row.sha256.to_string());
         let version = Some(row.version.clone());
         let size = Some(row.size);
-        let package = Package { version, origin, file, size, registry: None, tells_registry: false, source, built };
+        let brought_by = row.brought_by.clone();
+        let package =
+            Package { version, origin, file, size, registry: None, tells_registry: false, brought_by, source, built };
         (row.name.clone(), package)
     });
     let mut sizes = BTreeMap::from([("files", manifest.files), ("installed", manifest.installed_size)]);
     sizes.extend(manifest.artifact.as_ref().map(|artifact| ("packed", artifact.size)));
     Content {
         base: Some(format!("{} {} ({}){stand_in}", base.source, base.actual, base.origin)),
-        packages: packages.collect(),
+        packages: by_name(packages),
         rules: manifest.rules.iter().cloned().collect(),
         all_rules: true,
         sizes,
