@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use cli::{Printer, Table};
 use config_merger::{BuildSettings, Config, LoadOptions, Repository};
+use pipeline::asked_once::AskedOnce;
 use pipeline::build::{Cell, Ending, Report, Run};
 use pipeline::options::BuildOptions;
 use pipeline::plan::Plan;
@@ -100,7 +101,7 @@ impl Session<'_> {
         let configurations: Vec<_> =
             versions.iter().map(|version| config_merger::load(&self.repository, version, &load)).collect();
         let loaded = configurations.iter().flatten();
-        let answered = resolve::Answered::default();
+        let asked_once = AskedOnce::default();
         let downloader =
             Downloader::new(self.download_settings(&arguments.sources.downloads, loaded.map(|loaded| &loaded.config)));
         let store = Store::open(store_root(self.global, self.environment)?)?;
@@ -135,7 +136,7 @@ impl Session<'_> {
                 configuration,
                 platforms: &platforms,
                 options: &options,
-                answered: &answered,
+                asked_once: &asked_once,
                 today: jiff::Zoned::now().date(),
             };
             let on_plans = |preparations: &[Preparation]| self.show_plans(version, preparations, &options);

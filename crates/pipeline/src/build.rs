@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use vocab::{Event, Exit, Fault, Manifest, Outcome, PlatformKey, VersionString};
 
 use crate::artifacts::{self, PackedAhead, Packing, Parts};
+use crate::asked_once::AskedOnce;
 use crate::assemble::{self, Pieces};
 use crate::build_key::{KeyInputs, build_key, copy_operations};
 use crate::gather;
@@ -23,7 +24,6 @@ use crate::verify::Subject;
 use crate::warnings::{self, Warnings};
 use crate::{disk_space, for_target, test_run};
 use import_check::emulator;
-use resolve::Answered;
 use static_checks::Whitelist;
 use store::Context;
 use store::remote::Remote;
@@ -90,8 +90,7 @@ pub struct Run<'a> {
     /// Never empty, none twice.
     pub platforms: &'a [PlatformKey],
     pub options: &'a BuildOptions,
-    /// By the resolver in this run, for other versions as well.
-    pub answered: &'a Answered,
+    pub asked_once: &'a AskedOnce,
     /// For whitelist entries that expire.
     pub today: Date,
 }
@@ -139,7 +138,7 @@ impl Run<'_> {
             return Ok(());
         }
         let mut preparations =
-            prepare::prepare(context, repository, loaded, platforms, options, self.answered, &mut steps)?;
+            prepare::prepare(context, repository, loaded, platforms, options, self.asked_once, &mut steps)?;
         on_plans(&preparations);
         if !options.dry_run {
             disk_space::check(context, repository.root(), &options.out, &options.formats, &preparations)?;

@@ -19,6 +19,7 @@
 //! ```
 
 mod artifacts;
+pub mod asked_once;
 pub mod assemble;
 pub mod build;
 pub mod build_key;

@@ -2,6 +2,7 @@
 //! starts no program.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use vocab::Digest;
@@ -20,11 +21,25 @@ pub struct Answered {
     answers: Arc<Mutex<HashMap<Digest, Slot>>>,
     /// The URL of the index that the resolver asks by default, once that was needed.
     default_index: Arc<OnceLock<Option<String>>>,
+    /// The resolver on PATH, if it is the pinned one.
+    on_path: Arc<OnceLock<Option<PathBuf>>>,
 }
 
 impl Answered {
     pub(crate) fn default_index_or(&self, ask: impl FnOnce() -> Option<String>) -> Option<&str> {
         self.default_index.get_or_init(ask).as_deref()
+    }
+
+    /// Programs are looked for and asked for their version once.
+    pub(crate) fn on_path_or<E>(
+        &self,
+        find: impl FnOnce() -> Result<Option<PathBuf>, E>,
+    ) -> Result<Option<PathBuf>, E> {
+        if let Some(known) = self.on_path.get() {
+            return Ok(known.clone());
+        }
+        let found = find()?;
+        Ok(self.on_path.get_or_init(|| found).clone())
     }
 
     /// The same question waits while it is asked. What says nothing of the question, such as a server that does not

@@ -113,17 +113,16 @@ pub struct Question {
 }
 
 impl Uv {
-    /// On PATH at the pinned version, or else set up once into the store with `python`'s own pip, by digest.
-    pub fn find(context: &Context, python: &Path) -> Result<Self, UvError> {
+    /// On PATH at the pinned version, or else set up once into the store with `python`'s own pip, by digest. `answered`
+    /// is what others were answered in this run.
+    pub fn find(context: &Context, python: &Path, answered: &Answered) -> Result<Self, UvError> {
         let found = |program: PathBuf| Self {
             program,
             python: python.to_owned(),
             told: Arc::default(),
-            answered: Answered::default(),
+            answered: answered.clone(),
         };
-        if let Some(program) = on_path(context)
-            && version_of(context, &program)? == UV_VERSION
-        {
+        if let Some(program) = answered.on_path_or(|| pinned_on_path(context))? {
             return Ok(found(program));
         }
         let set_up = |kind| UvError::SetUp { kind };
@@ -146,11 +145,6 @@ impl Uv {
     /// The interpreter that uv works with.
     pub fn python(&self) -> &Path {
         &self.python
-    }
-
-    /// The same, with answers that another one shares.
-    pub fn sharing(self, answered: &Answered) -> Self {
-        Self { answered: answered.clone(), ..self }
     }
 
     /// The PEP 751 lock for one target. `folder` is a scratch folder.
@@ -370,9 +364,11 @@ impl Question {
     }
 }
 
-fn on_path(context: &Context) -> Option<PathBuf> {
-    let paths = context.environment.path("PATH")?;
-    which::which_in("uv", Some(paths), context.store.root()).ok()
+fn pinned_on_path(context: &Context) -> Result<Option<PathBuf>, ProcessError> {
+    let paths = context.environment.path("PATH");
+    let found = paths.and_then(|paths| which::which_in("uv", Some(paths), context.store.root()).ok());
+    let Some(program) = found else { return Ok(None) };
+    Ok((version_of(context, &program)? == UV_VERSION).then_some(program))
 }
 
 /// `0.13.9` of `uv 0.13.9 (…)`. Empty when it says something else.

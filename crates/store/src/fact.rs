@@ -1,13 +1,13 @@
 //! Small dated facts: which index answered, which tag a version has. All of them may be forgotten at any time.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 use vocab::Digest;
 
-use super::{Store, StoreError, create_dir_all};
+use super::{Store, StoreError};
 
 #[derive(Serialize, Deserialize)]
 struct Fact {
@@ -34,10 +34,15 @@ impl Store {
         let text = serde_json::to_vec(&fact).expect("a fact is plain JSON");
         let staged = self.stage_file()?;
         fs::write(staged.path(), text).map_err(|source| StoreError::new("write", staged.path(), source))?;
-        if let Some(parent) = path.parent() {
-            create_dir_all(parent)?;
-        }
-        archive::rename(staged.path(), &path).map_err(|source| StoreError::new("write", &path, source))
+        let moved = archive::rename(staged.path(), &path).or_else(|error| match path.parent() {
+            // The first of its kind.
+            Some(parent) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(parent)?;
+                archive::rename(staged.path(), &path)
+            }
+            _ => Err(error),
+        });
+        moved.map_err(|source| StoreError::new("write", &path, source))
     }
 
     /// `None` when nothing is known, when it is older than `max_age`, or dated in the future.

@@ -13,12 +13,12 @@ use vocab::{Digest, DistributionName, Exit, Fault, FileName, Origin, RuleRecord,
 use self::workshop::Workshop;
 use crate::consistency::Member;
 use crate::options::BuildOptions;
-use crate::prepare::{Prepared, URL_FACT};
+use crate::prepare::{Prepared, URL_FACT, URL_REMEMBERED};
 use crate::steps::Steps;
 use interpreter::BaseTree;
 use resolve::nothing_left;
 use resolve::registries::{self, Pages};
-use resolve::{self, LockedDistribution, LockedSource, Uv};
+use resolve::{self, Answered, LockedDistribution, LockedSource, Uv};
 use source_build::BuiltWheel;
 use store::Context;
 use store::download::{self, FetchRequest};
@@ -27,9 +27,6 @@ use wheel::{self, RemarkKind, UnpackError, UnpackErrorKind, UnpackedWheel, Wheel
 
 /// With `parallelDownloads`. Over HTTP/2 they are one connection; other servers get as many connections as this.
 const DOWNLOADS_AT_ONCE: usize = 16;
-
-/// A remembered URL is a shortcut of this machine; an old one is asked for again.
-const URL_REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Kind and lifetime of the remembered facts, for pruning the store.
 pub(crate) const URL_LIFETIME: (&str, Duration) = (URL_FACT, URL_REMEMBERED);
@@ -295,7 +292,7 @@ fn complete_urls(
     if unknown.is_empty() || context.offline {
         return Ok(());
     }
-    let uv = Uv::find(context, &prepared.host.interpreter(context)?)?;
+    let uv = Uv::find(context, &prepared.host.interpreter(context)?, &Answered::default())?;
     let registries = &prepared.request.registries;
     let silent = registries::unreachable(context, registries, false);
     let pages = Pages::new(context, &uv, registries, &silent);

@@ -15,7 +15,7 @@ use crate::prepare::Prepared;
 use interpreter::BaseTree;
 use resolve::registries::{self, Pages};
 use resolve::uv_settings;
-use resolve::{LockedDistribution, LockedSource, MissingRule, Uv};
+use resolve::{Answered, LockedDistribution, LockedSource, MissingRule, Uv};
 use source_build::{self, BuiltWheel, SourceBuild, SourceBuildError, SourceInput};
 use store::Context;
 use wheel::WheelFileName;
@@ -77,7 +77,7 @@ impl<'a> Workshop<'a> {
         missing: MissingRule,
     ) -> Result<Self, Box<dyn Fault>> {
         let tree = if prepared.is_foreign() { prepared.host.tree(context)? } else { own.clone() };
-        let uv = Uv::find(context, &tree.layout.interpreter().below(&tree.root))?;
+        let uv = Uv::find(context, &tree.layout.interpreter().below(&tree.root), &Answered::default())?;
         Ok(Self { context, repository, prepared, tree, uv, missing })
     }
 

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use config_merger::{Config, Loaded, Repository, RequirementSource};
 use vocab::{Digest, Fault, PlatformKey, RuleRecord};
 
+use crate::asked_once::AskedOnce;
 use crate::options::BuildOptions;
 use crate::plan::{Plan, PlannedBase};
 use crate::steps::Steps;
@@ -24,12 +25,12 @@ use interpreter::host_python::HostPython;
 use interpreter::version_check;
 use interpreter::{BaseChoice, BaseError, BaseRequest, BaseTree};
 use resolve::nothing_left;
-use resolve::{self, Answered, Lock, Overlap, PlatformLock, Request};
+use resolve::{self, Lock, Overlap, PlatformLock, Request};
 use store::Context;
 
 pub use error::PrepareError;
 use rows::PlatformRows;
-pub use rows::URL_FACT;
+pub use rows::{URL_FACT, URL_REMEMBERED};
 
 /// All that is decided for one platform before anything is downloaded.
 pub struct Prepared {
@@ -98,7 +99,7 @@ pub fn prepare(
     loaded: Loaded,
     platforms: &[PlatformKey],
     options: &BuildOptions,
-    answered: &Answered,
+    asked_once: &AskedOnce,
     steps: &mut Steps,
 ) -> Result<Vec<Preparation>, Box<dyn Fault>> {
     let config = loaded.config;
@@ -119,6 +120,7 @@ pub fn prepare(
 
     let base_request =
         BaseRequest::of(&config, &folder, &context.environment, options.python_mirror.clone(), options.allow_stand_in);
+    let base_request = BaseRequest { go_modules: asked_once.go_modules.clone(), ..base_request };
     let host = Arc::new(HostPython::new(&base_request).ok_or(PrepareError::NoHost)?);
     let choices =
         steps.run(context, "choose the interpreter", || base_choices::choose(context, &base_request, platforms));
@@ -131,6 +133,7 @@ pub fn prepare(
     };
     told::stand_ins(context, &choices);
 
+    let answered = &asked_once.resolver;
     let search =
         rows::Search { context, repository, folder: &folder, host: &host, choices: &choices, options, answered };
     let rows::Found { rows, lock, unreachable, refusals, tree } = search.rows(states, lock, steps)?;

@@ -1,11 +1,12 @@
 //! What the lock has for each platform; where it is stale, all platforms are resolved together and the lock is
 //! written once.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use config_merger::Repository;
-use vocab::{Fault, Outcome, PlatformKey, RuleRecord};
+use vocab::{Digest, Fault, Outcome, PlatformKey, RuleRecord};
 
 use crate::options::BuildOptions;
 use crate::steps::Steps;
@@ -22,6 +23,9 @@ use vocab::in_parallel;
 
 /// Where a file was when it was last resolved.
 pub const URL_FACT: &str = "url";
+
+/// It is a shortcut of this machine; an old one is asked for again.
+pub const URL_REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// One platform's question and what the lock knows of it.
 pub struct State {
@@ -128,11 +132,11 @@ impl Search<'_> {
         }
 
         let tree = steps.run(self.context, "prepare the interpreter", || self.own_tree())?;
-        let uv = Uv::find(self.context, &self.host.interpreter(self.context)?)?.sharing(self.answered);
+        let uv = Uv::find(self.context, &self.host.interpreter(self.context)?, self.answered)?;
         let pages = Pages::new(self.context, &uv, &first.request.registries, &unreachable);
         let resolved = steps.run(self.context, "resolve", || self.resolve(&open, &uv, &pages, &lock));
+        self.remember_urls(resolved.iter().flatten());
         for resolved in resolved.iter().flatten() {
-            self.remember_urls(resolved);
             let request = open.iter().find(|request| request.target.platform == resolved.platform);
             request.inspect(|request| Overlap::remember(self.context, request, &resolved.resolved.rows, &pages));
             lock.platforms.insert(resolved.platform, resolved.resolved.rows.clone());
@@ -214,11 +218,17 @@ impl Search<'_> {
         answers
     }
 
-    fn remember_urls(&self, answer: &PlatformAnswer) {
-        for (digest, url) in &answer.resolved.urls {
-            let (store, now) = (&self.context.store, SystemTime::now());
-            // Only a shortcut: without it the resolver is asked again.
-            let _ = store.remember(URL_FACT, &digest.to_string(), &url.as_str().into(), now);
+    /// Platforms and versions share most files; what is known already is not written again.
+    fn remember_urls<'a>(&self, answers: impl Iterator<Item = &'a PlatformAnswer>) {
+        let urls: BTreeMap<&Digest, &String> = answers.flat_map(|answer| &answer.resolved.urls).collect();
+        let (store, now) = (&self.context.store, SystemTime::now());
+        for (digest, url) in urls {
+            let key = digest.to_string();
+            let known = store.recall(URL_FACT, &key, URL_REMEMBERED / 2, now);
+            if known.as_ref().and_then(|known| known.as_str()) != Some(url) {
+                // Only a shortcut: without it the resolver is asked again.
+                let _ = store.remember(URL_FACT, &key, &url.as_str().into(), now);
+            }
         }
     }
 
