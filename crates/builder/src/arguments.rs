@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use cli::{CommandLine, ShowOptions, parse_duration, parse_size};
 use vocab::ArtifactFormat;
@@ -41,6 +41,23 @@ impl CommandLine for Arguments {
         &self.global.show
     }
 
+    /// An option that only builds have gets that as its reason, rather than the parser's guess that it is a value.
+    fn explained(error: clap::Error) -> clap::Error {
+        let option = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+            (ErrorKind::UnknownArgument, Some(ContextValue::String(text))) => text.as_str(),
+            _ => return error,
+        };
+        let name = option.trim_start_matches('-').split(['=', ' ']).next().unwrap_or_default();
+        if !Self::command().get_arguments().any(|argument| argument.get_long() == Some(name)) {
+            return error;
+        }
+        let text = format!(
+            "`--{name}` is an option of builds, and this command builds nothing\n\n  tip: leave it out, or build: \
+             `builder VERSION --{name}`"
+        );
+        Self::command().error(ErrorKind::UnknownArgument, text)
+    }
+
     /// Options such as `--json` may stand before a subcommand or behind it; those of a build belong behind it, since
     /// before it they would have no effect.
     fn checked(self) -> Result<Self, clap::Error> {
@@ -49,11 +66,27 @@ impl CommandLine for Arguments {
             return Err(Self::command().error(ErrorKind::ArgumentConflict, text));
         }
         let words = self.build.selection.versions.iter().filter(|_| self.command.is_none());
+        if let Some(error) = Self::turned_round(&self.build.selection.versions).filter(|_| self.command.is_none()) {
+            return Err(error);
+        }
         words.filter(|word| !is_version(word)).find_map(|word| Self::mistyped_command(word)).map_or(Ok(self), Err)
     }
 }
 
 impl Arguments {
+    /// For `builder 3.12.10 plan`: the same words in their order.
+    fn turned_round(words: &[String]) -> Option<clap::Error> {
+        let place = words.iter().position(|word| Self::command().find_subcommand(word).is_some())?;
+        let mut in_order = words.to_vec();
+        let command = in_order.remove(place);
+        let text = format!(
+            "`{command}` stands behind `{}`\n\n  tip: a command comes first: `builder {command} {}`",
+            words[..place].join(" "),
+            in_order.join(" ")
+        );
+        Some(Self::command().error(ErrorKind::InvalidSubcommand, text))
+    }
+
     /// `None` for a word that is like no command: as a version it gets an error that names those that there are.
     fn mistyped_command(word: &str) -> Option<clap::Error> {
         let tip = if ["build", "make"].contains(&word) {
@@ -348,6 +381,34 @@ mod tests {
         }
         let unlike = Arguments::try_parse_from(["builder", "frobnicate"]).and_then(Arguments::checked);
         assert!(unlike.is_ok(), "told with the versions that there are");
+    }
+
+    #[test]
+    fn a_command_behind_its_versions_gets_the_right_order() {
+        for (words, tip) in [
+            (&["3.14.6", "plan"][..], "a command comes first: `builder plan 3.14.6`"),
+            (&["3.14.6", "lock", "3.12.10"], "`builder lock 3.14.6 3.12.10`"),
+            (&["all", "plan", "--platform", "all"], "`builder plan all`"),
+        ] {
+            let words = std::iter::once(&"builder").chain(words);
+            let error = Arguments::try_parse_from(words).and_then(Arguments::checked).unwrap_err();
+            assert!(error.to_string().contains(tip), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_option_of_builds_is_refused_by_plan_with_the_reason() {
+        for words in [
+            &["plan", "3.12.10", "--out", "x"][..],
+            &["lock", "3.12.10", "--format=zip"],
+            &["plan", "all", "--emulate"],
+        ] {
+            let error = Arguments::try_parse_from(std::iter::once(&"builder").chain(words)).unwrap_err();
+            let text = Arguments::explained(error).to_string();
+            assert!(text.contains("is an option of builds") && !text.contains("-- --"), "{text}");
+        }
+        let unknown = Arguments::try_parse_from(["builder", "plan", "3.12.10", "--nonsense"]).unwrap_err();
+        assert!(!Arguments::explained(unknown).to_string().contains("option of builds"));
     }
 
     #[test]

@@ -20,6 +20,11 @@ pub trait CommandLine: Parser {
     /// Where the flattened [`ShowOptions`] are.
     fn show(&self) -> &ShowOptions;
 
+    /// Words an error of the parser better than it can.
+    fn explained(error: clap::Error) -> clap::Error {
+        error
+    }
+
     /// Refuses combinations that the parser cannot.
     fn checked(self) -> Result<Self, clap::Error> {
         Ok(self)
@@ -93,7 +98,7 @@ fn read<A: CommandLine>(build: &Build, words: impl IntoIterator<Item = OsString>
     // clap needs it for the life of the process, and this runs once.
     let version: &'static str = build.to_string().leak();
     let command = command_pages::with_subcommands(A::command()).version(version);
-    let matches = command.try_get_matches_from(words)?;
+    let matches = command.try_get_matches_from(words).map_err(A::explained)?;
     if let Some(page) = Page::asked_for(&matches, &A::command())? {
         return Ok(Asked::Page(page));
     }
