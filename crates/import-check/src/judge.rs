@@ -26,7 +26,7 @@ pub(crate) fn judge(
         emulator: check.emulator.map(|emulator| emulator.label.clone()),
         ..ImportReport::default()
     };
-    let (nothing, mut unused) = (BTreeSet::new(), BTreeSet::new());
+    let (nothing, mut unused, mut expected) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     report.loaded = attempts.values().flat_map(Attempt::loaded_files).chain(known.iter().flatten().cloned()).collect();
     for (index, distribution) in check.distributions.iter().enumerate() {
         let mut entries: Vec<Entry<'_>> = check.whitelist.entries(&distribution.file).collect();
@@ -52,6 +52,13 @@ pub(crate) fn judge(
                 attempt => {
                     let attempt = attempt.cloned().unwrap_or_else(Attempt::lost);
                     let failure = failure_of(check, distribution, module, &attempt);
+                    if let Some(why) = &distribution.incomplete
+                        && matches!(failure.kind, ImportFailureKind::MissingDependency { .. })
+                    {
+                        // Not settled: it is tried again whenever it is checked, and reported again.
+                        expected.insert(expected_failure(&failure, why));
+                        continue;
+                    }
                     let entry = entries.iter().find(|entry| {
                         names(check, distribution, entry, module) && explains(check, entry, &failure, &allowed)
                     });
@@ -77,6 +84,7 @@ pub(crate) fn judge(
     judge_sources(check, &mut report);
     report.remarks = opened::warnings(check, wanted, attempts);
     report.remarks.extend(bad_exits(check, wanted, attempts));
+    report.remarks.extend(expected);
     let has_none = |(index, _): &(&usize, &BTreeSet<String>)| check.distributions[**index].name.clone();
     report.without_modules = wanted.iter().filter(|(_, modules)| modules.is_empty()).map(|it| has_none(&it)).collect();
     report.unused = unused.into_iter().collect();
@@ -169,6 +177,14 @@ fn bad_exits(
         })
     };
     wanted.iter().flat_map(|(index, modules)| modules.iter().filter_map(|module| of_module(*index, module))).collect()
+}
+
+fn expected_failure(failure: &ImportFailure, why: &str) -> NativeWarning {
+    NativeWarning {
+        distribution: Some(failure.distribution.clone()),
+        subject: failure.module.clone(),
+        text: format!("does not import, as expected: {why}; {}", failure.kind),
+    }
 }
 
 /// Whether it is a folder with `__init__.py`.

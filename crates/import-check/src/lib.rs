@@ -88,6 +88,8 @@ pub struct CheckedDistribution {
     pub requires: Vec<String>,
     /// True if the configuration names it, false if only another distribution requires it.
     pub requested: bool,
+    /// Why a module that it needs may be missing: it is shipped on purpose though something that it requires is not.
+    pub incomplete: Option<String>,
 }
 
 impl ImportCheck<'_> {

@@ -184,6 +184,16 @@ impl Plan {
         }
     }
 
+    /// What `dependants: keep` keeps, with what it lacks.
+    pub fn note_kept(&mut self, kept: &BTreeMap<DistributionName, String>) {
+        for row in self.rows.iter_mut().filter(|row| row.action.installs()) {
+            if let Some(why) = kept.get(&row.name) {
+                let texts = [std::mem::take(&mut row.reason), format!("kept, and cannot be imported: {why}")];
+                row.reason = texts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ");
+            }
+        }
+    }
+
     /// Bytes that have to be downloaded, as far as the indexes tell.
     pub fn download_size(&self) -> u64 {
         self.rows.iter().filter(|row| row.action.installs() && !row.in_store).filter_map(|row| row.size).sum()

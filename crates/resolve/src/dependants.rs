@@ -1,11 +1,14 @@
 //! What cannot be installed, because something that it requires is left out.
 
+use std::collections::BTreeMap;
+
 use config_merger::Applies;
+use store::Context;
 use vocab::{DistributionName, Outcome, RuleRecord};
 
-use crate::Search;
-use crate::file_metadata::FileMetadata;
+use crate::file_metadata::{self, FileMetadata};
 use crate::pylock::Answer;
+use crate::{LockedSource, PlatformLock, Request, Search};
 
 /// Why something that requires `lacking` is left out with it.
 pub fn reason(lacking: &RuleRecord) -> String {
@@ -18,6 +21,61 @@ pub fn reason(lacking: &RuleRecord) -> String {
     format!("it requires `{}`, which {how} ({})", lacking.name, lacking.reason)
 }
 
+/// Of distributions with the lines of `Requires-Dist`, those that `dependants: keep` keeps though something that they
+/// require is left out, each with the reason. What requires one of them is among them.
+pub fn kept<'a>(
+    request: &Request,
+    left_out: &[RuleRecord],
+    members: &[(&'a DistributionName, &[String])],
+) -> BTreeMap<&'a DistributionName, String> {
+    let mut kept = BTreeMap::new();
+    if !request.keeps_dependants {
+        return kept;
+    }
+    let rows = left_out.iter().map(|row| (row.name.clone(), reason(row)));
+    let skipped = request.excluded.iter().map(|(name, why)| {
+        let row = RuleRecord { name: name.clone(), outcome: Outcome::Skipped, reason: why.clone() };
+        (name.clone(), reason(&row))
+    });
+    let mut gone: BTreeMap<DistributionName, String> = skipped.chain(rows).collect();
+    loop {
+        let new: Vec<(&DistributionName, String)> = members
+            .iter()
+            .filter(|(name, _)| !kept.contains_key(name) && !request.no_deps.contains(*name))
+            .filter_map(|(name, lines)| Some((*name, required(request, lines).find_map(|it| gone.get(&it).cloned())?)))
+            .collect();
+        if new.is_empty() {
+            return kept;
+        }
+        for (name, why) in new {
+            gone.insert(name.clone(), format!("it requires `{name}`, which lacks something ({why})"));
+            kept.insert(name, why);
+        }
+    }
+}
+
+/// The same of locked rows, as far as the metadata of their files is known here.
+pub fn kept_rows(context: &Context, request: &Request, rows: &PlatformLock) -> BTreeMap<DistributionName, String> {
+    let known = rows.distributions.iter().filter_map(|row| {
+        let (LockedSource::Wheel { sha256, .. } | LockedSource::Sdist { sha256, .. }) = &row.source else {
+            return None;
+        };
+        Some((&row.name, file_metadata::recall(context, sha256)?.requires))
+    });
+    let known: Vec<_> = if request.keeps_dependants { known.collect() } else { Vec::new() };
+    let members: Vec<_> = known.iter().map(|(name, requires)| (*name, &requires[..])).collect();
+    kept(request, &rows.left_out, &members).into_iter().map(|(name, why)| (name.clone(), why)).collect()
+}
+
+fn required<'a>(request: &'a Request, lines: &'a [String]) -> impl Iterator<Item = DistributionName> + 'a {
+    let target = &request.target;
+    lines.iter().filter_map(|line| {
+        let requirement = config_merger::requirement_of_metadata(line)?;
+        let applies = requirement.applies(target.platform, target.python, target.system) == Applies::Yes;
+        applies.then_some(requirement.name)
+    })
+}
+
 impl Search<'_> {
     /// Leaves out what requires something that is left out, with the outcome of that; its own dependants are found in
     /// the next round. Whether there was any. Of files whose requirements nobody tells before they are here, the build
@@ -27,17 +85,11 @@ impl Search<'_> {
         if !request.leaves_out_dependants || (request.excluded.is_empty() && self.left_out.is_empty()) {
             return false;
         }
-        let target = &request.target;
         let known = answers.iter().zip(metadata).filter_map(|(answer, known)| Some((&answer.name, known.as_ref()?)));
         let known = known.filter(|(name, _)| !request.no_deps.contains(*name));
         let found: Vec<RuleRecord> = known
             .filter_map(|(name, metadata)| {
-                let requirements = metadata.requires.iter().filter_map(|line| {
-                    let requirement = config_merger::requirement_of_metadata(line)?;
-                    let applies = requirement.applies(target.platform, target.python, target.system) == Applies::Yes;
-                    applies.then_some(requirement.name)
-                });
-                let lacking = requirements.filter_map(|required| self.gone(&required)).next()?;
+                let lacking = required(request, &metadata.requires).find_map(|required| self.gone(&required))?;
                 Some(RuleRecord { name: name.clone(), outcome: lacking.outcome, reason: reason(&lacking) })
             })
             .collect();

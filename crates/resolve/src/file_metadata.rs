@@ -98,7 +98,7 @@ impl Search<'_> {
     }
 }
 
-fn recall(context: &Context, digest: &Digest) -> Option<FileMetadata> {
+pub(crate) fn recall(context: &Context, digest: &Digest) -> Option<FileMetadata> {
     let known = context.store.recall(FACT, &digest.to_string(), REMEMBERED, SystemTime::now())?;
     serde_json::from_value(known).ok()
 }

@@ -56,7 +56,7 @@ use config_merger::{Requirement, RequirementSource, Scope};
 use vocab::{Digest, DistributionName, Outcome, RuleRecord};
 
 pub use answered::Answered;
-pub use dependants::reason as reason_of_dependant;
+pub use dependants::{kept as kept_dependants, kept_rows, reason as reason_of_dependant};
 pub use error::{NO_BUILD_HINT, REQUIRES_PYTHON_HINT};
 pub use error::{ResolveError, ResolveErrorKind};
 pub use freshness::{is_fresh, path_digest, path_digests};

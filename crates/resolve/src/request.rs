@@ -36,6 +36,8 @@ pub struct Request {
     pub shipped_sources: BTreeSet<DistributionName>,
     /// What requires something that is left out is left out as well.
     pub leaves_out_dependants: bool,
+    /// It is kept in a wheelhouse, though it cannot be installed from there alone.
+    pub keeps_dependants: bool,
     /// What the rules above have already decided, by name.
     pub decided: Vec<RuleRecord>,
     /// Its one requirement is one of several that are resolved each for itself.
@@ -112,6 +114,7 @@ impl Request {
         let is_wheelhouse = config.layout == Layout::Wheelhouse;
         let shipped_sources = if is_wheelhouse { policy.ship_source_list.clone() } else { BTreeSet::new() };
         let leaves_out_dependants = is_wheelhouse && policy.dependants == Dependants::LeaveOut;
+        let keeps_dependants = is_wheelhouse && policy.dependants == Dependants::Keep;
         Self {
             runtime: config.version.clone(),
             target: Target { platform, python: config.version.python(), system: config.ceiling(platform) },
@@ -124,6 +127,7 @@ impl Request {
             registries: config.registries.clone(),
             shipped_sources,
             leaves_out_dependants,
+            keeps_dependants,
             decided,
             is_alone: false,
         }

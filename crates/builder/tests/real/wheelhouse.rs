@@ -150,7 +150,7 @@ fn p24_what_requires_something_left_out_is_left_out_with_it_unless_it_is_kept() 
     let files = || {
         [
             wheel("fast", "1.0", &["middle"]),
-            wheel("middle", "1.0", &["cuda"]),
+            WheelBuilder::new("middle", "1.0").requires("cuda").file("middle/__init__.py", "import cuda\n").build(),
             wheel("slow", "1.0", &[]),
             wheel("cuda", "1.0", &[]),
         ]
@@ -181,11 +181,30 @@ fn p24_what_requires_something_left_out_is_left_out_with_it_unless_it_is_kept() 
         let warnings = run.warnings().join("\n");
         assert_says(&warnings, &["W_LEFT_OUT `fast` is left out"]);
         assert!(!bench.build().built(), "{scope}: it is up to date");
-        bench.fail(&["--fail-on-missing"], 1);
+        let refused = bench.fail(&["--fail-on-missing"], 1);
+        // What goes with something skipped counts, and each of it is named with what to do.
+        let fault = refused.error().to_string();
+        assert_says(&fault, &["E_NO_WHEEL", "`fast`", "`middle`", "would be left out on", "cuda", ", too, or ship"]);
 
         config("keep");
+        let kept = |name: &str| format!("W_KEPT `{name}` is kept and cannot be imported: it requires `");
+        let plan = bench.run(&["plan", crate::support::PYTHON]);
+        let warned = |run: &crate::support::Run, name| run.warnings().iter().any(|line| line.starts_with(&kept(name)));
+        let planned = plan.line("plan").unwrap()["rows"].as_array().unwrap().clone();
+        for name in ["fast", "middle"] {
+            let row = planned.iter().find(|row| row["name"] == name).unwrap();
+            let reason = row["reason"].as_str().unwrap();
+            assert_eq!((warned(&plan, name), reason.contains("cannot be imported")), (told, told), "{scope}: {row}");
+        }
+        assert!(!warned(&plan, "slow"));
         let run = bench.build();
         assert_eq!(run.installed(), ["fast 1.0", "middle 1.0", "slow 1.0"], "{scope}");
+        // A named failure, which the manifest tells; nothing else of it is excused.
+        let expected = "does not import, as expected: it requires `cuda`, which is skipped (no GPU here); missing \
+                        dependency: cuda";
+        let native = run.manifest().native;
+        let told_of: Vec<&str> = native.warnings.iter().map(|it| it.text.as_str()).collect();
+        assert_eq!(told_of, [expected], "{scope}");
         let unmet = "W_UNMET_REQUIREMENT `middle` requires `cuda`, which is not in the runtime (skipped: no GPU here)";
         assert!(run.warnings().contains(&unmet.to_owned()), "{:?}", run.warnings());
     }

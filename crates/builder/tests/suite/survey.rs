@@ -264,6 +264,78 @@ fn two_versions_are_compared_by_their_locks() {
     insta::assert_snapshot!(lines.map(|line| desk.run(line)).join("\n"));
 }
 
+/// Requirements resolved each for itself: a runtime holds several versions of one distribution.
+#[test]
+fn several_versions_of_a_distribution_are_compared_one_by_one() {
+    let desk = desk();
+    let write = |file: &str, rows: &[(&str, &str)]| {
+        let version: VersionString = "3.12.10".parse().unwrap();
+        let of = |(text, by): &(&str, &str)| LockedDistribution {
+            brought_by: by.split(' ').map(|name| name.parse().unwrap()).collect(),
+            ..row(text)
+        };
+        let (inputs, distributions) = (Digest::of("inputs"), rows.iter().map(of).collect());
+        let rows =
+            PlatformLock { inputs, uv: "0.13.9".into(), alone: BTreeMap::new(), distributions, left_out: vec![] };
+        let mut lock = Lock::new(version);
+        lock.platforms.insert(PlatformKey::LinuxX64, rows);
+        std::fs::create_dir_all(desk.repository.at(file)).unwrap();
+        lock.write(&desk.repository.at(file)).unwrap();
+    };
+    let before = [("numpy 1.26.4", "left both"), ("numpy 2.2.0", "right"), ("six 1.16", "left")];
+    write("before", &before);
+    write("same", &before);
+    write("after", &[("numpy 1.26.4", "left"), ("numpy 2.3.0", "right both"), ("six 1.16", "left")]);
+    let same = desk.run("diff before/lock.json same/lock.json");
+    assert!(same.contains("no difference"), "{same}");
+    let told = desk.run("diff before/lock.json after/lock.json");
+    // Both versions, each beside what took its place; `six` is the same.
+    for (old, new) in
+        [("1.26.4 (for both, left)", "1.26.4 (for left)"), ("2.2.0 (for right)", "2.3.0 (for both, right)")]
+    {
+        let line = told.lines().find(|line| line.contains(old)).unwrap_or_else(|| panic!("{told}"));
+        assert!(line.starts_with("changed") && line.contains("numpy") && line.contains(new), "{told}");
+    }
+    assert!(!told.contains("six") && told.matches("numpy").count() == 2, "{told}");
+}
+
+/// Before a build, and for all that needs it.
+#[test]
+fn p24_what_is_kept_without_its_requirement_is_known_with_all_that_needs_it() {
+    let desk = desk();
+    let found = |dependants: &str, left_out: &[vocab::RuleRecord]| -> Vec<String> {
+        let packages = json!({
+            "dependencies": ["fast"], "skip": { "cuda": { "linux-x64": "no GPU" } },
+            "resolution": { "dependants": dependants },
+        });
+        desk.version(&json!({ "layout": "wheelhouse", "packages": packages }).to_string());
+        let repository = Repository::at(desk.repository.path());
+        let loaded = config_merger::load(&repository, &"3.12.10".parse().unwrap(), &LoadOptions::default()).unwrap();
+        let request = Request::new(&loaded.config, PlatformKey::LinuxX64);
+        let members = [
+            ("fast", vec!["middle>=1".to_owned(), "cuda; sys_platform == 'win32'".to_owned()]),
+            ("middle", vec!["cuda".to_owned()]),
+            ("slow", vec!["fast; extra == 'speed'".to_owned()]),
+            ("other", vec!["gone".to_owned()]),
+        ]
+        .map(|(name, requires)| (name.parse::<vocab::DistributionName>().unwrap(), requires));
+        let members: Vec<_> = members.iter().map(|(name, requires)| (name, &requires[..])).collect();
+        let kept = resolve::kept_dependants(&request, left_out, &members);
+        kept.into_iter().map(|(name, why)| format!("{name}: {why}")).collect()
+    };
+    let middle = "it requires `cuda`, which is skipped (no GPU)";
+    let fast = format!("fast: it requires `middle`, which lacks something ({middle})");
+    assert_eq!(found("keep", &[]), [fast.clone(), format!("middle: {middle}")]);
+    let gone = vocab::RuleRecord {
+        name: "gone".parse().unwrap(),
+        outcome: vocab::Outcome::LeftOut,
+        reason: "no wheel fits".into(),
+    };
+    let other = "other: it requires `gone`, which is left out (no wheel fits)".to_owned();
+    assert_eq!(found("keep", std::slice::from_ref(&gone)), [fast, format!("middle: {middle}"), other]);
+    assert_eq!(found("leave-out", &[gone]), [""; 0]);
+}
+
 #[test]
 fn two_manifests_are_compared_with_sizes_rules_and_what_an_update_costs() {
     let desk = desk();

@@ -70,6 +70,28 @@ fn a_module_that_nothing_brings_is_a_missing_dependency() {
     );
 }
 
+/// What is shipped on purpose without something that it requires fails as expected: for what is missing, and for that alone.
+#[test]
+fn a_missing_dependency_of_something_incomplete_is_expected_and_named() {
+    let mut runtime = Runtime::new();
+    runtime.install("needs", &[("needs.py", b"import not_in_this_runtime.part\n")]);
+    runtime.install("broken", &[("broken.py", b"raise OSError('it does not load')\n")]);
+    for distribution in &mut runtime.distributions {
+        distribution.incomplete = Some("it requires `gone`, which is skipped (no GPU)".to_owned());
+    }
+    // What it remembers must not change what it says.
+    for _ in 0..2 {
+        let report = runtime.check();
+        assert_eq!(failures(&report), ["broken: `broken` does not import: OSError: it does not load"]);
+        let remarks: Vec<String> = report.remarks.iter().map(|it| format!("{}: {}", it.subject, it.text)).collect();
+        assert_eq!(
+            remarks,
+            ["needs: does not import, as expected: it requires `gone`, which is skipped (no GPU); missing \
+                 dependency: not_in_this_runtime"]
+        );
+    }
+}
+
 #[test]
 fn a_wheel_in_which_nothing_can_be_imported_is_named() {
     let mut runtime = Runtime::new();

@@ -83,6 +83,7 @@ impl Runtime {
             files: paths,
             requires: Vec::new(),
             requested: true,
+            incomplete: None,
         });
     }
 

@@ -46,10 +46,11 @@ pub(super) fn leave_out(
         of_each(prepared, gathering, &requirements, &gone)
     };
     let platform = request.target.platform;
+    if let Some(row) = found.first().filter(|_| missing == MissingRule::Refuse) {
+        let others = found[1..].iter().map(|row| row.name.to_string()).collect();
+        return Err(PrepareError::left_out(row, others, platform));
+    }
     for row in found {
-        if missing == MissingRule::Refuse {
-            return Err(PrepareError::LeftOut { package: row.name.to_string(), reason: row.reason, platform });
-        }
         if !gathering.left_out.contains(&row) {
             let hint = "`\"dependants\": \"keep\"` in `packages.resolution` keeps it".to_owned();
             let text = format!("`{}` is left out: {}", row.name, row.reason);

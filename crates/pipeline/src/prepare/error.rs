@@ -1,6 +1,6 @@
 //! What can be wrong before anything is downloaded.
 
-use vocab::{Fault, PlatformKey};
+use vocab::{Fault, Outcome, PlatformKey, RuleRecord};
 
 use resolve::NO_BUILD_HINT;
 
@@ -20,7 +20,7 @@ pub enum PrepareError {
     #[error("--strict: `{package}` would be left out on {platform}: {reason}")]
     #[fault("E_REGISTRY_UNREACHABLE", Build, hint("run `builder lock` where its index can be reached"))]
     Missing { package: String, reason: String, platform: PlatformKey },
-    #[error("`{package}` would be left out on {platform}: {reason}")]
+    #[error("`{package}` would be left out on {platform}: {reason}{}", beside(others))]
     #[fault(
         "E_NO_WHEEL",
         Build,
@@ -29,7 +29,17 @@ pub enum PrepareError {
              --allow-missing builds without it"
         )
     )]
-    LeftOut { package: String, reason: String, platform: PlatformKey },
+    LeftOut { package: String, reason: String, others: Vec<String>, platform: PlatformKey },
+    #[error("`{package}` would be left out on {platform}: {reason}{}", beside(others))]
+    #[fault(
+        "E_NO_WHEEL",
+        Build,
+        hint(
+            "skip `{package}`, too, or ship it nevertheless with `\"dependants\": \"keep\"` in `packages.resolution`; \
+             without --fail-on-missing it is left out with a warning"
+        )
+    )]
+    RequiresSkipped { package: String, reason: String, others: Vec<String>, platform: PlatformKey },
     #[error("--strict: `{package}` is installed from git at {reference}, which is not a commit")]
     #[fault("E_GIT_SOURCE", Usage, hint("write the 40 digits of the commit after the `@`"))]
     LooseGit { package: String, reference: String },
@@ -47,4 +57,21 @@ pub enum PrepareError {
         another_machine
     )]
     NativeRunner { package: String, reason: String, platform: PlatformKey },
+}
+
+impl PrepareError {
+    /// `others` are left out beside it.
+    pub(crate) fn left_out(row: &RuleRecord, others: Vec<String>, platform: PlatformKey) -> Self {
+        let (package, reason) = (row.name.to_string(), row.reason.clone());
+        // A rule's own row is never missing, so this is the row of something that depends on it.
+        if row.outcome == Outcome::Skipped {
+            Self::RequiresSkipped { package, reason, others, platform }
+        } else {
+            Self::LeftOut { package, reason, others, platform }
+        }
+    }
+}
+
+fn beside(others: &[String]) -> String {
+    if others.is_empty() { String::new() } else { format!("; and so would `{}`", others.join("`, `")) }
 }

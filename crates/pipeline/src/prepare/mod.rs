@@ -139,6 +139,7 @@ pub fn prepare(
     let rows::Found { rows, lock, unreachable, refusals, tree } = search.rows(states, lock, steps)?;
     let faults = told::missing(context, &rows, &unreachable, options);
     told::registries(context, &rows, &refusals);
+    told::kept(context, &rows);
     let whole = Whole { context, config: &config, folder: &folder, host: &host, lock: &lock, tree, options };
     let cells = rows.into_iter().zip(choices).zip(faults);
     Ok(cells.map(|((rows, choice), fault)| whole.preparation(rows, choice, fault)).collect())
@@ -175,6 +176,7 @@ impl Whole<'_> {
         let in_store = |digest: &Digest| self.context.store.blob(digest).is_file();
         let mut plan = Plan::new(&request, &rows, &native, planned_base(&choice), &in_store);
         plan.note(&Overlap::recall(self.context, &rows));
+        plan.note_kept(&resolve::kept_rows(self.context, &request, &rows));
         let strict = self.options.missing.refuses_native_runner(&request.policy);
         let refused = native.values().next().filter(|_| strict).map(|row| PrepareError::NativeRunner {
             package: row.name.to_string(),

@@ -100,6 +100,25 @@ pub fn registries(context: &Context, rows: &[PlatformRows], refusals: &[Refusal]
     }
 }
 
+/// Warns of what is kept though it cannot be installed: before anything is built, for nobody wants it by accident.
+pub fn kept(context: &Context, rows: &[PlatformRows]) {
+    let mut lines: BTreeMap<String, Vec<PlatformKey>> = BTreeMap::new();
+    for (request, rows) in rows {
+        let kept = rows.as_ref().map(|rows| resolve::kept_rows(context, request, rows)).unwrap_or_default();
+        for (name, why) in kept {
+            lines
+                .entry(format!("`{name}` is kept and cannot be imported: {why}"))
+                .or_default()
+                .push(request.target.platform);
+        }
+    }
+    for (line, platforms) in lines {
+        let hint = "bring what it requires, or leave it out with `\"dependants\": \"leave-out\"` in \
+                    `packages.resolution`; users have to find what is missing elsewhere";
+        context.warn("W_KEPT", line, Some(joined(&platforms)), Some(hint.to_owned()));
+    }
+}
+
 fn fault_of(
     (request, rows): &PlatformRows,
     unreachable: &[UnreachableRegistry],
@@ -113,10 +132,10 @@ fn fault_of(
     let is_missing = |row: &&RuleRecord| {
         !matches!(row.outcome, Outcome::NotApplicable | Outcome::Skipped) || options.missing == MissingRule::Refuse
     };
-    let refused = rows.left_out.iter().find(is_missing).filter(|_| !options.missing.allows(&request.policy));
-    if let Some(row) = refused {
-        let (package, reason) = (row.name.to_string(), row.reason.clone());
-        return Some(PrepareError::LeftOut { package, reason, platform });
+    let mut refused = rows.left_out.iter().filter(is_missing).filter(|_| !options.missing.allows(&request.policy));
+    if let Some(row) = refused.next() {
+        let others = refused.map(|row| row.name.to_string()).collect();
+        return Some(PrepareError::left_out(row, others, platform));
     }
     if !options.strict {
         return None;

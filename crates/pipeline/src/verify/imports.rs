@@ -15,6 +15,8 @@ pub(super) fn verify_imports(
     native: &NativeReport,
 ) -> Result<ImportReport, Box<dyn Fault>> {
     let all = it.assembled.installed.iter().flat_map(|all| &all.distributions);
+    let members: Vec<_> = it.gathered.iter().map(|it| (&it.name, &it.wheel.contents.metadata.requires[..])).collect();
+    let incomplete = resolve::kept_dependants(&it.prepared.request, &it.prepared.rows.left_out, &members);
     let distributions: Vec<CheckedDistribution> = all
         .zip(it.gathered)
         .map(|(installed, gathered)| CheckedDistribution {
@@ -24,6 +26,7 @@ pub(super) fn verify_imports(
             files: installed.files.iter().map(|file| file.path.clone()).collect(),
             requires: gathered.wheel.contents.metadata.requires.clone(),
             requested: gathered.requested,
+            incomplete: incomplete.get(&installed.name).cloned(),
         })
         .collect();
     let copied: String = it.assembled.copied.iter().map(|file| format!("{} {}\n", file.sha256, file.path)).collect();
