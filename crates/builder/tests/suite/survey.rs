@@ -235,15 +235,15 @@ fn k5_folders_workspace_and_catalogue_name_the_same_versions() {
             json!({ "name": name, "version": "1.0.0", "block-software": { "entrypoints": entry_points } }).to_string();
         desk.repository.file(&format!("{}/package.json", name.trim_start_matches("pydist-")), package);
     }
-    let dependencies = json!({ plain: "workspace:*", atls: "workspace:*" });
+    let dependencies = json!({ plain: "*", atls: "*" });
     desk.repository.file("catalogue/package.json", catalogue(both.clone(), dependencies));
     let fine = desk.run("check");
     // The real fault of a public repository: an entry point without its dependency.
-    desk.repository.file("catalogue/package.json", catalogue(both, json!({ plain: "workspace:*" })));
+    desk.repository.file("catalogue/package.json", catalogue(both, json!({ plain: "*" })));
     let without_dependency = desk.run("check");
     desk.repository.file("package.json", json!({ "workspaces": ["python-3.12.10"] }).to_string());
     let wrong = json!({ "3.12.10": reference(atls), "3.9.9": reference("pydist-python-3.9.9") });
-    desk.repository.file("catalogue/package.json", catalogue(wrong, json!({ plain: "workspace:*", atls: "*" })));
+    desk.repository.file("catalogue/package.json", catalogue(wrong, json!({ plain: "*", atls: "*" })));
     insta::assert_snapshot!([fine, without_dependency, desk.run("check")].join("\n"));
 }
 
