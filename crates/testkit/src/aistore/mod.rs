@@ -1,4 +1,5 @@
 //! AIStore for tests: a server that answers as a test says, and one that keeps objects in memory.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
 mod memory;
 mod server;
