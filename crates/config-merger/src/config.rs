@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
-use vocab::{DistributionName, PlatformKey, SystemVersion, VersionString};
+use vocab::{Digest, DistributionName, PlatformKey, SystemVersion, VersionString};
 
 use crate::{Applies, CopyFile, Policy, PythonSettings, Requirement};
 
@@ -230,6 +230,17 @@ pub enum Layout {
 }
 
 impl Config {
+    /// Digest of what decides the runtime, as its manifest has it: all but `build` and `runners`, which say how and
+    /// where to work. Parallel downloads or another time limit give the same runtime (P14).
+    pub fn runtime_digest(&self) -> Digest {
+        let mut canonical = serde_json::to_value(self).expect("plain data with text keys");
+        if let Some(document) = canonical.as_object_mut() {
+            document.remove("build");
+            document.remove("runners");
+        }
+        Digest::of(canonical.to_string())
+    }
+
     /// The highest glibc or macOS version that anything in the runtime may require. `None` on Windows, whose wheels
     /// state no version.
     pub fn ceiling(&self, platform: PlatformKey) -> Option<SystemVersion> {

@@ -70,7 +70,9 @@ fn added(source: &SourceFile, node: &Node, anchor: Option<(usize, Span)>, key: O
     let text = &*source.text;
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let unit = indentation(text);
-    let key = key.map(|key| format!("{}: ", Value::from(key))).unwrap_or_default();
+    let style = OneLine::of(text);
+    let spaced = text.trim().contains('\n') || style.spaced;
+    let key = key.map(|key| format!("{}:{}", Value::from(key), if spaced { " " } else { "" })).unwrap_or_default();
     if let Some((start, value_span)) = anchor {
         let end = value_span.0 + value_span.1;
         let blank = text[..start].len() - text[..start].trim_end().len();
@@ -80,18 +82,65 @@ fn added(source: &SourceFile, node: &Node, anchor: Option<(usize, Span)>, key: O
                 let indent = &blank[at + 1..];
                 (format!("{newline}{indent}"), pretty(value, &unit, indent, newline))
             }
-            None => (if blank.is_empty() { String::new() } else { " ".into() }, value.to_string()),
+            // As before the neighbour, if that is not the first.
+            None if text[..start].trim_end().ends_with(',') => (blank.to_owned(), style.text(value)),
+            None => (if style.spaced { " ".into() } else { String::new() }, style.text(value)),
         };
         return format!("{},{gap}{key}{written}{}", &text[..end], &text[end..]);
     }
     // The first one in an empty object or list.
     let (start, end) = (node.span.0, node.span.0 + node.span.1);
+    if !text.trim().contains('\n') {
+        let (open, close) = style.brackets(matches!(node.kind, Kind::Object(_)));
+        return format!("{}{open}{key}{}{close}{}", &text[..start], style.text(value), &text[end..]);
+    }
     let line = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let outer: String = text[line..start].chars().take_while(|c| matches!(c, ' ' | '\t')).collect();
     let inner = format!("{outer}{unit}");
     let (open, close) = if matches!(node.kind, Kind::Object(_)) { ('{', '}') } else { ('[', ']') };
     let written = pretty(value, &unit, &inner, newline);
     format!("{}{open}{newline}{inner}{key}{written}{newline}{outer}{close}{}", &text[..start], &text[end..])
+}
+
+/// How a text that has everything on one line is spaced.
+#[derive(Clone, Copy)]
+struct OneLine {
+    /// After colons and commas.
+    spaced: bool,
+    /// Inside the braces of objects.
+    padded: bool,
+}
+
+impl OneLine {
+    fn of(text: &str) -> Self {
+        Self { spaced: text.contains("\": ") || !text.contains("\":"), padded: text.contains("{ ") }
+    }
+
+    fn brackets(self, of_object: bool) -> (&'static str, &'static str) {
+        match (of_object, self.padded) {
+            (true, true) => ("{ ", " }"),
+            (true, false) => ("{", "}"),
+            (false, _) => ("[", "]"),
+        }
+    }
+
+    fn text(self, value: &Value) -> String {
+        let (colon, comma) = if self.spaced { (": ", ", ") } else { (":", ",") };
+        match value {
+            Value::Object(members) if !members.is_empty() => {
+                let (open, close) = self.brackets(true);
+                let members = members
+                    .iter()
+                    .map(|(key, value)| format!("{}{colon}{}", Value::from(key.as_str()), self.text(value)));
+                format!("{open}{}{close}", members.collect::<Vec<_>>().join(comma))
+            }
+            Value::Array(items) if !items.is_empty() => {
+                let items: Vec<String> = items.iter().map(|item| self.text(item)).collect();
+                format!("[{}]", items.join(comma))
+            }
+            other => other.to_string(),
+        }
+    }
 }
 
 /// One step of the file's indentation; two spaces if it has none.
@@ -140,7 +189,12 @@ mod tests {
                 "{\n\t\"e\": {\n\t\t\"a\" : 1,\n\n\t\t\"c\": 2\n\t}\n}",
                 "{\n\t\"e\": {\n\t\t\"a\" : 1,\n\t\t\"b\": {\n\t\t\t\"reference\": \"b\"\n\t\t},\n\n\t\t\"c\": 2\n\t}\n}",
             ),
-            (&["e"], None, "{ \"e\": { \"a\": 1 } }\r\n", "{ \"e\": { \"a\": 1, \"b\": {\"reference\":\"b\"} } }\r\n"),
+            (
+                &["e"],
+                None,
+                "{ \"e\": { \"a\": 1 } }\r\n",
+                "{ \"e\": { \"a\": 1, \"b\": { \"reference\": \"b\" } } }\r\n",
+            ),
             (
                 &["e"],
                 None,
@@ -170,8 +224,27 @@ mod tests {
             add("{\n  \"workspaces\": [\n    \"python-1\",\n    \"catalogue\"\n  ]\n}"),
             "{\n  \"workspaces\": [\n    \"python-1\",\n    \"python-2\",\n    \"catalogue\"\n  ]\n}"
         );
-        assert_eq!(add(r#"{"workspaces": ["catalogue"]}"#), r#"{"workspaces": ["catalogue","python-2"]}"#);
-        assert_eq!(add("{\"workspaces\": []}"), "{\"workspaces\": [\n  \"python-2\"\n]}");
+        assert_eq!(add(r#"{"workspaces": ["catalogue"]}"#), r#"{"workspaces": ["catalogue", "python-2"]}"#);
+        assert_eq!(add("{\"workspaces\": []}"), "{\"workspaces\": [\"python-2\"]}");
+        assert_eq!(
+            add("{\n  \"workspaces\": [\"a\",\"catalogue\"]\n}\n"),
+            "{\n  \"workspaces\": [\"a\",\"catalogue\",\"python-2\"]\n}\n"
+        );
+    }
+
+    #[test]
+    fn json_on_one_line_stays_on_one_line_and_keeps_its_spacing() {
+        let cases = [
+            (r#"{"e":{"a":1},"z":[1,2]}"#, r#"{"e":{"a":1,"b":{"reference":"b"}},"z":[1,2]}"#),
+            (r#"{ "e": { "a": 1 } }"#, r#"{ "e": { "a": 1, "b": { "reference": "b" } } }"#),
+            (r#"{"e": {"a": 1, "c": 2}}"#, r#"{"e": {"a": 1, "c": 2, "b": {"reference": "b"}}}"#),
+            (r#"{"e":{}}"#, r#"{"e":{"b":{"reference":"b"}}}"#),
+            (r#"{"a":1}"#, r#"{"a":1,"e":{"b":{"reference":"b"}}}"#),
+            ("{}\n", "{\"e\": {\"b\": {\"reference\": \"b\"}}}\n"),
+        ];
+        for (before, after) in cases {
+            assert_eq!(member(before, &["e"], None), after, "for {before}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::{Error, Location, Spanned};
 use vocab::{Place, SourceFile};
 
 use crate::fault::{PackageFault, PackageFaultKind, PackageFaults};
@@ -50,12 +50,8 @@ pub fn read_pnpm_workspace(root: &Path) -> Result<Option<PnpmWorkspace>, Package
 fn parse(source: &SourceFile) -> Result<PnpmWorkspace, PackageFaults> {
     let read: Option<Settings> = serde_saphyr::from_str(&source.text).map_err(|error| {
         let place = error.location().map_or_else(|| Place::of_file(&source.name), |at| place(source, at));
-        let message = error.without_snippet().to_string();
-        // The place precedes the text here.
-        let message = message.lines().next().unwrap_or_default();
-        let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
         let hint = "list the folders in `packages`, each on a line with `- ` before it";
-        PackageFault::new(PackageFaultKind::File, place, format!("not such YAML as is expected: {message}"), hint)
+        PackageFault::new(PackageFaultKind::File, place, what_is_wrong(error.without_snippet()), hint)
     })?;
     let Settings { packages, link_workspace_packages } = read.unwrap_or_default();
     let links_members = match link_workspace_packages {
@@ -73,6 +69,25 @@ fn parse(source: &SourceFile) -> Result<PnpmWorkspace, PackageFaults> {
     WorkspaceList::new("packages", whole, patterns.collect())
         .map(|list| PnpmWorkspace { source: source.clone(), list, links_members })
         .map_err(|faults| PackageFaults::unless_none(faults, ()).err().unwrap_or_else(|| unreadable(source).into()))
+}
+
+/// The library speaks of its own types and tokens.
+fn what_is_wrong(error: &Error) -> &'static str {
+    match error {
+        Error::Eof { .. } => "the file ends too early",
+        Error::MultipleDocuments { .. } => "a second document begins here, after `---`",
+        Error::DuplicateMappingKey { .. } => "this key stands twice",
+        Error::UnknownAnchor { .. } => "this alias names no anchor",
+        Error::Unexpected { .. }
+        | Error::SerdeInvalidType { .. }
+        | Error::SerdeInvalidValue { .. }
+        | Error::TaggedScalarCannotDeserializeIntoString { .. }
+        | Error::NullIntoString { .. }
+        | Error::UnexpectedSequenceEnd { .. }
+        | Error::UnexpectedMappingEnd { .. } => "`packages` must be a list of texts, and here is something else",
+        Error::IndentationError { .. } => "the indentation is wrong",
+        _ => "not YAML: it cannot be read from here on",
+    }
 }
 
 fn place(source: &SourceFile, at: Location) -> Place {
@@ -209,6 +224,23 @@ mod tests {
         for (text, place) in cases {
             let faults = parse(&SourceFile::new(PNPM_WORKSPACE, text)).unwrap_err();
             assert_eq!(faults.iter().next().unwrap().place.to_string(), place, "for {text:?}: {faults}");
+        }
+    }
+
+    #[test]
+    fn faults_are_told_without_the_words_of_the_library() {
+        let list = "`packages` must be a list of texts, and here is something else";
+        let cases = [
+            ("packages:\n  - a\n  - [b]\n", list),
+            ("packages: python\n", list),
+            ("packages:\n  a: b\n", list),
+            ("packages: [a]\npackages: [b]\n", "this key stands twice"),
+            ("packages:\n\t- a\n", "not YAML: it cannot be read from here on"),
+            ("packages: [a\n", "not YAML: it cannot be read from here on"),
+        ];
+        for (text, said) in cases {
+            let faults = parse(&SourceFile::new(PNPM_WORKSPACE, text)).unwrap_err();
+            assert_eq!(faults.iter().next().unwrap().text, said, "for {text:?}");
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::steps::Steps;
 use crate::up_to_date::{self, Former};
 use crate::verify::Subject;
 use crate::warnings::{self, Warnings};
-use crate::{disk_space, for_target, test_run};
+use crate::{disk_space, for_target, output_folders, test_run};
 use import_check::emulator;
 use static_checks::Whitelist;
 use store::Context;
@@ -115,6 +115,8 @@ impl Run<'_> {
         let names: Vec<&str> = platforms.iter().map(|platform| platform.as_str()).collect();
         context.tell(Event::Begun { title: format!("{version} for {}", names.join(", ")) });
         if !options.dry_run {
+            let prefixes = repository.root().join(version.folder_name()).join("pydist");
+            output_folders::check(&[&options.out, &prefixes])?;
             archive::sweep_artifacts(&options.out);
         }
         let mut steps = Steps::default();

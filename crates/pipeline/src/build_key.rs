@@ -8,7 +8,6 @@ use serde::Serialize;
 use vocab::{Digest, Fault, PlatformKey, RuleRecord, VersionString};
 
 use crate::copy_files::{self, CopyOperation};
-use crate::prepare;
 use interpreter::{KnownBase, known};
 use resolve::Request;
 use resolve::work_tree::WorkTree;
@@ -74,7 +73,7 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
         builder: env!("CARGO_PKG_VERSION"),
         parts: archive::PART_FORMAT,
         runtime: &config.version,
-        config: prepare::digest_of(config),
+        config: config.runtime_digest(),
         base,
         lock: inputs.lock,
         requested: request.requirements.iter().map(|it| it.name.as_str()).collect(),

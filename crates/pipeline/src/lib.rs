@@ -31,6 +31,7 @@ mod disk_space;
 mod for_target;
 pub mod gather;
 pub mod options;
+mod output_folders;
 mod overlay;
 pub mod parts;
 pub mod plan;

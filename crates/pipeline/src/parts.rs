@@ -10,8 +10,8 @@ use rayon::prelude::*;
 use tree_table::TreeTable;
 use vocab::INNER_MANIFEST;
 use vocab::{
-    BaseRecord, CheckedEnvironment, Digest, Distribution, Fault, MANIFEST_FORMAT, Manifest, NativeFiles, NativeSummary,
-    Origin, Outcome, RuleRecord, Tools, TreePath,
+    BaseRecord, CheckedEnvironment, Digest, Distribution, Fault, IF_REQUIRED, MANIFEST_FORMAT, Manifest, NativeFiles,
+    NativeSummary, Origin, Outcome, RuleRecord, Tools, TreePath,
 };
 
 use crate::assemble::Assembled;
@@ -127,7 +127,7 @@ fn rules(prepared: &Prepared, left_out: &[RuleRecord]) -> Vec<RuleRecord> {
         if !rules.iter().any(|row| row.name == *name && row.outcome == Outcome::Skipped)
             && let Some(reason) = prepared.config.skip_reason(name, prepared.request.target.platform)
         {
-            let reason = format!("{reason} (should anything require it)");
+            let reason = format!("{reason} {IF_REQUIRED}");
             rules.insert(RuleRecord { name: name.clone(), outcome: Outcome::Skipped, reason });
         }
     }

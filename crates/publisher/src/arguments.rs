@@ -228,6 +228,9 @@ pub struct PublishArguments {
     /// Allow runtimes that were built from other rows than lock.json has.
     #[arg(long)]
     pub allow_other_lock: bool,
+    /// Publish what was built from another configuration than the repository has now.
+    #[arg(long)]
+    pub allow_other_config: bool,
 }
 
 #[derive(Args, Debug, Clone)]

@@ -38,7 +38,7 @@ pub use envelope::{PAYLOAD_TYPE, opened, sealed};
 pub use index::{Written, index_artifacts, read_settings, reindex, write_settings};
 pub use provenance::{Builder, PREDICATE_TYPE, STATEMENT_TYPE, provenance};
 pub use publish::{Candidate, Existing, Options, Outcome, PublishError, judge, publish, standing};
-pub use refusal::{CommittedLock, Concern, Refusal, lock_rows, refusals};
+pub use refusal::{Committed, CommittedConfig, CommittedLock, Concern, LockFault, Refusal, lock_rows, refusals};
 pub use sbom::{purl, sbom};
 pub use signature::{
     Password, SignatureError, Signer, new_key_pair, public_key_pem, verify_bytes, verify_plain, verify_signature,

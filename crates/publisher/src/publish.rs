@@ -10,7 +10,7 @@ use vocab::{Digest, Event, Fault, Manifest, VersionString};
 
 use crate::envelope;
 use crate::provenance::{self, Builder};
-use crate::refusal::{CommittedLock, Concern, Refusal, refusals};
+use crate::refusal::{Committed, Concern, LockFault, Refusal, refusals};
 use crate::sbom::sbom;
 use crate::signature::{SignatureError, Signer, verify_bytes};
 use objects::{Expected, Former, ObjectKey, Place, PlaceError, Placed, Shared, Upload, Uploaded, Work};
@@ -81,6 +81,10 @@ pub enum PublishError {
     #[error("`{}` has {actual} bytes, its manifest says {expected}", path.display())]
     #[fault("E_ARCHIVE_CHECKSUM", Trust, hint("build the runtime again"))]
     Size { path: PathBuf, expected: u64, actual: u64 },
+    /// Not "no lock": what it says is not known.
+    #[error("cannot use the lock {0}")]
+    #[fault("E_LOCK_MALFORMED", hint("restore it from version control, or delete it and run `builder lock`"))]
+    Lock(LockFault),
     #[error("cannot publish {}", lines(refused))]
     #[fault("E_PUBLISH_REFUSED", Check, hint("build it so that this does not hold, or allow it: {}", options(refused)))]
     Refused { refused: Vec<(PathBuf, Vec<Refusal>)> },
@@ -169,7 +173,7 @@ impl Candidate {
     /// uploaded.
     pub fn read(
         file: &Path,
-        lock_of: &dyn Fn(&Manifest) -> CommittedLock,
+        committed: &dyn Fn(&Manifest) -> Result<Committed>,
         allowed: &BTreeSet<Concern>,
     ) -> Result<Self> {
         let mut path = file.as_os_str().to_owned();
@@ -188,7 +192,7 @@ impl Candidate {
             let (expected, actual) = (artifact.size, size.len());
             return Err(PublishError::Size { path: file.to_owned(), expected, actual });
         }
-        let refusals = refusals(&manifest, &lock_of(&manifest), allowed);
+        let refusals = refusals(&manifest, &committed(&manifest)?, allowed);
         Ok(Self { file: file.to_owned(), manifest, manifest_text, refusals })
     }
 

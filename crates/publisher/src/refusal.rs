@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use vocab::{Digest, Manifest, Outcome, PlatformKey, VersionString};
+use vocab::json::Document;
+use vocab::{Digest, IF_REQUIRED, Manifest, Origin, Outcome, Place, PlatformKey, SourceFile, VersionString};
 
 /// One concern about publishing. Each has an option that allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,12 +20,21 @@ pub enum Concern {
     Unchecked,
     /// Built from other rows than the committed lock has.
     OtherLock,
+    /// The configuration was changed since.
+    OtherConfig,
 }
 
 impl Concern {
     /// Every concern, in the order in which they are reported.
-    pub const ALL: [Self; 6] =
-        [Self::StandIn, Self::Missing, Self::LeftOut, Self::Degraded, Self::Unchecked, Self::OtherLock];
+    pub const ALL: [Self; 7] = [
+        Self::StandIn,
+        Self::Missing,
+        Self::LeftOut,
+        Self::Degraded,
+        Self::Unchecked,
+        Self::OtherLock,
+        Self::OtherConfig,
+    ];
 
     /// The option that allows it.
     pub fn option(self) -> &'static str {
@@ -35,6 +45,7 @@ impl Concern {
             Self::Degraded => "--allow-degraded",
             Self::Unchecked => "--allow-unchecked",
             Self::OtherLock => "--allow-other-lock",
+            Self::OtherConfig => "--allow-other-config",
         }
     }
 }
@@ -46,11 +57,32 @@ pub struct Refusal {
     pub reason: String,
 }
 
-/// What the repository's lock says about a runtime on a platform.
+/// What the repository says now about a runtime on a platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    pub lock: CommittedLock,
+    pub config: CommittedConfig,
+}
+
+/// What the repository's configuration says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommittedConfig {
+    /// No repository is given, this runtime is not part of it, or another builder made it, which may write the same
+    /// configuration otherwise.
+    Unknown,
+    /// Its first fault, with its place.
+    Unreadable(String),
+    /// As in the manifest.
+    Digest(Digest),
+}
+
+/// What the repository's lock says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommittedLock {
     /// No repository is given, or this runtime is not part of it.
     Unknown,
+    /// There is no lock.
+    Absent,
     /// The lock is there and has no rows for the platform.
     NoRows,
     /// Digest of the rows.
@@ -58,7 +90,7 @@ pub enum CommittedLock {
 }
 
 /// All concerns about publishing this runtime that are not allowed.
-pub fn refusals(manifest: &Manifest, lock: &CommittedLock, allowed: &BTreeSet<Concern>) -> Vec<Refusal> {
+pub fn refusals(manifest: &Manifest, committed: &Committed, allowed: &BTreeSet<Concern>) -> Vec<Refusal> {
     let mut found = Vec::new();
     let mut refuse = |concern, reason| found.push(Refusal { concern, reason });
     let base = &manifest.base;
@@ -75,6 +107,15 @@ pub fn refusals(manifest: &Manifest, lock: &CommittedLock, allowed: &BTreeSet<Co
             refuse(concern, format!("packages {what}: {}", names.join(", ")));
         }
     }
+    let is_empty = manifest.distributions.iter().all(|row| row.origin == Origin::Base);
+    let is_out = |outcome| {
+        matches!(outcome, Outcome::Skipped | Outcome::NotApplicable | Outcome::LeftOut | Outcome::NeedsNativeRunner)
+    };
+    let out = manifest.rules.iter().filter(|rule| is_out(rule.outcome) && !rule.reason.ends_with(IF_REQUIRED));
+    let names: Vec<String> = out.map(|rule| rule.name.to_string()).collect();
+    if is_empty && !names.is_empty() {
+        refuse(Concern::LeftOut, format!("it has no package at all, all were left out: {}", names.join(", ")));
+    }
     if manifest.degraded {
         refuse(Concern::Degraded, "its configuration could not be read and was replaced by an empty one".to_owned());
     }
@@ -83,8 +124,19 @@ pub fn refusals(manifest: &Manifest, lock: &CommittedLock, allowed: &BTreeSet<Co
         let reason = format!("none of its {native} packages with native files was ever imported");
         refuse(Concern::Unchecked, reason);
     }
-    match lock {
+    match &committed.config {
+        _ if manifest.degraded => {}
+        CommittedConfig::Unreadable(fault) => {
+            refuse(Concern::OtherConfig, format!("its configuration cannot be read now: {fault}"));
+        }
+        CommittedConfig::Digest(digest) if *digest != manifest.config => {
+            refuse(Concern::OtherConfig, "its configuration was changed since it was built".to_owned());
+        }
+        CommittedConfig::Unknown | CommittedConfig::Digest(_) => {}
+    }
+    match &committed.lock {
         CommittedLock::Unknown => {}
+        CommittedLock::Absent => refuse(Concern::OtherLock, "its version has no lock.json".to_owned()),
         CommittedLock::NoRows => {
             let reason = format!("lock.json has no rows for {}", manifest.platform);
             refuse(Concern::OtherLock, reason);
@@ -100,13 +152,31 @@ pub fn refusals(manifest: &Manifest, lock: &CommittedLock, allowed: &BTreeSet<Co
     found
 }
 
+/// Why a file that claims to be a lock is none.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {text}")]
+pub struct LockFault {
+    pub place: Place,
+    pub text: String,
+}
+
 /// The digest of a platform's rows in the text of a `lock.json` (docs/formats/lock.md): of its `distributions`,
-/// written without spaces. Whether it is the lock of `runtime` is looked at; the error is a sentence.
-pub fn lock_rows(text: &[u8], runtime: &VersionString, platform: PlatformKey) -> Result<CommittedLock, String> {
-    let lock: serde_json::Value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+/// written without spaces. Whether it is a lock, and that of `runtime`, is looked at. `name` is for messages.
+pub fn lock_rows(
+    name: &str,
+    text: &[u8],
+    runtime: &VersionString,
+    platform: PlatformKey,
+) -> Result<CommittedLock, LockFault> {
+    let source = SourceFile::new(name, &String::from_utf8_lossy(text));
+    if let Some(fault) = Document::parse(&source).1.into_iter().next() {
+        return Err(LockFault { place: fault.place, text: fault.kind.to_string() });
+    }
+    let failed = |text: String| LockFault { place: Place::of_file(name), text };
+    let lock: serde_json::Value = serde_json::from_slice(text).map_err(|error| failed(error.to_string()))?;
     let named = lock.get("runtime").and_then(serde_json::Value::as_str);
     if named != Some(runtime.to_string().as_str()) {
-        return Err(format!("it is the lock of {}, not of {runtime}", named.unwrap_or("nothing")));
+        return Err(failed(format!("it is the lock of {}, not of {runtime}", named.unwrap_or("nothing"))));
     }
     let rows = lock.get("platforms").and_then(|it| it.get(platform.as_str())).and_then(|it| it.get("distributions"));
     Ok(rows.map_or(CommittedLock::NoRows, |rows| CommittedLock::Rows(Digest::of(rows.to_string()))))

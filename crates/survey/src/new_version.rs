@@ -13,7 +13,7 @@ use npm_packages::{
 };
 use serde_json::{Value, json};
 use store::{FileLock, LockOutcome};
-use vocab::{Fault, SourceFile, VersionString};
+use vocab::{Fault, PythonVersion, SourceFile, VersionString};
 
 use crate::new_package::{FIRST_VERSION, Template, name_of, package_of};
 
@@ -151,10 +151,16 @@ impl Plan {
     ) -> Result<Self, PackageFaults> {
         let (packages, faults) = RepositoryPackages::read(repository.root());
         // A neighbour's fault is its own; one of these would be built upon.
+        let model = template(&packages, version, from).map(|template| likeness(template.version, version));
+        let is_nearest = |place: &str| {
+            let broken = place.strip_prefix("python-").and_then(|text| text.parse::<VersionString>().ok());
+            from.is_none() && broken.is_some_and(|broken| Some(likeness(&broken, version)) >= model)
+        };
         let matters = |place: &str| {
             !place.starts_with("python-")
                 || place == version.folder_name()
                 || from.is_some_and(|from| place == from.folder_name())
+                || is_nearest(place)
         };
         if let Some((_, fault)) = faults.into_iter().find(|(place, _)| matters(place)) {
             return Err(fault);
@@ -277,12 +283,13 @@ fn template<'a>(
     let all = || packages.versions.iter().filter_map(with);
     all().find(|template| template.whole).or_else(|| {
         // A plain version's package says the least of its own.
-        all().max_by_key(|template| {
-            let environment = template.package.environment().is_some();
-            let near = template.version.python() == version.python();
-            (environment, near, template.version.variant().is_none(), template.version.python())
-        })
+        all().max_by_key(|template| (template.package.environment().is_some(), likeness(template.version, version)))
     })
+}
+
+/// The greater, the better a model is `of` for `version`.
+fn likeness(of: &VersionString, version: &VersionString) -> (bool, bool, PythonVersion) {
+    (of.python() == version.python(), of.variant().is_none(), of.python())
 }
 
 fn next(version: &VersionString, plan: &Plan) -> Vec<String> {

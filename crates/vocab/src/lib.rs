@@ -56,8 +56,8 @@ pub use file_name::{FileName, FileNameError};
 pub use in_parallel::{few_at_once, first_then_parallel, in_parallel};
 pub use manifest::{
     Artifact, BaseRecord, BuildWarning, CheckedEnvironment, CopiedFile, Distribution, EmulatedImports, FileClash,
-    INNER_MANIFEST, MANIFEST_FORMAT, Manifest, NativeFiles, NativeSummary, NativeWarning, Origin, Outcome, Part,
-    RuleRecord, Tools,
+    IF_REQUIRED, INNER_MANIFEST, MANIFEST_FORMAT, Manifest, NativeFiles, NativeSummary, NativeWarning, Origin, Outcome,
+    Part, RuleRecord, Tools,
 };
 pub use place::Place;
 pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};

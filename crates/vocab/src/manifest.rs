@@ -137,6 +137,9 @@ pub struct NativeFiles {
     pub needs: BTreeMap<String, String>,
 }
 
+/// Ends the reason of a skip that kept nothing out that was asked for.
+pub const IF_REQUIRED: &str = "(should anything require it)";
+
 /// Where a wheel came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]

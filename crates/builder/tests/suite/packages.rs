@@ -247,6 +247,8 @@ fn new_stops_before_anything_is_written_where_it_would_build_on_a_fault() {
         ),
         ("pnpm-workspace.yaml", "packages: everything\n", "pnpm-workspace.yaml:1:11: "),
         ("package.json", "{ // ours\n}", "package.json:1:3: not JSON: comments are not allowed"),
+        // The nearest, which would be the model.
+        ("python-3.12.10/package.json", "{ \"name\": ]", "python-3.12.10/package.json:1:"),
     ];
     for (file, broken, said) in cases {
         let sound = text(&desk, file);
@@ -264,6 +266,29 @@ fn new_stops_before_anything_is_written_where_it_would_build_on_a_fault() {
     let told = desk.run("new 3.13.0");
     assert!(told.contains("exit 2") && told.contains("package.json:2:10 /name: "), "{told}");
     assert_eq!(state(&desk), before);
+}
+
+#[test]
+fn new_goes_by_the_nearest_package_and_a_broken_one_further_off_is_no_matter() {
+    let desk = seed();
+    desk.repository.file("python-3.12.10-atls/package.json", "{");
+    let told = desk.run("new 3.13.0");
+    assert!(told.contains("exit 0"), "{told}");
+    assert!(desk.repository.at("python-3.13.0/package.json").is_file());
+}
+
+#[test]
+fn results_that_have_nowhere_to_go_are_an_error_before_anything_is_built() {
+    let desk = seed();
+    let cases =
+        [("dist", "3.12.10"), ("elsewhere", "3.12.10 --out elsewhere/deeper"), ("python-3.12.10/pydist", "3.12.10")];
+    for (file, line) in cases {
+        desk.repository.file(file, "a file");
+        let told = desk.run(line);
+        assert!(told.contains("exit 1") && told.contains("error[E_WRITE]"), "{line}: {told}");
+        assert!(told.contains(&format!("{file}` is not a folder")), "{line}: {told}");
+        fs::remove_file(desk.repository.at(file)).unwrap();
+    }
 }
 
 #[test]

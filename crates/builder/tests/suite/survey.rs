@@ -216,6 +216,21 @@ fn rules_and_whitelist_entries_that_do_nothing_are_told_where_every_lock_is_know
 }
 
 #[test]
+fn sources_to_ship_that_no_lock_has_are_named_as_idle_rules_are() {
+    let desk = desk();
+    let shared = json!({
+        "layout": "wheelhouse", "packages": { "resolution": { "shipSourceList": ["gone", "tool"] } }
+    });
+    desk.shared(&shared.to_string());
+    for version in ["3.12.10", "3.12.10-atls"] {
+        lock(&desk, version, &PlatformKey::ALL, &["demo 1.0", "other 2.0", "tool 3.0 sdist"]);
+    }
+    let told = desk.run("check");
+    assert!(told.contains("`resolution.shipSourceList` of `gone` does nothing: no lock has it"), "{told}");
+    assert!(!told.contains("shipSourceList` of `tool`"), "{told}");
+}
+
+#[test]
 fn k5_folders_workspace_and_catalogue_name_the_same_versions() {
     let desk = desk();
     let reference = |name: &str| json!({ "reference": format!("{name}/dist/tengo/software/main.sw.json") });

@@ -84,6 +84,7 @@ fn crates_depend_only_as_the_architecture_says() {
                 "archive",
                 "catalogue",
                 "cli",
+                "config-merger",
                 "npm-packages",
                 "objects",
                 "objects-aistore",

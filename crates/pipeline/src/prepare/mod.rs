@@ -222,7 +222,7 @@ impl Whole<'_> {
         rows.left_out.sort();
         Prepared {
             config: self.config.clone(),
-            config_digest: digest_of(self.config),
+            config_digest: self.config.runtime_digest(),
             folder: self.folder.to_owned(),
             tree: self.tree.clone().filter(|tree| tree.layout.platform == request.target.platform),
             request,
@@ -246,17 +246,6 @@ fn planned_base(choice: &Result<BaseChoice, BaseError>) -> Result<PlannedBase, S
         }),
         Err(error) => Err(error.kind.to_string()),
     }
-}
-
-/// Digest of the canonical configuration without `build` and `runners`, which say how and where to work, not what
-/// comes out: parallel downloads or another time limit give the same runtime (P14).
-pub(crate) fn digest_of(config: &Config) -> Digest {
-    let mut canonical = serde_json::to_value(config).expect("plain data with text keys");
-    if let Some(document) = canonical.as_object_mut() {
-        document.remove("build");
-        document.remove("runners");
-    }
-    Digest::of(canonical.to_string())
 }
 
 /// P10: before any download.

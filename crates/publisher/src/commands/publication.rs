@@ -2,14 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
 use catalogue::{Channel, NpmPackage};
 use cli::Table;
+use config_merger::{LoadOptions, Repository};
 use npm_packages::{PackageFaults, read_version_package};
 use objects::{Place, Placed, Work};
-use publisher::{Builder, Candidate, CommittedLock, Concern, Existing, IndexSigning, Options, Outcome};
+use publisher::{
+    Builder, Candidate, Committed, CommittedConfig, CommittedLock, Concern, Existing, IndexSigning, Options, Outcome,
+    PublishError,
+};
 use serde_json::json;
 use vocab::{Event, Exit, Manifest, VersionString};
 
@@ -23,8 +28,8 @@ impl Session<'_> {
         let allowed = allowed(arguments);
         let mut candidates = Vec::new();
         for file in &artifacts {
-            let lock = |manifest: &Manifest| lock_of(&arguments.repository, manifest);
-            candidates.push(Candidate::read(file, &lock, &allowed)?);
+            let committed = |manifest: &Manifest| committed(&arguments.repository, manifest);
+            candidates.push(Candidate::read(file, &committed, &allowed)?);
         }
         match arguments.layout {
             Layout::Pydist => self.publish_entries(arguments, allowed, &candidates),
@@ -171,6 +176,7 @@ fn allowed(arguments: &PublishArguments) -> BTreeSet<Concern> {
         (arguments.allow_degraded, Concern::Degraded),
         (arguments.allow_unchecked, Concern::Unchecked),
         (arguments.allow_other_lock, Concern::OtherLock),
+        (arguments.allow_other_config, Concern::OtherConfig),
     ];
     switches.into_iter().filter(|(on, _)| *on).map(|(_, concern)| concern).collect()
 }
@@ -206,13 +212,32 @@ fn built() -> Result<Vec<PathBuf>, CommandError> {
     if artifacts.is_empty() { Err(CommandError::NothingBuilt) } else { Ok(artifacts) }
 }
 
-/// What the repository's `python-<version string>/lock.json` says. A lock that cannot be read has no rows: the digest
-/// of a runtime is then not the committed one.
-fn lock_of(repository: &Path, manifest: &Manifest) -> CommittedLock {
-    let folder = repository.join(format!("python-{}", manifest.runtime));
+/// What the repository says now of the runtime, if it has its folder.
+fn committed(repository: &Path, manifest: &Manifest) -> Result<Committed, PublishError> {
+    let name = manifest.runtime.folder_name();
+    let folder = repository.join(&name);
     if !folder.join("config.json").is_file() {
-        return CommittedLock::Unknown;
+        return Ok(Committed { lock: CommittedLock::Unknown, config: CommittedConfig::Unknown });
     }
-    let Ok(text) = archive::read_regular(&folder.join("lock.json")) else { return CommittedLock::NoRows };
-    publisher::lock_rows(&text, &manifest.runtime, manifest.platform).unwrap_or(CommittedLock::NoRows)
+    let path = folder.join("lock.json");
+    let lock = match archive::read_regular(&path) {
+        Ok(text) => {
+            let name = format!("{name}/lock.json");
+            publisher::lock_rows(&name, &text, &manifest.runtime, manifest.platform).map_err(PublishError::Lock)?
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => CommittedLock::Absent,
+        Err(source) => return Err(PublishError::Read { path, source }),
+    };
+    Ok(Committed { lock, config: config_of(repository, manifest) })
+}
+
+fn config_of(repository: &Path, manifest: &Manifest) -> CommittedConfig {
+    if manifest.tools.builder != env!("CARGO_PKG_VERSION") {
+        return CommittedConfig::Unknown;
+    }
+    let options = LoadOptions { strict: false, lenient: false };
+    match config_merger::load(&Repository::at(repository), &manifest.runtime, &options) {
+        Ok(loaded) => CommittedConfig::Digest(loaded.config.runtime_digest()),
+        Err(faults) => CommittedConfig::Unreadable(faults.to_string().lines().next().unwrap_or_default().to_owned()),
+    }
 }

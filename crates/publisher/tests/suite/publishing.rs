@@ -86,7 +86,7 @@ fn k3_what_stands_against_any_artifact_is_told_before_anything_is_uploaded() {
     let bench = Bench::new();
     let rule = |outcome: &str| json!([{ "name": "cudf-cu12", "outcome": outcome, "reason": "no wheel" }]);
     type Change<'a> = &'a dyn Fn(&mut Value);
-    let cases: [(&str, Change<'_>, &str, &str); 8] = [
+    let cases: [(&str, Change<'_>, &str, &str); 10] = [
         // (case, what is so in the manifest, what is told, what allows it)
         ("stand-in", &|it| it["base"]["stand_in"] = json!(true), "stands on Python 3.12.10", "--allow-stand-in"),
         (
@@ -127,14 +127,39 @@ fn k3_what_stands_against_any_artifact_is_told_before_anything_is_uploaded() {
             "--allow-unchecked",
         ),
         ("lock", &|it| it["lock"] = json!(vocab::Digest::of("other")), "lock.json has", "--allow-other-lock"),
+        (
+            "config",
+            &|it| it["config"] = json!(vocab::Digest::of("other")),
+            "its configuration was changed since it was built",
+            "--allow-other-config",
+        ),
+        (
+            "empty",
+            &|it| {
+                it["distributions"] = json!([]);
+                it["rules"] = json!([{ "name": "numpy", "outcome": "needs-native-runner", "reason": "an sdist" }]);
+                it["native"] = json!({ "files": 0, "imported": 0, "allowed": 0, "needs": {} });
+            },
+            "it has no package at all, all were left out: numpy",
+            "--allow-left-out",
+        ),
     ];
     let python = bench.folder.path().join("python-3.12.10");
     fs::create_dir_all(&python).unwrap();
     fs::write(python.join("config.json"), "{}").unwrap();
+    fs::write(bench.folder.path().join("shared-config.json"), "{}").unwrap();
+    let repository = config_merger::Repository::at(bench.folder.path());
+    let options = config_merger::LoadOptions { strict: false, lenient: false };
+    let loaded = config_merger::load(&repository, &"3.12.10".parse().unwrap(), &options).unwrap();
+    let config = loaded.config.runtime_digest();
     let lock = json!({ "format": 1, "runtime": "3.12.10", "platforms": { "linux-x64": { "distributions": [] } } });
     fs::write(python.join("lock.json"), serde_json::to_string_pretty(&lock).unwrap()).unwrap();
     let good = Sketch::new("3.12.10-good").make(&bench.dist(), |_| ()).display().to_string();
     for (case, change, expected, option) in cases {
+        let change = |it: &mut serde_json::Value| {
+            it["config"] = json!(config);
+            change(it);
+        };
         let bad = Sketch::new("3.12.10").make(&bench.folder.path().join(case), change).display().to_string();
         let run = bench.run(&["publish", &good, &bad]);
         assert_eq!(run.code, 3, "{case}: {}", run.told);
@@ -145,6 +170,30 @@ fn k3_what_stands_against_any_artifact_is_told_before_anything_is_uploaded() {
         bench.good(&["publish", &bad, option]);
         fs::remove_dir_all(&bench.to).unwrap();
     }
+}
+
+#[test]
+fn a_lock_that_is_not_one_is_an_error_with_its_place_and_never_no_rows() {
+    let bench = Bench::new();
+    let python = bench.folder.path().join("python-3.12.10");
+    fs::create_dir_all(&python).unwrap();
+    fs::write(python.join("config.json"), "{}").unwrap();
+    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
+    let cases = [
+        ("{", "python-3.12.10/lock.json:1:"),
+        ("", "python-3.12.10/lock.json"),
+        ("{\n  \"format\": 3,\n  \"runtime\": \"3.12.10\"", "python-3.12.10/lock.json:3:"),
+        ("{}", "python-3.12.10/lock.json: it is the lock of nothing, not of 3.12.10"),
+    ];
+    for (text, place) in cases {
+        fs::write(python.join("lock.json"), text).unwrap();
+        let run = bench.run(&["publish", "--allow-other-lock", "--allow-other-config"]);
+        assert!(run.code == 2 && run.told.contains("E_LOCK_MALFORMED"), "{text:?}: {}", run.told);
+        assert!(run.told.contains(place) && run.told.contains("`builder lock`"), "{text:?}: {}", run.told);
+    }
+    fs::remove_file(python.join("lock.json")).unwrap();
+    let run = bench.run(&["publish"]);
+    assert!(run.code == 3 && run.told.contains("its version has no lock.json"), "{}", run.told);
 }
 
 #[test]

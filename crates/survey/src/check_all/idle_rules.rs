@@ -33,11 +33,12 @@ enum Kind {
     AllowSourceList,
     ForceNoBinaryList,
     OnlyBinaryList,
+    ShipSourceList,
     Pinned,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Skip,
         Self::ForceSource,
         Self::BuildWheel,
@@ -45,6 +46,7 @@ impl Kind {
         Self::AllowSourceList,
         Self::ForceNoBinaryList,
         Self::OnlyBinaryList,
+        Self::ShipSourceList,
         Self::Pinned,
     ];
 
@@ -57,6 +59,7 @@ impl Kind {
             Self::AllowSourceList => "resolution.allowSourceList",
             Self::ForceNoBinaryList => "resolution.forceNoBinaryList",
             Self::OnlyBinaryList => "resolution.onlyBinaryList",
+            Self::ShipSourceList => "resolution.shipSourceList",
             Self::Pinned => "registries.pinned",
         }
     }
@@ -88,6 +91,7 @@ impl Kind {
             Self::AllowSourceList => policy.allow_source_list.clone(),
             Self::ForceNoBinaryList => policy.force_no_binary_list.clone(),
             Self::OnlyBinaryList => policy.only_binary_list.clone(),
+            Self::ShipSourceList => policy.ship_source_list.clone(),
             Self::Pinned => version.config.registries.pinned.keys().cloned().collect(),
         }
     }
