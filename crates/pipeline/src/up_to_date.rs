@@ -7,7 +7,7 @@ use std::path::Path;
 
 use store::Scrutiny;
 use tree_table::{Damage, Look, Stamp, TreeTable, first_few};
-use vocab::{ArtifactName, Digest, INNER_MANIFEST, Manifest, Outcome, TreePath};
+use vocab::{ArtifactName, Digest, INNER_MANIFEST, Manifest, Outcome, RuleRecord, TreePath};
 
 use crate::artifacts::{Packing, level_of};
 use crate::build::Product;
@@ -58,7 +58,7 @@ pub(crate) fn look(
                     row.stamp = stamp;
                     touched = true;
                 }
-                manifests.push(manifest);
+                manifests.push(*manifest);
             }
         }
         artifacts.push(packing.out.join(name.to_string()));
@@ -97,18 +97,21 @@ fn refresh(record: &mut BuildRecord, folder: &Path, path: &Path) -> std::io::Res
 fn stands(manifest: &Manifest, prepared: &Prepared, options: &BuildOptions) -> bool {
     // With `strict` none is ever finished that has any; one of another making is judged anew.
     let warned = !(manifest.warnings.is_empty() && manifest.native.warnings.is_empty() && manifest.clashes.is_empty());
-    !(options.strict && warned)
-        && !manifest.rules.iter().any(|row| {
-            // A source that did not build is tried again.
-            let unbuilt = row.outcome == Outcome::LeftOut && !prepared.rows.left_out.contains(row);
-            // What goes with something skipped is not skipped itself.
-            let gone = row.outcome == Outcome::Skipped && !prepared.request.excluded.contains_key(&row.name);
-            unbuilt || (gone && options.missing == MissingRule::Refuse)
-        })
+    if options.strict && warned {
+        return false;
+    }
+    let is_tried_again = |row: &RuleRecord| {
+        // A source that did not build is tried again.
+        let unbuilt = row.outcome == Outcome::LeftOut && !prepared.rows.left_out.contains(row);
+        // What goes with something skipped is not skipped itself.
+        let gone = row.outcome == Outcome::Skipped && !prepared.request.excluded.contains_key(&row.name);
+        unbuilt || (gone && options.missing == MissingRule::Refuse)
+    };
+    !manifest.rules.iter().any(is_tried_again)
 }
 
 enum Artifact {
-    Same(Manifest, Stamp),
+    Same(Box<Manifest>, Stamp),
     Changed(String),
     Other,
 }
@@ -146,5 +149,5 @@ fn artifact(packing: &Packing, name: &ArtifactName, record: &BuildRecord, look: 
             Err(_) => return changed(&path, "cannot be read"),
         }
     }
-    Artifact::Same(manifest, now)
+    Artifact::Same(Box::new(manifest), now)
 }

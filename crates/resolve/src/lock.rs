@@ -281,6 +281,8 @@ impl Lock {
     }
 }
 
+const LOCK_IT: &str = "run `builder lock` for this version, review the change and commit it";
+
 #[cfg(test)]
 mod tests {
     use vocab::Exit;
@@ -390,5 +392,3 @@ mod tests {
         }
     }
 }
-
-const LOCK_IT: &str = "run `builder lock` for this version, review the change and commit it";

@@ -1,5 +1,6 @@
 //! Fetching from an AIStore cluster, by `ais://` and by the plain HTTP address of an object: a proxy redirects everybody
 //! to a target.
+#![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -253,7 +253,7 @@ fn give<'r>(context: &Context, rows: impl Iterator<Item = &'r LockedDistribution
     let Some(remote) = context.remote.as_deref().filter(|remote| remote.takes_more()) else { return };
     let files: Vec<Digest> = rows.filter_map(|row| file_of(row)).map(|(_, digest, _)| digest).collect();
     vocab::few_at_once(at_once, &files, |sha256| {
-        remote.give_blob(&context.near(), &context.store.blob(sha256), sha256)
+        remote.give_blob(&context.near(), &context.store.blob(sha256), sha256);
     });
 }
 
