@@ -327,7 +327,7 @@ fn make_folder(
         move |source| NewVersionErrorKind::Write { path, source }
     };
     let source = from.map(|from| repository.root().join(from.folder_name()));
-    let copied = source.as_deref().map_or(Ok(Vec::new()), |source| copied_from(source))?;
+    let copied = source.as_deref().map_or(Ok(Vec::new()), copied_from)?;
     let make = || -> Result<(), NewVersionErrorKind> {
         remove_tree(&staged).map_err(failed(&staged))?;
         fs::create_dir(&staged).map_err(failed(&staged))?;

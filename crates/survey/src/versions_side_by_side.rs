@@ -13,6 +13,9 @@ pub(crate) trait OneVersion {
     fn brought_by(&self) -> &BTreeSet<DistributionName>;
 }
 
+/// Whether two versions are a pair.
+type Belong<'a, T> = &'a dyn Fn(&T, &T) -> bool;
+
 /// Pairs them: first those that are `same`, then those of the same version, then those that a requirement brings on
 /// both sides, then the others in ascending order. What is left over has no counterpart.
 pub(crate) fn pairs<'a, T: OneVersion>(
@@ -24,7 +27,7 @@ pub(crate) fn pairs<'a, T: OneVersion>(
     let mut pairs = Vec::new();
     let same_version = |one: &T, other: &T| one.version() == other.version();
     let same_requirement = |one: &T, other: &T| !one.brought_by().is_disjoint(other.brought_by());
-    let belongs: [&dyn Fn(&T, &T) -> bool; 4] = [&same, &same_version, &same_requirement, &|_, _| true];
+    let belongs: [Belong<'_, T>; 4] = [&same, &same_version, &same_requirement, &|_, _| true];
     for belong in belongs {
         older.retain(|one| {
             let Some(place) = newer.iter().position(|other| belong(one, other)) else { return true };
@@ -66,8 +69,9 @@ mod tests {
 
     #[test]
     fn each_version_is_compared_with_the_one_that_took_its_place() {
+        type Case = (&'static [&'static str], &'static [&'static str], &'static [(&'static str, &'static str)]);
         // Each side as `version requirement`.
-        let cases: [(&[&str], &[&str], &[(&str, &str)]); 7] = [
+        let cases: [Case; 7] = [
             (&["1.26"], &["2.2"], &[("1.26", "2.2")]),
             (&["1.26", "2.2"], &["1.26", "2.3"], &[("1.26", "1.26"), ("2.2", "2.3")]),
             (&["1.26", "2.2"], &["2.2"], &[("1.26", ""), ("2.2", "2.2")]),

@@ -111,7 +111,7 @@ pub fn compare(before: &Side, after: &Side) -> Comparison {
 fn of_one_name(name: &DistributionName, before: &[Package], after: &[Package]) -> Vec<PackageChange> {
     let several = before.len() > 1 || after.len() > 1;
     let same = |one: &Package, other: &Package| one.is_same(other) && (!several || one.brought_by == other.brought_by);
-    let pairs = pairs(before, after, |one, other| one.is_same(other)).into_iter();
+    let pairs = pairs(before, after, Package::is_same).into_iter();
     let changed = pairs.filter(|(one, other)| one.zip(*other).is_none_or(|(one, other)| !same(one, other)));
     changed
         .map(|(one, other)| PackageChange { name: name.clone(), several, before: one.cloned(), after: other.cloned() })
