@@ -29,7 +29,22 @@ const OTHERS_OPTIONS: [(&str, &[&str]); 7] = [
     ),
     (
         "our scripts",
-        &["--list", "--quick", "--runs", "--warm-runs", "--no-write", "--profile", "--copies", "--levels", "--check"],
+        &[
+            "--list",
+            "--quick",
+            "--runs",
+            "--warm-runs",
+            "--no-write",
+            "--profile",
+            "--copies",
+            "--levels",
+            "--check",
+            "--scope",
+            "--variants",
+            "--packages",
+            "--count",
+            "--module",
+        ],
     ),
     (
         "python3, pip and uv",

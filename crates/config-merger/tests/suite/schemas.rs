@@ -125,8 +125,10 @@ fn rows_of_page() -> Vec<(String, String, String, String)> {
     let (mut rows, mut section, mut with_default) = (Vec::new(), String::new(), false);
     for line in page.lines() {
         if let Some(title) = line.strip_prefix("## ").or_else(|| line.strip_prefix("### ")) {
-            (section, with_default) = (title.to_owned(), false);
+            section = title.to_owned();
         }
+        // Another table has other columns.
+        with_default &= line.starts_with('|');
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         match cells[..] {
             ["", "key", "type", "default", ..] => with_default = true,
