@@ -465,7 +465,7 @@ fn scripts_of_one_wheel_that_become_one_program_are_told() {
         ]
     );
     let linux = installed_over(&BTreeSet::new(), wheel, LINUX).unwrap();
-    let expected = ["its script file `same` is left out: the entry point `same` becomes `bin/same`, too"];
+    let expected = ["its script file `same` is left out: the entry point `same` also becomes `bin/same`"];
     assert_eq!(remarks(&linux), expected);
 }
 
