@@ -3,6 +3,7 @@
 mod circles;
 mod documents;
 mod errors;
+mod numbers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
