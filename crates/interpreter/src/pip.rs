@@ -7,14 +7,13 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _};
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use vocab::{Digest, TreePath};
 
 use super::disk::{Result, create_folder, entries, name_of, read, set_executable, write};
 use super::error::BaseErrorKind;
 use super::scripts::launcher;
 use vocab::TreeLayout;
+use wheel::{RecordRow, record_digest, record_rows};
 
 /// What a wheel holds, or an installed distribution: `pip/…` and `pip-<version>.dist-info/…`.
 pub(super) type Files = BTreeMap<TreePath, Vec<u8>>;
@@ -31,11 +30,12 @@ pub(super) fn install(tree: &Path, layout: TreeLayout, files: Files) -> Result<(
     let info = dist_info(&files)?;
     let files = checked(files, &info)?;
     let site_packages = layout.site_packages();
-    let mut rows: BTreeMap<String, String> = BTreeMap::new();
+    let mut rows: BTreeMap<String, RecordRow> = BTreeMap::new();
+    let mut add = |path: String, bytes: &[u8]| rows.insert(path.clone(), RecordRow::of(path, bytes));
     for (path, bytes) in &files {
         let place = site_packages.join(path).below(tree);
         put(&place, bytes, false)?;
-        rows.insert(path.to_string(), row(bytes));
+        add(path.to_string(), bytes);
     }
     if !layout.platform.is_windows() {
         let series = layout.python.series();
@@ -43,15 +43,15 @@ pub(super) fn install(tree: &Path, layout: TreeLayout, files: Files) -> Result<(
         let up = "../".repeat(site_packages.segments().count());
         for name in ["pip".to_owned(), "pip3".to_owned(), format!("pip{series}")] {
             put(&tree.join("bin").join(&name), script.as_bytes(), true)?;
-            rows.insert(format!("{up}bin/{name}"), row(script.as_bytes()));
+            add(format!("{up}bin/{name}"), script.as_bytes());
         }
     }
     for (name, content) in [("INSTALLER", "pip\n"), ("REQUESTED", "")] {
         put(&site_packages.join(&info).below(tree).join(name), content.as_bytes(), false)?;
-        rows.insert(format!("{info}/{name}"), row(content.as_bytes()));
+        add(format!("{info}/{name}"), content.as_bytes());
     }
-    let mut record: String = rows.iter().map(|(path, row)| format!("{path},{row}\n")).collect();
-    record.push_str(&format!("{info}/RECORD,,\n"));
+    let own = RecordRow { path: format!("{info}/RECORD"), content: None };
+    let record: String = rows.values().chain([&own]).map(RecordRow::line).collect();
     put(&site_packages.join(&info).below(tree).join("RECORD"), record.as_bytes(), false)
 }
 
@@ -105,9 +105,9 @@ fn dist_info(files: &Files) -> Result<TreePath> {
 fn checked(mut files: Files, info: &TreePath) -> Result<Files> {
     let record = files.get(&join(info, "RECORD")).ok_or_else(|| refused("RECORD", "is not there"))?.clone();
     let mut kept = Files::new();
-    for fields in csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&record[..]).records() {
-        let fields = fields.map_err(|error| refused("RECORD", &error.to_string()))?;
-        let name = fields.get(0).unwrap_or_default();
+    for row in record_rows(&record) {
+        let [name, listed, _] = row.map_err(|reason| refused("RECORD", &reason))?;
+        let name = name.as_str();
         // Scripts and bytecode belong to the installation that this came from.
         if name.starts_with("..") || name.ends_with(".pyc") {
             continue;
@@ -117,7 +117,7 @@ fn checked(mut files: Files, info: &TreePath) -> Result<Files> {
             continue;
         }
         let bytes = files.remove(&path).ok_or_else(|| refused(name, "is missing"))?;
-        if fields.get(1) != Some(&digest(&bytes)) {
+        if listed != record_digest(&Digest::of(&bytes)) {
             return Err(refused(name, "does not match the digest in its RECORD"));
         }
         kept.insert(path, bytes);
@@ -131,15 +131,6 @@ fn refused(file: &str, reason: &str) -> BaseErrorKind {
 
 fn join(folder: &TreePath, name: &str) -> TreePath {
     folder.join(&name.parse().expect("a plain file name"))
-}
-
-/// The second and third field of a RECORD row.
-pub(super) fn row(bytes: &[u8]) -> String {
-    format!("{},{}", digest(bytes), bytes.len())
-}
-
-fn digest(bytes: &[u8]) -> String {
-    format!("sha256={}", URL_SAFE_NO_PAD.encode(Digest::of(bytes).as_bytes()))
 }
 
 fn put(place: &Path, bytes: &[u8], executable: bool) -> Result<()> {
@@ -156,9 +147,9 @@ mod tests {
 
     fn wheel(content: &str, recorded: &str) -> Files {
         let record = format!(
-            "../../bin/pip,sha256=x,1\npip/__pycache__/a.pyc,,\npip/a.py,{}\npip-1.dist-info/INSTALLER,sha256=x,4\n\
+            "../../bin/pip,sha256=x,1\npip/__pycache__/a.pyc,,\n{}pip-1.dist-info/INSTALLER,sha256=x,4\n\
              pip-1.dist-info/RECORD,,\n",
-            row(recorded.as_bytes())
+            RecordRow::of("pip/a.py", recorded.as_bytes()).line()
         );
         [("pip/a.py", content), ("pip/extra.py", ""), ("pip-1.dist-info/RECORD", record.as_str())]
             .into_iter()

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::disk::{Result, entries, name_of, read, write};
 use super::error::BaseErrorKind;
-use super::pip::row;
 use vocab::TreeLayout;
+use wheel::{RecordRow, record_rows};
 
 /// Rewrites each RECORD to what is there: rows of vanished files go, changed scripts get their new digest.
 pub(super) fn settle_records(tree: &Path, layout: TreeLayout) -> Result<()> {
@@ -21,23 +21,18 @@ pub(super) fn settle_records(tree: &Path, layout: TreeLayout) -> Result<()> {
 }
 
 fn settle(site_packages: &Path, record: &Path, own_name: &str) -> Result<()> {
-    let damaged = |error: &dyn std::error::Error| BaseErrorKind::Pip {
-        file: own_name.to_owned(),
-        reason: format!("cannot be read: {error}"),
-    };
+    let damaged =
+        |reason: String| BaseErrorKind::Pip { file: own_name.to_owned(), reason: format!("cannot be read: {reason}") };
     let bytes = read(record)?;
     let mut lines = BTreeSet::new();
-    for fields in csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&bytes[..]).records() {
-        let fields = fields.map_err(|error| damaged(&error))?;
-        let name = fields.get(0).unwrap_or_default();
-        let place = site_packages.join(name);
-        if name == own_name || !place.is_file() {
-            continue;
+    for row in record_rows(&bytes) {
+        let [name, ..] = row.map_err(damaged)?;
+        let place = site_packages.join(&name);
+        if name != own_name && place.is_file() {
+            lines.insert(RecordRow::of(name, &read(&place)?).line());
         }
-        let quoted =
-            if name.contains([',', '"']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_owned() };
-        lines.insert(format!("{quoted},{}\n", row(&read(&place)?)));
     }
-    let text: String = lines.into_iter().chain([format!("{own_name},,\n")]).collect();
+    let own = RecordRow { path: own_name.to_owned(), content: None };
+    let text: String = lines.into_iter().chain([own.line()]).collect();
     if text.as_bytes() != bytes { write(record, text) } else { Ok(()) }
 }

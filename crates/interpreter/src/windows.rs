@@ -20,6 +20,7 @@ use super::disk::{Result, at, create_folder, entries, name_of, read, remove, ren
 use super::error::BaseErrorKind;
 use super::pip::{self, Files};
 use vocab::TreeLayout;
+use wheel::RecordRow;
 use wheel::windows_launcher::WindowsLaunchers;
 
 pub(super) fn settle_windows(tree: &Path, layout: TreeLayout) -> Result<()> {
@@ -134,7 +135,7 @@ fn settle_wheel_record(wheel: &str, files: &mut Files) -> Result<()> {
     let record = files.keys().find(|path| path.as_str().ends_with(".dist-info/RECORD")).cloned();
     let record = record.ok_or_else(|| refused("has no RECORD"))?;
     let text = String::from_utf8(files[&record].clone()).map_err(|_| refused("has a RECORD that is not UTF-8"))?;
-    let row = format!("{APPDIRS},{}\n", pip::row(&files[&tree_path(APPDIRS)]));
+    let row = RecordRow::of(APPDIRS, &files[&tree_path(APPDIRS)]).line();
     let own = format!("{APPDIRS},");
     let lines = text.lines().map(|line| if line.starts_with(&own) { row.clone() } else { format!("{line}\n") });
     files.insert(record, lines.collect::<String>().into_bytes());
@@ -173,7 +174,7 @@ fn make_pip_programs(tree: &Path, layout: TreeLayout) -> Result<()> {
     for name in ["pip".to_owned(), "pip3".to_owned(), format!("pip{}", layout.python.series())] {
         let place = layout.scripts().join(&tree_path(&format!("{name}.exe")));
         write(&place.below(tree), &program)?;
-        rows.insert(format!("../../{place}"), pip::row(&program));
+        rows.insert(format!("../../{place}"), RecordRow::of(format!("../../{place}"), &program));
         let forwarder = layout.stand_in(&place).zip(launchers.forwarder(&place, &program));
         if let Some((place, forwarder)) = forwarder {
             write(&place.below(tree), forwarder)?;
@@ -181,9 +182,7 @@ fn make_pip_programs(tree: &Path, layout: TreeLayout) -> Result<()> {
     }
     let record = info.join("RECORD");
     let mut text = String::from_utf8_lossy(&read(&record)?).into_owned();
-    for (path, row) in rows {
-        text.push_str(&format!("{path},{row}\n"));
-    }
+    text.extend(rows.values().map(RecordRow::line));
     write(&record, text)
 }
 
@@ -243,7 +242,7 @@ mod tests {
         assert!(String::from_utf8_lossy(&installed).contains(ASKS_GENTLY));
         let bundled = pip::unzip("pip", read(&tree.path().join(place)).unwrap()).unwrap();
         assert_eq!(bundled[&tree_path(APPDIRS)], installed);
-        let record = format!("{APPDIRS},{}\npip-1.dist-info/RECORD,,\n", pip::row(&installed));
+        let record = RecordRow::of(APPDIRS, &installed).line() + "pip-1.dist-info/RECORD,,\n";
         assert_eq!(String::from_utf8_lossy(&bundled[&tree_path("pip-1.dist-info/RECORD")]), record);
     }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use vocab::{DistributionName, TreePath};
 
 use super::install_error::InstallErrorKind;
+use super::record_format::record_rows;
 use vocab::TreeLayout;
 
 /// A distribution that is in the prefix before anything is installed.
@@ -82,9 +83,7 @@ pub(super) fn remove(prefix: &Path, layout: TreeLayout, former: &Former) -> Resu
 
 fn listed(record: &[u8], layout: TreeLayout) -> Vec<TreePath> {
     let site = layout.site_packages();
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(record);
-    let rows = reader.records().filter_map(Result::ok);
-    let listed = rows.filter_map(|row| resolved(&site, row.get(0)?));
+    let listed = record_rows(record).flatten().filter_map(|[path, ..]| resolved(&site, &path));
     listed.flat_map(|path| [layout.stand_in(&path), Some(path)]).flatten().collect()
 }
 

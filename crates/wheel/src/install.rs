@@ -16,7 +16,7 @@ use super::install_error::{InstallError, InstallErrorKind};
 use super::launcher::ScriptTarget;
 use super::link::{self, LinkMethod};
 use super::placement::{self, Content, Plan, PlannedFile};
-use super::record_format::{self, Row};
+use super::record_format::{self, RecordRow};
 use super::{Remark, UnpackedWheel, former, thread_pool};
 use crate::Target;
 use crate::windows_launcher::WindowsLaunchers;
@@ -387,7 +387,7 @@ impl Installation<'_> {
         let site = self.destination.layout.site_packages();
         let dist_info = placement::dist_info(self.wheels[index].wheel, self.destination.layout)?;
         let record = dist_info.join(&"RECORD".parse().expect("a literal path inside the tree"));
-        let mut rows = vec![Row { path: record_format::relative_to(&record, &site), content: None }];
+        let mut rows = vec![RecordRow { path: record_format::relative_to(&record, &site), content: None }];
         let mut installed = Vec::with_capacity(files.len() + 1);
         let mut scripts = Vec::new();
         for (path, file) in files {
@@ -395,7 +395,7 @@ impl Installation<'_> {
                 continue;
             }
             if !file.stand_in {
-                rows.push(Row {
+                rows.push(RecordRow {
                     path: record_format::relative_to(&path, &site),
                     content: Some((file.sha256, file.size)),
                 });

@@ -59,6 +59,7 @@ pub use install::{
 pub use install_error::{InstallError, InstallErrorKind};
 pub use link::{LinkMethod, place};
 pub use metadata::{LARGEST_METADATA, WheelMetadata};
+pub use record_format::{RecordRow, record_digest, record_rows};
 pub use remark::{Remark, RemarkKind};
 pub use tags::{Rank, Target};
 pub use unpack::{WheelBlob, seal, unpack, unpack_all};

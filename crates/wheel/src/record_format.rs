@@ -39,14 +39,22 @@ pub(super) enum Algorithm {
     Sha512,
 }
 
+/// Path, digest and size of each row as they are written there: `sha256=…` and decimal digits, or empty. The error says
+/// why a row cannot be read.
+pub fn record_rows(record: &[u8]) -> impl Iterator<Item = Result<[String; 3], String>> {
+    let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(record);
+    reader.into_records().map(|row| {
+        let row = row.map_err(|error| format!("it is not a CSV file: {error}"))?;
+        Ok([0, 1, 2].map(|index| row.get(index).unwrap_or_default().to_owned()))
+    })
+}
+
 /// Keyed by path below the wheel's root. The error says what is wrong with which row.
 pub(super) fn parse(bytes: &[u8]) -> Result<HashMap<TreePath, Listed>, String> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
     let mut rows: HashMap<TreePath, Listed> = HashMap::new();
-    for row in reader.records() {
-        let row = row.map_err(|error| format!("it is not a CSV file: {error}"))?;
-        let field = |index: usize| row.get(index).unwrap_or_default().trim();
-        let (text, hash, size) = (field(0), field(1), field(2));
+    for row in record_rows(bytes) {
+        let row = row?;
+        let [text, hash, size] = row.each_ref().map(|field| field.trim());
         let inside = text.trim_start_matches('/');
         let path: TreePath = match inside.parse() {
             Ok(path) => path,
@@ -113,32 +121,41 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 /// A row to write. The digest is `None` for RECORD itself, which cannot contain its own.
-pub(super) struct Row {
+pub struct RecordRow {
     /// Relative to `site-packages`, so `../../../bin/x` for a script.
     pub path: String,
+    /// Digest, and size in bytes.
     pub content: Option<(Digest, u64)>,
 }
 
-pub(super) fn write(mut rows: Vec<Row>) -> Vec<u8> {
-    rows.sort_by(|one, other| one.path.cmp(&other.path));
-    let mut text = Vec::with_capacity(rows.len() * 120);
-    for row in rows {
-        if row.path.contains([',', '"', '\n', '\r']) {
-            text.push(b'"');
-            text.extend_from_slice(row.path.replace('"', "\"\"").as_bytes());
-            text.push(b'"');
+impl RecordRow {
+    /// The row of a file with this content.
+    pub fn of(path: impl Into<String>, bytes: &[u8]) -> Self {
+        Self { path: path.into(), content: Some((Digest::of(bytes), bytes.len() as u64)) }
+    }
+
+    /// The row with its line break.
+    pub fn line(&self) -> String {
+        let path = if self.path.contains([',', '"', '\n', '\r']) {
+            format!("\"{}\"", self.path.replace('"', "\"\""))
         } else {
-            text.extend_from_slice(row.path.as_bytes());
-        }
-        match row.content {
-            Some((digest, size)) => {
-                let digest = URL_SAFE_NO_PAD.encode(digest.as_bytes());
-                text.extend_from_slice(format!(",sha256={digest},{size}\n").as_bytes());
-            }
-            None => text.extend_from_slice(b",,\n"),
+            self.path.clone()
+        };
+        match &self.content {
+            Some((digest, size)) => format!("{path},{},{size}\n", record_digest(digest)),
+            None => format!("{path},,\n"),
         }
     }
-    text
+}
+
+/// A digest as RECORD has it.
+pub fn record_digest(digest: &Digest) -> String {
+    format!("sha256={}", URL_SAFE_NO_PAD.encode(digest.as_bytes()))
+}
+
+pub(super) fn write(mut rows: Vec<RecordRow>) -> Vec<u8> {
+    rows.sort_by(|one, other| one.path.cmp(&other.path));
+    rows.iter().map(RecordRow::line).collect::<String>().into_bytes()
 }
 
 /// `path` relative to `folder`, both below the same root.
@@ -160,7 +177,7 @@ mod tests {
     fn what_is_written_can_be_read_again() {
         let digest = Digest::of("content");
         let rows = [("b/x, \"y\".py", Some((digest, 7))), ("a.py", Some((digest, 7))), ("x.dist-info/RECORD", None)];
-        let text = write(rows.map(|(path, content)| Row { path: path.into(), content }).into());
+        let text = write(rows.map(|(path, content)| RecordRow { path: path.into(), content }).into());
         let parsed = parse(&text).unwrap();
         assert_eq!(parsed.len(), 3);
         let row = &parsed[&"b/x, \"y\".py".parse().unwrap()];
