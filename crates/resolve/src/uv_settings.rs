@@ -73,10 +73,7 @@ pub fn with_credentials(context: &Context, place: &str) -> String {
     let found = || {
         let url = Url::parse(place).ok()?;
         let known = &context.downloader.settings().credentials;
-        let entry = known.iter().find(|entry| {
-            url.host_str().is_some_and(|host| host.eq_ignore_ascii_case(&entry.host))
-                && url.port_or_known_default() == Some(entry.port)
-        })?;
+        let entry = known.iter().find(|entry| entry.are_for(&url))?;
         with_user(place, entry.credentials.user.reveal(), Some(entry.credentials.password.reveal()))
     };
     found().unwrap_or_else(|| place.to_owned())

@@ -29,6 +29,12 @@ impl HostCredentials {
             credentials: Credentials::of_url(&url)?,
         })
     }
+
+    /// Whether the URL leads to this host and port, whatever user it names.
+    pub fn are_for(&self, url: &Url) -> bool {
+        url.host_str().is_some_and(|host| host.eq_ignore_ascii_case(&self.host))
+            && url.port_or_known_default() == Some(self.port)
+    }
 }
 
 /// All credentials that are known before the first request.
@@ -50,11 +56,10 @@ impl Keyring {
         if let Some(own) = Credentials::of_url(url) {
             return Some(own);
         }
-        let host = url.host_str()?.to_ascii_lowercase();
-        let port = url.port_or_known_default()?;
-        if let Some(given) = self.hosts.iter().find(|entry| entry.host == host && entry.port == port) {
+        if let Some(given) = self.hosts.iter().find(|entry| entry.are_for(url)) {
             return Some(given.credentials.clone());
         }
+        let host = url.host_str()?.to_ascii_lowercase();
         let named = self.netrc.iter().find(|(name, _)| *name == host);
         named.or_else(|| self.netrc.iter().find(|(name, _)| name.is_empty())).map(|(_, found)| found.clone())
     }
