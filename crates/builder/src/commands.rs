@@ -343,7 +343,7 @@ impl Session<'_> {
         Ok(versions)
     }
 
-    fn options(&self, arguments: &BuildArguments, refresh: bool) -> Result<BuildOptions, Box<dyn Fault>> {
+    fn options(&self, arguments: &BuildArguments, refresh: bool) -> Result<BuildOptions, UsageError> {
         let in_ci = self.environment.is_ci();
         Ok(BuildOptions {
             dry_run: arguments.dry_run,
@@ -366,7 +366,8 @@ impl Session<'_> {
             level: arguments.level,
             source_date_epoch: self.source_date_epoch()?,
             python_mirror: arguments.sources.python_mirror.clone(),
-            test_run: self.environment.flag("TEST_RUN")?,
+            // The former build scripts know this one word; any other value is a normal build.
+            test_run: self.environment.text("TEST_RUN") == Some("true"),
         })
     }
 

@@ -114,7 +114,7 @@ impl Environment {
     }
 
     /// `1`, `true`, `yes` and `on` are true; `0`, `false`, `no`, `off`, an absent and an empty value are false. Case does
-    /// not matter. Every variable of ours that is on or off is read here.
+    /// not matter. All variables of ours that are on or off are read here, but for `TEST_RUN`, which is `true` or nothing.
     ///
     /// ```
     /// let environment = vocab::Environment::new([("OFFLINE".into(), "Yes".into())]);
