@@ -256,5 +256,5 @@ fn a_failing_import_says_which_requirement_brings_it() {
     wheelhouse(&bench, &["left", "right"], &json!({ "scope": "each" }));
     let failed = run(bench.command(&[crate::support::PYTHON]).env("NO_COLOR", "1"));
     assert_eq!(failed.code, 3, "{}", failed.told());
-    assert_says(&failed.told(), &["what `right` brings, installed alone", "it does not load"]);
+    assert_says(&failed.told(), &["`right` and its dependencies, installed alone", "it does not load"]);
 }
