@@ -1,6 +1,8 @@
 //! Derives `vocab::Fault`: an error's code, exit code and hint stand beside its message.
 //!
-//! ```ignore
+//! An example that runs is at `vocab::Fault`; this one has more of it.
+//!
+//! ```text
 //! #[derive(Debug, thiserror::Error, Fault)]
 //! #[error("cannot use the lock `{}`", path.display())]
 //! #[fault(transparent = kind)]

@@ -31,6 +31,28 @@ impl Exit {
 }
 
 /// An error that says what happened (its message and sources), how bad that is, and what to do.
+///
+/// Derived, it has its code, exit code and hint beside its message; `fault_derive` lists what the attribute takes.
+///
+/// ```
+/// use vocab::{Exit, Fault};
+///
+/// #[derive(Debug, thiserror::Error, Fault)]
+/// #[fault(Usage)]
+/// enum LockError {
+///     #[error("the lock cannot be read")]
+///     #[fault("E_LOCK_FILE", Build)]
+///     Read,
+///     #[error("the lock has format {actual}")]
+///     #[fault("E_LOCK_FORMAT", hint("use the builder that wrote format {actual}"))]
+///     Format { actual: u64 },
+/// }
+///
+/// let error = LockError::Format { actual: 9 };
+/// assert_eq!((error.code(), error.exit()), ("E_LOCK_FORMAT", Exit::Usage));
+/// assert_eq!(error.hint().as_deref(), Some("use the builder that wrote format 9"));
+/// assert_eq!(LockError::Read.exit(), Exit::Build);
+/// ```
 pub trait Fault: std::error::Error + Send + Sync + 'static {
     /// Stable and searchable: `E_` and capitals.
     fn code(&self) -> &'static str;
