@@ -1,7 +1,7 @@
-//! AIStore for Python: the module `pydist_aistore`. Its [`client::Client`] has the calls of the first SDK for AIStore, by
+//! AIStore for Python: the module `pydist_aistore`. Its `Client` has the calls of the first SDK for AIStore, by
 //! name and by position, on top of [`aistore_client`], which knows no Python. Its types are in `pydist_aistore.pyi`.
 //!
-//! Whatever waits for a server does so in [`waiting`], without the interpreter's lock.
+//! Whatever waits for a server does so in `waiting.rs`, without the interpreter's lock.
 
 mod client;
 mod content;
