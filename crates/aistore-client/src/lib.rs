@@ -62,5 +62,5 @@ pub use object::{
     PutOptions, PutResult, Range, Update,
 };
 pub use object_reader::ObjectReader;
-pub use settings::{Reads, Settings, Variables};
+pub use settings::{Reads, Settings, VARIABLES, Variables};
 pub use web::Retries;

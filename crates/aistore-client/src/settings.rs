@@ -115,7 +115,7 @@ impl Variables {
     /// Those that are set.
     pub fn of(variable: &dyn Fn(&str) -> Option<String>) -> Self {
         let value = |name: &'static str| Some((name, Secret::new(variable(name).filter(|value| !value.is_empty())?)));
-        Self(NAMES.into_iter().filter_map(value).collect())
+        Self(VARIABLES.into_iter().filter_map(value).collect())
     }
 
     /// The value of one of them.
@@ -125,7 +125,7 @@ impl Variables {
 }
 
 /// What [`Settings::of`] asks for, proxies aside.
-const NAMES: [&str; 8] = [
+pub const VARIABLES: [&str; 8] = [
     "AIS_ENDPOINT",
     "AIS_AUTHN_TOKEN",
     "AIS_CLIENT_CA",

@@ -2,19 +2,8 @@
 
 use std::collections::HashMap;
 
-use aistore_client::{Error, Settings};
+use aistore_client::{Error, Settings, VARIABLES};
 use pyo3::prelude::*;
-
-const VARIABLES: [&str; 8] = [
-    "AIS_ENDPOINT",
-    "AIS_AUTHN_TOKEN",
-    "AIS_CLIENT_CA",
-    "AIS_CRT",
-    "AIS_CRT_KEY",
-    "AIS_SKIP_VERIFY_CRT",
-    "AIS_CONNECT_TIMEOUT",
-    "AIS_READ_TIMEOUT",
-];
 
 /// What the arguments of a client say.
 pub struct Given {
