@@ -5,15 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cli::{Printer, Table};
+use cli::Printer;
 use config_merger::{BuildSettings, Config, LoadOptions, Repository};
 use pipeline::asked_once::AskedOnce;
 use pipeline::build::{Cell, Ending, Report, Run};
 use pipeline::options::BuildOptions;
-use pipeline::plan::Plan;
-use pipeline::plan_matrix::plan_matrix;
 use pipeline::prepare::Preparation;
-use pipeline::summary;
 use resolve::MissingRule;
 use serde_json::json;
 use store::Context;
@@ -25,6 +22,8 @@ use vocab::{Environment, Work};
 
 use crate::arguments::{Arguments, BuildArguments, Command, DownloadArguments, GlobalArguments};
 use crate::asked_platforms::AskedPlatforms;
+use crate::endings::{Ended, combined};
+use crate::run_tables::{self, PlansShown};
 use crate::{build_log, store_commands, survey_commands};
 
 /// Faults of the command line and of the environment, found before anything runs.
@@ -168,7 +167,7 @@ impl Session<'_> {
         }
         if endings.len() > 1 && !options.dry_run {
             for ended in &endings {
-                self.printer.say(&format!("{} {}", ended.name, ended.word()));
+                self.printer.say(&ended.line());
             }
         }
         if refresh {
@@ -187,54 +186,26 @@ impl Session<'_> {
         }
     }
 
-    /// The first output of a build: a table of one platform's packages, or of packages by platform.
     fn show_plans(&self, version: &VersionString, preparations: &[Preparation], options: &BuildOptions) {
-        let plans: Vec<&Plan> = preparations.iter().filter_map(|it| it.plan.as_ref()).collect();
         if self.global.show.json {
-            for plan in plans {
+            for plan in preparations.iter().filter_map(|it| it.plan.as_ref()) {
                 self.printer.json("plan", plan);
             }
             return;
         }
-        let bytes: &dyn Fn(u64) -> String = &cli::bytes;
-        let (heading, table, notes) = match (preparations, &plans[..]) {
-            ([_], []) => return,
-            ([_], [plan, ..]) => {
-                let (headers, rows) = summary::plan_table(plan, bytes);
-                let mut table = Table::new(headers).right(3);
-                for row in rows {
-                    table.row(row);
-                }
-                (summary::plan_line(plan, bytes), table, Vec::new())
-            }
-            _ => {
-                let matrix = plan_matrix(preparations);
-                let mut table = Table::new(matrix.headers);
-                for row in matrix.rows {
-                    table.row(row);
-                }
-                (format!("{version} for {} platforms", preparations.len()), table, matrix.reasons)
-            }
-        };
-        self.printer.say(&heading);
-        let mut text = table.render(self.printer.settings().width);
-        if !notes.is_empty() {
-            text = format!("{}\n\n{}\n", text.trim_end_matches('\n'), notes.join("\n"));
-        }
+        let Some(shown) = PlansShown::new(version, preparations) else { return };
+        self.printer.say(&shown.heading);
+        let text = shown.text(self.printer.settings().width);
         if options.dry_run {
             // Asked for by `plan` and `--dry-run`, so it is the data.
             self.printer.data(&text);
         } else {
             self.printer.say(&text);
         }
-        let notes: String = notes.iter().map(|note| format!("- {}\n", cli::markdown::text(note))).collect();
-        let heading = cli::markdown::text(&heading);
-        self.printer.summarize(&format!("### {heading}\n\n{}\n\n{notes}", table.markdown()));
+        self.printer.summarize(&shown.markdown());
     }
 
     fn show(&self, report: &Report) {
-        let bytes: &dyn Fn(u64) -> String = &cli::bytes;
-        let time = |elapsed: Duration| cli::duration(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
         if self.global.show.json {
             match &report.ending {
                 Ending::Planned { .. } => {}
@@ -262,10 +233,10 @@ impl Session<'_> {
             }
             return;
         }
-        let lines = summary::ending_lines(report, bytes, &time);
-        if !lines.is_empty() {
-            self.printer.say(&lines.join("\n"));
-            self.printer.summarize(&cli::markdown::fenced(&lines.join("\n")));
+        let ending = run_tables::ending(report);
+        if !ending.is_empty() {
+            self.printer.say(&ending);
+            self.printer.summarize(&cli::markdown::fenced(&ending));
         }
         match &report.ending {
             Ending::Planned { .. } => {}
@@ -481,40 +452,4 @@ fn store_root(global: &GlobalArguments, environment: &Environment) -> Result<Pat
     let root = store::choose_root(global.store_dir.as_deref(), environment, os).ok_or(UsageError::NoStore)?;
     // Programs of the store are started from other folders.
     Ok(std::path::absolute(&root).unwrap_or(root))
-}
-
-/// One line of the closing table.
-struct Ended {
-    name: String,
-    exit: Exit,
-    /// [`Fault::is_for_another_machine`].
-    elsewhere: bool,
-}
-
-impl Ended {
-    fn word(&self) -> &'static str {
-        match self.exit {
-            Exit::Done => "done",
-            Exit::Partial => "PARTIAL: something needs a native runner",
-            _ if self.elsewhere => "NOT BUILT: it cannot be built here",
-            _ => "FAILED",
-        }
-    }
-}
-
-/// Partial if nothing else is wrong, or if something was made besides what cannot be made here; else the code of the
-/// first failure.
-fn combined(endings: &[Ended]) -> Exit {
-    let made = |ended: &Ended| matches!(ended.exit, Exit::Done | Exit::Partial);
-    let failure = endings.iter().find(|ended| !made(ended) && !ended.elsewhere);
-    if let Some(failure) = failure {
-        return failure.exit;
-    }
-    let elsewhere = endings.iter().find(|ended| ended.elsewhere);
-    match elsewhere {
-        Some(ended) if !endings.iter().any(made) => ended.exit,
-        Some(_) => Exit::Partial,
-        None if endings.iter().any(|ended| ended.exit == Exit::Partial) => Exit::Partial,
-        None => Exit::Done,
-    }
 }

@@ -4,6 +4,8 @@ mod arguments;
 mod asked_platforms;
 mod build_log;
 mod commands;
+mod endings;
+mod run_tables;
 mod store_commands;
 mod survey_arguments;
 mod survey_commands;
