@@ -14,7 +14,7 @@ use pipeline::prepare::Preparation;
 use resolve::MissingRule;
 use serde_json::json;
 use store::Context;
-use store::download::{DownloadSettings, Downloader};
+use store::download::{DownloadSettings, Downloader, UserIndex};
 use store::remote::{Remote, RemoteSettings};
 use store::{self, Scrutiny, Store};
 use vocab::{ArtifactFormat, Event, Exit, Fault, PlatformKey, VersionString};
@@ -124,6 +124,7 @@ impl Session<'_> {
             let build = configuration.as_ref().map(|loaded| loaded.config.build.clone()).unwrap_or_default();
             let mut context = self.context(&store, &downloader, arguments.sources.offline, &build);
             context.remote.clone_from(&remote);
+            context.default_index = configuration.as_ref().ok().and_then(|it| it.config.registries.default.clone());
             if build.enable_logging {
                 let folder = self.repository.root().join(version.folder_name());
                 context = build_log::logged(context, &folder, &platforms);
@@ -403,7 +404,7 @@ impl Session<'_> {
         Ok(remote)
     }
 
-    /// With the credentials that index URLs in the configurations carry.
+    /// With the indexes of the configurations, for which credentials are looked for as for the user's own.
     fn download_settings<'c>(
         &self,
         given: &DownloadArguments,
@@ -412,8 +413,10 @@ impl Session<'_> {
         let mut settings = DownloadSettings::of(self.environment);
         settings.pace.lowest = given.min_rate.unwrap_or(settings.pace.lowest);
         settings.largest = given.max_download.unwrap_or(settings.largest);
-        let additional = configurations.flat_map(|config| &config.registries.additional);
-        settings.credentials.extend(additional.filter_map(|url| store::download::HostCredentials::of_url(url)));
+        for registries in configurations.map(|config| &config.registries) {
+            let urls = registries.default.iter().chain(&registries.additional);
+            settings.indexes.extend(urls.filter_map(|url| UserIndex::of_url(url)));
+        }
         settings
     }
 
@@ -424,6 +427,7 @@ impl Session<'_> {
             store: store.clone(),
             downloader: downloader.clone(),
             remote: None,
+            default_index: None,
             work: Work {
                 environment: self.environment.clone(),
                 jobs: self.global.jobs.map_or(processors, usize::from),

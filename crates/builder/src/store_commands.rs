@@ -30,6 +30,7 @@ pub fn run(
         store: Store::existing(root)?,
         downloader: Downloader::new(DownloadSettings::default()),
         remote: None,
+        default_index: None,
         work: Work {
             environment: environment.clone(),
             jobs: global.jobs.map_or(processors, usize::from),

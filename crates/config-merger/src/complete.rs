@@ -57,11 +57,15 @@ impl Completion<'_> {
         let additional: Vec<String> = layer.additional.unwrap_or_default().into_iter().map(|url| url.0).collect();
         let allow_http: BTreeSet<String> =
             layer.allow_http.unwrap_or_default().into_iter().map(|host| host.0).collect();
-        for url in &additional {
+        let default = layer.default.map(|url| url.0);
+        let places = default.iter().map(|url| (url, self.place("/registries/default")));
+        let others = additional.iter().map(|url| (url, self.item_place("/registries/additional", url)));
+        let places: Vec<_> = places.chain(others).collect();
+        for (url, place) in places {
             if let Some(host) = unencrypted_host(url).filter(|host| !allow_http.contains(host)) {
                 self.report.fault(
                     FindingCode::Value,
-                    self.item_place("/registries/additional", url),
+                    place,
                     format!("{} is asked without encryption, so anybody on the way can answer for it", shown(url)),
                     Some(format!("write `https://…`, or name `{host}` in `registries.allowHttp`")),
                 );
@@ -87,7 +91,7 @@ impl Completion<'_> {
                 ),
             }
         }
-        Registries { additional, allow_http, pinned }
+        Registries { default, additional, allow_http, pinned }
     }
 
     fn packages(&mut self, layer: PackagesLayer) -> Packages {

@@ -37,10 +37,13 @@ pub struct Config {
     pub left_aside: BTreeSet<DistributionName>,
 }
 
-/// Where distributions are looked up, besides the default index.
+/// Where distributions are looked up.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Registries {
+    /// URL (http, https or file) of the default index. `None`: the user's, or else uv's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
     /// Index URLs (http, https or file) asked after the default index, in this order; none twice.
     pub additional: Vec<String>,
     /// Hosts other than this machine that may be requested without encryption.

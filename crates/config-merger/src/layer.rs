@@ -71,6 +71,9 @@ pub(crate) struct RunnersLayer {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(rename = "Registries")]
 pub(crate) struct RegistriesLayer {
+    /// URL of the default index, in place of the user's own, without credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Field<IndexUrl>,
     /// Index URLs queried after the default one, in order. The version's follow the shared ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub additional: Field<Vec<IndexUrl>>,

@@ -40,6 +40,10 @@ impl Reader<'_> {
     fn registries(&mut self, at: &Cursor<'_>) -> Option<RegistriesLayer> {
         let mut fields = self.fields(at)?;
         let layer = RegistriesLayer {
+            default: fields.take("default").and_then(|at| {
+                self.remember(&at, "/registries/default");
+                self.index_url(&at)
+            }),
             additional: fields
                 .take("additional")
                 .and_then(|at| self.list(&at, "a list of index URLs", |reader, at| reader.additional_index(at))),

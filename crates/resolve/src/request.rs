@@ -185,6 +185,8 @@ impl Request {
             build_wheel: BTreeMap<&'a DistributionName, (&'a [String], &'a [String])>,
             no_deps: &'a BTreeSet<DistributionName>,
             policy: (bool, bool, Option<bool>, [&'a BTreeSet<DistributionName>; 2]),
+            #[serde(skip_serializing_if = "Option::is_none")]
+            default: Option<&'a str>,
             additional: &'a [String],
             pinned: &'a BTreeMap<DistributionName, String>,
             paths: &'a BTreeMap<String, Digest>,
@@ -216,6 +218,7 @@ impl Request {
                 self.policy.strict_missing,
                 [&self.policy.allow_source_list, &self.policy.only_binary_list],
             ),
+            default: self.registries.default.as_deref(),
             additional: &self.registries.additional,
             pinned: &self.registries.pinned,
             paths,

@@ -116,11 +116,9 @@ impl Uv {
     /// On PATH at the pinned version, or else set up once into the store with `python`'s own pip, by digest. `answered`
     /// is what others were answered in this run.
     pub fn find(context: &Context, python: &Path, answered: &Answered) -> Result<Self, UvError> {
-        let found = |program: PathBuf| Self {
-            program,
-            python: python.to_owned(),
-            told: Arc::default(),
-            answered: answered.clone(),
+        let found = |program: PathBuf| {
+            context.downloader.learn_uv(program.clone());
+            Self { program, python: python.to_owned(), told: Arc::default(), answered: answered.clone() }
         };
         if let Some(program) = answered.on_path_or(|| pinned_on_path(context))? {
             return Ok(found(program));
@@ -155,7 +153,8 @@ impl Uv {
         target: &Target,
         question: &Question,
     ) -> Result<String, UvError> {
-        let key = Digest::of(format!("{:?} {} {target:?} {question:?}", self.python, context.offline));
+        let (python, offline, default) = (&self.python, context.offline, &context.default_index);
+        let key = Digest::of(format!("{python:?} {offline} {default:?} {target:?} {question:?}"));
         self.answered.or_ask(key, || self.ask(context, folder, target, question))
     }
 
@@ -235,9 +234,12 @@ impl Uv {
         fs::read_to_string(&path).map_err(|source| UvError::Write { path, source })
     }
 
-    /// The URL of uv's default index, with its credentials. `None` if there is none.
-    pub fn default_index(&self, context: &Context) -> Option<&str> {
-        self.answered.default_index_or(|| self.ask_for_default_index(context))
+    /// The URL of the default index, with its credentials: the configuration's, or else uv's. `None` if there is none.
+    pub fn default_index(&self, context: &Context) -> Option<String> {
+        if let Some(url) = &context.default_index {
+            return Some(uv_settings::with_credentials(context, url));
+        }
+        self.answered.default_index_or(|| self.ask_for_default_index(context)).map(str::to_owned)
     }
 
     fn ask_for_default_index(&self, context: &Context) -> Option<String> {
@@ -336,6 +338,9 @@ impl Question {
         }
         for (position, (url, is_flat)) in self.registries.iter().enumerate() {
             let mut index = toml::Table::new();
+            if uv_settings::authenticates(context, url) {
+                index.insert("authenticate".to_owned(), "always".into());
+            }
             index.insert("name".to_owned(), uv_settings::index_name(position).into());
             index.insert("url".to_owned(), uv_settings::with_credentials(context, url).into());
             index.insert("format".to_owned(), if *is_flat { "flat" } else { "simple" }.into());

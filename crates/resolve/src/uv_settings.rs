@@ -11,12 +11,12 @@ mod back_end;
 mod handover;
 mod variables;
 
-use std::path::{Path, PathBuf};
-
 use toml::{Table, Value};
 use url::Url;
 
+use crate::registries::{is_flat, local};
 use store::Context;
+use store::download::{HostCredentials, system_has_authorities, uv_indexes};
 use vocab::Environment;
 
 pub use back_end::{COMPILER_VARIABLES, passed_variables, passes_to_back_ends};
@@ -68,73 +68,76 @@ pub fn indexes_in_order(context: &Context, default: Option<&str>, additional: &[
     index([("index-strategy", "unsafe-first-match".into()), ("index", all.into())])
 }
 
-/// The URL of an additional index with the user and password that a URL in the environment has for its host, if any.
+/// The URL of an index with the user and password that the user's variables and settings have for it, if any.
 pub fn with_credentials(context: &Context, place: &str) -> String {
     let found = || {
-        let url = Url::parse(place).ok()?;
-        let known = &context.downloader.settings().credentials;
-        let entry = known.iter().find(|entry| entry.are_for(&url))?;
-        with_user(place, entry.credentials.user.reveal(), Some(entry.credentials.password.reveal()))
+        let mut url = Url::parse(place).ok()?;
+        let credentials = &HostCredentials::nearest(&context.downloader.settings().credentials, &url)?.credentials;
+        let password = Some(credentials.password.reveal()).filter(|password| !password.is_empty());
+        url.set_username(credentials.user.reveal()).ok()?;
+        url.set_password(password).ok()?;
+        Some(url.into())
     };
     found().unwrap_or_else(|| place.to_owned())
 }
 
-/// `None` if it is not the URL of a server.
-fn with_user(place: &str, user: &str, password: Option<&str>) -> Option<String> {
-    let mut url = Url::parse(place).ok()?;
-    url.set_username(user).ok()?;
-    url.set_password(password).ok()?;
-    Some(url.into())
+/// What the user's settings say of an index that the configuration names: whether credentials are looked for at once.
+pub fn authenticates(context: &Context, place: &str) -> bool {
+    let indexes = &context.downloader.settings().indexes;
+    indexes.iter().any(|index| index.always && same_place(index.url.as_str(), place))
 }
 
-/// Settings copied from the environment, then the user's file, then the system's.
+/// Settings copied from the environment, then the user's file, then the system's. The default index of the
+/// configuration takes the place of theirs.
 pub fn settings(context: &Context) -> Table {
     let mut settings = Table::new();
     // The first value found wins.
-    for path in files(&context.environment) {
-        // One that is absent or cannot be understood counts as empty.
-        let Some(own) = archive::read_regular_text(&path).ok().and_then(|text| text.parse::<Table>().ok()) else {
-            continue;
-        };
+    for own in uv_indexes::settings(&context.environment) {
         for (key, value) in how_to_connect(&own) {
             settings.entry(key).or_insert(value);
         }
     }
-    take_default_index(&mut settings, &context.environment);
+    take_default_index(&mut settings, context);
     settings.extend(secret_proxies(&context.environment));
+    trust_the_system(&mut settings, &context.environment);
     settings
 }
 
-/// The default index of the variables takes precedence over that of a file. The credentials of a named index are in
-/// variables.
-fn take_default_index(settings: &mut Table, environment: &Environment) {
-    if let Some(text) = environment.text("UV_DEFAULT_INDEX").or_else(|| environment.text("UV_INDEX_URL")) {
-        // `name=URL`, where the URL may also contain `=`.
-        let (name, url) = match text.split_once('=').filter(|(name, _)| !name.contains([':', '/', '\\'])) {
-            Some((name, url)) => (Some(name), url),
-            None => (None, text),
-        };
-        let entries = [("name", name.map(Value::from)), ("url", Some(url.into())), ("default", Some(true.into()))];
-        let index: Table = entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+/// The default index of the configuration takes precedence over that of the variables, and that over the one of a file.
+fn take_default_index(settings: &mut Table, context: &Context) {
+    let environment = &context.environment;
+    let in_variables = || environment.text("UV_DEFAULT_INDEX").or_else(|| environment.text("UV_INDEX_URL"));
+    if let Some(text) = context.default_index.as_deref().or_else(in_variables) {
+        let (name, url) = uv_indexes::named(text);
+        let mut index = Table::new();
+        index.extend(name.map(|name| ("name".to_owned(), name.into())));
+        index.insert("url".to_owned(), url.into());
+        index.insert("default".to_owned(), true.into());
+        if authenticates(context, url) {
+            index.insert("authenticate".to_owned(), "always".into());
+        }
+        if local(url).is_some_and(|folder| is_flat(&folder)) {
+            index.insert("format".to_owned(), "flat".into());
+        }
         settings.remove("index-url");
         settings.insert("index".to_owned(), vec![index].into());
     }
     for index in settings.get_mut("index").and_then(Value::as_array_mut).into_iter().flatten() {
         let Some(index) = index.as_table_mut() else { continue };
-        let Some(prefix) = index.get("name").and_then(Value::as_str).map(|name| {
-            let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_uppercase() } else { '_' };
-            format!("UV_INDEX_{}", name.chars().map(plain).collect::<String>())
-        }) else {
-            continue;
-        };
-        let user = environment.text(&format!("{prefix}_USERNAME"));
-        let password = environment.text(&format!("{prefix}_PASSWORD"));
-        let url = index.get("url").and_then(Value::as_str);
-        if (user.is_some() || password.is_some())
-            && let Some(url) = url.and_then(|url| with_user(url, user.unwrap_or_default(), password))
-        {
+        if let Some(url) = index.get("url").and_then(Value::as_str).map(|url| with_credentials(context, url)) {
             index.insert("url".to_owned(), url.into());
         }
+    }
+}
+
+/// uv alone brings its own list of authorities, in which a company's is missing; pip and our downloads believe whom
+/// the system believes. So does uv here, unless the user decides otherwise or the system has no list.
+fn trust_the_system(settings: &mut Table, environment: &Environment) {
+    let variables = ["UV_SYSTEM_CERTS", "UV_NATIVE_TLS", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+    let is_decided = ["system-certs", "native-tls"].iter().any(|key| settings.contains_key(*key))
+        || variables.iter().any(|name| environment.path(name).is_some());
+    if !is_decided && system_has_authorities() {
+        settings.insert("system-certs".to_owned(), true.into());
     }
 }
 
@@ -175,40 +178,28 @@ fn how_to_connect(own: &Table) -> Table {
     kept
 }
 
-/// Where uv would look: the file that a variable names, or else the user's and the system's.
-fn files(environment: &Environment) -> Vec<PathBuf> {
-    if environment.text("UV_NO_CONFIG").is_some() {
-        return Vec::new();
-    }
-    if let Some(file) = environment.path("UV_CONFIG_FILE") {
-        return vec![file.to_owned()];
-    }
-    let below = |folder: &Path| folder.join("uv").join("uv.toml");
-    if cfg!(windows) {
-        let system =
-            environment.path("SYSTEMDRIVE").map(|drive| PathBuf::from(format!(r"{}\ProgramData", drive.display())));
-        return environment
-            .path("APPDATA")
-            .map(Path::to_owned)
-            .into_iter()
-            .chain(system)
-            .map(|it| below(&it))
-            .collect();
-    }
-    let home = || environment.path("HOME").map(|home| home.join(".config"));
-    let user = environment.path("XDG_CONFIG_HOME").map(Path::to_owned).or_else(home);
-    let system = environment.text("XDG_CONFIG_DIRS").unwrap_or("/etc/xdg").split(':').map(PathBuf::from);
-    user.into_iter().chain(system).chain([PathBuf::from("/etc")]).map(|folder| below(&folder)).collect()
-}
-
-/// Warns of indexes in the environment that are not asked. Those that the configuration also names are not foreign:
+/// Warns of indexes in the environment that are not asked, the default one among them where the configuration names
+/// another. Those that the configuration also names are not foreign:
 /// the variables only add their credentials.
 pub fn warn_of_foreign_indexes(context: &Context, additional: &[String]) {
+    if let Some(default) = &context.default_index {
+        for name in ["UV_DEFAULT_INDEX", "UV_INDEX_URL"] {
+            let given = context.environment.text(name).map(|text| uv_indexes::named(text).1);
+            if given.is_some_and(|given| !same_place(given, default)) {
+                context.warn(
+                    "W_FOREIGN_INDEX",
+                    format!("`{name}` is ignored: the configuration names another default index"),
+                    None,
+                    Some("change `registries.default`, or unset the variable".to_owned()),
+                );
+            }
+        }
+    }
     for name in FOREIGN_INDEXES {
         let entries = context.environment.text(name).into_iter().flat_map(str::split_whitespace);
         let is_foreign = |entry: &&str| {
-            let url = entry.split_once('=').filter(|(name, _)| !name.contains(':')).map_or(*entry, |(_, url)| url);
-            !additional.iter().any(|known| same_place(known, url))
+            let url = uv_indexes::named(entry).1;
+            !additional.iter().chain(&context.default_index).any(|known| same_place(known, url))
         };
         if entries.filter(is_foreign).count() > 0 {
             context.warn(
@@ -231,8 +222,16 @@ fn same_place(one: &str, other: &str) -> bool {
 mod tests {
     use std::ffi::OsString;
     use std::fs;
+    use std::path::Path;
 
     use super::*;
+
+    /// What `trust_the_system` adds depends on this machine.
+    fn settings(context: &Context) -> Table {
+        let mut settings = super::settings(context);
+        settings.remove("system-certs");
+        settings
+    }
 
     fn context_of(folder: &Path, variables: Vec<(OsString, OsString)>) -> Context {
         Context::quiet(folder.join("store")).in_environment(Environment::new(variables))
@@ -282,7 +281,7 @@ mod tests {
         let mut variables = vec![(OsString::from(user), path("user"))];
         if !cfg!(windows) {
             variables.push(("XDG_CONFIG_DIRS".into(), path("system")));
-            let both = settings(&context_of(folder.path(), variables.clone()));
+            let both = super::settings(&context_of(folder.path(), variables.clone()));
             assert_eq!(both.to_string(), "native-tls = true\nno-proxy = [\"x\"]\n");
         }
         variables.push(("UV_NO_CONFIG".into(), "1".into()));
@@ -312,6 +311,52 @@ mod tests {
         .unwrap();
         assert_eq!(found, expected);
         assert!(indexes_in_order(&context, Some("https://default.example/simple"), &[]).is_empty());
+    }
+
+    #[test]
+    fn the_configured_default_index_replaces_the_users_and_keeps_its_credentials() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |variables: &[(&str, &str)]| {
+            let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+            let context = context_of(folder.path(), variables.chain([("UV_NO_CONFIG".into(), "1".into())]).collect());
+            let context = context.with_default_index(Some("https://corp.example/pypi/simple"));
+            let in_settings = settings(&context)["index"].as_array().unwrap().clone();
+            assert_eq!(in_settings[0]["url"].as_str(), uv_indexes::default_index(&context).as_deref());
+            (in_settings[0]["url"].as_str().unwrap().to_owned(), in_settings.len())
+        };
+        let cases: [(&[(&str, &str)], &str); 4] = [
+            (&[], "https://corp.example/pypi/simple"),
+            (&[("UV_DEFAULT_INDEX", "https://a:b@other.example/simple")], "https://corp.example/pypi/simple"),
+            (&[("UV_DEFAULT_INDEX", "https://a:b@corp.example/pypi/simple/")], "https://a:b@corp.example/pypi/simple"),
+            (
+                &[
+                    ("UV_INDEX", "corp=https://corp.example/pypi/simple"),
+                    ("UV_INDEX_CORP_USERNAME", "ada"),
+                    ("UV_INDEX_CORP_PASSWORD", "x"),
+                ],
+                "https://ada:x@corp.example/pypi/simple",
+            ),
+        ];
+        for (variables, expected) in cases {
+            assert_eq!(of(variables), (expected.to_owned(), 1), "for {variables:?}");
+        }
+        let context = context_of(folder.path(), vec![("UV_NO_CONFIG".into(), "1".into())]);
+        assert_eq!(uv_indexes::default_index(&context), None);
+    }
+
+    #[test]
+    fn uv_believes_whom_the_system_believes_unless_the_user_decides() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |name: &str, value: &str| {
+            let variables = vec![(name.into(), value.into()), ("UV_NO_CONFIG".into(), "1".into())];
+            super::settings(&context_of(folder.path(), variables)).get("system-certs").and_then(Value::as_bool)
+        };
+        let default = system_has_authorities().then_some(true);
+        assert_eq!(of("LANG", "C"), default);
+        for name in ["UV_SYSTEM_CERTS", "UV_NATIVE_TLS", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
+            assert_eq!(of(name, "x"), None, "for {name}");
+            assert_eq!(of(name, ""), default, "for an empty {name}");
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Context {
     pub downloader: Downloader,
     /// Asked for what the store lacks.
     pub remote: Option<Arc<Remote>>,
+    /// The index that the configuration names in place of the user's default one.
+    pub default_index: Option<String>,
 }
 
 /// A context is a [`Work`] with a store and a downloader.
@@ -33,13 +35,25 @@ impl Deref for Context {
 impl Context {
     /// A context with the store in this folder and [`Work::quiet`], for tests and for work without servers.
     pub fn quiet(store: PathBuf) -> Self {
-        Self { work: Work::quiet(), store: Store::at(store), downloader: Downloader::default(), remote: None }
+        Self {
+            work: Work::quiet(),
+            store: Store::at(store),
+            downloader: Downloader::default(),
+            remote: None,
+            default_index: None,
+        }
     }
 
     /// The same context with a remote store behind its own.
     #[must_use]
     pub fn with_remote(self, remote: Remote) -> Self {
         Self { remote: Some(Arc::new(remote)), ..self }
+    }
+
+    /// The same context for a runtime whose configuration names this default index, if any.
+    #[must_use]
+    pub fn with_default_index(&self, url: Option<&str>) -> Self {
+        Self { default_index: url.map(str::to_owned), ..self.clone() }
     }
 
     /// What a remote store needs to know of this machine's.

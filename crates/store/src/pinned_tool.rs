@@ -1,11 +1,13 @@
 //! A tool from the Python index in the store, at one version, by digest, with an interpreter's own pip: which uses the
-//! user's index, proxy and credentials.
+//! user's index, proxy, certificates and credentials. What is set for uv alone, pip is told; what is set for pip counts.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use crate::Context;
+use crate::download::{system_bundle, uv_indexes};
 use process::{Invocation, ProcessError};
 use process::{shortened, words_of};
 
@@ -64,6 +66,7 @@ pub fn set_up(context: &Context, python: &Path, tool: &PinnedTool, folder: &Path
         .arg("--requirement")
         .arg(&requirements)
         .timeout(context.timeout);
+    let invocation = for_pip(context).into_iter().fold(invocation, |it, (name, value)| it.env(name, value));
     let finished = process::run(context, &invocation).map_err(SetUpError::Process)?;
     if !finished.succeeded() {
         return Err(SetUpError::Pip { output: words_of(&finished.stderr_text()) });
@@ -75,5 +78,60 @@ pub fn set_up(context: &Context, python: &Path, tool: &PinnedTool, folder: &Path
         // Another builder was faster; its tree came through the same digest.
         Err(_) if folder.is_dir() => Ok(()),
         other => other.map_err(SetUpError::Store),
+    }
+}
+
+/// Variables that tell pip which index and whose certificates to use, and to ask nobody for a password.
+fn for_pip(context: &Context) -> Vec<(&'static str, OsString)> {
+    let is_set = |name: &&str| context.environment.path(name).is_some();
+    let mut variables = vec![("PIP_NO_INPUT", "1".into())];
+    if let Some(url) = uv_indexes::default_index(context).filter(|_| !is_set(&"PIP_INDEX_URL")) {
+        variables.push(("PIP_INDEX_URL", url.into()));
+    }
+    // Before 24.2 pip believes only its own list of authorities, in which a company's is missing.
+    if !["PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"].iter().any(|name| is_set(name)) {
+        let own = context.environment.path("SSL_CERT_FILE").map(std::path::Path::to_owned);
+        // `SSL_CERT_DIR` alone is for pip's OpenSSL.
+        let system = || if is_set(&"SSL_CERT_DIR") { None } else { system_bundle() };
+        variables.extend(own.or_else(system).map(|file| ("PIP_CERT", file.into_os_string())));
+    }
+    variables
+}
+
+#[cfg(test)]
+mod tests {
+    use vocab::Environment;
+
+    use super::*;
+
+    #[test]
+    fn pip_is_told_what_is_set_for_uv_and_what_is_set_for_pip_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |variables: &[(&str, &str)]| {
+            let all = variables.iter().chain(&[("UV_NO_CONFIG", "1")]);
+            let all = all.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+            let context = Context::quiet(folder.path().join("store")).in_environment(Environment::new(all));
+            let told = for_pip(&context);
+            let value = |wanted: &str| {
+                let found = told.iter().find(|(name, _)| *name == wanted);
+                found.map(|(_, value)| value.to_str().unwrap().to_owned()).unwrap_or_default()
+            };
+            assert_eq!(value("PIP_NO_INPUT"), "1");
+            (value("PIP_INDEX_URL"), value("PIP_CERT"))
+        };
+        let system = system_bundle().map(|path| path.display().to_string()).unwrap_or_default();
+        let with_user = [
+            ("UV_DEFAULT_INDEX", "corp=https://corp.example/simple"),
+            ("UV_INDEX_CORP_USERNAME", "ada"),
+            ("UV_INDEX_CORP_PASSWORD", "p@w"),
+        ];
+        assert_eq!(of(&[]), (String::new(), system.clone()));
+        assert_eq!(of(&with_user), ("https://ada:p%40w@corp.example/simple".to_owned(), system.clone()));
+        let own = [("UV_DEFAULT_INDEX", "file:///mirror"), ("SSL_CERT_FILE", "/ca.pem")];
+        assert_eq!(of(&own), ("file:///mirror".to_owned(), "/ca.pem".to_owned()));
+        let of_pip =
+            [("UV_DEFAULT_INDEX", "https://a.example"), ("PIP_INDEX_URL", "https://b.example"), ("PIP_CERT", "/x.pem")];
+        assert_eq!(of(&of_pip), (String::new(), String::new()));
+        assert_eq!(of(&[("SSL_CERT_DIR", "/certs")]).1, "");
     }
 }

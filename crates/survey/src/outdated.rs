@@ -115,6 +115,7 @@ pub fn outdated(
     platforms: &[PlatformKey],
 ) -> Result<Outdated, Box<dyn Fault>> {
     let config = config_merger::load(repository, version, &LoadOptions::default())?.config;
+    let context = &context.with_default_index(config.registries.default.as_deref());
     let folder = repository.root().join(version.folder_name());
     let mut found = Outdated {
         version: version.clone(),

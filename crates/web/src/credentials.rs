@@ -54,6 +54,15 @@ impl Credentials {
         })
     }
 
+    /// From the value of an `Authorization` header. `None` for another scheme than `Basic`.
+    pub fn of_basic(value: &str) -> Option<Self> {
+        let (scheme, coded) = value.trim().split_once(' ')?;
+        let plain = STANDARD.decode(coded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+        let plain = String::from_utf8(plain).ok()?;
+        let (user, password) = plain.split_once(':')?;
+        Some(Self { user: Secret::new(user), password: Secret::new(password) })
+    }
+
     /// The value of an `Authorization` header (RFC 7617).
     pub fn basic(&self) -> Secret {
         Secret(format!("Basic {}", STANDARD.encode(format!("{}:{}", self.user.0, self.password.0))))
@@ -93,5 +102,14 @@ mod tests {
         assert!(!shown.contains("secret") && !shown.contains("ada"), "{shown}");
         assert_eq!(found.basic().reveal(), "Basic YWRhOnNlY3JldA==");
         assert_eq!(of("https://host.example/"), None);
+    }
+
+    #[test]
+    fn the_value_of_a_header_is_read_back_unless_it_is_of_another_scheme_or_broken() {
+        let given = Credentials { user: Secret::new("ada"), password: Secret::new("p:w") };
+        assert_eq!(Credentials::of_basic(given.basic().reveal()), Some(given));
+        for value in ["", "Basic", "Basic !", "Bearer YTpi", "Basic YWRh", "Basic /////w=="] {
+            assert_eq!(Credentials::of_basic(value), None, "for {value}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! An HTTP/2 server over TLS inside the test, which counts connections.
 
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -160,6 +161,30 @@ fn who_is_believed_can_be_said() {
     for nothing in ["", "not PEM"] {
         let failure = of(Trust::Authorities(nothing.as_bytes().to_vec())).unwrap_err();
         assert_eq!(failure.reason, "TLS cannot be used: the file of certificates holds none in PEM");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(folder.path().join("README"), "not PEM").unwrap();
+    std::fs::write(&file, format!("{}\n{}", pem(b"not a certificate"), server.certificate)).unwrap();
+    // `SSL_CERT_FILE` and `SSL_CERT_DIR`: alone, both, in a list, absent files, empty values.
+    let list = std::env::join_paths([folder.path().join("absent"), folder.path().to_owned()]).unwrap();
+    let cases = [
+        (file.clone().into_os_string(), OsString::new(), Ok("/x")),
+        (OsString::new(), list, Ok("/x")),
+        (file.clone().into_os_string(), folder.path().join("absent").into_os_string(), Ok("/x")),
+        (folder.path().join("absent").into_os_string(), OsString::new(), Err("there is no certificate in `")),
+        (OsString::new(), OsString::new(), Err("certificate")),
+    ];
+    for (cert_file, cert_dir, expected) in cases {
+        let variable = |name: &str| match name {
+            "SSL_CERT_FILE" => Some(cert_file.clone()),
+            _ => Some(cert_dir.clone()),
+        };
+        let found = of(Trust::of(&variable));
+        match expected {
+            Ok(text) => assert_eq!(found.as_deref(), Ok(text), "for {cert_file:?} {cert_dir:?}"),
+            Err(text) => assert!(found.unwrap_err().reason.contains(text), "for {cert_file:?} {cert_dir:?}"),
+        }
     }
     let identity = Some(Identity { certificates: server.certificate.clone().into_bytes(), key: Secret::new("no key") });
     let client = Client::with(Proxies::default(), Limits::default(), Tls { trust: Trust::Anyone, identity });

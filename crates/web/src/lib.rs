@@ -46,4 +46,4 @@ pub use pace::{Deadline, Meter, OverLimit, Pace};
 pub use proxies::Proxies;
 pub use retry::{Chance, Retries, Setback, may_pass};
 pub use shown_url::{without_credentials, without_secrets};
-pub use tls::{Identity, Tls, Trust};
+pub use tls::{Identity, Tls, Trust, system_bundle, system_has_authorities};

@@ -1,5 +1,7 @@
 //! Which servers a client trusts, and how it identifies itself.
 
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -29,6 +31,9 @@ pub enum Trust {
     System,
     /// Those with a certificate of these authorities (PEM), and no others.
     Authorities(Vec<u8>),
+    /// The same with files and folders of certificates in PEM, read at the first use of TLS. What holds no certificate
+    /// is passed over; without any certificate no server is trusted.
+    Files(Vec<PathBuf>),
     /// Every server: anyone in between can read and change everything.
     Anyone,
 }
@@ -58,6 +63,20 @@ pub(crate) fn unused() -> Result<ClientConfig, String> {
     Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
+impl Trust {
+    /// As `SSL_CERT_FILE` and `SSL_CERT_DIR` say on every system: uv and OpenSSL follow them, too. `variable` returns
+    /// the value of an environment variable.
+    pub fn of(variable: &dyn Fn(&str) -> Option<OsString>) -> Self {
+        let places: Vec<PathBuf> = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+            .iter()
+            .filter_map(|name| variable(name).filter(|value| !value.is_empty()))
+            .flat_map(|value| std::env::split_paths(&value).collect::<Vec<_>>())
+            .filter(|place| !place.as_os_str().is_empty())
+            .collect();
+        if places.is_empty() { Self::System } else { Self::Files(places) }
+    }
+}
+
 impl Tls {
     pub(crate) fn config(&self) -> Result<ClientConfig, String> {
         let said = |error: Error| error.to_string();
@@ -65,6 +84,7 @@ impl Tls {
         let judged = match &self.trust {
             Trust::System => config.with_platform_verifier().map_err(said)?,
             Trust::Authorities(pem) => config.with_root_certificates(authorities(pem)?),
+            Trust::Files(places) => config.with_root_certificates(authorities_in(places)?),
             Trust::Anyone => config.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider()))),
         };
         let Some(identity) = &self.identity else { return Ok(judged.with_no_client_auth()) };
@@ -86,6 +106,43 @@ fn authorities(pem: &[u8]) -> Result<RootCertStore, String> {
         store.add(certificate).map_err(|error| format!("a certificate of an authority is unusable: {error}"))?;
     }
     Ok(store)
+}
+
+/// Single certificates that cannot be used, as system bundles may have, are passed over.
+fn authorities_in(places: &[PathBuf]) -> Result<RootCertStore, String> {
+    let mut store = RootCertStore::empty();
+    for file in places.iter().flat_map(|place| files_of(place)) {
+        let Ok(pem) = std::fs::read(&file) else { continue };
+        store.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
+    }
+    if store.is_empty() {
+        let shown: Vec<String> = places.iter().map(|place| format!("`{}`", place.display())).collect();
+        return Err(format!(
+            "there is no certificate in {}, which SSL_CERT_FILE or SSL_CERT_DIR names",
+            shown.join(", ")
+        ));
+    }
+    Ok(store)
+}
+
+/// The file with the certificates of all authorities that the system trusts, on Linux, for programs that believe only
+/// a file. Elsewhere there is none: the system itself judges servers.
+pub fn system_bundle() -> Option<PathBuf> {
+    #[cfg(target_os = "linux")]
+    return openssl_probe::probe().cert_file;
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
+/// Whether the system can judge a server. A bare container has no certificates.
+pub fn system_has_authorities() -> bool {
+    !cfg!(target_os = "linux") || system_bundle().is_some()
+}
+
+/// The files of a folder, or the file itself.
+fn files_of(place: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(place) else { return vec![place.to_owned()] };
+    entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_file()).collect()
 }
 
 /// Accepts every certificate, but still verifies that the server has its key.

@@ -131,6 +131,25 @@ fn attack_13_a_token_in_a_url_is_refused_as_a_password_is_and_never_shown() {
 }
 
 #[test]
+fn a_default_index_is_the_url_of_a_server_or_folder_without_credentials() {
+    let cases = [
+        ("https://me:hush@index.example.org/simple", "holds a password"),
+        ("https://token@index.example.org/simple", "holds a"),
+        ("ftp://index.example.org/simple", "has the scheme `ftp`"),
+        ("corp=https://index.example.org/simple", "is not a valid URL of an index"),
+        ("", "is not a valid URL of an index"),
+        ("http://index.example.org/simple", "`registries.allowHttp`"),
+    ];
+    for (url, expected) in cases {
+        let own = json!({ "registries": { "default": url } });
+        let shown = program(Case::new(&json!({}), &own).path(), &["3.12.10"]);
+        assert!(shown.contains("exit code 2") && shown.contains(expected), "for {url}: {shown}");
+        assert!(shown.contains("config.json:3:16 /registries/default"), "for {url}: {shown}");
+        assert!(!shown.contains("hush") && !shown.contains("token@"), "for {url}: {shown}");
+    }
+}
+
+#[test]
 fn attack_3_an_index_without_encryption_is_asked_only_on_this_machine_or_where_that_is_said() {
     let run = |url: &str, allowed: serde_json::Value| {
         let own = json!({ "registries": { "additional": [url], "allowHttp": allowed } });

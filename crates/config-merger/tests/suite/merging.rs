@@ -78,6 +78,23 @@ fn m5_an_index_in_both_files_is_asked_once_in_the_shared_order() {
 }
 
 #[test]
+fn the_versions_default_index_replaces_the_shared_one_and_null_takes_it_back() {
+    let shared = json!({ "registries": { "default": "https://mirror.example.org/simple" } });
+    let default = |own: serde_json::Value| merged(&shared, &own).registries.default;
+    let cases = [
+        (json!({}), Some("https://mirror.example.org/simple")),
+        (
+            json!({ "registries": { "default": "https://other.example.org/simple" } }),
+            Some("https://other.example.org/simple"),
+        ),
+        (json!({ "registries": { "default": null } }), None),
+    ];
+    for (own, expected) in cases {
+        assert_eq!(default(own.clone()).as_deref(), expected, "for {own}");
+    }
+}
+
+#[test]
 fn a_pinned_index_takes_the_spelling_of_the_list() {
     let shared = json!({ "registries": { "additional": ["https://pypi.nvidia.com"] } });
     let own = json!({ "registries": { "pinned": { "cudf_cu12": "https://pypi.nvidia.com/" } } });

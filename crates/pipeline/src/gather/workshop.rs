@@ -132,7 +132,7 @@ impl<'a> Workshop<'a> {
             index_settings: if additional.is_empty() {
                 toml::Table::new()
             } else {
-                uv_settings::indexes_in_order(context, uv.default_index(context), &additional)
+                uv_settings::indexes_in_order(context, uv.default_index(context).as_deref(), &additional)
             },
             timeout: compile_limit(&prepared.config.build),
             logs: &prepared.folder.join("logs"),

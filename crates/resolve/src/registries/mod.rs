@@ -11,8 +11,10 @@ use std::time::{Duration, SystemTime};
 use config_merger::Registries;
 use serde_json::json;
 
+pub(crate) use page::is_flat;
 pub use page::{Page, PageFile};
 pub use pages::PAGE_LIFETIME;
+pub(crate) use pages::local;
 pub use pages::{Pages, Refusal, Registry, Standing};
 
 use store::Context;

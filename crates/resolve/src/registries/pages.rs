@@ -145,7 +145,7 @@ impl<'a> Pages<'a> {
     /// Its URL without credentials, for messages.
     pub fn url_of(&self, registry: Registry) -> String {
         let url = match registry {
-            Registry::Default => self.default_url().map(str::to_owned),
+            Registry::Default => self.default_url(),
             Registry::Additional(place) => self.additional.get(place).cloned(),
         };
         url.map_or_else(|| "the default index".to_owned(), |url| download::without_secrets(&url))
@@ -191,7 +191,7 @@ impl<'a> Pages<'a> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn default_url(&self) -> Option<&str> {
+    fn default_url(&self) -> Option<String> {
         self.uv.default_index(self.context)
     }
 
@@ -202,10 +202,10 @@ impl<'a> Pages<'a> {
                 if let Some(registry) = self.unreachable(*place) {
                     return Standing::Silent(registry.reason.clone());
                 }
-                self.additional.get(*place).map(String::as_str)
+                self.additional.get(*place).cloned()
             }
         };
-        let Some(url) = url else { return Standing::Absent };
+        let Some(url) = url.as_deref() else { return Standing::Absent };
         let place = format!("{}/{name}/", url.trim_end_matches('/'));
         let Ok(base) = Url::parse(&place) else { return Standing::Absent };
         if let Some(folder) = local(url) {
@@ -237,7 +237,8 @@ impl<'a> Pages<'a> {
     }
 }
 
-fn local(url: &str) -> Option<std::path::PathBuf> {
+/// The folder that a `file:` URL means.
+pub(crate) fn local(url: &str) -> Option<std::path::PathBuf> {
     Url::parse(url).ok().filter(|url| url.scheme() == "file")?.to_file_path().ok()
 }
 

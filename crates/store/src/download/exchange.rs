@@ -4,6 +4,7 @@
 //! one that waits can leave at any moment: the reader notices when it hands over the next piece, or ends with the
 //! stall limit at the latest. It touches no file.
 
+use std::cell::RefCell;
 use std::io::Read as _;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
@@ -140,7 +141,21 @@ fn send(downloader: &Downloader, ask: Ask) -> Result<Answer, Failure> {
         headers.extend(ask.if_range.map(|tag| (header::IF_RANGE, tag)));
     }
     let ask = web::Ask { method: ask.method, url: ask.url, headers };
-    downloader.client().send(ask, &|url| downloader.keyring().for_url(url))
+    let keyring = downloader.keyring();
+    let last = RefCell::new(ask.url.clone());
+    let send = |ask| {
+        downloader.client().send(ask, &|url| {
+            last.borrow_mut().clone_from(url);
+            keyring.for_url(url)
+        })
+    };
+    let answer = send(ask.clone())?;
+    // Some servers hide with a 403 or 404 what they show to those who have a password.
+    if matches!(answer.status().as_u16(), 401 | 403 | 404) && keyring.ask_for(&last.borrow()) {
+        drop(answer);
+        return send(ask);
+    }
+    Ok(answer)
 }
 
 fn head_of(response: &Answer) -> Head {

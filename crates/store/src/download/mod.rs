@@ -11,6 +11,7 @@
 mod credentials;
 mod error;
 mod exchange;
+mod keepers;
 mod local;
 mod many;
 mod partial;
@@ -18,6 +19,7 @@ mod retry;
 mod settings;
 mod small;
 mod transfer;
+pub mod uv_indexes;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,7 +35,11 @@ pub use error::{DownloadError, DownloadErrorKind};
 pub use many::{bring_all, fetch_all};
 pub use settings::{DownloadSettings, Downloader};
 pub use small::{Unreachable, fetch_bytes, head_status, probe};
-pub use web::{Credentials, Pace, Proxies, Secret, without_credentials, without_secrets};
+pub use uv_indexes::UserIndex;
+pub use web::{
+    Credentials, Pace, Proxies, Secret, Trust, system_bundle, system_has_authorities, without_credentials,
+    without_secrets,
+};
 
 /// One file to have in the store.
 #[derive(Clone, Debug)]

@@ -6,21 +6,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use url::Url;
 use vocab::TransferId;
-use web::{Client, Limits, Pace, Proxies};
+use web::{Client, Credentials, Limits, Pace, Proxies, Tls, Trust};
 
 use super::HostCredentials;
 use super::credentials::Keyring;
+use super::keepers::Keepers;
+use super::uv_indexes::{self, UserIndex};
 use vocab::Environment;
 
-/// Plain data.
-#[derive(Clone, Debug)]
+/// Plain data. Not to be printed: the environment holds credentials.
+#[derive(Clone)]
 pub struct DownloadSettings {
-    /// User and password by host, from index URLs in the configuration and in variables.
+    /// User and password by host, from what the user says of indexes.
     pub credentials: Vec<HostCredentials>,
+    /// The indexes themselves: programs that keep credentials are asked for an index rather than for a file.
+    pub indexes: Vec<UserIndex>,
+    /// Whether the program `keyring` is one of them, as uv's settings say.
+    pub asks_keyring: bool,
+    /// The environment in which these programs are looked up and run. Empty: there are none.
+    pub programs: Environment,
     /// Read once; absent is fine.
     pub netrc: Option<PathBuf>,
     pub proxies: Proxies,
+    /// Which servers are believed to be who they say.
+    pub trust: Trust,
     /// Limit for resolving the host, connecting and the TLS handshake.
     pub connect_limit: Duration,
     /// The longest silence in the middle of an answer.
@@ -39,8 +50,12 @@ impl Default for DownloadSettings {
     fn default() -> Self {
         Self {
             credentials: Vec::new(),
+            indexes: Vec::new(),
+            asks_keyring: false,
+            programs: Environment::default(),
             netrc: None,
             proxies: Proxies::default(),
+            trust: Trust::default(),
             connect_limit: Duration::from_secs(10),
             stall_limit: Duration::from_secs(30),
             pace: Pace::default(),
@@ -51,33 +66,24 @@ impl Default for DownloadSettings {
     }
 }
 
-/// Variables of uv and pip whose values are index URLs, separated by blanks where several may be given.
-const INDEX_VARIABLES: [&str; 6] =
-    ["UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"];
-
 impl DownloadSettings {
-    /// Proxies, the netrc file (NETRC, else `~/.netrc`, on Windows also `~/_netrc`), and the credentials in the
-    /// index URLs of uv's and pip's variables.
+    /// Proxies, certificates, the netrc file (NETRC, else `~/.netrc`, on Windows also `~/_netrc`), the credentials
+    /// that uv's and pip's variables and uv's settings files have for indexes, and the programs that keep some.
     pub fn of(environment: &Environment) -> Self {
         let home = environment.path("HOME").or_else(|| environment.path("USERPROFILE"));
         let netrc = environment.path("NETRC").map(PathBuf::from).or_else(|| {
             let names = if cfg!(windows) { &[".netrc", "_netrc"][..] } else { &[".netrc"][..] };
             names.iter().filter_map(|name| Some(home?.join(name))).find(|path| path.is_file())
         });
-        let credentials = INDEX_VARIABLES
-            .iter()
-            .filter_map(|name| environment.text(name))
-            .flat_map(str::split_whitespace)
-            // UV_INDEX allows `name=URL`.
-            .filter_map(|entry| {
-                HostCredentials::of_url(entry)
-                    .or_else(|| entry.split_once('=').and_then(|(_, url)| HostCredentials::of_url(url)))
-            })
-            .collect();
+        let indexes = uv_indexes::of(environment);
         Self {
-            credentials,
+            credentials: indexes.iter().filter_map(HostCredentials::of_index).collect(),
+            indexes,
             netrc,
+            asks_keyring: uv_indexes::asks_keyring(environment),
+            programs: environment.clone(),
             proxies: Proxies::of(&|name| environment.text(name).map(str::to_owned)),
+            trust: Trust::of(&|name| environment.path(name).map(|path| path.as_os_str().to_owned())),
             ..Self::default()
         }
     }
@@ -99,17 +105,30 @@ struct Inner {
 impl Downloader {
     /// Reads the netrc file; connects to nothing.
     pub fn new(settings: DownloadSettings) -> Self {
-        let keyring = Keyring::new(settings.credentials.clone(), settings.netrc.as_deref());
+        let keepers = Keepers::new(settings.programs.clone(), settings.asks_keyring);
+        let (hosts, indexes) = (settings.credentials.clone(), settings.indexes.clone());
+        let keyring = Keyring::new(hosts, settings.netrc.as_deref(), indexes, keepers);
         // The time limit of a file is enforced by the waiting thread.
         let DownloadSettings { connect_limit: connect, stall_limit: stall, pace, .. } = settings;
         let limits = Limits { connect, stall, pace, deadline: None };
-        let client = Client::new(settings.proxies.clone(), limits);
+        let tls = Tls { trust: settings.trust.clone(), identity: None };
+        let client = Client::with(settings.proxies.clone(), limits, tls);
         Self { inner: Arc::new(Inner { settings, keyring, client, transfers: AtomicU64::new(0) }) }
     }
 
     /// The settings it was made with.
     pub fn settings(&self) -> &DownloadSettings {
         &self.inner.settings
+    }
+
+    /// Has the credentials that `uv auth login` stored asked of this program.
+    pub fn learn_uv(&self, program: PathBuf) {
+        self.inner.keyring.learn_uv(program);
+    }
+
+    /// User and password for a URL as far as they are known without asking its server.
+    pub fn credentials_for(&self, url: &Url) -> Option<Credentials> {
+        self.inner.keyring.for_url(url)
     }
 
     pub(super) fn keyring(&self) -> &Keyring {
@@ -134,25 +153,6 @@ impl Default for Downloader {
 
 impl fmt::Debug for Downloader {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Downloader").field("settings", &self.inner.settings).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn index_variables_carry_credentials() {
-        let environment = Environment::new(
-            [
-                ("UV_INDEX", "corp=https://a:1@one.example/simple https://two.example/simple"),
-                ("PIP_EXTRA_INDEX_URL", "https://b:2@three.example:8443/simple"),
-            ]
-            .map(|(name, value)| (name.into(), value.into())),
-        );
-        let settings = DownloadSettings::of(&environment);
-        let hosts: Vec<_> = settings.credentials.iter().map(|entry| (entry.host.as_str(), entry.port)).collect();
-        assert_eq!(hosts, [("one.example", 443), ("three.example", 8443)]);
+        formatter.debug_struct("Downloader").finish_non_exhaustive()
     }
 }

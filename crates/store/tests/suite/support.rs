@@ -58,8 +58,14 @@ pub fn settings() -> DownloadSettings {
 fn context(store: &Path, settings: DownloadSettings, events: &Arc<Mutex<Vec<Event>>>) -> Context {
     let events = Arc::clone(events);
     let work = Work { jobs: 4, offline: false, ..Work::quiet() };
-    Context { store: Store::open(store.to_owned()).unwrap(), downloader: Downloader::new(settings), work, remote: None }
-        .with_listener(Arc::new(move |event| events.lock().unwrap().push(event)))
+    Context {
+        store: Store::open(store.to_owned()).unwrap(),
+        downloader: Downloader::new(settings),
+        work,
+        remote: None,
+        default_index: None,
+    }
+    .with_listener(Arc::new(move |event| events.lock().unwrap().push(event)))
 }
 
 pub fn request(url: &str, content: &[u8]) -> FetchRequest {

@@ -34,6 +34,7 @@ fn of_version(
     if !version.platforms.iter().any(ruled) {
         return Ok(());
     }
+    let context = &context.with_default_index(version.config.registries.default.as_deref());
     let uv = resolver_python::resolver(context, repository, &version.config)?;
     for platform in version.platforms.iter().filter(|platform| ruled(platform)) {
         let asker = Asker { context, repository, uv: &uv, version, platform };
