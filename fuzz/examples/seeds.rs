@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use archive::{Entry, NoCache, PackOptions, PartSource};
+use archive::{TreeEntry, NoCache, PackOptions, PartSource};
 use pydist_fuzz::{Wrapping, ZipKind, ZipPlan, ZipRow, repair_checksums, with_seek_table};
 use vocab::ArtifactFormat;
 
@@ -63,7 +63,7 @@ fn input(first: u8, second: u8, rest: &[u8]) -> Vec<u8> {
 }
 
 /// A tar as the packer writes it.
-fn tar_of(entries: Vec<Entry>) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+fn tar_of(entries: Vec<TreeEntry>) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("seed.tar");
     let options = PackOptions { format: ArtifactFormat::Tar, ..PackOptions::default() };
@@ -72,19 +72,19 @@ fn tar_of(entries: Vec<Entry>) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
 }
 
 fn usual() -> Result<Vec<u8>, Box<dyn std::error::Error>> {
-    tar_of(vec![Entry::bytes("bin/run".parse()?, *b"#!/bin/sh\n"), Entry::bytes("lib/empty".parse()?, *b"")])
+    tar_of(vec![TreeEntry::bytes("bin/run".parse()?, *b"#!/bin/sh\n"), TreeEntry::bytes("lib/empty".parse()?, *b"")])
 }
 
 fn long() -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let name = format!("{}/\u{e9}", "n".repeat(250));
-    tar_of(vec![Entry::bytes(name.parse()?, *b"x")])
+    tar_of(vec![TreeEntry::bytes(name.parse()?, *b"x")])
 }
 
 fn links() -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     tar_of(vec![
-        Entry::bytes("a/file".parse()?, *b"content"),
-        Entry::symlink("a/link".parse()?, "file".to_owned()),
-        Entry::symlink("up".parse()?, "a/../a".to_owned()),
+        TreeEntry::bytes("a/file".parse()?, *b"content"),
+        TreeEntry::symlink("a/link".parse()?, "file".to_owned()),
+        TreeEntry::symlink("up".parse()?, "a/../a".to_owned()),
     ])
 }
 

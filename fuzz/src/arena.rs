@@ -5,10 +5,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use archive::{ExtractOptions, Extracted, Limits, Links, NameRules, TopFolder};
+use archive::{ExtractOptions, ExtractedTree, ExtractLimits, LinkHandling, NameRules, TopFolder};
 
 /// Small, so that a bomb is found by the limit rather than by the clock.
-const LIMITS: Limits = Limits { bytes: 1 << 20, entries: 200, ratio: 1000 };
+const LIMITS: ExtractLimits = ExtractLimits { bytes: 1 << 20, entries: 200, ratio: 1000 };
 const SENTINEL: &[u8] = b"not to be touched";
 
 /// `archive`, `sentinel` and `place/target`; deleted with this. One serves all inputs of a process.
@@ -34,7 +34,7 @@ impl Arena {
         let target = self.place().join("target");
         let options = ExtractOptions {
             top_folder: if choice & 1 == 0 { TopFolder::Keep } else { TopFolder::StripSingle },
-            links: if choice & 2 == 0 { Links::Keep } else { Links::Copy },
+            links: if choice & 2 == 0 { LinkHandling::Keep } else { LinkHandling::Copy },
             names: match choice >> 2 & 3 {
                 0 | 1 => NameRules::CaseSensitive,
                 2 => NameRules::CaseInsensitive,
@@ -69,7 +69,7 @@ impl Arena {
 }
 
 /// Nothing in it leads out of it, and it is what the extraction says it is.
-fn check_tree(target: &Path, extracted: &Extracted, links: Links) {
+fn check_tree(target: &Path, extracted: &ExtractedTree, links: LinkHandling) {
     let root = target.canonicalize().expect("the target exists");
     let (mut files, mut links_found, mut bytes, mut inodes) = (0, 0, 0, BTreeSet::new());
     for item in walkdir::WalkDir::new(&root).min_depth(1) {
@@ -92,7 +92,7 @@ fn check_tree(target: &Path, extracted: &Extracted, links: Links) {
     }
     assert!(bytes <= LIMITS.bytes, "{bytes} bytes in spite of the limit");
     assert!(files <= LIMITS.entries, "{files} files in spite of the limit");
-    if links == Links::Keep {
+    if links == LinkHandling::Keep {
         assert_eq!((files, links_found), (extracted.files, extracted.links), "other counts than it says");
         assert_eq!(bytes, extracted.bytes, "another size than it says");
     } else {

@@ -15,16 +15,16 @@ use vocab::Digest;
     after_help = "Exit codes: 0 done, 1 a file, the network or the disk failed, 2 usage, 4 a digest or archive cannot \
                   be trusted."
 )]
-pub struct Arguments {
+pub struct ArchiveArguments {
     #[command(subcommand)]
-    pub command: Command,
+    pub command: ArchiveCommand,
     #[command(flatten)]
     pub global: GlobalArguments,
 }
 
 /// What to do with artifacts or other archives.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum ArchiveCommand {
     /// Show what is in an artifact: kind, mode, size and path of each entry.
     ///
     /// Names are shown as they are, unchecked; `archive verify` checks them.
@@ -123,7 +123,7 @@ pub struct GlobalArguments {
     pub show: ShowOptions,
 }
 
-impl CommandLine for Arguments {
+impl CommandLine for ArchiveArguments {
     fn show(&self) -> &ShowOptions {
         &self.global.show
     }
@@ -137,11 +137,11 @@ mod tests {
 
     #[test]
     fn every_command_ends_its_help_with_examples_that_parse() {
-        assert_eq!(cli::faulty_examples::<Arguments>(), [""; 0]);
+        assert_eq!(cli::faulty_examples::<ArchiveArguments>(), [""; 0]);
     }
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Arguments::command().debug_assert();
+        ArchiveArguments::command().debug_assert();
     }
 }

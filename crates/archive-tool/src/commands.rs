@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use archive::{ExtractOptions, Links, Listed, ListedKind, Listing, TopFolder};
+use archive::{ExtractOptions, LinkHandling, ListedEntry, ListedKind, ListingDepth, TopFolder};
 use cli::{Printer, Table, TransferOptions};
 use fetch::{Deadline, FetchRequest, FetchSettings, FetchTarget, Pace, Watch};
 use serde_json::json;
 use vocab::{Event, Exit, Fault, Manifest};
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{ArchiveArguments, ArchiveCommand};
 
 #[derive(Debug, thiserror::Error, Fault)]
 enum CommandError {
@@ -23,10 +23,10 @@ enum CommandError {
     NotPacked { path: PathBuf },
 }
 
-type Outcome = Result<Exit, Box<dyn Fault>>;
+type ArchiveOutcome = Result<Exit, Box<dyn Fault>>;
 
 /// What every command here works with.
-struct Session<'a> {
+struct ArchiveSession<'a> {
     printer: &'a Printer,
     environment: &'a dyn Fn(&str) -> Option<String>,
     cancelled: &'a AtomicBool,
@@ -36,30 +36,30 @@ struct Session<'a> {
 
 /// Runs one command. `environment` returns a variable's value; long work checks `cancelled`.
 pub fn run(
-    arguments: &Arguments,
+    arguments: &ArchiveArguments,
     environment: &dyn Fn(&str) -> Option<String>,
     printer: &Printer,
     cancelled: &AtomicBool,
-) -> Outcome {
+) -> ArchiveOutcome {
     let threads = arguments.global.jobs.map_or(0, usize::from);
-    let session = Session { printer, environment, cancelled, json: arguments.global.show.json, threads };
+    let session = ArchiveSession { printer, environment, cancelled, json: arguments.global.show.json, threads };
     match &arguments.command {
-        Command::List { file, parts: false } => session.list(file),
-        Command::List { file, parts: true } => session.list_parts(file),
-        Command::Verify { file, manifest } => session.verify(file, manifest.as_deref()),
-        Command::Extract { file, to, strip_top, sha256, copy_links } => {
+        ArchiveCommand::List { file, parts: false } => session.list(file),
+        ArchiveCommand::List { file, parts: true } => session.list_parts(file),
+        ArchiveCommand::Verify { file, manifest } => session.verify(file, manifest.as_deref()),
+        ArchiveCommand::Extract { file, to, strip_top, sha256, copy_links } => {
             let mut options = session.options();
             options.expected = *sha256;
             if *strip_top {
                 options.top_folder = TopFolder::StripSingle;
             }
             if *copy_links {
-                options.links = Links::Copy;
+                options.links = LinkHandling::Copy;
             }
             session.extract(file, to, &options)
         }
-        Command::Diff { a, b, files } => session.diff(a, b, *files),
-        Command::Fetch { place, from, out, to, sha256, manifest_sha256, transfer } => {
+        ArchiveCommand::Diff { a, b, files } => session.diff(a, b, *files),
+        ArchiveCommand::Fetch { place, from, out, to, sha256, manifest_sha256, transfer } => {
             let target = match (out, to) {
                 (_, Some(folder)) => FetchTarget::Folder(folder.clone()),
                 (Some(file), None) => FetchTarget::File(file.clone()),
@@ -78,13 +78,13 @@ pub fn run(
     }
 }
 
-impl Session<'_> {
+impl ArchiveSession<'_> {
     fn options(&self) -> ExtractOptions<'static> {
         ExtractOptions { threads: self.threads, ..ExtractOptions::default() }
     }
 
-    fn list(&self, file: &Path) -> Outcome {
-        let entries = archive::list(file, Listing::Names, &self.options())?;
+    fn list(&self, file: &Path) -> ArchiveOutcome {
+        let entries = archive::list(file, ListingDepth::Names, &self.options())?;
         if self.json {
             for entry in &entries {
                 let mut row = json!(entry);
@@ -112,7 +112,7 @@ impl Session<'_> {
         Ok(Exit::Done)
     }
 
-    fn list_parts(&self, file: &Path) -> Outcome {
+    fn list_parts(&self, file: &Path) -> ArchiveOutcome {
         let path = beside(file);
         let artifact = manifest(&path)?.artifact.ok_or(CommandError::NotPacked { path })?;
         if self.json {
@@ -136,7 +136,7 @@ impl Session<'_> {
         Ok(Exit::Done)
     }
 
-    fn verify(&self, file: &Path, given: Option<&Path>) -> Outcome {
+    fn verify(&self, file: &Path, given: Option<&Path>) -> ArchiveOutcome {
         let path = given.map_or_else(|| beside(file), Path::to_owned);
         // A manifest that was named must be there; one that is usually beside may be missing.
         if given.is_some() || path.exists() {
@@ -168,9 +168,9 @@ impl Session<'_> {
         }
     }
 
-    fn extract(&self, file: &Path, to: &Path, options: &ExtractOptions<'_>) -> Outcome {
+    fn extract(&self, file: &Path, to: &Path, options: &ExtractOptions<'_>) -> ArchiveOutcome {
         let extracted = self.step("extract", || archive::extract(file, to, options))?;
-        let archive::Extracted { files, directories, links, bytes, top_folder, copied_links: _ } = extracted;
+        let archive::ExtractedTree { files, directories, links, bytes, top_folder, copied_links: _ } = extracted;
         if self.json {
             let counts = json!({
                 "path": to, "files": files, "directories": directories, "links": links, "bytes": bytes,
@@ -185,7 +185,7 @@ impl Session<'_> {
         Ok(Exit::Done)
     }
 
-    fn diff(&self, a: &Path, b: &Path, files: bool) -> Outcome {
+    fn diff(&self, a: &Path, b: &Path, files: bool) -> ArchiveOutcome {
         let (older, newer) = (manifest_of(a)?, manifest_of(b)?);
         let compared = fetch::diff(&older, &newer);
         let missing = if older.artifact.is_none() { a } else { b };
@@ -203,11 +203,11 @@ impl Session<'_> {
     }
 
     fn diff_files(&self, a: &Path, b: &Path) -> Result<Vec<fetch::FileChange>, Box<dyn Fault>> {
-        let list = |path: &Path| archive::list(&artifact_of(path), Listing::Digests, &self.options());
+        let list = |path: &Path| archive::list(&artifact_of(path), ListingDepth::Digests, &self.options());
         Ok(fetch::diff_files(&list(a)?, &list(b)?))
     }
 
-    fn fetch(&self, request: &FetchRequest, transfer: &TransferOptions) -> Outcome {
+    fn fetch(&self, request: &FetchRequest, transfer: &TransferOptions) -> ArchiveOutcome {
         let settings = FetchSettings {
             pace: Pace { lowest: transfer.min_rate, ..Pace::default() },
             deadline: transfer.max_time.and_then(Deadline::after),
@@ -254,7 +254,7 @@ fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-fn mode(entry: &Listed) -> &'static str {
+fn mode(entry: &ListedEntry) -> &'static str {
     match entry.kind {
         ListedKind::Directory => "0755",
         ListedKind::Symlink => "0777",

@@ -5,10 +5,10 @@ mod commands;
 
 use std::process::ExitCode;
 
-use arguments::Arguments;
+use arguments::ArchiveArguments;
 
 fn main() -> ExitCode {
-    cli::run(&cli::build!(), |arguments: &Arguments, process| {
+    cli::run(&cli::build!(), |arguments: &ArchiveArguments, process| {
         commands::run(arguments, &|name| process.variable(name), &process.printer, &process.cancelled)
     })
 }

@@ -6,15 +6,15 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testkit::{HttpServer, Mishap, interrupt, start_interruptible};
+use testkit::{HttpMishap, HttpServer, interrupt, start_interruptible};
 
 /// A server that is down is asked again and again, for seconds: time enough for a key.
 #[test]
 fn ctrl_c_ends_a_fetch_at_once_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let server = HttpServer::start();
-    server.every_time("/new.tar.zst.json", Mishap::Status(503));
-    server.every_time("/new.tar.zst", Mishap::Status(503));
+    server.every_time("/new.tar.zst.json", HttpMishap::Status(503));
+    server.every_time("/new.tar.zst", HttpMishap::Status(503));
     let mut command = Command::new(env!("CARGO_BIN_EXE_archive"));
     command.args(["fetch", &server.url("/new.tar.zst"), "--out", "new"]).current_dir(folder.path());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

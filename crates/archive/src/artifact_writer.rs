@@ -7,11 +7,11 @@ use std::io::{self, Read, Write};
 use vocab::ArtifactFormat;
 
 use crate::PackOptions;
-use crate::codec::{self, END, Encoder};
+use crate::codec::{self, END, FrameEncoder};
 use crate::follower::Follower;
 use crate::part_cache::CachedPart;
 use crate::seek_table::{FrameSize, write_seek_table};
-use crate::written_frame::Frame;
+use crate::written_frame::WrittenFrame;
 
 /// The archive as it grows.
 pub(crate) struct ArtifactWriter<'a> {
@@ -32,7 +32,7 @@ pub(crate) struct WrittenPart {
     pub offset: u64,
     pub size: u64,
     pub unpacked: u64,
-    pub frames: Vec<Frame>,
+    pub frames: Vec<WrittenFrame>,
 }
 
 impl<'a> ArtifactWriter<'a> {
@@ -59,7 +59,7 @@ impl<'a> ArtifactWriter<'a> {
     }
 
     /// `part` is absent for what belongs to the archive and to no part.
-    pub(crate) fn frame(&mut self, part: Option<usize>, packed: &[u8], frame: Frame) -> io::Result<()> {
+    pub(crate) fn frame(&mut self, part: Option<usize>, packed: &[u8], frame: WrittenFrame) -> io::Result<()> {
         let unpacked = u64::from(frame.size.unpacked);
         match part {
             None => self.end.push(frame.size),
@@ -97,7 +97,7 @@ impl<'a> ArtifactWriter<'a> {
         Ok(())
     }
 
-    fn check(&mut self, frame: &Frame) {
+    fn check(&mut self, frame: &WrittenFrame) {
         let length = u64::from(frame.size.unpacked);
         self.checksum.combine(&crc32fast::Hasher::new_with_initial_len(frame.crc32, length));
     }
@@ -117,9 +117,9 @@ impl<'a> ArtifactWriter<'a> {
             next = part.offset;
         }
         let mut packed = Vec::new();
-        let mut encoder = Encoder::new(options.format, options.level)?.unwrap_or(Encoder::Stored);
+        let mut encoder = FrameEncoder::new(options.format, options.level)?.unwrap_or(FrameEncoder::Stored);
         encoder.encode_last(&END, &mut packed)?;
-        self.frame(None, &packed, Frame::of(options.format, &END, &packed))?;
+        self.frame(None, &packed, WrittenFrame::of(options.format, &END, &packed))?;
         let sizes = self.parts.iter().flat_map(|part| &part.frames).map(|frame| frame.size);
         let frames: Vec<FrameSize> = sizes.chain(self.end.iter().copied()).collect();
         let tail = match options.format {

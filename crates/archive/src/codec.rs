@@ -12,7 +12,7 @@ use crate::source::begins_with_member;
 pub(crate) const END: [u8; 1024] = [0; 1024];
 
 /// Compresses frames on one thread; its working memory is kept from frame to frame.
-pub(crate) enum Encoder {
+pub(crate) enum FrameEncoder {
     Zstd(zstd::bulk::Compressor<'static>),
     Deflate(Deflater),
     Stored,
@@ -28,7 +28,7 @@ pub(crate) fn codec_name(format: ArtifactFormat) -> String {
     }
 }
 
-impl Encoder {
+impl FrameEncoder {
     /// `None` for a format that is not a tar.
     pub(crate) fn new(format: ArtifactFormat, level: i32) -> io::Result<Option<Self>> {
         Ok(Some(match format {
@@ -97,7 +97,7 @@ pub fn end_parts(file: &mut File, format: ArtifactFormat, size: u64) -> io::Resu
         member.write_all(&END)?;
         member.finish()?;
     } else {
-        Encoder::new(format, 1)?.unwrap_or(Encoder::Stored).encode_last(&END, &mut packed)?;
+        FrameEncoder::new(format, 1)?.unwrap_or(FrameEncoder::Stored).encode_last(&END, &mut packed)?;
     }
     file.seek(SeekFrom::Start(size))?;
     file.write_all(&packed)

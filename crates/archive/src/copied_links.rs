@@ -8,7 +8,7 @@ use vocab::TreePath;
 
 use crate::extract_error::ExtractErrorKind;
 use crate::name_rules::{EntryFault, child};
-use crate::place::Place;
+use crate::place::DestinationFolder;
 use crate::tree_record::{NodeKind, ResolvedLink, TreeRecord};
 
 /// Links to folders are copied one after the other as they become complete; more than this would take long.
@@ -16,7 +16,7 @@ const MAX_FOLDERS: usize = 1000;
 
 /// Copies at most `budget` bytes.
 pub(crate) fn copy_links(
-    place: &Place,
+    place: &DestinationFolder,
     record: &TreeRecord,
     links: Vec<ResolvedLink>,
     mut budget: u64,
@@ -73,7 +73,12 @@ fn copy_file(from: &Path, to: PathBuf, budget: &mut u64) -> Result<(), ExtractEr
 }
 
 /// No links are left in `from`, and `to` is not in it.
-fn copy_folder(place: &Place, from: &TreePath, to: &TreePath, budget: &mut u64) -> Result<(), ExtractErrorKind> {
+fn copy_folder(
+    place: &DestinationFolder,
+    from: &TreePath,
+    to: &TreePath,
+    budget: &mut u64,
+) -> Result<(), ExtractErrorKind> {
     let mut pending = vec![(from.clone(), to.clone())];
     while let Some((from, to)) = pending.pop() {
         place.directory(to.as_str())?;

@@ -12,7 +12,7 @@ use crate::{EntryIdentity, ZipMember, identity_of};
 
 /// One directory, file or link of a tree. Owner, group and times are not here because they are never packed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TreeEntry {
     /// Below the top of the archive.
     pub path: TreePath,
     pub kind: EntryKind,
@@ -26,7 +26,7 @@ pub enum EntryKind {
     Directory,
     /// A regular file; `executable` becomes mode 0755, otherwise 0644.
     File {
-        content: Content,
+        content: FileContent,
         executable: bool,
     },
     /// `target` is relative to the link's own folder, `/`-separated, and stays inside the tree.
@@ -37,7 +37,7 @@ pub enum EntryKind {
 
 /// Where a file's bytes are while it is packed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
+pub enum FileContent {
     /// Must not change while packing; a change of its size is noticed and refused.
     Disk(PathBuf),
     /// In memory, shared with clones of the entry.
@@ -47,8 +47,8 @@ pub enum Content {
     Zipped { archive: Arc<Path>, member: ZipMember },
 }
 
-impl Content {
-    /// In bytes, uncompressed. Queries the disk only for [`Content::Disk`].
+impl FileContent {
+    /// In bytes, uncompressed. Queries the disk only for [`FileContent::Disk`].
     pub fn size(&self) -> io::Result<u64> {
         match self {
             Self::Disk(path) => Ok(fs::metadata(path)?.len()),
@@ -78,20 +78,20 @@ impl Content {
     }
 }
 
-impl Entry {
+impl TreeEntry {
     /// Directories on the way to other entries need no entry of their own.
     pub fn directory(path: TreePath) -> Self {
         Self { path, kind: EntryKind::Directory, sha256: None }
     }
 
     /// A file without an expected digest. `executable` becomes mode 0755, otherwise 0644.
-    pub fn file(path: TreePath, content: Content, executable: bool) -> Self {
+    pub fn file(path: TreePath, content: FileContent, executable: bool) -> Self {
         Self { path, kind: EntryKind::File { content, executable }, sha256: None }
     }
 
     /// A file from memory, not executable, without an expected digest.
     pub fn bytes(path: TreePath, bytes: impl Into<Arc<[u8]>>) -> Self {
-        Self::file(path, Content::Bytes(bytes.into()), false)
+        Self::file(path, FileContent::Bytes(bytes.into()), false)
     }
 
     /// `target` is relative to the link's own folder. It is judged when packed, not here.
@@ -117,22 +117,22 @@ pub struct PartSource {
     /// Determines the entries and their content completely, for example the digest of a wheel file and of the layout it
     /// is installed in. Absent if there is no such digest: the part is then compressed again each time.
     pub identity: Option<Digest>,
-    /// Digest of the archive that [`Content::Zipped`] entries are copied from, if it is the same for all: with
+    /// Digest of the archive that [`FileContent::Zipped`] entries are copied from, if it is the same for all: with
     /// `identity` it determines the bytes of the part in a zip. An archive with another digest is refused.
     pub copied_from: Option<Digest>,
     /// In any order; they are sorted when packed.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<TreeEntry>,
 }
 
 impl PartSource {
     /// A part without an identity, which is never cached.
-    pub fn new(name: impl Into<String>, entries: Vec<Entry>) -> Self {
+    pub fn new(name: impl Into<String>, entries: Vec<TreeEntry>) -> Self {
         Self { name: name.into(), identity: None, copied_from: None, entries }
     }
 
     /// Computes the identity from the entries, if the digests of all files are known. A part cached under it is
     /// guaranteed to have been made from exactly these bytes.
-    pub fn identified(name: impl Into<String>, entries: Vec<Entry>) -> Self {
+    pub fn identified(name: impl Into<String>, entries: Vec<TreeEntry>) -> Self {
         let rows: Option<Vec<_>> = entries.iter().map(|entry| Some((&entry.path, entry.identity()?))).collect();
         let identity = rows.map(identity_of);
         Self { identity, ..Self::new(name, entries) }

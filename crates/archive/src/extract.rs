@@ -10,28 +10,32 @@ use std::path::Path;
 use vocab::ArtifactFormat;
 
 use crate::extract_error::{ExtractError, ExtractErrorKind};
-use crate::extract_options::{ExtractOptions, Extracted};
+use crate::extract_options::{ExtractOptions, ExtractedTree};
 use crate::finish_stage::finish_stage;
 use crate::follower::digest_of_range;
 use crate::in_place;
-use crate::judge::Judge;
+use crate::judge::TarJudge;
 use crate::mode::make_folder;
-use crate::place::Place;
-use crate::source::{Decoder, Source, detect};
-use crate::staging::{Staging, folder_of};
+use crate::place::DestinationFolder;
+use crate::source::{FrameDecoder, TarSource, detect};
+use crate::staging::{StagingFolder, folder_of};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
 use crate::zip_extract::stage_zip;
 
 /// Extracts `archive` (tar.zst, tar.gz, tar or zip, recognised by its first bytes) to `destination`, which must be
 /// absent or an empty folder, and which appears only when everything is there.
-pub fn extract(archive: &Path, destination: &Path, options: &ExtractOptions<'_>) -> Result<Extracted, ExtractError> {
+pub fn extract(
+    archive: &Path,
+    destination: &Path,
+    options: &ExtractOptions<'_>,
+) -> Result<ExtractedTree, ExtractError> {
     extract_inner(archive, None, destination, options)
         .map_err(|kind| ExtractError { archive: archive.to_owned(), kind })
 }
 
 /// Like [`extract`], for a file that holds nothing but the parts of an artifact in `format`, one after the other,
 /// completed by [`crate::codec::end_parts`].
-pub fn extract_parts(parts: &Path, format: ArtifactFormat, destination: &Path) -> Result<Extracted, ExtractError> {
+pub fn extract_parts(parts: &Path, format: ArtifactFormat, destination: &Path) -> Result<ExtractedTree, ExtractError> {
     let options = ExtractOptions::default();
     extract_inner(parts, Some(format), destination, &options)
         .map_err(|kind| ExtractError { archive: parts.to_owned(), kind })
@@ -43,7 +47,7 @@ fn extract_inner(
     parts: Option<ArtifactFormat>,
     destination: &Path,
     options: &ExtractOptions<'_>,
-) -> Result<Extracted, ExtractErrorKind> {
+) -> Result<ExtractedTree, ExtractErrorKind> {
     let read = |source| ExtractErrorKind::Read { source };
     let file = File::open(archive).map_err(read)?;
     let size = file.metadata().map_err(read)?.len();
@@ -58,12 +62,14 @@ fn extract_inner(
         let format = parts.map_or_else(|| detect(&file), |format| Ok(Some(format)));
         let extracted = match format.map_err(read) {
             Ok(Some(ArtifactFormat::Zip)) => {
-                Place::new(&tree).and_then(|place| stage_zip(&file, size, &place, options))
+                DestinationFolder::new(&tree).and_then(|place| stage_zip(&file, size, &place, options))
             }
             Ok(Some(format)) => {
-                let open = if parts.is_some() { Source::open_parts } else { Source::open };
+                let open = if parts.is_some() { TarSource::open_parts } else { TarSource::open };
                 match open(file, format).map_err(ExtractErrorKind::of_read) {
-                    Ok(Some(source)) => Place::new(&tree).and_then(|place| stage(&source, size, &place, options)),
+                    Ok(Some(source)) => {
+                        DestinationFolder::new(&tree).and_then(|place| stage(&source, size, &place, options))
+                    }
                     Ok(None) => Err(ExtractErrorKind::Format),
                     Err(error) => Err(error),
                 }
@@ -85,15 +91,15 @@ fn extract_inner(
 }
 
 pub(crate) fn stage(
-    source: &Source,
+    source: &TarSource,
     archive_size: u64,
-    place: &Place,
+    place: &DestinationFolder,
     options: &ExtractOptions<'_>,
-) -> Result<Extracted, ExtractErrorKind> {
-    let turnstile = Turnstile::new(Judge::new(place, archive_size, options));
+) -> Result<ExtractedTree, ExtractErrorKind> {
+    let turnstile = Turnstile::new(TarJudge::new(place, archive_size, options));
     let workers = thread_count(options.threads) + 1;
     run_workers(workers, &turnstile, || -> Result<(), ExtractErrorKind> {
-        let (mut decoder, mut buffer) = (Decoder::default(), Vec::new());
+        let (mut decoder, mut buffer) = (FrameDecoder::default(), Vec::new());
         while let Some(chunk) = source.next(&mut decoder, &mut buffer) {
             let judged = turnstile.pass(chunk.ticket, |judge| {
                 chunk.result.map_err(ExtractErrorKind::of_read)?;
@@ -125,9 +131,9 @@ pub fn check_destination(destination: &Path) -> Result<(), ExtractErrorKind> {
 }
 
 /// The folder in which a tree is made before [`settle`] moves it; on the same file system as `destination`.
-pub fn staging_beside(destination: &Path) -> Result<Staging, ExtractErrorKind> {
+pub fn staging_beside(destination: &Path) -> Result<StagingFolder, ExtractErrorKind> {
     let failed = |source| ExtractErrorKind::Write { path: folder_of(destination).to_owned(), source };
-    Staging::beside(destination).map_err(failed)
+    StagingFolder::beside(destination).map_err(failed)
 }
 
 /// Moves `staged` to `destination`, which is absent or an empty folder.

@@ -5,7 +5,7 @@ use vocab::{Digest, TreePath};
 use crate::name_rules::NameRules;
 
 /// How to extract, and what to refuse. The default trusts no archive: it keeps links that stay inside and sets
-/// [`Limits`].
+/// [`ExtractLimits`].
 #[derive(Clone, Copy)]
 pub struct ExtractOptions<'a> {
     pub top_folder: TopFolder,
@@ -13,9 +13,9 @@ pub struct ExtractOptions<'a> {
     pub expected: Option<Digest>,
     /// Names that this file system cannot hold are refused.
     pub names: NameRules,
-    pub links: Links,
+    pub links: LinkHandling,
     /// Whatever exceeds them is refused.
-    pub limits: Limits,
+    pub limits: ExtractLimits,
     /// 0: as many as the machine has processors.
     pub threads: usize,
     /// Receives the number of archive bytes that each finished chunk took; their sum is at most the archive's size.
@@ -28,8 +28,8 @@ impl Default for ExtractOptions<'_> {
             top_folder: TopFolder::Keep,
             expected: None,
             names: NameRules::of_host(),
-            links: if cfg!(windows) { Links::Copy } else { Links::Keep },
-            limits: Limits::default(),
+            links: if cfg!(windows) { LinkHandling::Copy } else { LinkHandling::Keep },
+            limits: ExtractLimits::default(),
             threads: 0,
             progress: &|_| {},
         }
@@ -47,8 +47,8 @@ pub enum TopFolder {
 
 /// What happens to symbolic links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Links {
-    /// On Windows, where links need a privilege, this is [`Links::Copy`].
+pub enum LinkHandling {
+    /// On Windows, where links need a privilege, this is [`LinkHandling::Copy`].
     Keep,
     /// Each is replaced by a copy of its target, which must be in the archive.
     Copy,
@@ -56,7 +56,7 @@ pub enum Links {
 
 /// Limits against archives made to fill a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ExtractLimits {
     /// Total of all files, in bytes.
     pub bytes: u64,
     /// Files, directories and links together.
@@ -66,7 +66,7 @@ pub struct Limits {
     pub ratio: u64,
 }
 
-impl Default for Limits {
+impl Default for ExtractLimits {
     fn default() -> Self {
         Self { bytes: 20 << 30, entries: 500_000, ratio: 1000 }
     }
@@ -74,7 +74,7 @@ impl Default for Limits {
 
 /// What was extracted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Extracted {
+pub struct ExtractedTree {
     pub files: u64,
     /// Those named in the archive, and those on the way to others.
     pub directories: u64,

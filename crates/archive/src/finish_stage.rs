@@ -2,24 +2,24 @@
 
 use crate::copied_links::copy_links;
 use crate::extract_error::ExtractErrorKind;
-use crate::extract_options::{ExtractOptions, Extracted, Links};
-use crate::judge::Judged;
-use crate::place::Place;
+use crate::extract_options::{ExtractOptions, ExtractedTree, LinkHandling};
+use crate::judge::JudgedMembers;
+use crate::place::DestinationFolder;
 
 /// The steps that follow when all files are written.
 pub(crate) fn finish_stage(
-    place: &Place,
-    judged: Judged,
+    place: &DestinationFolder,
+    judged: JudgedMembers,
     options: &ExtractOptions<'_>,
-) -> Result<Extracted, ExtractErrorKind> {
-    let Judged { record, late, hard_links, mut extracted } = judged;
+) -> Result<ExtractedTree, ExtractErrorKind> {
+    let JudgedMembers { record, late, hard_links, mut extracted } = judged;
     place.finish_files(&late)?;
     place.hard_links(&hard_links)?;
     let links =
         record.resolved_links().map_err(|(path, fault)| ExtractErrorKind::Entry { entry: path.to_string(), fault })?;
     match options.links {
         _ if place.is_dry() => {}
-        Links::Keep if cfg!(unix) => place.links(&links)?,
+        LinkHandling::Keep if cfg!(unix) => place.links(&links)?,
         _ => {
             extracted.copied_links = links.iter().map(|link| (link.path.clone(), link.target.clone())).collect();
             copy_links(place, &record, links, options.limits.bytes - extracted.bytes)?;

@@ -7,7 +7,7 @@ use vocab::ArtifactFormat;
 
 use crate::pack_error::PackErrorKind;
 use crate::seek_table::FrameSize;
-use crate::source::Decoder;
+use crate::source::FrameDecoder;
 
 /// A part of an artifact that is there.
 pub(crate) struct FinishedPart<'a> {
@@ -23,7 +23,7 @@ impl FinishedPart<'_> {
     pub(crate) fn decode(
         &self,
         frame: usize,
-        decoder: &mut Decoder,
+        decoder: &mut FrameDecoder,
         buffer: &mut Vec<u8>,
     ) -> Result<(), PackErrorKind> {
         let (offset, size) = self.frames[frame];

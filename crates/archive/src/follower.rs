@@ -14,12 +14,12 @@ use crate::source::read_exact_at;
 /// How far the writer has got.
 #[derive(Default)]
 pub(crate) struct Follower {
-    state: Mutex<State>,
+    state: Mutex<FollowerState>,
     moved: Condvar,
 }
 
 #[derive(Clone, Copy, Default)]
-struct State {
+struct FollowerState {
     written: u64,
     ended: bool,
 }
@@ -42,7 +42,7 @@ impl Follower {
         let mut digest = DigestWriter::new(io::sink());
         let mut at = 0;
         loop {
-            let State { written, ended } = self.wait_beyond(at);
+            let FollowerState { written, ended } = self.wait_beyond(at);
             digest_range(file, at, written - at, &mut digest)?;
             at = written;
             if ended {
@@ -51,7 +51,7 @@ impl Follower {
         }
     }
 
-    fn wait_beyond(&self, at: u64) -> State {
+    fn wait_beyond(&self, at: u64) -> FollowerState {
         let mut state = self.lock();
         while state.written == at && !state.ended {
             state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +59,7 @@ impl Follower {
         *state
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, FollowerState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,39 +13,39 @@ use vocab::{Digest, DigestWriter};
 use crate::tar_header::{header_of, padded};
 use crate::turnstile::Turnstile;
 use crate::zip_member::{MemberError, MemberFault, MemberReader, ZipMember};
-use crate::{Content, Entry, EntryKind, PartSource};
+use crate::{EntryKind, FileContent, PartSource, TreeEntry};
 
 /// In bytes of tar. Half of the memory that one worker needs, and long enough that level 19 loses little.
 pub(crate) const FRAME: u64 = 8 << 20;
 
 /// A part ready to be compressed: its entries sorted, their sizes known.
-pub(crate) struct Layout<'a> {
+pub(crate) struct PartLayout<'a> {
     /// Name of the part.
     part: &'a str,
-    rows: Vec<Row<'a>>,
-    pub frames: Vec<Frame>,
+    rows: Vec<LayoutRow<'a>>,
+    pub frames: Vec<TarFrame>,
     mtime: u64,
 }
 
-struct Row<'a> {
-    entry: &'a Entry,
+struct LayoutRow<'a> {
+    entry: &'a TreeEntry,
     /// Size of the content, in bytes.
     size: u64,
     /// For a file in a zip that has several frames: unpacked in their order, while they are compressed side by side.
-    unpacking: Option<Turnstile<Option<Unpacking>>>,
+    unpacking: Option<Turnstile<Option<UnpackingFile>>>,
     /// For a file with an expected digest that may have several frames: digested in their order.
     digesting: Option<Turnstile<DigestWriter<io::Sink>>>,
 }
 
 /// Lives from the first frame of its file to the last.
-struct Unpacking {
+struct UnpackingFile {
     file: File,
     reader: MemberReader,
     left: u64,
 }
 
 /// `length` bytes of tar, `skip` bytes into the entries from `first` on.
-pub(crate) struct Frame {
+pub(crate) struct TarFrame {
     first: usize,
     end: usize,
     skip: u64,
@@ -79,12 +79,12 @@ pub(crate) fn check_digest(
     }
 }
 
-impl<'a> Layout<'a> {
+impl<'a> PartLayout<'a> {
     /// Reads the sizes of files from disk, nothing else.
     pub(crate) fn new(part: &'a PartSource, mtime: u64) -> Result<Self, LayoutError> {
         let mut rows = Vec::with_capacity(part.entries.len());
         for entry in &part.entries {
-            rows.push(Row::new(entry)?);
+            rows.push(LayoutRow::new(entry)?);
         }
         rows.sort_by(|left, right| left.entry.path.cmp(&right.entry.path));
         let frames = cut(&rows, mtime);
@@ -92,8 +92,8 @@ impl<'a> Layout<'a> {
     }
 
     /// The tar bytes of `frame`, appended to `buffer`.
-    pub(crate) fn render(&self, frame: &Frame, buffer: &mut Vec<u8>) -> Result<(), LayoutError> {
-        let mut window = Window { skip: frame.skip, left: frame.length, buffer };
+    pub(crate) fn render(&self, frame: &TarFrame, buffer: &mut Vec<u8>) -> Result<(), LayoutError> {
+        let mut window = ByteWindow { skip: frame.skip, left: frame.length, buffer };
         for row in &self.rows[frame.first..frame.end] {
             window.bytes(&header_of(row.entry, row.size, self.mtime));
             window.content(row, frame.skip / FRAME, self.part)?;
@@ -103,14 +103,14 @@ impl<'a> Layout<'a> {
     }
 }
 
-impl<'a> Row<'a> {
-    fn new(entry: &'a Entry) -> Result<Self, LayoutError> {
+impl<'a> LayoutRow<'a> {
+    fn new(entry: &'a TreeEntry) -> Result<Self, LayoutError> {
         let EntryKind::File { content, .. } = &entry.kind else {
             return Ok(Self { entry, size: 0, unpacking: None, digesting: None });
         };
         let size = content_size(content)?;
         let is_long = size > FRAME / 2;
-        let (unpacked, digested) = (matches!(content, Content::Zipped { .. }), entry.sha256.is_some());
+        let (unpacked, digested) = (matches!(content, FileContent::Zipped { .. }), entry.sha256.is_some());
         Ok(Self {
             entry,
             size,
@@ -120,23 +120,28 @@ impl<'a> Row<'a> {
     }
 }
 
-pub(crate) fn content_size(content: &Content) -> Result<u64, LayoutError> {
+pub(crate) fn content_size(content: &FileContent) -> Result<u64, LayoutError> {
     match content {
-        Content::Bytes(bytes) => Ok(bytes.len() as u64),
-        Content::Disk(path) => match fs::metadata(path) {
+        FileContent::Bytes(bytes) => Ok(bytes.len() as u64),
+        FileContent::Disk(path) => match fs::metadata(path) {
             Ok(metadata) => Ok(metadata.len()),
             Err(source) => Err(LayoutError::Read { path: path.clone(), source }),
         },
-        Content::Zipped { member, .. } => Ok(member.size),
+        FileContent::Zipped { member, .. } => Ok(member.size),
     }
 }
 
-fn fill(open: &mut Option<Unpacking>, archive: &Path, member: ZipMember, out: &mut [u8]) -> Result<(), MemberError> {
+fn fill(
+    open: &mut Option<UnpackingFile>,
+    archive: &Path,
+    member: ZipMember,
+    out: &mut [u8],
+) -> Result<(), MemberError> {
     let unpacking = match open {
         Some(unpacking) => unpacking,
         None => {
             let file = File::open(archive).map_err(MemberError::Read)?;
-            open.insert(Unpacking { file, reader: MemberReader::new(member), left: member.size })
+            open.insert(UnpackingFile { file, reader: MemberReader::new(member), left: member.size })
         }
     };
     unpacking.reader.fill(&unpacking.file, out)?;
@@ -147,19 +152,19 @@ fn fill(open: &mut Option<Unpacking>, archive: &Path, member: ZipMember, out: &m
     Ok(())
 }
 
-fn cut(rows: &[Row<'_>], mtime: u64) -> Vec<Frame> {
+fn cut(rows: &[LayoutRow<'_>], mtime: u64) -> Vec<TarFrame> {
     let mut frames = Vec::new();
-    let mut open = Frame { first: 0, end: 0, skip: 0, length: 0 };
+    let mut open = TarFrame { first: 0, end: 0, skip: 0, length: 0 };
     for (index, row) in rows.iter().enumerate() {
         let length = header_of(row.entry, row.size, mtime).len() as u64 + padded(row.size);
         if open.length + length > FRAME && open.length > 0 {
-            frames.push(std::mem::replace(&mut open, Frame { first: index, end: index, skip: 0, length: 0 }));
+            frames.push(std::mem::replace(&mut open, TarFrame { first: index, end: index, skip: 0, length: 0 }));
         }
         if length > FRAME {
             for skip in (0..length).step_by(FRAME as usize) {
-                frames.push(Frame { first: index, end: index + 1, skip, length: FRAME.min(length - skip) });
+                frames.push(TarFrame { first: index, end: index + 1, skip, length: FRAME.min(length - skip) });
             }
-            open = Frame { first: index + 1, end: index + 1, skip: 0, length: 0 };
+            open = TarFrame { first: index + 1, end: index + 1, skip: 0, length: 0 };
         } else {
             open.end = index + 1;
             open.length += length;
@@ -172,13 +177,13 @@ fn cut(rows: &[Row<'_>], mtime: u64) -> Vec<Frame> {
 }
 
 /// Passes `left` bytes to `buffer` after skipping `skip` bytes.
-struct Window<'a> {
+struct ByteWindow<'a> {
     skip: u64,
     left: u64,
     buffer: &'a mut Vec<u8>,
 }
 
-impl Window<'_> {
+impl ByteWindow<'_> {
     /// Which of the next `size` bytes are wanted: their start and length.
     fn advance(&mut self, size: u64) -> (u64, u64) {
         let start = self.skip.min(size);
@@ -194,18 +199,18 @@ impl Window<'_> {
     }
 
     /// Appends the wanted bytes of the file and checks its expected digest, if it has one.
-    fn content(&mut self, row: &Row<'_>, ticket: u64, part: &str) -> Result<(), LayoutError> {
+    fn content(&mut self, row: &LayoutRow<'_>, ticket: u64, part: &str) -> Result<(), LayoutError> {
         let EntryKind::File { content, .. } = &row.entry.kind else { return Ok(()) };
         let (start, length) = self.advance(row.size);
         let before = self.buffer.len();
         let read = match content {
-            Content::Bytes(bytes) => {
+            FileContent::Bytes(bytes) => {
                 self.buffer.extend_from_slice(&bytes[start as usize..(start + length) as usize]);
                 Ok(())
             }
-            Content::Disk(path) if length > 0 => read_disk(path, row.size, start, length, self.buffer),
-            Content::Disk(_) => Ok(()),
-            Content::Zipped { archive, member } => self.zipped(row, archive, *member, length, ticket),
+            FileContent::Disk(path) if length > 0 => read_disk(path, row.size, start, length, self.buffer),
+            FileContent::Disk(_) => Ok(()),
+            FileContent::Zipped { archive, member } => self.zipped(row, archive, *member, length, ticket),
         };
         let (read_now, path, known) = (&self.buffer[before..], row.entry.path.as_str(), row.entry.sha256);
         let Some(digesting) = &row.digesting else {
@@ -233,7 +238,7 @@ impl Window<'_> {
     /// The next `length` bytes, which for a file with several frames must be asked for frame by frame.
     fn zipped(
         &mut self,
-        row: &Row<'_>,
+        row: &LayoutRow<'_>,
         archive: &Path,
         member: ZipMember,
         length: u64,
@@ -282,15 +287,15 @@ mod tests {
     use super::*;
     use crate::tar_header::BLOCK;
 
-    fn file(path: &str, size: u64) -> Entry {
-        Entry::bytes(path.parse().unwrap(), vec![7; size as usize])
+    fn file(path: &str, size: u64) -> TreeEntry {
+        TreeEntry::bytes(path.parse().unwrap(), vec![7; size as usize])
     }
 
     #[test]
     fn a_long_entry_has_frames_of_its_own() {
         let entries = [file("a", 10), file("b", 2 * FRAME), file("c", 10), file("d", FRAME - 2048)];
         let part = PartSource::new("p", entries.to_vec());
-        let layout = Layout::new(&part, 0).unwrap();
+        let layout = PartLayout::new(&part, 0).unwrap();
         let lengths: Vec<_> = layout.frames.iter().map(|frame| frame.length).collect();
         assert_eq!(lengths, [1024, FRAME, FRAME, 512, 1024 + FRAME - 2048 + 512]);
 
@@ -309,9 +314,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "1234").unwrap();
-        let entries = [Entry::file("file".parse().unwrap(), Content::Disk(path.clone()), false)];
+        let entries = [TreeEntry::file("file".parse().unwrap(), FileContent::Disk(path.clone()), false)];
         let part = PartSource::new("p", entries.to_vec());
-        let layout = Layout::new(&part, 0).unwrap();
+        let layout = PartLayout::new(&part, 0).unwrap();
         for text in ["123", "12345"] {
             fs::write(&path, text).unwrap();
             let error = layout.render(&layout.frames[0], &mut Vec::new()).unwrap_err();

@@ -6,85 +6,85 @@ use std::ops::Range;
 use vocab::TreePath;
 
 use crate::extract_error::ExtractErrorKind;
-use crate::extract_options::{ExtractOptions, Extracted, TopFolder};
+use crate::extract_options::{ExtractOptions, ExtractedTree, TopFolder};
 use crate::name_rules::{EntryFault, checked_path};
-use crate::place::Place;
-use crate::tar_stream::{Item, Member, MemberKind, TarStream};
+use crate::place::DestinationFolder;
+use crate::tar_stream::{MemberKind, TarItem, TarMember, TarStream};
 use crate::tree_record::{NodeKind, TreeRecord};
-use crate::writes::{LateFile, Write, WriteTarget};
+use crate::writes::{FileWrite, LateFile, WriteTarget};
 
 /// Below this size no ratio is suspicious.
 pub(crate) const RATIO_FLOOR: u64 = 10 << 20;
 const LISTED: usize = 20;
 
-pub(crate) struct Judge<'a> {
+pub(crate) struct TarJudge<'a> {
     tar: TarStream,
     tar_bytes: u64,
     tar_limit: u64,
-    members: Members<'a>,
+    members: MemberJudge<'a>,
 }
 
 /// The members of any archive. Separate from the tar stream, which hands them out while it is itself borrowed.
-pub(crate) struct Members<'a> {
-    place: &'a Place,
+pub(crate) struct MemberJudge<'a> {
+    place: &'a DestinationFolder,
     options: &'a ExtractOptions<'a>,
     record: TreeRecord,
     /// The file whose content comes next; none while content is skipped.
-    open: Option<Open>,
-    writes: Vec<Write>,
+    open: Option<OpenFile>,
+    writes: Vec<FileWrite>,
     late: Vec<LateFile>,
     hard_links: Vec<(TreePath, TreePath)>,
-    extracted: Extracted,
+    extracted: ExtractedTree,
     entries: u64,
     tops: BTreeSet<String>,
     /// The top is not as requested: what follows is only listed.
     listing: bool,
 }
 
-struct Open {
+struct OpenFile {
     file: LateFile,
     size: u64,
     done: u64,
 }
 
 /// What remains to be done when all files are written.
-pub(crate) struct Judged {
+pub(crate) struct JudgedMembers {
     pub record: TreeRecord,
     pub late: Vec<LateFile>,
     /// Name of the hard link, and of the file that it is another name of.
     pub hard_links: Vec<(TreePath, TreePath)>,
-    pub extracted: Extracted,
+    pub extracted: ExtractedTree,
 }
 
-impl<'a> Judge<'a> {
-    pub(crate) fn new(place: &'a Place, archive_size: u64, options: &'a ExtractOptions<'a>) -> Self {
-        let members = Members::new(place, options);
+impl<'a> TarJudge<'a> {
+    pub(crate) fn new(place: &'a DestinationFolder, archive_size: u64, options: &'a ExtractOptions<'a>) -> Self {
+        let members = MemberJudge::new(place, options);
         let tar_limit = archive_size.saturating_mul(options.limits.ratio).max(RATIO_FLOOR);
         Self { tar: TarStream::new(), tar_bytes: 0, tar_limit, members }
     }
 
     /// Accepts the next bytes of tar. Directories exist when this returns, files when the result is written.
-    pub(crate) fn chunk(&mut self, chunk: &[u8]) -> Result<Vec<Write>, ExtractErrorKind> {
+    pub(crate) fn chunk(&mut self, chunk: &[u8]) -> Result<Vec<FileWrite>, ExtractErrorKind> {
         self.tar_bytes += chunk.len() as u64;
         if self.tar_bytes > self.tar_limit {
             return Err(ExtractErrorKind::Limit { what: "bytes for an archive of its size", limit: self.tar_limit });
         }
         let members = &mut self.members;
         self.tar.feed(chunk, &mut |item| match item {
-            Item::Member(member) => members.member(member),
-            Item::Content(range) => members.content(range),
+            TarItem::Member(member) => members.member(member),
+            TarItem::Content(range) => members.content(range),
         })?;
         Ok(std::mem::take(&mut members.writes))
     }
 
-    pub(crate) fn finish(self) -> Result<Judged, ExtractErrorKind> {
+    pub(crate) fn finish(self) -> Result<JudgedMembers, ExtractErrorKind> {
         self.tar.finish()?;
         self.members.finish()
     }
 }
 
-impl<'a> Members<'a> {
-    pub(crate) fn new(place: &'a Place, options: &'a ExtractOptions<'a>) -> Self {
+impl<'a> MemberJudge<'a> {
+    pub(crate) fn new(place: &'a DestinationFolder, options: &'a ExtractOptions<'a>) -> Self {
         Self {
             place,
             options,
@@ -93,7 +93,7 @@ impl<'a> Members<'a> {
             writes: Vec::new(),
             late: Vec::new(),
             hard_links: Vec::new(),
-            extracted: Extracted::default(),
+            extracted: ExtractedTree::default(),
             entries: 0,
             tops: BTreeSet::new(),
             listing: false,
@@ -101,13 +101,13 @@ impl<'a> Members<'a> {
     }
 
     /// A member whose content arrives separately. If it is a file to be written, this says where.
-    pub(crate) fn without_content(&mut self, member: Member) -> Result<Option<LateFile>, ExtractErrorKind> {
+    pub(crate) fn without_content(&mut self, member: TarMember) -> Result<Option<LateFile>, ExtractErrorKind> {
         self.member(member)?;
-        let empty = self.writes.pop().and_then(Write::into_file);
+        let empty = self.writes.pop().and_then(FileWrite::into_file);
         Ok(empty.or_else(|| self.open.take().map(|open| open.file)))
     }
 
-    pub(crate) fn finish(mut self) -> Result<Judged, ExtractErrorKind> {
+    pub(crate) fn finish(mut self) -> Result<JudgedMembers, ExtractErrorKind> {
         if self.options.top_folder == TopFolder::StripSingle {
             if self.listing || self.tops.len() != 1 {
                 let mut found: Vec<_> = self.tops.into_iter().collect();
@@ -120,10 +120,10 @@ impl<'a> Members<'a> {
             self.extracted.top_folder = self.tops.pop_first();
         }
         let Self { record, late, hard_links, extracted, .. } = self;
-        Ok(Judged { record, late, hard_links, extracted })
+        Ok(JudgedMembers { record, late, hard_links, extracted })
     }
 
-    fn member(&mut self, member: Member) -> Result<(), ExtractErrorKind> {
+    fn member(&mut self, member: TarMember) -> Result<(), ExtractErrorKind> {
         self.open = None;
         self.entries += 1;
         if self.entries > self.options.limits.entries {
@@ -131,12 +131,12 @@ impl<'a> Members<'a> {
         }
         let name = String::from_utf8_lossy(&member.name).into_owned();
         self.judge(member).map_err(|fault| match fault {
-            Refusal::Entry(fault) => ExtractErrorKind::Entry { entry: name, fault },
-            Refusal::Other(kind) => kind,
+            MemberRefusal::Entry(fault) => ExtractErrorKind::Entry { entry: name, fault },
+            MemberRefusal::Other(kind) => kind,
         })
     }
 
-    fn judge(&mut self, member: Member) -> Result<(), Refusal> {
+    fn judge(&mut self, member: TarMember) -> Result<(), MemberRefusal> {
         let path = checked_path(&member.name, self.options.names)?;
         if let MemberKind::Special(kind) = member.kind {
             return Err(EntryFault::Special { kind }.into());
@@ -158,7 +158,7 @@ impl<'a> Members<'a> {
             MemberKind::File => self.file(path, member.executable, member.mtime, member.size)?,
             MemberKind::Symlink(target) => {
                 let target = String::from_utf8(target).map_err(|_| EntryFault::NotUtf8)?;
-                let (made, extracted) = (&mut Made::new(self.place), &mut self.extracted);
+                let (made, extracted) = (&mut MadeFolders::new(self.place), &mut self.extracted);
                 self.record.add_link(&path, target, &mut |folder| made.directory(folder))?;
                 extracted.directories += made.count;
                 extracted.links += 1;
@@ -184,32 +184,32 @@ impl<'a> Members<'a> {
         below.parse().map_err(|_| EntryFault::Drive)
     }
 
-    fn add(&mut self, path: &TreePath, kind: NodeKind) -> Result<(), Refusal> {
-        let mut made = Made::new(self.place);
+    fn add(&mut self, path: &TreePath, kind: NodeKind) -> Result<(), MemberRefusal> {
+        let mut made = MadeFolders::new(self.place);
         self.record.add(path, kind, &mut |folder| made.directory(folder))?;
         self.extracted.directories += made.count;
         made.finish()?;
         Ok(())
     }
 
-    fn file(&mut self, path: TreePath, executable: bool, mtime: u64, size: u64) -> Result<(), Refusal> {
+    fn file(&mut self, path: TreePath, executable: bool, mtime: u64, size: u64) -> Result<(), MemberRefusal> {
         self.add(&path, NodeKind::File)?;
         self.extracted.files += 1;
         self.extracted.bytes = self.extracted.bytes.saturating_add(size);
         let limit = self.options.limits.bytes;
         if self.extracted.bytes > limit {
-            return Err(Refusal::Other(ExtractErrorKind::Limit { what: "bytes", limit }));
+            return Err(MemberRefusal::Other(ExtractErrorKind::Limit { what: "bytes", limit }));
         }
         let file = LateFile { path, executable, mtime };
         if size == 0 {
-            self.writes.push(Write::whole(file, 0..0));
+            self.writes.push(FileWrite::whole(file, 0..0));
         } else {
-            self.open = Some(Open { file, size, done: 0 });
+            self.open = Some(OpenFile { file, size, done: 0 });
         }
         Ok(())
     }
 
-    fn hard_link(&mut self, path: TreePath, target: &[u8]) -> Result<(), Refusal> {
+    fn hard_link(&mut self, path: TreePath, target: &[u8]) -> Result<(), MemberRefusal> {
         let refuse = || EntryFault::HardLink { target: String::from_utf8_lossy(target).into_owned() };
         let mut file = checked_path(target, self.options.names).map_err(|_| refuse())?;
         if self.options.top_folder == TopFolder::StripSingle {
@@ -234,7 +234,7 @@ impl<'a> Members<'a> {
         let (offset, length) = (open.done, range.len() as u64);
         open.done += length;
         if length == open.size {
-            self.writes.extend(self.open.take().map(|open| Write::whole(open.file, range)));
+            self.writes.extend(self.open.take().map(|open| FileWrite::whole(open.file, range)));
             return Ok(());
         }
         let path = open.file.path.clone();
@@ -245,20 +245,20 @@ impl<'a> Members<'a> {
         if open.done == open.size {
             self.late.extend(self.open.take().map(|open| open.file));
         }
-        self.writes.push(Write { path, range, target: WriteTarget::Piece { offset } });
+        self.writes.push(FileWrite { path, range, target: WriteTarget::Piece { offset } });
         Ok(())
     }
 }
 
 /// Creates directories on the way; the first failure is kept until it can be reported.
-struct Made<'a> {
-    place: &'a Place,
+struct MadeFolders<'a> {
+    place: &'a DestinationFolder,
     count: u64,
     result: Result<(), ExtractErrorKind>,
 }
 
-impl<'a> Made<'a> {
-    fn new(place: &'a Place) -> Self {
+impl<'a> MadeFolders<'a> {
+    fn new(place: &'a DestinationFolder) -> Self {
         Self { place, count: 0, result: Ok(()) }
     }
 
@@ -269,17 +269,17 @@ impl<'a> Made<'a> {
         }
     }
 
-    fn finish(&mut self) -> Result<(), Refusal> {
-        std::mem::replace(&mut self.result, Ok(())).map_err(Refusal::Other)
+    fn finish(&mut self) -> Result<(), MemberRefusal> {
+        std::mem::replace(&mut self.result, Ok(())).map_err(MemberRefusal::Other)
     }
 }
 
-enum Refusal {
+enum MemberRefusal {
     Entry(EntryFault),
     Other(ExtractErrorKind),
 }
 
-impl From<EntryFault> for Refusal {
+impl From<EntryFault> for MemberRefusal {
     fn from(fault: EntryFault) -> Self {
         Self::Entry(fault)
     }

@@ -5,21 +5,21 @@
 //! cached under the digest of its content ([`PartCache`]), and an update transfers only the parts that changed.
 //! `docs/formats/artifact.md` describes the format, `docs/formats/manifest.md` the manifest beside it.
 //!
-//! In go [`Entry`] lists grouped in [`PartSource`]s, out comes a file and its [`Packed`] description; [`extract`] is
-//! the way back. What [`extract`] would refuse is never packed: both directions judge names and links by the same
-//! [`NameRules`]. Foreign archives are extracted into a staging folder and appear at their destination complete or not
-//! at all.
+//! In go [`TreeEntry`] lists grouped in [`PartSource`]s, out comes a file and its [`PackedArchive`] description;
+//! [`extract`] is the way back. What [`extract`] would refuse is never packed: both directions judge names and links by
+//! the same [`NameRules`]. Foreign archives are extracted into a staging folder and appear at their destination
+//! complete or not at all.
 //!
 //! Four containers: `tar.zst`, `tar.gz`, `tar` and `zip`. Files can be taken from disk, from memory, or from inside
-//! another zip ([`zip_members`], [`Content::Zipped`]): for a zip their compressed bytes are copied unchanged, for a tar
-//! they are decompressed on the way.
+//! another zip ([`zip_members`], [`FileContent::Zipped`]): for a zip their compressed bytes are copied unchanged, for a
+//! tar they are decompressed on the way.
 //!
 //! ```
-//! use archive::{Entry, ExtractOptions, NoCache, PackOptions, PartSource};
+//! use archive::{TreeEntry, ExtractOptions, NoCache, PackOptions, PartSource};
 //!
 //! let folder = tempfile::tempdir()?;
 //! let archive = folder.path().join("greeting.tar.zst");
-//! let part = PartSource::new("greetings", vec![Entry::bytes("share/hello.txt".parse()?, *b"hello")]);
+//! let part = PartSource::new("greetings", vec![TreeEntry::bytes("share/hello.txt".parse()?, *b"hello")]);
 //! let packed = archive::pack(&archive, &[part], &PackOptions::default(), &NoCache)?;
 //!
 //! let options = ExtractOptions { expected: Some(packed.sha256), ..ExtractOptions::default() };
@@ -101,20 +101,20 @@ mod mode;
 mod staging;
 mod turnstile;
 
-pub use entry::{Content, Entry, EntryKind, PartSource};
+pub use entry::{EntryKind, FileContent, PartSource, TreeEntry};
 pub use extract::extract;
 pub use extract_error::{ExtractError, ExtractErrorKind};
-pub use extract_options::{ExtractOptions, Extracted, Limits, Links, TopFolder};
+pub use extract_options::{ExtractLimits, ExtractOptions, ExtractedTree, LinkHandling, TopFolder};
 pub use identity::{EntryIdentity, identity_of};
 pub use in_place::{FileBeside, rename, sweep, sweep_artifacts, sweep_idle};
-pub use listing::{ListError, Listed, ListedKind, Listing, check, list};
+pub use listing::{ListError, ListedEntry, ListedKind, ListingDepth, check, list};
 pub use manifest::{ManifestError, StagedManifest, read_manifest, save_manifest, stage_manifest, write_manifest};
 pub use mode::{make_folder, make_folders, set_file_mode};
 pub use name_rules::{EntryFault, NameRules};
 pub use pack::{cache_parts, join_cached, pack, pack_beside};
 pub use pack_error::{PackError, PackErrorKind};
 pub use pack_options::{DEFAULT_MTIME, PackOptions};
-pub use packed::{Packed, PackedFile};
+pub use packed::{PackedArchive, PackedFile};
 pub use part_cache::{NoCache, PART_FORMAT, PartCache, check_part, part_key};
 pub use regular_file::{open_regular, read_regular, read_regular_text};
 pub use remove_tree::remove_tree;
@@ -130,9 +130,9 @@ pub use zip_members::{ZipError, ZipErrorKind, zip_members, zip_members_of};
 pub mod pieces {
     pub use crate::codec::end_parts;
     pub use crate::extract::{check_destination, extract_parts, settle, staging_beside};
-    pub use crate::place::Place;
+    pub use crate::place::DestinationFolder;
     pub use crate::source::read_exact_at;
-    pub use crate::staging::Staging;
+    pub use crate::staging::StagingFolder;
     pub use crate::tree_record::{NodeKind, TreeRecord};
     pub use crate::turnstile::thread_count;
     pub use crate::verify::check_places;

@@ -7,20 +7,20 @@ use std::sync::Arc;
 use serde::Serialize;
 use vocab::{ArtifactFormat, Digest, DigestWriter, Fault};
 
-use crate::Content;
+use crate::FileContent;
 use crate::extract::stage;
 use crate::extract_error::{ExtractError, ExtractErrorKind};
-use crate::extract_options::{ExtractOptions, Extracted};
+use crate::extract_options::{ExtractOptions, ExtractedTree};
 use crate::follower::digest_of_range;
-use crate::place::Place;
-use crate::source::{Decoder, Source, detect};
-use crate::tar_stream::{Item, Member, MemberKind, TarStream};
+use crate::place::DestinationFolder;
+use crate::source::{FrameDecoder, TarSource, detect};
+use crate::tar_stream::{MemberKind, TarItem, TarMember, TarStream};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
 use crate::zip_extract::{members_of_zip, stage_zip};
 
 /// One entry as the archive states it. It has not been judged: its name may be anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Listed {
+pub struct ListedEntry {
     /// Bytes that are not UTF-8 are replaced. A directory's ends in `/`.
     pub path: String,
     pub kind: ListedKind,
@@ -31,7 +31,7 @@ pub struct Listed {
     /// Where a link points, as the archive states it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// Digest of a file's content, with [`Listing::Digests`].
+    /// Digest of a file's content, with [`ListingDepth::Digests`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Digest>,
 }
@@ -51,15 +51,19 @@ pub enum ListedKind {
 
 /// How much to find out about each entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listing {
+pub enum ListingDepth {
     /// Names, sizes and modes; contents are skipped.
     Names,
     /// Also the digest of each file.
     Digests,
 }
 
-/// All entries in the archive's order. An error if there are more than [`crate::Limits::entries`].
-pub fn list(archive: &Path, listing: Listing, options: &ExtractOptions<'_>) -> Result<Vec<Listed>, ListError> {
+/// All entries in the archive's order. An error if there are more than [`crate::ExtractLimits::entries`].
+pub fn list(
+    archive: &Path,
+    listing: ListingDepth,
+    options: &ExtractOptions<'_>,
+) -> Result<Vec<ListedEntry>, ListError> {
     let failed = |kind| ListError(ExtractError { archive: archive.to_owned(), kind });
     list_inner(archive, listing, options).map_err(failed)
 }
@@ -70,12 +74,16 @@ pub fn list(archive: &Path, listing: Listing, options: &ExtractOptions<'_>) -> R
 #[fault(transparent)]
 pub struct ListError(pub ExtractError);
 
-fn list_inner(archive: &Path, listing: Listing, options: &ExtractOptions<'_>) -> Result<Vec<Listed>, ExtractErrorKind> {
+fn list_inner(
+    archive: &Path,
+    listing: ListingDepth,
+    options: &ExtractOptions<'_>,
+) -> Result<Vec<ListedEntry>, ExtractErrorKind> {
     let read = |source| ExtractErrorKind::Read { source };
     let file = File::open(archive).map_err(read)?;
     match detect(&file).map_err(read)? {
         Some(format @ (ArtifactFormat::TarZst | ArtifactFormat::TarGz | ArtifactFormat::Tar)) => {
-            let source = Source::open(file, format).map_err(ExtractErrorKind::of_read)?;
+            let source = TarSource::open(file, format).map_err(ExtractErrorKind::of_read)?;
             list_tar(&source.ok_or(ExtractErrorKind::Format)?, listing, options)
         }
         Some(ArtifactFormat::Zip) => list_zip(archive, &file, listing, options),
@@ -86,16 +94,16 @@ fn list_inner(archive: &Path, listing: Listing, options: &ExtractOptions<'_>) ->
 fn list_zip(
     archive: &Path,
     file: &File,
-    listing: Listing,
+    listing: ListingDepth,
     options: &ExtractOptions<'_>,
-) -> Result<Vec<Listed>, ExtractErrorKind> {
+) -> Result<Vec<ListedEntry>, ExtractErrorKind> {
     let size = file.metadata().map_err(|source| ExtractErrorKind::Read { source })?.len();
-    let mut collected = Collector { listing, limit: options.limits.entries, entries: Vec::new(), open: None };
+    let mut collected = EntryCollector { listing, limit: options.limits.entries, entries: Vec::new(), open: None };
     for member in members_of_zip(file, size, options)? {
         collected.member(member)?;
     }
     let mut entries = collected.entries;
-    if listing == Listing::Names {
+    if listing == ListingDepth::Names {
         // None of the content was read.
         return Ok(entries);
     }
@@ -105,24 +113,28 @@ fn list_zip(
     for entry in entries.iter_mut().filter(|entry| entry.kind == ListedKind::File) {
         entry.sha256 = None;
         if let Some(member) = members.get(&entry.path) {
-            let content = Content::Zipped { archive: Arc::clone(&path), member: *member };
+            let content = FileContent::Zipped { archive: Arc::clone(&path), member: *member };
             entry.sha256 = Some(content.digest().map_err(ExtractErrorKind::of_read)?);
         }
     }
     Ok(entries)
 }
 
-fn list_tar(source: &Source, listing: Listing, options: &ExtractOptions<'_>) -> Result<Vec<Listed>, ExtractErrorKind> {
-    let collected = Collector { listing, limit: options.limits.entries, entries: Vec::new(), open: None };
+fn list_tar(
+    source: &TarSource,
+    listing: ListingDepth,
+    options: &ExtractOptions<'_>,
+) -> Result<Vec<ListedEntry>, ExtractErrorKind> {
+    let collected = EntryCollector { listing, limit: options.limits.entries, entries: Vec::new(), open: None };
     let turnstile = Turnstile::new((TarStream::new(), collected));
     run_workers(thread_count(options.threads), &turnstile, || -> Result<(), ExtractErrorKind> {
-        let (mut decoder, mut buffer) = (Decoder::default(), Vec::new());
+        let (mut decoder, mut buffer) = (FrameDecoder::default(), Vec::new());
         while let Some(chunk) = source.next(&mut decoder, &mut buffer) {
             let passed = turnstile.pass(chunk.ticket, |(tar, collected)| {
                 chunk.result.map_err(ExtractErrorKind::of_read)?;
                 tar.feed(&buffer, &mut |item| match item {
-                    Item::Member(member) => collected.member(member),
-                    Item::Content(range) => {
+                    TarItem::Member(member) => collected.member(member),
+                    TarItem::Content(range) => {
                         collected.content(&buffer[range]);
                         Ok(())
                     }
@@ -141,16 +153,16 @@ fn list_tar(source: &Source, listing: Listing, options: &ExtractOptions<'_>) -> 
     Ok(collected.entries)
 }
 
-struct Collector {
-    listing: Listing,
+struct EntryCollector {
+    listing: ListingDepth,
     limit: u64,
-    entries: Vec<Listed>,
+    entries: Vec<ListedEntry>,
     /// The content of the last entry, while it arrives.
     open: Option<DigestWriter<std::io::Sink>>,
 }
 
-impl Collector {
-    fn member(&mut self, member: Member) -> Result<(), ExtractErrorKind> {
+impl EntryCollector {
+    fn member(&mut self, member: TarMember) -> Result<(), ExtractErrorKind> {
         self.close();
         if self.entries.len() as u64 >= self.limit {
             return Err(ExtractErrorKind::Limit { what: "entries", limit: self.limit });
@@ -163,11 +175,11 @@ impl Collector {
             MemberKind::HardLink(target) => (ListedKind::HardLink, Some(text(target))),
             MemberKind::Special(_) => (ListedKind::Special, None),
         };
-        if kind == ListedKind::File && self.listing == Listing::Digests {
+        if kind == ListedKind::File && self.listing == ListingDepth::Digests {
             self.open = Some(DigestWriter::new(std::io::sink()));
         }
-        let Member { name, executable, size, .. } = member;
-        self.entries.push(Listed { path: text(name), kind, executable, size, target, sha256: None });
+        let TarMember { name, executable, size, .. } = member;
+        self.entries.push(ListedEntry { path: text(name), kind, executable, size, target, sha256: None });
         Ok(())
     }
 
@@ -186,11 +198,11 @@ impl Collector {
 
 /// Decodes and judges everything by the rules of [`crate::extract`], and writes nothing. What only a disk could show,
 /// such as too little room, is not checked; links are judged as links.
-pub fn check(archive: &Path, options: &ExtractOptions<'_>) -> Result<Extracted, ExtractError> {
+pub fn check(archive: &Path, options: &ExtractOptions<'_>) -> Result<ExtractedTree, ExtractError> {
     check_inner(archive, options).map_err(|kind| ExtractError { archive: archive.to_owned(), kind })
 }
 
-fn check_inner(archive: &Path, options: &ExtractOptions<'_>) -> Result<Extracted, ExtractErrorKind> {
+fn check_inner(archive: &Path, options: &ExtractOptions<'_>) -> Result<ExtractedTree, ExtractErrorKind> {
     let read = |source| ExtractErrorKind::Read { source };
     let file = File::open(archive).map_err(read)?;
     let size = file.metadata().map_err(read)?.len();
@@ -202,8 +214,8 @@ fn check_inner(archive: &Path, options: &ExtractOptions<'_>) -> Result<Extracted
     }
     let format = detect(&file).map_err(read)?.ok_or(ExtractErrorKind::Format)?;
     if format == ArtifactFormat::Zip {
-        return stage_zip(&file, size, &Place::nowhere(), options);
+        return stage_zip(&file, size, &DestinationFolder::nowhere(), options);
     }
-    let source = Source::open(file, format).map_err(ExtractErrorKind::of_read)?.ok_or(ExtractErrorKind::Format)?;
-    stage(&source, size, &Place::nowhere(), options)
+    let source = TarSource::open(file, format).map_err(ExtractErrorKind::of_read)?.ok_or(ExtractErrorKind::Format)?;
+    stage(&source, size, &DestinationFolder::nowhere(), options)
 }

@@ -12,10 +12,10 @@ use crate::in_place::{FileBeside, STAGED_MANIFEST};
 /// read, since nothing else can be relied on then.
 pub fn read_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     #[derive(Deserialize)]
-    struct Numbered {
+    struct NumberedManifest {
         format: u64,
     }
-    let numbered: Numbered = serde_json::from_slice(bytes).map_err(|source| ManifestError::Shape { source })?;
+    let numbered: NumberedManifest = serde_json::from_slice(bytes).map_err(|source| ManifestError::Shape { source })?;
     if !(1..=u64::from(MANIFEST_FORMAT)).contains(&numbered.format) {
         return Err(ManifestError::Format { found: numbered.format, known: MANIFEST_FORMAT });
     }

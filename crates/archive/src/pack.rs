@@ -8,20 +8,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use vocab::{Digest, Part, side_by_side};
 
 use crate::artifact_writer::{ArtifactWriter, WrittenPart};
-use crate::codec::Encoder;
+use crate::codec::FrameEncoder;
 use crate::finished_part::FinishedPart;
 use crate::follower::{EndOnDrop, Follower, digest_of_range};
-use crate::frames::Layout;
+use crate::frames::PartLayout;
 use crate::in_place::{FileBeside, STAGED_PACK};
 use crate::name_rules::{NameRules, checked_path};
 use crate::pack_error::{PackError, PackErrorKind};
 use crate::pack_options::PackOptions;
-use crate::packed::{Packed, PackedFile};
+use crate::packed::{PackedArchive, PackedFile};
 use crate::part_cache::{CachedPart, NoCache, PartCache, part_key, trailer};
-use crate::source::Decoder;
+use crate::source::FrameDecoder;
 use crate::tree_record::{NodeKind, ResolvedLink, TreeRecord};
 use crate::turnstile::{Turnstile, run_workers, thread_count};
-use crate::written_frame::Frame;
+use crate::written_frame::WrittenFrame;
 use crate::zip_pack::pack_zip;
 use crate::{EntryKind, PartSource};
 
@@ -31,7 +31,7 @@ pub fn pack(
     parts: &[PartSource],
     options: &PackOptions<'_>,
     cache: &dyn PartCache,
-) -> Result<Packed, PackError> {
+) -> Result<PackedArchive, PackError> {
     pack_beside(target, parts, options, cache)?.persist(target)
 }
 
@@ -59,23 +59,23 @@ fn pack_inner(
     let keys: Vec<Option<Digest>> = parts.iter().map(|part| Some(part_key(&part.identity?, options))).collect();
     let names = parts.iter().map(|part| (part.name.clone(), part.identity)).collect();
     let source = |index: usize, cache: &dyn PartCache| source_of(&parts[index], options, cache);
-    settle(folder, &Sources { keys: &keys, names, source: &source }, options, cache)
+    settle(folder, &PartOrigins { keys: &keys, names, source: &source }, options, cache)
 }
 
 /// The parts of the archive to be written.
-pub(crate) struct Sources<'a, 's> {
+pub(crate) struct PartOrigins<'a, 's> {
     /// The key under which each part is cached, if it is.
     pub keys: &'s [Option<Digest>],
     /// The name of each part, and its identity.
     pub names: Vec<(String, Option<Digest>)>,
     /// The part with this number, from the cache if that has it.
-    pub source: &'s dyn Fn(usize, &dyn PartCache) -> Result<Source<'a>, PackErrorKind>,
+    pub source: &'s dyn Fn(usize, &dyn PartCache) -> Result<PartOrigin<'a>, PackErrorKind>,
 }
 
 /// Writes an archive into `folder`, and again whenever a cached part turns out to be damaged.
 pub(crate) fn settle(
     folder: &Path,
-    from: &Sources<'_, '_>,
+    from: &PartOrigins<'_, '_>,
     options: &PackOptions<'_>,
     cache: &dyn PartCache,
 ) -> Result<PackedFile, PackErrorKind> {
@@ -92,7 +92,7 @@ pub(crate) fn settle(
         // between.
         let before = damaged.len();
         for (index, (source, sha256)) in sources.iter().zip(&written.digests).enumerate() {
-            if matches!(source, Source::Cached(part) if !part.holds(sha256)) {
+            if matches!(source, PartOrigin::Cached(part) if !part.holds(sha256)) {
                 damaged.insert(index);
             }
         }
@@ -105,7 +105,7 @@ pub(crate) fn settle(
 }
 
 /// A complete archive under a temporary name.
-struct Written {
+struct WrittenArchive {
     parts: Vec<WrittenPart>,
     /// One for each part.
     digests: Vec<Digest>,
@@ -113,7 +113,11 @@ struct Written {
     size: u64,
 }
 
-fn write(file: &FileBeside, sources: &[Source<'_>], options: &PackOptions<'_>) -> Result<Written, PackErrorKind> {
+fn write(
+    file: &FileBeside,
+    sources: &[PartOrigin<'_>],
+    options: &PackOptions<'_>,
+) -> Result<WrittenArchive, PackErrorKind> {
     let failed = |source| PackErrorKind::Write { source };
     let reader = file.reopen().map_err(failed)?;
     let follower = Follower::default();
@@ -129,7 +133,7 @@ fn write(file: &FileBeside, sources: &[Source<'_>], options: &PackOptions<'_>) -
         let (whole, parts, size) = whole;
         let digests = part_digests(file, &parts, options).map_err(failed)?;
         let sha256 = whole.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(failed)?;
-        Ok(Written { parts, digests, sha256, size })
+        Ok(WrittenArchive { parts, digests, sha256, size })
     })
 }
 
@@ -145,14 +149,14 @@ fn part_digests(file: &FileBeside, parts: &[WrittenPart], options: &PackOptions<
 fn keep_fresh_parts(
     file: &FileBeside,
     keys: &[Option<Digest>],
-    sources: &[Source<'_>],
-    written: &Written,
+    sources: &[PartOrigin<'_>],
+    written: &WrittenArchive,
     cache: &dyn PartCache,
 ) -> Result<(), PackErrorKind> {
     let failed = |source| PackErrorKind::Write { source };
     let rows = written.parts.iter().zip(&written.digests);
     for ((key, source), (row, sha256)) in keys.iter().zip(sources).zip(rows) {
-        if let (Some(key), Source::Fresh(_) | Source::Finished(_)) = (key, source) {
+        if let (Some(key), PartOrigin::Fresh(_) | PartOrigin::Finished(_)) = (key, source) {
             let mut bytes = file.reopen().map_err(failed)?;
             bytes.seek(SeekFrom::Start(row.offset)).map_err(failed)?;
             let trailer = trailer(key, &row.frames, sha256);
@@ -162,7 +166,7 @@ fn keep_fresh_parts(
     Ok(())
 }
 
-fn packed(names: &[(String, Option<Digest>)], sources: &[Source<'_>], written: Written) -> Packed {
+fn packed(names: &[(String, Option<Digest>)], sources: &[PartOrigin<'_>], written: WrittenArchive) -> PackedArchive {
     let rows = names.iter().zip(written.parts).zip(written.digests);
     let row = |(((content, identity), part), sha256): ((&(String, Option<Digest>), WrittenPart), Digest)| Part {
         content: content.clone(),
@@ -172,11 +176,11 @@ fn packed(names: &[(String, Option<Digest>)], sources: &[Source<'_>], written: W
         sha256,
         identity: *identity,
     };
-    Packed {
+    PackedArchive {
         sha256: written.sha256,
         size: written.size,
         parts: rows.map(row).collect(),
-        reused: sources.iter().filter(|source| matches!(source, Source::Cached(_))).count(),
+        reused: sources.iter().filter(|source| matches!(source, PartOrigin::Cached(_))).count(),
     }
 }
 
@@ -196,7 +200,7 @@ pub fn cache_parts(
         check_tree(parts, options.names)?;
         let (mut lacking, mut sources) = (Vec::new(), Vec::new());
         for part in parts.iter().filter(|part| part.identity.is_some()) {
-            if let source @ Source::Fresh(_) = source_of(part, options, cache)? {
+            if let source @ PartOrigin::Fresh(_) = source_of(part, options, cache)? {
                 lacking.push(part.identity.map(|identity| part_key(&identity, options)));
                 sources.push(source);
             }
@@ -232,15 +236,15 @@ pub fn join_cached(
         let mut sources = Vec::with_capacity(parts.len());
         for part in &parts {
             match source_of(part, options, cache)? {
-                source @ Source::Cached(_) => sources.push(source),
-                Source::Fresh(_) | Source::Finished(_) => return Ok(None),
+                source @ PartOrigin::Cached(_) => sources.push(source),
+                PartOrigin::Fresh(_) | PartOrigin::Finished(_) => return Ok(None),
             }
         }
         let file = FileBeside::within(folder, STAGED_PACK).map_err(|source| PackErrorKind::Write { source })?;
         let written = write(&file, &sources, options)?;
         let sound = sources.iter().zip(&written.digests).all(|(source, sha256)| match source {
-            Source::Cached(part) => part.holds(sha256),
-            Source::Fresh(_) | Source::Finished(_) => false,
+            PartOrigin::Cached(part) => part.holds(sha256),
+            PartOrigin::Fresh(_) | PartOrigin::Finished(_) => false,
         });
         let names: Vec<_> = parts.iter().map(|part| (part.name.clone(), part.identity)).collect();
         Ok(sound.then(|| PackedFile { packed: packed(&names, &sources, written), file }))
@@ -249,8 +253,8 @@ pub fn join_cached(
 }
 
 /// `None` for a zip.
-fn new_encoder(options: &PackOptions<'_>) -> Result<Option<Encoder>, PackErrorKind> {
-    Encoder::new(options.format, options.level).map_err(|source| PackErrorKind::Compress { source })
+fn new_encoder(options: &PackOptions<'_>) -> Result<Option<FrameEncoder>, PackErrorKind> {
+    FrameEncoder::new(options.format, options.level).map_err(|source| PackErrorKind::Compress { source })
 }
 
 /// Refuses what [`crate::extract`] would refuse. Returns all links of all parts.
@@ -278,9 +282,9 @@ fn check_tree(parts: &[PartSource], names: NameRules) -> Result<Vec<ResolvedLink
     Err(PackErrorKind::Entry { part, path, fault })
 }
 
-pub(crate) enum Source<'a> {
+pub(crate) enum PartOrigin<'a> {
     /// Entries to be compressed.
-    Fresh(Layout<'a>),
+    Fresh(PartLayout<'a>),
     /// Parts of another container, to be compressed again.
     Finished(FinishedPart<'a>),
     Cached(CachedPart),
@@ -290,32 +294,32 @@ fn source_of<'a>(
     part: &'a PartSource,
     options: &PackOptions<'_>,
     cache: &dyn PartCache,
-) -> Result<Source<'a>, PackErrorKind> {
+) -> Result<PartOrigin<'a>, PackErrorKind> {
     let key = part.identity.map(|identity| part_key(&identity, options));
     match key.and_then(|key| CachedPart::open(cache.get(&key)?, &key)) {
-        Some(cached) => Ok(Source::Cached(cached)),
-        None => Ok(Source::Fresh(Layout::new(part, options.mtime)?)),
+        Some(cached) => Ok(PartOrigin::Cached(cached)),
+        None => Ok(PartOrigin::Fresh(PartLayout::new(part, options.mtime)?)),
     }
 }
 
 /// A piece of work for one worker; its index among all is its ticket.
-enum Job<'a> {
-    Frame { part: usize, layout: &'a Layout<'a>, frame: usize },
+enum PackJob<'a> {
+    Frame { part: usize, layout: &'a PartLayout<'a>, frame: usize },
     Again { part: usize, finished: &'a FinishedPart<'a>, frame: usize },
     Copy { part: usize, cached: &'a CachedPart },
 }
 
-fn jobs_of<'a>(sources: &'a [Source<'a>]) -> Vec<Job<'a>> {
+fn jobs_of<'a>(sources: &'a [PartOrigin<'a>]) -> Vec<PackJob<'a>> {
     let mut jobs = Vec::new();
     for (part, source) in sources.iter().enumerate() {
         match source {
-            Source::Fresh(layout) => {
-                jobs.extend((0..layout.frames.len()).map(|frame| Job::Frame { part, layout, frame }));
+            PartOrigin::Fresh(layout) => {
+                jobs.extend((0..layout.frames.len()).map(|frame| PackJob::Frame { part, layout, frame }));
             }
-            Source::Finished(finished) => {
-                jobs.extend((0..finished.frames.len()).map(|frame| Job::Again { part, finished, frame }));
+            PartOrigin::Finished(finished) => {
+                jobs.extend((0..finished.frames.len()).map(|frame| PackJob::Again { part, finished, frame }));
             }
-            Source::Cached(cached) => jobs.push(Job::Copy { part, cached }),
+            PartOrigin::Cached(cached) => jobs.push(PackJob::Copy { part, cached }),
         }
     }
     jobs
@@ -331,7 +335,7 @@ fn worker_count(options: &PackOptions<'_>) -> usize {
 }
 
 fn run<'a>(
-    jobs: &[Job<'_>],
+    jobs: &[PackJob<'_>],
     output: ArtifactWriter<'a>,
     options: &PackOptions<'_>,
 ) -> Result<ArtifactWriter<'a>, PackErrorKind> {
@@ -339,27 +343,27 @@ fn run<'a>(
     let (turnstile, next) = (Turnstile::new(output), AtomicU64::new(0));
     run_workers(workers, &turnstile, || -> Result<(), PackErrorKind> {
         let Some(mut encoder) = new_encoder(options)? else { return Ok(()) };
-        let (mut decoder, mut plain, mut packed) = (Decoder::default(), Vec::new(), Vec::new());
+        let (mut decoder, mut plain, mut packed) = (FrameDecoder::default(), Vec::new(), Vec::new());
         let mut compress = |plain: &[u8], packed: &mut Vec<u8>| {
             encoder.encode(plain, packed).map_err(|source| PackErrorKind::Compress { source })?;
-            Ok::<_, PackErrorKind>(Frame::of(options.format, plain, packed))
+            Ok::<_, PackErrorKind>(WrittenFrame::of(options.format, plain, packed))
         };
         loop {
             let ticket = next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = jobs.get(ticket as usize) else { return Ok(()) };
             let passed = match job {
-                Job::Frame { part, layout, frame } => {
+                PackJob::Frame { part, layout, frame } => {
                     plain.clear();
                     layout.render(&layout.frames[*frame], &mut plain)?;
                     let told = compress(&plain, &mut packed)?;
                     turnstile.pass(ticket, |output| output.frame(Some(*part), &packed, told))
                 }
-                Job::Again { part, finished, frame } => {
+                PackJob::Again { part, finished, frame } => {
                     finished.decode(*frame, &mut decoder, &mut plain)?;
                     let told = compress(&plain, &mut packed)?;
                     turnstile.pass(ticket, |output| output.frame(Some(*part), &packed, told))
                 }
-                Job::Copy { part, cached } => turnstile.pass(ticket, |output| output.copy(*part, cached)),
+                PackJob::Copy { part, cached } => turnstile.pass(ticket, |output| output.copy(*part, cached)),
             };
             if passed.map_err(|source| PackErrorKind::Write { source })?.is_none() {
                 return Ok(());

@@ -9,7 +9,7 @@ use crate::pack_error::{PackError, PackErrorKind};
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packed {
+pub struct PackedArchive {
     /// Digest of the whole file.
     pub sha256: Digest,
     /// In bytes.
@@ -23,13 +23,13 @@ pub struct Packed {
 /// A complete archive under a temporary name. Dropping it removes it.
 #[derive(Debug)]
 pub struct PackedFile {
-    pub(crate) packed: Packed,
+    pub(crate) packed: PackedArchive,
     pub(crate) file: FileBeside,
 }
 
 impl PackedFile {
     /// Known before [`persist`](Self::persist), for what must be written first.
-    pub fn packed(&self) -> &Packed {
+    pub fn packed(&self) -> &PackedArchive {
         &self.packed
     }
 
@@ -39,7 +39,7 @@ impl PackedFile {
     }
 
     /// Moves the archive to `target`, which must be in the folder it was made in.
-    pub fn persist(self, target: &Path) -> Result<Packed, PackError> {
+    pub fn persist(self, target: &Path) -> Result<PackedArchive, PackError> {
         let failed = |source| PackError { target: target.to_owned(), kind: PackErrorKind::Write { source } };
         self.file.replace(target).map_err(failed)?;
         Ok(self.packed)

@@ -25,9 +25,9 @@ use crate::codec;
 use crate::follower::digest_of_range;
 use crate::pack_options::PackOptions;
 use crate::seek_table::FrameSize;
-use crate::written_frame::Frame;
+use crate::written_frame::WrittenFrame;
 use crate::zip_directory::{ZipDirectory, ZipEntry};
-use crate::zip_header::Record;
+use crate::zip_header::ZipRecord;
 
 /// Raised whenever equal inputs give other bytes than before (headers, order, frame cuts), or a cached part has another
 /// trailer. Format 1 had deflate streams that differed from run to run, and a `tar.gz` of many gzip members; the
@@ -84,7 +84,7 @@ pub(crate) fn digest_key(part_key: &Digest, copied_from: &Digest) -> Digest {
 
 /// The number of part bytes in a file that was stored for `key`. `None` if any of it is damaged, or it is another part.
 pub fn check_part(path: &Path, key: &Digest) -> Option<u64> {
-    let open = |magic, row| Kept::open(path.to_owned(), key, magic, row);
+    let open = |magic, row| CachedFile::open(path.to_owned(), key, magic, row);
     let part = open(MAGIC, ROW).or_else(|| open(ZIP_MAGIC, 1))?;
     part.is_sound().ok()?.then_some(part.size)
 }
@@ -98,16 +98,16 @@ const FOOTER: u64 = 32 + 32 + 4 + 8;
 
 /// A part taken from a cache. Whether it is undamaged is known when its bytes have been read: [`Self::holds`].
 pub(crate) struct CachedPart {
-    kept: Kept,
-    pub frames: Vec<Frame>,
+    kept: CachedFile,
+    pub frames: Vec<WrittenFrame>,
 }
 
 impl CachedPart {
     /// `None` when the file cannot be read or is not the part of this key.
     pub(crate) fn open(path: PathBuf, key: &Digest) -> Option<Self> {
-        let kept = Kept::open(path, key, MAGIC, ROW)?;
+        let kept = CachedFile::open(path, key, MAGIC, ROW)?;
         let number = |row: &[u8]| u32::from_le_bytes([row[0], row[1], row[2], row[3]]);
-        let frame = |row: &[u8]| Frame {
+        let frame = |row: &[u8]| WrittenFrame {
             size: FrameSize { packed: number(&row[..4]), unpacked: number(&row[4..8]) },
             crc32: number(&row[8..]),
         };
@@ -134,21 +134,21 @@ impl CachedPart {
 pub(crate) struct CachedZipPart {
     pub file: File,
     pub size: u64,
-    pub records: Vec<Record>,
+    pub records: Vec<ZipRecord>,
 }
 
 impl CachedZipPart {
     pub(crate) fn open(path: PathBuf, key: &Digest) -> Option<Self> {
-        let kept = Kept::open(path, key, ZIP_MAGIC, 1)?;
+        let kept = CachedFile::open(path, key, ZIP_MAGIC, 1)?;
         if !kept.is_sound().ok()? {
             return None;
         }
-        let Kept { file, size, table, .. } = kept;
+        let CachedFile { file, size, table, .. } = kept;
         let directory = ZipDirectory::parse(table, 0, 0).ok()?;
         let record = |entry: &ZipEntry| {
             let name = std::str::from_utf8(directory.name(entry)).ok()?.to_owned();
             let ZipEntry { mode, method, crc32, packed, size, offset, .. } = *entry;
-            Some(Record { name, mode, method, crc32, packed, size, offset })
+            Some(ZipRecord { name, mode, method, crc32, packed, size, offset })
         };
         let records = directory.entries.iter().map(record).collect::<Option<_>>()?;
         Some(Self { file, size, records })
@@ -156,7 +156,7 @@ impl CachedZipPart {
 }
 
 /// A cached file with its trailer.
-struct Kept {
+struct CachedFile {
     /// Positioned at its start.
     file: File,
     /// Size of the part, without the trailer.
@@ -166,7 +166,7 @@ struct Kept {
     check: Digest,
 }
 
-impl Kept {
+impl CachedFile {
     /// The table's size is a multiple of `row` bytes.
     fn open(path: PathBuf, key: &Digest, magic: &[u8; 8], row: u64) -> Option<Self> {
         Self::read(File::open(path).ok()?, magic, row).ok().flatten().filter(|kept| kept.key == *key)
@@ -210,7 +210,7 @@ fn check_of(key: &Digest, sha256: &Digest, rows: &[u8]) -> Digest {
 }
 
 /// The trailer after the bytes of a cached part.
-pub(crate) fn trailer(key: &Digest, frames: &[Frame], sha256: &Digest) -> Vec<u8> {
+pub(crate) fn trailer(key: &Digest, frames: &[WrittenFrame], sha256: &Digest) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(frames.len() * ROW as usize + FOOTER as usize);
     for frame in frames {
         bytes.extend(frame.size.packed.to_le_bytes());
@@ -221,7 +221,7 @@ pub(crate) fn trailer(key: &Digest, frames: &[Frame], sha256: &Digest) -> Vec<u8
 }
 
 /// The trailer for a part of a zip. `None` if its table is too long to be cached.
-pub(crate) fn zip_trailer(key: &Digest, records: &[Record], mtime: u64, sha256: &Digest) -> Option<Vec<u8>> {
+pub(crate) fn zip_trailer(key: &Digest, records: &[ZipRecord], mtime: u64, sha256: &Digest) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     for record in records {
         record.write_central(0, mtime, &mut bytes);
@@ -247,7 +247,7 @@ mod tests {
     fn a_cached_part_damaged_in_any_byte_is_absent() {
         let folder = tempfile::tempdir().unwrap();
         let (path, key) = (folder.path().join("part"), Digest::of("key"));
-        let frame = |packed, unpacked, crc32| Frame { size: FrameSize { packed, unpacked }, crc32 };
+        let frame = |packed, unpacked, crc32| WrittenFrame { size: FrameSize { packed, unpacked }, crc32 };
         let frames = [frame(2, 5, 7), frame(1, 1, 0)];
         let good = [b"abc".to_vec(), trailer(&key, &frames, &Digest::of("abc"))].concat();
         std::fs::write(&path, &good).unwrap();

@@ -13,15 +13,15 @@ use vocab::TreePath;
 use crate::extract_error::ExtractErrorKind;
 use crate::mode::{make_folder, make_masked_folder, set_mode};
 use crate::tree_record::ResolvedLink;
-use crate::writes::{LateFile, Write, WriteTarget};
+use crate::writes::{FileWrite, LateFile, WriteTarget};
 
 /// The end of the year 9999; later times are reduced to it.
 const LAST_TIME: u64 = 253_402_300_799;
 
 /// A folder that is being filled, or [`nowhere`](Self::nowhere).
-pub struct Place {
+pub struct DestinationFolder {
     root: PathBuf,
-    /// Nothing is written: see [`Place::nowhere`].
+    /// Nothing is written: see [`DestinationFolder::nowhere`].
     dry: bool,
     /// The umask removes bits from 0755, so modes must be set again.
     masked: bool,
@@ -32,7 +32,7 @@ pub struct Place {
     pieces: [Mutex<()>; 16],
 }
 
-impl Place {
+impl DestinationFolder {
     /// `root` must exist and be empty.
     pub fn new(root: &Path) -> Result<Self, ExtractErrorKind> {
         let place = Self { root: root.to_owned(), masked: is_masked(root)?, ..Self::empty(false) };
@@ -82,7 +82,7 @@ impl Place {
         self.at(path, |path| exclusive(path, false).map(|_| ()))
     }
 
-    pub(crate) fn write(&self, write: &Write, bytes: &[u8]) -> Result<(), ExtractErrorKind> {
+    pub(crate) fn write(&self, write: &FileWrite, bytes: &[u8]) -> Result<(), ExtractErrorKind> {
         self.at(&write.path, |path| match write.target {
             WriteTarget::Whole { executable, mtime } => {
                 let mut file = exclusive(path, executable)?;

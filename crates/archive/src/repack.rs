@@ -9,7 +9,7 @@ use vocab::{Artifact, ArtifactFormat, Digest};
 use crate::codec;
 use crate::finished_part::FinishedPart;
 use crate::frames::FRAME;
-use crate::pack::{Source, Sources, settle};
+use crate::pack::{PartOrigin, PartOrigins, settle};
 use crate::pack_error::{PackError, PackErrorKind};
 use crate::pack_options::PackOptions;
 use crate::packed::PackedFile;
@@ -56,11 +56,11 @@ pub fn repack(
         let source = |index: usize, cache: &dyn PartCache| {
             let cached = keys[index].and_then(|key| CachedPart::open(cache.get(&key)?, &key));
             match cached {
-                Some(cached) => Ok(Source::Cached(cached)),
-                None => Ok(Source::Finished(again(&described.parts[index])?)),
+                Some(cached) => Ok(PartOrigin::Cached(cached)),
+                None => Ok(PartOrigin::Finished(again(&described.parts[index])?)),
             }
         };
-        settle(folder, &Sources { keys: &keys, names, source: &source }, options, cache)
+        settle(folder, &PartOrigins { keys: &keys, names, source: &source }, options, cache)
     };
     repack().map_err(|kind| PackError { target: folder.to_owned(), kind })
 }
@@ -95,12 +95,12 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::{Entry, NoCache, PartSource, pack};
+    use crate::{NoCache, PartSource, TreeEntry, pack};
 
     /// Keeps parts in a folder, and counts those that it gave.
-    struct Folder(tempfile::TempDir, Mutex<usize>);
+    struct PartFolder(tempfile::TempDir, Mutex<usize>);
 
-    impl PartCache for Folder {
+    impl PartCache for PartFolder {
         fn get(&self, key: &Digest) -> Option<std::path::PathBuf> {
             let path = self.0.path().join(key.to_string());
             path.is_file().then(|| {
@@ -125,15 +125,18 @@ mod tests {
         vec![
             of(
                 "base",
-                vec![Entry::bytes("bin/python".parse().unwrap(), *b"#!"), Entry::bytes("z".parse().unwrap(), long)],
+                vec![
+                    TreeEntry::bytes("bin/python".parse().unwrap(), *b"#!"),
+                    TreeEntry::bytes("z".parse().unwrap(), long),
+                ],
             ),
             of("empty", Vec::new()),
-            of("metadata", vec![Entry::bytes("pydist.json".parse().unwrap(), *b"{}")]),
+            of("metadata", vec![TreeEntry::bytes("pydist.json".parse().unwrap(), *b"{}")]),
         ]
     }
 
-    fn described(packed: crate::Packed, format: ArtifactFormat) -> Artifact {
-        let crate::Packed { sha256, size, parts, .. } = packed;
+    fn described(packed: crate::PackedArchive, format: ArtifactFormat) -> Artifact {
+        let crate::PackedArchive { sha256, size, parts, .. } = packed;
         Artifact { file: "a".to_owned(), format, level: None, sha256, size, parts }
     }
 
@@ -146,7 +149,7 @@ mod tests {
             let archive = folder.path().join("artifact");
             let packed = pack(&archive, &parts(), &options(format, 3), &NoCache).unwrap();
             let artifact = described(packed, format);
-            let cache = Folder(tempfile::tempdir().unwrap(), Mutex::default());
+            let cache = PartFolder(tempfile::tempdir().unwrap(), Mutex::default());
             for reused in [0, 3] {
                 let file = repack(&archive, &artifact, folder.path(), &gzip, &cache).unwrap();
                 let path = folder.path().join("again");
@@ -172,7 +175,7 @@ mod tests {
         let archive = folder.path().join("artifact");
         let packed = pack(&archive, &parts(), &options(ArtifactFormat::TarZst, 3), &NoCache).unwrap();
         let artifact = described(packed, ArtifactFormat::TarZst);
-        let cache = Folder(tempfile::tempdir().unwrap(), Mutex::default());
+        let cache = PartFolder(tempfile::tempdir().unwrap(), Mutex::default());
         let again = || repack(&archive, &artifact, folder.path(), &options(ArtifactFormat::TarGz, 6), &cache).unwrap();
         let sound = again().packed().sha256;
         for entry in std::fs::read_dir(cache.0.path()).unwrap() {

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use vocab::{Fault, TreePath};
 
 use crate::name_rules::child;
-use crate::{Content, Entry};
+use crate::{FileContent, TreeEntry};
 
 /// All entries below `folder`, sorted by path, without the folder itself. Links are not followed.
 ///
 /// On Windows, where files have no executable bit, none is executable.
-pub fn scan(folder: &Path) -> Result<Vec<Entry>, ScanError> {
+pub fn scan(folder: &Path) -> Result<Vec<TreeEntry>, ScanError> {
     let mut entries = Vec::new();
     let mut pending = vec![(folder.to_owned(), TreePath::default())];
     while let Some((place, at)) = pending.pop() {
@@ -30,19 +30,19 @@ pub fn scan(folder: &Path) -> Result<Vec<Entry>, ScanError> {
     Ok(entries)
 }
 
-fn entry_at(place: PathBuf, folder: &TreePath) -> Result<Entry, ScanErrorKind> {
+fn entry_at(place: PathBuf, folder: &TreePath) -> Result<TreeEntry, ScanErrorKind> {
     let name = place.file_name().and_then(|name| name.to_str()).ok_or(ScanErrorKind::Name)?;
     let path = child(folder, name).ok_or(ScanErrorKind::Name)?;
     let metadata = fs::symlink_metadata(&place).map_err(|source| ScanErrorKind::Read { source })?;
     let kind = metadata.file_type();
     if kind.is_dir() {
-        Ok(Entry::directory(path))
+        Ok(TreeEntry::directory(path))
     } else if kind.is_file() {
-        Ok(Entry::file(path, Content::Disk(place), is_executable(&metadata)))
+        Ok(TreeEntry::file(path, FileContent::Disk(place), is_executable(&metadata)))
     } else if kind.is_symlink() {
         let target = fs::read_link(&place).map_err(|source| ScanErrorKind::Read { source })?;
         let target = target.to_str().ok_or(ScanErrorKind::Name)?;
-        Ok(Entry::symlink(path, if cfg!(windows) { target.replace('\\', "/") } else { target.to_owned() }))
+        Ok(TreeEntry::symlink(path, if cfg!(windows) { target.replace('\\', "/") } else { target.to_owned() }))
     } else {
         Err(ScanErrorKind::Special)
     }

@@ -19,7 +19,7 @@ const MAX_FRAME: u32 = 32 << 20;
 /// The format, by the file's first bytes. `None` for anything else.
 pub(crate) fn detect(file: &File) -> io::Result<Option<ArtifactFormat>> {
     let mut start = Vec::new();
-    Reader::new(file).take(512).read_to_end(&mut start)?;
+    PositionedReader::new(file).take(512).read_to_end(&mut start)?;
     Ok(match start.as_slice() {
         [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Some(ArtifactFormat::TarZst),
         [0x1F, 0x8B, ..] => Some(ArtifactFormat::TarGz),
@@ -36,17 +36,17 @@ pub(crate) fn detect(file: &File) -> io::Result<Option<ArtifactFormat>> {
 /// the kind that is reserved.
 pub(crate) fn begins_with_member(parts: &File) -> io::Result<bool> {
     let mut start = Vec::new();
-    Reader::new(parts).take(2).read_to_end(&mut start)?;
+    PositionedReader::new(parts).take(2).read_to_end(&mut start)?;
     Ok(start == [0x1F, 0x8B])
 }
 
-pub(crate) enum Source {
+pub(crate) enum TarSource {
     Frames { file: File, frames: Vec<(u64, FrameSize)>, next: AtomicU64 },
-    Stream(Mutex<Stream>),
+    Stream(Mutex<DecodedStream>),
 }
 
-pub(crate) struct Stream {
-    reader: Decoding,
+pub(crate) struct DecodedStream {
+    reader: DecodingReader,
     /// Bytes of the file read so far.
     taken: Arc<AtomicU64>,
     told: u64,
@@ -55,7 +55,7 @@ pub(crate) struct Stream {
 }
 
 /// Bytes of tar, at a place in the row.
-pub(crate) struct Chunk {
+pub(crate) struct TarChunk {
     pub ticket: u64,
     /// How many bytes of the file it took. A stream reads ahead, so only the sum is exact.
     pub packed: u64,
@@ -65,12 +65,12 @@ pub(crate) struct Chunk {
 
 /// What one worker keeps from chunk to chunk.
 #[derive(Default)]
-pub(crate) struct Decoder {
+pub(crate) struct FrameDecoder {
     packed: Vec<u8>,
     zstd: Option<zstd::bulk::Decompressor<'static>>,
 }
 
-impl Source {
+impl TarSource {
     /// `None` for a zip. The file's own position is left alone.
     pub(crate) fn open(file: File, format: ArtifactFormat) -> io::Result<Option<Self>> {
         if format == ArtifactFormat::TarZst
@@ -78,7 +78,7 @@ impl Source {
         {
             return Ok(Some(Self::Frames { file, frames, next: AtomicU64::new(0) }));
         }
-        let stream = Stream::of(file, |counted| {
+        let stream = DecodedStream::of(file, |counted| {
             Ok(match format {
                 ArtifactFormat::TarZst => Box::new(zstd::Decoder::with_buffer(counted)?),
                 // One member, or many as in archives of part format 1.
@@ -95,52 +95,52 @@ impl Source {
         if format != ArtifactFormat::TarGz || begins_with_member(&file)? {
             return Self::open(file, format);
         }
-        Stream::of(file, |counted| Ok(Box::new(flate2::bufread::DeflateDecoder::new(counted)))).map(Some)
+        DecodedStream::of(file, |counted| Ok(Box::new(flate2::bufread::DeflateDecoder::new(counted)))).map(Some)
     }
 
     /// The next chunk that no other worker has, with its bytes in `buffer`; `None` after the last.
-    pub(crate) fn next(&self, decoder: &mut Decoder, buffer: &mut Vec<u8>) -> Option<Chunk> {
+    pub(crate) fn next(&self, decoder: &mut FrameDecoder, buffer: &mut Vec<u8>) -> Option<TarChunk> {
         buffer.clear();
         match self {
             Self::Frames { file, frames, next } => {
                 let ticket = next.fetch_add(1, Ordering::Relaxed);
                 let (offset, size) = frames.get(ticket as usize)?;
                 let result = decoder.frame(file, *offset, *size, buffer);
-                Some(Chunk { ticket, packed: u64::from(size.packed), result })
+                Some(TarChunk { ticket, packed: u64::from(size.packed), result })
             }
             Self::Stream(stream) => stream.lock().unwrap_or_else(PoisonError::into_inner).next(buffer),
         }
     }
 }
 
-type Decoding = Box<dyn Read + Send>;
+type DecodingReader = Box<dyn Read + Send>;
 
-impl Stream {
+impl DecodedStream {
     fn of(
         file: File,
-        decode: impl FnOnce(BufReader<Counted<Reader<File>>>) -> io::Result<Decoding>,
-    ) -> io::Result<Source> {
+        decode: impl FnOnce(BufReader<CountedReader<PositionedReader<File>>>) -> io::Result<DecodingReader>,
+    ) -> io::Result<TarSource> {
         let taken = Arc::new(AtomicU64::new(0));
-        let counted = Counted { inner: Reader::new(file), taken: Arc::clone(&taken) };
+        let counted = CountedReader { inner: PositionedReader::new(file), taken: Arc::clone(&taken) };
         let reader = decode(BufReader::with_capacity(1 << 18, counted))?;
-        Ok(Source::Stream(Mutex::new(Self { reader, taken, told: 0, next: 0, ended: false })))
+        Ok(TarSource::Stream(Mutex::new(Self { reader, taken, told: 0, next: 0, ended: false })))
     }
 
-    fn next(&mut self, buffer: &mut Vec<u8>) -> Option<Chunk> {
+    fn next(&mut self, buffer: &mut Vec<u8>) -> Option<TarChunk> {
         if self.ended {
             return None;
         }
         let result = (&mut self.reader).take(CHUNK as u64).read_to_end(buffer);
         self.ended = result.as_ref().map_or(true, |read| *read == 0);
         let taken = self.taken.load(Ordering::Relaxed);
-        let chunk = Chunk { ticket: self.next, packed: taken - self.told, result: result.map(|_| ()) };
+        let chunk = TarChunk { ticket: self.next, packed: taken - self.told, result: result.map(|_| ()) };
         self.told = taken;
         self.next += 1;
         Some(chunk)
     }
 }
 
-impl Decoder {
+impl FrameDecoder {
     pub(crate) fn frame(&mut self, file: &File, offset: u64, size: FrameSize, buffer: &mut Vec<u8>) -> io::Result<()> {
         self.packed.resize(size.packed as usize, 0);
         read_exact_at(file, &mut self.packed, offset)?;
@@ -160,7 +160,7 @@ impl Decoder {
 
 /// Where each frame begins. `None` without a table, or with one that needs too much memory.
 pub(crate) fn frames_of(file: &File) -> io::Result<Option<Vec<(u64, FrameSize)>>> {
-    let Some(sizes) = read_seek_table(&mut Reader::new(file))? else { return Ok(None) };
+    let Some(sizes) = read_seek_table(&mut PositionedReader::new(file))? else { return Ok(None) };
     let bounded = |size: &FrameSize| size.unpacked <= MAX_FRAME && size.packed <= MAX_FRAME + (MAX_FRAME >> 6);
     if !sizes.iter().all(bounded) {
         return Ok(None);
@@ -176,18 +176,18 @@ pub(crate) fn frames_of(file: &File) -> io::Result<Option<Vec<(u64, FrameSize)>>
 
 /// Reads a file with a position of its own. All handles of a file share its position: another thread that reads would
 /// move it, and on Windows reading at an offset does, too.
-struct Reader<F> {
+struct PositionedReader<F> {
     file: F,
     position: u64,
 }
 
-impl<F: Borrow<File>> Reader<F> {
+impl<F: Borrow<File>> PositionedReader<F> {
     fn new(file: F) -> Self {
         Self { file, position: 0 }
     }
 }
 
-impl<F: Borrow<File>> Read for Reader<F> {
+impl<F: Borrow<File>> Read for PositionedReader<F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = read_at(self.file.borrow(), buffer, self.position)?;
         self.position += count as u64;
@@ -195,7 +195,7 @@ impl<F: Borrow<File>> Read for Reader<F> {
     }
 }
 
-impl<F: Borrow<File>> Seek for Reader<F> {
+impl<F: Borrow<File>> Seek for PositionedReader<F> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let (base, offset) = match to {
             SeekFrom::Start(position) => (position, 0),
@@ -229,19 +229,19 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }
 
-/// Moves the position of the file and of its clones. Nothing relies on it: see [`Reader`], and writers open the file
-/// anew.
+/// Moves the position of the file and of its clones. Nothing relies on it: see [`PositionedReader`], and writers open
+/// the file anew.
 #[cfg(windows)]
 fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 
-struct Counted<R> {
+struct CountedReader<R> {
     inner: R,
     taken: Arc<AtomicU64>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.taken.fetch_add(count as u64, Ordering::Relaxed);

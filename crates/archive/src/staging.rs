@@ -16,13 +16,13 @@ const LOCK: &str = "lock";
 const TREE: &str = "tree";
 
 /// Dropping it removes it and everything left in it.
-pub struct Staging {
+pub struct StagingFolder {
     // In this order: Windows cannot remove a folder in which a file is open.
     _lock: File,
     folder: TempDir,
 }
 
-impl Staging {
+impl StagingFolder {
     /// Creates it beside `destination`, and the folder if necessary. Removes what killed processes left there.
     pub fn beside(destination: &Path) -> io::Result<Self> {
         let folder = folder_of(destination);
@@ -98,7 +98,7 @@ mod tests {
 
     /// As a kill leaves it.
     fn killed(destination: &Path) -> PathBuf {
-        let Staging { _lock, folder } = Staging::beside(destination).unwrap();
+        let StagingFolder { _lock, folder } = StagingFolder::beside(destination).unwrap();
         fs::create_dir_all(folder.path().join(TREE).join("a")).unwrap();
         fs::write(folder.path().join(TREE).join("a/file"), "half").unwrap();
         folder.keep()
@@ -132,8 +132,8 @@ mod tests {
             std::os::unix::fs::symlink(elsewhere.path(), abandoned.join("tree/link")).unwrap();
         }
 
-        let at_work = Staging::beside(&destination).unwrap();
-        let second = Staging::beside(&destination).unwrap();
+        let at_work = StagingFolder::beside(&destination).unwrap();
+        let second = StagingFolder::beside(&destination).unwrap();
         assert!(at_work.path().exists() && second.path().exists());
         assert!(!abandoned.exists() && !before_its_lock.exists());
         assert!(foreign.iter().all(|name| folder.join(name).exists()) && unlike.join("file").exists());

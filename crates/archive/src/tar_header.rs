@@ -5,7 +5,7 @@
 //! only pax defines the encoding of names (UTF-8): Windows' own `tar` would read GNU names in the code page of the
 //! system. GNU tar, libarchive (the `tar` of macOS and Windows) and Python's `tarfile` all read both.
 
-use crate::{Entry, EntryKind};
+use crate::{EntryKind, TreeEntry};
 
 pub(crate) const BLOCK: usize = 512;
 
@@ -15,7 +15,7 @@ const PREFIX: usize = 155;
 const OCTAL_LIMIT: u64 = 1 << 33;
 
 /// `size` is that of the file's content, 0 for other entries; `mtime` in seconds since 1970.
-pub(crate) fn header_of(entry: &Entry, size: u64, mtime: u64) -> Vec<u8> {
+pub(crate) fn header_of(entry: &TreeEntry, size: u64, mtime: u64) -> Vec<u8> {
     let mtime = mtime.min(OCTAL_LIMIT - 1);
     let (kind, mode, link) = match &entry.kind {
         EntryKind::Directory => (b'5', 0o755, ""),
@@ -43,7 +43,7 @@ pub(crate) fn header_of(entry: &Entry, size: u64, mtime: u64) -> Vec<u8> {
     if !records.is_empty() {
         let name = format!("PaxHeaders/{}", entry.path.file_name());
         let length = records.len() as u64;
-        bytes.extend(block(&Fields {
+        bytes.extend(block(&HeaderFields {
             prefix: "",
             name: cut(&name),
             link: "",
@@ -57,7 +57,7 @@ pub(crate) fn header_of(entry: &Entry, size: u64, mtime: u64) -> Vec<u8> {
     }
     let (prefix, name) = place.unwrap_or(("", cut(&path)));
     let size = if size_fits { size } else { 0 };
-    bytes.extend(block(&Fields { prefix, name, link: cut(link), kind, mode, size, mtime }));
+    bytes.extend(block(&HeaderFields { prefix, name, link: cut(link), kind, mode, size, mtime }));
     bytes
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn padded(size: u64) -> u64 {
     size.next_multiple_of(BLOCK as u64)
 }
 
-struct Fields<'a> {
+struct HeaderFields<'a> {
     prefix: &'a str,
     name: &'a str,
     link: &'a str,
@@ -76,7 +76,7 @@ struct Fields<'a> {
     mtime: u64,
 }
 
-fn block(fields: &Fields<'_>) -> [u8; BLOCK] {
+fn block(fields: &HeaderFields<'_>) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
     let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, fields.name.as_bytes());
@@ -168,10 +168,10 @@ mod tests {
             ("é".to_owned(), 3),
         ];
         for (path, blocks) in cases {
-            let entry = Entry::bytes(path.parse().unwrap(), *b"");
+            let entry = TreeEntry::bytes(path.parse().unwrap(), *b"");
             assert_eq!(header_of(&entry, 0, 0).len(), blocks * BLOCK, "for {path:?}");
         }
-        let entry = Entry::bytes("big".parse().unwrap(), *b"");
+        let entry = TreeEntry::bytes("big".parse().unwrap(), *b"");
         assert_eq!(header_of(&entry, OCTAL_LIMIT, 0).len(), 3 * BLOCK);
     }
 }

@@ -12,7 +12,7 @@ use crate::tar_header::{BLOCK, padded};
 const MAX_EXTENSION: u64 = 1 << 20;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Member {
+pub(crate) struct TarMember {
     pub name: Vec<u8>,
     pub kind: MemberKind,
     /// The owner's bit.
@@ -33,8 +33,8 @@ pub(crate) enum MemberKind {
     Special(&'static str),
 }
 
-pub(crate) enum Item {
-    Member(Member),
+pub(crate) enum TarItem {
+    Member(TarMember),
     /// A range of the last member's content, as its place in the chunk.
     Content(Range<usize>),
 }
@@ -52,15 +52,15 @@ pub(crate) enum TarFault {
 pub(crate) struct TarStream {
     /// Bytes of tar taken in.
     at: u64,
-    state: State,
+    state: TarState,
     /// A header or an extension that is not complete yet.
     partial: Vec<u8>,
-    next: Overrides,
-    global: Overrides,
+    next: HeaderOverrides,
+    global: HeaderOverrides,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum State {
+enum TarState {
     Header,
     Content {
         left: u64,
@@ -80,7 +80,7 @@ enum State {
 
 /// What extensions say instead of the header.
 #[derive(Clone, Default)]
-struct Overrides {
+struct HeaderOverrides {
     name: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     size: Option<u64>,
@@ -92,10 +92,10 @@ impl TarStream {
     pub(crate) fn new() -> Self {
         Self {
             at: 0,
-            state: State::Header,
+            state: TarState::Header,
             partial: Vec::new(),
-            next: Overrides::default(),
-            global: Overrides::default(),
+            next: HeaderOverrides::default(),
+            global: HeaderOverrides::default(),
         }
     }
 
@@ -103,29 +103,29 @@ impl TarStream {
     pub(crate) fn feed<E: From<TarFault>>(
         &mut self,
         chunk: &[u8],
-        sink: &mut dyn FnMut(Item) -> Result<(), E>,
+        sink: &mut dyn FnMut(TarItem) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut at = 0;
         while at < chunk.len() {
             let rest = &chunk[at..];
             let taken = match self.state {
-                State::Header => self.header(rest, sink)?,
-                State::Content { left, padding } => {
+                TarState::Header => self.header(rest, sink)?,
+                TarState::Content { left, padding } => {
                     let taken = shorter(left, rest);
                     self.state = match left - taken as u64 {
                         0 => after(padding),
-                        left => State::Content { left, padding },
+                        left => TarState::Content { left, padding },
                     };
-                    sink(Item::Content(at..at + taken))?;
+                    sink(TarItem::Content(at..at + taken))?;
                     taken
                 }
-                State::Extension { kind, left, padding } => self.extension(kind, left, padding, rest)?,
-                State::Padding { left } => {
+                TarState::Extension { kind, left, padding } => self.extension(kind, left, padding, rest)?,
+                TarState::Padding { left } => {
                     let taken = shorter(left, rest);
                     self.state = after(left - taken as u64);
                     taken
                 }
-                State::End => rest.len(),
+                TarState::End => rest.len(),
             };
             at += taken;
             self.at += taken as u64;
@@ -135,13 +135,13 @@ impl TarStream {
 
     /// Must be called when there are no more chunks.
     pub(crate) fn finish(&self) -> Result<(), TarFault> {
-        if self.state == State::End { Ok(()) } else { Err(TarFault::Truncated { at: self.at }) }
+        if self.state == TarState::End { Ok(()) } else { Err(TarFault::Truncated { at: self.at }) }
     }
 
     fn header<E: From<TarFault>>(
         &mut self,
         rest: &[u8],
-        sink: &mut dyn FnMut(Item) -> Result<(), E>,
+        sink: &mut dyn FnMut(TarItem) -> Result<(), E>,
     ) -> Result<usize, E> {
         let taken = (BLOCK - self.partial.len()).min(rest.len());
         self.partial.extend_from_slice(&rest[..taken]);
@@ -150,10 +150,10 @@ impl TarStream {
         }
         let block = std::mem::take(&mut self.partial);
         if block.iter().all(|byte| *byte == 0) {
-            self.state = State::End;
+            self.state = TarState::End;
             return Ok(taken);
         }
-        let header = Header { block: &block, at: self.at + taken as u64 - BLOCK as u64 };
+        let header = HeaderBlock { block: &block, at: self.at + taken as u64 - BLOCK as u64 };
         header.check()?;
         let kind = block[156];
         if matches!(kind, b'x' | b'g' | b'L' | b'K') {
@@ -161,7 +161,7 @@ impl TarStream {
             if left > MAX_EXTENSION {
                 return Err(header.malformed("size").into());
             }
-            self.state = State::Extension { kind, left, padding: padded(left) - left };
+            self.state = TarState::Extension { kind, left, padding: padded(left) - left };
             if left == 0 {
                 self.extension(kind, 0, 0, &[])?;
             }
@@ -170,10 +170,10 @@ impl TarStream {
         let overrides = std::mem::take(&mut self.next);
         let member = header.member(overrides, &self.global)?;
         self.state = match member.size {
-            0 => State::Header,
-            left => State::Content { left, padding: padded(left) - left },
+            0 => TarState::Header,
+            left => TarState::Content { left, padding: padded(left) - left },
         };
-        sink(Item::Member(member))?;
+        sink(TarItem::Member(member))?;
         Ok(taken)
     }
 
@@ -182,7 +182,7 @@ impl TarStream {
         self.partial.extend_from_slice(&rest[..taken]);
         let left = left - taken as u64;
         if left > 0 {
-            self.state = State::Extension { kind, left, padding };
+            self.state = TarState::Extension { kind, left, padding };
             return Ok(taken);
         }
         let body = std::mem::take(&mut self.partial);
@@ -202,17 +202,17 @@ fn shorter(left: u64, rest: &[u8]) -> usize {
     rest.len().min(usize::try_from(left).unwrap_or(usize::MAX))
 }
 
-fn after(padding: u64) -> State {
-    if padding == 0 { State::Header } else { State::Padding { left: padding } }
+fn after(padding: u64) -> TarState {
+    if padding == 0 { TarState::Header } else { TarState::Padding { left: padding } }
 }
 
-struct Header<'a> {
+struct HeaderBlock<'a> {
     block: &'a [u8],
     /// Position of its first byte in the tar.
     at: u64,
 }
 
-impl Header<'_> {
+impl HeaderBlock<'_> {
     fn check(&self) -> Result<(), TarFault> {
         let stated = self.number(148..156, "checksum")?;
         let bytes = self.block.iter().enumerate();
@@ -220,7 +220,7 @@ impl Header<'_> {
         if stated == sum { Ok(()) } else { Err(TarFault::Checksum { at: self.at }) }
     }
 
-    fn member(&self, own: Overrides, global: &Overrides) -> Result<Member, TarFault> {
+    fn member(&self, own: HeaderOverrides, global: &HeaderOverrides) -> Result<TarMember, TarFault> {
         let named_directory = |name: &[u8]| name.ends_with(b"/");
         let name = own.name.or_else(|| global.name.clone()).unwrap_or_else(|| self.name());
         let link = own.link.or_else(|| global.link.clone()).unwrap_or_else(|| self.text(157..257).to_vec());
@@ -250,7 +250,7 @@ impl Header<'_> {
             None => self.number(136..148, "time")?,
         };
         let executable = self.number(100..108, "mode")? & 0o100 != 0;
-        Ok(Member { name, kind, executable, mtime, size })
+        Ok(TarMember { name, kind, executable, mtime, size })
     }
 
     fn name(&self) -> Vec<u8> {
@@ -294,7 +294,7 @@ impl Header<'_> {
 }
 
 /// `LENGTH KEY=VALUE\n` and so on. `None` when `body` is not that.
-fn pax(mut body: &[u8], into: &mut Overrides) -> Option<()> {
+fn pax(mut body: &[u8], into: &mut HeaderOverrides) -> Option<()> {
     let mut values = HashMap::new();
     while !body.is_empty() {
         let space = body.iter().position(|byte| *byte == b' ')?;
@@ -329,16 +329,16 @@ fn pax(mut body: &[u8], into: &mut Overrides) -> Option<()> {
 mod tests {
     use super::*;
     use crate::tar_header::header_of;
-    use crate::{Content, Entry};
+    use crate::{FileContent, TreeEntry};
 
-    fn members(bytes: &[u8], chunk: usize) -> Result<Vec<(Member, Vec<u8>)>, TarFault> {
-        let mut found: Vec<(Member, Vec<u8>)> = Vec::new();
+    fn members(bytes: &[u8], chunk: usize) -> Result<Vec<(TarMember, Vec<u8>)>, TarFault> {
+        let mut found: Vec<(TarMember, Vec<u8>)> = Vec::new();
         let mut stream = TarStream::new();
         for chunk in bytes.chunks(chunk) {
             stream.feed(chunk, &mut |item| -> Result<(), TarFault> {
                 match item {
-                    Item::Member(member) => found.push((member, Vec::new())),
-                    Item::Content(range) => found.last_mut().unwrap().1.extend_from_slice(&chunk[range]),
+                    TarItem::Member(member) => found.push((member, Vec::new())),
+                    TarItem::Content(range) => found.last_mut().unwrap().1.extend_from_slice(&chunk[range]),
                 }
                 Ok(())
             })?;
@@ -352,12 +352,13 @@ mod tests {
         let mut bytes = Vec::new();
         for (path, content) in [("a", "x".repeat(511)), (&long, "y".repeat(512)), ("c", String::new())] {
             let content = content.into_bytes();
-            let entry = Entry::file(path.parse().unwrap(), Content::Bytes(content.as_slice().into()), path == "a");
+            let entry =
+                TreeEntry::file(path.parse().unwrap(), FileContent::Bytes(content.as_slice().into()), path == "a");
             bytes.extend(header_of(&entry, content.len() as u64, 7));
             bytes.extend(&content);
             bytes.resize(padded(bytes.len() as u64) as usize, 0);
         }
-        bytes.extend(header_of(&Entry::symlink("l".parse().unwrap(), "é".repeat(80)), 0, 7));
+        bytes.extend(header_of(&TreeEntry::symlink("l".parse().unwrap(), "é".repeat(80)), 0, 7));
         bytes.resize(bytes.len() + 1024, 0);
         bytes
     }
@@ -387,7 +388,7 @@ mod tests {
         for (at, bytes, expected) in cases {
             let mut block = [0; BLOCK];
             block[at..at + bytes.len()].copy_from_slice(bytes);
-            let header = Header { block: &block, at: 0 };
+            let header = HeaderBlock { block: &block, at: 0 };
             assert_eq!(header.number(at..at + bytes.len(), "field").ok(), expected, "{bytes:?}");
         }
     }

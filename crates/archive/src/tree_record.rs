@@ -11,11 +11,11 @@ use crate::name_rules::{EntryFault, NameRules, check_text, child};
 pub struct TreeRecord {
     rules: NameRules,
     /// Keyed by folded path.
-    nodes: HashMap<String, Node>,
+    nodes: HashMap<String, RecordedNode>,
     links: BTreeMap<TreePath, String>,
 }
 
-struct Node {
+struct RecordedNode {
     kind: NodeKind,
     /// The original spelling, where that is not the key.
     spelling: Option<Box<str>>,
@@ -123,10 +123,10 @@ impl TreeRecord {
 
     fn insert(&mut self, text: &str, kind: NodeKind) {
         match self.rules.folded(text) {
-            None => self.nodes.insert(text.to_owned(), Node { kind, spelling: None }),
+            None => self.nodes.insert(text.to_owned(), RecordedNode { kind, spelling: None }),
             Some(folded) => {
                 let spelling = (folded != text).then(|| text.into());
-                self.nodes.insert(folded, Node { kind, spelling })
+                self.nodes.insert(folded, RecordedNode { kind, spelling })
             }
         };
     }

@@ -4,11 +4,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Guards `T`. Each ticket from 0 upwards passes exactly once, in order; the first failure stops everyone.
 pub(crate) struct Turnstile<T> {
-    turn: Mutex<Turn<T>>,
+    turn: Mutex<TurnState<T>>,
     moved: Condvar,
 }
 
-struct Turn<T> {
+struct TurnState<T> {
     next: u64,
     stopped: bool,
     value: T,
@@ -16,7 +16,7 @@ struct Turn<T> {
 
 impl<T> Turnstile<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self { turn: Mutex::new(Turn { next: 0, stopped: false, value }), moved: Condvar::new() }
+        Self { turn: Mutex::new(TurnState { next: 0, stopped: false, value }), moved: Condvar::new() }
     }
 
     /// Waits until every lower ticket has passed, then does `work`. `Ok(None)` when another worker has failed.
@@ -46,7 +46,7 @@ impl<T> Turnstile<T> {
         self.turn.into_inner().unwrap_or_else(PoisonError::into_inner).value
     }
 
-    fn lock(&self) -> MutexGuard<'_, Turn<T>> {
+    fn lock(&self) -> MutexGuard<'_, TurnState<T>> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::source::read_exact_at;
 
-pub(crate) struct Window {
+pub(crate) struct ReadWindow {
     start: u64,
     bytes: Vec<u8>,
     length: usize,
@@ -13,7 +13,7 @@ pub(crate) struct Window {
     next: u64,
 }
 
-impl Window {
+impl ReadWindow {
     /// `length` is how many bytes are read ahead where it looks useful.
     pub(crate) fn new(length: usize) -> Self {
         Self { start: 0, bytes: Vec::new(), length, next: u64::MAX }
@@ -63,7 +63,7 @@ mod tests {
         let bytes: Vec<u8> = (0..10_000_u32).map(|number| (number % 251) as u8).collect();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes).unwrap();
-        let mut window = Window::new(256);
+        let mut window = ReadWindow::new(256);
         let places =
             [(0, 10), (10, 10), (20, 200), (230, 300), (530, 1), (540, 9), (500, 100), (9_990, 10), (9_995, 5)];
         for (offset, length) in places {

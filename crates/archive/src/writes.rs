@@ -5,7 +5,7 @@ use std::ops::Range;
 use vocab::TreePath;
 
 /// A range of a chunk that belongs to a file.
-pub(crate) struct Write {
+pub(crate) struct FileWrite {
     pub path: TreePath,
     pub range: Range<usize>,
     pub target: WriteTarget,
@@ -26,7 +26,7 @@ pub(crate) struct LateFile {
     pub mtime: u64,
 }
 
-impl Write {
+impl FileWrite {
     pub(crate) fn into_file(self) -> Option<LateFile> {
         match self.target {
             WriteTarget::Whole { executable, mtime } => Some(LateFile { path: self.path, executable, mtime }),

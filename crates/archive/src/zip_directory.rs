@@ -173,13 +173,13 @@ impl ZipDirectory {
     }
 }
 
-struct End {
+struct DirectoryEnd {
     entries: u64,
     start: u64,
     length: u64,
 }
 
-fn find_end(file: &File, size: u64) -> Result<End, DirectoryError> {
+fn find_end(file: &File, size: u64) -> Result<DirectoryEnd, DirectoryError> {
     let length = size.min((LOCATOR_64 + END + MAX_COMMENT) as u64) as usize;
     let base = size - length as u64;
     let mut tail = vec![0; length];
@@ -202,7 +202,7 @@ fn find_end(file: &File, size: u64) -> Result<End, DirectoryError> {
         if disk != 0 || first_disk != 0 || here != entries {
             return Err(ZipFault::MultiDisk.into());
         }
-        let end = End { entries: entries.into(), start: start.into(), length: length.into() };
+        let end = DirectoryEnd { entries: entries.into(), start: start.into(), length: length.into() };
         return in_its_place(end, base + at as u64);
     };
     if u32_at(locator, 4) != 0 || u32_at(locator, 16) > 1 {
@@ -218,7 +218,7 @@ fn find_end(file: &File, size: u64) -> Result<End, DirectoryError> {
     if !large.starts_with(b"PK\x06\x06") || ends_there != Some(locator_place) {
         return Err(ZipFault::Place.into());
     }
-    let end = End { entries: u64_at(&large, 32), length: u64_at(&large, 40), start: u64_at(&large, 48) };
+    let end = DirectoryEnd { entries: u64_at(&large, 32), length: u64_at(&large, 40), start: u64_at(&large, 48) };
     if u32_at(&large, 16) != 0 || u32_at(&large, 20) != 0 || u64_at(&large, 24) != end.entries {
         return Err(ZipFault::MultiDisk.into());
     }
@@ -236,7 +236,7 @@ fn find_end(file: &File, size: u64) -> Result<End, DirectoryError> {
     in_its_place(end, place)
 }
 
-fn in_its_place(end: End, records: u64) -> Result<End, DirectoryError> {
+fn in_its_place(end: DirectoryEnd, records: u64) -> Result<DirectoryEnd, DirectoryError> {
     if end.start.checked_add(end.length) == Some(records) { Ok(end) } else { Err(ZipFault::Place.into()) }
 }
 

@@ -7,18 +7,18 @@ use std::io;
 use vocab::side_by_side;
 
 use crate::extract_error::ExtractErrorKind;
-use crate::extract_options::{ExtractOptions, Extracted};
+use crate::extract_options::{ExtractOptions, ExtractedTree};
 use crate::finish_stage::finish_stage;
-use crate::judge::{Members, RATIO_FLOOR};
+use crate::judge::{MemberJudge, RATIO_FLOOR};
 use crate::name_rules::EntryFault;
-use crate::place::Place;
+use crate::place::DestinationFolder;
 use crate::source::read_exact_at;
-use crate::tar_stream::{Member, MemberKind};
+use crate::tar_stream::{MemberKind, TarMember};
 use crate::turnstile::thread_count;
-use crate::writes::{LateFile, Write, WriteTarget};
+use crate::writes::{FileWrite, LateFile, WriteTarget};
 use crate::zip_directory::{DirectoryError, ZipDirectory, ZipEntry};
 use crate::zip_local::check_local;
-use crate::zip_member::{MemberError, MemberReader, Unpacker, ZipMember};
+use crate::zip_member::{MemberError, MemberReader, MemberUnpacker, ZipMember};
 
 /// Entries up to this size, header and all, are read in one call and unpacked in another; longer ones piece by piece.
 const PIECE: u64 = 4 << 20;
@@ -29,15 +29,15 @@ const MAX_TARGET: u64 = 4096;
 pub(crate) fn stage_zip(
     file: &File,
     size: u64,
-    place: &Place,
+    place: &DestinationFolder,
     options: &ExtractOptions<'_>,
-) -> Result<Extracted, ExtractErrorKind> {
-    let zip = Zip::open(file, size, options)?;
-    let (mut judged, mut jobs, mut late) = (Members::new(place, options), Vec::new(), Vec::new());
+) -> Result<ExtractedTree, ExtractErrorKind> {
+    let zip = OpenZip::open(file, size, options)?;
+    let (mut judged, mut jobs, mut late) = (MemberJudge::new(place, options), Vec::new(), Vec::new());
     for index in 0..zip.directory.entries.len() {
         let member = zip.member(index, options)?;
         let file = judged.without_content(member)?;
-        jobs.push(Job { index, file });
+        jobs.push(ZipExtractJob { index, file });
     }
     let mut judged = judged.finish()?;
 
@@ -52,9 +52,9 @@ pub(crate) fn stage_zip(
     side_by_side(
         thread_count(options.threads),
         jobs.len(),
-        Tools::default,
+        ZipExtractTools::default,
         |tools, job| -> Result<(), ExtractErrorKind> {
-            let Job { index, file } = &jobs[job];
+            let ZipExtractJob { index, file } = &jobs[job];
             zip.extract(*index, file.as_ref(), place, tools)?;
             (options.progress)(zip.entry(*index).packed);
             Ok(())
@@ -69,18 +69,18 @@ pub(crate) fn members_of_zip(
     file: &File,
     size: u64,
     options: &ExtractOptions<'_>,
-) -> Result<Vec<Member>, ExtractErrorKind> {
-    let zip = Zip::open(file, size, options)?;
+) -> Result<Vec<TarMember>, ExtractErrorKind> {
+    let zip = OpenZip::open(file, size, options)?;
     (0..zip.directory.entries.len()).map(|index| zip.member(index, options)).collect()
 }
 
-struct Job {
+struct ZipExtractJob {
     index: usize,
     /// Absent for what has no content, or is not wanted.
     file: Option<LateFile>,
 }
 
-struct Zip<'a> {
+struct OpenZip<'a> {
     file: &'a File,
     directory: ZipDirectory,
     /// Where each entry must end at the latest.
@@ -89,13 +89,13 @@ struct Zip<'a> {
 
 /// What one thread keeps from entry to entry.
 #[derive(Default)]
-struct Tools {
+struct ZipExtractTools {
     extent: Vec<u8>,
     plain: Vec<u8>,
-    unpacker: Option<Unpacker>,
+    unpacker: Option<MemberUnpacker>,
 }
 
-impl<'a> Zip<'a> {
+impl<'a> OpenZip<'a> {
     fn open(file: &'a File, size: u64, options: &ExtractOptions<'_>) -> Result<Self, ExtractErrorKind> {
         let limit = options.limits.entries;
         let directory = ZipDirectory::read(file, size, limit).map_err(|error| match error {
@@ -130,7 +130,7 @@ impl<'a> Zip<'a> {
     }
 
     /// The entry as its judge expects it. Reads only the targets of links.
-    fn member(&self, index: usize, options: &ExtractOptions<'_>) -> Result<Member, ExtractErrorKind> {
+    fn member(&self, index: usize, options: &ExtractOptions<'_>) -> Result<TarMember, ExtractErrorKind> {
         let entry = self.entry(index);
         let limit = entry.packed.saturating_mul(options.limits.ratio);
         if entry.size > RATIO_FLOOR && entry.size > limit {
@@ -142,7 +142,7 @@ impl<'a> Zip<'a> {
             kind => kind,
         };
         let executable = entry.mode & 0o100 != 0;
-        Ok(Member { name: name.into_owned(), kind, executable, mtime: entry.mtime, size: entry.size })
+        Ok(TarMember { name: name.into_owned(), kind, executable, mtime: entry.mtime, size: entry.size })
     }
 
     fn target(&self, index: usize) -> Result<Vec<u8>, ExtractErrorKind> {
@@ -170,8 +170,8 @@ impl<'a> Zip<'a> {
         &self,
         index: usize,
         file: Option<&LateFile>,
-        place: &Place,
-        tools: &mut Tools,
+        place: &DestinationFolder,
+        tools: &mut ZipExtractTools,
     ) -> Result<(), ExtractErrorKind> {
         if self.is_long(index) {
             return self.extract_long(index, file, place, tools);
@@ -193,11 +193,11 @@ impl<'a> Zip<'a> {
                 unpacker.restart(member);
                 unpacker
             }
-            None => tools.unpacker.insert(Unpacker::new(member)),
+            None => tools.unpacker.insert(MemberUnpacker::new(member)),
         };
         unpacker.whole(packed, &mut tools.plain).map_err(|fault| self.fail(index, fault.into()))?;
         match file {
-            Some(file) => place.write(&Write::whole(file.clone(), 0..tools.plain.len()), &tools.plain),
+            Some(file) => place.write(&FileWrite::whole(file.clone(), 0..tools.plain.len()), &tools.plain),
             None => Ok(()),
         }
     }
@@ -206,8 +206,8 @@ impl<'a> Zip<'a> {
         &self,
         index: usize,
         file: Option<&LateFile>,
-        place: &Place,
-        tools: &mut Tools,
+        place: &DestinationFolder,
+        tools: &mut ZipExtractTools,
     ) -> Result<(), ExtractErrorKind> {
         let member = self.locate(index, &mut |offset, out| read_exact_at(self.file, out, offset))?;
         if let Some(file) = file {
@@ -221,7 +221,7 @@ impl<'a> Zip<'a> {
             reader.fill(self.file, &mut tools.plain).map_err(|error| self.fail(index, error))?;
             if let Some(file) = file {
                 let target = WriteTarget::Piece { offset };
-                place.write(&Write { path: file.path.clone(), range: 0..length, target }, &tools.plain)?;
+                place.write(&FileWrite { path: file.path.clone(), range: 0..length, target }, &tools.plain)?;
             }
             offset += length as u64;
             if offset == member.size {

@@ -15,7 +15,7 @@ const UTF_8: u16 = 1 << 11;
 
 /// An entry of a zip that is being written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Record {
+pub(crate) struct ZipRecord {
     /// Folders end in `/`.
     pub name: String,
     /// With the file type.
@@ -28,7 +28,7 @@ pub(crate) struct Record {
     pub offset: u64,
 }
 
-impl Record {
+impl ZipRecord {
     fn is_large(&self) -> bool {
         self.size >= FULL_32 || self.packed >= FULL_32
     }
@@ -136,8 +136,8 @@ fn push_32(out: &mut Vec<u8>, value: u64) {
 mod tests {
     use super::*;
 
-    fn record(name: &str, size: u64, packed: u64, offset: u64) -> Record {
-        Record { name: name.to_owned(), mode: 0o100_644, method: 8, crc32: 7, packed, size, offset }
+    fn record(name: &str, size: u64, packed: u64, offset: u64) -> ZipRecord {
+        ZipRecord { name: name.to_owned(), mode: 0o100_644, method: 8, crc32: 7, packed, size, offset }
     }
 
     /// With holes where the data would be; Windows would write gigabytes of zeros.
@@ -201,7 +201,7 @@ mod tests {
         for (entries, start, length, bytes) in cases {
             assert_eq!(end_of(entries, start, length), bytes, "{entries} at {start}");
         }
-        let length_of = |record: &Record, base| {
+        let length_of = |record: &ZipRecord, base| {
             let mut bytes = Vec::new();
             record.write_central(base, 0, &mut bytes);
             bytes.len()

@@ -12,16 +12,16 @@ use std::sync::Arc;
 use flate2::Crc;
 use vocab::Digest;
 
-use crate::Content;
+use crate::FileContent;
 use crate::deflate::{BLOCK, Deflater, crc_of};
 use crate::frames::{check_digest, content_size, read_disk};
 use crate::pack_error::PackErrorKind;
 use crate::source::read_exact_at;
-use crate::window::Window;
-use crate::zip_header::Record;
+use crate::window::ReadWindow;
+use crate::zip_header::ZipRecord;
 use crate::zip_links::{ZipFile, ZipPart};
 use crate::zip_member::ZipMethod;
-use crate::zip_spool::{LongFile, Ready, Stretch, address};
+use crate::zip_spool::{CompressedContent, CompressedStretch, LongFile, address};
 
 /// In bytes, unless one file that is to be deflated is longer.
 const PIECE: u64 = 1 << 20;
@@ -35,25 +35,25 @@ const FILE: u32 = 0o100_644;
 pub(crate) struct ZipLayout<'a> {
     /// Name of the part.
     part: &'a str,
-    rows: Vec<Row<'a>>,
+    rows: Vec<ZipLayoutRow<'a>>,
     pub pieces: Vec<ZipPiece>,
     mtime: u64,
 }
 
-struct Row<'a> {
+struct ZipLayoutRow<'a> {
     /// The name of a folder ends in a slash.
     name: String,
     mode: u32,
     size: u64,
-    data: Data<'a>,
+    data: ZipRowData<'a>,
 }
 
-enum Data<'a> {
+enum ZipRowData<'a> {
     None,
     /// With its digest, if known.
-    Plain(&'a Content, Option<Digest>),
-    Copied(Ready<'a>),
-    Spooled(Arc<Ready<'a>>),
+    Plain(&'a FileContent, Option<Digest>),
+    Copied(CompressedContent<'a>),
+    Spooled(Arc<CompressedContent<'a>>),
 }
 
 /// `length` bytes, `skip` bytes into the rows from `first` on. Where one is longer than a piece, it stands alone.
@@ -69,7 +69,7 @@ pub(crate) fn long_files<'a, 'p>(parts: &[&'p ZipPart<'a>]) -> Result<Vec<LongFi
     let mut found = HashMap::new();
     for (part, row) in parts.iter().flat_map(|part| part.rows.iter().map(|row| (part.name, row))) {
         if let Some(ZipFile { content, sha256, .. }) = row.file
-            && !matches!(content, Content::Zipped { .. })
+            && !matches!(content, FileContent::Zipped { .. })
         {
             let size = content_size(content)?;
             if size > BLOCK {
@@ -83,14 +83,14 @@ pub(crate) fn long_files<'a, 'p>(parts: &[&'p ZipPart<'a>]) -> Result<Vec<LongFi
 impl<'a> ZipLayout<'a> {
     pub(crate) fn new(
         part: ZipPart<'a>,
-        spooled: &HashMap<usize, Arc<Ready<'a>>>,
+        spooled: &HashMap<usize, Arc<CompressedContent<'a>>>,
         mtime: u64,
     ) -> Result<Self, PackErrorKind> {
         let mut rows = Vec::with_capacity(part.rows.len());
         for row in part.rows {
             rows.push(match row.file {
-                None => Row { name: format!("{}/", row.path), mode: FOLDER, size: 0, data: Data::None },
-                Some(ZipFile { content, executable, sha256 }) => Row {
+                None => ZipLayoutRow { name: format!("{}/", row.path), mode: FOLDER, size: 0, data: ZipRowData::None },
+                Some(ZipFile { content, executable, sha256 }) => ZipLayoutRow {
                     name: row.path.into(),
                     mode: if executable { PROGRAM } else { FILE },
                     size: content_size(content)?,
@@ -107,20 +107,20 @@ impl<'a> ZipLayout<'a> {
     pub(crate) fn render(
         &self,
         piece: &ZipPiece,
-        tools: &mut Tools,
+        tools: &mut ZipPackTools,
         buffer: &mut Vec<u8>,
-        records: &mut Vec<Record>,
+        records: &mut Vec<ZipRecord>,
     ) -> Result<(), PackErrorKind> {
         for row in &self.rows[piece.first..piece.end] {
             let mut record = row.record(buffer.len() as u64);
             match &row.data {
-                Data::None => record.write_local(self.mtime, buffer),
-                Data::Plain(content, known) => {
+                ZipRowData::None => record.write_local(self.mtime, buffer),
+                ZipRowData::Plain(content, known) => {
                     let plain = tools.plain(content, &mut record, self.mtime, buffer)?;
                     check_digest(self.part, &row.name, *known, || Digest::of(plain))?;
                 }
-                Data::Copied(ready) => self.copied(piece, ready, &record, tools, buffer)?,
-                Data::Spooled(ready) => self.copied(piece, ready, &record, tools, buffer)?,
+                ZipRowData::Copied(ready) => self.copied(piece, ready, &record, tools, buffer)?,
+                ZipRowData::Spooled(ready) => self.copied(piece, ready, &record, tools, buffer)?,
             }
             if piece.skip == 0 {
                 records.push(record);
@@ -132,9 +132,9 @@ impl<'a> ZipLayout<'a> {
     fn copied(
         &self,
         piece: &ZipPiece,
-        ready: &Ready<'_>,
-        record: &Record,
-        tools: &mut Tools,
+        ready: &CompressedContent<'_>,
+        record: &ZipRecord,
+        tools: &mut ZipPackTools,
         buffer: &mut Vec<u8>,
     ) -> Result<(), PackErrorKind> {
         let start = buffer.len();
@@ -161,42 +161,46 @@ impl<'a> ZipLayout<'a> {
     }
 }
 
-fn data_of<'a>(content: &'a Content, sha256: Option<Digest>, spooled: &HashMap<usize, Arc<Ready<'a>>>) -> Data<'a> {
+fn data_of<'a>(
+    content: &'a FileContent,
+    sha256: Option<Digest>,
+    spooled: &HashMap<usize, Arc<CompressedContent<'a>>>,
+) -> ZipRowData<'a> {
     match content {
-        Content::Zipped { archive, member } => Data::Copied(Ready {
+        FileContent::Zipped { archive, member } => ZipRowData::Copied(CompressedContent {
             method: member.method,
             crc32: member.crc32,
             packed: member.packed,
-            stretches: vec![Stretch::Disk { path: archive, offset: member.offset, length: member.packed }],
+            stretches: vec![CompressedStretch::Disk { path: archive, offset: member.offset, length: member.packed }],
         }),
         _ => match spooled.get(&address(content)) {
-            Some(ready) => Data::Spooled(Arc::clone(ready)),
-            None => Data::Plain(content, sha256),
+            Some(ready) => ZipRowData::Spooled(Arc::clone(ready)),
+            None => ZipRowData::Plain(content, sha256),
         },
     }
 }
 
-impl Row<'_> {
+impl ZipLayoutRow<'_> {
     /// For a plain file, only what is known before it is read.
-    fn record(&self, offset: u64) -> Record {
+    fn record(&self, offset: u64) -> ZipRecord {
         let (method, crc32, packed) = match &self.data {
-            Data::None | Data::Plain(..) => (ZipMethod::Stored, 0, 0),
-            Data::Copied(ready) => (ready.method, ready.crc32, ready.packed),
-            Data::Spooled(ready) => (ready.method, ready.crc32, ready.packed),
+            ZipRowData::None | ZipRowData::Plain(..) => (ZipMethod::Stored, 0, 0),
+            ZipRowData::Copied(ready) => (ready.method, ready.crc32, ready.packed),
+            ZipRowData::Spooled(ready) => (ready.method, ready.crc32, ready.packed),
         };
         let (name, mode, size) = (self.name.clone(), self.mode, self.size);
-        Record { name, mode, method: method.code(), crc32, packed, size, offset }
+        ZipRecord { name, mode, method: method.code(), crc32, packed, size, offset }
     }
 
     /// Length in a piece, which for a plain file is an estimate.
     fn length(&self) -> u64 {
         let record = self.record(0);
-        let packed = if matches!(self.data, Data::Plain(..)) { self.size } else { record.packed };
+        let packed = if matches!(self.data, ZipRowData::Plain(..)) { self.size } else { record.packed };
         record.local_length() + packed
     }
 }
 
-fn cut(rows: &[Row<'_>]) -> Vec<ZipPiece> {
+fn cut(rows: &[ZipLayoutRow<'_>]) -> Vec<ZipPiece> {
     let mut pieces = Vec::new();
     let mut open = ZipPiece { first: 0, end: 0, skip: 0, length: 0 };
     for (index, row) in rows.iter().enumerate() {
@@ -204,7 +208,7 @@ fn cut(rows: &[Row<'_>]) -> Vec<ZipPiece> {
         if open.length + length > PIECE && open.length > 0 {
             pieces.push(std::mem::replace(&mut open, ZipPiece { first: index, end: index, skip: 0, length: 0 }));
         }
-        if length > PIECE && !matches!(row.data, Data::Plain(..)) {
+        if length > PIECE && !matches!(row.data, ZipRowData::Plain(..)) {
             for skip in (0..length).step_by(PIECE as usize) {
                 pieces.push(ZipPiece { first: index, end: index + 1, skip, length: PIECE.min(length - skip) });
             }
@@ -221,39 +225,39 @@ fn cut(rows: &[Row<'_>]) -> Vec<ZipPiece> {
 }
 
 /// What one worker keeps from piece to piece.
-pub(crate) struct Tools {
+pub(crate) struct ZipPackTools {
     deflater: Deflater,
     plain: Vec<u8>,
     packed: Vec<u8>,
-    window: Window,
+    window: ReadWindow,
     /// The zip that was copied from last, and its size.
     open: Option<(Arc<Path>, File, u64)>,
 }
 
-impl Tools {
+impl ZipPackTools {
     pub(crate) fn new(level: i32) -> Self {
         let deflater = Deflater::new(level);
-        Self { deflater, plain: Vec::new(), packed: Vec::new(), window: Window::new(AHEAD), open: None }
+        Self { deflater, plain: Vec::new(), packed: Vec::new(), window: ReadWindow::new(AHEAD), open: None }
     }
 
     /// Header and data of a file that is not compressed yet; fills in `record` and returns the compressed bytes.
     fn plain<'t>(
         &'t mut self,
-        content: &'t Content,
-        record: &mut Record,
+        content: &'t FileContent,
+        record: &mut ZipRecord,
         mtime: u64,
         buffer: &mut Vec<u8>,
     ) -> Result<&'t [u8], PackErrorKind> {
         self.plain.clear();
         let plain: &[u8] = match content {
-            Content::Bytes(bytes) => bytes,
-            Content::Disk(path) => {
+            FileContent::Bytes(bytes) => bytes,
+            FileContent::Disk(path) => {
                 read_disk(path, record.size, 0, record.size, &mut self.plain)?;
                 &self.plain
             }
             // Copied, never packed.
             // Copied, never compressed.
-            Content::Zipped { .. } => &self.plain,
+            FileContent::Zipped { .. } => &self.plain,
         };
         self.packed.clear();
         self.deflater.block(plain, true, &mut self.packed).map_err(|source| PackErrorKind::Compress { source })?;
@@ -272,20 +276,22 @@ impl Tools {
 
     fn stretch(
         &mut self,
-        stretch: &Stretch<'_>,
+        stretch: &CompressedStretch<'_>,
         skip: u64,
         length: u64,
         buffer: &mut Vec<u8>,
     ) -> Result<(), PackErrorKind> {
         let start = buffer.len();
         match stretch {
-            Stretch::Bytes(bytes) => buffer.extend_from_slice(&bytes[skip as usize..(skip + length) as usize]),
-            Stretch::Spooled { file, offset, .. } => {
+            CompressedStretch::Bytes(bytes) => {
+                buffer.extend_from_slice(&bytes[skip as usize..(skip + length) as usize])
+            }
+            CompressedStretch::Spooled { file, offset, .. } => {
                 buffer.resize(start + length as usize, 0);
                 let read = read_exact_at(file, &mut buffer[start..], offset + skip);
                 read.map_err(|source| PackErrorKind::Write { source })?;
             }
-            Stretch::Disk { path, offset, .. } => {
+            CompressedStretch::Disk { path, offset, .. } => {
                 buffer.resize(start + length as usize, 0);
                 let read = self.disk(path, offset + skip, &mut buffer[start..]);
                 read.map_err(|source| PackErrorKind::Read { path: path.to_path_buf(), source })?;

@@ -10,7 +10,7 @@ use vocab::{Digest, TreePath};
 use crate::name_rules::{EntryFault, NameRules, checked_path};
 use crate::pack_error::PackErrorKind;
 use crate::tree_record::ResolvedLink;
-use crate::{Content, Entry, EntryKind, PartSource};
+use crate::{EntryKind, FileContent, PartSource, TreeEntry};
 
 /// Links to folders that contain links to folders multiply; readers accept this many entries.
 const MAX_ENTRIES: usize = 500_000;
@@ -28,7 +28,8 @@ pub(crate) struct ZipPart<'a> {
 impl ZipPart<'_> {
     /// Whether no file is copied from another zip. Copying from a zip costs no more than from a cache.
     pub(crate) fn is_own(&self) -> bool {
-        let is_zipped = |row: &ZipRow<'_>| matches!(row.file, Some(ZipFile { content: Content::Zipped { .. }, .. }));
+        let is_zipped =
+            |row: &ZipRow<'_>| matches!(row.file, Some(ZipFile { content: FileContent::Zipped { .. }, .. }));
         !self.rows.iter().any(is_zipped)
     }
 }
@@ -41,7 +42,7 @@ pub(crate) struct ZipRow<'a> {
 
 #[derive(Clone, Copy)]
 pub(crate) struct ZipFile<'a> {
-    pub content: &'a Content,
+    pub content: &'a FileContent,
     pub executable: bool,
     /// Absent if unknown.
     pub sha256: Option<Digest>,
@@ -53,7 +54,7 @@ pub(crate) fn zip_parts<'a>(
     links: &[ResolvedLink],
     names: NameRules,
 ) -> Result<Vec<ZipPart<'a>>, PackErrorKind> {
-    let mut tree = Tree::default();
+    let mut tree = PackedTree::default();
     if !links.is_empty() {
         for (part, source) in parts.iter().enumerate() {
             tree.entries.extend(source.entries.iter().map(|entry| (entry.path.as_str(), (part, entry))));
@@ -62,21 +63,21 @@ pub(crate) fn zip_parts<'a>(
     }
     let mut left = MAX_ENTRIES;
     let copied = parts.iter().enumerate().map(|(part, source)| {
-        let mut copier = Copier { tree: &tree, part, names, own: true, open: Vec::new(), rows: Vec::new(), left };
+        let mut copier = LinkCopier { tree: &tree, part, names, own: true, open: Vec::new(), rows: Vec::new(), left };
         let mut places = String::new();
         for entry in &source.entries {
             let refuse = |fault| match fault {
-                Refusal::Entry(fault) => {
+                LinkRefusal::Entry(fault) => {
                     PackErrorKind::Entry { part: source.name.clone(), path: entry.path.clone(), fault }
                 }
-                Refusal::TooMany => PackErrorKind::TooMany { limit: MAX_ENTRIES },
+                LinkRefusal::TooMany => PackErrorKind::TooMany { limit: MAX_ENTRIES },
             };
             copier.entry(entry, entry.path.clone()).map_err(refuse)?;
             if let (EntryKind::Symlink { .. }, Some(link)) = (&entry.kind, tree.places.get(&entry.path)) {
                 writeln!(places, "{}\t{}", link.place, entry.path).expect("writing to a string cannot fail");
             }
         }
-        let Copier { mut rows, own, left: rest, .. } = copier;
+        let LinkCopier { mut rows, own, left: rest, .. } = copier;
         left = rest;
         rows.sort_by(|one, other| one.path.cmp(&other.path));
         let identity = source.identity.filter(|_| own).map(|identity| with_places(&identity, &places));
@@ -92,13 +93,13 @@ fn with_places(identity: &Digest, places: &str) -> Digest {
 
 /// Everything that is packed, whatever its part.
 #[derive(Default)]
-struct Tree<'a, 'l> {
-    entries: BTreeMap<&'a str, (usize, &'a Entry)>,
+struct PackedTree<'a, 'l> {
+    entries: BTreeMap<&'a str, (usize, &'a TreeEntry)>,
     places: HashMap<&'l TreePath, &'l ResolvedLink>,
 }
 
-struct Copier<'a, 't> {
-    tree: &'t Tree<'a, 't>,
+struct LinkCopier<'a, 't> {
+    tree: &'t PackedTree<'a, 't>,
     part: usize,
     names: NameRules,
     /// Nothing has been copied from another part.
@@ -109,14 +110,14 @@ struct Copier<'a, 't> {
     left: usize,
 }
 
-enum Refusal {
+enum LinkRefusal {
     Entry(EntryFault),
     TooMany,
 }
 
-impl<'a> Copier<'a, '_> {
+impl<'a> LinkCopier<'a, '_> {
     /// Puts `entry` at `path`, which is its own but below a link.
-    fn entry(&mut self, entry: &'a Entry, path: TreePath) -> Result<(), Refusal> {
+    fn entry(&mut self, entry: &'a TreeEntry, path: TreePath) -> Result<(), LinkRefusal> {
         match &entry.kind {
             EntryKind::Directory => self.row(path, None),
             EntryKind::File { content, executable } => {
@@ -125,7 +126,7 @@ impl<'a> Copier<'a, '_> {
             EntryKind::Symlink { target } => {
                 let Some(link) = self.tree.places.get(&entry.path) else { return Ok(()) };
                 if self.open.contains(&entry.path) {
-                    return Err(Refusal::Entry(EntryFault::LinkLoop { target: target.clone() }));
+                    return Err(LinkRefusal::Entry(EntryFault::LinkLoop { target: target.clone() }));
                 }
                 self.open.push(entry.path.clone());
                 let copied = self.place(link, &path);
@@ -135,14 +136,14 @@ impl<'a> Copier<'a, '_> {
         }
     }
 
-    fn row(&mut self, path: TreePath, file: Option<ZipFile<'a>>) -> Result<(), Refusal> {
-        self.left = self.left.checked_sub(1).ok_or(Refusal::TooMany)?;
+    fn row(&mut self, path: TreePath, file: Option<ZipFile<'a>>) -> Result<(), LinkRefusal> {
+        self.left = self.left.checked_sub(1).ok_or(LinkRefusal::TooMany)?;
         self.rows.push(ZipRow { path, file });
         Ok(())
     }
 
     /// Places what the link leads to at `path`.
-    fn place(&mut self, link: &ResolvedLink, path: &TreePath) -> Result<(), Refusal> {
+    fn place(&mut self, link: &ResolvedLink, path: &TreePath) -> Result<(), LinkRefusal> {
         if let Some((part, entry)) = self.tree.entries.get(link.place.as_str())
             && entry.kind != EntryKind::Directory
         {
@@ -164,10 +165,10 @@ impl<'a> Copier<'a, '_> {
             is_there = true;
             self.own &= *part == self.part;
             let copy = format!("{path}/{}", &inner[below.len()..]);
-            let copy = checked_path(copy.as_bytes(), self.names).map_err(Refusal::Entry)?;
+            let copy = checked_path(copy.as_bytes(), self.names).map_err(LinkRefusal::Entry)?;
             self.entry(entry, copy)?;
         }
-        let dangling = || Refusal::Entry(EntryFault::LinkDangling { target: link.target.clone() });
+        let dangling = || LinkRefusal::Entry(EntryFault::LinkDangling { target: link.target.clone() });
         if is_there { Ok(()) } else { Err(dangling()) }
     }
 }

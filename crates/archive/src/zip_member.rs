@@ -94,7 +94,7 @@ impl From<MemberError> for io::Error {
 }
 
 /// Decompresses one member after another, fed with compressed bytes; nothing is trusted before [`Self::end`].
-pub(crate) struct Unpacker {
+pub(crate) struct MemberUnpacker {
     member: ZipMember,
     /// Kept from member to member because it is large.
     inflate: Decompress,
@@ -104,7 +104,7 @@ pub(crate) struct Unpacker {
     ended: bool,
 }
 
-impl Unpacker {
+impl MemberUnpacker {
     pub(crate) fn new(member: ZipMember) -> Self {
         Self { member, inflate: Decompress::new(false), crc: Crc::new(), taken: 0, given: 0, ended: false }
     }
@@ -183,7 +183,7 @@ impl Unpacker {
 
 /// Decompresses a member from its zip, piece by piece, with little memory.
 pub(crate) struct MemberReader {
-    unpacker: Unpacker,
+    unpacker: MemberUnpacker,
     member: ZipMember,
     /// Bytes that were read and not yet decompressed.
     input: Vec<u8>,
@@ -193,7 +193,7 @@ pub(crate) struct MemberReader {
 
 impl MemberReader {
     pub(crate) fn new(member: ZipMember) -> Self {
-        Self { unpacker: Unpacker::new(member), member, input: Vec::new(), used: 0, read: 0 }
+        Self { unpacker: MemberUnpacker::new(member), member, input: Vec::new(), used: 0, read: 0 }
     }
 
     /// Fills `out` with the next bytes of the file; there must be as many. Reading the last of them checks the whole.

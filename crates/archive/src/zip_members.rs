@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use vocab::Fault;
 
-use crate::extract_options::Limits;
-use crate::window::Window;
+use crate::extract_options::ExtractLimits;
+use crate::window::ReadWindow;
 use crate::zip_directory::{DirectoryError, ZipDirectory, ZipFault};
 use crate::zip_local::check_local;
 use crate::zip_member::{MemberError, MemberFault, ZipMember};
@@ -17,7 +17,7 @@ use crate::zip_member::{MemberError, MemberFault, ZipMember};
 const AHEAD: usize = 8 << 10;
 
 /// The files of the zip at `path`, by their names as the zip states them (`/`-separated in a wheel), for
-/// [`crate::Content::Zipped`]. Every local header has been compared with the central directory; the content has not
+/// [`crate::FileContent::Zipped`]. Every local header has been compared with the central directory; the content has not
 /// been read.
 ///
 /// Folders are left out, and everything that cannot be copied unchanged: encrypted files, methods other than stored and
@@ -33,7 +33,7 @@ fn members_of(path: &Path) -> Result<BTreeMap<String, ZipMember>, ZipErrorKind> 
 /// Like [`zip_members`], for an open file.
 pub fn zip_members_of(file: &File) -> Result<BTreeMap<String, ZipMember>, ZipErrorKind> {
     let size = file.metadata()?.len();
-    let limit = Limits::default().entries;
+    let limit = ExtractLimits::default().entries;
     let directory = ZipDirectory::read(file, size, limit).map_err(|error| match error {
         DirectoryError::Read(source) => ZipErrorKind::Read { source },
         DirectoryError::Fault(fault) => ZipErrorKind::Malformed { fault },
@@ -41,7 +41,7 @@ pub fn zip_members_of(file: &File) -> Result<BTreeMap<String, ZipMember>, ZipErr
         DirectoryError::TooMany => ZipErrorKind::TooMany { limit },
     })?;
     let ends = directory.ends();
-    let mut window = Window::new(AHEAD);
+    let mut window = ReadWindow::new(AHEAD);
     // Absent for a name that cannot be offered.
     let mut members: BTreeMap<String, Option<ZipMember>> = BTreeMap::new();
     for (entry, end) in directory.entries.iter().zip(ends) {

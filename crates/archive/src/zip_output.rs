@@ -10,18 +10,18 @@ use std::thread::{Scope, ScopedJoinHandle};
 use vocab::{Digest, DigestWriter, Part};
 
 use crate::PartSource;
-use crate::zip_header::{Record, write_end};
+use crate::zip_header::{ZipRecord, write_end};
 
 /// Buffers that may wait to be digested.
 const WAITING: usize = 8;
 
 /// Used buffers, for reuse: allocating new memory costs more than copying into it.
 #[derive(Default)]
-pub(crate) struct Pool {
+pub(crate) struct BufferPool {
     buffers: Mutex<Vec<Vec<u8>>>,
 }
 
-impl Pool {
+impl BufferPool {
     pub(crate) fn take(&self) -> Vec<u8> {
         self.lock().pop().unwrap_or_default()
     }
@@ -41,8 +41,8 @@ impl Pool {
 
 /// A part while it is written.
 #[derive(Default)]
-pub(crate) struct Growing {
-    pub records: Vec<Record>,
+pub(crate) struct GrowingPart {
+    pub records: Vec<ZipRecord>,
     size: u64,
     unpacked: u64,
     /// Where it need not be taken.
@@ -52,13 +52,13 @@ pub(crate) struct Growing {
 pub(crate) struct ZipOutput {
     file: File,
     at: u64,
-    pub parts: Vec<Growing>,
+    pub parts: Vec<GrowingPart>,
     whole: SyncSender<Arc<Vec<u8>>>,
     by_part: SyncSender<(usize, Arc<Vec<u8>>)>,
 }
 
 /// The threads that compute digests.
-pub(crate) struct Digesting<'scope> {
+pub(crate) struct DigestThreads<'scope> {
     whole: ScopedJoinHandle<'scope, Digest>,
     by_part: ScopedJoinHandle<'scope, Vec<(usize, Digest)>>,
 }
@@ -67,26 +67,32 @@ impl ZipOutput {
     pub(crate) fn new<'scope>(
         file: File,
         known: &[Option<Digest>],
-        pool: &'scope Pool,
+        pool: &'scope BufferPool,
         scope: &'scope Scope<'scope, '_>,
-    ) -> (Self, Digesting<'scope>) {
+    ) -> (Self, DigestThreads<'scope>) {
         let (whole, to_whole) = sync_channel(WAITING);
         let (by_part, to_parts) = sync_channel(WAITING);
-        let digesting = Digesting {
+        let digesting = DigestThreads {
             whole: scope.spawn(|| digest_whole(to_whole, pool)),
             by_part: scope.spawn(|| digest_parts(to_parts, pool)),
         };
-        let parts = known.iter().map(|known| Growing { known: *known, ..Growing::default() }).collect();
+        let parts = known.iter().map(|known| GrowingPart { known: *known, ..GrowingPart::default() }).collect();
         (Self { file, at: 0, parts, whole, by_part }, digesting)
     }
 
     /// The next bytes of `part`, with the entries that begin in them. `unpacked` is the size of their files.
-    pub(crate) fn piece(&mut self, part: usize, bytes: Vec<u8>, records: Vec<Record>, from: Base) -> io::Result<()> {
+    pub(crate) fn piece(
+        &mut self,
+        part: usize,
+        bytes: Vec<u8>,
+        records: Vec<ZipRecord>,
+        from: OffsetBase,
+    ) -> io::Result<()> {
         self.file.write_all(&bytes)?;
         let growing = &mut self.parts[part];
-        let base = if from == Base::Piece { growing.size } else { 0 };
+        let base = if from == OffsetBase::Piece { growing.size } else { 0 };
         growing.unpacked += records.iter().map(|record| record.size).sum::<u64>();
-        growing.records.extend(records.into_iter().map(|record| Record { offset: base + record.offset, ..record }));
+        growing.records.extend(records.into_iter().map(|record| ZipRecord { offset: base + record.offset, ..record }));
         growing.size += bytes.len() as u64;
         self.at += bytes.len() as u64;
         let bytes = Arc::new(bytes);
@@ -97,7 +103,7 @@ impl ZipOutput {
     }
 
     /// Writes what follows the last part.
-    pub(crate) fn finish(mut self, mtime: u64) -> io::Result<(u64, Vec<Growing>)> {
+    pub(crate) fn finish(mut self, mtime: u64) -> io::Result<(u64, Vec<GrowingPart>)> {
         let (start, mut bytes, mut base, mut entries) = (self.at, Vec::new(), 0, 0);
         for part in &self.parts {
             for record in &part.records {
@@ -117,14 +123,14 @@ impl ZipOutput {
 
 /// What the positions of new entries are counted from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Base {
+pub(crate) enum OffsetBase {
     Piece,
     Part,
 }
 
-impl Digesting<'_> {
+impl DigestThreads<'_> {
     /// The digest of the whole, and the parts' rows of the manifest. Call it when the output is finished.
-    pub(crate) fn finish(self, sources: &[PartSource], parts: &[Growing]) -> (Digest, Vec<Part>) {
+    pub(crate) fn finish(self, sources: &[PartSource], parts: &[GrowingPart]) -> (Digest, Vec<Part>) {
         let join = |panic| std::panic::resume_unwind(panic);
         let whole = self.whole.join().unwrap_or_else(join);
         let mut digests: Vec<Digest> = parts.iter().map(|part| part.known.unwrap_or_else(|| Digest::of(""))).collect();
@@ -132,7 +138,7 @@ impl Digesting<'_> {
             digests[part] = digest;
         }
         let mut offset = 0;
-        let row = |((source, part), sha256): ((&PartSource, &Growing), Digest)| {
+        let row = |((source, part), sha256): ((&PartSource, &GrowingPart), Digest)| {
             let row = Part {
                 content: source.name.clone(),
                 offset,
@@ -148,7 +154,7 @@ impl Digesting<'_> {
     }
 }
 
-fn digest_whole(buffers: Receiver<Arc<Vec<u8>>>, pool: &Pool) -> Digest {
+fn digest_whole(buffers: Receiver<Arc<Vec<u8>>>, pool: &BufferPool) -> Digest {
     let mut writer = DigestWriter::new(io::sink());
     for buffer in buffers {
         writer.write_all(&buffer).expect("a sink takes everything");
@@ -157,7 +163,7 @@ fn digest_whole(buffers: Receiver<Arc<Vec<u8>>>, pool: &Pool) -> Digest {
     writer.finish().1
 }
 
-fn digest_parts(buffers: Receiver<(usize, Arc<Vec<u8>>)>, pool: &Pool) -> Vec<(usize, Digest)> {
+fn digest_parts(buffers: Receiver<(usize, Arc<Vec<u8>>)>, pool: &BufferPool) -> Vec<(usize, Digest)> {
     let mut digests = Vec::new();
     let mut open: Option<(usize, DigestWriter<io::Sink>)> = None;
     for (part, buffer) in buffers {

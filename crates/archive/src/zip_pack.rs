@@ -12,17 +12,17 @@ use vocab::{Digest, side_by_side};
 use crate::in_place::{FileBeside, STAGED_PACK};
 use crate::pack_error::PackErrorKind;
 use crate::pack_options::PackOptions;
-use crate::packed::{Packed, PackedFile};
+use crate::packed::{PackedArchive, PackedFile};
 use crate::part_cache::{CachedZipPart, PartCache, digest_key, part_key, zip_trailer};
 use crate::source::read_exact_at;
 use crate::tree_record::ResolvedLink;
 use crate::turnstile::{Turnstile, run_workers, thread_count};
-use crate::zip_header::Record;
-use crate::zip_layout::{Tools, ZipLayout, ZipPiece, long_files};
+use crate::zip_header::ZipRecord;
+use crate::zip_layout::{ZipLayout, ZipPackTools, ZipPiece, long_files};
 use crate::zip_links::{ZipPart, zip_parts};
-use crate::zip_output::{Base, Pool, ZipOutput, part_bytes};
+use crate::zip_output::{BufferPool, OffsetBase, ZipOutput, part_bytes};
 use crate::zip_spool::spool;
-use crate::{Content, Entry, EntryKind, PartSource};
+use crate::{EntryKind, FileContent, PartSource, TreeEntry};
 
 /// Bytes of a cached part that are copied at once.
 const COPY: u64 = 1 << 20;
@@ -43,7 +43,7 @@ pub(crate) fn pack_zip(
     let jobs = jobs_of(&sources);
     let known: Vec<Option<Digest>> = sources.iter().map(|source| cache.get_digest(source.digest_key()?)).collect();
 
-    let pool = Pool::default();
+    let pool = BufferPool::default();
     let (sha256, size, rows, written) = std::thread::scope(|scope| {
         let (output, digesting) = ZipOutput::new(file.reopen().map_err(write)?, &known, &pool, scope);
         let output = run(&jobs, output, &pool, options)?;
@@ -53,7 +53,7 @@ pub(crate) fn pack_zip(
     })?;
 
     for ((source, row), written) in sources.iter().zip(&rows).zip(&written) {
-        if let Source::Fresh { key: Some(key), .. } = source
+        if let ZipPartOrigin::Fresh { key: Some(key), .. } = source
             && let Some(trailer) = zip_trailer(key, &written.records, options.mtime, &row.sha256)
         {
             let bytes = part_bytes(file.reopen().map_err(write)?, row).map_err(write)?;
@@ -65,16 +65,16 @@ pub(crate) fn pack_zip(
             cache.put_digest(key, &row.sha256);
         }
     }
-    let reused = sources.iter().filter(|source| matches!(source, Source::Cached(_))).count();
-    Ok(PackedFile { packed: Packed { sha256, size, parts: rows, reused }, file })
+    let reused = sources.iter().filter(|source| matches!(source, ZipPartOrigin::Cached(_))).count();
+    Ok(PackedFile { packed: PackedArchive { sha256, size, parts: rows, reused }, file })
 }
 
 /// Data that is copied unchanged is not decompressed on the way. So the archives that it comes from are compared with
 /// their digests, which costs far less than decompressing and shows that they still hold what was once unpacked from
 /// them.
 fn check_archives(parts: &[PartSource], options: &PackOptions<'_>) -> Result<(), PackErrorKind> {
-    let archive_of = |entry: &'_ Entry| match &entry.kind {
-        EntryKind::File { content: Content::Zipped { archive, .. }, .. } => Some(Arc::clone(archive)),
+    let archive_of = |entry: &'_ TreeEntry| match &entry.kind {
+        EntryKind::File { content: FileContent::Zipped { archive, .. }, .. } => Some(Arc::clone(archive)),
         _ => None,
     };
     let copied = |part: &'_ PartSource| Some((part.copied_from?, part.entries.iter().find_map(archive_of)?));
@@ -96,12 +96,12 @@ fn check_archives(parts: &[PartSource], options: &PackOptions<'_>) -> Result<(),
     .map(drop)
 }
 
-enum Source<'a> {
+enum ZipPartOrigin<'a> {
     Fresh { key: Option<Digest>, digest_key: Option<Digest>, layout: ZipLayout<'a> },
     Cached(CachedZipPart),
 }
 
-impl Source<'_> {
+impl ZipPartOrigin<'_> {
     fn digest_key(&self) -> Option<&Digest> {
         match self {
             Self::Fresh { digest_key, .. } => digest_key.as_ref(),
@@ -115,7 +115,7 @@ fn sources_of<'a>(
     folder: &Path,
     options: &PackOptions<'_>,
     cache: &dyn PartCache,
-) -> Result<Vec<Source<'a>>, PackErrorKind> {
+) -> Result<Vec<ZipPartOrigin<'a>>, PackErrorKind> {
     let key = |part: &ZipPart<'_>| part.identity.filter(|_| part.is_own()).map(|identity| part_key(&identity, options));
     let keys: Vec<_> = parts.iter().map(key).collect();
     let cached = keys.iter().map(|key| key.and_then(|key| CachedZipPart::open(cache.get(&key)?, &key)));
@@ -125,32 +125,32 @@ fn sources_of<'a>(
     let spooled = spool(&long_files(&fresh)?, folder, options.level, thread_count(options.threads))?;
     let spooled: HashMap<_, _> = spooled.into_iter().map(|(address, ready)| (address, Arc::new(ready))).collect();
     let source = |((part, key), cached): ((ZipPart<'a>, _), _)| match cached {
-        Some(cached) => Ok(Source::Cached(cached)),
+        Some(cached) => Ok(ZipPartOrigin::Cached(cached)),
         None => {
             let copied = part.identity.zip(part.copied_from).filter(|_| !part.is_own());
             let digest_key = copied.map(|(identity, from)| digest_key(&part_key(&identity, options), &from));
-            Ok(Source::Fresh { key, digest_key, layout: ZipLayout::new(part, &spooled, options.mtime)? })
+            Ok(ZipPartOrigin::Fresh { key, digest_key, layout: ZipLayout::new(part, &spooled, options.mtime)? })
         }
     };
     parts.into_iter().zip(keys).zip(cached).map(source).collect()
 }
 
 /// A piece of work for one worker; its index among all is its ticket.
-enum Job<'a> {
+enum ZipPackJob<'a> {
     Piece { part: usize, layout: &'a ZipLayout<'a>, piece: &'a ZipPiece },
     Copy { part: usize, cached: &'a CachedZipPart, offset: u64 },
 }
 
-fn jobs_of<'a>(sources: &'a [Source<'a>]) -> Vec<Job<'a>> {
+fn jobs_of<'a>(sources: &'a [ZipPartOrigin<'a>]) -> Vec<ZipPackJob<'a>> {
     let mut jobs = Vec::new();
     for (part, source) in sources.iter().enumerate() {
         match source {
-            Source::Fresh { layout, .. } => {
-                jobs.extend(layout.pieces.iter().map(|piece| Job::Piece { part, layout, piece }));
+            ZipPartOrigin::Fresh { layout, .. } => {
+                jobs.extend(layout.pieces.iter().map(|piece| ZipPackJob::Piece { part, layout, piece }));
             }
-            Source::Cached(cached) => {
+            ZipPartOrigin::Cached(cached) => {
                 let offsets = (0..cached.size).step_by(COPY as usize);
-                jobs.extend(offsets.map(|offset| Job::Copy { part, cached, offset }));
+                jobs.extend(offsets.map(|offset| ZipPackJob::Copy { part, cached, offset }));
             }
         }
     }
@@ -158,28 +158,28 @@ fn jobs_of<'a>(sources: &'a [Source<'a>]) -> Vec<Job<'a>> {
 }
 
 fn run(
-    jobs: &[Job<'_>],
+    jobs: &[ZipPackJob<'_>],
     output: ZipOutput,
-    pool: &Pool,
+    pool: &BufferPool,
     options: &PackOptions<'_>,
 ) -> Result<ZipOutput, PackErrorKind> {
     // One more than there are processors, since one of them is writing.
     let workers = (thread_count(options.threads) + 1).min(jobs.len());
     let (turnstile, next) = (Turnstile::new(output), AtomicU64::new(0));
     run_workers(workers, &turnstile, || -> Result<(), PackErrorKind> {
-        let mut tools = Tools::new(options.level);
+        let mut tools = ZipPackTools::new(options.level);
         loop {
             let ticket = next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = jobs.get(ticket as usize) else { return Ok(()) };
             let (mut buffer, mut records) = (pool.take(), Vec::new());
             let (part, base) = match job {
-                Job::Piece { part, layout, piece } => {
+                ZipPackJob::Piece { part, layout, piece } => {
                     layout.render(piece, &mut tools, &mut buffer, &mut records)?;
-                    (*part, Base::Piece)
+                    (*part, OffsetBase::Piece)
                 }
-                Job::Copy { part, cached, offset } => {
+                ZipPackJob::Copy { part, cached, offset } => {
                     copy(cached, *offset, &mut buffer, &mut records)?;
-                    (*part, Base::Part)
+                    (*part, OffsetBase::Part)
                 }
             };
             let unpacked = records.iter().map(|record| record.size).sum();
@@ -197,7 +197,7 @@ fn copy(
     cached: &CachedZipPart,
     offset: u64,
     buffer: &mut Vec<u8>,
-    records: &mut Vec<Record>,
+    records: &mut Vec<ZipRecord>,
 ) -> Result<(), PackErrorKind> {
     buffer.resize(COPY.min(cached.size - offset) as usize, 0);
     read_exact_at(&cached.file, buffer, offset).map_err(|source| PackErrorKind::Write { source })?;

@@ -10,28 +10,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use flate2::Crc;
 use vocab::{Digest, side_by_side};
 
-use crate::Content;
+use crate::FileContent;
 use crate::deflate::{BLOCK, Deflater, crc_of};
 use crate::frames::{check_digest, read_disk};
 use crate::pack_error::PackErrorKind;
 use crate::zip_member::ZipMethod;
 
 /// Compressed bytes, ready to be copied.
-pub(crate) struct Ready<'a> {
+pub(crate) struct CompressedContent<'a> {
     pub method: ZipMethod,
     pub crc32: u32,
     pub packed: u64,
-    pub stretches: Vec<Stretch<'a>>,
+    pub stretches: Vec<CompressedStretch<'a>>,
 }
 
 /// A piece of compressed bytes.
-pub(crate) enum Stretch<'a> {
+pub(crate) enum CompressedStretch<'a> {
     Disk { path: &'a Path, offset: u64, length: u64 },
     Bytes(&'a [u8]),
     Spooled { file: Arc<File>, offset: u64, length: u64 },
 }
 
-impl Stretch<'_> {
+impl CompressedStretch<'_> {
     pub(crate) fn length(&self) -> u64 {
         match self {
             Self::Disk { length, .. } | Self::Spooled { length, .. } => *length,
@@ -41,7 +41,7 @@ impl Stretch<'_> {
 }
 
 /// Identifies content by its address: two links to one file share it.
-pub(crate) fn address(content: &Content) -> usize {
+pub(crate) fn address(content: &FileContent) -> usize {
     std::ptr::from_ref(content).addr()
 }
 
@@ -49,19 +49,19 @@ pub(crate) fn address(content: &Content) -> usize {
 pub(crate) struct LongFile<'a, 'p> {
     pub part: &'a str,
     pub path: &'p str,
-    pub content: &'a Content,
+    pub content: &'a FileContent,
     pub size: u64,
     /// Absent if unknown.
     pub sha256: Option<Digest>,
 }
 
-struct Long<'a> {
-    content: &'a Content,
+struct SpooledFile<'a> {
+    content: &'a FileContent,
     size: u64,
-    blocks: Vec<Option<Block>>,
+    blocks: Vec<Option<SpooledBlock>>,
 }
 
-struct Block {
+struct SpooledBlock {
     /// Its position in the spool.
     offset: u64,
     length: u64,
@@ -74,25 +74,25 @@ pub(crate) fn spool<'a>(
     folder: &Path,
     level: i32,
     threads: usize,
-) -> Result<HashMap<usize, Ready<'a>>, PackErrorKind> {
+) -> Result<HashMap<usize, CompressedContent<'a>>, PackErrorKind> {
     if files.is_empty() {
         return Ok(HashMap::new());
     }
     // Digesting cannot be shared out in blocks, so it comes first.
-    let mut jobs: Vec<_> = (0..files.len()).map(Job::Digest).collect();
+    let mut jobs: Vec<_> = (0..files.len()).map(SpoolJob::Digest).collect();
     let mut long = Vec::new();
     for (index, LongFile { content, size, .. }) in files.iter().enumerate() {
         let blocks = size.div_ceil(BLOCK) as usize;
-        jobs.extend((0..blocks).map(|block| Job::Block(index, block)));
-        long.push(Long { content, size: *size, blocks: std::iter::repeat_with(|| None).take(blocks).collect() });
+        jobs.extend((0..blocks).map(|block| SpoolJob::Block(index, block)));
+        long.push(SpooledFile { content, size: *size, blocks: std::iter::repeat_with(|| None).take(blocks).collect() });
     }
     let file = tempfile::tempfile_in(folder).map_err(|source| PackErrorKind::Write { source })?;
     let spool = Mutex::new((&file, 0_u64, long));
     let state = || (Deflater::new(level), Vec::new(), Vec::new());
     side_by_side(threads, jobs.len(), state, |(deflater, plain, packed), job| {
         let (index, block) = match jobs[job] {
-            Job::Digest(index) => return files[index].check(),
-            Job::Block(index, block) => (index, block),
+            SpoolJob::Digest(index) => return files[index].check(),
+            SpoolJob::Block(index, block) => (index, block),
         };
         let LongFile { content, size, .. } = files[index];
         let start = block as u64 * BLOCK;
@@ -100,9 +100,9 @@ pub(crate) fn spool<'a>(
         plain.clear();
         packed.clear();
         match content {
-            Content::Bytes(bytes) => plain.extend_from_slice(&bytes[start as usize..(start + length) as usize]),
-            Content::Disk(path) => read_disk(path, size, start, length, plain)?,
-            Content::Zipped { .. } => return Ok(()),
+            FileContent::Bytes(bytes) => plain.extend_from_slice(&bytes[start as usize..(start + length) as usize]),
+            FileContent::Disk(path) => read_disk(path, size, start, length, plain)?,
+            FileContent::Zipped { .. } => return Ok(()),
         }
         let crc = crc_of(plain);
         let compress = |source| PackErrorKind::Compress { source };
@@ -110,7 +110,7 @@ pub(crate) fn spool<'a>(
         let mut spool = spool.lock().unwrap_or_else(PoisonError::into_inner);
         let (file, end, long) = &mut *spool;
         file.write_all(packed).map_err(|source| PackErrorKind::Write { source })?;
-        long[index].blocks[block] = Some(Block { offset: *end, length: packed.len() as u64, crc });
+        long[index].blocks[block] = Some(SpooledBlock { offset: *end, length: packed.len() as u64, crc });
         *end += packed.len() as u64;
         Ok::<_, PackErrorKind>(())
     })?;
@@ -121,7 +121,7 @@ pub(crate) fn spool<'a>(
 
 /// Work on the file with that index.
 #[derive(Clone, Copy)]
-enum Job {
+enum SpoolJob {
     Digest(usize),
     Block(usize, usize),
 }
@@ -132,33 +132,37 @@ impl LongFile<'_, '_> {
             return Ok(());
         }
         let path = match self.content {
-            Content::Disk(path) => path.clone(),
-            Content::Bytes(_) | Content::Zipped { .. } => PathBuf::new(),
+            FileContent::Disk(path) => path.clone(),
+            FileContent::Bytes(_) | FileContent::Zipped { .. } => PathBuf::new(),
         };
         let actual = self.content.digest().map_err(|source| PackErrorKind::Read { path, source })?;
         Ok(check_digest(self.part, self.path, self.sha256, || actual)?)
     }
 }
 
-fn ready<'a>(long: Long<'a>, file: &Arc<File>) -> Ready<'a> {
+fn ready<'a>(long: SpooledFile<'a>, file: &Arc<File>) -> CompressedContent<'a> {
     let mut crc = Crc::new();
     let mut stretches = Vec::new();
     let mut packed = 0;
     for block in long.blocks.into_iter().flatten() {
         crc.combine(&block.crc);
         packed += block.length;
-        stretches.push(Stretch::Spooled { file: Arc::clone(file), offset: block.offset, length: block.length });
+        stretches.push(CompressedStretch::Spooled {
+            file: Arc::clone(file),
+            offset: block.offset,
+            length: block.length,
+        });
     }
     let crc32 = crc.sum();
     if packed < long.size {
-        return Ready { method: ZipMethod::Deflated, crc32, packed, stretches };
+        return CompressedContent { method: ZipMethod::Deflated, crc32, packed, stretches };
     }
     let whole = match long.content {
-        Content::Bytes(bytes) => Stretch::Bytes(bytes),
-        Content::Disk(path) => Stretch::Disk { path, offset: 0, length: long.size },
-        Content::Zipped { archive, member } => {
-            Stretch::Disk { path: archive, offset: member.offset, length: member.packed }
+        FileContent::Bytes(bytes) => CompressedStretch::Bytes(bytes),
+        FileContent::Disk(path) => CompressedStretch::Disk { path, offset: 0, length: long.size },
+        FileContent::Zipped { archive, member } => {
+            CompressedStretch::Disk { path: archive, offset: member.offset, length: member.packed }
         }
     };
-    Ready { method: ZipMethod::Stored, crc32, packed: long.size, stretches: vec![whole] }
+    CompressedContent { method: ZipMethod::Stored, crc32, packed: long.size, stretches: vec![whole] }
 }

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 
-use archive::{Content, Entry, ExtractOptions, NoCache, PackOptions, PartSource, extract, pack};
+use archive::{ExtractOptions, FileContent, NoCache, PackOptions, PartSource, TreeEntry, extract, pack};
 use vocab::ArtifactFormat;
 
 /// Bytes that do not compress.
@@ -31,7 +31,8 @@ fn a_file_of_600_megabytes_needs_memory_for_a_few_frames() {
     let mut large = File::create(&path).unwrap();
     large.set_len(600 << 20).unwrap();
     std::io::Write::write_all(&mut large, &noise(6 << 20)).unwrap();
-    let part = PartSource::new("large", vec![Entry::file("large".parse().unwrap(), Content::Disk(path), false)]);
+    let part =
+        PartSource::new("large", vec![TreeEntry::file("large".parse().unwrap(), FileContent::Disk(path), false)]);
     let parts = [part];
     for format in [ArtifactFormat::TarZst, ArtifactFormat::Zip] {
         let options = PackOptions { format, level: 1, threads: 2, ..PackOptions::default() };

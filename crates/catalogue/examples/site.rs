@@ -7,15 +7,15 @@ use std::fs;
 use std::path::Path;
 
 use catalogue::site::{SiteSettings, site};
-use catalogue::{Catalogue, Channel, Entry, Moment, NpmPackage, Published, Retraction, downloads};
+use catalogue::{ArtifactEntry, Catalogue, Channel, Moment, NpmPackage, PublisherFacts, Retraction, downloads};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().unwrap();
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<ArtifactEntry> = Vec::new();
     for (index, path) in arguments.enumerate() {
         let text = fs::read(&path).unwrap();
-        let published = Published {
+        let published = PublisherFacts {
             channel: Channel::ALL[usize::from(!index.is_multiple_of(3))],
             created: Moment::from_unix_seconds(1_795_500_000 + i64::try_from(index).unwrap() * 90_000).unwrap(),
             manifest: text.clone(),
@@ -28,7 +28,7 @@ fn main() {
                 page: None,
             }),
         };
-        entries.push(Entry::new(&serde_json::from_slice(&text).unwrap(), &published).unwrap());
+        entries.push(ArtifactEntry::new(&serde_json::from_slice(&text).unwrap(), &published).unwrap());
     }
     // The last of several is shown as retracted.
     let retractions: Vec<Retraction> = entries

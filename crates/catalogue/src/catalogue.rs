@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, PlatformKey, VersionString};
 
-use crate::entry::{Entry, NpmPackage, PublishedArtifact, PythonRecord, Signatures, StoredObject};
-use crate::{Channel, Checked, EntryId, Moment};
+use crate::entry::{ArtifactEntry, NpmPackage, PublishedArtifact, PythonRecord, Signatures, StoredObject};
+use crate::{Channel, EntryId, Moment, NativeVerdict};
 
 /// The number in `format`. Format 1, whose rows had neither `checked` nor `needs` nor `npm`, can be read as well; any other
 /// is refused.
@@ -23,15 +23,16 @@ pub const CATALOGUE_FORMAT: u32 = 2;
 pub struct Catalogue {
     pub format: u32,
     /// By version string, platform, time (the newest first), build key and format.
-    pub entries: Vec<Listed>,
+    pub entries: Vec<CatalogueRow>,
     /// In the same order. No longer offered, but listed with the reason for those who have it installed.
     pub retracted: Vec<RetractedRow>,
 }
 
-/// The part of an [`Entry`] that is needed to choose, fetch and verify its artifact.
+/// The part of an [`ArtifactEntry`] that is needed to choose, fetch and verify its artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Listed {
+#[schemars(rename = "Listed")]
+pub struct CatalogueRow {
     #[schemars(with = "crate::schema::Version")]
     pub runtime: VersionString,
     #[schemars(with = "crate::schema::Platform")]
@@ -63,16 +64,16 @@ pub struct Listed {
     pub packages: u64,
     /// Absent where the entry does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checked: Option<Checked>,
-    /// As [`Content::needs`](crate::Content::needs).
+    pub checked: Option<NativeVerdict>,
+    /// As [`RuntimeContent::needs`](crate::RuntimeContent::needs).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub needs: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub npm: Option<NpmPackage>,
 }
 
-impl Listed {
-    pub(crate) fn of(entry: &Entry, channel: Channel) -> Self {
+impl CatalogueRow {
+    pub(crate) fn of(entry: &ArtifactEntry, channel: Channel) -> Self {
         Self {
             runtime: entry.runtime.clone(),
             platform: entry.platform,
@@ -113,12 +114,12 @@ pub struct RetractedRow {
     /// When it was retracted.
     #[schemars(with = "crate::schema::Rfc3339")]
     pub at: Moment,
-    pub entry: Listed,
+    pub entry: CatalogueRow,
 }
 
 impl Catalogue {
     /// The row with this artifact; with the reason if it was retracted.
-    pub fn by_digest(&self, sha256: &Digest) -> Option<(&Listed, Option<&str>)> {
+    pub fn by_digest(&self, sha256: &Digest) -> Option<(&CatalogueRow, Option<&str>)> {
         let offered = self.entries.iter().map(|row| (row, None));
         let retracted = self.retracted.iter().map(|row| (&row.entry, Some(row.reason.as_str())));
         offered.chain(retracted).find(|(row, _)| row.artifact.sha256 == *sha256)

@@ -7,7 +7,8 @@ use vocab::{Manifest, NativeSummary};
 /// How the native modules of one build were checked, as [`NativeSummary`] records it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "how", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Checked {
+#[schemars(rename = "Checked")]
+pub enum NativeVerdict {
     /// Imported by the runtime itself, on a machine of its platform.
     Imported {
         /// Native modules that were imported.
@@ -33,7 +34,7 @@ pub enum Checked {
     NothingNative,
 }
 
-impl Checked {
+impl NativeVerdict {
     /// Decides by what the manifest records; a runtime without native files counts as [`NothingNative`](Self::NothingNative).
     pub fn of(manifest: &Manifest) -> Self {
         let NativeSummary { files, imported, allowed, emulated, .. } = &manifest.native;

@@ -6,18 +6,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vocab::{DistributionName, Manifest, Origin, RuleRecord};
 
-use crate::Checked;
+use crate::NativeVerdict;
 
 /// What a runtime contains.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Content {
+#[schemars(rename = "Content")]
+pub struct RuntimeContent {
     /// Sum of all regular files, in bytes.
     pub installed_size: u64,
     /// How many regular files the prefix has.
     pub files: u64,
     /// By name.
-    pub packages: Vec<Package>,
+    pub packages: Vec<InstalledPackage>,
     /// Every rule that acted and everything that was left out, by distribution name.
     #[schemars(with = "Vec<crate::schema::Rule>")]
     pub rules: Vec<RuleRecord>,
@@ -32,7 +33,7 @@ pub struct Content {
     pub imported: u64,
     /// Absent in format 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub checked: Option<Checked>,
+    pub checked: Option<NativeVerdict>,
     /// Findings of its checks that did not fail the build; the manifest lists them. Absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warnings: Option<u64>,
@@ -43,7 +44,8 @@ pub struct Content {
 /// One installed distribution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Package {
+#[schemars(rename = "Package")]
+pub struct InstalledPackage {
     #[schemars(with = "crate::schema::Name")]
     pub name: DistributionName,
     /// As its metadata spells it (PEP 440).
@@ -82,7 +84,7 @@ pub struct CopiedFiles {
     pub size: u64,
 }
 
-impl Content {
+impl RuntimeContent {
     /// Summarises a manifest. Sizes by part are empty if the runtime has not been packed.
     pub fn of(manifest: &Manifest) -> Self {
         let mut parts: BTreeMap<String, PartSize> = BTreeMap::new();
@@ -92,7 +94,7 @@ impl Content {
             sum.packed += part.size;
             sum.unpacked += part.uncompressed_size;
         }
-        let packages = manifest.distributions.iter().map(|distribution| Package {
+        let packages = manifest.distributions.iter().map(|distribution| InstalledPackage {
             name: distribution.name.clone(),
             version: distribution.version.clone(),
             origin: distribution.origin.clone(),
@@ -114,7 +116,7 @@ impl Content {
             },
             native_files: manifest.native.files,
             imported: manifest.native.imported,
-            checked: Some(Checked::of(manifest)),
+            checked: Some(NativeVerdict::of(manifest)),
             warnings: Some(manifest.native.warnings.len() as u64).filter(|count| *count > 0),
             other_parts: parts,
         }

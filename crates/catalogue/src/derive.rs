@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::catalogue::{CATALOGUE_FORMAT, Catalogue, Listed, RetractedRow};
-use crate::{Entry, EntryId, Promotion, Retraction};
+use crate::catalogue::{CATALOGUE_FORMAT, Catalogue, CatalogueRow, RetractedRow};
+use crate::{ArtifactEntry, EntryId, Promotion, Retraction};
 
 impl Catalogue {
     /// Depends on the sets alone: neither order nor repetition of the arguments changes a byte.
@@ -12,8 +12,8 @@ impl Catalogue {
     /// If several entries have one id, the oldest counts: it existed when others began to rely on it. Of several
     /// retractions of an entry the oldest counts, of several promotions the newest. Notices about a missing entry have
     /// no effect.
-    pub fn derive(entries: &[Entry], retractions: &[Retraction], promotions: &[Promotion]) -> Self {
-        let mut chosen: BTreeMap<EntryId, &Entry> = BTreeMap::new();
+    pub fn derive(entries: &[ArtifactEntry], retractions: &[Retraction], promotions: &[Promotion]) -> Self {
+        let mut chosen: BTreeMap<EntryId, &ArtifactEntry> = BTreeMap::new();
         for entry in entries {
             let kept = chosen.entry(entry.id()).or_insert(entry);
             if seniority(entry) < seniority(kept) {
@@ -24,7 +24,7 @@ impl Catalogue {
         let withdrawn = withdrawn(retractions);
         let mut catalogue = Self { format: CATALOGUE_FORMAT, entries: Vec::new(), retracted: Vec::new() };
         for (id, entry) in chosen {
-            let row = Listed::of(entry, channels.get(&id).map_or(entry.channel, |promotion| promotion.channel));
+            let row = CatalogueRow::of(entry, channels.get(&id).map_or(entry.channel, |promotion| promotion.channel));
             match withdrawn.get(&id) {
                 None => catalogue.entries.push(row),
                 Some(retraction) => catalogue.retracted.push(RetractedRow {
@@ -41,7 +41,7 @@ impl Catalogue {
 }
 
 /// The smallest wins. The whole text comes last, so that different entries are never equal.
-fn seniority(entry: &Entry) -> (crate::Moment, vocab::Digest, String) {
+fn seniority(entry: &ArtifactEntry) -> (crate::Moment, vocab::Digest, String) {
     (entry.created, entry.artifact.sha256, crate::text::to_text(entry))
 }
 
@@ -68,7 +68,7 @@ fn withdrawn(retractions: &[Retraction]) -> BTreeMap<&EntryId, &Retraction> {
 }
 
 /// The order of rows: one runtime's rows together, the newest first.
-fn place(row: &Listed) -> impl Ord + use<> {
+fn place(row: &CatalogueRow) -> impl Ord + use<> {
     let newest_first = Reverse(row.created);
     (row.runtime.clone(), row.platform, newest_first, row.build_key, row.artifact.format)
 }

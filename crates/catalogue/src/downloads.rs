@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use vocab::{Arch, ArtifactFormat, Digest, Os, PlatformKey};
 
-use crate::{Catalogue, Channel, Listed, object_keys};
+use crate::{Catalogue, CatalogueRow, Channel, object_keys};
 
 /// The formats that uv can read, the best first: a tar.gz is half the size of a zip, which contains copies in place of
 /// links, and installs with links.
@@ -18,9 +18,9 @@ const FORMATS: [ArtifactFormat; 3] = [ArtifactFormat::TarGz, ArtifactFormat::Zip
 
 /// A row of uv's list. Source: `crates/uv-python/download-metadata.json` of uv.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Download {
+struct UvDownload {
     name: &'static str,
-    arch: Processor,
+    arch: UvProcessor,
     os: &'static str,
     libc: &'static str,
     major: u16,
@@ -35,7 +35,7 @@ struct Download {
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Processor {
+struct UvProcessor {
     family: &'static str,
     variant: Option<&'static str>,
 }
@@ -44,7 +44,7 @@ struct Processor {
 /// URLs. Lists only stable runtimes; of rows that uv cannot distinguish, the one that is not a stand-in, then the
 /// newest.
 pub fn downloads(catalogue: &Catalogue, base: &str) -> BTreeMap<String, String> {
-    let mut lists: BTreeMap<String, BTreeMap<String, (&Listed, Download)>> = BTreeMap::new();
+    let mut lists: BTreeMap<String, BTreeMap<String, (&CatalogueRow, UvDownload)>> = BTreeMap::new();
     lists.insert(object_keys::DOWNLOADS.to_owned(), BTreeMap::new());
     let offered = catalogue.entries.iter().filter(|row| row.channel == Channel::Stable);
     for row in offered.filter(|row| rank(row).is_some()) {
@@ -54,31 +54,31 @@ pub fn downloads(catalogue: &Catalogue, base: &str) -> BTreeMap<String, String> 
             list.insert(key, (row, download));
         }
     }
-    let text = |list: BTreeMap<String, (&Listed, Download)>| {
-        let list: BTreeMap<String, Download> = list.into_iter().map(|(key, (_, download))| (key, download)).collect();
+    let text = |list: BTreeMap<String, (&CatalogueRow, UvDownload)>| {
+        let list: BTreeMap<String, UvDownload> = list.into_iter().map(|(key, (_, download))| (key, download)).collect();
         crate::text::to_text(&list)
     };
     lists.into_iter().map(|(key, list)| (key, text(list))).collect()
 }
 
 /// The list that has a runtime for uv; `None` if uv cannot read its format.
-pub(crate) fn list_of(row: &Listed) -> Option<String> {
+pub(crate) fn list_of(row: &CatalogueRow) -> Option<String> {
     rank(row).map(|_| key_of_list(row))
 }
 
-fn key_of_list(row: &Listed) -> String {
+fn key_of_list(row: &CatalogueRow) -> String {
     match row.runtime.variant() {
         None => object_keys::DOWNLOADS.to_owned(),
         Some(variant) => format!("{}{variant}.json", object_keys::DOWNLOADS_FOLDER),
     }
 }
 
-fn rank(row: &Listed) -> Option<usize> {
+fn rank(row: &CatalogueRow) -> Option<usize> {
     FORMATS.iter().position(|format| *format == row.artifact.format)
 }
 
 /// The smallest is listed.
-fn preference(row: &Listed) -> impl Ord + use<> {
+fn preference(row: &CatalogueRow) -> impl Ord + use<> {
     (row.python.stand_in, std::cmp::Reverse(row.created), row.build_key, rank(row))
 }
 
@@ -97,17 +97,17 @@ fn words(platform: PlatformKey) -> (&'static str, &'static str, &'static str) {
 }
 
 /// uv's name for this interpreter, also the name of the folder that it creates.
-pub(crate) fn uv_key(row: &Listed) -> String {
+pub(crate) fn uv_key(row: &CatalogueRow) -> String {
     let (os, family, libc) = words(row.platform);
     format!("cpython-{}-{os}-{family}-{libc}", row.python.actual)
 }
 
-fn download(row: &Listed, base: &str) -> (String, Download) {
+fn download(row: &CatalogueRow, base: &str) -> (String, UvDownload) {
     let (os, family, libc) = words(row.platform);
     let python = row.python.actual;
-    let download = Download {
+    let download = UvDownload {
         name: "cpython",
-        arch: Processor { family, variant: None },
+        arch: UvProcessor { family, variant: None },
         os,
         libc,
         major: python.major,

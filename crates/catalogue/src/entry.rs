@@ -11,7 +11,7 @@ use vocab::{
     VersionString,
 };
 
-use crate::content::Content;
+use crate::content::RuntimeContent;
 use crate::{Channel, EntryId, Moment, object_keys};
 
 /// The number in `format`. Format 1, which said neither how it was checked nor which npm package it belongs to, can be
@@ -21,7 +21,7 @@ pub const ENTRY_FORMAT: u32 = 2;
 /// The record of one published artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct ArtifactEntry {
     pub format: u32,
     #[schemars(with = "crate::schema::Version")]
     pub runtime: VersionString,
@@ -52,7 +52,7 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub npm: Option<NpmPackage>,
     /// A summary of the manifest, for the site.
-    pub content: Content,
+    pub content: RuntimeContent,
 }
 
 /// The npm package that represents a runtime.
@@ -147,7 +147,7 @@ pub struct Signatures {
 
 /// What a publisher knows besides the manifest.
 #[derive(Clone, Debug)]
-pub struct Published {
+pub struct PublisherFacts {
     /// The channel to publish to.
     pub channel: Channel,
     /// When the entry is made: from `SOURCE_DATE_EPOCH` or the clock.
@@ -163,9 +163,9 @@ pub struct Published {
     pub npm: Option<NpmPackage>,
 }
 
-impl Entry {
+impl ArtifactEntry {
     /// Every key follows from the artifact's digest and name. Fails if the runtime has not been packed.
-    pub fn new(manifest: &Manifest, published: &Published) -> Result<Self, EntryError> {
+    pub fn new(manifest: &Manifest, published: &PublisherFacts) -> Result<Self, EntryError> {
         let not_packed = || EntryError::NotPacked { runtime: manifest.runtime.clone(), platform: manifest.platform };
         let packed = manifest.artifact.as_ref().ok_or_else(not_packed)?;
         let file: FileName = packed.file.parse().map_err(EntryError::FileName)?;
@@ -203,7 +203,7 @@ impl Entry {
             provenance: published.provenance.as_ref().map(|bytes| beside(object_keys::PROVENANCE_SUFFIX, bytes)),
             signatures,
             npm: published.npm.clone(),
-            content: Content::of(manifest),
+            content: RuntimeContent::of(manifest),
             artifact,
         })
     }

@@ -2,11 +2,11 @@
 
 use vocab::{ArtifactFormat, Exit, Fault, PlatformKey, VersionString};
 
-use crate::{Catalogue, Channel, Listed};
+use crate::{Catalogue, CatalogueRow, Channel};
 
 /// What a reader is looking for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Query {
+pub struct BuildQuery {
     pub runtime: VersionString,
     pub platform: PlatformKey,
     /// `candidate` also finds what is stable: the newest of both.
@@ -15,7 +15,7 @@ pub struct Query {
     pub formats: Vec<ArtifactFormat>,
 }
 
-impl Query {
+impl BuildQuery {
     /// Accepts every format, the smallest download first.
     pub fn new(runtime: VersionString, platform: PlatformKey, channel: Channel) -> Self {
         Self { runtime, platform, channel, formats: ArtifactFormat::ALL.to_vec() }
@@ -25,9 +25,9 @@ impl Query {
 impl Catalogue {
     /// The newest build that matches the query. Of builds with the same time, the one with the smallest build key, so
     /// that every reader gets the same.
-    pub fn look_up(&self, query: &Query) -> Result<&Listed, LookUpError> {
-        let rank = |row: &Listed| query.formats.iter().position(|format| *format == row.artifact.format);
-        let fits = |row: &&Listed| {
+    pub fn look_up(&self, query: &BuildQuery) -> Result<&CatalogueRow, LookUpError> {
+        let rank = |row: &CatalogueRow| query.formats.iter().position(|format| *format == row.artifact.format);
+        let fits = |row: &&CatalogueRow| {
             row.runtime == query.runtime
                 && row.platform == query.platform
                 && row.channel >= query.channel
@@ -41,9 +41,9 @@ impl Catalogue {
         found.ok_or_else(|| LookUpError { query: query.clone(), kind: self.why_missing(query) })
     }
 
-    fn why_missing(&self, query: &Query) -> LookUpErrorKind {
-        let of_runtime: Vec<&Listed> = self.entries.iter().filter(|row| row.runtime == query.runtime).collect();
-        let of_platform: Vec<&&Listed> = of_runtime.iter().filter(|row| row.platform == query.platform).collect();
+    fn why_missing(&self, query: &BuildQuery) -> LookUpErrorKind {
+        let of_runtime: Vec<&CatalogueRow> = self.entries.iter().filter(|row| row.runtime == query.runtime).collect();
+        let of_platform: Vec<&&CatalogueRow> = of_runtime.iter().filter(|row| row.platform == query.platform).collect();
         let newest_retracted = self
             .retracted
             .iter()
@@ -84,7 +84,7 @@ impl Catalogue {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", text(query, kind))]
 pub struct LookUpError {
-    pub query: Query,
+    pub query: BuildQuery,
     pub kind: LookUpErrorKind,
 }
 
@@ -103,8 +103,8 @@ pub enum LookUpErrorKind {
     Retracted { reason: String },
 }
 
-fn text(query: &Query, kind: &LookUpErrorKind) -> String {
-    let Query { runtime, platform, channel, .. } = query;
+fn text(query: &BuildQuery, kind: &LookUpErrorKind) -> String {
+    let BuildQuery { runtime, platform, channel, .. } = query;
     match kind {
         LookUpErrorKind::Runtime { .. } => format!("the catalogue has no runtime `{runtime}`"),
         LookUpErrorKind::Platform { .. } => format!("the catalogue has no {runtime} for {platform}"),

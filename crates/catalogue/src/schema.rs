@@ -6,8 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use crate::{
-    CATALOGUE_FORMAT, Catalogue, EDITION_FORMAT, ENTRY_FORMAT, Edition, Entry, IndexSettings, NOTICE_FORMAT, Promotion,
-    Restoration, Retraction, SETTINGS_FORMAT, SignedCatalogue,
+    ArtifactEntry, CATALOGUE_FORMAT, Catalogue, EDITION_FORMAT, ENTRY_FORMAT, Edition, IndexSettings, NOTICE_FORMAT,
+    Promotion, Restoration, Retraction, SETTINGS_FORMAT, SignedCatalogue,
 };
 
 /// The kinds of file.
@@ -73,7 +73,7 @@ pub fn schema(kind: SchemaKind) -> String {
     });
     let generator = SchemaSettings::draft2020_12().with_transform(one_line).into_generator();
     let mut schema = match kind {
-        SchemaKind::Entry => generator.into_root_schema_for::<Entry>(),
+        SchemaKind::Entry => generator.into_root_schema_for::<ArtifactEntry>(),
         SchemaKind::Retraction => generator.into_root_schema_for::<Retraction>(),
         SchemaKind::Restoration => generator.into_root_schema_for::<Restoration>(),
         SchemaKind::Promotion => generator.into_root_schema_for::<Promotion>(),

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use vocab::Fault;
 
 use crate::{
-    CATALOGUE_FORMAT, Catalogue, EDITION_FORMAT, ENTRY_FORMAT, Edition, Entry, IndexSettings, NOTICE_FORMAT, Promotion,
-    Restoration, Retraction, SETTINGS_FORMAT, SignedCatalogue,
+    ArtifactEntry, CATALOGUE_FORMAT, Catalogue, EDITION_FORMAT, ENTRY_FORMAT, Edition, IndexSettings, NOTICE_FORMAT,
+    Promotion, Restoration, Retraction, SETTINGS_FORMAT, SignedCatalogue,
 };
 
 /// Canonical: fields in the order of the type, two spaces for each level, one newline at the end.
@@ -21,11 +21,11 @@ pub(crate) fn to_text(value: &impl Serialize) -> String {
 /// Another format number is refused before anything else is read, since nothing else can be relied on then.
 fn read<T: DeserializeOwned>(what: &'static str, known: RangeInclusive<u32>, bytes: &[u8]) -> Result<T, ReadError> {
     #[derive(Deserialize)]
-    struct Numbered {
+    struct NumberedText {
         format: u64,
     }
     let shape = |source| ReadError::Shape { what, source };
-    let numbered: Numbered = serde_json::from_slice(bytes).map_err(shape)?;
+    let numbered: NumberedText = serde_json::from_slice(bytes).map_err(shape)?;
     check(what, numbered.format, known)?;
     serde_json::from_slice(bytes).map_err(shape)
 }
@@ -54,7 +54,7 @@ macro_rules! as_text {
 }
 
 as_text! {
-    Entry, "entry", 1..=ENTRY_FORMAT;
+    ArtifactEntry, "entry", 1..=ENTRY_FORMAT;
     Retraction, "retraction", NOTICE_FORMAT..=NOTICE_FORMAT;
     Restoration, "restoration", NOTICE_FORMAT..=NOTICE_FORMAT;
     Promotion, "promotion", NOTICE_FORMAT..=NOTICE_FORMAT;

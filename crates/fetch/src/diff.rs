@@ -6,7 +6,7 @@ use serde::Serialize;
 use vocab::{Digest, Manifest, Part, TreePath};
 
 use crate::DeltaPlan;
-use archive::{Listed, ListedKind};
+use archive::{ListedEntry, ListedKind};
 
 /// Requests with fewer bytes than this between them are combined.
 pub const FETCH_GAP: u64 = 64 << 10;
@@ -97,7 +97,7 @@ pub struct FileChange {
 }
 
 /// Compares files and links by path; folders and times are ignored. Of entries with the same path the last one counts.
-pub fn diff_files(older: &[Listed], newer: &[Listed]) -> Vec<FileChange> {
+pub fn diff_files(older: &[ListedEntry], newer: &[ListedEntry]) -> Vec<FileChange> {
     changes(&by_path(older), &by_path(newer), |path, before, after| FileChange {
         path: path.clone(),
         before: before.map(|it| it.size),
@@ -106,7 +106,7 @@ pub fn diff_files(older: &[Listed], newer: &[Listed]) -> Vec<FileChange> {
 }
 
 /// Extraction refuses an entry whose name is not a path of a tree, so there is nothing to compare.
-fn by_path(entries: &[Listed]) -> BTreeMap<TreePath, &Listed> {
+fn by_path(entries: &[ListedEntry]) -> BTreeMap<TreePath, &ListedEntry> {
     let files = entries.iter().filter(|it| it.kind != ListedKind::Directory);
     files.filter_map(|it| Some((it.path.parse().ok()?, it))).collect()
 }

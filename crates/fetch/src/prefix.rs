@@ -14,7 +14,7 @@ use vocab::{INNER_MANIFEST, side_by_side};
 use super::FetchErrorKind;
 use super::older::OlderPrefix;
 use archive::pieces::thread_count;
-use archive::{Content, Entry, EntryIdentity, EntryKind, identity_of, scan};
+use archive::{EntryIdentity, EntryKind, FileContent, TreeEntry, identity_of, scan};
 
 /// Where the wheels themselves are, in prefixes that contain them.
 const WHEELHOUSE: &str = "packages";
@@ -27,7 +27,7 @@ pub(super) struct Reused {
     /// Its index in the artifact's list.
     pub index: usize,
     /// Files of an older prefix; sorted by path.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<TreeEntry>,
 }
 
 /// The parts that any of the prefixes has, in the artifact's order.
@@ -49,7 +49,7 @@ pub(super) fn reusable(
 /// The content of a prefix, by path.
 struct Held<'a> {
     manifest: &'a Manifest,
-    entries: BTreeMap<TreePath, Entry>,
+    entries: BTreeMap<TreePath, TreeEntry>,
     /// What each distribution's RECORD lists, RECORD itself included, and on Windows the corresponding files in `bin`.
     records: HashMap<DistributionName, BTreeSet<TreePath>>,
 }
@@ -160,7 +160,7 @@ impl<'a> Held<'a> {
         for path in self.entries.keys().filter(|path| !ignored(path)) {
             filled.extend(path.parent());
         }
-        let is_own = |(path, entry): &(&TreePath, &Entry)| {
+        let is_own = |(path, entry): &(&TreePath, &TreeEntry)| {
             let empty = entry.kind != EntryKind::Directory || !filled.contains(*path);
             empty && !ignored(path) && !others.contains(*path)
         };
@@ -172,7 +172,7 @@ impl<'a> Held<'a> {
         let digest = |(): &mut (), index: usize| -> Result<_, std::convert::Infallible> {
             let content = self.entries.get(paths[index]).map(|entry| &entry.kind);
             Ok(match content {
-                Some(EntryKind::File { content: Content::Disk(place), .. }) => {
+                Some(EntryKind::File { content: FileContent::Disk(place), .. }) => {
                     File::open(place).and_then(Digest::of_reader).ok().map(|(digest, _)| digest)
                 }
                 _ => None,
@@ -212,12 +212,12 @@ fn is_bytecode(path: &TreePath) -> bool {
 
 /// For `…/<name>-<version>.dist-info/RECORD`: the distribution's name, and the listed paths, below the prefix. Rows
 /// that lead out of it are ignored.
-fn record_of(entry: &Entry) -> Option<(DistributionName, BTreeSet<TreePath>)> {
+fn record_of(entry: &TreeEntry) -> Option<(DistributionName, BTreeSet<TreePath>)> {
     let folder = entry.path.parent().filter(|_| entry.path.file_name() == "RECORD")?;
     let (name, _) = folder.file_name().strip_suffix(".dist-info")?.rsplit_once('-')?;
     let name: DistributionName = name.parse().ok()?;
     let site = folder.parent()?;
-    let EntryKind::File { content: Content::Disk(place), .. } = &entry.kind else { return None };
+    let EntryKind::File { content: FileContent::Disk(place), .. } = &entry.kind else { return None };
     let mut text = Vec::new();
     File::open(place).and_then(|file| file.take(MAX_RECORD).read_to_end(&mut text)).ok()?;
     let mut rows = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_slice());

@@ -12,10 +12,10 @@ use vocab::{TreePath, side_by_side};
 use super::prefix::Reused;
 use super::{FetchErrorKind, Watch, tree_fault};
 use archive::EntryFault;
-use archive::pieces::Place;
+use archive::pieces::DestinationFolder;
 use archive::pieces::thread_count;
 use archive::pieces::{NodeKind, TreeRecord};
-use archive::{Content, Entry, EntryKind, ExtractErrorKind, NameRules, scan};
+use archive::{EntryKind, ExtractErrorKind, FileContent, NameRules, TreeEntry, scan};
 use vocab::INNER_MANIFEST;
 
 /// Copies the files of `parts` into `tree`, where everything else has been extracted.
@@ -26,13 +26,13 @@ pub(super) fn place(tree: &Path, parts: &[Reused], watch: &Watch<'_>) -> Result<
     for entry in &extracted {
         add(&mut record, entry, &mut |_| {}).map_err(|fault| in_tree(refusal(&entry.path, fault)))?;
     }
-    let place = Place::new(tree).map_err(in_tree)?;
+    let place = DestinationFolder::new(tree).map_err(in_tree)?;
     let mut folders: Vec<String> = Vec::new();
-    let mut files: Vec<(&Entry, &Path)> = Vec::new();
+    let mut files: Vec<(&TreeEntry, &Path)> = Vec::new();
     for entry in parts.iter().flat_map(|part| &part.entries) {
         add(&mut record, entry, &mut |folder| folders.push(folder.to_owned()))
             .map_err(|fault| in_tree(refusal(&entry.path, fault)))?;
-        if let EntryKind::File { content: Content::Disk(from), .. } = &entry.kind {
+        if let EntryKind::File { content: FileContent::Disk(from), .. } = &entry.kind {
             files.push((entry, from));
         }
     }
@@ -68,7 +68,7 @@ fn refusal(path: &TreePath, fault: EntryFault) -> ExtractErrorKind {
     ExtractErrorKind::Entry { entry: path.to_string(), fault }
 }
 
-fn add(record: &mut TreeRecord, entry: &Entry, made: &mut dyn FnMut(&str)) -> Result<(), EntryFault> {
+fn add(record: &mut TreeRecord, entry: &TreeEntry, made: &mut dyn FnMut(&str)) -> Result<(), EntryFault> {
     match &entry.kind {
         EntryKind::Directory => record.add(&entry.path, NodeKind::Directory, made),
         EntryKind::File { .. } => record.add(&entry.path, NodeKind::File, made),
@@ -82,7 +82,7 @@ fn time_of(tree: &Path) -> Option<SystemTime> {
 }
 
 /// Makes a copy that shares at most disk blocks with the original. Nothing may exist at `to`.
-fn copy(from: &Path, to: &Path, entry: &Entry, time: Option<SystemTime>) -> io::Result<()> {
+fn copy(from: &Path, to: &Path, entry: &TreeEntry, time: Option<SystemTime>) -> io::Result<()> {
     reflink_copy::reflink_or_copy(from, to)?;
     let executable = matches!(entry.kind, EntryKind::File { executable: true, .. });
     make_own(to, executable)?;

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::module_names::is_stray;
 use super::order::package_of;
-use super::report::{Allowed, ImportFailure, ImportFailureKind, ImportReport, UnusedEntry};
-use super::run::{Attempt, Ended, PackageImport};
+use super::report::{AllowedFailure, ImportFailure, ImportFailureKind, ImportReport, UnusedEntry};
+use super::run::{AttemptEnd, ImportAttempt, PackageImport};
 use super::{CheckedDistribution, ImportCheck, opened, requirements};
 use crate::emulator::gap_in;
 use static_checks::module_name_of;
 use static_checks::native_files::NativeFault;
-use static_checks::whitelist::Entry;
+use static_checks::whitelist::WhitelistEntry;
 use vocab::{DistributionName, NativeWarning, TreePath};
 
 /// `wanted` are the modules by index of the distribution. One without an attempt is a failure. `known` are files that
@@ -18,7 +18,7 @@ use vocab::{DistributionName, NativeWarning, TreePath};
 pub(crate) fn judge(
     check: &ImportCheck<'_>,
     wanted: &BTreeMap<usize, BTreeSet<String>>,
-    attempts: &BTreeMap<String, Attempt>,
+    attempts: &BTreeMap<String, ImportAttempt>,
     known: &[BTreeSet<TreePath>],
 ) -> ImportReport {
     let mut report = ImportReport {
@@ -27,14 +27,15 @@ pub(crate) fn judge(
         ..ImportReport::default()
     };
     let (nothing, mut unused, mut expected) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    report.loaded = attempts.values().flat_map(Attempt::loaded_files).chain(known.iter().flatten().cloned()).collect();
+    report.loaded =
+        attempts.values().flat_map(ImportAttempt::loaded_files).chain(known.iter().flatten().cloned()).collect();
     for (index, distribution) in check.distributions.iter().enumerate() {
-        let mut entries: Vec<Entry<'_>> = check.whitelist.entries(&distribution.file).collect();
+        let mut entries: Vec<WhitelistEntry<'_>> = check.whitelist.entries(&distribution.file).collect();
         entries.retain(|entry| check.emulator.is_some() || !entry.expected.emulated);
         let allowed = Vec::from_iter(
             check.allowed_files.iter().filter(|fault| fault.distribution.as_ref() == Some(&distribution.name)),
         );
-        let is_used = |entry: &&Entry<'_>| allowed.iter().any(|fault| entry.allows_fault(fault, check.layout));
+        let is_used = |entry: &&WhitelistEntry<'_>| allowed.iter().any(|fault| entry.allows_fault(fault, check.layout));
         let mut used: BTreeSet<&str> = entries.iter().filter(is_used).map(|entry| entry.module).collect();
         let modules = wanted.get(&index).unwrap_or(&nothing);
         let (before, mut imported) = (report.failures.len() + report.allowed.len(), 0);
@@ -50,7 +51,7 @@ pub(crate) fn judge(
                     report.settled.insert(module.clone());
                 }
                 attempt => {
-                    let attempt = attempt.cloned().unwrap_or_else(Attempt::lost);
+                    let attempt = attempt.cloned().unwrap_or_else(ImportAttempt::lost);
                     let failure = failure_of(check, distribution, module, &attempt);
                     if let Some(why) = &distribution.incomplete
                         && matches!(failure.kind, ImportFailureKind::MissingDependency { .. })
@@ -103,7 +104,12 @@ fn is_loaded(
 }
 
 /// Whether the entry is one for the module, or for a file that it is imported from.
-fn names(check: &ImportCheck<'_>, distribution: &CheckedDistribution, entry: &Entry<'_>, module: &str) -> bool {
+fn names(
+    check: &ImportCheck<'_>,
+    distribution: &CheckedDistribution,
+    entry: &WhitelistEntry<'_>,
+    module: &str,
+) -> bool {
     let is_its_file = |file: &&TreePath| module_name_of(file, check.layout).as_deref() == Some(module);
     entry.names_module(module)
         || (entry.names_files()
@@ -111,7 +117,12 @@ fn names(check: &ImportCheck<'_>, distribution: &CheckedDistribution, entry: &En
 }
 
 /// Whether the entry's text is in the failure, also where it has the words of the check of native files for it.
-fn explains(check: &ImportCheck<'_>, entry: &Entry<'_>, failure: &ImportFailure, allowed: &[&NativeFault]) -> bool {
+fn explains(
+    check: &ImportCheck<'_>,
+    entry: &WhitelistEntry<'_>,
+    failure: &ImportFailure,
+    allowed: &[&NativeFault],
+) -> bool {
     let fits = |text: &str| entry.expected.matches(text);
     let is_fault_of_file = |fault: &&NativeFault| {
         module_name_of(&fault.file, check.layout).as_ref() == Some(&failure.module)
@@ -122,7 +133,7 @@ fn explains(check: &ImportCheck<'_>, entry: &Entry<'_>, failure: &ImportFailure,
 }
 
 /// The entry for a library that the module is loaded with, when its fault is what the import fails for.
-fn entry_behind<'a>(check: &'a ImportCheck<'_>, failure: &ImportFailure) -> Option<Entry<'a>> {
+fn entry_behind<'a>(check: &'a ImportCheck<'_>, failure: &ImportFailure) -> Option<WhitelistEntry<'a>> {
     let is_why = |fault: &&NativeFault| {
         module_name_of(&fault.file, check.layout).as_ref() == Some(&failure.module)
             && fault.kind.is_told_by(&failure.error)
@@ -144,9 +155,9 @@ fn is_optional(
     distribution: &CheckedDistribution,
     module: &str,
     modules: &BTreeSet<String>,
-    attempts: &BTreeMap<String, Attempt>,
+    attempts: &BTreeMap<String, ImportAttempt>,
 ) -> bool {
-    let is_fine = |other: &String| attempts.get(other).is_some_and(Attempt::is_fine);
+    let is_fine = |other: &String| attempts.get(other).is_some_and(ImportAttempt::is_fine);
     // Nothing is known about a module that was not tried.
     let Some(attempt) = attempts.get(module) else { return false };
     match attempt.package {
@@ -166,7 +177,7 @@ fn is_optional(
 fn bad_exits(
     check: &ImportCheck<'_>,
     wanted: &BTreeMap<usize, BTreeSet<String>>,
-    attempts: &BTreeMap<String, Attempt>,
+    attempts: &BTreeMap<String, ImportAttempt>,
 ) -> BTreeSet<NativeWarning> {
     let of_module = |index: usize, module: &String| {
         let left = attempts.get(module)?.left.as_ref()?;
@@ -205,7 +216,7 @@ fn is_integration(check: &ImportCheck<'_>, distribution: &CheckedDistribution, f
 fn excuse(
     check: &ImportCheck<'_>,
     failure: ImportFailure,
-    entry: Option<&Entry<'_>>,
+    entry: Option<&WhitelistEntry<'_>>,
     is_optional: bool,
     report: &mut ImportReport,
 ) {
@@ -226,7 +237,7 @@ fn excuse(
             }
             _ => {
                 report.settled.insert(failure.module.clone());
-                report.allowed.push(Allowed {
+                report.allowed.push(AllowedFailure {
                     gap: failure.gap().map(str::to_owned),
                     distribution: failure.distribution,
                     module: failure.module,
@@ -240,7 +251,7 @@ fn excuse(
 }
 
 /// Whether the builder's own list, and not the repository's, allows a failure of something that is needed.
-fn is_accepted(entry: &Entry<'_>, failure: &ImportFailure, is_optional: bool) -> bool {
+fn is_accepted(entry: &WhitelistEntry<'_>, failure: &ImportFailure, is_optional: bool) -> bool {
     entry.is_shipped && !is_optional && failure.gap().is_none()
 }
 
@@ -248,13 +259,13 @@ fn failure_of(
     check: &ImportCheck<'_>,
     distribution: &CheckedDistribution,
     module: &str,
-    attempt: &Attempt,
+    attempt: &ImportAttempt,
 ) -> ImportFailure {
     let gap = check.emulator.and_then(|emulator| gap_in(emulator.kind(), &attempt.error));
     let kind = match (attempt.ended, &attempt.missing) {
         _ if gap.is_some() => ImportFailureKind::EmulatorGap { gap: gap.unwrap_or_default() },
-        (Ended::Timeout, _) => ImportFailureKind::TimedOut,
-        (Ended::Crash, _) => ImportFailureKind::Crash,
+        (AttemptEnd::Timeout, _) => ImportFailureKind::TimedOut,
+        (AttemptEnd::Crash, _) => ImportFailureKind::Crash,
         (_, Some(missing)) if !is_in_runtime(check, missing) => {
             ImportFailureKind::MissingDependency { name: missing.clone() }
         }

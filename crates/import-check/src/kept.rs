@@ -13,14 +13,14 @@ use std::path::PathBuf;
 use serde::Serialize;
 use vocab::{Digest, TreePath};
 
-use super::requirements::Requirements;
+use super::requirements::RequirementGraph;
 use super::{CheckedDistribution, ImportCheck};
 use store::Context;
 use store::EntryKind;
 
 /// In the words of `import_driver.py`.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Kept {
+pub(crate) struct KeptFolders {
     /// Folder of sources → folder of its bytecode. `None`: nothing below that folder is kept, unless another row says
     /// so.
     bytecode: BTreeMap<PathBuf, Option<PathBuf>>,
@@ -28,10 +28,10 @@ pub(crate) struct Kept {
     compiled: BTreeMap<PathBuf, PathBuf>,
 }
 
-impl Kept {
+impl KeptFolders {
     /// The folders of the store for these distributions, marked as used. Empty with `strict_whitelist`, which uses and
     /// keeps nothing.
-    pub(crate) fn of(context: &Context, check: &ImportCheck<'_>, requirements: &Requirements) -> Self {
+    pub(crate) fn of(context: &Context, check: &ImportCheck<'_>, requirements: &RequirementGraph) -> Self {
         if check.strict_whitelist {
             return Self::default();
         }
@@ -52,7 +52,7 @@ impl Kept {
             let path = check.layout.site_packages().join(&folder);
             keep(&path, Some(place("byte code 1", &[owner.sha256]).join(folder.as_str())));
         }
-        if let Some(numba) = Numba::in_runtime(check, requirements) {
+        if let Some(numba) = NumbaUsers::in_runtime(check, requirements) {
             let place = place("numba 1", &numba.digests(check));
             let below = |folder: &TreePath| (folder.below(check.prefix), folder.below(&place));
             kept.compiled = numba.source_folders(check).into_iter().map(|folder| below(&folder)).collect();
@@ -86,12 +86,12 @@ fn folders<'a>(check: &'a ImportCheck<'_>) -> BTreeMap<TreePath, Option<&'a Chec
 }
 
 /// Which distributions lead to numba, by index.
-struct Numba {
+struct NumbaUsers {
     users: Vec<bool>,
 }
 
-impl Numba {
-    fn in_runtime(check: &ImportCheck<'_>, requirements: &Requirements) -> Option<Self> {
+impl NumbaUsers {
+    fn in_runtime(check: &ImportCheck<'_>, requirements: &RequirementGraph) -> Option<Self> {
         let numba = check.distributions.iter().position(|distribution| distribution.name.as_str() == "numba")?;
         let uses = |index| requirements.reached([index]).contains(&numba);
         Some(Self { users: (0..check.distributions.len()).map(uses).collect() })

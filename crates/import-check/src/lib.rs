@@ -48,12 +48,12 @@ use static_checks::whitelist::Whitelist;
 use store::Context;
 use vocab::TreeLayout;
 
-use kept::Kept;
-use order::Order;
-use requirements::Requirements;
-use run::{FastWay, Imports, ModuleFiles};
+use kept::KeptFolders;
+use order::ImportOrder;
+use requirements::RequirementGraph;
+use run::{FastWay, ImportResults, ModuleFiles};
 
-pub use report::{Allowed, ImportFailure, ImportFailureKind, ImportFailures, ImportReport, UnusedEntry};
+pub use report::{AllowedFailure, ImportFailure, ImportFailureKind, ImportFailures, ImportReport, UnusedEntry};
 
 /// What to check.
 pub struct ImportCheck<'a> {
@@ -152,8 +152,8 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
         .map(|(index, distribution)| (index, modules_of(check, distribution)))
         .collect();
     let all: BTreeSet<&str> = wanted.values().flatten().map(String::as_str).collect();
-    let requirements = Requirements::of(check.distributions);
-    let memory = memory::Memory::of(context, check, &requirements);
+    let requirements = RequirementGraph::of(check.distributions);
+    let memory = memory::CheckMemory::of(context, check, &requirements);
     let known = memory.recall();
     let mut report = judge::judge(check, &wanted, &known.attempts, &known.loaded);
     // A remembered result counts only if today's whitelist accepts it.
@@ -163,12 +163,12 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
         return Ok(report);
     }
     let cached = report.imported;
-    let order = Order::of(&requirements, &wanted);
+    let order = ImportOrder::of(&requirements, &wanted);
     order.sort(&mut unknown);
-    let fast = FastWay { order, kept: Kept::of(context, check, &requirements) };
+    let fast = FastWay { order, kept: KeptFolders::of(context, check, &requirements) };
     let files = module_files(check, &unknown);
     let before = stamps(check.prefix);
-    let Imports { mut attempts, said } = run::import(context, check, &unknown, &files, &fast).map_err(failed)?;
+    let ImportResults { mut attempts, said } = run::import(context, check, &unknown, &files, &fast).map_err(failed)?;
     let settled = known.attempts.iter().filter(|(module, _)| report.settled.contains(*module));
     attempts.extend(settled.map(|(module, attempt)| (module.clone(), attempt.clone())));
     report = judge::judge(check, &wanted, &attempts, &known.loaded);
@@ -184,9 +184,9 @@ pub fn check_imports(context: &Context, check: &ImportCheck<'_>) -> Result<Impor
 }
 
 /// Size and time of each file, which show whether it was replaced.
-type Stamps = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
+type FileStamps = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
 
-fn stamps(prefix: &Path) -> Stamps {
+fn stamps(prefix: &Path) -> FileStamps {
     let files = walkdir::WalkDir::new(prefix).into_iter().flatten().filter(|entry| !entry.file_type().is_dir());
     let stamp = |entry: walkdir::DirEntry| {
         let metadata = entry.metadata().ok()?;
@@ -196,7 +196,7 @@ fn stamps(prefix: &Path) -> Stamps {
 }
 
 /// New files are reported elsewhere: no installed component owns them.
-fn changed_files(check: &ImportCheck<'_>, before: &Stamps, after: &Stamps) -> Vec<NativeWarning> {
+fn changed_files(check: &ImportCheck<'_>, before: &FileStamps, after: &FileStamps) -> Vec<NativeWarning> {
     let changed = before.iter().filter(|(path, stamp)| after.get(*path) != Some(stamp));
     let warning = |(path, _): (&PathBuf, _)| {
         let file = TreePath::relative(path, check.prefix)?;

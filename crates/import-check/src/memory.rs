@@ -19,13 +19,13 @@ use archive::FileBeside;
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, TreePath};
 
-use super::requirements::Requirements;
-use super::run::{self, Attempt};
+use super::requirements::RequirementGraph;
+use super::run::{self, ImportAttempt};
 use super::{ImportCheck, hooks};
 use store::Context;
 
 /// The remembered results of the distributions of one check.
-pub(crate) struct Memory {
+pub(crate) struct CheckMemory {
     folder: PathBuf,
     /// By index of the distribution.
     paths: Vec<PathBuf>,
@@ -34,8 +34,8 @@ pub(crate) struct Memory {
 }
 
 #[derive(Default, Serialize, Deserialize)]
-struct Remembered {
-    attempts: BTreeMap<String, Attempt>,
+struct RememberedImports {
+    attempts: BTreeMap<String, ImportAttempt>,
     /// Native files of the prefix that the successful ones load.
     loaded: BTreeSet<TreePath>,
     /// Top-level names that were looked for → digests of the wheels that had files for them; empty if none had.
@@ -46,17 +46,17 @@ struct Remembered {
 const VARIANTS: usize = 8;
 
 /// What is remembered about all distributions.
-pub(crate) struct Recalled {
-    pub attempts: BTreeMap<String, Attempt>,
+pub(crate) struct RecalledImports {
+    pub attempts: BTreeMap<String, ImportAttempt>,
     /// By index of the distribution.
     pub loaded: Vec<BTreeSet<TreePath>>,
     /// Top-level names that were looked for, by index of the distribution.
     asked: Vec<BTreeSet<String>>,
 }
 
-impl Memory {
+impl CheckMemory {
     /// Computes the paths of the results; reads nothing. With `strict_whitelist`, each depends on every distribution.
-    pub(crate) fn of(context: &Context, check: &ImportCheck<'_>, requirements: &Requirements) -> Self {
+    pub(crate) fn of(context: &Context, check: &ImportCheck<'_>, requirements: &RequirementGraph) -> Self {
         let folder = context.store.root().join("memory").join("checks");
         let acts_on_all =
             |index: &usize| check.strict_whitelist || hooks::of(&check.distributions[*index]).next().is_some();
@@ -85,8 +85,8 @@ impl Memory {
     }
 
     /// Reads what is remembered. An unreadable file counts as empty.
-    pub(crate) fn recall(&self) -> Recalled {
-        let mut recalled = Recalled { attempts: BTreeMap::new(), loaded: Vec::new(), asked: Vec::new() };
+    pub(crate) fn recall(&self) -> RecalledImports {
+        let mut recalled = RecalledImports { attempts: BTreeMap::new(), loaded: Vec::new(), asked: Vec::new() };
         for path in &self.paths {
             let variants = read(path);
             let known = variants.into_iter().find(|known| known.asked.iter().all(|(name, had)| *had == self.had(name)));
@@ -106,25 +106,25 @@ impl Memory {
     /// is not an error: it only costs time at the next build.
     pub(crate) fn remember(
         &self,
-        attempts: &BTreeMap<String, Attempt>,
+        attempts: &BTreeMap<String, ImportAttempt>,
         settled: &BTreeSet<String>,
-        recalled: &Recalled,
+        recalled: &RecalledImports,
         wanted: &BTreeMap<usize, BTreeSet<String>>,
     ) {
         for (index, modules) in wanted {
-            let own: BTreeMap<String, Attempt> = modules
+            let own: BTreeMap<String, ImportAttempt> = modules
                 .iter()
                 .filter(|module| settled.contains(*module))
                 .filter_map(|module| Some((module.clone(), attempts.get(module)?.clone())))
                 .collect();
             let names = own.keys().flat_map(|module| run::packages_of(module).chain([module.as_str()]));
-            let tried: Vec<&Attempt> = names.filter_map(|name| attempts.get(name)).collect();
+            let tried: Vec<&ImportAttempt> = names.filter_map(|name| attempts.get(name)).collect();
             let mut loaded = recalled.loaded.get(*index).cloned().unwrap_or_default();
             loaded.extend(tried.iter().flat_map(|attempt| attempt.loaded_files()));
             let asked = tried.iter().flat_map(|attempt| &attempt.asked);
             let asked = asked.chain(recalled.asked.get(*index).into_iter().flatten());
             let asked = asked.map(|name| (name.clone(), self.had(name).to_vec())).collect();
-            let remembered = Remembered { attempts: own, loaded, asked };
+            let remembered = RememberedImports { attempts: own, loaded, asked };
             if !remembered.attempts.is_empty() {
                 let _ = self.write(&self.paths[*index], remembered);
             }
@@ -132,16 +132,16 @@ impl Memory {
     }
 
     /// The newest comes first.
-    fn write(&self, path: &Path, remembered: Remembered) -> std::io::Result<()> {
+    fn write(&self, path: &Path, remembered: RememberedImports) -> std::io::Result<()> {
         let others = read(path).into_iter().filter(|other| other.asked != remembered.asked);
-        let others: Vec<Remembered> = others.take(VARIANTS - 1).collect();
+        let others: Vec<RememberedImports> = others.take(VARIANTS - 1).collect();
         let mut file = FileBeside::within(&self.folder, ".import-")?;
         file.write_all(&serde_json::to_vec(&Vec::from_iter(std::iter::once(remembered).chain(others)))?)?;
         file.replace(path)
     }
 }
 
-fn read(path: &Path) -> Vec<Remembered> {
+fn read(path: &Path) -> Vec<RememberedImports> {
     fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 

@@ -10,13 +10,13 @@ use std::path::Path;
 use vocab::{NativeWarning, Os, TreePath};
 
 use super::ImportCheck;
-use super::requirements::Requirements;
-use super::run::{self, Attempt};
+use super::requirements::RequirementGraph;
+use super::run::{self, ImportAttempt};
 use static_checks::native_files::linked_libraries;
 use static_checks::system_libraries::linux;
 
 /// Notes in each attempt, by name, the libraries that it or the packages on the way to it open, and from where.
-pub(crate) fn find(check: &ImportCheck<'_>, attempts: &mut BTreeMap<String, Attempt>) {
+pub(crate) fn find(check: &ImportCheck<'_>, attempts: &mut BTreeMap<String, ImportAttempt>) {
     let outside: BTreeSet<&String> = attempts.values().flat_map(|attempt| &attempt.outside).collect();
     if outside.is_empty() {
         return;
@@ -39,7 +39,7 @@ pub(crate) fn find(check: &ImportCheck<'_>, attempts: &mut BTreeMap<String, Atte
 /// Path → name of each library that neither a file of the prefix nor another of these libraries is linked with.
 fn not_linked(
     prefix: &Path,
-    attempts: &BTreeMap<String, Attempt>,
+    attempts: &BTreeMap<String, ImportAttempt>,
     outside: &BTreeSet<&String>,
 ) -> BTreeMap<String, String> {
     let mut open = BTreeMap::new();
@@ -78,7 +78,7 @@ fn file_name(path: &str) -> &str {
 pub(crate) fn warnings(
     check: &ImportCheck<'_>,
     wanted: &BTreeMap<usize, BTreeSet<String>>,
-    attempts: &BTreeMap<String, Attempt>,
+    attempts: &BTreeMap<String, ImportAttempt>,
 ) -> Vec<NativeWarning> {
     let mut openers: BTreeMap<(&str, &str), BTreeMap<usize, &str>> = BTreeMap::new();
     for (index, modules) in wanted {
@@ -91,7 +91,7 @@ pub(crate) fn warnings(
     if openers.is_empty() {
         return Vec::new();
     }
-    let requirements = Requirements::of(check.distributions);
+    let requirements = RequirementGraph::of(check.distributions);
     let leads_to = |from: usize, to: usize| requirements.reached([from]).contains(&to);
     let mut warnings = Vec::new();
     for ((name, path), all) in openers {

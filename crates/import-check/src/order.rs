@@ -7,18 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::requirements::Requirements;
+use super::requirements::RequirementGraph;
 
 /// The order of top-level packages: `numpy`, `sklearn`.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Order {
+pub(crate) struct ImportOrder {
     /// Package → packages whose import it waits for.
     pub after: BTreeMap<String, BTreeSet<String>>,
 }
 
-impl Order {
+impl ImportOrder {
     /// `wanted` are the modules to import, by index of the distribution.
-    pub(crate) fn of(requirements: &Requirements, wanted: &BTreeMap<usize, BTreeSet<String>>) -> Self {
+    pub(crate) fn of(requirements: &RequirementGraph, wanted: &BTreeMap<usize, BTreeSet<String>>) -> Self {
         let packages = |index: usize| wanted.get(&index).into_iter().flatten().map(|module| package_of(module));
         let mut after: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for index in wanted.keys() {
@@ -65,7 +65,7 @@ mod tests {
     fn what_others_wait_for_comes_first_and_circles_do_no_harm() {
         let after = [("top", ["middle"]), ("middle", ["base"]), ("left", ["right"]), ("right", ["left"])];
         let set = |names: [&str; 1]| names.map(str::to_owned).into();
-        let order = Order { after: after.map(|(name, needed)| (name.to_owned(), set(needed))).into() };
+        let order = ImportOrder { after: after.map(|(name, needed)| (name.to_owned(), set(needed))).into() };
         let mut modules = ["apart", "base.b", "base.a", "left", "middle", "right", "top.x"];
         order.sort(&mut modules);
         assert_eq!(modules, ["base.b", "base.a", "left", "right", "middle", "apart", "top.x"]);

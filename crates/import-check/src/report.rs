@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
-use static_checks::{Exception, Exceptions};
+use static_checks::{DistributionException, Exceptions};
 use vocab::{DistributionName, EmulatedImports, Exit, Fault, NativeSummary, NativeWarning, TreePath};
 
 /// Rows are in the order of distributions, then modules.
@@ -16,7 +16,7 @@ pub struct ImportReport {
     pub cached: u64,
     /// Native files that are not modules, though they are named like one.
     pub not_modules: u64,
-    pub allowed: Vec<Allowed>,
+    pub allowed: Vec<AllowedFailure>,
     pub failures: Vec<ImportFailure>,
     /// Failures of modules that nothing imported needs.
     pub warnings: Vec<ImportFailure>,
@@ -43,7 +43,7 @@ pub struct ImportReport {
 
 /// A failure that the whitelist lets pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Allowed {
+pub struct AllowedFailure {
     pub distribution: DistributionName,
     pub module: String,
     pub error: String,
@@ -54,7 +54,7 @@ pub struct Allowed {
     pub is_accepted: bool,
 }
 
-impl Allowed {
+impl AllowedFailure {
     /// How it fails, in one line.
     pub fn what(&self) -> String {
         format!("{}: {}", ImportFailureKind::Error, last_line(&self.error))
@@ -132,13 +132,14 @@ impl ImportReport {
 
     /// Whitelist entries for all failures.
     fn exceptions(&self) -> Exceptions {
-        let exceptions = self.failures.iter().filter(|failure| !failure.module.is_empty()).map(|failure| Exception {
-            distribution: failure.distribution.clone(),
-            key: failure.module.clone(),
-            error: failure.gap().map_or_else(|| core_of(&failure.error), str::to_owned),
-            // A module that does not import natively either needs an entry without this; the user has to decide.
-            emulated: self.emulator.is_some(),
-        });
+        let exceptions =
+            self.failures.iter().filter(|failure| !failure.module.is_empty()).map(|failure| DistributionException {
+                distribution: failure.distribution.clone(),
+                key: failure.module.clone(),
+                error: failure.gap().map_or_else(|| core_of(&failure.error), str::to_owned),
+                // A module that does not import natively either needs an entry without this; the user has to decide.
+                emulated: self.emulator.is_some(),
+            });
         exceptions.collect::<Vec<_>>().into()
     }
 }

@@ -7,11 +7,11 @@ use vocab::DistributionName;
 use super::CheckedDistribution;
 
 /// By index of the distribution.
-pub(crate) struct Requirements {
+pub(crate) struct RequirementGraph {
     direct: Vec<BTreeSet<usize>>,
 }
 
-impl Requirements {
+impl RequirementGraph {
     /// Reads `requires` of each distribution; requirements that are not in the runtime are dropped.
     pub(crate) fn of(distributions: &[CheckedDistribution]) -> Self {
         let names: BTreeMap<&DistributionName, usize> =

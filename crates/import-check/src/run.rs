@@ -12,8 +12,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use vocab::{Event, TreePath};
 
-use super::kept::Kept;
-use super::order::{Order, package_of};
+use super::kept::KeptFolders;
+use super::order::{ImportOrder, package_of};
 use super::{IMPORT_LIMIT, ImportCheck, ImportCheckErrorKind, hooks, opened};
 use crate::emulator::{Machine, gap_in, with_cause};
 use process::Invocation;
@@ -28,8 +28,8 @@ pub(crate) const DRIVER: &str = include_str!("import_driver.py");
 
 /// How one import went.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Attempt {
-    pub ended: Ended,
+pub(crate) struct ImportAttempt {
+    pub ended: AttemptEnd,
     #[serde(default)]
     pub error: String,
     /// Name of the module that was not found, if that was the error.
@@ -78,14 +78,14 @@ pub(crate) enum PackageImport {
 /// How an attempt ended. `Crash` is any end of the process, `Timeout` the limit of one import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Ended {
+pub(crate) enum AttemptEnd {
     Imported,
     Error,
     Crash,
     Timeout,
 }
 
-impl Attempt {
+impl ImportAttempt {
     /// True for a library that is only named like the module: it was loaded, and more cannot be expected. If a module
     /// that it imports is itself not a module, the attempt fails.
     pub(crate) fn is_no_module(&self, module: &str) -> bool {
@@ -95,7 +95,7 @@ impl Attempt {
 
     /// True if it imports, alone or with its package.
     pub(crate) fn is_fine(&self) -> bool {
-        self.ended == Ended::Imported || self.package == Some(PackageImport::LoadsIt)
+        self.ended == AttemptEnd::Imported || self.package == Some(PackageImport::LoadsIt)
     }
 
     /// Native files that it needs; none unless [`Self::is_fine`]. Files that failed to load without consequence do not
@@ -107,12 +107,12 @@ impl Attempt {
 
     fn has_loaded(&self, files: Option<&BTreeSet<String>>) -> bool {
         let is_loaded = |file: &String| self.loaded.contains(file) && !self.failed.contains_key(file);
-        self.ended == Ended::Imported && files.is_some_and(|files| files.iter().any(is_loaded))
+        self.ended == AttemptEnd::Imported && files.is_some_and(|files| files.iter().any(is_loaded))
     }
 
     /// Whether it imports though it tried to load one of these files in vain.
     fn does_without(&self, files: &BTreeSet<String>) -> bool {
-        self.ended == Ended::Imported && files.iter().any(|file| self.failed.contains_key(file))
+        self.ended == AttemptEnd::Imported && files.iter().any(|file| self.failed.contains_key(file))
     }
 
     /// Compares the failed import of a module with these files to the imports of its packages. `None` if one of those
@@ -120,7 +120,7 @@ impl Attempt {
     fn package_import(&self, packages: &[&Self], files: Option<&BTreeSet<String>>) -> Option<PackageImport> {
         if packages.iter().any(|package| package.has_loaded(files)) {
             Some(PackageImport::LoadsIt)
-        } else if packages.is_empty() || packages.iter().any(|package| package.ended != Ended::Imported) {
+        } else if packages.is_empty() || packages.iter().any(|package| package.ended != AttemptEnd::Imported) {
             None
         } else if files.is_some_and(|files| !files.is_disjoint(&self.loaded)) {
             Some(PackageImport::Loadable)
@@ -131,10 +131,10 @@ impl Attempt {
 
     /// Stands for a module that the driver never reached, because it was killed.
     pub(crate) fn lost() -> Self {
-        Self { error: "the check ended before it was tried".to_owned(), ..Self::of(Ended::Crash) }
+        Self { error: "the check ended before it was tried".to_owned(), ..Self::of(AttemptEnd::Crash) }
     }
 
-    fn of(ended: Ended) -> Self {
+    fn of(ended: AttemptEnd) -> Self {
         Self {
             ended,
             error: String::new(),
@@ -153,7 +153,7 @@ impl Attempt {
 }
 
 #[derive(Serialize)]
-struct Job<'a> {
+struct DriverJob<'a> {
     mode: &'static str,
     modules: &'a [&'a str],
     jobs: usize,
@@ -171,21 +171,21 @@ struct Job<'a> {
 #[derive(Debug, Serialize)]
 pub(crate) struct FastWay {
     #[serde(flatten)]
-    pub order: Order,
+    pub order: ImportOrder,
     #[serde(flatten)]
-    pub kept: Kept,
+    pub kept: KeptFolders,
 }
 
 #[derive(Deserialize)]
-struct Row {
+struct DriverRow {
     module: String,
     #[serde(flatten)]
-    attempt: Attempt,
+    attempt: ImportAttempt,
 }
 
 /// Results of all attempts.
-pub(crate) struct Imports {
-    pub attempts: BTreeMap<String, Attempt>,
+pub(crate) struct ImportResults {
+    pub attempts: BTreeMap<String, ImportAttempt>,
     /// What the interpreter wrote to standard error before any module was tried.
     pub said: String,
 }
@@ -200,13 +200,19 @@ pub(crate) fn import(
     modules: &[&str],
     files: &ModuleFiles<'_>,
     fast: &FastWay,
-) -> Result<Imports, ImportCheckErrorKind> {
+) -> Result<ImportResults, ImportCheckErrorKind> {
     let work = context.store.root().join("tmp");
     let scratch = context.store.scratch_dir("import-check-");
     let scratch = scratch.map_err(|source| ImportCheckErrorKind::Disk { path: work, source })?;
     let machine = Machine::enter(context, check.emulator, scratch.path()).map_err(ImportCheckErrorKind::Emulator)?;
-    let session =
-        Session { context, check, machine, scratch: scratch.path(), total: modules.len(), said: Mutex::default() };
+    let session = ImportSession {
+        context,
+        check,
+        machine,
+        scratch: scratch.path(),
+        total: modules.len(),
+        said: Mutex::default(),
+    };
     session.set_up()?;
     let mut attempts = BTreeMap::new();
     if session.machine.forks() {
@@ -215,7 +221,7 @@ pub(crate) fn import(
     } else if check.emulator.is_some() {
         attempts = session.run("group", modules, 0, None)?;
     }
-    let lacking = |attempts: &BTreeMap<String, Attempt>| -> Vec<&str> {
+    let lacking = |attempts: &BTreeMap<String, ImportAttempt>| -> Vec<&str> {
         modules.iter().copied().filter(|module| !attempts.contains_key(*module)).collect()
     };
     // If a package fails, all of its modules do, with the same error: one attempt serves for them.
@@ -223,16 +229,16 @@ pub(crate) fn import(
     let by_package = session.run("spawn", &packages, attempts.len(), None)?;
     for module in lacking(&attempts) {
         let package = package_of(module);
-        let answers_for_all = |attempt: &&Attempt| {
+        let answers_for_all = |attempt: &&ImportAttempt| {
             let gap = check.emulator.and_then(|emulator| gap_in(emulator.kind(), &attempt.error));
-            attempt.ended == Ended::Error || gap.is_some() || module == package
+            attempt.ended == AttemptEnd::Error || gap.is_some() || module == package
         };
         if let Some(attempt) = by_package.get(package).filter(answers_for_all) {
             attempts.insert(module.to_owned(), attempt.clone());
         }
     }
     let fresh = session.run("spawn", &lacking(&attempts), attempts.len(), None)?;
-    if session.machine.forks() && fresh.values().any(|attempt| attempt.ended == Ended::Imported) {
+    if session.machine.forks() && fresh.values().any(|attempt| attempt.ended == AttemptEnd::Imported) {
         fast.kept.forget(context);
     }
     attempts.extend(fresh);
@@ -240,13 +246,13 @@ pub(crate) fn import(
     find_who_tried(&mut attempts, &packages, files);
     opened::find(check, &mut attempts);
     let said = session.said.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Imports { attempts, said })
+    Ok(ImportResults { attempts, said })
 }
 
 /// Finds for each failed import a module that tried it and went on: one of its packages, or any other.
 fn find_who_tried(
-    attempts: &mut BTreeMap<String, Attempt>,
-    packages: &BTreeMap<String, Attempt>,
+    attempts: &mut BTreeMap<String, ImportAttempt>,
+    packages: &BTreeMap<String, ImportAttempt>,
     files: &ModuleFiles<'_>,
 ) {
     let who_tried = |module: &str| {
@@ -266,7 +272,7 @@ pub(crate) fn packages_of(module: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Top-level packages of which nothing has been imported so far and several modules wait.
-fn failing_packages<'a>(lacking: &[&'a str], attempts: &BTreeMap<String, Attempt>) -> Vec<&'a str> {
+fn failing_packages<'a>(lacking: &[&'a str], attempts: &BTreeMap<String, ImportAttempt>) -> Vec<&'a str> {
     let working: BTreeSet<&str> = attempts.keys().map(|module| package_of(module)).collect();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for module in lacking {
@@ -279,7 +285,7 @@ fn failing_packages<'a>(lacking: &[&'a str], attempts: &BTreeMap<String, Attempt
         .collect()
 }
 
-struct Session<'a> {
+struct ImportSession<'a> {
     context: &'a Context,
     check: &'a ImportCheck<'a>,
     machine: Machine<'a>,
@@ -304,17 +310,18 @@ const ONE_THREAD: [&str; 6] = [
     "POLARS_MAX_THREADS",
 ];
 
-impl Session<'_> {
+impl ImportSession<'_> {
     /// Imports the packages of modules that fail alone: first the outermost, then, if that has not loaded the module's
     /// file, the inner ones. Gives all of these imports.
     fn import_packages(
         &self,
-        attempts: &mut BTreeMap<String, Attempt>,
-        mut packages: BTreeMap<String, Attempt>,
+        attempts: &mut BTreeMap<String, ImportAttempt>,
+        mut packages: BTreeMap<String, ImportAttempt>,
         files: &ModuleFiles<'_>,
-    ) -> Result<BTreeMap<String, Attempt>, ImportCheckErrorKind> {
-        let failed =
-            |(module, attempt): &(&String, &Attempt)| attempt.ended != Ended::Imported && !attempt.is_no_module(module);
+    ) -> Result<BTreeMap<String, ImportAttempt>, ImportCheckErrorKind> {
+        let failed = |(module, attempt): &(&String, &ImportAttempt)| {
+            attempt.ended != AttemptEnd::Imported && !attempt.is_no_module(module)
+        };
         let mut open: Vec<String> = attempts.iter().filter(failed).map(|(module, _)| module.clone()).collect();
         for depth in [1, usize::MAX] {
             let around = open.iter().flat_map(|module| packages_of(module).take(depth));
@@ -323,7 +330,8 @@ impl Session<'_> {
             packages.extend(self.run("spawn", &unknown, attempts.len(), None)?);
             open.retain(|module| {
                 let Some(attempt) = attempts.get_mut(module) else { return false };
-                let around: Vec<&Attempt> = packages_of(module).filter_map(|package| packages.get(package)).collect();
+                let around: Vec<&ImportAttempt> =
+                    packages_of(module).filter_map(|package| packages.get(package)).collect();
                 let own = files.get(module.as_str());
                 let loader = around.iter().find(|package| package.has_loaded(own));
                 attempt.package = attempt.package_import(&around, own);
@@ -340,7 +348,7 @@ impl Session<'_> {
     }
 
     /// A process that was forked may end badly for that alone, so those that do are tried in a fresh interpreter.
-    fn try_exits(&self, attempts: &mut BTreeMap<String, Attempt>) -> Result<(), ImportCheckErrorKind> {
+    fn try_exits(&self, attempts: &mut BTreeMap<String, ImportAttempt>) -> Result<(), ImportCheckErrorKind> {
         let suspects = fs::read_to_string(self.scratch.join("suspects")).unwrap_or_default();
         let suspects: BTreeSet<&str> = suspects.lines().collect();
         let tried = self.run("exit", &Vec::from_iter(suspects), attempts.len(), None)?;
@@ -373,7 +381,7 @@ impl Session<'_> {
         modules: &[&str],
         done: usize,
         fast: Option<&FastWay>,
-    ) -> Result<BTreeMap<String, Attempt>, ImportCheckErrorKind> {
+    ) -> Result<BTreeMap<String, ImportAttempt>, ImportCheckErrorKind> {
         if modules.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -383,7 +391,7 @@ impl Session<'_> {
         self.make("results.jsonl", |path| fs::write(path, ""))?;
         let jobs = self.context.jobs.max(1);
         let launcher: Vec<PathBuf> = self.machine.launcher().into_iter().map(PathBuf::from).collect();
-        let job = Job {
+        let job = DriverJob {
             mode,
             modules,
             jobs,
@@ -411,11 +419,11 @@ impl Session<'_> {
         }
         let text = fs::read_to_string(&results)
             .map_err(|source| ImportCheckErrorKind::Disk { path: results.clone(), source })?;
-        let rows = text.lines().filter_map(|line| serde_json::from_str::<Row>(line).ok());
-        let mut attempts: BTreeMap<String, Attempt> = rows.map(|row| (row.module, row.attempt)).collect();
+        let rows = text.lines().filter_map(|line| serde_json::from_str::<DriverRow>(line).ok());
+        let mut attempts: BTreeMap<String, ImportAttempt> = rows.map(|row| (row.module, row.attempt)).collect();
         if let Some(emulator) = self.check.emulator {
             let said = finished.stderr_text();
-            let failed = attempts.values_mut().filter(|attempt| attempt.ended != Ended::Imported);
+            let failed = attempts.values_mut().filter(|attempt| attempt.ended != AttemptEnd::Imported);
             failed.for_each(|attempt| attempt.error = with_cause(emulator.kind(), &attempt.error, &said));
         }
         for attempt in attempts.values_mut().filter(|attempt| !attempt.error.is_empty()) {

@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::Path;
 
-use archive::{Entry, ExtractOptions, NoCache, PackOptions, PartSource};
+use archive::{ExtractOptions, NoCache, PackOptions, PartSource, TreeEntry};
 use store::Context;
 use vocab::{Digest, TreePath};
 
@@ -76,24 +76,24 @@ pub fn offer(context: &Context, tree: &BaseTree) {
 }
 
 /// Empty folders as they are; files and links as the table has them, which knows both on every system.
-fn entries(tree: &Path, table: &Path) -> Result<Vec<Entry>, Box<dyn std::error::Error>> {
+fn entries(tree: &Path, table: &Path) -> Result<Vec<TreeEntry>, Box<dyn std::error::Error>> {
     let text = fs::read(table)?;
     let files = FileTable::read(table)?.ok_or("there is no table of its files")?;
     let below = |path: &TreePath| format!("{TREE}/{path}").parse::<TreePath>();
-    let mut entries = vec![Entry::bytes(TABLE.parse()?, text)];
+    let mut entries = vec![TreeEntry::bytes(TABLE.parse()?, text)];
     for entry in archive::scan(tree)? {
         if entry.kind == archive::EntryKind::Directory {
-            entries.push(Entry::directory(below(&entry.path)?));
+            entries.push(TreeEntry::directory(below(&entry.path)?));
         }
     }
     let programs: std::collections::BTreeSet<&TreePath> = files.programs().collect();
     for (path, sha256) in files.digests() {
-        let content = archive::Content::Disk(path.below(tree));
-        let entry = Entry::file(below(path)?, content, programs.contains(path));
-        entries.push(Entry { sha256: Some(*sha256), ..entry });
+        let content = archive::FileContent::Disk(path.below(tree));
+        let entry = TreeEntry::file(below(path)?, content, programs.contains(path));
+        entries.push(TreeEntry { sha256: Some(*sha256), ..entry });
     }
     for (path, target) in files.links() {
-        entries.push(Entry::symlink(below(path)?, target));
+        entries.push(TreeEntry::symlink(below(path)?, target));
     }
     entries.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(entries)

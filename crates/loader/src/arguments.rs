@@ -16,16 +16,16 @@ use vocab::{PlatformKey, VersionString};
     after_help = "Exit codes: 0 done, 1 a file, the network or the disk failed, 2 usage or nothing suitable, 4 a digest, \
                   signature or archive cannot be trusted."
 )]
-pub struct Arguments {
+pub struct LoaderArguments {
     #[command(subcommand)]
-    pub command: Command,
+    pub command: LoaderCommand,
     #[command(flatten)]
     pub show: ShowOptions,
 }
 
 /// What to do with runtimes.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum LoaderCommand {
     /// Fetch a published runtime, verify it, and install it beside the previous one.
     ///
     /// It is installed as `DIR/VERSION-BUILD`; `DIR/VERSION-current` points to it. An update fetches only the parts
@@ -70,7 +70,7 @@ pub enum Command {
     },
 }
 
-impl CommandLine for Arguments {
+impl CommandLine for LoaderArguments {
     fn show(&self) -> &ShowOptions {
         &self.show
     }
@@ -84,11 +84,11 @@ mod tests {
 
     #[test]
     fn every_command_ends_its_help_with_examples_that_parse() {
-        assert_eq!(cli::faulty_examples::<Arguments>(), [""; 0]);
+        assert_eq!(cli::faulty_examples::<LoaderArguments>(), [""; 0]);
     }
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Arguments::command().debug_assert();
+        LoaderArguments::command().debug_assert();
     }
 }

@@ -8,11 +8,11 @@ use std::time::SystemTime;
 use catalogue::Moment;
 use cli::Printer;
 use fetch::{Deadline, FetchSettings, Pace, Watch};
-use loader::{Home, Installed, PublicKey, Request, TrustError, get};
+use loader::{GetRequest, Home, InstallOutcome, PublicKey, TrustError, get};
 use serde_json::json;
 use vocab::{Event, Exit, Fault, PlatformKey};
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{LoaderArguments, LoaderCommand};
 
 #[derive(Debug, thiserror::Error, Fault)]
 #[fault(Usage)]
@@ -36,12 +36,12 @@ enum CommandError {
 
 /// Runs one command. `environment` returns a variable's value; long work checks `cancelled`.
 pub fn run(
-    arguments: &Arguments,
+    arguments: &LoaderArguments,
     environment: &dyn Fn(&str) -> Option<String>,
     printer: &Printer,
     cancelled: &AtomicBool,
 ) -> Result<Exit, Box<dyn Fault>> {
-    let Command::Get {
+    let LoaderCommand::Get {
         version,
         from,
         to,
@@ -55,7 +55,7 @@ pub fn run(
         transfer,
     } = &arguments.command;
     let home = to.clone().or_else(|| data_folder(environment)).ok_or(CommandError::NoHome)?;
-    let request = Request {
+    let request = GetRequest {
         version: version.clone(),
         platform: platform.or_else(PlatformKey::host).ok_or(CommandError::Host)?,
         channel: *channel,
@@ -76,22 +76,22 @@ pub fn run(
     let tell = |event: Event| printer.tell(event);
     let got = get(&request, &settings, Watch { tell: &tell, cancelled })?;
     let (fetched, resumed, size) = match got.installed {
-        Installed::Before => (0, 0, 0),
-        Installed::Now { fetched, resumed, size } => (fetched, resumed, size),
+        InstallOutcome::Before => (0, 0, 0),
+        InstallOutcome::Now { fetched, resumed, size } => (fetched, resumed, size),
     };
     if arguments.show.json {
         let row = json!({
             "path": got.folder, "current": got.current, "build_key": got.build_key,
             "manifest_sha256": got.manifest_sha256, "signed": got.verified_by.is_some(), "verified_by": got.verified_by,
-            "installed": matches!(got.installed, Installed::Now { .. }), "fetched": fetched,
+            "installed": matches!(got.installed, InstallOutcome::Now { .. }), "fetched": fetched,
             "resumed": resumed, "size": size,
         });
         printer.json("got", &row);
         return Ok(Exit::Done);
     }
     match got.installed {
-        Installed::Before => printer.say(&format!("{version} is installed and up to date")),
-        Installed::Now { .. } => {
+        InstallOutcome::Before => printer.say(&format!("{version} is installed and up to date")),
+        InstallOutcome::Now { .. } => {
             let before = match resumed {
                 0 => String::new(),
                 bytes => format!(", {} had arrived before", cli::bytes(bytes)),

@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use catalogue::{Catalogue, Channel, Listed, Moment, Query, StoredObject, object_keys};
+use catalogue::{BuildQuery, Catalogue, CatalogueRow, Channel, Moment, StoredObject, object_keys};
 use fetch::{FetchRequest, FetchSettings, FetchTarget, Watch, fetch, fetch_small, server_of, without_secrets};
-use tree_table::{Look, TreeTable};
+use tree_table::{CompareDepth, TreeTable};
 use vocab::{Digest, Event, PlatformKey, TreePath, VersionString, unencrypted_host};
 
-use crate::home::{Hold, STAGED_TREE};
+use crate::home::{HomeLock, STAGED_TREE};
 use crate::install_record::{INSTALL_RECORD_FORMAT, InstallRecord};
-use crate::offer::{Offer, is_build};
+use crate::offer::{CatalogueOffer, is_build};
 use crate::trust::signer_of;
 use crate::{GetError, GetErrorKind, Home, PublicKey};
 
 /// What to install, from where, and what may be trusted.
 #[derive(Debug)]
-pub struct Request {
+pub struct GetRequest {
     pub version: VersionString,
     pub platform: PlatformKey,
     /// The lowest acceptable channel.
@@ -44,14 +44,14 @@ pub struct Request {
 
 /// The installed runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Got {
+pub struct InstalledRuntime {
     /// The installed tree.
     pub folder: PathBuf,
     /// The link, on Windows the text file, that leads to `folder`.
     pub current: PathBuf,
     /// The build that is installed and current.
     pub build_key: Digest,
-    pub installed: Installed,
+    pub installed: InstallOutcome,
     /// Digest of the manifest that the tree was compared with.
     pub manifest_sha256: Digest,
     /// The key whose signature of that manifest was just verified, in minisign's one-line form. Absent if no key was
@@ -61,7 +61,7 @@ pub struct Got {
 
 /// Whether anything was installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Installed {
+pub enum InstallOutcome {
     /// It was installed already, and is unchanged.
     Before,
     /// `fetched` of `size` bytes were transferred, `resumed` remained from an interrupted attempt, the rest was here.
@@ -69,8 +69,8 @@ pub enum Installed {
 }
 
 /// Installs what `request` asks for and makes it current. An error leaves the current build as it was.
-pub fn get(request: &Request, settings: &FetchSettings, watch: Watch<'_>) -> Result<Got, GetError> {
-    let job = Job { request, settings, watch };
+pub fn get(request: &GetRequest, settings: &FetchSettings, watch: Watch<'_>) -> Result<InstalledRuntime, GetError> {
+    let job = GetJob { request, settings, watch };
     job.run().map_err(|kind| GetError {
         version: request.version.clone(),
         platform: request.platform,
@@ -79,26 +79,26 @@ pub fn get(request: &Request, settings: &FetchSettings, watch: Watch<'_>) -> Res
     })
 }
 
-pub(crate) struct Job<'a> {
-    pub request: &'a Request,
+pub(crate) struct GetJob<'a> {
+    pub request: &'a GetRequest,
     pub settings: &'a FetchSettings,
     pub watch: Watch<'a>,
 }
 
 /// A manifest with the catalogue's digest and, with a key, a verified signature.
-struct Proof {
+struct ManifestProof {
     manifest: String,
     signature: Option<String>,
     verified_by: Option<String>,
 }
 
-impl Job<'_> {
-    fn run(&self) -> Result<Got, GetErrorKind> {
-        let Request { version, platform, channel, home, .. } = self.request;
+impl GetJob<'_> {
+    fn run(&self) -> Result<InstalledRuntime, GetErrorKind> {
+        let GetRequest { version, platform, channel, home, .. } = self.request;
         self.warn_of_plain_http();
         let mut offer = self.offer()?;
         offer.keep(self, None);
-        let row = offer.catalogue.look_up(&Query::new(version.clone(), *platform, *channel))?.clone();
+        let row = offer.catalogue.look_up(&BuildQuery::new(version.clone(), *platform, *channel))?.clone();
         let folder = home.folder(version, &row.build_key);
         self.warn_of_retracted(&offer.catalogue);
         self.check_not_older(&row, &folder, &offer)?;
@@ -113,7 +113,7 @@ impl Job<'_> {
             },
             looked => looked,
         };
-        let installed = if as_installed? { Installed::Before } else { self.install(&row, &folder, proof)? };
+        let installed = if as_installed? { InstallOutcome::Before } else { self.install(&row, &folder, proof)? };
         if home.current(version).as_ref() != Some(&folder) {
             let failed = |source| GetErrorKind::Write { path: home.current_path(version), source };
             home.set_current(version, &folder).map_err(failed)?;
@@ -123,11 +123,11 @@ impl Job<'_> {
         }
         let (build_key, manifest_sha256) = (row.build_key, row.manifest.sha256);
         let current = home.current_path(version);
-        Ok(Got { folder, current, build_key, installed, manifest_sha256, verified_by })
+        Ok(InstalledRuntime { folder, current, build_key, installed, manifest_sha256, verified_by })
     }
 
     /// `None` also if it is of another manifest than the catalogue's.
-    fn record_of(&self, row: &Listed, folder: &Path) -> Option<InstallRecord> {
+    fn record_of(&self, row: &CatalogueRow, folder: &Path) -> Option<InstallRecord> {
         let record = self.request.home.record(folder);
         record.filter(|record| record.is_of(&row.manifest.sha256, &row.build_key))
     }
@@ -139,14 +139,19 @@ impl Job<'_> {
     }
 
     /// Whether `current` would go back in time. A build that stays current is not moved.
-    fn check_not_older(&self, row: &Listed, folder: &Path, offer: &Offer<'_>) -> Result<(), GetErrorKind> {
-        let Request { version, platform, home, .. } = self.request;
+    fn check_not_older(
+        &self,
+        row: &CatalogueRow,
+        folder: &Path,
+        offer: &CatalogueOffer<'_>,
+    ) -> Result<(), GetErrorKind> {
+        let GetRequest { version, platform, home, .. } = self.request;
         let current = home.current(version).filter(|current| current != folder);
         let was_retracted = offer.known_retractions.iter().find(|known| is_build(known, row));
         let retracted = was_retracted.filter(|_| current.is_some() || !home.has(folder));
         let mut reason = retracted.map(|known| format!("it was retracted at {}: {}", known.at, known.reason));
         if let Some(current) = &current {
-            let is_current = |row: &&Listed| home.folder(&row.runtime, &row.build_key) == *current;
+            let is_current = |row: &&CatalogueRow| home.folder(&row.runtime, &row.build_key) == *current;
             let withdrawn = offer.catalogue.retracted.iter().map(|it| &it.entry).find(is_current);
             let recorded = home.record(current).map(|record| (record.platform, record.created));
             let listed = || offer.catalogue.entries.iter().find(is_current).or(withdrawn);
@@ -173,7 +178,7 @@ impl Job<'_> {
 
     /// The manifest has the digests of everything else, so nothing is opened before it is verified. With a key that
     /// happens each time. `None` if nothing has to be proved: no key is given, and the record is of this manifest.
-    fn prove(&self, row: &Listed, record: Option<&InstallRecord>) -> Result<Option<Proof>, GetErrorKind> {
+    fn prove(&self, row: &CatalogueRow, record: Option<&InstallRecord>) -> Result<Option<ManifestProof>, GetErrorKind> {
         let keys = &self.request.public_keys;
         if keys.is_empty() && record.is_some() && !self.request.reinstall {
             return Ok(None);
@@ -217,7 +222,7 @@ impl Job<'_> {
             });
         }
         let manifest = String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Some(Proof { manifest, signature, verified_by }))
+        Ok(Some(ManifestProof { manifest, signature, verified_by }))
     }
 
     /// Whether `folder` has what the record says, which is of the right manifest. False if it has to be installed, an
@@ -226,7 +231,7 @@ impl Job<'_> {
         &self,
         folder: &Path,
         record: Option<InstallRecord>,
-        proof: Option<&Proof>,
+        proof: Option<&ManifestProof>,
     ) -> Result<bool, GetErrorKind> {
         let home = &self.request.home;
         if self.request.reinstall || fs::symlink_metadata(folder).is_err() {
@@ -242,7 +247,7 @@ impl Job<'_> {
             }
             return Ok(false);
         };
-        let look = if self.request.verify { Look::Digests } else { Look::Quick };
+        let look = if self.request.verify { CompareDepth::Digests } else { CompareDepth::Quick };
         let damage = record.tree.compare(folder, look).damage;
         if !damage.is_empty() {
             return Err(GetErrorKind::Damaged { folder: folder.to_owned(), damage });
@@ -257,7 +262,12 @@ impl Job<'_> {
         Ok(true)
     }
 
-    fn install(&self, row: &Listed, folder: &Path, proof: Option<Proof>) -> Result<Installed, GetErrorKind> {
+    fn install(
+        &self,
+        row: &CatalogueRow,
+        folder: &Path,
+        proof: Option<ManifestProof>,
+    ) -> Result<InstallOutcome, GetErrorKind> {
         if self.needs_network_and_has_none() {
             return Err(offline(&format!("`{}` is not installed", folder.display())));
         }
@@ -272,7 +282,7 @@ impl Job<'_> {
         let record = self.record_of(row, folder);
         let known = record.is_some() || home.has(folder);
         if record.is_some() && self.as_installed(folder, record, Some(&proof))? {
-            return Ok(Installed::Before);
+            return Ok(InstallOutcome::Before);
         }
         if !known && fs::remove_dir(folder).is_err() && fs::symlink_metadata(folder).is_ok() {
             return Err(GetErrorKind::Occupied { path: folder.to_owned() });
@@ -314,11 +324,11 @@ impl Job<'_> {
         // Before the tree: something beside a record that is not its tree is detected, and installed again.
         home.save_record(folder, &record).map_err(failed)?;
         home.exchange(stage.path(), folder).map_err(failed)?;
-        Ok(Installed::Now { fetched: fetched.fetched, resumed: fetched.resumed, size: fetched.size })
+        Ok(InstallOutcome::Now { fetched: fetched.fetched, resumed: fetched.resumed, size: fetched.size })
     }
 
     /// Waits for another process that installs to the same folder.
-    fn hold(&self) -> Result<Hold, GetErrorKind> {
+    fn hold(&self) -> Result<HomeLock, GetErrorKind> {
         let home = &self.request.home;
         let failed = |source| GetErrorKind::Write { path: home.root().to_owned(), source };
         let mut told = false;
@@ -340,7 +350,7 @@ impl Job<'_> {
 
     /// Room for the artifact and its content side by side. An update copies from its previous build in ways that may
     /// need no room at all, so it is not checked beforehand.
-    fn check_room(&self, row: &Listed) -> Result<(), GetErrorKind> {
+    fn check_room(&self, row: &CatalogueRow) -> Result<(), GetErrorKind> {
         let home = &self.request.home;
         let both = row.artifact.size.saturating_add(row.installed_size);
         let needed = both.saturating_sub(home.partial_size());
@@ -377,7 +387,7 @@ impl Job<'_> {
 
     /// With a key it does not matter how the bytes arrive.
     fn warn_of_plain_http(&self) {
-        let Request { from, public_keys, offline, .. } = self.request;
+        let GetRequest { from, public_keys, offline, .. } = self.request;
         let server = server_of(from, self.settings);
         let host = server.as_deref().and_then(unencrypted_host);
         let Some(host) = host.filter(|_| public_keys.is_empty() && !offline) else { return };
@@ -392,7 +402,7 @@ impl Job<'_> {
     }
 
     fn warn_of_retracted(&self, catalogue: &Catalogue) {
-        let Request { version, home, .. } = self.request;
+        let GetRequest { version, home, .. } = self.request;
         for row in &catalogue.retracted {
             let folder = home.folder(&row.entry.runtime, &row.entry.build_key);
             if row.entry.runtime == *version && home.has(&folder) {

@@ -8,7 +8,7 @@ use catalogue::{LookUpError, Moment, ReadError};
 use fetch::{FetchError, FetchErrorKind};
 use vocab::{Digest, Fault, PlatformKey, VersionString};
 
-use crate::{Damage, TrustError};
+use crate::{TreeDamage, TrustError};
 
 /// A runtime was not installed; the current build is as it was.
 #[derive(Debug, thiserror::Error, Fault)]
@@ -71,7 +71,7 @@ pub enum GetErrorKind {
         "E_GET_DAMAGED",
         hint("pass --reinstall to repair it; only damaged parts are fetched, and what was added to it is lost")
     )]
-    Damaged { folder: PathBuf, damage: Vec<Damage> },
+    Damaged { folder: PathBuf, damage: Vec<TreeDamage> },
     #[error("`{}` exists and was not installed by this program", path.display())]
     #[fault("E_GET_OCCUPIED", Build, hint("remove it, or choose another folder with --to"))]
     Occupied { path: PathBuf },

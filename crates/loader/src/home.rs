@@ -43,7 +43,7 @@ pub struct Home(PathBuf);
 
 /// While it is held, no other process installs here. The system releases it when the process ends, however it ends.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub(crate) struct HomeLock {
     _lock: File,
 }
 
@@ -59,7 +59,7 @@ impl Home {
     }
 
     /// `None` while another process installs.
-    pub(crate) fn hold(&self) -> io::Result<Option<Hold>> {
+    pub(crate) fn hold(&self) -> io::Result<Option<HomeLock>> {
         fs::create_dir_all(&self.0)?;
         let lock = File::options().create(true).write(true).truncate(false).open(self.0.join(".lock"))?;
         match lock.try_lock() {
@@ -68,7 +68,7 @@ impl Home {
             Err(TryLockError::Error(error)) => return Err(error),
         }
         self.clear_up()?;
-        Ok(Some(Hold { _lock: lock }))
+        Ok(Some(HomeLock { _lock: lock }))
     }
 
     /// Removes what killed processes left. Only while no other process installs.

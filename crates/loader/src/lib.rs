@@ -3,9 +3,9 @@
 //!
 //! The one idea: trust goes from the key inwards. A public key vouches for the catalogue and the manifest, the
 //! manifest's digests vouch for every part, and the installed tree can be compared with a record at any time. A
-//! [`Request`] goes in, [`get()`] returns the [`Got`] folder. A build appears in its [`Home`] complete or not at all;
-//! the previous build stays, so that programs running from it continue, and a catalogue older than one that was seen
-//! before is refused.
+//! [`GetRequest`] goes in, [`get()`] returns the [`InstalledRuntime`] folder. A build appears in its [`Home`] complete
+//! or not at all; the previous build stays, so that programs running from it continue, and a catalogue older than one
+//! that was seen before is refused.
 //!
 //! ```
 //! use loader::Home;
@@ -27,8 +27,8 @@ mod kept_catalogue;
 mod offer;
 mod trust;
 
-pub use get::{Got, Installed, Request, get};
+pub use get::{GetRequest, InstallOutcome, InstalledRuntime, get};
 pub use get_error::{GetError, GetErrorKind};
 pub use home::Home;
-pub use tree_table::Damage;
+pub use tree_table::TreeDamage;
 pub use trust::{PublicKey, TrustError};

@@ -5,13 +5,13 @@ use catalogue::{Catalogue, Edition, Retraction, SignedCatalogue, object_keys};
 use fetch::{FetchError, FetchErrorKind};
 use vocab::Event;
 
-use crate::get::{Job, offline};
+use crate::get::{GetJob, offline};
 use crate::kept_catalogue::KeptCatalogue;
 use crate::trust::signer_of;
 use crate::{GetErrorKind, PublicKey};
 
 /// What is offered, and what was known before.
-pub(crate) struct Offer<'a> {
+pub(crate) struct CatalogueOffer<'a> {
     pub catalogue: Catalogue,
     /// Seen as retracted at some time, at this location and under these keys.
     pub known_retractions: Vec<Retraction>,
@@ -20,9 +20,9 @@ pub(crate) struct Offer<'a> {
     key: Option<&'a PublicKey>,
 }
 
-impl Offer<'_> {
+impl CatalogueOffer<'_> {
     /// Once `accepted`, a build is no longer known as retracted.
-    pub(crate) fn keep(&mut self, job: &Job<'_>, accepted: Option<&catalogue::Listed>) {
+    pub(crate) fn keep(&mut self, job: &GetJob<'_>, accepted: Option<&catalogue::CatalogueRow>) {
         let is_accepted = |row: &Retraction| accepted.is_some_and(|it| is_build(row, it));
         self.kept.retracted.retain(|row| !is_accepted(row));
         let home = &job.request.home;
@@ -39,13 +39,13 @@ impl Offer<'_> {
 }
 
 /// Whatever the format of its artifact.
-pub(crate) fn is_build(retraction: &Retraction, row: &catalogue::Listed) -> bool {
+pub(crate) fn is_build(retraction: &Retraction, row: &catalogue::CatalogueRow) -> bool {
     let (left, right) = (&retraction.entry, row.id());
     (&left.runtime, left.platform, left.build_key) == (&right.runtime, right.platform, right.build_key)
 }
 
-impl<'a> Job<'a> {
-    pub(crate) fn offer(&self) -> Result<Offer<'a>, GetErrorKind> {
+impl<'a> GetJob<'a> {
+    pub(crate) fn offer(&self) -> Result<CatalogueOffer<'a>, GetErrorKind> {
         let request = self.request;
         let keys = &request.public_keys;
         let contexts: Vec<Option<&PublicKey>> = match keys.as_slice() {
@@ -74,7 +74,7 @@ impl<'a> Job<'a> {
         let known_retractions: Vec<Retraction> = before.into_iter().flat_map(|kept| kept.retracted).collect();
         let mut kept = KeptCatalogue::new(counter, &text);
         kept.remember(&known_retractions, &catalogue.retracted);
-        Ok(Offer { catalogue, known_retractions, kept, key })
+        Ok(CatalogueOffer { catalogue, known_retractions, kept, key })
     }
 
     fn catalogue_text(&self) -> Result<Vec<u8>, GetErrorKind> {

@@ -4,30 +4,30 @@ use vocab::json::Kind;
 use vocab::quoted::shown;
 use vocab::{Place, PlatformKey, PythonVersion};
 
-use crate::package_reader::{At, Placed, Reader};
+use crate::package_reader::{JsonCursor, PackageReader, PlacedValue};
 
 /// A Python run environment, as Platforma's backend resolves it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Environment {
+pub struct RunEnvironment {
     /// The entry point's key, which is the artifact's id; `main` by convention.
     pub id: String,
     /// Place of the descriptor.
     pub place: Place,
     /// The registry's name, not its address.
-    pub registry: Placed<String>,
+    pub registry: PlacedValue<String>,
     /// Without a variant.
-    pub python_version: Placed<PythonVersion>,
+    pub python_version: PlacedValue<PythonVersion>,
     /// The folders of the finished runtimes, relative to the package, in the order of [`PlatformKey::ALL`]; never
     /// empty.
-    pub roots: Vec<(PlatformKey, Placed<String>)>,
+    pub roots: Vec<(PlatformKey, PlacedValue<String>)>,
     /// Relative to a root.
-    pub bin_dir: Placed<String>,
+    pub bin_dir: PlacedValue<String>,
     /// Each `NAME=VALUE`.
-    pub env_vars: Vec<Placed<String>>,
+    pub env_vars: Vec<PlacedValue<String>>,
 }
 
 /// `None` if something is wrong, or if it is the environment of another language, which is not judged here.
-pub(crate) fn read<'d>(reader: &mut Reader<'d>, id: &str, at: &At<'d>) -> Option<Environment> {
+pub(crate) fn read<'d>(reader: &mut PackageReader<'d>, id: &str, at: &JsonCursor<'d>) -> Option<RunEnvironment> {
     if reader.members(at).is_empty() && !matches!(at.node.kind, Kind::Object(_)) {
         return None;
     }
@@ -41,7 +41,7 @@ pub(crate) fn read<'d>(reader: &mut Reader<'d>, id: &str, at: &At<'d>) -> Option
     let roots = roots(reader, at);
     let bin_dir = reader.needed_text(at, "binDir", "bin");
     let env_vars = env_vars(reader, at);
-    Some(Environment {
+    Some(RunEnvironment {
         id: id.to_owned(),
         place: reader.place(at),
         registry: registry?,
@@ -53,7 +53,7 @@ pub(crate) fn read<'d>(reader: &mut Reader<'d>, id: &str, at: &At<'d>) -> Option
 }
 
 /// The name, or an object that contains it.
-fn registry<'d>(reader: &mut Reader<'d>, at: &At<'d>) -> Option<Placed<String>> {
+fn registry<'d>(reader: &mut PackageReader<'d>, at: &JsonCursor<'d>) -> Option<PlacedValue<String>> {
     let (parent, key) = match at.get("registry") {
         Some(object) if matches!(object.node.kind, Kind::Object(_)) => (object, "name"),
         _ => (at.clone(), "registry"),
@@ -68,10 +68,10 @@ fn registry<'d>(reader: &mut Reader<'d>, at: &At<'d>) -> Option<Placed<String>> 
     None
 }
 
-fn python_version<'d>(reader: &mut Reader<'d>, at: &At<'d>) -> Option<Placed<PythonVersion>> {
+fn python_version<'d>(reader: &mut PackageReader<'d>, at: &JsonCursor<'d>) -> Option<PlacedValue<PythonVersion>> {
     let text = reader.needed_text(at, "python-version", "3.12.10")?;
     match text.value.parse() {
-        Ok(value) => Some(Placed { value, place: text.place }),
+        Ok(value) => Some(PlacedValue { value, place: text.place }),
         Err(_) => {
             let said = format!("{} is not a version of Python", shown(&text.value));
             reader.fault(text.place, said, "write three numbers such as `3.12.10`, without a variant");
@@ -80,7 +80,7 @@ fn python_version<'d>(reader: &mut Reader<'d>, at: &At<'d>) -> Option<Placed<Pyt
     }
 }
 
-fn roots<'d>(reader: &mut Reader<'d>, at: &At<'d>) -> Option<Vec<(PlatformKey, Placed<String>)>> {
+fn roots<'d>(reader: &mut PackageReader<'d>, at: &JsonCursor<'d>) -> Option<Vec<(PlatformKey, PlacedValue<String>)>> {
     const EXAMPLE: &str = "write `\"roots\": { \"linux-x64\": \"./pydist/linux-x64\" }`, with a line for each platform";
     let Some(object) = at.get("roots") else {
         let place = reader.place(at);
@@ -115,7 +115,7 @@ fn roots<'d>(reader: &mut Reader<'d>, at: &At<'d>) -> Option<Vec<(PlatformKey, P
     (!roots.is_empty()).then_some(roots)
 }
 
-fn env_vars<'d>(reader: &mut Reader<'d>, at: &At<'d>) -> Vec<Placed<String>> {
+fn env_vars<'d>(reader: &mut PackageReader<'d>, at: &JsonCursor<'d>) -> Vec<PlacedValue<String>> {
     let Some(list) = at.get("envVars") else { return Vec::new() };
     let variables = reader.texts(&list);
     for variable in &variables {

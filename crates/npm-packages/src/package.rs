@@ -8,10 +8,10 @@ use vocab::json::{Document, Kind};
 use vocab::quoted::shown;
 use vocab::{Place, PlatformKey, SourceFault, SourceFaultKind, SourceFile};
 
-use crate::environment::{self, Environment};
+use crate::environment::{self, RunEnvironment};
 use crate::fault::{PackageFault, PackageFaultKind, PackageFaults};
 use crate::npm_name::{is_npm_name, is_npm_version};
-use crate::package_reader::{At, Placed, Reader};
+use crate::package_reader::{JsonCursor, PackageReader, PlacedValue};
 use crate::web_page::web_page;
 use crate::workspace_list::WorkspaceList;
 
@@ -23,18 +23,18 @@ pub const CATALOGUE: &str = "catalogue";
 
 /// One `package.json`. Keys that are not used here are not checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Package {
+pub struct PackageJson {
     /// Its name is the file's, relative to the repository.
     pub source: SourceFile,
-    pub name: Option<Placed<String>>,
-    pub version: Option<Placed<String>>,
-    pub description: Option<Placed<String>>,
+    pub name: Option<PlacedValue<String>>,
+    pub version: Option<PlacedValue<String>>,
+    pub description: Option<PlacedValue<String>>,
     /// `scripts.build`.
-    pub build_script: Option<Placed<String>>,
+    pub build_script: Option<PlacedValue<String>>,
     /// `packageManager`: a program and its version.
-    pub package_manager: Option<Placed<String>>,
+    pub package_manager: Option<PlacedValue<String>>,
     /// `dependencies`: each name with its place, and the range as it is written.
-    pub dependencies: Vec<(Placed<String>, String)>,
+    pub dependencies: Vec<(PlacedValue<String>, String)>,
     /// Where they are, or would be.
     pub dependencies_place: Place,
     /// `workspaces`, if the package has them.
@@ -48,7 +48,7 @@ pub struct Package {
 /// One entry of `block-software.entrypoints`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryPoint {
-    pub id: Placed<String>,
+    pub id: PlacedValue<String>,
     pub kind: EntryPointKind,
 }
 
@@ -56,9 +56,9 @@ pub struct EntryPoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryPointKind {
     /// A Python run environment that this package provides.
-    Environment(Box<Environment>),
+    Environment(Box<RunEnvironment>),
     /// A file of another package: `<package>/dist/tengo/software/<id>.sw.json`.
-    Reference(Placed<String>),
+    Reference(PlacedValue<String>),
     /// Something other than a run environment of Python.
     Other,
 }
@@ -70,7 +70,7 @@ pub fn package_of_reference(reference: &str) -> &str {
     &reference[..end]
 }
 
-impl Package {
+impl PackageJson {
     /// A page about it for people, from `homepage` or `repository`.
     pub fn web_page(&self) -> Option<String> {
         web_page(&serde_json::from_str(&self.source.text).ok()?)
@@ -103,14 +103,14 @@ impl Package {
             entry_points_place: whole,
         };
         if let Some(document) = &document {
-            let mut reader = Reader::new(document);
+            let mut reader = PackageReader::new(document);
             package.take(&mut reader);
             faults.append(&mut reader.faults);
         }
         PackageFaults::unless_none(faults, package)
     }
 
-    fn take(&mut self, reader: &mut Reader<'_>) {
+    fn take(&mut self, reader: &mut PackageReader<'_>) {
         let root = reader.root();
         reader.members(&root);
         self.name = reader.text(&root, "name");
@@ -147,7 +147,7 @@ impl Package {
         }
     }
 
-    fn environments(&self) -> impl Iterator<Item = &Environment> {
+    fn environments(&self) -> impl Iterator<Item = &RunEnvironment> {
         self.entry_points.iter().flatten().filter_map(|entry_point| match &entry_point.kind {
             EntryPointKind::Environment(environment) => Some(environment.as_ref()),
             EntryPointKind::Reference(_) | EntryPointKind::Other => None,
@@ -155,7 +155,7 @@ impl Package {
     }
 
     /// The run environment that the package provides; at most one.
-    pub fn environment(&self) -> Option<&Environment> {
+    pub fn environment(&self) -> Option<&RunEnvironment> {
         self.environments().next()
     }
 
@@ -207,19 +207,19 @@ pub(crate) fn read_source(root: &Path, name: &str) -> Result<Option<SourceFile>,
     Ok(Some(SourceFile::from_reader(name, file).map_err(PackageFault::from)?))
 }
 
-fn dependencies<'d>(reader: &mut Reader<'d>, at: &At<'d>) -> Vec<(Placed<String>, String)> {
+fn dependencies<'d>(reader: &mut PackageReader<'d>, at: &JsonCursor<'d>) -> Vec<(PlacedValue<String>, String)> {
     let members = reader.members(at).iter();
     members
         .filter_map(|member| {
             let place = reader.place_of_key(at, member);
             let range = reader.text(at, &member.key)?;
-            Some((Placed { value: member.key.clone(), place }, range.value))
+            Some((PlacedValue { value: member.key.clone(), place }, range.value))
         })
         .collect()
 }
 
 /// npm and Yarn accept a list, Yarn also an object that contains one.
-fn workspaces<'d>(reader: &mut Reader<'d>, root: &At<'d>) -> Option<WorkspaceList> {
+fn workspaces<'d>(reader: &mut PackageReader<'d>, root: &JsonCursor<'d>) -> Option<WorkspaceList> {
     let at = root.get("workspaces")?;
     let list = match &at.node.kind {
         Kind::Object(_) => at.get("packages")?,
@@ -236,7 +236,7 @@ fn workspaces<'d>(reader: &mut Reader<'d>, root: &At<'d>) -> Option<WorkspaceLis
     }
 }
 
-fn entry_point<'d>(reader: &mut Reader<'d>, entry_points: &At<'d>, id: &str) -> Option<EntryPoint> {
+fn entry_point<'d>(reader: &mut PackageReader<'d>, entry_points: &JsonCursor<'d>, id: &str) -> Option<EntryPoint> {
     let member = entry_points.node.member(id)?;
     let at = entry_points.get(id)?;
     let place = reader.place_of_key(entry_points, member);
@@ -272,7 +272,7 @@ fn entry_point<'d>(reader: &mut Reader<'d>, entry_points: &At<'d>, id: &str) -> 
         reader.members(&at);
         EntryPointKind::Other
     };
-    Some(EntryPoint { id: Placed { value: id.to_owned(), place }, kind })
+    Some(EntryPoint { id: PlacedValue { value: id.to_owned(), place }, kind })
 }
 
 #[cfg(test)]
@@ -283,7 +283,7 @@ mod tests {
 
     fn said(document: &Value) -> Vec<String> {
         let source = SourceFile::new("p/package.json", &format!("{document:#}"));
-        let faults = Package::parse(&source).unwrap_err();
+        let faults = PackageJson::parse(&source).unwrap_err();
         faults.iter().map(|fault| format!("{fault} | {}", fault.hint.as_deref().unwrap_or_default())).collect()
     }
 
@@ -298,7 +298,8 @@ mod tests {
             "roots": { "macosx-aarch64": "./pydist/macosx-aarch64", "linux-x64": "./pydist/linux-x64" },
             "binDir": "bin", "envVars": ["A=b=c"],
         });
-        let parse = |document: &Value| Package::parse(&SourceFile::new("package.json", &document.to_string())).unwrap();
+        let parse =
+            |document: &Value| PackageJson::parse(&SourceFile::new("package.json", &document.to_string())).unwrap();
         let package = parse(&with_artifact(&artifact));
         assert_eq!(package.platforms(), [PlatformKey::LinuxX64, PlatformKey::MacosxAarch64]);
         let environment = package.environment().unwrap();
@@ -354,7 +355,7 @@ mod tests {
 
     #[test]
     fn what_is_no_package_is_refused_with_its_place() {
-        let parse = |text: &str| Package::parse(&SourceFile::new("package.json", text)).unwrap_err().to_string();
+        let parse = |text: &str| PackageJson::parse(&SourceFile::new("package.json", text)).unwrap_err().to_string();
         assert_eq!(parse(""), "package.json:1:1: the file is empty");
         assert_eq!(parse("[]"), "package.json:1:1: an object is expected, not a list");
         assert_eq!(parse("{\n  \"name\": \"a\",\n}"), "package.json:3:1: not JSON: trailing comma");

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::npm_name::is_npm_version;
-use crate::package::{Package, read_source};
+use crate::package::{PackageJson, read_source};
 use crate::pnpm_workspace::PnpmWorkspace;
 
 /// The program that reads the workspace list.
@@ -23,7 +23,7 @@ pub enum PackageManager {
 
 impl PackageManager {
     /// The one of the repository at `folder`; `None` if it has no workspace list.
-    pub fn of(folder: &Path, root: Option<&Package>, pnpm: Option<&PnpmWorkspace>) -> Option<Self> {
+    pub fn of(folder: &Path, root: Option<&PackageJson>, pnpm: Option<&PnpmWorkspace>) -> Option<Self> {
         if let Some(pnpm) = pnpm {
             return Some(Self::Pnpm { links_all: pnpm.links_members || is_set_in_npmrc(folder) });
         }
@@ -104,7 +104,7 @@ mod tests {
     fn the_manager_is_the_one_whose_list_there_is() {
         let place = tempfile::tempdir().unwrap();
         let of = |root: &str| {
-            let root = Package::parse(&SourceFile::new("package.json", root)).unwrap();
+            let root = PackageJson::parse(&SourceFile::new("package.json", root)).unwrap();
             PackageManager::of(place.path(), Some(&root), read_pnpm_workspace(place.path()).unwrap().as_ref())
         };
         let write = |name: &str, text: &str| std::fs::write(place.path().join(name), text).unwrap();

@@ -8,24 +8,24 @@ use crate::fault::{PackageFault, PackageFaultKind};
 
 /// A value and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Placed<T> {
+pub struct PlacedValue<T> {
     pub value: T,
     pub place: Place,
 }
 
-pub(crate) struct Reader<'d> {
+pub(crate) struct PackageReader<'d> {
     document: &'d Document,
     pub faults: Vec<PackageFault>,
 }
 
 /// A value and its JSON pointer.
 #[derive(Clone)]
-pub(crate) struct At<'d> {
+pub(crate) struct JsonCursor<'d> {
     pub node: &'d Node,
     pub pointer: String,
 }
 
-impl<'d> At<'d> {
+impl<'d> JsonCursor<'d> {
     /// `None` if the key is absent or `null`.
     pub(crate) fn get(&self, key: &str) -> Option<Self> {
         let node = self.node.get(key).filter(|node| !matches!(node.kind, Kind::Null))?;
@@ -38,24 +38,24 @@ impl<'d> At<'d> {
     }
 }
 
-impl<'d> Reader<'d> {
+impl<'d> PackageReader<'d> {
     /// Reads from the root of `document`; no faults yet.
     pub(crate) fn new(document: &'d Document) -> Self {
         Self { document, faults: Vec::new() }
     }
 
     /// The whole document, at the empty pointer.
-    pub(crate) fn root(&self) -> At<'d> {
-        At { node: &self.document.root, pointer: String::new() }
+    pub(crate) fn root(&self) -> JsonCursor<'d> {
+        JsonCursor { node: &self.document.root, pointer: String::new() }
     }
 
     /// The place of a value, for a fault about it.
-    pub(crate) fn place(&self, at: &At<'_>) -> Place {
+    pub(crate) fn place(&self, at: &JsonCursor<'_>) -> Place {
         self.document.place(&at.pointer, at.node.span)
     }
 
     /// The place of a member's key, for a fault about its name.
-    pub(crate) fn place_of_key(&self, parent: &At<'_>, member: &Member) -> Place {
+    pub(crate) fn place_of_key(&self, parent: &JsonCursor<'_>, member: &Member) -> Place {
         self.document.place(&below(&parent.pointer, &member.key), member.key_span)
     }
 
@@ -64,22 +64,22 @@ impl<'d> Reader<'d> {
         self.faults.push(PackageFault::new(PackageFaultKind::File, place, text, hint));
     }
 
-    fn unexpected(&mut self, at: &At<'_>, expected: &str) {
+    fn unexpected(&mut self, at: &JsonCursor<'_>, expected: &str) {
         let text = format!("{expected} is expected, not {}", at.node.describe());
         let place = self.place(at);
         self.faults.push(PackageFault { kind: PackageFaultKind::File, place, text, hint: None });
     }
 
     /// The string at `key`; anything else there is a fault.
-    pub(crate) fn text(&mut self, parent: &At<'d>, key: &str) -> Option<Placed<String>> {
+    pub(crate) fn text(&mut self, parent: &JsonCursor<'d>, key: &str) -> Option<PlacedValue<String>> {
         let at = parent.get(key)?;
         self.text_at(&at)
     }
 
     /// The string that this value is; anything else is a fault.
-    pub(crate) fn text_at(&mut self, at: &At<'d>) -> Option<Placed<String>> {
+    pub(crate) fn text_at(&mut self, at: &JsonCursor<'d>) -> Option<PlacedValue<String>> {
         match at.node.as_str() {
-            Some(text) => Some(Placed { value: text.to_owned(), place: self.place(at) }),
+            Some(text) => Some(PlacedValue { value: text.to_owned(), place: self.place(at) }),
             None => {
                 self.unexpected(at, "a string");
                 None
@@ -88,7 +88,12 @@ impl<'d> Reader<'d> {
     }
 
     /// The string at `key`, which must be there and not empty; `example` is a possible value for the message.
-    pub(crate) fn needed_text(&mut self, parent: &At<'d>, key: &str, example: &str) -> Option<Placed<String>> {
+    pub(crate) fn needed_text(
+        &mut self,
+        parent: &JsonCursor<'d>,
+        key: &str,
+        example: &str,
+    ) -> Option<PlacedValue<String>> {
         if parent.get(key).is_none() {
             let place = self.place(parent);
             self.fault(place, format!("`{key}` is missing"), format!("write `\"{key}\": \"{example}\"`"));
@@ -103,7 +108,7 @@ impl<'d> Reader<'d> {
     }
 
     /// Like [`needed_text`](Self::needed_text), and it must be `expected`.
-    pub(crate) fn constant(&mut self, parent: &At<'d>, key: &str, expected: &str) {
+    pub(crate) fn constant(&mut self, parent: &JsonCursor<'d>, key: &str, expected: &str) {
         if let Some(text) = self.needed_text(parent, key, expected)
             && text.value != expected
         {
@@ -113,7 +118,7 @@ impl<'d> Reader<'d> {
     }
 
     /// The members of an object; anything else is a fault, and has none.
-    pub(crate) fn members(&mut self, at: &At<'d>) -> &'d [Member] {
+    pub(crate) fn members(&mut self, at: &JsonCursor<'d>) -> &'d [Member] {
         if !matches!(at.node.kind, Kind::Object(_)) {
             self.unexpected(at, "an object");
         }
@@ -121,13 +126,13 @@ impl<'d> Reader<'d> {
     }
 
     /// The strings of a list; other items are faults.
-    pub(crate) fn texts(&mut self, at: &At<'d>) -> Vec<Placed<String>> {
+    pub(crate) fn texts(&mut self, at: &JsonCursor<'d>) -> Vec<PlacedValue<String>> {
         let Kind::Array(nodes) = &at.node.kind else {
             self.unexpected(at, "a list of strings");
             return Vec::new();
         };
         let items = nodes.iter().enumerate();
-        let items = items.map(|(index, node)| At { node, pointer: below(&at.pointer, index) });
+        let items = items.map(|(index, node)| JsonCursor { node, pointer: below(&at.pointer, index) });
         items.filter_map(|item| self.text_at(&item)).collect()
     }
 }

@@ -9,7 +9,7 @@ use vocab::{Place, SourceFile};
 
 use crate::fault::{PackageFault, PackageFaultKind, PackageFaults};
 use crate::package::read_source;
-use crate::package_reader::Placed;
+use crate::package_reader::PlacedValue;
 use crate::workspace_list::WorkspaceList;
 
 /// The file's name, at the root of the repository.
@@ -18,15 +18,15 @@ pub const PNPM_WORKSPACE: &str = "pnpm-workspace.yaml";
 /// pnpm's other settings are ignored.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Settings {
+struct PnpmSettings {
     packages: Option<Vec<Spanned<String>>>,
-    link_workspace_packages: Option<Linking>,
+    link_workspace_packages: Option<WorkspaceLinking>,
 }
 
 /// `true`, `false` or `deep`; pnpm reports anything else.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Linking {
+enum WorkspaceLinking {
     Switch(bool),
     Word(String),
     Other(IgnoredAny),
@@ -48,21 +48,21 @@ pub fn read_pnpm_workspace(root: &Path) -> Result<Option<PnpmWorkspace>, Package
 }
 
 fn parse(source: &SourceFile) -> Result<PnpmWorkspace, PackageFaults> {
-    let read: Option<Settings> = serde_saphyr::from_str(&source.text).map_err(|error| {
+    let read: Option<PnpmSettings> = serde_saphyr::from_str(&source.text).map_err(|error| {
         let place = error.location().map_or_else(|| Place::of_file(&source.name), |at| place(source, at));
         let hint = "list the folders in `packages`, each on a line with `- ` before it";
         PackageFault::new(PackageFaultKind::File, place, what_is_wrong(error.without_snippet()), hint)
     })?;
-    let Settings { packages, link_workspace_packages } = read.unwrap_or_default();
+    let PnpmSettings { packages, link_workspace_packages } = read.unwrap_or_default();
     let links_members = match link_workspace_packages {
-        Some(Linking::Switch(is_on)) => is_on,
-        Some(Linking::Word(word)) => word == "deep",
-        Some(Linking::Other(_)) | None => false,
+        Some(WorkspaceLinking::Switch(is_on)) => is_on,
+        Some(WorkspaceLinking::Word(word)) => word == "deep",
+        Some(WorkspaceLinking::Other(_)) | None => false,
     };
     let patterns = packages.unwrap_or_default();
     let patterns = patterns.into_iter().enumerate().map(|(index, item)| {
         let pointer = format!("/packages/{index}");
-        Placed { value: item.value, place: Place { pointer, ..place(source, item.defined) } }
+        PlacedValue { value: item.value, place: Place { pointer, ..place(source, item.defined) } }
     });
     let start = source.text.lines().position(|line| line.starts_with("packages:")).map_or(0, |line| line + 1);
     let whole = Place { line: start, column: start.min(1), ..Place::of_file(&source.name) };

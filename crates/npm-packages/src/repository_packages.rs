@@ -6,7 +6,7 @@ use std::path::Path;
 use vocab::{Place, VersionString};
 
 use crate::fault::PackageFaults;
-use crate::package::{CATALOGUE, PACKAGE_FILE, Package};
+use crate::package::{CATALOGUE, PACKAGE_FILE, PackageJson};
 use crate::package_manager::PackageManager;
 use crate::pnpm_workspace::{PNPM_WORKSPACE, PnpmWorkspace, read_pnpm_workspace};
 use crate::version_package::read_version_package;
@@ -14,13 +14,13 @@ use crate::workspace_list::WorkspaceList;
 
 /// The npm packages of a repository, with their places for messages.
 pub struct RepositoryPackages {
-    pub root: Option<Package>,
-    pub catalogue: Option<Package>,
+    pub root: Option<PackageJson>,
+    pub catalogue: Option<PackageJson>,
     pub pnpm: Option<PnpmWorkspace>,
     /// `None` without a workspace list.
     pub manager: Option<PackageManager>,
     /// By version, in ascending order; `None` where it has no `package.json`.
-    pub versions: Vec<(VersionString, Option<Package>)>,
+    pub versions: Vec<(VersionString, Option<PackageJson>)>,
 }
 
 impl RepositoryPackages {
@@ -28,16 +28,16 @@ impl RepositoryPackages {
     /// version whose package cannot be read is left out.
     pub fn read(root: &Path) -> (Self, Vec<(String, PackageFaults)>) {
         let mut faults = Vec::new();
-        let mut kept = |place: &str, read: Result<Option<Package>, PackageFaults>| match read {
+        let mut kept = |place: &str, read: Result<Option<PackageJson>, PackageFaults>| match read {
             Ok(package) => Some(package),
             Err(fault) => {
                 faults.push((place.to_owned(), fault));
                 None
             }
         };
-        let of_root = kept(PACKAGE_FILE, Package::read(root, PACKAGE_FILE)).flatten();
+        let of_root = kept(PACKAGE_FILE, PackageJson::read(root, PACKAGE_FILE)).flatten();
         let name = format!("{CATALOGUE}/{PACKAGE_FILE}");
-        let catalogue = kept(&name, Package::read(root, &name)).flatten();
+        let catalogue = kept(&name, PackageJson::read(root, &name)).flatten();
         let mut versions = Vec::new();
         for version in VersionString::folders_in(root).unwrap_or_default() {
             if let Some(package) = kept(&version.folder_name(), read_version_package(root, &version)) {
@@ -60,13 +60,13 @@ impl RepositoryPackages {
     }
 
     /// The packages that refer to all versions: the catalogue, and the root where it has entry points.
-    pub fn indexes(&self) -> impl Iterator<Item = &Package> {
+    pub fn indexes(&self) -> impl Iterator<Item = &PackageJson> {
         self.catalogue.iter().chain(self.root.iter().filter(|root| root.entry_points.is_some()))
     }
 
     /// The range with which `index` depends on a version's package that it does not have yet: that of the others there
     /// where it is not a version, else what the workspace's program needs.
-    pub fn range_for(&self, index: &Package, npm_version: Option<&str>) -> String {
+    pub fn range_for(&self, index: &PackageJson, npm_version: Option<&str>) -> String {
         let neighbour = self.neighbour(index).map(|(_, range)| range);
         let imitated = neighbour.filter(|range| {
             let is_general = range.starts_with("workspace:") || *range == "*";
@@ -79,7 +79,7 @@ impl RepositoryPackages {
     }
 
     /// The last dependency of `index` on a version's package: its name and range.
-    pub fn neighbour<'a>(&self, index: &'a Package) -> Option<(&'a str, &'a str)> {
+    pub fn neighbour<'a>(&self, index: &'a PackageJson) -> Option<(&'a str, &'a str)> {
         let is_ours = |name: &str| {
             let mut names = self.versions.iter().filter_map(|(_, package)| package.as_ref()?.name.as_ref());
             names.any(|it| it.value == name)

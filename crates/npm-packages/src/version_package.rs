@@ -5,9 +5,9 @@ use std::path::Path;
 use vocab::quoted::shown;
 use vocab::{PlatformKey, VersionString};
 
-use crate::environment::Environment;
+use crate::environment::RunEnvironment;
 use crate::fault::{PackageFault, PackageFaultKind, PackageFaults};
-use crate::package::{PACKAGE_FILE, Package};
+use crate::package::{PACKAGE_FILE, PackageJson};
 
 /// Where the programs of every runtime are.
 const BIN: &str = "bin";
@@ -24,15 +24,15 @@ pub fn platforms_of(root: &Path, version: &VersionString) -> Result<Vec<Platform
 }
 
 /// `None` if the version has no `package.json`.
-pub fn read_version_package(root: &Path, version: &VersionString) -> Result<Option<Package>, PackageFaults> {
+pub fn read_version_package(root: &Path, version: &VersionString) -> Result<Option<PackageJson>, PackageFaults> {
     let name = format!("{}/{PACKAGE_FILE}", version.folder_name());
-    let Some(package) = Package::read(root, &name)? else { return Ok(None) };
+    let Some(package) = PackageJson::read(root, &name)? else { return Ok(None) };
     let faults = disagreements(&package, version);
     PackageFaults::unless_none(faults, Some(package))
 }
 
 /// A package that others refer to, or that is published, needs a name.
-pub(crate) fn lacks_name(package: &Package, version: &VersionString) -> Option<PackageFault> {
+pub(crate) fn lacks_name(package: &PackageJson, version: &VersionString) -> Option<PackageFault> {
     let hint = format!("write `\"name\": \"runenv-python-{version}\"`, with your scope before it");
     let fault =
         || PackageFault::new(PackageFaultKind::Disagreement, package.name_place(), "the package has no name", hint);
@@ -41,17 +41,17 @@ pub(crate) fn lacks_name(package: &Package, version: &VersionString) -> Option<P
 
 /// What the package of a version offers to others, once it is published.
 #[derive(Clone, Copy, Debug)]
-pub struct Offer<'a> {
+pub struct PackageOffer<'a> {
     pub name: &'a str,
     /// Version of the package, not of Python.
     pub npm_version: &'a str,
-    pub environment: &'a Environment,
+    pub environment: &'a RunEnvironment,
 }
 
-impl<'a> Offer<'a> {
+impl<'a> PackageOffer<'a> {
     /// # Errors
     /// Everything that the package lacks, each with what to write.
-    pub fn of(package: &'a Package, version: &VersionString) -> Result<Self, PackageFaults> {
+    pub fn of(package: &'a PackageJson, version: &VersionString) -> Result<Self, PackageFaults> {
         if let (Some(name), Some(npm), Some(environment)) = (&package.name, &package.version, package.environment()) {
             return Ok(Self { name: &name.value, npm_version: &npm.value, environment });
         }
@@ -69,7 +69,7 @@ impl<'a> Offer<'a> {
     }
 }
 
-fn disagreements(package: &Package, version: &VersionString) -> Vec<PackageFault> {
+fn disagreements(package: &PackageJson, version: &VersionString) -> Vec<PackageFault> {
     let mut faults = Vec::new();
     let mut say = |place: &vocab::Place, text: String, hint: String| {
         faults.push(PackageFault::new(PackageFaultKind::File, place.clone(), text, hint));

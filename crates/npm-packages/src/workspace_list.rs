@@ -5,7 +5,7 @@ use vocab::Place;
 use vocab::quoted::shown;
 
 use crate::fault::{PackageFault, PackageFaultKind};
-use crate::package_reader::Placed;
+use crate::package_reader::PlacedValue;
 
 /// The members of a workspace, and which folders match.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ pub struct WorkspaceList {
     /// The list itself.
     pub place: Place,
     /// As written.
-    pub patterns: Vec<Placed<String>>,
+    pub patterns: Vec<PlacedValue<String>>,
     matchers: Vec<(bool, GlobMatcher)>,
 }
 
@@ -31,7 +31,7 @@ impl WorkspaceList {
     pub(crate) fn new(
         key: &'static str,
         place: Place,
-        patterns: Vec<Placed<String>>,
+        patterns: Vec<PlacedValue<String>>,
     ) -> Result<Self, Vec<PackageFault>> {
         let (mut matchers, mut faults) = (Vec::new(), Vec::new());
         for pattern in &patterns {
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn members_are_named_or_matched_and_may_be_left_out() {
         let patterns = ["./catalogue/", "python-3.1?.*", "!python-*-old", "tools/*"];
-        let placed = |text: &str| Placed { value: text.to_owned(), place: Place::default() };
+        let placed = |text: &str| PlacedValue { value: text.to_owned(), place: Place::default() };
         let list = WorkspaceList::new("packages", Place::default(), patterns.map(placed).into()).unwrap();
         for (folder, is_member) in [
             ("catalogue", true),

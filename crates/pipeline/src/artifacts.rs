@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use archive::{ManifestError, PackOptions, Packed, PackedFile, PartCache, PartSource};
+use archive::{ManifestError, PackOptions, PackedArchive, PackedFile, PartCache, PartSource};
 use serde::{Deserialize, Serialize};
 use vocab::{Artifact, ArtifactFormat, ArtifactName, Digest, Fault, Manifest, PlatformKey};
 
@@ -222,7 +222,7 @@ fn replace_pair(
     Ok(staged.persist()?)
 }
 
-fn artifact(name: &ArtifactName, packed: Packed, level: i32) -> Artifact {
+fn artifact(name: &ArtifactName, packed: PackedArchive, level: i32) -> Artifact {
     Artifact {
         file: name.to_string(),
         format: name.format,

@@ -17,7 +17,7 @@ use crate::steps::Steps;
 use interpreter::{BaseTree, FileTable};
 use store::Context;
 use wheel::windows_launcher::WindowsLaunchers;
-use wheel::{self, Destination, InstallRequest, InstalledAll, LinkMethod, WheelToInstall};
+use wheel::{self, InstallDestination, InstallRequest, InstalledAll, LinkMethod, WheelToInstall};
 
 /// The folder of wheels in a `wheelhouse` layout.
 pub const WHEELHOUSE: &str = "packages";
@@ -143,7 +143,7 @@ fn unmade_links(context: &Context, tree: &BaseTree) -> BTreeMap<TreePath, String
     table.links().map(|(path, target)| (path.clone(), target.to_owned())).collect()
 }
 
-/// Files by the cheapest way, links as links. Gives what was laid out, and `unmade_links`.
+/// Files by the cheapest way, links. Gives what was laid out, and `unmade_links`.
 fn lay_out_base(
     context: &Context,
     tree: &BaseTree,
@@ -231,7 +231,7 @@ fn install(
         })
         .collect();
     let (layout, launchers) = (pieces.tree.layout, pieces.launchers);
-    let all = wheel::install_all(context, &wheels, &Destination { prefix: staging, layout, base, launchers })?;
+    let all = wheel::install_all(context, &wheels, &InstallDestination { prefix: staging, layout, base, launchers })?;
     for (name, remark) in &all.remarks {
         context.warn(remark.kind.code(), format!("`{name}`: {}", remark.text), None, None);
     }

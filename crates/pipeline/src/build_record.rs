@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use archive::FileBeside;
 use serde::{Deserialize, Serialize};
-use tree_table::{Stamp, TreeTable};
+use tree_table::{FileStamp, TreeTable};
 use vocab::Digest;
 
 /// Unfinished ones.
@@ -32,7 +32,7 @@ pub(crate) struct BuildRecord {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ArtifactRow {
     pub manifest_sha256: Digest,
-    pub stamp: Stamp,
+    pub stamp: FileStamp,
 }
 
 impl BuildRecord {
@@ -55,7 +55,7 @@ impl BuildRecord {
         for path in artifacts {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let manifest = fs::read(path.with_file_name(format!("{name}.json")))?;
-            let row = ArtifactRow { manifest_sha256: Digest::of(manifest), stamp: Stamp::of(&fs::metadata(path)?) };
+            let row = ArtifactRow { manifest_sha256: Digest::of(manifest), stamp: FileStamp::of(&fs::metadata(path)?) };
             rows.insert(name, row);
         }
         Ok(Self { format: FORMAT, build_key, tree, artifacts: rows })

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use config_merger::{Applies, Requirement, RequirementSource};
 use vocab::DistributionName;
 
-use wheel::Target;
+use wheel::WheelTarget;
 
 /// One installed distribution with the requirements of its metadata.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub struct Unmet {
 pub fn unmet(
     members: &[Member<'_>],
     exempt: &BTreeSet<DistributionName>,
-    target: &Target,
+    target: &WheelTarget,
     told: &BTreeSet<DistributionName>,
 ) -> Vec<Unmet> {
     let installed: BTreeMap<&DistributionName, &str> = members.iter().map(|it| (it.name, it.version)).collect();
@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    fn target(platform: PlatformKey) -> Target {
-        Target::new(platform, "3.12.10".parse().unwrap())
+    fn target(platform: PlatformKey) -> WheelTarget {
+        WheelTarget::new(platform, "3.12.10".parse().unwrap())
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use archive::{Content, Entry, EntryKind, ManifestError, PartSource};
+use archive::{EntryKind, FileContent, ManifestError, PartSource, TreeEntry};
 use rayon::prelude::*;
 use tree_table::TreeTable;
 use vocab::INNER_MANIFEST;
@@ -159,7 +159,7 @@ pub fn parts(
     assembled: &Assembled,
     manifest: &mut Manifest,
 ) -> Result<Vec<PartSource>, Box<dyn Fault>> {
-    let mut by_path: BTreeMap<TreePath, Entry> = BTreeMap::new();
+    let mut by_path: BTreeMap<TreePath, TreeEntry> = BTreeMap::new();
     let mut empty_folders: BTreeSet<TreePath> = BTreeSet::new();
     for entry in archive::scan(staging)? {
         if let Some(parent) = entry.path.parent() {
@@ -174,7 +174,7 @@ pub fn parts(
         if let Some(parent) = path.parent() {
             empty_folders.remove(&parent);
         }
-        by_path.insert(path.clone(), Entry::symlink(path.clone(), target.clone()));
+        by_path.insert(path.clone(), TreeEntry::symlink(path.clone(), target.clone()));
     }
     settle_programs(context, tree, assembled, &mut by_path);
     let folders: BTreeSet<TreePath> = by_path
@@ -187,7 +187,7 @@ pub fn parts(
     manifest.installed_size = by_path.values().map(size_of).sum();
 
     let mut parts = Vec::new();
-    let mut take = |paths: &mut dyn Iterator<Item = &TreePath>| -> Vec<Entry> {
+    let mut take = |paths: &mut dyn Iterator<Item = &TreePath>| -> Vec<TreeEntry> {
         paths.filter_map(|path| by_path.remove(path)).collect()
     };
     // Taken first: a file that replaced one of a wheel is not in the wheel's part, whose identity covers the original.
@@ -217,7 +217,7 @@ pub fn parts(
     }
     let inner = archive::write_manifest(&inner_manifest(manifest));
     let path: TreePath = INNER_MANIFEST.parse().expect("a literal path inside the tree");
-    let entries = vec![Entry::bytes(path, inner.into_bytes())];
+    let entries = vec![TreeEntry::bytes(path, inner.into_bytes())];
     parts.push(PartSource::identified("metadata", with_digests(entries, |_| None)?));
     Ok(parts)
 }
@@ -248,9 +248,14 @@ pub fn tree_table(staging: &Path, parts: &[PartSource]) -> Result<TreeTable, Rea
 
 /// Which files of the interpreter and of the wheels are executable is known from their tables: a host without such
 /// bits gives the same archive.
-fn settle_programs(context: &Context, tree: &BaseTree, assembled: &Assembled, entries: &mut BTreeMap<TreePath, Entry>) {
+fn settle_programs(
+    context: &Context,
+    tree: &BaseTree,
+    assembled: &Assembled,
+    entries: &mut BTreeMap<TreePath, TreeEntry>,
+) {
     let mut settle = |path: &TreePath, program: bool| {
-        if let Some(Entry { kind: EntryKind::File { executable, .. }, .. }) = entries.get_mut(path) {
+        if let Some(TreeEntry { kind: EntryKind::File { executable, .. }, .. }) = entries.get_mut(path) {
             *executable = program;
         }
     };
@@ -281,7 +286,7 @@ pub fn parts_from_wheels(parts: &[PartSource], gathered: &[Gathered], assembled:
             let Ok(found) = files.binary_search_by(|file| file.path.cmp(&entry.path)) else { continue };
             let member = files[found].source.as_ref().and_then(|source| members.get(source.as_str()));
             if let Some(member) = member {
-                *content = Content::Zipped { archive: Arc::clone(&wheel), member: *member };
+                *content = FileContent::Zipped { archive: Arc::clone(&wheel), member: *member };
             }
         }
     });
@@ -299,16 +304,16 @@ fn base_digests(context: &Context, tree: &BaseTree) -> BTreeMap<TreePath, Digest
 
 /// The entries with the digests of all files: those that are `known`, and those of what the others hold now.
 fn with_digests(
-    mut entries: Vec<Entry>,
+    mut entries: Vec<TreeEntry>,
     known: impl Fn(&TreePath) -> Option<Digest> + Sync,
-) -> Result<Vec<Entry>, ReadError> {
+) -> Result<Vec<TreeEntry>, ReadError> {
     entries.par_iter_mut().try_for_each(|entry| {
         let EntryKind::File { content, .. } = &entry.kind else { return Ok(()) };
         let read = || {
             let path = match content {
-                Content::Disk(path) => path.clone(),
-                Content::Zipped { archive, .. } => archive.to_path_buf(),
-                Content::Bytes(_) => PathBuf::new(),
+                FileContent::Disk(path) => path.clone(),
+                FileContent::Zipped { archive, .. } => archive.to_path_buf(),
+                FileContent::Bytes(_) => PathBuf::new(),
             };
             content.digest().map_err(|source| ReadError { path, source })
         };
@@ -327,7 +332,7 @@ pub struct ReadError {
     pub source: io::Error,
 }
 
-fn size_of(entry: &Entry) -> u64 {
+fn size_of(entry: &TreeEntry) -> u64 {
     match &entry.kind {
         EntryKind::File { content, .. } => content.size().unwrap_or(0),
         EntryKind::Directory | EntryKind::Symlink { .. } => 0,

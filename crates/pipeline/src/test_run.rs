@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use archive::{Entry, PackOptions, PartSource};
+use archive::{PackOptions, PartSource, TreeEntry};
 use config_merger::Repository;
 use vocab::{ArtifactName, Fault, PlatformKey, VersionString};
 
@@ -42,7 +42,7 @@ pub fn run(
     let format = options.formats.first().copied().unwrap_or_default();
     let name = ArtifactName::new(version, version.python(), platform, format);
     let target = options.out.join(name.to_string());
-    let stub = Entry::bytes(STUB_FILE.parse().expect("a literal path inside the tree"), STUB.as_bytes());
+    let stub = TreeEntry::bytes(STUB_FILE.parse().expect("a literal path inside the tree"), STUB.as_bytes());
     let packing = PackOptions {
         format,
         level: level_of(format, options.level),

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use store::Scrutiny;
-use tree_table::{Damage, Look, Stamp, TreeTable, first_few};
+use tree_table::{CompareDepth, FileStamp, TreeDamage, TreeTable, first_few};
 use vocab::{ArtifactName, Digest, INNER_MANIFEST, Manifest, Outcome, RuleRecord, TreePath};
 
 use crate::artifacts::{Packing, level_of};
@@ -44,8 +44,8 @@ pub(crate) fn look(
         return inner.map_or(Former::Other, |_| unknown());
     };
     let look = match options.scrutiny {
-        Scrutiny::Glance => Look::Quick,
-        Scrutiny::Digests => Look::Digests,
+        Scrutiny::Glance => CompareDepth::Quick,
+        Scrutiny::Digests => CompareDepth::Digests,
     };
     let (mut artifacts, mut manifests, mut changed, mut touched) = (Vec::new(), Vec::new(), Vec::new(), false);
     for format in &packing.formats {
@@ -81,7 +81,7 @@ pub(crate) fn look(
     Former::UpToDate(Box::new(Product { prefix: folder.to_owned(), artifacts, manifest }))
 }
 
-fn of_tree(folder: &Path, damage: &[Damage]) -> String {
+fn of_tree(folder: &Path, damage: &[TreeDamage]) -> String {
     format!("`{}` is not as it was built: {}", folder.display(), first_few(damage))
 }
 
@@ -111,13 +111,13 @@ fn stands(manifest: &Manifest, prepared: &Prepared, options: &BuildOptions) -> b
 }
 
 enum Artifact {
-    Same(Box<Manifest>, Stamp),
+    Same(Box<Manifest>, FileStamp),
     Changed(String),
     Other,
 }
 
 /// An artifact and the manifest beside it. Those of other inputs or another level are not looked at any further.
-fn artifact(packing: &Packing, name: &ArtifactName, record: &BuildRecord, look: Look) -> Artifact {
+fn artifact(packing: &Packing, name: &ArtifactName, record: &BuildRecord, look: CompareDepth) -> Artifact {
     let (path, beside) = (packing.out.join(name.to_string()), packing.out.join(name.manifest_name()));
     let Some(ArtifactRow { manifest_sha256, stamp }) = record.artifacts.get(&name.to_string()) else {
         return Artifact::Other;
@@ -138,11 +138,11 @@ fn artifact(packing: &Packing, name: &ArtifactName, record: &BuildRecord, look: 
         return Artifact::Other;
     }
     let Some(packed) = packed.filter(|_| same) else { return changed(&beside, "was changed") };
-    let now = Stamp::of(&metadata);
+    let now = FileStamp::of(&metadata);
     if !metadata.is_file() || now.size != packed.size {
         return changed(&path, "has another size");
     }
-    if now != *stamp || look == Look::Digests {
+    if now != *stamp || look == CompareDepth::Digests {
         match File::open(&path).and_then(Digest::of_reader) {
             Ok((digest, _)) if digest == packed.sha256 => {}
             Ok(_) => return changed(&path, "was changed"),

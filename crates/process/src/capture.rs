@@ -16,13 +16,13 @@ const LONGEST_LINE: usize = 64 << 10;
 const CHUNK: usize = 32 << 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stream {
+pub(super) enum OutputStream {
     Stdout,
     Stderr,
 }
 
-pub(super) enum Said {
-    Bytes(Stream, Vec<u8>),
+pub(super) enum OutputPiece {
+    Bytes(OutputStream, Vec<u8>),
     /// The stream ended; nothing follows on it.
     End,
     Failed(io::Error),
@@ -30,17 +30,17 @@ pub(super) enum Said {
 
 /// Reads `pipe` to its end on a thread of its own. The thread also ends when nothing listens any more, so a pipe that a
 /// stray process holds open costs nothing but the thread.
-pub(super) fn listen(mut pipe: impl Read + Send + 'static, stream: Stream, said: SyncSender<Said>) {
+pub(super) fn listen(mut pipe: impl Read + Send + 'static, stream: OutputStream, said: SyncSender<OutputPiece>) {
     thread::spawn(move || {
         let mut buffer = vec![0; CHUNK];
         loop {
             let message = match pipe.read(&mut buffer) {
-                Ok(0) => Said::End,
-                Ok(length) => Said::Bytes(stream, buffer[..length].to_vec()),
+                Ok(0) => OutputPiece::End,
+                Ok(length) => OutputPiece::Bytes(stream, buffer[..length].to_vec()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => Said::Failed(error),
+                Err(error) => OutputPiece::Failed(error),
             };
-            let last = !matches!(message, Said::Bytes(..));
+            let last = !matches!(message, OutputPiece::Bytes(..));
             if said.send(message).is_err() || last {
                 return;
             }
@@ -49,10 +49,10 @@ pub(super) fn listen(mut pipe: impl Read + Send + 'static, stream: Stream, said:
 }
 
 /// Collects both streams of one program.
-pub(super) struct Capture<'a> {
-    stdout: Tail,
-    stderr: Tail,
-    log: Option<Log>,
+pub(super) struct OutputCapture<'a> {
+    stdout: StreamTail,
+    stderr: StreamTail,
+    log: Option<OutputLog>,
     lines: Option<LineCutter<'a>>,
 }
 
@@ -62,7 +62,7 @@ struct LineCutter<'a> {
     stderr: Vec<u8>,
 }
 
-impl<'a> Capture<'a> {
+impl<'a> OutputCapture<'a> {
     /// Appends to `log`, whose parent folders are created.
     pub(super) fn new(log: Option<&Path>, on_line: Option<&'a mut dyn FnMut(&str)>) -> io::Result<Self> {
         let log = match log {
@@ -71,15 +71,15 @@ impl<'a> Capture<'a> {
                     fs::create_dir_all(parent)?;
                 }
                 let file = OpenOptions::new().create(true).append(true).open(path)?;
-                Some(Log { file, room: LOGGED, end: Tail::default() })
+                Some(OutputLog { file, room: LOGGED, end: StreamTail::default() })
             }
             None => None,
         };
         let lines = on_line.map(|on_line| LineCutter { on_line, stdout: Vec::new(), stderr: Vec::new() });
-        Ok(Self { stdout: Tail::default(), stderr: Tail::default(), log, lines })
+        Ok(Self { stdout: StreamTail::default(), stderr: StreamTail::default(), log, lines })
     }
 
-    pub(super) fn take(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn take(&mut self, stream: OutputStream, bytes: &[u8]) -> io::Result<()> {
         if let Some(log) = &mut self.log {
             log.take(bytes)?;
         }
@@ -87,8 +87,8 @@ impl<'a> Capture<'a> {
             lines.take(stream, bytes);
         }
         match stream {
-            Stream::Stdout => self.stdout.take(bytes),
-            Stream::Stderr => self.stderr.take(bytes),
+            OutputStream::Stdout => self.stdout.take(bytes),
+            OutputStream::Stderr => self.stderr.take(bytes),
         }
         Ok(())
     }
@@ -108,14 +108,14 @@ impl<'a> Capture<'a> {
 }
 
 /// The beginning is written as it arrives; the end, whose start is unknown until then, when everything was printed.
-struct Log {
+struct OutputLog {
     file: File,
     /// Room left for the beginning, in bytes.
     room: usize,
-    end: Tail,
+    end: StreamTail,
 }
 
-impl Log {
+impl OutputLog {
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         let (beginning, end) = bytes.split_at(self.room.min(bytes.len()));
         self.room -= beginning.len();
@@ -133,10 +133,10 @@ impl Log {
 }
 
 impl LineCutter<'_> {
-    fn take(&mut self, stream: Stream, bytes: &[u8]) {
+    fn take(&mut self, stream: OutputStream, bytes: &[u8]) {
         let pending = match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
+            OutputStream::Stdout => &mut self.stdout,
+            OutputStream::Stderr => &mut self.stderr,
         };
         for &byte in bytes {
             // A carriage return ends a line as well: programs draw progress with it.
@@ -163,12 +163,12 @@ impl LineCutter<'_> {
 
 /// The last bytes of a stream: between [`KEPT`] and twice that while it runs, at most [`KEPT`] at the end.
 #[derive(Default)]
-struct Tail {
+struct StreamTail {
     bytes: Vec<u8>,
     left_out: u64,
 }
 
-impl Tail {
+impl StreamTail {
     fn take(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         // Cutting only when the buffer is twice too long moves each byte at most once.
@@ -192,9 +192,9 @@ mod tests {
     fn lines_end_at_either_kind_of_break_and_blank_ones_are_dropped() {
         let mut seen = Vec::new();
         let mut on_line = |line: &str| seen.push(line.to_owned());
-        let mut capture = Capture::new(None, Some(&mut on_line)).unwrap();
+        let mut capture = OutputCapture::new(None, Some(&mut on_line)).unwrap();
         for part in [b"one\ntw".as_slice(), b"o\r\n\n50%\r100%\r", b"\xff end"] {
-            capture.take(Stream::Stdout, part).unwrap();
+            capture.take(OutputStream::Stdout, part).unwrap();
         }
         capture.finish().unwrap();
         assert_eq!(seen, ["one", "two", "50%", "100%", "\u{fffd} end"]);
@@ -202,11 +202,11 @@ mod tests {
 
     #[test]
     fn of_long_output_the_end_is_kept_and_the_rest_counted() {
-        let mut capture = Capture::new(None, None).unwrap();
+        let mut capture = OutputCapture::new(None, None).unwrap();
         for _ in 0..(3 * KEPT / 1024) {
-            capture.take(Stream::Stderr, &[b'x'; 1024]).unwrap();
+            capture.take(OutputStream::Stderr, &[b'x'; 1024]).unwrap();
         }
-        capture.take(Stream::Stderr, b"end").unwrap();
+        capture.take(OutputStream::Stderr, b"end").unwrap();
         let (stdout, stderr, left_out) = capture.finish().unwrap();
         assert_eq!((stdout.len(), stderr.len()), (0, KEPT));
         assert_eq!(left_out, 2 * KEPT as u64 + 3);
@@ -217,12 +217,12 @@ mod tests {
     fn attack_13_a_log_keeps_the_beginning_and_the_end_and_says_how_much_is_missing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("build.log");
-        let mut capture = Capture::new(Some(&path), None).unwrap();
-        capture.take(Stream::Stdout, b"beginning\n").unwrap();
+        let mut capture = OutputCapture::new(Some(&path), None).unwrap();
+        capture.take(OutputStream::Stdout, b"beginning\n").unwrap();
         for _ in 0..40 {
-            capture.take(Stream::Stdout, &[b'x'; 1 << 20]).unwrap();
+            capture.take(OutputStream::Stdout, &[b'x'; 1 << 20]).unwrap();
         }
-        capture.take(Stream::Stderr, b"the reason\n").unwrap();
+        capture.take(OutputStream::Stderr, b"the reason\n").unwrap();
         capture.finish().unwrap();
         let text = fs::read_to_string(&path).unwrap();
         let said = (40 << 20) + "beginning\nthe reason\n".len();

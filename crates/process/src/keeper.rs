@@ -12,10 +12,10 @@
 //! killed builder cannot reach a program that has moved itself to another session.
 
 #[cfg(unix)]
-pub(super) use unix::{Watched, ready, watch};
+pub(super) use unix::{WatchedGroup, ready, watch};
 
 #[cfg(windows)]
-pub(super) use windows::{Watched, ready, watch};
+pub(super) use windows::{WatchedGroup, ready, watch};
 
 #[cfg(unix)]
 mod unix {
@@ -40,7 +40,7 @@ for group in $groups; do kill -s KILL -- "-$group"; done
     static KEEPER: OnceLock<Option<Mutex<ChildStdin>>> = OnceLock::new();
 
     /// The group is watched until this is dropped.
-    pub(in super::super) struct Watched {
+    pub(in super::super) struct WatchedGroup {
         group: u32,
     }
 
@@ -49,12 +49,12 @@ for group in $groups; do kill -s KILL -- "-$group"; done
         KEEPER.get_or_init(start);
     }
 
-    pub(in super::super) fn watch(group: u32) -> Watched {
+    pub(in super::super) fn watch(group: u32) -> WatchedGroup {
         say('+', group);
-        Watched { group }
+        WatchedGroup { group }
     }
 
-    impl Drop for Watched {
+    impl Drop for WatchedGroup {
         fn drop(&mut self) {
             say('-', self.group);
         }
@@ -89,7 +89,7 @@ mod windows {
     // Never dropped: the system closes it with the process.
     static JOB: OnceLock<Option<Job>> = OnceLock::new();
 
-    pub(in super::super) struct Watched;
+    pub(in super::super) struct WatchedGroup;
 
     /// Before a program is started, which is then born into the job.
     pub(in super::super) fn ready() {
@@ -97,8 +97,8 @@ mod windows {
         JOB.get_or_init(|| enter().ok());
     }
 
-    pub(in super::super) fn watch(_process: u32) -> Watched {
-        Watched
+    pub(in super::super) fn watch(_process: u32) -> WatchedGroup {
+        WatchedGroup
     }
 
     fn enter() -> Result<Job, JobError> {

@@ -6,8 +6,8 @@
 //! when it has ended itself, and when the builder is killed (`keeper`). On Linux this includes daemons, which leave the
 //! session (`orphans`).
 //!
-//! In goes an [`Invocation`], out comes [`Finished`] with the exit code and the output; an exit code other than 0 is
-//! not an error. A [`ProcessError`] means that the program did not run to its own end.
+//! In goes an [`Invocation`], out comes [`FinishedProgram`] with the exit code and the output; an exit code other than
+//! 0 is not an error. A [`ProcessError`] means that the program did not run to its own end.
 //!
 //! ```
 //! use process::{Invocation, ProcessErrorKind};
@@ -36,8 +36,8 @@ use vocab::{Event, Fault, Work};
 
 pub use said::{is_long, shortened, words_of};
 
-use capture::{Capture, Said, Stream, listen};
-use orphans::Mark;
+use capture::{OutputCapture, OutputPiece, OutputStream, listen};
+use orphans::ProcessMark;
 
 /// How often a silent program is checked; output and its end are noticed at once.
 const GLANCE: Duration = Duration::from_millis(20);
@@ -142,7 +142,7 @@ impl Invocation {
 
 /// A program that ended by itself, successfully or not.
 #[derive(Clone, Debug)]
-pub struct Finished {
+pub struct FinishedProgram {
     /// `None` if a signal ended it.
     pub code: Option<i32>,
     /// At most the last 8 MiB.
@@ -153,7 +153,7 @@ pub struct Finished {
     pub left_out: u64,
 }
 
-impl Finished {
+impl FinishedProgram {
     /// Whether it ended with exit code 0.
     pub fn succeeded(&self) -> bool {
         self.code == Some(0)
@@ -219,7 +219,7 @@ pub enum ProcessErrorKind {
 }
 
 /// Runs a program until it ends. An exit code other than 0 is not an error here.
-pub fn run(work: &Work, invocation: &Invocation) -> Result<Finished, ProcessError> {
+pub fn run(work: &Work, invocation: &Invocation) -> Result<FinishedProgram, ProcessError> {
     run_watched(work, invocation, None)
 }
 
@@ -229,13 +229,13 @@ pub fn run_streaming(
     work: &Work,
     invocation: &Invocation,
     on_line: &mut dyn FnMut(&str),
-) -> Result<Finished, ProcessError> {
+) -> Result<FinishedProgram, ProcessError> {
     run_watched(work, invocation, Some(on_line))
 }
 
 /// Like [`run`], reporting each line as [`Event::Output`] of `program`, up to 4 MiB, and then how many more bytes there
 /// were.
-pub fn run_telling(work: &Work, invocation: &Invocation, program: &str) -> Result<Finished, ProcessError> {
+pub fn run_telling(work: &Work, invocation: &Invocation, program: &str) -> Result<FinishedProgram, ProcessError> {
     let output = |line: String| work.tell(Event::Output { program: program.to_owned(), line });
     let (mut told, mut untold) = (0, 0);
     let mut tell = |line: &str| {
@@ -257,11 +257,11 @@ fn run_watched(
     work: &Work,
     invocation: &Invocation,
     on_line: Option<&mut dyn FnMut(&str)>,
-) -> Result<Finished, ProcessError> {
+) -> Result<FinishedProgram, ProcessError> {
     let failed = |kind| ProcessError { program: invocation.program.clone(), kind };
     let output_failed = |error| failed(ProcessErrorKind::Output(error));
 
-    let mut capture = Capture::new(invocation.log.as_deref(), on_line).map_err(output_failed)?;
+    let mut capture = OutputCapture::new(invocation.log.as_deref(), on_line).map_err(output_failed)?;
     let is_stopped = || work.is_cancelled() && !invocation.when_cancelled;
     if is_stopped() {
         return Err(failed(ProcessErrorKind::Cancelled));
@@ -283,16 +283,16 @@ fn run_watched(
     if code != Some(0) && (is_stopped() || code == Some(ENDED_BY_CTRL_C)) {
         return Err(failed(ProcessErrorKind::Cancelled));
     }
-    Ok(Finished { code, stdout, stderr, left_out })
+    Ok(FinishedProgram { code, stdout, stderr, left_out })
 }
 
 /// Waits for the program itself, reading its output all the while.
 fn attend(
     is_stopped: &dyn Fn() -> bool,
     timeout: Option<Duration>,
-    tree: &mut Tree,
-    said: &Receiver<Said>,
-    hear: &mut dyn FnMut(Said) -> io::Result<()>,
+    tree: &mut ProcessTree,
+    said: &Receiver<OutputPiece>,
+    hear: &mut dyn FnMut(OutputPiece) -> io::Result<()>,
 ) -> Result<ExitStatus, ProcessErrorKind> {
     let started = Instant::now();
     let mut nap = Duration::from_millis(1);
@@ -320,26 +320,26 @@ fn attend(
     }
 }
 
-fn hear(said: Said, capture: &mut Capture<'_>, open_streams: &mut usize) -> io::Result<()> {
+fn hear(said: OutputPiece, capture: &mut OutputCapture<'_>, open_streams: &mut usize) -> io::Result<()> {
     match said {
-        Said::Bytes(stream, bytes) => capture.take(stream, &bytes),
-        Said::End => {
+        OutputPiece::Bytes(stream, bytes) => capture.take(stream, &bytes),
+        OutputPiece::End => {
             *open_streams -= 1;
             Ok(())
         }
-        Said::Failed(error) => Err(error),
+        OutputPiece::Failed(error) => Err(error),
     }
 }
 
 /// A started program and everything it starts. Dropping it early kills them all.
-struct Tree {
+struct ProcessTree {
     child: Box<dyn ChildWrapper>,
     ended: bool,
-    mark: Mark,
-    _watched: keeper::Watched,
+    mark: ProcessMark,
+    _watched: keeper::WatchedGroup,
 }
 
-impl Tree {
+impl ProcessTree {
     fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         // Waiting for the group would lose the program's status while others of the group, now our children, live on.
         #[cfg(unix)]
@@ -362,7 +362,7 @@ impl Tree {
     }
 }
 
-impl Drop for Tree {
+impl Drop for ProcessTree {
     fn drop(&mut self) {
         if self.ended {
             return;
@@ -377,9 +377,9 @@ impl Drop for Tree {
     }
 }
 
-fn start(work: &Work, invocation: &Invocation) -> Result<(Tree, Receiver<Said>), ProcessErrorKind> {
+fn start(work: &Work, invocation: &Invocation) -> Result<(ProcessTree, Receiver<OutputPiece>), ProcessErrorKind> {
     let mut command = command(work, invocation);
-    let mut mark = if invocation.daemons_stay { Mark::of_those_that_stay() } else { Mark::new() };
+    let mut mark = if invocation.daemons_stay { ProcessMark::of_those_that_stay() } else { ProcessMark::new() };
     mark.put_on(&mut command);
     let mut command = CommandWrap::from(command);
     #[cfg(unix)]
@@ -393,13 +393,13 @@ fn start(work: &Work, invocation: &Invocation) -> Result<(Tree, Receiver<Said>),
     mark.started(starting, child.id());
     let watched = keeper::watch(child.id());
     let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
-    let tree = Tree { child, ended: false, mark, _watched: watched };
+    let tree = ProcessTree { child, ended: false, mark, _watched: watched };
 
     // Small, so that a program cannot fill our memory; it waits in its own pipe instead.
     let (sender, said) = mpsc::sync_channel(16);
     if let (Some(stdout), Some(stderr)) = (stdout, stderr) {
-        listen(stdout, Stream::Stdout, sender.clone());
-        listen(stderr, Stream::Stderr, sender);
+        listen(stdout, OutputStream::Stdout, sender.clone());
+        listen(stderr, OutputStream::Stderr, sender);
     }
     if let Some(mut stdin) = stdin {
         let bytes = invocation.stdin.clone();

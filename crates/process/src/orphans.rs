@@ -7,10 +7,10 @@
 //! needs none, as everything stays in the program's job; on macOS a daemon lives on.
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{Mark, starting};
+pub(super) use linux::{ProcessMark, starting};
 
 #[cfg(not(target_os = "linux"))]
-pub(super) use elsewhere::{Mark, starting};
+pub(super) use elsewhere::{ProcessMark, starting};
 
 /// The variable that a program and everything it starts inherit.
 #[cfg(target_os = "linux")]
@@ -44,23 +44,23 @@ mod linux {
     static STAYS: LazyLock<String> = LazyLock::new(|| format!("stays-{:016x}", RandomState::new().hash_one(getpid())));
 
     /// The mark of one program.
-    pub(in super::super) struct Mark {
+    pub(in super::super) struct ProcessMark {
         text: String,
         process: Option<i32>,
     }
 
-    /// Hold it from before a program starts until [`Mark::started`].
-    pub(in super::super) struct Starting(MutexGuard<'static, BTreeMap<i32, String>>);
+    /// Hold it from before a program starts until [`ProcessMark::started`].
+    pub(in super::super) struct StartingProgram(MutexGuard<'static, BTreeMap<i32, String>>);
 
-    pub(in super::super) fn starting() -> Starting {
+    pub(in super::super) fn starting() -> StartingProgram {
         // If it is refused, orphans go to the system's first process and only those with a mark are found.
         REAPER.call_once(|| {
             let _ = set_child_subreaper(Some(getpid()));
         });
-        Starting(RUNNING.lock().unwrap_or_else(PoisonError::into_inner))
+        StartingProgram(RUNNING.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    impl Mark {
+    impl ProcessMark {
         pub(in super::super) fn new() -> Self {
             static COUNT: AtomicU64 = AtomicU64::new(0);
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -75,7 +75,7 @@ mod linux {
             command.env(VARIABLE, &self.text);
         }
 
-        pub(in super::super) fn started(&mut self, mut starting: Starting, process: u32) {
+        pub(in super::super) fn started(&mut self, mut starting: StartingProgram, process: u32) {
             self.process = i32::try_from(process).ok();
             starting.0.extend(self.process.map(|process| (process, self.text.clone())));
         }
@@ -103,25 +103,25 @@ mod linux {
             }
         }
 
-        fn owns(&self, process: &Process, running: &BTreeMap<i32, String>) -> bool {
+        fn owns(&self, process: &RunningProcess, running: &BTreeMap<i32, String>) -> bool {
             let id = process.id.as_raw_nonzero().get();
             if running.contains_key(&id) {
                 return false;
             }
             let belongs_to_another = |mark: &String| running.values().any(|other| other == mark);
             let may_end = match process.carried() {
-                Carried::Mark(mark) if mark == self.text => return true,
+                CarriedMark::Mark(mark) if mark == self.text => return true,
                 // Another running program may need it.
-                Carried::Mark(mark) => mark != *STAYS && !belongs_to_another(&mark),
-                Carried::NoMark => true,
-                Carried::Unknown => process.has_ended || running.values().all(|mark| *mark == self.text),
+                CarriedMark::Mark(mark) => mark != *STAYS && !belongs_to_another(&mark),
+                CarriedMark::NoMark => true,
+                CarriedMark::Unknown => process.has_ended || running.values().all(|mark| *mark == self.text),
             };
             // Whatever this process starts without this module stays in its session.
-            may_end && Process::read(getpid()).is_some_and(|own| process.is_orphan_of(&own))
+            may_end && RunningProcess::read(getpid()).is_some_and(|own| process.is_orphan_of(&own))
         }
     }
 
-    impl Drop for Mark {
+    impl Drop for ProcessMark {
         fn drop(&mut self) {
             if let Some(process) = self.process {
                 RUNNING.lock().unwrap_or_else(PoisonError::into_inner).remove(&process);
@@ -129,7 +129,7 @@ mod linux {
         }
     }
 
-    struct Process {
+    struct RunningProcess {
         id: Pid,
         /// Has ended and waits for its parent to collect the status.
         has_ended: bool,
@@ -139,7 +139,7 @@ mod linux {
         session: i32,
     }
 
-    impl Process {
+    impl RunningProcess {
         fn read(id: Pid) -> Option<Self> {
             Self::parse(id, &fs::read_to_string(format!("/proc/{}/stat", id.as_raw_nonzero())).ok()?)
         }
@@ -159,24 +159,24 @@ mod linux {
             self.parent == Some(own.id) && self.session != own.session
         }
 
-        fn carried(&self) -> Carried {
+        fn carried(&self) -> CarriedMark {
             match fs::read(format!("/proc/{}/environ", self.id.as_raw_nonzero())) {
-                Ok(bytes) => Carried::of(&bytes),
-                Err(_) => Carried::Unknown,
+                Ok(bytes) => CarriedMark::of(&bytes),
+                Err(_) => CarriedMark::Unknown,
             }
         }
     }
 
     /// What a process shows of the environment that it was started with.
     #[derive(Debug, PartialEq)]
-    enum Carried {
+    enum CarriedMark {
         Mark(String),
         NoMark,
         /// Nothing at all, as for a process that is just executing another program, has ended, or was started so.
         Unknown,
     }
 
-    impl Carried {
+    impl CarriedMark {
         fn of(environment: &[u8]) -> Self {
             let text = String::from_utf8_lossy(environment);
             let mark = text.split('\0').find_map(|entry| entry.strip_prefix(VARIABLE)?.strip_prefix('='));
@@ -188,21 +188,21 @@ mod linux {
         }
     }
 
-    fn processes() -> impl Iterator<Item = Process> {
+    fn processes() -> impl Iterator<Item = RunningProcess> {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         entries.filter_map(|entry| {
             let id: i32 = entry.file_name().to_str()?.parse().ok()?;
-            Process::read(Pid::from_raw(id)?)
+            RunningProcess::read(Pid::from_raw(id)?)
         })
     }
 
     #[cfg(test)]
     mod tests {
-        use super::{Carried, Pid, Process};
+        use super::{CarriedMark, Pid, RunningProcess};
 
-        fn process(stat: &str) -> Process {
+        fn process(stat: &str) -> RunningProcess {
             let id = stat.split(' ').next().and_then(|id| Pid::from_raw(id.parse().unwrap())).unwrap();
-            Process::parse(id, stat).unwrap()
+            RunningProcess::parse(id, stat).unwrap()
         }
 
         /// A container's first process has its parent and its session outside; both are shown as 0.
@@ -222,9 +222,9 @@ mod linux {
 
         #[test]
         fn a_process_that_just_becomes_another_program_shows_nothing() {
-            assert_eq!(Carried::of(b"A=1\0PYDIST_PROGRAM=7-0\0"), Carried::Mark("7-0".to_owned()));
-            assert_eq!(Carried::of(b"PYDIST_PROGRAMS=7-0\0"), Carried::NoMark);
-            assert_eq!(Carried::of(b""), Carried::Unknown);
+            assert_eq!(CarriedMark::of(b"A=1\0PYDIST_PROGRAM=7-0\0"), CarriedMark::Mark("7-0".to_owned()));
+            assert_eq!(CarriedMark::of(b"PYDIST_PROGRAMS=7-0\0"), CarriedMark::NoMark);
+            assert_eq!(CarriedMark::of(b""), CarriedMark::Unknown);
         }
     }
 }
@@ -233,14 +233,14 @@ mod linux {
 mod elsewhere {
     use std::process::Command;
 
-    pub(in super::super) struct Mark;
-    pub(in super::super) struct Starting;
+    pub(in super::super) struct ProcessMark;
+    pub(in super::super) struct StartingProgram;
 
-    pub(in super::super) fn starting() -> Starting {
-        Starting
+    pub(in super::super) fn starting() -> StartingProgram {
+        StartingProgram
     }
 
-    impl Mark {
+    impl ProcessMark {
         pub(in super::super) fn new() -> Self {
             Self
         }
@@ -251,7 +251,7 @@ mod elsewhere {
 
         pub(in super::super) fn put_on(&self, _command: &mut Command) {}
 
-        pub(in super::super) fn started(&mut self, _starting: Starting, _process: u32) {}
+        pub(in super::super) fn started(&mut self, _starting: StartingProgram, _process: u32) {}
 
         pub(in super::super) fn sweep(&self) {}
     }

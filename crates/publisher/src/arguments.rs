@@ -16,15 +16,15 @@ use vocab::PlatformKey;
     after_help = "Exit codes: 0 done, 1 the network, a server or the disk failed, 2 usage, 3 publishing was refused, \
                   4 a digest or a signature cannot be trusted."
 )]
-pub struct Arguments {
+pub struct PublisherArguments {
     #[command(subcommand)]
-    pub command: Command,
+    pub command: PublisherCommand,
     #[command(flatten)]
     pub global: GlobalArguments,
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum PublisherCommand {
     /// Publish artifacts: their manifests, SBOMs, provenance and signatures, an entry for each, and the index.
     #[command(after_help = "Examples:
   publisher publish
@@ -155,7 +155,7 @@ pub struct WhichArguments {
 
 /// See [`PublishArguments::layout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Layout {
+pub enum PublishLayout {
     Pydist,
     Platforma,
 }
@@ -180,7 +180,7 @@ pub struct PublishArguments {
     /// registry named there: PL_REGISTRY_NAME_UPLOAD_URL says where that is, `s3://bucket/prefix?region=…`,
     /// `s3e://host/bucket/prefix` or a folder, unless --to is given.
     #[arg(long, value_name = "LAYOUT", default_value = "pydist")]
-    pub layout: Layout,
+    pub layout: PublishLayout,
     /// In Platforma's layout: publish although some platforms of the package are missing. The run that completes them
     /// writes the descriptor.
     #[arg(long)]
@@ -244,7 +244,7 @@ pub struct GlobalArguments {
     pub show: ShowOptions,
 }
 
-impl CommandLine for Arguments {
+impl CommandLine for PublisherArguments {
     fn show(&self) -> &ShowOptions {
         &self.global.show
     }
@@ -258,11 +258,11 @@ mod tests {
 
     #[test]
     fn every_command_ends_its_help_with_examples_that_parse() {
-        assert_eq!(cli::faulty_examples::<Arguments>(), [""; 0]);
+        assert_eq!(cli::faulty_examples::<PublisherArguments>(), [""; 0]);
     }
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Arguments::command().debug_assert();
+        PublisherArguments::command().debug_assert();
     }
 }

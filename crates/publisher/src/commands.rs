@@ -15,11 +15,11 @@ use cli::Printer;
 use objects::{FolderPlace, Place, PlaceAddress, PlaceAddressError, PlaceErrorKind};
 use objects_aistore::AistorePlace;
 use objects_aws::{AwsBucket, S3Settings};
-use publisher::{Selection, Signer};
+use publisher::{EntrySelection, Signer};
 use serde_json::json;
 use vocab::{Event, Exit, Fault};
 
-use crate::arguments::{Arguments, Command, SigningArguments, WhichArguments};
+use crate::arguments::{PublisherArguments, PublisherCommand, SigningArguments, WhichArguments};
 use crate::signing_key::signer;
 
 const TO: &str = "PYDIST_PUBLISH_TO";
@@ -61,12 +61,12 @@ impl CommandError {
     }
 }
 
-type Outcomes = Result<Exit, Box<dyn Fault>>;
-type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+type PublisherOutcome = Result<Exit, Box<dyn Fault>>;
+type VariableLookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-struct Session<'a> {
+struct PublisherSession<'a> {
     printer: &'a Printer,
-    environment: Environment<'a>,
+    environment: VariableLookup<'a>,
     cancelled: &'a AtomicBool,
     interactive: bool,
     json: bool,
@@ -75,17 +75,18 @@ struct Session<'a> {
 
 /// Runs the chosen subcommand. Gives the exit code; an error is printed by `cli`.
 pub fn run(
-    arguments: &Arguments,
-    environment: Environment<'_>,
+    arguments: &PublisherArguments,
+    environment: VariableLookup<'_>,
     printer: &Printer,
     cancelled: &AtomicBool,
     interactive: bool,
-) -> Outcomes {
+) -> PublisherOutcome {
     let json = arguments.global.show.json;
-    let session = Session { printer, environment, cancelled, interactive, json, to: arguments.global.to.as_deref() };
+    let session =
+        PublisherSession { printer, environment, cancelled, interactive, json, to: arguments.global.to.as_deref() };
     match &arguments.command {
-        Command::Publish(publish) => session.publish(publish),
-        Command::Reindex { signing, change_key, valid_days, public_url, title } => {
+        PublisherCommand::Publish(publish) => session.publish(publish),
+        PublisherCommand::Reindex { signing, change_key, valid_days, public_url, title } => {
             let change = |settings: &mut IndexSettings| -> Result<(), CommandError> {
                 if let Some(text) = public_url {
                     settings.public_url = Some(usable_url(text)?);
@@ -96,20 +97,20 @@ pub fn run(
             };
             session.reindex(signing, *change_key, &change)
         }
-        Command::List { all } => session.list(*all),
-        Command::Show { which } => session.show(which),
-        Command::Verify { wanted, platform, public_key } => {
+        PublisherCommand::List { all } => session.list(*all),
+        PublisherCommand::Show { which } => session.show(which),
+        PublisherCommand::Verify { wanted, platform, public_key } => {
             session.verify(wanted.clone(), *platform, public_key.as_deref())
         }
-        Command::Retract { which, reason, signing } => session.retract(which, reason, signing),
-        Command::Restore { which, signing } => session.restore(which, signing),
-        Command::Promote { which, channel, signing } => session.promote(which, *channel, signing),
-        Command::Gc { dry_run, older_than_days } => session.gc(*dry_run, *older_than_days),
-        Command::Keygen { folder, password } => session.keygen(folder, *password),
+        PublisherCommand::Retract { which, reason, signing } => session.retract(which, reason, signing),
+        PublisherCommand::Restore { which, signing } => session.restore(which, signing),
+        PublisherCommand::Promote { which, channel, signing } => session.promote(which, *channel, signing),
+        PublisherCommand::Gc { dry_run, older_than_days } => session.gc(*dry_run, *older_than_days),
+        PublisherCommand::Keygen { folder, password } => session.keygen(folder, *password),
     }
 }
 
-impl Session<'_> {
+impl PublisherSession<'_> {
     fn destination(&self) -> Result<Box<dyn Place>, Box<dyn Fault>> {
         let (address, given) = self.address()?;
         open(&address, given, self.environment)
@@ -182,7 +183,7 @@ impl Session<'_> {
 fn open(
     address: &PlaceAddress,
     given: &'static str,
-    environment: Environment<'_>,
+    environment: VariableLookup<'_>,
 ) -> Result<Box<dyn Place>, Box<dyn Fault>> {
     Ok(match address {
         PlaceAddress::Folder(folder) => Box::new(FolderPlace::new(folder.clone())),
@@ -212,6 +213,6 @@ fn usable_url(text: &str) -> Result<String, CommandError> {
         .ok_or_else(|| CommandError::PublicUrl { text: text.to_owned() })
 }
 
-fn selection(which: &WhichArguments) -> Selection {
-    Selection { wanted: Some(which.wanted.clone()), platform: which.platform, format: None }
+fn selection(which: &WhichArguments) -> EntrySelection {
+    EntrySelection { wanted: Some(which.wanted.clone()), platform: which.platform, format: None }
 }

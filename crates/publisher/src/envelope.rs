@@ -14,15 +14,15 @@ pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope {
+struct DsseEnvelope {
     payload_type: String,
     /// Base64.
     payload: String,
-    signatures: Vec<Seal>,
+    signatures: Vec<EnvelopeSignature>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Seal {
+struct EnvelopeSignature {
     /// A hint which key it was; verification uses a trusted key anyway.
     #[serde(default)]
     keyid: String,
@@ -33,10 +33,10 @@ struct Seal {
 /// One line with a newline at its end.
 pub fn sealed(payload: &[u8], signer: &Signer) -> String {
     let signature = signer.sign_plain(&what_is_signed(PAYLOAD_TYPE, payload));
-    let envelope = Envelope {
+    let envelope = DsseEnvelope {
         payload_type: PAYLOAD_TYPE.to_owned(),
         payload: STANDARD.encode(payload),
-        signatures: vec![Seal { keyid: signer.key_number(), sig: STANDARD.encode(signature) }],
+        signatures: vec![EnvelopeSignature { keyid: signer.key_number(), sig: STANDARD.encode(signature) }],
     };
     serde_json::to_string(&envelope).expect("plain data with text keys") + "\n"
 }
@@ -44,7 +44,7 @@ pub fn sealed(payload: &[u8], signer: &Signer) -> String {
 /// The payload, if it is an in-toto statement and `public_key` signed it.
 pub fn opened(what: &str, public_key: &str, text: &[u8]) -> Result<Vec<u8>, SignatureError> {
     let wrong = |reason: &str| SignatureError::Wrong { what: what.to_owned(), reason: reason.to_owned() };
-    let envelope: Envelope = serde_json::from_slice(text).map_err(|_| wrong("it is not an envelope"))?;
+    let envelope: DsseEnvelope = serde_json::from_slice(text).map_err(|_| wrong("it is not an envelope"))?;
     if envelope.payload_type != PAYLOAD_TYPE {
         return Err(wrong("its payload is not an in-toto statement"));
     }
@@ -63,7 +63,7 @@ pub fn opened(what: &str, public_key: &str, text: &[u8]) -> Result<Vec<u8>, Sign
 
 /// The content, without verification. `None` if it is not an envelope.
 pub fn unsealed(text: &[u8]) -> Option<Vec<u8>> {
-    let envelope: Envelope = serde_json::from_slice(text).ok()?;
+    let envelope: DsseEnvelope = serde_json::from_slice(text).ok()?;
     decoded(&envelope.payload)
 }
 
@@ -81,11 +81,11 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signature::{Password, new_key_pair, public_key_pem};
+    use crate::signature::{KeyPassword, new_key_pair, public_key_pem};
 
     fn signer() -> Signer {
-        let (secret, _) = new_key_pair(Password::None).unwrap();
-        Signer::new(&secret, "a test", Password::None).unwrap()
+        let (secret, _) = new_key_pair(KeyPassword::None).unwrap();
+        Signer::new(&secret, "a test", KeyPassword::None).unwrap()
     }
 
     #[test]

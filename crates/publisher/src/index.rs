@@ -13,7 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use catalogue::site::{SiteSettings, site};
-use catalogue::{Catalogue, Entry, EntryId, IndexSettings, Promotion, ReadError, Restoration, Retraction, object_keys};
+use catalogue::{
+    ArtifactEntry, Catalogue, EntryId, IndexSettings, Promotion, ReadError, Restoration, Retraction, object_keys,
+};
 use vocab::Digest;
 
 use crate::publish::PublishError;
@@ -28,14 +30,14 @@ type Result<T> = std::result::Result<T, PublishError>;
 
 /// Everything that was written at a destination.
 #[derive(Clone, Debug, Default)]
-pub struct Written {
-    entries: BTreeMap<ObjectKey, Entry>,
+pub struct WrittenEntries {
+    entries: BTreeMap<ObjectKey, ArtifactEntry>,
     retractions: BTreeMap<ObjectKey, Retraction>,
     restorations: BTreeMap<ObjectKey, Restoration>,
     promotions: BTreeMap<ObjectKey, (Digest, Promotion)>,
 }
 
-impl Written {
+impl WrittenEntries {
     /// Reads all entries and notices of a destination, one by one.
     pub fn read(from: &dyn Place) -> Result<Self> {
         let mut written = Self::default();
@@ -45,7 +47,7 @@ impl Written {
 
     /// Entries never change, so that only new ones are read. What is said about them does.
     fn refresh(&mut self, from: &dyn Place) -> Result<()> {
-        bring(from, object_keys::ENTRIES, &mut self.entries, Entry::read)?;
+        bring(from, object_keys::ENTRIES, &mut self.entries, ArtifactEntry::read)?;
         self.retractions.clear();
         bring(from, object_keys::RETRACTIONS, &mut self.retractions, Retraction::read)?;
         self.restorations.clear();
@@ -57,13 +59,13 @@ impl Written {
     }
 
     /// All entries, retracted ones included, sorted by object key.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub fn entries(&self) -> impl Iterator<Item = &ArtifactEntry> {
         self.entries.values()
     }
 
     /// The catalogue that these entries and notices give: equal for equal content.
     pub fn catalogue(&self) -> Catalogue {
-        let entries: Vec<Entry> = self.entries.values().cloned().collect();
+        let entries: Vec<ArtifactEntry> = self.entries.values().cloned().collect();
         let stands = |it: &&Retraction| it.stands(self.restorations.values());
         let retractions: Vec<Retraction> = self.retractions.values().filter(stands).cloned().collect();
         let promotions: Vec<Promotion> = self.promotions.values().map(|(_, it)| it.clone()).collect();
@@ -140,7 +142,7 @@ pub fn index_artifacts(to: &dyn Place, signing: &IndexSigning<'_>, artifacts: &[
 }
 
 fn index_with(to: &dyn Place, signing: &IndexSigning<'_>, enough: &[Digest], anew: bool) -> Result<Catalogue> {
-    let mut written = Written::default();
+    let mut written = WrittenEntries::default();
     if !to.conditional_puts()? {
         return index_until_complete(to, &mut written, signing, anew);
     }
@@ -154,7 +156,7 @@ fn index_with(to: &dyn Place, signing: &IndexSigning<'_>, enough: &[Digest], ane
             written.refresh(to)?;
         }
         if let Some(mut turn) = to.try_turn(&mut waiting)?
-            && let Some(indexed) = index_once(to, &mut written, signing, turn.as_mut(), Anew::of(anew))?
+            && let Some(indexed) = index_once(to, &mut written, signing, turn.as_mut(), WrittenAnew::of(anew))?
         {
             return Ok(indexed.catalogue);
         }
@@ -167,12 +169,12 @@ fn index_with(to: &dyn Place, signing: &IndexSigning<'_>, enough: &[Digest], ane
 /// than the one before also writes the site again, for the former may have put its pages over those of a later one.
 fn index_until_complete(
     to: &dyn Place,
-    written: &mut Written,
+    written: &mut WrittenEntries,
     signing: &IndexSigning<'_>,
     anew: bool,
 ) -> Result<Catalogue> {
     let mut before: Option<Catalogue> = None;
-    let mut again = Anew::of(anew);
+    let mut again = WrittenAnew::of(anew);
     for pass in 0..PASSES {
         // The first look is at what was written just now.
         if pass > 1 {
@@ -184,7 +186,7 @@ fn index_until_complete(
         if is_same && !indexed.changed {
             return Ok(indexed.catalogue);
         }
-        again = Anew { signature: false, site: before.is_some() && !is_same };
+        again = WrittenAnew { signature: false, site: before.is_some() && !is_same };
         before = Some(indexed.catalogue);
     }
     Err(PublishError::IndexBusy { place: to.place().to_owned(), passes: PASSES })
@@ -192,12 +194,12 @@ fn index_until_complete(
 
 /// What is written although it seems to be up to date.
 #[derive(Clone, Copy)]
-struct Anew {
+struct WrittenAnew {
     signature: bool,
     site: bool,
 }
 
-impl Anew {
+impl WrittenAnew {
     fn of(all: bool) -> Self {
         Self { signature: all, site: all }
     }
@@ -213,7 +215,7 @@ impl Turn for NoTurn {
 }
 
 /// What one pass came to.
-struct Indexed {
+struct IndexPass {
     catalogue: Catalogue,
     /// Something was written that was not so before.
     changed: bool,
@@ -251,11 +253,11 @@ fn holds(to: &dyn Place, signing: &IndexSigning<'_>, artifacts: &[Digest]) -> Re
 /// `None` when somebody else was quicker, who may not have known all that is known here.
 fn index_once(
     to: &dyn Place,
-    written: &mut Written,
+    written: &mut WrittenEntries,
     signing: &IndexSigning<'_>,
     turn: &mut dyn Turn,
-    anew: Anew,
-) -> Result<Option<Indexed>> {
+    anew: WrittenAnew,
+) -> Result<Option<IndexPass>> {
     let settings = read_settings(to)?;
     // The states before the entries: what is listed afterwards is then at least as new.
     let catalogue_key: ObjectKey = object_keys::CATALOGUE.parse()?;
@@ -288,7 +290,7 @@ fn index_once(
     }
     // Who lost the turn may have put something older over what the next one wrote, and writes it all again.
     let whole = turn.keep()? && write_site(to, written, &catalogue, &settings, turn, anew.site, &mut changed)?;
-    Ok(whole.then_some(Indexed { catalogue, changed }))
+    Ok(whole.then_some(IndexPass { catalogue, changed }))
 }
 
 /// False when somebody else was quicker.
@@ -303,7 +305,7 @@ fn put(to: &dyn Place, key: &ObjectKey, bytes: &[u8], before: Option<Object>, ch
 /// False when the turn was lost meanwhile.
 fn write_site(
     to: &dyn Place,
-    written: &Written,
+    written: &WrittenEntries,
     catalogue: &Catalogue,
     settings: &IndexSettings,
     turn: &mut dyn Turn,
@@ -320,7 +322,7 @@ fn write_site(
     if let Some(title) = &settings.title {
         of_site.title.clone_from(title);
     }
-    let entries: Vec<Entry> = written.entries.values().cloned().collect();
+    let entries: Vec<ArtifactEntry> = written.entries.values().cloned().collect();
     for (index, (path, bytes)) in site(catalogue, &entries, &of_site).into_iter().enumerate() {
         if index % PAGES_OF_A_BEAT == PAGES_OF_A_BEAT - 1 && !turn.keep()? {
             return Ok(false);

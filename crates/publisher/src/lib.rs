@@ -6,14 +6,14 @@
 //!
 //! ```
 //! use objects::FolderPlace;
-//! use publisher::Concern;
+//! use publisher::PublishConcern;
 //!
 //! # let folder = tempfile::tempdir()?;
 //! let place = FolderPlace::new(folder.path().join("published"));
 //! // A wrong address must not look like an empty destination.
 //! assert!(publisher::expect_published(&place).is_err());
 //! // Whatever speaks against publishing a runtime has an option of its own that allows it.
-//! assert!(Concern::ALL.iter().all(|concern| concern.option().starts_with("--")));
+//! assert!(PublishConcern::ALL.iter().all(|concern| concern.option().starts_with("--")));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
@@ -35,16 +35,21 @@ mod upkeep;
 mod withdrawal;
 
 pub use envelope::{PAYLOAD_TYPE, opened, sealed};
-pub use index::{Written, index_artifacts, read_settings, reindex, write_settings};
-pub use provenance::{Builder, PREDICATE_TYPE, STATEMENT_TYPE, provenance};
-pub use publish::{Candidate, Existing, Options, Outcome, PublishError, judge, publish, standing};
-pub use refusal::{Committed, CommittedConfig, CommittedLock, Concern, LockFault, Refusal, lock_rows, refusals};
+pub use index::{WrittenEntries, index_artifacts, read_settings, reindex, write_settings};
+pub use provenance::{PREDICATE_TYPE, ProvenanceBuilder, STATEMENT_TYPE, provenance};
+pub use publish::{
+    ExistingEntryPolicy, PublishCandidate, PublishError, PublishOptions, PublishOutcome, judge, publish, standing,
+};
+pub use refusal::{
+    CommittedConfig, CommittedLock, CommittedRuntime, LockFault, PublishConcern, PublishRefusal, lock_rows, refusals,
+};
 pub use sbom::{purl, sbom};
 pub use signature::{
-    Password, SignatureError, Signer, new_key_pair, public_key_pem, verify_bytes, verify_plain, verify_signature,
+    KeyPassword, SignatureError, Signer, new_key_pair, public_key_pem, verify_bytes, verify_plain, verify_signature,
 };
 pub use signed_index::IndexSigning;
 pub use upkeep::{
-    Finding, Garbage, Held, Selection, Verified, collect_garbage, expect_published, promote, rows, verify,
+    EntrySelection, Garbage, HeldSignatures, PublishedFault, VerifiedDestination, collect_garbage, expect_published,
+    promote, rows, verify,
 };
 pub use withdrawal::{restore, retract};

@@ -6,10 +6,10 @@ mod signing_key;
 
 use std::process::ExitCode;
 
-use arguments::Arguments;
+use arguments::PublisherArguments;
 
 fn main() -> ExitCode {
-    cli::run(&cli::build!(), |arguments: &Arguments, process| {
+    cli::run(&cli::build!(), |arguments: &PublisherArguments, process| {
         let variable = |name: &str| process.variable(name);
         commands::run(arguments, &variable, &process.printer, &process.cancelled, process.interactive)
     })

@@ -8,7 +8,7 @@ use crate::sbom::purl;
 
 /// Who built, as far as that can be known. The publisher checks nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Builder {
+pub struct ProvenanceBuilder {
     /// A URI for the operator of the building machine.
     pub id: String,
     /// URI of this run, if the CI system numbers them.
@@ -24,7 +24,7 @@ pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
 /// `buildType`: the page that says what our external parameters mean.
 pub const BUILD_TYPE: &str = "https://github.com/pydist/pydist/blob/main/docs/publishing.md#provenance";
 
-impl Builder {
+impl ProvenanceBuilder {
     /// Reads the variables that GitHub and GitLab set; without them, an anonymous machine.
     pub fn of(environment: &dyn Fn(&str) -> Option<String>, given: Option<String>) -> Self {
         let github = environment("GITHUB_SERVER_URL").zip(environment("GITHUB_REPOSITORY"));
@@ -52,7 +52,7 @@ impl Builder {
 }
 
 /// One line with a newline at its end. `None` if the runtime has not been packed.
-pub fn provenance(manifest: &Manifest, builder: &Builder, published: Moment) -> Option<String> {
+pub fn provenance(manifest: &Manifest, builder: &ProvenanceBuilder, published: Moment) -> Option<String> {
     let artifact = manifest.artifact.as_ref()?;
     let mut dependencies = vec![json!({
         "name": manifest.base.origin,

@@ -5,24 +5,24 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use catalogue::{Catalogue, Channel, Entry, EntryId, Moment, NpmPackage, Published, object_keys};
+use catalogue::{ArtifactEntry, Catalogue, Channel, EntryId, Moment, NpmPackage, PublisherFacts, object_keys};
 use vocab::{Digest, Event, Fault, Manifest, VersionString};
 
 use crate::envelope;
-use crate::provenance::{self, Builder};
-use crate::refusal::{Committed, Concern, LockFault, Refusal, refusals};
+use crate::provenance::{self, ProvenanceBuilder};
+use crate::refusal::{CommittedRuntime, LockFault, PublishConcern, PublishRefusal, refusals};
 use crate::sbom::sbom;
 use crate::signature::{SignatureError, Signer, verify_bytes};
 use objects::{Expected, Former, ObjectKey, Place, PlaceError, Placed, Shared, Upload, Uploaded, Work};
 
 /// How to publish.
 #[derive(Debug)]
-pub struct Options {
+pub struct PublishOptions {
     pub channel: Channel,
     pub created: Moment,
-    pub allowed: BTreeSet<Concern>,
-    pub existing: Existing,
-    pub builder: Builder,
+    pub allowed: BTreeSet<PublishConcern>,
+    pub existing: ExistingEntryPolicy,
+    pub builder: ProvenanceBuilder,
     pub signer: Option<Signer>,
     /// By version string; of those that have one.
     pub npm: BTreeMap<VersionString, NpmPackage>,
@@ -30,7 +30,7 @@ pub struct Options {
 
 /// What happens to an entry that exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
+pub enum ExistingEntryPolicy {
     /// Keep it, with a warning.
     Keep,
     /// Write it again, with all documents of its artifact.
@@ -41,17 +41,17 @@ pub enum Existing {
 
 /// One artifact with its manifest, read and judged.
 #[derive(Debug)]
-pub struct Candidate {
+pub struct PublishCandidate {
     pub file: PathBuf,
     pub manifest: Manifest,
     /// The text of the manifest beside the artifact.
     pub manifest_text: Vec<u8>,
-    pub refusals: Vec<Refusal>,
+    pub refusals: Vec<PublishRefusal>,
 }
 
 /// What happened to one artifact.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct PublishOutcome {
     pub id: EntryId,
     pub key: ObjectKey,
     /// `Theirs` if the entry existed and was kept.
@@ -87,7 +87,7 @@ pub enum PublishError {
     Lock(LockFault),
     #[error("cannot publish {}", lines(refused))]
     #[fault("E_PUBLISH_REFUSED", Check, hint("build it so that this does not hold, or allow it: {}", options(refused)))]
-    Refused { refused: Vec<(PathBuf, Vec<Refusal>)> },
+    Refused { refused: Vec<(PathBuf, Vec<PublishRefusal>)> },
     #[error("published already: {}", entries.join(", "))]
     #[fault("E_PUBLISH_EXISTS", Build, hint("leave out --fail-existing to keep them, or replace them with --force"))]
     Exists { entries: Vec<String> },
@@ -159,7 +159,7 @@ pub enum PublishError {
     NoticeBusy { entry: String },
 }
 
-fn lines(refused: &[(PathBuf, Vec<Refusal>)]) -> String {
+fn lines(refused: &[(PathBuf, Vec<PublishRefusal>)]) -> String {
     let rows = refused
         .iter()
         .flat_map(|(path, reasons)| reasons.iter().map(move |it| format!("`{}`: {}", path.display(), it.reason)));
@@ -168,13 +168,13 @@ fn lines(refused: &[(PathBuf, Vec<Refusal>)]) -> String {
 
 type Result<T> = std::result::Result<T, PublishError>;
 
-impl Candidate {
+impl PublishCandidate {
     /// Reads the manifest beside the artifact and checks the artifact's size; its digest is checked while it is
     /// uploaded.
     pub fn read(
         file: &Path,
-        committed: &dyn Fn(&Manifest) -> Result<Committed>,
-        allowed: &BTreeSet<Concern>,
+        committed: &dyn Fn(&Manifest) -> Result<CommittedRuntime>,
+        allowed: &BTreeSet<PublishConcern>,
     ) -> Result<Self> {
         let mut path = file.as_os_str().to_owned();
         path.push(".json");
@@ -205,17 +205,22 @@ impl Candidate {
 }
 
 /// Fails if there is a concern about any of them, so that either all are published or none.
-pub fn judge(candidates: &[Candidate]) -> Result<()> {
+pub fn judge(candidates: &[PublishCandidate]) -> Result<()> {
     let refused = candidates.iter().filter(|it| !it.refusals.is_empty());
     let refused: Vec<_> = refused.map(|it| (it.file.clone(), it.refusals.clone())).collect();
     if refused.is_empty() { Ok(()) } else { Err(PublishError::Refused { refused }) }
 }
 
 /// Uploads everything but the index: objects, then the entries that point at them.
-pub fn publish(to: &dyn Place, candidates: &[Candidate], options: &Options, work: &Work<'_>) -> Result<Vec<Outcome>> {
+pub fn publish(
+    to: &dyn Place,
+    candidates: &[PublishCandidate],
+    options: &PublishOptions,
+    work: &Work<'_>,
+) -> Result<Vec<PublishOutcome>> {
     judge(candidates)?;
     let standing = standing(to, candidates)?;
-    if options.existing == Existing::Fail {
+    if options.existing == ExistingEntryPolicy::Fail {
         let entries: Vec<String> = standing.iter().flatten().map(|entry| entry.id().to_string()).collect();
         if !entries.is_empty() {
             return Err(PublishError::Exists { entries });
@@ -225,7 +230,7 @@ pub fn publish(to: &dyn Place, candidates: &[Candidate], options: &Options, work
     let mut outcomes = Vec::new();
     for (candidate, standing) in candidates.iter().zip(standing) {
         outcomes.push(match standing {
-            Some(entry) if options.existing == Existing::Keep => kept(to, candidate, &entry, work)?,
+            Some(entry) if options.existing == ExistingEntryPolicy::Keep => kept(to, candidate, &entry, work)?,
             _ => bring(to, candidate, index.as_ref(), options, work)?,
         });
     }
@@ -233,19 +238,24 @@ pub fn publish(to: &dyn Place, candidates: &[Candidate], options: &Options, work
 }
 
 /// The entries that exist already, in the order of the candidates.
-pub fn standing(to: &dyn Place, candidates: &[Candidate]) -> Result<Vec<Option<Entry>>> {
-    let entry_of = |candidate: &Candidate| {
+pub fn standing(to: &dyn Place, candidates: &[PublishCandidate]) -> Result<Vec<Option<ArtifactEntry>>> {
+    let entry_of = |candidate: &PublishCandidate| {
         let Some(id) = candidate.id() else { return Ok(None) };
         let key: ObjectKey = object_keys::entry(&id).parse()?;
         let Some(object) = to.get(&key)? else { return Ok(None) };
         let place = to.place().to_owned();
-        let entry = Entry::read(&object.bytes);
+        let entry = ArtifactEntry::read(&object.bytes);
         entry.map(Some).map_err(|source| PublishError::Stored { key: key.to_string(), place, source })
     };
     candidates.iter().map(entry_of).collect()
 }
 
-fn kept(to: &dyn Place, candidate: &Candidate, entry: &Entry, work: &Work<'_>) -> Result<Outcome> {
+fn kept(
+    to: &dyn Place,
+    candidate: &PublishCandidate,
+    entry: &ArtifactEntry,
+    work: &Work<'_>,
+) -> Result<PublishOutcome> {
     let ours = candidate.manifest.artifact.as_ref().map(|artifact| artifact.sha256);
     let id = entry.id();
     let text = if ours == Some(entry.artifact.sha256) {
@@ -261,7 +271,7 @@ fn kept(to: &dyn Place, candidate: &Candidate, entry: &Entry, work: &Work<'_>) -
     });
     let key = object_keys::entry(&id).parse()?;
     let signed = entry.signatures.is_some();
-    Ok(Outcome { id, key, placed: Placed::Theirs, uploaded: None, size: entry.artifact.size, signed })
+    Ok(PublishOutcome { id, key, placed: Placed::Theirs, uploaded: None, size: entry.artifact.size, signed })
 }
 
 /// Used to find a former artifact. It is not an error if none can be read.
@@ -273,16 +283,16 @@ fn current_index(to: &dyn Place) -> Option<Catalogue> {
 
 fn bring(
     to: &dyn Place,
-    candidate: &Candidate,
+    candidate: &PublishCandidate,
     index: Option<&Catalogue>,
-    options: &Options,
+    options: &PublishOptions,
     work: &Work<'_>,
-) -> Result<Outcome> {
+) -> Result<PublishOutcome> {
     let manifest = &candidate.manifest;
     let not_packed = || PublishError::NotPacked { path: candidate.file.clone() };
     let artifact = manifest.artifact.as_ref().ok_or_else(not_packed)?;
     let key: ObjectKey = object_keys::artifact(&artifact.sha256, &artifact.file).parse()?;
-    let beside = Beside { to, artifact: &key, force: options.existing == Existing::Replace };
+    let beside = BesideArtifact { to, artifact: &key, force: options.existing == ExistingEntryPolicy::Replace };
 
     let (uploaded, signature) = upload(to, candidate, &key, index, options, work)?;
     beside.exactly(object_keys::DIGEST_SUFFIX, format!("{}  {}\n", artifact.sha256, artifact.file).as_bytes())?;
@@ -297,7 +307,7 @@ fn bring(
         _ => None,
     };
     let signed = signatures.is_some();
-    let published = Published {
+    let published = PublisherFacts {
         channel: options.channel,
         created: options.created,
         manifest: stored_manifest,
@@ -306,7 +316,7 @@ fn bring(
         signatures,
         npm: options.npm.get(&manifest.runtime).cloned(),
     };
-    let entry = Entry::new(manifest, &published)?;
+    let entry = ArtifactEntry::new(manifest, &published)?;
     let id = entry.id();
     let entry_key: ObjectKey = object_keys::entry(&id).parse()?;
     let text = entry.to_text();
@@ -316,17 +326,17 @@ fn bring(
     } else {
         to.create(&entry_key, text.as_bytes())?
     };
-    Ok(Outcome { id, key: entry_key, placed, uploaded: Some(uploaded), size: artifact.size, signed })
+    Ok(PublishOutcome { id, key: entry_key, placed, uploaded: Some(uploaded), size: artifact.size, signed })
 }
 
 /// The artifact itself. While it is on its way its digest and those of its parts are compared with the manifest, and
 /// its signature is made; it becomes visible when they are right.
 fn upload(
     to: &dyn Place,
-    candidate: &Candidate,
+    candidate: &PublishCandidate,
     key: &ObjectKey,
     index: Option<&Catalogue>,
-    options: &Options,
+    options: &PublishOptions,
     work: &Work<'_>,
 ) -> Result<(Uploaded, Option<Vec<u8>>)> {
     let Some(artifact) = &candidate.manifest.artifact else {
@@ -363,7 +373,7 @@ fn upload(
             size: artifact.size,
             sha256: artifact.sha256,
             former,
-            overwrite: options.existing == Existing::Replace,
+            overwrite: options.existing == ExistingEntryPolicy::Replace,
             verdict: &ask,
         };
         let uploaded = to.upload(&upload, work)?;
@@ -380,7 +390,7 @@ fn comment(file: &str, sha256: &Digest) -> String {
 /// saves time, so failures here are ignored.
 fn former(to: &dyn Place, manifest: &Manifest, index: Option<&Catalogue>) -> Option<Former> {
     let artifact = manifest.artifact.as_ref()?;
-    let fits = |row: &&catalogue::Listed| {
+    let fits = |row: &&catalogue::CatalogueRow| {
         row.platform == manifest.platform
             && row.artifact.format == artifact.format
             && row.artifact.sha256 != artifact.sha256
@@ -404,7 +414,7 @@ fn shared(new: &[vocab::Part], old: &[vocab::Part]) -> Vec<Shared> {
 }
 
 /// The statement; in an envelope that the key signs, where there is one.
-fn attest(beside: &Beside<'_>, statement: &str, signer: Option<&Signer>, about: &Digest) -> Result<Vec<u8>> {
+fn attest(beside: &BesideArtifact<'_>, statement: &str, signer: Option<&Signer>, about: &Digest) -> Result<Vec<u8>> {
     let suffix = object_keys::PROVENANCE_SUFFIX;
     let Some(signer) = signer else {
         let is_ours = |stored: &[u8]| {
@@ -422,10 +432,10 @@ fn attest(beside: &Beside<'_>, statement: &str, signer: Option<&Signer>, about: 
 }
 
 fn signatures(
-    beside: &Beside<'_>,
+    beside: &BesideArtifact<'_>,
     signer: &Signer,
     of_artifact: &[u8],
-    candidate: &Candidate,
+    candidate: &PublishCandidate,
     sha256: &Digest,
 ) -> Result<(String, Vec<u8>, Vec<u8>)> {
     let public = signer.public_key();
@@ -444,13 +454,13 @@ fn signatures(
 }
 
 /// The small objects beside an artifact.
-struct Beside<'a> {
+struct BesideArtifact<'a> {
     to: &'a dyn Place,
     artifact: &'a ObjectKey,
     force: bool,
 }
 
-impl Beside<'_> {
+impl BesideArtifact<'_> {
     /// The object must be new or equal.
     fn exactly(&self, suffix: &str, bytes: &[u8]) -> Result<Vec<u8>> {
         self.or_what_stands(suffix, bytes, &|stored| stored == bytes)
@@ -484,8 +494,8 @@ impl PublishError {
 }
 
 /// Those that allow what was refused.
-fn options(refused: &[(PathBuf, Vec<Refusal>)]) -> String {
-    let concerns: BTreeSet<Concern> =
+fn options(refused: &[(PathBuf, Vec<PublishRefusal>)]) -> String {
+    let concerns: BTreeSet<PublishConcern> =
         refused.iter().flat_map(|(_, reasons)| reasons.iter().map(|it| it.concern)).collect();
-    concerns.into_iter().map(Concern::option).collect::<Vec<_>>().join(" ")
+    concerns.into_iter().map(PublishConcern::option).collect::<Vec<_>>().join(" ")
 }

@@ -7,7 +7,7 @@ use vocab::{Digest, IF_REQUIRED, Manifest, Origin, Outcome, Place, PlatformKey, 
 
 /// One concern about publishing. Each has an option that allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Concern {
+pub enum PublishConcern {
     /// The interpreter is another patch release than asked for.
     StandIn,
     /// Packages that no index had, or that could not be reached.
@@ -24,7 +24,7 @@ pub enum Concern {
     OtherConfig,
 }
 
-impl Concern {
+impl PublishConcern {
     /// Every concern, in the order in which they are reported.
     pub const ALL: [Self; 7] = [
         Self::StandIn,
@@ -52,14 +52,14 @@ impl Concern {
 
 /// A concern about one runtime, with the reason for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    pub concern: Concern,
+pub struct PublishRefusal {
+    pub concern: PublishConcern,
     pub reason: String,
 }
 
 /// What the repository says now about a runtime on a platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Committed {
+pub struct CommittedRuntime {
     pub lock: CommittedLock,
     pub config: CommittedConfig,
 }
@@ -90,17 +90,22 @@ pub enum CommittedLock {
 }
 
 /// All concerns about publishing this runtime that are not allowed.
-pub fn refusals(manifest: &Manifest, committed: &Committed, allowed: &BTreeSet<Concern>) -> Vec<Refusal> {
+pub fn refusals(
+    manifest: &Manifest,
+    committed: &CommittedRuntime,
+    allowed: &BTreeSet<PublishConcern>,
+) -> Vec<PublishRefusal> {
     let mut found = Vec::new();
-    let mut refuse = |concern, reason| found.push(Refusal { concern, reason });
+    let mut refuse = |concern, reason| found.push(PublishRefusal { concern, reason });
     let base = &manifest.base;
     if base.stand_in || base.actual != base.requested {
         let reason = format!("it stands on Python {}, {} was asked for", base.actual, base.requested);
-        refuse(Concern::StandIn, reason);
+        refuse(PublishConcern::StandIn, reason);
     }
-    for (concern, outcome, what) in
-        [(Concern::Missing, Outcome::Missing, "are missing"), (Concern::LeftOut, Outcome::LeftOut, "were left out")]
-    {
+    for (concern, outcome, what) in [
+        (PublishConcern::Missing, Outcome::Missing, "are missing"),
+        (PublishConcern::LeftOut, Outcome::LeftOut, "were left out"),
+    ] {
         let rows = manifest.rules.iter().filter(|rule| rule.outcome == outcome);
         let names: Vec<String> = rows.map(|rule| format!("{} ({})", rule.name, rule.reason)).collect();
         if !names.is_empty() {
@@ -114,37 +119,40 @@ pub fn refusals(manifest: &Manifest, committed: &Committed, allowed: &BTreeSet<C
     let out = manifest.rules.iter().filter(|rule| is_out(rule.outcome) && !rule.reason.ends_with(IF_REQUIRED));
     let names: Vec<String> = out.map(|rule| rule.name.to_string()).collect();
     if is_empty && !names.is_empty() {
-        refuse(Concern::LeftOut, format!("it has no package at all, all were left out: {}", names.join(", ")));
+        refuse(PublishConcern::LeftOut, format!("it has no package at all, all were left out: {}", names.join(", ")));
     }
     if manifest.degraded {
-        refuse(Concern::Degraded, "its configuration could not be read and was replaced by an empty one".to_owned());
+        refuse(
+            PublishConcern::Degraded,
+            "its configuration could not be read and was replaced by an empty one".to_owned(),
+        );
     }
     let native = manifest.distributions.iter().filter(|row| row.is_native()).count();
     if native > 0 && manifest.native.imported + manifest.native.allowed == 0 {
         let reason = format!("none of its {native} packages with native files was ever imported");
-        refuse(Concern::Unchecked, reason);
+        refuse(PublishConcern::Unchecked, reason);
     }
     match &committed.config {
         _ if manifest.degraded => {}
         CommittedConfig::Unreadable(fault) => {
-            refuse(Concern::OtherConfig, format!("its configuration cannot be read now: {fault}"));
+            refuse(PublishConcern::OtherConfig, format!("its configuration cannot be read now: {fault}"));
         }
         CommittedConfig::Digest(digest) if *digest != manifest.config => {
-            refuse(Concern::OtherConfig, "its configuration was changed since it was built".to_owned());
+            refuse(PublishConcern::OtherConfig, "its configuration was changed since it was built".to_owned());
         }
         CommittedConfig::Unknown | CommittedConfig::Digest(_) => {}
     }
     match &committed.lock {
         CommittedLock::Unknown => {}
-        CommittedLock::Absent => refuse(Concern::OtherLock, "its version has no lock.json".to_owned()),
+        CommittedLock::Absent => refuse(PublishConcern::OtherLock, "its version has no lock.json".to_owned()),
         CommittedLock::NoRows => {
             let reason = format!("lock.json has no rows for {}", manifest.platform);
-            refuse(Concern::OtherLock, reason);
+            refuse(PublishConcern::OtherLock, reason);
         }
         CommittedLock::Rows(digest) if *digest != manifest.lock => {
             let reason =
                 format!("it was built from the lock rows {}, lock.json has {}", manifest.lock.short(), digest.short());
-            refuse(Concern::OtherLock, reason);
+            refuse(PublishConcern::OtherLock, reason);
         }
         CommittedLock::Rows(_) => {}
     }

@@ -54,14 +54,14 @@ impl fmt::Debug for Signer {
 
 /// What can open a key.
 #[derive(Clone)]
-pub enum Password {
+pub enum KeyPassword {
     None,
     Text(String),
     /// The terminal is asked, where the key needs one.
     Ask,
 }
 
-impl fmt::Debug for Password {
+impl fmt::Debug for KeyPassword {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Password")
     }
@@ -69,17 +69,17 @@ impl fmt::Debug for Password {
 
 impl Signer {
     /// `text` is the content of a minisign secret key file; `given` says where it came from.
-    pub fn new(text: &str, given: &str, password: Password) -> Result<Self, SignatureError> {
+    pub fn new(text: &str, given: &str, password: KeyPassword) -> Result<Self, SignatureError> {
         let fault = |reason| SignatureError::Key { given: given.to_owned(), reason };
         let boxed = SecretKeyBox::from_string(text.trim()).map_err(|_| fault("it is not a minisign secret key"))?;
         let plain = SecretKeyBox::from_string(text.trim()).ok().and_then(|it| it.into_unencrypted_secret_key().ok());
         let secret = match (plain, password) {
             (Some(secret), _) => secret,
-            (None, Password::None) => return Err(fault("it has a password, and none was given")),
-            (None, Password::Text(password)) => {
+            (None, KeyPassword::None) => return Err(fault("it has a password, and none was given")),
+            (None, KeyPassword::Text(password)) => {
                 boxed.into_secret_key(Some(password)).map_err(|_| fault("the password does not fit"))?
             }
-            (None, Password::Ask) => boxed.into_secret_key(None).map_err(|_| fault("the password does not fit"))?,
+            (None, KeyPassword::Ask) => boxed.into_secret_key(None).map_err(|_| fault("the password does not fit"))?,
         };
         let public = PublicKey::from_secret_key(&secret).map_err(|_| fault("it holds no key pair"))?;
         let bytes = secret.to_bytes();
@@ -122,13 +122,13 @@ impl Signer {
 }
 
 /// A signature file and the key that is said to have made it.
-pub struct Claim {
+pub struct SignatureClaim {
     what: String,
     key: minisign_verify::PublicKey,
     signature: Signature,
 }
 
-impl Claim {
+impl SignatureClaim {
     /// `public_key` in its one-line form; `what` is signed, for messages.
     pub fn new(what: &str, public_key: &str, signature: &[u8]) -> Result<Self, SignatureError> {
         let key = minisign_verify::PublicKey::from_base64(public_key)
@@ -139,8 +139,8 @@ impl Claim {
     }
 
     /// Begins the verification; feed it the signed bytes.
-    pub fn check(&self) -> Check<'_> {
-        Check { claim: self, stream: self.key.verify_stream(&self.signature) }
+    pub fn check(&self) -> SignatureCheck<'_> {
+        SignatureCheck { claim: self, stream: self.key.verify_stream(&self.signature) }
     }
 }
 
@@ -149,13 +149,13 @@ fn wrong(what: &str, reason: &(impl ToString + ?Sized)) -> SignatureError {
 }
 
 /// Takes what was signed as it passes.
-pub struct Check<'a> {
-    claim: &'a Claim,
+pub struct SignatureCheck<'a> {
+    claim: &'a SignatureClaim,
     /// Absent when the signature names another key.
     stream: Result<StreamVerifier<'a>, minisign_verify::Error>,
 }
 
-impl Write for Check<'_> {
+impl Write for SignatureCheck<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Ok(stream) = &mut self.stream {
             stream.update(bytes);
@@ -168,7 +168,7 @@ impl Write for Check<'_> {
     }
 }
 
-impl Check<'_> {
+impl SignatureCheck<'_> {
     /// Ends the verification. Gives the signed comment.
     pub fn finish(self) -> Result<String, SignatureError> {
         let held = self.stream.and_then(|mut stream| stream.finalize());
@@ -184,7 +184,7 @@ pub fn verify_signature(
     signature: &[u8],
     mut data: impl Read,
 ) -> Result<String, SignatureError> {
-    let claim = Claim::new(what, public_key, signature)?;
+    let claim = SignatureClaim::new(what, public_key, signature)?;
     let mut check = claim.check();
     io::copy(&mut data, &mut check).map_err(|error| wrong(what, &error))?;
     check.finish()
@@ -216,12 +216,12 @@ pub fn public_key_pem(public_key: &str) -> Result<String, SignatureError> {
 }
 
 /// The texts of a new pair: secret key file, public key file.
-pub fn new_key_pair(password: Password) -> Result<(String, String), SignatureError> {
+pub fn new_key_pair(password: KeyPassword) -> Result<(String, String), SignatureError> {
     let fault = |_| SignatureError::Key { given: "a new pair".to_owned(), reason: "it cannot be made" };
     let pair = match password {
-        Password::Text(password) => KeyPair::generate_encrypted_keypair(Some(password)),
-        Password::Ask => KeyPair::generate_encrypted_keypair(None),
-        Password::None => KeyPair::generate_unencrypted_keypair(),
+        KeyPassword::Text(password) => KeyPair::generate_encrypted_keypair(Some(password)),
+        KeyPassword::Ask => KeyPair::generate_encrypted_keypair(None),
+        KeyPassword::None => KeyPair::generate_unencrypted_keypair(),
     };
     let pair = pair.map_err(fault)?;
     let secret = pair.sk.to_box(Some("pydist secret key")).map_err(fault)?.into_string();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use publisher::{Password, Signer};
+use publisher::{KeyPassword, Signer};
 use vocab::Fault;
 
 use crate::commands::CommandError;
@@ -26,9 +26,9 @@ pub fn signer(
         (None, None) => return Ok(None),
     };
     let password = match environment("PYDIST_SIGNING_PASSWORD") {
-        Some(password) => Password::Text(password),
-        None if interactive => Password::Ask,
-        None => Password::None,
+        Some(password) => KeyPassword::Text(password),
+        None if interactive => KeyPassword::Ask,
+        None => KeyPassword::None,
     };
     Ok(Some(Signer::new(&text, &given, password)?))
 }

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
-use catalogue::{Catalogue, Channel, Entry, EntryId, Moment, Promotion, PublishedArtifact, StoredObject, object_keys};
+use catalogue::{
+    ArtifactEntry, Catalogue, Channel, EntryId, Moment, Promotion, PublishedArtifact, StoredObject, object_keys,
+};
 use vocab::{ArtifactFormat, Digest, DigestWriter, PlatformKey, VersionString};
 
 use crate::envelope::{opened, unsealed};
-use crate::index::Written;
+use crate::index::WrittenEntries;
 use crate::provenance::is_about;
 use crate::publish::PublishError;
-use crate::signature::{Claim, SignatureError, verify_bytes};
+use crate::signature::{SignatureClaim, SignatureError, verify_bytes};
 use crate::signed_index::{claimed_key, opened as opened_edition};
 use objects::{Expected, Leftover, Listed, ObjectKey, Place, UNWATCHED};
 
@@ -19,14 +21,14 @@ type Result<T> = std::result::Result<T, PublishError>;
 
 /// Which entries are meant: all that fit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
+pub struct EntrySelection {
     /// A version string, an entry's id or the beginning of an artifact's digest.
     pub wanted: Option<String>,
     pub platform: Option<PlatformKey>,
     pub format: Option<ArtifactFormat>,
 }
 
-impl Selection {
+impl EntrySelection {
     /// Whether an entry is meant; a digest needs at least 8 digits.
     pub fn fits(&self, id: &EntryId, sha256: &Digest) -> bool {
         let named = self.wanted.as_ref().is_none_or(|wanted| {
@@ -39,8 +41,8 @@ impl Selection {
     }
 
     /// The entries that fit; an error if there are none.
-    pub fn of<'a>(&self, written: &'a Written, from: &dyn Place) -> Result<Vec<&'a Entry>> {
-        let found: Vec<&Entry> =
+    pub fn of<'a>(&self, written: &'a WrittenEntries, from: &dyn Place) -> Result<Vec<&'a ArtifactEntry>> {
+        let found: Vec<&ArtifactEntry> =
             written.entries().filter(|entry| self.fits(&entry.id(), &entry.artifact.sha256)).collect();
         if found.is_empty() && self.wanted.is_some() {
             let wanted = self.wanted.clone().unwrap_or_default();
@@ -67,26 +69,26 @@ pub fn promote(to: &dyn Place, id: &EntryId, at: Moment, channel: Channel) -> Re
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct PublishedFault {
     pub key: String,
     pub fault: String,
 }
 
 /// The result of verifying everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verified {
+pub struct VerifiedDestination {
     pub entries: usize,
     /// Objects whose digest was computed.
     pub objects: usize,
     /// In bytes.
     pub read: u64,
-    pub held: Held,
-    pub findings: Vec<Finding>,
+    pub held: HeldSignatures,
+    pub findings: Vec<PublishedFault>,
 }
 
 /// How many signatures were verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldSignatures {
     pub artifacts: usize,
     pub manifests: usize,
     pub statements: usize,
@@ -94,7 +96,7 @@ pub struct Held {
     pub catalogues: usize,
 }
 
-impl Held {
+impl HeldSignatures {
     /// The number of signatures of all kinds.
     pub fn sum(&self) -> usize {
         self.artifacts + self.manifests + self.statements + self.catalogues
@@ -105,13 +107,13 @@ impl Held {
 /// `public_key` has to be the signer of each; when absent, the key that an entry names is taken.
 pub fn verify(
     from: &dyn Place,
-    selection: &Selection,
+    selection: &EntrySelection,
     public_key: Option<&str>,
     now: Moment,
     on_object: &mut dyn FnMut(&str),
-) -> Result<Verified> {
-    let written = Written::read(from)?;
-    let mut verified = Verified::default();
+) -> Result<VerifiedDestination> {
+    let written = WrittenEntries::read(from)?;
+    let mut verified = VerifiedDestination::default();
     for entry in selection.of(&written, from)? {
         verified.entries += 1;
         let expected = object_keys::entry(&entry.id());
@@ -122,13 +124,13 @@ pub fn verify(
     let stands = from.get(&key)?.map(|object| object.bytes);
     if stands != Some(written.catalogue().to_text().into_bytes()) && verified.entries > 0 {
         let fault = "it is not what the entries give; run `publisher reindex`".to_owned();
-        verified.findings.push(Finding { key: key.to_string(), fault });
+        verified.findings.push(PublishedFault { key: key.to_string(), fault });
     }
     verified.edition(from, &written.catalogue(), public_key, now)?;
     Ok(verified)
 }
 
-impl Verified {
+impl VerifiedDestination {
     /// The signed catalogue. It may be missing unless a key is given.
     fn edition(&mut self, from: &dyn Place, catalogue: &Catalogue, given: Option<&str>, now: Moment) -> Result<()> {
         let key = object_keys::SIGNED_CATALOGUE;
@@ -159,7 +161,7 @@ impl Verified {
     }
 
     /// `given` must have signed, if it is given; else the key in the entry, if any.
-    fn entry(&mut self, from: &dyn Place, entry: &Entry, given: Option<&str>) -> Result<()> {
+    fn entry(&mut self, from: &dyn Place, entry: &ArtifactEntry, given: Option<&str>) -> Result<()> {
         let key = given.or_else(|| entry.signatures.as_ref().map(|it| it.public_key.as_str()));
         self.artifact(from, entry, key)?;
         self.manifest(from, entry, key)?;
@@ -176,7 +178,7 @@ impl Verified {
     }
 
     /// Read once, for its digest and its signature.
-    fn artifact(&mut self, from: &dyn Place, entry: &Entry, key: Option<&str>) -> Result<()> {
+    fn artifact(&mut self, from: &dyn Place, entry: &ArtifactEntry, key: Option<&str>) -> Result<()> {
         let PublishedArtifact { file, key: place, size, sha256, .. } = &entry.artifact;
         let object = StoredObject { key: place.clone(), size: *size, sha256: *sha256 };
         let (Some(signatures), Some(key)) = (&entry.signatures, key) else {
@@ -184,7 +186,7 @@ impl Verified {
         };
         let mut signature = Vec::new();
         self.look_at(from, &signatures.artifact, &mut signature)?;
-        let claim = match Claim::new(file, key, &signature) {
+        let claim = match SignatureClaim::new(file, key, &signature) {
             Ok(claim) => claim,
             Err(error) => {
                 self.find(signatures.artifact.key.as_str(), error.to_string());
@@ -199,7 +201,7 @@ impl Verified {
         Ok(())
     }
 
-    fn manifest(&mut self, from: &dyn Place, entry: &Entry, key: Option<&str>) -> Result<()> {
+    fn manifest(&mut self, from: &dyn Place, entry: &ArtifactEntry, key: Option<&str>) -> Result<()> {
         let artifact = &entry.artifact;
         let mut manifest = Vec::new();
         self.look_at(from, &entry.manifest, &mut manifest)?;
@@ -222,7 +224,7 @@ impl Verified {
     fn statement(
         &mut self,
         from: &dyn Place,
-        entry: &Entry,
+        entry: &ArtifactEntry,
         object: &StoredObject,
         key: Option<&str>,
         must: bool,
@@ -265,7 +267,7 @@ impl Verified {
     }
 
     fn find(&mut self, key: &str, fault: String) {
-        self.findings.push(Finding { key: key.to_owned(), fault });
+        self.findings.push(PublishedFault { key: key.to_owned(), fault });
     }
 
     /// False if it does not exist.
@@ -298,7 +300,7 @@ pub struct Garbage {
 pub fn collect_garbage(from: &dyn Place, before: SystemTime, dry_run: bool) -> Result<Garbage> {
     let objects = from.list(object_keys::ARTIFACTS)?;
     // After the objects, so that an entry of a listed object is seen.
-    let written = Written::read(from)?;
+    let written = WrittenEntries::read(from)?;
     let used: BTreeSet<String> = written.entries().flat_map(keys_of).collect();
     let ours = |row: &Listed| object_keys::is_artifact(row.key.as_str());
     let unused = |row: &Listed| ours(row) && !used.contains(row.key.as_str()) && row.modified < before;
@@ -311,7 +313,7 @@ pub fn collect_garbage(from: &dyn Place, before: SystemTime, dry_run: bool) -> R
     Ok(Garbage { objects, leftovers: from.leftovers(before, dry_run)? })
 }
 
-fn keys_of(entry: &Entry) -> Vec<String> {
+fn keys_of(entry: &ArtifactEntry) -> Vec<String> {
     let mut keys = vec![
         entry.artifact.key.to_string(),
         format!("{}{}", entry.artifact.key, object_keys::DIGEST_SUFFIX),
@@ -325,7 +327,7 @@ fn keys_of(entry: &Entry) -> Vec<String> {
 }
 
 /// Every entry with its channel, as the index has it, and why it was retracted.
-pub fn rows(catalogue: &Catalogue) -> impl Iterator<Item = (&catalogue::Listed, Option<&str>)> {
+pub fn rows(catalogue: &Catalogue) -> impl Iterator<Item = (&catalogue::CatalogueRow, Option<&str>)> {
     let offered = catalogue.entries.iter().map(|row| (row, None));
     offered.chain(catalogue.retracted.iter().map(|row| (&row.entry, Some(row.reason.as_str()))))
 }

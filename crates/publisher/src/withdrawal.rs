@@ -20,14 +20,14 @@ pub fn retract(to: &dyn Place, id: &EntryId, at: Moment, reason: &str) -> Result
         return Err(PublishError::NoReason { reason: reason.to_owned() });
     }
     for _ in 0..ATTEMPTS {
-        let now = Notices::read(to, id)?;
+        let now = EntryNotices::read(to, id)?;
         if now.is_retracted() {
             return Ok(false);
         }
         // Clocks differ: the newer notice must have the later time.
         let at = now.restored().map_or(at, |restored| restored.max(at));
         let text = Retraction::new(id.clone(), at, reason.to_owned()).to_text();
-        if now.replace(to, Kind::Retraction, &text)? {
+        if now.replace(to, NoticeKind::Retraction, &text)? {
             return Ok(true);
         }
     }
@@ -37,13 +37,13 @@ pub fn retract(to: &dyn Place, id: &EntryId, at: Moment, reason: &str) -> Result
 /// Puts an entry back into the index. False if it is not retracted.
 pub fn restore(to: &dyn Place, id: &EntryId, at: Moment) -> Result<bool> {
     for _ in 0..ATTEMPTS {
-        let now = Notices::read(to, id)?;
+        let now = EntryNotices::read(to, id)?;
         let Some((retraction, _)) = now.retraction.as_ref().filter(|_| now.is_retracted()) else { return Ok(false) };
         // In the same second the retraction counts.
         let later = Moment::from_unix_seconds(retraction.at.unix_seconds() + 1);
         let at = later.map_or(at, |later| later.max(at));
         let text = Restoration::new(id.clone(), at).to_text();
-        if now.replace(to, Kind::Restoration, &text)? {
+        if now.replace(to, NoticeKind::Restoration, &text)? {
             return Ok(true);
         }
     }
@@ -51,20 +51,20 @@ pub fn restore(to: &dyn Place, id: &EntryId, at: Moment) -> Result<bool> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum NoticeKind {
     Retraction,
     Restoration,
 }
 
 /// The present notices about one entry, each with the state of its object.
-struct Notices {
+struct EntryNotices {
     retraction_key: ObjectKey,
     restoration_key: ObjectKey,
     retraction: Option<(Retraction, Object)>,
     restoration: Option<(Restoration, Object)>,
 }
 
-impl Notices {
+impl EntryNotices {
     fn read(from: &dyn Place, id: &EntryId) -> Result<Self> {
         let retraction_key: ObjectKey = object_keys::retraction(id).parse()?;
         let restoration_key: ObjectKey = object_keys::restoration(id).parse()?;
@@ -83,10 +83,10 @@ impl Notices {
     }
 
     /// False if another publisher was faster.
-    fn replace(&self, to: &dyn Place, kind: Kind, text: &str) -> Result<bool> {
+    fn replace(&self, to: &dyn Place, kind: NoticeKind, text: &str) -> Result<bool> {
         let (key, object) = match kind {
-            Kind::Retraction => (&self.retraction_key, self.retraction.as_ref().map(|(_, object)| object)),
-            Kind::Restoration => (&self.restoration_key, self.restoration.as_ref().map(|(_, object)| object)),
+            NoticeKind::Retraction => (&self.retraction_key, self.retraction.as_ref().map(|(_, object)| object)),
+            NoticeKind::Restoration => (&self.restoration_key, self.restoration.as_ref().map(|(_, object)| object)),
         };
         let expected = object.map_or(Expected::Absent, |object| Expected::State(object.tag.clone()));
         Ok(to.replace(key, text.as_bytes(), &expected)? == Replaced::Done)

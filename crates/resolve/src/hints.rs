@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use vocab::{DistributionName, SystemVersion};
 
-use wheel::Target;
+use wheel::WheelTarget;
 
 const HINT: &str = "hint: ";
 
@@ -13,7 +13,7 @@ const FOREIGN: [&str; 6] = ["`--", "=--", "uv pip", "tool.uv", "pyproject.toml",
 
 /// A refusal of the pinned uv, blank lines left out, with its hints translated; those of which nothing is left that
 /// can be done here are dropped.
-pub(crate) fn in_our_words(refusal: &str, target: &Target) -> String {
+pub(crate) fn in_our_words(refusal: &str, target: &WheelTarget) -> String {
     let mut parts = Vec::new();
     for line in without_long_lists(refusal).lines() {
         match parts.last_mut() {
@@ -28,7 +28,7 @@ pub(crate) fn in_our_words(refusal: &str, target: &Target) -> String {
     translated.collect::<Vec<_>>().join("\n")
 }
 
-fn translate(hint: &str, target: &Target) -> Option<String> {
+fn translate(hint: &str, target: &WheelTarget) -> Option<String> {
     let quoted: Vec<&str> = hint.split('`').skip(1).step_by(2).collect();
     let name = quoted.first().copied().unwrap_or_default();
     if hint.contains("--index-strategy") {
@@ -70,13 +70,13 @@ fn translate(hint: &str, target: &Target) -> Option<String> {
 }
 
 /// The tag for this platform that asks for the least, and the system that it asks for; `None` if that is old enough.
-fn too_new(tags: &[&str], target: &Target) -> Option<(String, SystemVersion)> {
+fn too_new(tags: &[&str], target: &WheelTarget) -> Option<(String, SystemVersion)> {
     let ceiling = target.system?;
     let version = |tag: &str| {
         let mut numbers = tag.split('_').skip(1);
         Some(SystemVersion::new(numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
     };
-    let own = tags.iter().filter(|tag| Target::is_for(target.platform, &[(**tag).to_owned()]));
+    let own = tags.iter().filter(|tag| WheelTarget::is_for(target.platform, &[(**tag).to_owned()]));
     // One without a version asks for an old system or for none.
     let own: Option<Vec<_>> = own.map(|tag| Some((version(tag)?, (*tag).to_owned()))).collect();
     let (system, tag) = own?.into_iter().min()?;
@@ -203,7 +203,7 @@ mod tests {
             ("`demo` was filtered by `exclude-newer-package`", ""),
             ("Use `--find-links <uri>` to look further", ""),
         ];
-        let target = Target::new(PlatformKey::MacosxAarch64, "3.14.6".parse().unwrap());
+        let target = WheelTarget::new(PlatformKey::MacosxAarch64, "3.14.6".parse().unwrap());
         for (hint, expected) in cases {
             let refusal = format!("No solution found\n  cause: it is so\nhint: {hint}");
             let expected = format!("No solution found\n  cause: it is so\n{expected}");
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn every_hint_is_translated_by_itself() {
-        let target = Target::new(PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
+        let target = WheelTarget::new(PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
         let refusal = "No solution\nhint: keep this\nhint: use `--no-sources`\n[tool.uv]\nhint: and this";
         assert_eq!(in_our_words(refusal, &target), "No solution\nhint: keep this\nhint: and this");
     }

@@ -82,7 +82,7 @@ use crate::registries::Pages;
 pub use pylock::{Answer, AnswerSource};
 use store::Context;
 use store::download::without_credentials;
-use wheel::Target;
+use wheel::WheelTarget;
 
 /// Each round either ends or moves at least one distribution to "from source" or "left out".
 pub const MOST_ROUNDS: usize = 100;
@@ -498,7 +498,7 @@ impl<'a> Search<'a> {
 }
 
 /// The resolver's answer to a question of the caller, wheels before sources.
-pub fn read_answers(text: &str, target: &Target) -> Result<Vec<Answer>, PylockError> {
+pub fn read_answers(text: &str, target: &WheelTarget) -> Result<Vec<Answer>, PylockError> {
     pylock::read(text, target, &|_| false)
 }
 

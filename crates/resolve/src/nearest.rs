@@ -11,7 +11,7 @@ use super::{LockedDistribution, Request, Shelf, pylock};
 use crate::registries::{Pages, Registry, Standing};
 use store::Context;
 use vocab::in_parallel;
-use wheel::Target;
+use wheel::WheelTarget;
 
 const FACT: &str = "nearest-wheels";
 
@@ -22,7 +22,7 @@ const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const NEAREST_LIFETIME: (&str, Duration) = (FACT, REMEMBERED);
 
 /// At most the next lower and the next higher version, in this order. `None` if it has not been looked up yet.
-pub fn recall_nearest(context: &Context, target: &Target, row: &LockedDistribution) -> Option<Vec<String>> {
+pub fn recall_nearest(context: &Context, target: &WheelTarget, row: &LockedDistribution) -> Option<Vec<String>> {
     let key = key(target, row)?;
     let known = context.store.recall(FACT, &key, REMEMBERED, SystemTime::now())?;
     serde_json::from_value(known).ok()
@@ -74,7 +74,7 @@ pub fn remember_nearest(context: &Context, uv: &Uv, request: &Request, row: &Loc
     let _ = context.store.remember(FACT, &key, &json!(versions), SystemTime::now());
 }
 
-fn key(target: &Target, row: &LockedDistribution) -> Option<String> {
+fn key(target: &WheelTarget, row: &LockedDistribution) -> Option<String> {
     let text =
         format!("{}\n{}\n{}\n{:?}\n{}", row.name, row.version.as_ref()?, target.platform, target.system, target.python);
     Some(Digest::of(text).to_string())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use vocab::{Digest, DistributionName, Fault, FileName, FileNameError};
 
-use wheel::Target;
+use wheel::WheelTarget;
 
 /// One distribution of the answer with its one chosen file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ struct Vcs {
 /// source only if none fits.
 pub(crate) fn read(
     text: &str,
-    target: &Target,
+    target: &WheelTarget,
     built: &dyn Fn(&DistributionName) -> bool,
 ) -> Result<Vec<Answer>, PylockError> {
     let document: Document = toml::from_str(text)?;
@@ -211,7 +211,7 @@ directory = { path = "here" }
 
     #[test]
     fn one_file_is_chosen_for_each_distribution() {
-        let target = Target::new(vocab::PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
+        let target = WheelTarget::new(vocab::PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
         let answers = read(TEXT, &target, &|_| false).unwrap();
         let names: Vec<_> = answers.iter().map(|answer| answer.name.as_str()).collect();
         assert_eq!(names, ["here", "pycosat", "tool", "torch"]);
@@ -225,7 +225,7 @@ directory = { path = "here" }
 
     #[test]
     fn a_distribution_without_a_file_is_named() {
-        let target = Target::new(vocab::PlatformKey::WindowsX64, "3.12.10".parse().unwrap());
+        let target = WheelTarget::new(vocab::PlatformKey::WindowsX64, "3.12.10".parse().unwrap());
         let error = read(TEXT, &target, &|_| false).unwrap_err();
         assert_eq!(error.to_string(), "the resolver named no suitable file for `torch`");
         assert!(matches!(read("packages = 3", &target, &|_| false), Err(PylockError::Toml(_))));
@@ -233,7 +233,7 @@ directory = { path = "here" }
 
     #[test]
     fn attack_13_a_file_whose_name_leads_elsewhere_is_refused() {
-        let target = Target::new(vocab::PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
+        let target = WheelTarget::new(vocab::PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
         for bad in ["-rf.tar.gz", "../pycosat-0.6.6.tar.gz", "..%2Fpycosat.tar.gz"] {
             let (name, url) = if bad.contains('%') { ("", format!("/{bad}")) } else { (bad, "/x.tar.gz".to_owned()) };
             let name = if name.is_empty() { String::new() } else { format!("name = \"{name}\", ") };

@@ -9,7 +9,7 @@ use config_merger::{
 use serde::Serialize;
 use vocab::{Digest, DistributionName, Outcome, PlatformKey, RuleRecord, VersionString};
 
-use wheel::Target;
+use wheel::WheelTarget;
 
 use crate::{LockedDistribution, LockedSource};
 
@@ -20,7 +20,7 @@ const RESOLUTION_FORMAT: u32 = 2;
 #[derive(Clone, Debug)]
 pub struct Request {
     pub runtime: VersionString,
-    pub target: Target,
+    pub target: WheelTarget,
     /// In the order of the configuration; none of them is in `excluded`.
     pub requirements: Vec<Requirement>,
     /// Not installed even if another distribution requires it, and why.
@@ -117,7 +117,7 @@ impl Request {
         let keeps_dependants = is_wheelhouse && policy.dependants == Dependants::Keep;
         Self {
             runtime: config.version.clone(),
-            target: Target { platform, python: config.version.python(), system: config.ceiling(platform) },
+            target: WheelTarget { platform, python: config.version.python(), system: config.ceiling(platform) },
             requirements,
             excluded: skipped,
             forced,

@@ -20,7 +20,7 @@ use process::{shortened, words_of};
 use store::Context;
 use store::EntryKind;
 use store::pinned_tool::{self, PinnedTool, SetUpError};
-use wheel::Target;
+use wheel::WheelTarget;
 
 /// The pinned version: another one may resolve differently.
 pub const UV_VERSION: &str = "0.13.9";
@@ -150,7 +150,7 @@ impl Uv {
         &self,
         context: &Context,
         folder: &Path,
-        target: &Target,
+        target: &WheelTarget,
         question: &Question,
     ) -> Result<String, UvError> {
         let (python, offline, default) = (&self.python, context.offline, &context.default_index);
@@ -158,7 +158,13 @@ impl Uv {
         self.answered.or_ask(key, || self.ask(context, folder, target, question))
     }
 
-    fn ask(&self, context: &Context, folder: &Path, target: &Target, question: &Question) -> Result<String, UvError> {
+    fn ask(
+        &self,
+        context: &Context,
+        folder: &Path,
+        target: &WheelTarget,
+        question: &Question,
+    ) -> Result<String, UvError> {
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
             fs::write(&path, text).map_err(|source| UvError::Write { path: path.clone(), source })
@@ -252,7 +258,7 @@ impl Uv {
             .args(settings.arguments())
             .args(words.into_iter().chain(["--no-python-downloads", "--python"]).map(OsString::from))
             .arg(&self.python);
-        let finished = process::run(context, &invocation).ok().filter(process::Finished::succeeded)?;
+        let finished = process::run(context, &invocation).ok().filter(process::FinishedProgram::succeeded)?;
         let text = finished.stdout_text();
         text.lines().find_map(|line| line.strip_prefix("--index-url ")).map(|url| url.trim().to_owned())
     }
@@ -359,7 +365,7 @@ impl Question {
         settings
     }
 
-    fn project(&self, target: &Target) -> String {
+    fn project(&self, target: &WheelTarget) -> String {
         // TOML's strings and arrays of strings are written as JSON's are.
         format!(
             "[project]\nname = \"pydist-runtime\"\nversion = \"0\"\nrequires-python = \">={}\"\ndependencies = {}\n",
@@ -417,7 +423,7 @@ mod tests {
             registries: vec![("https://pypi.nvidia.com".to_owned(), false), ("file:///wheels".to_owned(), true)],
             ..Question::default()
         };
-        let target = Target::new(PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
+        let target = WheelTarget::new(PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
         let project: toml::Value = toml::from_str(&question.project(&target)).unwrap();
         assert_eq!(project["project"]["dependencies"][0].as_str(), Some("cudf-cu12==25.6.0"));
 

@@ -12,7 +12,7 @@ use resolve::uv_settings::{passed_variables, passes_to_back_ends};
 use serde_json::{Value, json};
 
 use super::SourceBuildErrorKind;
-use super::compile::{Uv, words};
+use super::compile::{UvRunner, words};
 
 /// Asks `get_requires_for_build_wheel`. `sys.argv`: a file with the question, a file for the answer.
 const HOOK: &str = r#"import importlib, json, sys
@@ -66,7 +66,7 @@ impl BackEnd {
     /// Requirements beyond [`Self::requires`], asked for once those are installed.
     pub(super) fn further_requires(
         &self,
-        uv: &Uv<'_>,
+        uv: &UvRunner<'_>,
         python: &Path,
         source: &Path,
         settings: &[String],
@@ -97,7 +97,7 @@ fn as_object(settings: &[String]) -> Value {
 }
 
 /// The environment that a back end starts with. `home` is an empty folder in place of the user's.
-pub(super) fn environment(uv: &Uv<'_>, home: &Path) -> Vec<(OsString, OsString)> {
+pub(super) fn environment(uv: &UvRunner<'_>, home: &Path) -> Vec<(OsString, OsString)> {
     let user = &uv.context.environment;
     let passed = uv.build.pass_environment.iter().map(String::as_str);
     let names = passed_variables().map(|name: &str| name);

@@ -30,7 +30,7 @@ pub(super) fn compile(
         fs::create_dir(folder).map_err(|error| SourceBuildErrorKind::disk("create", folder, error))?;
     }
     let environment = environment(context, build, work, &temporary);
-    let mut uv = Uv { context, build, work, environment, log };
+    let mut uv = UvRunner { context, build, work, environment, log };
     let settings: Vec<String> = build
         .config_settings
         .iter()
@@ -88,7 +88,7 @@ fn with_package_root(setting: &str, package_root: &Path, windows: bool) -> Strin
 }
 
 /// Runs uv for one build.
-pub(super) struct Uv<'a> {
+pub(super) struct UvRunner<'a> {
     pub(super) context: &'a Context,
     pub(super) build: &'a SourceBuild<'a>,
     pub(super) work: &'a Path,
@@ -96,7 +96,7 @@ pub(super) struct Uv<'a> {
     pub(super) log: &'a Path,
 }
 
-impl Uv<'_> {
+impl UvRunner<'_> {
     /// Makes the environment of the build and enters it. The result is its interpreter.
     fn make_environment(&mut self) -> Result<PathBuf, SourceBuildErrorKind> {
         let folder = self.work.join("environment");

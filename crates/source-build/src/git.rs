@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::Url;
 use vocab::{Fault, TreePath};
 
-use process::{Finished, Invocation, ProcessError};
+use process::{FinishedProgram, Invocation, ProcessError};
 use resolve::work_tree::WorkTree;
 use store::Context;
 
@@ -210,7 +210,7 @@ fn git(
     arguments: &[&str],
     log: Option<&Path>,
     timeout: Option<Duration>,
-) -> Result<Finished, GitError> {
+) -> Result<FinishedProgram, GitError> {
     let mut invocation = Invocation::new("git", folder)
         // Line ends would otherwise depend on the machine.
         .args(["-c", "core.autocrlf=false", "-c", "advice.detachedHead=false"])

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 use vocab::{Digest, PlatformKey, PythonVersion};
 
-use super::source::Identity;
+use super::source::SourceIdentity;
 use super::{BuiltWheel, SourceBuild, SourceBuildErrorKind};
 use resolve::uv_settings::COMPILER_VARIABLES;
 use store::Context;
@@ -18,9 +18,9 @@ const BUILT_WHEEL_FORMAT: u32 = 2;
 const RECORD: &str = "built.json";
 
 #[derive(Serialize)]
-struct Inputs<'a> {
+struct BuildInputs<'a> {
     format: u32,
-    source: &'a Identity,
+    source: &'a SourceIdentity,
     base: Digest,
     platform: PlatformKey,
     python: PythonVersion,
@@ -34,7 +34,7 @@ struct Inputs<'a> {
     repairer: &'a str,
 }
 
-pub(super) fn key(context: &Context, build: &SourceBuild<'_>, source: &Identity) -> Digest {
+pub(super) fn key(context: &Context, build: &SourceBuild<'_>, source: &SourceIdentity) -> Digest {
     let passed = build.pass_environment.iter().map(String::as_str);
     let variables = COMPILER_VARIABLES
         .iter()
@@ -42,7 +42,7 @@ pub(super) fn key(context: &Context, build: &SourceBuild<'_>, source: &Identity)
         .chain(passed)
         .filter_map(|name| Some((name, context.environment.text(name)?)))
         .collect();
-    let inputs = Inputs {
+    let inputs = BuildInputs {
         format: BUILT_WHEEL_FORMAT,
         source,
         base: build.base_identity,

@@ -158,7 +158,7 @@ pub fn build_wheel(context: &Context, build: &SourceBuild<'_>) -> Result<BuiltWh
 fn build_anew(
     context: &Context,
     build: &SourceBuild<'_>,
-    identity: &source::Identity,
+    identity: &source::SourceIdentity,
     key: &Digest,
     log: &Path,
 ) -> Result<BuiltWheel, SourceBuildErrorKind> {

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use vocab::{Os, PlatformKey};
 
-use super::compile::{Uv, environment, only_wheel, words};
+use super::compile::{UvRunner, environment, only_wheel, words};
 use super::{SourceBuild, SourceBuildErrorKind};
 use store::Context;
-use wheel::Target;
+use wheel::WheelTarget;
 
 /// What `--from` and `--with` get; part of a built wheel's key.
 pub(super) fn repairer(platform: PlatformKey) -> &'static str {
@@ -51,12 +51,12 @@ pub(super) fn repair(
     });
     arguments.extend([output.clone().into(), wheel.into()]);
     let temporary = work.join("temporary");
-    let uv = Uv { context, build, work, environment: environment(context, build, work, &temporary), log };
+    let uv = UvRunner { context, build, work, environment: environment(context, build, work, &temporary), log };
     uv.run("repairing the wheel", arguments, &[])?;
 
     let repaired = only_wheel(&output)?;
     let file_name = repaired.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let target = Target { platform, python: build.layout.python, system: build.system };
+    let target = WheelTarget { platform, python: build.layout.python, system: build.system };
     if target.rank(&file_name).is_none() {
         return Err(SourceBuildErrorKind::TooNew { file_name, platform, allowed: allowed(&target) });
     }
@@ -64,7 +64,7 @@ pub(super) fn repair(
 }
 
 /// What is allowed, in words for the error message.
-fn allowed(target: &Target) -> String {
+fn allowed(target: &WheelTarget) -> String {
     match (target.platform.os(), target.system) {
         (Os::Linux, Some(system)) => format!("a glibc up to {system} is allowed"),
         (Os::Macos, Some(system)) => format!("a macOS up to {system} is allowed"),

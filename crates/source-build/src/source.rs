@@ -16,7 +16,7 @@ use store::Context;
 /// Equal for equal sources, wherever they came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Identity {
+pub(super) enum SourceIdentity {
     Sdist {
         sha256: Digest,
     },
@@ -32,7 +32,7 @@ pub(super) enum Identity {
     },
 }
 
-impl Identity {
+impl SourceIdentity {
     pub(super) fn commit(&self) -> Option<&str> {
         match self {
             Self::Git { commit, .. } => Some(commit),
@@ -45,12 +45,12 @@ pub(super) fn identify(
     context: &Context,
     build: &SourceBuild<'_>,
     log: &Path,
-) -> Result<Identity, SourceBuildErrorKind> {
+) -> Result<SourceIdentity, SourceBuildErrorKind> {
     match &build.source {
-        SourceInput::Sdist { sha256, .. } => Ok(Identity::Sdist { sha256: *sha256 }),
+        SourceInput::Sdist { sha256, .. } => Ok(SourceIdentity::Sdist { sha256: *sha256 }),
         SourceInput::Folder { path } => {
             let git = WorkTree::read_by(path).map(|tree| (tree.commit, tree.tags));
-            Ok(Identity::Folder { sha256: folder_digest(path)?, git })
+            Ok(SourceIdentity::Folder { sha256: folder_digest(path)?, git })
         }
         SourceInput::Git { url, reference, commit, subdirectory } => {
             let source = GitSource::new(url)?;
@@ -59,7 +59,7 @@ pub(super) fn identify(
                 Some(commit) => source.checked_commit(commit)?,
                 None => git::resolve(context, &source, *reference, Some(log))?,
             };
-            Ok(Identity::Git { commit, subdirectory })
+            Ok(SourceIdentity::Git { commit, subdirectory })
         }
     }
 }
@@ -68,7 +68,7 @@ pub(super) fn identify(
 pub(super) fn prepare(
     context: &Context,
     build: &SourceBuild<'_>,
-    identity: &Identity,
+    identity: &SourceIdentity,
     work: &Path,
     log: &Path,
 ) -> Result<PathBuf, SourceBuildErrorKind> {
@@ -76,7 +76,7 @@ pub(super) fn prepare(
     fs::create_dir(&folder).map_err(|error| SourceBuildErrorKind::disk("create", &folder, error))?;
     match (&build.source, identity) {
         (SourceInput::Sdist { path, file_name, .. }, _) => unpack(path, file_name, &folder),
-        (SourceInput::Git { url, .. }, Identity::Git { commit, subdirectory }) => {
+        (SourceInput::Git { url, .. }, SourceIdentity::Git { commit, subdirectory }) => {
             git::check_out(context, &GitSource::new(url)?, commit, &folder, log, build.timeout)?;
             Ok(subdirectory.as_ref().map_or(folder.clone(), |below| below.below(&folder)))
         }

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use static_checks::native_files::{Ceilings, NativePolicy, check_native_files};
+use static_checks::native_files::{NativePolicy, SystemCeilings, check_native_files};
 use vocab::{PlatformKey, TreeLayout};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let platform: PlatformKey = platform.parse()?;
     let oldest = oldest.first().map(|text| text.parse()).transpose()?;
     let layout = TreeLayout { platform, python: python.parse()? };
-    let policy = NativePolicy::strict(Ceilings::for_system(platform, oldest));
+    let policy = NativePolicy::strict(SystemCeilings::for_system(platform, oldest));
     let started = Instant::now();
     let report = check_native_files(Path::new(prefix), layout, &policy, &|_| None)?;
     let seconds = started.elapsed().as_secs_f64();

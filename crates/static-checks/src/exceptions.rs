@@ -6,11 +6,11 @@ use jiff::civil::Date;
 use serde_json::{Map, Value, json};
 use vocab::DistributionName;
 
-use super::whitelist::{Expected, Whitelist};
+use super::whitelist::{ExpectedFailure, Whitelist};
 
 /// One entry of a whitelist, for any version of the distribution.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exception {
+pub struct DistributionException {
     pub distribution: DistributionName,
     /// A module, or a file or files below site-packages.
     pub key: String,
@@ -23,19 +23,19 @@ pub struct Exception {
 /// What failed, and what the repository's file has for the same distributions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exceptions {
-    pub new: Vec<Exception>,
-    present: BTreeMap<DistributionName, Present>,
+    pub new: Vec<DistributionException>,
+    present: BTreeMap<DistributionName, ExistingObject>,
 }
 
 /// The object of the file that applies to a distribution: a second one would be ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Present {
+struct ExistingObject {
     key: String,
-    entries: Vec<(String, Expected)>,
+    entries: Vec<(String, ExpectedFailure)>,
 }
 
-impl From<Vec<Exception>> for Exceptions {
-    fn from(new: Vec<Exception>) -> Self {
+impl From<Vec<DistributionException>> for Exceptions {
+    fn from(new: Vec<DistributionException>) -> Self {
         Self { new, present: BTreeMap::new() }
     }
 }
@@ -50,16 +50,16 @@ impl Exceptions {
         wheel_of: &dyn Fn(&DistributionName) -> Option<String>,
         today: Date,
     ) -> Self {
-        for Exception { distribution, .. } in &self.new {
+        for DistributionException { distribution, .. } in &self.new {
             let Some(wheel) = wheel_of(distribution) else { continue };
             let own: Vec<_> = whitelist.entries(&wheel).filter(|entry| !entry.is_shipped).collect();
             let Some(key) = own.first().map(|entry| entry.wheel.to_owned()) else { continue };
-            let of_today = |expected: &Expected| Expected {
+            let of_today = |expected: &ExpectedFailure| ExpectedFailure {
                 expires: expected.expires.filter(|last| *last >= today),
                 ..expected.clone()
             };
             let entries = own.iter().map(|entry| (entry.module.to_owned(), of_today(entry.expected))).collect();
-            self.present.insert(distribution.clone(), Present { key, entries });
+            self.present.insert(distribution.clone(), ExistingObject { key, entries });
         }
         self
     }
@@ -92,11 +92,11 @@ impl Exceptions {
 
     /// JSON in the shape of the file, with whole objects of distributions.
     fn snippet(&self) -> String {
-        let mut objects: BTreeMap<&str, Object> = BTreeMap::new();
+        let mut objects: BTreeMap<&str, WhitelistObject> = BTreeMap::new();
         for exception in &self.new {
             let present = self.present.get(&exception.distribution);
             let key = present.map_or(exception.distribution.as_str(), |present| present.key.as_str());
-            let object = objects.entry(key).or_insert_with(|| Object::of(present));
+            let object = objects.entry(key).or_insert_with(|| WhitelistObject::of(present));
             object.add(exception);
         }
         let objects: Map<String, Value> =
@@ -107,18 +107,18 @@ impl Exceptions {
 
 /// The entries for one distribution: existing ones in their order, then new ones.
 #[derive(Default)]
-struct Object(Vec<(String, Expected)>);
+struct WhitelistObject(Vec<(String, ExpectedFailure)>);
 
-impl Object {
-    fn of(present: Option<&Present>) -> Self {
+impl WhitelistObject {
+    fn of(present: Option<&ExistingObject>) -> Self {
         Self(present.map(|present| present.entries.clone()).unwrap_or_default())
     }
 
     /// Adds an entry. An error whose text contains that of another one is dropped.
-    fn add(&mut self, exception: &Exception) {
+    fn add(&mut self, exception: &DistributionException) {
         let occurs_in = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
         let index = self.0.iter().position(|(key, _)| *key == exception.key).unwrap_or_else(|| {
-            self.0.push((exception.key.clone(), Expected { emulated: true, ..Expected::default() }));
+            self.0.push((exception.key.clone(), ExpectedFailure { emulated: true, ..ExpectedFailure::default() }));
             self.0.len() - 1
         });
         let expected = &mut self.0[index].1;
@@ -134,7 +134,7 @@ impl Object {
     }
 }
 
-fn entry(expected: &Expected) -> Value {
+fn entry(expected: &ExpectedFailure) -> Value {
     let error = match expected.errors.as_slice() {
         [error] => json!(error),
         errors => json!(errors),
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn one_entry_holds_for_both_checks() {
-        let exception = |key: &str, error: &str, emulated| Exception {
+        let exception = |key: &str, error: &str, emulated| DistributionException {
             distribution: "numba".parse().unwrap(),
             key: key.to_owned(),
             error: error.to_owned(),
@@ -193,7 +193,7 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let (whitelist, today) = (Whitelist::read(&path).unwrap(), "2026-06-01".parse().unwrap());
         let wheel_of = |name: &DistributionName| Some(format!("{name}-1.0-py3-none-any.whl"));
-        let exception = |distribution: &str, key: &str, error: &str| Exception {
+        let exception = |distribution: &str, key: &str, error: &str| DistributionException {
             distribution: distribution.parse().unwrap(),
             key: key.to_owned(),
             error: error.to_owned(),

@@ -28,8 +28,8 @@ pub mod paths;
 pub mod system_libraries;
 pub mod whitelist;
 
-pub use exceptions::{Exception, Exceptions};
+pub use exceptions::{DistributionException, Exceptions};
 pub use module_name::{is_identifier, is_test_helper, module_name_of};
-pub use native_files::{Ceilings, NativePolicy, NativeReport, check_native_files};
+pub use native_files::{NativePolicy, NativeReport, SystemCeilings, check_native_files};
 pub use paths::leaked_paths;
 pub use whitelist::Whitelist;

@@ -52,7 +52,8 @@ pub struct PathCheckError {
 /// # Errors
 /// When the prefix cannot be read.
 pub fn leaked_paths(prefix: &Path, needles: &[&Path]) -> Result<Vec<LeakedPath>, PathCheckError> {
-    let needles: Vec<Needle<'_>> = needles.iter().filter(|path| path.is_absolute()).copied().map(Needle::new).collect();
+    let needles: Vec<PathNeedle<'_>> =
+        needles.iter().filter(|path| path.is_absolute()).copied().map(PathNeedle::new).collect();
     let mut candidates = Vec::new();
     for entry in walkdir::WalkDir::new(prefix) {
         let failed = |error: walkdir::Error| PathCheckError {
@@ -90,7 +91,7 @@ fn is_looked_at(path: &TreePath) -> bool {
         || endings.iter().any(|ending| name.ends_with(ending))
 }
 
-fn leaks_of(file: &TreePath, path: &Path, needles: &[Needle<'_>]) -> io::Result<Vec<LeakedPath>> {
+fn leaks_of(file: &TreePath, path: &Path, needles: &[PathNeedle<'_>]) -> io::Result<Vec<LeakedPath>> {
     let mut input = File::open(path)?;
     if input.metadata()?.len() > MAX_SIZE {
         return Ok(Vec::new());
@@ -111,13 +112,13 @@ fn leaks_of(file: &TreePath, path: &Path, needles: &[Needle<'_>]) -> io::Result<
         .collect())
 }
 
-struct Needle<'a> {
+struct PathNeedle<'a> {
     path: &'a Path,
     /// As the machine writes it, with forward slashes, and as JSON writes backslashes.
     finders: Vec<Finder<'static>>,
 }
 
-impl<'a> Needle<'a> {
+impl<'a> PathNeedle<'a> {
     fn new(path: &'a Path) -> Self {
         let text = path.to_string_lossy();
         let text = text.trim_end_matches(['/', '\\']);

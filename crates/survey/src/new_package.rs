@@ -1,6 +1,6 @@
 //! The `package.json` of a new version: its own name, description, Python and roots; the rest as its neighbour has it.
 
-use npm_packages::{Package, RepositoryPackages, indentation, root_of};
+use npm_packages::{PackageJson, RepositoryPackages, indentation, root_of};
 use serde_json::{Map, Value, json};
 use vocab::{PlatformKey, VersionString};
 
@@ -10,7 +10,7 @@ pub const FIRST_VERSION: &str = "0.1.0";
 /// What a package is made from.
 pub struct Template<'a> {
     pub version: &'a VersionString,
-    pub package: &'a Package,
+    pub package: &'a PackageJson,
     /// Its roots and variables are taken over, because its configuration and files are.
     pub whole: bool,
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use archive::{FileBeside, remove_tree};
 use config_merger::Repository;
 use npm_packages::{
-    EntryPointKind, PACKAGE_FILE, PNPM_WORKSPACE, Package, PackageFault, PackageFaultKind, PackageFaults,
+    EntryPointKind, PACKAGE_FILE, PNPM_WORKSPACE, PackageFault, PackageFaultKind, PackageFaults, PackageJson,
     PackageManager, RepositoryPackages, add_item, add_member, add_to_pnpm_workspace, read_version_package,
 };
 use serde_json::{Value, json};
@@ -192,10 +192,9 @@ impl Plan {
             }
         }
         plan.add_to_lists(&packages, version)?;
-        let made = plan
-            .package
-            .as_ref()
-            .map(|text| Package::parse(&SourceFile::new(&format!("{}/{PACKAGE_FILE}", version.folder_name()), text)));
+        let made = plan.package.as_ref().map(|text| {
+            PackageJson::parse(&SourceFile::new(&format!("{}/{PACKAGE_FILE}", version.folder_name()), text))
+        });
         let package = match &made {
             Some(made) => Some(made.as_ref().map_err(Clone::clone)?),
             None => own.as_ref(),
@@ -229,10 +228,10 @@ impl Plan {
     /// A dependency and an entry point, in the manner of those that are there.
     fn add_to_index(
         &mut self,
-        index: &Package,
+        index: &PackageJson,
         packages: &RepositoryPackages,
         version: &VersionString,
-        package: &Package,
+        package: &PackageJson,
         npm_version: Option<&str>,
     ) -> Result<(), PackageFaults> {
         let Some(name) = &package.name else { return Ok(()) };
@@ -277,7 +276,7 @@ fn template<'a>(
     version: &VersionString,
     from: Option<&VersionString>,
 ) -> Option<Template<'a>> {
-    let with = |(version, package): &'a (VersionString, Option<Package>)| {
+    let with = |(version, package): &'a (VersionString, Option<PackageJson>)| {
         package.as_ref().map(|package| Template { version, package, whole: Some(version) == from })
     };
     let all = || packages.versions.iter().filter_map(with);

@@ -12,11 +12,11 @@ use crate::{FixtureFile, HttpServer};
 #[derive(Clone, Debug, Default)]
 pub struct FixtureIndex {
     /// File name → file; so a name and version has each file once.
-    files: BTreeMap<String, Entry>,
+    files: BTreeMap<String, FixtureEntry>,
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
+struct FixtureEntry {
     file: FixtureFile,
     yanked: Option<String>,
 }
@@ -29,13 +29,13 @@ impl FixtureIndex {
 
     /// A wheel or an sdist; its file name says which distribution it belongs to.
     pub fn add(&mut self, file: FixtureFile) -> &mut Self {
-        self.files.insert(file.file_name.clone(), Entry { file, yanked: None });
+        self.files.insert(file.file_name.clone(), FixtureEntry { file, yanked: None });
         self
     }
 
     /// Adds a file that its author has yanked (PEP 592).
     pub fn add_yanked(&mut self, file: FixtureFile, reason: &str) -> &mut Self {
-        self.files.insert(file.file_name.clone(), Entry { file, yanked: Some(reason.to_owned()) });
+        self.files.insert(file.file_name.clone(), FixtureEntry { file, yanked: Some(reason.to_owned()) });
         self
     }
 
@@ -108,7 +108,7 @@ fn distribution_of(file_name: &str) -> DistributionName {
     name.parse().unwrap_or_else(|_| panic!("`{file_name}` is neither a wheel's nor an sdist's name"))
 }
 
-fn anchor(entry: &Entry) -> String {
+fn anchor(entry: &FixtureEntry) -> String {
     let FixtureFile { file_name, requires_python, .. } = &entry.file;
     let mut attributes = format!("href=\"../../files/{file_name}#sha256={}\"", entry.file.sha256());
     if let Some(specifier) = requires_python {

@@ -17,10 +17,10 @@ use vocab::{Digest, TreePath};
 
 /// What goes wrong with one answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mishap {
+pub enum HttpMishap {
     /// This status and a short text instead of the content.
     Status(u16),
-    /// As [`Mishap::Status`], and `Retry-After` in seconds.
+    /// As [`HttpMishap::Status`], and `Retry-After` in seconds.
     RetryAfter(u16, u64),
     /// The headers promise the whole body; the connection ends after this many bytes of it.
     CutAfter(usize),
@@ -42,7 +42,7 @@ pub enum Mishap {
 
 /// One request as it arrived, answered or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct HttpRequest {
     pub method: String,
     /// With the query, undecoded.
     pub path: String,
@@ -53,28 +53,28 @@ pub struct Request {
 /// Stops when dropped.
 pub struct HttpServer {
     address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<HttpServerState>,
     acceptor: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct State {
+struct HttpServerState {
     stopped: AtomicBool,
     /// Bytes of bodies, by path.
     sent: Mutex<BTreeMap<String, u64>>,
-    rules: Mutex<Rules>,
-    requests: Mutex<Vec<Request>>,
+    rules: Mutex<HttpServerRules>,
+    requests: Mutex<Vec<HttpRequest>>,
 }
 
 #[derive(Default)]
-struct Rules {
+struct HttpServerRules {
     files: BTreeMap<String, Arc<[u8]>>,
     /// Path prefix → folder.
     folders: BTreeMap<String, PathBuf>,
     redirects: BTreeMap<String, String>,
     /// Mishaps to come, used up one by one.
-    mishaps: BTreeMap<String, VecDeque<Mishap>>,
-    lasting_mishaps: BTreeMap<String, Mishap>,
+    mishaps: BTreeMap<String, VecDeque<HttpMishap>>,
+    lasting_mishaps: BTreeMap<String, HttpMishap>,
     /// Path prefix → the value of `Authorization`.
     protected: BTreeMap<String, String>,
 }
@@ -84,7 +84,7 @@ impl HttpServer {
     pub fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port is free");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let state = Arc::new(State::default());
+        let state = Arc::new(HttpServerState::default());
         let acceptor = thread::spawn({
             let state = Arc::clone(&state);
             move || accept(&listener, &state)
@@ -118,12 +118,12 @@ impl HttpServer {
     }
 
     /// Plans a mishap for the next request of `path` that has none yet.
-    pub fn next_time(&self, path: &str, mishap: Mishap) {
+    pub fn next_time(&self, path: &str, mishap: HttpMishap) {
         self.rules().mishaps.entry(path.to_owned()).or_default().push_back(mishap);
     }
 
     /// Plans a mishap for every request of `path` from now on.
-    pub fn every_time(&self, path: &str, mishap: Mishap) {
+    pub fn every_time(&self, path: &str, mishap: HttpMishap) {
         self.rules().lasting_mishaps.insert(path.to_owned(), mishap);
     }
 
@@ -134,12 +134,12 @@ impl HttpServer {
     }
 
     /// All requests so far, oldest first.
-    pub fn requests(&self) -> Vec<Request> {
+    pub fn requests(&self) -> Vec<HttpRequest> {
         locked(&self.state.requests).clone()
     }
 
     /// The requests for `path`.
-    pub fn requests_of(&self, path: &str) -> Vec<Request> {
+    pub fn requests_of(&self, path: &str) -> Vec<HttpRequest> {
         self.requests().into_iter().filter(|request| request.path == path).collect()
     }
 
@@ -148,7 +148,7 @@ impl HttpServer {
         locked(&self.state.sent).get(path).copied().unwrap_or_default()
     }
 
-    fn rules(&self) -> MutexGuard<'_, Rules> {
+    fn rules(&self) -> MutexGuard<'_, HttpServerRules> {
         locked(&self.state.rules)
     }
 }
@@ -169,7 +169,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn accept(listener: &TcpListener, state: &Arc<State>) {
+fn accept(listener: &TcpListener, state: &Arc<HttpServerState>) {
     for connection in listener.incoming() {
         if state.stopped.load(Ordering::Relaxed) {
             return;
@@ -181,32 +181,32 @@ fn accept(listener: &TcpListener, state: &Arc<State>) {
     }
 }
 
-fn attend(mut connection: TcpStream, state: &State) -> io::Result<()> {
+fn attend(mut connection: TcpStream, state: &HttpServerState) -> io::Result<()> {
     connection.set_read_timeout(Some(Duration::from_secs(30)))?;
     connection.set_write_timeout(Some(Duration::from_secs(30)))?;
     let Some(request) = read_request(&connection)? else { return Ok(()) };
     locked(&state.requests).push(request.clone());
     let (mishap, content) = decide(&mut locked(&state.rules), &request);
-    if let Some(Mishap::Delay(delay)) = mishap {
+    if let Some(HttpMishap::Delay(delay)) = mishap {
         wait(delay, &state.stopped);
     }
     let mut answer = match (mishap.clone(), content) {
-        (Some(Mishap::Status(status)), _) => Answer::empty(status),
-        (Some(Mishap::RetryAfter(status, seconds)), _) => {
-            Answer::empty(status).header("Retry-After", &seconds.to_string())
+        (Some(HttpMishap::Status(status)), _) => HttpAnswer::empty(status),
+        (Some(HttpMishap::RetryAfter(status, seconds)), _) => {
+            HttpAnswer::empty(status).header("Retry-After", &seconds.to_string())
         }
-        (_, Content::Answer(answer)) => answer,
-        (Some(Mishap::NoRange), Content::Bytes(bytes)) => Answer::whole(&request.path, &bytes),
-        (Some(Mishap::OtherRange), Content::Bytes(bytes)) => Answer::ranged(&moved(&request), &bytes),
-        (_, Content::Bytes(bytes)) => Answer::ranged(&request, &bytes),
+        (_, HttpContent::Answer(answer)) => answer,
+        (Some(HttpMishap::NoRange), HttpContent::Bytes(bytes)) => HttpAnswer::whole(&request.path, &bytes),
+        (Some(HttpMishap::OtherRange), HttpContent::Bytes(bytes)) => HttpAnswer::ranged(&moved(&request), &bytes),
+        (_, HttpContent::Bytes(bytes)) => HttpAnswer::ranged(&request, &bytes),
     };
-    if let Some(Mishap::ShortBody(length)) = mishap {
+    if let Some(HttpMishap::ShortBody(length)) = mishap {
         answer.body.truncate(length);
     }
     let mut body = answer.body.clone();
     match mishap {
-        Some(Mishap::CutAfter(length)) => body.truncate(length),
-        Some(Mishap::Corrupt) => body.iter_mut().take(1).for_each(|byte| *byte ^= 0xff),
+        Some(HttpMishap::CutAfter(length)) => body.truncate(length),
+        Some(HttpMishap::Corrupt) => body.iter_mut().take(1).for_each(|byte| *byte ^= 0xff),
         _ => {}
     }
     connection.write_all(answer.head().as_bytes())?;
@@ -219,7 +219,7 @@ fn attend(mut connection: TcpStream, state: &State) -> io::Result<()> {
 }
 
 /// The same request for a range that begins one byte later.
-fn moved(request: &Request) -> Request {
+fn moved(request: &HttpRequest) -> HttpRequest {
     let mut request = request.clone();
     let range = request.headers.get("range").and_then(|text| text.strip_prefix("bytes="));
     let start = range.and_then(|range| range.split_once('-')).and_then(|(start, end)| Some((start.parse().ok()?, end)));
@@ -238,7 +238,7 @@ fn wait(delay: Duration, stopped: &AtomicBool) {
 }
 
 /// `None` if the client sent nothing.
-fn read_request(connection: &TcpStream) -> io::Result<Option<Request>> {
+fn read_request(connection: &TcpStream) -> io::Result<Option<HttpRequest>> {
     let mut reader = BufReader::new(connection.take(64 << 10));
     let mut line = String::new();
     reader.read_line(&mut line)?;
@@ -255,38 +255,38 @@ fn read_request(connection: &TcpStream) -> io::Result<Option<Request>> {
     // A body left unread would reset the connection before the client has its answer.
     let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     io::copy(&mut reader.take(length), &mut io::sink())?;
-    Ok(Some(Request { method, path, headers }))
+    Ok(Some(HttpRequest { method, path, headers }))
 }
 
-enum Content {
+enum HttpContent {
     Bytes(Arc<[u8]>),
-    Answer(Answer),
+    Answer(HttpAnswer),
 }
 
-fn decide(rules: &mut Rules, request: &Request) -> (Option<Mishap>, Content) {
+fn decide(rules: &mut HttpServerRules, request: &HttpRequest) -> (Option<HttpMishap>, HttpContent) {
     let path = request.path.split('?').next().unwrap_or_default();
     for (prefix, expected) in &rules.protected {
         if path.starts_with(prefix) && request.headers.get("authorization") != Some(expected) {
-            let answer = Answer::empty(401).header("WWW-Authenticate", "Basic realm=\"fixture\"");
-            return (None, Content::Answer(answer));
+            let answer = HttpAnswer::empty(401).header("WWW-Authenticate", "Basic realm=\"fixture\"");
+            return (None, HttpContent::Answer(answer));
         }
     }
     let once = rules.mishaps.get_mut(path).and_then(VecDeque::pop_front);
     let mishap = once.or_else(|| rules.lasting_mishaps.get(path).cloned());
-    if let Some(Mishap::Replaced(content)) = &mishap {
+    if let Some(HttpMishap::Replaced(content)) = &mishap {
         rules.files.insert(path.to_owned(), content.as_slice().into());
     }
     if let Some(url) = rules.redirects.get(path) {
-        return (mishap, Content::Answer(Answer::empty(302).header("Location", url)));
+        return (mishap, HttpContent::Answer(HttpAnswer::empty(302).header("Location", url)));
     }
     if !matches!(request.method.as_str(), "GET" | "HEAD") {
-        return (mishap, Content::Answer(Answer::empty(405)));
+        return (mishap, HttpContent::Answer(HttpAnswer::empty(405)));
     }
     let decoded = percent_decoded(path);
     let found = rules.files.get(path).or_else(|| rules.files.get(&decoded)).cloned();
     let found =
         found.or_else(|| rules.folders.iter().find_map(|(prefix, folder)| from_folder(&decoded, prefix, folder)));
-    (mishap, found.map_or_else(|| Content::Answer(Answer::empty(404)), Content::Bytes))
+    (mishap, found.map_or_else(|| HttpContent::Answer(HttpAnswer::empty(404)), HttpContent::Bytes))
 }
 
 fn from_folder(path: &str, prefix: &str, folder: &Path) -> Option<Arc<[u8]>> {
@@ -308,13 +308,13 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-struct Answer {
+struct HttpAnswer {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
-impl Answer {
+impl HttpAnswer {
     fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: format!("{status} by the fixture server\n").into_bytes() }
     }
@@ -330,7 +330,7 @@ impl Answer {
     }
 
     /// Sends the file, or the part that `Range` asks for if `If-Range` allows it.
-    fn ranged(request: &Request, bytes: &[u8]) -> Self {
+    fn ranged(request: &HttpRequest, bytes: &[u8]) -> Self {
         let whole = Self::whole(&request.path, bytes).header("Accept-Ranges", "bytes");
         let Some(range) = request.headers.get("range").and_then(|text| text.strip_prefix("bytes=")) else {
             return whole;
@@ -420,8 +420,8 @@ mod tests {
     fn mishaps_come_in_order_and_are_used_up() {
         let server = HttpServer::start();
         server.put("/file", *b"0123456789");
-        server.next_time("/file", Mishap::Status(503));
-        server.next_time("/file", Mishap::CutAfter(4));
+        server.next_time("/file", HttpMishap::Status(503));
+        server.next_time("/file", HttpMishap::CutAfter(4));
         let (head, _) = get(&server, "/file", "");
         assert!(head.starts_with("HTTP/1.1 503"), "{head}");
         let (head, body) = get(&server, "/file", "");

@@ -41,7 +41,7 @@ pub use fixture_file::FixtureFile;
 pub use fixture_index::{FixtureIndex, ServedIndex};
 pub use git_repository::GitRepository;
 pub use hostile_text::{HOSTILE_TEXT, assert_harmless};
-pub use http_server::{HttpServer, Mishap, Request};
+pub use http_server::{HttpMishap, HttpRequest, HttpServer};
 pub use interrupt::{interrupt, start_interruptible};
 pub use macho_file::MachoFile;
 pub use pe_file::PeFile;
@@ -49,6 +49,6 @@ pub use release_mirror::ReleaseMirror;
 pub use s3_proxy::{S3Fault, S3Proxy};
 #[cfg(feature = "s3")]
 pub use s3_server::S3Server;
-pub use sdist_builder::{SdistBuilder, Stumble};
+pub use sdist_builder::{SdistBuilder, SdistStumble};
 pub use test_repository::TestRepository;
 pub use wheel_builder::{RecordFault, WheelBuilder};

@@ -34,7 +34,7 @@ pub mod load {
 
 /// How the file states the oldest system.
 #[derive(Clone, Copy)]
-pub enum Minimum {
+pub enum MachoMinimum {
     Untold,
     /// `LC_BUILD_VERSION` for a platform: 1 is macOS, 2 iOS.
     Build(u32, u16, u8),
@@ -52,7 +52,7 @@ pub struct MachoFile<'a> {
     /// Load command and name.
     pub libraries: &'a [(u32, &'a str)],
     pub rpaths: &'a [&'a str],
-    pub minimum: Minimum,
+    pub minimum: MachoMinimum,
     pub is_signed: bool,
 }
 
@@ -68,7 +68,7 @@ impl Default for MachoFile<'_> {
             install_name: "",
             libraries: &[],
             rpaths: &[],
-            minimum: Minimum::Build(1, 11, 0),
+            minimum: MachoMinimum::Build(1, 11, 0),
             is_signed: true,
         }
     }
@@ -86,11 +86,11 @@ impl MachoFile<'_> {
         commands.extend(self.rpaths.iter().map(|path| named(0x8000_001c, 12, path)));
         let packed = |major: u16, minor: u8| u32::from(major) << 16 | u32::from(minor) << 8;
         match self.minimum {
-            Minimum::Untold => {}
-            Minimum::Build(platform, major, minor) => {
+            MachoMinimum::Untold => {}
+            MachoMinimum::Build(platform, major, minor) => {
                 commands.push(words(&[0x32, 24, platform, packed(major, minor), 0, 0]));
             }
-            Minimum::Old(major, minor) => commands.push(words(&[0x24, 16, packed(major, minor), 0])),
+            MachoMinimum::Old(major, minor) => commands.push(words(&[0x24, 16, packed(major, minor), 0])),
         }
         if self.is_signed {
             commands.push(segment("__LINKEDIT", CODE_SIZE, signature_size));

@@ -29,12 +29,12 @@ impl ReleaseMirror {
         let module = module(&format!("v0.0.0-{python}-{tag}-1"));
         let place = folder.join(tag);
         fs::create_dir_all(&place).expect("folders can be made");
-        let pip = Files::read(&module.join("pip/internal/data"));
+        let pip = ModuleTree::read(&module.join("pip/internal/data"));
         let mut releases = BTreeMap::new();
         let mut sums = String::new();
         for platform in PlatformKey::ALL {
             let asset = format!("cpython-{python}+{tag}-{}-install_only_stripped.tar.gz", platform.triple());
-            let tree = Files::read(&module.join("python/internal/data").join(go_name(platform)));
+            let tree = ModuleTree::read(&module.join("python/internal/data").join(go_name(platform)));
             let archive = archive(&tree, &pip, platform, python);
             let digest = Digest::of(&archive);
             fs::write(place.join(&asset), archive).expect("files can be written");
@@ -71,12 +71,12 @@ fn module(version: &str) -> PathBuf {
 }
 
 /// Regular files with their executable bit, and links with their target.
-struct Files {
+struct ModuleTree {
     files: BTreeMap<String, (Vec<u8>, bool)>,
     links: BTreeMap<String, String>,
 }
 
-impl Files {
+impl ModuleTree {
     /// What `files.json` of the folder lists.
     fn read(folder: &Path) -> Self {
         const FOLDER: u64 = 1 << 31;
@@ -110,7 +110,7 @@ fn content(path: &Path, compressed: bool) -> Vec<u8> {
 
 /// An archive like upstream's: everything below `python/`, pip in `site-packages`, modes only where the system has
 /// them.
-fn archive(tree: &Files, pip: &Files, platform: PlatformKey, python: &str) -> Vec<u8> {
+fn archive(tree: &ModuleTree, pip: &ModuleTree, platform: PlatformKey, python: &str) -> Vec<u8> {
     let series = python.rsplit_once('.').map_or(python, |(series, _)| series);
     let site_packages = if platform.is_windows() {
         "Lib/site-packages".to_owned()

@@ -29,20 +29,20 @@ pub enum S3Fault {
 /// Stops when dropped.
 pub struct S3Proxy {
     address: SocketAddr,
-    state: Arc<State>,
+    state: Arc<S3ProxyState>,
     acceptor: Option<JoinHandle<()>>,
 }
 
-struct State {
+struct S3ProxyState {
     server: SocketAddr,
     stopped: AtomicBool,
     /// `PUT /bucket/key?query`, in order of arrival.
     requests: Mutex<Vec<String>>,
-    rule: Mutex<Option<Rule>>,
+    rule: Mutex<Option<S3SpoilRule>>,
 }
 
 #[derive(Clone, Copy)]
-struct Rule {
+struct S3SpoilRule {
     /// Number of the first spoiled request, counted from 0.
     from: usize,
     /// How many are spoiled.
@@ -56,7 +56,7 @@ impl S3Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let (requests, rule) = (Mutex::default(), Mutex::default());
-        let state = Arc::new(State { server, stopped: AtomicBool::new(false), requests, rule });
+        let state = Arc::new(S3ProxyState { server, stopped: AtomicBool::new(false), requests, rule });
         let shared = Arc::clone(&state);
         let acceptor = thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -79,7 +79,7 @@ impl S3Proxy {
     /// Forgets former requests and rules; spoils `count` requests from the one with this number on, counted from 0.
     pub fn spoil(&self, from: usize, count: usize, fault: S3Fault) {
         locked(&self.state.requests).clear();
-        *locked(&self.state.rule) = Some(Rule { from, count, fault });
+        *locked(&self.state.rule) = Some(S3SpoilRule { from, count, fault });
     }
 
     /// Forgets former requests and rules.
@@ -105,7 +105,7 @@ impl Drop for S3Proxy {
     }
 }
 
-impl State {
+impl S3ProxyState {
     fn pass_on(&self, mut client: TcpStream) -> io::Result<()> {
         client.set_read_timeout(Some(Duration::from_secs(30)))?;
         let (head, mut body) = read_head(&mut client)?;

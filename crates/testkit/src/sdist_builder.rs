@@ -18,7 +18,7 @@ const BACKEND: &str = include_str!("sdist_backend.py");
 
 /// How the build goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stumble {
+pub enum SdistStumble {
     /// Prints 300 numbered lines and `message`, and ends with an error.
     Fail { message: String },
     /// Starts a child, writes both process ids to `pids`, one per line, and never ends.
@@ -34,7 +34,7 @@ pub struct SdistBuilder {
     requires: Vec<String>,
     build_requires: Vec<String>,
     native: bool,
-    stumble: Option<Stumble>,
+    stumble: Option<SdistStumble>,
     dynamic: bool,
     runs: String,
 }
@@ -87,7 +87,7 @@ impl SdistBuilder {
 
     /// Makes the build go wrong in this way.
     #[must_use]
-    pub fn stumble(mut self, stumble: Stumble) -> Self {
+    pub fn stumble(mut self, stumble: SdistStumble) -> Self {
         self.stumble = Some(stumble);
         self
     }
@@ -173,8 +173,8 @@ impl SdistBuilder {
         files.insert("backend/fixture_backend.py".into(), format!("{}{BACKEND}", self.runs).into_bytes());
         let stumble = match &self.stumble {
             None => json!(null),
-            Some(Stumble::Fail { message }) => json!({ "fail": message }),
-            Some(Stumble::Hang { pids }) => json!({ "hang": pids }),
+            Some(SdistStumble::Fail { message }) => json!({ "fail": message }),
+            Some(SdistStumble::Hang { pids }) => json!({ "hang": pids }),
         };
         let fixture = json!({
             "package": package, "version": version, "metadata": package_info, "native": self.native,

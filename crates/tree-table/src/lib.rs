@@ -6,15 +6,15 @@
 //! decides. The builder's "up to date" and `pydist`'s "installed" mean this, and nothing less.
 //!
 //! ```
-//! use tree_table::{Look, TreeTable};
+//! use tree_table::{CompareDepth, TreeTable};
 //!
 //! let tree = tempfile::tempdir()?;
 //! std::fs::write(tree.path().join("a.py"), "1")?;
 //! let table = TreeTable::of(tree.path())?;
 //! std::fs::write(tree.path().join("a.py"), "22")?;
 //! std::fs::write(tree.path().join("b.py"), "3")?;
-//! let told = |damage: &[tree_table::Damage]| damage.iter().map(ToString::to_string).collect::<Vec<_>>();
-//! assert_eq!(told(&table.compare(tree.path(), Look::Quick).damage), ["`a.py` has another size"]);
+//! let told = |damage: &[tree_table::TreeDamage]| damage.iter().map(ToString::to_string).collect::<Vec<_>>();
+//! assert_eq!(told(&table.compare(tree.path(), CompareDepth::Quick).damage), ["`a.py` has another size"]);
 //! assert_eq!(told(&table.added(tree.path())), ["`b.py` was added"]);
 //! # Ok::<(), std::io::Error>(())
 //! ```
@@ -32,7 +32,7 @@ use archive::{EntryKind, scan};
 use serde::{Deserialize, Serialize};
 use vocab::{Digest, TreePath, side_by_side};
 
-pub use stamp::Stamp;
+pub use stamp::FileStamp;
 
 /// Every file, link and empty folder of a tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ pub struct TreeTable {
 struct FileRow {
     path: TreePath,
     size: u64,
-    /// See [`Stamp`].
+    /// See [`FileStamp`].
     modified: u64,
     executable: bool,
     sha256: Digest,
@@ -64,7 +64,7 @@ struct LinkRow {
 
 /// How closely a tree is compared with its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum CompareDepth {
     /// Presence, size, time.
     Quick,
     /// The digest of every file.
@@ -73,20 +73,20 @@ pub enum Look {
 
 /// One path at which the tree is not as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damage {
+pub struct TreeDamage {
     pub path: TreePath,
     /// Completes a sentence that begins with the path.
     pub what: &'static str,
 }
 
-impl fmt::Display for Damage {
+impl fmt::Display for TreeDamage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "`{}` {}", self.path, self.what)
     }
 }
 
 /// The first few in one line, and how many there are besides.
-pub fn first_few(damage: &[Damage]) -> String {
+pub fn first_few(damage: &[TreeDamage]) -> String {
     let mut text: Vec<String> = damage.iter().take(NAMED).map(ToString::to_string).collect();
     if damage.len() > NAMED {
         text.push(format!("and {} more files", damage.len() - NAMED));
@@ -98,9 +98,9 @@ const NAMED: usize = 5;
 
 /// A tree beside its table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Compared {
+pub struct ComparedTree {
     /// Sorted by path.
-    pub damage: Vec<Damage>,
+    pub damage: Vec<TreeDamage>,
     /// Files that have another time and the same content: a table made anew need not read them again.
     pub touched: usize,
 }
@@ -131,9 +131,9 @@ impl TreeTable {
         let row = |(): &mut (), index: usize| -> io::Result<FileRow> {
             let (path, executable, known) = &found[index];
             let place = path.below(root);
-            let stamp = Stamp::of(&fs::symlink_metadata(&place)?);
+            let stamp = FileStamp::of(&fs::symlink_metadata(&place)?);
             let sha256 = known.map_or_else(|| digest(&place), Ok)?;
-            let Stamp { size, modified } = stamp;
+            let FileStamp { size, modified } = stamp;
             Ok(FileRow { path: path.clone(), size, modified, executable: *executable, sha256 })
         };
         table.files = side_by_side(threads(), found.len(), || (), row)?;
@@ -158,17 +158,17 @@ impl TreeTable {
     }
 
     /// What has changed or gone. What was added is no damage here; see [`TreeTable::added`].
-    pub fn compare(&self, root: &Path, look: Look) -> Compared {
+    pub fn compare(&self, root: &Path, look: CompareDepth) -> ComparedTree {
         let rows: Vec<&[FileRow]> = self.files.chunks(ROWS).collect();
         let compared = |(): &mut (), index: usize| -> Result<_, Infallible> {
             Ok(rows[index].iter().map(|row| row.compare(root, look)).collect::<Vec<_>>())
         };
         let Ok(outcomes) = side_by_side(threads(), rows.len(), || (), compared);
-        let mut all = Compared { damage: Vec::new(), touched: 0 };
+        let mut all = ComparedTree { damage: Vec::new(), touched: 0 };
         for (row, outcome) in self.files.iter().zip(outcomes.into_iter().flatten()) {
             match outcome {
                 Ok(touched) => all.touched += usize::from(touched),
-                Err(what) => all.damage.push(Damage { path: row.path.clone(), what }),
+                Err(what) => all.damage.push(TreeDamage { path: row.path.clone(), what }),
             }
         }
         for row in &self.links {
@@ -177,11 +177,11 @@ impl TreeTable {
                 Ok(_) => "leads elsewhere",
                 Err(_) => "is missing or not a link",
             };
-            all.damage.push(Damage { path: row.path.clone(), what });
+            all.damage.push(TreeDamage { path: row.path.clone(), what });
         }
         for path in &self.folders {
             if !fs::symlink_metadata(path.below(root)).is_ok_and(|metadata| metadata.is_dir()) {
-                all.damage.push(Damage { path: path.clone(), what: "is missing or not a folder" });
+                all.damage.push(TreeDamage { path: path.clone(), what: "is missing or not a folder" });
             }
         }
         all.damage.sort_by(|left, right| left.path.cmp(&right.path));
@@ -190,7 +190,7 @@ impl TreeTable {
 
     /// What is in the tree and not in the table, but for the `__pycache__` folders that Python writes by itself; sorted
     /// by path. Of an added folder only the folder is named.
-    pub fn added(&self, root: &Path) -> Vec<Damage> {
+    pub fn added(&self, root: &Path) -> Vec<TreeDamage> {
         let listed: HashSet<&TreePath> =
             self.files.iter().map(|row| &row.path).chain(self.links.iter().map(|row| &row.path)).collect();
         let mut folders = self.filled_folders();
@@ -199,24 +199,24 @@ impl TreeTable {
         let mut pending = vec![TreePath::default()];
         while let Some(folder) = pending.pop() {
             let Ok(items) = fs::read_dir(folder.below(root)) else {
-                added.push(Damage { path: folder, what: "cannot be listed" });
+                added.push(TreeDamage { path: folder, what: "cannot be listed" });
                 continue;
             };
             for item in items.flatten() {
                 let name = item.file_name();
                 let path = name.to_str().and_then(|name| name.parse().ok()).map(|name| folder.join(&name));
                 let Some(path) = path else {
-                    added.push(Damage { path: folder.clone(), what: "holds a file whose name no runtime has" });
+                    added.push(TreeDamage { path: folder.clone(), what: "holds a file whose name no runtime has" });
                     continue;
                 };
                 if item.file_type().is_ok_and(|kind| kind.is_dir()) {
                     if folders.contains(&path) {
                         pending.push(path);
                     } else if name != BYTE_CODE {
-                        added.push(Damage { path, what: "was added" });
+                        added.push(TreeDamage { path, what: "was added" });
                     }
                 } else if !listed.contains(&path) && folder.file_name() != BYTE_CODE {
-                    added.push(Damage { path, what: "was added" });
+                    added.push(TreeDamage { path, what: "was added" });
                 }
             }
         }
@@ -246,13 +246,13 @@ const BYTE_CODE: &str = "__pycache__";
 
 impl FileRow {
     /// Whether it was only touched, or what has changed.
-    fn compare(&self, root: &Path, look: Look) -> Result<bool, &'static str> {
+    fn compare(&self, root: &Path, look: CompareDepth) -> Result<bool, &'static str> {
         let place = self.path.below(root);
         let metadata = fs::symlink_metadata(&place).map_err(|_| "is missing")?;
         if !metadata.is_file() {
             return Err("is not a file any more");
         }
-        let now = Stamp::of(&metadata);
+        let now = FileStamp::of(&metadata);
         if now.size != self.size {
             return Err("has another size");
         }
@@ -260,7 +260,7 @@ impl FileRow {
             return Err("has another executable bit");
         }
         let touched = now.modified != self.modified;
-        if touched || look == Look::Digests {
+        if touched || look == CompareDepth::Digests {
             let actual = digest(&place).map_err(|_| "cannot be read")?;
             if actual != self.sha256 {
                 return Err("was changed");
@@ -312,7 +312,7 @@ mod tests {
         (folder, table)
     }
 
-    fn told(table: &TreeTable, root: &Path, look: Look) -> Vec<String> {
+    fn told(table: &TreeTable, root: &Path, look: CompareDepth) -> Vec<String> {
         table.compare(root, look).damage.iter().map(ToString::to_string).collect()
     }
 
@@ -326,7 +326,7 @@ mod tests {
         let root = folder.path();
         fs::create_dir(root.join("lib/__pycache__")).unwrap();
         fs::write(root.join("lib/__pycache__/a.pyc"), "later").unwrap();
-        assert_eq!(told(&table, root, Look::Digests), Vec::<String>::new());
+        assert_eq!(told(&table, root, CompareDepth::Digests), Vec::<String>::new());
         fs::remove_file(root.join("bin/tool")).unwrap();
         fs::remove_dir(root.join("share")).unwrap();
         fs::write(root.join("lib/a.py"), "longer").unwrap();
@@ -339,7 +339,7 @@ mod tests {
             "`lib/b.py` was changed",
             "`share` is missing or not a folder",
         ];
-        assert_eq!(told(&table, root, Look::Quick), expected);
+        assert_eq!(told(&table, root, CompareDepth::Quick), expected);
     }
 
     #[test]
@@ -360,7 +360,7 @@ mod tests {
         fs::create_dir(root.join("empty")).unwrap();
         let expected = ["empty", "lib/c.py", "lib/demo", "share/note", "sitecustomize.py"];
         assert_eq!(added(&table, root), expected.map(|path| format!("`{path}` was added")));
-        assert_eq!(told(&table, root, Look::Digests), Vec::<String>::new());
+        assert_eq!(told(&table, root, CompareDepth::Digests), Vec::<String>::new());
     }
 
     #[test]
@@ -373,11 +373,15 @@ mod tests {
             File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
         };
         set("two", UNIX_EPOCH);
-        let copied = table.compare(folder.path(), Look::Quick);
-        assert_eq!(copied, Compared { damage: Vec::new(), touched: 1 }, "it was only copied");
+        let copied = table.compare(folder.path(), CompareDepth::Quick);
+        assert_eq!(copied, ComparedTree { damage: Vec::new(), touched: 1 }, "it was only copied");
         set("owt", time);
-        assert_eq!(told(&table, folder.path(), Look::Quick), Vec::<String>::new(), "size and time are the same");
-        assert_eq!(told(&table, folder.path(), Look::Digests), ["`lib/a.py` was changed"]);
+        assert_eq!(
+            told(&table, folder.path(), CompareDepth::Quick),
+            Vec::<String>::new(),
+            "size and time are the same"
+        );
+        assert_eq!(told(&table, folder.path(), CompareDepth::Digests), ["`lib/a.py` was changed"]);
     }
 
     #[test]
@@ -402,7 +406,7 @@ mod tests {
         symlink("../lib/a.py", folder.path().join("bin/link")).unwrap();
         symlink("tool", folder.path().join("bin/other")).unwrap();
         let expected = ["`bin/link` leads elsewhere", "`bin/tool` has another executable bit"];
-        assert_eq!(told(&table, folder.path(), Look::Quick), expected);
+        assert_eq!(told(&table, folder.path(), CompareDepth::Quick), expected);
         assert_eq!(added(&table, folder.path()), ["`bin/other` was added"]);
         fs::remove_dir_all(folder.path().join("lib")).unwrap();
         symlink("bin", folder.path().join("lib")).unwrap();

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 /// Size and time of a file when its content was last known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
+pub struct FileStamp {
     pub size: u64,
     /// In nanoseconds since 1970.
     pub modified: u64,
 }
 
-impl Stamp {
+impl FileStamp {
     pub fn of(metadata: &Metadata) -> Self {
         let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let modified = since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or_default();

@@ -8,7 +8,7 @@ use vocab::{Digest, DistributionName, FileClash, TreePath};
 use super::install_error::InstallErrorKind;
 
 /// What a wheel wants to install.
-pub(super) struct Claim<'a> {
+pub(super) struct InstallClaim<'a> {
     pub name: &'a DistributionName,
     /// Named in the configuration, rather than required by another distribution.
     pub requested: bool,
@@ -17,7 +17,7 @@ pub(super) struct Claim<'a> {
 
 /// One per claim, in the order of the input.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct ClashVerdict {
     /// Sorted by path.
     pub clashes: Vec<FileClash>,
     /// Paths that are not created for this claim, because another's file is there.
@@ -27,17 +27,17 @@ pub(super) struct Verdict {
 }
 
 /// The error with the index of the claim at fault.
-pub(super) type Refusal = (usize, InstallErrorKind);
+pub(super) type ClaimRefusal = (usize, InstallErrorKind);
 
 /// A requested distribution beats a required one; among equals the alphabetically first wins. Equal content is not a
 /// clash. `rules` are the platform's.
-pub(super) fn settle(claims: &[Claim<'_>], rules: NameRules) -> Result<Verdict, Refusal> {
+pub(super) fn settle(claims: &[InstallClaim<'_>], rules: NameRules) -> Result<ClashVerdict, ClaimRefusal> {
     let mut order: Vec<usize> = (0..claims.len()).collect();
     order.sort_by_key(|index| (!claims[*index].requested, claims[*index].name));
-    let mut verdict = Verdict {
+    let mut verdict = ClashVerdict {
         not_made: vec![HashSet::new(); claims.len()],
         not_owned: vec![HashSet::new(); claims.len()],
-        ..Verdict::default()
+        ..ClashVerdict::default()
     };
     let mut taken: HashMap<String, (usize, &TreePath, Digest)> = HashMap::new();
     for index in order {
@@ -70,10 +70,10 @@ pub(super) fn settle(claims: &[Claim<'_>], rules: NameRules) -> Result<Verdict, 
 
 /// Refuses a file where another one needs a folder.
 fn files_and_folders(
-    claims: &[Claim<'_>],
+    claims: &[InstallClaim<'_>],
     taken: &HashMap<String, (usize, &TreePath, Digest)>,
     rules: NameRules,
-) -> Result<(), Refusal> {
+) -> Result<(), ClaimRefusal> {
     let mut seen: HashSet<TreePath> = HashSet::new();
     let mut faults: Vec<(TreePath, usize, usize)> = Vec::new();
     let mut placed: Vec<_> = taken.values().map(|(index, path, _)| (*path, *index)).collect();
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     /// `name! path=content …`, with `!` for requested.
-    fn settled(wheels: &[&str], rules: NameRules) -> Result<Verdict, String> {
+    fn settled(wheels: &[&str], rules: NameRules) -> Result<ClashVerdict, String> {
         type Parsed = (DistributionName, bool, Vec<(TreePath, Digest)>);
         let parsed: Vec<Parsed> = wheels
             .iter()
@@ -117,9 +117,9 @@ mod tests {
                 (name.trim_end_matches('!').parse().unwrap(), name.ends_with('!'), files)
             })
             .collect();
-        let claims: Vec<Claim<'_>> = parsed
+        let claims: Vec<InstallClaim<'_>> = parsed
             .iter()
-            .map(|(name, requested, files)| Claim {
+            .map(|(name, requested, files)| InstallClaim {
                 name,
                 requested: *requested,
                 files: files.iter().map(|(path, digest)| (path, *digest)).collect(),

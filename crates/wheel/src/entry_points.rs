@@ -38,20 +38,20 @@ pub(super) fn parse(text: &str) -> Result<EntryPoints, String> {
         }
         if let Some(rest) = line.strip_prefix('[') {
             let header = rest.rsplit_once(']').map(|(header, _)| header.trim());
-            section = Some(header.map_or(Section::Other, Section::named));
+            section = Some(header.map_or(EntryPointSection::Other, EntryPointSection::named));
             found.remarks.extend(header.map_or_else(|| Some(unclosed(line)), remark_of_header));
             continue;
         }
         match section {
-            Some(Section::Scripts { gui }) => match entry_point(line, gui) {
+            Some(EntryPointSection::Scripts { gui }) => match entry_point(line, gui) {
                 Ok(point) => found.scripts.push(point),
-                Err(Fault::Refused) => return Err(line.to_owned()),
-                Err(Fault::LeftOut) => {
+                Err(EntryPointFault::Refused) => return Err(line.to_owned()),
+                Err(EntryPointFault::LeftOut) => {
                     let text = format!("its script `{}` is left out, because it is called so", line.escape_debug());
                     found.remarks.push(Remark::scripts(text));
                 }
             },
-            Some(Section::Other) => {}
+            Some(EntryPointSection::Other) => {}
             None => {
                 let text =
                     format!("its entry_points.txt begins with no section; `{}` is left out", line.escape_debug());
@@ -85,7 +85,7 @@ fn replaced(later: &EntryPoint, earlier: &EntryPoint) -> String {
 }
 
 #[derive(Clone, Copy)]
-enum Section {
+enum EntryPointSection {
     Scripts {
         gui: bool,
     },
@@ -93,7 +93,7 @@ enum Section {
     Other,
 }
 
-impl Section {
+impl EntryPointSection {
     fn named(header: &str) -> Self {
         match header {
             "console_scripts" => Self::Scripts { gui: false },
@@ -126,41 +126,41 @@ fn remark_of_header(header: &str) -> Option<Remark> {
     Some(Remark::scripts(text))
 }
 
-enum Fault {
+enum EntryPointFault {
     /// It could leave the scripts folder, or is more than a name.
     Refused,
     /// An unusual name that does no harm.
     LeftOut,
 }
 
-fn entry_point(line: &str, gui: bool) -> Result<EntryPoint, Fault> {
+fn entry_point(line: &str, gui: bool) -> Result<EntryPoint, EntryPointFault> {
     let parts = || {
         let (name, value) = line.split_once('=')?;
         let (module, attribute) = value.split('[').next()?.trim().split_once(':')?;
         Some((name.trim(), module.trim(), attribute.trim()))
     };
-    let (name, module, attribute) = parts().ok_or(Fault::Refused)?;
+    let (name, module, attribute) = parts().ok_or(EntryPointFault::Refused)?;
     // The text becomes part of a program, so only dotted names are accepted.
     let dotted = |text: &str| text.split('.').all(is_identifier);
     if !(dotted(module) && dotted(attribute)) || name.is_empty() {
-        return Err(Fault::Refused);
+        return Err(EntryPointFault::Refused);
     }
     check_name(name)?;
     Ok(EntryPoint { name: name.to_owned(), module: module.to_owned(), attribute: attribute.to_owned(), gui })
 }
 
 /// A slash makes a folder below the scripts folder, as with pip.
-fn check_name(name: &str) -> Result<(), Fault> {
+fn check_name(name: &str) -> Result<(), EntryPointFault> {
     let leaves = name.parse::<vocab::TreePath>().is_err();
     if leaves || name.contains(char::is_control) {
-        return Err(Fault::Refused);
+        return Err(EntryPointFault::Refused);
     }
     let plain = |part: &str| {
         !part.is_empty()
             && !part.starts_with(['.', '-'])
             && part.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | ' '))
     };
-    if name.split('/').all(plain) { Ok(()) } else { Err(Fault::LeftOut) }
+    if name.split('/').all(plain) { Ok(()) } else { Err(EntryPointFault::LeftOut) }
 }
 
 fn is_identifier(text: &str) -> bool {

@@ -12,7 +12,7 @@ use super::record_format::record_rows;
 use vocab::TreeLayout;
 
 /// A distribution that is in the prefix before anything is installed.
-pub(super) struct Former {
+pub(super) struct FormerDistribution {
     pub name: DistributionName,
     pub dist_info: TreePath,
     /// What its RECORD lists below the prefix, and the corresponding files in `bin` on Windows.
@@ -20,7 +20,7 @@ pub(super) struct Former {
 }
 
 /// All of them, by name.
-pub(super) fn find(prefix: &Path, layout: TreeLayout) -> Result<Vec<Former>, InstallErrorKind> {
+pub(super) fn find(prefix: &Path, layout: TreeLayout) -> Result<Vec<FormerDistribution>, InstallErrorKind> {
     let site = layout.site_packages();
     let failed = |action, path: &Path, source| InstallErrorKind::Io { action, path: path.to_owned(), source };
     let folder = site.below(prefix);
@@ -43,7 +43,7 @@ pub(super) fn find(prefix: &Path, layout: TreeLayout) -> Result<Vec<Former>, Ins
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(failed("read", &record, error)),
         };
-        found.push(Former { name, dist_info, files: listed(&bytes, layout) });
+        found.push(FormerDistribution { name, dist_info, files: listed(&bytes, layout) });
     }
     found.sort_by(|one, other| (&one.name, &one.dist_info).cmp(&(&other.name, &other.dist_info)));
     Ok(found)
@@ -51,7 +51,7 @@ pub(super) fn find(prefix: &Path, layout: TreeLayout) -> Result<Vec<Former>, Ins
 
 /// Removes what its RECORD lists, its `.dist-info` folder, and the folders that are then empty. Rows that lead out of
 /// the prefix are ignored.
-pub(super) fn remove(prefix: &Path, layout: TreeLayout, former: &Former) -> Result<(), InstallErrorKind> {
+pub(super) fn remove(prefix: &Path, layout: TreeLayout, former: &FormerDistribution) -> Result<(), InstallErrorKind> {
     let failed = |action, path: &Path, source| InstallErrorKind::Io { action, path: path.to_owned(), source };
     let mut folders = BTreeSet::new();
     for path in &former.files {

@@ -8,18 +8,18 @@ use std::fmt;
 use archive::NameRules;
 use vocab::{DistributionName, ModuleFolder, TreeLayout, TreePath};
 
-use super::former::Former;
+use super::former::FormerDistribution;
 use super::install_error::InstallErrorKind;
 
 /// The owner of a file that was in the prefix before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Owner {
+pub enum FormerOwner {
     Interpreter,
     /// A distribution that came with the interpreter, such as pip.
     Distribution(DistributionName),
 }
 
-impl fmt::Display for Owner {
+impl fmt::Display for FormerOwner {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Interpreter => formatter.write_str("the interpreter"),
@@ -30,33 +30,33 @@ impl fmt::Display for Owner {
 
 /// What happens to a file that a wheel wants to install.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Judgement {
+pub(super) enum GuardJudgement {
     Free,
     /// The interpreter's own stays, and nothing is lost.
     KeepsOwn,
 }
 
-pub(super) struct Guard {
+pub(super) struct PrefixGuard {
     layout: TreeLayout,
     rules: NameRules,
     /// Files and links, keyed by folded path.
-    files: HashMap<String, Owner>,
+    files: HashMap<String, FormerOwner>,
     /// Folded.
     folders: HashSet<String>,
     /// Folded.
-    modules: HashMap<(ModuleFolder, String), Owner>,
+    modules: HashMap<(ModuleFolder, String), FormerOwner>,
 }
 
-impl Guard {
+impl PrefixGuard {
     /// `base` are the files and links of the interpreter, `formers` the distributions among them. Those replaced by one
     /// of `names` are not protected.
     pub(super) fn new(
         layout: TreeLayout,
         base: &BTreeSet<TreePath>,
-        formers: &[Former],
+        formers: &[FormerDistribution],
         names: &BTreeSet<&DistributionName>,
     ) -> Self {
-        let mut owners: HashMap<&TreePath, &Former> = HashMap::new();
+        let mut owners: HashMap<&TreePath, &FormerDistribution> = HashMap::new();
         for former in formers {
             owners.extend(former.files.iter().map(|path| (path, former)));
         }
@@ -68,22 +68,22 @@ impl Guard {
         let mut guard = Self { layout, rules, files, folders, modules: HashMap::new() };
         // Python trusts byte code there before the source that it was made from.
         let byte_code = (ModuleFolder::StandardLibrary, "__pycache__".to_owned());
-        guard.modules.insert(byte_code, Owner::Interpreter);
+        guard.modules.insert(byte_code, FormerOwner::Interpreter);
         for path in base {
             let owner = match owner_of(path) {
                 Some(former) if names.contains(&former.name) => continue,
-                Some(former) => Owner::Distribution(former.name.clone()),
-                None => Owner::Interpreter,
+                Some(former) => FormerOwner::Distribution(former.name.clone()),
+                None => FormerOwner::Interpreter,
             };
             guard.add(path, owner);
         }
         guard
     }
 
-    fn add(&mut self, path: &TreePath, owner: Owner) {
+    fn add(&mut self, path: &TreePath, owner: FormerOwner) {
         if let Some((folder, module)) = self.layout.top_level_module(path) {
             // A note such as `site-packages/README.txt` is not a module.
-            let is_module = folder == ModuleFolder::StandardLibrary || owner != Owner::Interpreter;
+            let is_module = folder == ModuleFolder::StandardLibrary || owner != FormerOwner::Interpreter;
             if is_module && module != "site-packages" {
                 self.modules.insert((folder, self.rules.key(module).into_owned()), owner.clone());
             }
@@ -99,17 +99,17 @@ impl Guard {
     }
 
     /// Judges a file that a wheel would install at `path`, whether or not one exists there.
-    pub(super) fn judge(&self, path: &TreePath) -> Result<Judgement, InstallErrorKind> {
+    pub(super) fn judge(&self, path: &TreePath) -> Result<GuardJudgement, InstallErrorKind> {
         let refuse =
-            |how, owner: &Owner| Err(InstallErrorKind::Owned { path: path.clone(), how, owner: owner.clone() });
+            |how, owner: &FormerOwner| Err(InstallErrorKind::Owned { path: path.clone(), how, owner: owner.clone() });
         if let Some(owner) = self.files.get(&*self.rules.key(path.as_str())) {
-            if *owner == Owner::Interpreter && self.is_c_runtime(path) {
-                return Ok(Judgement::KeepsOwn);
+            if *owner == FormerOwner::Interpreter && self.is_c_runtime(path) {
+                return Ok(GuardJudgement::KeepsOwn);
             }
             return refuse("replace a file of", owner);
         }
         if self.layout.starts_interpreter(path) {
-            return refuse("take the place of", &Owner::Interpreter);
+            return refuse("take the place of", &FormerOwner::Interpreter);
         }
         if let Some((folder, module)) = self.layout.top_level_module(path)
             && let Some(owner) = self.modules.get(&(folder, self.rules.key(module).into_owned()))
@@ -117,7 +117,7 @@ impl Guard {
             return refuse("stand among or before the modules of", owner);
         }
         if self.folders.contains(&*self.rules.key(path.as_str())) {
-            return refuse("be a file where there is a folder of", &Owner::Interpreter);
+            return refuse("be a file where there is a folder of", &FormerOwner::Interpreter);
         }
         let mut parent = path.parent();
         while let Some(folder) = parent.filter(|folder| !folder.is_root()) {
@@ -131,7 +131,7 @@ impl Guard {
             }
             parent = folder.parent();
         }
-        Ok(Judgement::Free)
+        Ok(GuardJudgement::Free)
     }
 
     /// A library of Microsoft's compiler, compatible with every older one of its name. The interpreter was tested with
@@ -163,17 +163,17 @@ mod tests {
             ["json/__init__.py", "os.py", "site-packages/pip-26.dist-info/RECORD", "site-packages/README.txt"]
                 .map(|name| path(&format!("{library}/{name}"))),
         );
-        let former = Former {
+        let former = FormerDistribution {
             name: "pip".parse().unwrap(),
             dist_info: path(&format!("{library}/site-packages/pip-26.dist-info")),
             files: vec![path("bin/pip3"), path(&pip)],
         };
         let replaced: Vec<DistributionName> = replaced.iter().map(|name| name.parse().unwrap()).collect();
-        let guard = Guard::new(layout, &base, &[former], &replaced.iter().collect());
+        let guard = PrefixGuard::new(layout, &base, &[former], &replaced.iter().collect());
         match guard.judge(&path(file)) {
-            Ok(Judgement::Free) => "free".to_owned(),
-            Ok(Judgement::KeepsOwn) => "stays".to_owned(),
-            Err(InstallErrorKind::Owned { owner: Owner::Distribution(name), .. }) => name.to_string(),
+            Ok(GuardJudgement::Free) => "free".to_owned(),
+            Ok(GuardJudgement::KeepsOwn) => "stays".to_owned(),
+            Err(InstallErrorKind::Owned { owner: FormerOwner::Distribution(name), .. }) => name.to_string(),
             Err(InstallErrorKind::Owned { .. }) => "interpreter".to_owned(),
             Err(error) => panic!("{error}"),
         }

@@ -9,16 +9,16 @@ use archive::NameRules;
 use rayon::prelude::*;
 use vocab::{Digest, DistributionName, FileClash, TreePath};
 
-use super::clash::{self, Claim, Verdict};
-use super::former::Former;
-use super::guard::{Guard, Judgement};
+use super::clash::{self, ClashVerdict, InstallClaim};
+use super::former::FormerDistribution;
+use super::guard::{GuardJudgement, PrefixGuard};
 use super::install_error::{InstallError, InstallErrorKind};
 use super::launcher::ScriptTarget;
 use super::link::{self, LinkMethod};
-use super::placement::{self, Content, Plan, PlannedFile};
+use super::placement::{self, PlacementPlan, PlannedContent, PlannedFile};
 use super::record_format::{self, RecordRow};
 use super::{Remark, UnpackedWheel, former, thread_pool};
-use crate::Target;
+use crate::WheelTarget;
 use crate::windows_launcher::WindowsLaunchers;
 use store::Context;
 use vocab::TreeLayout;
@@ -50,7 +50,7 @@ pub struct WheelToInstall<'a> {
 
 /// One distribution as it is in the prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Installed {
+pub struct InstalledDistribution {
     pub name: DistributionName,
     pub version: String,
     /// The SPDX expression or licence text line of its metadata. Absent if the metadata has none.
@@ -82,7 +82,7 @@ pub struct InstalledFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstalledAll {
     /// In the order of the input.
-    pub distributions: Vec<Installed>,
+    pub distributions: Vec<InstalledDistribution>,
     /// Sorted by path.
     pub clashes: Vec<FileClash>,
     /// Files of the interpreter that stayed although a wheel has others, with the distribution that they belong to.
@@ -99,7 +99,7 @@ pub struct InstalledAll {
 
 /// The prefix that wheels are installed into.
 #[derive(Clone, Copy, Debug)]
-pub struct Destination<'a> {
+pub struct InstallDestination<'a> {
     /// A staging folder with the interpreter's files.
     pub prefix: &'a Path,
     pub layout: TreeLayout,
@@ -113,9 +113,9 @@ pub struct Destination<'a> {
 pub fn install(
     context: &Context,
     wheel: &UnpackedWheel,
-    destination: &Destination<'_>,
+    destination: &InstallDestination<'_>,
     request: InstallRequest,
-) -> Result<Installed, InstallError> {
+) -> Result<InstalledDistribution, InstallError> {
     let mut all = install_all(context, &[WheelToInstall { wheel, request }], destination)?;
     Ok(all.distributions.pop().expect("one wheel goes in and one distribution comes out"))
 }
@@ -126,34 +126,34 @@ pub fn install(
 pub fn install_all(
     context: &Context,
     wheels: &[WheelToInstall<'_>],
-    destination: &Destination<'_>,
+    destination: &InstallDestination<'_>,
 ) -> Result<InstalledAll, InstallError> {
     let everything = || wheels.iter().map(shown).collect::<Vec<_>>().join("`, `");
     let failed = |kind| InstallError { wheel: everything(), kind };
     let pool = thread_pool(context).map_err(|error| failed(InstallErrorKind::Threads(error)))?;
-    pool.install(|| Installation { context, wheels, destination }.run())
+    pool.install(|| WheelInstallation { context, wheels, destination }.run())
 }
 
 fn shown(wheel: &WheelToInstall<'_>) -> String {
     wheel.wheel.contents.file_name.to_string()
 }
 
-type Files = BTreeMap<TreePath, PlannedFile>;
+type PlannedFiles = BTreeMap<TreePath, PlannedFile>;
 
-struct Installation<'a> {
+struct WheelInstallation<'a> {
     context: &'a Context,
     wheels: &'a [WheelToInstall<'a>],
-    destination: &'a Destination<'a>,
+    destination: &'a InstallDestination<'a>,
 }
 
-impl Installation<'_> {
+impl WheelInstallation<'_> {
     fn failed(&self, index: usize, kind: InstallErrorKind) -> InstallError {
         InstallError { wheel: self.wheels.get(index).map(shown).unwrap_or_default(), kind }
     }
 
     fn run(&self) -> Result<InstalledAll, InstallError> {
         let names = self.names()?;
-        let (planned, remarks): (Vec<Files>, Vec<_>) =
+        let (planned, remarks): (Vec<PlannedFiles>, Vec<_>) =
             self.plan()?.into_iter().map(|plan| (plan.files, plan.remarks)).unzip();
         let formers = former::find(self.destination.prefix, self.destination.layout);
         let formers = formers.map_err(|kind| self.failed(0, kind))?;
@@ -188,15 +188,15 @@ impl Installation<'_> {
         }
     }
 
-    fn plan(&self) -> Result<Vec<Plan>, InstallError> {
-        let planned: Vec<Result<Plan, InstallError>> = (0..self.wheels.len())
+    fn plan(&self) -> Result<Vec<PlacementPlan>, InstallError> {
+        let planned: Vec<Result<PlacementPlan, InstallError>> = (0..self.wheels.len())
             .into_par_iter()
             .with_max_len(1)
             .map(|index| {
                 let WheelToInstall { wheel, request } = &self.wheels[index];
-                let Destination { layout, launchers, .. } = *self.destination;
+                let InstallDestination { layout, launchers, .. } = *self.destination;
                 let platform = layout.platform;
-                if !Target::is_for(platform, &wheel.contents.file_name.platform_tags) {
+                if !WheelTarget::is_for(platform, &wheel.contents.file_name.platform_tags) {
                     return Err(self.failed(index, InstallErrorKind::OtherPlatform { platform }));
                 }
                 let target = ScriptTarget { layout, launchers };
@@ -210,15 +210,15 @@ impl Installation<'_> {
     fn guard(
         &self,
         names: &[DistributionName],
-        formers: &[Former],
-        planned: &[Files],
+        formers: &[FormerDistribution],
+        planned: &[PlannedFiles],
     ) -> Result<Vec<BTreeSet<TreePath>>, InstallError> {
-        let Destination { layout, base, .. } = *self.destination;
-        let guard = Guard::new(layout, base, formers, &names.iter().collect());
+        let InstallDestination { layout, base, .. } = *self.destination;
+        let guard = PrefixGuard::new(layout, base, formers, &names.iter().collect());
         let mut kept = vec![BTreeSet::new(); planned.len()];
         for (index, files) in planned.iter().enumerate() {
             for path in files.keys() {
-                if guard.judge(path).map_err(|kind| self.failed(index, kind))? == Judgement::KeepsOwn {
+                if guard.judge(path).map_err(|kind| self.failed(index, kind))? == GuardJudgement::KeepsOwn {
                     kept[index].insert(path.clone());
                 }
             }
@@ -229,11 +229,11 @@ impl Installation<'_> {
     fn settle(
         &self,
         names: &[DistributionName],
-        planned: &[Files],
+        planned: &[PlannedFiles],
         kept: &[BTreeSet<TreePath>],
-    ) -> Result<Verdict, InstallError> {
-        let claims: Vec<Claim<'_>> = (0..names.len())
-            .map(|index| Claim {
+    ) -> Result<ClashVerdict, InstallError> {
+        let claims: Vec<InstallClaim<'_>> = (0..names.len())
+            .map(|index| InstallClaim {
                 name: &names[index],
                 requested: self.wheels[index].request.requested,
                 files: planned[index]
@@ -255,19 +255,19 @@ impl Installation<'_> {
     fn remove_former(
         &self,
         names: &[DistributionName],
-        formers: &[Former],
+        formers: &[FormerDistribution],
     ) -> Result<Vec<DistributionName>, InstallError> {
         let mut removed = Vec::new();
         for former in formers {
             let Some(index) = names.iter().position(|name| *name == former.name) else { continue };
-            let Destination { prefix, layout, .. } = *self.destination;
+            let InstallDestination { prefix, layout, .. } = *self.destination;
             former::remove(prefix, layout, former).map_err(|kind| self.failed(index, kind))?;
             removed.push(former.name.clone());
         }
         Ok(removed)
     }
 
-    fn make_folders_and_probe(&self, planned: &[Files]) -> Result<LinkMethod, InstallError> {
+    fn make_folders_and_probe(&self, planned: &[PlannedFiles]) -> Result<LinkMethod, InstallError> {
         archive::make_folders(self.destination.prefix)
             .map_err(|error| self.failed(0, io_error("create", self.destination.prefix, error)))?;
         let mut folders: BTreeSet<TreePath> = BTreeSet::new();
@@ -300,7 +300,12 @@ impl Installation<'_> {
     }
 
     /// Writes everything but the RECORDs. Returns the paths where something existed before.
-    fn write(&self, planned: &[Files], verdict: &Verdict, method: LinkMethod) -> Result<Vec<TreePath>, InstallError> {
+    fn write(
+        &self,
+        planned: &[PlannedFiles],
+        verdict: &ClashVerdict,
+        method: LinkMethod,
+    ) -> Result<Vec<TreePath>, InstallError> {
         let mut tasks: Vec<(usize, &TreePath, &PlannedFile)> = Vec::new();
         for (index, files) in planned.iter().enumerate() {
             let made = files.iter().filter(|(path, _)| !verdict.not_made[index].contains(*path));
@@ -338,12 +343,12 @@ impl Installation<'_> {
         let target = path.below(self.destination.prefix);
         let tree = &self.wheels[index].wheel.tree;
         let place = || match &file.content {
-            Content::Linked(source) => link::place(method, &source.below(tree), &target, file.executable),
-            Content::Copied(source) if method == LinkMethod::HardLink => {
+            PlannedContent::Linked(source) => link::place(method, &source.below(tree), &target, file.executable),
+            PlannedContent::Copied(source) if method == LinkMethod::HardLink => {
                 link::copy(&source.below(tree), &target, file.executable)
             }
-            Content::Copied(source) => link::place(method, &source.below(tree), &target, file.executable),
-            Content::Made(bytes) => create(&target, bytes, file.executable),
+            PlannedContent::Copied(source) => link::place(method, &source.below(tree), &target, file.executable),
+            PlannedContent::Made(bytes) => create(&target, bytes, file.executable),
         };
         let failed = |error| io_error("write", &target, error);
         match place() {
@@ -361,10 +366,10 @@ impl Installation<'_> {
     fn finish(
         &self,
         names: &[DistributionName],
-        planned: Vec<Files>,
-        verdict: &Verdict,
-    ) -> Result<Vec<Installed>, InstallError> {
-        let results: Vec<Result<Installed, InstallError>> = planned
+        planned: Vec<PlannedFiles>,
+        verdict: &ClashVerdict,
+    ) -> Result<Vec<InstalledDistribution>, InstallError> {
+        let results: Vec<Result<InstalledDistribution, InstallError>> = planned
             .into_par_iter()
             .enumerate()
             .with_max_len(1)
@@ -380,9 +385,9 @@ impl Installation<'_> {
         &self,
         index: usize,
         name: &DistributionName,
-        files: Files,
+        files: PlannedFiles,
         not_owned: &HashSet<TreePath>,
-    ) -> Result<Installed, InstallErrorKind> {
+    ) -> Result<InstalledDistribution, InstallErrorKind> {
         let contents = &self.wheels[index].wheel.contents;
         let site = self.destination.layout.site_packages();
         let dist_info = placement::dist_info(self.wheels[index].wheel, self.destination.layout)?;
@@ -405,8 +410,8 @@ impl Installation<'_> {
             }
             let PlannedFile { content, sha256, size, executable, .. } = file;
             let source = match content {
-                Content::Linked(source) | Content::Copied(source) => Some(source),
-                Content::Made(_) => None,
+                PlannedContent::Linked(source) | PlannedContent::Copied(source) => Some(source),
+                PlannedContent::Made(_) => None,
             };
             installed.push(InstalledFile { path, sha256, size, executable, source });
         }
@@ -416,7 +421,7 @@ impl Installation<'_> {
         let (sha256, size) = (Digest::of(&text), text.len() as u64);
         installed.push(InstalledFile { path: record, sha256, size, executable: false, source: None });
         installed.sort_by(|one, other| one.path.cmp(&other.path));
-        Ok(Installed {
+        Ok(InstalledDistribution {
             name: name.clone(),
             version: contents.metadata.version.clone(),
             licence: contents.metadata.licence.clone(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use vocab::{DistributionName, Fault, PlatformKey, TreePath};
 
-use super::guard::Owner;
+use super::guard::FormerOwner;
 use store::StoreError;
 
 /// Wheels were not installed; the staged prefix is incomplete and must be discarded.
@@ -35,7 +35,7 @@ pub enum InstallErrorKind {
         path: TreePath,
         /// A verb with its object, such as `replace a file of`.
         how: &'static str,
-        owner: Owner,
+        owner: FormerOwner,
     },
     #[error("its file `{path}` is refused: {reason}")]
     #[fault(Trust)]

@@ -7,13 +7,13 @@
 //! file of the interpreter is refused in time. Scripts find their interpreter relative to themselves: the prefix can be
 //! moved.
 //!
-//! Which wheels fit a platform, and which fits best, is decided by [`Target::rank`]:
+//! Which wheels fit a platform, and which fits best, is decided by [`WheelTarget::rank`]:
 //!
 //! ```
 //! use vocab::PlatformKey;
-//! use wheel::Target;
+//! use wheel::WheelTarget;
 //!
-//! let target = Target::new(PlatformKey::LinuxX64, "3.12.10".parse()?);
+//! let target = WheelTarget::new(PlatformKey::LinuxX64, "3.12.10".parse()?);
 //! let compiled = target.rank("numpy-2.2.6-cp312-cp312-manylinux_2_17_x86_64.whl");
 //! let pure = target.rank("numpy-2.2.6-py3-none-any.whl");
 //! assert!(compiled.is_some() && compiled < pure); // smaller is better
@@ -52,19 +52,20 @@ use store::Context;
 
 pub use entry_points::EntryPoint;
 pub use file_name::{WheelFileName, WheelFileNameError};
-pub use guard::Owner;
+pub use guard::FormerOwner;
 pub use install::{
-    Destination, InstallRequest, Installed, InstalledAll, InstalledFile, WheelToInstall, install, install_all,
+    InstallDestination, InstallRequest, InstalledAll, InstalledDistribution, InstalledFile, WheelToInstall, install,
+    install_all,
 };
 pub use install_error::{InstallError, InstallErrorKind};
 pub use link::{LinkMethod, place};
 pub use metadata::{LARGEST_METADATA, WheelMetadata};
 pub use record_format::{RecordRow, record_digest, record_rows};
 pub use remark::{Remark, RemarkKind};
-pub use tags::{Rank, Target};
+pub use tags::{WheelRank, WheelTarget};
 pub use unpack::{WheelBlob, seal, unpack, unpack_all};
 pub use unpack_error::{UnpackError, UnpackErrorKind};
-pub use unpacked::{Contents, Entry, UnpackedWheel, stamp, verify_unpacked};
+pub use unpacked::{UnpackedWheel, WheelContents, WheelEntry, stamp, verify_unpacked};
 
 /// At most as many threads as the context allows.
 fn thread_pool(context: &Context) -> io::Result<rayon::ThreadPool> {

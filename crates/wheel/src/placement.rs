@@ -9,14 +9,14 @@ use vocab::{Digest, TreePath, refused_by_windows};
 
 use super::install_error::InstallErrorKind;
 use super::launcher::{ScriptFile, ScriptTarget};
-use super::{Entry, InstallRequest, Remark, UnpackedWheel, script};
+use super::{InstallRequest, Remark, UnpackedWheel, WheelEntry, script};
 use crate::windows_launcher;
 use vocab::TreeLayout;
 
 /// A file to be created, at its key in the map of [`files_of`].
 #[derive(Clone, Debug)]
 pub(super) struct PlannedFile {
-    pub content: Content,
+    pub content: PlannedContent,
     pub sha256: Digest,
     pub size: u64,
     pub executable: bool,
@@ -27,7 +27,7 @@ pub(super) struct PlannedFile {
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Content {
+pub(super) enum PlannedContent {
     /// The file of this path in the wheel.
     Linked(TreePath),
     /// The same, but never a hard link: files beside the interpreter have mode 0755.
@@ -36,9 +36,9 @@ pub(super) enum Content {
 }
 
 impl PlannedFile {
-    fn of_entry(entry: &Entry) -> Self {
+    fn of_entry(entry: &WheelEntry) -> Self {
         Self {
-            content: Content::Linked(entry.path.clone()),
+            content: PlannedContent::Linked(entry.path.clone()),
             sha256: entry.sha256,
             size: entry.size,
             executable: entry.executable,
@@ -49,7 +49,7 @@ impl PlannedFile {
 
     fn made(bytes: Vec<u8>, script: bool) -> Self {
         let (sha256, size) = (Digest::of(&bytes), bytes.len() as u64);
-        Self { content: Content::Made(bytes), sha256, size, executable: script, script, stand_in: false }
+        Self { content: PlannedContent::Made(bytes), sha256, size, executable: script, script, stand_in: false }
     }
 }
 
@@ -60,7 +60,7 @@ pub(super) fn dist_info(wheel: &UnpackedWheel, layout: TreeLayout) -> Result<Tre
 
 /// What installing a wheel amounts to.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(super) struct PlacementPlan {
     /// Everything but RECORD, by path below the prefix.
     pub files: BTreeMap<TreePath, PlannedFile>,
     pub remarks: Vec<Remark>,
@@ -70,7 +70,7 @@ pub(super) fn files_of(
     wheel: &UnpackedWheel,
     target: ScriptTarget<'_>,
     request: &InstallRequest,
-) -> Result<Plan, InstallErrorKind> {
+) -> Result<PlacementPlan, InstallErrorKind> {
     let layout = target.layout;
     let dist_info = dist_info(wheel, layout)?;
     let mut files: BTreeMap<TreePath, PlannedFile> = BTreeMap::new();
@@ -81,7 +81,7 @@ pub(super) fn files_of(
         if file.script {
             let name = entry.path.file_name().to_owned();
             // `tool` and `tool.py` are one program on Windows, and `tool` comes first.
-            if let Some(other) = made.get(&path).filter(|_| matches!(file.content, Content::Made(_))) {
+            if let Some(other) = made.get(&path).filter(|_| matches!(file.content, PlannedContent::Made(_))) {
                 remarks.push(left_out(&name, other, &path));
                 continue;
             }
@@ -112,7 +112,7 @@ pub(super) fn files_of(
     }
     check_names(&files, layout)?;
     check_dist_info(&files, wheel, layout)?;
-    Ok(Plan { files, remarks })
+    Ok(PlacementPlan { files, remarks })
 }
 
 /// A script of an entry point replaces one that the wheel has as a file.
@@ -159,8 +159,8 @@ fn add_stand_ins(
     for (path, file) in files.iter() {
         let Some(place) = target.layout.stand_in(path).filter(|place| !files.contains_key(place)) else { continue };
         let start = match &file.content {
-            Content::Made(bytes) => bytes.clone(),
-            Content::Linked(source) | Content::Copied(source) => {
+            PlannedContent::Made(bytes) => bytes.clone(),
+            PlannedContent::Linked(source) | PlannedContent::Copied(source) => {
                 let source = source.below(&wheel.tree);
                 start_of(&source, windows_launcher::START).map_err(|error| unreadable(&source, error))?
             }
@@ -200,7 +200,7 @@ fn parsed(text: &str) -> Result<TreePath, InstallErrorKind> {
 fn place(
     wheel: &UnpackedWheel,
     target: ScriptTarget<'_>,
-    entry: &Entry,
+    entry: &WheelEntry,
 ) -> Result<(TreePath, PlannedFile), InstallErrorKind> {
     let layout = target.layout;
     let file = PlannedFile::of_entry(entry);
@@ -228,7 +228,7 @@ fn place(
 fn script(
     wheel: &UnpackedWheel,
     target: ScriptTarget<'_>,
-    entry: &Entry,
+    entry: &WheelEntry,
     rest: &TreePath,
 ) -> Result<(TreePath, PlannedFile), InstallErrorKind> {
     let path = wheel.path_of(entry);
@@ -239,7 +239,7 @@ fn script(
             return script_file(target.layout, target.python_script(rest, body, gui)?);
         }
     }
-    let content = Content::Copied(entry.path.clone());
+    let content = PlannedContent::Copied(entry.path.clone());
     let file = PlannedFile { content, executable: true, script: true, ..PlannedFile::of_entry(entry) };
     Ok((target.layout.scripts().join(rest), file))
 }

@@ -7,12 +7,12 @@ use std::collections::{HashMap, HashSet};
 
 use vocab::TreePath;
 
-use super::record_format::{Listed, ListedDigest};
+use super::record_format::{ListedDigest, ListedFile};
 use super::unpack_error::UnpackErrorKind;
-use super::zip_table::Member;
+use super::zip_table::WheelMember;
 use super::{Remark, RemarkKind};
 
-pub(super) struct Doubts {
+pub(super) struct RecordDoubts {
     /// `NAME-VERSION.dist-info/`
     metadata: String,
     /// One clause each.
@@ -22,7 +22,7 @@ pub(super) struct Doubts {
 /// Further ones are only counted.
 const TOLD: usize = 5;
 
-impl Doubts {
+impl RecordDoubts {
     pub(super) fn new(stem: &str) -> Self {
         Self { metadata: format!("{stem}.dist-info/"), facts: Vec::new() }
     }
@@ -30,10 +30,10 @@ impl Doubts {
     /// Everything except the digests, which are known when the files have been inflated.
     pub(super) fn cross_check(
         &mut self,
-        members: &[Member],
-        rows: &HashMap<TreePath, Listed>,
+        members: &[WheelMember],
+        rows: &HashMap<TreePath, ListedFile>,
     ) -> Result<(), UnpackErrorKind> {
-        let mut members: Vec<&Member> = members.iter().collect();
+        let mut members: Vec<&WheelMember> = members.iter().collect();
         members.sort_by(|one, other| one.path.cmp(&other.path));
         for member in &members {
             let path = &member.path;

@@ -10,7 +10,7 @@ use vocab::{Digest, TreePath};
 
 /// One row of a wheel's RECORD.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Listed {
+pub(super) struct ListedFile {
     pub digest: ListedDigest,
     /// In bytes. Some tools omit it.
     pub size: Option<u64>,
@@ -24,7 +24,7 @@ pub(super) struct Listed {
 pub(super) enum ListedDigest {
     None,
     /// As long as the algorithm requires.
-    Known(Algorithm, Vec<u8>),
+    Known(DigestAlgorithm, Vec<u8>),
     /// From an algorithm that PEP 427 does not allow, such as MD5.
     Weak,
     /// Not a possible digest.
@@ -33,7 +33,7 @@ pub(super) enum ListedDigest {
 
 /// The ones that PEP 427 allows: SHA-256 or better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Algorithm {
+pub(super) enum DigestAlgorithm {
     Sha256,
     Sha384,
     Sha512,
@@ -50,8 +50,8 @@ pub fn record_rows(record: &[u8]) -> impl Iterator<Item = Result<[String; 3], St
 }
 
 /// Keyed by path below the wheel's root. The error says what is wrong with which row.
-pub(super) fn parse(bytes: &[u8]) -> Result<HashMap<TreePath, Listed>, String> {
-    let mut rows: HashMap<TreePath, Listed> = HashMap::new();
+pub(super) fn parse(bytes: &[u8]) -> Result<HashMap<TreePath, ListedFile>, String> {
+    let mut rows: HashMap<TreePath, ListedFile> = HashMap::new();
     for row in record_rows(bytes) {
         let row = row?;
         let [text, hash, size] = row.each_ref().map(|field| field.trim());
@@ -75,7 +75,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<HashMap<TreePath, Listed>, String> {
                 None
             }
         };
-        let listed = Listed { digest, size, flaw, absolute: inside.len() != text.len() };
+        let listed = ListedFile { digest, size, flaw, absolute: inside.len() != text.len() };
         match rows.get_mut(&path) {
             Some(earlier) if *earlier == listed => {}
             Some(earlier) => {
@@ -101,9 +101,9 @@ fn listed_digest(hash: &str) -> ListedDigest {
     }
     let Some((name, text)) = hash.split_once('=') else { return ListedDigest::Malformed };
     let (algorithm, length) = match name.to_ascii_lowercase().as_str() {
-        "sha256" => (Algorithm::Sha256, 32),
-        "sha384" => (Algorithm::Sha384, 48),
-        "sha512" => (Algorithm::Sha512, 64),
+        "sha256" => (DigestAlgorithm::Sha256, 32),
+        "sha384" => (DigestAlgorithm::Sha384, 48),
+        "sha512" => (DigestAlgorithm::Sha512, 64),
         _ => return ListedDigest::Weak,
     };
     let text = text.trim_end_matches('=');
@@ -181,7 +181,7 @@ mod tests {
         let parsed = parse(&text).unwrap();
         assert_eq!(parsed.len(), 3);
         let row = &parsed[&"b/x, \"y\".py".parse().unwrap()];
-        let expected = ListedDigest::Known(Algorithm::Sha256, digest.as_bytes().to_vec());
+        let expected = ListedDigest::Known(DigestAlgorithm::Sha256, digest.as_bytes().to_vec());
         assert_eq!((&row.digest, row.size), (&expected, Some(7)));
         assert!(text.starts_with(b"a.py,sha256="));
     }
@@ -191,7 +191,7 @@ mod tests {
         let row = |text: &str| parse(text.as_bytes()).map(|rows| rows[&"a.py".parse().unwrap()].clone());
         let digest = |text: &str| row(text).unwrap().digest;
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        let known = ListedDigest::Known(Algorithm::Sha256, Digest::of("").as_bytes().to_vec());
+        let known = ListedDigest::Known(DigestAlgorithm::Sha256, Digest::of("").as_bytes().to_vec());
         assert_eq!(digest("a.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0"), known);
         assert_eq!(digest(&format!("a.py,sha256={empty},0")), known);
         assert_eq!(digest("a.py,md5=abc,3"), ListedDigest::Weak);

@@ -9,7 +9,7 @@ use vocab::{Arch, Os, PlatformKey, PythonVersion, SystemVersion};
 
 /// A platform and the oldest system that the runtime must run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct WheelTarget {
     pub platform: PlatformKey,
     pub python: PythonVersion,
     /// The highest glibc or macOS version that a wheel may require. `None` on Windows, whose wheels state none.
@@ -18,7 +18,7 @@ pub struct Target {
 
 /// How well a wheel fits. Smaller is better; ranks of different targets must not be compared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rank {
+pub struct WheelRank {
     interpreter: u32,
     platform: u32,
     /// Among otherwise equal wheels the one with the higher build tag is taken; no build tag is the lowest.
@@ -38,7 +38,7 @@ impl BuildTag {
     }
 }
 
-impl Target {
+impl WheelTarget {
     /// With the default ceilings: glibc 2.28, macOS 13.0.
     pub fn new(platform: PlatformKey, python: PythonVersion) -> Self {
         Self { platform, python, system: SystemVersion::oldest(platform) }
@@ -72,7 +72,7 @@ impl Target {
     }
 
     /// Rank of a wheel by its file name. `None` if the wheel does not fit, or the name is not a wheel's.
-    pub fn rank(&self, file_name: &str) -> Option<Rank> {
+    pub fn rank(&self, file_name: &str) -> Option<WheelRank> {
         let stem = file_name.strip_suffix(".whl")?;
         let mut parts = stem.rsplitn(4, '-');
         let (platforms, abis, pythons) = (parts.next()?, parts.next()?, parts.next()?);
@@ -88,7 +88,7 @@ impl Target {
                 }
             }
         }
-        best.map(|(interpreter, platform)| Rank { interpreter, platform, build: Reverse(build) })
+        best.map(|(interpreter, platform)| WheelRank { interpreter, platform, build: Reverse(build) })
     }
 
     fn interpreter_rank(&self, python: &str, abi: &str, any: bool) -> Option<u32> {
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     fn best<'a>(platform: PlatformKey, wheels: &[&'a str]) -> Option<&'a str> {
-        let target = Target::new(platform, "3.12.10".parse().unwrap());
+        let target = WheelTarget::new(platform, "3.12.10".parse().unwrap());
         let ranked = wheels.iter().filter_map(|wheel| Some((target.rank(wheel)?, *wheel)));
         ranked.min().map(|(_, wheel)| wheel)
     }
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn names_that_are_no_wheels_do_not_fit() {
-        let target = Target::new(PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
+        let target = WheelTarget::new(PlatformKey::LinuxX64, "3.12.10".parse().unwrap());
         for name in ["", "a.whl", "a-1.tar.gz", "a-1-cp-none-any.whl", "a-1-é-none-any.whl", "cp312-cp312-any.whl"] {
             assert_eq!(target.rank(name), None, "for {name:?}");
         }

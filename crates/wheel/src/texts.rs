@@ -7,13 +7,13 @@ use vocab::TreePath;
 use zip::ZipArchive;
 
 use super::entry_points::{self, EntryPoints};
-use super::record_format::{self, Listed};
+use super::record_format::{self, ListedFile};
 use super::unpack_error::UnpackErrorKind;
-use super::zip_table::{Member, SharedFile};
+use super::zip_table::{SharedFile, WheelMember};
 use super::{WheelFileName, WheelMetadata, metadata};
 
 /// `NAME-VERSION` of the one `.dist-info` folder, which must be the wheel's own.
-pub(super) fn stem(members: &[Member], file_name: &WheelFileName) -> Result<String, UnpackErrorKind> {
+pub(super) fn stem(members: &[WheelMember], file_name: &WheelFileName) -> Result<String, UnpackErrorKind> {
     const ENDING: &str = ".dist-info";
     let stem_of = |folder: &'_ str| {
         let (stem, ending) = folder.split_at_checked(folder.len().checked_sub(ENDING.len())?)?;
@@ -42,14 +42,14 @@ fn same_version(one: &str, other: &str) -> bool {
 }
 
 /// The small files that describe the wheel.
-pub(super) struct Texts<'a> {
+pub(super) struct WheelTexts<'a> {
     pub archive: &'a ZipArchive<SharedFile>,
-    pub members: &'a [Member],
+    pub members: &'a [WheelMember],
     /// `NAME-VERSION.dist-info`
     pub folder: String,
 }
 
-impl Texts<'_> {
+impl WheelTexts<'_> {
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>, UnpackErrorKind> {
         let path = format!("{}/{name}", self.folder);
         let Some(member) = self.members.iter().find(|member| member.path.as_str() == path) else {
@@ -103,7 +103,7 @@ impl Texts<'_> {
         entry_points::parse(&text).map_err(|line| malformed(format!("`{line}` makes no script")))
     }
 
-    pub(super) fn record(&self) -> Result<HashMap<TreePath, Listed>, UnpackErrorKind> {
+    pub(super) fn record(&self) -> Result<HashMap<TreePath, ListedFile>, UnpackErrorKind> {
         record_format::parse(&self.needed("RECORD")?).map_err(|reason| UnpackErrorKind::Record { reason })
     }
 }

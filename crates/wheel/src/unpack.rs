@@ -12,12 +12,12 @@ use zip::ZipArchive;
 use zip::read::ZipReadOptions;
 
 use super::entry_points::EntryPoints;
-use super::record_check::Doubts;
-use super::record_format::{Algorithm, ListedDigest};
-use super::texts::{self, Texts};
+use super::record_check::RecordDoubts;
+use super::record_format::{DigestAlgorithm, ListedDigest};
+use super::texts::{self, WheelTexts};
 use super::unpack_error::{UnpackError, UnpackErrorKind};
-use super::unpacked::{self, Contents, Entry, UnpackedWheel};
-use super::zip_table::{self, Member, SharedFile};
+use super::unpacked::{self, UnpackedWheel, WheelContents, WheelEntry};
+use super::zip_table::{self, SharedFile, WheelMember};
 use super::{WheelFileName, thread_pool};
 use store::Context;
 use store::{EntryKind, LockOutcome, Scrutiny};
@@ -167,32 +167,33 @@ fn compare(context: &Context, blob: &WheelBlob, wheel: &UnpackedWheel) -> Result
 fn told_by(file: &SharedFile, blob: &WheelBlob, wheel: &UnpackedWheel) -> Result<Result<(), String>, UnpackErrorKind> {
     let (archive, members) = zip_table::open(file, &blob.path)?;
     let stem = texts::stem(&members, &blob.file_name)?;
-    let texts = Texts { archive: &archive, members: &members, folder: format!("{stem}.dist-info") };
+    let texts = WheelTexts { archive: &archive, members: &members, folder: format!("{stem}.dist-info") };
     let (rows, EntryPoints { scripts, .. }, metadata) =
         (texts.record()?, texts.entry_points()?, texts.metadata(&blob.file_name)?);
-    let Contents { entries, entry_points, metadata: kept, .. } = &wheel.contents;
+    let WheelContents { entries, entry_points, metadata: kept, .. } = &wheel.contents;
     if (&stem, &scripts, &metadata) != (&wheel.contents.stem, entry_points, kept) {
         return Ok(Err("its table is of another wheel".to_owned()));
     }
-    let members: HashMap<&TreePath, &Member> =
+    let members: HashMap<&TreePath, &WheelMember> =
         members.iter().filter(|member| !is_own(&stem, &member.path)).map(|member| (&member.path, member)).collect();
     if members.len() != entries.len() {
         return Ok(Err("its table lists other files than the wheel has".to_owned()));
     }
-    let differs = |archive: &mut ZipArchive<SharedFile>, entry: &Entry| -> Result<Option<String>, UnpackErrorKind> {
-        let other = || Some(format!("its file `{}` is another one than the wheel's", entry.path));
-        let Some(member) = members.get(&entry.path) else { return Ok(other()) };
-        let listed = rows.get(&entry.path).map(|row| &row.digest);
-        let known = ListedDigest::Known(Algorithm::Sha256, entry.sha256.as_bytes().to_vec());
-        if (member.size, member.executable) == (entry.size, entry.executable) && listed == Some(&known) {
-            return Ok(None);
-        }
-        let from =
-            archive.by_index(member.index).map_err(|error| UnpackErrorKind::Zip { reason: error.to_string() })?;
-        let actual = Digest::of_reader(from).map_err(|source| unreadable(blob, source))?;
-        let same = actual == (entry.sha256, entry.size) && member.executable == entry.executable;
-        Ok(if same { None } else { other() })
-    };
+    let differs =
+        |archive: &mut ZipArchive<SharedFile>, entry: &WheelEntry| -> Result<Option<String>, UnpackErrorKind> {
+            let other = || Some(format!("its file `{}` is another one than the wheel's", entry.path));
+            let Some(member) = members.get(&entry.path) else { return Ok(other()) };
+            let listed = rows.get(&entry.path).map(|row| &row.digest);
+            let known = ListedDigest::Known(DigestAlgorithm::Sha256, entry.sha256.as_bytes().to_vec());
+            if (member.size, member.executable) == (entry.size, entry.executable) && listed == Some(&known) {
+                return Ok(None);
+            }
+            let from =
+                archive.by_index(member.index).map_err(|error| UnpackErrorKind::Zip { reason: error.to_string() })?;
+            let actual = Digest::of_reader(from).map_err(|source| unreadable(blob, source))?;
+            let same = actual == (entry.sha256, entry.size) && member.executable == entry.executable;
+            Ok(if same { None } else { other() })
+        };
     let differences: Vec<Option<String>> = entries
         .par_iter()
         .with_min_len(64)
@@ -207,24 +208,29 @@ fn is_own(stem: &str, path: &TreePath) -> bool {
     matches!(name, Some("RECORD" | "RECORD.jws" | "RECORD.p7s"))
 }
 
-fn inflate(context: &Context, blob: &WheelBlob, file: &SharedFile, staged: &Path) -> Result<Contents, UnpackErrorKind> {
+fn inflate(
+    context: &Context,
+    blob: &WheelBlob,
+    file: &SharedFile,
+    staged: &Path,
+) -> Result<WheelContents, UnpackErrorKind> {
     let (archive, mut members) = zip_table::open(file, &blob.path)?;
     let stem = texts::stem(&members, &blob.file_name)?;
-    let texts = Texts { archive: &archive, members: &members, folder: format!("{stem}.dist-info") };
+    let texts = WheelTexts { archive: &archive, members: &members, folder: format!("{stem}.dist-info") };
     texts.check_format()?;
     let metadata = texts.metadata(&blob.file_name)?;
     let EntryPoints { scripts: entry_points, mut remarks } = texts.entry_points()?;
     let mut rows = texts.record()?;
     members.retain(|member| !is_own(&stem, &member.path));
     rows.retain(|path, _| !is_own(&stem, path));
-    let mut doubts = Doubts::new(&stem);
+    let mut doubts = RecordDoubts::new(&stem);
     doubts.cross_check(&members, &rows)?;
 
     let tree = staged.join(unpacked::TREE);
     make_folders(&tree, &members)?;
     // Largest first: a large one that starts last would keep a single thread busy at the end.
     members.sort_by(|one, other| other.size.cmp(&one.size).then_with(|| one.path.cmp(&other.path)));
-    let entries: Vec<Result<(Entry, bool), UnpackErrorKind>> = members
+    let entries: Vec<Result<(WheelEntry, bool), UnpackErrorKind>> = members
         .par_iter()
         .with_max_len(64)
         .map_init(
@@ -238,19 +244,19 @@ fn inflate(context: &Context, blob: &WheelBlob, file: &SharedFile, staged: &Path
     let entries = entries.into_iter().collect::<Result<Vec<_>, _>>()?;
     doubts.of_digests(entries.iter().filter(|(_, fits)| !fits).map(|(entry, _)| &entry.path))?;
     remarks.extend(doubts.into_remark());
-    let mut entries: Vec<Entry> = entries.into_iter().map(|(entry, _)| entry).collect();
+    let mut entries: Vec<WheelEntry> = entries.into_iter().map(|(entry, _)| entry).collect();
     entries.sort_by(|one, other| one.path.cmp(&other.path));
 
     let (format, sha256, file_name, size) =
         (unpacked::UNPACKED_FORMAT, blob.sha256, blob.file_name.clone(), file.length());
-    let contents = Contents { format, sha256, size, file_name, stem, metadata, entry_points, remarks, entries };
+    let contents = WheelContents { format, sha256, size, file_name, stem, metadata, entry_points, remarks, entries };
     let table = staged.join(unpacked::TABLE);
     let text = serde_json::to_vec(&contents).expect("the table is plain JSON");
     fs::write(&table, text).map_err(|error| UnpackErrorKind::write(&table, error))?;
     Ok(contents)
 }
 
-fn make_folders(tree: &Path, members: &[Member]) -> Result<(), UnpackErrorKind> {
+fn make_folders(tree: &Path, members: &[WheelMember]) -> Result<(), UnpackErrorKind> {
     let mut folders: Vec<TreePath> = members.iter().filter_map(|member| member.path.parent()).collect();
     folders.sort();
     folders.dedup();
@@ -275,11 +281,11 @@ fn unwritable(entry: &TreePath, path: &Path, error: io::Error) -> UnpackErrorKin
 fn write_member(
     context: &Context,
     archive: &mut ZipArchive<SharedFile>,
-    member: &Member,
+    member: &WheelMember,
     listed: &ListedDigest,
     tree: &Path,
     buffer: &mut [u8],
-) -> Result<(Entry, bool), UnpackErrorKind> {
+) -> Result<(WheelEntry, bool), UnpackErrorKind> {
     let path = member.path.below(tree);
     let broken = |reason: String| UnpackErrorKind::Entry { path: member.path.to_string(), reason };
     let unwritable = |error| unwritable(&member.path, &path, error);
@@ -288,7 +294,7 @@ fn write_member(
     let mut from = archive.by_index_with_options(member.index, options).map_err(|error| broken(error.to_string()))?;
     let mut to = File::create_new(&path).map_err(unwritable)?;
     let mut sha256 = Sha256::new();
-    let mut stronger = Stronger::new(listed);
+    let mut stronger = StrongerDigest::new(listed);
     let mut size = 0;
     loop {
         if context.is_cancelled() {
@@ -317,7 +323,7 @@ fn write_member(
     };
     seal(&to, member.executable).map_err(unwritable)?;
     let sha256 = Digest::from_bytes(sha256);
-    Ok((Entry { path: member.path.clone(), sha256, size, executable: member.executable }, fits))
+    Ok((WheelEntry { path: member.path.clone(), sha256, size, executable: member.executable }, fits))
 }
 
 /// Marks as read-only, with the common time stamp. On Windows a read-only file could not be deleted through any of its
@@ -334,17 +340,17 @@ pub fn seal(file: &File, executable: bool) -> std::io::Result<()> {
 }
 
 /// The digest in RECORD if it is not SHA-256.
-enum Stronger {
+enum StrongerDigest {
     No,
     Sha384(Sha384),
     Sha512(Sha512),
 }
 
-impl Stronger {
+impl StrongerDigest {
     fn new(listed: &ListedDigest) -> Self {
         match listed {
-            ListedDigest::Known(Algorithm::Sha384, _) => Self::Sha384(Sha384::new()),
-            ListedDigest::Known(Algorithm::Sha512, _) => Self::Sha512(Sha512::new()),
+            ListedDigest::Known(DigestAlgorithm::Sha384, _) => Self::Sha384(Sha384::new()),
+            ListedDigest::Known(DigestAlgorithm::Sha512, _) => Self::Sha512(Sha512::new()),
             _ => Self::No,
         }
     }

@@ -20,12 +20,12 @@ use super::{EntryPoint, Remark, WheelFileName, WheelMetadata};
 pub struct UnpackedWheel {
     /// Contains the files at their paths in the wheel.
     pub tree: PathBuf,
-    pub contents: Contents,
+    pub contents: WheelContents,
 }
 
 /// The table of an unpacked wheel, `entries.json`. `format` is 3; with any other the wheel is unpacked again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Contents {
+pub struct WheelContents {
     pub(super) format: u32,
     /// Digest of the wheel file.
     pub sha256: Digest,
@@ -40,12 +40,12 @@ pub struct Contents {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<Remark>,
     /// Sorted by path. Without RECORD and its signatures, which installing replaces.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<WheelEntry>,
 }
 
 /// One file of a wheel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct WheelEntry {
     /// Below the wheel's root, `.data` folders included.
     pub path: TreePath,
     /// Of the content, as RECORD lists it or computed.
@@ -57,7 +57,7 @@ pub struct Entry {
     pub executable: bool,
 }
 
-impl Contents {
+impl WheelContents {
     /// Whether installing it creates scripts.
     pub fn has_scripts(&self) -> bool {
         // Folders in `.data/data` are the platform's: `Scripts` on Windows.
@@ -74,7 +74,7 @@ pub(super) const TREE: &str = "tree";
 
 impl UnpackedWheel {
     /// The file of `entry` on disk.
-    pub fn path_of(&self, entry: &Entry) -> PathBuf {
+    pub fn path_of(&self, entry: &WheelEntry) -> PathBuf {
         entry.path.below(&self.tree)
     }
 
@@ -91,7 +91,7 @@ impl UnpackedWheel {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !folder.exists() => return Ok(None),
             Err(error) => return Err(format!("its table cannot be read: {error}")),
         };
-        let contents: Contents =
+        let contents: WheelContents =
             serde_json::from_slice(&bytes).map_err(|error| format!("its table is damaged: {error}"))?;
         if contents.format != UNPACKED_FORMAT {
             return Err(format!("its table has format {}, not {UNPACKED_FORMAT}", contents.format));
@@ -105,7 +105,7 @@ impl UnpackedWheel {
 
     /// Reads all of its files, and looks for others.
     pub(super) fn verify(&self) -> Result<(), String> {
-        let changed = |entry: &Entry| {
+        let changed = |entry: &WheelEntry| {
             let read = fs::File::open(self.path_of(entry)).and_then(Digest::of_reader);
             match read {
                 Ok((digest, _)) if digest == entry.sha256 => None,
@@ -128,7 +128,7 @@ impl UnpackedWheel {
     }
 
     /// Reads a file only if its time stamp shows that something touched it (a copied store, for example).
-    fn damage(&self, entry: &Entry) -> Option<String> {
+    fn damage(&self, entry: &WheelEntry) -> Option<String> {
         let path = self.path_of(entry);
         let Ok(metadata) = fs::symlink_metadata(&path) else {
             return Some(format!("its file `{}` is gone", entry.path));
@@ -145,7 +145,7 @@ impl UnpackedWheel {
 }
 
 /// Reads an unpacked wheel's folder completely. The error is the reason why it must not be used.
-pub fn verify_unpacked(folder: &Path) -> Result<Contents, String> {
+pub fn verify_unpacked(folder: &Path) -> Result<WheelContents, String> {
     let wheel = UnpackedWheel::open(folder)?.ok_or("it is gone")?;
     wheel.verify()?;
     Ok(wheel.contents)

@@ -14,7 +14,7 @@ use super::unpack_error::UnpackErrorKind;
 
 /// A regular file in the archive.
 #[derive(Clone, Debug)]
-pub(super) struct Member {
+pub(super) struct WheelMember {
     /// In the archive's table.
     pub index: usize,
     pub path: TreePath,
@@ -31,7 +31,10 @@ const HIGHEST_RATIO: u64 = 200;
 ///
 /// Two programs read the archive: the reader of our own zips, which compares each entry with its local header, and the
 /// one that inflates. They must see the same.
-pub(super) fn open(file: &SharedFile, path: &Path) -> Result<(ZipArchive<SharedFile>, Vec<Member>), UnpackErrorKind> {
+pub(super) fn open(
+    file: &SharedFile,
+    path: &Path,
+) -> Result<(ZipArchive<SharedFile>, Vec<WheelMember>), UnpackErrorKind> {
     let listed = archive::zip_members_of(&file.file).map_err(|kind| match kind {
         ZipErrorKind::Read { source } => UnpackErrorKind::Read { path: path.to_owned(), source },
         ZipErrorKind::Malformed { fault } => UnpackErrorKind::Zip { reason: fault.to_string() },
@@ -59,7 +62,7 @@ fn member(
     archive: &ZipArchive<SharedFile>,
     index: usize,
     listed: &BTreeMap<String, ZipMember>,
-) -> Result<Option<Member>, UnpackErrorKind> {
+) -> Result<Option<WheelMember>, UnpackErrorKind> {
     let entry = archive.by_index_data(index).map_err(|error| UnpackErrorKind::Zip { reason: error.to_string() })?;
     let shown = String::from_utf8_lossy(entry.name_raw()).into_owned();
     let refuse = |reason: &str| Err(UnpackErrorKind::Entry { path: shown.clone(), reason: reason.to_owned() });
@@ -93,10 +96,10 @@ fn member(
     if !listed.get(name).is_some_and(same) {
         return refuse("programs would not agree on what it is");
     }
-    Ok(Some(Member { index, path, size: entry.size(), executable: mode & 0o111 != 0 }))
+    Ok(Some(WheelMember { index, path, size: entry.size(), executable: mode & 0o111 != 0 }))
 }
 
-fn check_size(members: &[Member], packed: u64) -> Result<(), UnpackErrorKind> {
+fn check_size(members: &[WheelMember], packed: u64) -> Result<(), UnpackErrorKind> {
     let total = members.iter().fold(0_u64, |sum, member| sum.saturating_add(member.size));
     if total > ALWAYS_FINE.max(packed.saturating_mul(HIGHEST_RATIO)) {
         let reason = format!("its {packed} bytes claim to hold {total}, more than {HIGHEST_RATIO} times as many");
@@ -105,7 +108,7 @@ fn check_size(members: &[Member], packed: u64) -> Result<(), UnpackErrorKind> {
     Ok(())
 }
 
-fn check_names(members: &[Member]) -> Result<(), UnpackErrorKind> {
+fn check_names(members: &[WheelMember]) -> Result<(), UnpackErrorKind> {
     let refuse = |path: &TreePath, reason: &str| {
         Err(UnpackErrorKind::Entry { path: path.to_string(), reason: reason.to_owned() })
     };

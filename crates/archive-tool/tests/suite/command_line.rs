@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use archive::{Entry, NoCache, PartSource, pack};
+use archive::{NoCache, PartSource, TreeEntry, pack};
 use testkit::{HOSTILE_TEXT, HttpServer, assert_harmless};
 use vocab::{ArtifactFormat, Digest};
 
@@ -65,13 +65,13 @@ impl Desk {
     /// Two folders, a program, a file and a link, in two parts.
     fn small(&self, name: &str, format: ArtifactFormat) -> PathBuf {
         let path = |text: &str| text.parse().unwrap();
-        let program = archive::Content::Bytes((*b"#!/bin/sh\n").into());
+        let program = archive::FileContent::Bytes((*b"#!/bin/sh\n").into());
         let first = vec![
-            Entry::directory(path("top/empty")),
-            Entry::file(path("top/bin/run"), program, true),
-            Entry::symlink(path("top/bin/also"), "run"),
+            TreeEntry::directory(path("top/empty")),
+            TreeEntry::file(path("top/bin/run"), program, true),
+            TreeEntry::symlink(path("top/bin/also"), "run"),
         ];
-        let second = vec![Entry::bytes(path("top/notice.txt"), *b"notice")];
+        let second = vec![TreeEntry::bytes(path("top/notice.txt"), *b"notice")];
         let target = self.path(name);
         let parts = [PartSource::new("one", first), PartSource::new("two", second)];
         pack(&target, &parts, &common::options(format), &NoCache).unwrap();

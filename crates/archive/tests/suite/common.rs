@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use archive::{Entry, EntryKind, PackOptions, scan};
+use archive::{EntryKind, PackOptions, TreeEntry, scan};
 
 /// Path → what is there: a directory, `x` or `-` with the content of a file, a link's target.
 pub type Tree = BTreeMap<String, Node>;
@@ -142,7 +142,7 @@ pub fn write_tree(tree: &Tree, root: &Path) {
 }
 
 pub fn read_tree(root: &Path) -> Tree {
-    let node = |entry: &Entry| match &entry.kind {
+    let node = |entry: &TreeEntry| match &entry.kind {
         EntryKind::Directory => Node::Directory,
         EntryKind::Symlink { target } => Node::Symlink(target.clone()),
         EntryKind::File { executable, .. } => {
@@ -153,14 +153,14 @@ pub fn read_tree(root: &Path) -> Tree {
 }
 
 /// The tree as entries that need no disk.
-pub fn entries(tree: &Tree) -> Vec<Entry> {
+pub fn entries(tree: &Tree) -> Vec<TreeEntry> {
     let entry = |(path, node): (&String, &Node)| {
         let path = path.parse().unwrap();
         match node {
-            Node::Directory => Entry::directory(path),
-            Node::Symlink(target) => Entry::symlink(path, target.as_str()),
+            Node::Directory => TreeEntry::directory(path),
+            Node::Symlink(target) => TreeEntry::symlink(path, target.as_str()),
             Node::File { executable, content } => {
-                Entry::file(path, archive::Content::Bytes(content.as_slice().into()), *executable)
+                TreeEntry::file(path, archive::FileContent::Bytes(content.as_slice().into()), *executable)
             }
         }
     };

@@ -7,8 +7,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use archive::{
-    EntryFault, ExtractError, ExtractErrorKind, ExtractOptions, Limits, Links, NameRules, NoCache, PartSource,
-    TopFolder, extract, pack,
+    EntryFault, ExtractError, ExtractErrorKind, ExtractLimits, ExtractOptions, LinkHandling, NameRules, NoCache,
+    PartSource, TopFolder, extract, pack,
 };
 use vocab::{ArtifactFormat, Digest, Exit, Fault};
 
@@ -287,8 +287,8 @@ fn what_is_no_archive_is_refused() {
 #[test]
 fn archives_made_to_fill_a_disk_are_refused() {
     let cases = [
-        (Limits { entries: 2, ..Limits::default() }, "more than 2 entries"),
-        (Limits { bytes: 20, ..Limits::default() }, "more than 20 bytes"),
+        (ExtractLimits { entries: 2, ..ExtractLimits::default() }, "more than 2 entries"),
+        (ExtractLimits { bytes: 20, ..ExtractLimits::default() }, "more than 20 bytes"),
     ];
     for (limits, message) in cases {
         let arena = Arena::new(&tar(&[file("a"), file("b"), file("c")]));
@@ -361,7 +361,7 @@ fn links_become_copies_where_they_are_not_wanted() {
         raw("lib/h", b'1', "lib/a"),
     ];
     let arena = Arena::new(&tar(&rows));
-    let copy = ExtractOptions { links: Links::Copy, ..plain() };
+    let copy = ExtractOptions { links: LinkHandling::Copy, ..plain() };
     extract(&arena.archive(), &arena.target(), &copy).unwrap();
     for path in ["lib/a", "lib/b", "lib/c", "lib/h", "lib64/a", "lib64/b", "all/c"] {
         assert_eq!(read(&arena.target(), path).as_deref(), Some("content"), "{path}");

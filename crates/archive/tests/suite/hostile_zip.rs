@@ -6,8 +6,8 @@ use std::fs;
 use std::io::Write;
 
 use archive::{
-    EntryFault, ExtractError, ExtractErrorKind, ExtractOptions, Limits, MemberFault, NameRules, TopFolder, extract,
-    zip_members,
+    EntryFault, ExtractError, ExtractErrorKind, ExtractLimits, ExtractOptions, MemberFault, NameRules, TopFolder,
+    extract, zip_members,
 };
 use vocab::{Exit, Fault};
 
@@ -508,9 +508,9 @@ fn zips_made_to_fill_a_disk_are_refused() {
     let bomb = zip(&[deflated("zeros", &vec![0; 64 << 20])]).bytes;
     let cases = [
         // (bytes, limits, message)
-        (&three, Limits { entries: 2, ..Limits::default() }, "more than 2 entries"),
-        (&three, Limits { bytes: 20, ..Limits::default() }, "more than 20 bytes"),
-        (&bomb, Limits::default(), "bytes for one of its files as it is packed"),
+        (&three, ExtractLimits { entries: 2, ..ExtractLimits::default() }, "more than 2 entries"),
+        (&three, ExtractLimits { bytes: 20, ..ExtractLimits::default() }, "more than 20 bytes"),
+        (&bomb, ExtractLimits::default(), "bytes for one of its files as it is packed"),
     ];
     for (bytes, limits, message) in cases {
         let error = Arena::new(bytes).extract(&ExtractOptions { limits, ..plain() }).unwrap_err();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use archive::{Entry, ExtractOptions, Listing, NoCache, PackOptions, PartSource, check, extract, list, pack};
+use archive::{ExtractOptions, ListingDepth, NoCache, PackOptions, PartSource, TreeEntry, check, extract, list, pack};
 use vocab::{ArtifactFormat, Digest};
 
 #[test]
@@ -11,16 +11,16 @@ fn an_archive_is_listed_and_checked_as_it_would_be_extracted_in_every_format() {
     // No run of one byte: there a damaged match may still give the same bytes.
     let long: Vec<u8> = (0..9_u32 << 20).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let entries = vec![
-        Entry::directory("empty".parse().unwrap()),
-        Entry::bytes("a/long.bin".parse().unwrap(), long.clone()),
-        Entry::bytes("a/short.txt".parse().unwrap(), *b"short"),
+        TreeEntry::directory("empty".parse().unwrap()),
+        TreeEntry::bytes("a/long.bin".parse().unwrap(), long.clone()),
+        TreeEntry::bytes("a/short.txt".parse().unwrap(), *b"short"),
     ];
     for format in ArtifactFormat::ALL {
         let path = folder.path().join(format.extension());
         let options = PackOptions { format, level: 1, ..PackOptions::default() };
         pack(&path, &[PartSource::new("all", entries.clone())], &options, &NoCache).unwrap();
         let options = ExtractOptions::default();
-        let files: Vec<_> = list(&path, Listing::Digests, &options)
+        let files: Vec<_> = list(&path, ListingDepth::Digests, &options)
             .unwrap()
             .into_iter()
             .filter_map(|entry| Some((entry.path, entry.size, entry.sha256?)))
@@ -30,7 +30,7 @@ fn an_archive_is_listed_and_checked_as_it_would_be_extracted_in_every_format() {
             ("a/short.txt".to_owned(), 5, Digest::of("short")),
         ];
         assert_eq!(files, expected, "{format:?}");
-        assert!(list(&path, Listing::Names, &options).unwrap().iter().all(|entry| entry.sha256.is_none()));
+        assert!(list(&path, ListingDepth::Names, &options).unwrap().iter().all(|entry| entry.sha256.is_none()));
 
         let checked = check(&path, &options).unwrap();
         assert_eq!(checked, extract(&path, &folder.path().join("tree"), &options).unwrap(), "{format:?}");

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use archive::{Entry, NoCache, PackOptions, PartSource, pack, read_manifest, verify, write_manifest};
+use archive::{NoCache, PackOptions, PartSource, TreeEntry, pack, read_manifest, verify, write_manifest};
 use vocab::{Artifact, ArtifactFormat, Exit, Fault, Manifest};
 
 fn repository(path: &str) -> PathBuf {
@@ -101,7 +101,7 @@ fn an_artifact_is_named_by_a_plain_file_name() {
 fn an_archive_is_compared_with_its_manifest() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("a.tar.zst");
-    let part = |name: &str| PartSource::new(name, vec![Entry::bytes(name.parse().unwrap(), name.as_bytes())]);
+    let part = |name: &str| PartSource::new(name, vec![TreeEntry::bytes(name.parse().unwrap(), name.as_bytes())]);
     let packed = pack(&target, &[part("one"), part("two")], &PackOptions::default(), &NoCache).unwrap();
     let mut manifest = read_manifest(fixture().as_bytes()).unwrap();
     manifest.artifact = Some(Artifact {

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use archive::{
-    Content, Entry, EntryFault, ExtractOptions, NoCache, PackErrorKind, PackOptions, Packed, PartCache, PartSource,
-    extract, pack, read_seek_table, scan,
+    EntryFault, ExtractOptions, FileContent, NoCache, PackErrorKind, PackOptions, PackedArchive, PartCache, PartSource,
+    TreeEntry, extract, pack, read_seek_table, scan,
 };
 use vocab::{ArtifactFormat, Digest, Exit, Fault};
 
@@ -22,7 +22,7 @@ use crate::common::{Node, entries, file, options, read_tree, sample, write_tree}
 const TARS: [ArtifactFormat; 3] = [ArtifactFormat::TarZst, ArtifactFormat::TarGz, ArtifactFormat::Tar];
 
 /// Two parts, so that there is a border between parts.
-fn parts(mut all: Vec<Entry>) -> Vec<PartSource> {
+fn parts(mut all: Vec<TreeEntry>) -> Vec<PartSource> {
     let programs = all.extract_if(.., |entry| entry.path.as_str().starts_with("bin")).collect();
     vec![PartSource::new("base", programs), PartSource::new("rest", all)]
 }
@@ -66,8 +66,8 @@ fn k1_the_bytes_depend_on_nothing_but_the_tree() {
 fn k1_a_part_is_the_same_bytes_wherever_it_stands() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("a.tar.zst");
-    let a = PartSource::new("a", vec![Entry::bytes("a".parse().unwrap(), *b"1")]);
-    let b = PartSource::new("b", vec![Entry::bytes("b".parse().unwrap(), *b"2")]);
+    let a = PartSource::new("a", vec![TreeEntry::bytes("a".parse().unwrap(), *b"1")]);
+    let b = PartSource::new("b", vec![TreeEntry::bytes("b".parse().unwrap(), *b"2")]);
     let one = pack(&target, &[a.clone(), b.clone()], &PackOptions::default(), &NoCache).unwrap();
     let other = pack(&target, &[b, a], &PackOptions::default(), &NoCache).unwrap();
     assert_eq!(one.parts[0].sha256, other.parts[1].sha256);
@@ -302,7 +302,8 @@ fn a_cached_part_is_used_again_and_a_damaged_one_is_made_anew() {
         let target = folder.path().join("a");
         parts[1].identity = Some(Digest::of("what the part is made of"));
         let plain = pack(&target, &parts, &options, &NoCache).unwrap();
-        let same = |packed: &Packed| (packed.sha256, packed.parts.clone()) == (plain.sha256, plain.parts.clone());
+        let same =
+            |packed: &PackedArchive| (packed.sha256, packed.parts.clone()) == (plain.sha256, plain.parts.clone());
 
         let first = pack(&target, &parts, &options, &cache).unwrap();
         assert!(same(&first) && first.reused == 0 && cache.stored.load(Ordering::Relaxed) == 1);
@@ -329,7 +330,7 @@ fn attack_5_a_part_in_the_place_of_another_is_made_anew() {
     for format in ArtifactFormat::ALL {
         let options = options(format);
         let named = |content: &str| {
-            let entry = Entry::bytes("a".parse().unwrap(), content.as_bytes().to_vec());
+            let entry = TreeEntry::bytes("a".parse().unwrap(), content.as_bytes().to_vec());
             [PartSource { identity: Some(Digest::of(content)), ..PartSource::new("a", vec![entry]) }]
         };
         let place = |content: &str| cache.folder.join(archive::part_key(&Digest::of(content), &options).to_string());
@@ -351,9 +352,10 @@ fn attack_5_a_part_is_not_made_of_other_bytes_than_its_identity_says() {
     for size in [20, 20 << 20] {
         let genuine = vec![7_u8; size];
         let known = || {
-            let entry = Entry::file("lib/file".parse().unwrap(), Content::Disk(place.clone()), false);
-            let entry = Entry { sha256: Some(Digest::of(&genuine)), ..entry };
-            let other = Entry { sha256: Some(Digest::of("1")), ..Entry::bytes("lib/a".parse().unwrap(), *b"1") };
+            let entry = TreeEntry::file("lib/file".parse().unwrap(), FileContent::Disk(place.clone()), false);
+            let entry = TreeEntry { sha256: Some(Digest::of(&genuine)), ..entry };
+            let other =
+                TreeEntry { sha256: Some(Digest::of("1")), ..TreeEntry::bytes("lib/a".parse().unwrap(), *b"1") };
             [PartSource::identified("demo-1.0-py3-none-any.whl", vec![entry, other])]
         };
         for format in ArtifactFormat::ALL {
@@ -391,7 +393,7 @@ fn attack_5_a_part_is_not_made_of_other_bytes_than_its_identity_says() {
         }
     }
     // Without all digests there is no identity, and so nothing is cached.
-    let unknown = Entry::bytes("a".parse().unwrap(), *b"1");
+    let unknown = TreeEntry::bytes("a".parse().unwrap(), *b"1");
     assert_eq!(PartSource::identified("a", vec![unknown]).identity, None);
 }
 
@@ -468,8 +470,8 @@ fn a_failed_pack_leaves_the_last_archive_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("a.tar.zst");
     fs::write(&target, "the last one").unwrap();
-    let missing = archive::Content::Disk(folder.path().join("missing"));
-    let part = PartSource::new("a", vec![Entry::file("a".parse().unwrap(), missing, false)]);
+    let missing = archive::FileContent::Disk(folder.path().join("missing"));
+    let part = PartSource::new("a", vec![TreeEntry::file("a".parse().unwrap(), missing, false)]);
     let error = pack(&target, &[part], &PackOptions::default(), &NoCache).unwrap_err();
     assert_eq!((error.code(), error.exit()), ("E_ARCHIVE_READ", Exit::Build));
     assert_eq!(fs::read_to_string(&target).unwrap(), "the last one");

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use archive::{ExtractOptions, Limits, NoCache, PackErrorKind, PackOptions, PartSource, extract, pack, read_manifest};
+use archive::{
+    ExtractLimits, ExtractOptions, NoCache, PackErrorKind, PackOptions, PartSource, extract, pack, read_manifest,
+};
 use proptest::prelude::*;
 use vocab::ArtifactFormat;
 
@@ -101,7 +103,7 @@ proptest! {
             bytes[at] = byte;
         }
         fs::write(&target, &bytes).unwrap();
-        let limits = Limits { bytes: 1 << 20, ..Limits::default() };
+        let limits = ExtractLimits { bytes: 1 << 20, ..ExtractLimits::default() };
         let _ = extract(&target, &folder.path().join("tree"), &ExtractOptions { limits, ..ExtractOptions::default() });
         let names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|item| item.unwrap().file_name()).collect();
         prop_assert!(names.iter().all(|name| name == "archive" || name == "tree"), "{names:?}");

@@ -9,14 +9,14 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use archive::{
-    Content, Entry, EntryFault, ExtractOptions, MemberFault, NoCache, PackErrorKind, PackOptions, Packed, PartCache,
-    PartSource, ZipMember, ZipMethod, extract, pack, zip_members,
+    EntryFault, ExtractOptions, FileContent, MemberFault, NoCache, PackErrorKind, PackOptions, PackedArchive,
+    PartCache, PartSource, TreeEntry, ZipMember, ZipMethod, extract, pack, zip_members,
 };
 use vocab::{ArtifactFormat, Digest, Exit, Fault};
 
 use crate::common::{self, Node, Tree, entries, file, noise, options, program, read_tree, sample, without_links};
 
-fn zip_of(target: &Path, parts: &[PartSource]) -> Packed {
+fn zip_of(target: &Path, parts: &[PartSource]) -> PackedArchive {
     pack(target, parts, &options(ArtifactFormat::Zip), &NoCache).unwrap()
 }
 
@@ -147,13 +147,13 @@ fn wheel(folder: &Path) -> (PathBuf, Tree) {
     (path, tree)
 }
 
-fn zipped(wheel: &Path, tree: &Tree) -> Vec<Entry> {
+fn zipped(wheel: &Path, tree: &Tree) -> Vec<TreeEntry> {
     let archive: Arc<Path> = wheel.into();
     let members = zip_members(wheel).unwrap();
     let entry = |(name, member): (String, ZipMember)| {
         let executable = matches!(tree[&name], Node::File { executable: true, .. });
-        let content = Content::Zipped { archive: Arc::clone(&archive), member };
-        Entry::file(format!("lib/site-packages/{name}").parse().unwrap(), content, executable)
+        let content = FileContent::Zipped { archive: Arc::clone(&archive), member };
+        TreeEntry::file(format!("lib/site-packages/{name}").parse().unwrap(), content, executable)
     };
     members.into_iter().map(entry).collect()
 }
@@ -164,7 +164,7 @@ fn members_of_a_wheel_are_copied_as_they_are_compressed_there() {
     let (wheel, tree) = wheel(folder.path());
     let target = folder.path().join("a.zip");
     let mut all = zipped(&wheel, &tree);
-    all.push(Entry::bytes("lib/site-packages/pkg.dist-info/INSTALLER".parse().unwrap(), *b"pydist"));
+    all.push(TreeEntry::bytes("lib/site-packages/pkg.dist-info/INSTALLER".parse().unwrap(), *b"pydist"));
     let packed = zip_of(&target, &[PartSource::new("wheel", all)]);
     let (before, after) = (fs::read(&wheel).unwrap(), fs::read(&target).unwrap());
     let copies = zip_members(&target).unwrap();
@@ -254,7 +254,7 @@ fn a_wheel_that_is_damaged_is_noticed_where_it_is_unpacked() {
 fn more_entries_than_65535_are_read_by_all() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("a.zip");
-    let all = (0..70_000).map(|number| Entry::bytes(format!("{}/{number}", number / 1000).parse().unwrap(), *b""));
+    let all = (0..70_000).map(|number| TreeEntry::bytes(format!("{}/{number}", number / 1000).parse().unwrap(), *b""));
     zip_of(&target, &[PartSource::new("many", all.collect())]);
     assert_eq!(zip_members(&target).unwrap().len(), 70_000);
     if found("python3", "--version") {

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use testkit::{FixtureFile, SdistBuilder, Stumble, WheelBuilder};
+use testkit::{FixtureFile, SdistBuilder, SdistStumble, WheelBuilder};
 
 use crate::support::{self, Bench, PYTHON, SITE_PACKAGES, host, output};
 
@@ -38,7 +38,7 @@ fn builders_of_the_same_runtime_side_by_side_all_end_well() {
 fn an_interrupt_ends_a_build_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let pids = folder.path().join("pids");
-    let hanging = SdistBuilder::new("demo", "2.0").stumble(Stumble::Hang { pids: pids.clone() }).build();
+    let hanging = SdistBuilder::new("demo", "2.0").stumble(SdistStumble::Hang { pids: pids.clone() }).build();
     let bench = Bench::of(json!({ "dependencies": ["demo==1.0"] }), [wheel("demo", "1.0"), hanging]);
     bench.build();
     bench.packages(json!({ "dependencies": ["demo==2.0"] }));

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use testkit::elf_file::X86_64;
-use testkit::{ElfFile, FixtureFile, SdistBuilder, Stumble, WheelBuilder};
+use testkit::{ElfFile, FixtureFile, SdistBuilder, SdistStumble, WheelBuilder};
 
 use crate::support::{
     self, Bench, PYTHON, SITE_PACKAGES, assert_says, builder_requests, host, output, rich_bench, rich_packages,
@@ -210,7 +210,7 @@ fn t10_a_test_run_makes_a_stub_without_network_and_python() {
 
 #[test]
 fn t11_a_build_that_fails_leaves_the_former_prefix_and_artifact_alone() {
-    let stumble = Stumble::Fail { message: "the fixture gives up".into() };
+    let stumble = SdistStumble::Fail { message: "the fixture gives up".into() };
     let bench = Bench::of(
         json!({ "dependencies": ["demo"] }),
         [

@@ -7,7 +7,7 @@ use std::fs;
 use serde_json::{Value, json};
 #[cfg(target_os = "linux")]
 use testkit::elf_file::{self, ElfFile};
-use testkit::{FixtureFile, FixtureIndex, SdistBuilder, ServedIndex, Stumble, WheelBuilder};
+use testkit::{FixtureFile, FixtureIndex, SdistBuilder, SdistStumble, ServedIndex, WheelBuilder};
 use vocab::Origin;
 
 use crate::support::{self, Bench, assert_says, builder_requests, host};
@@ -21,7 +21,7 @@ fn sdist(name: &str, version: &str) -> FixtureFile {
 }
 
 fn failing_sdist(name: &str, version: &str) -> FixtureFile {
-    let stumble = Stumble::Fail { message: "the fixture gives up".into() };
+    let stumble = SdistStumble::Fail { message: "the fixture gives up".into() };
     SdistBuilder::new(name, version).stumble(stumble).build()
 }
 

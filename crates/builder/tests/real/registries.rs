@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
-use testkit::{FixtureFile, FixtureIndex, Mishap, SdistBuilder, ServedIndex, WheelBuilder};
+use testkit::{FixtureFile, FixtureIndex, HttpMishap, SdistBuilder, ServedIndex, WheelBuilder};
 
 use crate::support::{self, Bench, PYTHON, assert_says, host};
 
@@ -94,7 +94,7 @@ fn without_a_word_on_it_a_policy_lets_nothing_be_missing() {
 fn case_seed_lock_keeps_missing_a_lock_that_lacks_something_is_refused_and_healed_at_once() {
     let bench = Bench::new([wheel("other", "1.0")]);
     let second = serve([wheel("demo", "1.0")]);
-    second.server.every_time("/simple/", Mishap::Status(503));
+    second.server.every_time("/simple/", HttpMishap::Status(503));
     let packages = json!({ "dependencies": ["demo", "other"] });
     with_registries(&bench, &[second.simple_url()], packages);
     assert_eq!(bench.build_with(&["--allow-missing"]).installed(), ["other 1.0"]);
@@ -109,7 +109,7 @@ fn case_seed_lock_keeps_missing_a_lock_that_lacks_something_is_refused_and_heale
     assert_says(&check.told(), &["E_LOCK_INCOMPLETE", "`demo`"]);
     bench.fail(&[], 1);
 
-    second.server.every_time("/simple/", Mishap::None);
+    second.server.every_time("/simple/", HttpMishap::None);
     assert_eq!(bench.build().installed(), ["demo 1.0", "other 1.0"], "without a wait of ten minutes");
     assert_eq!(bench.lock()["platforms"][host().as_str()].get("left_out"), None);
     bench.build_with(&["--locked", "--allow-stand-in"]);
@@ -119,8 +119,8 @@ fn case_seed_lock_keeps_missing_a_lock_that_lacks_something_is_refused_and_heale
 fn case_field_index_403_what_another_index_refuses_to_tell_is_a_warning_and_never_an_excuse() {
     let bench = Bench::new([wheel("idna", "3.10")]);
     let second = serve([wheel("hnoh", "1.0")]);
-    second.server.every_time("/simple/idna/", Mishap::Status(403));
-    second.server.every_time("/simple/typo/", Mishap::Status(403));
+    second.server.every_time("/simple/idna/", HttpMishap::Status(403));
+    second.server.every_time("/simple/typo/", HttpMishap::Status(403));
     with_registries(&bench, &[second.simple_url()], json!({ "dependencies": ["idna==3.10", "hnoh"] }));
     let run = bench.build();
     assert_eq!(run.installed(), ["hnoh 1.0", "idna 3.10"]);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use catalogue::{Channel, Entry, Published};
+use catalogue::{ArtifactEntry, Channel, PublisherFacts};
 use serde_json::{Value, json};
 use testkit::{FixtureFile, FixtureIndex, HttpServer, SdistBuilder, ServedIndex, TestRepository, WheelBuilder};
 use vocab::{Manifest, PlatformKey};
@@ -291,9 +291,9 @@ pub fn run(command: &mut Command) -> Run {
 }
 
 /// On `server` as a publisher would put it there.
-pub fn publish(server: &HttpServer, artifact: &Path) -> Entry {
+pub fn publish(server: &HttpServer, artifact: &Path) -> ArtifactEntry {
     let text = fs::read(format!("{}.json", artifact.display())).unwrap();
-    let published = Published {
+    let published = PublisherFacts {
         channel: Channel::Stable,
         created: "2026-11-24T08:00:00Z".parse().unwrap(),
         manifest: text.clone(),
@@ -302,7 +302,7 @@ pub fn publish(server: &HttpServer, artifact: &Path) -> Entry {
         signatures: None,
         npm: None,
     };
-    let entry = Entry::new(&archive::read_manifest(&text).unwrap(), &published).unwrap();
+    let entry = ArtifactEntry::new(&archive::read_manifest(&text).unwrap(), &published).unwrap();
     server.put(&format!("/p/{}", entry.artifact.key), fs::read(artifact).unwrap());
     entry
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use testkit::{FixtureFile, SdistBuilder, Stumble, WheelBuilder};
+use testkit::{FixtureFile, SdistBuilder, SdistStumble, WheelBuilder};
 
 use crate::support::{Bench, assert_says, builder, host, output, run};
 
@@ -212,7 +212,7 @@ fn p24_what_requires_something_left_out_is_left_out_with_it_unless_it_is_kept() 
 
 #[test]
 fn p25_what_requires_a_source_that_does_not_build_goes_with_it() {
-    let stumble = Stumble::Fail { message: "the fixture gives up".into() };
+    let stumble = SdistStumble::Fail { message: "the fixture gives up".into() };
     for scope in ["joint", "each"] {
         let bench = Bench::new([
             wheel("fast", "1.0", &["broken"]),

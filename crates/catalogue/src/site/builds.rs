@@ -4,34 +4,34 @@ use std::collections::{BTreeMap, HashMap};
 
 use vocab::{Digest, PlatformKey, VersionString};
 
-use crate::{Catalogue, Channel, Entry, EntryId, Listed};
+use crate::{ArtifactEntry, Catalogue, CatalogueRow, Channel, EntryId};
 
-pub(super) struct Runtime<'a> {
+pub(super) struct SiteRuntime<'a> {
     pub version: &'a VersionString,
     /// In the order of [`PlatformKey::ALL`]; only platforms that have a build.
-    pub platforms: Vec<(PlatformKey, Builds<'a>)>,
+    pub platforms: Vec<(PlatformKey, PlatformBuilds<'a>)>,
 }
 
 /// The builds of one runtime for one platform, the newest first; never empty.
-pub(super) struct Builds<'a>(pub Vec<Build<'a>>);
+pub(super) struct PlatformBuilds<'a>(pub Vec<SiteBuild<'a>>);
 
 /// One build, in all of its formats.
-pub(super) struct Build<'a> {
+pub(super) struct SiteBuild<'a> {
     /// The build in its best format.
-    pub row: &'a Listed,
+    pub row: &'a CatalogueRow,
     /// Keyed by format, `row` included.
-    pub formats: Vec<&'a Listed>,
-    pub entry: Option<&'a Entry>,
+    pub formats: Vec<&'a CatalogueRow>,
+    pub entry: Option<&'a ArtifactEntry>,
 }
 
-impl<'a> Runtime<'a> {
+impl<'a> SiteRuntime<'a> {
     /// The first platform's current build: what the page says about the runtime as a whole.
-    pub(super) fn first(&self) -> &Build<'a> {
+    pub(super) fn first(&self) -> &SiteBuild<'a> {
         self.platforms[0].1.current()
     }
 
     /// The current build of each platform.
-    pub(super) fn current(&self) -> impl Iterator<Item = (PlatformKey, &Build<'a>)> {
+    pub(super) fn current(&self) -> impl Iterator<Item = (PlatformKey, &SiteBuild<'a>)> {
         self.platforms.iter().map(|(platform, builds)| (*platform, builds.current()))
     }
 
@@ -41,31 +41,31 @@ impl<'a> Runtime<'a> {
     }
 }
 
-impl<'a> Builds<'a> {
+impl<'a> PlatformBuilds<'a> {
     /// The newest stable build; if there is none, the newest.
-    pub(super) fn current(&self) -> &Build<'a> {
+    pub(super) fn current(&self) -> &SiteBuild<'a> {
         self.0.iter().find(|build| build.row.channel == Channel::Stable).unwrap_or(&self.0[0])
     }
 
     /// The build before the current one.
-    pub(super) fn former(&self) -> Option<&Build<'a>> {
+    pub(super) fn former(&self) -> Option<&SiteBuild<'a>> {
         let current = self.current().row.build_key;
         self.0.iter().skip_while(|build| build.row.build_key != current).nth(1)
     }
 }
 
 /// The newest Python first, then by variant.
-pub(super) fn runtimes<'a>(catalogue: &'a Catalogue, entries: &'a [Entry]) -> Vec<Runtime<'a>> {
-    let by_id: HashMap<EntryId, &Entry> = entries.iter().map(|entry| (entry.id(), entry)).collect();
-    let mut rows: BTreeMap<&VersionString, BTreeMap<PlatformKey, Vec<&Listed>>> = BTreeMap::new();
+pub(super) fn runtimes<'a>(catalogue: &'a Catalogue, entries: &'a [ArtifactEntry]) -> Vec<SiteRuntime<'a>> {
+    let by_id: HashMap<EntryId, &ArtifactEntry> = entries.iter().map(|entry| (entry.id(), entry)).collect();
+    let mut rows: BTreeMap<&VersionString, BTreeMap<PlatformKey, Vec<&CatalogueRow>>> = BTreeMap::new();
     for row in &catalogue.entries {
         rows.entry(&row.runtime).or_default().entry(row.platform).or_default().push(row);
     }
-    let mut runtimes: Vec<Runtime<'a>> = rows
+    let mut runtimes: Vec<SiteRuntime<'a>> = rows
         .into_iter()
         .map(|(version, platforms)| {
-            let builds = |(platform, rows): (PlatformKey, Vec<&'a Listed>)| (platform, builds(&rows, &by_id));
-            Runtime { version, platforms: platforms.into_iter().map(builds).collect() }
+            let builds = |(platform, rows): (PlatformKey, Vec<&'a CatalogueRow>)| (platform, builds(&rows, &by_id));
+            SiteRuntime { version, platforms: platforms.into_iter().map(builds).collect() }
         })
         .collect();
     runtimes.sort_by_key(|runtime| std::cmp::Reverse(runtime.version.python()));
@@ -73,15 +73,15 @@ pub(super) fn runtimes<'a>(catalogue: &'a Catalogue, entries: &'a [Entry]) -> Ve
 }
 
 /// `rows` come newest first, as in the catalogue.
-fn builds<'a>(rows: &[&'a Listed], by_id: &HashMap<EntryId, &'a Entry>) -> Builds<'a> {
-    let mut found: Vec<Build<'a>> = Vec::new();
+fn builds<'a>(rows: &[&'a CatalogueRow], by_id: &HashMap<EntryId, &'a ArtifactEntry>) -> PlatformBuilds<'a> {
+    let mut found: Vec<SiteBuild<'a>> = Vec::new();
     let mut places: HashMap<Digest, usize> = HashMap::new();
     for row in rows {
         if let Some(place) = places.get(&row.build_key) {
             found[*place].formats.push(row);
         } else {
             places.insert(row.build_key, found.len());
-            found.push(Build { row, formats: vec![row], entry: None });
+            found.push(SiteBuild { row, formats: vec![row], entry: None });
         }
     }
     for build in &mut found {
@@ -89,5 +89,5 @@ fn builds<'a>(rows: &[&'a Listed], by_id: &HashMap<EntryId, &'a Entry>) -> Build
         build.row = build.formats[0];
         build.entry = build.formats.iter().find_map(|row| by_id.get(&row.id()).copied());
     }
-    Builds(found)
+    PlatformBuilds(found)
 }

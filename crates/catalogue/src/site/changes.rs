@@ -5,36 +5,38 @@ use std::collections::{BTreeMap, BTreeSet};
 use maud::{Markup, html};
 use vocab::PlatformKey;
 
-use super::builds::{Build, Runtime};
+use super::builds::{SiteBuild, SiteRuntime};
 use super::words;
-use crate::Entry;
+use crate::ArtifactEntry;
 
 /// In the order they are shown.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Change {
+pub(super) enum BuildChange {
     Python { before: String, after: String },
     Version { name: String, before: String, after: String },
     Added { name: String, after: String },
     Removed { name: String, before: String },
 }
 
-pub(super) fn changes(before: &Entry, after: &Entry) -> BTreeSet<Change> {
-    let versions = |entry: &Entry| -> BTreeMap<String, String> {
+pub(super) fn changes(before: &ArtifactEntry, after: &ArtifactEntry) -> BTreeSet<BuildChange> {
+    let versions = |entry: &ArtifactEntry| -> BTreeMap<String, String> {
         let packages = entry.content.packages.iter();
         packages.map(|package| (package.name.to_string(), package.version.clone())).collect()
     };
     let (old, new) = (versions(before), versions(after));
     let mut found = BTreeSet::new();
-    let python = |entry: &Entry| format!("{} ({})", entry.python.actual, entry.python.source);
+    let python = |entry: &ArtifactEntry| format!("{} ({})", entry.python.actual, entry.python.source);
     if python(before) != python(after) {
-        found.insert(Change::Python { before: python(before), after: python(after) });
+        found.insert(BuildChange::Python { before: python(before), after: python(after) });
     }
     for name in old.keys().chain(new.keys()) {
         let name = name.clone();
         match (old.get(&name).cloned(), new.get(&name).cloned()) {
-            (Some(before), Some(after)) if before != after => found.insert(Change::Version { name, before, after }),
-            (Some(before), None) => found.insert(Change::Removed { name, before }),
-            (None, Some(after)) => found.insert(Change::Added { name, after }),
+            (Some(before), Some(after)) if before != after => {
+                found.insert(BuildChange::Version { name, before, after })
+            }
+            (Some(before), None) => found.insert(BuildChange::Removed { name, before }),
+            (None, Some(after)) => found.insert(BuildChange::Added { name, after }),
             _ => false,
         };
     }
@@ -42,8 +44,8 @@ pub(super) fn changes(before: &Entry, after: &Entry) -> BTreeSet<Change> {
 }
 
 /// Absent if no platform has an earlier build.
-pub(super) fn section(runtime: &Runtime<'_>) -> Option<Markup> {
-    let mut told: Vec<(PlatformKey, &Build<'_>, &Build<'_>)> = Vec::new();
+pub(super) fn section(runtime: &SiteRuntime<'_>) -> Option<Markup> {
+    let mut told: Vec<(PlatformKey, &SiteBuild<'_>, &SiteBuild<'_>)> = Vec::new();
     for (platform, builds) in &runtime.platforms {
         if let Some(former) = builds.former() {
             told.push((*platform, former, builds.current()));
@@ -68,7 +70,7 @@ pub(super) fn section(runtime: &Runtime<'_>) -> Option<Markup> {
     })
 }
 
-fn list(before: &Entry, after: &Entry) -> Markup {
+fn list(before: &ArtifactEntry, after: &ArtifactEntry) -> Markup {
     let found = changes(before, after);
     html! {
         @if found.is_empty() {
@@ -77,12 +79,12 @@ fn list(before: &Entry, after: &Entry) -> Markup {
             ul class="changes" {
                 @for change in &found {
                     @match change {
-                        Change::Python { before, after } =>
+                        BuildChange::Python { before, after } =>
                             li class="changed" { "Python " (before) " → " (after) },
-                        Change::Version { name, before, after } =>
+                        BuildChange::Version { name, before, after } =>
                             li class="changed" { (name) " " (before) " → " strong { (after) } },
-                        Change::Added { name, after } => li class="added" { (name) " " strong { (after) } },
-                        Change::Removed { name, before } => li class="removed" { (name) " " (before) },
+                        BuildChange::Added { name, after } => li class="added" { (name) " " strong { (after) } },
+                        BuildChange::Removed { name, before } => li class="removed" { (name) " " (before) },
                     }
                 }
             }

@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 use vocab::PlatformKey;
 
-use super::builds::{Builds, Runtime};
+use super::builds::{PlatformBuilds, SiteRuntime};
 use super::{SiteSettings, frame, install, words};
 use crate::{Catalogue, Channel};
 
-pub(super) fn page(runtimes: &[Runtime<'_>], catalogue: &Catalogue, settings: &SiteSettings) -> Markup {
+pub(super) fn page(runtimes: &[SiteRuntime<'_>], catalogue: &Catalogue, settings: &SiteSettings) -> Markup {
     let content = html! {
         section class="intro" {
             h1 { (settings.title) }
@@ -35,7 +35,7 @@ fn packed(catalogue: &Catalogue) -> &'static str {
 }
 
 /// Revealed by the script, without which they do nothing.
-fn controls(runtimes: &[Runtime<'_>]) -> Markup {
+fn controls(runtimes: &[SiteRuntime<'_>]) -> Markup {
     html! {
         form class="controls" role="search" hidden {
             label class="grow" {
@@ -64,7 +64,7 @@ fn controls(runtimes: &[Runtime<'_>]) -> Markup {
     }
 }
 
-fn matrix(runtimes: &[Runtime<'_>]) -> Markup {
+fn matrix(runtimes: &[SiteRuntime<'_>]) -> Markup {
     html! {
         table class="matrix" id="runtimes" {
             caption class="unseen" { "Runtimes by platform" }
@@ -85,7 +85,7 @@ fn matrix(runtimes: &[Runtime<'_>]) -> Markup {
     }
 }
 
-fn row(runtime: &Runtime<'_>) -> Markup {
+fn row(runtime: &SiteRuntime<'_>) -> Markup {
     let first = runtime.first();
     let page = format!("{}/index.html", runtime.version);
     html! {
@@ -102,7 +102,7 @@ fn row(runtime: &Runtime<'_>) -> Markup {
     }
 }
 
-pub(super) fn version(runtime: &Runtime<'_>) -> Markup {
+pub(super) fn version(runtime: &SiteRuntime<'_>) -> Markup {
     let version = runtime.version;
     html! {
         (version.python())
@@ -111,7 +111,7 @@ pub(super) fn version(runtime: &Runtime<'_>) -> Markup {
 }
 
 /// What the search looks at: the version and the names of all packages.
-fn searched(runtime: &Runtime<'_>) -> String {
+fn searched(runtime: &SiteRuntime<'_>) -> String {
     let mut found = vec![runtime.version.to_string()];
     let entries = runtime.current().filter_map(|(_, build)| build.entry);
     found.extend(entries.flat_map(|entry| entry.content.packages.iter().map(|package| package.name.to_string())));
@@ -120,7 +120,7 @@ fn searched(runtime: &Runtime<'_>) -> String {
     found.join(" ")
 }
 
-fn cell(platform: PlatformKey, builds: Option<&Builds<'_>>, page: &str) -> Markup {
+fn cell(platform: PlatformKey, builds: Option<&PlatformBuilds<'_>>, page: &str) -> Markup {
     let (system, processor) = words::platform(platform);
     let label = format!("{system} {processor}");
     let Some(builds) = builds else {

@@ -4,10 +4,10 @@ use maud::{Markup, html};
 use vocab::{ArtifactFormat, PlatformKey};
 
 use super::SiteSettings;
-use super::builds::{Build, Runtime};
+use super::builds::{SiteBuild, SiteRuntime};
 use super::words;
 use crate::downloads::list_of;
-use crate::{Channel, Listed, object_keys};
+use crate::{CatalogueRow, Channel, object_keys};
 
 /// Placeholder for the destination's URL; the script replaces it by the real one.
 const PLACEHOLDER: &str = "CATALOGUE-URL";
@@ -30,7 +30,7 @@ pub(super) fn command(lines: &str, title: &str) -> Markup {
     }
 }
 
-pub(super) fn section(runtime: &Runtime<'_>, settings: &SiteSettings) -> Markup {
+pub(super) fn section(runtime: &SiteRuntime<'_>, settings: &SiteSettings) -> Markup {
     let version = runtime.version.to_string();
     let channel = match runtime.channel() {
         Channel::Stable => "",
@@ -51,14 +51,14 @@ pub(super) fn section(runtime: &Runtime<'_>, settings: &SiteSettings) -> Markup 
 }
 
 /// Absent if uv's lists are not written.
-fn uv(runtime: &Runtime<'_>, settings: &SiteSettings) -> Option<String> {
+fn uv(runtime: &SiteRuntime<'_>, settings: &SiteSettings) -> Option<String> {
     settings.base_url.as_ref()?;
     let stable = runtime.current().flat_map(|(_, build)| &build.formats).filter(|row| row.channel == Channel::Stable);
     let (row, list) = stable.filter_map(|row| Some((*row, list_of(row)?))).next()?;
     Some(format!("uv python install {} --python-downloads-json-url {}/{list}", row.python.actual, base(settings)))
 }
 
-fn by_platform(platform: PlatformKey, build: &Build<'_>, settings: &SiteSettings, open: bool) -> Markup {
+fn by_platform(platform: PlatformKey, build: &SiteBuild<'_>, settings: &SiteSettings, open: bool) -> Markup {
     let (system, processor) = words::platform(platform);
     html! {
         details id=(platform) open[open] {
@@ -72,16 +72,16 @@ fn by_platform(platform: PlatformKey, build: &Build<'_>, settings: &SiteSettings
     }
 }
 
-fn fetch(row: &Listed, settings: &SiteSettings) -> String {
+fn fetch(row: &CatalogueRow, settings: &SiteSettings) -> String {
     let url = object_keys::url(&base(settings), &row.artifact.key);
     format!("archive fetch {url} \\\n  --manifest-sha256 {} \\\n  --to {}", row.manifest.sha256, folder(row))
 }
 
-fn folder(row: &Listed) -> String {
+fn folder(row: &CatalogueRow) -> String {
     format!("python-{}", row.runtime)
 }
 
-fn by_hand(platform: PlatformKey, row: &Listed, settings: &SiteSettings) -> String {
+fn by_hand(platform: PlatformKey, row: &CatalogueRow, settings: &SiteSettings) -> String {
     let url = object_keys::url(&base(settings), &row.artifact.key);
     let (file, sha256, folder) = (&row.artifact.file, &row.artifact.sha256, folder(row));
     let mut lines = vec![format!("{} -fLO {url}", if platform.is_windows() { "curl.exe" } else { "curl" })];

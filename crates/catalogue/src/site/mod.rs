@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use vocab::foreign_text::printable;
 
-use crate::{Catalogue, Entry, object_keys};
+use crate::{ArtifactEntry, Catalogue, object_keys};
 
 /// What the pages say about the destination they belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Default for SiteSettings {
 
 /// Object key → content, all below `site/`. `entries` supplies what the rows of `catalogue` contain; a row without its
 /// entry is shown without its packages.
-pub fn site(catalogue: &Catalogue, entries: &[Entry], settings: &SiteSettings) -> BTreeMap<String, Vec<u8>> {
+pub fn site(catalogue: &Catalogue, entries: &[ArtifactEntry], settings: &SiteSettings) -> BTreeMap<String, Vec<u8>> {
     let runtimes = builds::runtimes(catalogue, entries);
     let mut files = BTreeMap::new();
     let mut put = |path: &str, content: Vec<u8>| files.insert(format!("{}{path}", object_keys::SITE), content);

@@ -5,20 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use maud::{Markup, html};
 use vocab::{DistributionName, Outcome, PlatformKey};
 
-use super::builds::Runtime;
+use super::builds::SiteRuntime;
 use super::words;
-use crate::Entry;
-use crate::content::Package;
+use crate::ArtifactEntry;
+use crate::content::InstalledPackage;
 
-type Everywhere<'a> = BTreeMap<&'a DistributionName, Vec<(PlatformKey, &'a Package)>>;
+type PackagesEverywhere<'a> = BTreeMap<&'a DistributionName, Vec<(PlatformKey, &'a InstalledPackage)>>;
 
-fn entries<'a>(runtime: &'a Runtime<'a>) -> Vec<(PlatformKey, &'a Entry)> {
+fn entries<'a>(runtime: &'a SiteRuntime<'a>) -> Vec<(PlatformKey, &'a ArtifactEntry)> {
     runtime.current().filter_map(|(platform, build)| Some((platform, build.entry?))).collect()
 }
 
-pub(super) fn section(runtime: &Runtime<'_>) -> Markup {
+pub(super) fn section(runtime: &SiteRuntime<'_>) -> Markup {
     let entries = entries(runtime);
-    let mut all: Everywhere<'_> = BTreeMap::new();
+    let mut all: PackagesEverywhere<'_> = BTreeMap::new();
     for (platform, entry) in &entries {
         for package in &entry.content.packages {
             all.entry(&package.name).or_default().push((*platform, package));
@@ -53,7 +53,11 @@ pub(super) fn section(runtime: &Runtime<'_>) -> Markup {
     }
 }
 
-fn row(name: &DistributionName, places: &[(PlatformKey, &Package)], entries: &[(PlatformKey, &Entry)]) -> Markup {
+fn row(
+    name: &DistributionName,
+    places: &[(PlatformKey, &InstalledPackage)],
+    entries: &[(PlatformKey, &ArtifactEntry)],
+) -> Markup {
     let first = places[0].1;
     let size = places.iter().find_map(|(_, package)| package.part);
     html! {
@@ -75,7 +79,7 @@ fn row(name: &DistributionName, places: &[(PlatformKey, &Package)], entries: &[(
 }
 
 /// The value of `tell`, once if all platforms agree, otherwise each with its platforms.
-fn differing(places: &[(PlatformKey, &Package)], tell: impl Fn(&Package) -> String) -> Vec<String> {
+fn differing(places: &[(PlatformKey, &InstalledPackage)], tell: impl Fn(&InstalledPackage) -> String) -> Vec<String> {
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (platform, package) in places {
         texts.entry(tell(package)).or_default().push(platform.to_string());
@@ -86,7 +90,7 @@ fn differing(places: &[(PlatformKey, &Package)], tell: impl Fn(&Package) -> Stri
     texts.into_iter().map(|(text, platforms)| format!("{text} ({})", platforms.join(", "))).collect()
 }
 
-pub(super) fn rules(runtime: &Runtime<'_>) -> Option<Markup> {
+pub(super) fn rules(runtime: &SiteRuntime<'_>) -> Option<Markup> {
     let entries = entries(runtime);
     let mut acted: BTreeMap<(&DistributionName, Outcome, &str), BTreeSet<PlatformKey>> = BTreeMap::new();
     for (platform, entry) in &entries {

@@ -4,14 +4,14 @@ use maud::{Markup, html};
 
 use super::treemap::{Rectangle, divide};
 use super::words;
-use crate::content::Content;
+use crate::content::RuntimeContent;
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 380.0;
 /// Whatever is smaller than this share of the whole is drawn as one piece.
 const LEAST_SHARE: f64 = 0.006;
 
-struct Piece {
+struct PicturePiece {
     name: String,
     size: u64,
     /// Its CSS class, which sets the colour.
@@ -19,7 +19,7 @@ struct Piece {
 }
 
 /// Absent if the artifact's parts have no sizes.
-pub(super) fn section(content: &Content, platform: &str) -> Option<Markup> {
+pub(super) fn section(content: &RuntimeContent, platform: &str) -> Option<Markup> {
     let pieces = pieces(content);
     let total: u64 = pieces.iter().map(|piece| piece.size).sum();
     if total == 0 {
@@ -52,17 +52,17 @@ pub(super) fn section(content: &Content, platform: &str) -> Option<Markup> {
 }
 
 /// Largest first; small ones are combined into one piece.
-fn pieces(content: &Content) -> Vec<Piece> {
+fn pieces(content: &RuntimeContent) -> Vec<PicturePiece> {
     let other = content.other_parts.iter().map(|(name, size)| match name.as_str() {
-        "base" => Piece { name: "Python".to_owned(), size: size.unpacked, kind: "base" },
-        "copied-files" => Piece { name: "copied files".to_owned(), size: size.unpacked, kind: "other" },
-        name => Piece { name: name.to_owned(), size: size.unpacked, kind: "other" },
+        "base" => PicturePiece { name: "Python".to_owned(), size: size.unpacked, kind: "base" },
+        "copied-files" => PicturePiece { name: "copied files".to_owned(), size: size.unpacked, kind: "other" },
+        name => PicturePiece { name: name.to_owned(), size: size.unpacked, kind: "other" },
     });
     let packages = content.packages.iter().filter_map(|package| {
         let kind = if package.requested { "requested" } else { "required" };
-        Some(Piece { name: package.name.to_string(), size: package.part?.unpacked, kind })
+        Some(PicturePiece { name: package.name.to_string(), size: package.part?.unpacked, kind })
     });
-    let mut pieces: Vec<Piece> = other.chain(packages).filter(|piece| piece.size > 0).collect();
+    let mut pieces: Vec<PicturePiece> = other.chain(packages).filter(|piece| piece.size > 0).collect();
     pieces.sort_by(|a, b| (b.size, &a.name).cmp(&(a.size, &b.name)));
     let total: u64 = pieces.iter().map(|piece| piece.size).sum();
     let large = pieces.iter().take_while(|piece| piece.size as f64 >= LEAST_SHARE * total as f64).count();
@@ -72,12 +72,12 @@ fn pieces(content: &Content) -> Vec<Piece> {
     } else if !small.is_empty() {
         let size = small.iter().map(|piece| piece.size).sum();
         let place = pieces.partition_point(|piece| piece.size >= size);
-        pieces.insert(place, Piece { name: format!("{} more", small.len()), size, kind: "other" });
+        pieces.insert(place, PicturePiece { name: format!("{} more", small.len()), size, kind: "other" });
     }
     pieces
 }
 
-fn tile(piece: &Piece, place: Rectangle, total: u64) -> Markup {
+fn tile(piece: &PicturePiece, place: Rectangle, total: u64) -> Markup {
     let letters = piece.name.chars().count() as f64;
     // A letter is about 0.6 em wide.
     let fits_at = |font: &f64| letters * font * 0.6 + 18.0 <= place.width && font + 12.0 <= place.height;

@@ -3,12 +3,12 @@
 use maud::{Markup, html};
 use vocab::TreePath;
 
-use super::builds::{Build, Runtime};
+use super::builds::{SiteBuild, SiteRuntime};
 use super::index_page::{channel, stand_in, version};
 use super::{SiteSettings, changes, frame, install, packages, picture, words};
-use crate::{Catalogue, Listed, RetractedRow, object_keys};
+use crate::{Catalogue, CatalogueRow, RetractedRow, object_keys};
 
-pub(super) fn page(runtime: &Runtime<'_>, catalogue: &Catalogue, settings: &SiteSettings) -> Markup {
+pub(super) fn page(runtime: &SiteRuntime<'_>, catalogue: &Catalogue, settings: &SiteSettings) -> Markup {
     let first = runtime.first();
     let changes = changes::section(runtime);
     let rules = packages::rules(runtime);
@@ -44,7 +44,7 @@ pub(super) fn page(runtime: &Runtime<'_>, catalogue: &Catalogue, settings: &Site
     frame::page(&format!("{} – {}", runtime.version, settings.title), "../", settings, &content)
 }
 
-fn platforms(runtime: &Runtime<'_>) -> Markup {
+fn platforms(runtime: &SiteRuntime<'_>) -> Markup {
     html! {
         section id="platforms" {
             h2 { "Platforms" }
@@ -53,7 +53,7 @@ fn platforms(runtime: &Runtime<'_>) -> Markup {
     }
 }
 
-fn card(build: &Build<'_>) -> Markup {
+fn card(build: &SiteBuild<'_>) -> Markup {
     let row = build.row;
     let (system, processor) = words::platform(row.platform);
     let content = build.entry.map(|entry| &entry.content);
@@ -93,7 +93,7 @@ fn card(build: &Build<'_>) -> Markup {
     }
 }
 
-fn verify(runtime: &Runtime<'_>) -> Markup {
+fn verify(runtime: &SiteRuntime<'_>) -> Markup {
     let key = runtime.current().find_map(|(_, build)| build.row.signatures.as_ref());
     html! {
         section id="verify" {
@@ -122,7 +122,7 @@ fn verify(runtime: &Runtime<'_>) -> Markup {
     }
 }
 
-fn file(row: &Listed) -> Markup {
+fn file(row: &CatalogueRow) -> Markup {
     let beside = |suffix: &str| object_keys::artifact(&row.artifact.sha256, &format!("{}{suffix}", row.artifact.file));
     html! {
         li {

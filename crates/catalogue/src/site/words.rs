@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 use vocab::{Origin, Outcome, PlatformKey};
 
-use super::builds::Build;
-use crate::Checked;
+use super::builds::SiteBuild;
+use crate::NativeVerdict;
 
 /// `213.8 MB`; powers of ten, as package indexes show sizes.
 pub(super) fn bytes(bytes: u64) -> String {
@@ -74,7 +74,7 @@ pub(super) fn needs(needs: &std::collections::BTreeMap<String, String>) -> Optio
 }
 
 /// Whether and how it was checked. `None` where nothing says so: entries of format 1 told of imports alone.
-pub(super) fn checked_of(build: &Build<'_>) -> Option<String> {
+pub(super) fn checked_of(build: &SiteBuild<'_>) -> Option<String> {
     let content = build.entry.map(|entry| &entry.content);
     match build.row.checked.as_ref().or(content.and_then(|content| content.checked.as_ref())) {
         Some(known) => Some(checked(known)),
@@ -85,31 +85,31 @@ pub(super) fn checked_of(build: &Build<'_>) -> Option<String> {
     }
 }
 
-fn checked(checked: &Checked) -> String {
+fn checked(checked: &NativeVerdict) -> String {
     let allowed = |allowed: u64| match allowed {
         0 => String::new(),
         _ => format!(", {allowed} failed as expected"),
     };
     match checked {
-        Checked::Imported { modules, allowed: failed } => {
+        NativeVerdict::Imported { modules, allowed: failed } => {
             format!("{} imported natively{}", counted(*modules, "native module"), allowed(*failed))
         }
-        Checked::Emulated { modules, allowed: failed, by } => {
+        NativeVerdict::Emulated { modules, allowed: failed, by } => {
             format!("{} imported in an emulator, {by}{}", counted(*modules, "native module"), allowed(*failed))
         }
-        Checked::Statically { files } => {
+        NativeVerdict::Statically { files } => {
             format!("statically only: {}, nothing imported", counted(*files, "native file"))
         }
-        Checked::NothingNative => "nothing native to import".to_owned(),
+        NativeVerdict::NothingNative => "nothing native to import".to_owned(),
     }
 }
 
 /// The same in one or two words.
-pub(super) fn checked_in_short(checked: &Checked) -> &'static str {
+pub(super) fn checked_in_short(checked: &NativeVerdict) -> &'static str {
     match checked {
-        Checked::Imported { .. } | Checked::NothingNative => "imported",
-        Checked::Emulated { .. } => "emulated",
-        Checked::Statically { .. } => "static checks",
+        NativeVerdict::Imported { .. } | NativeVerdict::NothingNative => "imported",
+        NativeVerdict::Emulated { .. } => "emulated",
+        NativeVerdict::Statically { .. } => "static checks",
     }
 }
 

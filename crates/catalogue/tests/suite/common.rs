@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use catalogue::{Channel, Entry, Moment, NpmPackage, Published};
+use catalogue::{ArtifactEntry, Channel, Moment, NpmPackage, PublisherFacts};
 use vocab::{ArtifactName, Digest, Manifest};
 
 pub fn repository(path: &str) -> PathBuf {
@@ -21,7 +21,7 @@ pub fn moment(day: u32) -> Moment {
 }
 
 /// `"3.12.10-atls linux-x64 a tar.zst 3 stable"`: version, platform, build, format, day of the month, channel.
-pub fn entry(words: &str) -> Entry {
+pub fn entry(words: &str) -> ArtifactEntry {
     let words: Vec<&str> = words.split(' ').collect();
     let [runtime, platform, build, format, day, channel] = words[..] else { panic!("six words: {words:?}") };
     let mut manifest = manifest();
@@ -34,7 +34,7 @@ pub fn entry(words: &str) -> Entry {
     artifact.sha256 = Digest::of(words.concat());
     artifact.file =
         ArtifactName::new(&manifest.runtime, manifest.base.actual, manifest.platform, artifact.format).to_string();
-    let published = Published {
+    let published = PublisherFacts {
         channel: channel.parse().unwrap(),
         created: moment(day.parse().unwrap()),
         manifest: b"{}".to_vec(),
@@ -49,5 +49,5 @@ pub fn entry(words: &str) -> Entry {
             .then(|| ("RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3".into(), b"a".to_vec(), b"m".to_vec())),
     };
     assert!(Channel::ALL.contains(&published.channel));
-    Entry::new(&manifest, &published).unwrap()
+    ArtifactEntry::new(&manifest, &published).unwrap()
 }

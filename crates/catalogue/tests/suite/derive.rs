@@ -1,13 +1,13 @@
 //! The catalogue depends on what was written and on nothing else.
 
-use catalogue::{Catalogue, Channel, Entry, Promotion, Restoration, Retraction};
+use catalogue::{ArtifactEntry, Catalogue, Channel, Promotion, Restoration, Retraction};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
 use crate::common::{entry, moment};
 
 fn rows(catalogue: &Catalogue) -> Vec<String> {
-    let row = |row: &catalogue::Listed| {
+    let row = |row: &catalogue::CatalogueRow| {
         let format = row.artifact.format.extension();
         format!("{} {} {format} {} {}", row.runtime, row.platform, row.created.date(), row.channel)
     };
@@ -15,8 +15,8 @@ fn rows(catalogue: &Catalogue) -> Vec<String> {
     catalogue.entries.iter().map(row).chain(retracted).collect()
 }
 
-fn everything() -> (Vec<Entry>, Vec<Retraction>, Vec<Promotion>) {
-    let entries: Vec<Entry> = [
+fn everything() -> (Vec<ArtifactEntry>, Vec<Retraction>, Vec<Promotion>) {
+    let entries: Vec<ArtifactEntry> = [
         "3.12.10 linux-x64 a tar.zst 3 candidate",
         "3.12.10 linux-x64 a zip 3 stable",
         "3.12.10 linux-x64 b tar.zst 9 candidate",
@@ -131,9 +131,9 @@ proptest! {
         (retractions, _) in mixed(everything().1),
     ) {
         let catalogue = Catalogue::derive(&entries_mixed, &retractions, &[]);
-        let mut listed: Vec<_> = catalogue.entries.iter().map(catalogue::Listed::id).collect();
+        let mut listed: Vec<_> = catalogue.entries.iter().map(catalogue::CatalogueRow::id).collect();
         listed.extend(catalogue.retracted.iter().map(|row| row.entry.id()));
-        let mut expected: Vec<_> = entries.iter().map(Entry::id).collect();
+        let mut expected: Vec<_> = entries.iter().map(ArtifactEntry::id).collect();
         for ids in [&mut listed, &mut expected] {
             ids.sort();
         }

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use catalogue::{
-    Catalogue, Channel, Checked, Edition, Entry, EntryError, IndexSettings, Moment, Promotion, ReadError, Restoration,
-    Retraction, SchemaKind, SignedCatalogue, object_keys, schema,
+    ArtifactEntry, Catalogue, Channel, Edition, EntryError, IndexSettings, Moment, NativeVerdict, Promotion, ReadError,
+    Restoration, Retraction, SchemaKind, SignedCatalogue, object_keys, schema,
 };
 use serde_json::{Value, json};
 use vocab::{Exit, Fault};
@@ -24,7 +24,7 @@ fn path_of(kind: SchemaKind, format: u32) -> PathBuf {
 /// Reads and writes again.
 fn again(kind: SchemaKind, bytes: &[u8]) -> Result<String, ReadError> {
     Ok(match kind {
-        SchemaKind::Entry => Entry::read(bytes)?.to_text(),
+        SchemaKind::Entry => ArtifactEntry::read(bytes)?.to_text(),
         SchemaKind::Retraction => Retraction::read(bytes)?.to_text(),
         SchemaKind::Restoration => Restoration::read(bytes)?.to_text(),
         SchemaKind::Promotion => Promotion::read(bytes)?.to_text(),
@@ -99,7 +99,7 @@ fn entries_and_catalogues_of_format_1_are_still_read() {
         let validator = jsonschema::validator_for(&serde_json::from_str(&schema(kind)).unwrap()).unwrap();
         assert!(validator.is_valid(&serde_json::from_str(&former).unwrap()), "{kind:?}");
     }
-    let entry = Entry::read(fs::read_to_string(path_of(SchemaKind::Entry, 1)).unwrap().as_bytes()).unwrap();
+    let entry = ArtifactEntry::read(fs::read_to_string(path_of(SchemaKind::Entry, 1)).unwrap().as_bytes()).unwrap();
     assert_eq!((&entry.content.checked, &entry.npm), (&None, &None));
     // Listed beside newer ones, in a catalogue of the newest format.
     let catalogue = Catalogue::derive(&[entry], &[], &[]);
@@ -130,10 +130,10 @@ fn an_entry_tells_whether_and_how_it_was_checked() {
     for (native, told) in cases {
         let mut manifest = manifest();
         manifest.native = serde_json::from_value(native.clone()).unwrap();
-        assert_eq!(serde_json::to_value(Checked::of(&manifest)).unwrap(), told, "for {native}");
+        assert_eq!(serde_json::to_value(NativeVerdict::of(&manifest)).unwrap(), told, "for {native}");
         manifest.distributions.clear();
         if native["imported"] == 0 {
-            assert_eq!(Checked::of(&manifest), Checked::NothingNative);
+            assert_eq!(NativeVerdict::of(&manifest), NativeVerdict::NothingNative);
         }
     }
 }
@@ -200,7 +200,7 @@ fn another_format_number_is_refused_before_anything_else() {
 
 #[test]
 fn an_entry_is_made_of_a_manifest_that_was_packed() {
-    let published = || catalogue::Published {
+    let published = || catalogue::PublisherFacts {
         channel: Channel::Candidate,
         created: moment(1),
         manifest: b"{}".to_vec(),
@@ -215,7 +215,7 @@ fn an_entry_is_made_of_a_manifest_that_was_packed() {
         subject: "lib/libplugin.so".into(),
         text: "needs libtbb.so.12, which is nowhere".into(),
     });
-    let entry = Entry::new(&manifest, &published()).unwrap();
+    let entry = ArtifactEntry::new(&manifest, &published()).unwrap();
     assert_eq!(entry.content.warnings, Some(1));
     let sha256 = manifest.artifact.as_ref().unwrap().sha256;
     assert_eq!(
@@ -227,11 +227,11 @@ fn an_entry_is_made_of_a_manifest_that_was_packed() {
     assert_eq!((entry.content.copied_files.count, entry.content.copied_files.size), (1, 12));
     for file in ["../x.zip", "a/b.zip", "a//b", "a/.", ""] {
         manifest.artifact.as_mut().unwrap().file = file.into();
-        let error = Entry::new(&manifest, &published()).unwrap_err();
+        let error = ArtifactEntry::new(&manifest, &published()).unwrap_err();
         assert!(matches!(error, EntryError::FileName(error) if error.text == file));
     }
     manifest.artifact = None;
-    let error = Entry::new(&manifest, &published()).unwrap_err();
+    let error = ArtifactEntry::new(&manifest, &published()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the manifest of 3.12.10-slim for linux-x64 describes no artifact: the runtime was not packed"

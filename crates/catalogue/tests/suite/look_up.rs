@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use catalogue::{Catalogue, Channel, Query, Retraction};
+use catalogue::{BuildQuery, Catalogue, Channel, Retraction};
 use vocab::{ArtifactFormat, Exit, Fault};
 
 use crate::common::{entry, moment};
@@ -21,9 +21,9 @@ fn catalogue() -> Catalogue {
     Catalogue::derive(&entries, &[bad], &[])
 }
 
-fn query(words: &str) -> Query {
+fn query(words: &str) -> BuildQuery {
     let words: Vec<&str> = words.split(' ').collect();
-    let mut query = Query::new(words[0].parse().unwrap(), words[1].parse().unwrap(), words[2].parse().unwrap());
+    let mut query = BuildQuery::new(words[0].parse().unwrap(), words[1].parse().unwrap(), words[2].parse().unwrap());
     if let Some(format) = words.get(3) {
         query.formats = vec![serde_json::from_value((*format).into()).unwrap()];
     }
@@ -72,7 +72,7 @@ fn what_is_missing_is_told_with_what_there_is() {
     let empty = Catalogue::derive(&[], &[], &[]).look_up(&query(asked[0])).unwrap_err();
     assert_eq!(empty.hint().as_deref(), Some("the catalogue is empty"));
     assert_eq!(
-        Query::new("3.1.2".parse().unwrap(), "linux-x64".parse().unwrap(), Channel::Stable).formats[0],
+        BuildQuery::new("3.1.2".parse().unwrap(), "linux-x64".parse().unwrap(), Channel::Stable).formats[0],
         ArtifactFormat::TarZst
     );
 }

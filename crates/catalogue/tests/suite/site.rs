@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use catalogue::site::{SiteSettings, site};
-use catalogue::{Catalogue, Entry, Retraction};
+use catalogue::{ArtifactEntry, Catalogue, Retraction};
 
 use crate::common::{entry, moment};
 
-fn entries() -> Vec<Entry> {
-    let mut entries: Vec<Entry> = [
+fn entries() -> Vec<ArtifactEntry> {
+    let mut entries: Vec<ArtifactEntry> = [
         "3.12.10 linux-x64 a tar.zst 3 stable",
         "3.12.10 linux-x64 b tar.zst 9 stable",
         "3.12.10 linux-x64 b zip 9 stable",
@@ -24,7 +24,7 @@ fn entries() -> Vec<Entry> {
     entries
 }
 
-fn pages(entries: &[Entry], base_url: Option<&str>) -> BTreeMap<String, String> {
+fn pages(entries: &[ArtifactEntry], base_url: Option<&str>) -> BTreeMap<String, String> {
     let bad = Retraction::new(entries[5].id(), moment(6), "it holds a broken OpenSSL".into());
     let catalogue = Catalogue::derive(entries, &[bad], &[]);
     let settings = SiteSettings { base_url: base_url.map(str::to_owned), ..SiteSettings::default() };

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use archive::{ExtractOptions, extract, verify, write_manifest};
 use fetch::{Deadline, FetchError, FetchRequest, FetchSettings, FetchTarget, Fetched, Pace, Watch, fetch};
-use testkit::{HttpServer, Mishap};
+use testkit::{HttpMishap, HttpServer};
 use vocab::{ArtifactFormat, Digest, Event, Exit, Fault, Manifest};
 
 use crate::common::{Node, read_tree};
@@ -160,7 +160,7 @@ fn a_retry_names_the_url_and_none_of_its_secrets() {
     let runtime = Runtime::new();
     let scene = Scene::with(&runtime, &runtime.clone().with("demo7", "1.1"));
     for path in [URL.to_owned(), format!("{URL}.json")] {
-        scene.server.next_time(&path, Mishap::Status(503));
+        scene.server.next_time(&path, HttpMishap::Status(503));
     }
     let place = scene.server.url(URL).replace("http://", "http://ada:secret@");
     scene.fetch(&FetchRequest { place, ..scene.request() }).unwrap();
@@ -265,9 +265,13 @@ fn an_artifact_on_this_machine_is_put_together_the_same_way() {
 fn a_server_without_ranges_sends_everything_once() {
     let cases = [
         // (what goes wrong, bytes sent at most in wholes, what is told)
-        (Mishap::NoRange, 1, "the server does not send single ranges: the whole artifact is fetched"),
-        (Mishap::OtherRange, 2, "the server sends other ranges than it is asked for: the whole artifact is fetched"),
-        (Mishap::Status(416), 2, "the server says that it has no such range: the whole artifact is fetched"),
+        (HttpMishap::NoRange, 1, "the server does not send single ranges: the whole artifact is fetched"),
+        (
+            HttpMishap::OtherRange,
+            2,
+            "the server sends other ranges than it is asked for: the whole artifact is fetched",
+        ),
+        (HttpMishap::Status(416), 2, "the server says that it has no such range: the whole artifact is fetched"),
     ];
     for (mishap, wholes, note) in cases {
         let scene = Scene::new();
@@ -284,8 +288,8 @@ fn a_server_without_ranges_sends_everything_once() {
 fn ranges_that_end_midway_are_no_end() {
     let scene = Scene::new();
     // The first request is for the last parts; what comes then is the changed wheel.
-    scene.server.next_time(URL, Mishap::None);
-    scene.server.next_time(URL, Mishap::NoRange);
+    scene.server.next_time(URL, HttpMishap::None);
+    scene.server.next_time(URL, HttpMishap::NoRange);
     let fetched = scene.fetch(&scene.request()).unwrap();
     scene.assert_fetched();
     assert!(fetched.whole && scene.notes()[0].contains("does not send single ranges"));
@@ -294,9 +298,11 @@ fn ranges_that_end_midway_are_no_end() {
 #[test]
 fn a_broken_connection_is_continued_where_it_broke() {
     let half = Scene::new().half_a_part();
-    for mishap in [Mishap::CutAfter(half), Mishap::ShortBody(half), Mishap::Status(503), Mishap::CutAfter(0)] {
+    for mishap in
+        [HttpMishap::CutAfter(half), HttpMishap::ShortBody(half), HttpMishap::Status(503), HttpMishap::CutAfter(0)]
+    {
         let scene = Scene::new();
-        scene.server.next_time(URL, Mishap::None);
+        scene.server.next_time(URL, HttpMishap::None);
         scene.server.next_time(URL, mishap.clone());
         scene.fetch(&scene.request()).unwrap();
         scene.assert_fetched();
@@ -310,7 +316,7 @@ fn a_broken_connection_is_continued_where_it_broke() {
 #[test]
 fn a_server_that_wishes_a_pause_gets_it() {
     let scene = Scene::new();
-    scene.server.next_time(URL, Mishap::RetryAfter(429, 1));
+    scene.server.next_time(URL, HttpMishap::RetryAfter(429, 1));
     let begun = std::time::Instant::now();
     scene.fetch(&scene.request()).unwrap();
     scene.assert_fetched();
@@ -321,7 +327,7 @@ fn a_server_that_wishes_a_pause_gets_it() {
 #[test]
 fn attempts_have_an_end() {
     let scene = Scene::new();
-    scene.server.every_time(URL, Mishap::CutAfter(10));
+    scene.server.every_time(URL, HttpMishap::CutAfter(10));
     let error = scene.assert_refused(&scene.request(), "E_FETCH", Exit::Build);
     assert!(error.kind.to_string().contains("after 5 attempts"), "{error:?}");
     assert_eq!(scene.server.requests_of(URL).len(), 5);
@@ -383,7 +389,7 @@ fn what_is_expected_is_compared_with_the_manifest() {
 fn a_missing_or_senseless_manifest_is_told_before_anything_is_fetched() {
     let scene = Scene::new();
     let manifest = format!("{URL}.json");
-    scene.server.next_time(&manifest, Mishap::Status(404));
+    scene.server.next_time(&manifest, HttpMishap::Status(404));
     let error = scene.assert_refused(&scene.request(), "E_FETCH_NO_MANIFEST", Exit::Build);
     assert!(error.kind.to_string().ends_with("new.tar.zst.json`"), "{error:?}");
     assert!(error.hint().unwrap().contains("beside the artifact"));
@@ -409,11 +415,11 @@ fn an_artifact_that_is_replaced_meanwhile_is_noticed_and_the_new_one_fetched() {
     let folder = tempfile::tempdir().unwrap();
     let (artifact, newest) = Runtime::new().with("demo7", "1.2").pack(folder.path(), "new");
     let bytes = fs::read(&artifact).unwrap();
-    scene.server.next_time(URL, Mishap::None);
-    scene.server.next_time(URL, Mishap::Replaced(bytes.clone()));
+    scene.server.next_time(URL, HttpMishap::None);
+    scene.server.next_time(URL, HttpMishap::Replaced(bytes.clone()));
     let manifest = format!("{URL}.json");
-    scene.server.next_time(&manifest, Mishap::None);
-    scene.server.next_time(&manifest, Mishap::Replaced(write_manifest(&newest).into_bytes()));
+    scene.server.next_time(&manifest, HttpMishap::None);
+    scene.server.next_time(&manifest, HttpMishap::Replaced(write_manifest(&newest).into_bytes()));
     (scene.bytes, scene.newer) = (bytes, newest);
     scene.fetch(&scene.request()).unwrap();
     scene.assert_fetched();
@@ -425,8 +431,8 @@ fn a_replaced_artifact_with_the_former_manifest_is_refused() {
     let scene = Scene::new();
     let folder = tempfile::tempdir().unwrap();
     let (artifact, _) = Runtime::new().with("demo7", "1.2").pack(folder.path(), "new");
-    scene.server.next_time(URL, Mishap::None);
-    scene.server.next_time(URL, Mishap::Replaced(fs::read(&artifact).unwrap()));
+    scene.server.next_time(URL, HttpMishap::None);
+    scene.server.next_time(URL, HttpMishap::Replaced(fs::read(&artifact).unwrap()));
     scene.assert_refused(&scene.request(), "E_ARCHIVE_CHECKSUM", Exit::Trust);
 }
 
@@ -465,9 +471,9 @@ fn an_interrupted_fetch_leaves_nothing_and_runs_again() {
 impl Scene {
     /// A fetch to a folder, in which `arrive` bytes of a request arrive and then nothing more; what has arrived is kept.
     fn interrupted(&self, request: &FetchRequest, arrive: usize) {
-        self.server.next_time(URL, Mishap::CutAfter(arrive));
+        self.server.next_time(URL, HttpMishap::CutAfter(arrive));
         for _ in 0..4 {
-            self.server.next_time(URL, Mishap::Status(503));
+            self.server.next_time(URL, HttpMishap::Status(503));
         }
         let error = self.fetch(request).unwrap_err();
         assert_eq!((error.code(), error.exit()), ("E_FETCH", Exit::Build), "{error:?}");
@@ -610,7 +616,7 @@ mod prefix {
         let scene = Scene::new();
         let request = FetchRequest { keep: Some(scene.path("keep")), ..request(&scene, installed(&scene)) };
         // The metadata and the end come first.
-        scene.server.next_time(URL, Mishap::None);
+        scene.server.next_time(URL, HttpMishap::None);
         scene.interrupted(&request, scene.half_a_part());
         let fetched = scene.fetch(&request).unwrap();
         assert!(fetched.resumed > 0, "{fetched:?}");

@@ -8,8 +8,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use archive::{
-    Content, Entry, EntryIdentity, EntryKind, NoCache, PackOptions, PartSource, identity_of, pack, read_manifest,
-    write_manifest,
+    EntryIdentity, EntryKind, FileContent, NoCache, PackOptions, PartSource, TreeEntry, identity_of, pack,
+    read_manifest, write_manifest,
 };
 use vocab::{Artifact, ArtifactFormat, CopiedFile, Digest, Distribution, Manifest, Origin, PlatformKey};
 
@@ -64,8 +64,8 @@ impl Runtime {
         for (name, version) in &self.versions {
             parts.push(part(&wheel(name, version), self.wheel_entries(name, version)));
         }
-        parts.push(part("copied-files", vec![Entry::bytes("share/notice.txt".parse().unwrap(), *b"notice")]));
-        let inner = Entry::bytes("pydist.json".parse().unwrap(), write_manifest(&manifest).into_bytes());
+        parts.push(part("copied-files", vec![TreeEntry::bytes("share/notice.txt".parse().unwrap(), *b"notice")]));
+        let inner = TreeEntry::bytes("pydist.json".parse().unwrap(), write_manifest(&manifest).into_bytes());
         parts.push(PartSource::new("metadata", vec![inner]));
         let options = PackOptions { format: self.format, level: 1, ..PackOptions::default() };
         let packed = pack(&target, &parts, &options, &NoCache).unwrap();
@@ -122,35 +122,35 @@ impl Runtime {
         manifest
     }
 
-    fn base_entries(&self) -> Vec<Entry> {
+    fn base_entries(&self) -> Vec<TreeEntry> {
         let path = |text: &str| text.parse().unwrap();
-        let program = Content::Bytes(noise_of(self.base, 4 * self.bytes).into());
+        let program = FileContent::Bytes(noise_of(self.base, 4 * self.bytes).into());
         if self.platform.is_windows() {
             let site = self.site();
             let record = *b"../../Scripts/pip.exe,,\npip/__init__.py,,\n";
             return vec![
-                Entry::file(path("Scripts/pip.exe"), Content::Bytes((*b"pip").into()), true),
-                Entry::file(path("bin/pip.exe"), Content::Bytes((*b"forwarder").into()), true),
-                Entry::file(path("python.exe"), program, true),
-                Entry::bytes(path(&format!("{site}/pip-1.0.dist-info/RECORD")), record),
-                Entry::bytes(path(&format!("{site}/pip/__init__.py")), *b"# pip"),
+                TreeEntry::file(path("Scripts/pip.exe"), FileContent::Bytes((*b"pip").into()), true),
+                TreeEntry::file(path("bin/pip.exe"), FileContent::Bytes((*b"forwarder").into()), true),
+                TreeEntry::file(path("python.exe"), program, true),
+                TreeEntry::bytes(path(&format!("{site}/pip-1.0.dist-info/RECORD")), record),
+                TreeEntry::bytes(path(&format!("{site}/pip/__init__.py")), *b"# pip"),
             ];
         }
         let mut entries = vec![
-            Entry::file(path("bin/python3.12"), program, true),
-            Entry::bytes(path("lib/python3.12/os.py"), *b"# os"),
+            TreeEntry::file(path("bin/python3.12"), program, true),
+            TreeEntry::bytes(path("lib/python3.12/os.py"), *b"# os"),
             // The interpreter's own pip, which the manifest does not name.
-            Entry::bytes(path(&format!("{SITE}/pip-1.0.dist-info/RECORD")), *b"pip/__init__.py,,\n"),
-            Entry::bytes(path(&format!("{SITE}/pip/__init__.py")), *b"# pip"),
-            Entry::directory(path("lib/empty")),
+            TreeEntry::bytes(path(&format!("{SITE}/pip-1.0.dist-info/RECORD")), *b"pip/__init__.py,,\n"),
+            TreeEntry::bytes(path(&format!("{SITE}/pip/__init__.py")), *b"# pip"),
+            TreeEntry::directory(path("lib/empty")),
         ];
         if cfg!(unix) {
-            entries.push(Entry::symlink(path("bin/python3"), "python3.12"));
+            entries.push(TreeEntry::symlink(path("bin/python3"), "python3.12"));
         }
         entries
     }
 
-    fn wheel_entries(&self, name: &str, version: &str) -> Vec<Entry> {
+    fn wheel_entries(&self, name: &str, version: &str) -> Vec<TreeEntry> {
         let site = self.site();
         let info = format!("{site}/{name}-{version}.dist-info");
         let script = if self.platform.is_windows() { format!("Scripts/{name}.exe") } else { format!("bin/{name}") };
@@ -158,14 +158,14 @@ impl Runtime {
         let record = format!("{name}/data.bin,,\n{up}{script},,\n{name}-{version}.dist-info/RECORD,,\n");
         let seed = Digest::of(format!("{name} {version}")).as_bytes()[..8].try_into().map(u64::from_le_bytes).unwrap();
         let mut entries = vec![
-            Entry::bytes(format!("{site}/{name}/data.bin").parse().unwrap(), noise_of(seed, self.bytes)),
-            Entry::file(script.parse().unwrap(), Content::Bytes(name.as_bytes().into()), true),
-            Entry::bytes(format!("{info}/RECORD").parse().unwrap(), record.into_bytes()),
+            TreeEntry::bytes(format!("{site}/{name}/data.bin").parse().unwrap(), noise_of(seed, self.bytes)),
+            TreeEntry::file(script.parse().unwrap(), FileContent::Bytes(name.as_bytes().into()), true),
+            TreeEntry::bytes(format!("{info}/RECORD").parse().unwrap(), record.into_bytes()),
         ];
         if self.platform.is_windows() {
             // In no RECORD.
             let forwarder = format!("bin/{name}.exe").parse().unwrap();
-            entries.push(Entry::file(forwarder, Content::Bytes((*b"forwarder").into()), true));
+            entries.push(TreeEntry::file(forwarder, FileContent::Bytes((*b"forwarder").into()), true));
         }
         entries
     }
@@ -195,12 +195,12 @@ fn distribution(name: &str, version: &str) -> Distribution {
     }
 }
 
-fn part(name: &str, entries: Vec<Entry>) -> PartSource {
+fn part(name: &str, entries: Vec<TreeEntry>) -> PartSource {
     let identity = identity_of(entries.iter().map(|entry| {
         let identity = match &entry.kind {
             EntryKind::Directory => EntryIdentity::Directory,
             EntryKind::Symlink { target } => EntryIdentity::Symlink { target },
-            EntryKind::File { content: Content::Bytes(bytes), executable } => {
+            EntryKind::File { content: FileContent::Bytes(bytes), executable } => {
                 EntryIdentity::File { sha256: Digest::of(bytes), executable: *executable && cfg!(unix) }
             }
             EntryKind::File { .. } => panic!("all content is in memory"),

@@ -4,16 +4,16 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::wine::WinePrefix;
-use super::{Emulator, EmulatorError, Programs};
+use super::{Emulator, EmulatorError, EmulatorPrograms};
 use process::Invocation;
 use store::Context;
 
 /// Dropping it ends all programs that still run in it.
 pub struct Machine<'a> {
-    inside: Inside<'a>,
+    inside: MachineKind<'a>,
 }
 
-enum Inside<'a> {
+enum MachineKind<'a> {
     Here,
     Qemu { program: &'a Path, sysroot: &'a Path, cpu: &'static str },
     Wine(WinePrefix<'a>),
@@ -29,10 +29,10 @@ impl<'a> Machine<'a> {
     /// The emulator's own folder cannot be made.
     pub fn enter(context: &'a Context, emulator: Option<&'a Emulator>, scratch: &Path) -> Result<Self, EmulatorError> {
         let inside = match emulator.map(|emulator| (&emulator.programs, &emulator.version)) {
-            None => Inside::Here,
-            Some((Programs::Qemu { program, sysroot, cpu }, _)) => Inside::Qemu { program, sysroot, cpu },
-            Some((Programs::Wine { program, server }, version)) => {
-                Inside::Wine(WinePrefix::make(context, program, server, version, scratch)?)
+            None => MachineKind::Here,
+            Some((EmulatorPrograms::Qemu { program, sysroot, cpu }, _)) => MachineKind::Qemu { program, sysroot, cpu },
+            Some((EmulatorPrograms::Wine { program, server }, version)) => {
+                MachineKind::Wine(WinePrefix::make(context, program, server, version, scratch)?)
             }
         };
         Ok(Self { inside })
@@ -41,12 +41,12 @@ impl<'a> Machine<'a> {
     /// An invocation of the foreign `program` in `folder`.
     pub fn invocation(&self, program: &Path, folder: &Path) -> Invocation {
         match &self.inside {
-            Inside::Here => Invocation::new(program, folder),
-            Inside::Qemu { .. } => {
+            MachineKind::Here => Invocation::new(program, folder),
+            MachineKind::Qemu { .. } => {
                 let mut words = self.launcher();
                 Invocation::new(words.remove(0), folder).args(words).arg(program)
             }
-            Inside::Wine(prefix) => prefix.invocation(program, folder),
+            MachineKind::Wine(prefix) => prefix.invocation(program, folder),
         }
     }
 
@@ -54,18 +54,18 @@ impl<'a> Machine<'a> {
     /// calls is still this one, which starts only its own programs.
     pub fn launcher(&self) -> Vec<OsString> {
         match &self.inside {
-            Inside::Qemu { program, sysroot, cpu } => {
+            MachineKind::Qemu { program, sysroot, cpu } => {
                 vec![(*program).into(), "-L".into(), (*sysroot).into(), "-cpu".into(), (*cpu).into()]
             }
-            Inside::Here | Inside::Wine(_) => Vec::new(),
+            MachineKind::Here | MachineKind::Wine(_) => Vec::new(),
         }
     }
 
     /// How an absolute path of this machine is written inside.
     pub fn path(&self, path: &Path) -> PathBuf {
         match &self.inside {
-            Inside::Here | Inside::Qemu { .. } => path.to_owned(),
-            Inside::Wine(_) => {
+            MachineKind::Here | MachineKind::Qemu { .. } => path.to_owned(),
+            MachineKind::Wine(_) => {
                 let mut text = OsString::from("Z:");
                 text.push(path);
                 text.into()
@@ -75,12 +75,12 @@ impl<'a> Machine<'a> {
 
     /// Whether processes can be forked inside.
     pub fn forks(&self) -> bool {
-        cfg!(unix) && !matches!(self.inside, Inside::Wine(_))
+        cfg!(unix) && !matches!(self.inside, MachineKind::Wine(_))
     }
 
     /// Factor for time limits: 1 on this machine, more in an emulator.
     pub fn slowness(&self) -> u32 {
-        if matches!(self.inside, Inside::Here) { 1 } else { SLOWNESS }
+        if matches!(self.inside, MachineKind::Here) { 1 } else { SLOWNESS }
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn qemu_is_told_which_processor_to_emulate_also_for_programs_that_are_started_inside() {
         let (program, sysroot) = (Path::new("/q/qemu-aarch64"), Path::new("/q/sysroot"));
-        let machine = Machine { inside: Inside::Qemu { program, sysroot, cpu: "max,sve=off" } };
+        let machine = Machine { inside: MachineKind::Qemu { program, sysroot, cpu: "max,sve=off" } };
         let words = ["/q/qemu-aarch64", "-L", "/q/sysroot", "-cpu", "max,sve=off"];
         assert_eq!(machine.launcher(), words);
         let invocation = machine.invocation(Path::new("/p/bin/python3"), Path::new("/p"));

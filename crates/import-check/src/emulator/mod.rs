@@ -45,7 +45,7 @@ impl fmt::Display for EmulatorKind {
 /// An emulator that was found and could be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Emulator {
-    programs: Programs,
+    programs: EmulatorPrograms,
     /// `qemu-aarch64 7.2.22`, `wine 8.0`.
     pub label: String,
     /// The first line of its answer to `--version`, with what its packager adds, and the processor that it emulates.
@@ -53,7 +53,7 @@ pub struct Emulator {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Programs {
+enum EmulatorPrograms {
     /// `sysroot` holds the C library of the emulated system, as `/lib` and `/usr/lib` of it; `cpu` is a processor as
     /// qemu names it.
     Qemu {
@@ -71,8 +71,8 @@ impl Emulator {
     /// Which emulator it is; decides how its messages are read ([`gap_in`]).
     pub fn kind(&self) -> EmulatorKind {
         match self.programs {
-            Programs::Qemu { .. } => EmulatorKind::Qemu,
-            Programs::Wine { .. } => EmulatorKind::Wine,
+            EmulatorPrograms::Qemu { .. } => EmulatorKind::Qemu,
+            EmulatorPrograms::Wine { .. } => EmulatorKind::Wine,
         }
     }
 }
@@ -157,14 +157,14 @@ pub fn find(
         Some(folder) => folder.to_owned(),
         None => repository.join(DEFAULT_FOLDER),
     };
-    let search = Search { context, folder: &folder, platform };
+    let search = EmulatorSearch { context, folder: &folder, platform };
     let programs = match kind {
         EmulatorKind::Qemu => search.qemu()?,
         EmulatorKind::Wine => search.wine()?,
     };
     let (program, cpu) = match &programs {
-        Programs::Qemu { program, cpu, .. } => (program, Some(*cpu)),
-        Programs::Wine { program, .. } => (program, None),
+        EmulatorPrograms::Qemu { program, cpu, .. } => (program, Some(*cpu)),
+        EmulatorPrograms::Wine { program, .. } => (program, None),
     };
     let asked = Invocation::new(program, context.store.root()).arg("--version").timeout(Some(VERSION_LIMIT));
     let finished = process::run(context, &asked)?;
@@ -195,14 +195,14 @@ fn code_text(code: Option<i32>) -> String {
     code.map_or("a signal".to_owned(), |code| format!("code {code}"))
 }
 
-struct Search<'a> {
+struct EmulatorSearch<'a> {
     context: &'a Context,
     folder: &'a Path,
     platform: PlatformKey,
 }
 
-impl Search<'_> {
-    fn qemu(&self) -> Result<Programs, EmulatorError> {
+impl EmulatorSearch<'_> {
+    fn qemu(&self) -> Result<EmulatorPrograms, EmulatorError> {
         let (names, variable, loader, sysroot, cpu) = match self.platform {
             PlatformKey::LinuxX64 => (
                 ["qemu-x86_64-static", "qemu-x86_64"],
@@ -233,16 +233,16 @@ impl Search<'_> {
                 vec![format!("looked for `{}`", sysroot.join(loader).display()), format!("{variable} names it")];
             return Err(EmulatorError::Missing { platform: self.platform, what: "sysroot for qemu-user", looked });
         }
-        Ok(Programs::Qemu { program, sysroot, cpu })
+        Ok(EmulatorPrograms::Qemu { program, sysroot, cpu })
     }
 
-    fn wine(&self) -> Result<Programs, EmulatorError> {
+    fn wine(&self) -> Result<EmulatorPrograms, EmulatorError> {
         // Debian keeps the 64-bit loader of its package `wine64` here, off PATH.
         let debian = Path::new("/usr/lib/wine");
         let program = self.program(&["wine64", "wine"], &[debian], "wine")?;
         let beside = program.parent().unwrap_or(debian).to_owned();
         let server = self.program(&["wineserver", "wineserver64"], &[&beside, debian], "wineserver")?;
-        Ok(Programs::Wine { program, server })
+        Ok(EmulatorPrograms::Wine { program, server })
     }
 
     fn program(&self, names: &[&str], places: &[&Path], what: &'static str) -> Result<PathBuf, EmulatorError> {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use config_merger::{ArchiveSource, BaseSource};
 use interpreter::{BaseRequest, absolute_paths_left, choose, provide};
-use testkit::{HttpServer, Mishap, told};
+use testkit::{HttpMishap, HttpServer, told};
 use vocab::Environment;
 use vocab::{Digest, Exit, Fault as _, PlatformKey};
 
@@ -209,7 +209,7 @@ fn an_unreachable_mirror_is_asked_once_in_ten_minutes() {
     let archive = tar_gz(&small_python());
     let server = HttpServer::start();
     server.put(ASSET_IN_URLS, archive.clone());
-    server.every_time(ASSET_IN_URLS, Mishap::Status(503));
+    server.every_time(ASSET_IN_URLS, HttpMishap::Status(503));
     let request = from_mirror(&server.url(""), &archive);
     for _ in 0..3 {
         let error = choose(&bench.context, &request).unwrap_err();
@@ -220,7 +220,7 @@ fn an_unreachable_mirror_is_asked_once_in_ten_minutes() {
     let place = format!("the mirror {}", server.url(""));
     let long_ago = SystemTime::now() - Duration::from_secs(660);
     bench.context.store.remember("unreachable", &place, &"it answered 503".into(), long_ago).unwrap();
-    server.next_time(ASSET_IN_URLS, Mishap::NoRange);
+    server.next_time(ASSET_IN_URLS, HttpMishap::NoRange);
     assert!(choose(&bench.context, &request).is_ok());
     assert_eq!(server.requests().len(), 2);
 }

@@ -13,19 +13,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use archive::{Entry as Node, EntryIdentity, NoCache, PackOptions, PartSource, identity_of, pack, write_manifest};
+use archive::{EntryIdentity, NoCache, PackOptions, PartSource, TreeEntry as Node, identity_of, pack, write_manifest};
 use catalogue::{
-    Catalogue, Channel, EDITION_FORMAT, Edition, Entry, Published, Retraction, SignedCatalogue, object_keys,
+    ArtifactEntry, Catalogue, Channel, EDITION_FORMAT, Edition, PublisherFacts, Retraction, SignedCatalogue,
+    object_keys,
 };
 use minisign::KeyPair;
-use testkit::{HOSTILE_TEXT, HttpServer, Mishap, assert_harmless};
+use testkit::{HOSTILE_TEXT, HttpMishap, HttpServer, assert_harmless};
 use vocab::{Artifact, ArtifactFormat, ArtifactName, Digest, Manifest, TreePath};
 
 /// What was published, in a folder.
 struct Place {
     folder: tempfile::TempDir,
     pair: KeyPair,
-    entries: Vec<Entry>,
+    entries: Vec<ArtifactEntry>,
     retractions: Vec<Retraction>,
     /// Of the last catalogue that was signed.
     counter: AtomicU64,
@@ -65,12 +66,12 @@ impl Place {
     }
 
     /// 3.12.10-atls for linux-x64, whose one program is `text`.
-    fn publish(&mut self, text: &str, day: u32, channel: Channel, signed: bool) -> Entry {
+    fn publish(&mut self, text: &str, day: u32, channel: Channel, signed: bool) -> ArtifactEntry {
         self.publish_as(text, text, day, channel, signed)
     }
 
     /// Another `build` is another build.
-    fn publish_as(&mut self, text: &str, build: &str, day: u32, channel: Channel, signed: bool) -> Entry {
+    fn publish_as(&mut self, text: &str, build: &str, day: u32, channel: Channel, signed: bool) -> ArtifactEntry {
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/manifest/format-4.json");
         let mut manifest: Manifest = serde_json::from_slice(&fs::read(fixture).unwrap()).unwrap();
         manifest.runtime = "3.12.10-atls".parse().unwrap();
@@ -113,7 +114,7 @@ impl Place {
         let text = write_manifest(&manifest).into_bytes();
         let artifact = fs::read(&file).unwrap();
         let signatures = signed.then(|| (self.pair.pk.to_base64(), self.sign(&artifact), self.sign(&text)));
-        let published = Published {
+        let published = PublisherFacts {
             channel,
             created: format!("2026-11-{day:02}T08:00:00Z").parse().unwrap(),
             manifest: text.clone(),
@@ -122,7 +123,7 @@ impl Place {
             signatures: signatures.clone(),
             npm: None,
         };
-        let entry = Entry::new(&manifest, &published).unwrap();
+        let entry = ArtifactEntry::new(&manifest, &published).unwrap();
         self.put(entry.artifact.key.as_str(), artifact);
         self.put(entry.manifest.key.as_str(), text);
         if let (Some(keys), Some((_, of_artifact, of_manifest))) = (&entry.signatures, signatures) {
@@ -274,8 +275,8 @@ fn a_killed_get_leaves_nothing_half_written_and_the_next_one_goes_on() {
     server.mount("/p/", &place.root());
     let path = format!("/p/{}", entry.artifact.key);
     // The first part arrives and a little of the second; then the server is silent.
-    server.next_time(&path, Mishap::CutAfter(parts[0].size as usize + 10));
-    server.next_time(&path, Mishap::Delay(Duration::from_secs(600)));
+    server.next_time(&path, HttpMishap::CutAfter(parts[0].size as usize + 10));
+    server.next_time(&path, HttpMishap::Delay(Duration::from_secs(600)));
     let url = server.url("/p");
     let mut killed = place.command(&url, &["--quiet"]).spawn().unwrap();
     while server.requests_of(&path).len() < 2 {

@@ -21,7 +21,7 @@ use crate::prepare::Prepared;
 use import_check::ImportReport;
 use import_check::emulator::Emulator;
 use interpreter::BaseTree;
-use static_checks::native_files::{Evidence, Imported, NativeReport};
+use static_checks::native_files::{ImportedFiles, NativeReport, ReachEvidence};
 use static_checks::paths::LeakedPath;
 use static_checks::{Exceptions, Whitelist};
 
@@ -137,9 +137,9 @@ fn conclude(
     let layout = it.tree.layout;
     let wheel_of = |name: &DistributionName| it.wheel_of(name);
     let imported =
-        imports.as_ref().map(|report| Imported { loaded: report.loaded.clone(), passed: report.passed.clone() });
+        imports.as_ref().map(|report| ImportedFiles { loaded: report.loaded.clone(), passed: report.passed.clone() });
     let is_portable = |name: &DistributionName| wheel_of(name).is_some_and(|wheel| wheel.ends_with("-any.whl"));
-    let evidence = Evidence { os: layout.platform.os(), imported: imported.as_ref(), is_portable: &is_portable };
+    let evidence = ReachEvidence { os: layout.platform.os(), imported: imported.as_ref(), is_portable: &is_portable };
     if it.strict {
         native.refuse_accepted(&evidence);
     } else {

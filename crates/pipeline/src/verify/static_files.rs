@@ -7,7 +7,7 @@ use config_merger::BaseSource;
 use vocab::{DistributionName, Fault, TreePath};
 
 use super::{Verification, VerifyError, verify_requirements, warnings};
-use static_checks::native_files::{Ceilings, NativePolicy, NativeReport, check_native_files};
+use static_checks::native_files::{NativePolicy, NativeReport, SystemCeilings, check_native_files};
 use static_checks::paths::leaked_paths;
 use store::Context;
 
@@ -44,7 +44,8 @@ fn looked_through(it: &Verification<'_>) -> Result<NativeReport, Box<dyn Fault>>
     let system_base = it.prepared.base.source == BaseSource::System;
     let excused = |_: &TreePath, owner: Option<&DistributionName>| system_base && owner.is_none();
     let target = it.prepared.request.target;
-    let policy = NativePolicy { ceilings: Ceilings::for_system(target.platform, target.system), excused: &excused };
+    let policy =
+        NativePolicy { ceilings: SystemCeilings::for_system(target.platform, target.system), excused: &excused };
     let owner = |path: &TreePath| owners.get(path).map(|name| (*name).clone());
     Ok(check_native_files(it.staging, it.tree.layout, &policy, &owner)?)
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use vocab::{DistributionName, NativeWarning, TreeLayout};
 
-use import_check::Allowed;
+use import_check::AllowedFailure;
 use import_check::ImportReport;
 use static_checks::module_name_of;
-use static_checks::native_files::{Accepted, NativeFault, NativeFaultKind, NativeReport};
+use static_checks::native_files::{AcceptedFault, NativeFault, NativeFaultKind, NativeReport};
 
 /// Faults in what nothing imported loads: native files, and modules that do not import. A module whose file has a
 /// fault is reported once.
@@ -71,11 +71,11 @@ fn accepted_rows(
     layout: TreeLayout,
     machine: &[PathBuf],
 ) -> Vec<(NativeWarning, String)> {
-    let of_fault = |it: &Accepted| (of_file(&it.fault), it.reason.clone());
+    let of_fault = |it: &AcceptedFault| (of_file(&it.fault), it.reason.clone());
     let told = |module: &str| {
         native.accepted.iter().any(|it| module_name_of(&it.fault.file, layout).as_deref() == Some(module))
     };
-    let of_import = |it: &Allowed| {
+    let of_import = |it: &AllowedFailure| {
         let (distribution, subject) = (Some(it.distribution.clone()), it.module.clone());
         let warning = NativeWarning { distribution, subject, text: without_folders(&it.what(), machine) };
         (warning, it.reason.clone().unwrap_or_default())
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn what_the_builders_own_list_accepts_is_told_with_its_reason() {
-        let accepted = |name: &str| Accepted {
+        let accepted = |name: &str| AcceptedFault {
             fault: NativeFault {
                 file: format!("Lib/site-packages/numba/{name}.pyd").parse().unwrap(),
                 distribution: Some("numba".parse().unwrap()),
@@ -197,7 +197,7 @@ mod tests {
             reason: "it is expected of the machine".to_owned(),
         };
         let report = NativeReport { accepted: ["a", "b"].map(accepted).into(), ..NativeReport::default() };
-        let allowed = |module: &str, is_accepted| Allowed {
+        let allowed = |module: &str, is_accepted| AllowedFailure {
             distribution: "cupy".parse().unwrap(),
             module: module.to_owned(),
             error: "ImportError: libcuda.so.1: cannot open shared object file".to_owned(),

@@ -115,7 +115,7 @@ fn verify_names_and_removes_what_is_not_what_it_was() {
         put(&store.built(&key).join(&wheel.file_name), &wheel.bytes);
         put(&store.built(&key).join("built.json"), record.to_string());
         let parts = store::PartStore::new(&bench.context);
-        let entry = archive::Entry::bytes("a".parse().unwrap(), *b"content");
+        let entry = archive::TreeEntry::bytes("a".parse().unwrap(), *b"content");
         let part = archive::PartSource { identity: Some(key), ..archive::PartSource::new("a", vec![entry]) };
         archive::pack(&bench.path("x.tar.zst"), &[part], &PackOptions::default(), &parts).unwrap();
         let sound = verify(&bench.context, false).unwrap();

@@ -4,19 +4,19 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use publisher::Password;
+use publisher::KeyPassword;
 use serde_json::json;
 use vocab::Exit;
 
-use super::{CommandError, Outcomes, Session};
+use super::{CommandError, PublisherOutcome, PublisherSession};
 use crate::signing_key::last_line;
 
-impl Session<'_> {
-    pub(super) fn keygen(&self, folder: &Path, ask: bool) -> Outcomes {
+impl PublisherSession<'_> {
+    pub(super) fn keygen(&self, folder: &Path, ask: bool) -> PublisherOutcome {
         let password = match (self.environment)("PYDIST_SIGNING_PASSWORD") {
-            Some(password) => Password::Text(password),
-            None if ask => Password::Ask,
-            None => Password::None,
+            Some(password) => KeyPassword::Text(password),
+            None if ask => KeyPassword::Ask,
+            None => KeyPassword::None,
         };
         let (secret, public) = publisher::new_key_pair(password)?;
         let file = |extension: &str| folder.join("pydist").with_extension(extension);

@@ -6,17 +6,17 @@ use std::sync::atomic::AtomicU64;
 use archive::{NoCache, PartCache};
 use cli::Table;
 use objects::{Place, Work};
-use publisher::Candidate;
+use publisher::PublishCandidate;
 use publisher::platforma::{
-    Archive, CatalogueFiles, Registry, Release, ReleaseOptions, Released, publish_release, releases,
-    write_catalogue_files,
+    CatalogueFiles, PlatformaRegistry, PlatformaRelease, ReleaseOptions, ReleaseOutcome, ReleasedArchive,
+    publish_release, releases, write_catalogue_files,
 };
 use serde_json::json;
 use store::{Context, PartStore, Store, choose_root};
 use vocab::{Environment, Event, Exit, PlatformKey};
 
 use super::publication::existing;
-use super::{Outcomes, Session, open, unless};
+use super::{PublisherOutcome, PublisherSession, open, unless};
 use crate::arguments::PublishArguments;
 
 /// What says where the store is.
@@ -25,23 +25,23 @@ const STORE_VARIABLES: [&str; 5] = ["PYDIST_STORE", "XDG_CACHE_HOME", "HOME", "L
 /// Where addresses of registries come from, for messages.
 const REGISTRY: &str = "the registry's address";
 
-impl Session<'_> {
+impl PublisherSession<'_> {
     pub(super) fn publish_for_platforma(
         &self,
         arguments: &PublishArguments,
         repository: &Path,
-        candidates: Vec<Candidate>,
-    ) -> Outcomes {
+        candidates: Vec<PublishCandidate>,
+    ) -> PublisherOutcome {
         // What is wrong with the command comes before what stands against an artifact.
         let judged = publisher::judge(&candidates);
-        let registry = |name: &str| Registry::find(name, self.to, self.environment);
+        let registry = |name: &str| PlatformaRegistry::find(name, self.to, self.environment);
         let releases = releases(repository, candidates, &registry)?;
         judged?;
         let mut destinations: Vec<Box<dyn Place>> = Vec::new();
         for release in &releases {
             destinations.push(open(&release.registry.upload, REGISTRY, self.environment)?);
         }
-        let rows: Vec<(&Release, &dyn Place)> =
+        let rows: Vec<(&PlatformaRelease, &dyn Place)> =
             releases.iter().zip(&destinations).map(|(release, to)| (release, to.as_ref())).collect();
         let existing = existing(arguments);
         for release in &releases {
@@ -84,7 +84,7 @@ impl Session<'_> {
         Ok(Some(Context { store, ..Context::quiet(root) }))
     }
 
-    fn would_release(&self, rows: &[(&Release, &dyn Place)]) -> Outcomes {
+    fn would_release(&self, rows: &[(&PlatformaRelease, &dyn Place)]) -> PublisherOutcome {
         let mut table = Table::new(["archive", "of", "what would happen"]);
         for (release, to) in rows {
             for (platform, key, there) in release.standing(*to)? {
@@ -118,9 +118,9 @@ impl Session<'_> {
         }
     }
 
-    fn tell_release(&self, to: &dyn Place, release: &Release, released: &Released) {
-        let Released { archives, files, missing } = released;
-        for Archive { platform, key, uploaded, size } in archives {
+    fn tell_release(&self, to: &dyn Place, release: &PlatformaRelease, released: &ReleaseOutcome) {
+        let ReleaseOutcome { archives, files, missing } = released;
+        for ReleasedArchive { platform, key, uploaded, size } in archives {
             if self.json {
                 let row = json!({
                     "place": to.place(), "package": release.package.name, "version": release.package.npm_version, "platform": platform,

@@ -12,37 +12,37 @@ use config_merger::{LoadOptions, Repository};
 use npm_packages::{PackageFaults, read_version_package};
 use objects::{Place, Placed, Work};
 use publisher::{
-    Builder, Candidate, Committed, CommittedConfig, CommittedLock, Concern, Existing, IndexSigning, Options, Outcome,
-    PublishError,
+    CommittedConfig, CommittedLock, CommittedRuntime, ExistingEntryPolicy, IndexSigning, ProvenanceBuilder,
+    PublishCandidate, PublishConcern, PublishError, PublishOptions, PublishOutcome,
 };
 use serde_json::json;
 use vocab::{Event, Exit, Manifest, VersionString};
 
-use super::{CommandError, DIST, Outcomes, Session, open, unless};
-use crate::arguments::{Layout, PublishArguments};
+use super::{CommandError, DIST, PublisherOutcome, PublisherSession, open, unless};
+use crate::arguments::{PublishArguments, PublishLayout};
 
-impl Session<'_> {
-    pub(super) fn publish(&self, arguments: &PublishArguments) -> Outcomes {
+impl PublisherSession<'_> {
+    pub(super) fn publish(&self, arguments: &PublishArguments) -> PublisherOutcome {
         without_effect(arguments)?;
         let artifacts = if arguments.artifacts.is_empty() { built()? } else { arguments.artifacts.clone() };
         let allowed = allowed(arguments);
         let mut candidates = Vec::new();
         for file in &artifacts {
             let committed = |manifest: &Manifest| committed(&arguments.repository, manifest);
-            candidates.push(Candidate::read(file, &committed, &allowed)?);
+            candidates.push(PublishCandidate::read(file, &committed, &allowed)?);
         }
         match arguments.layout {
-            Layout::Pydist => self.publish_entries(arguments, allowed, &candidates),
-            Layout::Platforma => self.publish_for_platforma(arguments, &arguments.repository, candidates),
+            PublishLayout::Pydist => self.publish_entries(arguments, allowed, &candidates),
+            PublishLayout::Platforma => self.publish_for_platforma(arguments, &arguments.repository, candidates),
         }
     }
 
     fn publish_entries(
         &self,
         arguments: &PublishArguments,
-        allowed: BTreeSet<Concern>,
-        candidates: &[Candidate],
-    ) -> Outcomes {
+        allowed: BTreeSet<PublishConcern>,
+        candidates: &[PublishCandidate],
+    ) -> PublisherOutcome {
         let (address, given) = self.address()?;
         let to = open(&address, given, self.environment)?;
         self.tell_destination("destination", &address);
@@ -59,12 +59,12 @@ impl Session<'_> {
             self.printer.tell(Event::Note { text });
         }
         let existing = existing(arguments);
-        let options = Options {
+        let options = PublishOptions {
             channel: arguments.channel.unwrap_or(Channel::Candidate),
             created,
             allowed,
             existing,
-            builder: Builder::of(self.environment, arguments.builder_id.clone()),
+            builder: ProvenanceBuilder::of(self.environment, arguments.builder_id.clone()),
             signer,
             npm: npm_packages(&arguments.repository, candidates)?,
         };
@@ -77,8 +77,8 @@ impl Session<'_> {
         let signing = IndexSigning { signer: options.signer.as_ref(), now: created, change_key: false };
         let index = match existing {
             // An entry that is written again is another one for the same artifact.
-            Existing::Replace => publisher::reindex(to.as_ref(), &signing, false)?,
-            Existing::Keep | Existing::Fail => {
+            ExistingEntryPolicy::Replace => publisher::reindex(to.as_ref(), &signing, false)?,
+            ExistingEntryPolicy::Keep | ExistingEntryPolicy::Fail => {
                 let artifacts = candidates.iter().filter_map(|it| Some(it.manifest.artifact.as_ref()?.sha256));
                 publisher::index_artifacts(to.as_ref(), &signing, &artifacts.collect::<Vec<_>>())?
             }
@@ -89,7 +89,7 @@ impl Session<'_> {
     }
 
     /// Everything that publishing looks at, the digests included, and nothing that it writes.
-    fn dry_run(&self, to: &dyn Place, candidates: &[Candidate]) -> Outcomes {
+    fn dry_run(&self, to: &dyn Place, candidates: &[PublishCandidate]) -> PublisherOutcome {
         let standing = publisher::standing(to, candidates)?;
         let mut table = Table::new(["artifact", "size", "what would happen"]).right(1);
         for (candidate, standing) in candidates.iter().zip(&standing) {
@@ -116,9 +116,9 @@ impl Session<'_> {
         Ok(Exit::Done)
     }
 
-    fn tell_outcomes(&self, place: &str, outcomes: &[Outcome]) {
+    fn tell_outcomes(&self, place: &str, outcomes: &[PublishOutcome]) {
         for outcome in outcomes {
-            let Outcome { id, key, placed, uploaded, size, signed } = outcome;
+            let PublishOutcome { id, key, placed, uploaded, size, signed } = outcome;
             if self.json {
                 let moved = uploaded.map(|it| json!({ "sent": it.sent, "copied": it.copied, "resumed": it.resumed }));
                 let row = json!({
@@ -147,8 +147,8 @@ impl Session<'_> {
 /// Refuses options that the chosen layout does not look at.
 fn without_effect(arguments: &PublishArguments) -> Result<(), CommandError> {
     let given: &[(bool, &'static str)] = match arguments.layout {
-        Layout::Pydist => &[(arguments.partial, "--partial"), (arguments.from_roots, "--from-roots")],
-        Layout::Platforma => &[
+        PublishLayout::Pydist => &[(arguments.partial, "--partial"), (arguments.from_roots, "--from-roots")],
+        PublishLayout::Platforma => &[
             (arguments.signing.key.is_some(), "--key"),
             (arguments.channel.is_some(), "--channel"),
             (arguments.builder_id.is_some(), "--builder-id"),
@@ -160,23 +160,23 @@ fn without_effect(arguments: &PublishArguments) -> Result<(), CommandError> {
     }
 }
 
-pub(super) fn existing(arguments: &PublishArguments) -> Existing {
+pub(super) fn existing(arguments: &PublishArguments) -> ExistingEntryPolicy {
     match (arguments.force, arguments.fail_existing) {
-        (true, _) => Existing::Replace,
-        (_, true) => Existing::Fail,
-        _ => Existing::Keep,
+        (true, _) => ExistingEntryPolicy::Replace,
+        (_, true) => ExistingEntryPolicy::Fail,
+        _ => ExistingEntryPolicy::Keep,
     }
 }
 
-fn allowed(arguments: &PublishArguments) -> BTreeSet<Concern> {
+fn allowed(arguments: &PublishArguments) -> BTreeSet<PublishConcern> {
     let switches = [
-        (arguments.allow_stand_in, Concern::StandIn),
-        (arguments.allow_missing, Concern::Missing),
-        (arguments.allow_left_out, Concern::LeftOut),
-        (arguments.allow_degraded, Concern::Degraded),
-        (arguments.allow_unchecked, Concern::Unchecked),
-        (arguments.allow_other_lock, Concern::OtherLock),
-        (arguments.allow_other_config, Concern::OtherConfig),
+        (arguments.allow_stand_in, PublishConcern::StandIn),
+        (arguments.allow_missing, PublishConcern::Missing),
+        (arguments.allow_left_out, PublishConcern::LeftOut),
+        (arguments.allow_degraded, PublishConcern::Degraded),
+        (arguments.allow_unchecked, PublishConcern::Unchecked),
+        (arguments.allow_other_lock, PublishConcern::OtherLock),
+        (arguments.allow_other_config, PublishConcern::OtherConfig),
     ];
     switches.into_iter().filter(|(on, _)| *on).map(|(_, concern)| concern).collect()
 }
@@ -184,17 +184,17 @@ fn allowed(arguments: &PublishArguments) -> BTreeSet<Concern> {
 /// The packages that stand for these runtimes in the repository.
 fn npm_packages(
     repository: &Path,
-    candidates: &[Candidate],
+    candidates: &[PublishCandidate],
 ) -> Result<BTreeMap<VersionString, NpmPackage>, PackageFaults> {
     let mut packages = BTreeMap::new();
-    for Candidate { manifest, .. } in candidates {
+    for PublishCandidate { manifest, .. } in candidates {
         let package = read_version_package(repository, &manifest.runtime)?;
         if let Some(name) = package.as_ref().and_then(|package| package.name.as_ref()) {
             let version = package.as_ref().and_then(|package| package.version.as_ref());
             let npm = NpmPackage {
                 name: name.value.clone(),
                 version: version.map(|version| version.value.clone()),
-                page: package.as_ref().and_then(npm_packages::Package::web_page),
+                page: package.as_ref().and_then(npm_packages::PackageJson::web_page),
             };
             packages.insert(manifest.runtime.clone(), npm);
         }
@@ -213,11 +213,11 @@ fn built() -> Result<Vec<PathBuf>, CommandError> {
 }
 
 /// What the repository says now of the runtime, if it has its folder.
-fn committed(repository: &Path, manifest: &Manifest) -> Result<Committed, PublishError> {
+fn committed(repository: &Path, manifest: &Manifest) -> Result<CommittedRuntime, PublishError> {
     let name = manifest.runtime.folder_name();
     let folder = repository.join(&name);
     if !folder.join("config.json").is_file() {
-        return Ok(Committed { lock: CommittedLock::Unknown, config: CommittedConfig::Unknown });
+        return Ok(CommittedRuntime { lock: CommittedLock::Unknown, config: CommittedConfig::Unknown });
     }
     let path = folder.join("lock.json");
     let lock = match archive::read_regular(&path) {
@@ -228,7 +228,7 @@ fn committed(repository: &Path, manifest: &Manifest) -> Result<Committed, Publis
         Err(error) if error.kind() == ErrorKind::NotFound => CommittedLock::Absent,
         Err(source) => return Err(PublishError::Read { path, source }),
     };
-    Ok(Committed { lock, config: config_of(repository, manifest) })
+    Ok(CommittedRuntime { lock, config: config_of(repository, manifest) })
 }
 
 fn config_of(repository: &Path, manifest: &Manifest) -> CommittedConfig {

@@ -3,16 +3,16 @@
 use catalogue::Catalogue;
 use cli::Table;
 use objects::Place;
-use publisher::{Held, Selection, Written};
+use publisher::{EntrySelection, HeldSignatures, WrittenEntries};
 use serde_json::json;
 use vocab::{Event, Exit, Fault, PlatformKey};
 
-use super::{Outcomes, Session, counted, selection};
+use super::{PublisherOutcome, PublisherSession, counted, selection};
 use crate::arguments::WhichArguments;
 use crate::signing_key::public_key;
 
-impl Session<'_> {
-    pub(super) fn list(&self, all: bool) -> Outcomes {
+impl PublisherSession<'_> {
+    pub(super) fn list(&self, all: bool) -> PublisherOutcome {
         let from = self.published()?;
         let index = index_of(from.as_ref())?;
         let mut table = Table::new(["runtime", "platform", "channel", "size", "created", "artifact"]).right(3);
@@ -39,9 +39,9 @@ impl Session<'_> {
         Ok(Exit::Done)
     }
 
-    pub(super) fn show(&self, which: &WhichArguments) -> Outcomes {
+    pub(super) fn show(&self, which: &WhichArguments) -> PublisherOutcome {
         let from = self.published()?;
-        let written = Written::read(from.as_ref())?;
+        let written = WrittenEntries::read(from.as_ref())?;
         for entry in selection(which).of(&written, from.as_ref())? {
             if self.json {
                 self.printer.json("entry", entry);
@@ -52,10 +52,15 @@ impl Session<'_> {
         Ok(Exit::Done)
     }
 
-    pub(super) fn verify(&self, wanted: Option<String>, platform: Option<PlatformKey>, key: Option<&str>) -> Outcomes {
+    pub(super) fn verify(
+        &self,
+        wanted: Option<String>,
+        platform: Option<PlatformKey>,
+        key: Option<&str>,
+    ) -> PublisherOutcome {
         let from = self.published()?;
         let key = key.map(public_key).transpose()?;
-        let selection = Selection { wanted, platform, format: None };
+        let selection = EntrySelection { wanted, platform, format: None };
         let mut progress = |entry: &str| self.printer.say(&format!("reading {entry}"));
         let verified = publisher::verify(from.as_ref(), &selection, key.as_deref(), self.now()?, &mut progress)?;
         for finding in &verified.findings {
@@ -75,7 +80,7 @@ impl Session<'_> {
             counted(verified.findings.len(), "fault", "faults")
         );
         if self.json {
-            let Held { artifacts, manifests, statements, catalogues } = verified.held;
+            let HeldSignatures { artifacts, manifests, statements, catalogues } = verified.held;
             self.printer.json(
                 "verified",
                 &json!({
@@ -96,5 +101,5 @@ impl Session<'_> {
 
 fn index_of(from: &dyn Place) -> Result<Catalogue, Box<dyn Fault>> {
     // Without an index there may be entries, of a publisher that was interrupted.
-    Ok(Written::read(from)?.catalogue())
+    Ok(WrittenEntries::read(from)?.catalogue())
 }

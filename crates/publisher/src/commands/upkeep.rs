@@ -5,20 +5,20 @@ use std::time::{Duration, SystemTime};
 use catalogue::{Channel, EntryId, IndexSettings};
 use cli::Table;
 use objects::Place;
-use publisher::{IndexSigning, PublishError, Written};
+use publisher::{IndexSigning, PublishError, WrittenEntries};
 use serde_json::json;
 use vocab::Exit;
 
-use super::{CommandError, Outcomes, Session, counted, selection};
+use super::{CommandError, PublisherOutcome, PublisherSession, counted, selection};
 use crate::arguments::{SigningArguments, WhichArguments};
 
-impl Session<'_> {
+impl PublisherSession<'_> {
     pub(super) fn reindex(
         &self,
         signing: &SigningArguments,
         change_key: bool,
         change: &dyn Fn(&mut IndexSettings) -> Result<(), CommandError>,
-    ) -> Outcomes {
+    ) -> PublisherOutcome {
         let to = self.published()?;
         let signer = self.signer(signing)?;
         let signing = IndexSigning { signer: signer.as_ref(), now: self.now()?, change_key };
@@ -34,7 +34,7 @@ impl Session<'_> {
         Ok(Exit::Done)
     }
 
-    pub(super) fn retract(&self, which: &WhichArguments, reason: &str, signing: &SigningArguments) -> Outcomes {
+    pub(super) fn retract(&self, which: &WhichArguments, reason: &str, signing: &SigningArguments) -> PublisherOutcome {
         let at = self.now()?;
         self.each(which, signing, |to, id| {
             let new = publisher::retract(to, id, at, reason)?;
@@ -42,7 +42,7 @@ impl Session<'_> {
         })
     }
 
-    pub(super) fn restore(&self, which: &WhichArguments, signing: &SigningArguments) -> Outcomes {
+    pub(super) fn restore(&self, which: &WhichArguments, signing: &SigningArguments) -> PublisherOutcome {
         let at = self.now()?;
         self.each(which, signing, |to, id| {
             let new = publisher::restore(to, id, at)?;
@@ -50,7 +50,12 @@ impl Session<'_> {
         })
     }
 
-    pub(super) fn promote(&self, which: &WhichArguments, channel: Channel, signing: &SigningArguments) -> Outcomes {
+    pub(super) fn promote(
+        &self,
+        which: &WhichArguments,
+        channel: Channel,
+        signing: &SigningArguments,
+    ) -> PublisherOutcome {
         let at = self.now()?;
         self.each(which, signing, |to, id| {
             publisher::promote(to, id, at, channel)?;
@@ -63,12 +68,12 @@ impl Session<'_> {
         which: &WhichArguments,
         signing: &SigningArguments,
         act: impl Fn(&dyn Place, &EntryId) -> Result<String, PublishError>,
-    ) -> Outcomes {
+    ) -> PublisherOutcome {
         let to = self.published()?;
         let signer = self.signer(signing)?;
         let signing = IndexSigning { signer: signer.as_ref(), now: self.now()?, change_key: false };
         signing.check(to.as_ref())?;
-        let written = Written::read(to.as_ref())?;
+        let written = WrittenEntries::read(to.as_ref())?;
         for entry in selection(which).of(&written, to.as_ref())? {
             let told = act(to.as_ref(), &entry.id())?;
             if self.json {
@@ -82,7 +87,7 @@ impl Session<'_> {
         Ok(Exit::Done)
     }
 
-    pub(super) fn gc(&self, dry_run: bool, days: u32) -> Outcomes {
+    pub(super) fn gc(&self, dry_run: bool, days: u32) -> PublisherOutcome {
         let from = self.published()?;
         let age = Duration::from_secs(u64::from(days) * 24 * 60 * 60);
         let before = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);

@@ -24,7 +24,7 @@ pub struct CatalogueFiles {
 /// repository: a copy of that package's descriptor. Nothing where there is no catalogue.
 pub fn write_catalogue_files(repository: &Path) -> Result<CatalogueFiles, Box<dyn Fault>> {
     let mut files = CatalogueFiles::default();
-    let Some(catalogue) = npm_packages::Package::read(repository, &format!("{CATALOGUE}/{PACKAGE_FILE}"))? else {
+    let Some(catalogue) = npm_packages::PackageJson::read(repository, &format!("{CATALOGUE}/{PACKAGE_FILE}"))? else {
         return Ok(files);
     };
     let descriptors = descriptors(repository)?;

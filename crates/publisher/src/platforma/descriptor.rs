@@ -5,7 +5,7 @@ use objects::{ObjectKey, ObjectKeyError};
 use serde::Serialize;
 use vocab::PlatformKey;
 
-use super::{Package, Registry};
+use super::{PlatformaPackage, PlatformaRegistry};
 
 /// `dist/artifacts/<artifact id>/archive_<platform>.json`
 #[derive(Debug, Serialize)]
@@ -25,7 +25,7 @@ struct ArchiveInfo<'a> {
 /// `dist/tengo/software/<entry point>.sw.json`
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Software<'a> {
+struct SoftwareDescriptor<'a> {
     name: String,
     run_env: RunEnv<'a>,
 }
@@ -46,7 +46,7 @@ struct RunEnv<'a> {
 /// The backend puts its own system and processor in their place.
 const EVERY_PLATFORM: &str = "{os}-{arch}";
 
-impl Package {
+impl PlatformaPackage {
     /// The archive of a platform, below the registry's address.
     pub fn archive_key(&self, platform: PlatformKey) -> Result<ObjectKey, ObjectKeyError> {
         self.archive_key_text(platform.as_str()).parse()
@@ -62,7 +62,7 @@ impl Package {
         format!("dist/artifacts/{}/archive_{platform}.json", self.artifact_id)
     }
 
-    pub(super) fn archive_info(&self, platform: PlatformKey, registry: &Registry) -> String {
+    pub(super) fn archive_info(&self, platform: PlatformKey, registry: &PlatformaRegistry) -> String {
         line(&ArchiveInfo {
             kind: "environment",
             platform,
@@ -77,8 +77,8 @@ impl Package {
         software_path(&self.artifact_id)
     }
 
-    pub(super) fn software(&self, registry: &Registry) -> String {
-        line(&Software {
+    pub(super) fn software(&self, registry: &PlatformaRegistry) -> String {
+        line(&SoftwareDescriptor {
             name: format!("{}:{}", self.name, self.artifact_id),
             run_env: RunEnv {
                 kind: "python",

@@ -8,41 +8,41 @@ use serde_json::Value;
 use vocab::PlatformKey;
 use vocab::quoted::{escaped, shown, without_passwords};
 
-use super::Release;
+use super::PlatformaRelease;
 
 /// The file of an earlier run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Earlier {
+pub enum EarlierFile {
     Absent,
     /// Its members are those of this run, however they are written.
     Same,
-    Differs(Difference),
+    Differs(FileDifference),
 }
 
 /// Why the file of an earlier run does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
+pub struct FileDifference {
     pub file: PathBuf,
     /// What follows the file's name in a sentence.
     pub what: String,
 }
 
-impl fmt::Display for Difference {
+impl fmt::Display for FileDifference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "`{}` {}", self.file.display(), self.what)
     }
 }
 
-impl Release {
+impl PlatformaRelease {
     /// What lies in `dist/` about the archive of a platform.
-    pub(super) fn earlier(&self, platform: PlatformKey) -> Earlier {
+    pub(super) fn earlier(&self, platform: PlatformKey) -> EarlierFile {
         let file = self.package.folder.join(self.package.archive_info_path(platform));
         let what = match archive::read_regular_text(&file) {
             Ok(text) => difference(&text, &self.package.archive_info(platform, &self.registry)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Earlier::Absent,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return EarlierFile::Absent,
             Err(error) => Some(format!("cannot be read: {error}")),
         };
-        what.map_or(Earlier::Same, |what| Earlier::Differs(Difference { file, what }))
+        what.map_or(EarlierFile::Same, |what| EarlierFile::Differs(FileDifference { file, what }))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use objects::{ADDRESS_FORMS, ObjectKeyError, PlaceAddressError};
 use vocab::{Fault, PlatformKey, PythonVersion, VersionString};
 
-use super::{Difference, Missing};
+use super::{FileDifference, MissingPlatforms};
 
 /// Why a package cannot be released. Nothing has been sent, except for `Write`.
 #[derive(Debug, thiserror::Error, Fault)]
@@ -49,7 +49,7 @@ pub enum PlatformaError {
              the last platform"
         )
     )]
-    Incomplete { version: VersionString, missing: Missing },
+    Incomplete { version: VersionString, missing: MissingPlatforms },
     #[error("`{}` is a zip, which cannot be repacked as tgz", artifact.display())]
     #[fault("E_PLATFORMA_ARTIFACTS", hint("build it with `--format tar.zst` or `--format tar.gz`"))]
     Zip { artifact: PathBuf },
@@ -71,7 +71,7 @@ pub enum PlatformaError {
 }
 
 /// What earlier runs left is told where it could be taken for enough.
-fn told(differing: &[Difference]) -> String {
+fn told(differing: &[FileDifference]) -> String {
     differing.iter().map(|difference| format!(", and {difference}")).collect()
 }
 

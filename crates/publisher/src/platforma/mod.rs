@@ -14,9 +14,9 @@ mod release;
 mod run;
 
 pub use catalogue_package::{CatalogueFiles, write_catalogue_files};
-pub use earlier::{Difference, Earlier};
+pub use earlier::{EarlierFile, FileDifference};
 pub use error::PlatformaError;
-pub use package::Package;
-pub use registry::Registry;
-pub use release::{Release, releases};
-pub use run::{Archive, Missing, ReleaseOptions, Released, publish_release};
+pub use package::PlatformaPackage;
+pub use registry::PlatformaRegistry;
+pub use release::{PlatformaRelease, releases};
+pub use run::{MissingPlatforms, ReleaseOptions, ReleaseOutcome, ReleasedArchive, publish_release};

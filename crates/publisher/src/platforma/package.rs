@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use npm_packages::{Offer, PACKAGE_FILE, read_version_package, root_of};
+use npm_packages::{PACKAGE_FILE, PackageOffer, read_version_package, root_of};
 use vocab::{Fault, PlatformKey, PythonVersion, VersionString};
 
 use super::PlatformaError;
 
 /// The package of one version string.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Package {
+pub struct PlatformaPackage {
     pub folder: PathBuf,
     /// With its scope: `@platforma-open/milaboratories.runenv-python-3.12.10`.
     pub name: String,
@@ -26,7 +26,7 @@ pub struct Package {
     pub env_vars: Vec<String>,
 }
 
-impl Package {
+impl PlatformaPackage {
     /// Its `package.json`.
     pub fn path(&self) -> PathBuf {
         self.folder.join(PACKAGE_FILE)
@@ -48,7 +48,7 @@ impl Package {
             package: folder.join(PACKAGE_FILE),
             version: version.clone(),
         })?;
-        let offer = Offer::of(&package, version)?;
+        let offer = PackageOffer::of(&package, version)?;
         let environment = offer.environment;
         Ok(Self {
             name: offer.name.to_owned(),

@@ -6,7 +6,7 @@ use super::PlatformaError;
 
 /// One of Platforma's binary registries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Registry {
+pub struct PlatformaRegistry {
     pub name: String,
     pub upload: PlaceAddress,
     /// Told to readers. Absent when nobody said.
@@ -16,7 +16,7 @@ pub struct Registry {
 /// Registries whose public address everybody knows.
 const WELL_KNOWN: [(&str, &str); 1] = [("platforma-open", "https://bin.pl-open.science/")];
 
-impl Registry {
+impl PlatformaRegistry {
     /// `to` takes the place of the variable that says where archives are put.
     pub fn find(
         name: &str,
@@ -68,7 +68,7 @@ mod tests {
     fn told(name: &str, url: Option<&str>) -> String {
         let variable =
             |asked: &str| (asked == "PL_REGISTRY_PLATFORMA_OPEN_UPLOAD_URL").then(|| url.map(str::to_owned))?;
-        match Registry::find(name, None, &variable) {
+        match PlatformaRegistry::find(name, None, &variable) {
             Ok(registry) => registry.upload.to_string(),
             Err(error) => {
                 assert_eq!(error.exit(), vocab::Exit::Usage, "for {url:?}");
@@ -119,7 +119,7 @@ mod tests {
         let find = |name: &str, variables: &[(&str, &str)]| {
             let variable =
                 |asked: &str| variables.iter().find(|(name, _)| *name == asked).map(|(_, value)| (*value).to_owned());
-            Registry::find(name, Some("/srv"), &variable).unwrap().download_url
+            PlatformaRegistry::find(name, Some("/srv"), &variable).unwrap().download_url
         };
         assert_eq!(find("platforma-open", &[]).as_deref(), Some("https://bin.pl-open.science/"));
         assert_eq!(find("mine", &[]), None);
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(find("mine", &own).as_deref(), Some("https://files.example/"));
         for wrong in ["https://user:secret@files.example/", "not a url", "file:///srv"] {
             let variable = |asked: &str| (asked == "PL_REGISTRY_MINE_DOWNLOAD_URL").then(|| wrong.to_owned());
-            let error = Registry::find("mine", Some("/srv"), &variable).unwrap_err();
+            let error = PlatformaRegistry::find("mine", Some("/srv"), &variable).unwrap_err();
             assert_eq!((error.code(), error.to_string().contains("secret")), ("E_STORE_ADDRESS", false), "{wrong}");
         }
     }

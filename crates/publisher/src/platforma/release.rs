@@ -6,41 +6,41 @@ use std::path::Path;
 use npm_packages::Agreement;
 use vocab::{ArtifactFormat, Fault, PlatformKey, VersionString};
 
-use super::{Earlier, Package, PlatformaError, Registry};
-use crate::publish::Candidate;
+use super::{EarlierFile, PlatformaError, PlatformaPackage, PlatformaRegistry};
+use crate::publish::PublishCandidate;
 
 /// One package with its artifacts.
 #[derive(Debug)]
-pub struct Release {
+pub struct PlatformaRelease {
     pub version: VersionString,
-    pub package: Package,
-    pub registry: Registry,
+    pub package: PlatformaPackage,
+    pub registry: PlatformaRegistry,
     /// Those of this run.
-    pub artifacts: BTreeMap<PlatformKey, Candidate>,
+    pub artifacts: BTreeMap<PlatformKey, PublishCandidate>,
 }
 
 /// The packages of these artifacts in a repository, by version string.
 pub fn releases(
     repository: &Path,
-    candidates: Vec<Candidate>,
-    registry: &dyn Fn(&str) -> Result<Registry, PlatformaError>,
-) -> Result<Vec<Release>, Box<dyn Fault>> {
-    let mut releases: BTreeMap<VersionString, Release> = BTreeMap::new();
+    candidates: Vec<PublishCandidate>,
+    registry: &dyn Fn(&str) -> Result<PlatformaRegistry, PlatformaError>,
+) -> Result<Vec<PlatformaRelease>, Box<dyn Fault>> {
+    let mut releases: BTreeMap<VersionString, PlatformaRelease> = BTreeMap::new();
     let agreement = Agreement::read(repository)?;
     for candidate in candidates {
         let version = candidate.manifest.runtime.clone();
         if !releases.contains_key(&version) {
-            let package = Package::read(repository, &version)?;
+            let package = PlatformaPackage::read(repository, &version)?;
             agreement.require(&version)?;
             let registry = registry(&package.registry)?;
             let (version, artifacts) = (version.clone(), BTreeMap::new());
-            releases.insert(version.clone(), Release { version, package, registry, artifacts });
+            releases.insert(version.clone(), PlatformaRelease { version, package, registry, artifacts });
         }
         if let Some(release) = releases.get_mut(&version) {
             release.take(candidate)?;
         }
     }
-    let releases: Vec<Release> = releases.into_values().collect();
+    let releases: Vec<PlatformaRelease> = releases.into_values().collect();
     for release in &releases {
         let zip = release.artifacts.values().find(|it| preference(it) == ZIP);
         if let Some(zip) = zip {
@@ -53,7 +53,7 @@ pub fn releases(
 const ZIP: u8 = 3;
 
 /// Picks from several formats of one runtime the one that takes the least work; all give the same tree.
-fn preference(candidate: &Candidate) -> u8 {
+fn preference(candidate: &PublishCandidate) -> u8 {
     match candidate.manifest.artifact.as_ref().map(|artifact| artifact.format) {
         Some(ArtifactFormat::TarGz) => 0,
         Some(ArtifactFormat::TarZst) => 1,
@@ -62,8 +62,8 @@ fn preference(candidate: &Candidate) -> u8 {
     }
 }
 
-impl Release {
-    fn take(&mut self, candidate: Candidate) -> Result<(), PlatformaError> {
+impl PlatformaRelease {
+    fn take(&mut self, candidate: PublishCandidate) -> Result<(), PlatformaError> {
         let (artifact, package) = (candidate.file.clone(), self.package.path());
         let (of, says) = (candidate.manifest.base.requested, self.package.python_version);
         if of != says {
@@ -88,7 +88,7 @@ impl Release {
     }
 
     /// Platforms of `roots` without an artifact now, and what an earlier run has left about each.
-    pub(super) fn absent(&self) -> impl Iterator<Item = (PlatformKey, Earlier)> {
+    pub(super) fn absent(&self) -> impl Iterator<Item = (PlatformKey, EarlierFile)> {
         let platforms = self.package.platforms.iter().copied();
         let absent = platforms.filter(|platform| !self.artifacts.contains_key(platform));
         absent.map(|platform| (platform, self.earlier(platform)))

@@ -6,18 +6,18 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use archive::{
-    EntryKind, ExtractOptions, FileBeside, ListedKind, Listing, NameRules, NoCache, PackOptions, PackedFile, PartCache,
-    PartSource,
+    EntryKind, ExtractOptions, FileBeside, ListedKind, ListingDepth, NameRules, NoCache, PackOptions, PackedFile,
+    PartCache, PartSource,
 };
 use vocab::{ArtifactFormat, Digest, Event, Fault, INNER_MANIFEST, PlatformKey};
 
-use super::{Difference, Earlier, PlatformaError, Release};
-use crate::publish::{Candidate, Existing, PublishError};
+use super::{EarlierFile, FileDifference, PlatformaError, PlatformaRelease};
+use crate::publish::{ExistingEntryPolicy, PublishCandidate, PublishError};
 use objects::{ObjectKey, Place, Placed, Upload, Uploaded, Work};
 
 /// How to release.
 pub struct ReleaseOptions<'a> {
-    pub existing: Existing,
+    pub existing: ExistingEntryPolicy,
     /// Not all platforms of `roots` need an artifact; the descriptor is then left to the run that has the last.
     pub partial: bool,
     /// The trees below `roots` are packed, with what was changed in them since, in place of the artifacts.
@@ -28,7 +28,7 @@ pub struct ReleaseOptions<'a> {
 
 /// What became of one platform's archive.
 #[derive(Clone, Debug)]
-pub struct Archive {
+pub struct ReleasedArchive {
     pub platform: PlatformKey,
     pub key: ObjectKey,
     /// Absent when the one that was there is kept.
@@ -39,39 +39,39 @@ pub struct Archive {
 
 /// What a release put where.
 #[derive(Clone, Debug)]
-pub struct Released {
-    pub archives: Vec<Archive>,
+pub struct ReleaseOutcome {
+    pub archives: Vec<ReleasedArchive>,
     /// What was written into the package, the descriptor last. It is absent while platforms are missing.
     pub files: Vec<PathBuf>,
-    pub missing: Missing,
+    pub missing: MissingPlatforms,
 }
 
 /// What keeps a release from its descriptor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Missing {
+pub struct MissingPlatforms {
     /// Sorted.
     pub platforms: Vec<PlatformKey>,
     /// Files of earlier runs that do not count, though they are of such a platform.
-    pub differing: Vec<Difference>,
+    pub differing: Vec<FileDifference>,
 }
 
-impl Missing {
+impl MissingPlatforms {
     pub fn is_empty(&self) -> bool {
         self.platforms.is_empty()
     }
 }
 
 /// An archive at the registry, and its size in bytes if it is there already.
-type Standing = (PlatformKey, ObjectKey, Option<u64>);
+type StandingArchive = (PlatformKey, ObjectKey, Option<u64>);
 
-impl Release {
+impl PlatformaRelease {
     fn archive_key(&self, platform: PlatformKey) -> Result<ObjectKey, PlatformaError> {
         let named = |source| PlatformaError::Name { version: self.version.clone(), source };
         self.package.archive_key(platform).map_err(named)
     }
 
     /// Its archives, in the order of the platforms.
-    pub fn standing(&self, to: &dyn Place) -> Result<Vec<Standing>, Box<dyn Fault>> {
+    pub fn standing(&self, to: &dyn Place) -> Result<Vec<StandingArchive>, Box<dyn Fault>> {
         let look = |platform: &PlatformKey| {
             let key = self.archive_key(*platform)?;
             let size = to.head(&key)?.map(|head| head.size);
@@ -81,17 +81,17 @@ impl Release {
     }
 
     /// Platforms of `roots` that have neither an artifact now nor, from an earlier run, an archive at the registry.
-    fn missing_at(&self, to: &dyn Place) -> Result<Missing, Box<dyn Fault>> {
-        let mut missing = Missing::default();
+    fn missing_at(&self, to: &dyn Place) -> Result<MissingPlatforms, Box<dyn Fault>> {
+        let mut missing = MissingPlatforms::default();
         for (platform, earlier) in self.absent() {
             match earlier {
-                Earlier::Same => {
+                EarlierFile::Same => {
                     if to.head(&self.archive_key(platform)?)?.is_some_and(|head| head.size > 0) {
                         continue;
                     }
                 }
-                Earlier::Differs(difference) => missing.differing.push(difference),
-                Earlier::Absent => {}
+                EarlierFile::Differs(difference) => missing.differing.push(difference),
+                EarlierFile::Absent => {}
             }
             missing.platforms.push(platform);
         }
@@ -107,7 +107,7 @@ impl Release {
             return Err(PlatformaError::Incomplete { version: self.version.clone(), missing }.into());
         }
         let standing = self.standing(to)?;
-        if options.existing == Existing::Fail {
+        if options.existing == ExistingEntryPolicy::Fail {
             let keys: Vec<String> =
                 standing.iter().filter(|(.., size)| size.is_some()).map(|(_, key, _)| key.to_string()).collect();
             if !keys.is_empty() {
@@ -124,7 +124,7 @@ impl Release {
     }
 
     /// The tree is of the same build as the artifact and has the same files, whatever was signed in them.
-    fn check_root(&self, candidate: &Candidate) -> Result<(), Box<dyn Fault>> {
+    fn check_root(&self, candidate: &PublishCandidate) -> Result<(), Box<dyn Fault>> {
         let root = self.package.root(candidate.manifest.platform);
         let path = self.package.root(candidate.manifest.platform).join(INNER_MANIFEST);
         let text =
@@ -133,7 +133,7 @@ impl Release {
         if !is_same {
             return Err(PlatformaError::OtherBuild { root: path, artifact: candidate.file.clone() }.into());
         }
-        let listed = archive::list(&candidate.file, Listing::Names, &ExtractOptions::default())?;
+        let listed = archive::list(&candidate.file, ListingDepth::Names, &ExtractOptions::default())?;
         let listed = listed.into_iter().filter(|entry| entry.kind != ListedKind::Directory);
         let listed: BTreeSet<String> = listed.map(|entry| entry.path).collect();
         let found = archive::scan(&root)?.into_iter().filter(|entry| entry.kind != EntryKind::Directory);
@@ -161,21 +161,22 @@ pub(super) fn write_text(path: &Path, text: &str) -> Result<PathBuf, PlatformaEr
     Ok(path.to_owned())
 }
 
-/// Brings the archives of a release that [`Release::check`] found to be in order, and writes what points at them.
+/// Brings the archives of a release that [`PlatformaRelease::check`] found to be in order, and writes what points at
+/// them.
 pub fn publish_release(
     to: &dyn Place,
-    release: &Release,
+    release: &PlatformaRelease,
     options: &ReleaseOptions<'_>,
     work: &Work<'_>,
-) -> Result<Released, Box<dyn Fault>> {
+) -> Result<ReleaseOutcome, Box<dyn Fault>> {
     let mut archives = Vec::new();
     for (platform, key, there) in release.standing(to)? {
         let Some(candidate) = release.artifacts.get(&platform) else { continue };
         let root = options.from_roots.then(|| release.package.root(platform));
         // Made even where one is there: only so can it be said whether that one is another.
-        let ours = Source::of(candidate, root.as_deref(), options)?;
+        let ours = ArchiveToSend::of(candidate, root.as_deref(), options)?;
         let (file, size, sha256) = ours.file();
-        let overwrite = options.existing == Existing::Replace;
+        let overwrite = options.existing == ExistingEntryPolicy::Replace;
         let uploaded = if there.is_some() && !overwrite {
             None
         } else {
@@ -184,13 +185,13 @@ pub fn publish_release(
             Some(to.upload(&upload, work)?).filter(|uploaded| uploaded.placed == Placed::Ours)
         };
         if uploaded.is_none() {
-            if options.existing == Existing::Fail {
+            if options.existing == ExistingEntryPolicy::Fail {
                 return Err(PlatformaError::Exists { keys: vec![key.to_string()] }.into());
             }
             warn_of_kept(to, &key, size, work)?;
             to.sweep_beside(&key);
         }
-        archives.push(Archive { platform, key, uploaded, size: uploaded.map(|_| size) });
+        archives.push(ReleasedArchive { platform, key, uploaded, size: uploaded.map(|_| size) });
     }
     let mut files = Vec::new();
     for platform in release.artifacts.keys() {
@@ -204,7 +205,7 @@ pub fn publish_release(
         // One of an earlier version would be taken for this one's.
         let _ = fs::remove_file(release.package.folder.join(release.package.software_path()));
     }
-    Ok(Released { archives, files, missing })
+    Ok(ReleaseOutcome { archives, files, missing })
 }
 
 fn warn_of_kept(to: &dyn Place, key: &ObjectKey, ours: u64, work: &Work<'_>) -> Result<(), Box<dyn Fault>> {
@@ -227,15 +228,19 @@ fn warn_of_kept(to: &dyn Place, key: &ObjectKey, ours: u64, work: &Work<'_>) -> 
 }
 
 /// An archive, ready to be sent.
-enum Source<'a> {
+enum ArchiveToSend<'a> {
     Artifact { file: &'a Path, size: u64, sha256: Digest },
     Packed(PackedFile),
 }
 
-impl<'a> Source<'a> {
+impl<'a> ArchiveToSend<'a> {
     /// The tree at `root`, where it is given. Else a `tar.gz` as it is; of anything else the `tar.gz` that the builder
     /// would have made.
-    fn of(candidate: &'a Candidate, root: Option<&Path>, options: &ReleaseOptions<'_>) -> Result<Self, Box<dyn Fault>> {
+    fn of(
+        candidate: &'a PublishCandidate,
+        root: Option<&Path>,
+        options: &ReleaseOptions<'_>,
+    ) -> Result<Self, Box<dyn Fault>> {
         let not_packed = || PublishError::NotPacked { path: candidate.file.clone() };
         let artifact = candidate.manifest.artifact.as_ref().ok_or_else(not_packed)?;
         if root.is_none() && artifact.format == ArtifactFormat::TarGz {

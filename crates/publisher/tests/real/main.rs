@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use objects::{Place, UNWATCHED};
 use objects_aws::{Limits, S3Settings};
-use publisher::{Builder, new_key_pair, provenance, sbom};
+use publisher::{ProvenanceBuilder, new_key_pair, provenance, sbom};
 use support::artifacts::Sketch;
 use support::conformance::{Skills, conforms};
 use support::{bucket, settings};
@@ -168,7 +168,7 @@ fn archives_for_platforma_go_to_an_independent_server_and_ordinary_programs_unpa
 #[test]
 fn the_stock_minisign_verifies_signatures_of_ours() {
     let Some(minisign) = program("minisign") else { return };
-    for password in [publisher::Password::None, publisher::Password::Text("a password".to_owned())] {
+    for password in [publisher::KeyPassword::None, publisher::KeyPassword::Text("a password".to_owned())] {
         let folder = tempfile::tempdir().unwrap();
         let (secret, public) = new_key_pair(password.clone()).unwrap();
         let signer = publisher::Signer::new(&secret, "a test", password).unwrap();
@@ -194,8 +194,8 @@ fn the_stock_minisign_verifies_signatures_of_ours() {
 fn another_implementation_of_dsse_opens_the_signed_provenance() {
     let Some(python) = program("python") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let (secret, public) = new_key_pair(publisher::Password::None).unwrap();
-    let signer = publisher::Signer::new(&secret, "a test", publisher::Password::None).unwrap();
+    let (secret, public) = new_key_pair(publisher::KeyPassword::None).unwrap();
+    let signer = publisher::Signer::new(&secret, "a test", publisher::KeyPassword::None).unwrap();
     let pem = publisher::public_key_pem(&signer.public_key()).unwrap();
     assert!(public.contains(&signer.public_key()));
     let code = "import json, sys\n\
@@ -249,7 +249,7 @@ fn cyclonedx_own_validator_accepts_the_sbom() {
     let output = validate(&sbom(&manifest));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(!validate(&sbom(&manifest).replace("\"library\"", "\"thing\"")).status.success(), "it does look");
-    let builder = Builder::of(&|_| None, None);
+    let builder = ProvenanceBuilder::of(&|_| None, None);
     let created = "2026-11-24T00:00:00Z".parse().unwrap();
     let statement: serde_json::Value =
         serde_json::from_str(&provenance(&manifest, &builder, created).unwrap()).unwrap();

@@ -14,7 +14,7 @@ use source_build::{
     BuiltWheel, SourceBuild, SourceBuildError, SourceBuildErrorKind, SourceInput, build_wheel, resolve_commit,
 };
 use store::{Context, Store};
-use testkit::{FixtureFile, FixtureIndex, GitRepository, SdistBuilder, Stumble, WheelBuilder};
+use testkit::{FixtureFile, FixtureIndex, GitRepository, SdistBuilder, SdistStumble, WheelBuilder};
 use vocab::{Digest, Environment, Fault, PlatformKey, PythonVersion, SystemVersion, TreeLayout};
 
 /// A store, the machine's tools, and folders for one test.
@@ -164,7 +164,7 @@ fn p12_build_wheel_takes_its_requirements_and_settings_and_no_others() {
 #[test]
 fn p8_a_failing_build_shows_the_last_200_lines_and_keeps_the_whole_log() {
     let bench = Bench::new();
-    let stumble = Stumble::Fail { message: "the fixture gives up".into() };
+    let stumble = SdistStumble::Fail { message: "the fixture gives up".into() };
     let error = build_sdist(&bench, &SdistBuilder::new("demo", "1.0").stumble(stumble).build()).unwrap_err();
     assert_eq!((error.code(), error.exit().code()), ("E_BUILD_WHEEL", 1));
     assert_eq!(error.to_string(), "cannot build demo 1.0 from source");
@@ -181,7 +181,7 @@ fn p8_a_failing_build_shows_the_last_200_lines_and_keeps_the_whole_log() {
 fn p13_a_hanging_build_is_killed_with_its_children_at_the_limit() {
     let bench = Bench::new();
     let pids = bench.folder.path().join("pids");
-    let sdist = SdistBuilder::new("demo", "1.0").stumble(Stumble::Hang { pids: pids.clone() }).build();
+    let sdist = SdistBuilder::new("demo", "1.0").stumble(SdistStumble::Hang { pids: pids.clone() }).build();
     let path = bench.write(&sdist);
     let mut build = bench.build("demo", sdist_input(&path, &sdist));
     build.timeout = Some(Duration::from_secs(4));

@@ -9,12 +9,12 @@ use std::path::Path;
 
 use object::read::ReadCache;
 
-use super::facts::{Binary, Damage};
+use super::facts::{BinaryDamage, NativeBinary};
 use super::{elf, macho, pe};
 
 /// Reads the file's headers. `None` if it is not a binary in any of the three formats. For an ELF file it also looks
 /// whether it defines `function`.
-pub(crate) fn read(path: &Path, function: Option<&str>) -> io::Result<Option<Result<Binary, Damage>>> {
+pub(crate) fn read(path: &Path, function: Option<&str>) -> io::Result<Option<Result<NativeBinary, BinaryDamage>>> {
     let mut file = File::open(path)?;
     let mut magic = [0; 4];
     let mut filled = 0;

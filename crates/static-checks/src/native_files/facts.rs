@@ -6,7 +6,7 @@ use super::symbol_version::SymbolVersion;
 
 /// What one binary says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Binary {
+pub(crate) struct NativeBinary {
     /// Whose format it is.
     pub os: Os,
     /// Several for a fat Mach-O file. Empty when it is for machines that no platform key names.
@@ -15,12 +15,12 @@ pub(crate) struct Binary {
     pub is_program: bool,
     /// A relocatable object or debug data, which is input for tools and never loaded.
     pub is_object: bool,
-    pub facts: Facts,
+    pub facts: BinaryFacts,
 }
 
 /// What the headers say, by format.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Facts {
+pub(crate) enum BinaryFacts {
     /// For a machine that no platform key names, or an object file.
     Unread,
     Elf(ElfFacts),
@@ -66,7 +66,7 @@ pub(crate) struct MachoSlice {
     pub libraries: Vec<MachoLibrary>,
     /// `LC_RPATH`; also searched for the libraries of everything that this file loads.
     pub rpaths: Vec<String>,
-    pub signature: Signature,
+    pub signature: CodeSignature,
 }
 
 /// A library that a slice is linked with, by the install name it was linked under.
@@ -79,7 +79,7 @@ pub(crate) struct MachoLibrary {
 
 /// Whether the kernel would accept the code signature, as far as the first page shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signature {
+pub(crate) enum CodeSignature {
     Absent,
     Fits,
     /// The load commands were changed after they were signed.
@@ -100,16 +100,16 @@ pub(crate) struct PeFacts {
 /// Why a binary cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Damage(pub String);
+pub(crate) struct BinaryDamage(pub String);
 
-impl Damage {
+impl BinaryDamage {
     /// `text` completes the sentence "cannot be read: …".
     pub(crate) fn new(text: &str) -> Self {
         Self(text.to_owned())
     }
 }
 
-impl From<object::Error> for Damage {
+impl From<object::Error> for BinaryDamage {
     fn from(error: object::Error) -> Self {
         Self(error.to_string())
     }

@@ -3,19 +3,19 @@
 use vocab::{TreeLayout, TreePath};
 
 use super::fault::NativeFaultKind;
-use super::needs::Needs;
+use super::needs::SystemNeeds;
 
 /// The file that is judged.
-pub(crate) struct Subject<'a> {
+pub(crate) struct JudgedFile<'a> {
     pub path: &'a TreePath,
     pub layout: TreeLayout,
 }
 
 /// What the rules of one format find about one file.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Judgement {
+pub(crate) struct FileJudgement {
     /// What the file needs of the system.
-    pub needs: Needs,
+    pub needs: SystemNeeds,
     /// Files of the prefix that are loaded with it.
     pub links: Vec<TreePath>,
     pub faults: Vec<NativeFaultKind>,

@@ -28,23 +28,23 @@ use vocab::{DistributionName, Fault, Os, TreeLayout, TreePath};
 
 use crate::module_name::{is_test_helper, module_name_of};
 use elf::rules::ElfSpace;
-use facts::{Binary, Damage, Facts};
+use facts::{BinaryDamage, BinaryFacts, NativeBinary};
 pub use fault::{NativeFault, NativeFaultKind};
-use judgement::{Judgement, Subject};
+use judgement::{FileJudgement, JudgedFile};
 use macho::rules::MachoSpace;
 use module_files::ModuleFault;
-pub use needs::{Ceilings, Needs, Provider};
+pub use needs::{SystemCeilings, SystemNeeds, SystemProvider};
 use prefix_files::PrefixFiles;
-pub use reach::{Evidence, Imported, NativeFile, Role};
-pub use report::{Accepted, Asking, Looked, NativeFaults, NativeReport};
+pub use reach::{ImportedFiles, NativeFile, NativeRole, ReachEvidence};
+pub use report::{AcceptedFault, FileNeeds, NativeFaults, NativeReport, NeedsSummary};
 pub use symbol_version::{SymbolVersion, SymbolVersionError};
 
 /// Maps a path to its distribution; `None` for the base interpreter and copied files.
-pub type Owner<'a> = &'a (dyn Fn(&TreePath) -> Option<DistributionName> + Sync);
+pub type OwnerOf<'a> = &'a (dyn Fn(&TreePath) -> Option<DistributionName> + Sync);
 
 /// What the check demands.
 pub struct NativePolicy<'a> {
-    pub ceilings: Ceilings,
+    pub ceilings: SystemCeilings,
     /// Files that may be above the ceilings with only a warning. A base interpreter that was found on this machine
     /// cannot be made for an older one.
     pub excused: &'a (dyn Fn(&TreePath, Option<&DistributionName>) -> bool + Sync),
@@ -52,7 +52,7 @@ pub struct NativePolicy<'a> {
 
 impl NativePolicy<'_> {
     /// Excuses nothing.
-    pub fn strict(ceilings: Ceilings) -> Self {
+    pub fn strict(ceilings: SystemCeilings) -> Self {
         Self { ceilings, excused: &|_, _| false }
     }
 }
@@ -75,7 +75,7 @@ pub fn check_native_files(
     prefix: &Path,
     layout: TreeLayout,
     policy: &NativePolicy<'_>,
-    owner: Owner<'_>,
+    owner: OwnerOf<'_>,
 ) -> Result<NativeReport, NativeCheckError> {
     let listing = list(prefix)?;
     let mut files: Vec<ReadFile> = listing
@@ -93,7 +93,7 @@ pub fn check_native_files(
     let of_modules = module_files::faults(&listing.paths, &files, layout);
     let names = PrefixFiles::new(prefix, layout.platform.os(), listing.paths);
     let all = with_own_names(names, &files);
-    let check = FileCheck { layout, policy, owner, spaces: Spaces::new(layout, &all, &files) };
+    let check = FileCheck { layout, policy, owner, spaces: FormatSpaces::new(layout, &all, &files) };
     let mut rows: Vec<FileRow> = files.par_iter().map(|(path, binary)| check.look_at(path, binary)).collect();
     for fault in of_modules {
         check.add_module_fault(fault, &mut rows);
@@ -113,19 +113,19 @@ fn initializer_of(path: &TreePath, layout: TreeLayout) -> Option<String> {
 /// read.
 pub fn linked_libraries(path: &Path) -> Option<(Option<String>, Vec<String>)> {
     match binary::read(path, None).ok()??.ok()?.facts {
-        Facts::Elf(facts) => Some((facts.soname, facts.needed)),
+        BinaryFacts::Elf(facts) => Some((facts.soname, facts.needed)),
         _ => None,
     }
 }
 
-type ReadFile = (TreePath, Result<Binary, Damage>);
+type ReadFile = (TreePath, Result<NativeBinary, BinaryDamage>);
 
 /// Loaders also know libraries by the name inside them.
 fn with_own_names<'a>(mut all: PrefixFiles<'a>, files: &[ReadFile]) -> PrefixFiles<'a> {
     for (path, binary) in files {
         match binary.as_ref().map(|binary| &binary.facts) {
-            Ok(Facts::Elf(facts)) => facts.soname.iter().for_each(|soname| all.add_name(soname, path)),
-            Ok(Facts::Macho(slices)) => {
+            Ok(BinaryFacts::Elf(facts)) => facts.soname.iter().for_each(|soname| all.add_name(soname, path)),
+            Ok(BinaryFacts::Macho(slices)) => {
                 let names = slices.iter().filter_map(|slice| slice.install_name.as_ref()?.rsplit('/').next());
                 names.for_each(|name| all.add_name(name, path));
             }
@@ -136,20 +136,20 @@ fn with_own_names<'a>(mut all: PrefixFiles<'a>, files: &[ReadFile]) -> PrefixFil
 }
 
 /// What the rules of each format know about the whole prefix.
-struct Spaces<'a> {
+struct FormatSpaces<'a> {
     files: &'a PrefixFiles<'a>,
     elf: ElfSpace<'a>,
     macho: MachoSpace<'a>,
 }
 
-impl<'a> Spaces<'a> {
+impl<'a> FormatSpaces<'a> {
     fn new(layout: TreeLayout, all: &'a PrefixFiles<'a>, files: &[ReadFile]) -> Self {
         let interpreter = layout.interpreter();
         let (mut elf, mut macho) = (ElfSpace::new(all), MachoSpace::new(all, &interpreter));
         if let Ok(row) = files.binary_search_by(|(path, _)| path.cmp(&interpreter)) {
             match files[row].1.as_ref().map(|binary| &binary.facts) {
-                Ok(Facts::Elf(facts)) => elf.set_interpreter(&interpreter, facts),
-                Ok(Facts::Macho(slices)) => {
+                Ok(BinaryFacts::Elf(facts)) => elf.set_interpreter(&interpreter, facts),
+                Ok(BinaryFacts::Macho(slices)) => {
                     let slice = slices.iter().find(|slice| slice.arch == layout.platform.arch());
                     slice.into_iter().for_each(|slice| macho.set_interpreter(&interpreter, slice));
                 }
@@ -160,7 +160,7 @@ impl<'a> Spaces<'a> {
     }
 }
 
-struct Listing {
+struct PrefixListing {
     /// Every file and link.
     paths: BTreeSet<TreePath>,
     /// Regular files that may be binaries.
@@ -173,8 +173,8 @@ const TEXT_ENDINGS: [&str; 24] = [
     ".csv", ".html", ".js", ".css", ".png", ".svg", ".toml", ".f90", ".mo",
 ];
 
-fn list(prefix: &Path) -> Result<Listing, NativeCheckError> {
-    let mut listing = Listing { paths: BTreeSet::new(), candidates: Vec::new() };
+fn list(prefix: &Path) -> Result<PrefixListing, NativeCheckError> {
+    let mut listing = PrefixListing { paths: BTreeSet::new(), candidates: Vec::new() };
     for entry in walkdir::WalkDir::new(prefix).min_depth(1) {
         let entry = entry.map_err(|error| NativeCheckError {
             path: error.path().unwrap_or(prefix).to_owned(),
@@ -196,16 +196,16 @@ fn list(prefix: &Path) -> Result<Listing, NativeCheckError> {
 struct FileCheck<'a> {
     layout: TreeLayout,
     policy: &'a NativePolicy<'a>,
-    owner: Owner<'a>,
-    spaces: Spaces<'a>,
+    owner: OwnerOf<'a>,
+    spaces: FormatSpaces<'a>,
 }
 
 struct FileRow {
     path: TreePath,
     distribution: Option<DistributionName>,
-    needs: Needs,
+    needs: SystemNeeds,
     /// `None` for what no loader of this platform is given.
-    role: Option<Role>,
+    role: Option<NativeRole>,
     links: Vec<TreePath>,
     is_foreign: bool,
     is_binary: bool,
@@ -216,17 +216,17 @@ struct FileRow {
 impl FileRow {
     /// The row of a file that is not a binary of this system.
     fn of_none(path: TreePath, distribution: Option<DistributionName>) -> Self {
-        let (needs, links) = (Needs::default(), Vec::new());
+        let (needs, links) = (SystemNeeds::default(), Vec::new());
         let (faults, warnings) = (Vec::new(), Vec::new());
         Self { path, distribution, needs, role: None, links, is_foreign: false, is_binary: false, faults, warnings }
     }
 }
 
 impl FileCheck<'_> {
-    fn look_at(&self, path: &TreePath, binary: &Result<Binary, Damage>) -> FileRow {
+    fn look_at(&self, path: &TreePath, binary: &Result<NativeBinary, BinaryDamage>) -> FileRow {
         let distribution = (self.owner)(path);
         let platform = self.layout.platform;
-        let (mut is_foreign, mut judgement) = (false, Judgement::default());
+        let (mut is_foreign, mut judgement) = (false, FileJudgement::default());
         match binary {
             Ok(binary) if binary.os != platform.os() || self.is_launcher(path, binary) => is_foreign = true,
             Ok(binary) if !binary.archs.contains(&platform.arch()) => {
@@ -264,42 +264,42 @@ impl FileCheck<'_> {
         let row = &mut rows[index];
         let fault = NativeFault { file: path, distribution: Some(distribution), kind };
         if is_taken {
-            row.role = Some(Role::Module);
+            row.role = Some(NativeRole::Module);
             row.faults.push(fault);
         } else {
             row.warnings.push(fault);
         }
     }
 
-    fn role_of(&self, path: &TreePath, binary: &Result<Binary, Damage>) -> Option<Role> {
+    fn role_of(&self, path: &TreePath, binary: &Result<NativeBinary, BinaryDamage>) -> Option<NativeRole> {
         if binary.as_ref().is_ok_and(|binary| binary.is_object) {
             return None;
         }
         let is_script = self.layout.is_among_programs(path);
         // What the file alone shows about a module; `None` for formats that recognise modules by name.
         let defines = match binary.as_ref().map(|binary| &binary.facts) {
-            Ok(Facts::Elf(facts)) => facts.defines,
+            Ok(BinaryFacts::Elf(facts)) => facts.defines,
             _ => None,
         };
         let is_program = binary.as_ref().map_or(is_script, |binary| binary.is_program) && defines != Some(true);
         let is_named = || module_name_of(path, self.layout).is_some_and(|module| !is_test_helper(&module));
         Some(match is_program {
-            true if is_script => Role::Script,
-            true => Role::Program,
-            false if defines.unwrap_or(true) && is_named() => Role::Module,
-            false => Role::Library,
+            true if is_script => NativeRole::Script,
+            true => NativeRole::Program,
+            false if defines.unwrap_or(true) && is_named() => NativeRole::Module,
+            false => NativeRole::Library,
         })
     }
 
     /// Installers for Windows carry launchers for every kind of machine, which they copy to where they are needed.
-    fn is_launcher(&self, path: &TreePath, binary: &Binary) -> bool {
+    fn is_launcher(&self, path: &TreePath, binary: &NativeBinary) -> bool {
         let fits = binary.archs.contains(&self.layout.platform.arch());
         binary.os == Os::Windows && !fits && binary.is_program && !self.layout.is_among_programs(path)
     }
 
     /// Distributions carry programs and objects of other machines as data, device code for one. Only what this
     /// interpreter would load, or what is in the scripts folder, must fit.
-    fn judge_architecture(&self, path: &TreePath, binary: &Binary, judgement: &mut Judgement) {
+    fn judge_architecture(&self, path: &TreePath, binary: &NativeBinary, judgement: &mut FileJudgement) {
         let names = binary.archs.iter().map(|arch| format!("{arch:?}").to_lowercase()).collect::<Vec<_>>();
         let kind = NativeFaultKind::Architecture {
             expected: self.layout.platform.as_str().to_owned(),
@@ -309,21 +309,21 @@ impl FileCheck<'_> {
         if is_data { &mut judgement.warnings } else { &mut judgement.faults }.push(kind);
     }
 
-    fn judge(&self, path: &TreePath, binary: &Binary) -> Judgement {
-        let subject = Subject { path, layout: self.layout };
+    fn judge(&self, path: &TreePath, binary: &NativeBinary) -> FileJudgement {
+        let subject = JudgedFile { path, layout: self.layout };
         match &binary.facts {
-            Facts::Elf(facts) => elf::rules::judge(facts, binary.is_program, &subject, &self.spaces.elf),
-            Facts::Macho(slices) => {
+            BinaryFacts::Elf(facts) => elf::rules::judge(facts, binary.is_program, &subject, &self.spaces.elf),
+            BinaryFacts::Macho(slices) => {
                 let slice = slices.iter().find(|slice| slice.arch == self.layout.platform.arch());
                 slice.map(|slice| macho::rules::judge(slice, &subject, &self.spaces.macho)).unwrap_or_default()
             }
-            Facts::Pe(facts) => pe::rules::judge(facts, &subject, self.spaces.files),
-            Facts::Unread => Judgement::default(),
+            BinaryFacts::Pe(facts) => pe::rules::judge(facts, &subject, self.spaces.files),
+            BinaryFacts::Unread => FileJudgement::default(),
         }
     }
 
-    fn hold_under_ceilings(&self, path: &TreePath, owner: Option<&DistributionName>, judgement: &mut Judgement) {
-        let Judgement { needs, faults, warnings, .. } = judgement;
+    fn hold_under_ceilings(&self, path: &TreePath, owner: Option<&DistributionName>, judgement: &mut FileJudgement) {
+        let FileJudgement { needs, faults, warnings, .. } = judgement;
         let weight = if (self.policy.excused)(path, owner) { warnings } else { faults };
         for (provider, needed) in needs.iter() {
             let Some(ceiling) = self.policy.ceilings.get(provider).filter(|ceiling| needed > ceiling) else { continue };
@@ -352,7 +352,7 @@ fn gather(rows: Vec<FileRow>, prefix: &Path) -> NativeReport {
         report.whole.add(&row.needs);
         if !row.needs.is_empty() {
             let (distribution, needs) = (row.distribution.clone(), row.needs.clone());
-            report.asking.push(Asking { file: row.path, distribution, needs });
+            report.asking.push(FileNeeds { file: row.path, distribution, needs });
         }
         match row.distribution {
             Some(name) => report.distributions.entry(name).or_default().add(&row.needs),

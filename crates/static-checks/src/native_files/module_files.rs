@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use vocab::{Os, TreeLayout, TreePath};
 
 use super::ReadFile;
-use super::facts::{Binary, Facts};
+use super::facts::{BinaryFacts, NativeBinary};
 use super::fault::NativeFaultKind;
 use crate::module_name::{is_test_helper, module_name_of};
 
@@ -27,7 +27,7 @@ pub(crate) fn faults(paths: &BTreeSet<TreePath>, binaries: &[ReadFile], layout: 
         let place = binaries.binary_search_by(|(other, _)| other.cmp(path)).ok()?;
         Some(&binaries[place].1)
     };
-    let mut modules: BTreeMap<String, Vec<(&TreePath, Tag)>> = BTreeMap::new();
+    let mut modules: BTreeMap<String, Vec<(&TreePath, ModuleTag)>> = BTreeMap::new();
     for path in paths {
         if let Some((module, tag)) = module_of(path, layout) {
             modules.entry(module).or_default().push((path, tag));
@@ -37,16 +37,16 @@ pub(crate) fn faults(paths: &BTreeSet<TreePath>, binaries: &[ReadFile], layout: 
     for files in modules.into_values() {
         // A damaged binary has a fault of its own.
         let is_right = |path: &TreePath| binary_of(path).is_some_and(|it| it.as_ref().map_or(true, |it| it.os == os));
-        let fits = |tag: &Tag| !matches!(tag, Tag::Other(_));
+        let fits = |tag: &ModuleTag| !matches!(tag, ModuleTag::Other(_));
         if files.iter().any(|(path, tag)| fits(tag) && is_right(path)) {
             continue;
         }
-        let is_taken = |path: &TreePath, tag: &Tag| match tag {
-            Tag::Own => true,
-            Tag::None => {
+        let is_taken = |path: &TreePath, tag: &ModuleTag| match tag {
+            ModuleTag::Own => true,
+            ModuleTag::None => {
                 is_in_package(path, paths) && is_no_library(path, binary_of(path).and_then(|it| it.as_ref().ok()))
             }
-            Tag::Other(_) => false,
+            ModuleTag::Other(_) => false,
         };
         let taken = files.iter().filter(|(path, tag)| is_taken(path, tag)).map(|(path, _)| ModuleFault {
             path: (*path).clone(),
@@ -56,7 +56,7 @@ pub(crate) fn faults(paths: &BTreeSet<TreePath>, binaries: &[ReadFile], layout: 
         let before = faults.len();
         faults.extend(taken);
         let has_fallback = files.iter().any(|(path, tag)| fits(tag) || has_python_code(path, paths));
-        if let Some((path, Tag::Other(tag))) = files.first().filter(|_| faults.len() == before && !has_fallback) {
+        if let Some((path, ModuleTag::Other(tag))) = files.first().filter(|_| faults.len() == before && !has_fallback) {
             let kind = NativeFaultKind::OtherPython { tag: tag.clone() };
             faults.push(ModuleFault { path: (*path).clone(), kind, is_taken: false });
         }
@@ -66,7 +66,7 @@ pub(crate) fn faults(paths: &BTreeSet<TreePath>, binaries: &[ReadFile], layout: 
 }
 
 /// Which Python a module's file is for, by its name.
-enum Tag {
+enum ModuleTag {
     /// For this Python on this system.
     Own,
     /// `core.so`, which may also be a library or data.
@@ -74,16 +74,18 @@ enum Tag {
     Other(String),
 }
 
-fn module_of(path: &TreePath, layout: TreeLayout) -> Option<(String, Tag)> {
+fn module_of(path: &TreePath, layout: TreeLayout) -> Option<(String, ModuleTag)> {
     let ending = if layout.platform.is_windows() { ".pyd" } else { ".so" };
     let stem = path.as_str().strip_suffix(ending)?;
     let tagged = stem.rsplit_once('.').filter(|(_, tag)| is_tag(tag));
     let plain = format!("{}{ending}", tagged.map_or(stem, |(rest, _)| rest)).parse().ok()?;
     let module = module_name_of(&plain, layout).filter(|module| !is_test_helper(module))?;
     let tag = match tagged {
-        None => Tag::None,
-        Some((_, tag)) if module_name_of(path, layout).is_some() && is_of_system(tag, layout.platform.os()) => Tag::Own,
-        Some((_, tag)) => Tag::Other(tag.to_owned()),
+        None => ModuleTag::None,
+        Some((_, tag)) if module_name_of(path, layout).is_some() && is_of_system(tag, layout.platform.os()) => {
+            ModuleTag::Own
+        }
+        Some((_, tag)) => ModuleTag::Other(tag.to_owned()),
     };
     Some((module, tag))
 }
@@ -114,10 +116,10 @@ fn is_in_package(path: &TreePath, paths: &BTreeSet<TreePath>) -> bool {
 
 /// Whether a file without a tag can be nothing but a module. Libraries and their linker scripts also end in `.so`; a
 /// binary of another system is recognised by the function that Python calls.
-fn is_no_library(path: &TreePath, binary: Option<&Binary>) -> bool {
+fn is_no_library(path: &TreePath, binary: Option<&NativeBinary>) -> bool {
     match binary.map(|binary| &binary.facts) {
         _ if path.as_str().ends_with(".pyd") => true,
-        Some(Facts::Elf(facts)) => facts.defines == Some(true),
+        Some(BinaryFacts::Elf(facts)) => facts.defines == Some(true),
         Some(_) => false,
         None => !path.file_name().starts_with("lib"),
     }

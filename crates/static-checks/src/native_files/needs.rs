@@ -11,7 +11,7 @@ use super::symbol_version::SymbolVersion;
 /// Parts of a system whose version binaries name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Provider {
+pub enum SystemProvider {
     Glibc,
     /// The symbols of the system's `libstdc++`.
     Glibcxx,
@@ -20,7 +20,7 @@ pub enum Provider {
     Windows,
 }
 
-impl Provider {
+impl SystemProvider {
     /// The key in the manifest and in reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -33,7 +33,7 @@ impl Provider {
 }
 
 /// As binaries and people write it.
-impl fmt::Display for Provider {
+impl fmt::Display for SystemProvider {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Glibc => "GLIBC",
@@ -47,20 +47,20 @@ impl fmt::Display for Provider {
 /// The highest version needed of each provider, if any, and the names of further libraries that the system has to
 /// provide.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Needs {
-    versions: BTreeMap<Provider, SymbolVersion>,
+pub struct SystemNeeds {
+    versions: BTreeMap<SystemProvider, SymbolVersion>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     libraries: BTreeSet<String>,
 }
 
-impl Needs {
+impl SystemNeeds {
     /// The version needed; `None` if nothing of this provider is needed.
-    pub fn get(&self, provider: Provider) -> Option<&SymbolVersion> {
+    pub fn get(&self, provider: SystemProvider) -> Option<&SymbolVersion> {
         self.versions.get(&provider)
     }
 
-    /// The needed versions, in the order of [`Provider`].
-    pub fn iter(&self) -> impl Iterator<Item = (Provider, &SymbolVersion)> {
+    /// The needed versions, in the order of [`SystemProvider`].
+    pub fn iter(&self) -> impl Iterator<Item = (SystemProvider, &SymbolVersion)> {
         self.versions.iter().map(|(provider, version)| (*provider, version))
     }
 
@@ -69,7 +69,7 @@ impl Needs {
         self.versions.is_empty() && self.libraries.is_empty()
     }
 
-    pub(super) fn raise(&mut self, provider: Provider, version: SymbolVersion) {
+    pub(super) fn raise(&mut self, provider: SystemProvider, version: SymbolVersion) {
         let row = self.versions.entry(provider).or_insert_with(|| version.clone());
         if version > *row {
             *row = version;
@@ -101,17 +101,17 @@ impl Needs {
 
 /// The newest versions that may be needed; what has no row here may be of any version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ceilings(BTreeMap<Provider, SymbolVersion>);
+pub struct SystemCeilings(BTreeMap<SystemProvider, SymbolVersion>);
 
-impl Ceilings {
+impl SystemCeilings {
     /// Ceilings for a runtime that must run on `oldest`; `None` means the platform's default.
     pub fn for_system(platform: PlatformKey, oldest: Option<SystemVersion>) -> Self {
         let oldest = oldest.or_else(|| SystemVersion::oldest(platform)).map(SymbolVersion::from);
         match (platform.os(), oldest) {
             (Os::Linux, Some(glibc)) => Self::for_glibc(glibc),
-            (Os::Macos, Some(macos)) => Self([(Provider::Macos, macos)].into()),
+            (Os::Macos, Some(macos)) => Self([(SystemProvider::Macos, macos)].into()),
             // CPython itself needs 10.0 or nearly so, and Windows 11 has no other number.
-            _ => Self([(Provider::Windows, literal("10.0"))].into()),
+            _ => Self([(SystemProvider::Windows, literal("10.0"))].into()),
         }
     }
 
@@ -129,10 +129,10 @@ impl Ceilings {
         ];
         let promised = PROMISED.into_iter().rev().find(|(floor, _)| literal(floor) <= glibc);
         let glibcxx = literal(promised.map_or("3.4.19", |(_, glibcxx)| glibcxx));
-        Self([(Provider::Glibc, glibc), (Provider::Glibcxx, glibcxx)].into())
+        Self([(SystemProvider::Glibc, glibc), (SystemProvider::Glibcxx, glibcxx)].into())
     }
 
-    pub(super) fn get(&self, provider: Provider) -> Option<&SymbolVersion> {
+    pub(super) fn get(&self, provider: SystemProvider) -> Option<&SymbolVersion> {
         self.0.get(&provider)
     }
 }

@@ -31,7 +31,7 @@ pub(crate) enum SearchFolder {
 
 /// Where one needed library is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum FoundLibrary {
     /// Over a search path, at this place of the prefix.
     InPrefix(TreePath),
     /// Provided by the system.

@@ -13,7 +13,7 @@ use vocab::{DistributionName, Os, TreePath};
 /// How a native file comes to be loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Role {
+pub enum NativeRole {
     /// An extension module, imported by its name.
     Module,
     /// A library, loaded because something needs or opens it.
@@ -31,7 +31,7 @@ pub struct NativeFile {
     /// Absent for files of the base interpreter and copied ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distribution: Option<DistributionName>,
-    pub role: Role,
+    pub role: NativeRole,
     /// The files that are loaded with it, by their place in the list of all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<usize>,
@@ -39,7 +39,7 @@ pub struct NativeFile {
 
 /// What imports have shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Imported {
+pub struct ImportedFiles {
     /// Files of the prefix that were loaded by imports that succeeded.
     pub loaded: BTreeSet<TreePath>,
     /// Distributions with at least one import and no failure.
@@ -47,16 +47,16 @@ pub struct Imported {
 }
 
 /// What is known in addition to the files themselves.
-pub struct Evidence<'a> {
+pub struct ReachEvidence<'a> {
     pub os: Os,
     /// `None` where no imports were run.
-    pub imported: Option<&'a Imported>,
+    pub imported: Option<&'a ImportedFiles>,
     /// Whether a distribution's wheel is for any platform: such a one brings libraries for several and takes what fits.
     pub is_portable: &'a dyn Fn(&DistributionName) -> bool,
 }
 
 /// For each of the files, whether something needs it.
-pub(crate) fn needed(files: &[NativeFile], evidence: &Evidence<'_>) -> Vec<bool> {
+pub(crate) fn needed(files: &[NativeFile], evidence: &ReachEvidence<'_>) -> Vec<bool> {
     let fold = |path: &TreePath| match evidence.os {
         Os::Windows => path.as_str().to_lowercase(),
         Os::Linux | Os::Macos => path.to_string(),
@@ -65,16 +65,16 @@ pub(crate) fn needed(files: &[NativeFile], evidence: &Evidence<'_>) -> Vec<bool>
     let is_root = |file: &&NativeFile| {
         let is_imported = match &loaded {
             Some(loaded) => loaded.contains(&fold(&file.path)),
-            None => file.role == Role::Module,
+            None => file.role == NativeRole::Module,
         };
-        file.distribution.is_none() || file.role == Role::Script || is_imported
+        file.distribution.is_none() || file.role == NativeRole::Script || is_imported
     };
     let mut reached = vec![false; files.len()];
     let indices = |wanted: &dyn Fn(&&NativeFile) -> bool| -> Vec<usize> {
         files.iter().enumerate().filter(|(_, file)| wanted(file)).map(|(index, _)| index).collect()
     };
     reach(files, indices(&is_root), &mut reached);
-    let is_opened = |file: &NativeFile| matches!(file.role, Role::Module | Role::Library);
+    let is_opened = |file: &NativeFile| matches!(file.role, NativeRole::Module | NativeRole::Library);
     let touched: BTreeSet<&DistributionName> = files
         .iter()
         .zip(&reached)
@@ -121,8 +121,8 @@ mod tests {
     }
 
     /// The first folder is the distribution; `base` is none.
-    fn files(rows: &[(&str, Role, &[usize])]) -> Vec<NativeFile> {
-        let file = |(path, role, links): &(&str, Role, &[usize])| {
+    fn files(rows: &[(&str, NativeRole, &[usize])]) -> Vec<NativeFile> {
+        let file = |(path, role, links): &(&str, NativeRole, &[usize])| {
             let owner = path.split('/').next().filter(|owner| *owner != "base");
             let path = format!("{SITE}/{path}").parse().unwrap();
             NativeFile { path, distribution: owner.map(name), role: *role, links: links.to_vec() }
@@ -130,16 +130,16 @@ mod tests {
         rows.iter().map(file).collect()
     }
 
-    fn needed_of(files: &[NativeFile], imported: Option<&Imported>) -> Vec<String> {
+    fn needed_of(files: &[NativeFile], imported: Option<&ImportedFiles>) -> Vec<String> {
         let is_portable = |name: &DistributionName| name.as_str() == "portable";
-        let evidence = Evidence { os: Os::Linux, imported, is_portable: &is_portable };
+        let evidence = ReachEvidence { os: Os::Linux, imported, is_portable: &is_portable };
         let rows = files.iter().zip(needed(files, &evidence)).filter(|(_, needed)| *needed);
         rows.map(|(file, _)| file.path.as_str()[SITE.len() + 1..].to_owned()).collect()
     }
 
-    fn imported(loaded: &[&str], passed: &[&str]) -> Imported {
+    fn imported(loaded: &[&str], passed: &[&str]) -> ImportedFiles {
         let path = |path: &&str| format!("{SITE}/{path}").parse().unwrap();
-        Imported {
+        ImportedFiles {
             loaded: loaded.iter().map(path).collect(),
             passed: passed.iter().map(|passed| name(passed)).collect(),
         }
@@ -148,14 +148,14 @@ mod tests {
     #[test]
     fn without_imports_modules_count_with_all_that_they_lead_to() {
         let files = files(&[
-            ("base/libpython.so", Role::Library, &[]),
-            ("pkg/core.so", Role::Module, &[2]),
-            ("pkg/libmiddle.so", Role::Library, &[3]),
-            ("other/libfar.so", Role::Library, &[2]),
-            ("pkg/libplugin.so", Role::Library, &[]),
-            ("pkg/helper", Role::Program, &[]),
-            ("tool/tool", Role::Script, &[]),
-            ("tool/program", Role::Program, &[]),
+            ("base/libpython.so", NativeRole::Library, &[]),
+            ("pkg/core.so", NativeRole::Module, &[2]),
+            ("pkg/libmiddle.so", NativeRole::Library, &[3]),
+            ("other/libfar.so", NativeRole::Library, &[2]),
+            ("pkg/libplugin.so", NativeRole::Library, &[]),
+            ("pkg/helper", NativeRole::Program, &[]),
+            ("tool/tool", NativeRole::Script, &[]),
+            ("tool/program", NativeRole::Program, &[]),
         ]);
         let expected = ["base/libpython.so", "pkg/core.so", "pkg/libmiddle.so", "other/libfar.so", "tool/tool"];
         assert_eq!(needed_of(&files, None), expected);
@@ -164,10 +164,10 @@ mod tests {
     #[test]
     fn users_of_a_library_are_those_that_lead_to_it() {
         let files = files(&[
-            ("pkg/core.so", Role::Module, &[1]),
-            ("pkg/libmiddle.so", Role::Library, &[2]),
-            ("pkg/libfar.so", Role::Library, &[1]),
-            ("pkg/other.so", Role::Module, &[]),
+            ("pkg/core.so", NativeRole::Module, &[1]),
+            ("pkg/libmiddle.so", NativeRole::Library, &[2]),
+            ("pkg/libfar.so", NativeRole::Library, &[1]),
+            ("pkg/other.so", NativeRole::Module, &[]),
         ]);
         let paths: Vec<&str> = users(&files, 2).iter().map(|file| &file.path.as_str()[SITE.len() + 1..]).collect();
         assert_eq!(paths, ["pkg/core.so", "pkg/libmiddle.so", "pkg/libfar.so"]);
@@ -176,9 +176,9 @@ mod tests {
     #[test]
     fn a_distribution_that_opens_its_libraries_itself_needs_all_of_them() {
         let files = files(&[
-            ("gbm/lib_gbm.so", Role::Library, &[]),
-            ("gbm/run", Role::Program, &[]),
-            ("portable/for_x64.so", Role::Library, &[]),
+            ("gbm/lib_gbm.so", NativeRole::Library, &[]),
+            ("gbm/run", NativeRole::Program, &[]),
+            ("portable/for_x64.so", NativeRole::Library, &[]),
         ]);
         assert_eq!(needed_of(&files, None), ["gbm/lib_gbm.so"]);
         let cases = [
@@ -196,9 +196,9 @@ mod tests {
     #[test]
     fn where_imports_were_run_what_they_loaded_decides() {
         let files = files(&[
-            ("pkg/core.so", Role::Module, &[2]),
-            ("pkg/bridge.so", Role::Module, &[]),
-            ("pkg/libneeded.so", Role::Library, &[]),
+            ("pkg/core.so", NativeRole::Module, &[2]),
+            ("pkg/bridge.so", NativeRole::Module, &[]),
+            ("pkg/libneeded.so", NativeRole::Library, &[]),
         ]);
         let imported = imported(&["pkg/core.so"], &[]);
         assert_eq!(needed_of(&files, Some(&imported)), ["pkg/core.so", "pkg/libneeded.so"]);

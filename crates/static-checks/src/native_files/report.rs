@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use vocab::{DistributionName, Exit, Fault, NativeFiles, NativeSummary, TreeLayout, TreePath};
 
 use super::fault::{NativeFault, NativeFaultKind};
-use super::needs::Needs;
-use super::reach::{self, Evidence, NativeFile, Role};
-use crate::exceptions::{Exception, Exceptions};
+use super::needs::SystemNeeds;
+use super::reach::{self, NativeFile, NativeRole, ReachEvidence};
+use crate::exceptions::{DistributionException, Exceptions};
 use crate::module_name::{is_test_helper, module_name_of};
 use crate::system_libraries::windows;
 use crate::whitelist::Whitelist;
@@ -18,11 +18,11 @@ use crate::whitelist::Whitelist;
 /// Rows are sorted by path, so two reports can be compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NativeReport {
-    pub whole: Looked,
+    pub whole: NeedsSummary,
     /// Those that have native files.
-    pub distributions: BTreeMap<DistributionName, Looked>,
+    pub distributions: BTreeMap<DistributionName, NeedsSummary>,
     /// Files that belong to no distribution: the base interpreter and copied files.
-    pub base: Looked,
+    pub base: NeedsSummary,
     pub faults: Vec<NativeFault>,
     /// Faults that do not make the runtime unusable, or that the policy excuses.
     pub warnings: Vec<NativeFault>,
@@ -32,12 +32,12 @@ pub struct NativeReport {
     pub allowed: Vec<NativeFault>,
     /// Faults among `allowed` that only the builder's own list allows, so no repository has decided them.
     #[serde(default)]
-    pub accepted: Vec<Accepted>,
+    pub accepted: Vec<AcceptedFault>,
     /// Warnings that a whitelist entry allows. Their files are loaded all the same, so their needs count.
     #[serde(default)]
     pub allowed_warnings: Vec<NativeFault>,
     /// Files that need anything of the system.
-    pub asking: Vec<Asking>,
+    pub asking: Vec<FileNeeds>,
     /// Binaries of other systems, and launchers for other machines inside an installer: data, not code, here.
     pub foreign: u64,
     /// What the loader of this platform may be given, sorted by path.
@@ -46,22 +46,22 @@ pub struct NativeReport {
 
 /// A number of native files, and the highest versions that any of them needs of its system.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Looked {
+pub struct NeedsSummary {
     pub files: u64,
-    pub needs: Needs,
+    pub needs: SystemNeeds,
 }
 
 /// A file and what it needs of the system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asking {
+pub struct FileNeeds {
     pub file: TreePath,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distribution: Option<DistributionName>,
-    pub needs: Needs,
+    pub needs: SystemNeeds,
 }
 
-impl Looked {
-    pub(super) fn add(&mut self, needs: &Needs) {
+impl NeedsSummary {
+    pub(super) fn add(&mut self, needs: &SystemNeeds) {
         self.files += 1;
         self.needs.raise_to(needs);
     }
@@ -69,7 +69,7 @@ impl Looked {
 
 /// A known fault of a widely used distribution, and why no runtime can change it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Accepted {
+pub struct AcceptedFault {
     pub fault: NativeFault,
     pub reason: String,
 }
@@ -96,7 +96,7 @@ impl NativeReport {
         let accepted = |fault: &NativeFault| {
             let entry = whitelist.entry_for(&wheel_of(fault.distribution.as_ref()?)?, fault, layout)?;
             let reason = entry.expected.reason.clone().unwrap_or_default();
-            entry.is_shipped.then(|| Accepted { fault: fault.clone(), reason })
+            entry.is_shipped.then(|| AcceptedFault { fault: fault.clone(), reason })
         };
         self.accepted.extend(allowed.iter().filter_map(accepted));
         self.allowed.extend(allowed);
@@ -108,7 +108,7 @@ impl NativeReport {
             return;
         }
         for asking in &mut self.asking {
-            let Asking { file, distribution, needs } = asking;
+            let FileNeeds { file, distribution, needs } = asking;
             if distribution.as_ref().is_some_and(|name| excusable.contains(name)) {
                 needs.retain_libraries(|library| {
                     let kind = NativeFaultKind::MissingLibrary { library: library.to_owned() };
@@ -123,8 +123,8 @@ impl NativeReport {
     fn count_needs(&mut self) {
         let faults = self.faults.iter().chain(&self.allowed).chain(&self.unneeded);
         let at_fault: BTreeSet<&TreePath> = faults.map(|fault| &fault.file).collect();
-        let (mut whole, mut base) = (Needs::default(), Needs::default());
-        let mut own: BTreeMap<&DistributionName, Needs> = BTreeMap::new();
+        let (mut whole, mut base) = (SystemNeeds::default(), SystemNeeds::default());
+        let mut own: BTreeMap<&DistributionName, SystemNeeds> = BTreeMap::new();
         for asking in self.asking.iter().filter(|asking| !at_fault.contains(&asking.file)) {
             whole.raise_to(&asking.needs);
             asking.distribution.as_ref().map_or(&mut base, |name| own.entry(name).or_default()).raise_to(&asking.needs);
@@ -140,7 +140,7 @@ impl NativeReport {
         let of_module = |fault: &NativeFault| {
             let place = self.files.binary_search_by(|file| file.path.cmp(&fault.file));
             let users = place.map(|index| reach::users(&self.files, index)).unwrap_or_default();
-            let modules = users.into_iter().filter(|file| file.role == Role::Module && file.path != fault.file);
+            let modules = users.into_iter().filter(|file| file.role == NativeRole::Module && file.path != fault.file);
             let told = |module: &NativeFile| NativeFault {
                 file: module.path.clone(),
                 distribution: module.distribution.clone(),
@@ -158,7 +158,7 @@ impl NativeReport {
     }
 
     /// Turns into faults what only the builder's own list accepts in files that something needs.
-    pub fn refuse_accepted(&mut self, evidence: &Evidence<'_>) {
+    pub fn refuse_accepted(&mut self, evidence: &ReachEvidence<'_>) {
         if self.accepted.is_empty() {
             return;
         }
@@ -169,7 +169,7 @@ impl NativeReport {
     }
 
     /// Moves faults of files that nothing needs to `unneeded`, and drops them from `accepted`.
-    pub fn weigh(&mut self, evidence: &Evidence<'_>) {
+    pub fn weigh(&mut self, evidence: &ReachEvidence<'_>) {
         if self.faults.is_empty() && self.accepted.is_empty() {
             return;
         }
@@ -186,7 +186,7 @@ impl NativeReport {
     pub fn libraries_named_like_modules(&self, layout: TreeLayout) -> BTreeSet<TreePath> {
         let is_one = |file: &&NativeFile| {
             let module = module_name_of(&file.path, layout);
-            file.role != Role::Module && module.is_some_and(|module| !is_test_helper(&module))
+            file.role != NativeRole::Module && module.is_some_and(|module| !is_test_helper(&module))
         };
         self.files.iter().filter(is_one).map(|file| file.path.clone()).collect()
     }
@@ -204,7 +204,7 @@ impl NativeReport {
     /// distribution that have the same fault.
     pub fn exceptions(&self, layout: TreeLayout) -> Exceptions {
         let exception = |group: &FaultGroup<'_>| {
-            Some(Exception {
+            Some(DistributionException {
                 distribution: group.first.distribution.clone()?,
                 key: group.key(layout),
                 error: group.first.kind.core(),
@@ -227,7 +227,7 @@ impl NativeReport {
 }
 
 /// Whether something needs the file of a fault.
-fn needs<'a>(files: &'a [NativeFile], evidence: &'a Evidence<'_>) -> impl Fn(&NativeFault) -> bool + 'a {
+fn needs<'a>(files: &'a [NativeFile], evidence: &'a ReachEvidence<'_>) -> impl Fn(&NativeFault) -> bool + 'a {
     let needed = reach::needed(files, evidence);
     move |fault| {
         // Wheels for any system have such files for the others.

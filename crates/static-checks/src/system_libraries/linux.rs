@@ -14,7 +14,7 @@ static OF_POLICY: LazyLock<HashSet<&str>> =
 
 /// What a runtime may do with a library that it never takes along.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Custom {
+enum LibraryCustom {
     /// Part of the C library, so that a system without it has none of these rules.
     Libc,
     /// May be needed: the system has its own, of a matching version.
@@ -23,11 +23,11 @@ enum Custom {
     Neither,
 }
 
-use Custom::{Libc, Neither, Systems};
+use LibraryCustom::{Libc, Neither, Systems};
 
 /// Libraries that must stay the system's own. The rest of the policy may be copied from the machine that a tree was
 /// found on. Names as they are needed (`libc.so.6`), or the part before `.so` if any version will do.
-const LIBRARIES: [(&str, Custom); 49] = [
+const LIBRARIES: [(&str, LibraryCustom); 49] = [
     // The C library and its parts.
     ("libBrokenLocale", Libc),
     ("libanl.so.1", Libc),
@@ -86,7 +86,7 @@ const LIBRARIES: [(&str, Custom); 49] = [
 ];
 
 /// The beginnings of the loader's names, of the kernel's own library, and of a driver's many parts.
-const FAMILIES: [(&str, Custom); 5] = [
+const FAMILIES: [(&str, LibraryCustom); 5] = [
     ("ld-linux", Libc),
     ("ld64", Libc),
     // That of another C library.

@@ -36,14 +36,14 @@ pub struct Whitelist {
 #[derive(Clone, Debug)]
 struct DistributionEntries {
     /// Pattern for the wheel's file name, as written.
-    file: Pattern,
+    file: WhitelistPattern,
     /// The same for normalised names; `None` if it can only match file names.
     name: Option<GlobMatcher>,
-    modules: Vec<(Pattern, Expected)>,
+    modules: Vec<(WhitelistPattern, ExpectedFailure)>,
 }
 
 #[derive(Clone, Debug)]
-struct Pattern {
+struct WhitelistPattern {
     text: String,
     /// `None` for a text that is not a glob and matches only itself.
     glob: Option<GlobMatcher>,
@@ -51,7 +51,7 @@ struct Pattern {
 
 /// A failure that may happen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Expected {
+pub struct ExpectedFailure {
     /// Parts of the error text, one of which is in it, in any case of letters. An empty one: whatever the error says.
     pub errors: Vec<String>,
     pub reason: Option<String>,
@@ -63,24 +63,24 @@ pub struct Expected {
 
 /// An entry and its place in the list.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
+pub struct WhitelistEntry<'a> {
     /// The distribution's key, as written.
     pub wheel: &'a str,
     /// The module's or file's key, as written.
     pub module: &'a str,
-    pub expected: &'a Expected,
+    pub expected: &'a ExpectedFailure,
     /// True for an entry shipped with the builder, which is never reported as unused.
     pub is_shipped: bool,
-    pattern: &'a Pattern,
+    pattern: &'a WhitelistPattern,
 }
 
-impl Pattern {
+impl WhitelistPattern {
     fn matches(&self, text: &str) -> bool {
         self.text == text || self.glob.as_ref().is_some_and(|glob| glob.is_match(text))
     }
 }
 
-impl Expected {
+impl ExpectedFailure {
     /// Whether the text of an entry occurs in what an import said.
     pub fn matches(&self, error: &str) -> bool {
         let error = error.to_lowercase();
@@ -93,7 +93,7 @@ impl Expected {
     }
 }
 
-impl<'a> Entry<'a> {
+impl<'a> WhitelistEntry<'a> {
     /// Whether the module itself is named, not a file.
     pub fn names_module(&self, module: &str) -> bool {
         !self.names_files() && self.pattern.matches(module)
@@ -126,11 +126,11 @@ impl DistributionEntries {
         self.file.matches(wheel) || self.name.as_ref().is_some_and(by_name)
     }
 
-    fn entries(&self, is_shipped: bool) -> impl Iterator<Item = Entry<'_>> {
+    fn entries(&self, is_shipped: bool) -> impl Iterator<Item = WhitelistEntry<'_>> {
         let wheel = self.file.text.as_str();
         let entry = move |(pattern, expected)| {
-            let pattern: &Pattern = pattern;
-            Entry { wheel, module: pattern.text.as_str(), expected, is_shipped, pattern }
+            let pattern: &WhitelistPattern = pattern;
+            WhitelistEntry { wheel, module: pattern.text.as_str(), expected, is_shipped, pattern }
         };
         self.modules.iter().map(|(pattern, expected)| (pattern, expected)).map(entry)
     }
@@ -183,7 +183,7 @@ impl Whitelist {
 
     /// The entries for a wheel: the repository's under its exact name, else under the first key that fits; then all
     /// shipped ones that fit. Includes those that apply only in an emulator.
-    pub fn entries<'a>(&'a self, wheel: &str) -> impl Iterator<Item = Entry<'a>> + use<'a> {
+    pub fn entries<'a>(&'a self, wheel: &str) -> impl Iterator<Item = WhitelistEntry<'a>> + use<'a> {
         let exact = self.own.iter().find(|entries| entries.file.text == wheel);
         let own = exact.or_else(|| self.own.iter().find(|entries| entries.fit(wheel)));
         let shipped: Vec<_> = self.shipped.iter().filter(|entries| entries.fit(wheel)).collect();
@@ -192,7 +192,7 @@ impl Whitelist {
     }
 
     /// In the order of the files, the repository's first.
-    pub fn all(&self) -> impl Iterator<Item = Entry<'_>> {
+    pub fn all(&self) -> impl Iterator<Item = WhitelistEntry<'_>> {
         let own = self.own.iter().flat_map(|entries| entries.entries(false));
         own.chain(self.shipped.iter().flat_map(|entries| entries.entries(true)))
     }
@@ -209,7 +209,7 @@ impl Whitelist {
     }
 
     /// That entry; the repository's own where there are two.
-    pub fn entry_for(&self, wheel: &str, fault: &NativeFault, layout: TreeLayout) -> Option<Entry<'_>> {
+    pub fn entry_for(&self, wheel: &str, fault: &NativeFault, layout: TreeLayout) -> Option<WhitelistEntry<'_>> {
         let mut always = self.entries(wheel).filter(|entry| !entry.expected.emulated);
         always.find(|entry| entry.allows_fault(fault, layout))
     }
@@ -274,7 +274,7 @@ mod tests {
             ("libtbb.so.12", "ImportError: libgomp.so.1: cannot open shared object file", false),
         ];
         for (error, actual, expected) in cases {
-            let entry = Expected { errors: vec![error.to_owned()], ..Expected::default() };
+            let entry = ExpectedFailure { errors: vec![error.to_owned()], ..ExpectedFailure::default() };
             assert_eq!(entry.matches(actual), expected, "for {error:?} in {actual:?}");
         }
     }

@@ -7,7 +7,7 @@ use globset::{Glob, GlobMatcher};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use vocab::DistributionName;
 
-use super::{DistributionEntries, Expected, Pattern, WhitelistErrorKind};
+use super::{DistributionEntries, ExpectedFailure, WhitelistErrorKind, WhitelistPattern};
 
 /// The entries of one platform's file.
 pub(super) fn parse(text: &str) -> Result<Vec<DistributionEntries>, WhitelistErrorKind> {
@@ -17,7 +17,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<DistributionEntries>, WhitelistErr
 }
 
 /// The entries of a file that has them by glob of platform keys.
-pub(super) fn parse_by_platform(text: &str) -> Result<Vec<(Pattern, Vec<DistributionEntries>)>, WhitelistErrorKind> {
+pub(super) fn parse_by_platform(
+    text: &str,
+) -> Result<Vec<(WhitelistPattern, Vec<DistributionEntries>)>, WhitelistErrorKind> {
     let mut faults = Vec::new();
     let mut platforms = Vec::new();
     for (key, node) in pairs(node_of(text)?, "", "an object of platforms", &mut faults) {
@@ -29,11 +31,11 @@ pub(super) fn parse_by_platform(text: &str) -> Result<Vec<(Pattern, Vec<Distribu
     if faults.is_empty() { Ok(platforms) } else { Err(WhitelistErrorKind::Shape(faults)) }
 }
 
-fn node_of(text: &str) -> Result<Node, WhitelistErrorKind> {
+fn node_of(text: &str) -> Result<WhitelistNode, WhitelistErrorKind> {
     serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(text)).map_err(WhitelistErrorKind::Json)
 }
 
-fn distributions(node: Node, pointer: &str, faults: &mut Vec<ShapeFault>) -> Vec<DistributionEntries> {
+fn distributions(node: WhitelistNode, pointer: &str, faults: &mut Vec<ShapeFault>) -> Vec<DistributionEntries> {
     let mut distributions = Vec::new();
     for (key, node) in pairs(node, pointer, "an object of distributions", faults) {
         let pointer = format!("{pointer}/{}", escape(&key));
@@ -44,7 +46,7 @@ fn distributions(node: Node, pointer: &str, faults: &mut Vec<ShapeFault>) -> Vec
             if let Some(expected) = read_expected(node, &pointer, faults) {
                 // The brackets of a file name need not be a glob.
                 let glob = Glob::new(&key).ok().map(|glob| glob.compile_matcher());
-                modules.push((Pattern { text: key, glob }, expected));
+                modules.push((WhitelistPattern { text: key, glob }, expected));
             }
         }
         if let Some(file) = pattern {
@@ -55,9 +57,9 @@ fn distributions(node: Node, pointer: &str, faults: &mut Vec<ShapeFault>) -> Vec
 }
 
 /// `None` and a fault if it is not a valid glob.
-fn read_pattern(text: String, pointer: &str, faults: &mut Vec<ShapeFault>) -> Option<Pattern> {
+fn read_pattern(text: String, pointer: &str, faults: &mut Vec<ShapeFault>) -> Option<WhitelistPattern> {
     match Glob::new(&text) {
-        Ok(glob) => Some(Pattern { text, glob: Some(glob.compile_matcher()) }),
+        Ok(glob) => Some(WhitelistPattern { text, glob: Some(glob.compile_matcher()) }),
         Err(error) => {
             let text = format!("it is not a valid glob: {}", error.kind());
             faults.push(ShapeFault { pointer: pointer.to_owned(), text });
@@ -75,23 +77,23 @@ fn name_glob(pattern: &str) -> Option<GlobMatcher> {
     Some(Glob::new(&normalised).ok()?.compile_matcher())
 }
 
-fn read_expected(node: Node, pointer: &str, faults: &mut Vec<ShapeFault>) -> Option<Expected> {
-    if let Node::Text(error) = node {
-        return Some(Expected { errors: vec![error], ..Expected::default() });
+fn read_expected(node: WhitelistNode, pointer: &str, faults: &mut Vec<ShapeFault>) -> Option<ExpectedFailure> {
+    if let WhitelistNode::Text(error) = node {
+        return Some(ExpectedFailure { errors: vec![error], ..ExpectedFailure::default() });
     }
     let before = faults.len();
     // An object without `error` fits every error.
-    let mut expected = Expected { errors: vec![String::new()], ..Expected::default() };
+    let mut expected = ExpectedFailure { errors: vec![String::new()], ..ExpectedFailure::default() };
     for (key, node) in pairs(node, pointer, "an error text, or an object with `error`", faults) {
         let pointer = format!("{pointer}/{}", escape(&key));
         let mut fault = |text: String| faults.push(ShapeFault { pointer: pointer.clone(), text });
         match (key.as_str(), node) {
-            ("error", Node::Text(text)) => expected.errors = vec![text],
-            ("error", Node::List(nodes)) if !nodes.is_empty() => {
+            ("error", WhitelistNode::Text(text)) => expected.errors = vec![text],
+            ("error", WhitelistNode::List(nodes)) if !nodes.is_empty() => {
                 expected.errors.clear();
                 for (index, node) in nodes.into_iter().enumerate() {
                     match node {
-                        Node::Text(text) => expected.errors.push(text),
+                        WhitelistNode::Text(text) => expected.errors.push(text),
                         node => faults.push(ShapeFault {
                             pointer: format!("{pointer}/{index}"),
                             text: format!("a text is expected, not {node}"),
@@ -99,12 +101,12 @@ fn read_expected(node: Node, pointer: &str, faults: &mut Vec<ShapeFault>) -> Opt
                     }
                 }
             }
-            ("reason", Node::Text(text)) if !text.trim().is_empty() => expected.reason = Some(text),
-            ("expires", Node::Text(text)) => match text.parse() {
+            ("reason", WhitelistNode::Text(text)) if !text.trim().is_empty() => expected.reason = Some(text),
+            ("expires", WhitelistNode::Text(text)) => match text.parse() {
                 Ok(date) => expected.expires = Some(date),
                 Err(_) => fault(format!("`{text}` is not a date; write YYYY-MM-DD")),
             },
-            ("emulated", Node::Bool(emulated)) => expected.emulated = emulated,
+            ("emulated", WhitelistNode::Bool(emulated)) => expected.emulated = emulated,
             ("emulated", node) => fault(format!("true or false is expected, not {node}")),
             ("error" | "reason" | "expires", node) => fault(format!("a text is expected, not {node}")),
             _ => fault("the keys are `error`, `reason`, `expires` and `emulated`".to_owned()),
@@ -113,9 +115,14 @@ fn read_expected(node: Node, pointer: &str, faults: &mut Vec<ShapeFault>) -> Opt
     (faults.len() == before).then_some(expected)
 }
 
-fn pairs(node: Node, pointer: &str, wanted: &str, faults: &mut Vec<ShapeFault>) -> Vec<(String, Node)> {
+fn pairs(
+    node: WhitelistNode,
+    pointer: &str,
+    wanted: &str,
+    faults: &mut Vec<ShapeFault>,
+) -> Vec<(String, WhitelistNode)> {
     match node {
-        Node::Object(pairs) => pairs,
+        WhitelistNode::Object(pairs) => pairs,
         other => {
             let text = format!("{wanted} is expected, not {other}");
             faults.push(ShapeFault { pointer: pointer.to_owned(), text });
@@ -131,16 +138,16 @@ fn escape(key: &str) -> String {
 
 /// JSON as it is written: pairs in order, none lost.
 #[derive(Clone, Debug, PartialEq)]
-enum Node {
-    Object(Vec<(String, Node)>),
+enum WhitelistNode {
+    Object(Vec<(String, WhitelistNode)>),
     Text(String),
     Bool(bool),
-    List(Vec<Node>),
+    List(Vec<WhitelistNode>),
     /// With its name, for messages.
     Other(&'static str),
 }
 
-impl fmt::Display for Node {
+impl fmt::Display for WhitelistNode {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Object(_) => "an object",
@@ -153,7 +160,7 @@ impl fmt::Display for Node {
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
+impl<'de> Deserialize<'de> for WhitelistNode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(NodeVisitor)
     }
@@ -162,53 +169,53 @@ impl<'de> Deserialize<'de> for Node {
 struct NodeVisitor;
 
 impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Node;
+    type Value = WhitelistNode;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("JSON")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-        let mut pairs: Vec<(String, Node)> = Vec::new();
-        while let Some((key, node)) = map.next_entry::<String, Node>()? {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WhitelistNode, A::Error> {
+        let mut pairs: Vec<(String, WhitelistNode)> = Vec::new();
+        while let Some((key, node)) = map.next_entry::<String, WhitelistNode>()? {
             if pairs.iter().any(|(other, _)| *other == key) {
                 return Err(serde::de::Error::custom(format!("the key `{key}` is written twice")));
             }
             pairs.push((key, node));
         }
-        Ok(Node::Object(pairs))
+        Ok(WhitelistNode::Object(pairs))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Node, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<WhitelistNode, A::Error> {
         let mut nodes = Vec::new();
         while let Some(node) = sequence.next_element()? {
             nodes.push(node);
         }
-        Ok(Node::List(nodes))
+        Ok(WhitelistNode::List(nodes))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Node, E> {
-        Ok(Node::Text(text.to_owned()))
+    fn visit_str<E>(self, text: &str) -> Result<WhitelistNode, E> {
+        Ok(WhitelistNode::Text(text.to_owned()))
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<WhitelistNode, E> {
+        Ok(WhitelistNode::Bool(value))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Node, E> {
-        Ok(Node::Other("a number"))
+    fn visit_i64<E>(self, _: i64) -> Result<WhitelistNode, E> {
+        Ok(WhitelistNode::Other("a number"))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Node, E> {
-        Ok(Node::Other("a number"))
+    fn visit_u64<E>(self, _: u64) -> Result<WhitelistNode, E> {
+        Ok(WhitelistNode::Other("a number"))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Node, E> {
-        Ok(Node::Other("a number"))
+    fn visit_f64<E>(self, _: f64) -> Result<WhitelistNode, E> {
+        Ok(WhitelistNode::Other("a number"))
     }
 
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Other("null"))
+    fn visit_unit<E>(self) -> Result<WhitelistNode, E> {
+        Ok(WhitelistNode::Other("null"))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use store::download::{DownloadSettings, FetchRequest, HostCredentials, Pace, fetch, fetch_all, fetch_bytes, probe};
-use testkit::{HttpServer, Mishap, told};
+use testkit::{HttpMishap, HttpServer, told};
 use vocab::{Digest, Event, Exit, Fault};
 
 use crate::support::{Bench, request, settings};
@@ -28,7 +28,7 @@ fn served() -> (HttpServer, Vec<u8>, FetchRequest) {
 
 #[test]
 fn every_passing_fault_is_overcome() {
-    let ok = |mishaps: &[Mishap]| {
+    let ok = |mishaps: &[HttpMishap]| {
         let (server, content, request) = served();
         for mishap in mishaps {
             server.next_time("/demo.whl", mishap.clone());
@@ -39,12 +39,12 @@ fn every_passing_fault_is_overcome() {
         (bench.retries(), server.requests())
     };
     assert_eq!(ok(&[]).0, [""; 0]);
-    assert_eq!(ok(&[Mishap::Status(500), Mishap::Status(503)]).0.len(), 2);
-    assert_eq!(ok(&[Mishap::RetryAfter(429, 0)]).0, ["the server answered 429"]);
+    assert_eq!(ok(&[HttpMishap::Status(500), HttpMishap::Status(503)]).0.len(), 2);
+    assert_eq!(ok(&[HttpMishap::RetryAfter(429, 0)]).0, ["the server answered 429"]);
     // The answer to the second request ignores the range and begins anew.
-    assert_eq!(ok(&[Mishap::CutAfter(1000), Mishap::NoRange]).0.len(), 1);
+    assert_eq!(ok(&[HttpMishap::CutAfter(1000), HttpMishap::NoRange]).0.len(), 1);
 
-    let (retries, requests) = ok(&[Mishap::CutAfter(1000), Mishap::Status(502), Mishap::CutAfter(2000)]);
+    let (retries, requests) = ok(&[HttpMishap::CutAfter(1000), HttpMishap::Status(502), HttpMishap::CutAfter(2000)]);
     assert_eq!(retries.len(), 3);
     let ranges: Vec<_> = requests.iter().map(|request| request.headers.get("range").map(String::as_str)).collect();
     assert_eq!(ranges, [None, Some("bytes=1000-"), Some("bytes=1000-"), Some("bytes=3000-")]);
@@ -54,7 +54,7 @@ fn every_passing_fault_is_overcome() {
 #[test]
 fn the_server_decides_how_long_to_wait() {
     let (server, _, request) = served();
-    server.next_time("/demo.whl", Mishap::RetryAfter(429, 1));
+    server.next_time("/demo.whl", HttpMishap::RetryAfter(429, 1));
     let bench = Bench::new();
     let begun = Instant::now();
     fetch(&bench.context, &request).unwrap();
@@ -99,7 +99,7 @@ fn a_partial_file_without_known_size_that_is_whole_or_too_long_is_no_dead_end() 
 #[test]
 fn p18_a_file_with_another_digest_is_removed_and_ends_with_exit_4() {
     let (server, content, request) = served();
-    server.every_time("/demo.whl", Mishap::Corrupt);
+    server.every_time("/demo.whl", HttpMishap::Corrupt);
     let bench = Bench::new();
     let error = fetch(&bench.context, &request).unwrap_err();
     assert_eq!((error.exit(), error.code()), (Exit::Trust, "E_DIGEST"));
@@ -139,7 +139,7 @@ fn p17_an_unreachable_index_is_named_with_the_file_and_the_attempts() {
 fn a_final_status_is_not_tried_again() {
     for (status, hint) in [(404, "lock"), (403, "netrc")] {
         let (server, _, request) = served();
-        server.every_time("/demo.whl", Mishap::Status(status));
+        server.every_time("/demo.whl", HttpMishap::Status(status));
         let error = fetch(&Bench::new().context, &request).unwrap_err();
         assert!(told(&error).ends_with(&format!("after 1 attempt: the server answered {status}")), "{}", told(&error));
         assert!(error.hint().unwrap().contains(hint));
@@ -197,8 +197,8 @@ fn redirects_in_a_circle_end() {
 #[test]
 fn no_secret_is_in_any_message() {
     let (server, content, _) = served();
-    server.next_time("/demo.whl", Mishap::Status(500));
-    server.next_time("/demo.whl", Mishap::Status(404));
+    server.next_time("/demo.whl", HttpMishap::Status(500));
+    server.next_time("/demo.whl", HttpMishap::Status(404));
     let bench = Bench::new();
     let url = format!("{}?token=secret2", server.url_as("ada", "secret1", "/demo.whl"));
     let error = fetch(&bench.context, &request(&url, &content)).unwrap_err();
@@ -209,7 +209,7 @@ fn no_secret_is_in_any_message() {
 #[test]
 fn threads_and_processes_that_want_the_same_file_fetch_it_once() {
     let (server, content, request) = served();
-    server.every_time("/demo.whl", Mishap::Delay(Duration::from_millis(200)));
+    server.every_time("/demo.whl", HttpMishap::Delay(Duration::from_millis(200)));
     let bench = Bench::new();
     std::thread::scope(|scope| {
         for neighbour in 0..6 {
@@ -266,10 +266,10 @@ fn the_first_error_stops_the_others_promptly() {
     let server = HttpServer::start();
     let mut requests = several(&server);
     for number in 2..10 {
-        server.every_time(&format!("/{number}"), Mishap::Delay(LONG));
+        server.every_time(&format!("/{number}"), HttpMishap::Delay(LONG));
     }
     requests[0].size = None;
-    server.every_time("/1", Mishap::Status(404));
+    server.every_time("/1", HttpMishap::Status(404));
     let begun = Instant::now();
     let error = fetch_all(&Bench::new().context, &requests, 10).unwrap_err();
     assert!(told(&error).ends_with("the server answered 404"), "{}", told(&error));
@@ -279,7 +279,7 @@ fn the_first_error_stops_the_others_promptly() {
 #[test]
 fn a_cancelled_build_and_one_over_its_limit_stop_waiting() {
     let (server, _, request) = served();
-    server.every_time("/demo.whl", Mishap::Delay(LONG));
+    server.every_time("/demo.whl", HttpMishap::Delay(LONG));
     let begun = Instant::now();
     let mut bench = Bench::new();
     bench.context.work.timeout = Some(Duration::from_millis(200));
@@ -294,7 +294,7 @@ fn a_cancelled_build_and_one_over_its_limit_stop_waiting() {
 #[test]
 fn a_silent_server_is_given_up_after_the_stall_limit() {
     let (server, _, request) = served();
-    server.every_time("/demo.whl", Mishap::Delay(LONG));
+    server.every_time("/demo.whl", HttpMishap::Delay(LONG));
     let stall_limit = Duration::from_millis(200);
     let bench = Bench::with(DownloadSettings { stall_limit, attempts: 2, ..settings() });
     let begun = Instant::now();
@@ -404,7 +404,7 @@ fn a_retry_names_the_url_and_none_of_its_secrets() {
     let (server, content, request) = served();
     server.put("/text", content);
     for path in ["/demo.whl", "/text"] {
-        server.next_time(path, Mishap::Status(503));
+        server.next_time(path, HttpMishap::Status(503));
     }
     let bench = Bench::new();
     let with_secret = |url: &str| url.replace("http://", "http://ada:secret@");
@@ -425,7 +425,7 @@ fn a_retry_names_the_url_and_none_of_its_secrets() {
 fn small_texts_come_whole_or_not_at_all() {
     let server = HttpServer::start();
     server.put("/text", "0123456789");
-    server.next_time("/text", Mishap::CutAfter(3));
+    server.next_time("/text", HttpMishap::CutAfter(3));
     let bench = Bench::new();
     assert_eq!(fetch_bytes(&bench.context, &server.url("/text"), 10).unwrap(), b"0123456789");
     let error = fetch_bytes(&bench.context, &server.url("/text"), 9).unwrap_err();
@@ -437,8 +437,8 @@ fn small_texts_come_whole_or_not_at_all() {
 #[test]
 fn a_probe_tells_reachable_from_unreachable_and_never_hangs() {
     let server = HttpServer::start();
-    server.every_time("/broken", Mishap::Status(503));
-    server.every_time("/slow", Mishap::Delay(LONG));
+    server.every_time("/broken", HttpMishap::Status(503));
+    server.every_time("/slow", HttpMishap::Delay(LONG));
     let bench = Bench::with(DownloadSettings { connect_limit: Duration::from_secs(2), ..settings() });
     let begun = Instant::now();
     // Nothing at this path is an answer too.

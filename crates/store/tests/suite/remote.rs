@@ -8,7 +8,7 @@ use std::time::Duration;
 use store::download::{DownloadSettings, Downloader};
 use store::remote::{Remote, RemoteSettings, open};
 use testkit::aistore::{Fake, Memory, error};
-use testkit::{HttpServer, Mishap, S3Server, told};
+use testkit::{HttpMishap, HttpServer, S3Server, told};
 use vocab::Environment;
 use vocab::{Digest, Event};
 
@@ -90,14 +90,14 @@ fn each_fault_of_a_server_is_told_for_what_it_is_and_never_with_a_secret() {
     let http = HttpServer::start();
     let blob = Digest::of(b"content");
     let path = format!("/{BUCKET}/{}", name_of(&blob));
-    let cases: [(&str, &str, &str, Option<Mishap>, &str); 6] = [
+    let cases: [(&str, &str, &str, Option<HttpMishap>, &str); 6] = [
         // (bucket, endpoint, secret, mishap, what is told)
         (BUCKET, &endpoint, "another", None, "the credentials are not valid: SignatureDoesNotMatch"),
         (BUCKET, "http://127.0.0.1:1", SECRET, None, "the connection was refused"),
-        (BUCKET, &http.url(""), SECRET, Some(Mishap::Status(503)), "503"),
-        (BUCKET, &http.url(""), SECRET, Some(Mishap::Status(301)), "another region"),
-        (BUCKET, &http.url(""), SECRET, Some(Mishap::CutAfter(3)), "the connection broke"),
-        (BUCKET, &http.url(""), SECRET, Some(Mishap::Delay(Duration::from_secs(600))), "the server went silent"),
+        (BUCKET, &http.url(""), SECRET, Some(HttpMishap::Status(503)), "503"),
+        (BUCKET, &http.url(""), SECRET, Some(HttpMishap::Status(301)), "another region"),
+        (BUCKET, &http.url(""), SECRET, Some(HttpMishap::CutAfter(3)), "the connection broke"),
+        (BUCKET, &http.url(""), SECRET, Some(HttpMishap::Delay(Duration::from_secs(600))), "the server went silent"),
     ];
     http.put(&path, *b"content");
     for (bucket, endpoint, secret, mishap, expected) in cases {

@@ -118,7 +118,7 @@ fn a_proxy_gets_the_whole_url_and_its_own_credentials_and_each_hop_of_a_redirect
     let at = proxy.url("").replace("http://", "http://ada:p%40ss@");
     let client = through(&at, "127.0.0.1");
     assert_eq!(text(&client, "http://bob:pw@far.example/file").unwrap(), "from the server");
-    let header = |request: &testkit::Request, name: &str| request.headers.get(name).cloned();
+    let header = |request: &testkit::HttpRequest, name: &str| request.headers.get(name).cloned();
     let asked = proxy.requests();
     assert_eq!(asked.len(), 1);
     // ada:p@ss and bob:pw

@@ -187,7 +187,7 @@ fn no_damaged_byte_makes_a_panic_or_a_wrong_file() {
         let damaged = FixtureFile { bytes, ..wheel.clone() };
         if let Ok(unpacked) = bench.unpack(&damaged) {
             // A time stamp, say: the files are the same all the same.
-            let files = |entries: &[wheel::Entry]| {
+            let files = |entries: &[wheel::WheelEntry]| {
                 entries.iter().map(|entry| (entry.path.clone(), entry.sha256)).collect::<Vec<_>>()
             };
             let dist_info = |path: &vocab::TreePath| path.as_str().contains(".dist-info/");

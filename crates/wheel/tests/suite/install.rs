@@ -13,7 +13,7 @@ use serde_json::json;
 use store::Scrutiny;
 use testkit::{FixtureFile, WheelBuilder, files_below, told};
 use vocab::{Digest, Fault, TreePath};
-use wheel::{Destination, InstallRequest, InstalledAll, WheelToInstall, install, install_all};
+use wheel::{InstallDestination, InstallRequest, InstalledAll, WheelToInstall, install, install_all};
 
 use crate::support::{Bench, LINUX, WINDOWS, destination, launchers};
 
@@ -318,7 +318,7 @@ fn installed_over(
     let bench = Bench::new();
     let (unpacked, prefix, launchers) = (bench.unpack(&wheel.build()).unwrap(), bench.path("p"), launchers());
     let wheels = [WheelToInstall { wheel: &unpacked, request: InstallRequest::new(true) }];
-    let destination = Destination { base, launchers: Some(&launchers), ..destination(&prefix, layout) };
+    let destination = InstallDestination { base, launchers: Some(&launchers), ..destination(&prefix, layout) };
     install_all(&bench.context, &wheels, &destination).map_err(|error| {
         assert_eq!(error.code(), "E_INSTALL");
         (error.exit().code(), told(&error))
@@ -378,7 +378,7 @@ fn pip_is_replaced_by_pip_alone() {
     let install = |wheel: &FixtureFile| {
         let unpacked = bench.unpack(wheel).unwrap();
         let wheels = [WheelToInstall { wheel: &unpacked, request: InstallRequest::new(true) }];
-        install_all(&bench.context, &wheels, &Destination { base: &base, ..destination(&prefix, LINUX) })
+        install_all(&bench.context, &wheels, &InstallDestination { base: &base, ..destination(&prefix, LINUX) })
     };
     for path in ["pip/__init__.py", "pip/new.py", "{data}/scripts/pip"] {
         let error = install(&WheelBuilder::new("hover", "1.0").file(path, "x").build()).unwrap_err();

@@ -11,7 +11,7 @@ use store::Scrutiny;
 use testkit::FixtureFile;
 use vocab::{Digest, PlatformKey, TreeLayout};
 use wheel::windows_launcher::WindowsLaunchers;
-use wheel::{Destination, InstallRequest, InstalledAll, UnpackError, UnpackedWheel, WheelBlob, WheelToInstall};
+use wheel::{InstallDestination, InstallRequest, InstalledAll, UnpackError, UnpackedWheel, WheelBlob, WheelToInstall};
 
 pub use store_support::Bench;
 
@@ -40,15 +40,15 @@ impl Bench {
         let wheels: Vec<_> =
             unpacked.iter().map(|wheel| WheelToInstall { wheel, request: InstallRequest::new(true) }).collect();
         let launchers = launchers();
-        let destination = Destination { launchers: Some(&launchers), ..destination(prefix, layout) };
+        let destination = InstallDestination { launchers: Some(&launchers), ..destination(prefix, layout) };
         wheel::install_all(&self.context, &wheels, &destination).unwrap()
     }
 }
 
 /// A prefix without an interpreter of its own, and without launchers.
-pub fn destination(prefix: &Path, layout: TreeLayout) -> Destination<'_> {
+pub fn destination(prefix: &Path, layout: TreeLayout) -> InstallDestination<'_> {
     static NOTHING: std::collections::BTreeSet<vocab::TreePath> = std::collections::BTreeSet::new();
-    Destination { prefix, layout, base: &NOTHING, launchers: None }
+    InstallDestination { prefix, layout, base: &NOTHING, launchers: None }
 }
 
 /// Not the real ones, whose bytes play no part where nothing is started.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use archive::{Entry, NoCache, PackOptions, PartSource};
+use archive::{NoCache, PackOptions, PartSource, TreeEntry};
 use serde_json::json;
 use vocab::{ArtifactFormat, ArtifactName, Digest, Manifest, PlatformKey, VersionString};
 
@@ -41,12 +41,12 @@ impl Sketch {
                 let file = format!("lib/{package}/data.bin").parse().unwrap();
                 PartSource::new(
                     format!("{package}-{version}-py3-none-any.whl"),
-                    vec![Entry::bytes(file, noise(self.size, *seed))],
+                    vec![TreeEntry::bytes(file, noise(self.size, *seed))],
                 )
             })
             .chain([PartSource::new(
                 "metadata",
-                vec![Entry::bytes("pydist.json".parse().unwrap(), self.build.to_le_bytes())],
+                vec![TreeEntry::bytes("pydist.json".parse().unwrap(), self.build.to_le_bytes())],
             )])
             .collect();
         let packed = archive::pack(&path, &parts, &PackOptions::default(), &NoCache).unwrap();

@@ -4,7 +4,7 @@ use object::elf::{self, Sym64};
 use object::read::ReadRef;
 use object::{Endianness, U32};
 
-use super::Reader;
+use super::ElfReader;
 
 /// Longer chains than any real table has.
 const MAX_CHAIN: u32 = 1 << 16;
@@ -16,7 +16,7 @@ pub(crate) struct SymbolTables {
     pub hash: Option<u64>,
 }
 
-impl<'data, R: ReadRef<'data>> Reader<'data, R> {
+impl<'data, R: ReadRef<'data>> ElfReader<'data, R> {
     /// `None` if the tables cannot answer.
     pub(super) fn defines(&self, tables: &SymbolTables, strings: u64, name: &str) -> Option<bool> {
         let symbols = self.offset_of(tables.symbols?)?;

@@ -9,7 +9,7 @@ use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endianness, ReadRef};
 use vocab::{Arch, Os};
 
-use super::facts::{Binary, Damage, ElfFacts, Facts, NeededVersion};
+use super::facts::{BinaryDamage, BinaryFacts, ElfFacts, NativeBinary, NeededVersion};
 use export::SymbolTables;
 
 /// Far above anything real; a damaged file must not make us allocate gigabytes.
@@ -22,7 +22,7 @@ const MAX_FOLDERS: usize = 256;
 const TEXT_TAGS: [elf::DynamicTag; 4] = [elf::DT_NEEDED, elf::DT_SONAME, elf::DT_RPATH, elf::DT_RUNPATH];
 
 /// `function` is one that the file may define.
-pub(crate) fn read<'data, R: ReadRef<'data>>(data: R, function: Option<&str>) -> Result<Binary, Damage> {
+pub(crate) fn read<'data, R: ReadRef<'data>>(data: R, function: Option<&str>) -> Result<NativeBinary, BinaryDamage> {
     match FileHeader64::<Endianness>::parse(data) {
         Ok(header) => read_64(header, data, function),
         Err(_) => {
@@ -33,17 +33,17 @@ pub(crate) fn read<'data, R: ReadRef<'data>>(data: R, function: Option<&str>) ->
     }
 }
 
-fn binary(archs: Vec<Arch>, kind: elf::FileType, is_program: bool, facts: Option<ElfFacts>) -> Binary {
+fn binary(archs: Vec<Arch>, kind: elf::FileType, is_program: bool, facts: Option<ElfFacts>) -> NativeBinary {
     let is_program = is_program || kind == elf::ET_EXEC;
-    let facts = facts.map_or(Facts::Unread, Facts::Elf);
-    Binary { os: Os::Linux, archs, is_program, is_object: kind == elf::ET_REL, facts }
+    let facts = facts.map_or(BinaryFacts::Unread, BinaryFacts::Elf);
+    NativeBinary { os: Os::Linux, archs, is_program, is_object: kind == elf::ET_REL, facts }
 }
 
 fn read_64<'data, R: ReadRef<'data>>(
     header: &FileHeader64<Endianness>,
     data: R,
     function: Option<&str>,
-) -> Result<Binary, Damage> {
+) -> Result<NativeBinary, BinaryDamage> {
     let endian = header.endian()?;
     let kind = header.e_type(endian);
     let arch = match (header.e_machine(endian), header.is_little_endian()) {
@@ -54,25 +54,25 @@ fn read_64<'data, R: ReadRef<'data>>(
     if kind == elf::ET_REL {
         return Ok(binary(vec![arch], kind, false, None));
     }
-    let reader = Reader::new(header, endian, data)?;
+    let reader = ElfReader::new(header, endian, data)?;
     Ok(binary(vec![arch], kind, reader.has_interpreter, Some(reader.facts(function)?)))
 }
 
-type Segment = <FileHeader64<Endianness> as FileHeader>::ProgramHeader;
+type ElfSegment = <FileHeader64<Endianness> as FileHeader>::ProgramHeader;
 
-struct Reader<'data, R> {
+struct ElfReader<'data, R> {
     data: R,
     endian: Endianness,
-    segments: &'data [Segment],
+    segments: &'data [ElfSegment],
     has_interpreter: bool,
     /// Offset and size in the file.
     dynamic: Option<(u64, u64)>,
 }
 
-impl<'data, R: ReadRef<'data>> Reader<'data, R> {
-    fn new(header: &FileHeader64<Endianness>, endian: Endianness, data: R) -> Result<Self, Damage> {
+impl<'data, R: ReadRef<'data>> ElfReader<'data, R> {
+    fn new(header: &FileHeader64<Endianness>, endian: Endianness, data: R) -> Result<Self, BinaryDamage> {
         if usize::from(header.e_phnum(endian)) > MAX_HEADERS {
-            return Err(Damage("it has too many program headers".to_owned()));
+            return Err(BinaryDamage("it has too many program headers".to_owned()));
         }
         let segments = header.program_headers(endian, data)?;
         let of_kind = |kind| segments.iter().find(|segment| segment.p_type(endian) == kind);
@@ -85,21 +85,23 @@ impl<'data, R: ReadRef<'data>> Reader<'data, R> {
         })
     }
 
-    fn facts(&self, function: Option<&str>) -> Result<ElfFacts, Damage> {
+    fn facts(&self, function: Option<&str>) -> Result<ElfFacts, BinaryDamage> {
         let Some((offset, size)) = self.dynamic else { return Ok(ElfFacts::default()) };
         if size > MAX_DYNAMIC_SIZE {
-            return Err(Damage(format!("its dynamic section claims {size} bytes")));
+            return Err(BinaryDamage(format!("its dynamic section claims {size} bytes")));
         }
         let count = size as usize / size_of::<elf::Dyn64<Endianness>>();
-        let entries: &[elf::Dyn64<Endianness>] =
-            self.data.read_slice_at(offset, count).map_err(|()| Damage("its dynamic section is cut off".to_owned()))?;
+        let entries: &[elf::Dyn64<Endianness>] = self
+            .data
+            .read_slice_at(offset, count)
+            .map_err(|()| BinaryDamage("its dynamic section is cut off".to_owned()))?;
         let entries: Vec<_> = entries
             .iter()
             .map(|entry| (entry.tag(self.endian), entry.val(self.endian)))
             .take_while(|(tag, _)| *tag != elf::DT_NULL)
             .collect();
         if entries.iter().filter(|(tag, _)| TEXT_TAGS.contains(tag)).count() > MAX_NAMES {
-            return Err(Damage("its list of needed libraries does not end".to_owned()));
+            return Err(BinaryDamage("its list of needed libraries does not end".to_owned()));
         }
         let value = |tag| entries.iter().find(|(other, _)| *other == tag).map(|(_, value)| *value);
         let Some(strings) = value(elf::DT_STRTAB).and_then(|address| self.offset_of(address)) else {
@@ -112,7 +114,7 @@ impl<'data, R: ReadRef<'data>> Reader<'data, R> {
         let paths = |tag| texts(tag).map(|texts| split_paths(&texts));
         let (rpath, runpath) = (paths(elf::DT_RPATH)?, paths(elf::DT_RUNPATH)?);
         if rpath.len() + runpath.len() > MAX_FOLDERS {
-            return Err(Damage::new("its list of search paths does not end"));
+            return Err(BinaryDamage::new("its list of search paths does not end"));
         }
         let versions = match value(elf::DT_VERNEED).and_then(|address| self.offset_of(address)) {
             Some(first) => self.versions(first, value(elf::DT_VERNEEDNUM).unwrap_or(0), strings)?,
@@ -128,14 +130,14 @@ impl<'data, R: ReadRef<'data>> Reader<'data, R> {
         Ok(ElfFacts { soname, needed, rpath, runpath, versions, defines })
     }
 
-    fn versions(&self, first: u64, count: u64, strings: u64) -> Result<Vec<NeededVersion>, Damage> {
-        let cut_off = |()| Damage::new("its list of needed versions is cut off");
+    fn versions(&self, first: u64, count: u64, strings: u64) -> Result<Vec<NeededVersion>, BinaryDamage> {
+        let cut_off = |()| BinaryDamage::new("its list of needed versions is cut off");
         let mut rows_left = MAX_NAMES;
         let mut count_row = || {
             rows_left = rows_left.checked_sub(1)?;
             Some(())
         };
-        let endless = || Damage::new("its list of needed versions does not end");
+        let endless = || BinaryDamage::new("its list of needed versions does not end");
         let mut versions = Vec::new();
         let mut need_offset = first;
         for _ in 0..count {
@@ -169,8 +171,8 @@ impl<'data, R: ReadRef<'data>> Reader<'data, R> {
         })
     }
 
-    fn text(&self, strings: u64, index: u64) -> Result<String, Damage> {
-        let cut_off = || Damage("its table of names is cut off".to_owned());
+    fn text(&self, strings: u64, index: u64) -> Result<String, BinaryDamage> {
+        let cut_off = || BinaryDamage("its table of names is cut off".to_owned());
         let start = strings.checked_add(index).ok_or_else(cut_off)?;
         let end = self.data.len().map_err(|()| cut_off())?;
         let bytes = self.data.read_bytes_at_until(start..end, 0).map_err(|()| cut_off())?;

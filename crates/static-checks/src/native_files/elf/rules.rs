@@ -6,9 +6,9 @@ use vocab::TreePath;
 
 use super::ElfFacts;
 use crate::native_files::fault::NativeFaultKind;
-use crate::native_files::judgement::{Judgement, Subject};
-use crate::native_files::needs::{Needs, Provider};
-use crate::native_files::prefix_files::{Found, PrefixFiles, SearchFolder, folder_of, walk};
+use crate::native_files::judgement::{FileJudgement, JudgedFile};
+use crate::native_files::needs::{SystemNeeds, SystemProvider};
+use crate::native_files::prefix_files::{FoundLibrary, PrefixFiles, SearchFolder, folder_of, walk};
 use crate::system_libraries::linux::{comes_with_libc, is_of_musl, is_promised};
 
 /// What is known about the whole prefix.
@@ -20,8 +20,13 @@ pub(crate) struct ElfSpace<'a> {
 
 /// Applies the rules of the Linux loader to one file. `is_program`: it is started by the system, so it does not
 /// inherit the interpreter's search path.
-pub(crate) fn judge(facts: &ElfFacts, is_program: bool, subject: &Subject<'_>, space: &ElfSpace<'_>) -> Judgement {
-    let mut judgement = Judgement::default();
+pub(crate) fn judge(
+    facts: &ElfFacts,
+    is_program: bool,
+    subject: &JudgedFile<'_>,
+    space: &ElfSpace<'_>,
+) -> FileJudgement {
+    let mut judgement = FileJudgement::default();
     for entry in facts.rpath.iter().chain(&facts.runpath) {
         let entry = entry.clone();
         match space.folder(subject.path, &entry) {
@@ -33,18 +38,18 @@ pub(crate) fn judge(facts: &ElfFacts, is_program: bool, subject: &Subject<'_>, s
     let mut of_system = BTreeSet::new();
     for library in &facts.needed {
         match space.find(subject.path, is_program, facts, library) {
-            Found::InPrefix(place) => judgement.links.push(place),
-            Found::Elsewhere => judgement.links.extend(space.files.places_of(library).cloned()),
-            Found::OnSystem => {
+            FoundLibrary::InPrefix(place) => judgement.links.push(place),
+            FoundLibrary::Elsewhere => judgement.links.extend(space.files.places_of(library).cloned()),
+            FoundLibrary::OnSystem => {
                 of_system.insert(library.as_str());
                 if !comes_with_libc(library) {
                     judgement.needs.add_library(library);
                 }
             }
-            Found::Nowhere | Found::Absolute if is_of_musl(library) => {
+            FoundLibrary::Nowhere | FoundLibrary::Absolute if is_of_musl(library) => {
                 judgement.faults.push(NativeFaultKind::OtherLibc { library: library.clone() });
             }
-            Found::Nowhere | Found::Absolute => {
+            FoundLibrary::Nowhere | FoundLibrary::Absolute => {
                 judgement.faults.push(NativeFaultKind::MissingLibrary { library: library.clone() });
             }
         }
@@ -57,11 +62,11 @@ pub(crate) fn judge(facts: &ElfFacts, is_program: bool, subject: &Subject<'_>, s
 }
 
 /// What one symbol version requires.
-fn needs_of(version: &str) -> Needs {
-    let mut needs = Needs::default();
+fn needs_of(version: &str) -> SystemNeeds {
+    let mut needs = SystemNeeds::default();
     // Not a number: the loader's support for compact relocations, new in glibc 2.36.
     let version = if version == "GLIBC_ABI_DT_RELR" { "GLIBC_2.36" } else { version };
-    for (prefix, provider) in [("GLIBC_", Provider::Glibc), ("GLIBCXX_", Provider::Glibcxx)] {
+    for (prefix, provider) in [("GLIBC_", SystemProvider::Glibc), ("GLIBCXX_", SystemProvider::Glibcxx)] {
         if let Some(number) = version.strip_prefix(prefix).and_then(|number| number.parse().ok()) {
             needs.raise(provider, number);
         }
@@ -83,12 +88,12 @@ impl<'a> ElfSpace<'a> {
         }
     }
 
-    fn find(&self, file: &TreePath, is_program: bool, facts: &ElfFacts, library: &str) -> Found {
+    fn find(&self, file: &TreePath, is_program: bool, facts: &ElfFacts, library: &str) -> FoundLibrary {
         // With a slash in it, the loader takes the name for a path and searches nothing; `$ORIGIN` counts there, too.
         if library.contains('/') {
             return match self.folder(file, library) {
-                SearchFolder::Inside(place) if self.files.exists(&place) => Found::InPrefix(place),
-                _ => Found::Nowhere,
+                SearchFolder::Inside(place) if self.files.exists(&place) => FoundLibrary::InPrefix(place),
+                _ => FoundLibrary::Nowhere,
             };
         }
         let folders = if facts.runpath.is_empty() {
@@ -100,16 +105,16 @@ impl<'a> ElfSpace<'a> {
         } else {
             self.folders(file, &facts.runpath)
         };
-        let Ok(name) = library.parse::<TreePath>() else { return Found::Nowhere };
+        let Ok(name) = library.parse::<TreePath>() else { return FoundLibrary::Nowhere };
         let mut places = folders.iter().map(|folder| folder.join(&name));
         if let Some(place) = places.find(|place| self.files.exists(place)) {
-            Found::InPrefix(place)
+            FoundLibrary::InPrefix(place)
         } else if is_promised(library) {
-            Found::OnSystem
+            FoundLibrary::OnSystem
         } else if self.files.has_name(library) {
-            Found::Elsewhere
+            FoundLibrary::Elsewhere
         } else {
-            Found::Nowhere
+            FoundLibrary::Nowhere
         }
     }
 
@@ -162,29 +167,29 @@ mod tests {
     #[test]
     fn libraries_are_found_as_the_loader_finds_them() {
         let libs = "$ORIGIN/../pkg.libs";
-        let at = |place| Found::InPrefix(path(place));
+        let at = |place| FoundLibrary::InPrefix(path(place));
         let cases = [
             // (rpath, runpath, library, answer)
             (vec![], vec![libs], "libblas-1a2b.so.0", at("pkg.libs/libblas-1a2b.so.0")),
             (vec!["${ORIGIN}/../pkg.libs"], vec![], "libblas-1a2b.so.0", at("pkg.libs/libblas-1a2b.so.0")),
             // A DT_RPATH beside a DT_RUNPATH does not count, nor does the interpreter's.
-            (vec![libs], vec!["$ORIGIN"], "libblas-1a2b.so.0", Found::Elsewhere),
-            (vec![], vec!["$ORIGIN"], "libssl.so.3", Found::Elsewhere),
+            (vec![libs], vec!["$ORIGIN"], "libblas-1a2b.so.0", FoundLibrary::Elsewhere),
+            (vec![], vec!["$ORIGIN"], "libssl.so.3", FoundLibrary::Elsewhere),
             (vec![], vec![], "libssl.so.3", at("lib/libssl.so.3")),
-            (vec![], vec![], "libc.so.6", Found::OnSystem),
-            (vec![], vec![], "libfar.so.1", Found::Elsewhere),
-            (vec![], vec![], "libfoo.so.1", Found::Nowhere),
+            (vec![], vec![], "libc.so.6", FoundLibrary::OnSystem),
+            (vec![], vec![], "libfar.so.1", FoundLibrary::Elsewhere),
+            (vec![], vec![], "libfoo.so.1", FoundLibrary::Nowhere),
             // A path, as python-build-standalone's own interpreters have it.
             (vec![], vec![], "$ORIGIN/../lib/libssl.so.3", at("lib/libssl.so.3")),
-            (vec![], vec![], "$ORIGIN/../lib/libfar.so.1", Found::Nowhere),
-            (vec![], vec![], "/usr/lib/libssl.so.3", Found::Nowhere),
+            (vec![], vec![], "$ORIGIN/../lib/libfar.so.1", FoundLibrary::Nowhere),
+            (vec![], vec![], "/usr/lib/libssl.so.3", FoundLibrary::Nowhere),
         ];
         for (rpath, runpath, library, answer) in cases {
             let found = space(&files()).find(&path("pkg/core.so"), false, &facts(&rpath, &runpath), library);
             assert_eq!(found, answer, "for {library} with {rpath:?} and {runpath:?}");
         }
         let program = space(&files()).find(&path("bin/tool"), true, &facts(&[], &[]), "libssl.so.3");
-        assert_eq!(program, Found::Elsewhere, "a program does not get the interpreter's search path");
+        assert_eq!(program, FoundLibrary::Elsewhere, "a program does not get the interpreter's search path");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use object::read::macho::{
 use object::{BigEndian, Endianness, ReadRef, macho};
 use vocab::{Arch, Os};
 
-use super::facts::{Binary, Damage, Facts, MachoLibrary, MachoSlice, Signature};
+use super::facts::{BinaryDamage, BinaryFacts, CodeSignature, MachoLibrary, MachoSlice, NativeBinary};
 use super::symbol_version::SymbolVersion;
 
 /// Far above anything real: the commands of a library are some kilobytes.
@@ -21,56 +21,56 @@ const MAX_RPATHS: usize = 256;
 const MAX_SLICES: u32 = 20;
 
 /// Reads a thin file: one slice.
-pub(crate) fn read<'data, R: ReadRef<'data>>(data: R) -> Result<Binary, Damage> {
-    let size = data.len().map_err(|()| Damage::new("its size is unknown"))?;
-    Ok(binary(vec![Slice::read(data, 0, size)?]))
+pub(crate) fn read<'data, R: ReadRef<'data>>(data: R) -> Result<NativeBinary, BinaryDamage> {
+    let size = data.len().map_err(|()| BinaryDamage::new("its size is unknown"))?;
+    Ok(binary(vec![FatSlice::read(data, 0, size)?]))
 }
 
 /// `None` for a Java class.
-pub(crate) fn read_fat<'data, R: ReadRef<'data>>(data: R) -> Option<Result<Binary, Damage>> {
+pub(crate) fn read_fat<'data, R: ReadRef<'data>>(data: R) -> Option<Result<NativeBinary, BinaryDamage>> {
     let count = data.read_at::<macho::FatHeader>(0).map(|header| header.nfat_arch.get(BigEndian));
     match count {
         Ok(count) if count > MAX_SLICES => None,
         Ok(_) => Some(fat_slices(data).map(binary)),
-        Err(()) => Some(Err(Damage::new("its fat header is cut off"))),
+        Err(()) => Some(Err(BinaryDamage::new("its fat header is cut off"))),
     }
 }
 
-fn fat_slices<'data, R: ReadRef<'data>>(data: R) -> Result<Vec<Slice>, Damage> {
+fn fat_slices<'data, R: ReadRef<'data>>(data: R) -> Result<Vec<FatSlice>, BinaryDamage> {
     match MachOFatFile64::parse(data) {
         Ok(file) => slices(data, file.arches()),
         Err(_) => slices(data, MachOFatFile32::parse(data)?.arches()),
     }
 }
 
-fn slices<'data, R: ReadRef<'data>, A: FatArch>(data: R, rows: &[A]) -> Result<Vec<Slice>, Damage> {
-    let file_size = data.len().map_err(|()| Damage::new("its size is unknown"))?;
+fn slices<'data, R: ReadRef<'data>, A: FatArch>(data: R, rows: &[A]) -> Result<Vec<FatSlice>, BinaryDamage> {
+    let file_size = data.len().map_err(|()| BinaryDamage::new("its size is unknown"))?;
     let slice = |row: &A| {
         let (offset, size) = row.file_range();
         if offset.checked_add(size).is_none_or(|end| end > file_size) {
-            return Err(Damage::new("a slice of it is cut off"));
+            return Err(BinaryDamage::new("a slice of it is cut off"));
         }
         if data.read_bytes_at(offset, 8) == Ok(b"!<arch>\n") {
             // A library for linkers.
-            return Ok(Slice { arch: arch_of(row.cputype()), kind: macho::MH_OBJECT, facts: None });
+            return Ok(FatSlice { arch: arch_of(row.cputype()), kind: macho::MH_OBJECT, facts: None });
         }
-        let slice = Slice::read(data, offset, size)?;
+        let slice = FatSlice::read(data, offset, size)?;
         if slice.arch != arch_of(row.cputype()) {
-            return Err(Damage::new("a slice of it is for another machine than its fat header says"));
+            return Err(BinaryDamage::new("a slice of it is for another machine than its fat header says"));
         }
         Ok(slice)
     };
     rows.iter().map(slice).collect()
 }
 
-fn binary(slices: Vec<Slice>) -> Binary {
-    let all = |wanted: fn(&Slice) -> bool| !slices.is_empty() && slices.iter().all(wanted);
-    Binary {
+fn binary(slices: Vec<FatSlice>) -> NativeBinary {
+    let all = |wanted: fn(&FatSlice) -> bool| !slices.is_empty() && slices.iter().all(wanted);
+    NativeBinary {
         os: Os::Macos,
         archs: slices.iter().filter_map(|slice| slice.arch).collect(),
         is_program: all(|slice| slice.kind == macho::MH_EXECUTE),
         is_object: all(|slice| [macho::MH_OBJECT, macho::MH_DSYM].contains(&slice.kind)),
-        facts: Facts::Macho(slices.into_iter().filter_map(|slice| slice.facts).collect()),
+        facts: BinaryFacts::Macho(slices.into_iter().filter_map(|slice| slice.facts).collect()),
     }
 }
 
@@ -82,14 +82,14 @@ fn arch_of(cpu: macho::CpuType) -> Option<Arch> {
     }
 }
 
-struct Slice {
+struct FatSlice {
     arch: Option<Arch>,
     kind: macho::FileType,
     facts: Option<MachoSlice>,
 }
 
-impl Slice {
-    fn read<'data, R: ReadRef<'data>>(data: R, offset: u64, size: u64) -> Result<Self, Damage> {
+impl FatSlice {
+    fn read<'data, R: ReadRef<'data>>(data: R, offset: u64, size: u64) -> Result<Self, BinaryDamage> {
         if let Ok(header) = macho::MachHeader32::<Endianness>::parse(data, offset) {
             return Ok(Self { arch: None, kind: header.filetype(header.endian()?), facts: None });
         }
@@ -98,7 +98,7 @@ impl Slice {
         let (arch, kind) = (arch_of(header.cputype(endian)), header.filetype(endian));
         let facts = match arch {
             Some(arch) if ![macho::MH_OBJECT, macho::MH_DSYM].contains(&kind) => {
-                Some(Reader { data, offset, size, endian }.facts(header, arch)?)
+                Some(MachoReader { data, offset, size, endian }.facts(header, arch)?)
             }
             _ => None,
         };
@@ -106,7 +106,7 @@ impl Slice {
     }
 }
 
-struct Reader<R> {
+struct MachoReader<R> {
     data: R,
     /// Range of the slice in the file.
     offset: u64,
@@ -114,12 +114,12 @@ struct Reader<R> {
     endian: Endianness,
 }
 
-impl<'data, R: ReadRef<'data>> Reader<R> {
-    fn facts(&self, header: &macho::MachHeader64<Endianness>, arch: Arch) -> Result<MachoSlice, Damage> {
+impl<'data, R: ReadRef<'data>> MachoReader<R> {
+    fn facts(&self, header: &macho::MachHeader64<Endianness>, arch: Arch) -> Result<MachoSlice, BinaryDamage> {
         let endian = self.endian;
         let commands_size = header.sizeofcmds(endian);
         if commands_size > MAX_COMMANDS_SIZE || u64::from(commands_size) > self.size {
-            return Err(Damage(format!("its load commands claim {commands_size} bytes")));
+            return Err(BinaryDamage(format!("its load commands claim {commands_size} bytes")));
         }
         let mut slice = MachoSlice {
             arch,
@@ -129,21 +129,21 @@ impl<'data, R: ReadRef<'data>> Reader<R> {
             install_name: None,
             libraries: Vec::new(),
             rpaths: Vec::new(),
-            signature: Signature::Absent,
+            signature: CodeSignature::Absent,
         };
         let mut commands = header.load_commands(endian, self.data, self.offset)?;
         while let Some(command) = commands.next()? {
             self.take(command, &mut slice)?;
             if slice.libraries.len() > MAX_LIBRARIES || slice.rpaths.len() > MAX_RPATHS {
-                return Err(Damage::new("its list of libraries or search paths does not end"));
+                return Err(BinaryDamage::new("its list of libraries or search paths does not end"));
             }
         }
         Ok(slice)
     }
 
-    fn take(&self, command: LoadCommandData<'data, Endianness>, slice: &mut MachoSlice) -> Result<(), Damage> {
+    fn take(&self, command: LoadCommandData<'data, Endianness>, slice: &mut MachoSlice) -> Result<(), BinaryDamage> {
         let endian = self.endian;
-        let text = |text| Ok::<_, Damage>(String::from_utf8_lossy(command.string(endian, text)?).into_owned());
+        let text = |text| Ok::<_, BinaryDamage>(String::from_utf8_lossy(command.string(endian, text)?).into_owned());
         match command.variant()? {
             LoadCommandVariant::Dylib(library) => {
                 let flags = command.dylib_use_flags(endian, library)?;
@@ -172,7 +172,7 @@ impl<'data, R: ReadRef<'data>> Reader<R> {
             LoadCommandVariant::Segment64(segment, _) => {
                 let (at, size) = segment.file_range(endian);
                 if at.checked_add(size).is_none_or(|end| end > self.size) {
-                    return Err(Damage::new("a segment of it is cut off"));
+                    return Err(BinaryDamage::new("a segment of it is cut off"));
                 }
             }
             _ => {}

@@ -2,11 +2,11 @@
 
 use vocab::{Arch, TreePath};
 
-use super::{MachoSlice, Signature};
+use super::{CodeSignature, MachoSlice};
 use crate::native_files::fault::NativeFaultKind;
-use crate::native_files::judgement::{Judgement, Subject};
-use crate::native_files::needs::Provider;
-use crate::native_files::prefix_files::{Found, PrefixFiles, SearchFolder, folder_of, walk};
+use crate::native_files::judgement::{FileJudgement, JudgedFile};
+use crate::native_files::needs::SystemProvider;
+use crate::native_files::prefix_files::{FoundLibrary, PrefixFiles, SearchFolder, folder_of, walk};
 use crate::system_libraries::macos;
 
 /// What is known about the whole prefix.
@@ -19,15 +19,15 @@ pub(crate) struct MachoSpace<'a> {
 }
 
 /// Applies the rules of dyld and the kernel to one slice.
-pub(crate) fn judge(slice: &MachoSlice, subject: &Subject<'_>, space: &MachoSpace<'_>) -> Judgement {
-    let mut judgement = Judgement::default();
+pub(crate) fn judge(slice: &MachoSlice, subject: &JudgedFile<'_>, space: &MachoSpace<'_>) -> FileJudgement {
+    let mut judgement = FileJudgement::default();
     if let Some(system) = slice.other_system {
         let expected = subject.layout.platform.as_str().to_owned();
         judgement.faults.push(NativeFaultKind::Architecture { expected, found: system.to_owned() });
         return judgement;
     }
     if let Some(minimum) = &slice.minimum {
-        judgement.needs.raise(Provider::Macos, minimum.clone());
+        judgement.needs.raise(SystemProvider::Macos, minimum.clone());
     }
     // Wheels are full of search paths of the machines they were built on, which most of them never use.
     let is_searched = slice.libraries.iter().any(|library| library.name.starts_with("@rpath/"));
@@ -46,12 +46,12 @@ pub(crate) fn judge(slice: &MachoSlice, subject: &Subject<'_>, space: &MachoSpac
     for library in &slice.libraries {
         let name = library.name.clone();
         match space.find(subject.path, slice, &library.name) {
-            Found::InPrefix(place) => judgement.links.push(place),
-            Found::Elsewhere => judgement.links.extend(space.files.places_of(leaf_of(&name)).cloned()),
-            Found::OnSystem => {}
+            FoundLibrary::InPrefix(place) => judgement.links.push(place),
+            FoundLibrary::Elsewhere => judgement.links.extend(space.files.places_of(leaf_of(&name)).cloned()),
+            FoundLibrary::OnSystem => {}
             // If such a file exists, it is loaded, weak or not.
-            Found::Absolute => judgement.faults.push(NativeFaultKind::AbsoluteLibrary { library: name }),
-            Found::Nowhere => {
+            FoundLibrary::Absolute => judgement.faults.push(NativeFaultKind::AbsoluteLibrary { library: name }),
+            FoundLibrary::Nowhere => {
                 let weight = if library.is_weak { &mut judgement.warnings } else { &mut judgement.faults };
                 weight.push(NativeFaultKind::MissingLibrary { library: name });
             }
@@ -66,9 +66,9 @@ pub(crate) fn judge(slice: &MachoSlice, subject: &Subject<'_>, space: &MachoSpac
     // Macs with Intel's processors run code without a signature.
     if slice.arch == Arch::Aarch64 {
         match slice.signature {
-            Signature::Fits => {}
-            Signature::Absent => judgement.faults.push(NativeFaultKind::Unsigned),
-            Signature::Stale => judgement.faults.push(NativeFaultKind::StaleSignature),
+            CodeSignature::Fits => {}
+            CodeSignature::Absent => judgement.faults.push(NativeFaultKind::Unsigned),
+            CodeSignature::Stale => judgement.faults.push(NativeFaultKind::StaleSignature),
         }
     }
     judgement
@@ -96,9 +96,9 @@ impl<'a> MachoSpace<'a> {
         self.interpreter_rpaths = self.folders(path, slice);
     }
 
-    fn find(&self, file: &TreePath, slice: &MachoSlice, library: &str) -> Found {
+    fn find(&self, file: &TreePath, slice: &MachoSlice, library: &str) -> FoundLibrary {
         let at = |place: Option<TreePath>| {
-            place.filter(|place| self.files.exists(place)).map_or(Found::Nowhere, Found::InPrefix)
+            place.filter(|place| self.files.exists(place)).map_or(FoundLibrary::Nowhere, FoundLibrary::InPrefix)
         };
         if let Some(name) = library.strip_prefix("@rpath/") {
             return self.find_by_rpath(file, slice, name);
@@ -107,27 +107,27 @@ impl<'a> MachoSpace<'a> {
             return at(self.expanded(file, slice.is_program, library));
         }
         match library.starts_with('/') {
-            true if macos::is_system_path(library) => Found::OnSystem,
-            true => Found::Absolute,
+            true if macos::is_system_path(library) => FoundLibrary::OnSystem,
+            true => FoundLibrary::Absolute,
             // Depends on the working directory.
-            false => Found::Nowhere,
+            false => FoundLibrary::Nowhere,
         }
     }
 
-    fn find_by_rpath(&self, file: &TreePath, slice: &MachoSlice, name: &str) -> Found {
+    fn find_by_rpath(&self, file: &TreePath, slice: &MachoSlice, name: &str) -> FoundLibrary {
         let own = self.folders(file, slice);
         let inherited = if slice.is_program { &[][..] } else { &self.interpreter_rpaths[..] };
         let mut places = own.iter().chain(inherited).filter_map(|folder| walk(folder, name));
         let leaf = leaf_of(name);
         if let Some(place) = places.find(|place| self.files.exists(place)) {
-            Found::InPrefix(place)
+            FoundLibrary::InPrefix(place)
         } else if macos::is_system_runtime(leaf) && slice.rpaths.iter().any(|rpath| macos::is_system_path(rpath)) {
-            Found::OnSystem
+            FoundLibrary::OnSystem
         } else if self.files.has_name(leaf) {
             // dyld takes what has been loaded under the same name before it searches.
-            Found::Elsewhere
+            FoundLibrary::Elsewhere
         } else {
-            Found::Nowhere
+            FoundLibrary::Nowhere
         }
     }
 

@@ -7,7 +7,7 @@
 use object::ReadRef;
 use vocab::Digest;
 
-use crate::native_files::facts::{Damage, Signature};
+use crate::native_files::facts::{BinaryDamage, CodeSignature};
 
 // Source: `cs_blobs.h` of Apple's kernel. All numbers are big-endian.
 const EMBEDDED_SIGNATURE: u32 = 0xfade_0cc0;
@@ -27,18 +27,18 @@ pub(crate) fn read<'data, R: ReadRef<'data>>(
     slice_size: u64,
     at: u64,
     size: u64,
-) -> Result<Signature, Damage> {
-    let cut_off = || Damage::new("its code signature is cut off");
+) -> Result<CodeSignature, BinaryDamage> {
+    let cut_off = || BinaryDamage::new("its code signature is cut off");
     if at.checked_add(size).is_none_or(|end| end > slice_size) {
         return Err(cut_off());
     }
-    let blob = Blob { data, start: slice + at, size };
+    let blob = SignatureBlob { data, start: slice + at, size };
     if blob.number(0).ok_or_else(cut_off)? != EMBEDDED_SIGNATURE {
-        return Err(Damage::new("its code signature is none"));
+        return Err(BinaryDamage::new("its code signature is none"));
     }
     let count = blob.number(8).ok_or_else(cut_off)?;
     if count > MAX_BLOBS {
-        return Err(Damage(format!("its code signature claims {count} parts")));
+        return Err(BinaryDamage(format!("its code signature claims {count} parts")));
     }
     for row in 0..u64::from(count) {
         let slot = blob.number(12 + 8 * row).ok_or_else(cut_off)?;
@@ -48,19 +48,19 @@ pub(crate) fn read<'data, R: ReadRef<'data>>(
         }
         let directory = blob.from(offset.into()).ok_or_else(cut_off)?;
         if !first_page_fits(data, slice, slice_size, &directory).ok_or_else(cut_off)? {
-            return Ok(Signature::Stale);
+            return Ok(CodeSignature::Stale);
         }
     }
-    Ok(Signature::Fits)
+    Ok(CodeSignature::Fits)
 }
 
-struct Blob<R> {
+struct SignatureBlob<R> {
     data: R,
     start: u64,
     size: u64,
 }
 
-impl<'data, R: ReadRef<'data>> Blob<R> {
+impl<'data, R: ReadRef<'data>> SignatureBlob<R> {
     fn bytes(&self, at: u64, size: u64) -> Option<&'data [u8]> {
         at.checked_add(size).filter(|end| *end <= self.size)?;
         self.data.read_bytes_at(self.start + at, size).ok()
@@ -80,7 +80,7 @@ fn first_page_fits<'data, R: ReadRef<'data>>(
     data: R,
     slice: u64,
     slice_size: u64,
-    directory: &Blob<R>,
+    directory: &SignatureBlob<R>,
 ) -> Option<bool> {
     if directory.number(0)? != CODE_DIRECTORY {
         return None;

@@ -10,7 +10,7 @@ use object::read::pe::{ImageNtHeaders, ImageOptionalHeader};
 use object::{LittleEndian, ReadRef, pe};
 use vocab::{Arch, Os};
 
-use super::facts::{Binary, Damage, Facts, PeFacts};
+use super::facts::{BinaryDamage, BinaryFacts, NativeBinary, PeFacts};
 use super::symbol_version::SymbolVersion;
 
 /// Far above anything real; a table that does not end must.
@@ -18,7 +18,7 @@ const MAX_IMPORTS: u64 = 4096;
 const MAX_NAME: u64 = 512;
 
 /// `None` if the file only begins with `MZ`: a DOS program, or a text.
-pub(crate) fn read<'data, R: ReadRef<'data>>(data: R) -> Option<Result<Binary, Damage>> {
+pub(crate) fn read<'data, R: ReadRef<'data>>(data: R) -> Option<Result<NativeBinary, BinaryDamage>> {
     let dos = pe::ImageDosHeader::parse(data).ok()?;
     let at = dos.nt_headers_offset().into();
     let signature: [u8; 4] = data.read_bytes_at(at, 4).ok()?.try_into().ok()?;
@@ -28,23 +28,30 @@ pub(crate) fn read<'data, R: ReadRef<'data>>(data: R) -> Option<Result<Binary, D
     Some(read_headers(data, at))
 }
 
-fn read_headers<'data, R: ReadRef<'data>>(data: R, at: u64) -> Result<Binary, Damage> {
+fn read_headers<'data, R: ReadRef<'data>>(data: R, at: u64) -> Result<NativeBinary, BinaryDamage> {
     // The file header lies at the same place for 32 and 64 bits.
-    let header: &pe::ImageFileHeader = data.read_at(at + 4).map_err(|()| Damage::new("its headers are cut off"))?;
+    let header: &pe::ImageFileHeader =
+        data.read_at(at + 4).map_err(|()| BinaryDamage::new("its headers are cut off"))?;
     let arch = match header.machine.get(LittleEndian) {
         pe::IMAGE_FILE_MACHINE_AMD64 => Some(Arch::X64),
         pe::IMAGE_FILE_MACHINE_ARM64 => Some(Arch::Aarch64),
         _ => None,
     };
     let facts = match arch {
-        Some(_) => Facts::Pe(Reader::new(data, at)?.facts()?),
-        None => Facts::Unread,
+        Some(_) => BinaryFacts::Pe(PeReader::new(data, at)?.facts()?),
+        None => BinaryFacts::Unread,
     };
     let is_library = header.characteristics.get(LittleEndian) & pe::IMAGE_FILE_DLL == pe::IMAGE_FILE_DLL;
-    Ok(Binary { os: Os::Windows, archs: arch.into_iter().collect(), is_program: !is_library, is_object: false, facts })
+    Ok(NativeBinary {
+        os: Os::Windows,
+        archs: arch.into_iter().collect(),
+        is_program: !is_library,
+        is_object: false,
+        facts,
+    })
 }
 
-struct Reader<'data, R> {
+struct PeReader<'data, R> {
     data: R,
     headers: &'data pe::ImageNtHeaders64,
     /// Address of the import table and of the delayed one; 0 where there is none.
@@ -52,25 +59,25 @@ struct Reader<'data, R> {
     sections: SectionTable<'data>,
 }
 
-impl<'data, R: ReadRef<'data>> Reader<'data, R> {
-    fn new(data: R, at: u64) -> Result<Self, Damage> {
+impl<'data, R: ReadRef<'data>> PeReader<'data, R> {
+    fn new(data: R, at: u64) -> Result<Self, BinaryDamage> {
         let mut offset = at;
         let (headers, directories) = pe::ImageNtHeaders64::parse(data, &mut offset)?;
         let sections = headers.sections(data, offset)?;
-        let file_size = data.len().map_err(|()| Damage::new("its size is unknown"))?;
+        let file_size = data.len().map_err(|()| BinaryDamage::new("its size is unknown"))?;
         let is_whole = |section: &pe::ImageSectionHeader| {
             let start = u64::from(section.pointer_to_raw_data.get(LittleEndian));
             start == 0 || start + u64::from(section.size_of_raw_data.get(LittleEndian)) <= file_size
         };
         if !sections.iter().all(is_whole) {
-            return Err(Damage::new("a section of it is cut off"));
+            return Err(BinaryDamage::new("a section of it is cut off"));
         }
         let table = |index| directories.get(index).map_or(0, |row| row.virtual_address.get(LittleEndian));
         let tables = (table(pe::IMAGE_DIRECTORY_ENTRY_IMPORT), table(pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT));
         Ok(Self { data, headers, tables, sections })
     }
 
-    fn facts(&self) -> Result<PeFacts, Damage> {
+    fn facts(&self) -> Result<PeFacts, BinaryDamage> {
         let header = self.headers.optional_header();
         let system = (header.major_operating_system_version(), header.minor_operating_system_version());
         let subsystem = (header.major_subsystem_version(), header.minor_subsystem_version());
@@ -82,11 +89,11 @@ impl<'data, R: ReadRef<'data>> Reader<'data, R> {
         })
     }
 
-    fn imports(&self) -> Result<Vec<String>, Damage> {
+    fn imports(&self) -> Result<Vec<String>, BinaryDamage> {
         self.names(self.tables.0, |row: &pe::ImageImportDescriptor| row.name.get(LittleEndian))
     }
 
-    fn delayed(&self) -> Result<Vec<String>, Damage> {
+    fn delayed(&self) -> Result<Vec<String>, BinaryDamage> {
         let base = self.headers.optional_header().image_base();
         self.names(self.tables.1, |row: &pe::ImageDelayloadDescriptor| {
             let name = row.dll_name_rva.get(LittleEndian);
@@ -96,12 +103,12 @@ impl<'data, R: ReadRef<'data>> Reader<'data, R> {
     }
 
     /// A table ends with a row of zeros.
-    fn names<Row: object::Pod>(&self, table: u32, name: impl Fn(&Row) -> u32) -> Result<Vec<String>, Damage> {
+    fn names<Row: object::Pod>(&self, table: u32, name: impl Fn(&Row) -> u32) -> Result<Vec<String>, BinaryDamage> {
         let mut names = Vec::new();
         if table == 0 {
             return Ok(names);
         }
-        let cut_off = || Damage::new("its list of imports is cut off");
+        let cut_off = || BinaryDamage::new("its list of imports is cut off");
         let start = self.offset_of(table).ok_or_else(cut_off)?;
         let row_size = size_of::<Row>() as u64;
         for index in 0..MAX_IMPORTS {
@@ -112,7 +119,7 @@ impl<'data, R: ReadRef<'data>> Reader<'data, R> {
             let (row, _) = object::pod::from_bytes::<Row>(bytes).map_err(|()| cut_off())?;
             names.push(self.text(name(row)).ok_or_else(cut_off)?);
         }
-        Err(Damage::new("its list of imports does not end"))
+        Err(BinaryDamage::new("its list of imports does not end"))
     }
 
     fn text(&self, address: u32) -> Option<String> {

@@ -8,46 +8,48 @@ use vocab::TreePath;
 
 use super::PeFacts;
 use crate::native_files::fault::NativeFaultKind;
-use crate::native_files::judgement::{Judgement, Subject};
-use crate::native_files::needs::Provider;
-use crate::native_files::prefix_files::{Found, PrefixFiles, folder_of};
+use crate::native_files::judgement::{FileJudgement, JudgedFile};
+use crate::native_files::needs::SystemProvider;
+use crate::native_files::prefix_files::{FoundLibrary, PrefixFiles, folder_of};
 use crate::system_libraries::windows::is_system_library;
 
 /// Applies the rules of Windows' loader to one file.
-pub(crate) fn judge(facts: &PeFacts, subject: &Subject<'_>, files: &PrefixFiles<'_>) -> Judgement {
-    let mut judgement = Judgement::default();
-    judgement.needs.raise(Provider::Windows, facts.minimum.clone());
+pub(crate) fn judge(facts: &PeFacts, subject: &JudgedFile<'_>, files: &PrefixFiles<'_>) -> FileJudgement {
+    let mut judgement = FileJudgement::default();
+    judgement.needs.raise(SystemProvider::Windows, facts.minimum.clone());
     let searched = [folder_of(subject.path), folder_of(&subject.layout.interpreter())];
     for library in &facts.imports {
         match find(library, &searched, subject, files) {
-            Found::InPrefix(place) => judgement.links.push(place),
-            Found::Elsewhere => judgement.links.extend(made_known(library, subject, files).cloned()),
-            Found::OnSystem => {}
-            Found::Nowhere | Found::Absolute => {
+            FoundLibrary::InPrefix(place) => judgement.links.push(place),
+            FoundLibrary::Elsewhere => judgement.links.extend(made_known(library, subject, files).cloned()),
+            FoundLibrary::OnSystem => {}
+            FoundLibrary::Nowhere | FoundLibrary::Absolute => {
                 judgement.faults.push(NativeFaultKind::MissingLibrary { library: library.clone() });
             }
         }
     }
-    for library in facts.delayed.iter().filter(|library| find(library, &searched, subject, files) == Found::Nowhere) {
+    for library in
+        facts.delayed.iter().filter(|library| find(library, &searched, subject, files) == FoundLibrary::Nowhere)
+    {
         judgement.warnings.push(NativeFaultKind::MissingLibrary { library: library.clone() });
     }
     judgement
 }
 
 /// In the folder of the file itself or of the interpreter, or else in one that Python code makes known.
-fn find(library: &str, searched: &[TreePath], subject: &Subject<'_>, files: &PrefixFiles<'_>) -> Found {
+fn find(library: &str, searched: &[TreePath], subject: &JudgedFile<'_>, files: &PrefixFiles<'_>) -> FoundLibrary {
     let is_searched = |place: &TreePath| {
         let folder = folder_of(place);
         searched.iter().any(|searched| searched.as_str().eq_ignore_ascii_case(folder.as_str()))
     };
     if let Some(place) = files.places_of(library).find(|place| is_searched(place)) {
-        Found::InPrefix(place.clone())
+        FoundLibrary::InPrefix(place.clone())
     } else if is_system_library(library) {
-        Found::OnSystem
+        FoundLibrary::OnSystem
     } else if made_known(library, subject, files).next().is_some() {
-        Found::Elsewhere
+        FoundLibrary::Elsewhere
     } else {
-        Found::Nowhere
+        FoundLibrary::Nowhere
     }
 }
 
@@ -56,7 +58,7 @@ fn find(library: &str, searched: &[TreePath], subject: &Subject<'_>, files: &Pre
 /// where the code of the package does it. Nobody does it for the folders of scripts.
 fn made_known<'a>(
     library: &str,
-    subject: &Subject<'_>,
+    subject: &JudgedFile<'_>,
     files: &'a PrefixFiles<'_>,
 ) -> impl Iterator<Item = &'a TreePath> {
     let (path, layout) = (subject.path.clone(), subject.layout);

@@ -1,6 +1,6 @@
 //! Mach-O: each rule with what it lets pass and what it refuses.
 
-use testkit::macho_file::{Minimum, cpu, fat, kind, load};
+use testkit::macho_file::{MachoMinimum, cpu, fat, kind, load};
 use testkit::{MachoFile, write};
 
 use super::{all_are_damaged, check, findings};
@@ -156,14 +156,14 @@ fn absolute_names_of_libraries_are_refused() {
 #[test]
 fn the_oldest_macos_is_held_under_the_ceiling() {
     let cases = [
-        (Minimum::Untold, vec![], None),
-        (Minimum::Build(1, 11, 0), vec![], Some("11.0")),
-        (Minimum::Build(1, 13, 0), vec![], Some("13.0")),
-        (Minimum::Build(1, 14, 2), vec!["needs macOS 14.2, above the ceiling 13.0"], Some("14.2")),
-        (Minimum::Old(10, 9), vec![], Some("10.9")),
-        (Minimum::Old(14, 0), vec!["needs macOS 14.0, above the ceiling 13.0"], Some("14.0")),
-        (Minimum::Build(2, 12, 0), vec!["is for iOS, not for macosx-aarch64"], None),
-        (Minimum::Build(11, 1, 0), vec!["is for another system, not for macosx-aarch64"], None),
+        (MachoMinimum::Untold, vec![], None),
+        (MachoMinimum::Build(1, 11, 0), vec![], Some("11.0")),
+        (MachoMinimum::Build(1, 13, 0), vec![], Some("13.0")),
+        (MachoMinimum::Build(1, 14, 2), vec!["needs macOS 14.2, above the ceiling 13.0"], Some("14.2")),
+        (MachoMinimum::Old(10, 9), vec![], Some("10.9")),
+        (MachoMinimum::Old(14, 0), vec!["needs macOS 14.0, above the ceiling 13.0"], Some("14.0")),
+        (MachoMinimum::Build(2, 12, 0), vec!["is for iOS, not for macosx-aarch64"], None),
+        (MachoMinimum::Build(11, 1, 0), vec!["is for another system, not for macosx-aarch64"], None),
     ];
     for (minimum, expected, needed) in cases {
         let module = MachoFile { minimum, ..module() };
@@ -203,7 +203,7 @@ fn code_for_apples_processors_needs_a_signature_that_fits() {
 #[test]
 fn of_a_fat_file_the_slice_of_the_platform_is_looked_at() {
     let old = intel().bytes();
-    let new = MachoFile { minimum: Minimum::Build(1, 14, 0), ..module() }.bytes();
+    let new = MachoFile { minimum: MachoMinimum::Build(1, 14, 0), ..module() }.bytes();
     let both = fat(&[(cpu::X86_64, &old), (cpu::ARM64, &new)]);
     let thin = fat(&[(cpu::X86_64, &old)]);
     let other = MachoFile { cpu: cpu::I386, ..module() }.bytes();

@@ -9,7 +9,8 @@ mod pe;
 use std::path::Path;
 
 use static_checks::native_files::{
-    Ceilings, Evidence, Imported, NativeFaultKind, NativePolicy, NativeReport, Provider, check_native_files,
+    ImportedFiles, NativeFaultKind, NativePolicy, NativeReport, ReachEvidence, SystemCeilings, SystemProvider,
+    check_native_files,
 };
 use static_checks::whitelist::Whitelist;
 use testkit::elf_file::{AARCH64, HashTable, X86_64};
@@ -33,8 +34,8 @@ fn owner(path: &TreePath) -> Option<DistributionName> {
 }
 
 /// Under the default ceilings: glibc 2.28, macOS 13.0.
-fn ceilings(platform: &str) -> Ceilings {
-    Ceilings::for_system(platform.parse().unwrap(), None)
+fn ceilings(platform: &str) -> SystemCeilings {
+    SystemCeilings::for_system(platform.parse().unwrap(), None)
 }
 
 fn check(prefix: &Path, platform: &str) -> NativeReport {
@@ -153,7 +154,7 @@ fn the_highest_versions_are_told_by_distribution_and_held_under_the_ceiling() {
         (4, "2.34", "3.4.30")
     );
 
-    let higher = NativePolicy::strict(Ceilings::for_glibc("2.35".parse().unwrap()));
+    let higher = NativePolicy::strict(SystemCeilings::for_glibc("2.35".parse().unwrap()));
     let report = check_native_files(prefix.path(), layout("linux-x64"), &higher, &owner).unwrap();
     assert_eq!(texts(&report), [""; 0]);
 }
@@ -169,7 +170,7 @@ fn whose_files_are_excused_is_the_callers_policy() {
     let report = check_native_files(prefix.path(), layout("linux-x64"), &policy, &owner).unwrap();
     assert_eq!(texts(&report), ["pkg: `SITE/pkg/core.so` needs GLIBC 2.36, above the ceiling 2.28"]);
     assert_eq!(report.warnings.len(), 1);
-    assert_eq!(report.base.needs.get(Provider::Glibc).unwrap().to_string(), "2.36");
+    assert_eq!(report.base.needs.get(SystemProvider::Glibc).unwrap().to_string(), "2.36");
 }
 
 #[test]
@@ -227,7 +228,7 @@ fn modules_are_told_from_libraries_by_the_function_that_python_calls() {
 }
 
 /// The faults of these files, all of `pkg`, that count, by the name of the file.
-fn weighed(platform: &str, files: &[(&str, Vec<u8>)], imported: Option<&Imported>) -> Vec<String> {
+fn weighed(platform: &str, files: &[(&str, Vec<u8>)], imported: Option<&ImportedFiles>) -> Vec<String> {
     let prefix = tempfile::tempdir().unwrap();
     files.iter().for_each(|(path, content)| drop(write(prefix.path(), path, content)));
     let pkg = |_: &TreePath| Some("pkg".parse().unwrap());
@@ -235,7 +236,7 @@ fn weighed(platform: &str, files: &[(&str, Vec<u8>)], imported: Option<&Imported
         check_native_files(prefix.path(), layout(platform), &NativePolicy::strict(ceilings(platform)), &pkg).unwrap();
     let all = report.faults.len();
     let os = platform.parse::<vocab::PlatformKey>().unwrap().os();
-    report.weigh(&Evidence { os, imported, is_portable: &|_| false });
+    report.weigh(&ReachEvidence { os, imported, is_portable: &|_| false });
     assert_eq!(report.faults.len() + report.unneeded.len(), all, "none is lost");
     report.faults.iter().map(|fault| fault.file.file_name().to_owned()).collect()
 }
@@ -279,7 +280,7 @@ fn where_imports_were_run_a_fault_counts_in_what_they_loaded() {
         ("lib/python3.12/site-packages/pkg/lib_gbm.so", library(&["libgomp.so.1"]).bytes()),
         ("lib/python3.12/site-packages/pkg/bridge.so", library(&["libtbb.so.12"]).bytes()),
     ];
-    let imported = |loaded: &[&str], passed: bool| Imported {
+    let imported = |loaded: &[&str], passed: bool| ImportedFiles {
         loaded: loaded.iter().map(|file| format!("{SITE}/pkg/{file}").parse().unwrap()).collect(),
         passed: passed.then(|| "pkg".parse().unwrap()).into_iter().collect(),
     };
@@ -391,8 +392,8 @@ fn what_the_builders_own_list_accepts_is_kept_apart_from_what_the_repository_dec
         // With `--strict` that is a fault, where something needs the file.
         for (loaded, faults) in [(&["numba/np/ufunc/tbbpool.so"][..], expected), (&[], 0)] {
             let loaded = loaded.iter().map(|path| format!("{SITE}/{path}").parse().unwrap()).collect();
-            let imported = Imported { loaded, passed: ["numba".parse().unwrap()].into() };
-            let evidence = Evidence { os: vocab::Os::Linux, imported: Some(&imported), is_portable: &|_| false };
+            let imported = ImportedFiles { loaded, passed: ["numba".parse().unwrap()].into() };
+            let evidence = ReachEvidence { os: vocab::Os::Linux, imported: Some(&imported), is_portable: &|_| false };
             let mut strict = report.clone();
             strict.refuse_accepted(&evidence);
             assert_eq!((strict.faults.len(), strict.accepted.len()), (faults, 0));
@@ -408,7 +409,7 @@ fn files_for_other_systems_in_wheels_for_any_are_no_fault() {
     write(prefix.path(), &format!("{SITE}/pkg/core.abi3.so"), core);
     for (portable, faults) in [(true, 0), (false, 1)] {
         let mut report = check(prefix.path(), "macosx-x64");
-        let evidence = Evidence { os: vocab::Os::Macos, imported: None, is_portable: &|_| portable };
+        let evidence = ReachEvidence { os: vocab::Os::Macos, imported: None, is_portable: &|_| portable };
         report.weigh(&evidence);
         assert_eq!((report.faults.len(), report.unneeded.len()), (faults, 1 - faults));
     }
