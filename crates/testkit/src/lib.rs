@@ -1,7 +1,6 @@
 //! What the tests of the other crates are made of: small wheels, sdists and native files, a package index, an HTTP
-//! server with scripted faults, an S3 server and what goes wrong on the way to one, an
-//! AIStore, a git repository, a pydist
-//! repository, hostile text. Everything is made on the spot, has the same bytes each time, and works without a network
+//! server with scripted faults, an S3 server and what goes wrong on the way to one, an AIStore in memory or a real one, a
+//! git repository, a pydist repository, hostile text. Everything is made on the spot, has the same bytes each time, and works without a network
 //! (except [`ReleaseMirror`]).
 //!
 //! ```
@@ -23,6 +22,7 @@ mod fixture_file;
 mod fixture_index;
 mod git_repository;
 mod hostile_text;
+mod http_message;
 mod http_server;
 mod interrupt;
 pub mod macho_file;

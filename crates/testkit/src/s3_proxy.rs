@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::http_message::{content_length, last_request, read_head};
+
 /// What happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum S3Fault {
@@ -161,34 +163,6 @@ impl S3ProxyState {
         let rule = (*locked(&self.rule))?;
         (rule.from..rule.from.saturating_add(rule.count)).contains(&number).then_some(rule.fault)
     }
-}
-
-fn read_head(client: &mut TcpStream) -> io::Result<(String, Vec<u8>)> {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 1 << 14];
-    loop {
-        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-            let rest = bytes.split_off(end + 4);
-            return Ok((String::from_utf8_lossy(&bytes).into_owned(), rest));
-        }
-        let count = client.read(&mut buffer)?;
-        if count == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        bytes.extend_from_slice(&buffer[..count]);
-    }
-}
-
-fn content_length(head: &str) -> usize {
-    let values = head.lines().filter_map(|line| line.split_once(':'));
-    let mut lengths = values.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    lengths.next().and_then(|(_, value)| value.trim().parse().ok()).unwrap_or_default()
-}
-
-/// The same, so that the server ends the connection with its answer.
-fn last_request(head: &str) -> String {
-    let kept = head.trim_end().lines().filter(|line| !line.to_ascii_lowercase().starts_with("connection:"));
-    kept.map(|line| format!("{line}\r\n")).collect::<String>() + "Connection: close\r\n\r\n"
 }
 
 fn refuse(client: &mut TcpStream, status: u16, code: &str, head_only: bool) -> io::Result<()> {

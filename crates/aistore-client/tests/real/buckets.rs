@@ -5,14 +5,14 @@ use aistore_client::{
 };
 use serde_json::json;
 
-use crate::cluster::{Scratch, fresh_name, shared};
+use crate::scratch::{Scratch, client_of, fresh_name, shared};
 
 const SOON: WaitOptions = WaitOptions { limit: std::time::Duration::from_secs(60) };
 
 #[test]
 fn ais_8_9_and_38_buckets_come_are_listed_and_go() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     let again = scratch.bucket.create(&CreateOptions::default()).unwrap_err();
     assert!(again.is(RefusalKind::AlreadyExists), "{again}");
@@ -33,7 +33,7 @@ fn ais_8_9_and_38_buckets_come_are_listed_and_go() {
 #[test]
 fn ais_a1_and_34_a_bucket_is_copied_and_renamed_and_never_over_another() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let (first, second) = (Scratch::new(&client), Scratch::new(&client));
     first.bucket.object("dir/a").unwrap().put(ObjectContent::bytes("hello"), &PutOptions::default()).unwrap();
     let taken = first.bucket.rename(second.bucket.bucket()).unwrap_err();
@@ -56,7 +56,7 @@ fn ais_a1_and_34_a_bucket_is_copied_and_renamed_and_never_over_another() {
 #[test]
 fn ais_21_a_listing_in_pages_is_in_order_and_without_duplicates() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     let names: Vec<String> = (0..25).map(|number| format!("dir/{number:02}")).collect();
     for name in &names {
@@ -83,7 +83,7 @@ fn ais_21_a_listing_in_pages_is_in_order_and_without_duplicates() {
 #[test]
 fn ais_a9_ten_thousand_entries_come_in_pages() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     std::thread::scope(|scope| {
         for thread in 0..8 {
@@ -110,7 +110,7 @@ fn ais_a9_ten_thousand_entries_come_in_pages() {
 #[test]
 fn groups_are_copied_archived_and_deleted() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let (scratch, to) = (Scratch::new(&client), Scratch::new(&client));
     for number in 0..4 {
         let object = scratch.bucket.object(&format!("p-{number}")).unwrap();
@@ -141,7 +141,7 @@ fn groups_are_copied_archived_and_deleted() {
 #[test]
 fn properties_are_set_and_reset() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let options =
         CreateOptions { properties: Some(json!({ "checksum": { "type": "md5" } })), ..CreateOptions::default() };
     let scratch = Scratch::with(&client, &options);
@@ -155,7 +155,7 @@ fn properties_are_set_and_reset() {
 #[test]
 fn ais_40_etl_is_not_in_this_server() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     let map = client.cluster_map().unwrap();
     assert_eq!((map.proxies.len(), map.targets.len()), (1, 2));

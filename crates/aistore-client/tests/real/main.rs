@@ -3,10 +3,9 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
-mod cluster;
-
 mod buckets;
 mod objects;
 mod pressure;
 mod s3;
+mod scratch;
 mod sdk;

@@ -5,7 +5,7 @@ use aistore_client::{
     PromoteOptions, PutOptions, Range, Reads, RefusalKind, Update,
 };
 
-use crate::cluster::{Scratch, shared};
+use crate::scratch::{Scratch, client_of, settings_of, shared};
 
 fn put(content: &str) -> (ObjectContent, PutOptions) {
     (ObjectContent::bytes(content.to_owned()), PutOptions::default())
@@ -14,7 +14,7 @@ fn put(content: &str) -> (ObjectContent, PutOptions) {
 #[test]
 fn ais_22_size_checksum_and_version() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     let object = scratch.bucket.object("a").unwrap();
     let (content, options) = put("hello");
@@ -42,7 +42,7 @@ fn ais_22_size_checksum_and_version() {
 #[test]
 fn ais_23_a_wrong_checksum_stores_nothing() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     let object = scratch.bucket.object("a").unwrap();
     let checksum = Some(Checksum::of(b"other", ChecksumKind::Xxhash2));
@@ -55,7 +55,7 @@ fn ais_23_a_wrong_checksum_stores_nothing() {
 #[test]
 fn ais_24_and_25_ranges() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     let object = scratch.bucket.object("a").unwrap();
     let (content, options) = put("hello");
@@ -76,7 +76,7 @@ fn ais_24_and_25_ranges() {
 #[test]
 fn ais_26_a_missing_object_is_said_at_once() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     let object = scratch.bucket.object("nope").unwrap();
     for failure in [
@@ -95,7 +95,7 @@ fn ais_26_a_missing_object_is_said_at_once() {
 #[test]
 fn content_of_any_length_arrives_from_memory_files_and_readers_and_comes_back() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
@@ -118,7 +118,7 @@ fn content_of_any_length_arrives_from_memory_files_and_readers_and_comes_back() 
 #[test]
 fn ais_31_what_is_appended_is_visible_after_its_end() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     let object = scratch.bucket.object("log").unwrap();
     let handle = object.append(ObjectContent::bytes("a"), None).unwrap();
@@ -131,7 +131,7 @@ fn ais_31_what_is_appended_is_visible_after_its_end() {
 #[test]
 fn ais_32_parts_in_any_order() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     let object = scratch.bucket.object("dir/parts").unwrap();
     let upload = object.begin_multipart(&CustomMetadata::new()).unwrap();
@@ -156,7 +156,7 @@ fn ais_32_parts_in_any_order() {
 #[test]
 fn ais_33_custom_metadata_is_merged_or_replaced() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     let object = scratch.bucket.object("a").unwrap();
     let of = |pairs: &[(&str, &str)]| -> CustomMetadata {
@@ -176,7 +176,7 @@ fn ais_33_custom_metadata_is_merged_or_replaced() {
 #[test]
 fn ais_34_objects_are_copied_and_renamed() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let (scratch, other) = (Scratch::new(&client), Scratch::new(&client));
     let object = scratch.bucket.object("a").unwrap();
     let (content, options) = put("hello");
@@ -193,7 +193,7 @@ fn ais_34_objects_are_copied_and_renamed() {
 #[test]
 fn names_that_need_encoding_are_stored_as_they_are() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     let mut names =
         ["a#b", "a?b=c&d", "100%", "%41", "a b", "é/ü", "a+b", "a\\b", "~x", "it's", "[1]{2}", "a;b:c@d", "x\"<>`|^"];
@@ -216,7 +216,7 @@ fn names_that_need_encoding_are_stored_as_they_are() {
 #[test]
 fn ais_36_reads_find_the_target_that_the_server_would_name() {
     let Some(cluster) = shared() else { return };
-    let mut settings = cluster.settings();
+    let mut settings = settings_of(cluster);
     settings.reads = Reads::Direct;
     let client = aistore_client::Client::new(settings).unwrap();
     let scratch = Scratch::new(&client);
@@ -238,7 +238,7 @@ fn ais_36_reads_find_the_target_that_the_server_would_name() {
 #[test]
 fn ais_39_promoting_from_anywhere_is_refused() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     let object = scratch.bucket.object("dst").unwrap();
     let failure = object.promote("/etc/hostname", &PromoteOptions::default()).unwrap_err();

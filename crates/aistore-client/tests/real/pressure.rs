@@ -6,12 +6,12 @@ use aistore_client::{
     Bucket, Client, CopyBucketOptions, GetOptions, JobQuery, ObjectContent, PutOptions, RefusalKind, WaitOptions,
 };
 
-use crate::cluster::{Cluster, Scratch, changeable, fresh_name};
+use crate::scratch::{Scratch, changeable, client_of, fresh_name, own, settings_of};
 
 #[test]
 fn ais_a10_above_the_high_water_mark_puts_are_out_of_space() {
     let Some((cluster, _turn)) = changeable() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     let marks = |low: &[&str; 4]| {
         let names = ["space.cleanupwm", "space.lowwm", "space.highwm", "space.out_of_space"];
@@ -40,8 +40,8 @@ fn ais_a10_above_the_high_water_mark_puts_are_out_of_space() {
 #[test]
 fn ais_a2_a_job_during_a_rebalance_is_done_or_busy() {
     // One of its own: while objects move, other tests would miss them.
-    let Some(cluster) = Cluster::start(2) else { return };
-    let mut settings = cluster.settings();
+    let Some(cluster) = own(2) else { return };
+    let mut settings = settings_of(&cluster);
     settings.busy_limit = Duration::ZERO;
     let client = Client::new(settings).unwrap();
     let scratch = Scratch::new(&client);
@@ -68,7 +68,7 @@ fn ais_a2_a_job_during_a_rebalance_is_done_or_busy() {
     while !client.running_jobs(&query).unwrap().is_empty() && begun.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(100));
     }
-    let client = cluster.client();
+    let client = client_of(&cluster);
     let to = Bucket::new(&fresh_name()).unwrap();
     let copied = client.bucket(scratch.bucket.bucket().clone()).copy(&to, &CopyBucketOptions::default()).unwrap();
     copied.wait(&WaitOptions::default()).unwrap();
@@ -77,8 +77,8 @@ fn ais_a2_a_job_during_a_rebalance_is_done_or_busy() {
 
 #[test]
 fn ais_a7_a_target_that_dies_during_puts_leaves_nothing_half_there() {
-    let Some(cluster) = Cluster::start(2) else { return };
-    let mut settings = cluster.settings();
+    let Some(cluster) = own(2) else { return };
+    let mut settings = settings_of(&cluster);
     settings.limits.stall = Duration::from_secs(5);
     settings.retries.attempts = 2;
     let client = Client::new(settings).unwrap();

@@ -8,7 +8,9 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 
-use crate::cluster::{Cluster, S3_AT_THE_ROOT, S3_AT_THE_ROOT_RELAYED, Scratch, changeable, shared};
+use testkit::aistore::Cluster;
+
+use crate::scratch::{Scratch, changeable, client_of, shared};
 
 fn s3(cluster: &Cluster, checksums: RequestChecksumCalculation) -> S3 {
     let config = aws_sdk_s3::Config::builder()
@@ -33,7 +35,7 @@ const PLAIN: RequestChecksumCalculation = RequestChecksumCalculation::WhenRequir
 #[test]
 fn ais_41_and_43_s3_and_the_native_api_see_the_same_objects() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     let name = scratch.bucket.bucket().name();
     let s3 = s3(cluster, PLAIN);
@@ -64,7 +66,7 @@ fn ais_41_and_43_s3_and_the_native_api_see_the_same_objects() {
 #[test]
 fn ais_44_content_in_chunks_is_stored_without_them() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
@@ -82,14 +84,14 @@ fn ais_44_content_in_chunks_is_stored_without_them() {
 #[test]
 fn ais_42_without_the_feature_s3_is_redirected() {
     let Some((cluster, _turn)) = changeable() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
-    client.set_configuration(&[("features", S3_AT_THE_ROOT)]).unwrap();
+    client.set_configuration(&[("features", Cluster::S3_AT_THE_ROOT)]).unwrap();
     let s3 = s3(cluster, PLAIN);
     let put =
         || s3.put_object().bucket(scratch.bucket.bucket().name()).key("a").body(ByteStream::from_static(b"x")).send();
     let failure = wait(put());
-    client.set_configuration(&[("features", S3_AT_THE_ROOT_RELAYED)]).unwrap();
+    client.set_configuration(&[("features", Cluster::S3_AT_THE_ROOT_RELAYED)]).unwrap();
     let Err(SdkError::ServiceError(failure)) = failure else { panic!("{failure:?}") };
     assert_eq!(failure.raw().status().as_u16(), 307);
     assert_eq!(failure.err().code(), Some("TemporaryRedirect"));

@@ -6,7 +6,7 @@ use aistore_client::{ChecksumKind, CreateOptions, CustomMetadata, GetOptions, Ob
 use serde_json::{Value, json};
 use testkit::aistore::{Fake, reply};
 
-use crate::cluster::{Scratch, shared};
+use crate::scratch::{Scratch, client_of, shared};
 
 /// Runs a script with the SDK; it gets the arguments, and its standard output is JSON. `None`, and why, without the SDK.
 #[expect(clippy::print_stderr, reason = "says which tests are left out, and why")]
@@ -29,7 +29,7 @@ const NAMES: [&str; 7] = ["a#b", "a?b=c", "100%", "%41", "a b", "é", "dir/x#y?z
 #[test]
 fn names_and_bytes_go_from_us_to_the_sdk_and_back() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let scratch = Scratch::new(&client);
     for name in NAMES {
         let object = scratch.bucket.object(&format!("ours/{name}")).unwrap();
@@ -47,7 +47,7 @@ for name in names:
 print(json.dumps({'read': read, 'listed': listed}))
 ";
     let names = json!(NAMES).to_string();
-    let Some(said) = python(script, &[cluster.endpoint(), scratch.bucket.bucket().name(), &names]) else { return };
+    let Some(said) = python(script, &[&cluster.endpoint(), scratch.bucket.bucket().name(), &names]) else { return };
     let said = said.unwrap();
     for name in NAMES {
         assert_eq!(said["read"][name], json!(name));
@@ -62,7 +62,7 @@ print(json.dumps({'read': read, 'listed': listed}))
 #[test]
 fn ais_a11_the_sdk_reads_an_object_of_ours_with_its_metadata_and_checksum() {
     let Some(cluster) = shared() else { return };
-    let client = cluster.client();
+    let client = client_of(cluster);
     let options =
         CreateOptions { properties: Some(json!({ "checksum": { "type": "md5" } })), ..CreateOptions::default() };
     let scratch = Scratch::with(&client, &options);
@@ -81,7 +81,7 @@ assert hashlib.md5(content).hexdigest() == attributes.checksum_value
 print(json.dumps({'content': content.decode(), 'type': attributes.checksum_type, 'value': attributes.checksum_value,
                   'custom': attributes.custom_metadata}))
 ";
-    let Some(said) = python(script, &[cluster.endpoint(), scratch.bucket.bucket().name()]) else { return };
+    let Some(said) = python(script, &[&cluster.endpoint(), scratch.bucket.bucket().name()]) else { return };
     let said = said.unwrap();
     assert_eq!((&said["content"], &said["type"]), (&json!("hello"), &json!("md5")));
     assert_eq!(said["value"], json!(stored.checksum.unwrap().value));

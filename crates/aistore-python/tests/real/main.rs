@@ -2,11 +2,6 @@
 //! `fake_server.py` before one that answers as this file says; the types in `pydist_aistore.pyi` before what judges them.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
-#[cfg(unix)]
-#[path = "../../../aistore-client/tests/real/cluster.rs"]
-#[allow(dead_code, reason = "made for another crate's tests")]
-mod cluster;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +9,8 @@ use std::process::Command;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
+#[cfg(unix)]
+use testkit::aistore::Cluster;
 use testkit::aistore::{Fake, Memory, Mishap, Reply, Request, error, reply};
 
 /// A folder with the module as `import` finds it.
@@ -74,8 +71,8 @@ fn the_calls_before_a_server_in_memory() {
 #[cfg(unix)]
 #[test]
 fn the_calls_before_a_real_cluster() {
-    let Some(cluster) = cluster::shared() else { return };
-    Module::new().run("any_server.py", cluster.endpoint());
+    let Some(cluster) = Cluster::start(env!("CARGO_TARGET_TMPDIR"), 2) else { return };
+    Module::new().run("any_server.py", &cluster.endpoint());
 }
 
 #[test]

@@ -7,9 +7,6 @@
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
 mod aistore;
-#[path = "../../../aistore-client/tests/real/cluster.rs"]
-#[allow(dead_code, reason = "made for another crate's tests")]
-mod cluster;
 #[path = "../suite/support/mod.rs"]
 mod support;
 

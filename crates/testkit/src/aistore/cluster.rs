@@ -1,14 +1,15 @@
 //! A real cluster on the loopback interface: one proxy and some targets, from the program `aisnode`.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use aistore_client::{Bucket, BucketHandle, Client, CreateOptions, DestroyOptions, Settings};
 use serde_json::{Value, json};
 
 /// Starts the nodes, waits for the end of its input, which is that of the tests, and stops them.
@@ -33,14 +34,13 @@ kill -KILL $pids 2>/dev/null
 rm -rf "$folder"
 "#;
 
-/// Feature bits. S3 stands at the root, since the AWS client drops the `/` between an endpoint's path and the bucket.
-pub const S3_AT_THE_ROOT_RELAYED: &str = "8200";
-pub const S3_AT_THE_ROOT: &str = "8";
-
-/// Ends with its last handle, or with the process of the tests.
+/// A proxy and some targets, from the program that `PYDIST_AISNODE` names or that is on PATH. Where there is none,
+/// whoever starts it gets `None`, and why is printed. Its folder is made in one for temporary files that lies in the
+/// target folder, `CARGO_TARGET_TMPDIR`: the disk of the system's may lack extended attributes. Ends when dropped, or with
+/// the process of the tests.
 pub struct Cluster {
     folder: PathBuf,
-    endpoint: String,
+    address: SocketAddr,
     keeper: Mutex<Child>,
 }
 
@@ -55,42 +55,46 @@ fn program() -> Option<PathBuf> {
     found
 }
 
-/// One for all tests that leave its configuration alone: two targets.
-pub fn shared() -> Option<&'static Cluster> {
-    static SHARED: OnceLock<Option<Result<Cluster, String>>> = OnceLock::new();
-    SHARED.get_or_init(|| Cluster::try_start(2)).as_ref().map(|started| started.as_ref().unwrap())
-}
-
-/// One for tests that change its configuration, one after the other: one target.
-pub fn changeable() -> Option<(&'static Cluster, MutexGuard<'static, ()>)> {
-    static CHANGEABLE: OnceLock<Option<Result<Cluster, String>>> = OnceLock::new();
-    static TURN: Mutex<()> = Mutex::new(());
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let started = CHANGEABLE.get_or_init(|| Cluster::try_start(1)).as_ref();
-    started.map(|started| (started.as_ref().unwrap(), turn))
-}
-
 impl Cluster {
-    pub fn start(targets: usize) -> Option<Self> {
-        Self::try_start(targets).map(Result::unwrap)
+    /// Feature bits: S3 at the root, and without redirects. Clusters start with these.
+    pub const S3_AT_THE_ROOT_RELAYED: &str = "8200";
+    /// Feature bits: S3 at the root.
+    pub const S3_AT_THE_ROOT: &str = "8";
+
+    pub fn start(temporary: &str, targets: usize) -> Option<Self> {
+        Self::try_start(Path::new(temporary), targets).map(Result::unwrap)
+    }
+
+    /// One for all tests that leave its configuration alone: two targets.
+    pub fn shared(temporary: &str) -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<Result<Cluster, String>>> = OnceLock::new();
+        let started = SHARED.get_or_init(|| Self::try_start(Path::new(temporary), 2)).as_ref();
+        started.map(|started| started.as_ref().unwrap())
+    }
+
+    /// One for tests that change its configuration, one after the other: one target.
+    pub fn changeable(temporary: &str) -> Option<(&'static Self, MutexGuard<'static, ()>)> {
+        static CHANGEABLE: OnceLock<Option<Result<Cluster, String>>> = OnceLock::new();
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let started = CHANGEABLE.get_or_init(|| Self::try_start(Path::new(temporary), 1)).as_ref();
+        started.map(|started| (started.as_ref().unwrap(), turn))
     }
 
     /// Why it does not start is kept, so that not every test waits for it again.
     #[expect(clippy::print_stderr, reason = "says which tests are left out, and why")]
-    fn try_start(targets: usize) -> Option<Result<Self, String>> {
+    fn try_start(temporary: &Path, targets: usize) -> Option<Result<Self, String>> {
         let program = program()?;
-        // Under the target folder: the disk of the temporary folder may lack extended attributes.
-        let base = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        fs::create_dir_all(base).unwrap();
-        if let Some(free) = free_percent(base).filter(|free| *free < 2) {
+        fs::create_dir_all(temporary).unwrap();
+        if let Some(free) = free_percent(temporary).filter(|free| *free < 2) {
             eprintln!("skipped: {free} % of the disk are free, and AIStore refuses jobs there");
             return None;
         }
         // The keeper removes it.
-        let folder = tempfile::Builder::new().prefix("aistore-").tempdir_in(base).unwrap().keep();
+        let folder = tempfile::Builder::new().prefix("aistore-").tempdir_in(temporary).unwrap().keep();
         let ports = free_ports(3 * (targets + 1));
-        let endpoint = format!("http://127.0.0.1:{}", ports[0]);
-        write(&folder.join("ais.json"), &configuration(&endpoint));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports[0]));
+        write(&folder.join("ais.json"), &configuration(&format!("http://{address}")));
         write(&folder.join("proxy.json"), &node(&folder, "proxy", &ports[..3], 0));
         for (index, ports) in ports[3..].chunks(3).enumerate() {
             let name = format!("target{}", index + 1);
@@ -101,42 +105,67 @@ impl Cluster {
         command.args(["-c", KEEPER, "keeper"]).arg(&folder).arg(program).arg(targets.to_string());
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let keeper = Mutex::new(command.spawn().unwrap());
-        let cluster = Self { folder, endpoint, keeper };
+        let cluster = Self { folder, address, keeper };
         Some(cluster.wait_until_ready(targets).map(|()| cluster))
     }
 
     fn wait_until_ready(&self, targets: usize) -> Result<(), String> {
-        let client = self.client();
         let begun = Instant::now();
-        let scratch = client.bucket(Bucket::new("scratch").unwrap());
-        loop {
-            let map = client.cluster_map().map(|map| map.targets.len());
-            if map.is_ok_and(|there| there == targets)
-                && client.is_ready().unwrap_or(false)
-                && scratch.create(&CreateOptions { exist_ok: true, ..CreateOptions::default() }).is_ok()
-            {
-                return Ok(());
-            }
+        while !self.is_ready(targets) {
             if begun.elapsed() > Duration::from_secs(100) {
                 let said = fs::read_to_string(self.folder.join("target1.out")).unwrap_or_default();
                 return Err(format!("the cluster is not ready: {said}"));
             }
-            std::thread::sleep(Duration::from_millis(250));
+            thread::sleep(Duration::from_millis(250));
         }
+        Ok(())
     }
 
-    pub fn settings(&self) -> Settings {
-        let mut settings = Settings::new(&self.endpoint);
-        settings.retries.first_pause = Duration::from_millis(50);
-        settings
+    /// A bucket can be made before a target is there.
+    fn is_ready(&self, targets: usize) -> bool {
+        let map = self.ask("GET", "/v1/daemon?what=smap", "").ok().map(|(_, map)| map);
+        let map: Value = map.and_then(|map| serde_json::from_str(&map).ok()).unwrap_or_default();
+        map["tmap"].as_object().is_some_and(|there| there.len() == targets)
+            && self.ask("GET", "/v1/health?prr=true", "").is_ok_and(|(status, _)| status == 200)
+            && self.create(&fresh_name()).is_ok_and(|status| status == 200)
     }
 
-    pub fn client(&self) -> Client {
-        Client::new(self.settings()).unwrap()
+    /// A new bucket, with what a client has to know of it: its name.
+    pub fn new_bucket(&self) -> String {
+        let name = fresh_name();
+        assert_eq!(self.create(&name).unwrap(), 200);
+        name
     }
 
-    pub fn endpoint(&self) -> &str {
-        &self.endpoint
+    fn create(&self, bucket: &str) -> io::Result<u16> {
+        let path = format!("/v1/buckets/{bucket}?provider=ais");
+        self.ask("POST", &path, r#"{"action":"create-bck"}"#).map(|(status, _)| status)
+    }
+
+    /// Status and text of an answer. Knows no client, since this is what clients are tested with.
+    fn ask(&self, method: &str, path: &str, content: &str) -> io::Result<(u16, String)> {
+        let mut connection = TcpStream::connect(self.address)?;
+        connection.set_read_timeout(Some(Duration::from_secs(30)))?;
+        write!(
+            connection,
+            "{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{content}",
+            self.address,
+            content.len()
+        )?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer)?;
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let text = answer.split_once("\r\n\r\n").map(|(_, text)| text.to_owned());
+        status.zip(text).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Where the proxy listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// Ends a target at once.
@@ -154,31 +183,8 @@ impl Drop for Cluster {
     }
 }
 
-/// A new bucket, destroyed at the end.
-pub struct Scratch<'a> {
-    pub bucket: BucketHandle<'a>,
-}
-
-impl<'a> Scratch<'a> {
-    pub fn new(client: &'a Client) -> Self {
-        Self::with(client, &CreateOptions::default())
-    }
-
-    pub fn with(client: &'a Client, options: &CreateOptions) -> Self {
-        let bucket = client.bucket(Bucket::new(&fresh_name()).unwrap());
-        bucket.create(options).unwrap();
-        Self { bucket }
-    }
-}
-
-impl Drop for Scratch<'_> {
-    fn drop(&mut self) {
-        let _ = self.bucket.destroy(&DestroyOptions { missing_ok: true });
-    }
-}
-
 /// Not used by another test.
-pub fn fresh_name() -> String {
+fn fresh_name() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     format!("b{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
 }
@@ -228,8 +234,7 @@ fn configuration(endpoint: &str) -> Value {
             "use_ipv6": false
         },
         "auth": {},
-        // S3 at the root, without redirects.
-        "features": S3_AT_THE_ROOT_RELAYED
+        "features": Cluster::S3_AT_THE_ROOT_RELAYED
     })
 }
 
