@@ -1,13 +1,17 @@
 //! The answer of a server, and its bytes.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io::{self, Read};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, StatusCode};
+use tokio::time::{Sleep, sleep_until};
 
-use crate::connections::runtime;
+use crate::lane::Driver;
 use crate::pace::{Deadline, Meter, OverLimit};
 use crate::retry::retry_after;
 use crate::{Failure, Limits, failure};
@@ -15,12 +19,14 @@ use crate::{Failure, Limits, failure};
 /// The head of an answer; its bytes are still to be read. Dropping it ends the transfer.
 pub struct Answer {
     response: reqwest::Response,
+    /// Dropped after the response, whose connection it then closes or keeps.
+    driver: Driver,
     limits: Limits,
 }
 
 impl Answer {
-    pub(crate) fn new(response: reqwest::Response, limits: Limits) -> Self {
-        Self { response, limits }
+    pub(crate) fn new(response: reqwest::Response, driver: Driver, limits: Limits) -> Self {
+        Self { response, driver, limits }
     }
 
     /// Any status, including 404 and 500.
@@ -41,7 +47,8 @@ impl Answer {
     /// The bytes, within the time limits of the client.
     pub fn into_body(self) -> Body {
         let Limits { stall, pace, deadline, .. } = self.limits;
-        Body { response: self.response, held: Bytes::new(), stall, meter: Meter::new(pace), deadline }
+        let Self { response, driver, .. } = self;
+        Body { response, driver, held: Bytes::new(), stall, alarm: None, meter: Meter::new(pace), deadline }
     }
 }
 
@@ -55,12 +62,19 @@ impl fmt::Debug for Answer {
 /// with the server. Dropping it before the end closes the connection, or with HTTP/2 the stream.
 pub struct Body {
     response: reqwest::Response,
+    /// Dropped after the response, whose connection it then closes or keeps.
+    driver: Driver,
     /// Bytes that have arrived and are not yet read.
     held: Bytes,
     stall: Duration,
+    /// Goes off when the server may have been silent for too long. From the first piece on.
+    alarm: Option<Pin<Box<Sleep>>>,
     meter: Meter,
     deadline: Option<Deadline>,
 }
+
+/// Any clock can tell when that is over.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 impl Body {
     /// As [`Read::read`], but as many bytes as there are, and not copied. Empty at the end.
@@ -88,14 +102,30 @@ impl Body {
 
     /// What arrives next; empty at the end.
     fn chunk(&mut self) -> io::Result<Bytes> {
-        let runtime = runtime().map_err(|failure| io::Error::other(failure.reason))?;
-        let left = self.deadline.map_or(self.stall, |deadline| deadline.left().min(self.stall));
-        // The timer belongs to the runtime.
-        let waited = runtime.block_on(async { tokio::time::timeout(left, self.response.chunk()).await });
+        let left = self.deadline.map_or(self.stall, |deadline| deadline.left().min(self.stall)).min(YEAR);
+        let Self { response, driver, alarm, .. } = self;
+        let waited = driver.block_on(async {
+            let end = tokio::time::Instant::now() + left;
+            // Timers belong to the runtime.
+            let alarm = alarm.get_or_insert_with(|| Box::pin(sleep_until(end)));
+            let mut chunk = pin!(response.chunk());
+            loop {
+                let heard = poll_fn(|context| match chunk.as_mut().poll(context) {
+                    Poll::Ready(chunk) => Poll::Ready(Some(chunk)),
+                    Poll::Pending => alarm.as_mut().poll(context).map(|()| None),
+                });
+                match heard.await {
+                    Some(chunk) => return Some(chunk),
+                    // Set for an earlier piece: to set it for each takes more system calls than to read one.
+                    None if alarm.deadline() < end => alarm.as_mut().reset(end),
+                    None => return None,
+                }
+            }
+        });
         match waited {
-            Ok(Ok(chunk)) => Ok(chunk.unwrap_or_default()),
-            Ok(Err(error)) => Err(io::Error::other(Failure::of(&error).reason)),
-            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, failure::SILENT)),
+            Some(Ok(chunk)) => Ok(chunk.unwrap_or_default()),
+            Some(Err(error)) => Err(io::Error::other(Failure::of(&error).reason)),
+            None => Err(io::Error::new(io::ErrorKind::TimedOut, failure::SILENT)),
         }
     }
 }

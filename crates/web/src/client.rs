@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Method, header};
 use url::Url;
 
-use crate::connections::{Connections, runtime};
+use crate::connections::Connections;
 use crate::content::{Content, Outgoing};
 use crate::pace::OverLimit;
 use crate::upload::Upload;
@@ -204,10 +204,10 @@ impl Client {
     /// `patient` decides after each silence whether to wait for another.
     fn exchange(&self, request: reqwest::Request, mut patient: impl FnMut() -> bool) -> Result<Answer, Failure> {
         let Inner { proxies, limits, connections } = &*self.inner;
-        let client = connections.client(request.url(), proxies.for_url(request.url()))?;
+        let (client, driver) = connections.client(request.url(), proxies.for_url(request.url()))?;
         let late = |deadline: Deadline| Failure::from(OverLimit::Late { limit: deadline.limit });
         let meeting = connections.meeting(request.url());
-        runtime()?.block_on(async {
+        let response = driver.block_on(async {
             let mut answer = std::pin::pin!(async {
                 match meeting {
                     Some(meeting) => meeting.during(client.execute(request)).await,
@@ -219,14 +219,15 @@ impl Client {
                 let waited = tokio::time::timeout(left, &mut answer).await;
                 let over = limits.deadline.filter(|deadline| deadline.left().is_zero());
                 match (waited, over) {
-                    (Ok(Ok(response)), _) => return Ok(Answer::new(response, *limits)),
+                    (Ok(Ok(response)), _) => return Ok(response),
                     (_, Some(deadline)) => return Err(late(deadline)),
                     (Ok(Err(error)), None) => return Err(Failure::of(&error)),
                     (Err(_), None) if patient() => {}
                     (Err(_), None) => return Err(Failure::passing(failure::SILENT)),
                 }
             }
-        })
+        })?;
+        Ok(Answer::new(response, driver, *limits))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Connections to servers: one client of reqwest for each proxy, all on one runtime.
+//! Connections to servers: one client of reqwest for each proxy, with TLS for all threads, without it for each lane.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,9 +15,10 @@ use rustls::ClientConfig;
 use tokio::runtime::{Builder, Runtime};
 use url::Url;
 
+use crate::lane::{Driver, Lanes};
 use crate::{Failure, Limits, Secret, Tls, tls};
 
-/// The threads that serve connections. They end with the process.
+/// The threads that serve connections with TLS, and read what is sent. They end with the process.
 pub(crate) fn runtime() -> Result<&'static Runtime, Failure> {
     static RUNTIME: OnceLock<Result<Runtime, String>> = OnceLock::new();
     let started = RUNTIME.get_or_init(|| {
@@ -60,8 +61,10 @@ impl Meeting {
 /// Clients by what they need; each is created at its first use.
 pub(crate) struct Connections {
     limits: Limits,
-    /// The proxy's URL (empty for direct connections), and whether TLS is used.
-    clients: Mutex<BTreeMap<(String, bool), reqwest::Client>>,
+    /// For TLS, by the proxy's URL (empty for direct connections).
+    clients: Mutex<BTreeMap<String, reqwest::Client>>,
+    /// For all without TLS.
+    lanes: Arc<Lanes>,
     tls_settings: Tls,
     /// Reading the system's certificates takes a while, and is not needed without TLS.
     tls: OnceLock<Result<ClientConfig, String>>,
@@ -71,22 +74,28 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(crate) fn new(limits: Limits, tls_settings: Tls) -> Self {
-        let (clients, meetings) = (Mutex::default(), Mutex::default());
-        Self { limits, clients, tls_settings, tls: OnceLock::new(), meetings }
+        let (clients, lanes, meetings) = (Mutex::default(), Arc::default(), Mutex::default());
+        Self { limits, clients, lanes, tls_settings, tls: OnceLock::new(), meetings }
     }
 
-    /// The client for the URL's host. It follows no redirect and accepts every status.
-    pub(crate) fn client(&self, url: &Url, proxy: Option<&Secret>) -> Result<reqwest::Client, Failure> {
-        let proxy = proxy.map(|secret| secret.reveal().to_owned()).unwrap_or_default();
-        let with_tls = url.scheme() == "https" || proxy.starts_with("https:");
-        let key = (proxy, with_tls);
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&key) {
-            return Ok(client.clone());
+    /// The client for the URL's host, and what drives it. It follows no redirect and accepts every status.
+    pub(crate) fn client(&self, url: &Url, proxy: Option<&Secret>) -> Result<(reqwest::Client, Driver), Failure> {
+        let proxy = proxy.map(Secret::reveal).unwrap_or_default();
+        if url.scheme() != "https" && !proxy.starts_with("https:") {
+            let lane = self.lanes.take()?;
+            let client = lane.client(proxy, || self.connect(proxy, false))?;
+            return Ok((client, Driver::Lane(lane)));
         }
-        let client = self.connect(&key.0, with_tls)?;
-        clients.insert(key, client.clone());
-        Ok(client)
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = match clients.get(proxy) {
+            Some(client) => client.clone(),
+            None => {
+                let client = self.connect(proxy, true)?;
+                clients.insert(proxy.to_owned(), client.clone());
+                client
+            }
+        };
+        Ok((client, Driver::Threads(runtime()?)))
     }
 
     pub(crate) fn meeting(&self, url: &Url) -> Option<Arc<Meeting>> {

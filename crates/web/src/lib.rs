@@ -18,8 +18,9 @@
 //! # Ok::<(), url::ParseError>(())
 //! ```
 //!
-//! Callers block; HTTP itself runs on two threads that all clients of a process share. So nothing here may be called
-//! from within an async runtime. Requests to one HTTP/2 server share one connection.
+//! Callers block. Without TLS, a request runs on the thread that waits for it; with TLS, on two threads that all clients of
+//! a process share, so that requests to one HTTP/2 server share one connection. So nothing here may be called from within
+//! an async runtime.
 
 mod answer;
 mod client;
@@ -29,6 +30,7 @@ mod credentials;
 mod failure;
 #[cfg(test)]
 mod http2_tests;
+mod lane;
 mod pace;
 mod proxies;
 mod retry;

@@ -86,6 +86,46 @@ fn an_answer_that_nobody_reads_to_its_end_closes_its_connection() {
 }
 
 #[test]
+fn requests_one_after_another_share_a_connection_and_one_that_the_server_closed_is_not_used() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let (sender, answered) = channel();
+    thread::spawn(move || {
+        for (number, connection) in listener.incoming().map(Result::unwrap).enumerate() {
+            let answer = || {
+                head_of(&connection);
+                (&connection).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+            };
+            answer();
+            sender.send(number).unwrap();
+            answer();
+            drop(connection);
+            sender.send(number).unwrap();
+        }
+    });
+    let client = direct();
+    for expected in [0, 0, 1, 1, 2] {
+        assert_eq!(text(&client, &url).unwrap(), "ok");
+        assert_eq!(answered.recv_timeout(PATIENCE).unwrap(), expected);
+    }
+}
+
+#[test]
+fn an_answer_that_is_not_read_yet_keeps_no_other_request_waiting_and_outlives_its_client() {
+    let server = HttpServer::start();
+    server.put("/slow", vec![7; 1 << 20]);
+    server.put("/quick", "quick");
+    let client = direct();
+    let mut body = client.ask(&get(&server.url("/slow"))).unwrap().into_body();
+    let mut begun = vec![0; 1000];
+    body.read_exact(&mut begun).unwrap();
+    assert_eq!(text(&client, &server.url("/quick")).unwrap(), "quick");
+    drop(client);
+    body.read_to_end(&mut begun).unwrap();
+    assert_eq!(begun, vec![7; 1 << 20]);
+}
+
+#[test]
 fn what_nobody_reads_stays_with_the_server() {
     const MUCH: usize = 512 << 20;
     let (host, accepted) = once(|mut connection| {
