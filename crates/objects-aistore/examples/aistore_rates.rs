@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release -p objects-aistore --example aistore_rates -- WHAT ENDPOINT BUCKET …`, where WHAT and the rest are
 //! `small-put|small-get|small-get-direct COUNT` (4 KiB each, one after another), `many FOLDER AT_ONCE`, `put FILE`,
-//! `get|get-direct OBJECT`, `list PAGE_SIZE`, `publish FOLDER`.
+//! `get|get-direct|get-plain OBJECT`, `list PAGE_SIZE`, `publish FOLDER`.
 #![expect(clippy::print_stdout, reason = "a program")]
 
 use std::error::Error;
@@ -43,8 +43,9 @@ fn main() -> Outcome<()> {
             timed(|| many(&bucket, &files, at_once))
         }
         ("put", [file]) => timed(|| put_file(&bucket, Path::new(file))),
-        ("get" | "get-direct", [object]) => timed(|| {
-            bucket.object(object)?.get(&GetOptions::default())?.copy_to(&mut File::create("/dev/null")?)?;
+        ("get" | "get-direct" | "get-plain", [object]) => timed(|| {
+            let options = GetOptions { verify: *what != "get-plain", ..GetOptions::default() };
+            bucket.object(object)?.get(&options)?.copy_to(&mut File::create("/dev/null")?)?;
             Ok(())
         }),
         ("list", [page_size]) => {

@@ -82,14 +82,16 @@ impl AistorePlace {
     }
 
     fn put_options(&self) -> Inner<PutOptions> {
-        let kind = match self.checksum_kind.get() {
-            Some(kind) => *kind,
-            None => {
-                let found = self.bucket().properties().map_err(kind_of)?.checksum().unwrap_or_default();
-                *self.checksum_kind.get_or_init(|| found)
-            }
-        };
-        Ok(PutOptions { checksum_kind: Some(kind), ..PutOptions::default() })
+        Ok(PutOptions { checksum_kind: Some(self.checksum_kind()?), ..PutOptions::default() })
+    }
+
+    /// Asked for once.
+    fn checksum_kind(&self) -> Inner<ChecksumKind> {
+        if let Some(kind) = self.checksum_kind.get() {
+            return Ok(*kind);
+        }
+        let found = self.bucket().properties().map_err(kind_of)?.checksum().unwrap_or_default();
+        Ok(*self.checksum_kind.get_or_init(|| found))
     }
 }
 

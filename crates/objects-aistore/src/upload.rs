@@ -29,16 +29,16 @@ impl AistorePlace {
             object.put(content, &self.put_options()?).map_err(kind_of)?;
             work.advance(id, upload.size);
         } else {
+            let kind = self.checksum_kind()?;
             let parts = object.begin_multipart(&CustomMetadata::new()).map_err(kind_of)?;
             let sent = send_parts(&parts, upload, work, &|bytes| work.advance(id, bytes))
                 .and_then(|count| (upload.verdict)().map(|()| count).map_err(|reason| Kind::GivenUp { reason }))
-                .and_then(|count| parts.complete(count).map_err(kind_of));
-            if let Err(failure) = sent {
+                .and_then(|count| complete(&parts, count, upload, kind));
+            let checksum = sent.inspect_err(|_| {
                 // What cannot be taken back stays invisible.
                 let _ = parts.abort();
-                return Err(failure);
-            }
-            verify(&object, upload)?;
+            })?;
+            verify(&object, upload, checksum)?;
         }
         work.finish(id);
         Ok(Uploaded::sent(upload.size))
@@ -87,12 +87,23 @@ fn send_parts(
     }
 }
 
+/// Gives the checksum of the file: the cluster computes that of the object now, and so both are done at once.
+fn complete(parts: &MultipartUpload<'_>, count: u32, upload: &Upload<'_>, kind: ChecksumKind) -> Inner<Checksum> {
+    thread::scope(|scope| {
+        let checksum = scope.spawn(|| Checksum::of_file(upload.file, kind));
+        let completed = parts.complete(count).map_err(kind_of);
+        let checksum = checksum.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        completed.and(checksum.map_err(kind_of))
+    })
+}
+
 /// The cluster does not look at the checksums of parts, so the whole is compared. What is not as it was sent is removed.
-fn verify(object: &ObjectHandle<'_>, upload: &Upload<'_>) -> Inner<()> {
+fn verify(object: &ObjectHandle<'_>, upload: &Upload<'_>, mut expected: Checksum) -> Inner<()> {
     let asked = HeadOptions { properties: "size,checksum".to_owned() };
     let found = object.properties(&asked).map_err(kind_of)?;
-    let kind = found.checksum.as_ref().map_or(ChecksumKind::default(), |checksum| checksum.kind);
-    let expected = Checksum::of_file(upload.file, kind).map_err(kind_of)?;
+    if let Some(kind) = found.checksum.as_ref().map(|checksum| checksum.kind).filter(|kind| *kind != expected.kind) {
+        expected = Checksum::of_file(upload.file, kind).map_err(kind_of)?;
+    }
     let said = if found.size != Some(upload.size) {
         format!("{} bytes were sent, {:?} are there", upload.size, found.size)
     } else if found.checksum.as_ref().is_some_and(|actual| *actual != expected) {

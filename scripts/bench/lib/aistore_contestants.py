@@ -14,6 +14,7 @@ PAGE = 1000
 NAMES = {
     "ours": "**ours**",
     "ours-direct": "**ours**, from the target itself",
+    "ours-plain": "**ours**, checksum not compared",
     "sdk": "Python SDK",
     "boto3": "boto3 on `/s3`",
     "ais": "`ais`",
@@ -54,7 +55,7 @@ class Contestants:
         yield "small-get", ["ours", "ours-direct"]
         yield "many", ["ours", "ais"]
         yield "big-put", everybody
-        yield "big-get", [*everybody, "ours-direct"]
+        yield "big-get", [*everybody, "ours-direct", "ours-plain"]
         yield "list", ["ours", "sdk", "boto3"]
         yield "list-pages", ["ours", "sdk", "boto3"]
         yield "publish", ["ours", "ais"]
@@ -104,7 +105,7 @@ class Contestants:
                 "list-pages": ["list", page],
                 "publish": ["publish", self.files / "tree"],
             }[part]
-            verb = f"{what[0]}-direct" if name == "ours-direct" else what[0]
+            verb = what[0] + name.removeprefix("ours")
             return [self.programs["ours"], verb, self.cluster.endpoint, bucket, *what[1:]]
         url = f"{self.cluster.endpoint}/v1/objects/{BUCKET}/big?provider=ais"
         words = {

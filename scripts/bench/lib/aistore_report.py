@@ -19,7 +19,7 @@ def section(chosen, cluster, contestants):
             f"medians of {chosen.runs}. The contestants took turns. Processor seconds are the client's; they change less than wall time where the machine does other "
             "work. Python's clients are measured without starting Python, `ais`, curl and what is compared with them "
             "as whole processes. Objects are read to `/dev/null`. We compare each object with its checksum, which "
-            "`ais` and curl do not."
+            "`ais` and curl do not; one row is without that."
         ),
     ]
     if contestants.missing:
@@ -90,8 +90,8 @@ def publishing(_, rows):
         return []
     headings = ["what a runtime of 220 MB is made of", "median s", "min s", "max s", "processor s"]
     explained = (
-        "One file of 220 MB and seven small ones. Ours looks first what is there, sends the long one in parts, and "
-        "compares the finished object with the file."
+        "One file of 220 MB and seven small ones. Ours looks first what is there, sends the long one in parts, and compares "
+        "the finished object with the file."
     )
     return [table(headings, lines), paragraph(explained)]
 
@@ -126,6 +126,9 @@ def goals(chosen, contestants):
             ratio = min(others) / ours
             goal = f"256 MiB {verb}: ≥ {SLACK} × the better of `ais` and curl"
             line(goal, ratio, " ×", ratio >= SLACK)
+            if plain := median(f"big-{verb}", "ours-plain"):
+                ratio = min(others) / plain
+                line("the same, and the checksum is not compared, as they do it", ratio, " ×", ratio >= SLACK)
     used = [row.own_peak for (part, name), row in rows.items() if name.startswith("ours") and part.startswith("big")]
     used += contestants.peaks.values()
     if used:

@@ -96,6 +96,9 @@ fn an_upload_whose_parts_changed_on_the_way_is_removed() {
                     error(404, "ErrNotFound", "")
                         .header("Hdr-Error", r#"{"tcode":"ErrNotFound","message":"ais://b/a does not exist"}"#)
                 }
+                "HEAD" if request.path.starts_with("/v1/buckets") => {
+                    reply(200, "").header("Ais-Bucket-Props", r#"{"checksum":{"type":"crc32c"}}"#)
+                }
                 "HEAD" => reply(200, "")
                     .header("Content-Length", &(17 << 20).to_string())
                     .header("Ais-Checksum-Type", "crc32c")
