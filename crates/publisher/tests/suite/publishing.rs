@@ -332,25 +332,36 @@ fn a_changed_pin_sends_what_changed_and_the_server_copies_the_rest() {
 #[test]
 fn a_fault_at_any_request_leaves_no_index_that_points_at_nothing() {
     let server = S3Server::start();
-    let proxy = S3Proxy::start(server.address());
-    let bench = Bench::on(&proxy.url());
-    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
-    proxy.behave();
-    bench.good(&["publish"]);
-    let requests = proxy.requests().len();
-    assert!(requests > 10, "{:?}", proxy.requests());
     let lasting = [
         // (what every request from then on is answered, what is told)
         (S3Fault::Refused(403, "AccessDenied"), "do not allow this"),
         (S3Fault::Refused(400, "ExpiredToken"), "the credentials have expired"),
         (S3Fault::Refused(404, "NoSuchBucket"), "the bucket does not exist"),
     ];
-    for at in 0..requests {
+    // Each run after a fault waits for the turn of one that has given up, so the faults are tried at once.
+    std::thread::scope(|scope| {
+        for (turn, (fault, expected)) in lasting.into_iter().enumerate() {
+            let server = &server;
+            scope.spawn(move || lasting_fault(server, fault, expected, (turn, lasting.len())));
+        }
+    });
+}
+
+/// The fault at every `step`th request of a run, from the one named first.
+fn lasting_fault(server: &S3Server, fault: S3Fault, expected: &str, (first, step): (usize, usize)) {
+    let proxy = S3Proxy::start(server.address());
+    let mut bench = Bench::on(&proxy.url());
+    bench.to = format!("s3://{}/counted-{first}", S3Server::BUCKET);
+    Sketch::new("3.12.10").make(&bench.dist(), |_| ());
+    proxy.behave();
+    bench.good(&["publish"]);
+    let requests = proxy.requests().len();
+    assert!(requests > 10, "{:?}", proxy.requests());
+    for at in (first..requests).step_by(step) {
         let mut bench = Bench::on(&proxy.url());
         Sketch::new("3.12.10").make(&bench.dist(), |_| ());
         bench.to = format!("s3://{}/at-{at}", S3Server::BUCKET);
         let to = bucket(&proxy.url(), &format!("at-{at}"), settings(S3Server::SECRET));
-        let (fault, expected) = lasting[at % lasting.len()];
         proxy.spoil(at, usize::MAX, fault);
         let run = bench.run(&["publish"]);
         // The last two give the turn at the index back, when everything is in order: the next one has to wait a little.
