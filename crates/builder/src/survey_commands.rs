@@ -3,7 +3,7 @@
 use survey::check_all::{CheckRequest, check_all};
 use survey::compare;
 use survey::matrix::{self, CiSystem, Matrix, MatrixRequest, Published};
-use survey::outdated::{Outdated, outdated as look};
+use survey::outdated::{Outdated, aged_table, outdated as look};
 use vocab::{Exit, Fault, PlatformKey};
 
 use crate::asked_platforms::AskedPlatforms;
@@ -66,6 +66,14 @@ pub fn outdated(session: &Session<'_>, arguments: &OutdatedArguments) -> Result<
             session.warn("W_PINS", text, None);
         }
         all.push(found);
+    }
+    if let Some(aged) = aged_table(jiff::Zoned::now().date()) {
+        let text = format!(
+            "the table of Python releases in this builder ends with {}, {} days ago: newer ones are not reported",
+            aged.day, aged.days
+        );
+        let hint = "update pydist, or name newer releases in `python.releases` or `python.downloads`";
+        session.warn("W_TABLE_AGED", text, Some(hint.to_owned()));
     }
     if session.global.show.json {
         session.printer.json("outdated", &serde_json::json!({ "versions": all }));

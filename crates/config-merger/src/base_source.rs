@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use vocab::{Digest, PlatformKey};
+use vocab::{Digest, PlatformKey, PythonVersion};
 
 /// Which base interpreter a runtime gets: the key `python`, with defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,11 +20,24 @@ pub struct PythonSettings {
     pub flavor: Option<String>,
     /// What the `archive` source provides, by platform.
     pub archives: BTreeMap<PlatformKey, ArchiveSource>,
+    /// Releases of python-build-standalone that take precedence over those of the table.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub releases: BTreeMap<PythonVersion, BTreeMap<PlatformKey, PinnedRelease>>,
+    /// A list of releases in uv's format, for what neither `releases` nor the table has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub downloads: Option<ArchiveSource>,
 }
 
 impl Default for PythonSettings {
     fn default() -> Self {
-        Self { sources: BaseSource::ALL.to_vec(), tag: None, flavor: None, archives: BTreeMap::new() }
+        Self {
+            sources: BaseSource::ALL.to_vec(),
+            tag: None,
+            flavor: None,
+            archives: BTreeMap::new(),
+            releases: BTreeMap::new(),
+            downloads: None,
+        }
     }
 }
 
@@ -54,6 +67,16 @@ impl BaseSource {
             Self::System => "system",
         }
     }
+}
+
+/// A file of a release of python-build-standalone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PinnedRelease {
+    /// The release, such as `20250529`.
+    pub tag: String,
+    /// The name of the file; no path.
+    pub asset: String,
+    pub sha256: Digest,
 }
 
 /// One platform's interpreter under `python.archives`.

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use vocab::{DistributionName, PlatformKey, SystemVersion, VersionString, unencrypted_host};
 
 use crate::layer::{
-    BuildLayer, BuildWheelLayer, ByName, ByPlatform, CopyFileLayer, Layer, Name, PackagesLayer, PlatformLayer,
-    PythonLayer, ReasonsLayer, RegistriesLayer, RequirementText, ResolutionLayer, RunnersLayer, SystemVersionText,
+    ArchiveLayer, BuildLayer, BuildWheelLayer, ByName, ByPlatform, CopyFileLayer, Layer, Name, PackagesLayer,
+    PlatformLayer, PythonLayer, ReasonsLayer, RegistriesLayer, ReleaseLayer, RequirementText, ResolutionLayer,
+    RunnersLayer, SystemVersionText,
 };
 use crate::merge::index_url_key;
 use crate::places::Places;
@@ -14,7 +15,7 @@ use crate::read_layer::copy_key;
 use crate::report::Report;
 use crate::requirement_text::parse;
 use crate::{
-    ArchiveSource, BuildSettings, BuildWheel, Config, CopyFile, Finding, FindingCode, Packages, Place,
+    ArchiveSource, BuildSettings, BuildWheel, Config, CopyFile, Finding, FindingCode, Packages, PinnedRelease, Place,
     PlatformPackages, PythonSettings, Reasons, Registries, Requirement, Resolution, Runners,
 };
 use vocab::quoted::shown;
@@ -235,13 +236,22 @@ fn build(layer: &BuildLayer) -> BuildSettings {
 }
 
 fn python(layer: PythonLayer) -> PythonSettings {
-    let archive = |(platform, archive): (PlatformKey, crate::layer::ArchiveLayer)| {
-        Some((platform, ArchiveSource { url: archive.url, sha256: archive.sha256.parse().ok()? }))
+    let source = |it: ArchiveLayer| Some(ArchiveSource { url: it.url, sha256: it.sha256.parse().ok()? });
+    let archive = |(platform, archive)| Some((platform, source(archive)?));
+    let release = |(platform, it): (PlatformKey, ReleaseLayer)| {
+        Some((platform, PinnedRelease { tag: it.tag, asset: it.asset, sha256: it.sha256.parse().ok()? }))
     };
+    let releases = layer.releases.map(|releases| releases.0).unwrap_or_default().into_iter();
+    let releases = releases.filter_map(|(version, rows)| {
+        let rows: BTreeMap<_, _> = by_platform(rows).into_iter().filter_map(release).collect();
+        (!rows.is_empty()).then_some((version.parse().ok()?, rows))
+    });
     PythonSettings {
         sources: layer.sources.unwrap_or_else(|| PythonSettings::default().sources),
         tag: layer.tag,
         flavor: layer.flavor,
         archives: by_platform(layer.archives).into_iter().filter_map(archive).collect(),
+        releases: releases.collect(),
+        downloads: layer.downloads.and_then(source),
     }
 }

@@ -236,6 +236,25 @@ pub(crate) struct PythonLayer {
     /// What the source `archive` provides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archives: Field<ByPlatform<Option<ArchiveLayer>>>,
+    /// Releases of python-build-standalone besides those that the builder knows, by Python version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub releases: Field<ByVersion<Option<ByPlatform<Option<ReleaseLayer>>>>>,
+    /// A list of further releases, in the format of uv's `--python-downloads-json-url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub downloads: Field<ArchiveLayer>,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "PythonRelease")]
+pub(crate) struct ReleaseLayer {
+    /// The release, such as `20250529`.
+    pub tag: String,
+    /// The name of a file of the release.
+    #[schemars(regex(pattern = r"\.tar\.(gz|zst)$"))]
+    pub asset: String,
+    #[schemars(regex(pattern = "^[0-9A-Fa-f]{64}$"))]
+    pub sha256: String,
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -341,6 +360,27 @@ impl<T: JsonSchema> JsonSchema for ByPlatform<T> {
         let value = generator.subschema_for::<T>();
         let key = generator.subschema_for::<PlatformName>();
         json_schema!({ "type": "object", "propertyNames": key, "additionalProperties": value })
+    }
+}
+
+/// A map by Python version.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct ByVersion<T>(pub BTreeMap<String, T>);
+
+impl<T: JsonSchema> JsonSchema for ByVersion<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("ByVersion_{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let value = generator.subschema_for::<T>();
+        let version = json_schema!({ "type": "string", "pattern": r"^[0-9]+\.[0-9]+\.[0-9]+$" });
+        json_schema!({ "type": "object", "propertyNames": version, "additionalProperties": value })
     }
 }
 

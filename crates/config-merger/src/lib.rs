@@ -63,7 +63,7 @@ mod report;
 mod schema;
 
 pub use applies::Applies;
-pub use base_source::{ArchiveSource, BaseSource, PythonSettings};
+pub use base_source::{ArchiveSource, BaseSource, PinnedRelease, PythonSettings};
 pub use config::{
     BuildSettings, BuildWheel, Config, Dependants, Layout, Packages, PlatformPackages, Reasons, Registries, Resolution,
     Runners, Scope,

@@ -2,7 +2,7 @@
 
 use vocab::Digest;
 
-use crate::layer::{ArchiveLayer, PythonLayer};
+use crate::layer::{ArchiveLayer, PythonLayer, ReleaseLayer};
 use crate::read_layer::check_url;
 use crate::reader::{Cursor, Reader};
 use crate::requirement_text::repository_path;
@@ -31,6 +31,12 @@ impl Reader<'_> {
             archives: fields
                 .take("archives")
                 .and_then(|at| self.by_platform(&at, "/python/archives", |reader, at, _| reader.archive(at))),
+            releases: fields.take("releases").and_then(|at| {
+                self.by_version(&at, "/python/releases", |reader, at, pointer| {
+                    reader.by_platform(at, pointer, |reader, at, _| reader.release(at))
+                })
+            }),
+            downloads: fields.take("downloads").and_then(|at| self.archive(&at)),
         };
         self.finish(&fields);
         Some(layer)
@@ -86,6 +92,26 @@ impl Reader<'_> {
             return None;
         }
         Some(text.to_owned())
+    }
+
+    fn release(&mut self, at: &Cursor<'_>) -> Option<ReleaseLayer> {
+        let mut fields = self.fields(at)?;
+        let tag = self.required(&mut fields, at, "tag");
+        let tag = tag.and_then(|at| self.plain_word(&at, "a release such as `20250529`, a string,"));
+        let asset = self.required(&mut fields, at, "asset").and_then(|at| self.asset(&at));
+        let sha256 = self.required(&mut fields, at, "sha256").and_then(|at| self.digest(&at));
+        self.finish(&fields);
+        Some(ReleaseLayer { tag: tag?, asset: asset?, sha256: sha256? })
+    }
+
+    fn asset(&mut self, at: &Cursor<'_>) -> Option<String> {
+        let name = self.plain_word(at, "the name of a file of the release, a string,")?;
+        if name.ends_with(".tar.gz") || name.ends_with(".tar.zst") {
+            return Some(name);
+        }
+        let hint = "take one that ends with `.tar.gz` or `.tar.zst`, such as `…-install_only.tar.gz`";
+        self.fault(at, FindingCode::Value, format!("{} is not an archive", shown(&name)), Some(hint.into()));
+        None
     }
 
     fn archive(&mut self, at: &Cursor<'_>) -> Option<ArchiveLayer> {

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use vocab::{DistributionName, PlatformKey, VersionString};
+use vocab::{DistributionName, PlatformKey, PythonVersion, VersionString};
 
 use crate::complaint::Complaint;
-use crate::layer::{ByName, ByPlatform};
+use crate::layer::{ByName, ByPlatform, ByVersion};
 use crate::patch::Operation;
 use crate::places::Places;
 use crate::report::Report;
@@ -238,6 +238,17 @@ impl Reader<'_> {
         self.entries::<PlatformKey, T>(at, normalised, value).map(ByPlatform)
     }
 
+    /// Like [`by_name`](Self::by_name), with Python versions as keys.
+    pub(crate) fn by_version<'n, T>(
+        &mut self,
+        at: &Cursor<'n>,
+        normalised: &str,
+        value: impl FnMut(&mut Self, &Cursor<'n>, &str) -> Option<T>,
+    ) -> Option<ByVersion<Option<T>>> {
+        let entries = self.entries::<VersionKey, T>(at, normalised, value)?;
+        Some(ByVersion(entries.into_iter().map(|(version, value)| (version.0, value)).collect()))
+    }
+
     fn entries<'n, K: EntryKey, T>(
         &mut self,
         at: &Cursor<'n>,
@@ -325,6 +336,32 @@ impl EntryKey for PlatformKey {
         let keys = Self::ALL.map(Self::as_str).join(", ");
         let hint = format!("did you mean `{}`? The keys are {keys}", error.nearest);
         (format!("{} is not a platform key", shown(&error.text)), Some(hint))
+    }
+}
+
+/// The text of a [`PythonVersion`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct VersionKey(String);
+
+impl FromStr for VersionKey {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse::<PythonVersion>().map(|version| Self(version.to_string())).map_err(|_| text.to_owned())
+    }
+}
+
+impl EntryKey for VersionKey {
+    const EXPECTED: &str = "an object by Python version";
+    const CODE: FindingCode = FindingCode::Value;
+
+    fn text(&self) -> &str {
+        &self.0
+    }
+
+    fn refusal(error: Self::Err) -> (String, Option<String>) {
+        let hint = "write three numbers, such as `3.12.10`";
+        (format!("{} is not a Python version", shown(&error)), Some(hint.into()))
     }
 }
 

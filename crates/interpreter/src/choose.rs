@@ -28,6 +28,7 @@ pub fn choose(context: &Context, request: &BaseRequest) -> Result<BaseChoice, Ba
         }
         match ask(context, request, source) {
             SourceAnswer::Lacks(reason) => asked.push((source, reason)),
+            SourceAnswer::Refused(kind) => return Err(failed(kind)),
             SourceAnswer::Has { version, origin, supply } => {
                 asked.push((source, format!("has {version} ({origin})")));
                 let exact = version == request.python;

@@ -41,6 +41,29 @@ pub enum BaseErrorKind {
         another_machine
     )]
     OnlyStandIn { offered: PythonVersion, source_name: BaseSource, asked: Vec<(BaseSource, String)> },
+    /// Another release would be another interpreter than the one that was asked for.
+    #[error("no file of release `{tag}` of python-build-standalone is known for it{}", known_tags(known))]
+    #[fault(
+        "E_BASE_TAG",
+        Usage,
+        hint("add its file with its SHA-256 to `python.releases`, or remove `python.tag` to use a known release")
+    )]
+    Tag {
+        tag: String,
+        /// The releases that have the version for this platform.
+        known: Vec<String>,
+    },
+    #[error("the list of releases `{url}` cannot be used: {reason}")]
+    #[fault(
+        "E_BASE_LIST",
+        Usage,
+        hint("`python.downloads` names a list in the format of uv's `--python-downloads-json-url`")
+    )]
+    List {
+        /// Without credentials.
+        url: String,
+        reason: String,
+    },
     #[error(transparent)]
     #[fault(transparent)]
     Download(Box<DownloadError>),
@@ -89,6 +112,10 @@ pub enum BaseErrorKind {
     #[error("the build was interrupted")]
     #[fault("E_INTERRUPTED", Interrupted)]
     Cancelled,
+}
+
+fn known_tags(known: &[String]) -> String {
+    if known.is_empty() { String::new() } else { format!("; known is {}", known.join(", ")) }
 }
 
 fn listed(asked: &[(BaseSource, String)]) -> String {

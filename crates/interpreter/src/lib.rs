@@ -66,6 +66,7 @@ mod system_files;
 mod trial;
 mod unpack;
 mod upstream_libraries;
+mod uv_list;
 pub mod version_check;
 mod windows;
 

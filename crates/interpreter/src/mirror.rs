@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-const UPSTREAM: &str = "https://github.com/astral-sh/python-build-standalone/releases/download";
+pub(super) const UPSTREAM: &str = "https://github.com/astral-sh/python-build-standalone/releases/download";
 
 /// The place of `<tag>/<asset>` files.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use config_merger::{PinnedRelease, PythonSettings};
 use serde::Deserialize;
 use vocab::{Digest, PlatformKey, PythonVersion};
 
@@ -19,6 +20,9 @@ pub struct Release {
     /// `<tag>/<asset>` below the release folder, with a literal `+`.
     pub path: String,
     pub sha256: Digest,
+    /// Where it is if not below the release folder or its mirror.
+    #[serde(default)]
+    pub url: Option<String>,
 }
 
 static EMBEDDED: LazyLock<ReleaseTable> = LazyLock::new(|| {
@@ -27,6 +31,21 @@ static EMBEDDED: LazyLock<ReleaseTable> = LazyLock::new(|| {
 });
 
 impl ReleaseTable {
+    /// The rows of the configuration, `python.releases`.
+    pub fn of(settings: &PythonSettings) -> Self {
+        let row = |(platform, it): (&PlatformKey, &PinnedRelease)| {
+            (*platform, Release { path: format!("{}/{}", it.tag, it.asset), sha256: it.sha256, url: None })
+        };
+        let rows = settings.releases.iter();
+        Self(rows.map(|(python, platforms)| (*python, platforms.iter().map(row).collect())).collect())
+    }
+
+    /// The day of its newest release, `20260814`: tags begin with it.
+    pub fn newest_day(&self) -> Option<&str> {
+        let tags = self.0.values().flat_map(BTreeMap::values).filter_map(|release| release.tag().get(..8));
+        tags.filter(|day| day.bytes().all(|digit| digit.is_ascii_digit())).max()
+    }
+
     /// The table in this repository, `data/python-build-standalone.json`.
     pub fn embedded() -> &'static Self {
         &EMBEDDED

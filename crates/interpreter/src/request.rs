@@ -27,6 +27,10 @@ pub struct BaseRequest {
     pub mirror: Option<String>,
     /// The releases of python-build-standalone. `None`: the table in this repository.
     pub table: Option<ReleaseTable>,
+    /// Releases that come before those of the table.
+    pub own: ReleaseTable,
+    /// A list of releases in uv's format, asked for what `own` and the table lack. Its path is absolute here.
+    pub list: Option<ArchiveSource>,
     /// Whether another patch release of the same minor version may take the place of an unavailable one.
     pub allow_stand_in: bool,
     /// Shared by the requests of one command.
@@ -44,7 +48,9 @@ impl BaseRequest {
         allow_stand_in: bool,
     ) -> Self {
         let mut archives = config.python.archives.clone();
-        for archive in archives.values_mut().filter(|it| it.url.starts_with("./") || it.url.starts_with("../")) {
+        let mut list = config.python.downloads.clone();
+        let local = |it: &&mut ArchiveSource| it.url.starts_with("./") || it.url.starts_with("../");
+        for archive in archives.values_mut().chain(&mut list).filter(local) {
             archive.url = folder.join(&archive.url).display().to_string();
         }
         Self {
@@ -55,6 +61,8 @@ impl BaseRequest {
             archives,
             mirror: Self::mirror_of(mirror, environment),
             table: None,
+            own: ReleaseTable::of(&config.python),
+            list,
             allow_stand_in,
             go_modules: GoModules::default(),
         }

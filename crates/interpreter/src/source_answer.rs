@@ -2,6 +2,7 @@
 
 use vocab::PythonVersion;
 
+use super::error::BaseErrorKind;
 use super::request::Supply;
 
 /// The answer of one source.
@@ -13,6 +14,8 @@ pub(super) enum SourceAnswer {
     },
     /// The reason, for the message.
     Lacks(String),
+    /// What the configuration says of this source cannot be followed, so no other takes its place.
+    Refused(BaseErrorKind),
 }
 
 /// The best stand-in for `wanted`: the release itself, else the nearest newer patch release of the same minor

@@ -1,16 +1,19 @@
 //! Source `python-build-standalone`: a table of releases, each pinned by its SHA-256, from upstream or a mirror.
 
 use config_merger::BaseSource;
-use vocab::PythonVersion;
+use vocab::{PlatformKey, PythonVersion};
 
 use super::base_identity::identity;
+use super::error::BaseErrorKind;
 use super::mirror::Mirror;
 use super::probe::{Probe, probe};
-use super::release_table::ReleaseTable;
+use super::release_table::{Release, ReleaseTable};
 use super::request::{BaseRequest, Supply};
 use super::shared_tree::is_at_hand;
 use super::source_answer::SourceAnswer;
+use super::uv_list;
 use store::Context;
+use store::download::without_secrets;
 
 fn table(request: &BaseRequest) -> &ReleaseTable {
     request.table.as_ref().unwrap_or_else(|| ReleaseTable::embedded())
@@ -21,22 +24,52 @@ pub(super) fn nearest(request: &BaseRequest) -> Option<PythonVersion> {
     table(request).nearest(request.python, request.platform)
 }
 
-pub(super) fn ask(context: &Context, request: &BaseRequest) -> SourceAnswer {
-    let Some(release) = table(request).release(request.python, request.platform) else {
-        return SourceAnswer::Lacks(match nearest(request) {
-            Some(nearest) => format!("has no build of {}; the nearest is {nearest}", request.python),
-            None => format!("has no build of Python {} for {}", request.python.series(), request.platform),
-        });
+/// The release that the tables have for this Python and platform, of the given tag if there is one. Otherwise the tags
+/// that they have.
+pub(super) fn find<'a>(
+    tables: &[&'a ReleaseTable],
+    python: PythonVersion,
+    platform: PlatformKey,
+    tag: Option<&str>,
+) -> Result<&'a Release, Vec<String>> {
+    let rows: Vec<&Release> = tables.iter().filter_map(|table| table.release(python, platform)).collect();
+    let found = rows.iter().find(|row| tag.is_none_or(|tag| tag == row.tag()));
+    found.copied().ok_or_else(|| rows.iter().map(|row| row.tag().to_owned()).collect())
+}
+
+/// The list is read only if the other two lack the release.
+fn release(context: &Context, request: &BaseRequest) -> Result<Release, SourceAnswer> {
+    let (python, platform, tag) = (request.python, request.platform, request.tag.as_deref());
+    let known = match (find(&[&request.own, table(request)], python, platform, tag), &request.list) {
+        (Ok(release), _) => return Ok(release.clone()),
+        (Err(known), None) => known,
+        (Err(mut known), Some(list)) => {
+            let listed = uv_list::releases(context, list).map_err(SourceAnswer::Refused)?;
+            match find(&[&listed], python, platform, tag) {
+                Ok(release) => return Ok(release.clone()),
+                Err(others) => {
+                    known.extend(others);
+                    known
+                }
+            }
+        }
     };
-    if let Some(tag) = request.tag.as_deref().filter(|tag| *tag != release.tag()) {
-        return SourceAnswer::Lacks(format!(
-            "release {tag} has no digest in the table, which has {} from release {}",
-            request.python,
-            release.tag()
-        ));
+    if let Some(tag) = tag {
+        return Err(SourceAnswer::Refused(BaseErrorKind::Tag { tag: tag.to_owned(), known }));
     }
+    Err(SourceAnswer::Lacks(match nearest(request) {
+        Some(nearest) => format!("has no build of {python}; the nearest is {nearest}"),
+        None => format!("has no build of Python {} for {platform}", python.series()),
+    }))
+}
+
+pub(super) fn ask(context: &Context, request: &BaseRequest) -> SourceAnswer {
+    let release = match release(context, request) {
+        Ok(release) => release,
+        Err(answer) => return answer,
+    };
     let mirror = Mirror::new(request.mirror.as_deref());
-    let url = mirror.url_of(&release.path);
+    let url = release.url.clone().or_else(|| mirror.url_of(&release.path));
     let has = |url: Option<String>| SourceAnswer::Has {
         version: request.python,
         origin: release.asset().to_owned(),
@@ -55,22 +88,19 @@ pub(super) fn ask(context: &Context, request: &BaseRequest) -> SourceAnswer {
     let Some(url) = url else {
         return SourceAnswer::Lacks(format!("{} does not hold `{}`", mirror.describe(), release.path));
     };
-    if matches!(mirror, Mirror::Folder(_)) {
+    if url.starts_with("file:") {
         return has(Some(url));
     }
-    match probe(context, &mirror.describe(), &url) {
+    let place = release.url.as_deref().map_or_else(|| mirror.describe(), |url| format!("`{}`", without_secrets(url)));
+    match probe(context, &place, &url) {
         Probe::There => has(Some(url)),
-        Probe::Answered(status) => {
-            SourceAnswer::Lacks(format!("{} answered {status} for `{}`", mirror.describe(), release.path))
-        }
-        Probe::Unreachable(reason) => SourceAnswer::Lacks(format!("{} cannot be reached: {reason}", mirror.describe())),
+        Probe::Answered(status) => SourceAnswer::Lacks(format!("{place} answered {status} for `{}`", release.path)),
+        Probe::Unreachable(reason) => SourceAnswer::Lacks(format!("{place} cannot be reached: {reason}")),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use vocab::PlatformKey;
-
     use super::*;
 
     fn version(text: &str) -> PythonVersion {

@@ -1,5 +1,6 @@
 //! Whether a Python version is one that runtimes are built for. Only warns: the sources decide.
 
+use config_merger::PythonSettings;
 use vocab::{PlatformKey, PythonVersion};
 
 use crate::ReleaseTable;
@@ -8,8 +9,8 @@ use crate::ReleaseTable;
 const SERIES: ((u16, u16), (u16, u16)) = ((3, 9), (3, 14));
 
 /// A warning if `python` is outside the supported minor versions, or has no pinned release for `platform`; that names
-/// the nearest release. `None` if there is nothing to say.
-pub fn check(python: PythonVersion, platform: PlatformKey) -> Option<String> {
+/// the nearest release. `None` if there is nothing to say, and where the configuration has releases of its own.
+pub fn check(python: PythonVersion, platform: PlatformKey, settings: &PythonSettings) -> Option<String> {
     let series = (python.major, python.minor);
     let ((_, oldest), (_, newest)) = SERIES;
     if series < SERIES.0 || series > SERIES.1 {
@@ -18,7 +19,8 @@ pub fn check(python: PythonVersion, platform: PlatformKey) -> Option<String> {
         ));
     }
     let table = ReleaseTable::embedded();
-    if table.release(python, platform).is_some() {
+    let own = ReleaseTable::of(settings);
+    if settings.downloads.is_some() || [&own, table].iter().any(|it| it.release(python, platform).is_some()) {
         return None;
     }
     let nearest = table.nearest(python, platform).map(|nearest| format!("; the nearest is {nearest}"));
@@ -42,7 +44,7 @@ mod tests {
             ("3.14.6", ""),
         ];
         for (text, told) in cases {
-            let said = check(text.parse().unwrap(), PlatformKey::LinuxX64);
+            let said = check(text.parse().unwrap(), PlatformKey::LinuxX64, &PythonSettings::default());
             assert_eq!(said.is_some(), !told.is_empty(), "for {text}: {said:?}");
             assert!(said.unwrap_or_default().contains(told), "for {text}");
         }

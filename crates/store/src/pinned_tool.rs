@@ -6,6 +6,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use url::Url;
+
 use crate::Context;
 use crate::download::{system_bundle, uv_indexes};
 use process::{Invocation, ProcessError};
@@ -85,7 +87,7 @@ pub fn set_up(context: &Context, python: &Path, tool: &PinnedTool, folder: &Path
 fn for_pip(context: &Context) -> Vec<(&'static str, OsString)> {
     let is_set = |name: &&str| context.environment.path(name).is_some();
     let mut variables = vec![("PIP_NO_INPUT", "1".into())];
-    if let Some(url) = uv_indexes::default_index(context).filter(|_| !is_set(&"PIP_INDEX_URL")) {
+    if let Some(url) = default_index(context).filter(|_| !is_set(&"PIP_INDEX_URL")) {
         variables.push(("PIP_INDEX_URL", url.into()));
     }
     // Before 24.2 pip believes only its own list of authorities, in which a company's is missing.
@@ -96,6 +98,20 @@ fn for_pip(context: &Context) -> Vec<(&'static str, OsString)> {
         variables.extend(own.or_else(system).map(|file| ("PIP_CERT", file.into_os_string())));
     }
     variables
+}
+
+/// The default index of the configuration or else of the user, with user and password as far as they are known. `None`
+/// if nobody names one.
+fn default_index(context: &Context) -> Option<String> {
+    let text = context.default_index.clone().or_else(|| uv_indexes::default_index(&context.environment))?;
+    let with_credentials = || {
+        let mut url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        let credentials = context.downloader.credentials_for(&url)?;
+        url.set_username(credentials.user.reveal()).ok()?;
+        url.set_password(Some(credentials.password.reveal()).filter(|password| !password.is_empty())).ok()?;
+        Some(url.into())
+    };
+    Some(with_credentials().unwrap_or(text))
 }
 
 #[cfg(test)]
@@ -133,5 +149,7 @@ mod tests {
             [("UV_DEFAULT_INDEX", "https://a.example"), ("PIP_INDEX_URL", "https://b.example"), ("PIP_CERT", "/x.pem")];
         assert_eq!(of(&of_pip), (String::new(), String::new()));
         assert_eq!(of(&[("SSL_CERT_DIR", "/certs")]).1, "");
+        let context = Context::quiet(folder.path().join("store")).with_default_index(Some("https://c.example/simple"));
+        assert_eq!(default_index(&context).as_deref(), Some("https://c.example/simple"), "the configuration's");
     }
 }

@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use config_merger::{Config, LoadOptions, Repository, RequirementSource};
+use config_merger::{Config, LoadOptions, PythonSettings, Repository, RequirementSource};
+use jiff::civil::Date;
 use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
 use serde::Serialize;
 use vocab::{DistributionName, Fault, PlatformKey, PythonVersion, VersionString};
@@ -119,7 +120,7 @@ pub fn outdated(
     let folder = repository.root().join(version.folder_name());
     let mut found = Outdated {
         version: version.clone(),
-        python: newer_python(version.python(), platforms),
+        python: newer_python(version.python(), platforms, &config.python),
         packages: Vec::new(),
         unknown: Vec::new(),
     };
@@ -165,9 +166,33 @@ pub fn outdated(
     Ok(found)
 }
 
-fn newer_python(python: PythonVersion, platforms: &[PlatformKey]) -> Option<NewerPython> {
-    let of_series =
-        ReleaseTable::embedded().0.iter().filter(|(known, _)| known.same_series(python) && **known > python);
+/// The table of Python releases was not renewed for long, so newer ones are unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgedTable {
+    /// Of its newest release.
+    pub day: Date,
+    pub days: i32,
+}
+
+/// Upstream releases every few weeks.
+const AGED: i32 = 90;
+
+/// `None` if the builder's table is young.
+pub fn aged_table(today: Date) -> Option<AgedTable> {
+    age_of(ReleaseTable::embedded(), today)
+}
+
+/// `None` also where the age is unknown.
+fn age_of(table: &ReleaseTable, today: Date) -> Option<AgedTable> {
+    let day = Date::strptime("%Y%m%d", table.newest_day()?).ok()?;
+    let days = today.since((jiff::Unit::Day, day)).ok()?.get_days();
+    (days > AGED).then_some(AgedTable { day, days })
+}
+
+fn newer_python(python: PythonVersion, platforms: &[PlatformKey], settings: &PythonSettings) -> Option<NewerPython> {
+    let own = ReleaseTable::of(settings);
+    let known = ReleaseTable::embedded().0.iter().chain(&own.0);
+    let of_series = known.filter(|(known, _)| known.same_series(python) && **known > python);
     let newest = of_series.max_by_key(|(known, _)| **known)?;
     let has = |platform: &&PlatformKey| newest.1.contains_key(platform);
     let platforms: Vec<_> = platforms.iter().filter(has).copied().collect();
@@ -361,10 +386,42 @@ fn change(before: Option<&str>, after: Option<&str>) -> Change {
 
 #[cfg(test)]
 mod tests {
+    use config_merger::PinnedRelease;
     use resolve::LockedSource;
     use vocab::Digest;
 
     use super::*;
+
+    #[test]
+    fn a_table_without_a_release_of_the_last_ninety_days_has_aged() {
+        let of = |path: &str, today: &str| {
+            let release = interpreter::Release { path: path.to_owned(), sha256: Digest::of(path), url: None };
+            let rows = [("3.12.10".parse().unwrap(), [(PlatformKey::LinuxX64, release)].into())].into();
+            age_of(&ReleaseTable(rows), today.parse().unwrap()).map(|aged| (aged.day.to_string(), aged.days))
+        };
+        let cases = [
+            ("20260814/a.tar.gz", "2026-11-12", None),
+            ("20260814/a.tar.gz", "2026-11-13", Some(("2026-08-14".to_owned(), 91))),
+            ("20260814T1200/a.tar.gz", "2027-08-14", Some(("2026-08-14".to_owned(), 365))),
+            // A clock that goes wrong, tags that are not days.
+            ("20260814/a.tar.gz", "2020-01-01", None),
+            ("20269999/a.tar.gz", "2030-01-01", None),
+            ("own/a.tar.gz", "2030-01-01", None),
+        ];
+        for (path, today, expected) in cases {
+            assert_eq!(of(path, today), expected, "for {path} on {today}");
+        }
+        assert!(ReleaseTable::embedded().newest_day().is_some_and(|day| day >= "20260814"));
+    }
+
+    #[test]
+    fn a_newer_python_of_the_users_own_counts() {
+        let release = PinnedRelease { tag: "1".into(), asset: "a.tar.gz".into(), sha256: Digest::of("a") };
+        let rows = [("3.12.99".parse().unwrap(), [(PlatformKey::LinuxX64, release)].into())].into();
+        let own = PythonSettings { releases: rows, ..PythonSettings::default() };
+        let found = newer_python("3.12.10".parse().unwrap(), &PlatformKey::ALL, &own).unwrap();
+        assert_eq!((found.newest.to_string(), found.platforms), ("3.12.99".to_owned(), vec![PlatformKey::LinuxX64]));
+    }
 
     #[test]
     fn a_change_is_named_by_the_first_number_that_differs() {
@@ -427,8 +484,10 @@ mod tests {
 
     #[test]
     fn the_newest_patch_release_of_the_series_is_told() {
-        let newest =
-            |python: &str| newer_python(python.parse().unwrap(), &PlatformKey::ALL).map(|it| it.newest.to_string());
+        let newest = |python: &str| {
+            newer_python(python.parse().unwrap(), &PlatformKey::ALL, &PythonSettings::default())
+                .map(|it| it.newest.to_string())
+        };
         assert_eq!(newest("3.12.10").as_deref(), Some("3.12.14"));
         assert_eq!(newest("3.12.14"), None);
         assert_eq!(newest("3.99.0"), None);

@@ -150,6 +150,51 @@ fn a_default_index_is_the_url_of_a_server_or_folder_without_credentials() {
 }
 
 #[test]
+fn a_release_of_the_users_own_is_a_plain_file_with_a_digest() {
+    let digest = "a".repeat(64);
+    let file = "cpython-3.14.9+20261103-x86_64-unknown-linux-gnu-install_only.tar.gz";
+    let row = |tag: &str, asset: &str, sha256: &str| json!({ "tag": tag, "asset": asset, "sha256": sha256 });
+    let of = |version: &str, platform: &str, row: serde_json::Value| json!({ "python": { "releases": { version: { platform: row } } } });
+    let list = |url: &str, sha256: &str| json!({ "python": { "downloads": { "url": url, "sha256": sha256 } } });
+    let shown = |own: &serde_json::Value| program(Case::new(&json!({}), own).path(), &["3.12.10"]);
+    let cases = [
+        (of("3.14.9", "linux-x64", row("20261103", "../../etc/a.tar.gz", &digest)), "cannot be used here"),
+        (of("3.14.9", "linux-x64", row("20261103", "a/b.tar.gz", &digest)), "cannot be used here"),
+        (of("3.14.9", "linux-x64", row("20261103", "a..tar.gz", &digest)), "cannot be used here"),
+        (of("3.14.9", "linux-x64", row("20261103", "https://x.example/a.tar.gz", &digest)), "cannot be used here"),
+        (of("3.14.9", "linux-x64", row("../1", file, &digest)), "cannot be used here"),
+        (of("3.14.9", "linux-x64", row("", file, &digest)), "cannot be used here"),
+        (of("3.14.9", "linux-x64", row("20261103", "a.exe", &digest)), "is not an archive"),
+        (of("3.14.9", "linux-x64", row("20261103", file, &digest[1..])), "is not a SHA-256"),
+        (of("3.14.9", "linux-x64", row("20261103", file, "")), "is not a SHA-256"),
+        (of("3.14.9", "linux-x64", json!({ "tag": "20261103", "asset": file })), "`sha256` is missing"),
+        (of("3.14.9", "linux-arm64", row("20261103", file, &digest)), "is not a platform key"),
+        (of("3.14", "linux-x64", row("20261103", file, &digest)), "is not a Python version"),
+        (of("3.14.09", "linux-x64", row("20261103", file, &digest)), "is not a Python version"),
+        (list("ftp://x.example/list.json", &digest), "has the scheme `ftp`"),
+        (list("https://me:hush@x.example/list.json", &digest), "holds a password"),
+        (list("../../list.json", &digest), "leaves the repository"),
+        (list("https://x.example/list.json", "abc"), "is not a SHA-256"),
+    ];
+    for (own, expected) in cases {
+        let shown = shown(&own);
+        assert!(shown.contains("exit code 2") && shown.contains(expected), "for {own}: {shown}");
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+    let twice = format!(
+        r#"{{ "python": {{ "releases": {{ "3.14.9": {{ "linux-x64": {0}, "linux-x64": {0} }} }} }} }}"#,
+        row("20261103", file, &digest)
+    );
+    let case = Case::empty().file("shared-config.json", "{}").file("python-3.12.10/config.json", &twice);
+    let text = program(case.path(), &["3.12.10"]);
+    assert!(
+        text.contains("exit code 2") && text.contains("/python/releases/3.14.9/linux-x64: duplicate key"),
+        "{text}"
+    );
+    assert!(shown(&of("3.14.9", "linux-x64", row("20261103", file, &digest))).contains("exit code 0"));
+}
+
+#[test]
 fn attack_3_an_index_without_encryption_is_asked_only_on_this_machine_or_where_that_is_said() {
     let run = |url: &str, allowed: serde_json::Value| {
         let own = json!({ "registries": { "additional": [url], "allowHttp": allowed } });

@@ -78,7 +78,7 @@ fn m5_an_index_in_both_files_is_asked_once_in_the_shared_order() {
 }
 
 #[test]
-fn the_versions_default_index_replaces_the_shared_one_and_null_takes_it_back() {
+fn the_versions_default_index_replaces_the_shared_one() {
     let shared = json!({ "registries": { "default": "https://mirror.example.org/simple" } });
     let default = |own: serde_json::Value| merged(&shared, &own).registries.default;
     let cases = [
@@ -87,11 +87,31 @@ fn the_versions_default_index_replaces_the_shared_one_and_null_takes_it_back() {
             json!({ "registries": { "default": "https://other.example.org/simple" } }),
             Some("https://other.example.org/simple"),
         ),
-        (json!({ "registries": { "default": null } }), None),
+        // As with every plain value, `null` is the same as absent.
+        (json!({ "registries": { "default": null } }), Some("https://mirror.example.org/simple")),
     ];
     for (own, expected) in cases {
         assert_eq!(default(own.clone()).as_deref(), expected, "for {own}");
     }
+}
+
+#[test]
+fn releases_of_python_join_by_version_and_platform_and_null_takes_one_back() {
+    let row = |tag: &str| json!({ "tag": tag, "asset": "a.tar.gz", "sha256": "a".repeat(64) });
+    let shared = json!({ "python": { "releases": {
+        "3.14.9": { "linux-x64": row("1"), "windows-x64": row("1"), "macosx-x64": row("1") },
+        "3.13.9": { "linux-x64": row("1") },
+    } } });
+    let own = json!({ "python": { "releases": {
+        "3.14.9": { "linux-x64": row("2"), "windows-x64": null },
+        "3.13.9": null,
+    } } });
+    let releases = merged(&shared, &own).python.releases;
+    let found: Vec<String> = releases
+        .iter()
+        .flat_map(|(python, rows)| rows.iter().map(move |(platform, row)| format!("{python} {platform} {}", row.tag)))
+        .collect();
+    assert_eq!(found, ["3.14.9 linux-x64 2", "3.14.9 macosx-x64 1"]);
 }
 
 #[test]

@@ -226,6 +226,90 @@ fn an_unreachable_mirror_is_asked_once_in_ten_minutes() {
 }
 
 #[test]
+fn a_tag_without_a_row_is_an_error_that_no_later_source_hides() {
+    let bench = Bench::without_home(&folder("tag"));
+    let request = BaseRequest { tag: Some("20991231".into()), ..request("3.14.6", &BaseSource::ALL) };
+    let error = choose(&bench.context, &request).unwrap_err();
+    let known = interpreter::ReleaseTable::embedded().release(request.python, request.platform).unwrap();
+    let known = known.path.split('/').next().unwrap();
+    assert_eq!(
+        told(&error),
+        format!(
+            "no base interpreter Python 3.14.6 for linux-x64: no file of release `20991231` of python-build-standalone \
+             is known for it; known is {known}"
+        )
+    );
+    assert_eq!((error.code(), error.exit()), ("E_BASE_TAG", Exit::Usage));
+    assert!(error.hint().unwrap().contains("`python.releases`"));
+    // The known one may be named; that it is out of reach is another error.
+    let request = BaseRequest { tag: Some(known.to_owned()), mirror: Some("nowhere".into()), ..request };
+    let request = BaseRequest { sources: vec![BaseSource::PythonBuildStandalone], ..request };
+    assert_eq!(choose(&bench.context, &request).unwrap_err().code(), "E_BASE_NO_SOURCE");
+}
+
+#[test]
+fn a_release_of_the_users_own_comes_before_the_tables_and_from_the_mirror() {
+    let at = folder("own-release");
+    let bench = Bench::new(&at);
+    let archive = tar_gz(&small_python());
+    let newer = ASSET.replace("20250529", "20261103");
+    let mirror = mirror_folder(&at, b"that of the table");
+    let place = at.join("mirror").join(&newer);
+    fs::create_dir_all(place.parent().unwrap()).unwrap();
+    fs::write(place, &archive).unwrap();
+    let known = BaseRequest { own: table("3.12.10", &newer, &archive), ..from_mirror(&mirror, b"that of the table") };
+    let cases = [(None, "20261103"), (Some("20250529"), "20250529"), (Some("20261103"), "20261103")];
+    for (tag, expected) in cases {
+        let choice = choose(&bench.context, &BaseRequest { tag: tag.map(str::to_owned), ..known.clone() }).unwrap();
+        assert!(choice.origin.contains(expected), "for {tag:?}: {}", choice.origin);
+    }
+    assert!(provide(&bench.context, &choose(&bench.context, &known).unwrap()).is_ok());
+}
+
+#[test]
+fn a_list_in_uvs_format_has_what_the_table_lacks_and_is_pinned_by_its_digest() {
+    let at = folder("uv-list");
+    let bench = Bench::new(&at);
+    let archive = tar_gz(&small_python());
+    let server = HttpServer::start();
+    server.put("/files/base.tar.gz", archive.clone());
+    let row = |patch: u16, url: String| {
+        serde_json::json!({
+            "name": "cpython", "arch": { "family": "x86_64", "variant": null }, "os": "linux", "libc": "gnu",
+            "major": 3, "minor": 12, "patch": patch, "prerelease": "", "url": url,
+            "sha256": Digest::of(&archive).to_string(), "variant": null, "build": "20261103",
+        })
+    };
+    let list = serde_json::json!({ "one": row(10, server.url("/files/base.tar.gz")) }).to_string();
+    server.put("/list.json", list.clone());
+    let request = |url: String, sha256: Digest| BaseRequest {
+        table: Some(interpreter::ReleaseTable::default()),
+        list: Some(ArchiveSource { url, sha256 }),
+        ..request("3.12.10", &[BaseSource::PythonBuildStandalone])
+    };
+    let asked = request(server.url("/list.json"), Digest::of(&list));
+    let choice = choose(&bench.context, &asked).unwrap();
+    assert_eq!((choice.origin.as_str(), choice.stand_in), ("base.tar.gz", false));
+    assert!(provide(&bench.context, &choice).is_ok());
+    // The list is in the store: nobody is asked for it again.
+    choose(&bench.context, &asked).unwrap();
+    assert_eq!(server.requests_of("/list.json").len(), 1);
+
+    // A file in the repository, and one with other bytes than were pinned.
+    let file = at.join("list.json");
+    fs::write(&file, &list).unwrap();
+    assert!(choose(&bench.context, &request(file.display().to_string(), Digest::of(&list))).is_ok());
+    let error = choose(&bench.context, &request(file.display().to_string(), Digest::of("other"))).unwrap_err();
+    assert_eq!(error.exit(), Exit::Trust, "{}", told(&error));
+    // A list that cannot be used.
+    let broken = serde_json::json!({ "one": row(10, "ftp://x/a.tar.gz".into()) }).to_string();
+    fs::write(&file, &broken).unwrap();
+    let error = choose(&bench.context, &request(file.display().to_string(), Digest::of(&broken))).unwrap_err();
+    assert_eq!((error.code(), error.exit()), ("E_BASE_LIST", Exit::Usage));
+    assert!(told(&error).contains("its row `one`: `ftp://x/a.tar.gz` has the scheme `ftp`"), "{}", told(&error));
+}
+
+#[test]
 fn a_mirror_that_lacks_the_release_is_told_with_its_answer() {
     let bench = Bench::new(&folder("mirror-404"));
     let server = HttpServer::start();

@@ -80,6 +80,8 @@ pub fn request(python: &str, sources: &[BaseSource]) -> BaseRequest {
         archives: Default::default(),
         mirror: None,
         table: None,
+        own: ReleaseTable::default(),
+        list: None,
         allow_stand_in: true,
         go_modules: GoModules::default(),
     }
@@ -87,7 +89,7 @@ pub fn request(python: &str, sources: &[BaseSource]) -> BaseRequest {
 
 /// One row, as if upstream had released `path` with this content.
 pub fn table(python: &str, path: &str, content: &[u8]) -> ReleaseTable {
-    let release = Release { path: path.to_owned(), sha256: Digest::of(content) };
+    let release = Release { path: path.to_owned(), sha256: Digest::of(content), url: None };
     ReleaseTable([(version(python), [(PlatformKey::LinuxX64, release)].into())].into())
 }
 

@@ -83,7 +83,7 @@ pub fn tell_of(context: &Context, loaded: &Loaded, platforms: &[PlatformKey]) {
     }
     let mut told: Vec<String> = Vec::new();
     for platform in platforms {
-        if let Some(text) = version_check::check(version.python(), *platform)
+        if let Some(text) = version_check::check(version.python(), *platform, &loaded.config.python)
             && !told.contains(&text)
         {
             context.warn("W_PYTHON_VERSION", &text, Some(version.folder_name()), None);

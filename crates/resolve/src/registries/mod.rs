@@ -11,10 +11,9 @@ use std::time::{Duration, SystemTime};
 use config_merger::Registries;
 use serde_json::json;
 
-pub(crate) use page::is_flat;
 pub use page::{Page, PageFile};
+pub(crate) use page::{is_flat, local};
 pub use pages::PAGE_LIFETIME;
-pub(crate) use pages::local;
 pub use pages::{Pages, Refusal, Registry, Standing};
 
 use store::Context;

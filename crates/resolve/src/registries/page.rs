@@ -117,6 +117,11 @@ impl Page {
     }
 }
 
+/// The folder that a `file:` URL means.
+pub(crate) fn local(url: &str) -> Option<std::path::PathBuf> {
+    Url::parse(url).ok().filter(|url| url.scheme() == "file")?.to_file_path().ok()
+}
+
 /// Whether a folder holds wheels or sources directly.
 pub(crate) fn is_flat(folder: &Path) -> bool {
     let names =

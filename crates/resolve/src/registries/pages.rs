@@ -11,7 +11,7 @@ use url::Url;
 use vocab::{DistributionName, PythonVersion};
 
 use super::UnreachableRegistry;
-use super::page::{Page, is_flat};
+use super::page::{Page, is_flat, local};
 use crate::Uv;
 use crate::requires_python::without_versions;
 use store::Context;
@@ -235,11 +235,6 @@ impl<'a> Pages<'a> {
             },
         }
     }
-}
-
-/// The folder that a `file:` URL means.
-pub(crate) fn local(url: &str) -> Option<std::path::PathBuf> {
-    Url::parse(url).ok().filter(|url| url.scheme() == "file")?.to_file_path().ok()
 }
 
 fn of_folder(folder: &std::path::Path, name: &DistributionName, base: &Url) -> Standing {

@@ -115,7 +115,10 @@ impl DownloadErrorKind {
     fn hint_of_status(&self) -> Option<String> {
         let Self::Status { status } = self else { return None };
         let hint = match status {
-            401 | 403 => "give user and password in the index's URL or in ~/.netrc",
+            401 | 403 => {
+                "give user and password as uv takes them: in ~/.netrc, with `uv auth login`, or in UV_INDEX_<NAME>_USERNAME \
+                          and UV_INDEX_<NAME>_PASSWORD"
+            }
             407 => "give the proxy's user and password in its variable: `http://user:password@host:port`",
             404 | 410 => "the file is gone; refresh the lock with `builder lock`",
             _ => return None,

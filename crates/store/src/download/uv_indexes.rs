@@ -8,8 +8,6 @@ use url::Url;
 use vocab::Environment;
 use web::{Credentials, Secret};
 
-use crate::Context;
-
 /// Variables of uv and pip whose values are index URLs, separated by blanks where several may be given.
 const INDEX_VARIABLES: [&str; 6] =
     ["UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"];
@@ -118,21 +116,11 @@ fn of_variables(name: &str, environment: &Environment) -> Option<Credentials> {
     (user.is_some() || password.is_some()).then(|| Credentials { user: secret(user), password: secret(password) })
 }
 
-/// The default index with user and password as far as they are known: that of the configuration, or else of uv's
-/// variables and settings files. `None` if nobody names one.
-pub fn default_index(context: &Context) -> Option<String> {
-    let environment = &context.environment;
-    let in_variables = || environment.text("UV_DEFAULT_INDEX").or_else(|| environment.text("UV_INDEX_URL"));
-    let named_one = context.default_index.as_deref().or_else(in_variables).map(|text| named(text).1.to_owned());
-    let text = named_one.or_else(|| settings(environment).iter().find_map(default_of_settings))?;
-    let with_credentials = || {
-        let mut url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-        let credentials = context.downloader.credentials_for(&url)?;
-        url.set_username(credentials.user.reveal()).ok()?;
-        url.set_password(Some(credentials.password.reveal()).filter(|password| !password.is_empty())).ok()?;
-        Some(url.into())
-    };
-    Some(with_credentials().unwrap_or(text))
+/// The default index that uv's variables or else its settings files name, as it stands there. `None` if none does.
+pub fn default_index(environment: &Environment) -> Option<String> {
+    let in_variables = environment.text("UV_DEFAULT_INDEX").or_else(|| environment.text("UV_INDEX_URL"));
+    let in_variables = in_variables.map(|text| named(text).1.to_owned());
+    in_variables.or_else(|| settings(environment).iter().find_map(default_of_settings))
 }
 
 fn default_of_settings(settings: &Table) -> Option<String> {

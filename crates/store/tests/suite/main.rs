@@ -1,5 +1,7 @@
 //! All tests of the store and its downloads, as one program.
 
+#[cfg(unix)]
+mod credentials;
 mod download;
 mod remote;
 mod shared;
