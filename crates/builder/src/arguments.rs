@@ -165,6 +165,16 @@ Examples:
         #[arg(long)]
         store: bool,
     },
+    /// Put everything that a locked build without a network needs into a folder.
+    #[command(after_help = "The folder is read with `builder VERSION --locked --offline --from DIR`.
+
+Exit codes: 5 the folder serves not all that was asked for (listed).
+
+Examples:
+  builder export 3.12.10 --to /media/stick
+  builder export 3.12.10 3.10.11 --platform all --for-host linux-x64,windows-x64 --to /media/stick
+  builder export 3.12.10 --platform all --list")]
+    Export(ExportArguments),
     /// Inspect, verify and prune the store.
     #[command(subcommand)]
     Store(StoreCommand),
@@ -263,6 +273,23 @@ pub struct LockArguments {
     pub sources: SourceArguments,
 }
 
+#[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExportArguments {
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+    /// Machines that will build from the folder. Defaults to this machine's platform.
+    #[arg(long, value_name = "KEY", value_delimiter = ',')]
+    pub for_host: Vec<String>,
+    /// The folder. What is sound there stays, what is damaged is replaced.
+    #[arg(long, value_name = "DIR", required_unless_present = "list")]
+    pub to: Option<PathBuf>,
+    /// Only print what a mirror of the indexes must hold: names, versions and digests.
+    #[arg(long, conflicts_with = "to")]
+    pub list: bool,
+    #[command(flatten)]
+    pub sources: SourceArguments,
+}
+
 /// What may be taken, and from where.
 #[derive(Args, Debug, Clone, Default, PartialEq, Eq)]
 #[command(next_help_heading = "What may be taken, and from where")]
@@ -299,6 +326,9 @@ pub struct SourceArguments {
     /// `ais://bucket/prefix[?endpoint=…]` [env: PYDIST_REMOTE_STORE].
     #[arg(long, value_name = "URL|DIR")]
     pub remote_store: Option<String>,
+    /// A folder that `builder export` made; must hold everything that is needed [env: PYDIST_FROM].
+    #[arg(long, value_name = "DIR", conflicts_with = "remote_store")]
+    pub from: Option<PathBuf>,
     /// Only read from the remote store [env: PYDIST_REMOTE_STORE_READ_ONLY=true].
     #[arg(long)]
     pub remote_store_read_only: bool,
@@ -322,6 +352,14 @@ impl From<&PlanArguments> for BuildArguments {
     fn from(plan: &PlanArguments) -> Self {
         let PlanArguments { selection, locked, sources } = plan.clone();
         Self { selection, locked, sources, dry_run: true, ..Self::default() }
+    }
+}
+
+/// An export takes what a locked build takes.
+impl From<&ExportArguments> for BuildArguments {
+    fn from(export: &ExportArguments) -> Self {
+        let ExportArguments { selection, sources, .. } = export.clone();
+        Self { selection, sources, locked: true, ..Self::default() }
     }
 }
 

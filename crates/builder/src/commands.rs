@@ -15,16 +15,17 @@ use resolve::MissingRule;
 use serde_json::json;
 use store::Context;
 use store::download::{DownloadSettings, Downloader, UserIndex};
+use store::export::Import;
 use store::remote::{Remote, RemoteSettings};
 use store::{self, Scrutiny, Store};
 use vocab::{ArtifactFormat, Event, Exit, Fault, PlatformKey, VersionString};
 use vocab::{Environment, Work};
 
-use crate::arguments::{Arguments, BuildArguments, Command, DownloadArguments, GlobalArguments};
+use crate::arguments::{Arguments, BuildArguments, Command, DownloadArguments, GlobalArguments, SourceArguments};
 use crate::asked_platforms::AskedPlatforms;
 use crate::endings::{Ended, combined};
 use crate::run_tables::{self, PlansShown};
-use crate::{build_log, store_commands, survey_commands};
+use crate::{build_log, export_commands, store_commands, survey_commands};
 
 /// Faults of the command line and of the environment, found before anything runs.
 #[derive(Debug, thiserror::Error, Fault)]
@@ -52,7 +53,7 @@ pub enum UsageError {
 
 /// What every command works with.
 pub struct Session<'a> {
-    environment: &'a Environment,
+    pub environment: &'a Environment,
     pub printer: &'a Arc<Printer>,
     cancelled: &'a Arc<AtomicBool>,
     pub global: &'a GlobalArguments,
@@ -86,6 +87,7 @@ pub fn run(
         Some(Command::Diff(arguments)) => survey_commands::diff(&session, arguments),
         Some(Command::New { version, from }) => session.new_version(version, from.as_deref()),
         Some(Command::Clean { versions, store }) => session.clean(versions, *store),
+        Some(Command::Export(arguments)) => export_commands::export(&session, arguments),
         Some(Command::Store(_)) => unreachable!("it needs no repository and was done above"),
     }
 }
@@ -104,7 +106,14 @@ impl Session<'_> {
         let downloader =
             Downloader::new(self.download_settings(&arguments.sources.downloads, loaded.map(|loaded| &loaded.config)));
         let store = Store::open(store_root(self.global, self.environment)?)?;
-        let remote = self.open_remote(arguments, &downloader)?.map(Arc::new);
+        let import = self.open_import(&arguments.sources)?;
+        let remote = match &import {
+            Some((import, given)) => Some(Arc::new(import.remote(given))),
+            None => self.open_remote(&arguments.sources, &downloader)?.map(Arc::new),
+        };
+        if let Some((import, _)) = &import {
+            export_commands::require(self, import, &versions, &asked, &store)?;
+        }
         let mut endings: Vec<Ended> = Vec::new();
         for (version, configuration) in versions.iter().zip(&configurations) {
             let made_for = npm_packages::platforms_of(self.repository.root(), version);
@@ -178,7 +187,7 @@ impl Session<'_> {
         Ok(combined(&endings))
     }
 
-    fn warn_of_others(&self, version: &VersionString, platforms: &[PlatformKey], made_for: &[PlatformKey]) {
+    pub(crate) fn warn_of_others(&self, version: &VersionString, platforms: &[PlatformKey], made_for: &[PlatformKey]) {
         for platform in platforms.iter().filter(|platform| !made_for.contains(platform)) {
             let text = format!("{version} is not made for {platform}: `roots` in its package.json do not name it");
             let root = npm_packages::root_of(*platform);
@@ -315,7 +324,7 @@ impl Session<'_> {
         Ok(versions)
     }
 
-    fn options(&self, arguments: &BuildArguments, refresh: bool) -> Result<BuildOptions, UsageError> {
+    pub(crate) fn options(&self, arguments: &BuildArguments, refresh: bool) -> Result<BuildOptions, UsageError> {
         let in_ci = self.environment.is_ci();
         Ok(BuildOptions {
             dry_run: arguments.dry_run,
@@ -338,6 +347,7 @@ impl Session<'_> {
             level: arguments.level,
             source_date_epoch: self.source_date_epoch()?,
             python_mirror: arguments.sources.python_mirror.clone(),
+            for_hosts: Vec::new(),
             // The former build scripts know this one word; any other value is a normal build.
             test_run: self.environment.text("TEST_RUN") == Some("true"),
         })
@@ -379,24 +389,39 @@ impl Session<'_> {
         given.unwrap_or_else(|| self.repository.root().join("dist"))
     }
 
-    /// The remote store that is asked for, if there is one.
-    fn open_remote(
+    /// The export that is built from, if there is one, with the option or variable that names it.
+    pub(crate) fn open_import(
         &self,
-        arguments: &BuildArguments,
+        sources: &SourceArguments,
+    ) -> Result<Option<(Import, &'static str)>, Box<dyn Fault>> {
+        let variable = "PYDIST_FROM";
+        let in_variable = || self.environment.path(variable).map(|path| (path, variable));
+        let Some((dir, given)) = sources.from.as_deref().map(|path| (path, "--from")).or_else(in_variable) else {
+            return Ok(None);
+        };
+        // Programs of the build are started from other folders.
+        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+        Ok(Some((Import::open(&dir)?, given)))
+    }
+
+    /// The remote store that is asked for, if there is one.
+    pub(crate) fn open_remote(
+        &self,
+        sources: &SourceArguments,
         downloader: &Downloader,
     ) -> Result<Option<Remote>, Box<dyn Fault>> {
         let variable = "PYDIST_REMOTE_STORE";
         let in_variable = || self.environment.text(variable).map(|text| (text, variable));
-        let given = arguments.sources.remote_store.as_deref().map(|text| (text, "--remote-store")).or_else(in_variable);
+        let given = sources.remote_store.as_deref().map(|text| (text, "--remote-store")).or_else(in_variable);
         let Some((address, given)) = given else { return Ok(None) };
         let in_environment = self.environment.flag("PYDIST_REMOTE_STORE_READ_ONLY")?;
         let settings = RemoteSettings {
             address: address.to_owned(),
             given,
-            read_only: arguments.sources.remote_store_read_only || in_environment,
-            strict: arguments.sources.strict,
+            read_only: sources.remote_store_read_only || in_environment,
+            strict: sources.strict,
         };
-        let remote = store::remote::open(&settings, self.environment, downloader, arguments.sources.offline)?;
+        let remote = store::remote::open(&settings, self.environment, downloader, sources.offline)?;
         if remote.is_none() {
             let text = "offline: the remote store is not used, because it is a bucket".to_owned();
             self.printer.tell(Event::Note { text });
@@ -405,7 +430,7 @@ impl Session<'_> {
     }
 
     /// With the indexes of the configurations, for which credentials are looked for as for the user's own.
-    fn download_settings<'c>(
+    pub(crate) fn download_settings<'c>(
         &self,
         given: &DownloadArguments,
         configurations: impl Iterator<Item = &'c Config>,
@@ -420,7 +445,13 @@ impl Session<'_> {
         settings
     }
 
-    fn context(&self, store: &Store, downloader: &Downloader, offline: bool, build: &BuildSettings) -> Context {
+    pub(crate) fn context(
+        &self,
+        store: &Store,
+        downloader: &Downloader,
+        offline: bool,
+        build: &BuildSettings,
+    ) -> Context {
         let printer = Arc::clone(self.printer);
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         Context {
@@ -451,7 +482,7 @@ fn formats(asked: &[ArtifactFormat]) -> Vec<ArtifactFormat> {
     if formats.is_empty() { vec![ArtifactFormat::default()] } else { formats }
 }
 
-fn store_root(global: &GlobalArguments, environment: &Environment) -> Result<PathBuf, UsageError> {
+pub(crate) fn store_root(global: &GlobalArguments, environment: &Environment) -> Result<PathBuf, UsageError> {
     let os = PlatformKey::host().ok_or(UsageError::NoPlatform)?.os();
     let root = store::choose_root(global.store_dir.as_deref(), environment, os).ok_or(UsageError::NoStore)?;
     // Programs of the store are started from other folders.

@@ -5,6 +5,7 @@ mod asked_platforms;
 mod build_log;
 mod commands;
 mod endings;
+mod export_commands;
 mod run_tables;
 mod store_commands;
 mod survey_arguments;

@@ -4,12 +4,12 @@
 //! from a later source beats a stand-in from an earlier one, so all sources are asked before a stand-in is taken;
 //! among stand-ins the order of the sources decides. One source that offers several stand-ins gives the nearest
 //! newer patch release, else the nearest older one: what works with 3.10.11 is more likely to work with 3.10.16
-//! than with 3.10.6.
+//! than with 3.10.6. Behind an export nothing is asked: what was chosen when it was made is taken again.
 
 use config_merger::BaseSource;
 
 use super::error::{BaseError, BaseErrorKind};
-use super::request::{BaseChoice, BaseRequest};
+use super::request::{BaseChoice, BaseRequest, Supply};
 use super::source_answer::SourceAnswer;
 use super::{archive_source, go_module, standalone, system};
 use store::Context;
@@ -21,7 +21,11 @@ use store::Context;
 pub fn choose(context: &Context, request: &BaseRequest) -> Result<BaseChoice, BaseError> {
     let failed = |kind| BaseError { python: request.python, platform: request.platform, kind };
     let mut asked: Vec<(BaseSource, String)> = Vec::new();
-    let mut stand_in: Option<BaseChoice> = None;
+    let mut stand_in: Option<BaseChoice> = exported(context, request);
+    // A stand-in that is not allowed here is still what the error names.
+    if let Some(choice) = stand_in.take_if(|choice| !choice.stand_in || request.allow_stand_in) {
+        return Ok(choice);
+    }
     for &source in &request.sources {
         if context.is_cancelled() {
             return Err(failed(BaseErrorKind::Cancelled));
@@ -41,6 +45,7 @@ pub fn choose(context: &Context, request: &BaseRequest) -> Result<BaseChoice, Ba
                     origin,
                     asked: Vec::new(),
                     supply,
+                    question: request.question(),
                     go_modules: request.go_modules.clone(),
                 };
                 if exact {
@@ -60,6 +65,24 @@ pub fn choose(context: &Context, request: &BaseRequest) -> Result<BaseChoice, Ba
             Err(failed(BaseErrorKind::NoSource { asked, nearest }))
         }
     }
+}
+
+/// What was chosen when the export was made that stands behind the store, if one does.
+fn exported(context: &Context, request: &BaseRequest) -> Option<BaseChoice> {
+    let chosen = context.remote.as_deref()?.interpreter(&request.question())?;
+    let source = request.sources.iter().find(|source| source.as_str() == chosen.source)?;
+    Some(BaseChoice {
+        platform: request.platform,
+        source: *source,
+        requested: request.python,
+        actual: chosen.actual,
+        stand_in: chosen.actual != request.python,
+        origin: chosen.origin.clone(),
+        asked: Vec::new(),
+        supply: Supply::Exported { digest: chosen.digest },
+        question: request.question(),
+        go_modules: request.go_modules.clone(),
+    })
 }
 
 fn ask(context: &Context, request: &BaseRequest, source: BaseSource) -> SourceAnswer {

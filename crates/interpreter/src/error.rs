@@ -76,6 +76,9 @@ pub enum BaseErrorKind {
     #[error("`{origin}` lacks `{path}`, so it is not a CPython for this platform")]
     #[fault("E_BASE_CONTENT")]
     NotCPython { origin: String, path: String },
+    #[error("the export has no sound copy of `{origin}`")]
+    #[fault("E_EXPORT_DAMAGED", Trust, hint("export again into the same folder, which mends it"))]
+    NotExported { origin: String },
     #[error("the module's checksum is {actual}, the table says {expected}")]
     #[fault("E_BASE_MODULE", Trust, hint("{CLEAR_MODULES}"))]
     ModuleSum { expected: String, actual: String },

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use vocab::PlatformKey;
+use vocab::{Digest, PlatformKey};
 
 use crate::{BaseError, BaseRequest, BaseTree};
 use store::Context;
@@ -41,6 +41,23 @@ impl HostPython {
         let choice = crate::choose(context, &self.request)?;
         let tree = crate::provide(context, &choice)?;
         Ok(slot.insert(tree).clone())
+    }
+
+    /// The one that was used so far, if any.
+    pub fn found(&self) -> Option<BaseTree> {
+        self.slot().clone()
+    }
+
+    /// Another machine's, for which an export provides it.
+    #[must_use]
+    pub fn on(&self, host: PlatformKey) -> Self {
+        let request = BaseRequest { platform: host, ..self.request.clone() };
+        Self { request, found: Mutex::new(None) }
+    }
+
+    /// See [`BaseRequest::question`].
+    pub fn question(&self) -> Digest {
+        self.request.question()
     }
 
     /// The program of [`Self::tree`].

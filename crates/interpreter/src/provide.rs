@@ -102,6 +102,7 @@ fn source_digest(context: &Context, choice: &BaseChoice) -> Result<Digest> {
     match &choice.supply {
         Supply::Archive { sha256, .. } => Ok(*sha256),
         Supply::GoModule { sum, .. } => Ok(*sum),
+        Supply::Exported { digest } => Ok(*digest),
         Supply::System(python) => system::content_digest(context, python),
     }
 }
@@ -124,6 +125,8 @@ fn make(context: &Context, choice: &BaseChoice, place: &Path) -> Result<()> {
             // Always this machine's platform, which has links or needs none.
             (CopiedLinks::new(), BuildPaths::of(python))
         }
+        // It comes as a finished tree or not at all.
+        Supply::Exported { .. } => return Err(BaseErrorKind::NotExported { origin: choice.origin.clone() }),
     };
     if context.is_cancelled() {
         return Err(BaseErrorKind::Cancelled);

@@ -68,6 +68,28 @@ impl BaseRequest {
         }
     }
 
+    /// Digest of what decides which interpreter it is: the same question gets the same answer from an export, whatever
+    /// the machine has. Where something is fetched from is not part of it.
+    pub fn question(&self) -> Digest {
+        let sources: Vec<&str> = self.sources.iter().map(|source| source.as_str()).collect();
+        let own = self.own.0.get(&self.python).and_then(|platforms| platforms.get(&self.platform));
+        let pinned = [
+            self.archives.get(&self.platform).map(|archive| archive.sha256),
+            own.map(|release| release.sha256),
+            self.list.as_ref().map(|list| list.sha256),
+        ];
+        let pinned: Vec<String> =
+            pinned.iter().map(|sha256| sha256.map_or("-".to_owned(), |sha256| sha256.to_string())).collect();
+        Digest::of(format!(
+            "pydist interpreter 1\n{} {}\n{}\n{}\n{}\n",
+            self.python,
+            self.platform,
+            sources.join(" "),
+            self.tag.as_deref().unwrap_or_default(),
+            pinned.join(" ")
+        ))
+    }
+
     /// The mirror by precedence: the command line, then `PYDIST_PYTHON_MIRROR`, then `UV_PYTHON_INSTALL_MIRROR`.
     pub fn mirror_of(option: Option<String>, environment: &Environment) -> Option<String> {
         let from_environment = |name| environment.text(name).map(str::to_owned);
@@ -92,8 +114,22 @@ pub struct BaseChoice {
     /// Each source that was asked with its answer, in that order.
     pub asked: Vec<(BaseSource, String)>,
     pub supply: Supply,
+    /// See [`BaseRequest::question`].
+    pub question: Digest,
     /// The request's.
     pub go_modules: GoModules,
+}
+
+impl BaseChoice {
+    /// Digest of the archive or module; an interpreter of this machine has none before it is copied.
+    pub fn source_sha256(&self) -> Option<Digest> {
+        match &self.supply {
+            Supply::Archive { sha256, .. } => Some(*sha256),
+            Supply::GoModule { sum, .. } => Some(*sum),
+            Supply::Exported { digest } => Some(*digest),
+            Supply::System(_) => None,
+        }
+    }
 }
 
 /// How to get it.
@@ -111,6 +147,10 @@ pub enum Supply {
         sum: Digest,
     },
     System(SystemPython),
+    /// The finished tree of an export. `digest` is its source's.
+    Exported {
+        digest: Digest,
+    },
 }
 
 /// A self-contained CPython of this machine.

@@ -42,6 +42,7 @@ mod requires_python;
 mod settle;
 mod shelf;
 mod shelf_index;
+mod tool_wheel;
 mod unavailable;
 mod uv;
 pub mod uv_settings;
@@ -74,8 +75,9 @@ pub use registries::UnreachableRegistry;
 pub use request::Request;
 pub use requires_python::{excludes, without_versions};
 pub use shelf_index::Shelf;
+pub use tool_wheel::{ToolWheelError, fetch_tool_wheel};
 pub use unavailable::{AllUnavailable, MissingRule, Unavailable};
-pub use uv::{Question, UV_VERSION, Uv, UvError};
+pub use uv::{Question, UV_VERSION, Uv, UvError, pinned_uv};
 pub use why_built::WhyBuilt;
 
 use crate::registries::Pages;

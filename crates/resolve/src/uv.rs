@@ -388,11 +388,17 @@ fn version_of(context: &Context, program: &Path) -> Result<String, ProcessError>
     Ok(finished.stdout_text().split_whitespace().nth(1).unwrap_or_default().to_owned())
 }
 
-fn install(context: &Context, python: &Path, host: PlatformKey, folder: &Path) -> Result<(), SetUpError> {
+/// uv as a file of an index, by the digests of its wheels for this machine, the most widely usable first.
+pub fn pinned_uv(host: PlatformKey) -> Option<PinnedTool> {
     let wheels: serde_json::Value = serde_json::from_str(UV_WHEELS).expect("checked by a test");
-    let digests = wheels[UV_VERSION][host.as_str()].as_array().ok_or(SetUpError::NoWheel)?;
+    let digests = wheels[UV_VERSION][host.as_str()].as_array()?;
     let digests = digests.iter().filter_map(|digest| digest.as_str().map(str::to_owned)).collect();
-    pinned_tool::set_up(context, python, &PinnedTool { name: "uv", version: UV_VERSION, digests }, folder)
+    Some(PinnedTool { name: "uv", version: UV_VERSION, digests })
+}
+
+fn install(context: &Context, python: &Path, host: PlatformKey, folder: &Path) -> Result<(), SetUpError> {
+    let tool = pinned_uv(host).ok_or(SetUpError::NoWheel)?;
+    pinned_tool::set_up(context, python, &tool, folder)
 }
 
 /// Whether a transfer failed, rather than an index answering that it does not have what was asked for.

@@ -155,6 +155,20 @@ pub fn build_wheel(context: &Context, build: &SourceBuild<'_>) -> Result<BuiltWh
     Ok(wheel)
 }
 
+/// The tools that repair wheels with native code on this kind of machine: `name==version`, separated by spaces.
+pub fn repair_tools(host: PlatformKey) -> &'static str {
+    repair::repairer(host)
+}
+
+/// Gives a finished wheel to the remote store under the key under which another build will look for it: that of a
+/// machine of another platform, for a wheel of pure Python.
+pub fn give_as(context: &Context, build: &SourceBuild<'_>, wheel: &BuiltWheel) -> Result<(), SourceBuildError> {
+    let log = build.logs.join(format!("wheel-build-{}.log", build.name));
+    let identity = source::identify(context, build, &log).map_err(|kind| SourceBuildError::new(build, &log, kind))?;
+    key::give(context, &key::key(context, build, &identity), wheel);
+    Ok(())
+}
+
 fn build_anew(
     context: &Context,
     build: &SourceBuild<'_>,

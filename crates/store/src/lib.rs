@@ -43,6 +43,7 @@ pub mod download;
 mod empty;
 mod entry_lock;
 mod error;
+pub mod export;
 mod fact;
 mod mark;
 mod move_in;
@@ -51,6 +52,7 @@ pub mod pinned_tool;
 pub mod remote;
 mod root;
 mod session;
+mod tool_wheel;
 mod used;
 mod verify;
 

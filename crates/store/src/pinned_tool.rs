@@ -8,8 +8,8 @@ use std::path::Path;
 
 use url::Url;
 
-use crate::Context;
 use crate::download::{system_bundle, uv_indexes};
+use crate::{Context, tool_wheel};
 use process::{Invocation, ProcessError};
 use process::{shortened, words_of};
 
@@ -38,10 +38,15 @@ pub enum SetUpError {
     Process(ProcessError),
     #[error("the store cannot be written")]
     Store(#[source] io::Error),
+    #[error("its wheel cannot be unpacked: {reason}")]
+    Wheel { reason: String },
 }
 
 /// Installs the tool into `folder`, as `pip install --target` does. Several builders may do so at once.
 pub fn set_up(context: &Context, python: &Path, tool: &PinnedTool, folder: &Path) -> Result<(), SetUpError> {
+    if from_wheel(context, tool, folder)? {
+        return Ok(());
+    }
     if context.offline {
         return Err(SetUpError::Offline);
     }
@@ -73,13 +78,23 @@ pub fn set_up(context: &Context, python: &Path, tool: &PinnedTool, folder: &Path
     if !finished.succeeded() {
         return Err(SetUpError::Pip { output: words_of(&finished.stderr_text()) });
     }
+    keep(&tree, folder).map_err(SetUpError::Store)
+}
+
+/// Unpacks the tool from its own wheel, if the store or the remote store has it: that needs neither pip nor a network.
+/// False if it is in neither.
+pub fn from_wheel(context: &Context, tool: &PinnedTool, folder: &Path) -> Result<bool, SetUpError> {
+    tool_wheel::set_up(context, tool, folder)
+}
+
+/// Moves a finished tool to its place. Where another builder was faster, its tool came through the same digest.
+pub(crate) fn keep(tree: &Path, folder: &Path) -> io::Result<()> {
     if let Some(parent) = folder.parent() {
-        fs::create_dir_all(parent).map_err(SetUpError::Store)?;
+        fs::create_dir_all(parent)?;
     }
-    match archive::rename(&tree, folder) {
-        // Another builder was faster; its tree came through the same digest.
+    match archive::rename(tree, folder) {
         Err(_) if folder.is_dir() => Ok(()),
-        other => other.map_err(SetUpError::Store),
+        other => other,
     }
 }
 

@@ -57,6 +57,11 @@ pub struct LauncherError {
     pub kind: SetUpError,
 }
 
+/// The tool that has them where the base interpreter's pip does not.
+pub fn pinned() -> &'static PinnedTool {
+    &DISTLIB
+}
+
 impl WindowsLaunchers {
     /// The launchers in the pip of a base interpreter. `None` if it has others, or no pip.
     pub fn of_pip(tree: &Path, layout: TreeLayout) -> Option<Self> {
@@ -78,8 +83,10 @@ impl WindowsLaunchers {
         let folder = context.store.tool(&name);
         context.store.mark_used(store::EntryKind::Tools, &name);
         if Self::in_folder(&folder.join("distlib")).is_none() {
-            let python = python()?;
-            pinned_tool::set_up(context, &python, &DISTLIB, &folder).map_err(|kind| LauncherError { kind })?;
+            let failed = |kind| LauncherError { kind };
+            if !pinned_tool::from_wheel(context, &DISTLIB, &folder).map_err(failed)? {
+                pinned_tool::set_up(context, &python()?, &DISTLIB, &folder).map_err(failed)?;
+            }
         }
         let lost = || LauncherError { kind: SetUpError::Pip { output: "its wheel has other launchers".to_owned() } };
         Ok(Self::in_folder(&folder.join("distlib")).ok_or_else(lost)?)

@@ -11,6 +11,7 @@ mod build_sources;
 mod credentials;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod emulated;
+mod export;
 mod foreign;
 mod kinds;
 mod platforms;

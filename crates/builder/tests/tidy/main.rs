@@ -59,6 +59,7 @@ fn crates_depend_only_as_the_architecture_says() {
                 "wheel",
             ],
         ),
+        ("export", &["config-merger", "interpreter", "pipeline", "resolve", "source-build", "store", "vocab", "wheel"]),
         (
             "survey",
             &[
@@ -77,7 +78,18 @@ fn crates_depend_only_as_the_architecture_says() {
         ),
         (
             "builder",
-            &["archive", "cli", "config-merger", "npm-packages", "pipeline", "resolve", "store", "survey", "vocab"],
+            &[
+                "archive",
+                "cli",
+                "config-merger",
+                "export",
+                "npm-packages",
+                "pipeline",
+                "resolve",
+                "store",
+                "survey",
+                "vocab",
+            ],
         ),
         (
             "publisher",

@@ -136,7 +136,7 @@ pub fn gather(
     let mut left_out = Vec::new();
     if rows().any(|(_, row)| request.builds(row)) {
         steps.run(context, "build from source", || -> Result<(), Box<dyn Fault>> {
-            let workshop = Workshop::new(context, repository, prepared, tree, options.missing)?;
+            let workshop = Workshop::new(context, repository, prepared, tree, options)?;
             for (index, row) in rows().filter(|(_, row)| request.builds(row)) {
                 let built = match workshop.build(row) {
                     Ok(wheel) => Some(wheel),

@@ -11,6 +11,7 @@ use config_merger::BuildSettings;
 use vocab::{Fault, Outcome, PlatformKey, RuleRecord, SystemVersion};
 
 use super::unchanged;
+use crate::options::BuildOptions;
 use crate::prepare::Prepared;
 use interpreter::BaseTree;
 use resolve::registries::{self, Pages};
@@ -63,6 +64,8 @@ pub(crate) struct Workshop<'a> {
     prepared: &'a Prepared,
     /// The interpreter to compile against: the runtime's own, or this machine's.
     tree: BaseTree,
+    /// For other machines that are to find what is built here.
+    others: Vec<BaseTree>,
     uv: Uv,
     missing: MissingRule,
 }
@@ -74,11 +77,12 @@ impl<'a> Workshop<'a> {
         repository: &'a Path,
         prepared: &'a Prepared,
         own: &BaseTree,
-        missing: MissingRule,
+        options: &BuildOptions,
     ) -> Result<Self, Box<dyn Fault>> {
         let tree = if prepared.is_foreign() { prepared.host.tree(context)? } else { own.clone() };
         let uv = Uv::find(context, &tree.layout.interpreter().below(&tree.root), &Answered::default())?;
-        Ok(Self { context, repository, prepared, tree, uv, missing })
+        let others = others(context, prepared, own, &options.for_hosts)?;
+        Ok(Self { context, repository, prepared, tree, others, uv, missing: options.missing })
     }
 
     /// # Errors
@@ -120,7 +124,7 @@ impl<'a> Workshop<'a> {
             source,
             python: uv.python(),
             layout: tree.layout,
-            system: self.system(),
+            system: self.system(tree),
             base_identity: tree.identity,
             base_has_headers: tree.has_headers(),
             uv: uv.program(),
@@ -138,6 +142,9 @@ impl<'a> Workshop<'a> {
             logs: &prepared.folder.join("logs"),
         };
         let built = source_build::build_wheel(context, &request);
+        if let Ok(built) = &built {
+            self.give_to_others(&request, built).map_err(|error| Unbuilt::Build(Box::new(error)))?;
+        }
         if !prepared.is_foreign() {
             return built.map_err(|error| Unbuilt::Build(Box::new(error)));
         }
@@ -154,10 +161,24 @@ impl<'a> Workshop<'a> {
         Err(Unbuilt::Native(NotPure { package, platform, reason }))
     }
 
-    /// What is built for another platform is pure Python, or is not taken; it is held to what holds here.
-    fn system(&self) -> Option<SystemVersion> {
-        let target = &self.prepared.request.target;
-        if self.prepared.is_foreign() { SystemVersion::oldest(self.tree.layout.platform) } else { target.system }
+    /// What is built for another platform is pure Python, or is not taken; it is held to what holds on the machine that
+    /// builds, whose interpreter `tree` is.
+    fn system(&self, tree: &BaseTree) -> Option<SystemVersion> {
+        let (target, host) = (&self.prepared.request.target, tree.layout.platform);
+        if host == target.platform { target.system } else { SystemVersion::oldest(host) }
+    }
+
+    /// A wheel of pure Python, under the keys under which other machines look for it.
+    fn give_to_others(&self, request: &SourceBuild<'_>, built: &BuiltWheel) -> Result<(), SourceBuildError> {
+        if !built.file_name.parse().is_ok_and(|name: WheelFileName| name.is_pure()) {
+            return Ok(());
+        }
+        for tree in &self.others {
+            let system = self.system(tree);
+            let request = SourceBuild { layout: tree.layout, base_identity: tree.identity, system, ..request.clone() };
+            source_build::give_as(self.context, &request, built)?;
+        }
+        Ok(())
     }
 
     /// Step 7 of the policy: a source that does not build is left out where the policy lets it, and never where a rule
@@ -193,6 +214,19 @@ impl<'a> Workshop<'a> {
         self.context.warn("W_LEFT_OUT", text, Some(request.target.platform.to_string()), Some(hint));
         Ok(RuleRecord { name: row.name.clone(), outcome, reason })
     }
+}
+
+/// The interpreters that other machines compile with: for a runtime of their own platform its own.
+fn others(
+    context: &Context,
+    prepared: &Prepared,
+    own: &BaseTree,
+    hosts: &[PlatformKey],
+) -> Result<Vec<BaseTree>, Box<dyn Fault>> {
+    let others = hosts.iter().filter(|host| PlatformKey::host() != Some(**host)).map(|host| {
+        if *host == prepared.request.target.platform { Ok(own.clone()) } else { prepared.host.on(*host).tree(context) }
+    });
+    Ok(others.collect::<Result<_, _>>()?)
 }
 
 /// Limit for each program of a build. `None` means no limit.

@@ -14,10 +14,12 @@
 //! v1/built/<2 digits>/<key>      which wheel was built: JSON with file name, size and sha256 of the blob
 //! ```
 
+mod chosen_interpreter;
 mod error;
 mod open;
 mod shared;
 
+pub use chosen_interpreter::ChosenInterpreter;
 pub use error::{RemoteError, RemoteErrorKind};
 pub use open::{RemoteSettings, open};
 pub use shared::{Near, Remote};

@@ -1,6 +1,6 @@
 //! The remote store as a build uses it: checked, forgiving, and silent after its first fault.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,7 +11,7 @@ use std::time::Instant;
 use objects::{ObjectKey, Place, PlaceErrorKind, Upload, Work};
 use vocab::{Digest, Fault};
 
-use super::{RemoteError, RemoteErrorKind, RemoteSettings};
+use super::{ChosenInterpreter, RemoteError, RemoteErrorKind, RemoteSettings};
 use crate::{StagedFile, Store};
 
 /// A record is a few hundred bytes of JSON.
@@ -32,6 +32,8 @@ pub struct Remote {
     place: Box<dyn Place>,
     read_only: bool,
     strict: bool,
+    /// Which interpreters were chosen, by question, where the place knows that: an export does.
+    interpreters: BTreeMap<Digest, ChosenInterpreter>,
     state: Mutex<State>,
 }
 
@@ -54,7 +56,18 @@ impl Remote {
     /// Touches no network.
     pub fn new(place: Box<dyn Place>, settings: &RemoteSettings) -> Self {
         let RemoteSettings { read_only, strict, .. } = *settings;
-        Self { place, read_only, strict, state: Mutex::default() }
+        Self { place, read_only, strict, interpreters: BTreeMap::new(), state: Mutex::default() }
+    }
+
+    /// The same with choices of interpreters.
+    #[must_use]
+    pub fn with_interpreters(self, interpreters: BTreeMap<Digest, ChosenInterpreter>) -> Self {
+        Self { interpreters, ..self }
+    }
+
+    /// The interpreter that was chosen for this question when the place was filled.
+    pub fn interpreter(&self, question: &Digest) -> Option<&ChosenInterpreter> {
+        self.interpreters.get(question)
     }
 
     /// The file with this digest, now in the local store. False when the remote store has none that can be used.

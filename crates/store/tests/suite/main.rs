@@ -3,6 +3,7 @@
 #[cfg(unix)]
 mod credentials;
 mod download;
+mod export;
 mod remote;
 mod shared;
 mod support;

@@ -1,0 +1,167 @@
+//! `builder export`, and what a build checks before it takes anything from an export.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use cli::Table;
+use config_merger::LoadOptions;
+use export::{Export, ListedFile, list, wanted};
+use pipeline::asked_once::AskedOnce;
+use pipeline::options::BuildOptions;
+use pipeline::prepare::{self, Prepared};
+use pipeline::steps::Steps;
+use serde_json::json;
+use store::download::Downloader;
+use store::export::{Growing, Import};
+use store::{Context, Store};
+use vocab::{Exit, Fault, PlatformKey, VersionString};
+
+use crate::arguments::{BuildArguments, ExportArguments};
+use crate::asked_platforms::AskedPlatforms;
+use crate::commands::{Session, UsageError, store_root};
+use crate::endings::{Ended, combined};
+
+/// Everything is checked before the first build, so that all that is missing is said at once.
+pub fn require(
+    session: &Session<'_>,
+    import: &Import,
+    versions: &[VersionString],
+    asked: &AskedPlatforms,
+    store: &Store,
+) -> Result<(), Box<dyn Fault>> {
+    let mut all = Vec::new();
+    for version in versions {
+        // A version whose package is wrong is reported when its build begins.
+        let Ok(made_for) = npm_packages::platforms_of(session.repository.root(), version) else { continue };
+        all.extend(wanted(&session.repository, version, &asked.of(&made_for))?);
+    }
+    let host = PlatformKey::host().ok_or(UsageError::NoPlatform)?;
+    Ok(import.require(&all, host, store)?)
+}
+
+/// Exports, or lists what an export would hold.
+pub fn export(session: &Session<'_>, arguments: &ExportArguments) -> Result<Exit, Box<dyn Fault>> {
+    let build = BuildArguments::from(arguments);
+    let versions = session.versions(&arguments.selection.versions)?;
+    let asked = AskedPlatforms::parse(&arguments.selection.platform)?;
+    let hosts = AskedPlatforms::parse(&arguments.for_host)?.of(&PlatformKey::ALL);
+    let options = BuildOptions { for_hosts: hosts, dry_run: arguments.list, ..session.options(&build, false)? };
+    let load = LoadOptions { strict: options.strict, lenient: options.lenient_config };
+    let configurations: Vec<_> =
+        versions.iter().map(|version| config_merger::load(&session.repository, version, &load)).collect();
+    let loaded = configurations.iter().flatten().map(|loaded| &loaded.config);
+    let downloader = Downloader::new(session.download_settings(&arguments.sources.downloads, loaded));
+    let store = Store::open(store_root(session.global, session.environment)?)?;
+    let remote = match session.open_import(&arguments.sources)? {
+        Some((import, given)) => Some(Arc::new(import.remote(given))),
+        None => session.open_remote(&arguments.sources, &downloader)?.map(Arc::new),
+    };
+    let asked_once = AskedOnce::default();
+    let mut growing = match &arguments.to {
+        Some(dir) => Some(open(session, dir)?),
+        None => None,
+    };
+    let mut endings = Vec::new();
+    let mut listed = std::collections::BTreeSet::new();
+    for (version, configuration) in versions.iter().zip(configurations) {
+        let made_for = npm_packages::platforms_of(session.repository.root(), version)?;
+        let platforms = asked.of(&made_for);
+        session.warn_of_others(version, &platforms, &made_for);
+        let loaded = configuration?;
+        let mut context = session.context(&store, &downloader, arguments.sources.offline, &loaded.config.build);
+        context.remote.clone_from(&remote);
+        let export =
+            Export { context: &context, repository: &session.repository, options: &options, asked_once: &asked_once };
+        let Some(growing) = &mut growing else {
+            let prepared = prepared(&export, loaded, &platforms)?;
+            listed.extend(list(prepared.iter(), &options.for_hosts));
+            continue;
+        };
+        export.version(growing, loaded, &platforms, &mut |platform, exported| {
+            let name = format!("{version:<24} {platform:<16}");
+            let exit = match exported {
+                Ok(exported) => {
+                    for text in &exported.not_for {
+                        session.warn("W_EXPORT_HOST", text.clone(), None);
+                    }
+                    exported.exit()
+                }
+                Err(fault) => {
+                    session.printer.fault(fault.as_ref());
+                    fault.exit()
+                }
+            };
+            endings.push(Ended { name, exit, elsewhere: false });
+        })?;
+    }
+    match growing {
+        None => print_list(session, &listed),
+        Some(growing) => finish(session, growing, &endings)?,
+    }
+    Ok(combined(&endings))
+}
+
+fn open(session: &Session<'_>, dir: &Path) -> Result<Growing, Box<dyn Fault>> {
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let growing = Growing::open(&dir, env!("CARGO_PKG_VERSION"))?;
+    if growing.restarted() {
+        let text = "the export's manifest was damaged; it will list only what is exported now".to_owned();
+        session.warn("W_EXPORT_RESTARTED", text, Some("export the other versions again, too".to_owned()));
+    }
+    Ok(growing)
+}
+
+fn prepared(
+    export: &Export<'_>,
+    loaded: config_merger::Loaded,
+    platforms: &[PlatformKey],
+) -> Result<Vec<Prepared>, Box<dyn Fault>> {
+    let context: &Context = export.context;
+    let preparations = prepare::prepare(
+        context,
+        export.repository,
+        loaded,
+        platforms,
+        export.options,
+        export.asked_once,
+        &mut Steps::default(),
+    )?;
+    preparations.into_iter().map(|preparation| preparation.ready).collect()
+}
+
+fn finish(session: &Session<'_>, growing: Growing, endings: &[Ended]) -> Result<(), Box<dyn Fault>> {
+    let dir = growing.root().to_owned();
+    if growing.is_empty() {
+        return Ok(());
+    }
+    let manifest = growing.finish()?;
+    for ended in endings {
+        session.printer.say(&ended.line());
+    }
+    let bytes: u64 = manifest.objects.values().map(|object| object.size).sum();
+    session.printer.say(&format!(
+        "in the export: runtimes {}, files {}, {}",
+        manifest.runtimes.len(),
+        manifest.objects.len(),
+        cli::bytes(bytes)
+    ));
+    if session.global.show.json {
+        session.printer.json("export", &json!({ "path": dir, "files": manifest.objects.len(), "bytes": bytes }));
+    } else {
+        session.printer.data(&dir.display().to_string());
+    }
+    Ok(())
+}
+
+fn print_list(session: &Session<'_>, listed: &std::collections::BTreeSet<ListedFile>) {
+    if session.global.show.json {
+        session.printer.json("mirror", &json!({ "files": listed }));
+        return;
+    }
+    let mut table = Table::new(["kind", "name", "version", "file", "SHA-256"]);
+    for file in listed {
+        let sha256 = file.sha256.map(|it| it.to_string()).unwrap_or_default();
+        table.row([file.kind, &file.name, &file.version, &file.file, &sha256]);
+    }
+    session.printer.data(&table.render(None));
+}

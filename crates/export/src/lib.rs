@@ -1,0 +1,310 @@
+//! Exports: everything that a locked build without a network takes, in one folder.
+//!
+//! There is no second list of what a build needs. A runtime's files are first brought into the own store as a build
+//! brings them; then the same steps are taken once more, offline, with the export behind the store: what a build gives
+//! to a remote store is what another build will ask it for. `store::export` is the folder itself.
+//!
+//! ```
+//! use export::list;
+//! use vocab::PlatformKey;
+//!
+//! // Even without a runtime a host needs its uv.
+//! let files = list(std::iter::empty(), &[PlatformKey::LinuxX64]);
+//! assert!(files.iter().any(|file| file.name == "uv" && file.sha256.is_some()));
+//! ```
+
+mod hosts;
+mod listing;
+mod wanted;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use config_merger::{Loaded, Repository};
+use interpreter::BaseTree;
+use resolve::{Answered, LockedSource, Uv, fetch_tool_wheel, pinned_uv};
+use store::Context;
+use store::export::{ExportError, ExportErrorKind, ExportedRuntime, Given, Growing};
+use store::remote::ChosenInterpreter;
+use vocab::{Digest, Event, Exit, Fault, PlatformKey, Work};
+use wheel::WheelTarget;
+use wheel::windows_launcher::{self, WindowsLaunchers};
+
+use pipeline::asked_once::AskedOnce;
+use pipeline::gather::{self, Gathering};
+use pipeline::options::BuildOptions;
+use pipeline::prepare::{self, Preparation, Prepared};
+use pipeline::steps::Steps;
+
+pub use listing::{ListedFile, list};
+pub use wanted::wanted;
+
+/// What an export is made with.
+pub struct Export<'a> {
+    pub context: &'a Context,
+    pub repository: &'a Repository,
+    /// Those of the build that it is for; its hosts are those that the export is to serve.
+    pub options: &'a BuildOptions,
+    pub asked_once: &'a AskedOnce,
+}
+
+/// How it went for one runtime.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    pub runtime: ExportedRuntime,
+    /// Why machines that were asked for cannot build it from here.
+    pub not_for: Vec<String>,
+    /// Something is left to a native runner.
+    pub is_whole: bool,
+}
+
+impl Exported {
+    /// [`Exit::Partial`] if it does not serve all that was asked for.
+    pub fn exit(&self) -> Exit {
+        if self.is_whole && self.not_for.is_empty() { Exit::Done } else { Exit::Partial }
+    }
+}
+
+/// The export was stopped by the user. What has arrived stays.
+#[derive(Debug, thiserror::Error, Fault)]
+#[error("the export was interrupted")]
+#[fault("E_INTERRUPTED", Interrupted)]
+pub struct Interrupted;
+
+/// What the store lacks and, offline, cannot be fetched.
+#[derive(Debug, thiserror::Error, Fault)]
+#[error("the store lacks {} files, and the network is not used:\n{}", files.len(), files.iter().map(|it| format!("  {it}")).collect::<Vec<_>>().join("\n"))]
+#[fault("E_EXPORT_OFFLINE", Build, hint("run it once without --offline"))]
+pub struct NotInStore {
+    pub files: BTreeSet<String>,
+}
+
+impl Export<'_> {
+    /// Exports one version for its platforms. Calls `on_cell` for each; a fault of one platform does not stop the others.
+    ///
+    /// # Errors
+    /// What concerns the version itself, or the export.
+    pub fn version(
+        &self,
+        growing: &mut Growing,
+        loaded: Loaded,
+        platforms: &[PlatformKey],
+        on_cell: &mut dyn FnMut(PlatformKey, Result<Exported, Box<dyn Fault>>),
+    ) -> Result<(), Box<dyn Fault>> {
+        let mut steps = Steps::default();
+        prepare::tell_of(self.context, &loaded, platforms);
+        let (context, options) = (self.context, self.options);
+        let preparations =
+            prepare::prepare(context, self.repository, loaded, platforms, options, self.asked_once, &mut steps)?;
+        if context.offline {
+            self.require_files(&preparations)?;
+        }
+        let mut without_tools = false;
+        if let Some(prepared) = preparations.iter().find_map(|it| it.ready.as_ref().ok()) {
+            for host in &options.for_hosts {
+                without_tools |= !self.host(growing, prepared, *host)?;
+            }
+        }
+        for Preparation { platform, ready, .. } in preparations {
+            let exported = ready.and_then(|prepared| self.runtime(growing, &prepared, &mut steps));
+            if context.is_cancelled() {
+                return Err(Interrupted.into());
+            }
+            on_cell(platform, exported.map(|it| Exported { is_whole: it.is_whole && !without_tools, ..it }));
+        }
+        Ok(())
+    }
+
+    /// Names all files that are missing, rather than the first.
+    fn require_files(&self, preparations: &[Preparation]) -> Result<(), NotInStore> {
+        let at_hand = |sha256| store::download::is_at_hand(self.context, sha256);
+        let rows = preparations.iter().filter_map(|it| it.ready.as_ref().ok()).flat_map(|it| &it.rows.distributions);
+        let files: BTreeSet<String> = rows
+            .filter_map(|row| match &row.source {
+                LockedSource::Wheel { file, sha256, .. } | LockedSource::Sdist { file, sha256, .. } => {
+                    (!at_hand(sha256)).then(|| format!("{file} (SHA-256 {sha256})"))
+                }
+                LockedSource::Git { .. } | LockedSource::Path { .. } => None,
+            })
+            .collect();
+        if files.is_empty() { Ok(()) } else { Err(NotInStore { files }) }
+    }
+
+    fn runtime(
+        &self,
+        growing: &mut Growing,
+        prepared: &Prepared,
+        steps: &mut Steps,
+    ) -> Result<Exported, Box<dyn Fault>> {
+        let (context, root) = (self.context, self.repository.root());
+        let tree = steps.run(context, "prepare the interpreter", || {
+            let tree = interpreter::provide(context, &prepared.base)?;
+            interpreter::mend(context, &prepared.base, tree, self.options.scrutiny)
+        })?;
+        if !prepared.is_foreign() {
+            prepared.host.is(&tree);
+        }
+        let fetched = BuildOptions { for_hosts: Vec::new(), ..self.options.clone() };
+        let gathering = gather::gather(context, root, prepared, &tree, &fetched, steps)?;
+        let builds = prepared.rows.distributions.iter().any(|row| prepared.request.builds(row));
+        let serving = hosts::serving(prepared, &gathering, &self.options.for_hosts);
+        let mut helpers = Vec::new();
+        for host in serving.hosts.iter().filter(|_| builds) {
+            if *host != tree.layout.platform {
+                let python = prepared.host.on(*host);
+                helpers.push((python.question(), python.tree(context)?));
+            }
+        }
+        let launchers = self.launchers(prepared, &tree, &gathering)?;
+
+        let given = growing.begin();
+        let said = Notes::default();
+        let giving = self.giving(&given, &said);
+        let options = BuildOptions { for_hosts: serving.hosts.iter().copied().filter(|_| builds).collect(), ..fetched };
+        steps.run(context, "export", || -> Result<(), Box<dyn Fault>> {
+            interpreter::offer(&giving, &tree);
+            for (_, helper) in &helpers {
+                interpreter::offer(&giving, helper);
+            }
+            if let Some(sha256) = launchers {
+                given.remote.give_blob(&giving.near(), &context.store.blob(&sha256), &sha256);
+            }
+            gather::gather(&giving, root, prepared, &tree, &options, &mut Steps::default())?;
+            self.outcome(growing, &given)?;
+            let trees = std::iter::once(&tree).chain(helpers.iter().map(|(_, helper)| helper));
+            whole(&given, trees, prepared, &said).map_err(|reason| object_fault(growing, reason).into())
+        })?;
+        growing.add_interpreter(prepared.base.question, chosen(&tree));
+        for (question, helper) in helpers {
+            growing.add_interpreter(question, chosen(&helper));
+        }
+        let runtime = ExportedRuntime {
+            version: prepared.config.version.clone(),
+            platform: tree.layout.platform,
+            lock: prepared.lock_digest,
+            hosts: serving.hosts,
+            objects: given.objects(),
+        };
+        growing.add_runtime(runtime.clone(), &given);
+        Ok(Exported { runtime, not_for: serving.not_for, is_whole: prepared.plan.is_whole() })
+    }
+
+    /// Adds the tools that work for the builder on this kind of machine, as files of the index: uv. False, with a
+    /// warning, if no index has it.
+    fn host(&self, growing: &mut Growing, prepared: &Prepared, host: PlatformKey) -> Result<bool, Box<dyn Fault>> {
+        let Some(tool) = pinned_uv(host) else { return Ok(false) };
+        let target = WheelTarget::new(host, prepared.base.actual);
+        let sha256 = match fetch_tool_wheel(self.context, &tool, &target, || uv_of(self.context, prepared)) {
+            Ok(sha256) => sha256,
+            Err(fault) if self.context.is_cancelled() => return Err(fault),
+            Err(fault) => {
+                let hint = format!("{} {} has to be on PATH of that machine", tool.name, tool.version);
+                self.context.warn("W_EXPORT_TOOL", fault.to_string(), Some(host.to_string()), Some(hint));
+                return Ok(false);
+            }
+        };
+        let given = growing.begin();
+        let giving = self.giving(&given, &Notes::default());
+        given.remote.give_blob(&giving.near(), &self.context.store.blob(&sha256), &sha256);
+        self.outcome(growing, &given)?;
+        growing.add_host(host, &given);
+        Ok(true)
+    }
+
+    /// The wheel with launchers, if the runtime needs launchers that its interpreter does not have.
+    fn launchers(
+        &self,
+        prepared: &Prepared,
+        tree: &BaseTree,
+        gathering: &Gathering,
+    ) -> Result<Option<Digest>, Box<dyn Fault>> {
+        let needed = tree.layout.platform.is_windows()
+            && gathering.wheels.iter().any(|gathered| gathered.wheel.contents.has_scripts())
+            && WindowsLaunchers::of_pip(&tree.root, tree.layout).is_none();
+        if !needed {
+            return Ok(None);
+        }
+        let uv = || uv_of(self.context, prepared);
+        let target = WheelTarget::new(tree.layout.platform, tree.layout.python);
+        fetch_tool_wheel(self.context, windows_launcher::pinned(), &target, uv).map(Some)
+    }
+
+    /// Offline, with the export in the place of a remote store. What it notes was noted before, or is a reason why
+    /// something was not given.
+    fn giving(&self, given: &Given, said: &Notes) -> Context {
+        let said = Arc::clone(said);
+        let listener: vocab::Listener = Arc::new(move |event| {
+            if let Event::Note { text } = event {
+                said.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+            }
+        });
+        let work = Work { offline: true, listener, ..self.context.work.clone() };
+        Context { remote: Some(Arc::clone(&given.remote)), work, ..self.context.clone() }
+    }
+
+    fn outcome(&self, growing: &Growing, given: &Given) -> Result<(), Box<dyn Fault>> {
+        if self.context.is_cancelled() {
+            return Err(Interrupted.into());
+        }
+        given.remote.outcome().map_err(|fault| {
+            let mut reason = fault.to_string();
+            let mut cause = std::error::Error::source(fault.as_ref());
+            while let Some(next) = cause {
+                // Some name their cause in their own text.
+                if !reason.ends_with(&next.to_string()) {
+                    reason.push_str(&format!(": {next}"));
+                }
+                cause = next.source();
+            }
+            object_fault(growing, reason).into()
+        })
+    }
+}
+
+type Notes = Arc<Mutex<Vec<String>>>;
+
+fn object_fault(growing: &Growing, reason: String) -> ExportError {
+    ExportError { dir: growing.root().to_owned(), kind: ExportErrorKind::Object { reason } }
+}
+
+/// To a build it does not matter what a remote store does not take; an export has to have it. The error is the reason.
+fn whole<'t>(
+    given: &Given,
+    trees: impl Iterator<Item = &'t BaseTree>,
+    prepared: &Prepared,
+    said: &Notes,
+) -> Result<(), String> {
+    let objects = given.objects();
+    let has = |digest: &Digest| objects.iter().any(|key| key.ends_with(&digest.to_string()));
+    for tree in trees {
+        if !has(&tree.identity) {
+            let said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            let reason = said.iter().find(|text| text.contains("is not shared")).cloned();
+            return Err(reason.unwrap_or_else(|| format!("the interpreter {} was not written", tree.record.actual)));
+        }
+    }
+    for row in &prepared.rows.distributions {
+        if let LockedSource::Wheel { file, sha256, .. } | LockedSource::Sdist { file, sha256, .. } = &row.source
+            && !has(sha256)
+        {
+            return Err(format!("`{file}` is damaged in the store; run `builder store verify`"));
+        }
+    }
+    Ok(())
+}
+
+fn uv_of(context: &Context, prepared: &Prepared) -> Result<Uv, Box<dyn Fault>> {
+    Ok(Uv::find(context, &prepared.host.interpreter(context)?, &Answered::default())?)
+}
+
+fn chosen(tree: &BaseTree) -> ChosenInterpreter {
+    let record = &tree.record;
+    ChosenInterpreter {
+        requested: record.requested,
+        actual: record.actual,
+        platform: tree.layout.platform,
+        source: record.source.clone(),
+        origin: record.origin.clone(),
+        digest: record.digest,
+    }
+}

@@ -1,0 +1,99 @@
+//! Why an export cannot be read, trusted, or written.
+
+use std::path::PathBuf;
+
+use vocab::{Exit, Fault};
+
+use super::manifest::{EXPORT_FORMAT, MANIFEST, SUMS};
+
+/// What is wrong with an export. It is about the folder as a whole, so that all of it is said at once.
+#[derive(Debug, thiserror::Error)]
+#[error("the export `{}` cannot be used", dir.display())]
+pub struct ExportError {
+    pub dir: PathBuf,
+    #[source]
+    pub kind: ExportErrorKind,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ExportErrorKind {
+    #[error("it has no `{MANIFEST}`, so it is not an export, or writing it was interrupted")]
+    Absent,
+    #[error("cannot read `{name}`: {source}")]
+    Read { name: String, source: std::io::Error },
+    #[error("`{MANIFEST}` has format {found}; this pydist reads format {EXPORT_FORMAT}")]
+    Newer { found: u64 },
+    #[error("`{MANIFEST}` cannot be understood: {reason}")]
+    Unreadable { reason: String },
+    #[error("`{name}` cannot be used: {reason}")]
+    NotAFile { name: String, reason: String },
+    #[error("`{MANIFEST}` and `{SUMS}` do not agree: one of them was changed or cut")]
+    Sums,
+    /// What the manifest promises is not there, or is something else. One line for each object.
+    #[error("{} of its files {} damaged or missing:\n{}", lines.len(), if lines.len() == 1 { "is" } else { "are" }, lines.join("\n"))]
+    Damaged { lines: Vec<String>, command: String },
+    /// It is sound and serves other runtimes. One line for each that it lacks.
+    #[error("it does not serve this build:\n{}", lines.join("\n"))]
+    Lacks { lines: Vec<String>, command: String },
+    #[error("cannot write `{name}`: {source}")]
+    Write { name: String, source: std::io::Error },
+    /// An object could not be written; the cause was reported by the place.
+    #[error("{reason}")]
+    Object { reason: String },
+}
+
+impl ExportError {
+    /// The manifest itself cannot be trusted.
+    pub(super) fn is_of_a_damaged_manifest(&self) -> bool {
+        matches!(
+            self.kind,
+            ExportErrorKind::Unreadable { .. } | ExportErrorKind::Sums | ExportErrorKind::NotAFile { .. }
+        )
+    }
+}
+
+impl Fault for ExportError {
+    fn code(&self) -> &'static str {
+        match &self.kind {
+            ExportErrorKind::Absent | ExportErrorKind::Read { .. } => "E_EXPORT_READ",
+            ExportErrorKind::Newer { .. } => "E_EXPORT_FORMAT",
+            ExportErrorKind::Unreadable { .. }
+            | ExportErrorKind::Sums
+            | ExportErrorKind::NotAFile { .. }
+            | ExportErrorKind::Damaged { .. } => "E_EXPORT_DAMAGED",
+            ExportErrorKind::Lacks { .. } => "E_EXPORT_LACKS",
+            ExportErrorKind::Write { .. } | ExportErrorKind::Object { .. } => "E_EXPORT_WRITE",
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match self.code() {
+            "E_EXPORT_READ" | "E_EXPORT_FORMAT" => Exit::Usage,
+            "E_EXPORT_DAMAGED" => Exit::Trust,
+            _ => Exit::Build,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let dir = self.dir.display();
+        Some(match &self.kind {
+            ExportErrorKind::Absent | ExportErrorKind::Read { .. } => {
+                format!(
+                    "check the path, or make the export where there is a network: `builder export VERSION --to {dir}`"
+                )
+            }
+            ExportErrorKind::Newer { .. } => "use the pydist that made the export, or a newer one".into(),
+            ExportErrorKind::Unreadable { .. } | ExportErrorKind::Sums | ExportErrorKind::NotAFile { .. } => {
+                "export again into the same folder: what is sound there stays".into()
+            }
+            ExportErrorKind::Damaged { command, .. } => {
+                format!("export again into the same folder, which mends it: `{command}`")
+            }
+            ExportErrorKind::Lacks { command, .. } => format!("where there is a network, run `{command}`"),
+            ExportErrorKind::Write { .. } | ExportErrorKind::Object { .. } => {
+                "check the folder's permissions and the free space there, and export again: what has arrived stays"
+                    .into()
+            }
+        })
+    }
+}

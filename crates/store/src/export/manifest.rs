@@ -1,0 +1,108 @@
+//! What an export says about itself: `pydist-export.json` and `SHA256SUMS` (docs/formats/export.md).
+//!
+//! Goals: equal exports have equal bytes, so there is no date and every list is sorted; a reader of an older format
+//! refuses a newer one; objects are named once, with what they are checked against.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use vocab::{Digest, PlatformKey, VersionString};
+
+use crate::remote::ChosenInterpreter;
+
+/// Raise it when a reader of the former format would go wrong.
+pub const EXPORT_FORMAT: u32 = 1;
+
+/// Names of the two files beside the objects.
+pub const MANIFEST: &str = "pydist-export.json";
+pub const SUMS: &str = "SHA256SUMS";
+
+/// The content of [`MANIFEST`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportManifest {
+    pub format: u32,
+    /// Version of the program that wrote it.
+    pub pydist: String,
+    /// By host: the objects of the tools that run there.
+    pub hosts: BTreeMap<PlatformKey, ExportedHost>,
+    /// Sorted by version and platform; none twice.
+    pub runtimes: Vec<ExportedRuntime>,
+    /// By the digest of the question that chose it.
+    pub interpreters: BTreeMap<Digest, ChosenInterpreter>,
+    /// By key below the folder.
+    pub objects: BTreeMap<String, ExportedObject>,
+}
+
+/// A machine that builds from the export.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportedHost {
+    /// Keys of objects: its uv, and what else works for the builder there.
+    pub objects: BTreeSet<String>,
+}
+
+/// One runtime for one platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportedRuntime {
+    pub version: VersionString,
+    pub platform: PlatformKey,
+    /// Digest of the locked rows.
+    pub lock: Digest,
+    /// Machines that can build it from here.
+    pub hosts: BTreeSet<PlatformKey>,
+    /// Keys of the objects that a build takes.
+    pub objects: BTreeSet<String>,
+}
+
+/// What an object is checked against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportedObject {
+    /// In bytes.
+    pub size: u64,
+    pub sha256: Digest,
+}
+
+impl ExportManifest {
+    /// The text of the file.
+    pub fn text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("plain data with text keys") + "\n"
+    }
+
+    /// The text of [`SUMS`], as `sha256sum -c` reads it, for this manifest with this text.
+    pub fn sums(&self, text: &[u8]) -> String {
+        let objects = self.objects.iter().map(|(key, object)| format!("{}  {key}\n", object.sha256));
+        objects.chain([format!("{}  {MANIFEST}\n", Digest::of(text))]).collect()
+    }
+
+    /// The row of one runtime.
+    pub fn runtime(&self, version: &VersionString, platform: PlatformKey) -> Option<&ExportedRuntime> {
+        self.runtimes.iter().find(|row| row.version == *version && row.platform == platform)
+    }
+
+    /// Puts a row in the place of an earlier one. Hosts of an earlier one of the same lock stay with their objects.
+    pub fn add(&mut self, mut row: ExportedRuntime) {
+        if let Some(index) =
+            self.runtimes.iter().position(|it| it.version == row.version && it.platform == row.platform)
+        {
+            let former = self.runtimes.remove(index);
+            if former.lock == row.lock {
+                row.hosts.extend(former.hosts);
+                row.objects.extend(former.objects);
+            }
+        }
+        self.runtimes.push(row);
+        self.runtimes.sort_by(|one, other| {
+            (one.version.to_string(), one.platform).cmp(&(other.version.to_string(), other.platform))
+        });
+    }
+
+    /// Forgets objects that nothing in the export takes.
+    pub fn drop_unused(&mut self) {
+        let of_hosts = self.hosts.values().flat_map(|host| &host.objects);
+        let used: BTreeSet<&String> = self.runtimes.iter().flat_map(|row| &row.objects).chain(of_hosts).collect();
+        self.objects.retain(|key, _| used.contains(key));
+    }
+}
