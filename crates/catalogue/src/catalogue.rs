@@ -28,7 +28,7 @@ pub struct Catalogue {
     pub retracted: Vec<RetractedRow>,
 }
 
-/// The part of an [`ArtifactEntry`] that is needed to choose, fetch and verify its artifact.
+/// The part of an entry that is needed to choose, fetch and verify its artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Listed")]
@@ -65,7 +65,7 @@ pub struct CatalogueRow {
     /// Absent where the entry does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checked: Option<NativeVerdict>,
-    /// As [`RuntimeContent::needs`](crate::RuntimeContent::needs).
+    /// As `content.needs` of the entry.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub needs: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
