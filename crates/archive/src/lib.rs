@@ -109,7 +109,7 @@ pub use identity::{EntryIdentity, identity_of};
 pub use in_place::{FileBeside, rename, sweep, sweep_artifacts, sweep_idle};
 pub use listing::{ListError, ListedEntry, ListedKind, ListingDepth, check, list};
 pub use manifest::{ManifestError, StagedManifest, read_manifest, save_manifest, stage_manifest, write_manifest};
-pub use mode::{make_folder, make_folders, set_file_mode};
+pub use mode::{make_folder, make_folders, make_shared_folders, set_file_mode, share_file};
 pub use name_rules::{EntryFault, NameRules};
 pub use pack::{cache_parts, join_cached, pack, pack_beside};
 pub use pack_error::{PackError, PackErrorKind};

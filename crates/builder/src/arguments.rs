@@ -175,7 +175,7 @@ Examples:
   builder export 3.12.10 3.10.11 --platform all --for-host linux-x64,windows-x64 --to /media/stick
   builder export 3.12.10 --platform all --list")]
     Export(ExportArguments),
-    /// Inspect, verify and prune the store.
+    /// Inspect, verify and prune the store, and look after a remote store.
     #[command(subcommand)]
     Store(StoreCommand),
 }
@@ -188,22 +188,46 @@ pub enum StoreCommand {
   builder store info --json")]
     Info,
     /// Compare everything with its digests; anything damaged is removed, and the exit code is 3.
+    ///
+    /// In a remote store, damaged objects are only reported unless `--repair` is given.
     #[command(after_help = "Examples:
   builder store verify
-  builder store verify --keep")]
+  builder store verify --keep
+  builder store verify --remote-store s3://bucket/store --repair")]
     Verify {
         /// Only report what is damaged.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "remote_store")]
         keep: bool,
+        /// Verify this remote store instead of the local one.
+        #[arg(long, value_name = "URL|DIR")]
+        remote_store: Option<String>,
+        /// Replace damaged objects of the remote store with what the local store has, and remove the others.
+        #[arg(long, requires = "remote_store")]
+        repair: bool,
     },
-    /// Remove least recently used entries; never those in use.
+    /// Give a remote store everything that the local store has and it lacks.
+    #[command(after_help = "Examples:
+  builder store push --remote-store s3://bucket/store
+  builder store push --remote-store /mnt/shared/store --json")]
+    Push {
+        /// The remote store: a folder, `s3://bucket/prefix[?endpoint=…&region=…&profile=…]` or
+        /// `ais://bucket/prefix[?endpoint=…]` [env: PYDIST_REMOTE_STORE].
+        #[arg(long, value_name = "URL|DIR")]
+        remote_store: Option<String>,
+    },
+    /// Remove least recently used entries; never those in use. In a remote store: objects written long ago.
     #[command(
         group(clap::ArgGroup::new("criteria").required(true).multiple(true)),
         after_help = "Examples:
   builder store prune --older-than 30d
-  builder store prune --max-size 20G --dry-run"
+  builder store prune --max-size 20G --dry-run
+  builder store prune --remote-store s3://bucket/store --older-than 90d --dry-run"
     )]
     Prune {
+        /// Prune this remote store instead of the local one, by `--older-than`: there, the time since an object was
+        /// written counts.
+        #[arg(long, value_name = "URL|DIR", conflicts_with = "max_size")]
+        remote_store: Option<String>,
         /// Remove until the store has at most this size: 500M, 20G, 1.5T.
         #[arg(long, value_name = "SIZE", group = "criteria", value_parser = parse_size)]
         max_size: Option<u64>,
@@ -295,7 +319,7 @@ pub struct ExportArguments {
 #[command(next_help_heading = "What may be taken, and from where")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct SourceArguments {
-    /// Use no network: everything must be in the store.
+    /// Use no network: everything must be in the store, or in a remote store that is a folder.
     #[arg(long)]
     pub offline: bool,
     /// Refuse another patch release of Python than the one asked for (implied by --locked and by CI=true).
@@ -332,6 +356,10 @@ pub struct SourceArguments {
     /// Only read from the remote store [env: PYDIST_REMOTE_STORE_READ_ONLY=true].
     #[arg(long)]
     pub remote_store_read_only: bool,
+    /// With --offline, use the remote store even if it is a bucket or a cluster, such as one on this machine or in the
+    /// same network [env: PYDIST_REMOTE_STORE_OFFLINE=true].
+    #[arg(long)]
+    pub remote_store_offline: bool,
     #[command(flatten)]
     pub downloads: DownloadArguments,
 }
@@ -479,13 +507,20 @@ mod tests {
             assert!(parse(mixed).is_err(), "for {mixed:?}");
         }
         assert!(parse(&["3.12.10", "--exact", "--allow-stand-in"]).is_err());
-        for (prune, accepted) in [
+        for (words, accepted) in [
             (&["store", "prune", "--max-size", "20G", "--older-than", "30d"][..], true),
             (&["store", "prune", "--dry-run", "--older-than", "4w"], true),
             (&["store", "prune"], false),
             (&["store", "prune", "--max-size", "much"], false),
+            (&["store", "prune", "--remote-store", "x", "--older-than", "90d"], true),
+            (&["store", "prune", "--remote-store", "x", "--max-size", "20G"], false),
+            (&["store", "prune", "--remote-store", "x"], false),
+            (&["store", "verify", "--remote-store", "x", "--repair"], true),
+            (&["store", "verify", "--remote-store", "x", "--keep"], false),
+            (&["store", "verify", "--repair"], false),
+            (&["store", "push"], true),
         ] {
-            assert_eq!(parse(prune).is_ok(), accepted, "for {prune:?}");
+            assert_eq!(parse(words).is_ok(), accepted, "for {words:?}");
         }
     }
 }

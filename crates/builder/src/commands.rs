@@ -1,5 +1,6 @@
 //! What each subcommand does, over the library.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +26,7 @@ use crate::arguments::{Arguments, BuildArguments, Command, DownloadArguments, Gl
 use crate::asked_platforms::AskedPlatforms;
 use crate::endings::{Ended, combined};
 use crate::run_tables::{self, PlansShown};
-use crate::{build_log, export_commands, store_commands, survey_commands};
+use crate::{build_log, export_commands, remote_store, store_commands, survey_commands};
 
 /// Faults of the command line and of the environment, found before anything runs.
 #[derive(Debug, thiserror::Error, Fault)]
@@ -105,7 +106,11 @@ impl Session<'_> {
         let asked_once = AskedOnce::default();
         let downloader =
             Downloader::new(self.download_settings(&arguments.sources.downloads, loaded.map(|loaded| &loaded.config)));
-        let store = Store::open(store_root(self.global, self.environment)?)?;
+        let store = Store::open_or_read(store_root(self.global, self.environment)?, temporary(self.environment))?;
+        if store.is_read_only() {
+            let text = format!("the store `{}` cannot be written: what it has is used", store.root().display());
+            self.printer.tell(Event::Note { text });
+        }
         let import = self.open_import(&arguments.sources)?;
         let remote = match &import {
             Some((import, given)) => Some(Arc::new(import.remote(given))),
@@ -115,6 +120,7 @@ impl Session<'_> {
             export_commands::require(self, import, &versions, &asked, &store)?;
         }
         let mut endings: Vec<Ended> = Vec::new();
+        let mut told: BTreeSet<String> = BTreeSet::new();
         for (version, configuration) in versions.iter().zip(&configurations) {
             let made_for = npm_packages::platforms_of(self.repository.root(), version);
             let platforms = match made_for.and_then(|made_for| agreement.require(version).map(|()| made_for)) {
@@ -160,7 +166,9 @@ impl Session<'_> {
                     Err(fault) => {
                         let elsewhere = fault.is_for_another_machine();
                         // A plan's table of several platforms has said so.
-                        if !(elsewhere && options.dry_run && platforms.len() > 1) || self.global.show.json {
+                        let in_table = elsewhere && options.dry_run && platforms.len() > 1 && !self.global.show.json;
+                        // What several platforms lack is one error, and a line each in the closing table.
+                        if !in_table && told.insert(whole_text(fault.as_ref())) {
                             self.printer.fault(fault.as_ref());
                         }
                         Ended { name, exit: fault.exit(), elsewhere }
@@ -410,20 +418,22 @@ impl Session<'_> {
         sources: &SourceArguments,
         downloader: &Downloader,
     ) -> Result<Option<Remote>, Box<dyn Fault>> {
-        let variable = "PYDIST_REMOTE_STORE";
-        let in_variable = || self.environment.text(variable).map(|text| (text, variable));
-        let given = sources.remote_store.as_deref().map(|text| (text, "--remote-store")).or_else(in_variable);
-        let Some((address, given)) = given else { return Ok(None) };
-        let in_environment = self.environment.flag("PYDIST_REMOTE_STORE_READ_ONLY")?;
+        let Some((address, given)) = remote_store::asked(sources.remote_store.as_deref(), self.environment) else {
+            return Ok(None);
+        };
         let settings = RemoteSettings {
             address: address.to_owned(),
             given,
-            read_only: sources.remote_store_read_only || in_environment,
+            read_only: remote_store::is_read_only(self.environment)? || sources.remote_store_read_only,
             strict: sources.strict,
         };
-        let remote = store::remote::open(&settings, self.environment, downloader, sources.offline)?;
+        let used_offline = remote_store::is_used_offline(self.environment)? || sources.remote_store_offline;
+        let folders_only = sources.offline && !used_offline;
+        let remote = store::remote::open(&settings, self.environment, downloader, folders_only)?;
         if remote.is_none() {
-            let text = "offline: the remote store is not used, because it is a bucket".to_owned();
+            let text =
+                "offline: the remote store is not used, because it is not a folder; --remote-store-offline uses it";
+            let text = text.to_owned();
             self.printer.tell(Event::Note { text });
         }
         Ok(remote)
@@ -482,9 +492,26 @@ fn formats(asked: &[ArtifactFormat]) -> Vec<ArtifactFormat> {
     if formats.is_empty() { vec![ArtifactFormat::default()] } else { formats }
 }
 
+/// The system's folder for temporary files.
+fn temporary(environment: &Environment) -> PathBuf {
+    let named = ["TMPDIR", "TEMP", "TMP"].iter().find_map(|name| environment.path(name));
+    named.map_or_else(|| PathBuf::from(if cfg!(windows) { r"C:\Windows\Temp" } else { "/tmp" }), Path::to_owned)
+}
+
 pub(crate) fn store_root(global: &GlobalArguments, environment: &Environment) -> Result<PathBuf, UsageError> {
     let os = PlatformKey::host().ok_or(UsageError::NoPlatform)?.os();
     let root = store::choose_root(global.store_dir.as_deref(), environment, os).ok_or(UsageError::NoStore)?;
     // Programs of the store are started from other folders.
     Ok(std::path::absolute(&root).unwrap_or(root))
+}
+
+/// The error with all its causes.
+fn whole_text(fault: &dyn Fault) -> String {
+    let mut text = fault.to_string();
+    let mut cause = fault.source();
+    while let Some(next) = cause {
+        text.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    text
 }

@@ -6,6 +6,8 @@ mod build_log;
 mod commands;
 mod endings;
 mod export_commands;
+mod remote_store;
+mod remote_store_commands;
 mod run_tables;
 mod store_commands;
 mod survey_arguments;

@@ -14,6 +14,7 @@ use vocab::{Environment, Work};
 use vocab::{Exit, Fault};
 
 use crate::arguments::{GlobalArguments, StoreCommand};
+use crate::remote_store_commands::{self, Output};
 
 /// The store may be missing, and counts as empty then.
 pub fn run(
@@ -28,7 +29,7 @@ pub fn run(
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     let context = Context {
         store: Store::existing(root)?,
-        downloader: Downloader::new(DownloadSettings::default()),
+        downloader: Downloader::new(DownloadSettings::of(environment)),
         remote: None,
         default_index: None,
         work: Work {
@@ -51,7 +52,16 @@ pub fn run(
             }
             Ok(Exit::Done)
         }
-        StoreCommand::Verify { keep } => {
+        StoreCommand::Push { remote_store } => {
+            remote_store_commands::push(&context, remote_store.as_deref(), &Output { printer, json })
+        }
+        StoreCommand::Verify { remote_store: Some(address), repair, .. } => {
+            remote_store_commands::verify(&context, address, *repair, &Output { printer, json })
+        }
+        StoreCommand::Prune { remote_store: Some(address), older_than: Some(older_than), dry_run, .. } => {
+            remote_store_commands::prune(&context, address, *older_than, *dry_run, &Output { printer, json })
+        }
+        StoreCommand::Verify { keep, .. } => {
             let verified = upkeep::verify(&context, *keep)?;
             if json {
                 printer.json("verified", &verified);
@@ -64,7 +74,7 @@ pub fn run(
                 (true, false) => Exit::Done,
             })
         }
-        StoreCommand::Prune { max_size, older_than, dry_run } => {
+        StoreCommand::Prune { max_size, older_than, dry_run, .. } => {
             let rules = PruneRules { max_size: *max_size, older_than: *older_than, dry_run: *dry_run };
             let pruned = upkeep::prune(&context.store, &rules, SystemTime::now())?;
             if json {

@@ -80,4 +80,4 @@ pub use probe::PROBE_LIFETIME;
 pub use provide::{mend, provide};
 pub use release_table::{Release, ReleaseTable};
 pub use request::{BaseChoice, BaseRequest, BaseTree, Supply, SystemPython};
-pub use shared_tree::offer;
+pub use shared_tree::{PackedTree, check_shared, offer, pack_checked};

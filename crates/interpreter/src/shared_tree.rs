@@ -5,7 +5,7 @@
 //! be. A source that has nothing to download, such as a Go module, is shared in this way, too.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use archive::{ExtractOptions, NoCache, PackOptions, PartSource, TreeEntry};
 use store::Context;
@@ -16,6 +16,9 @@ use super::request::BaseTree;
 
 const TABLE: &str = "files.json";
 const TREE: &str = "tree";
+
+/// Below a scratch folder.
+const UNPACKED: &str = "unpacked";
 
 /// Whether the remote store has the tree with this identity.
 fn is_shared(context: &Context, identity: &Digest) -> bool {
@@ -36,15 +39,9 @@ pub(super) fn bring(context: &Context, identity: &Digest, place: &Path) -> bool 
 
 /// The error is the reason why the object cannot be used.
 fn unpack(context: &Context, object: &Path, place: &Path) -> Result<(), String> {
-    let told = |error: &dyn std::error::Error| {
-        error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
-    };
     let scratch = context.store.scratch_dir("base-").map_err(|error| told(&error))?;
-    let unpacked = scratch.path().join("unpacked");
-    archive::extract(object, &unpacked, &ExtractOptions::default()).map_err(|error| told(&error))?;
-    let table = FileTable::read(&unpacked.join(TABLE))?.ok_or("it has no table of its files that is known here")?;
-    let tree = unpacked.join(TREE);
-    table.verify(&tree)?;
+    let table = unpack_checked(object, scratch.path())?;
+    let tree = scratch.path().join(UNPACKED).join(TREE);
     table.seal(&tree)?;
     table.write(&place.with_extension("json")).map_err(|error| told(&error))?;
     let staged = context.store.stage_dir().map_err(|error| told(&error))?;
@@ -54,6 +51,47 @@ fn unpack(context: &Context, object: &Path, place: &Path) -> Result<(), String> 
     Ok(())
 }
 
+/// Unpacks the object below `scratch` and compares its tree with its table.
+fn unpack_checked(object: &Path, scratch: &Path) -> Result<FileTable, String> {
+    let unpacked = scratch.join(UNPACKED);
+    archive::extract(object, &unpacked, &ExtractOptions::default()).map_err(|error| told(&error))?;
+    let table = FileTable::read(&unpacked.join(TABLE))?.ok_or("it has no table of its files that is known here")?;
+    table.verify(&unpacked.join(TREE))?;
+    Ok(table)
+}
+
+fn told(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
+
+/// Whether a copy of an object of the remote store holds what its table says. The error is the reason why not.
+pub fn check_shared(context: &Context, object: &Path) -> Result<(), String> {
+    let scratch = context.store.scratch_dir("base-").map_err(|error| told(&error))?;
+    unpack_checked(object, scratch.path()).map(drop)
+}
+
+/// A tree of the store, packed as the remote store keeps it. The file lives as long as this.
+pub struct PackedTree {
+    _folder: tempfile::TempDir,
+    pub path: PathBuf,
+    pub sha256: Digest,
+}
+
+/// Packs the tree with this identity after it was compared with its table. The error is the reason why that failed.
+pub fn pack_checked(context: &Context, identity: &Digest) -> Result<PackedTree, String> {
+    let (root, table) = (context.store.base(identity), context.store.base_table(identity));
+    FileTable::read(&table)?.ok_or("there is no table of its files")?.verify(&root)?;
+    pack(context, &root, &table).map_err(|error| told(&*error))
+}
+
+fn pack(context: &Context, root: &Path, table: &Path) -> Result<PackedTree, Box<dyn std::error::Error>> {
+    let entries = entries(root, table)?;
+    let folder = context.store.scratch_dir("base-")?;
+    let path = folder.path().join("base.tar.zst");
+    let packed = archive::pack(&path, &[PartSource::new("base", entries)], &PackOptions::default(), &NoCache)?;
+    Ok(PackedTree { _folder: folder, path, sha256: packed.sha256 })
+}
+
 /// Gives the tree to the remote store, if there is one that takes something and does not have it. Call it with a tree
 /// that was compared with its table. What fails is reported by the remote store and fails no build.
 pub fn offer(context: &Context, tree: &BaseTree) {
@@ -61,17 +99,11 @@ pub fn offer(context: &Context, tree: &BaseTree) {
     if remote.has_base(&context.near(), &tree.identity) {
         return;
     }
-    let pack = || -> Result<(), Box<dyn std::error::Error>> {
-        let table = context.store.base_table(&tree.identity);
-        let entries = entries(&tree.root, &table)?;
-        let staged = context.store.scratch_dir("base-")?;
-        let object = staged.path().join("base.tar.zst");
-        let packed = archive::pack(&object, &[PartSource::new("base", entries)], &PackOptions::default(), &NoCache)?;
-        remote.offer_base(&context.near(), &tree.identity, &object, &packed.sha256);
-        Ok(())
-    };
-    if let Err(error) = pack() {
-        context.note(format!("the interpreter {} is not shared: {error}", tree.record.actual));
+    match pack(context, &tree.root, &context.store.base_table(&tree.identity)) {
+        Ok(packed) => {
+            remote.offer_base(&context.near(), &tree.identity, &packed.path, &packed.sha256);
+        }
+        Err(error) => context.note(format!("the interpreter {} is not shared: {error}", tree.record.actual)),
     }
 }
 

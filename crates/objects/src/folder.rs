@@ -1,6 +1,6 @@
 //! A folder: on this machine, or one that machines share over a network file system.
 //!
-//! An object is a file. It is written beside its place and then takes it in one step. Replacing holds a lock on one
+//! An object is a file that everybody may read, whatever the umask of who wrote it. It is written beside its place and then takes it in one step. Replacing holds a lock on one
 //! file of the folder, which the system releases when its holder dies.
 
 use std::collections::BTreeSet;
@@ -55,7 +55,9 @@ impl FolderPlace {
     /// A file that will take the place of `target`, in the same folder.
     fn staged(&self, target: &Path) -> Inner<FileBeside> {
         let folder = target.parent().unwrap_or(&self.root);
+        archive::make_shared_folders(folder).map_err(disk("create", folder))?;
         let staged = FileBeside::within(folder, STAGED).map_err(disk("create a file in", folder))?;
+        archive::share_file(staged.path()).map_err(disk("create a file in", folder))?;
         self.sweep(folder, &staged);
         Ok(staged)
     }

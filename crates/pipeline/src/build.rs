@@ -139,8 +139,8 @@ impl Run<'_> {
             }
             return Ok(());
         }
-        let mut preparations =
-            prepare::prepare(context, repository, loaded, platforms, options, self.asked_once, &mut steps)?;
+        let prepared = prepare::prepare(context, repository, loaded, platforms, options, self.asked_once, &mut steps);
+        let mut preparations = prepared.map_err(|fault| first_cause(context, fault))?;
         on_plans(&preparations);
         if !options.dry_run {
             disk_space::check(context, repository.root(), &options.out, &options.formats, &preparations)?;
@@ -210,7 +210,7 @@ impl Run<'_> {
             build_one(context, repository, &prepared, options, today, steps)
         });
         let report = |ending| Report { runtime: version.clone(), platform, ending, steps: steps.taken().to_vec() };
-        (platform, ending.map(report))
+        (platform, ending.map(report).map_err(|fault| first_cause(context, fault)))
     }
 }
 
@@ -331,6 +331,21 @@ fn build_one(
 /// With `--strict`, what went wrong with the remote store.
 fn remote_outcome(context: &Context) -> Result<(), Box<dyn Fault>> {
     context.remote.as_deref().map_or(Ok(()), Remote::outcome)
+}
+
+/// With `--strict`, what went wrong with the remote store, if it did, in place of what that led to: without it the build
+/// looked elsewhere.
+fn first_cause(context: &Context, fault: Box<dyn Fault>) -> Box<dyn Fault> {
+    if fault.exit() == Exit::Interrupted {
+        return fault;
+    }
+    match remote_outcome(context) {
+        Ok(()) => fault,
+        Err(remote) => {
+            context.note(format!("without the remote store: {fault}"));
+            remote
+        }
+    }
 }
 
 fn packing(context: &Context, options: &BuildOptions, platform: PlatformKey) -> Packing {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use vocab::{ArtifactFormat, Digest, Fault};
+use vocab::{ArtifactFormat, Digest, Fault, TreePath};
 
+use crate::local_file::local_size;
 use crate::prepare::Preparation;
 use resolve::LockedSource;
 use store::Context;
@@ -17,7 +18,9 @@ const UNPACKED: u64 = 3;
 pub(crate) struct Need {
     /// Files to download.
     pub downloads: u64,
-    /// The same when unpacked; prefixes share them with the store where the file system can.
+    /// Wheels of the repository that are not unpacked yet. They are there, so they add nothing themselves.
+    pub local: u64,
+    /// Both when unpacked; prefixes share them with the store where the file system can.
     pub unpacked: u64,
     /// One for each format.
     pub artifacts: u64,
@@ -31,8 +34,9 @@ impl Need {
         preparations: &[Preparation],
         formats: &[ArtifactFormat],
         in_store: &dyn Fn(&Digest) -> bool,
+        to_unpack: &dyn Fn(&TreePath, &Digest) -> Option<u64>,
     ) -> Self {
-        let mut lacking: BTreeMap<Digest, u64> = BTreeMap::new();
+        let (mut lacking, mut local): (BTreeMap<Digest, u64>, BTreeMap<Digest, u64>) = Default::default();
         let mut packed = 0;
         for prepared in preparations.iter().filter_map(|preparation| preparation.ready.as_ref().ok()) {
             packed += prepared.plan.packed_size();
@@ -43,13 +47,19 @@ impl Need {
                 {
                     lacking.insert(*sha256, *size);
                 }
+                if let LockedSource::Path { path, sha256 } = &row.source
+                    && let Some(size) = to_unpack(path, sha256)
+                {
+                    local.insert(*sha256, size);
+                }
             }
         }
-        match lacking.values().sum() {
+        let (downloads, local) = (lacking.values().sum(), local.values().sum());
+        if downloads + local == 0 {
             // Most often there is nothing to do at all.
-            0 => Self::default(),
-            downloads => Self { downloads, unpacked: downloads * UNPACKED, ..Self::to_pack(formats, packed) },
+            return Self::default();
         }
+        Self { downloads, local, unpacked: (downloads + local) * UNPACKED, ..Self::to_pack(formats, packed) }
     }
 
     /// Artifacts of wheels that have `packed` bytes together.
@@ -76,7 +86,7 @@ impl Need {
 
     /// The least that suffices, in bytes: nothing unpacks to less than its packed size.
     pub(crate) fn least(self) -> u64 {
-        self.downloads * 2
+        self.downloads * 2 + self.local
     }
 }
 
@@ -103,8 +113,12 @@ pub(crate) fn check(
     formats: &[ArtifactFormat],
     preparations: &[Preparation],
 ) -> Result<(), DiskSpaceError> {
-    let need = Need::of(preparations, formats, &|digest| context.store.blob(digest).is_file());
-    if need.downloads == 0 {
+    let to_unpack = |path: &TreePath, sha256: &Digest| {
+        let is_unpacked = context.store.wheel(sha256).is_dir();
+        if is_unpacked { None } else { local_size(repository, path) }
+    };
+    let need = Need::of(preparations, formats, &|digest| context.store.blob(digest).is_file(), &to_unpack);
+    if need.total() == 0 {
         return Ok(());
     }
     let store = context.store.root();
@@ -154,10 +168,16 @@ mod tests {
 
     #[test]
     fn what_is_needed_is_counted_from_what_lacks() {
-        let none = Need::of(&[], &ArtifactFormat::ALL, &|_| false);
+        let none = Need::of(&[], &ArtifactFormat::ALL, &|_| false, &|_, _| None);
         assert_eq!((none.total(), none.least()), (0, 0));
-        let some = Need { downloads: 100, unpacked: 300, artifacts: 90, parts: 90 };
+        let some = Need { downloads: 100, local: 0, unpacked: 300, artifacts: 90, parts: 90 };
         assert_eq!((some.total(), some.least()), (580, 200));
+        let local = Need { downloads: 0, local: 100, unpacked: 300, artifacts: 90, parts: 90 };
+        assert_eq!(
+            (local.total(), local.least()),
+            (480, 100),
+            "a wheel of the repository is unpacked, and not fetched"
+        );
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub mod copy_files;
 mod disk_space;
 mod for_target;
 pub mod gather;
+mod local_file;
 pub mod options;
 mod output_folders;
 mod overlay;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer};
-use vocab::{Digest, DistributionName, Outcome, PlatformKey, PythonVersion, RuleRecord, VersionString};
+use vocab::{Digest, DistributionName, Outcome, PlatformKey, PythonVersion, RuleRecord, TreePath, VersionString};
 
 use resolve::{LockedSource, Overlap, PlatformLock, Request, WhyBuilt};
 
@@ -45,7 +45,7 @@ pub struct PlanRow {
     pub brought_by: BTreeSet<DistributionName>,
     /// Why this and not the usual wheel; empty for the usual wheel.
     pub reason: String,
-    /// To be downloaded, in bytes; absent where the index does not say.
+    /// Of the file to download, or of the repository's own, in bytes; absent where the index does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// The store has the file already.
@@ -100,6 +100,11 @@ impl Action {
         }
     }
 
+    /// Whether it comes from somewhere else than the repository.
+    fn is_fetched(self) -> bool {
+        !matches!(self, Self::LocalWheel | Self::Path)
+    }
+
     /// Whether the runtime has the distribution in the end.
     pub fn installs(self) -> bool {
         !matches!(self, Self::Skipped | Self::NotApplicable | Self::LeftOut | Self::Missing | Self::NeedsNativeRunner)
@@ -108,13 +113,14 @@ impl Action {
 
 impl Plan {
     /// `native` has by index a record for each row that is left to a native runner; `in_store` tells whether the store
-    /// has the file with a digest.
+    /// has the file with a digest, `local_size` how large a file of the repository is.
     pub fn new(
         request: &Request,
         rows: &PlatformLock,
         native: &BTreeMap<usize, RuleRecord>,
         base: Result<PlannedBase, String>,
         in_store: &dyn Fn(&Digest) -> bool,
+        local_size: &dyn Fn(&TreePath) -> Option<u64>,
     ) -> Self {
         let mut planned: Vec<PlanRow> = rows
             .distributions
@@ -133,6 +139,7 @@ impl Plan {
                     LockedSource::Wheel { sha256, size, .. } | LockedSource::Sdist { sha256, size, .. } => {
                         (*size, in_store(sha256))
                     }
+                    LockedSource::Path { path, .. } if !action.is_fetched() => (local_size(path), false),
                     LockedSource::Git { .. } | LockedSource::Path { .. } => (None, false),
                 };
                 PlanRow {
@@ -196,7 +203,8 @@ impl Plan {
 
     /// Bytes that have to be downloaded, as far as the indexes tell.
     pub fn download_size(&self) -> u64 {
-        self.rows.iter().filter(|row| row.action.installs() && !row.in_store).filter_map(|row| row.size).sum()
+        let is_fetched = |row: &&PlanRow| row.action.installs() && row.action.is_fetched() && !row.in_store;
+        self.rows.iter().filter(is_fetched).filter_map(|row| row.size).sum()
     }
 
     /// Bytes of all files that are installed, packed as they are, as far as the indexes tell.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use vocab::Digest;
 
 use crate::UvError;
+use store::pinned_tool::SetUpError;
 
 /// uv's lock, or its reason for finding none.
 type Answer = Result<String, String>;
@@ -23,6 +24,8 @@ pub struct Answered {
     default_index: Arc<OnceLock<Option<String>>>,
     /// The resolver on PATH, if it is the pinned one.
     on_path: Arc<OnceLock<Option<PathBuf>>>,
+    /// Why it could not be set up, once that was tried. Held while it is tried.
+    not_set_up: Arc<Mutex<Option<String>>>,
 }
 
 impl Answered {
@@ -40,6 +43,15 @@ impl Answered {
         }
         let found = find()?;
         Ok(self.on_path.get_or_init(|| found).clone())
+    }
+
+    /// One thread tries it, and the others wait for its success; a failure is not tried again.
+    pub(crate) fn set_up_once(&self, set_up: impl FnOnce() -> Result<(), SetUpError>) -> Result<(), SetUpError> {
+        let mut failed = self.not_set_up.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reason) = &*failed {
+            return Err(SetUpError::Before { reason: reason.clone() });
+        }
+        set_up().inspect_err(|error| *failed = Some(error.to_string()))
     }
 
     /// The same question waits while it is asked. What says nothing of the question, such as a server that does not
@@ -67,6 +79,15 @@ impl Answered {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_resolver_that_could_not_be_set_up_is_tried_once_for_all_platforms() {
+        let answered = Answered::default();
+        assert!(answered.set_up_once(|| Ok(())).is_ok());
+        let first = answered.set_up_once(|| Err(SetUpError::Pip { output: "no route to host".to_owned() }));
+        let again = answered.clone().set_up_once(|| panic!("it is known"));
+        assert_eq!(first.unwrap_err().to_string(), again.unwrap_err().to_string(), "the same words");
+    }
 
     #[test]
     fn a_question_is_asked_once_unless_nobody_answered() {

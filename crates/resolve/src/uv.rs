@@ -130,7 +130,8 @@ impl Uv {
         let folder = context.store.tool(&name);
         let program = folder.join("bin").join(if host.is_windows() { "uv.exe" } else { "uv" });
         if !program.is_file() {
-            install(context, python, host, &folder).map_err(set_up)?;
+            let install = || if program.is_file() { Ok(()) } else { install(context, python, host, &folder) };
+            answered.set_up_once(install).map_err(set_up)?;
         }
         Ok(found(program))
     }

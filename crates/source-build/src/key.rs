@@ -15,7 +15,8 @@ use wheel::WheelFileName;
 
 /// Raise it when this crate builds differently.
 const BUILT_WHEEL_FORMAT: u32 = 2;
-const RECORD: &str = "built.json";
+/// Name of the record in the folder of a built wheel.
+pub const RECORD: &str = "built.json";
 
 #[derive(Serialize)]
 struct BuildInputs<'a> {
@@ -78,7 +79,7 @@ pub(super) fn recall(context: &Context, key: &Digest) -> Result<Option<BuiltWhee
 /// must not be used.
 pub fn verify_built(folder: &Path) -> Result<BuiltWheel, String> {
     let text = fs::read(folder.join(RECORD)).map_err(|error| format!("its record cannot be read: {error}"))?;
-    let mut wheel = parse_record(&text)?;
+    let mut wheel = read_record(&text)?;
     wheel.path = folder.join(&wheel.file_name);
     let read = File::open(&wheel.path).and_then(Digest::of_reader);
     let (digest, _) = read.map_err(|error| format!("`{}` cannot be read: {error}", wheel.file_name))?;
@@ -89,7 +90,9 @@ pub fn verify_built(folder: &Path) -> Result<BuiltWheel, String> {
     Ok(wheel)
 }
 
-fn parse_record(text: &[u8]) -> Result<BuiltWheel, String> {
+/// Reads a record of a built wheel, as the store and the remote store have it. The error is the reason why it must not
+/// be used.
+pub fn read_record(text: &[u8]) -> Result<BuiltWheel, String> {
     let wheel: BuiltWheel = serde_json::from_slice(text).map_err(|error| format!("its record is damaged: {error}"))?;
     // It becomes part of a path.
     match wheel.file_name.parse::<WheelFileName>() {
@@ -106,7 +109,7 @@ pub(super) fn bring(
 ) -> Result<Option<BuiltWheel>, SourceBuildErrorKind> {
     let Some(remote) = &context.remote else { return Ok(None) };
     let judge = |text: &[u8]| {
-        let wheel = parse_record(text)?;
+        let wheel = read_record(text)?;
         super::compile::check_name(build, Path::new(&wheel.file_name)).map_err(|error| error.to_string())?;
         Ok(wheel)
     };

@@ -37,7 +37,7 @@ use vocab::{Digest, DistributionName, PlatformKey, SystemVersion};
 
 pub use error::{SourceBuildError, SourceBuildErrorKind};
 pub use git::{GitError, GitErrorKind, resolve_commit};
-pub use key::verify_built;
+pub use key::{RECORD, read_record, verify_built};
 
 use store::Context;
 use store::{EntryKind, LockOutcome};
@@ -59,7 +59,7 @@ pub struct SourceBuild<'a> {
     pub base_identity: Digest,
     /// Without headers no C code compiles; this only makes the error say so.
     pub base_has_headers: bool,
-    /// The `uv` program.
+    /// The `uv` program; [`kept_wheel`] does without.
     pub uv: &'a Path,
     /// PEP 508 requirements. If there are any, the environment holds exactly these and their requirements; if empty,
     /// what the source itself asks for.
@@ -71,7 +71,7 @@ pub struct SourceBuild<'a> {
     pub package_root: &'a Path,
     /// Names of variables that the back end gets in addition to the usual ones.
     pub pass_environment: &'a [String],
-    /// Indexes for build requirements, as settings of uv; they replace the user's.
+    /// Indexes for build requirements, as settings of uv; they replace the user's. [`kept_wheel`] does without.
     pub index_settings: toml::Table,
     /// Limit for each program that runs. `None` means no limit.
     pub timeout: Option<Duration>,
@@ -122,12 +122,37 @@ pub struct BuiltWheel {
     pub log: Option<PathBuf>,
 }
 
+/// The wheel from the store or the remote store, without building anything: neither uv nor an index is needed.
+///
+/// # Errors
+/// As for [`build_wheel`].
+pub fn kept_wheel(context: &Context, build: &SourceBuild<'_>) -> Result<Option<BuiltWheel>, SourceBuildError> {
+    take(context, build, &|_, _, _| Ok(None))
+}
+
 /// The wheel from the store; builds it first if neither the store nor the remote store has it.
 ///
 /// # Errors
 /// [`SourceBuildErrorKind::NeedsNativeRunner`] if the platform is not this machine's, before anything runs; otherwise
 /// what the source, git or a program did wrong. The error carries the end of the log.
 pub fn build_wheel(context: &Context, build: &SourceBuild<'_>) -> Result<BuiltWheel, SourceBuildError> {
+    let anew = |identity: &source::SourceIdentity, key: &Digest, log: &Path| {
+        let mut wheel = build_anew(context, build, identity, key, log)?;
+        wheel.log = Some(log.to_owned());
+        Ok(Some(wheel))
+    };
+    Ok(take(context, build, &anew)?.expect("what is not kept was built"))
+}
+
+/// Makes a wheel that is kept nowhere, or `None`.
+type Otherwise<'a> =
+    &'a dyn Fn(&source::SourceIdentity, &Digest, &Path) -> Result<Option<BuiltWheel>, SourceBuildErrorKind>;
+
+fn take(
+    context: &Context,
+    build: &SourceBuild<'_>,
+    otherwise: Otherwise<'_>,
+) -> Result<Option<BuiltWheel>, SourceBuildError> {
     let log = build.logs.join(format!("wheel-build-{}.log", build.name));
     let failed = |kind| SourceBuildError::new(build, &log, kind);
     let platform = build.layout.platform;
@@ -139,20 +164,18 @@ pub fn build_wheel(context: &Context, build: &SourceBuild<'_>) -> Result<BuiltWh
     context.store.mark_used(EntryKind::Built, &key.to_string());
     if let Some(wheel) = key::recall(context, &key).map_err(failed)? {
         key::give(context, &key, &wheel);
-        return Ok(wheel);
+        return Ok(Some(wheel));
     }
     let lock = context.store.lock("built", &key, || context.is_cancelled()).map_err(|error| failed(error.into()))?;
     let LockOutcome::Held(_lock) = lock else { return Err(failed(SourceBuildErrorKind::Cancelled)) };
     // Another builder may have finished it while this one waited.
     if let Some(wheel) = key::recall(context, &key).map_err(failed)? {
-        return Ok(wheel);
+        return Ok(Some(wheel));
     }
     if let Some(wheel) = key::bring(context, build, &key).map_err(failed)? {
-        return Ok(wheel);
+        return Ok(Some(wheel));
     }
-    let mut wheel = build_anew(context, build, &identity, &key, &log).map_err(failed)?;
-    wheel.log = Some(log);
-    Ok(wheel)
+    otherwise(&identity, &key, &log).map_err(failed)
 }
 
 /// The tools that repair wheels with native code on this kind of machine: `name==version`, separated by spaces.

@@ -38,7 +38,11 @@ impl Store {
         mut give_up: impl FnMut() -> bool,
     ) -> Result<LockOutcome, StoreError> {
         self.claim()?;
-        let folder = self.root().join("locks");
+        let folder = match self.is_read_only() {
+            // Nobody else works on what cannot be written.
+            true => self.session_folder()?.join("locks"),
+            false => self.root().join("locks"),
+        };
         create_dir_all(&folder)?;
         let path = folder.join(format!("{kind}-{digest}"));
         FileLock::wait(&path, &mut give_up).map_err(|source| StoreError::new("lock", &path, source))

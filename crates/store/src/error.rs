@@ -37,6 +37,13 @@ pub enum StoreError {
         hint("remove the link; to have the store on another disk, make the whole store a link")
     )]
     Link { path: PathBuf },
+    #[error("the store `{}` cannot be written, and it lacks `{}`", root.display(), entry.display())]
+    #[fault(
+        "E_STORE",
+        Build,
+        hint("fill it where it can be written, or name another one with `--store-dir` or PYDIST_STORE")
+    )]
+    ReadOnly { root: PathBuf, entry: PathBuf },
     #[error("the store `{}` is in use by another builder", path.display())]
     #[fault("E_STORE_IN_USE", Build, hint("wait until it has finished, and run it again"))]
     InUse { path: PathBuf },
@@ -56,6 +63,12 @@ impl StoreError {
 }
 
 impl StoreError {
+    /// The folder is on a read-only file system, or another user's.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        let forbidden = [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem];
+        matches!(self, Self::Disk { source, .. } if forbidden.contains(&source.kind()))
+    }
+
     fn hint_of_disk(&self) -> Option<String> {
         let Self::Disk { source, .. } = self else { return None };
         let hint = match source.kind() {

@@ -80,6 +80,8 @@ pub struct Store {
     /// Set once the folder is known to be a store; nothing is written before.
     claimed: Arc<OnceLock<()>>,
     session: Arc<Mutex<Option<Session>>>,
+    /// Where work in progress goes if the store itself cannot be written.
+    elsewhere: Option<PathBuf>,
     /// Shows other processes that a builder is at work; see `used`.
     _builders: Option<Arc<std::fs::File>>,
 }
@@ -87,7 +89,7 @@ pub struct Store {
 impl Store {
     /// The store in this folder, which need not exist yet. Touches no disk.
     pub fn at(root: PathBuf) -> Self {
-        Self { root, claimed: Arc::default(), session: Arc::default(), _builders: None }
+        Self { root, claimed: Arc::default(), session: Arc::default(), elsewhere: None, _builders: None }
     }
 
     /// The store in this folder, which may also be absent or empty. Changes nothing.
@@ -109,6 +111,25 @@ impl Store {
         let builders = used::join_builders(&store.root)?;
         session::sweep(&store)?;
         Ok(Self { _builders: Some(Arc::new(builders)), ..store })
+    }
+
+    /// Like [`Self::open`]. A store that cannot be written, such as a read-only mount, serves what it has: work in
+    /// progress goes to the folder `elsewhere`, and publishing what the store lacks is an error.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_or_read(root: PathBuf, elsewhere: PathBuf) -> Result<Self, StoreError> {
+        match Self::open(root.clone()) {
+            Err(error) if error.is_forbidden() && matches!(mark::look(&root), Ok(mark::Found::Store)) => {
+                Ok(Self { elsewhere: Some(elsewhere), ..Self::at(root) })
+            }
+            opened => opened,
+        }
+    }
+
+    /// Whether nothing can be added to it.
+    pub fn is_read_only(&self) -> bool {
+        self.elsewhere.is_some()
     }
 
     /// Must be called before anything is written.

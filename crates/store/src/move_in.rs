@@ -19,7 +19,7 @@ pub enum Published {
 impl Store {
     /// Moves a finished folder to `target`, making parent folders. Never replaces an entry.
     pub fn publish_dir(&self, staged: StagedDir, target: &Path) -> Result<Published, StoreError> {
-        let published = move_into_place(staged.path(), target);
+        let published = self.move_into_place(staged.path(), target);
         // Removes what was not moved.
         drop(staged);
         published
@@ -27,7 +27,7 @@ impl Store {
 
     /// Moves a finished file to `target`, making parent folders. Never replaces an entry.
     pub fn publish_file(&self, staged: StagedFile, target: &Path) -> Result<Published, StoreError> {
-        let published = move_into_place(staged.path(), target);
+        let published = self.move_into_place(staged.path(), target);
         drop(staged);
         published
     }
@@ -44,24 +44,28 @@ impl Store {
         bury(&grave);
         Ok(())
     }
+
+    fn move_into_place(&self, staged: &Path, target: &Path) -> Result<Published, StoreError> {
+        if target.exists() {
+            return Ok(Published::Theirs);
+        }
+        if self.is_read_only() {
+            let entry = target.strip_prefix(self.root()).unwrap_or(target).to_owned();
+            return Err(StoreError::ReadOnly { root: self.root().to_owned(), entry });
+        }
+        if let Some(parent) = target.parent() {
+            create_dir_all(parent)?;
+        }
+        match rename(staged, target) {
+            Ok(()) => Ok(Published::Ours),
+            // The kind differs by system (not empty, already exists, permission denied); that it is there decides.
+            Err(_) if target.exists() => Ok(Published::Theirs),
+            Err(source) => Err(StoreError::new("rename a finished entry to", target, source)),
+        }
+    }
 }
 
 /// Deletes an entry that was moved to `tmp/`. If that fails, a later sweep of `tmp/` deletes it.
 pub fn bury(grave: &Path) {
     let _ = if grave.is_dir() { archive::remove_tree(grave) } else { fs::remove_file(grave) };
-}
-
-fn move_into_place(staged: &Path, target: &Path) -> Result<Published, StoreError> {
-    if let Some(parent) = target.parent() {
-        create_dir_all(parent)?;
-    }
-    if target.exists() {
-        return Ok(Published::Theirs);
-    }
-    match rename(staged, target) {
-        Ok(()) => Ok(Published::Ours),
-        // The kind differs by system (not empty, already exists, permission denied); that it is there decides.
-        Err(_) if target.exists() => Ok(Published::Theirs),
-        Err(source) => Err(StoreError::new("rename a finished entry to", target, source)),
-    }
 }

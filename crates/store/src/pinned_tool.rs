@@ -34,6 +34,9 @@ pub enum SetUpError {
         /// All of its output.
         output: String,
     },
+    /// It failed earlier in this run; `reason` is what that said.
+    #[error("{reason}")]
+    Before { reason: String },
     #[error(transparent)]
     Process(ProcessError),
     #[error("the store cannot be written")]
@@ -67,6 +70,9 @@ pub fn set_up(context: &Context, python: &Path, tool: &PinnedTool, folder: &Path
             "--quiet",
             "--disable-pip-version-check",
             "--no-warn-script-location",
+            // An index that cannot be reached is told at once; five retries take half a minute.
+            "--retries",
+            "1",
         ])
         .args(["--no-deps", "--require-hashes", "--only-binary", ":all:", "--target"])
         .arg(&tree)

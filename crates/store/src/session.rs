@@ -95,7 +95,8 @@ impl Store {
         Ok(self.session_folder()?.join(COUNTER.fetch_add(1, Ordering::Relaxed).to_string()))
     }
 
-    fn session_folder(&self) -> Result<PathBuf, StoreError> {
+    /// This process's folder in `tmp/`.
+    pub(super) fn session_folder(&self) -> Result<PathBuf, StoreError> {
         let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(match &*session {
             Some(session) => session.folder.clone(),
@@ -106,6 +107,9 @@ impl Store {
 
 fn begin(store: &Store) -> Result<Session, StoreError> {
     store.claim()?;
+    if let Some(elsewhere) = &store.elsewhere {
+        return begin_elsewhere(elsewhere);
+    }
     let tmp = own_tmp(store)?;
     // While it is shared no sweep runs, so none can come between making the lock file and locking it.
     let guard = open_lock_file(&store.root().join("tmp.lock"))?;
@@ -119,6 +123,15 @@ fn begin(store: &Store) -> Result<Session, StoreError> {
     let lock = open_lock_file(&lock_path)?;
     // A file system without locks: the sweep meets the same refusal and then leaves everything alone.
     let _ = lock.try_lock();
+    Ok(Session { folder, lock_path, _lock: lock })
+}
+
+/// In a folder that is not the store's. No builder sweeps it, so the lock file is there for its form alone.
+fn begin_elsewhere(parent: &Path) -> Result<Session, StoreError> {
+    let made = tempfile::Builder::new().prefix("pydist-").tempdir_in(parent);
+    let folder = made.map_err(|source| StoreError::new("create a folder below", parent, source))?.keep();
+    let lock_path = folder.with_extension("lock");
+    let lock = open_lock_file(&lock_path)?;
     Ok(Session { folder, lock_path, _lock: lock })
 }
 

@@ -33,6 +33,8 @@ mod s3_proxy;
 mod s3_server;
 mod sdist_builder;
 mod test_repository;
+#[cfg(feature = "s3")]
+mod versitygw;
 mod wheel_builder;
 
 pub use elf_file::ElfFile;
@@ -51,4 +53,6 @@ pub use s3_proxy::{S3Fault, S3Proxy};
 pub use s3_server::S3Server;
 pub use sdist_builder::{SdistBuilder, SdistStumble};
 pub use test_repository::TestRepository;
+#[cfg(feature = "s3")]
+pub use versitygw::Versitygw;
 pub use wheel_builder::{RecordFault, WheelBuilder};

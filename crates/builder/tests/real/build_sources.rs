@@ -277,6 +277,12 @@ fn a_local_wheel_and_a_local_folder_are_installed_and_a_change_in_them_is_notice
     let Origin::Path { path, .. } = &manifest.distributions[0].origin else { panic!("{manifest:?}") };
     assert_eq!(path.as_str(), format!("{package}/demo"));
     assert!(!bench.build().built());
+    // Its size counts for what is unpacked and packed, and nothing of it is downloaded.
+    let plan = bench.run(&["plan", PYTHON]);
+    let rows = plan.line("plan").unwrap()["rows"].as_array().unwrap().clone();
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap().clone();
+    assert_eq!((&row("tool")["action"], &row("tool")["size"]), (&json!("local-wheel"), &json!(tool.bytes.len())));
+    assert!(row("demo")["size"].is_null(), "{}", row("demo"));
 
     bench.repository.file(&format!("{package}/demo/demo/more.py"), "answer = 42\n");
     let run = bench.fail(&["--locked"], 2);

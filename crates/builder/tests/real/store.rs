@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use testkit::{FixtureFile, S3Server, SdistBuilder, TestRepository, WheelBuilder};
+use testkit::{FixtureFile, S3Server, SdistBuilder, TestRepository, Versitygw, WheelBuilder};
 
 use crate::support::{self, Bench, PYTHON, Run, builder_requests};
 
@@ -430,4 +430,195 @@ fn a_damaged_or_absent_remote_store_costs_a_warning_and_with_strict_the_build() 
     }
     let wrong = build_in(&bench, &bare_store(&bench, "sixth"), &["--remote-store", "ftp://host/x"], &[]);
     assert_eq!((wrong.code, &wrong.error()["code"]), (2, &json!("E_STORE_ADDRESS")), "{}", wrong.told());
+}
+
+/// Programs of others that `scripts/test` has set up; `None` where the tests were told to do without.
+fn versitygw() -> Option<Versitygw> {
+    let without = std::env::var("PYDIST_TESTS_WITHOUT").unwrap_or_default();
+    if without.split_whitespace().any(|it| it == "versitygw") {
+        return None;
+    }
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/versitygw/bin/versitygw");
+    assert!(program.is_file(), "`versitygw` is not there; `scripts/test` sets it up");
+    Some(Versitygw::start(&program))
+}
+
+/// A machine of its own: another repository, home and store, and neither uv, Go, pip nor an index.
+fn machine(bench: &Bench, name: &str) -> (TestRepository, Command) {
+    let repository = TestRepository::new();
+    repository.version(PYTHON, &json!({ "packages": packages() }));
+    let lock = format!("python-{PYTHON}/lock.json");
+    fs::copy(bench.repository.at(&lock), repository.at(&lock)).unwrap();
+    let home = bench.path(&format!("{name}-home"));
+    fs::create_dir_all(&home).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_builder"));
+    command.current_dir(repository.path()).env_clear().env("PATH", "/usr/bin:/bin").env("HOME", &home);
+    command.env("PYDIST_STORE", bench.path(name)).args(["--json", PYTHON, "--locked", "--offline"]);
+    (repository, command)
+}
+
+#[test]
+fn a_bucket_that_was_filled_from_a_warm_store_serves_two_machines_at_once_without_another_network() {
+    let Some(server) = versitygw() else { return };
+    let bench = Bench::of(packages(), files());
+    let warm = bare_store(&bench, "warm");
+    let reference = digest(&good(build_in(&bench, &warm, &[], &[])));
+    let address = format!("s3://{}/builds", S3Server::BUCKET);
+    let variables = S3Server::variables_for(&server.endpoint(), S3Server::SECRET);
+    let command = |words: &[&str]| {
+        let words = [&["store"], words, &["--remote-store", &address]].concat();
+        let mut command = bench.command(&words);
+        support::run(command.env("PYDIST_STORE", &warm).envs(variables.clone()))
+    };
+    let pushed = command(&["push"]);
+    assert_eq!((pushed.code, &pushed.line("pushed").unwrap()["left"]), (0, &json!(0)), "{}", pushed.told());
+    let again = command(&["push"]);
+    assert_eq!(again.line("pushed").unwrap()["given"]["objects"], 0, "{}", again.told());
+    let verified = command(&["verify"]);
+    assert_eq!((verified.code, &verified.line("verified").unwrap()["damaged"]), (0, &json!([])), "{}", verified.told());
+    let before = bench.requests().len();
+
+    let machines: Vec<_> = ["b1", "b2"]
+        .into_iter()
+        .map(|name| {
+            let (repository, mut command) = machine(&bench, name);
+            command.envs(variables.clone()).args(["--remote-store", &address]);
+            // Without being asked for, a bucket is not used.
+            let refused = support::run(&mut command);
+            assert_eq!(refused.code, 1, "{}", refused.told());
+            command.env("PYDIST_REMOTE_STORE_OFFLINE", "true").env("PYDIST_REMOTE_STORE_READ_ONLY", "true");
+            let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            (repository, child)
+        })
+        .collect();
+    for (_repository, child) in machines {
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{told}{}", String::from_utf8_lossy(&output.stderr));
+        let lines = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let lines: Vec<Value> = lines.collect();
+        let product = lines.iter().rfind(|line| line["event"] == "product").unwrap();
+        assert_eq!(product["manifest"]["artifact"]["sha256"], json!(reference), "{told}");
+        let warnings = lines.iter().filter(|line| line["event"] == "warning").count();
+        assert_eq!(warnings, 0, "{told}");
+    }
+    assert_eq!(bench.requests().len(), before, "nothing is asked of the index");
+
+    // Damage is named, and replaced from the warm store.
+    let one = wheel("one").sha256().to_string();
+    spoil(&server.object(&format!("builds/v1/blobs/{}/{one}", &one[..2])));
+    let damaged = command(&["verify"]);
+    assert!(damaged.code == 3 && damaged.told().contains(&one), "{}", damaged.told());
+    assert_eq!(command(&["verify", "--repair"]).line("verified").unwrap()["damaged"][0]["repair"], "replaced");
+    assert_eq!(command(&["verify"]).code, 0);
+    let pruned = command(&["prune", "--older-than", "1d"]);
+    assert_eq!((pruned.code, &pruned.line("pruned").unwrap()["removed"]), (0, &json!([])), "{}", pruned.told());
+}
+
+#[test]
+fn a_store_pruned_to_just_below_its_size_still_builds_the_runtimes_in_use_without_a_network() {
+    let bench = Bench::of(packages(), files());
+    let store = bare_store(&bench, "in use");
+    // Its own interpreter, which prune may take.
+    let linked = fs::read_link(store.join("bases")).unwrap();
+    let reference = digest(&good(build_in(&bench, &store, &[], &[])));
+    fs::remove_file(store.join("bases")).unwrap();
+    copy_tree(&linked, &store.join("bases"));
+    let command = |words: &[&str]| {
+        let words = [&["store"], words].concat();
+        support::run(bench.command(&words).env("PYDIST_STORE", &store))
+    };
+    let whole = command(&["prune", "--max-size", "10T", "--dry-run"]);
+    let limit = whole.line("pruned").unwrap()["remaining"].as_u64().unwrap() - 1;
+    let pruned = command(&["prune", "--max-size", &limit.to_string()]);
+    let removed = pruned.line("pruned").unwrap()["removed"].as_array().unwrap().clone();
+    assert!(!removed.is_empty(), "{}", pruned.told());
+    let kinds: Vec<&str> = removed.iter().map(|it| it["kind"].as_str().unwrap()).collect();
+    assert!(kinds.iter().all(|kind| ["parts", "wheels", "imports"].contains(kind)), "{kinds:?}");
+    let (_repository, mut build) = machine(&bench, "in use");
+    let run = support::run(&mut build);
+    assert_eq!(run.code, 0, "{}", run.told());
+    assert_eq!(digest(&run), reference);
+}
+
+/// As `cp -a` does.
+fn copy_tree(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
+}
+
+/// The same command with a store that cannot be written: for root on a read-only mount of its own, since root may write
+/// whatever the modes say.
+fn read_only(command: &Command, store: &Path) -> Command {
+    let is_root = String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap().trim() == "0";
+    let mut wrapped = if is_root {
+        let script = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" && exec \"$@\"";
+        let mut wrapped = Command::new("unshare");
+        wrapped.args(["--mount", "sh", "-c", script]).arg(store).arg(command.get_program());
+        wrapped
+    } else {
+        assert!(Command::new("chmod").args(["-R", "a-w"]).arg(store).status().unwrap().success());
+        Command::new(command.get_program())
+    };
+    wrapped.args(command.get_args()).current_dir(command.get_current_dir().unwrap()).env_clear();
+    for (name, value) in command.get_envs() {
+        wrapped.env(name, value.unwrap_or_default());
+    }
+    wrapped
+}
+
+#[test]
+fn a_store_that_cannot_be_written_serves_what_it_has_and_names_what_it_lacks() {
+    let bench = Bench::of(packages(), files());
+    let store = bare_store(&bench, "read-only");
+    let linked = fs::read_link(store.join("bases")).unwrap();
+    let reference = digest(&good(build_in(&bench, &store, &[], &[])));
+    fs::remove_file(store.join("bases")).unwrap();
+    copy_tree(&linked, &store.join("bases"));
+    let before = testkit::files_below(&store);
+    let (repository, command) = machine(&bench, "read-only");
+    let run = support::run(&mut read_only(&command, &store));
+    assert_eq!(run.code, 0, "{}", run.told());
+    assert_eq!(digest(&run), reference);
+    assert!(run.told().contains("cannot be written: what it has is used"), "{}", run.told());
+    assert!(run.warnings().is_empty(), "{}", run.told());
+    assert_eq!(testkit::files_below(&store), before);
+
+    // A wheel that would have to be unpacked.
+    assert!(Command::new("chmod").args(["-R", "u+w"]).arg(&store).status().unwrap().success());
+    support::remove(&store.join("wheels").join(wheel("one").sha256().to_string()));
+    support::remove(&repository.at(&format!("python-{PYTHON}/pydist")));
+    support::remove(&repository.at("dist"));
+    let lacking = support::run(&mut read_only(&command, &store));
+    assert_eq!((lacking.code, &lacking.error()["code"]), (1, &json!("E_STORE")), "{}", lacking.told());
+    assert!(lacking.told().contains("cannot be written, and it lacks"), "{}", lacking.told());
+}
+
+#[test]
+fn with_strict_the_refusal_of_a_remote_store_is_the_error_and_not_what_it_led_to() {
+    let bench = Bench::of(packages(), files());
+    good(build_in(&bench, &bare_store(&bench, "first"), &[], &[]));
+    forget_product(&bench);
+    let server = S3Server::start();
+    let endpoint = server.variables()[0].1.clone();
+    let mut variables = S3Server::variables_for(&endpoint, "another").to_vec();
+    // Nobody listens there.
+    variables.push(("UV_DEFAULT_INDEX", "http://127.0.0.1:1/simple".to_owned()));
+    let options = ["--locked", "--strict", "--remote-store", "s3://shared"];
+    let run = build_in(&bench, &bare_store(&bench, "second"), &options, &variables);
+    assert_eq!((run.code, &run.error()["code"]), (1, &json!("E_REMOTE_STORE")), "{}", run.told());
+    assert!(run.told().contains("the credentials are not valid"), "{}", run.told());
+}
+
+#[test]
+fn offline_every_file_that_is_lacking_is_named_at_once() {
+    let bench = Bench::of(packages(), files());
+    good(build_in(&bench, &bare_store(&bench, "first"), &[], &[]));
+    forget_product(&bench);
+    let run = build_in(&bench, &bare_store(&bench, "second"), &["--locked", "--offline"], &[]);
+    assert_eq!((run.code, &run.error()["code"]), (1, &json!("E_OFFLINE")), "{}", run.told());
+    let text = run.error()["message"].as_str().map_or_else(|| run.error().to_string(), str::to_owned);
+    for file in files() {
+        assert!(text.contains(&file.file_name), "{}: {text}", file.file_name);
+    }
+    assert!(!text.contains("any more"), "{text}");
 }

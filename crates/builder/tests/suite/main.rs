@@ -4,4 +4,5 @@
 mod command_line;
 mod desk;
 mod packages;
+mod remote_store;
 mod survey;

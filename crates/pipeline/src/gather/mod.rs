@@ -18,7 +18,7 @@ use crate::steps::Steps;
 use interpreter::BaseTree;
 use resolve::nothing_left;
 use resolve::registries::{self, Pages};
-use resolve::{self, Answered, LockedDistribution, LockedSource, Uv};
+use resolve::{self, LockedDistribution, LockedSource, Uv};
 use source_build::BuiltWheel;
 use store::Context;
 use store::download::{self, FetchRequest};
@@ -57,6 +57,12 @@ impl Gathered {
 pub enum GatherError {
     #[error("no index has `{file}` of {name} {version} any more, or its content has changed")]
     Unlocated { name: DistributionName, version: String, file: String },
+    #[error(
+        "--offline: {} not in the store: {}",
+        if files.len() == 1 { "this file is".to_owned() } else { format!("these {} files are", files.len()) },
+        files.join(", ")
+    )]
+    Absent { files: Vec<String> },
     #[error("`{name}` has changed since it was locked: the lock says {expected}, `{path}` is {actual}")]
     PathChanged { name: DistributionName, path: TreePath, expected: Digest, actual: Digest },
     #[error("`{file}` is not a wheel's file name")]
@@ -71,6 +77,7 @@ impl Fault for GatherError {
     fn code(&self) -> &'static str {
         match self {
             Self::Unlocated { .. } => "E_FILE_GONE",
+            Self::Absent { .. } => "E_OFFLINE",
             Self::PathChanged { .. } => "E_LOCAL_SOURCE",
             Self::FileName { .. } => "E_WHEEL_NAME",
             Self::Remark { kind: RemarkKind::Record, .. } => "E_WHEEL_RECORD",
@@ -89,6 +96,9 @@ impl Fault for GatherError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unlocated { .. } => "run `builder lock` to resolve again, or use a store that has the file".into(),
+            Self::Absent { .. } => {
+                "run once without `--offline`, or name a remote store that has them with --remote-store".into()
+            }
             Self::PathChanged { .. } => "run `builder lock`, review the change and commit it".into(),
             Self::FileName { .. } => "a local wheel keeps the name that its build gave it".into(),
             Self::Remark { .. } => "take another version, or build without --strict".into(),
@@ -232,6 +242,9 @@ fn fetch(context: &Context, repository: &Path, prepared: &Prepared) -> Result<()
     }
     let remembered = !urls.is_empty();
     complete_urls(context, repository, prepared, &lacking, &mut urls)?;
+    if context.offline {
+        all_local(&lacking, &urls)?;
+    }
     let requests = requests_of(&lacking, &urls)?;
     match download::fetch_all(context, &requests, at_once) {
         Ok(_) => Ok(()),
@@ -292,7 +305,7 @@ fn complete_urls(
     if unknown.is_empty() || context.offline {
         return Ok(());
     }
-    let uv = Uv::find(context, &prepared.host.interpreter(context)?, &Answered::default())?;
+    let uv = Uv::find(context, &prepared.host.interpreter(context)?, &prepared.answered)?;
     let registries = &prepared.request.registries;
     let silent = registries::unreachable(context, registries, false);
     let pages = Pages::new(context, &uv, registries, &silent);
@@ -302,6 +315,14 @@ fn complete_urls(
     }
     urls.extend(found);
     Ok(())
+}
+
+/// Without a network, all files that cannot be had are told at once.
+fn all_local(lacking: &[&LockedDistribution], urls: &BTreeMap<Digest, String>) -> Result<(), GatherError> {
+    let files = lacking.iter().filter_map(|row| file_of(row));
+    let absent = files.filter(|(_, digest, _)| !urls.get(digest).is_some_and(|url| download::is_local(url)));
+    let files: Vec<String> = absent.map(|(file, ..)| file.to_owned()).collect();
+    if files.is_empty() { Ok(()) } else { Err(GatherError::Absent { files }) }
 }
 
 fn requests_of(

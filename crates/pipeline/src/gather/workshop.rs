@@ -4,6 +4,7 @@
 //! this machine's interpreter of the same minor version, and taken if its wheel turns out to be pure Python; that
 //! wheel is the same for every platform.
 
+use std::cell::OnceCell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::prepare::Prepared;
 use interpreter::BaseTree;
 use resolve::registries::{self, Pages};
 use resolve::uv_settings;
-use resolve::{Answered, LockedDistribution, LockedSource, MissingRule, Uv};
+use resolve::{LockedDistribution, LockedSource, MissingRule, Uv};
 use source_build::{self, BuiltWheel, SourceBuild, SourceBuildError, SourceInput};
 use store::Context;
 use wheel::WheelFileName;
@@ -66,12 +67,13 @@ pub(crate) struct Workshop<'a> {
     tree: BaseTree,
     /// For other machines that are to find what is built here.
     others: Vec<BaseTree>,
-    uv: Uv,
+    /// Set up for the first row that neither store has a wheel of.
+    uv: OnceCell<Uv>,
     missing: MissingRule,
 }
 
 impl<'a> Workshop<'a> {
-    /// Sets up uv. `own` is the interpreter of the runtime, which is used if it runs here.
+    /// `own` is the interpreter of the runtime, which is used if it runs here.
     pub(crate) fn new(
         context: &'a Context,
         repository: &'a Path,
@@ -80,15 +82,14 @@ impl<'a> Workshop<'a> {
         options: &BuildOptions,
     ) -> Result<Self, Box<dyn Fault>> {
         let tree = if prepared.is_foreign() { prepared.host.tree(context)? } else { own.clone() };
-        let uv = Uv::find(context, &tree.layout.interpreter().below(&tree.root), &Answered::default())?;
         let others = others(context, prepared, own, &options.for_hosts)?;
-        Ok(Self { context, repository, prepared, tree, others, uv, missing: options.missing })
+        Ok(Self { context, repository, prepared, tree, others, uv: OnceCell::new(), missing: options.missing })
     }
 
     /// # Errors
     /// Also if the result for another platform is not pure Python.
     pub(crate) fn build(&self, row: &LockedDistribution) -> Result<BuiltWheel, Unbuilt> {
-        let Self { context, repository, prepared, tree, uv, .. } = self;
+        let Self { context, repository, prepared, tree, .. } = self;
         let (blob, place);
         let source = match &row.source {
             LockedSource::Wheel { .. } => unreachable!("only rows that `is_built` takes come here"),
@@ -113,35 +114,35 @@ impl<'a> Workshop<'a> {
             }
         };
         let rule = prepared.request.build_wheel.get(&row.name);
-        // With a fresh lock they have not been asked yet, and uv would fail on one that does not answer.
-        let registries = &prepared.request.registries;
-        let silent = registries::unreachable(context, registries, false);
-        let additional = Pages::new(context, uv, registries, &silent).open_urls();
-        let additional: Vec<String> = additional.into_iter().map(|(url, _)| url).collect();
+        let python = tree.layout.interpreter().below(&tree.root);
         let request = SourceBuild {
             name: row.name.clone(),
             version: row.version.clone(),
             source,
-            python: uv.python(),
+            python: &python,
             layout: tree.layout,
             system: self.system(tree),
             base_identity: tree.identity,
             base_has_headers: tree.has_headers(),
-            uv: uv.program(),
+            uv: Path::new(""),
             build_requires: rule.map(|rule| rule.build_requires.clone()).unwrap_or_default(),
             build_constraints: Vec::new(),
             config_settings: rule.map(|rule| rule.config_settings.clone()).unwrap_or_default(),
             package_root: &prepared.folder,
             pass_environment: &prepared.config.build.pass_environment,
-            index_settings: if additional.is_empty() {
-                toml::Table::new()
-            } else {
-                uv_settings::indexes_in_order(context, uv.default_index(context).as_deref(), &additional)
-            },
+            index_settings: toml::Table::new(),
             timeout: compile_limit(&prepared.config.build),
             logs: &prepared.folder.join("logs"),
         };
-        let built = source_build::build_wheel(context, &request);
+        let built = match source_build::kept_wheel(context, &request) {
+            Ok(Some(kept)) => Ok(kept),
+            Ok(None) => {
+                let uv = self.uv(&python).map_err(Unbuilt::Other)?;
+                let index_settings = self.index_settings(uv);
+                source_build::build_wheel(context, &SourceBuild { uv: uv.program(), index_settings, ..request.clone() })
+            }
+            Err(error) => Err(error),
+        };
         if let Ok(built) = &built {
             self.give_to_others(&request, built).map_err(|error| Unbuilt::Build(Box::new(error)))?;
         }
@@ -159,6 +160,26 @@ impl<'a> Workshop<'a> {
         };
         let (package, platform) = (row.name.to_string(), prepared.request.target.platform);
         Err(Unbuilt::Native(NotPure { package, platform, reason }))
+    }
+
+    fn uv(&self, python: &Path) -> Result<&Uv, Box<dyn Fault>> {
+        if let Some(uv) = self.uv.get() {
+            return Ok(uv);
+        }
+        let uv = Uv::find(self.context, python, &self.prepared.answered)?;
+        Ok(self.uv.get_or_init(|| uv))
+    }
+
+    fn index_settings(&self, uv: &Uv) -> toml::Table {
+        // With a fresh lock they have not been asked yet, and uv would fail on one that does not answer.
+        let registries = &self.prepared.request.registries;
+        let silent = registries::unreachable(self.context, registries, false);
+        let additional = Pages::new(self.context, uv, registries, &silent).open_urls();
+        let additional: Vec<String> = additional.into_iter().map(|(url, _)| url).collect();
+        if additional.is_empty() {
+            return toml::Table::new();
+        }
+        uv_settings::indexes_in_order(self.context, uv.default_index(self.context).as_deref(), &additional)
     }
 
     /// What is built for another platform is pure Python, or is not taken; it is held to what holds on the machine that

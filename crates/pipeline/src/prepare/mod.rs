@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config_merger::{Config, Loaded, Repository, RequirementSource};
-use vocab::{Digest, Fault, PlatformKey, RuleRecord};
+use vocab::{Digest, Fault, PlatformKey, RuleRecord, TreePath};
 
 use crate::asked_once::AskedOnce;
+use crate::local_file::local_size;
 use crate::options::BuildOptions;
 use crate::plan::{Plan, PlannedBase};
 use crate::steps::Steps;
@@ -25,7 +26,7 @@ use interpreter::host_python::HostPython;
 use interpreter::version_check;
 use interpreter::{BaseChoice, BaseError, BaseRequest, BaseTree};
 use resolve::nothing_left;
-use resolve::{self, Lock, Overlap, PlatformLock, Request};
+use resolve::{self, Answered, Lock, Overlap, PlatformLock, Request};
 use store::Context;
 
 pub use error::PrepareError;
@@ -48,6 +49,8 @@ pub struct Prepared {
     /// The finished base, if a resolution needed it already.
     pub tree: Option<BaseTree>,
     pub host: Arc<HostPython>,
+    /// What the resolver answered in this run, and whether it could be set up.
+    pub answered: Answered,
     pub plan: Plan,
 }
 
@@ -140,7 +143,9 @@ pub fn prepare(
     let faults = told::missing(context, &rows, &unreachable, options);
     told::registries(context, &rows, &refusals);
     told::kept(context, &rows);
-    let whole = Whole { context, config: &config, folder: &folder, host: &host, lock: &lock, tree, options };
+    let root = repository.root();
+    let whole =
+        Whole { context, config: &config, root, folder: &folder, host: &host, lock: &lock, tree, options, answered };
     let cells = rows.into_iter().zip(choices).zip(faults);
     Ok(cells.map(|((rows, choice), fault)| whole.preparation(rows, choice, fault)).collect())
 }
@@ -152,12 +157,15 @@ type NativeRows = BTreeMap<usize, RuleRecord>;
 struct Whole<'a> {
     context: &'a Context,
     config: &'a Config,
+    /// Of the repository.
+    root: &'a Path,
     folder: &'a Path,
     host: &'a Arc<HostPython>,
     lock: &'a Lock,
     /// Of this machine's own platform.
     tree: Option<BaseTree>,
     options: &'a BuildOptions,
+    answered: &'a Answered,
 }
 
 impl Whole<'_> {
@@ -174,7 +182,8 @@ impl Whole<'_> {
         };
         let native = native_runner::needed(self.context, &request, &rows, self.lock);
         let in_store = |digest: &Digest| self.context.store.blob(digest).is_file();
-        let mut plan = Plan::new(&request, &rows, &native, planned_base(&choice), &in_store);
+        let local_size = |path: &TreePath| local_size(self.root, path);
+        let mut plan = Plan::new(&request, &rows, &native, planned_base(&choice), &in_store, &local_size);
         plan.note(&Overlap::recall(self.context, &rows));
         plan.note_kept(&resolve::kept_rows(self.context, &request, &rows));
         let strict = self.options.missing.refuses_native_runner(&request.policy);
@@ -230,6 +239,7 @@ impl Whole<'_> {
             lock_digest,
             base,
             host: Arc::clone(self.host),
+            answered: self.answered.clone(),
             plan,
         }
     }

@@ -1,4 +1,4 @@
-//! Maintenance of the store: what is in it, whether it is intact, and what may be removed.
+//! Maintenance of the store and of the remote store: what is in them, whether it is intact, and what may be removed.
 //!
 //! Never part of a build. Every removal is a rename into `tmp/` first, so a builder finds an entry whole
 //! or not at all. `docs/store.md` has the rules for users.
@@ -6,9 +6,14 @@
 mod entries;
 mod info;
 mod prune;
+mod shared;
 mod verify;
 
 pub use entries::{Entry, entries};
 pub use info::{Info, KindInfo, info};
 pub use prune::{PruneRules, Pruned, RemovedEntry, prune};
+pub use shared::{
+    Amount, Pushed, Repair, SharedDamage, SharedPruned, SharedRemoval, SharedVerified, Upkeep, prune_shared, push,
+    verify_shared,
+};
 pub use verify::{Damage, Verified, verify};

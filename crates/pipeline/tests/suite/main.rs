@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
 mod copy_files;
+mod shared_upkeep;
 mod upkeep;
 #[path = "../../../wheel/tests/suite/support.rs"]
 mod wheel_support;

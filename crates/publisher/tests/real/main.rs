@@ -11,9 +11,8 @@ mod aistore;
 mod support;
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use publisher::{ProvenanceBuilder, new_key_pair, provenance, sbom};
 use support::artifacts::Sketch;
 use support::conformance::{Skills, conforms};
 use support::{bucket, settings};
-use testkit::S3Server;
+use testkit::{S3Server, Versitygw};
 
 /// `None` where the tests were told to do without it.
 fn program(name: &str) -> Option<PathBuf> {
@@ -36,53 +35,11 @@ fn program(name: &str) -> Option<PathBuf> {
     Some(found.unwrap_or_else(|| panic!("`{name}` is not there; `scripts/test` sets it up")))
 }
 
-struct Versitygw {
-    child: Child,
-    address: SocketAddr,
-    _folder: tempfile::TempDir,
-}
-
-impl Versitygw {
-    fn start(program: &Path) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (data, accounts) = (folder.path().join("data"), folder.path().join("accounts"));
-        fs::create_dir_all(data.join(S3Server::BUCKET)).unwrap();
-        fs::create_dir_all(&accounts).unwrap();
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        let mut command = Command::new(program);
-        command
-            .args(["--access", S3Server::KEY, "--secret", S3Server::SECRET, "--region", "eu-north-1", "--port"])
-            .arg(address.to_string())
-            .arg("--iam-dir")
-            .arg(&accounts)
-            .arg("--quiet")
-            .args(["posix"])
-            .arg(&data)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let child = command.spawn().unwrap();
-        let server = Self { child, address, _folder: folder };
-        let up = (0..200).any(|_| {
-            thread::sleep(Duration::from_millis(50));
-            TcpStream::connect(server.address).is_ok()
-        });
-        assert!(up, "versitygw listens");
-        server
-    }
-}
-
-impl Drop for Versitygw {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 fn an_independent_server_conforms() {
     let Some(program) = program("versitygw") else { return };
     let server = Versitygw::start(&program);
-    let endpoint = format!("http://{}", server.address);
+    let endpoint = server.endpoint();
     let bucket = bucket(&endpoint, "a/prefix", settings(S3Server::SECRET));
     conforms(&bucket, Skills { copies_ranges: true, resumes: true });
 }
@@ -91,7 +48,7 @@ fn an_independent_server_conforms() {
 fn the_program_publishes_to_an_independent_server_and_goes_on_where_it_was_killed() {
     let Some(program) = program("versitygw") else { return };
     let server = Versitygw::start(&program);
-    let endpoint = format!("http://{}", server.address);
+    let endpoint = server.endpoint();
     let folder = tempfile::tempdir().unwrap();
     let mut sketch = Sketch::new("3.12.10");
     sketch.size = 80 << 20;
@@ -131,7 +88,7 @@ fn the_program_publishes_to_an_independent_server_and_goes_on_where_it_was_kille
 fn archives_for_platforma_go_to_an_independent_server_and_ordinary_programs_unpack_them() {
     let Some(program) = program("versitygw") else { return };
     let server = Versitygw::start(&program);
-    let endpoint = format!("http://{}", server.address);
+    let endpoint = server.endpoint();
     let folder = tempfile::tempdir().unwrap();
     Sketch::new("3.12.10").make(&folder.path().join("dist"), |_| ());
     let package = serde_json::json!({

@@ -91,11 +91,16 @@ fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool)
     if have(context, request).map_err(failed)? {
         return Ok(blob);
     }
-    if let Some(source) = local::path_of(&request.url) {
-        local::take_in(&watch, request, &source).map_err(failed)?;
+    let remote = context.remote.as_deref();
+    let local = local::path_of(&request.url);
+    // One that is absent may be in the remote store.
+    if let Some(source) = local.as_ref().filter(|source| remote.is_none() || source.exists()) {
+        local::take_in(&watch, request, source).map_err(failed)?;
+        if let Some(remote) = remote {
+            remote.give_blob(&context.near(), &blob, &request.sha256);
+        }
         return Ok(blob);
     }
-    let remote = context.remote.as_deref();
     if context.offline && remote.is_none() {
         return Err(failed(DownloadErrorKind::Offline));
     }
@@ -112,6 +117,10 @@ fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool)
     {
         return Ok(blob);
     }
+    if let Some(source) = local {
+        // Its error names the path.
+        return local::take_in(&watch, request, &source).map(|()| blob).map_err(failed);
+    }
     if context.offline {
         return Err(failed(DownloadErrorKind::Offline));
     }
@@ -120,6 +129,11 @@ fn fetch_unless(context: &Context, request: &FetchRequest, stopped: &AtomicBool)
         remote.offer_blob(&context.near(), &blob, &request.sha256);
     }
     Ok(blob)
+}
+
+/// Whether the URL leads to a file of this machine, which no network is needed for.
+pub fn is_local(url: &str) -> bool {
+    local::path_of(url).is_some()
 }
 
 /// Whether the store or the remote store has a file with this digest, so that no server need be asked. Its content is

@@ -15,11 +15,13 @@
 //! ```
 
 mod chosen_interpreter;
+mod contents;
 mod error;
 mod open;
 mod shared;
 
 pub use chosen_interpreter::ChosenInterpreter;
+pub use contents::{Contents, ObjectKind, SharedObject};
 pub use error::{RemoteError, RemoteErrorKind};
 pub use open::{RemoteSettings, open};
 pub use shared::{Near, Remote};

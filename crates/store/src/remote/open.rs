@@ -18,17 +18,17 @@ pub struct RemoteSettings {
     pub strict: bool,
 }
 
-/// `Ok(None)` for a bucket while `offline`. Touches no network, and no disk but what the address and AIStore's variables
+/// `Ok(None)` for a bucket or a cluster with `folders_only`. Touches no network, and no disk but what the address and AIStore's variables
 /// name: a profile, certificates.
 pub fn open(
     settings: &RemoteSettings,
     environment: &Environment,
     downloader: &Downloader,
-    offline: bool,
+    folders_only: bool,
 ) -> Result<Option<Remote>, Box<dyn Fault>> {
     let place: Box<dyn Place> = match PlaceAddress::parse(&settings.address, settings.given)? {
         PlaceAddress::Folder(folder) => Box::new(FolderPlace::new(folder)),
-        PlaceAddress::Bucket(_) | PlaceAddress::Cluster(_) if offline => return Ok(None),
+        PlaceAddress::Bucket(_) | PlaceAddress::Cluster(_) if folders_only => return Ok(None),
         PlaceAddress::Bucket(address) => {
             let (client, first_pause) = (downloader.client().clone(), downloader.settings().first_pause);
             Box::new(SignedBucket::open(&address, environment, client, first_pause)?)

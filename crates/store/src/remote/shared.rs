@@ -8,11 +8,12 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use objects::{ObjectKey, Place, PlaceErrorKind, Upload, Work};
+use objects::{ObjectKey, Place, PlaceErrorKind, Upload, Uploaded, Work};
 use vocab::{Digest, Fault};
 
+use super::contents::{ObjectKind, key_of};
 use super::{ChosenInterpreter, RemoteError, RemoteErrorKind, RemoteSettings};
-use crate::{StagedFile, Store};
+use crate::StagedFile;
 
 /// A record is a few hundred bytes of JSON.
 const LARGEST_RECORD: u64 = 64 << 10;
@@ -21,7 +22,7 @@ const LARGEST_RECORD: u64 = 64 << 10;
 #[derive(Clone, Copy)]
 pub struct Near<'a> {
     pub work: &'a vocab::Work,
-    pub store: &'a Store,
+    pub store: &'a crate::Store,
     /// What a download may have, in bytes.
     pub largest: u64,
 }
@@ -29,7 +30,7 @@ pub struct Near<'a> {
 /// The remote store as a build uses it. After the first fault in one direction it stays silent in that direction.
 #[derive(Debug)]
 pub struct Remote {
-    place: Box<dyn Place>,
+    pub(super) place: Box<dyn Place>,
     read_only: bool,
     strict: bool,
     /// Which interpreters were chosen, by question, where the place knows that: an export does.
@@ -73,7 +74,7 @@ impl Remote {
     /// The file with this digest, now in the local store. False when the remote store has none that can be used.
     /// `size` where it is known.
     pub fn bring_blob(&self, near: &Near<'_>, sha256: &Digest, file_name: &str, size: Option<u64>) -> bool {
-        let object = object("blobs", sha256);
+        let object = key_of(ObjectKind::Blobs, sha256);
         let blob = near.store.blob(sha256);
         let judge = |path: &Path| match File::open(path).and_then(Digest::of_reader) {
             Ok((actual, _)) if actual == *sha256 => Ok(()),
@@ -91,7 +92,7 @@ impl Remote {
             None => Err("it is damaged, or another part".to_owned()),
         };
         let limit = near.largest;
-        self.bring(near, &object("parts", key), &near.store.part(key), limit, &judge)
+        self.bring(near, &key_of(ObjectKind::Parts, key), &near.store.part(key), limit, &judge)
     }
 
     /// What is recorded under the key, as `judge` reads it; the reason when that refuses it.
@@ -101,7 +102,7 @@ impl Remote {
         key: &Digest,
         judge: impl Fn(&[u8]) -> Result<T, String>,
     ) -> Option<T> {
-        let object = object("built", key);
+        let object = key_of(ObjectKind::Built, key);
         let (staged, _) = self.fetch(near, &object, LARGEST_RECORD)?;
         let judged = std::fs::read(staged.path()).map_err(|error| error.to_string()).and_then(|bytes| judge(&bytes));
         match judged {
@@ -121,19 +122,19 @@ impl Remote {
         identity: &Digest,
         judge: impl FnOnce(&Path) -> Result<T, String>,
     ) -> Option<T> {
-        let object = object("bases", identity);
+        let object = key_of(ObjectKind::Bases, identity);
         let (staged, _) = self.fetch(near, &object, near.largest)?;
         judge(staged.path()).map_err(|reason| self.refuse(near, &object, reason)).ok()
     }
 
     /// Whether a blob with this digest is there; its content is not looked at.
     pub fn has_blob(&self, near: &Near<'_>, sha256: &Digest) -> bool {
-        self.has(near, &object("blobs", sha256))
+        self.has(near, &key_of(ObjectKind::Blobs, sha256))
     }
 
     /// Whether a base interpreter with this identity is there; its content is not looked at.
     pub fn has_base(&self, near: &Near<'_>, identity: &Digest) -> bool {
-        self.has(near, &object("bases", identity))
+        self.has(near, &key_of(ObjectKind::Bases, identity))
     }
 
     fn has(&self, near: &Near<'_>, object: &ObjectKey) -> bool {
@@ -167,26 +168,28 @@ impl Remote {
 
     /// Like [`Self::give_blob`], for a part of the local store.
     pub fn give_part(&self, near: &Near<'_>, key: &Digest) {
-        if self.takes_more() && !self.has(near, &object("parts", key)) {
+        if self.takes_more() && !self.has(near, &key_of(ObjectKind::Parts, key)) {
             self.offer_part(near, key);
         }
     }
 
     /// Like [`Self::give_blob`], for a wheel built from source: `record` is its record.
     pub fn give_built(&self, near: &Near<'_>, key: &Digest, record: &[u8], path: &Path, sha256: &Digest) {
-        if self.takes_more() && !self.has(near, &object("built", key)) && self.offer_blob(near, path, sha256) {
+        // One may have been removed without the other.
+        self.give_blob(near, path, sha256);
+        if self.takes_more() && !self.has(near, &key_of(ObjectKind::Built, key)) {
             self.offer_record(near, key, record);
         }
     }
 
     /// Uploads a packed base interpreter. The result is as for [`Self::offer_part`].
     pub fn offer_base(&self, near: &Near<'_>, identity: &Digest, path: &Path, sha256: &Digest) -> bool {
-        self.put(near, &object("bases", identity), path, sha256)
+        self.put(near, &key_of(ObjectKind::Bases, identity), path, sha256)
     }
 
     /// True when the remote store has the file now.
     pub fn offer_blob(&self, near: &Near<'_>, path: &Path, sha256: &Digest) -> bool {
-        self.put(near, &object("blobs", sha256), path, sha256)
+        self.put(near, &key_of(ObjectKind::Blobs, sha256), path, sha256)
     }
 
     /// Uploads a part of the local store. True if the remote store has it now; false also if it is read-only or
@@ -194,7 +197,7 @@ impl Remote {
     pub fn offer_part(&self, near: &Near<'_>, key: &Digest) -> bool {
         let path = near.store.part(key);
         match File::open(&path).and_then(Digest::of_reader) {
-            Ok((sha256, _)) => self.put(near, &object("parts", key), &path, &sha256),
+            Ok((sha256, _)) => self.put(near, &key_of(ObjectKind::Parts, key), &path, &sha256),
             // Pruned meanwhile, or never kept.
             Err(_) => false,
         }
@@ -206,7 +209,7 @@ impl Remote {
         if std::fs::write(staged.path(), record).is_err() {
             return false;
         }
-        self.put(near, &object("built", key), staged.path(), &Digest::of(record))
+        self.put(near, &key_of(ObjectKind::Built, key), staged.path(), &Digest::of(record))
     }
 
     /// # Errors
@@ -250,19 +253,7 @@ impl Remote {
             return None;
         }
         let started = Instant::now();
-        let get = |store: &Store| -> Result<Option<StagedFile>, RemoteErrorKind> {
-            let staged = store.stage_file()?;
-            let file = File::create_new(staged.path()).map_err(|source| PlaceErrorKind::Disk {
-                action: "create",
-                path: staged.path().to_owned(),
-                source,
-            })?;
-            let mut file = Bounded { file, left: limit, is_over: false };
-            let read = self.place.read(object, None, &mut file, &|| go_on(near, started));
-            let found = read.map_err(|error| judged(error.kind, &file, limit))?.is_some();
-            Ok(found.then_some(staged))
-        };
-        match get(near.store) {
+        match self.copy_of(near, object, limit, started) {
             Ok(Some(staged)) => Some((staged, started)),
             Ok(None) => {
                 self.state().useless.insert(object.clone());
@@ -279,10 +270,35 @@ impl Remote {
         }
     }
 
-    fn put(&self, near: &Near<'_>, object: &ObjectKey, from: &Path, sha256: &Digest) -> bool {
-        if self.read_only || self.is_given_up(Way::Write) {
-            return false;
-        }
+    /// The object as it came, in a file of the local store; `None` if there is no such object.
+    pub(super) fn copy_of(
+        &self,
+        near: &Near<'_>,
+        object: &ObjectKey,
+        limit: u64,
+        started: Instant,
+    ) -> Result<Option<StagedFile>, RemoteErrorKind> {
+        let staged = near.store.stage_file()?;
+        let file = File::create_new(staged.path()).map_err(|source| PlaceErrorKind::Disk {
+            action: "create",
+            path: staged.path().to_owned(),
+            source,
+        })?;
+        let mut file = Bounded { file, left: limit, is_over: false };
+        let read = self.place.read(object, None, &mut file, &|| go_on(near, started));
+        let found = read.map_err(|error| judged(error.kind, &file, limit))?.is_some();
+        Ok(found.then_some(staged))
+    }
+
+    /// Sends a file, in place of an object that is there only with `overwrite`.
+    pub(super) fn send(
+        &self,
+        near: &Near<'_>,
+        object: &ObjectKey,
+        from: &Path,
+        sha256: &Digest,
+        overwrite: bool,
+    ) -> Result<Uploaded, PlaceErrorKind> {
         let started = Instant::now();
         let upload = Upload {
             key: object,
@@ -290,11 +306,18 @@ impl Remote {
             size: std::fs::metadata(from).map_or(0, |metadata| metadata.len()),
             sha256: *sha256,
             former: None,
-            overwrite: false,
+            overwrite,
             verdict: &|| Ok(()),
         };
         let work = Work { tell: &|_| (), watch: &|| go_on(near, started), next: &AtomicU64::new(0) };
-        match self.place.upload(&upload, &work).map_err(|error| error.kind) {
+        self.place.upload(&upload, &work).map_err(|error| error.kind)
+    }
+
+    fn put(&self, near: &Near<'_>, object: &ObjectKey, from: &Path, sha256: &Digest) -> bool {
+        if self.read_only || self.is_given_up(Way::Write) {
+            return false;
+        }
+        match self.send(near, object, from, sha256, false) {
             Ok(_) => true,
             // Such a one is not shared. Whoever reads what stands in its place finds out whether that is sound.
             Err(PlaceErrorKind::TooLarge { .. } | PlaceErrorKind::Another { .. }) => false,
@@ -339,7 +362,7 @@ impl Remote {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn error(&self, object: &ObjectKey, kind: RemoteErrorKind) -> RemoteError {
+    pub(super) fn error(&self, object: &ObjectKey, kind: RemoteErrorKind) -> RemoteError {
         RemoteError { place: self.place.place().to_owned(), object: object.to_string(), kind }
     }
 
@@ -375,11 +398,6 @@ fn go_on(near: &Near<'_>, started: Instant) -> Result<(), PlaceErrorKind> {
         Some(limit) if started.elapsed() >= limit => Err(PlaceErrorKind::TimedOut { limit }),
         _ => Ok(()),
     }
-}
-
-fn object(kind: &str, digest: &Digest) -> ObjectKey {
-    let text = digest.to_string();
-    format!("v1/{kind}/{}/{text}", &text[..2]).parse().expect("letters and digits between slashes")
 }
 
 /// Accepts no more bytes than expected, since they are not verified yet.

@@ -229,3 +229,35 @@ fn ais_a_cluster_is_a_remote_store_with_the_same_rules() {
     };
     assert!(open(&offline, &Environment::default(), &Downloader::default(), true).unwrap().is_none());
 }
+
+#[test]
+fn a_local_file_that_is_absent_comes_from_the_remote_store_and_one_that_is_there_is_given() {
+    let shared = tempfile::tempdir().unwrap();
+    let mut first = Bench::new();
+    with_remote(&mut first, shared.path(), true);
+    let archive = first.path("base.tar.gz");
+    fs::write(&archive, "content").unwrap();
+    let in_url = archive.display().to_string().replace('\\', "/");
+    let in_url = format!("file://{}{in_url}", if in_url.starts_with('/') { "" } else { "/" });
+    for url in [archive.display().to_string(), in_url] {
+        let request = request(&url, b"content");
+        let mut machine = Bench::new();
+        with_remote(&mut machine, shared.path(), true);
+        machine.context.work.offline = true;
+        store::download::fetch(&machine.context, &request).unwrap();
+        assert!(shared.path().join(name_of(&Digest::of(b"content"))).is_file(), "given");
+
+        fs::remove_file(&archive).unwrap();
+        let mut other = Bench::new();
+        with_remote(&mut other, shared.path(), true);
+        other.context.work.offline = true;
+        let blob = store::download::fetch(&other.context, &request).unwrap();
+        assert_eq!(fs::read(blob).unwrap(), b"content");
+        fs::remove_file(shared.path().join(name_of(&Digest::of(b"content")))).unwrap();
+        let mut third = Bench::new();
+        with_remote(&mut third, shared.path(), true);
+        let absent = told(&store::download::fetch(&third.context, &request).unwrap_err());
+        assert!(absent.contains("base.tar.gz"), "{absent}");
+        fs::write(&archive, "content").unwrap();
+    }
+}
