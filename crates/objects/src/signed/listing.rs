@@ -1,5 +1,5 @@
-//! The answer to ListObjectsV2, read without a library: it is flat, and the builder, which never lists, must not
-//! compile an XML reader for it. Pure.
+//! The answer to ListObjectsV2, read without a library: it is flat, and the builder must not compile an
+//! XML reader for it. Pure.
 
 use std::time::SystemTime;
 
