@@ -270,7 +270,7 @@ const AMONG_NEIGHBOURS: [(&str, &[&str]); 20] = [
     ("resolve", &["error", "unavailable"]),
     ("source-build", &["back_end", "compile"]),
     ("store", &["remote::open", "remote::shared"]),
-    ("web", &["answer", "client", "connections", "content", "failure", "pace"]),
+    ("web", &["answer", "client", "connections", "content", "failure", "lane", "pace"]),
     ("wheel", &["former", "guard", "install_error"]),
     ("wheel", &["install", "placement"]),
 ];
