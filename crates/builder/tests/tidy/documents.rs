@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::{root, sources};
 
-const PROGRAMS: [&str; 5] = ["builder", "publisher", "archive", "pydist", "config-merger"];
+pub const PROGRAMS: [&str; 5] = ["builder", "publisher", "archive", "pydist", "config-merger"];
 
 /// Options of other programs that documents and messages name.
 const OTHERS_OPTIONS: [(&str, &[&str]); 7] = [
@@ -79,7 +79,7 @@ const OTHERS_OPTIONS: [(&str, &[&str]); 7] = [
 ];
 
 /// A document's name and text.
-fn documents() -> Vec<(String, String)> {
+pub fn documents() -> Vec<(String, String)> {
     let top = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"].map(PathBuf::from);
     let docs = walkdir::WalkDir::new(root().join("docs")).sort_by_file_name().into_iter();
     let docs = docs.map(|entry| entry.expect("the repository can be read").into_path());
@@ -109,7 +109,7 @@ fn code_of(text: &str) -> Vec<String> {
 }
 
 /// `--like-this`, without what is given to it.
-fn options_in(text: &str) -> BTreeSet<String> {
+pub fn options_in(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (at, _) in text.match_indices("--") {
         let before = text[..at].chars().next_back();
@@ -124,26 +124,30 @@ fn options_in(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// Of each program, from its own man pages or help. The programs lie beside the builder that the tests run.
-fn options() -> BTreeMap<&'static str, BTreeSet<String>> {
+/// All that a program says of itself: its man pages, or its help. The programs lie beside the builder that the tests run.
+pub fn pages_of(name: &'static str) -> String {
     let folder = Path::new(env!("CARGO_BIN_EXE_builder")).parent().expect("a program lies in a folder");
+    let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    if !program.is_file() {
+        let built = Command::new(env!("CARGO")).args(["build", "--bin", name]).current_dir(root()).status();
+        assert!(built.is_ok_and(|status| status.success()), "{name} does not compile");
+    }
+    let told = |words: &[&str]| {
+        let output = Command::new(&program).args(words).output().expect("it was built");
+        // Man pages escape their dashes and say where a font begins.
+        let text = String::from_utf8_lossy(&output.stdout).replace(r"\-", "-");
+        [r"\fB", r"\fI", r"\fR"].iter().fold(text, |text, font| text.replace(font, " "))
+    };
+    match name {
+        "config-merger" => told(&["--help"]),
+        _ => told(&["man-page", "--list"]).lines().map(|page| told(&["man-page", page])).collect(),
+    }
+}
+
+/// Of each program.
+fn options() -> BTreeMap<&'static str, BTreeSet<String>> {
     let of = |name: &'static str| {
-        let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-        if !program.is_file() {
-            let built = Command::new(env!("CARGO")).args(["build", "--bin", name]).current_dir(root()).status();
-            assert!(built.is_ok_and(|status| status.success()), "{name} does not compile");
-        }
-        let told = |words: &[&str]| {
-            let output = Command::new(&program).args(words).output().expect("it was built");
-            // Man pages escape their dashes and say where a font begins.
-            let text = String::from_utf8_lossy(&output.stdout).replace(r"\-", "-");
-            [r"\fB", r"\fI", r"\fR"].iter().fold(text, |text, font| text.replace(font, " "))
-        };
-        let text: String = match name {
-            "config-merger" => told(&["--help"]),
-            _ => told(&["man-page", "--list"]).lines().map(|page| told(&["man-page", page])).collect(),
-        };
-        let options = options_in(&text);
+        let options = options_in(&pages_of(name));
         assert!(options.contains("--help"), "{name} names its options");
         (name, options)
     };

@@ -1,6 +1,7 @@
 //! The repository keeps its own rules: which crate may depend on which, and what no source file may hold.
 
 mod circles;
+mod defaults;
 mod documents;
 mod errors;
 mod numbers;
