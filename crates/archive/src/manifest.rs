@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use vocab::typed_json::{self, TypedJsonError};
 use vocab::{Fault, FileName, FileNameError, MANIFEST_FORMAT, Manifest};
 
 use crate::in_place::{FileBeside, STAGED_MANIFEST};
@@ -15,11 +16,11 @@ pub fn read_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     struct NumberedManifest {
         format: u64,
     }
-    let numbered: NumberedManifest = serde_json::from_slice(bytes).map_err(|source| ManifestError::Shape { source })?;
+    let numbered: NumberedManifest = typed_json::read(bytes).map_err(|source| ManifestError::Shape { source })?;
     if !(1..=u64::from(MANIFEST_FORMAT)).contains(&numbered.format) {
         return Err(ManifestError::Format { found: numbered.format, known: MANIFEST_FORMAT });
     }
-    let manifest: Manifest = serde_json::from_slice(bytes).map_err(|source| ManifestError::Shape { source })?;
+    let manifest: Manifest = typed_json::read(bytes).map_err(|source| ManifestError::Shape { source })?;
     if let Some(artifact) = &manifest.artifact {
         // Readers look for the artifact beside the manifest, and must not be led elsewhere.
         artifact.file.parse::<FileName>().map_err(ManifestError::FileName)?;
@@ -75,10 +76,9 @@ pub enum ManifestError {
     #[error("the manifest has format {found}, this program reads formats 1 to {known}")]
     #[fault("E_MANIFEST_FORMAT", hint_with = Self::hint_of_format)]
     Format { found: u64, known: u32 },
-    /// `source` names line and column.
     #[error("the manifest is malformed: {source}")]
-    #[fault("E_MANIFEST_MALFORMED")]
-    Shape { source: serde_json::Error },
+    #[fault("E_MANIFEST_MALFORMED", hint("fetch the artifact and its manifest again, or build the runtime again"))]
+    Shape { source: TypedJsonError },
     #[error("the manifest's artifact has an invalid name: {0}")]
     #[fault("E_MANIFEST_MALFORMED")]
     FileName(FileNameError),

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vocab::Fault;
+use vocab::typed_json::{self, TypedJsonError};
 
 use crate::{
     ArtifactEntry, CATALOGUE_FORMAT, Catalogue, EDITION_FORMAT, ENTRY_FORMAT, Edition, IndexSettings, NOTICE_FORMAT,
@@ -25,9 +26,9 @@ fn read<T: DeserializeOwned>(what: &'static str, known: RangeInclusive<u32>, byt
         format: u64,
     }
     let shape = |source| ReadError::Shape { what, source };
-    let numbered: NumberedText = serde_json::from_slice(bytes).map_err(shape)?;
+    let numbered: NumberedText = typed_json::read(bytes).map_err(shape)?;
     check(what, numbered.format, known)?;
-    serde_json::from_slice(bytes).map_err(shape)
+    typed_json::read(bytes).map_err(shape)
 }
 
 fn check(what: &'static str, found: u64, known: RangeInclusive<u32>) -> Result<(), ReadError> {
@@ -84,10 +85,9 @@ pub enum ReadError {
     #[error("the {what} has format {found}, this program reads {}", formats(known))]
     #[fault("E_CATALOGUE_FORMAT", hint_with = Self::hint_of_format)]
     Format { what: &'static str, found: u64, known: RangeInclusive<u32> },
-    /// The message has line and column.
     #[error("the {what} is malformed: {source}")]
-    #[fault("E_CATALOGUE_MALFORMED")]
-    Shape { what: &'static str, source: serde_json::Error },
+    #[fault("E_CATALOGUE_MALFORMED", hint("restore it from where it was published, or publish again"))]
+    Shape { what: &'static str, source: TypedJsonError },
 }
 
 fn formats(known: &RangeInclusive<u32>) -> String {

@@ -1,9 +1,6 @@
 //! Reads the files of one runtime and merges them.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io;
-use std::path::Path;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -18,8 +15,8 @@ use crate::reader::{Origin, Reader};
 use crate::report::Report;
 use crate::repository::SHARED_CONFIG;
 use crate::{Config, Faults, Finding, FindingCode, Place, Repository, Warning, conflicts, merge, overrides};
+use vocab::SourceFile;
 use vocab::json::{Document, Kind, Node};
-use vocab::{SourceFault, SourceFaultKind, SourceFile};
 
 /// How strictly faults are treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,25 +50,25 @@ pub fn load(repository: &Repository, version: &VersionString, options: &LoadOpti
     if !folder.is_dir() {
         report.faults.push(*file_fault(&version.folder_name(), "the folder is missing"));
     }
-    let own = match read(&folder.join("config.json"), &own_name) {
+    let own = match SourceFile::read(&folder.join("config.json"), &own_name) {
         Ok(Some(file)) => file,
         Ok(None) => {
             report.notes.push(format!("there is no `{own_name}`, so the shared settings apply"));
             SourceFile::new(&own_name, "{}")
         }
-        Err(finding) => {
-            report.faults.push(*finding);
+        Err(fault) => {
+            report.faults.push(fault.into());
             SourceFile::new(&own_name, "{}")
         }
     };
-    let shared = match read(&repository.root().join(SHARED_CONFIG), SHARED_CONFIG) {
+    let shared = match SourceFile::read(&repository.root().join(SHARED_CONFIG), SHARED_CONFIG) {
         Ok(Some(file)) => Ok(file),
         Ok(None) => {
             let text = format!("the file is missing in `{}`", repository.root().display());
             let hint = Some("write `{}` into it to begin with, or build with --lenient-config".into());
             Err(Box::new(Finding { hint, ..*file_fault(SHARED_CONFIG, &text) }))
         }
-        Err(finding) => Err(finding),
+        Err(fault) => Err(Box::new(fault.into())),
     };
     merge_files(&shared, &own, version, options, report)
 }
@@ -217,21 +214,6 @@ fn canonical(config: &Config) -> String {
     let mut text = serde_json::to_string_pretty(config).expect("every map here has text keys");
     text.push('\n');
     text
-}
-
-/// `None` if there is no such file.
-fn read(path: &Path, name: &str) -> Result<Option<SourceFile>, Box<Finding>> {
-    let failed = |kind| Box::new(Finding::from(SourceFault { place: Place::of_file(name), kind }));
-    let unreadable = |error: io::Error| failed(SourceFaultKind::Unreadable(error));
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
-        // Reading a pipe could block forever.
-        Ok(metadata) if !metadata.is_file() => return Err(failed(SourceFaultKind::NotRegular)),
-        Ok(_) => {}
-    }
-    let file = File::open(path).map_err(unreadable)?;
-    SourceFile::from_reader(name, file).map(Some).map_err(|fault| Box::new(fault.into()))
 }
 
 fn file_fault(name: &str, text: &str) -> Box<Finding> {

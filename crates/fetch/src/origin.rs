@@ -7,13 +7,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use url::Url;
-use vocab::Event;
+use vocab::{Event, open_regular};
 use web::{Answer as WebAnswer, Failure, Retries, header, may_pass, without_secrets};
 
 use super::cluster::Cluster;
 use super::server::{Setback, Web};
 use super::{FetchErrorKind, FetchSettings, Watch};
-use archive::open_regular;
 
 /// Manifests of real runtimes have a few hundred kilobytes.
 pub(super) const MAX_MANIFEST: u64 = 64 << 20;

@@ -111,7 +111,7 @@ impl FileTable {
             Err(error) => return Err(format!("the table of its files cannot be read: {error}")),
         };
         let table: Self =
-            serde_json::from_slice(&bytes).map_err(|error| format!("the table of its files is damaged: {error}"))?;
+            vocab::typed_json::read(&bytes).map_err(|error| format!("the table of its files is damaged: {error}"))?;
         Ok(Some(table).filter(|table| table.format == FILE_TABLE_FORMAT))
     }
 

@@ -138,7 +138,7 @@ fn download(context: &Context, version: &str) -> Result<(PathBuf, String)> {
     let text = go(context, &arguments, context.timeout)?;
     let failed = |reason: String| BaseErrorKind::Go { arguments: arguments.join(" "), reason, program_ran: true };
     let downloaded: Downloaded =
-        serde_json::from_str(&text).map_err(|error| failed(format!("its answer is not JSON: {error}")))?;
+        vocab::typed_json::read(text.as_bytes()).map_err(|error| failed(format!("its answer: {error}")))?;
     match downloaded {
         Downloaded { error: Some(error), .. } => Err(failed(error)),
         Downloaded { zip: Some(zip), sum: Some(sum), .. } => Ok((zip, sum)),

@@ -108,7 +108,7 @@ pub(super) fn files(module: &ModuleZip, folder: &str) -> Result<BTreeMap<TreePat
 
 fn list(module: &ModuleZip, folder: &str) -> Result<Vec<Item>> {
     let name = format!("{folder}files.json");
-    let list: FileList = serde_json::from_slice(&module.reader()?.read(&name)?)
+    let list: FileList = vocab::typed_json::read(&module.reader()?.read(&name)?)
         .map_err(|error| BaseErrorKind::ModuleFile { file: name, reason: error.to_string() })?;
     Ok(list.files)
 }

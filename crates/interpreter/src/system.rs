@@ -140,7 +140,7 @@ fn ask_program(context: &Context, interpreter: &Path) -> Result<Described, Strin
         let errors = finished.stderr_text();
         return Err(format!("it does not run: {}", errors.lines().last().unwrap_or("no reason given")));
     }
-    serde_json::from_slice(&finished.stdout).map_err(|error| format!("it describes itself badly: {error}"))
+    vocab::typed_json::read(&finished.stdout).map_err(|error| format!("it describes itself badly: {error}"))
 }
 
 /// The error is the reason why it cannot be used.

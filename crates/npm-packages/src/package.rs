@@ -1,12 +1,10 @@
 //! One `package.json`: its npm metadata, and what it offers to Platforma.
 
-use std::fs::{self, File};
-use std::io;
 use std::path::Path;
 
 use vocab::json::{Document, Kind};
 use vocab::quoted::shown;
-use vocab::{Place, PlatformKey, SourceFault, SourceFaultKind, SourceFile};
+use vocab::{Place, PlatformKey, SourceFile};
 
 use crate::environment::{self, RunEnvironment};
 use crate::fault::{PackageFault, PackageFaultKind, PackageFaults};
@@ -191,20 +189,7 @@ impl PackageJson {
 
 /// `None` if there is no such file.
 pub(crate) fn read_source(root: &Path, name: &str) -> Result<Option<SourceFile>, PackageFaults> {
-    let path = root.join(name);
-    let failed = |kind| PackageFaults::from(PackageFault::from(SourceFault { place: Place::of_file(name), kind }));
-    let unreadable = |error: io::Error| failed(SourceFaultKind::Unreadable(error));
-    match fs::metadata(&path) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(unreadable(error)),
-        // Reading a pipe could block forever.
-        Ok(metadata) if !metadata.is_file() => return Err(failed(SourceFaultKind::NotRegular)),
-        Ok(_) => {}
-    }
-    let file = File::open(&path).map_err(unreadable)?;
-    Ok(Some(SourceFile::from_reader(name, file).map_err(PackageFault::from)?))
+    SourceFile::read(&root.join(name), name).map_err(|fault| PackageFault::from(fault).into())
 }
 
 fn dependencies<'d>(reader: &mut PackageReader<'d>, at: &JsonCursor<'d>) -> Vec<(PlacedValue<String>, String)> {

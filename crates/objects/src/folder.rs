@@ -105,7 +105,7 @@ impl Engine for FolderPlace {
         watch: Watch<'_>,
     ) -> Inner<Option<u64>> {
         let path = self.path(key);
-        let opened = present(archive::open_regular(&path)).map_err(disk("read", &path))?;
+        let opened = present(vocab::open_regular(&path)).map_err(disk("read", &path))?;
         let Some(mut file) = opened else { return Ok(None) };
         let length = match range {
             Some(range) => {
@@ -256,7 +256,7 @@ fn tag_of(bytes: &[u8]) -> Tag {
 }
 
 fn read(path: &Path) -> Inner<Option<Vec<u8>>> {
-    let bytes = archive::open_regular(path).and_then(|mut file| {
+    let bytes = vocab::open_regular(path).and_then(|mut file| {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         Ok(bytes)

@@ -82,7 +82,7 @@ pub fn build_key(inputs: &KeyInputs<'_>, base: Digest) -> Result<Digest, Box<dyn
         checked_as_installed: config.layout == Layout::Wheelhouse,
         copies: copy_files::digest_of(&copy_operations(config, platform), &folder)?,
         whitelist: [
-            Digest::of(archive::read_regular(&Whitelist::path(repository, platform)).unwrap_or_default()),
+            Digest::of(vocab::read_regular(&Whitelist::path(repository, platform)).unwrap_or_default()),
             Whitelist::shipped_digest(),
         ],
         mtime: inputs.source_date_epoch,

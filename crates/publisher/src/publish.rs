@@ -181,7 +181,7 @@ impl PublishCandidate {
         let path = PathBuf::from(path);
         let size = std::fs::metadata(file).map_err(|source| PublishError::Read { path: file.to_owned(), source })?;
         let manifest_text =
-            archive::read_regular(&path).map_err(|source| PublishError::Read { path: path.clone(), source })?;
+            vocab::read_regular(&path).map_err(|source| PublishError::Read { path: path.clone(), source })?;
         let manifest = archive::read_manifest(&manifest_text)
             .map_err(|source| PublishError::Manifest { path: path.clone(), source })?;
         let artifact = manifest.artifact.as_ref().ok_or(PublishError::NotPacked { path })?;

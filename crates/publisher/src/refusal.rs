@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use vocab::json::Document;
+use vocab::typed_json;
 use vocab::{Digest, IF_REQUIRED, Manifest, Origin, Outcome, Place, PlatformKey, SourceFile, VersionString};
 
 /// One concern about publishing. Each has an option that allows it.
@@ -181,7 +182,7 @@ pub fn lock_rows(
         return Err(LockFault { place: fault.place, text: fault.kind.to_string() });
     }
     let failed = |text: String| LockFault { place: Place::of_file(name), text };
-    let lock: serde_json::Value = serde_json::from_slice(text).map_err(|error| failed(error.to_string()))?;
+    let lock: serde_json::Value = typed_json::read(text).map_err(|error| failed(error.to_string()))?;
     let named = lock.get("runtime").and_then(serde_json::Value::as_str);
     if named != Some(runtime.to_string().as_str()) {
         return Err(failed(format!("it is the lock of {}, not of {runtime}", named.unwrap_or("nothing"))));

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use archive::FileBeside;
 use config_merger::Registries;
 use serde::{Deserialize, Serialize};
+use vocab::typed_json::{self, TypedJsonError};
 use vocab::{Digest, DistributionName, Fault, FileName, PlatformKey, RuleRecord, TreePath, VersionString};
 
 /// The number in `format` of what is written. Formats 1, in which no row tells its registry, and 2, in which every
@@ -190,7 +191,7 @@ pub enum LockErrorKind {
     Write(#[source] io::Error),
     #[error("it is not a lock")]
     #[fault("E_LOCK_MALFORMED", hint("restore it from version control, or delete it and run `builder lock`"))]
-    Malformed(#[source] serde_json::Error),
+    Malformed(#[source] TypedJsonError),
     #[error("its format is {actual}, this builder reads 1 to {LOCK_FORMAT}")]
     #[fault("E_LOCK_FORMAT", hint("use the builder that wrote it, or run `builder lock` again"))]
     Format { actual: u64 },
@@ -227,7 +228,7 @@ impl Lock {
     pub fn read(folder: &Path, runtime: &VersionString) -> Result<Option<Self>, LockError> {
         let path = folder.join(LOCK_FILE);
         let failed = |kind| LockError { path: path.clone(), kind };
-        let text = match archive::read_regular(&path) {
+        let text = match vocab::read_regular(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(LockErrorKind::Read(error))),
@@ -243,11 +244,11 @@ impl Lock {
         }
         let failed = |kind| LockError { path: path.to_owned(), kind };
         let malformed = |error| failed(LockErrorKind::Malformed(error));
-        let head: Head = serde_json::from_slice(text).map_err(malformed)?;
+        let head: Head = typed_json::read(text).map_err(malformed)?;
         if !(OLDEST_FORMAT..=u64::from(LOCK_FORMAT)).contains(&head.format) {
             return Err(failed(LockErrorKind::Format { actual: head.format }));
         }
-        let mut lock: Self = serde_json::from_slice(text).map_err(malformed)?;
+        let mut lock: Self = typed_json::read(text).map_err(malformed)?;
         lock.format = LOCK_FORMAT;
         if lock.runtime != *runtime {
             return Err(failed(LockErrorKind::Runtime { expected: runtime.clone(), actual: lock.runtime }));
@@ -389,6 +390,31 @@ mod tests {
             fs::write(folder.path().join(LOCK_FILE), &text).unwrap();
             let error = Lock::read(folder.path(), &lock.runtime).unwrap_err();
             assert_eq!((error.code(), error.exit()), (code, Exit::Usage), "for {text:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_named_with_its_place() {
+        let text = sample().to_text();
+        let cases = [
+            ("[]".to_owned(), "line 1, column 1: an object is expected, not a list"),
+            (
+                text.replace("\"format\": 3", "\"format\": \"3\""),
+                "line 2, column 13, /format: a whole number, 0 or more, is expected, not the string `3`",
+            ),
+            (
+                text.replace("\"platforms\": {", "\"platforms\": [], \"other\": {"),
+                "line 4, column 16, /platforms: an object is expected, not a list",
+            ),
+            (
+                text.replace("\"numpy\"", "[\"numpy\"]"),
+                "line 10, column 19, /platforms/linux-x64/distributions/0/name: a string is expected, not a list",
+            ),
+        ];
+        for (text, message) in cases {
+            let error = Lock::parse(Path::new("lock.json"), text.as_bytes(), &sample().runtime).unwrap_err();
+            assert_eq!(std::error::Error::source(&error.kind).unwrap().to_string(), message, "for {text}");
+            assert!(error.hint().is_some_and(|hint| hint.contains("builder lock")), "{error}");
         }
     }
 }

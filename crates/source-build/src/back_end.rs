@@ -41,7 +41,7 @@ pub(super) struct BackEnd {
 impl BackEnd {
     pub(super) fn of(source: &Path) -> Result<Self, SourceBuildErrorKind> {
         let file = source.join("pyproject.toml");
-        let text = match archive::read_regular_text(&file) {
+        let text = match vocab::read_regular_text(&file) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(SourceBuildErrorKind::disk("read", &file, error)),
@@ -80,7 +80,7 @@ impl BackEnd {
         let arguments = [hook.into(), question.into(), answer.clone().into()];
         uv.run_foreign("asking for its build requirements", python, source, arguments.to_vec())?;
         let text = fs::read(&answer).map_err(|error| SourceBuildErrorKind::disk("read", &answer, error))?;
-        serde_json::from_slice(&text)
+        vocab::typed_json::read(&text)
             .map_err(|error| SourceBuildErrorKind::BadProject { reason: format!("its build requirements: {error}") })
     }
 }

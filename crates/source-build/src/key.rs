@@ -93,7 +93,7 @@ pub fn verify_built(folder: &Path) -> Result<BuiltWheel, String> {
 /// Reads a record of a built wheel, as the store and the remote store have it. The error is the reason why it must not
 /// be used.
 pub fn read_record(text: &[u8]) -> Result<BuiltWheel, String> {
-    let wheel: BuiltWheel = serde_json::from_slice(text).map_err(|error| format!("its record is damaged: {error}"))?;
+    let wheel: BuiltWheel = vocab::typed_json::read(text).map_err(|error| format!("its record is damaged: {error}"))?;
     // It becomes part of a path.
     match wheel.file_name.parse::<WheelFileName>() {
         Ok(_) if !wheel.file_name.contains(['/', '\\']) => Ok(wheel),

@@ -19,9 +19,13 @@
 //! Besides words there is what all crates agree on: [`Work`] carries the circumstances of a command (environment,
 //! limits, cancellation, listener) to whatever acts; an [`Event`] reports progress; a [`Fault`] is an error with a
 //! code, an exit code and a hint; the [`Manifest`] lists what a runtime is made of; [`json`] reads documents whose
-//! values know their line and column.
+//! values know their line and column, and [`typed_json`] says in words what of a document does not fit its type.
 //!
-//! Nothing here touches a disk, a clock or the process's environment.
+//! Nothing here touches a clock or the process's environment, and a disk only to read files that people write
+//! ([`SourceFile::read`], [`open_regular`]).
+
+// For what `Fault` derives here.
+extern crate self as vocab;
 
 mod artifact_name;
 mod digest;
@@ -36,11 +40,13 @@ mod manifest;
 mod place;
 mod platform_key;
 pub mod quoted;
+mod regular_file;
 mod side_by_side;
 mod source_file;
 mod system_version;
 mod tree_layout;
 mod tree_path;
+pub mod typed_json;
 mod unencrypted;
 mod version_string;
 mod windows_names;
@@ -61,6 +67,7 @@ pub use manifest::{
 };
 pub use place::Place;
 pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};
+pub use regular_file::{open_regular, read_regular, read_regular_text};
 pub use side_by_side::side_by_side;
 pub use source_file::{MAX_SOURCE_BYTES, SourceFault, SourceFaultKind, SourceFile};
 pub use system_version::{SystemVersion, SystemVersionError};

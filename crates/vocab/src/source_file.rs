@@ -1,9 +1,10 @@
 //! The text of a file that people write, and its name.
 
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::Place;
+use crate::{Place, open_regular};
 
 /// Files that people write have a few kilobytes. The limit bounds time and memory whatever the file holds.
 pub const MAX_SOURCE_BYTES: usize = 1024 * 1024;
@@ -41,6 +42,19 @@ impl SourceFile {
     /// Removes a byte order mark. The text may be longer than [`MAX_SOURCE_BYTES`]; the other constructors refuse that.
     pub fn new(name: &str, text: &str) -> Self {
         Self { name: name.into(), text: text.strip_prefix('\u{feff}').unwrap_or(text).into() }
+    }
+
+    /// Reads a file that people write; `None` if there is none. `name` is for messages.
+    pub fn read(path: &Path, name: &str) -> Result<Option<Self>, SourceFault> {
+        let kind = match open_regular(path) {
+            Ok(file) => return Self::from_reader(name, file).map(Some),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => return Ok(None),
+                io::ErrorKind::InvalidInput => SourceFaultKind::NotRegular,
+                _ => SourceFaultKind::Unreadable(error),
+            },
+        };
+        Err(SourceFault { place: Place::of_file(name), kind })
     }
 
     /// Reads at most one byte more than [`MAX_SOURCE_BYTES`], whatever `reader` holds.

@@ -189,6 +189,22 @@ fn side_effects_stay_where_the_architecture_puts_them() {
     }
 }
 
+/// `serde_json`'s messages speak of sequences, maps and structs of Rust, and say nothing of pointers.
+#[test]
+fn what_of_json_does_not_fit_is_said_by_typed_json() {
+    // They depend on `web` alone.
+    let without_vocab = ["aistore-client/", "aistore-python/", "testkit/"];
+    let elsewhere = |name: &str| without_vocab.iter().chain(&["vocab/"]).any(|owner| name.starts_with(owner));
+    for (name, text) in sources().into_iter().filter(|(name, _)| !elsewhere(name)) {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        assert!(!code.contains("serde_json::Error"), "{name}: read with `vocab::typed_json`");
+        for call in code.split("serde_json::from_").skip(1) {
+            let statement = call.split(';').next().unwrap_or_default();
+            assert!(!statement.contains("map_err(|error|"), "{name}: read with `vocab::typed_json`: {statement}");
+        }
+    }
+}
+
 #[test]
 fn nothing_is_switched_off_or_left_for_later() {
     for (name, text) in sources() {

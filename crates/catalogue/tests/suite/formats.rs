@@ -192,9 +192,9 @@ fn another_format_number_is_refused_before_anything_else() {
     insta::assert_snapshot!(told.join("\n"), @r"
     E_CATALOGUE_FORMAT: the catalogue has format 7, this program reads formats 1 to 2; it was written by a newer version; update this program
     E_CATALOGUE_FORMAT: the catalogue has format 0, this program reads formats 1 to 2; publish again with this version
-    E_CATALOGUE_MALFORMED: the catalogue is malformed: missing field `format` at line 1 column 2; 
-    E_CATALOGUE_MALFORMED: the catalogue is malformed: EOF while parsing a list at line 1 column 1; 
-    E_CATALOGUE_MALFORMED: the catalogue is malformed: EOF while parsing a value at line 1 column 0; 
+    E_CATALOGUE_MALFORMED: the catalogue is malformed: line 1, column 1: `format` is missing; restore it from where it was published, or publish again
+    E_CATALOGUE_MALFORMED: the catalogue is malformed: line 1, column 1: not JSON: EOF while parsing a list; restore it from where it was published, or publish again
+    E_CATALOGUE_MALFORMED: the catalogue is malformed: line 1, column 1: the file is empty; restore it from where it was published, or publish again
     ");
 }
 

@@ -220,7 +220,7 @@ fn committed(repository: &Path, manifest: &Manifest) -> Result<CommittedRuntime,
         return Ok(CommittedRuntime { lock: CommittedLock::Unknown, config: CommittedConfig::Unknown });
     }
     let path = folder.join("lock.json");
-    let lock = match archive::read_regular(&path) {
+    let lock = match vocab::read_regular(&path) {
         Ok(text) => {
             let name = format!("{name}/lock.json");
             publisher::lock_rows(&name, &text, &manifest.runtime, manifest.platform).map_err(PublishError::Lock)?

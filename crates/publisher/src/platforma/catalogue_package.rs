@@ -32,7 +32,7 @@ pub fn write_catalogue_files(repository: &Path) -> Result<CatalogueFiles, Box<dy
         let EntryPointKind::Reference(reference) = &entry_point.kind else { continue };
         let id = &entry_point.id.value;
         let (own, path) = (descriptors.get(&reference.value), repository.join(CATALOGUE).join(software_path(id)));
-        match own.and_then(|path| archive::read_regular_text(path).ok()) {
+        match own.and_then(|path| vocab::read_regular_text(path).ok()) {
             Some(text) => files.written.push(write_text(&path, &text)?),
             None => {
                 if own.is_some() {

@@ -37,7 +37,7 @@ impl PlatformaRelease {
     /// What lies in `dist/` about the archive of a platform.
     pub(super) fn earlier(&self, platform: PlatformKey) -> EarlierFile {
         let file = self.package.folder.join(self.package.archive_info_path(platform));
-        let what = match archive::read_regular_text(&file) {
+        let what = match vocab::read_regular_text(&file) {
             Ok(text) => difference(&text, &self.package.archive_info(platform, &self.registry)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return EarlierFile::Absent,
             Err(error) => Some(format!("cannot be read: {error}")),

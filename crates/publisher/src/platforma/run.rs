@@ -128,7 +128,7 @@ impl PlatformaRelease {
         let root = self.package.root(candidate.manifest.platform);
         let path = self.package.root(candidate.manifest.platform).join(INNER_MANIFEST);
         let text =
-            archive::read_regular(&path).map_err(|source| PlatformaError::Repository { path: path.clone(), source })?;
+            vocab::read_regular(&path).map_err(|source| PlatformaError::Repository { path: path.clone(), source })?;
         let is_same = archive::read_manifest(&text)?.build_key == candidate.manifest.build_key;
         if !is_same {
             return Err(PlatformaError::OtherBuild { root: path, artifact: candidate.file.clone() }.into());

@@ -119,7 +119,7 @@ fn settings_that_cannot_be_understood_are_told_and_nothing_is_written() {
     let before = files_below(Path::new(&bench.to));
     for (other, told) in [
         (text.replace("\"format\": 1", "\"format\": 2"), "the settings file has format 2, this program reads format 1"),
-        (text.replace("title", "titel"), "unknown field `titel`"),
+        (text.replace("title", "titel"), "line 4, column 3, /titel: unknown key `titel`; known is `format`"),
     ] {
         fs::write(&path, other).unwrap();
         let run = bench.run(&["reindex"]);

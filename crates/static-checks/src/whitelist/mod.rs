@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use globset::GlobMatcher;
 use jiff::civil::Date;
-use vocab::{Digest, DistributionName, Fault, PlatformKey, TreeLayout, TreePath};
+use vocab::{Digest, DistributionName, Fault, PlatformKey, SourceFile, TreeLayout, TreePath};
 
 use super::native_files::{NativeFault, NativeFaultKind};
 use crate::module_name::module_name_of;
@@ -148,21 +148,25 @@ impl Whitelist {
     /// The file cannot be read or has another shape; the error lists all faults.
     pub fn read(path: &Path) -> Result<Self, WhitelistError> {
         let failed = |kind| WhitelistError { path: path.to_owned(), kind };
-        match archive::read_regular_text(path) {
-            Ok(text) => Self::parse(&text).map_err(failed),
+        match vocab::read_regular_text(path) {
+            Ok(text) => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                Self::parse(&name, &text).map_err(|faults| failed(WhitelistErrorKind::Shape(faults)))
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(failed(WhitelistErrorKind::Read(error))),
         }
     }
 
-    fn parse(text: &str) -> Result<Self, WhitelistErrorKind> {
-        Ok(Self { own: reading::parse(text)?, shipped: Vec::new() })
+    /// `name` is for messages.
+    fn parse(name: &str, text: &str) -> Result<Self, Vec<ShapeFault>> {
+        Ok(Self { own: reading::parse(&SourceFile::new(name, text))?, shipped: Vec::new() })
     }
 
     /// Adds the builder's own entries for the platform.
     #[must_use]
     pub fn with_shipped(self, platform: PlatformKey) -> Self {
-        let all = reading::parse_by_platform(SHIPPED).unwrap_or_default();
+        let all = reading::parse_by_platform(&SourceFile::new("", SHIPPED)).unwrap_or_default();
         let here = all.into_iter().filter(|(pattern, _)| pattern.matches(platform.as_str()));
         Self { shipped: here.flat_map(|(_, entries)| entries).collect(), ..self }
     }
@@ -234,8 +238,6 @@ pub struct WhitelistError {
 pub enum WhitelistErrorKind {
     #[error("it cannot be read")]
     Read(#[source] io::Error),
-    #[error("it is not valid JSON")]
-    Json(#[source] serde_json::Error),
     /// Never empty.
     #[error("{}", lines(_0))]
     Shape(Vec<ShapeFault>),
@@ -250,7 +252,7 @@ mod tests {
     use super::*;
 
     fn errors_for(whitelist: &str, wheel: &str) -> Vec<String> {
-        let whitelist = Whitelist::parse(whitelist).unwrap();
+        let whitelist = Whitelist::parse("w.json", whitelist).unwrap();
         whitelist.entries(wheel).flat_map(|entry| entry.expected.errors.clone()).collect()
     }
 
@@ -327,7 +329,8 @@ mod tests {
             ("libx.so.1", "numba/libx.so.1", false),
         ];
         for (key, file, expected) in cases {
-            let whitelist = Whitelist::parse(&serde_json::json!({"pkg": {key: "libtbb"}}).to_string()).unwrap();
+            let whitelist =
+                Whitelist::parse("w.json", &serde_json::json!({"pkg": {key: "libtbb"}}).to_string()).unwrap();
             let allowed = whitelist.allows_fault("pkg-1.0-py3-none-any.whl", &fault_of(file, "libtbb.so.12"), layout());
             assert_eq!(allowed, expected, "for {key} and {file}");
         }
@@ -337,7 +340,7 @@ mod tests {
     fn case_seed_numba_public_whitelist() {
         let text = r#"{ "numba-0.*.whl": { "numba.np.ufunc.tbbpool":
             "libtbb.so.12: cannot open shared object file: No such file or directory" } }"#;
-        let whitelist = Whitelist::parse(text).unwrap();
+        let whitelist = Whitelist::parse("w.json", text).unwrap();
         let wheel = "numba-0.61.2-cp312-cp312-manylinux2014_x86_64.manylinux_2_17_x86_64.whl";
         let file = "numba/np/ufunc/tbbpool.cpython-312-x86_64-linux-gnu.so";
         let allows = |library| whitelist.allows_fault(wheel, &fault_of(file, library), layout());
@@ -347,7 +350,7 @@ mod tests {
 
     #[test]
     fn shipped_entries_stand_beside_those_of_the_repository_and_are_sound() {
-        reading::parse_by_platform(SHIPPED).unwrap();
+        reading::parse_by_platform(&SourceFile::new("", SHIPPED)).unwrap();
         for platform in PlatformKey::ALL {
             let shipped = Whitelist::default().with_shipped(platform);
             let without: Vec<_> = shipped.all().filter(|entry| entry.expected.reason.is_none()).collect();
@@ -355,7 +358,7 @@ mod tests {
             assert!(shipped.unused(&[]).is_empty());
         }
         let linux = "linux-x64".parse().unwrap();
-        let both = Whitelist::parse(r#"{"numba": {"numba.mine": "x"}}"#).unwrap().with_shipped(linux);
+        let both = Whitelist::parse("w.json", r#"{"numba": {"numba.mine": "x"}}"#).unwrap().with_shipped(linux);
         let modules: Vec<_> = both.entries("numba-0.61.2-cp312.whl").map(|it| (it.module, it.is_shipped)).collect();
         assert!(modules.contains(&("numba.mine", false)), "{modules:?}");
         assert!(modules.contains(&("numba.np.ufunc.tbbpool", true)), "{modules:?}");
@@ -365,7 +368,7 @@ mod tests {
     fn an_expired_entry_excuses_no_fault() {
         let text = r#"{"pkg": {"m": {"error": "", "expires": "2026-06-15"}, "n": ""}}"#;
         for (today, expected) in [("2026-06-15", [true, true]), ("2026-06-16", [false, true])] {
-            let whitelist = Whitelist::parse(text).unwrap().on(today.parse().unwrap());
+            let whitelist = Whitelist::parse("w.json", text).unwrap().on(today.parse().unwrap());
             let allows = |file| whitelist.allows_fault("pkg-1.0-py3-none-any.whl", &fault_of(file, "x"), layout());
             assert_eq!(["m.so", "n.so"].map(allows), expected, "on {today}");
         }
@@ -374,7 +377,7 @@ mod tests {
     #[test]
     fn what_holds_only_in_an_emulator_excuses_no_fault() {
         let text = r#"{"pkg": {"m": {"error": "", "emulated": true}, "n": {"error": "", "emulated": false}}}"#;
-        let whitelist = Whitelist::parse(text).unwrap();
+        let whitelist = Whitelist::parse("w.json", text).unwrap();
         let allows = |file| whitelist.allows_fault("pkg-1.0-py3-none-any.whl", &fault_of(file, "x"), layout());
         assert_eq!(["m.so", "n.so"].map(allows), [false, true]);
     }
@@ -382,33 +385,50 @@ mod tests {
     #[test]
     fn c5_every_wrong_shape_is_named_by_its_place() {
         let cases = [
-            ("[]", "the whole file: an object of distributions is expected, not a list"),
-            (r#"{"a.whl": ["x"]}"#, "/a.whl: an object of modules is expected, not a list"),
-            (r#"{"a.whl": {"m": 3}}"#, "/a.whl/m: an error text, or an object with `error` is expected, not a number"),
+            ("[]", "w.json:1:1: an object of distributions is expected, not a list"),
+            (r#"{"a.whl": ["x"]}"#, "w.json:1:11 /a.whl: an object of modules is expected, not a list"),
             (
-                r#"{"a/b~.whl": {"m": null}}"#,
-                "/a~1b~0.whl/m: an error text, or an object with `error` is expected, not null",
+                r#"{"a.whl": {"m": 3}}"#,
+                "w.json:1:17 /a.whl/m: an error text, or an object with `error`, is expected, not the number 3",
             ),
-            (r#"{"a.whl": {"m": {"expires": "soon"}}}"#, "/a.whl/m/expires: `soon` is not a date; write YYYY-MM-DD"),
-            (r#"{"a.whl": {"m": {"reason": " "}}}"#, "/a.whl/m/reason: a text is expected, not an empty text"),
+            (
+                "{\"a/b~.whl\":\n{\"m\": null}}",
+                "w.json:2:7 /a~1b~0.whl/m: an error text, or an object with `error`, is expected, not null",
+            ),
+            (
+                r#"{"a.whl": {"m": {"expires": "soon"}}}"#,
+                "w.json:1:29 /a.whl/m/expires: `soon` is not a date; write YYYY-MM-DD",
+            ),
+            (
+                r#"{"a.whl": {"m": {"reason": " "}}}"#,
+                "w.json:1:28 /a.whl/m/reason: a string is expected, not an empty string",
+            ),
             (
                 r#"{"a.whl": {"m": {"why": "x"}}}"#,
-                "/a.whl/m/why: the keys are `error`, `reason`, `expires` and `emulated`",
+                "w.json:1:18 /a.whl/m/why: the keys are `error`, `reason`, `expires` and `emulated`",
             ),
-            (r#"{"a.whl": {"m": {"error": ["x", 3]}}}"#, "/a.whl/m/error/1: a text is expected, not a number"),
-            (r#"{"a.whl": {"m": {"error": []}}}"#, "/a.whl/m/error: a text is expected, not a list"),
-            (r#"{"a.whl": {"m": {"emulated": "wine"}}}"#, "/a.whl/m/emulated: true or false is expected, not a text"),
             (
-                r#"{"a.whl": {"m": 1, "n": true}}"#,
-                "/a.whl/m: an error text, or an object with `error` is expected, not a number\n/a.whl/n: an error text, or an object with `error` is expected, not true or false",
+                r#"{"a.whl": {"m": {"error": ["x", 3]}}}"#,
+                "w.json:1:33 /a.whl/m/error/1: a string is expected, not the number 3",
             ),
+            (r#"{"a.whl": {"m": {"error": []}}}"#, "w.json:1:27 /a.whl/m/error: a string is expected, not a list"),
+            (
+                r#"{"a.whl": {"m": {"emulated": "wine"}}}"#,
+                "w.json:1:30 /a.whl/m/emulated: `true` or `false` is expected, not the string `wine`",
+            ),
+            (
+                r#"{"a.whl": {"m": [], "[": true}, "[": {}}"#,
+                "w.json:1:17 /a.whl/m: an error text, or an object with `error`, is expected, not a list\n\
+                 w.json:1:26 /a.whl/[: an error text, or an object with `error`, is expected, not true\n\
+                 w.json:1:33 /[: it is not a valid glob: unclosed character class; missing ']'",
+            ),
+            ("", "w.json:1:1: the file is empty"),
+            ("{", "w.json:1:1: not JSON: EOF while parsing an object"),
+            (r#"{"a": {}, "a": {}}"#, "w.json:1:11 /a: duplicate key"),
         ];
         for (text, message) in cases {
-            let error = Whitelist::parse(text).unwrap_err();
-            assert_eq!(error.to_string(), message, "for {text}");
-        }
-        for text in ["", "{", r#"{"a": {}, "a": {}}"#] {
-            assert!(matches!(Whitelist::parse(text), Err(WhitelistErrorKind::Json(_))), "for {text}");
+            let faults = Whitelist::parse("w.json", text).unwrap_err();
+            assert_eq!(WhitelistErrorKind::Shape(faults).to_string(), message, "for {text}");
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn path_of(url: &str) -> Option<PathBuf> {
 
 /// Opens a regular file: anything else may never end.
 pub(super) fn open(path: &Path) -> Result<File, DownloadErrorKind> {
-    archive::open_regular(path).map_err(|source| match source.kind() {
+    vocab::open_regular(path).map_err(|source| match source.kind() {
         io::ErrorKind::InvalidInput => DownloadErrorKind::NotAFile,
         _ => DownloadErrorKind::Local { path: path.to_owned(), source },
     })

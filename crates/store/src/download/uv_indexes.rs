@@ -146,7 +146,7 @@ pub(super) fn asks_keyring(environment: &Environment) -> bool {
 
 /// What uv's settings files say, the more important first. One that is absent or cannot be understood counts as empty.
 pub fn settings(environment: &Environment) -> Vec<Table> {
-    let read = |path: PathBuf| archive::read_regular_text(&path).ok()?.parse::<Table>().ok();
+    let read = |path: PathBuf| vocab::read_regular_text(&path).ok()?.parse::<Table>().ok();
     files(environment).into_iter().filter_map(read).collect()
 }
 

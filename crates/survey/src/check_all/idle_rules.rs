@@ -215,7 +215,7 @@ pub(super) fn remark_expired(whitelists: &[(PlatformKey, Whitelist)], today: Dat
 
 /// The file as written; its faults were reported when it was loaded.
 fn shared_document(repository: &Repository) -> Value {
-    let text = archive::read_regular_text(&repository.root().join("shared-config.json")).unwrap_or_default();
+    let text = vocab::read_regular_text(&repository.root().join("shared-config.json")).unwrap_or_default();
     serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap_or_default()
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use config_merger::{LoadOptions, Repository};
 use serde::Serialize;
+use vocab::typed_json::{self, TypedJsonError};
 use vocab::{DistributionName, Fault, Manifest, Origin, Outcome, PlatformKey, RuleRecord};
 
 use crate::versions_side_by_side::OneVersion;
@@ -109,7 +110,7 @@ pub enum SideErrorKind {
     #[error("`{}` cannot be read", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("`{}` is not JSON", path.display())]
-    Json { path: PathBuf, source: serde_json::Error },
+    Json { path: PathBuf, source: TypedJsonError },
     #[error("`{}` is neither a lock nor a manifest", path.display())]
     Neither { path: PathBuf },
     #[error("{version} has no lock")]
@@ -153,8 +154,8 @@ fn manifest_beside(artifact: &Path) -> PathBuf {
 fn from_file(label: &str, path: &Path) -> Result<Side, Box<dyn Fault>> {
     let failed = |kind| SideError { label: label.to_owned(), kind };
     let text = fs::read(path).map_err(|source| failed(SideErrorKind::Read { path: path.to_owned(), source }))?;
-    let document: serde_json::Value = serde_json::from_slice(&text)
-        .map_err(|source| failed(SideErrorKind::Json { path: path.to_owned(), source }))?;
+    let document: serde_json::Value =
+        typed_json::read(&text).map_err(|source| failed(SideErrorKind::Json { path: path.to_owned(), source }))?;
     if document.get("build_key").is_some() {
         let manifest = archive::read_manifest(&text)?;
         let platforms = BTreeMap::from([(manifest.platform, of_manifest(manifest))]);
