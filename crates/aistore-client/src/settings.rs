@@ -56,7 +56,7 @@ impl Settings {
             tls: Tls::default(),
             proxies: Proxies::default(),
             limits: Limits { connect, stall, pace: Pace::default(), deadline: None },
-            retries: Retries { attempts: 5, first_pause: Duration::from_millis(500) },
+            retries: Retries::default(),
             busy_limit: Duration::from_secs(30),
             redirect_wait: Duration::from_secs(1),
             reads: Reads::default(),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use aistore_client::Variables;
 use web::{
-    Answer, Ask, Chance, Client, Credentials, Deadline, Failure, FailureKind, HeaderName, Limits, Method, Pace, Proxies,
+    Answer, Ask, Chance, Client, Credentials, Deadline, Failure, FailureKind, HeaderName, Limits, Method, Pace,
+    Proxies, Retries,
 };
 
 use super::FetchErrorKind;
@@ -34,6 +35,7 @@ pub struct FetchSettings {
 
 impl Default for FetchSettings {
     fn default() -> Self {
+        let retries = Retries::default();
         Self {
             proxies: Proxies::default(),
             cluster: Variables::default(),
@@ -41,8 +43,8 @@ impl Default for FetchSettings {
             stall_limit: Duration::from_secs(30),
             pace: Pace::default(),
             deadline: None,
-            attempts: 5,
-            first_pause: Duration::from_millis(500),
+            attempts: retries.attempts,
+            first_pause: retries.first_pause,
             at_once: 4,
         }
     }

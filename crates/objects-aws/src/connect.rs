@@ -22,7 +22,7 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 use objects::BucketAddress;
-use web::{Limits, Pace};
+use web::{Limits, Pace, Secret};
 
 use crate::transfer_plan::Limits as TransferLimits;
 
@@ -70,24 +70,15 @@ impl Default for S3Settings {
 }
 
 /// Where credentials come from.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub enum Access {
     /// Environment, profile (also with a process or a role), web identity, container, instance: as the AWS tools do.
     #[default]
     Usual,
     Keys {
         key: String,
-        secret: String,
+        secret: Secret,
     },
-}
-
-impl std::fmt::Debug for Access {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::Usual => "Usual",
-            Self::Keys { .. } => "Keys",
-        })
-    }
 }
 
 /// Makes no connection, except to fetch credentials. The error is a sentence.
@@ -121,7 +112,7 @@ pub(super) async fn client(address: &BucketAddress, settings: &S3Settings) -> Re
         _ if address.anonymous => loader = loader.no_credentials(),
         Access::Usual => {}
         Access::Keys { key, secret } => {
-            let credentials = Credentials::new(key, secret, None, None, "given");
+            let credentials = Credentials::new(key, secret.reveal(), None, None, "given");
             loader = loader.credentials_provider(SharedCredentialsProvider::new(credentials));
         }
     }

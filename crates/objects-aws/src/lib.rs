@@ -49,7 +49,7 @@ use web::{Meter, OverLimit};
 pub use connect::{Access, S3Settings};
 pub use transfer_plan::{Limits, Step, StepSource, TransferPlan};
 /// How slow a server may be; see [`S3Settings`].
-pub use web::Pace;
+pub use web::{Pace, Secret};
 
 use failure::failure_of;
 

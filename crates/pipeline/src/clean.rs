@@ -139,7 +139,7 @@ mod tests {
         let root = place.path();
         fs::write(root.join("shared-config.json"), "{}").unwrap();
         let folder = root.join("python-3.12.10/pydist");
-        let context = crate::testing::context(root);
+        let context = store::Context::quiet(root.join("store"));
         let held = PrefixFolder::hold(&context, &folder, PlatformKey::LinuxX64).unwrap();
         fs::write(held.stage().unwrap().join("x"), "").unwrap();
         let repository = Repository::find(root).unwrap();

@@ -42,8 +42,6 @@ pub mod prepare;
 pub mod steps;
 pub mod summary;
 pub mod test_run;
-#[cfg(test)]
-mod testing;
 mod up_to_date;
 pub mod upkeep;
 pub mod verify;

@@ -227,7 +227,6 @@ fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::context;
 
     fn text_in(folder: &Path) -> String {
         fs::read_to_string(folder.join("which")).unwrap_or_default()
@@ -241,7 +240,7 @@ mod tests {
     #[test]
     fn t11_a_build_that_fails_leaves_the_former_prefix() {
         let place = tempfile::tempdir().unwrap();
-        let context = context(place.path());
+        let context = Context::quiet(place.path().join("store"));
         let folder = place.path().join("pydist");
         let prefix = PrefixFolder::hold(&context, &folder, PlatformKey::LinuxX64).unwrap();
         staged(&prefix, "first");
@@ -256,7 +255,7 @@ mod tests {
     #[test]
     fn a_second_prefix_takes_the_place_of_the_first() {
         let place = tempfile::tempdir().unwrap();
-        let context = context(place.path());
+        let context = Context::quiet(place.path().join("store"));
         let folder = place.path().join("pydist");
         let prefix = PrefixFolder::hold(&context, &folder, PlatformKey::LinuxX64).unwrap();
         for text in ["first", "second"] {
@@ -269,7 +268,7 @@ mod tests {
     #[test]
     fn what_a_killed_build_left_is_put_right() {
         let place = tempfile::tempdir().unwrap();
-        let context = context(place.path());
+        let context = Context::quiet(place.path().join("store"));
         let folder = place.path().join("pydist");
         // Killed between the two renames of a system without exchange, with a half-made tree beside.
         for (name, text) in [(".linux-x64.former", "good"), (".linux-x64.staging", "half")] {

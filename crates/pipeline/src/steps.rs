@@ -68,7 +68,7 @@ mod tests {
         let heard = Arc::clone(&told);
         let context = Context {
             work: Work { listener: Arc::new(move |event| heard.lock().unwrap().push(event)), ..Work::quiet() },
-            ..crate::testing::context(folder.path())
+            ..Context::quiet(folder.path().join("store"))
         };
         let mut steps = Steps::default();
         assert_eq!(steps.run(&context, "unpack", || Err::<(), _>("torn")), Err("torn"));

@@ -107,13 +107,12 @@ impl Fault for StrictError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing;
 
     #[test]
     fn strict_refuses_every_warning_but_those_with_an_option_of_their_own() {
         let store = tempfile::tempdir().unwrap();
         let warnings = Warnings::default();
-        let context = warnings.listen(&testing::context(store.path()));
+        let context = warnings.listen(&Context::quiet(store.path().join("store")));
         context.note("a note");
         context.warn("W_STAND_IN", "a stand-in", None, None);
         context.warn("W_LEFT_OUT", "left out", None, None);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::{Event, Exit, Fault, PlatformEvent, PlatformKey};
+use crate::{Event, Fault, PlatformEvent, PlatformKey};
 
 /// Receives events, from any thread.
 pub type Listener = Arc<dyn Fn(Event) + Send + Sync>;
@@ -151,30 +151,18 @@ pub fn yes_or_no(text: &str) -> Option<bool> {
 }
 
 /// A variable that should say yes or no says something else.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Fault)]
 #[error("{name} is `{text}`, which is neither yes nor no")]
+#[fault("E_ENVIRONMENT", Usage, hint("set it to 1, true, yes or on, or to 0, false, no or off; or unset it"))]
 pub struct FlagError {
     pub name: String,
     pub text: String,
 }
 
-impl Fault for FlagError {
-    fn code(&self) -> &'static str {
-        "E_ENVIRONMENT"
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some("set it to 1, true, yes or on, or to 0, false, no or off; or unset it".to_owned())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Exit;
 
     #[test]
     fn a_variable_says_yes_or_no_in_the_usual_words_and_nothing_else() {

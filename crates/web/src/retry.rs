@@ -14,6 +14,13 @@ pub struct Retries {
     pub first_pause: Duration,
 }
 
+/// Five attempts within eight seconds.
+impl Default for Retries {
+    fn default() -> Self {
+        Self { attempts: 5, first_pause: Duration::from_millis(500) }
+    }
+}
+
 /// How an attempt ended short of its goal.
 pub trait Setback {
     /// `None` if another attempt would end the same way.

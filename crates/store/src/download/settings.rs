@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use url::Url;
 use vocab::TransferId;
-use web::{Client, Credentials, Limits, Pace, Proxies, Tls, Trust};
+use web::{Client, Credentials, Limits, Pace, Proxies, Retries, Tls, Trust};
 
 use super::HostCredentials;
 use super::credentials::Keyring;
@@ -48,6 +48,7 @@ pub struct DownloadSettings {
 
 impl Default for DownloadSettings {
     fn default() -> Self {
+        let retries = Retries::default();
         Self {
             credentials: Vec::new(),
             indexes: Vec::new(),
@@ -60,8 +61,8 @@ impl Default for DownloadSettings {
             stall_limit: Duration::from_secs(30),
             pace: Pace::default(),
             largest: 10_000_000_000,
-            attempts: 5,
-            first_pause: Duration::from_millis(500),
+            attempts: retries.attempts,
+            first_pause: retries.first_pause,
         }
     }
 }

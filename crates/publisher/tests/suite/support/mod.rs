@@ -20,7 +20,7 @@ pub use conformance::noise;
 /// Quick to give up, and with parts small enough for tests.
 pub fn settings(secret: &str) -> S3Settings {
     S3Settings {
-        access: Access::Keys { key: S3Server::KEY.to_owned(), secret: secret.to_owned() },
+        access: Access::Keys { key: S3Server::KEY.to_owned(), secret: objects_aws::Secret::new(secret) },
         attempts: 3,
         first_pause: Duration::from_millis(5),
         patience: Duration::from_secs(20),
