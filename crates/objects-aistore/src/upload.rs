@@ -1,14 +1,10 @@
 //! Bringing a file: in one put, or in parts side by side.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
-
 use aistore_client::{
     Checksum, ChecksumKind, CustomMetadata, HeadOptions, MultipartUpload, ObjectContent, ObjectHandle,
 };
 use objects::{PlaceErrorKind as Kind, Upload, Uploaded, Work};
+use vocab::side_by_side;
 
 use crate::failure::kind_of;
 use crate::{AistorePlace, Inner};
@@ -53,8 +49,6 @@ fn send_parts(
     advanced: &(dyn Fn(u64) + Sync),
 ) -> Inner<u32> {
     let count = upload.size.div_ceil(PART);
-    let (next, failed) = (AtomicU64::new(0), AtomicBool::new(false));
-    let failure = Mutex::new(None);
     let send_one = |index: u64| -> Inner<()> {
         (work.watch)()?;
         let from = index * PART;
@@ -65,31 +59,14 @@ fn send_parts(
         advanced(length);
         Ok(())
     };
-    thread::scope(|scope| {
-        for _ in 0..SIDE_BY_SIDE {
-            scope.spawn(|| {
-                while !failed.load(Ordering::Relaxed) {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= count {
-                        return;
-                    }
-                    if let Err(kind) = send_one(index) {
-                        failed.store(true, Ordering::Relaxed);
-                        failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(kind);
-                    }
-                }
-            });
-        }
-    });
-    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some(kind) => Err(kind),
-        None => Ok(u32::try_from(count).unwrap_or(u32::MAX)),
-    }
+    let pieces = usize::try_from(count).unwrap_or(usize::MAX);
+    side_by_side(SIDE_BY_SIDE, pieces, || (), |(), index| send_one(index as u64))?;
+    Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 /// Gives the checksum of the file: the cluster computes that of the object now, and so both are done at once.
 fn complete(parts: &MultipartUpload<'_>, count: u32, upload: &Upload<'_>, kind: ChecksumKind) -> Inner<Checksum> {
-    thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let checksum = scope.spawn(|| Checksum::of_file(upload.file, kind));
         let completed = parts.complete(count).map_err(kind_of);
         let checksum = checksum.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));

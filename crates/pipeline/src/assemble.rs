@@ -183,10 +183,7 @@ fn lay_out_base(
         }
         wheel::place(method, source, target, executable(&metadata)).map_err(failed("write", target))
     };
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(context.jobs)
-        .build()
-        .map_err(|error| failed("start threads for", staging)(io::Error::other(error)))?;
+    let pool = wheel::thread_pool(context).map_err(failed("start threads for", staging))?;
     pool.install(|| files.par_iter().with_min_len(32).try_for_each(place))?;
     Ok((files.into_iter().map(|(path, _, _)| path).collect(), method))
 }

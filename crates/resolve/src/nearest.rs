@@ -10,7 +10,7 @@ use super::uv::{Question, Uv, UvError};
 use super::{LockedDistribution, Request, Shelf, pylock};
 use crate::registries::{Pages, Registry, Standing};
 use store::Context;
-use vocab::in_parallel;
+use vocab::few_at_once;
 use wheel::WheelTarget;
 
 const FACT: &str = "nearest-wheels";
@@ -48,7 +48,7 @@ pub fn remember_nearest(context: &Context, uv: &Uv, request: &Request, row: &Loc
     // For a local version such as `1.0+cu126` the public part is used: other versions cannot be ordered against it.
     let public = version.split('+').next().unwrap_or(version);
     let sides = [(format!("{}<{public}", row.name), false), (format!("{}>{public}", row.name), true)];
-    let found = in_parallel(&sides, |(requirement, lowest)| {
+    let found = few_at_once(sides.len(), &sides, |(requirement, lowest)| {
         let question = Question {
             requirements: vec![requirement.clone()],
             constraints: constraint.clone().into_iter().collect(),

@@ -19,7 +19,7 @@ use resolve::{
     self, Lock, LockedDistribution, MissingRule, PlatformLock, Preferred, Request, ResolveError, Settings, Uv,
 };
 use store::Context;
-use vocab::in_parallel;
+use vocab::few_at_once;
 
 /// What could be newer in one version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -228,7 +228,7 @@ impl Asker<'_> {
             Err(_) => Default::default(),
         };
         let loosened = loosened.unwrap_or_default();
-        answers.extend(in_parallel(others, |request| self.of_platform(request, false, &anew, &loosened)));
+        answers.extend(few_at_once(others.len(), others, |request| self.of_platform(request, false, &anew, &loosened)));
         answers
     }
 

@@ -34,7 +34,6 @@ mod event;
 mod fault;
 mod file_name;
 pub mod foreign_text;
-mod in_parallel;
 pub mod json;
 mod manifest;
 mod place;
@@ -59,7 +58,6 @@ pub use event::{Event, PlatformEvent, Tell, TransferId};
 pub use fault::{Exit, Fault};
 pub use fault_derive::Fault;
 pub use file_name::{FileName, FileNameError};
-pub use in_parallel::{few_at_once, first_then_parallel, in_parallel};
 pub use manifest::{
     Artifact, BaseRecord, BuildWarning, CheckedEnvironment, CopiedFile, Distribution, EmulatedImports, FileClash,
     IF_REQUIRED, INNER_MANIFEST, MANIFEST_FORMAT, Manifest, NativeFiles, NativeSummary, NativeWarning, Origin, Outcome,
@@ -68,7 +66,7 @@ pub use manifest::{
 pub use place::Place;
 pub use platform_key::{Arch, Os, PlatformKey, PlatformKeyError};
 pub use regular_file::{open_regular, read_regular, read_regular_text};
-pub use side_by_side::side_by_side;
+pub use side_by_side::{few_at_once, side_by_side};
 pub use source_file::{MAX_SOURCE_BYTES, SourceFault, SourceFaultKind, SourceFile};
 pub use system_version::{SystemVersion, SystemVersionError};
 pub use tree_layout::{ModuleFolder, TreeLayout};

@@ -67,7 +67,7 @@ pub use unpack::{WheelBlob, seal, unpack, unpack_all};
 pub use unpack_error::{UnpackError, UnpackErrorKind};
 pub use unpacked::{UnpackedWheel, WheelContents, WheelEntry, stamp, verify_unpacked};
 
-/// At most as many threads as the context allows.
-fn thread_pool(context: &Context) -> io::Result<rayon::ThreadPool> {
+/// For work that keeps processors busy: at most as many threads as the context allows.
+pub fn thread_pool(context: &Context) -> io::Result<rayon::ThreadPool> {
     rayon::ThreadPoolBuilder::new().num_threads(context.jobs.max(1)).build().map_err(io::Error::other)
 }

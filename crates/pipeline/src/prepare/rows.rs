@@ -19,13 +19,16 @@ use resolve::{
     ResolveError, Resolved, UnreachableRegistry, Uv,
 };
 use store::Context;
-use vocab::in_parallel;
+use vocab::few_at_once;
 
 /// Where a file was when it was last resolved.
 pub const URL_FACT: &str = "url";
 
 /// It is a shortcut of this machine; an old one is asked for again.
 pub const URL_REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Questions to the resolver about one distribution each. They wait for indexes.
+const QUESTIONS_AT_ONCE: usize = 8;
 
 /// One platform's question and what the lock knows of it.
 pub struct State {
@@ -210,7 +213,7 @@ impl Search<'_> {
         know(first.target.platform, &mut preferred);
         let mut answers = vec![resolve(first, self.options.refresh, &preferred)];
         let of_first = answers[0].as_ref().map(|it| Preferred::of(&it.resolved.rows)).unwrap_or_default();
-        answers.extend(in_parallel(others, |request| {
+        answers.extend(few_at_once(others.len(), others, |request| {
             let mut preferred = of_first.clone();
             know(request.target.platform, &mut preferred);
             resolve(request, false, &preferred)
@@ -250,7 +253,9 @@ impl Search<'_> {
                 rows.distributions.iter().filter(|row| request.builds(row)).map(move |row| (request, row))
             })
             .collect();
-        in_parallel(&questions, |(request, row)| resolve::remember_nearest(self.context, uv, request, row, pages));
+        few_at_once(QUESTIONS_AT_ONCE, &questions, |(request, row)| {
+            resolve::remember_nearest(self.context, uv, request, row, pages);
+        });
     }
 }
 

@@ -47,10 +47,8 @@ enum Finding {
 /// In parallel. With `keep` damaged entries stay.
 pub fn verify(context: &Context, keep: bool) -> Result<Verified, StoreError> {
     let all = entries(&context.store)?;
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(context.jobs)
-        .build()
-        .map_err(|error| StoreError::new("start threads for", context.store.root(), std::io::Error::other(error)))?;
+    let pool = wheel::thread_pool(context)
+        .map_err(|error| StoreError::new("start threads for", context.store.root(), error))?;
     let total = all.len();
     let progress = Mutex::new(0);
     let findings: Vec<Option<Result<Finding, String>>> = pool.install(|| {

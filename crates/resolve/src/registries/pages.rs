@@ -16,7 +16,7 @@ use crate::Uv;
 use crate::requires_python::without_versions;
 use store::Context;
 use store::download::{self, DownloadErrorKind, without_credentials};
-use vocab::in_parallel;
+use vocab::few_at_once;
 
 /// The largest page, in bytes; no index needs more for one distribution.
 const LARGEST_PAGE: u64 = 128 << 20;
@@ -170,7 +170,7 @@ impl<'a> Pages<'a> {
         let open: BTreeSet<_> = questions.iter().filter(|question| !self.known().contains_key(question)).collect();
         let open: Vec<_> = open.into_iter().collect();
         for some in open.chunks(AT_ONCE) {
-            let standings = in_parallel(some, |question| self.fetch(question));
+            let standings = few_at_once(AT_ONCE, some, |question| self.fetch(question));
             self.known().extend(some.iter().map(|question| (*question).clone()).zip(standings));
         }
     }
