@@ -2,7 +2,7 @@
 //!
 //! Runtimes are published to a [`Place`], and builders share one as their remote store. A place knows nothing of
 //! artifacts, wheels or catalogues. What it promises is tested by one suite for all kinds
-//! (`tests/suite/conformance.rs`): an object is never seen half written, a name that is taken stays as it is unless it
+//! (`testkit/src/conformance.rs`): an object is never seen half written, a name that is taken stays as it is unless it
 //! is replaced on purpose, and a replacement happens only if nobody else replaced it meanwhile.
 //!
 //! ```

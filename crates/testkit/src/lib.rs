@@ -12,10 +12,16 @@
 //! assert!(served.simple_url().starts_with("http://127.0.0.1:"));
 //! ```
 //!
+//! Helpers that need a crate of ours have a feature of its name, so that no test compiles what it does not use: trees and a
+//! runtime (`archive`), what every place of objects has to do (`objects`), a throw-away store (`store`), and wheels in it
+//! (`wheel`). They are for `tests/`: a unit test has another copy of its own crate.
+//!
 //! A helper that cannot do its work panics: in a test that is the failure it should be.
 
 #[cfg(feature = "aistore")]
 pub mod aistore;
+#[cfg(feature = "objects")]
+pub mod conformance;
 pub mod elf_file;
 mod files;
 mod fixture_file;
@@ -28,13 +34,21 @@ mod interrupt;
 pub mod macho_file;
 pub mod pe_file;
 mod release_mirror;
+#[cfg(feature = "archive")]
+pub mod runtime;
 mod s3_proxy;
 #[cfg(feature = "s3")]
 mod s3_server;
 mod sdist_builder;
+#[cfg(feature = "store")]
+pub mod store_bench;
 mod test_repository;
+#[cfg(feature = "archive")]
+pub mod trees;
 #[cfg(feature = "s3")]
 mod versitygw;
+#[cfg(feature = "wheel")]
+pub mod wheel_bench;
 mod wheel_builder;
 
 pub use elf_file::ElfFile;

@@ -11,8 +11,8 @@ use archive::{NoCache, PartSource, TreeEntry, pack};
 use testkit::{HOSTILE_TEXT, HttpServer, assert_harmless};
 use vocab::{ArtifactFormat, Digest};
 
-use crate::common;
-use crate::runtime::{Runtime, manifest_beside};
+use testkit::runtime::{Runtime, manifest_beside};
+use testkit::trees as common;
 
 struct Desk {
     folder: tempfile::TempDir,

@@ -12,7 +12,7 @@ use archive::{
 };
 use vocab::{ArtifactFormat, Digest, Exit, Fault};
 
-use crate::common::{entries, options, sample};
+use testkit::trees::{entries, options, sample};
 
 /// One entry, its header without any of the care that the packer takes.
 #[derive(Clone)]

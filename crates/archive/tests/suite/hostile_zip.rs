@@ -11,7 +11,7 @@ use archive::{
 };
 use vocab::{Exit, Fault};
 
-use crate::common;
+use testkit::trees as common;
 
 /// One entry: what its two headers say, each without any care, and its bytes.
 #[derive(Clone)]

@@ -1,6 +1,5 @@
 //! All tests of archives, as one program, but for `memory`, which needs a process of its own.
 
-mod common;
 mod hostile;
 mod hostile_zip;
 mod listing;

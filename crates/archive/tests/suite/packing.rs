@@ -17,7 +17,7 @@ use archive::{
 };
 use vocab::{ArtifactFormat, Digest, Exit, Fault};
 
-use crate::common::{Node, entries, file, options, read_tree, sample, write_tree};
+use testkit::trees::{Node, entries, file, options, read_tree, sample, write_tree};
 
 const TARS: [ArtifactFormat; 3] = [ArtifactFormat::TarZst, ArtifactFormat::TarGz, ArtifactFormat::Tar];
 

@@ -8,7 +8,7 @@ use archive::{
 use proptest::prelude::*;
 use vocab::ArtifactFormat;
 
-use crate::common::{self, Node, Tree, entries, options, read_tree, without_links};
+use testkit::trees::{self as common, Node, Tree, entries, options, read_tree, without_links};
 
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![

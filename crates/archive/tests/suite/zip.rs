@@ -14,7 +14,9 @@ use archive::{
 };
 use vocab::{ArtifactFormat, Digest, Exit, Fault};
 
-use crate::common::{self, Node, Tree, entries, file, noise, options, program, read_tree, sample, without_links};
+use testkit::trees::{
+    self as common, Node, Tree, entries, file, noise, options, program, read_tree, sample, without_links,
+};
 
 fn zip_of(target: &Path, parts: &[PartSource]) -> PackedArchive {
     pack(target, parts, &options(ArtifactFormat::Zip), &NoCache).unwrap()

@@ -12,7 +12,7 @@ use fetch::{FetchError, FetchRequest, FetchSettings, FetchTarget, Fetched, Watch
 use testkit::aistore::{Fake, Memory, Mishap, Request, error, reply};
 use vocab::{Exit, Fault as _, Manifest};
 
-use crate::runtime::{Runtime, manifest_beside};
+use testkit::runtime::{Runtime, manifest_beside};
 
 const TOKEN: &str = "correct-horse";
 

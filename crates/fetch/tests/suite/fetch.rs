@@ -13,8 +13,8 @@ use fetch::{Deadline, FetchError, FetchRequest, FetchSettings, FetchTarget, Fetc
 use testkit::{HttpMishap, HttpServer};
 use vocab::{ArtifactFormat, Digest, Event, Exit, Fault, Manifest};
 
-use crate::common::{Node, read_tree};
-use crate::runtime::{Runtime, manifest_beside};
+use testkit::runtime::{Runtime, manifest_beside};
+use testkit::trees::{Node, read_tree};
 
 /// An older runtime on disk, a newer one on a server.
 struct Scene {
@@ -528,7 +528,7 @@ fn what_was_kept_and_is_damaged_is_fetched_again() {
 #[cfg(unix)]
 mod prefix {
     use super::*;
-    use crate::runtime::SITE;
+    use testkit::runtime::SITE;
 
     fn installed(scene: &Scene) -> PathBuf {
         let prefix = scene.path("prefix");

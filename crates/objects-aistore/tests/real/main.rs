@@ -2,13 +2,10 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
-#[path = "../../../objects/tests/suite/conformance.rs"]
-mod conformance;
-
 use aistore_client::{Address, Settings};
-use conformance::{Skills, conforms_without_conditions};
 use objects_aistore::AistorePlace;
 use testkit::aistore::Cluster;
+use testkit::conformance::{Skills, conforms_without_conditions};
 
 #[test]
 fn a_real_cluster_conforms_but_for_conditions() {

@@ -1,16 +1,13 @@
 //! The place against an AIStore in memory: what every place promises, and what goes wrong.
 #![allow(clippy::unwrap_used, reason = "what fails in a helper of a test fails the test")]
 
-#[path = "../../../objects/tests/suite/conformance.rs"]
-mod conformance;
-
 use std::time::Duration;
 
 use aistore_client::{Address, Retries, Settings};
-use conformance::{Sender, Skills, conforms_without_conditions, key};
 use objects::{Place, PlaceErrorKind, UNWATCHED};
 use objects_aistore::AistorePlace;
 use testkit::aistore::{Fake, Memory, error, reply};
+use testkit::conformance::{Sender, Skills, conforms_without_conditions, key};
 use vocab::Fault as _;
 
 fn place(server: &Fake, prefix: &str) -> AistorePlace {
@@ -107,7 +104,7 @@ fn an_upload_whose_parts_changed_on_the_way_is_removed() {
             }
         })
     };
-    let bytes = conformance::noise(17 << 20, 4);
+    let bytes = testkit::conformance::noise(17 << 20, 4);
     let failure = Sender::new().send(&place(&server, ""), &key("a"), &bytes, None).unwrap_err();
     assert!(matches!(failure.kind, PlaceErrorKind::Checksum { .. }), "{failure:?}");
     assert_eq!(server.log().last().unwrap().line(), "DELETE /v1/objects/b/a?provider=ais");

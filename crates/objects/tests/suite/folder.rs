@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use objects::{FolderPlace, Place as _, Placed};
 
-use crate::conformance::{Skills, conforms, key};
+use testkit::conformance::{Skills, conforms, key};
 
 #[test]
 fn a_folder_conforms() {

@@ -7,7 +7,7 @@ use testkit::{HttpServer, S3Fault, S3Proxy, S3Server, told};
 use vocab::Environment;
 use web::{Client, Limits, Proxies};
 
-use crate::conformance::{Sender, Skills, conforms, key};
+use testkit::conformance::{Sender, Skills, conforms, key};
 
 fn bucket(address: &str, endpoint: &str) -> SignedBucket {
     let variables = S3Server::variables_for(endpoint, S3Server::SECRET);

@@ -5,5 +5,3 @@
 mod copy_files;
 mod shared_upkeep;
 mod upkeep;
-#[path = "../../../wheel/tests/suite/support.rs"]
-mod wheel_support;

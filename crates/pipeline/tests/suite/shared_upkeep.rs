@@ -16,7 +16,7 @@ use testkit::aistore::Memory;
 use testkit::{FixtureFile, S3Server, WheelBuilder, told};
 use vocab::{Digest, Environment};
 
-use crate::wheel_support::Bench;
+use testkit::store_bench::StoreBench;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -82,7 +82,7 @@ fn wheel() -> FixtureFile {
 }
 
 /// A store with two blobs, a part and a built wheel. The keys of the last two.
-fn fill(bench: &Bench) -> (Digest, Digest) {
+fn fill(bench: &StoreBench) -> (Digest, Digest) {
     let (store, key, wheel) = (&bench.context.store, Digest::of("key"), wheel());
     for content in ["one", "two"] {
         write(&store.blob(&Digest::of(content)), content.as_bytes());
@@ -108,7 +108,7 @@ fn names(remote: &Remote) -> Vec<String> {
 #[test]
 fn push_gives_what_a_warm_store_has_and_counts_what_was_there() {
     for (kind, place) in Place::all() {
-        let (bench, remote) = (Bench::new(), place.remote());
+        let (bench, remote) = (StoreBench::new(), place.remote());
         let (key, part) = fill(&bench);
         let wheel = Digest::of(&wheel().bytes);
         // Damaged here: it is named and not given.
@@ -131,7 +131,7 @@ fn push_gives_what_a_warm_store_has_and_counts_what_was_there() {
         assert_eq!((second.there.objects, second.there.bytes), (4, bytes), "{kind}");
 
         // An empty store takes it.
-        let other = Bench::new();
+        let other = StoreBench::new();
         assert!(remote.bring_blob(&other.context.near(), &wheel, "demo.whl", None), "{kind}");
         assert!(remote.bring_part(&other.context.near(), &part), "{kind}");
     }
@@ -140,7 +140,7 @@ fn push_gives_what_a_warm_store_has_and_counts_what_was_there() {
 #[test]
 fn verify_names_what_is_damaged_and_repair_replaces_or_removes_it() {
     for (kind, place) in Place::all() {
-        let (bench, remote) = (Bench::new(), place.remote());
+        let (bench, remote) = (StoreBench::new(), place.remote());
         let (key, part) = fill(&bench);
         let wheel = Digest::of(&wheel().bytes);
         push(&bench.context, &remote).unwrap();
@@ -185,7 +185,7 @@ fn verify_names_what_is_damaged_and_repair_replaces_or_removes_it() {
 #[test]
 fn prune_removes_what_is_old_and_never_what_is_younger() {
     for (kind, place) in Place::all() {
-        let (bench, remote) = (Bench::new(), place.remote());
+        let (bench, remote) = (StoreBench::new(), place.remote());
         fill(&bench);
         push(&bench.context, &remote).unwrap();
         // By the clock of the place.
@@ -210,7 +210,7 @@ fn prune_removes_what_is_old_and_never_what_is_younger() {
 #[test]
 fn prune_keeps_the_wheel_that_a_younger_record_names() {
     let place = Place::Folder(tempfile::tempdir().unwrap());
-    let (bench, remote) = (Bench::new(), place.remote());
+    let (bench, remote) = (StoreBench::new(), place.remote());
     let (key, _) = fill(&bench);
     push(&bench.context, &remote).unwrap();
     let Place::Folder(folder) = &place else { unreachable!() };
@@ -233,7 +233,7 @@ fn prune_keeps_the_wheel_that_a_younger_record_names() {
 }
 
 /// The context of a run that the user stops when the first object is done.
-fn stopped_early(bench: &Bench) -> Context {
+fn stopped_early(bench: &StoreBench) -> Context {
     let context = bench.context.clone();
     let cancelled = Arc::clone(&context.cancelled);
     context.with_listener(Arc::new(move |_| cancelled.store(true, Ordering::Relaxed)))
@@ -242,7 +242,7 @@ fn stopped_early(bench: &Bench) -> Context {
 #[test]
 fn an_interrupted_push_says_what_it_gave_and_what_it_left() {
     let place = Place::Folder(tempfile::tempdir().unwrap());
-    let (bench, remote) = (Bench::new(), place.remote());
+    let (bench, remote) = (StoreBench::new(), place.remote());
     for number in 0..200 {
         let content = format!("blob {number}");
         write(&bench.context.store.blob(&Digest::of(&content)), content.as_bytes());
@@ -259,7 +259,7 @@ fn an_interrupted_push_says_what_it_gave_and_what_it_left() {
 
 #[test]
 fn a_place_that_fails_ends_the_work_with_one_fault_beside_the_report() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     fill(&bench);
     let variables = S3Server::variables_for("http://127.0.0.1:1", S3Server::SECRET);
     let environment = Environment::new(variables.map(|(name, value)| (name.into(), value.into())));

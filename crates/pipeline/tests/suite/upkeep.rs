@@ -10,7 +10,7 @@ use store::{EntryKind, Store};
 use testkit::WheelBuilder;
 use vocab::{Digest, Fault as _};
 
-use crate::wheel_support::Bench;
+use testkit::store_bench::StoreBench;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -40,7 +40,7 @@ fn used(store: &Store, digest: &Digest, now: SystemTime, ago: Duration) {
 #[cfg(unix)]
 #[test]
 fn info_counts_each_file_once_and_only_what_no_prefix_shares_as_freeable() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let store = &bench.context.store;
     put_blob(store, "0123456789");
     let wheel = bench.unpack(&WheelBuilder::new("demo", "1.0").file("demo/data", "x".repeat(1000)).build()).unwrap();
@@ -105,7 +105,7 @@ fn verify_names_and_removes_what_is_not_what_it_was() {
         ("memory", "not JSON", Box::new(|store| put(&fact(store, "url", "x"), "{"))),
     ];
     for (kind, reason, harm) in cases {
-        let bench = Bench::new();
+        let bench = StoreBench::new();
         let store = &bench.context.store;
         put_blob(store, "blob");
         bench.unpack(&wheel).unwrap();
@@ -135,7 +135,7 @@ fn verify_names_and_removes_what_is_not_what_it_was() {
 
 #[test]
 fn a_mark_shows_the_last_use_to_the_minute() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let store = &bench.context.store;
     let digest = Digest::of("x");
     let mark = store.root().join("used/blobs").join(digest.to_string());
@@ -413,7 +413,7 @@ fn attack_1_sweep_prune_verify_and_clean_remove_only_what_bears_our_names_and_no
     };
     drop(Store::open(store.root().to_owned()).unwrap());
     assert_kept("the sweep");
-    let context = Bench::new().context;
+    let context = StoreBench::new().context;
     let context = store::Context { store: store.clone(), ..context };
     assert_eq!(verify(&context, false).unwrap().damaged, []);
     assert_kept("verify");

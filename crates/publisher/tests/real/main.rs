@@ -20,8 +20,8 @@ use objects::{Place, UNWATCHED};
 use objects_aws::{Limits, S3Settings};
 use publisher::{ProvenanceBuilder, new_key_pair, provenance, sbom};
 use support::artifacts::Sketch;
-use support::conformance::{Skills, conforms};
 use support::{bucket, settings};
+use testkit::conformance::{Skills, conforms};
 use testkit::{S3Server, Versitygw};
 
 /// `None` where the tests were told to do without it.

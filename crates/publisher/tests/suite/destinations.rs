@@ -8,8 +8,8 @@ use objects_aws::{Pace, S3Settings};
 use testkit::{S3Fault, S3Proxy, S3Server};
 use vocab::{Exit, Fault as _};
 
-use crate::support::conformance::{Sender, Skills, conforms, key, noise};
 use crate::support::{bucket, bucket_named, settings, told};
+use testkit::conformance::{Sender, Skills, conforms, key, noise};
 
 #[test]
 fn a_bucket_conforms() {

@@ -10,7 +10,7 @@ use store::download::{DownloadSettings, FetchRequest, HostCredentials, Pace, fet
 use testkit::{HttpMishap, HttpServer, told};
 use vocab::{Digest, Event, Exit, Fault};
 
-use crate::support::{Bench, request, settings};
+use testkit::store_bench::{StoreBench, request, settings};
 
 /// What a server waits that nobody waits for: half of it is not reached on the slowest machine.
 const LONG: Duration = Duration::from_secs(600);
@@ -33,7 +33,7 @@ fn every_passing_fault_is_overcome() {
         for mishap in mishaps {
             server.next_time("/demo.whl", mishap.clone());
         }
-        let bench = Bench::new();
+        let bench = StoreBench::new();
         let path = fetch(&bench.context, &request).unwrap();
         assert!(fs::read(path).unwrap() == content, "for {mishaps:?}");
         (bench.retries(), server.requests())
@@ -55,7 +55,7 @@ fn every_passing_fault_is_overcome() {
 fn the_server_decides_how_long_to_wait() {
     let (server, _, request) = served();
     server.next_time("/demo.whl", HttpMishap::RetryAfter(429, 1));
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let begun = Instant::now();
     fetch(&bench.context, &request).unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(1));
@@ -65,7 +65,7 @@ fn the_server_decides_how_long_to_wait() {
 fn what_an_earlier_process_left_is_continued_if_it_fits() {
     for (left, fits) in [(&content()[..5000], true), (&[7; 5000][..], false)] {
         let (server, content, request) = served();
-        let bench = Bench::new();
+        let bench = StoreBench::new();
         let partial = bench.context.store.partial_blob(&request.sha256);
         fs::create_dir_all(partial.parent().unwrap()).unwrap();
         fs::write(&partial, left).unwrap();
@@ -87,7 +87,7 @@ fn what_an_earlier_process_left_is_continued_if_it_fits() {
 fn a_partial_file_without_known_size_that_is_whole_or_too_long_is_no_dead_end() {
     for extra in [0, 10] {
         let (_server, content, request) = served();
-        let bench = Bench::new();
+        let bench = StoreBench::new();
         let partial = bench.context.store.partial_blob(&request.sha256);
         fs::create_dir_all(partial.parent().unwrap()).unwrap();
         fs::write(&partial, [&content[..], &vec![0; extra][..]].concat()).unwrap();
@@ -100,7 +100,7 @@ fn a_partial_file_without_known_size_that_is_whole_or_too_long_is_no_dead_end() 
 fn p18_a_file_with_another_digest_is_removed_and_ends_with_exit_4() {
     let (server, content, request) = served();
     server.every_time("/demo.whl", HttpMishap::Corrupt);
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let error = fetch(&bench.context, &request).unwrap_err();
     assert_eq!((error.exit(), error.code()), (Exit::Trust, "E_DIGEST"));
     let text = told(&error);
@@ -115,7 +115,7 @@ fn p18_a_file_with_another_digest_is_removed_and_ends_with_exit_4() {
 #[test]
 fn p18_a_file_of_another_size_is_refused_before_it_is_read() {
     let (_server, _, request) = served();
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let error = fetch(&bench.context, &FetchRequest { size: Some(5), ..request }).unwrap_err();
     assert_eq!(error.exit(), Exit::Trust);
     assert!(told(&error).ends_with("it has 1200000 bytes, expected 5"), "{}", told(&error));
@@ -126,7 +126,7 @@ fn p17_an_unreachable_index_is_named_with_the_file_and_the_attempts() {
     let closed = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = closed.local_addr().unwrap();
     drop(closed);
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let error =
         fetch(&bench.context, &request(&format!("http://u:secret@{address}/simple/demo.whl"), b"x")).unwrap_err();
     assert_eq!((error.exit(), error.attempts), (Exit::Build, 5));
@@ -140,7 +140,7 @@ fn a_final_status_is_not_tried_again() {
     for (status, hint) in [(404, "lock"), (403, "netrc")] {
         let (server, _, request) = served();
         server.every_time("/demo.whl", HttpMishap::Status(status));
-        let error = fetch(&Bench::new().context, &request).unwrap_err();
+        let error = fetch(&StoreBench::new().context, &request).unwrap_err();
         assert!(told(&error).ends_with(&format!("after 1 attempt: the server answered {status}")), "{}", told(&error));
         assert!(error.hint().unwrap().contains(hint));
         assert_eq!(server.requests().len(), 1);
@@ -160,9 +160,9 @@ fn credentials_come_from_the_url_the_settings_or_netrc() {
         (plain.clone(), DownloadSettings { netrc: Some(netrc.path().to_owned()), ..settings() }),
     ];
     for (request, settings) in cases {
-        assert!(fetch(&Bench::with(settings).context, &request).is_ok());
+        assert!(fetch(&StoreBench::with(settings).context, &request).is_ok());
     }
-    let error = fetch(&Bench::new().context, &plain).unwrap_err();
+    let error = fetch(&StoreBench::new().context, &plain).unwrap_err();
     assert!(told(&error).ends_with("the server answered 401"), "{}", told(&error));
 }
 
@@ -174,7 +174,7 @@ fn a_redirect_to_another_host_gets_no_credentials_and_to_the_same_host_its_own()
     first.redirect("/a", "/b");
     first.redirect("/b", &other.url("/demo.whl"));
     let given = HostCredentials::of_url(&first.url_as("ada", "lovelace", "/")).unwrap();
-    let bench = Bench::with(DownloadSettings { credentials: vec![given], ..settings() });
+    let bench = StoreBench::with(DownloadSettings { credentials: vec![given], ..settings() });
     fetch(&bench.context, &request(&first.url("/a"), &content)).unwrap();
     assert!(first.requests().iter().all(|request| request.headers.contains_key("authorization")));
     assert_eq!(first.requests().len(), 2);
@@ -182,7 +182,7 @@ fn a_redirect_to_another_host_gets_no_credentials_and_to_the_same_host_its_own()
 
     // The same with credentials in the URL and a redirect that names the host.
     first.redirect("/c", &first.url("/b"));
-    fetch(&Bench::new().context, &request(&first.url_as("ada", "lovelace", "/c"), &content)).unwrap();
+    fetch(&StoreBench::new().context, &request(&first.url_as("ada", "lovelace", "/c"), &content)).unwrap();
     assert_eq!(other.requests()[1].headers.get("authorization"), None);
 }
 
@@ -190,7 +190,7 @@ fn a_redirect_to_another_host_gets_no_credentials_and_to_the_same_host_its_own()
 fn redirects_in_a_circle_end() {
     let server = HttpServer::start();
     server.redirect("/a", "/a");
-    let error = fetch(&Bench::new().context, &request(&server.url("/a"), b"x")).unwrap_err();
+    let error = fetch(&StoreBench::new().context, &request(&server.url("/a"), b"x")).unwrap_err();
     assert!(told(&error).ends_with("the server redirects more than 10 times"), "{}", told(&error));
 }
 
@@ -199,7 +199,7 @@ fn no_secret_is_in_any_message() {
     let (server, content, _) = served();
     server.next_time("/demo.whl", HttpMishap::Status(500));
     server.next_time("/demo.whl", HttpMishap::Status(404));
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let url = format!("{}?token=secret2", server.url_as("ada", "secret1", "/demo.whl"));
     let error = fetch(&bench.context, &request(&url, &content)).unwrap_err();
     let everything = format!("{} {error:?} {:?} {:?}", told(&error), error.hint(), bench.events());
@@ -210,7 +210,7 @@ fn no_secret_is_in_any_message() {
 fn threads_and_processes_that_want_the_same_file_fetch_it_once() {
     let (server, content, request) = served();
     server.every_time("/demo.whl", HttpMishap::Delay(Duration::from_millis(200)));
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     std::thread::scope(|scope| {
         for neighbour in 0..6 {
             let (bench, request, content) = (&bench, &request, &content);
@@ -227,7 +227,7 @@ fn threads_and_processes_that_want_the_same_file_fetch_it_once() {
 #[test]
 fn a_truncated_blob_in_the_store_is_fetched_again() {
     let (server, content, request) = served();
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let path = fetch(&bench.context, &request).unwrap();
     fs::write(&path, &content[..10]).unwrap();
     fetch(&bench.context, &request).unwrap();
@@ -250,7 +250,7 @@ fn p14_parallel_downloads_bring_the_same_files_as_one_at_a_time() {
     let server = HttpServer::start();
     let requests = several(&server);
     let fetched = |at_once| {
-        let bench = Bench::new();
+        let bench = StoreBench::new();
         let paths = fetch_all(&bench.context, &requests, at_once).unwrap();
         paths.iter().map(|path| Digest::of(fs::read(path).unwrap())).collect::<Vec<_>>()
     };
@@ -271,7 +271,7 @@ fn the_first_error_stops_the_others_promptly() {
     requests[0].size = None;
     server.every_time("/1", HttpMishap::Status(404));
     let begun = Instant::now();
-    let error = fetch_all(&Bench::new().context, &requests, 10).unwrap_err();
+    let error = fetch_all(&StoreBench::new().context, &requests, 10).unwrap_err();
     assert!(told(&error).ends_with("the server answered 404"), "{}", told(&error));
     assert!(begun.elapsed() < LONG / 2);
 }
@@ -281,7 +281,7 @@ fn a_cancelled_build_and_one_over_its_limit_stop_waiting() {
     let (server, _, request) = served();
     server.every_time("/demo.whl", HttpMishap::Delay(LONG));
     let begun = Instant::now();
-    let mut bench = Bench::new();
+    let mut bench = StoreBench::new();
     bench.context.work.timeout = Some(Duration::from_millis(200));
     let error = fetch(&bench.context, &request).unwrap_err();
     assert_eq!(error.code(), "E_DOWNLOAD_TIMEOUT");
@@ -296,7 +296,7 @@ fn a_silent_server_is_given_up_after_the_stall_limit() {
     let (server, _, request) = served();
     server.every_time("/demo.whl", HttpMishap::Delay(LONG));
     let stall_limit = Duration::from_millis(200);
-    let bench = Bench::with(DownloadSettings { stall_limit, attempts: 2, ..settings() });
+    let bench = StoreBench::with(DownloadSettings { stall_limit, attempts: 2, ..settings() });
     let begun = Instant::now();
     let error = fetch(&bench.context, &request).unwrap_err();
     assert!(told(&error).ends_with("after 2 attempts: the server went silent"), "{}", told(&error));
@@ -305,7 +305,7 @@ fn a_silent_server_is_given_up_after_the_stall_limit() {
 
 #[test]
 fn files_on_this_machine_are_taken_in_offline_too() {
-    let mut bench = Bench::new();
+    let mut bench = StoreBench::new();
     bench.context.work.offline = true;
     let path = bench.path("a b.whl");
     fs::write(&path, "wheel").unwrap();
@@ -348,7 +348,7 @@ fn attack_4_a_download_of_unknown_size_ends_at_the_maximum_and_leaves_nothing() 
         ("Connection: close\r\n", Some(5), "E_DIGEST"),
     ];
     for (headers, size, code) in cases {
-        let bench = Bench::with(DownloadSettings { largest: 1_000_000, ..settings() });
+        let bench = StoreBench::with(DownloadSettings { largest: 1_000_000, ..settings() });
         let request = FetchRequest { size, ..request(&endless(headers), b"x") };
         let error = fetch(&bench.context, &request).unwrap_err();
         assert_eq!((error.code(), error.attempts), (code, 1), "{headers:?}: {}", told(&error));
@@ -359,7 +359,7 @@ fn attack_4_a_download_of_unknown_size_ends_at_the_maximum_and_leaves_nothing() 
 
 #[test]
 fn attack_4_only_regular_files_are_taken_from_a_folder() {
-    let bench = Bench::with(DownloadSettings { largest: 3, ..settings() });
+    let bench = StoreBench::with(DownloadSettings { largest: 3, ..settings() });
     let large = bench.path("large.whl");
     fs::write(&large, "wheel").unwrap();
     let unknown = |path: &std::path::Path| FetchRequest { size: None, ..request(path.to_str().unwrap(), b"wheel") };
@@ -389,7 +389,7 @@ fn attack_11_a_slow_server_is_given_up_with_its_url_its_rate_and_the_option() {
     let (server, _, request) = served();
     // Slower than this is every server, over any time at all.
     let pace = Pace { lowest: u64::MAX, window: Duration::ZERO };
-    let bench = Bench::with(DownloadSettings { pace, ..settings() });
+    let bench = StoreBench::with(DownloadSettings { pace, ..settings() });
     let url = request.url.replace("http://", "http://ada:secret@");
     let error = fetch(&bench.context, &FetchRequest { url, ..request.clone() }).unwrap_err();
     assert_eq!((error.code(), error.exit(), error.attempts), ("E_DOWNLOAD_SLOW", Exit::Build, 1));
@@ -406,7 +406,7 @@ fn a_retry_names_the_url_and_none_of_its_secrets() {
     for path in ["/demo.whl", "/text"] {
         server.next_time(path, HttpMishap::Status(503));
     }
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let with_secret = |url: &str| url.replace("http://", "http://ada:secret@");
     fetch(&bench.context, &FetchRequest { url: with_secret(&request.url), ..request.clone() }).unwrap();
     fetch_bytes(&bench.context, &with_secret(&server.url("/text")), 1 << 30).unwrap();
@@ -426,7 +426,7 @@ fn small_texts_come_whole_or_not_at_all() {
     let server = HttpServer::start();
     server.put("/text", "0123456789");
     server.next_time("/text", HttpMishap::CutAfter(3));
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     assert_eq!(fetch_bytes(&bench.context, &server.url("/text"), 10).unwrap(), b"0123456789");
     let error = fetch_bytes(&bench.context, &server.url("/text"), 9).unwrap_err();
     assert!(told(&error).ends_with("it has more than 9 bytes"), "{}", told(&error));
@@ -439,7 +439,7 @@ fn a_probe_tells_reachable_from_unreachable_and_never_hangs() {
     let server = HttpServer::start();
     server.every_time("/broken", HttpMishap::Status(503));
     server.every_time("/slow", HttpMishap::Delay(LONG));
-    let bench = Bench::with(DownloadSettings { connect_limit: Duration::from_secs(2), ..settings() });
+    let bench = StoreBench::with(DownloadSettings { connect_limit: Duration::from_secs(2), ..settings() });
     let begun = Instant::now();
     // Nothing at this path is an answer too.
     assert_eq!(probe(&bench.context, &server.url("/simple/")), Ok(()));

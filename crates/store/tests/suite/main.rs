@@ -6,4 +6,3 @@ mod download;
 mod export;
 mod remote;
 mod shared;
-mod support;

@@ -12,7 +12,7 @@ use testkit::{HttpMishap, HttpServer, S3Server, told};
 use vocab::Environment;
 use vocab::{Digest, Event};
 
-use crate::support::{Bench, request, settings};
+use testkit::store_bench::{StoreBench, request, settings};
 
 const BUCKET: &str = S3Server::BUCKET;
 const SECRET: &str = S3Server::SECRET;
@@ -32,7 +32,7 @@ fn brought(
     blob: &Digest,
     limit: u64,
 ) -> String {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let remote = remote_of(address, variables, settings, true);
     let found = remote.bring_blob(&bench.context.near(), blob, "demo.whl", Some(limit));
     match remote.outcome() {
@@ -112,12 +112,12 @@ fn each_fault_of_a_server_is_told_for_what_it_is_and_never_with_a_secret() {
     }
 }
 
-fn with_remote(bench: &mut Bench, address: &Path, strict: bool) {
+fn with_remote(bench: &mut StoreBench, address: &Path, strict: bool) {
     let remote = remote_of(&address.display().to_string(), &[], settings(), strict);
     bench.context = bench.context.clone().with_remote(remote);
 }
 
-fn warnings(bench: &Bench) -> Vec<String> {
+fn warnings(bench: &StoreBench) -> Vec<String> {
     let text = |event| match event {
         Event::Warning { code, text, .. } => Some(format!("{code} {text}")),
         _ => None,
@@ -131,7 +131,7 @@ fn a_download_is_given_to_the_remote_store_and_another_machine_gets_it_there() {
     server.put("/demo.whl", *b"content");
     let request = request(&server.url("/demo.whl"), b"content");
     for _ in 0..2 {
-        let mut bench = Bench::new();
+        let mut bench = StoreBench::new();
         with_remote(&mut bench, shared.path(), false);
         let blob = store::download::fetch(&bench.context, &request).unwrap();
         assert_eq!(fs::read(blob).unwrap(), b"content");
@@ -139,7 +139,7 @@ fn a_download_is_given_to_the_remote_store_and_another_machine_gets_it_there() {
     }
     assert_eq!(server.requests().len(), 1);
     // Offline a folder still serves.
-    let mut bench = Bench::new();
+    let mut bench = StoreBench::new();
     with_remote(&mut bench, shared.path(), false);
     bench.context.work.offline = true;
     store::download::fetch(&bench.context, &request).unwrap();
@@ -155,7 +155,7 @@ fn a_damaged_object_is_refused_by_name_and_the_file_comes_from_its_source() {
     fs::create_dir_all(object.parent().unwrap()).unwrap();
     fs::write(&object, "CONTENT").unwrap();
     for strict in [false, true] {
-        let mut bench = Bench::new();
+        let mut bench = StoreBench::new();
         with_remote(&mut bench, shared.path(), strict);
         let blob = store::download::fetch(&bench.context, &request).unwrap();
         assert_eq!(fs::read(blob).unwrap(), b"content");
@@ -176,7 +176,7 @@ fn a_damaged_object_is_refused_by_name_and_the_file_comes_from_its_source() {
 #[test]
 fn a_remote_store_that_fails_is_told_once_and_left_alone() {
     let server = HttpServer::start();
-    let mut bench = Bench::new();
+    let mut bench = StoreBench::new();
     // A file stands where the folder should be.
     let place = bench.path("place");
     fs::write(&place, "").unwrap();
@@ -197,7 +197,7 @@ fn ais_a_cluster_is_a_remote_store_with_the_same_rules() {
     let (proxy, target) = memory.serve_by_target();
     let variables = [("AIS_ENDPOINT", proxy.url("")), ("AIS_AUTHN_TOKEN", "correct-horse".to_owned())];
     for _ in 0..2 {
-        let mut bench = Bench::new();
+        let mut bench = StoreBench::new();
         let remote = remote_of("ais://b/shared", &variables, settings(), true);
         bench.context = bench.context.clone().with_remote(remote);
         let blob = store::download::fetch(&bench.context, &request).unwrap();
@@ -233,7 +233,7 @@ fn ais_a_cluster_is_a_remote_store_with_the_same_rules() {
 #[test]
 fn a_local_file_that_is_absent_comes_from_the_remote_store_and_one_that_is_there_is_given() {
     let shared = tempfile::tempdir().unwrap();
-    let mut first = Bench::new();
+    let mut first = StoreBench::new();
     with_remote(&mut first, shared.path(), true);
     let archive = first.path("base.tar.gz");
     fs::write(&archive, "content").unwrap();
@@ -241,20 +241,20 @@ fn a_local_file_that_is_absent_comes_from_the_remote_store_and_one_that_is_there
     let in_url = format!("file://{}{in_url}", if in_url.starts_with('/') { "" } else { "/" });
     for url in [archive.display().to_string(), in_url] {
         let request = request(&url, b"content");
-        let mut machine = Bench::new();
+        let mut machine = StoreBench::new();
         with_remote(&mut machine, shared.path(), true);
         machine.context.work.offline = true;
         store::download::fetch(&machine.context, &request).unwrap();
         assert!(shared.path().join(name_of(&Digest::of(b"content"))).is_file(), "given");
 
         fs::remove_file(&archive).unwrap();
-        let mut other = Bench::new();
+        let mut other = StoreBench::new();
         with_remote(&mut other, shared.path(), true);
         other.context.work.offline = true;
         let blob = store::download::fetch(&other.context, &request).unwrap();
         assert_eq!(fs::read(blob).unwrap(), b"content");
         fs::remove_file(shared.path().join(name_of(&Digest::of(b"content")))).unwrap();
-        let mut third = Bench::new();
+        let mut third = StoreBench::new();
         with_remote(&mut third, shared.path(), true);
         let absent = told(&store::download::fetch(&third.context, &request).unwrap_err());
         assert!(absent.contains("base.tar.gz"), "{absent}");

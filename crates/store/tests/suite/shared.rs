@@ -7,11 +7,11 @@ use serde_json::json;
 use store::{BlobState, LockOutcome, Published, Store};
 use vocab::Digest;
 
-use crate::support::Bench;
+use testkit::store_bench::StoreBench;
 
 #[test]
 fn staged_entries_have_unique_names_and_vanish_when_dropped() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let one = bench.context.store.stage_dir().unwrap();
     let other = bench.neighbour().store.stage_dir().unwrap();
     assert_ne!(one.path(), other.path());
@@ -23,7 +23,7 @@ fn staged_entries_have_unique_names_and_vanish_when_dropped() {
 
 #[test]
 fn the_slower_of_two_publishers_drops_its_own() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let store = &bench.context.store;
     let target = store.wheel(&Digest::of("x"));
     for (content, expected) in [("first", Published::Ours), ("second", Published::Theirs)] {
@@ -36,7 +36,7 @@ fn the_slower_of_two_publishers_drops_its_own() {
 
 #[test]
 fn opening_clears_what_dead_processes_left_and_nothing_of_living_ones() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let alive = bench.context.store.stage_dir().unwrap();
     let scratch = bench.context.store.scratch_dir("resolve-").unwrap();
     let tmp = bench.context.store.root().join("tmp");
@@ -53,7 +53,7 @@ fn opening_clears_what_dead_processes_left_and_nothing_of_living_ones() {
 
 #[test]
 fn the_lock_of_a_process_that_died_while_it_cleared_up_is_removed() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let root = bench.context.store.root().to_owned();
     let orphan = root.join("tmp").join("session-gone.lock");
     fs::create_dir_all(root.join("tmp")).unwrap();
@@ -64,7 +64,7 @@ fn the_lock_of_a_process_that_died_while_it_cleared_up_is_removed() {
 
 #[test]
 fn a_lock_excludes_others_until_it_is_dropped() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let digest = Digest::of("x");
     let lock = |store: &Store, patience: u32| {
         let mut asked = 0;
@@ -88,7 +88,7 @@ fn a_lock_excludes_others_until_it_is_dropped() {
 
 #[test]
 fn eight_workers_never_hold_one_lock_together() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let digest = Digest::of("x");
     let inside = bench.path("inside");
     std::thread::scope(|scope| {
@@ -109,7 +109,7 @@ fn eight_workers_never_hold_one_lock_together() {
 
 #[test]
 fn a_damaged_blob_is_found_by_its_digest_and_removed() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let store = &bench.context.store;
     let digest = Digest::of("content");
     assert_eq!(store.verify_blob(&digest).unwrap(), BlobState::Absent);
@@ -124,7 +124,7 @@ fn a_damaged_blob_is_found_by_its_digest_and_removed() {
 
 #[test]
 fn facts_are_recalled_until_they_are_too_old() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let store = &bench.context.store;
     let now = SystemTime::now();
     let minute = Duration::from_secs(60);

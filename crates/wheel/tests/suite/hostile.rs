@@ -11,11 +11,11 @@ use vocab::{Digest, Exit, Fault};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use crate::support::Bench;
+use testkit::store_bench::StoreBench;
 
 /// Why unpacking fails; the store must be as it was.
 fn refusal(wheel: &FixtureFile) -> (Exit, String) {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let error = bench.unpack(wheel).unwrap_err();
     assert!(!bench.context.store.wheel(&Digest::of(&wheel.bytes)).exists());
     let prefix = format!("cannot unpack the wheel `{}`: ", wheel.file_name);
@@ -70,7 +70,7 @@ fn case_field_record_wrong_size_a_careless_record_is_a_remark_with_the_facts() {
         (RecordFault::NotThere("demo/c.py".into()), "`demo/c.py` is in its RECORD and not in the wheel"),
     ];
     for (fault, expected) in cases {
-        let bench = Bench::new();
+        let bench = StoreBench::new();
         let wheel = demo().record_fault(fault.clone()).build();
         for _ in 0..2 {
             let unpacked = bench.unpack(&wheel).unwrap();
@@ -81,9 +81,9 @@ fn case_field_record_wrong_size_a_careless_record_is_a_remark_with_the_facts() {
     }
     // The same digest, spelled otherwise.
     let hex = demo().record_fault(RecordFault::Hex(code())).build();
-    assert!(Bench::new().unpack(&hex).unwrap().contents.remarks.is_empty());
+    assert!(StoreBench::new().unpack(&hex).unwrap().contents.remarks.is_empty());
     let many = (0..9).fold(demo(), |demo, index| demo.record_fault(RecordFault::NotThere(format!("demo/x{index}.py"))));
-    let unpacked = Bench::new().unpack(&many.build()).unwrap();
+    let unpacked = StoreBench::new().unpack(&many.build()).unwrap();
     assert!(unpacked.contents.remarks[0].text.ends_with("; and 4 more of the kind"), "{:?}", unpacked.contents.remarks);
 }
 
@@ -179,7 +179,7 @@ fn what_is_no_wheel_is_refused() {
 #[test]
 fn no_damaged_byte_makes_a_panic_or_a_wrong_file() {
     let wheel = demo().build();
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let sound = bench.unpack(&wheel).unwrap().contents.entries;
     for at in 0..wheel.bytes.len() {
         let mut bytes = wheel.bytes.clone();
@@ -199,7 +199,7 @@ fn no_damaged_byte_makes_a_panic_or_a_wrong_file() {
 
 #[test]
 fn a_damaged_blob_of_the_store_is_blamed_and_removed() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let wheel = demo().build();
     let mut blob = bench.blob(&wheel);
     let stored = bench.context.store.blob(&blob.sha256);
@@ -213,7 +213,7 @@ fn a_damaged_blob_of_the_store_is_blamed_and_removed() {
 
 #[test]
 fn attack_5_a_blob_that_was_exchanged_is_not_unpacked() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let (wheel, other) = (demo().build(), demo().file("demo/b.py", "evil").build());
     let mut blob = bench.blob(&wheel);
     let stored = bench.context.store.blob(&blob.sha256);
@@ -233,7 +233,7 @@ fn attack_5_a_blob_that_was_exchanged_is_not_unpacked() {
 
 #[test]
 fn attack_5_what_is_unpacked_is_held_to_the_wheel_where_digests_count() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let metadata = "demo-1.0.dist-info/WHEEL".to_owned();
     let wheel = demo().record_fault(RecordFault::NotListed(metadata)).build();
     let blob = bench.blob(&wheel);
@@ -303,7 +303,7 @@ fn attack_13_names_too_long_are_the_wheels_fault() {
     let (exit, text) = refusal(&demo().file(&deep, "").build());
     assert!(exit == Exit::Trust, "{text}");
     assert!(refusal(&demo().file(&vec!["y"; 40].join("/"), "").build()).1.contains("more than 32 components"));
-    Bench::new().unpack(&demo().file(&long(252), "").build()).unwrap();
+    StoreBench::new().unpack(&demo().file(&long(252), "").build()).unwrap();
 }
 
 #[test]

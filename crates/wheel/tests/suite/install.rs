@@ -15,7 +15,8 @@ use testkit::{FixtureFile, WheelBuilder, files_below, told};
 use vocab::{Digest, Fault, TreePath};
 use wheel::{InstallDestination, InstallRequest, InstalledAll, WheelToInstall, install, install_all};
 
-use crate::support::{Bench, LINUX, WINDOWS, destination, launchers};
+use testkit::store_bench::StoreBench;
+use testkit::wheel_bench::{LINUX, WINDOWS, destination, launchers};
 
 const SITE: &str = "lib/python3.12/site-packages";
 
@@ -37,7 +38,7 @@ fn tools() -> FixtureFile {
 
 #[test]
 fn every_file_goes_where_its_scheme_says() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let linux = bench.path("linux");
     bench.install(&[tools()], &linux, LINUX);
     let below_site = |path: &str| format!("{SITE}/{path}");
@@ -73,7 +74,7 @@ fn every_file_goes_where_its_scheme_says() {
 #[test]
 fn t9_scripts_have_mode_0755_and_what_is_linked_cannot_be_written() {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let prefix = bench.path("prefix");
     let all = bench.install(&[tools()], &prefix, LINUX);
     for name in ["native", "plain", "shell.sh", "tool"] {
@@ -103,7 +104,7 @@ fn with_interpreter(prefix: &Path) {
 #[cfg(unix)]
 #[test]
 fn t12_scripts_run_from_a_moved_prefix_with_spaces_and_umlauts_and_through_links() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let built = bench.path("built");
     bench.install(&[tools()], &built, LINUX);
     with_interpreter(&built);
@@ -155,7 +156,7 @@ fn record_is_right(prefix: &Path, site: &str, dist_info: &str) -> usize {
 
 #[test]
 fn the_record_lists_every_file_with_its_digest() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     for (name, layout, site) in [("l", LINUX, SITE), ("w", WINDOWS, "Lib/site-packages")] {
         let prefix = bench.path(name);
         let all = bench.install(&[tools()], &prefix, layout);
@@ -171,7 +172,7 @@ fn the_record_lists_every_file_with_its_digest() {
 
 #[test]
 fn requested_and_direct_url_are_written_when_they_apply() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let wheel = bench.unpack(&tools()).unwrap();
     let url = json!({"url": "https://host.example/x.git", "vcs_info": {"vcs": "git", "commit_id": "0"}});
     let request = InstallRequest { direct_url: Some(url.clone()), ..InstallRequest::new(false) };
@@ -196,7 +197,7 @@ fn a_clash_has_one_winner_whatever_the_threads_and_the_order() {
     let (one, other) = (wheel("aa", "a"), wheel("bb", "b"));
     let mut results = Vec::new();
     for (jobs, swapped) in [(1, false), (8, false), (8, true)] {
-        let mut bench = Bench::new();
+        let mut bench = StoreBench::new();
         bench.context.work.jobs = jobs;
         let (one, other) = (bench.unpack(&one).unwrap(), bench.unpack(&other).unwrap());
         let mut wheels = [
@@ -224,7 +225,7 @@ fn a_clash_has_one_winner_whatever_the_threads_and_the_order() {
 
 #[test]
 fn an_older_version_in_the_prefix_makes_room() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let prefix = bench.path("p");
     let old = WheelBuilder::new("demo", "1.0")
         .file("demo/old.py", "")
@@ -250,7 +251,7 @@ fn an_older_version_in_the_prefix_makes_room() {
 #[test]
 fn what_a_platform_cannot_hold_or_a_wheel_may_not_touch_is_refused() {
     let refused = |wheel: WheelBuilder, layout| {
-        let bench = Bench::new();
+        let bench = StoreBench::new();
         let unpacked = match bench.unpack(&wheel.build()) {
             Ok(unpacked) => unpacked,
             Err(error) => return (error.exit().code(), told(&error)),
@@ -315,7 +316,7 @@ fn installed_over(
     wheel: WheelBuilder,
     layout: vocab::TreeLayout,
 ) -> Result<InstalledAll, (u8, String)> {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let (unpacked, prefix, launchers) = (bench.unpack(&wheel.build()).unwrap(), bench.path("p"), launchers());
     let wheels = [WheelToInstall { wheel: &unpacked, request: InstallRequest::new(true) }];
     let destination = InstallDestination { base, launchers: Some(&launchers), ..destination(&prefix, layout) };
@@ -368,7 +369,7 @@ fn case_field_wheel_over_the_standard_library_is_refused_and_names_the_owner() {
 
 #[test]
 fn pip_is_replaced_by_pip_alone() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let prefix = bench.path("p");
     let pip = |version: &str| {
         WheelBuilder::new("pip", version).file("pip/__init__.py", version).console_script("pip", "pip:main").build()
@@ -471,7 +472,7 @@ fn scripts_of_one_wheel_that_become_one_program_are_told() {
 
 #[test]
 fn scripts_of_two_wheels_that_become_one_program_clash() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let script = |name: &str, file: &str| {
         WheelBuilder::new(name, "1.0").file(&format!("{{data}}/scripts/{file}"), format!("#!python\nprint('{name}')\n"))
     };
@@ -492,7 +493,7 @@ fn on_windows_bin_has_a_forwarder_for_scripts_that_are_no_programs() {
         .file("{data}/scripts/data", "no script\n")
         .file("{data}/scripts/table.json", "{}\n")
         .build();
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let prefix = bench.path("p");
     let installed = bench.install(&[wheel], &prefix, WINDOWS).distributions.remove(0);
     let files = installed.files.iter().map(|file| file.path.as_str());
@@ -510,7 +511,7 @@ fn forwarders_of_scripts_run_their_namesakes() {
         .file("{data}/scripts/sub/old.py", "#!/usr/bin/env python3\nimport sys\nprint(sys.argv[1:], sys.path[0])\n")
         .file("{data}/scripts/shell", "#!/bin/sh\necho \"$0\" \"$@\"; exit 3\n")
         .build();
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let prefix = bench.path("p");
     bench.install(&[wheel], &prefix, WINDOWS);
     let told = |command: &mut Command| {
@@ -537,7 +538,7 @@ fn forwarders_of_scripts_run_their_namesakes() {
 #[cfg(unix)]
 #[test]
 fn case_field_slash_in_script_name_the_script_of_a_folder_finds_its_interpreter() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let wheel = WheelBuilder::new("hsl", "1.0")
         .file("hsl.py", "import sys\ndef main(): print('hsl', *sys.argv[1:])\n")
         .file("{data}/scripts/deep/er/plain", "#!python\nprint('plain')\n")
@@ -571,7 +572,7 @@ fn on_windows_bin_has_a_forwarder_for_each_program_of_scripts_which_no_record_li
             .console_script("own", "demo:main")
             .build()
     };
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let prefix = bench.path("p");
     let installed = bench.install(&[wheel("1.0")], &prefix, WINDOWS).distributions.remove(0);
     let read = |path: &str| fs::read(prefix.join(path)).unwrap();
@@ -600,7 +601,7 @@ fn on_windows_bin_has_a_forwarder_for_each_program_of_scripts_which_no_record_li
 
 #[test]
 fn a_file_of_the_store_that_somebody_wrote_into_is_not_used_again() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let wheel = WheelBuilder::new("demo", "1.0").file("demo.py", "good").build();
     let unpacked = bench.unpack(&wheel).unwrap();
     let stored = unpacked.tree.join("demo.py");
@@ -622,7 +623,7 @@ fn a_file_of_the_store_that_somebody_wrote_into_is_not_used_again() {
 
 #[test]
 fn eight_builders_unpack_the_same_wheels_at_once() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let wheels: Vec<FixtureFile> =
         (0..6).map(|number| WheelBuilder::new(&format!("demo{number}"), "1.0").build()).collect();
     let blobs: Vec<_> = wheels.iter().map(|wheel| bench.blob(wheel)).collect();
@@ -650,7 +651,7 @@ proptest! {
         let wheel = files.iter().fold(WheelBuilder::new("demo", "1.0"), |wheel, (path, (content, executable))| {
             if *executable { wheel.executable(path, content.clone()) } else { wheel.file(path, content.clone()) }
         });
-        let bench = Bench::new();
+        let bench = StoreBench::new();
         let prefix = bench.path("p");
         bench.install(&[wheel.build()], &prefix, LINUX);
         let site = prefix.join(SITE);

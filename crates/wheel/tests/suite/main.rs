@@ -4,4 +4,3 @@ mod hostile;
 mod install;
 #[cfg(unix)]
 mod many;
-mod support;

@@ -8,7 +8,7 @@ use store::Scrutiny;
 use testkit::WheelBuilder;
 use wheel::{WheelBlob, unpack_all};
 
-use crate::support::Bench;
+use testkit::store_bench::StoreBench;
 
 const LIMITED: &str = "PYDIST_TEST_FEW_FILES";
 
@@ -29,7 +29,7 @@ fn new_wheels_need_fewer_open_files_than_there_are_wheels() {
 }
 
 fn unpack_many() {
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let blobs: Vec<WheelBlob> =
         (0..200).map(|number| bench.blob(&WheelBuilder::new(&format!("demo{number}"), "1.0").build())).collect();
     let wheels = unpack_all(&bench.context, &blobs, Scrutiny::Glance).unwrap();

@@ -4,8 +4,6 @@
 
 pub mod artifacts;
 pub mod bench;
-#[path = "../../../../objects/tests/suite/conformance.rs"]
-pub mod conformance;
 pub mod crowd;
 
 use std::time::Duration;
@@ -15,7 +13,7 @@ use objects_aws::{Access, AwsBucket, Limits, S3Settings};
 use testkit::S3Server;
 use vocab::Fault;
 
-pub use conformance::noise;
+pub use testkit::conformance::noise;
 
 /// Quick to give up, and with parts small enough for tests.
 pub fn settings(secret: &str) -> S3Settings {

@@ -1,6 +1,5 @@
 //! Trees to pack, and what came out of them.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
-#![allow(dead_code, reason = "each test file uses some of it")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
 //! A small runtime: an interpreter, wheels with RECORDs, a copied file, its manifests; as an artifact on disk.
-#![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(clippy::new_without_default, reason = "what makes files is asked for by name")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use archive::{
 };
 use vocab::{Artifact, ArtifactFormat, CopiedFile, Digest, Distribution, Manifest, Origin, PlatformKey};
 
-use crate::common::noise_of;
+use crate::trees::noise_of;
 
 pub const SITE: &str = "lib/python3.12/site-packages";
 

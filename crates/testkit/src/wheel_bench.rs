@@ -1,19 +1,14 @@
-//! What can be done with wheels on a throw-away store. The tests of the pipeline take this file, too.
-#![allow(dead_code, reason = "the pipeline's tests use a part of this")]
+//! What can be done with wheels on a throw-away store.
 #![allow(clippy::unwrap_used, reason = "a helper that cannot do its work is a failed test")]
-
-#[path = "../../../store/tests/suite/support.rs"]
-mod store_support;
 
 use std::path::Path;
 
+use crate::FixtureFile;
+use crate::store_bench::StoreBench;
 use store::Scrutiny;
-use testkit::FixtureFile;
 use vocab::{Digest, PlatformKey, TreeLayout};
 use wheel::windows_launcher::WindowsLaunchers;
 use wheel::{InstallDestination, InstallRequest, InstalledAll, UnpackError, UnpackedWheel, WheelBlob, WheelToInstall};
-
-pub use store_support::Bench;
 
 pub const LINUX: TreeLayout = layout(PlatformKey::LinuxX64);
 pub const WINDOWS: TreeLayout = layout(PlatformKey::WindowsX64);
@@ -22,7 +17,7 @@ const fn layout(platform: PlatformKey) -> TreeLayout {
     TreeLayout { platform, python: vocab::PythonVersion { major: 3, minor: 12, patch: 10 } }
 }
 
-impl Bench {
+impl StoreBench {
     /// Writes the wheel beside the store and unpacks it.
     pub fn unpack(&self, wheel: &FixtureFile) -> Result<UnpackedWheel, UnpackError> {
         wheel::unpack(&self.context, &self.blob(wheel), Scrutiny::Glance)

@@ -1,6 +1,6 @@
-//! What every kind of place does. One suite, run for each of them: for folders and signed buckets here, for buckets
-//! through the AWS client in the publisher's tests.
-#![allow(dead_code, reason = "each test program uses its own part")]
+//! What every kind of place does. One suite, run for each kind by the crate that has it.
+#![allow(clippy::new_without_default, reason = "what makes files is asked for by name")]
+#![allow(clippy::unwrap_used, reason = "a helper that cannot do its work is a failed test")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

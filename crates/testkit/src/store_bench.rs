@@ -1,5 +1,5 @@
-//! A context on a throw-away store, and what it told. The tests of other crates that need a store take this file, too.
-#![allow(dead_code, reason = "every crate's tests use their own part of this")]
+//! A context on a throw-away store, and what it told.
+#![allow(clippy::new_without_default, reason = "what makes files is asked for by name")]
 #![allow(clippy::unwrap_used, reason = "a helper that cannot do its work is a failed test")]
 
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use store::{Context, Store};
 use vocab::{Digest, Event, Work};
 
 /// A context whose store lies in a folder of its own, with short pauses.
-pub struct Bench {
+pub struct StoreBench {
     pub folder: tempfile::TempDir,
     pub context: Context,
     events: Arc<Mutex<Vec<Event>>>,
 }
 
-impl Bench {
+impl StoreBench {
     pub fn new() -> Self {
         Self::with(settings())
     }
