@@ -1,9 +1,10 @@
 //! A list of Pythons in the format of uv's `--python-downloads-json-url`, as `python.downloads` names it, pinned by its
 //! digest.
 
+use std::collections::BTreeMap;
+
 use config_merger::ArchiveSource;
 use serde::Deserialize;
-use serde_json::Value;
 use store::Context;
 use store::download::{self, FetchRequest};
 use url::Url;
@@ -64,12 +65,10 @@ pub(super) fn releases(context: &Context, list: &ArchiveSource) -> Result<Releas
 /// Rows of other implementations, variants and platforms are passed over, as are those without digest. Of two rows for
 /// one Python and platform the newer build counts.
 fn read(text: &[u8]) -> Result<ReleaseTable, String> {
-    let rows: serde_json::Map<String, Value> =
-        serde_json::from_slice(text).map_err(|error| format!("it is not an object in JSON: {error}"))?;
+    let rows: BTreeMap<String, Row> = vocab::typed_json::read(text).map_err(|error| error.to_string())?;
     let mut table = ReleaseTable::default();
-    let mut builds = std::collections::BTreeMap::new();
+    let mut builds = BTreeMap::new();
     for (key, row) in rows {
-        let row: Row = serde_json::from_value(row).map_err(|error| format!("its row `{key}`: {error}"))?;
         let is_empty = |text: &Option<String>| text.as_deref().unwrap_or_default().is_empty();
         let is_plain =
             row.name == "cpython" && is_empty(&row.variant) && is_empty(&row.arch.variant) && is_empty(&row.prerelease);
@@ -121,7 +120,7 @@ fn release(text: &str, build: &str, sha256: Digest) -> Result<Release, String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -188,15 +187,21 @@ mod tests {
             (row("https://files.example.org/", digest(), "1"), "does not end with the name of a file"),
             (row("https://files.example.org/a.tar.gz", digest(), "../1"), "does not end with the name of a file"),
             (row("https://files.example.org/a.tar.gz", json!("abc"), "1"), "`abc` is not a SHA-256"),
-            (json!([]), "its row `a`"),
-            (json!({ "name": "cpython" }), "missing field"),
         ];
         for (row, expected) in cases {
             let error = of(json!({ "a": row })).unwrap_err();
             assert!(error.starts_with("its row `a`: ") && error.contains(expected), "{error}");
         }
-        for text in ["", "[]", "{", "null"] {
-            assert!(read(text.as_bytes()).unwrap_err().starts_with("it is not an object in JSON"), "for {text}");
+        let cases = [
+            ("", "line 1, column 1: the file is empty"),
+            ("[]", "line 1, column 1: an object is expected, not a list"),
+            ("{", "line 1, column 1: not JSON: EOF while parsing an object"),
+            ("null", "line 1, column 1: an object is expected, not null"),
+            (r#"{"a": []}"#, "line 1, column 7, /a: an object is expected, not a list"),
+            (r#"{"a": {"name": "cpython"}}"#, "line 1, column 7, /a: `arch` is missing"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(read(text.as_bytes()).unwrap_err(), expected, "for {text}");
         }
     }
 }

@@ -8,14 +8,14 @@ use store::download::{DownloadSettings, fetch_bytes};
 use testkit::HttpServer;
 use vocab::Environment;
 
-use crate::support::Bench;
+use testkit::store_bench::StoreBench;
 
 #[test]
 fn what_uv_auth_and_a_keyring_keep_is_asked_for_once_and_only_where_a_server_wants_it() {
     let (server, content) = (HttpServer::start(), b"content".to_vec());
     server.put("/demo.whl", content.clone());
     server.put("/other.whl", content.clone());
-    let bench = Bench::new();
+    let bench = StoreBench::new();
     let bin = bench.path("bin");
     // One line for each call; the answer only for this server.
     let host = server.url("");
@@ -35,11 +35,11 @@ fn what_uv_auth_and_a_keyring_keep_is_asked_for_once_and_only_where_a_server_wan
     let given = || DownloadSettings { first_pause: Duration::from_millis(1), ..DownloadSettings::of(&environment) };
 
     // A server that wants nothing: nobody is asked.
-    fetch_bytes(&Bench::with(given()).context, &server.url("/demo.whl"), 100).unwrap();
+    fetch_bytes(&StoreBench::with(given()).context, &server.url("/demo.whl"), 100).unwrap();
     assert_eq!(calls(), "");
     // Another host's credentials are not taken, and nobody is asked twice.
     server.require_basic("/", "ada", "lovelace");
-    let bench = Bench::with(given());
+    let bench = StoreBench::with(given());
     for path in ["/demo.whl", "/other.whl"] {
         assert_eq!(fetch_bytes(&bench.context, &server.url(path), 100).unwrap(), content);
     }
