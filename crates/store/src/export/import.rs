@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use vocab::typed_json::{self, TypedJsonError};
 use vocab::{Digest, PlatformKey, VersionString, few_at_once};
 
 use super::fault::{ExportError, ExportErrorKind};
@@ -151,14 +152,14 @@ impl Import {
 
 /// The format is looked at first: a newer one may have anything in it.
 fn parse(bytes: &[u8]) -> Result<ExportManifest, ExportErrorKind> {
-    let unreadable = |error: serde_json::Error| ExportErrorKind::Unreadable { reason: error.to_string() };
-    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(unreadable)?;
+    let unreadable = |error: TypedJsonError| ExportErrorKind::Unreadable { reason: error.to_string() };
+    let value: serde_json::Value = typed_json::read(bytes).map_err(unreadable)?;
     match value["format"].as_u64() {
         Some(found) if found > u64::from(EXPORT_FORMAT) => return Err(ExportErrorKind::Newer { found }),
         Some(found) if found == u64::from(EXPORT_FORMAT) => {}
         _ => return Err(ExportErrorKind::Unreadable { reason: "it has no format number that is known".to_owned() }),
     }
-    let manifest: ExportManifest = serde_json::from_value(value).map_err(unreadable)?;
+    let manifest: ExportManifest = typed_json::read(bytes).map_err(unreadable)?;
     let odd = |key: &&String| key.parse::<objects::ObjectKey>().is_err();
     match manifest.objects.keys().find(odd) {
         Some(key) => Err(ExportErrorKind::Unreadable { reason: format!("`{key}` is not an object's name") }),

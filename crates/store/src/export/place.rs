@@ -97,7 +97,7 @@ pub(super) fn look_at(root: &Path, key: &str) -> std::result::Result<ExportedObj
         let shown = link.strip_prefix(root).unwrap_or(&link).display().to_string();
         return Err(format!("`{shown}` is a link"));
     }
-    let file = match archive::open_regular(&path_of(root, key)) {
+    let file = match vocab::open_regular(&path_of(root, key)) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err("is missing".to_owned()),
         Err(error) => return Err(error.to_string()),
@@ -196,7 +196,7 @@ pub(super) fn read_file(root: &Path, name: &str) -> std::io::Result<Vec<u8>> {
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is a link"));
     }
     let mut bytes = Vec::new();
-    archive::open_regular(&root.join(name))?.take(LARGEST_MANIFEST).read_to_end(&mut bytes)?;
+    vocab::open_regular(&root.join(name))?.take(LARGEST_MANIFEST).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

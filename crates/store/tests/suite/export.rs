@@ -10,7 +10,7 @@ use store::export::{ExportError, ExportManifest, ExportedRuntime, Growing, Impor
 use testkit::{WheelBuilder, told};
 use vocab::{Digest, Fault, PlatformKey};
 
-use crate::support::Bench;
+use testkit::store_bench::StoreBench;
 
 const HOST: PlatformKey = PlatformKey::LinuxX64;
 
@@ -20,13 +20,13 @@ fn lock() -> Digest {
 
 /// A warm store with three files and one part of each other kind, and a stick.
 struct Desk {
-    bench: Bench,
+    bench: StoreBench,
     folder: tempfile::TempDir,
 }
 
 impl Desk {
     fn new() -> Self {
-        let desk = Self { bench: Bench::new(), folder: tempfile::tempdir().unwrap() };
+        let desk = Self { bench: StoreBench::new(), folder: tempfile::tempdir().unwrap() };
         let store = &desk.bench.context.store;
         for text in ["one", "two", "three"] {
             let path = store.blob(&Digest::of(text));
